@@ -1,0 +1,61 @@
+# Serval. `make` lists what there is to run.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+ENVIRONMENTS := build/environments
+GROUPS := laptop clients platform functions layer-inference layer-control layer-verification
+INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
+
+export CDK_DISABLE_CLI_TELEMETRY := true
+export CDK_DISABLE_VERSION_CHECK := 1
+# The project's environments carry byte-code, whatever the caller's shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.PHONY: setup
+setup: build/stamps/laptop build/stamps/node build/environments/platform/.stamp build/environments/functions/.stamp  ## create the environments from the lock files
+
+$(UV): requirements/uv.txt
+	@echo "· python environment ($(VENV))"
+	@$(PYTHON) -c 'import sys; sys.exit("Serval needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+build/stamps/laptop: requirements/laptop.txt pyproject.toml | $(UV)
+	@echo "· laptop packages: CLI, CDK, model export, tests"
+	@$(INSTALL) --python $(BIN)/python requirements/laptop.txt requirements/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+	@mkdir -p $(@D) && touch $@
+
+build/environments/%/.stamp: requirements/%.txt | $(UV)
+	@echo "· environment of its own: $*"
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/environments/$*
+	@$(INSTALL) --python build/environments/$*/bin/python $<
+	@touch $@
+
+build/stamps/node: package.json package-lock.json
+	@echo "· CDK CLI and the Node that jsii runs on"
+	@npm ci --silent --no-audit --no-fund
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: lock
+lock: | $(UV)  ## resolve every group again into requirements/
+	@for group in $(GROUPS); do \
+	  echo "· $$group"; \
+	  extra=""; [ $$group = laptop ] && extra="pyproject.toml"; \
+	   \
+	  $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    --custom-compile-command 'make lock' $$extra --group $$group -o requirements/$$group.txt; \
+	done
+	@echo uv > build/uv.in; $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	  --custom-compile-command 'make lock' --no-annotate build/uv.in -o requirements/uv.txt

@@ -1,0 +1,169 @@
+"""Every error that Serval raises on purpose: typed facts that write their own message.
+
+::
+
+    ServalError
+    ├── InvalidRequest
+    │   ├── MalformedBody          the body is not what its headers say
+    │   ├── InvalidTensor          one tensor of the request does not fit the signature
+    │   ├── InvalidParameter       a request parameter has an impossible value
+    │   └── InvalidInputs          the set of tensors does not fit the signature
+    ├── NotAuthenticated
+    │   ├── ApiKeyMissing          no key was sent
+    │   └── ApiKeyRejected         the key is unknown or revoked
+    ├── ModelOutOfScope            the key is good, but not for this model
+    ├── NotFound
+    │   ├── ModelNotFound          no such model is registered
+    │   ├── ModelVersionNotFound   the model has no such version
+    │   └── PathNotFound           no such route
+    ├── PayloadTooLarge            a request or a reply is over the limit
+    ├── UnsupportedFeature         the protocol has it, Serval does not
+    ├── Unavailable
+    │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
+    │   ├── RegistryUnavailable    the registry did not answer
+    │   └── ModelTooLarge          the version does not fit this function's limits
+    ├── InferenceFailed            the runtime failed on a valid request
+    └── BundleRefused              a bundle cannot become a version
+
+HTTP statuses are not known here: ``serval.http.status`` maps every leaf.
+"""
+
+from collections.abc import Sequence
+
+
+class ServalError(Exception):
+    """Base of every error that Serval raises on purpose."""
+
+
+class InvalidRequest(ServalError):
+    """The request cannot be answered as it was sent."""
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not what its headers say it is."""
+
+
+class InvalidTensor(InvalidRequest):
+    """One tensor of the request does not fit the signature."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"tensor {name!r}: {problem}")
+        self.name, self.problem = name, problem
+
+
+class InvalidParameter(InvalidRequest):
+    """A request parameter has an impossible value."""
+
+    def __init__(self, name: str, value: object, expectation: str) -> None:
+        super().__init__(f"parameter {name!r}: {value!r} given, {expectation} expected")
+        self.name, self.value, self.expectation = name, value, expectation
+
+
+class InvalidInputs(InvalidRequest):
+    """The set of tensors does not fit the signature."""
+
+
+class NotAuthenticated(ServalError):
+    """Nobody known is calling."""
+
+
+class ApiKeyMissing(NotAuthenticated):
+    """No API key was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no API key: send it as 'Authorization: Bearer <key>' or 'x-api-key: <key>'"
+        )
+
+
+class ApiKeyRejected(NotAuthenticated):
+    """The API key is unknown or revoked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the API key is unknown or revoked: `serval keys create` makes a new one"
+        )
+
+
+class ModelOutOfScope(ServalError):
+    """The API key is good, but not for this model."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"the API key has no scope for model {model!r}")
+        self.model = model
+
+
+class NotFound(ServalError):
+    """What the request names does not exist."""
+
+
+class ModelNotFound(NotFound):
+    """No such model is registered."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"model {model!r} is not registered: `GET /v2/models` lists those that are")
+        self.model = model
+
+
+class ModelVersionNotFound(NotFound):
+    """The model has no such version."""
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(f"model {model!r} has no version {version!r}")
+        self.model, self.version = model, version
+
+
+class PathNotFound(NotFound):
+    """No such route."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(f"no route {method} {path}: see docs/api.md for those that exist")
+        self.method, self.path = method, path
+
+
+class PayloadTooLarge(ServalError):
+    """A request or a reply is over the limit."""
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int, remedy: str) -> None:
+        super().__init__(f"{what}: {size_bytes} bytes, at most {limit_bytes} allowed; {remedy}")
+        self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
+
+
+class UnsupportedFeature(ServalError):
+    """The protocol has this feature, Serval does not."""
+
+
+class Unavailable(ServalError):
+    """Cannot be answered now; trying again may help."""
+
+
+class ArtifactUnavailable(Unavailable):
+    """An artifact is lost or corrupt; the next request tries again."""
+
+    def __init__(self, model: str, version: str, problem: str) -> None:
+        super().__init__(f"model {model!r} version {version!r} cannot be loaded: {problem}")
+        self.model, self.version, self.problem = model, version, problem
+
+
+class RegistryUnavailable(Unavailable):
+    """The registry did not answer."""
+
+
+class ModelTooLarge(Unavailable):
+    """The version does not fit this function's memory or storage."""
+
+
+class InferenceFailed(ServalError):
+    """The runtime failed on a valid request."""
+
+    def __init__(self, model: str, version: str, problem: str) -> None:
+        super().__init__(f"model {model!r} version {version!r} failed: {problem}")
+        self.model, self.version, self.problem = model, version, problem
+
+
+class BundleRefused(ServalError):
+    """A bundle cannot become a version; every reason found is kept, in words."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)

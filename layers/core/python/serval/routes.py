@@ -1,0 +1,36 @@
+"""Routes: which versions of a model get traffic."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+Track = Literal["stable", "candidate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Stable version of a model and, during a rollout, a candidate with its percent (0..100)."""
+
+    stable: str
+    candidate: str | None = None
+    percent: int = 0
+    rollout: str = ""
+    revision: int = 0
+    """Grows by one with every change; writes are conditional on it."""
+
+    def track_for(self, affinity: str) -> Track:
+        """Choose the track for an affinity key.
+
+        The share of a key is fixed in one rollout, so while ``percent`` grows a key moves to the
+        candidate once, and back only when the percent falls.
+        """
+        if self.candidate is None or self.percent <= 0:
+            return "stable"
+        digest = hashlib.blake2b(f"{self.rollout}\0{affinity}".encode(), digest_size=8).digest()
+        share = int.from_bytes(digest) * 100 / 2**64
+        return "candidate" if share < self.percent else "stable"
+
+    def version_for(self, affinity: str) -> str:
+        """Choose the version for an affinity key."""
+        chosen = self.candidate if self.track_for(affinity) == "candidate" else None
+        return chosen or self.stable
