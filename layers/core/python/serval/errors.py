@@ -80,9 +80,7 @@ class ApiKeyRejected(NotAuthenticated):
     """The API key is unknown or revoked."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "the API key is unknown or revoked: `serval keys create` makes a new one"
-        )
+        super().__init__("the API key is unknown or revoked: `serval keys create` makes a new one")
 
 
 class ModelOutOfScope(ServalError):
@@ -101,7 +99,9 @@ class ModelNotFound(NotFound):
     """No such model is registered."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"model {model!r} is not registered: `GET /v2/models` lists those that are")
+        super().__init__(
+            f"model {model!r} is not registered: `GET /v2/models` lists those that are"
+        )
         self.model = model
 
 

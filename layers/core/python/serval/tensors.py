@@ -1,6 +1,5 @@
-"""Tensors as the Open Inference Protocol V2 names them: datatypes, specifications, signatures."""
+"""Tensors as the Open Inference Protocol V2 names them."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,47 +23,6 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "BYTES": np.dtype(np.object_),
 }
 """V2 datatype → the numpy dtype that holds it. BF16 is held as its raw 16 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """What a signature says of one tensor; -1 in ``shape`` is a dimension that may vary."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the member of V2 model metadata."""
-        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "TensorSpec":
-        """Read what ``to_json`` gave."""
-        return cls(value["name"], value["datatype"], tuple(value["shape"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Names, datatypes and shapes of a version's inputs and outputs."""
-
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the ``inputs`` and ``outputs`` members of V2 model metadata."""
-        return {
-            "inputs": [spec.to_json() for spec in self.inputs],
-            "outputs": [spec.to_json() for spec in self.outputs],
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Signature":
-        """Read what ``to_json`` gave."""
-        return cls(
-            tuple(TensorSpec.from_json(spec) for spec in value["inputs"]),
-            tuple(TensorSpec.from_json(spec) for spec in value["outputs"]),
-        )
 
 
 @dataclass(frozen=True, slots=True)

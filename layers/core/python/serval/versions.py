@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serval.tensors import Signature
+from serval.signatures import Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,46 @@
+"""Signatures: names, datatypes and shapes of a version's inputs and outputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What a signature says of one tensor; -1 in ``shape`` is a dimension that may vary."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the member of V2 model metadata."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "TensorSpec":
+        """Read what ``to_json`` gave."""
+        return cls(value["name"], value["datatype"], tuple(value["shape"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Names, datatypes and shapes of a version's inputs and outputs."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the ``inputs`` and ``outputs`` members of V2 model metadata."""
+        return {
+            "inputs": [spec.to_json() for spec in self.inputs],
+            "outputs": [spec.to_json() for spec in self.outputs],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Signature":
+        """Read what ``to_json`` gave."""
+        return cls(
+            tuple(TensorSpec.from_json(spec) for spec in value["inputs"]),
+            tuple(TensorSpec.from_json(spec) for spec in value["outputs"]),
+        )
