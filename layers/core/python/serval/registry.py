@@ -1,4 +1,4 @@
-"""What Serval asks of a registry, in its own words; ``serval.aws.registry`` keeps it in DynamoDB."""
+"""What Serval asks of a registry; ``serval.aws.registry`` keeps it in DynamoDB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

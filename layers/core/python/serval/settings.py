@@ -94,6 +94,6 @@ class RegisterSettings(Settings):
     registry_table: str
     artifact_bucket: str
     functions: str
-    """JSON: memory in MiB of each deployed inference function by model; ``"*"`` is the shared one."""
+    """JSON: MiB of each deployed inference function by model; ``"*"`` is the shared one."""
     ephemeral_storage_mib: int = 512
     """Ephemeral storage of the inference functions."""
