@@ -21,6 +21,7 @@
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
     │   ├── RegistryUnavailable    the registry did not answer
+    │   ├── StatisticsUnavailable  the metrics did not answer
     │   └── ModelTooLarge          the version does not fit this function's limits
     ├── InferenceFailed            the runtime failed on a valid request
     └── BundleRefused              a bundle cannot become a version
@@ -116,8 +117,9 @@ class ModelVersionNotFound(NotFound):
 class PathNotFound(NotFound):
     """No such route."""
 
-    def __init__(self, method: str, path: str) -> None:
-        super().__init__(f"no route {method} {path}: see docs/api.md for those that exist")
+    def __init__(self, method: str, path: str, nearest: Sequence[str] = ()) -> None:
+        remedy = f"there is {', '.join(nearest)}" if nearest else "`GET /openapi.json` lists all"
+        super().__init__(f"no route {method} {path:.200}: {remedy}")
         self.method, self.path = method, path
 
 
@@ -147,6 +149,10 @@ class ArtifactUnavailable(Unavailable):
 
 class RegistryUnavailable(Unavailable):
     """The registry did not answer."""
+
+
+class StatisticsUnavailable(Unavailable):
+    """The metrics did not answer."""
 
 
 class ModelTooLarge(Unavailable):
