@@ -1,8 +1,9 @@
 """Routes: which versions of a model get traffic."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Track = Literal["stable", "candidate"]
 
@@ -34,3 +35,14 @@ class Route:
         """Choose the version for an affinity key."""
         chosen = self.candidate if self.track_for(affinity) == "candidate" else None
         return chosen or self.stable
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> "Route":
+        """Read the registry's item; numbers may be text, as DynamoDB sends them."""
+        return cls(
+            stable=attributes["stable"],
+            candidate=attributes.get("candidate"),
+            percent=int(attributes["percent"]),
+            rollout=attributes["rollout"],
+            revision=int(attributes["revision"]),
+        )

@@ -6,7 +6,7 @@ or an omission fails at synth and not in production.
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 
@@ -14,14 +14,31 @@ class InvalidSettings(Exception):
     """Variables of a function's environment are missing or malformed; all are named together."""
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """AWS credentials of a function's role; their ``repr`` keeps the secrets."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Base of the settings: field ``registry_table: str`` is the variable ``REGISTRY_TABLE``."""
 
     PROVIDED: ClassVar[frozenset[str]] = frozenset(
-        {"aws_region", "aws_lambda_function_memory_size", "aws_lambda_function_name"}
+        {
+            "aws_access_key_id",
+            "aws_endpoint_url",
+            "aws_lambda_function_memory_size",
+            "aws_lambda_runtime_api",
+            "aws_region",
+            "aws_secret_access_key",
+            "aws_session_token",
+        }
     )
-    """Set by Lambda itself; a stack may not set them."""
+    """Set by Lambda itself, or by the local platform; a stack may not set them."""
 
     aws_region: str
 
@@ -31,19 +48,19 @@ class Settings:
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         problems: list[str] = []
-        for field in fields(cls):
-            variable = field.name.upper()
+        for member in fields(cls):
+            variable = member.name.upper()
             text = environ.get(variable)
             if text is None:
-                if field.default is MISSING:
+                if member.default is MISSING:
                     problems.append(f"{variable} is missing")
-            elif field.type is int:
+            elif member.type is int:
                 try:
-                    values[field.name] = int(text)
+                    values[member.name] = int(text)
                 except ValueError:
                     problems.append(f"{variable}: {text!r} is not an int")
             else:
-                values[field.name] = text
+                values[member.name] = text
         if problems:
             raise InvalidSettings(f"{cls.__name__}: " + "; ".join(problems))
         return cls(**values)
@@ -70,12 +87,26 @@ class Settings:
 class InferSettings(Settings):
     """Environment of ``infer``."""
 
+    aws_access_key_id: str
+    aws_secret_access_key: str = field(repr=False)
     aws_lambda_function_memory_size: int
     registry_table: str
     artifact_bucket: str
     authentication: str = "key"
     """``key``: API keys are checked here; ``gateway``: API Gateway's IAM or JWT authorizer did."""
     ephemeral_storage_mib: int = 512
+    aws_session_token: str = field(default="", repr=False)
+    aws_endpoint_url: str = ""
+    """The local platform's; empty on AWS."""
+    aws_lambda_runtime_api: str = ""
+    """Where Lambda's Runtime API listens; the local platform has none."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Give the role's credentials, which last as long as the environment."""
+        return Credentials(
+            self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Model names: what fits a URL segment, an S3 key and a metric dimension unescaped."""
+VERSION = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 UPLOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MANIFEST = "manifest.json"
 BARE_ARTIFACT = "model.onnx"

@@ -1,0 +1,54 @@
+"""Who is calling: API keys, checked inside each function."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from serval.errors import ApiKeyMissing, ApiKeyRejected
+from serval.keys import ApiKey, hash_api_key
+
+KeyLookup = Callable[[str], ApiKey | None]
+"""sha256 (hex) of an API key → the key, or None for an unknown or revoked one."""
+
+CACHE_SECONDS = 60.0
+CACHED_KEYS = 1024
+
+
+def presented_key(headers: Mapping[str, str]) -> str:
+    """Read the API key from ``authorization: Bearer`` or ``x-api-key`` (lower-case names)."""
+    authorization = headers.get("authorization", "")
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    if key := headers.get("x-api-key", "").strip():
+        return key
+    raise ApiKeyMissing
+
+
+@dataclass(slots=True)
+class Authenticator:
+    """Check API keys, remembering yes and no for 60 s: so a revocation holds within 60 s."""
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, tuple[float, ApiKey | None]] = field(default_factory=dict)
+
+    def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> ApiKey:
+        """Give the caller's key, looking it up unless it was seen in the last 60 s.
+
+        Raises
+        ------
+        ApiKeyMissing
+            If no key was sent.
+        ApiKeyRejected
+            If the key is unknown or revoked.
+        """
+        text = presented_key(headers)
+        now = self.clock()
+        seen = self._seen.get(text)
+        if seen is None or now - seen[0] >= CACHE_SECONDS:
+            if len(self._seen) >= CACHED_KEYS:
+                self._seen.clear()
+            seen = self._seen[text] = (now, lookup(hash_api_key(text)))
+        if seen[1] is None:
+            raise ApiKeyRejected
+        return seen[1]

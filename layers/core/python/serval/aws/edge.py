@@ -1,0 +1,137 @@
+"""What ``infer`` reads from AWS, through signed requests of the standard library."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serval.aws.signed import TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
+from serval.errors import (
+    ArtifactUnavailable,
+    ModelVersionNotFound,
+    RegistryUnavailable,
+)
+from serval.keys import ApiKey
+from serval.routes import Route
+from serval.storage import (
+    API_KEY,
+    ROUTE,
+    api_key_partition,
+    model_partition,
+    version_prefix,
+    version_sort_key,
+)
+from serval.versions import ModelVersion
+
+CHUNK_BYTES = 1 << 20
+Item = dict[str, dict[str, str]]
+"""An item as DynamoDB's wire format has it: attribute → {type: value}."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRegistry:
+    """The registry's reads on the hot path, and the one write: a key's last-used day."""
+
+    table: str
+    dynamodb: SignedClient
+    today: Callable[[], str]
+
+    def key_and_route(self, key_hash: str, model: str) -> tuple[ApiKey | None, Route | None]:
+        """Read an API key and a model's route in one request."""
+        found = self._read(
+            [(api_key_partition(key_hash), API_KEY), (model_partition(model), ROUTE)]
+        )
+        key_item = found.get(api_key_partition(key_hash))
+        route_item = found.get(model_partition(model))
+        key = ApiKey.from_attributes(plain(key_item)) if key_item else None
+        if key is not None and key.revoked is None and key.last_used != self.today():
+            self._note_use(key_hash)
+        if key is not None and key.revoked is not None:
+            key = None
+        return key, Route.from_attributes(plain(route_item)) if route_item else None
+
+    def route(self, model: str) -> Route | None:
+        """Read a model's route."""
+        item = self._read([(model_partition(model), ROUTE)]).get(model_partition(model))
+        return Route.from_attributes(plain(item)) if item else None
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Read a version's record."""
+        item = self._read([(model_partition(model), version_sort_key(version))])
+        if not item:
+            raise ModelVersionNotFound(model, version)
+        return ModelVersion.from_json(item[model_partition(model)]["record"]["S"])
+
+    def _read(self, keys: Iterable[tuple[str, str]]) -> dict[str, Item]:
+        wanted = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
+        answer = self._call("BatchGetItem", {"RequestItems": {self.table: {"Keys": wanted}}})
+        if answer.get("UnprocessedKeys"):
+            raise RegistryUnavailable("the registry is throttled: try again")
+        return {item["pk"]["S"]: item for item in answer["Responses"].get(self.table, [])}
+
+    def _note_use(self, key_hash: str) -> None:
+        key = {"pk": {"S": api_key_partition(key_hash)}, "sk": {"S": API_KEY}}
+        self._call(
+            "UpdateItem",
+            {
+                "TableName": self.table,
+                "Key": key,
+                "UpdateExpression": "SET last_used = :today",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeValues": {":today": {"S": self.today()}},
+            },
+        )
+
+    def _call(self, operation: str, request: dict[str, Any]) -> Any:
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": f"DynamoDB_20120810.{operation}",
+        }
+        try:
+            response = self.dynamodb.request("POST", "/", headers, json.dumps(request).encode())
+            return json.loads(response.read())
+        except (AwsUnavailable, *TRANSIENT) as error:
+            raise RegistryUnavailable(f"the registry did not answer: {error}") from error
+
+
+def plain(item: Item) -> dict[str, str]:
+    """Give an item's attributes without their types."""
+    return {name: value for name, typed in item.items() for value in typed.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeArtifacts:
+    """Downloads artifacts, verifying each while it streams."""
+
+    s3: SignedClient
+    """Its endpoint is the bucket's."""
+
+    def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
+        """Download one file of a version; it appears under its name only when it is whole.
+
+        Raises
+        ------
+        ArtifactUnavailable
+            If it is gone, cut short or not what was published.
+        """
+        key = version_prefix(record.model, record.version) + path
+        expected = record.file(path)
+        digest = hashlib.sha256()
+        partial = destination.with_name(destination.name + ".partial")
+        try:
+            response = self.s3.request("GET", f"/{key}", {})
+            with partial.open("wb") as file:
+                while chunk := response.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    file.write(chunk)
+        except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
+            raise ArtifactUnavailable(record.model, record.version, f"{key}: {error}") from error
+        if digest.hexdigest() != expected.sha256:
+            raise ArtifactUnavailable(
+                record.model,
+                record.version,
+                f"{key} has sha256 {digest.hexdigest()}, published was {expected.sha256}",
+            )
+        partial.rename(destination)

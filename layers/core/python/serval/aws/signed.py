@@ -1,0 +1,142 @@
+"""Signed requests to AWS with nothing but the standard library.
+
+``infer`` reaches DynamoDB and S3 through this module, because importing boto3 takes longer than
+importing numpy and ONNX Runtime together. Everything else uses boto3.
+
+Specification: AWS Signature Version 4 for API requests, "Create a signed AWS API request".
+"""
+
+import hashlib
+import hmac
+import http.client
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from serval.settings import Credentials
+
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 5.0
+RETRIED = frozenset({429, 500, 502, 503, 504})
+TRANSIENT = (OSError, http.client.HTTPException)
+
+
+class AwsUnavailable(Exception):
+    """AWS did not answer, after retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsRefused(Exception):
+    """AWS answered with an error."""
+
+    status: int
+    body: bytes
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.body[:300].decode('utf-8', 'replace')}"
+
+
+def signature_headers(
+    credentials: Credentials,
+    *,
+    service: str,
+    region: str,
+    method: str,
+    host: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: time.struct_time,
+) -> dict[str, str]:
+    """Give the headers of a request, signed; ``path`` is already URL-encoded, without a query."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", now)
+    digest = hashlib.sha256(body).hexdigest()
+    signed = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment, **headers}
+    if credentials.session_token:
+        signed["x-amz-security-token"] = credentials.session_token
+    names = ";".join(sorted(signed))
+    lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
+    canonical = f"{method}\n{path}\n\n{lines}\n{names}\n{digest}"
+    scope = f"{moment[:8]}/{region}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = b"AWS4" + credentials.secret_access_key.encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    signed["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key_id}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    return signed
+
+
+@dataclass(slots=True)
+class SignedClient:
+    """One service of AWS over one kept-alive connection; not for several threads at once."""
+
+    service: str
+    region: str
+    credentials: Credentials
+    endpoint_url: str
+    sleep: Callable[[float], None] = time.sleep
+    _connection: http.client.HTTPConnection | None = field(default=None)
+
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> http.client.HTTPResponse:
+        """Send a request and give the answer, its body unread; retried when that may help.
+
+        Raises
+        ------
+        AwsRefused
+            If AWS answers with a status that a retry does not change.
+        AwsUnavailable
+            If there is no answer after 3 attempts.
+        """
+        path = quote(path, safe="/-_.~")
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.sleep(0.05 * 2**attempt)
+            try:
+                response = self._send(method, path, headers, body)
+            except TRANSIENT as error:
+                self._close()
+                problem = f"{type(error).__name__}: {error}"
+                continue
+            if response.status < 300:
+                return response
+            refused = AwsRefused(response.status, response.read())
+            if response.status not in RETRIED and b"Throttl" not in refused.body:
+                raise refused
+            problem = str(refused)
+        raise AwsUnavailable(f"{self.service} did not answer: {problem}")
+
+    def _send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> http.client.HTTPResponse:
+        url = urlsplit(self.endpoint_url)
+        if self._connection is None:
+            kind = (
+                http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+            )
+            self._connection = kind(url.netloc, timeout=TIMEOUT_SECONDS)
+        path = url.path.rstrip("/") + path
+        signed = signature_headers(
+            self.credentials,
+            service=self.service,
+            region=self.region,
+            method=method,
+            host=url.netloc,
+            path=path,
+            headers=headers,
+            body=body,
+            now=time.gmtime(),
+        )
+        self._connection.request(method, path, body or None, signed)
+        return self._connection.getresponse()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

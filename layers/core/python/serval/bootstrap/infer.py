@@ -1,0 +1,57 @@
+"""Composition root of ``infer``."""
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from serval.admission import Admission
+from serval.authentication import Authenticator
+from serval.aws.edge import EdgeArtifacts, EdgeRegistry
+from serval.aws.signed import SignedClient
+from serval.http.infer import InferEndpoint
+from serval.inference import Inference
+from serval.loaded import Limits, LoadedVersions
+from serval.metrics import InferenceMetrics
+from serval.runtimes.onnx import OnnxModel
+from serval.settings import InferSettings
+from serval.shutdown import on_shutdown
+
+
+def endpoint() -> InferEndpoint:
+    """Build what answers inference events, once per environment."""
+    settings = InferSettings.from_environment()
+    aws = settings.aws_endpoint_url
+    region, bucket = settings.aws_region, settings.artifact_bucket
+    client = partial(SignedClient, region=region, credentials=settings.credentials)
+    dynamodb = client(
+        service="dynamodb", endpoint_url=aws or f"https://dynamodb.{region}.amazonaws.com"
+    )
+    s3 = client(
+        service="s3",
+        endpoint_url=f"{aws}/{bucket}" if aws else f"https://{bucket}.s3.{region}.amazonaws.com",
+    )
+    registry = EdgeRegistry(settings.registry_table, dynamodb, today)
+    memory_mib = settings.aws_lambda_function_memory_size
+    loaded = LoadedVersions(
+        find=registry.version,
+        store=EdgeArtifacts(s3),
+        open_model=lambda path: OnnxModel(path, memory_mib),
+        folder=Path(tempfile.mkdtemp(prefix="serval-")),
+        limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
+    )
+    metrics = InferenceMetrics(write=say)
+    on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
+    keys = Authenticator() if settings.authentication == "key" else None
+    return InferEndpoint(Admission(registry, keys), Inference(loaded), metrics, say)
+
+
+def today() -> str:
+    """Give the day in UTC, ISO 8601."""
+    return datetime.fromtimestamp(time.time(), UTC).date().isoformat()
+
+
+def say(line: str) -> None:
+    """Print a line to the function's log, whole and at once."""
+    print(line, flush=True)

@@ -1,0 +1,1 @@
+"""HTTP: events of API Gateway in, replies out."""

@@ -1,0 +1,125 @@
+"""``POST /v2/models/{model}[/versions/{version}]/infer``: an event in, a reply out."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serval.admission import Admission
+from serval.errors import PayloadTooLarge, ServalError
+from serval.http.status import status_of
+from serval.inference import Answer, Inference, Target, choose
+from serval.loaded import Loaded
+from serval.metrics import InferenceMetrics
+from serval.protocol.content import (
+    BINARY_LIMIT_BYTES,
+    JSON_LIMIT_BYTES,
+    REMEDY,
+    body_of,
+    deflate,
+    inflate,
+)
+from serval.protocol.response import write_response
+
+Event = Mapping[str, Any]
+Reply = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InferEndpoint:
+    """Everything that answering an inference event takes."""
+
+    admission: Admission
+    inference: Inference
+    metrics: InferenceMetrics
+    log: Callable[[str], object]
+    clock: Callable[[], float] = time.perf_counter
+
+    def reply(self, event: Event) -> Reply:
+        """Answer an event of API Gateway, payload format 2.0."""
+        model = event["pathParameters"]["model"]
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        try:
+            route = self.admission.admit(headers, model)
+            target = choose(
+                route,
+                event["pathParameters"].get("version") or headers.get("serval-model-version"),
+                headers.get("serval-affinity") or event["requestContext"]["requestId"],
+            )
+        except ServalError as error:
+            return self._refuse(error)
+        return self._infer(event, headers, model, target)
+
+    def _infer(self, event: Event, headers: Mapping[str, str], model: str, target: Target) -> Reply:
+        """Load, run, write; count the request for its track."""
+        try:
+            cold = (model, target.version) not in self.inference.loaded
+            loaded = self.inference.load(model, target.version)
+            started = self.clock()
+            body = body_of(event.get("body"), bool(event.get("isBase64Encoded")))
+            if encoding := headers.get("content-encoding"):
+                body = inflate(body if isinstance(body, bytes) else body.encode(), encoding)
+            length = headers.get("inference-header-content-length")
+            answer = self.inference.answer(loaded, body, length)
+            reply = success(answer, loaded, headers.get("accept-encoding", ""), cold=cold)
+        except ServalError as error:
+            if status_of(error) >= 500:
+                self.metrics.failed(model, target.track)
+            return self._refuse(error)
+        except BaseException:
+            self.metrics.failed(model, target.track)
+            self.metrics.flush()
+            raise
+        self.metrics.answered(model, target.track, (self.clock() - started) * 1e3)
+        return reply
+
+    def _refuse(self, error: ServalError) -> Reply:
+        """Give an error's reply, and log it if it is ours."""
+        status = status_of(error)
+        if status >= 500:
+            self.log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
+        return {
+            "statusCode": int(status),
+            "headers": {"content-type": "application/json"},
+            "body": json.dumps({"error": str(error)}),
+            "isBase64Encoded": False,
+        }
+
+
+def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool) -> Reply:
+    """Give the reply of an answered request.
+
+    Raises
+    ------
+    PayloadTooLarge
+        If the answer does not fit through Lambda.
+    """
+    body, head_length = write_response(answer.response, answer.request)
+    timing = f"infer;dur={answer.infer_ms:.3f}"
+    if cold:
+        timing = f"load;dur={loaded.load_ms:.1f}, {timing}"
+    headers = {
+        "content-type": "application/json",
+        "serval-model-version": answer.response.version,
+        "server-timing": timing,
+    }
+    if head_length is not None:
+        headers["content-type"] = "application/octet-stream"
+        headers["inference-header-content-length"] = str(head_length)
+    body, encoding = deflate(body, accept_encoding)
+    if encoding is not None:
+        headers["content-encoding"] = encoding
+    is_binary = encoding is not None or head_length is not None
+    limit = BINARY_LIMIT_BYTES if is_binary else JSON_LIMIT_BYTES
+    # Lambda escapes quotes when it wraps a text body in JSON once more.
+    size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
+    if size > limit:
+        raise PayloadTooLarge("reply", size, limit, REMEDY)
+    return {
+        "statusCode": 200,
+        "headers": headers,
+        "body": base64.b64encode(body).decode("ascii") if is_binary else body.decode(),
+        "isBase64Encoded": is_binary,
+    }

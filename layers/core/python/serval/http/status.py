@@ -1,0 +1,32 @@
+"""HTTP statuses of Serval's errors: one table, at the edge."""
+
+from http import HTTPStatus
+
+from serval import errors
+from serval.errors import ServalError
+
+STATUS: dict[type[ServalError], HTTPStatus] = {
+    errors.MalformedBody: HTTPStatus.BAD_REQUEST,
+    errors.InvalidTensor: HTTPStatus.BAD_REQUEST,
+    errors.InvalidParameter: HTTPStatus.BAD_REQUEST,
+    errors.InvalidInputs: HTTPStatus.BAD_REQUEST,
+    errors.BundleRefused: HTTPStatus.BAD_REQUEST,
+    errors.ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
+    errors.ApiKeyRejected: HTTPStatus.UNAUTHORIZED,
+    errors.ModelOutOfScope: HTTPStatus.FORBIDDEN,
+    errors.ModelNotFound: HTTPStatus.NOT_FOUND,
+    errors.ModelVersionNotFound: HTTPStatus.NOT_FOUND,
+    errors.PathNotFound: HTTPStatus.NOT_FOUND,
+    errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.InferenceFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.UnsupportedFeature: HTTPStatus.NOT_IMPLEMENTED,
+    errors.ArtifactUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RegistryUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StatisticsUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ModelTooLarge: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def status_of(error: ServalError) -> HTTPStatus:
+    """Look an error's status up; a test keeps the table total over the leaves."""
+    return STATUS[type(error)]

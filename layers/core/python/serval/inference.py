@@ -1,0 +1,74 @@
+"""Inference: route → version → loaded model → answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serval.errors import InferenceFailed, ModelVersionNotFound
+from serval.loaded import Loaded, LoadedVersions
+from serval.protocol.fit import check_inputs, output_names
+from serval.protocol.request import InferenceRequest, read_request
+from serval.protocol.response import InferenceResponse
+from serval.routes import Route, Track
+from serval.runtimes import RuntimeFailed
+from serval.storage import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that answers a request, and the track it stands for."""
+
+    version: str
+    track: Track
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request gets, and what it took."""
+
+    request: InferenceRequest
+    response: InferenceResponse
+    infer_ms: float
+
+
+def choose(route: Route, wanted: str | None, affinity: str) -> Target:
+    """Choose the version: the one asked for by number, else the route's for this affinity."""
+    if wanted is not None:
+        return Target(wanted, "candidate" if wanted == route.candidate else "stable")
+    return Target(route.version_for(affinity), route.track_for(affinity))
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Answers requests from the versions that this environment has loaded."""
+
+    loaded: LoadedVersions
+    clock: Callable[[], float] = time.perf_counter
+
+    def load(self, model: str, version: str) -> Loaded:
+        """Give the loaded version, loading it first if it is not."""
+        if not VERSION.fullmatch(version):
+            raise ModelVersionNotFound(model, version)
+        return self.loaded.get(model, version)
+
+    def answer(self, loaded: Loaded, body: str | bytes, header_length: str | None) -> Answer:
+        """Read, check, run.
+
+        Raises
+        ------
+        InvalidRequest
+            If the request does not fit the signature.
+        InferenceFailed
+            If the runtime fails on a request that does.
+        """
+        request = read_request(body, header_length, loaded.record.signature)
+        check_inputs(request.inputs, loaded.inputs)
+        names = output_names(request.outputs, loaded.record.signature)
+        started = self.clock()
+        try:
+            outputs = loaded.model.run(request.inputs, [loaded.outputs[name] for name in names])
+        except RuntimeFailed as error:
+            raise InferenceFailed(loaded.record.model, loaded.record.version, str(error)) from error
+        infer_ms = (self.clock() - started) * 1e3
+        response = InferenceResponse(loaded.record.model, loaded.record.version, outputs)
+        return Answer(request, response, infer_ms)

@@ -1,0 +1,144 @@
+"""Loaded versions: what one environment holds ready, within its memory and its disk."""
+
+import shutil
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from serval.errors import ArtifactUnavailable, ModelTooLarge
+from serval.runtimes import ArtifactUnreadable
+from serval.signatures import TensorSpec
+from serval.tensors import Tensor
+from serval.versions import ModelVersion
+
+MEMORY_PER_ARTIFACT = 2.5
+"""A session takes up to this many times the artifact's bytes while it opens."""
+ENVIRONMENT_BYTES = 200 * 2**20
+"""What the function takes before it loads anything."""
+
+
+class Model(Protocol):
+    """A loaded artifact."""
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Run once on inputs that fit the signature."""
+
+
+class ArtifactStore(Protocol):
+    """Where artifacts come from."""
+
+    def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
+        """Download one file of a version, verified, or raise ``ArtifactUnavailable``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One version in memory."""
+
+    record: ModelVersion
+    model: Model
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    load_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one environment may hold."""
+
+    memory_bytes: int
+    disk_bytes: int
+
+    @classmethod
+    def of_function(cls, memory_mib: int, ephemeral_storage_mib: int) -> "Limits":
+        """Derive the limits from a function's settings."""
+        return cls(memory_mib * 2**20 - ENVIRONMENT_BYTES, ephemeral_storage_mib * 2**20)
+
+
+def estimated_bytes(record: ModelVersion) -> int:
+    """Estimate the memory that a loaded version takes."""
+    return int(record.artifact_bytes * MEMORY_PER_ARTIFACT)
+
+
+@dataclass(slots=True)
+class LoadedVersions:
+    """The least recently used version leaves when another needs its room."""
+
+    find: Callable[[str, str], ModelVersion]
+    store: ArtifactStore
+    open_model: Callable[[Path], Model]
+    folder: Path
+    limits: Limits
+    clock: Callable[[], float] = time.perf_counter
+    _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Tell whether (model, version) is loaded."""
+        return key in self._held
+
+    def get(self, model: str, version: str) -> Loaded:
+        """Give a loaded version, loading it beside the others if need be.
+
+        Raises
+        ------
+        ModelVersionNotFound
+            If the registry has no such version.
+        ArtifactUnavailable
+            If a file is lost or corrupt; nothing is kept, so the next request tries again.
+        ModelTooLarge
+            If it could never fit.
+        """
+        held = self._held.get((model, version))
+        if held is not None:
+            self._held.move_to_end((model, version))
+            return held
+        started = self.clock()
+        record = self.find(model, version)
+        self._make_room(record)
+        loaded = self._load(record, started)
+        self._held[model, version] = loaded
+        return loaded
+
+    def _load(self, record: ModelVersion, started: float) -> Loaded:
+        folder = self._folder(record)
+        try:
+            for path in record.artifact_files:
+                destination = folder / path
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                self.store.fetch(record, path, destination)
+            model = self.open_model(folder / record.artifact)
+        except ArtifactUnreadable as error:
+            raise ArtifactUnavailable(record.model, record.version, str(error)) from error
+        finally:
+            # An open session keeps its mapping of the files; nobody opens them by name again.
+            shutil.rmtree(folder, ignore_errors=True)
+        return Loaded(
+            record,
+            model,
+            {spec.name: spec for spec in record.signature.inputs},
+            {spec.name: spec for spec in record.signature.outputs},
+            (self.clock() - started) * 1e3,
+        )
+
+    def _make_room(self, record: ModelVersion) -> None:
+        memory, disk = estimated_bytes(record), record.artifact_bytes
+        if memory > self.limits.memory_bytes or disk > self.limits.disk_bytes:
+            raise ModelTooLarge(
+                f"model {record.model!r} version {record.version!r} takes about {memory} bytes of "
+                f"memory and {disk} of disk; this function has {self.limits.memory_bytes} and "
+                f"{self.limits.disk_bytes}: declare compute.memory_mib in model.yaml and deploy"
+            )
+        while self._held and not (
+            self._sum(estimated_bytes) + memory <= self.limits.memory_bytes
+            and self._sum(lambda held: held.artifact_bytes) + disk <= self.limits.disk_bytes
+        ):
+            self._held.popitem(last=False)
+
+    def _sum(self, size: Callable[[ModelVersion], int]) -> int:
+        return sum(size(loaded.record) for loaded in self._held.values())
+
+    def _folder(self, record: ModelVersion) -> Path:
+        return self.folder / record.model / record.version

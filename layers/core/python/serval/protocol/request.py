@@ -1,0 +1,243 @@
+"""Inference requests: from bytes to named arrays.
+
+Specification: Open Inference Protocol V2, ``inference_rest.md``, and Triton's
+``extension_binary_data.md`` and ``extension_classification.md``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import simdjson
+
+from serval.errors import (
+    InvalidInputs,
+    InvalidParameter,
+    InvalidTensor,
+    MalformedBody,
+    UnsupportedFeature,
+)
+from serval.protocol.binary_tensors import decode_binary
+from serval.protocol.json_tensors import decode_json
+from serval.signatures import Signature
+from serval.tensors import DATATYPES, Tensor
+
+MAX_DIMENSIONS = 32
+MAX_TENSORS = 1024
+MAX_EXTENT = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """What a client asks of a model version."""
+
+    inputs: tuple[Tensor, ...]
+    request_id: str | None = None
+    outputs: Mapping[str, bool] = field(default_factory=dict)
+    """Requested outputs in order → is it to be binary; empty: all outputs."""
+    binary_outputs: bool = False
+    """Is an output binary that does not say itself."""
+
+
+def read_request(
+    body: str | bytes, header_length: str | None, signature: Signature
+) -> InferenceRequest:
+    """Read a body; ``header_length`` is the ``Inference-Header-Content-Length`` header.
+
+    Raises
+    ------
+    MalformedBody, InvalidTensor, InvalidInputs, InvalidParameter, UnsupportedFeature
+        Naming the tensor, the value and the expectation.
+    """
+    if header_length is None:
+        return read_document(parsed(body), memoryview(b""))
+    if isinstance(body, str):
+        body = body.encode()
+    length = json_length(header_length, len(body))
+    tail = memoryview(body)[length:]
+    if length == 0:
+        return raw_request(tail, signature)
+    return read_document(parsed(body[:length]), tail)
+
+
+def json_length(header: str, body_bytes: int) -> int:
+    """Read ``Inference-Header-Content-Length``."""
+    if not (header.isascii() and header.isdigit() and len(header) < 20):
+        raise MalformedBody(
+            f"Inference-Header-Content-Length is {header!r:.80}, a whole number of bytes expected"
+        )
+    if int(header) > body_bytes:
+        raise MalformedBody(
+            f"Inference-Header-Content-Length is {int(header)}, but the body has {body_bytes} bytes"
+        )
+    return int(header)
+
+
+def parsed(text: str | bytes) -> Any:
+    """Parse the JSON part into lazy simdjson values."""
+    try:
+        document = simdjson.Parser().parse(text)
+    except (ValueError, RuntimeError) as error:  # UnicodeDecodeError is a ValueError
+        problem = str(error).partition(":")[0] if "0x" not in str(error) else "unreadable"
+        raise MalformedBody(f"the body is not valid JSON ({problem})") from None
+    if not isinstance(document, simdjson.Object):
+        raise MalformedBody("the body is JSON, but not an object with an 'inputs' member")
+    return document
+
+
+def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
+    """Read a body that is nothing but the bytes of the model's only input, batch 1."""
+    if len(signature.inputs) != 1:
+        raise MalformedBody(
+            f"a raw request (Inference-Header-Content-Length: 0) needs a model with one input, "
+            f"this one has {len(signature.inputs)}"
+        )
+    spec = signature.inputs[0]
+    shape = [1 if extent == -1 and axis == 0 else extent for axis, extent in enumerate(spec.shape)]
+    if spec.datatype == "BYTES":
+        tail = memoryview(len(tail).to_bytes(4, "little") + tail)
+    elif -1 in shape and shape.count(-1) == 1:
+        size = DATATYPES[spec.datatype].itemsize
+        for extent in shape:
+            size *= extent if extent != -1 else 1
+        shape[shape.index(-1)] = len(tail) // size if size else 0
+    if -1 in shape:
+        raise InvalidTensor(
+            spec.name, f"shape {list(spec.shape)} leaves a raw request's extents open"
+        )
+    array = decode_binary(spec.name, spec.datatype, shape, tail)
+    return InferenceRequest((Tensor(spec.name, spec.datatype, array),), binary_outputs=True)
+
+
+def read_document(document: Any, tail: memoryview) -> InferenceRequest:
+    """Read the JSON part and the binary tensors behind it."""
+    request_id = document.get("id")
+    if request_id is not None and not isinstance(request_id, str):
+        raise InvalidParameter("id", plain(request_id), "a string")
+    return InferenceRequest(
+        inputs=tuple(read_inputs(members(document, "inputs"), tail)),
+        request_id=request_id,
+        outputs=read_outputs(document) if "outputs" in document else {},
+        binary_outputs=flag(parameters(document), "binary_data_output", default=False) or False,
+    )
+
+
+def members(document: Any, name: str) -> Any:
+    """Give a list of objects from the document."""
+    items = document.get(name)
+    if not isinstance(items, simdjson.Array):
+        raise MalformedBody(f"{name!r} is missing or not a list of tensors")
+    if len(items) > MAX_TENSORS:
+        raise MalformedBody(f"{name!r} has {len(items)} tensors, at most {MAX_TENSORS} allowed")
+    for index, item in enumerate(items):
+        if not isinstance(item, simdjson.Object) or not isinstance(item.get("name"), str):
+            raise MalformedBody(f"{name}[{index}] is not an object with a 'name'")
+    return items
+
+
+def read_inputs(items: Any, tail: memoryview) -> Iterator[Tensor]:
+    """Read the input tensors, slicing the binary ones off the tail in order."""
+    offset = 0
+    seen = set()
+    for item in items:
+        name = item["name"]
+        if name in seen:
+            raise InvalidInputs(f"input {name!r} is given twice")
+        seen.add(name)
+        datatype, shape = read_datatype(name, item), read_shape(name, item)
+        size = binary_size(name, item)
+        if size is None:
+            if "data" not in item:
+                raise InvalidTensor(name, "neither 'data' nor 'parameters.binary_data_size' given")
+            yield Tensor(name, datatype, decode_json(name, datatype, shape, item["data"]))
+            continue
+        if offset + size > len(tail):
+            raise InvalidTensor(
+                name,
+                f"binary_data_size is {size}, but {len(tail) - offset} bytes are left in the body",
+            )
+        raw = tail[offset : offset + size]
+        yield Tensor(name, datatype, decode_binary(name, datatype, shape, raw))
+        offset += size
+    if offset != len(tail):
+        raise MalformedBody(
+            f"the binary tensors take {offset} bytes, but {len(tail)} follow the JSON part"
+        )
+
+
+def read_datatype(name: str, item: Any) -> str:
+    """Read a tensor's datatype."""
+    datatype = item.get("datatype")
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
+        raise InvalidTensor(
+            name, f"datatype {plain(datatype)!r:.80} given, one of {', '.join(DATATYPES)} expected"
+        )
+    return datatype
+
+
+def read_shape(name: str, item: Any) -> list[int]:
+    """Read a tensor's shape."""
+    array = item.get("shape")
+    shape: Any = array.as_list() if isinstance(array, simdjson.Array) else None
+    if shape is None or len(shape) > MAX_DIMENSIONS:
+        raise InvalidTensor(
+            name, f"shape {plain(array)!r:.80} given, a list of at most {MAX_DIMENSIONS} expected"
+        )
+    for extent in shape:
+        if type(extent) is not int or not 0 <= extent <= MAX_EXTENT:
+            raise InvalidTensor(name, f"shape {shape!r:.80}: {extent!r:.40} is not an extent")
+    return list(shape)
+
+
+def binary_size(name: str, item: Any) -> int | None:
+    """Read ``parameters.binary_data_size``."""
+    given = parameters(item)
+    if "shared_memory_region" in given:
+        raise UnsupportedFeature(f"tensor {name!r}: shared memory is not supported")
+    size = given.get("binary_data_size")
+    if size is None:
+        return None
+    if type(size) is not int or size < 0:
+        raise InvalidTensor(name, f"binary_data_size {size!r:.80} is not a number of bytes")
+    if "data" in item:
+        raise InvalidTensor(name, "both 'data' and 'parameters.binary_data_size' given")
+    return size
+
+
+def read_outputs(document: Any) -> dict[str, bool]:
+    """Read the requested outputs."""
+    default = flag(parameters(document), "binary_data_output", default=False)
+    outputs: dict[str, bool] = {}
+    for item in members(document, "outputs"):
+        name, given = item["name"], parameters(item)
+        if "classification" in given:
+            raise UnsupportedFeature(f"output {name!r}: 'classification' is not supported")
+        if name in outputs:
+            raise InvalidInputs(f"output {name!r} is requested twice")
+        outputs[name] = flag(given, "binary_data", default=default)
+    return outputs
+
+
+def parameters(item: Any) -> dict[str, Any]:
+    """Read a ``parameters`` member."""
+    given = item.get("parameters")
+    if given is None:
+        return {}
+    if not isinstance(given, simdjson.Object):
+        raise InvalidParameter("parameters", plain(given), "an object")
+    return dict(given.as_dict())
+
+
+def flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """Read a parameter that is true or false."""
+    value = given.get(name, default)
+    if not isinstance(value, bool):
+        raise InvalidParameter(name, value, "true or false")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Give the Python value of a lazy one, for messages."""
+    if isinstance(value, simdjson.Array):
+        return value.as_list()
+    return value.as_dict() if isinstance(value, simdjson.Object) else value

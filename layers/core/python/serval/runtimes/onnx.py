@@ -1,0 +1,174 @@
+"""The ``onnx`` runtime: ONNX Runtime on the CPU."""
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    EPFail,
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+    NotImplemented,
+    RuntimeException,
+)
+
+from serval.errors import InvalidInputs, InvalidTensor
+from serval.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.signatures import TensorSpec
+from serval.tensors import Tensor
+
+MIB_PER_VCPU = 1769
+"""Lambda gives one vCPU at this memory size."""
+ONNX_BFLOAT16 = 16
+"""``TensorProto.BFLOAT16``."""
+
+RUNTIME_ERRORS = (
+    EPFail,
+    Fail,
+    InvalidGraph,
+    InvalidProtobuf,
+    MemoryError,
+    NoSuchFile,
+    NotImplemented,
+    RuntimeException,
+)
+
+onnxruntime.set_default_logger_severity(4)
+
+
+def session_options(memory_mib: int) -> onnxruntime.SessionOptions:
+    """Choose threads from the memory size.
+
+    Below one vCPU a spinning thread burns the time slice that the work needs, so there is one
+    thread and no spinning; above, spinning pays.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(1, memory_mib // MIB_PER_VCPU)
+    options.inter_op_num_threads = 1
+    if memory_mib < MIB_PER_VCPU:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+class OnnxModel:
+    """A loaded artifact, ready to run."""
+
+    def __init__(self, path: Path, memory_mib: int) -> None:
+        """Open a session from a path, so that external data is mapped and not copied.
+
+        Raises
+        ------
+        ArtifactUnreadable
+            If the file is not a graph that this runtime can run.
+        """
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), session_options(memory_mib), providers=["CPUExecutionProvider"]
+            )
+        except (*RUNTIME_ERRORS, InvalidArgument) as error:
+            raise ArtifactUnreadable(str(error)) from error
+        self._symbols = {
+            spec.name: [extent if isinstance(extent, str) else None for extent in spec.shape]
+            for spec in self._session.get_inputs()
+        }
+        self._shared_symbols = len(self._symbols) > 1
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Run once on inputs that fit the signature.
+
+        Raises
+        ------
+        InvalidInputs
+            If extents that the graph calls by one name differ, or the runtime refuses the inputs.
+        RuntimeFailed
+            If the runtime fails on a valid request.
+        """
+        if self._shared_symbols:
+            self._check_symbols(inputs)
+        names = [spec.name for spec in outputs]
+        try:
+            if "BF16" in {*(t.datatype for t in inputs), *(s.datatype for s in outputs)}:
+                arrays = self._run_values(names, inputs, outputs)
+            else:
+                feed = {tensor.name: fed(tensor) for tensor in inputs}
+                arrays = self._session.run(names, feed)
+        except InvalidArgument as error:
+            raise InvalidInputs(f"the model refuses these inputs: {error}") from None
+        except RUNTIME_ERRORS as error:
+            if any(tensor.array.size == 0 for tensor in inputs):
+                raise InvalidInputs("the model does not take empty inputs") from None
+            raise RuntimeFailed(str(error)) from error
+        return [
+            Tensor(spec.name, spec.datatype, given(spec, array))
+            for spec, array in zip(outputs, arrays, strict=True)
+        ]
+
+    def _run_values(
+        self, names: list[str], inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]
+    ) -> list[Any]:
+        """Run through OrtValues: numpy has no bfloat16."""
+        feed = {tensor.name: value_of(tensor) for tensor in inputs}
+        values = self._session.run_with_ort_values(names, feed)
+        return [
+            raw_bfloat16(value) if spec.datatype == "BF16" else value.numpy()
+            for spec, value in zip(outputs, values, strict=True)
+        ]
+
+    def _check_symbols(self, inputs: Sequence[Tensor]) -> None:
+        """Refuse extents that differ where the graph gives them one name."""
+        bound: dict[str, tuple[int, str]] = {}
+        for tensor in inputs:
+            for symbol, extent in zip(self._symbols[tensor.name], tensor.array.shape, strict=True):
+                if symbol is None:
+                    continue
+                first, owner = bound.setdefault(symbol, (extent, tensor.name))
+                if first != extent:
+                    raise InvalidInputs(
+                        f"extent {symbol!r} is {first} in tensor {owner!r} and {extent} in tensor "
+                        f"{tensor.name!r}: they must be equal"
+                    )
+
+
+def fed(tensor: Tensor) -> npt.NDArray[Any]:
+    """Give the array that ONNX Runtime takes; its strings are text."""
+    if tensor.datatype != "BYTES":
+        return tensor.array
+    try:
+        texts = [element.decode() for element in tensor.array.ravel().tolist()]
+    except UnicodeDecodeError as error:
+        raise InvalidTensor(tensor.name, f"a BYTES element is not UTF-8: {error}") from None
+    array = np.empty(len(texts), np.object_)
+    array[:] = texts
+    return array.reshape(tensor.array.shape)
+
+
+def given(spec: TensorSpec, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Give an output as ``Tensor`` holds it."""
+    if spec.datatype != "BYTES":
+        return array
+    encoded = np.empty(array.size, np.object_)
+    encoded[:] = [str(element).encode() for element in array.ravel().tolist()]
+    return encoded.reshape(array.shape)
+
+
+def value_of(tensor: Tensor) -> onnxruntime.OrtValue:
+    """Give the OrtValue of a tensor."""
+    if tensor.datatype == "BF16":
+        raw = np.ascontiguousarray(tensor.array)
+        return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, ONNX_BFLOAT16)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(fed(tensor))
+
+
+def raw_bfloat16(value: onnxruntime.OrtValue) -> npt.NDArray[np.uint16]:
+    """Copy the 16-bit words of a bfloat16 OrtValue."""
+    shape = tuple(value.shape())
+    count = int(np.prod(shape))
+    raw = ctypes.string_at(value.data_ptr(), 2 * count)
+    return np.frombuffer(raw, np.uint16).reshape(shape)
