@@ -1,0 +1,80 @@
+"""API keys in the registry table."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr
+
+from serval.aws.tables import happened, items
+from serval.clock import Clock, timestamp, utc_now
+from serval.keys import ApiKey, hash_api_key, new_api_key
+from serval.storage import API_KEY, api_key_partition
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyStore:
+    """Create, find, list and revoke API keys."""
+
+    table: "Table"
+    clock: Clock = utc_now
+
+    def create(self, name: str, models: Sequence[str]) -> tuple[str, ApiKey]:
+        """Make a key for the models (``*``: all), or raise ``ValueError`` for a bad scope.
+
+        Returns
+        -------
+        tuple[str, ApiKey]
+            The key's text, which is stored nowhere, and its description.
+        """
+        text = new_api_key()
+        key = ApiKey.describe(text, name, models, timestamp(self.clock()))
+        self.table.put_item(
+            Item={"pk": api_key_partition(hash_api_key(text)), "sk": API_KEY} | key.to_attributes(),
+            ConditionExpression=Attr("pk").not_exists(),
+        )
+        return text, key
+
+    def find(self, key_hash: str) -> ApiKey | None:
+        """Find a good key by its hash; None for an unknown or revoked one."""
+        answer = self.table.get_item(Key={"pk": api_key_partition(key_hash), "sk": API_KEY})
+        if "Item" not in answer:
+            return None
+        key = ApiKey.from_attributes(answer["Item"])
+        return None if key.revoked else key
+
+    def keys(self) -> Sequence[ApiKey]:
+        """List every key, revoked ones too, oldest first."""
+        keys = [ApiKey.from_attributes(item) for item in self._items()]
+        return sorted(keys, key=lambda key: (key.created, key.id))
+
+    def revoke(self, key_id: str) -> ApiKey | None:
+        """Revoke a key by its id; None if there is none. Revoking twice keeps the first time."""
+        for item in self._items():
+            if item["id"] == key_id:
+                answer = self.table.update_item(
+                    Key={"pk": item["pk"], "sk": API_KEY},
+                    UpdateExpression="SET revoked = if_not_exists(revoked, :now)",
+                    ConditionExpression=Attr("pk").exists(),
+                    ExpressionAttributeValues={":now": timestamp(self.clock())},
+                    ReturnValues="ALL_NEW",
+                )
+                return ApiKey.from_attributes(answer["Attributes"])
+        return None
+
+    def mark_used(self, key_hash: str, day: str) -> None:
+        """Remember the day (YYYY-MM-DD) on which a key was used; unknown keys are left alone."""
+        happened(
+            self.table.update_item,
+            Key={"pk": api_key_partition(key_hash), "sk": API_KEY},
+            UpdateExpression="SET last_used = :day",
+            ConditionExpression=Attr("pk").exists(),
+            ExpressionAttributeValues={":day": day},
+        )
+
+    def _items(self) -> Iterator[dict[str, Any]]:
+        keys = Attr("sk").eq(API_KEY) & Attr("pk").begins_with(api_key_partition(""))
+        return items(self.table.scan, FilterExpression=keys)

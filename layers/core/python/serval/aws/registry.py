@@ -1,0 +1,190 @@
+"""The registry in DynamoDB: models, routes, versions and rollouts in one table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from serval.aws.tables import happened, items
+from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
+from serval.registry import Rollout, RolloutStatus
+from serval.routes import Route
+from serval.storage import META, MODELS_PARTITION, ROUTE, model_partition, version_sort_key
+from serval.versions import ModelVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+RESERVE_ATTEMPTS = 20
+
+
+def _route(item: Mapping[str, Any]) -> Route:
+    return Route(
+        stable=item["stable"],
+        candidate=item.get("candidate"),
+        percent=int(item["percent"]),
+        rollout=item["rollout"],
+        revision=int(item["revision"]),
+    )
+
+
+def _rollout(model: str, item: Mapping[str, Any]) -> Rollout:
+    return Rollout(
+        model=model,
+        rollout=item["sk"].removeprefix("ROLLOUT#"),
+        status=cast(RolloutStatus, item["status"]),
+        created=item["created"],
+        updated=item["updated"],
+        version=item.get("version"),
+        reason=item.get("reason", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoDBRegistry:
+    """``ModelRegistry`` and ``ModelRegistration``; reads see every write made before them."""
+
+    table: "Table"
+
+    def models(self) -> Sequence[str]:
+        """List the models that have a route, by name."""
+        return [item["sk"] for item in self._query(MODELS_PARTITION)]
+
+    def route(self, model: str) -> Route:
+        """Give a model's route, or raise ``ModelNotFound``."""
+        if (item := self._item(model_partition(model), ROUTE)) is None:
+            raise ModelNotFound(model)
+        return _route(item)
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Give a version, or raise ``ModelVersionNotFound``."""
+        if version.isascii() and version.isdecimal() and len(version) <= 10:
+            item = self._item(model_partition(model), version_sort_key(version))
+            if item is not None and str(int(version)) == version:
+                return ModelVersion.from_json(item["record"])
+        raise ModelVersionNotFound(model, version)
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """List a model's versions, oldest first; empty for an unknown model."""
+        found = self._query(model_partition(model), "VERSION#")
+        return [ModelVersion.from_json(item["record"]) for item in found]
+
+    def rollouts(self, model: str) -> Sequence[Rollout]:
+        """List a model's rollouts, newest first; empty for an unknown model."""
+        found = self._query(model_partition(model), "ROLLOUT#")
+        rollouts = [_rollout(model, item) for item in found]
+        return sorted(rollouts, key=lambda rollout: (rollout.created, rollout.rollout))[::-1]
+
+    def rollout(self, model: str, rollout: str) -> Rollout | None:
+        """Give one rollout; None if there is none of that id."""
+        item = self._item(model_partition(model), f"ROLLOUT#{rollout}")
+        return None if item is None else _rollout(model, item)
+
+    def reserve(self, model: str, digest: str) -> str:
+        """Assign the next version to a digest; the same digest always gets the same version."""
+        partition = model_partition(model)
+        for _ in range(RESERVE_ATTEMPTS):
+            known = self._item(partition, f"DIGEST#{digest}")
+            if known is not None:
+                return str(known["version"])
+            meta = self._item(partition, META)
+            last = int(meta["counter"]) if meta else 0
+            if self._assign(partition, digest, last):
+                return str(last + 1)
+        raise RegistryUnavailable(
+            f"model {model!r}: {RESERVE_ATTEMPTS} attempts to assign a version all met another"
+            " writer; the next attempt may succeed"
+        )
+
+    def record(self, version: ModelVersion) -> None:
+        """Record a version and list its model; a version once recorded is never changed."""
+        happened(
+            self.table.put_item,
+            Item={
+                "pk": model_partition(version.model),
+                "sk": version_sort_key(version.version),
+                "record": version.to_json(),
+            },
+            ConditionExpression=Attr("pk").not_exists(),
+        )
+        description = str(version.bundle.get("description", ""))
+        self.table.put_item(
+            Item={"pk": MODELS_PARTITION, "sk": version.model, "description": description}
+        )
+
+    def set_route(self, model: str, route: Route, expected_revision: int | None) -> bool:
+        """Write the route if its revision still is ``expected_revision`` (None: there is none)."""
+        unchanged = (
+            Attr("pk").not_exists()
+            if expected_revision is None
+            else Attr("revision").eq(expected_revision)
+        )
+        item = {
+            "pk": model_partition(model),
+            "sk": ROUTE,
+            "stable": route.stable,
+            "percent": route.percent,
+            "rollout": route.rollout,
+            "revision": route.revision,
+        }
+        if route.candidate is not None:
+            item["candidate"] = route.candidate
+        return happened(self.table.put_item, Item=item, ConditionExpression=unchanged)
+
+    def record_rollout(self, rollout: Rollout) -> None:
+        """Write a rollout's state."""
+        item = {
+            "pk": model_partition(rollout.model),
+            "sk": f"ROLLOUT#{rollout.rollout}",
+            "status": rollout.status,
+            "reason": rollout.reason,
+            "created": rollout.created,
+            "updated": rollout.updated,
+        }
+        if rollout.version is not None:
+            item["version"] = rollout.version
+        self.table.put_item(Item=item)
+
+    def _assign(self, partition: str, digest: str, last: int) -> bool:
+        """Move the counter from ``last`` and give the new version to the digest, or do neither."""
+        counter = {
+            "Key": {"pk": partition, "sk": META},
+            "UpdateExpression": "SET #counter = :next",
+            "ConditionExpression": "attribute_not_exists(#counter) OR #counter = :last",
+            "ExpressionAttributeNames": {"#counter": "counter"},
+            "ExpressionAttributeValues": {":next": last + 1, ":last": last},
+        }
+        assignment = {
+            "Item": {"pk": partition, "sk": f"DIGEST#{digest}", "version": str(last + 1)},
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        name = self.table.name
+        try:
+            self.table.meta.client.transact_write_items(
+                TransactItems=cast(
+                    Any,
+                    [
+                        {"Update": {"TableName": name, **counter}},
+                        {"Put": {"TableName": name, **assignment}},
+                    ],
+                )
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {
+                "TransactionCanceledException",
+                "TransactionConflictException",
+            }:
+                return False
+            raise
+        return True
+
+    def _item(self, partition: str, sort_key: str) -> dict[str, Any] | None:
+        answer = self.table.get_item(Key={"pk": partition, "sk": sort_key}, ConsistentRead=True)
+        return answer.get("Item")
+
+    def _query(self, partition: str, prefix: str = "") -> list[dict[str, Any]]:
+        partition_key = Key("pk").eq(partition)
+        condition = partition_key & Key("sk").begins_with(prefix) if prefix else partition_key
+        return list(items(self.table.query, KeyConditionExpression=condition, ConsistentRead=True))

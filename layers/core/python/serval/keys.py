@@ -1,0 +1,90 @@
+"""API keys: 256 random bits shown once, stored as their hash, scoped to models or to all."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serval.storage import MODEL_NAME
+
+ALL_MODELS = "*"
+PREFIX = "srv_"
+
+
+def new_api_key() -> str:
+    """Make the text of a new key: ``srv_`` and 43 URL-safe characters (256 random bits)."""
+    return PREFIX + base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+
+
+def hash_api_key(text: str) -> str:
+    """Give the sha256 (hex) under which a key is stored."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What the registry knows of a key; never the key itself."""
+
+    id: str
+    """First 12 hex digits of the hash: names the key in lists and in ``revoke``."""
+    name: str
+    models: tuple[str, ...]
+    """Models that the key may call; ``*`` is all of them."""
+    created: str
+    """UTC, ISO 8601."""
+    revoked: str | None = None
+    """When it was revoked; None: it is good."""
+    last_used: str | None = None
+    """Day of the last use (YYYY-MM-DD)."""
+
+    @classmethod
+    def describe(cls, text: str, name: str, models: Sequence[str], created: str) -> "ApiKey":
+        """Describe a new key.
+
+        Raises
+        ------
+        ValueError
+            If the name is empty, or the scope names no model or something that is no model name.
+        """
+        if not name.strip():
+            raise ValueError("API key name: '' given, a name that says who will use it expected")
+        if not models:
+            raise ValueError(f"API key {name!r}: no model in its scope; {ALL_MODELS!r} is all")
+        for model in models:
+            if model != ALL_MODELS and not MODEL_NAME.fullmatch(model):
+                raise ValueError(
+                    f"API key {name!r}: scope {model!r} is no model name; expected "
+                    f"{ALL_MODELS!r} or {MODEL_NAME.pattern}"
+                )
+        return cls(hash_api_key(text)[:12], name, tuple(models), created)
+
+    def allows(self, model: str) -> bool:
+        """Tell whether the key may call a model."""
+        return ALL_MODELS in self.models or model in self.models
+
+    def to_attributes(self) -> dict[str, str]:
+        """Give the attributes of the registry's item; all are strings."""
+        attributes = {
+            "id": self.id,
+            "name": self.name,
+            "models": json.dumps(self.models),
+            "created": self.created,
+            "revoked": self.revoked,
+            "last_used": self.last_used,
+        }
+        return {name: value for name, value in attributes.items() if value is not None}
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> "ApiKey":
+        """Read what ``to_attributes`` gave; other attributes, as the item's keys, are ignored."""
+        return cls(
+            id=attributes["id"],
+            name=attributes["name"],
+            models=tuple(json.loads(attributes["models"])),
+            created=attributes["created"],
+            revoked=attributes.get("revoked"),
+            last_used=attributes.get("last_used"),
+        )
