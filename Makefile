@@ -48,6 +48,14 @@ build/stamps/node: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@mkdir -p $(@D) && touch $@
 
+MODELS := $(patsubst models/%/build.py,%,$(wildcard models/*/build.py))
+
+.PHONY: models
+models: $(MODELS:%=models/%/model.onnx) $(MODELS:%=models/%/golden.jsonl)  ## train and export the example models that are out of date
+
+models/%/model.onnx models/%/golden.jsonl: models/%/build.py models/golden.py build/stamps/laptop
+	@$(BIN)/python models/$*/build.py
+
 .PHONY: lock
 lock: | $(UV)  ## resolve every group again into requirements/
 	@for group in $(GROUPS); do \

@@ -1,0 +1,60 @@
+"""Golden requests: inference requests with the outputs that a model is expected to give.
+
+Each line of a ``golden.jsonl`` is one JSON object,
+``{"request": <V2 inference request>, "response": {"outputs": [<V2 tensor>, …]}}``.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from serval.tensors import DATATYPES
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""Tensor name → array, with the rows on axis 0."""
+
+
+def write(path: Path, inputs: Arrays, outputs: Arrays) -> None:
+    """Write held-out inputs and their expected outputs as golden requests."""
+    rows = len(next(iter(inputs.values())))
+    lines = [line(inputs, outputs, batch) for batch in batches(rows)]
+    path.write_bytes(b"".join(lines))
+
+
+def batches(rows: int) -> Iterator[slice]:
+    """Cut the rows into batches of 1, 2, 4, … rows, since a request may have any number."""
+    start, size = 0, 1
+    while start < rows:
+        yield slice(start, start + size)
+        start, size = start + size, size * 2
+
+
+def line(inputs: Arrays, outputs: Arrays, batch: slice) -> bytes:
+    """Give one golden request; orjson writes a float32 in its own, shortest digits."""
+    golden = {
+        "request": {"inputs": tensors(inputs, batch)},
+        "response": {"outputs": tensors(outputs, batch)},
+    }
+    return orjson.dumps(golden, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+
+
+def tensors(arrays: Arrays, batch: slice) -> list[dict[str, Any]]:
+    """Give a batch of arrays as V2 tensors."""
+    return [
+        {
+            "name": name,
+            "datatype": datatype(array.dtype),
+            "shape": array[batch].shape,
+            "data": np.ascontiguousarray(array[batch].ravel()),
+        }
+        for name, array in arrays.items()
+    ]
+
+
+def datatype(dtype: np.dtype[Any]) -> str:
+    """Name a numpy dtype as V2 does."""
+    return next(name for name, held in DATATYPES.items() if held == dtype)
