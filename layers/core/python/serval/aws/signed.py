@@ -101,7 +101,7 @@ class SignedClient:
             try:
                 response = self._send(method, path, headers, body)
             except TRANSIENT as error:
-                self._close()
+                self.close()
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if response.status < 300:
@@ -136,7 +136,8 @@ class SignedClient:
         self._connection.request(method, path, body or None, signed)
         return self._connection.getresponse()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Drop the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

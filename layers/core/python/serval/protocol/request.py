@@ -77,12 +77,21 @@ def parsed(text: str | bytes) -> Any:
     """Parse the JSON part into lazy simdjson values."""
     try:
         document = simdjson.Parser().parse(text)
-    except (ValueError, RuntimeError) as error:  # UnicodeDecodeError is a ValueError
-        problem = str(error).partition(":")[0] if "0x" not in str(error) else "unreadable"
-        raise MalformedBody(f"the body is not valid JSON ({problem})") from None
+    except (ValueError, RuntimeError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
     if not isinstance(document, simdjson.Object):
         raise MalformedBody("the body is JSON, but not an object with an 'inputs' member")
     return document
+
+
+def json_problem(error: Exception) -> str:
+    """Say simdjson's complaint in a sentence; it begins with a code in capitals."""
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8"
+    code, _, sentence = str(error).partition(": ")
+    if code == "BIGINT_ERROR":
+        return "an integer does not fit 64 bits"
+    return sentence.partition(".")[0] or code
 
 
 def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:

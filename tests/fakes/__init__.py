@@ -1,0 +1,1 @@
+"""In-memory stand-ins at Serval's own ports."""

@@ -1,0 +1,211 @@
+"""Tiny real graphs, and in-memory stand-ins for what ``infer`` reads from AWS."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper
+
+from serval.admission import Admission
+from serval.authentication import Authenticator
+from serval.errors import ArtifactUnavailable, ModelVersionNotFound
+from serval.http.infer import InferEndpoint
+from serval.inference import Inference
+from serval.keys import ApiKey, hash_api_key
+from serval.loaded import Limits, LoadedVersions
+from serval.metrics import InferenceMetrics
+from serval.routes import Route
+from serval.runtimes.onnx import OnnxModel
+from serval.signatures import Signature, TensorSpec
+from serval.versions import BundleFile, ModelVersion
+
+ONNX_TYPES = {
+    "BOOL": TensorProto.BOOL,
+    "UINT8": TensorProto.UINT8,
+    "UINT16": TensorProto.UINT16,
+    "UINT32": TensorProto.UINT32,
+    "UINT64": TensorProto.UINT64,
+    "INT8": TensorProto.INT8,
+    "INT16": TensorProto.INT16,
+    "INT32": TensorProto.INT32,
+    "INT64": TensorProto.INT64,
+    "FP16": TensorProto.FLOAT16,
+    "FP32": TensorProto.FLOAT,
+    "FP64": TensorProto.DOUBLE,
+    "BF16": TensorProto.BFLOAT16,
+    "BYTES": TensorProto.STRING,
+}
+EVERYTHING = 2**30
+
+
+def graph(
+    inputs: Sequence[tuple[str, int, Sequence[Any]]],
+    outputs: Sequence[tuple[str, int, Sequence[Any]]],
+    nodes: Sequence[onnx.NodeProto],
+    initializers: Sequence[onnx.TensorProto] = (),
+) -> bytes:
+    """Give the bytes of a model."""
+    value = helper.make_tensor_value_info
+    made = helper.make_graph(
+        nodes,
+        "graph",
+        [value(*spec) for spec in inputs],
+        [value(*spec) for spec in outputs],
+        list(initializers),
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 21)])
+    model.ir_version = 10
+    return model.SerializeToString()
+
+
+def identity(datatype: str, shape: Sequence[Any]) -> bytes:
+    """Give a model that answers its input ``x`` as ``y``."""
+    kind = ONNX_TYPES[datatype]
+    return graph(
+        [("x", kind, shape)], [("y", kind, shape)], [helper.make_node("Identity", ["x"], ["y"])]
+    )
+
+
+def plus(number: float) -> bytes:
+    """Give a model that adds a number to ``x``, FP32 of shape [-1, 2]."""
+    addend = helper.make_tensor("addend", TensorProto.FLOAT, [1], [number])
+    shape = ["rows", 2]
+    return graph(
+        [("x", TensorProto.FLOAT, shape)],
+        [("y", TensorProto.FLOAT, shape)],
+        [helper.make_node("Add", ["x", "addend"], ["y"])],
+        [addend],
+    )
+
+
+def signature(datatype: str, shape: Sequence[int]) -> Signature:
+    """Give the signature of a model with one input ``x`` and one output ``y``."""
+    return Signature(
+        (TensorSpec("x", datatype, tuple(shape)),), (TensorSpec("y", datatype, tuple(shape)),)
+    )
+
+
+def version_record(model: str, version: str, artifact: bytes, sign: Signature) -> ModelVersion:
+    """Give the registry's record of an artifact."""
+    digest = hashlib.sha256(artifact).hexdigest()
+    return ModelVersion(
+        model=model,
+        version=version,
+        digest=digest,
+        created="2026-01-01T00:00:00.000Z",
+        artifact="model.onnx",
+        artifact_files=("model.onnx",),
+        files=(BundleFile("model.onnx", digest, len(artifact)),),
+        signature=sign,
+    )
+
+
+@dataclass
+class InMemoryEdge:
+    """Keys, routes, versions and artifacts, with what was asked for counted."""
+
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
+    records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
+    artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+
+    def publish(self, model: str, version: str, artifact: bytes, sign: Signature) -> None:
+        """Make a version the stable one."""
+        self.records[model, version] = version_record(model, version, artifact, sign)
+        self.artifacts[model, version] = artifact
+        self.routes[model] = Route(version)
+
+    def grant(self, text: str, *models: str) -> None:
+        """Make an API key good for models."""
+        self.keys[hash_api_key(text)] = ApiKey.describe(text, "test", models or ("*",), "2026")
+
+    def key_and_route(self, key_hash: str, model: str) -> tuple[ApiKey | None, Route | None]:
+        self.reads.append("key and route")
+        return self.keys.get(key_hash), self.routes.get(model)
+
+    def route(self, model: str) -> Route | None:
+        self.reads.append("route")
+        return self.routes.get(model)
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        self.reads.append("version")
+        if (model, version) not in self.records:
+            raise ModelVersionNotFound(model, version)
+        return self.records[model, version]
+
+    def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
+        self.reads.append("artifact")
+        artifact = self.artifacts.get((record.model, record.version))
+        if artifact is None:
+            raise ArtifactUnavailable(record.model, record.version, f"{path} is gone")
+        destination.write_bytes(artifact)
+
+
+@dataclass
+class Bench:
+    """An endpoint over an in-memory edge, with what it printed and a clock to turn."""
+
+    edge: InMemoryEdge
+    endpoint: InferEndpoint
+    printed: list[str]
+    log: list[str]
+    clock: "Clock"
+
+
+@dataclass
+class Clock:
+    """A clock that moves when it is told to."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def bench(folder: Path, limits: Limits = Limits(EVERYTHING, EVERYTHING)) -> Bench:
+    """Build an endpoint as the composition root does, over an in-memory edge."""
+    edge, clock = InMemoryEdge(), Clock()
+    printed: list[str] = []
+    log: list[str] = []
+    loaded = LoadedVersions(
+        find=edge.version,
+        store=edge,
+        open_model=lambda path: OnnxModel(path, 1769),
+        folder=folder,
+        limits=limits,
+    )
+    endpoint = InferEndpoint(
+        Admission(edge, Authenticator(clock), clock),
+        Inference(loaded),
+        InferenceMetrics(printed.append, clock),
+        log.append,
+    )
+    return Bench(edge, endpoint, printed, log, clock)
+
+
+def event(
+    model: str,
+    body: str | None,
+    *,
+    version: str | None = None,
+    is_base64: bool = False,
+    request_id: str = "request-1",
+    **headers: str,
+) -> dict[str, Any]:
+    """Give an event of API Gateway, payload format 2.0, with a good key."""
+    path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + "/infer"
+    parameters = {"model": model} | ({"version": version} if version else {})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "headers": {"x-api-key": "srv_good", **named},
+        "pathParameters": parameters,
+        "requestContext": {"requestId": request_id, "http": {"method": "POST", "path": path}},
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }

@@ -1,0 +1,66 @@
+"""Admission: one read on a cold start, none on most requests."""
+
+import pytest
+
+from serval.admission import Admission
+from serval.authentication import Authenticator
+from serval.errors import ApiKeyMissing, ModelNotFound
+from serval.routes import Route
+from tests.fakes.inference import Clock, InMemoryEdge
+
+GOOD = {"x-api-key": "srv_good"}
+
+
+def admission(edge: InMemoryEdge, clock: Clock) -> Admission:
+    edge.grant("srv_good")
+    edge.routes["iris"] = Route("1")
+    return Admission(edge, Authenticator(clock), clock)
+
+
+def test_key_and_route_are_one_read() -> None:
+    edge, clock = InMemoryEdge(), Clock()
+    admit = admission(edge, clock).admit
+    assert admit(GOOD, "iris").stable == "1"
+    assert admit(GOOD, "iris").stable == "1"
+    assert edge.reads == ["key and route"]
+
+
+def test_a_changed_route_is_seen_after_five_seconds() -> None:
+    edge, clock = InMemoryEdge(), Clock()
+    admit = admission(edge, clock).admit
+    admit(GOOD, "iris")
+    edge.routes["iris"] = Route("2")
+    clock.seconds += 4.9
+    assert admit(GOOD, "iris").stable == "1"
+    clock.seconds += 0.1
+    assert admit(GOOD, "iris").stable == "2"
+    assert edge.reads == ["key and route", "route"]
+
+
+def test_a_cached_key_is_held_against_each_model() -> None:
+    edge, clock = InMemoryEdge(), Clock()
+    admit = admission(edge, clock).admit
+    admit(GOOD, "iris")
+    with pytest.raises(ModelNotFound):
+        admit(GOOD, "absent")
+
+
+def test_an_unknown_key_is_remembered_too() -> None:
+    edge, clock = InMemoryEdge(), Clock()
+    admit = admission(edge, clock).admit
+    for _ in range(3):
+        with pytest.raises(Exception, match="unknown or revoked"):
+            admit({"x-api-key": "srv_bad"}, "iris")
+    assert edge.reads == ["key and route"]
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic abc"])
+def test_a_header_without_a_key_is_no_key(value: str) -> None:
+    with pytest.raises(ApiKeyMissing):
+        admission(InMemoryEdge(), Clock()).admit({"authorization": value}, "iris")
+
+
+def test_the_gateway_may_authenticate_instead() -> None:
+    edge, clock = InMemoryEdge(), Clock()
+    edge.routes["iris"] = Route("1")
+    assert Admission(edge, None, clock).admit({}, "iris").stable == "1"

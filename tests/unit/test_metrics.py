@@ -1,0 +1,48 @@
+"""Metrics: few, aggregated, printed in CloudWatch's embedded format."""
+
+import json
+
+from serval.metrics import FLUSH_REQUESTS, METRICS, InferenceMetrics
+from tests.fakes.inference import Clock
+
+METRICS_PER_MODEL = 6
+"""The budget: at $0.30 each a month, a model costs at most $1.80."""
+
+
+def test_a_model_has_no_more_metrics_than_its_budget() -> None:
+    printed: list[str] = []
+    metrics = InferenceMetrics(printed.append, Clock())
+    metrics.answered("iris", "stable", 1.0)
+    metrics.answered("iris", "candidate", 1.0)
+    metrics.failed("iris", "stable")
+    metrics.failed("iris", "candidate")
+    metrics.flush()
+    names = set()
+    for line in printed:
+        document = json.loads(line)
+        for directive in document["_aws"]["CloudWatchMetrics"]:
+            assert directive["Dimensions"] == [["Model", "Track"]]
+            names |= {(document["Track"], metric["Name"]) for metric in directive["Metrics"]}
+    assert {name for _, name in names} == METRICS.keys()
+    assert len(names) == METRICS_PER_MODEL
+
+
+def test_nothing_is_printed_before_ten_seconds_or_a_hundred_requests() -> None:
+    printed: list[str] = []
+    clock = Clock()
+    metrics = InferenceMetrics(printed.append, clock)
+    metrics.answered("iris", "stable", 1.0)
+    assert len(printed) == 1, "the first request of an environment is known at once"
+    for _ in range(FLUSH_REQUESTS - 1):
+        metrics.answered("iris", "stable", 1.0)
+    assert len(printed) == 1
+    metrics.answered("iris", "stable", 1.0)
+    assert json.loads(printed[1])["Requests"] == FLUSH_REQUESTS
+    metrics.answered("iris", "stable", 2.0)
+    clock.seconds += 10
+    metrics.answered("iris", "stable", 3.0)
+    assert json.loads(printed[2])["Latency"] == [2.0, 3.0]
+
+
+def test_no_document_has_more_values_than_the_format_allows() -> None:
+    assert FLUSH_REQUESTS <= 100
