@@ -1,0 +1,179 @@
+"""``model.yaml``: one pydantic model; its JSON Schema is published as docs/model.schema.json.
+
+``python -m serval.bundle`` prints the schema.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from serval.paths import check_path
+from serval.storage import MODEL_NAME
+
+MODEL_YAML = "model.yaml"
+
+
+@dataclass(frozen=True)
+class _Matching:
+    """Texts that match a pattern, which the schema states and the error puts in words."""
+
+    pattern: re.Pattern[str]
+    expectation: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"pattern": f"^{self.pattern.pattern}$"}
+
+    def _check(self, text: str) -> str:
+        if not self.pattern.fullmatch(text):
+            raise ValueError(f"expected {self.expectation}")
+        return text
+
+
+Name = Annotated[
+    str,
+    _Matching(
+        MODEL_NAME, "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit"
+    ),
+]
+Cron = Annotated[
+    str, _Matching(re.compile(r"\S+( +\S+){5}"), "EventBridge's six fields, as '0 3 * * ? *'")
+]
+S3Address = Annotated[
+    str,
+    _Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
+]
+BundlePath = Annotated[str, AfterValidator(check_path)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Compute(_Section):
+    """What a model runs on."""
+
+    target: Literal["lambda", "fleet"] = "lambda"
+    """``lambda`` for light models, ``fleet`` for those that need a GPU or Inferentia."""
+    memory_mib: Annotated[int, Field(ge=128, le=10240)] | None = None
+    """Lambda only: a function of the model's own with this memory, at the next deploy."""
+    fleet: Annotated[str, Field(min_length=1)] | None = None
+    """Fleet only: a name in fleets.yaml."""
+
+    @model_validator(mode="after")
+    def _name_a_place(self) -> Self:
+        if self.target == "fleet" and self.fleet is None:
+            raise ValueError("target 'fleet' needs 'fleet': the name of one in fleets.yaml")
+        if self.target == "fleet" and self.memory_mib is not None:
+            raise ValueError("'memory_mib' is for target 'lambda'; a fleet's machines have theirs")
+        if self.target == "lambda" and self.fleet is not None:
+            raise ValueError(f"'fleet: {self.fleet}' is for target 'fleet'; set 'target: fleet'")
+        return self
+
+
+class Batching(_Section):
+    """How requests to a fleet, and records of a shard, are gathered into one run."""
+
+    max_batch_size: Annotated[int, Field(ge=1, le=65536)] = 32
+    """Rows on axis 0 of one run."""
+    max_wait_ms: Annotated[int, Field(ge=0, le=60000)] = 20
+    """How long a request may wait for company."""
+
+
+class Rollout(_Section):
+    """How a new version takes over."""
+
+    steps_percent: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(max_length=20)
+    ] = (10, 50)
+    """Shares of the traffic that the candidate gets in turn, before all of it."""
+    bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    """How long each step lasts at least."""
+    max_error_percent: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Error rate of the candidate above which it is rolled back."""
+    max_latency_ratio: Annotated[float, Field(ge=1)] = 1.25
+    """Candidate's p95 / stable's p95 (and at least 5 ms more) above which it is rolled back."""
+
+    @model_validator(mode="after")
+    def _grow(self) -> Self:
+        if list(self.steps_percent) != sorted(set(self.steps_percent)):
+            raise ValueError(
+                f"'steps_percent: {list(self.steps_percent)}': each step must be above the last"
+            )
+        return self
+
+
+class Schedule(_Section):
+    """A batch job that starts by the clock."""
+
+    name: Name
+    """Names the schedule; unique in the bundle."""
+    cron: Cron
+    """EventBridge's six fields: minutes, hours, day of month, month, day of week, year."""
+    input: S3Address
+    """File or prefix (ending in ``/``) to read."""
+    output: S3Address
+    """Prefix to write to."""
+
+
+class Bundle(_Section):
+    """A model and how it is to be served. Only ``name`` is needed."""
+
+    name: Name
+    """What clients call."""
+    description: Annotated[str, Field(max_length=1000)] = ""
+    """One line for people."""
+    artifact: BundlePath = "model.onnx"
+    """The file that holds graph and weights; external-data files may lie beside it."""
+    compute: Compute = Compute()
+    batching: Batching = Batching()
+    rollout: Rollout = Rollout()
+    golden: BundlePath | None = None
+    """Inference requests with expected outputs, one JSON object per line."""
+    golden_tolerance: Annotated[float, Field(ge=0)] = 1e-4
+    """Largest difference from an expected output that is still right."""
+    schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
+
+    @model_validator(mode="after")
+    def _name_schedules_apart(self) -> Self:
+        names = [schedule.name for schedule in self.schedules]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"schedules: the name {repeated[0]!r} is there more than once")
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Give ``model.yaml`` with every default written out, as plain JSON values."""
+        return self.model_dump(mode="json")
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of ``model.yaml``."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Bundle.model_json_schema(),
+        "title": "model.yaml of a Serval bundle",
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))
