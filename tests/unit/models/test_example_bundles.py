@@ -11,10 +11,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import yaml
 from sklearn.datasets import load_iris
 
 from models import golden
+from serval.bundle import Compute
+from serval.model_yaml import read_bundle
 from serval.protocol.request import read_request
 from serval.signatures import Signature
 
@@ -33,7 +34,7 @@ class Bundle:
         self.said = self.build.build(folder)
         self.artifact = folder / "model.onnx"
         self.session = onnxruntime.InferenceSession(self.artifact)
-        self.declared = yaml.safe_load((self.source / "model.yaml").read_text())
+        self.declared = read_bundle((self.source / "model.yaml").read_bytes())
         self.golden = (folder / "golden.jsonl").read_text().splitlines()
         self.training, self.held_out, self.answers, _ = self.build.measured()
 
@@ -94,7 +95,7 @@ def test_golden_requests_hold_within_the_declared_tolerance(bundle):
             assert golden.datatype(array.dtype) == output["datatype"]
             assert list(array.shape) == output["shape"]
             worst = np.abs(array.ravel() - np.array(output["data"])).max()
-            assert worst <= bundle.declared["golden_tolerance"]
+            assert worst <= bundle.declared.golden_tolerance
 
 
 def test_golden_requests_are_the_held_out_rows_in_batches_of_several_lengths(bundle):
@@ -161,7 +162,12 @@ def test_a_build_runs_from_any_folder(tmp_path):
     subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, check=True)
 
 
+def test_model_yaml_names_the_folder_and_the_built_files(bundle):
+    assert bundle.declared.name == bundle.name
+    assert (bundle.folder / bundle.declared.artifact).is_file()
+    assert (bundle.folder / bundle.declared.golden).is_file()
+
+
 def test_only_digits_asks_for_a_function_of_its_own(bundle):
-    asked = bundle.declared.get("compute")
-    own = {"target": "lambda", "memory_mib": 1769}
-    assert asked == (own if bundle.name == "digits" else None)
+    own = Compute(target="lambda", memory_mib=1769)
+    assert bundle.declared.compute == (own if bundle.name == "digits" else Compute())
