@@ -1,0 +1,13 @@
+"""Metadata, readiness, statistics, health, the index, and 404 for what nobody serves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serval.bootstrap.describe import endpoint
+
+ready = endpoint()
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.reply(event)

@@ -1,0 +1,102 @@
+"""Statistics of models, from the metrics that ``infer`` writes to CloudWatch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from serval.clock import Clock, utc_now
+from serval.errors import StatisticsUnavailable
+from serval.metrics import METRICS, NAMESPACE
+from serval.routes import Track
+from serval.statistics import WINDOW, TrackStatistics
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
+
+PERIOD_SECONDS = 60
+QUERIES_PER_CALL = 500 // len(METRICS) * len(METRICS)
+"""CloudWatch takes 500; a track's metrics stay together."""
+
+Sums = dict[str, tuple[float, datetime | None]]
+"""Metric → its sum and the last minute that has a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudWatchStatistics:
+    """``ModelStatistics`` from CloudWatch; each metric read costs $0.00001."""
+
+    client: Callable[[], "CloudWatchClient"]
+    """Makes or gives the client: only statistics need it, and making it takes a while."""
+    clock: Clock = utc_now
+
+    def of(
+        self, tracks: Sequence[tuple[str, Track]]
+    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        """Sum the window's metrics of each (model, track)."""
+        queries = [
+            query(f"q{position}_{metric.lower()}", model, track, metric)
+            for position, (model, track) in enumerate(tracks)
+            for metric in METRICS
+        ]
+        sums: Sums = {}
+        for start in range(0, len(queries), QUERIES_PER_CALL):
+            for result in self._results(queries[start : start + QUERIES_PER_CALL]):
+                add(sums, result)
+        return {track: track_statistics(sums, f"q{at}") for at, track in enumerate(tracks)}
+
+    def _results(self, queries: Sequence["MetricDataQueryTypeDef"]) -> Iterator[Mapping[str, Any]]:
+        now = self.clock()
+        try:
+            pages = (
+                self.client()
+                .get_paginator("get_metric_data")
+                .paginate(MetricDataQueries=queries, StartTime=now - WINDOW, EndTime=now)
+            )
+            for page in pages:
+                yield from page["MetricDataResults"]
+        except (ClientError, BotoCoreError) as error:
+            raise StatisticsUnavailable(f"the metrics did not answer: {error}") from error
+
+
+def query(name: str, model: str, track: Track, metric: str) -> "MetricDataQueryTypeDef":
+    """Ask for a metric's sum in each minute."""
+    return {
+        "Id": name,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": NAMESPACE,
+                "MetricName": metric,
+                "Dimensions": [
+                    {"Name": "Model", "Value": model},
+                    {"Name": "Track", "Value": track},
+                ],
+            },
+            "Period": PERIOD_SECONDS,
+            "Stat": "Sum",
+        },
+    }
+
+
+def add(sums: Sums, result: Mapping[str, Any]) -> None:
+    """Add a page of a query's result."""
+    total, last = sums.get(result["Id"], (0.0, None))
+    counted = [
+        moment
+        for moment, value in zip(result["Timestamps"], result["Values"], strict=True)
+        if value > 0
+    ]
+    moments = [*counted, *([last] if last else [])]
+    sums[result["Id"]] = (total + sum(result["Values"]), max(moments, default=None))
+
+
+def track_statistics(sums: Sums, prefix: str) -> TrackStatistics:
+    """Gather a track's sums; a metric nobody wrote is zero."""
+    nothing: tuple[float, datetime | None] = (0.0, None)
+    requests, last = sums.get(f"{prefix}_requests", nothing)
+    errors, _ = sums.get(f"{prefix}_errors", nothing)
+    latency_ms, _ = sums.get(f"{prefix}_latency", nothing)
+    return TrackStatistics(round(requests), round(errors), latency_ms, last)

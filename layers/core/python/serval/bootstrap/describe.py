@@ -1,0 +1,45 @@
+"""Composition root of ``describe``."""
+
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import boto3
+
+from serval.authentication import Authenticator
+from serval.aws.keys import ApiKeyStore
+from serval.aws.registry import DynamoDBRegistry
+from serval.aws.statistics import CloudWatchStatistics
+from serval.clock import utc_now
+from serval.http.describe import DescribeEndpoint
+from serval.keys import ApiKey
+from serval.settings import DescribeSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+
+
+def endpoint() -> DescribeEndpoint:
+    """Build what answers description events, once per environment."""
+    settings = DescribeSettings.from_environment()
+    table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
+    keys = ApiKeyStore(table)
+
+    @cache
+    def cloudwatch() -> "CloudWatchClient":
+        return boto3.client("cloudwatch", settings.aws_region)
+
+    def lookup(key_hash: str) -> ApiKey | None:
+        """Find a key, and note the day of its use."""
+        key = keys.find(key_hash)
+        today = utc_now().date().isoformat()
+        if key is not None and key.last_used != today:
+            keys.mark_used(key_hash, today)
+        return key
+
+    return DescribeEndpoint(
+        DynamoDBRegistry(table),
+        CloudWatchStatistics(cloudwatch),
+        Authenticator() if settings.authentication == "key" else None,
+        lookup,
+        log=partial(print, flush=True),
+    )

@@ -1,0 +1,106 @@
+"""What a caller may see: the models in its scope, their versions and their statistics."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from serval import metadata
+from serval.errors import ModelNotFound, ModelOutOfScope, ModelVersionNotFound
+from serval.registry import ModelRegistry
+from serval.routes import Route
+from serval.statistics import (
+    ModelStatistics,
+    TrackStatistics,
+    model_statistics,
+    tracks_of,
+    version_on,
+)
+from serval.storage import MODEL_NAME
+from serval.versions import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptions:
+    """Descriptions in the protocol's shapes; without a version they are of the stable one.
+
+    Every method that takes a model raises ``ModelOutOfScope`` for one outside the caller's scope,
+    whether it exists or not, and ``ModelNotFound`` or ``ModelVersionNotFound``.
+    """
+
+    registry: ModelRegistry
+    statistics: ModelStatistics
+    allows: Callable[[str], bool]
+    """Is a model in the caller's scope."""
+
+    def models(self) -> list[str]:
+        """List the models."""
+        return [model for model in self.registry.models() if self.allows(model)]
+
+    def metadata(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """Describe a version; without one, name all versions beside the stable one's signature."""
+        if version is not None:
+            return metadata.model_metadata(self._record(model, version), [version])
+        route, records = self._route(model), self.registry.versions(model)
+        stable = next((record for record in records if record.version == route.stable), None)
+        if stable is None:
+            raise ModelVersionNotFound(model, route.stable)
+        return metadata.model_metadata(stable, [record.version for record in records])
+
+    def readiness(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """Say that a model, or a version of it, answers."""
+        self._record(model, version)
+        return metadata.readiness(model)
+
+    def config(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """Give the Triton model configuration."""
+        return metadata.model_config(self._record(model, version))
+
+    def stats(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """Give a version's statistics; without one, those of all versions that have a track."""
+        if version is not None:
+            self._record(model, version)
+        entries = self._statistics({model: self._route(model)})
+        if version is not None:
+            own = [entry for entry in entries if entry["version"] == version]
+            entries = own or [model_statistics(model, version, TrackStatistics())]
+        return {"model_stats": entries}
+
+    def all_stats(self) -> dict[str, Any]:
+        """Give the statistics of every model."""
+        routes = {}
+        for model in self.models():
+            with suppress(ModelNotFound):  # listed a moment before its first route is written
+                routes[model] = self._route(model)
+        return {"model_stats": self._statistics(routes)}
+
+    def index(self) -> list[dict[str, str]]:
+        """List every version of every model; all of them are ready."""
+        return [
+            metadata.index_entry(record)
+            for model in self.models()
+            for record in self.registry.versions(model)
+        ]
+
+    def _check(self, model: str) -> None:
+        if not self.allows(model):
+            raise ModelOutOfScope(model)
+        if not MODEL_NAME.fullmatch(model):
+            raise ModelNotFound(model)
+
+    def _route(self, model: str) -> Route:
+        self._check(model)
+        return self.registry.route(model)
+
+    def _record(self, model: str, version: str | None) -> ModelVersion:
+        """Give a version's record; of a model without a route there is none."""
+        route = self._route(model)
+        return self.registry.version(model, route.stable if version is None else version)
+
+    def _statistics(self, routes: Mapping[str, Route]) -> list[dict[str, Any]]:
+        tracks = [track for model, route in routes.items() for track in tracks_of(model, route)]
+        found = self.statistics.of(tracks)
+        return [
+            model_statistics(model, version_on(track, routes[model]), found[model, track])
+            for model, track in tracks
+        ]

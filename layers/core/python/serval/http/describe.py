@@ -1,0 +1,139 @@
+"""Metadata, readiness, statistics, health and the index: an event in, a reply out.
+
+``$default`` leads here too, so a path that nobody serves gets an error in the protocol's shape.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from serval.authentication import Authenticator, KeyLookup
+from serval.descriptions import Descriptions
+from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError
+from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
+from serval.http.status import status_of
+from serval.metadata import server_metadata
+from serval.openapi.document import document
+from serval.protocol.content import body_of, inflate
+from serval.registry import ModelRegistry
+from serval.statistics import ModelStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a caller who was let in."""
+
+    descriptions: Descriptions
+    names: Names
+    headers: Names
+    event: Event
+
+
+Answer = Callable[[Call], Any]
+
+
+def repository_index(call: Call) -> list[dict[str, str]]:
+    """List the versions; ``{"ready": true}`` asks for those that are ready, which all are.
+
+    Raises
+    ------
+    MalformedBody, InvalidParameter
+        If there is a body and it is not ``{"ready": true|false}``.
+    """
+    asked = body_document(call)
+    ready = asked.get("ready", False)
+    if not isinstance(ready, bool):
+        raise InvalidParameter("ready", ready, "true or false")
+    return call.descriptions.index()
+
+
+def body_document(call: Call) -> dict[str, Any]:
+    """Read the JSON object in a body; no body is an empty object."""
+    if not call.event.get("body"):
+        return {}
+    body = body_of(call.event["body"], bool(call.event.get("isBase64Encoded")))
+    if encoding := call.headers.get("content-encoding"):
+        body = inflate(body if isinstance(body, bytes) else body.encode(), encoding)
+    try:
+        asked = json.loads(body or "{}")
+    except (ValueError, RecursionError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {error}") from None
+    if not isinstance(asked, dict):
+        raise MalformedBody(f"the body is {asked!r:.80}, an object such as {{}} expected")
+    return asked
+
+
+def model_answers(prefix: str) -> dict[Endpoint, Answer]:
+    """Give the endpoints of a model, or of a version of it."""
+    return {
+        Endpoint("GET", prefix): lambda call: call.descriptions.metadata(**call.names),
+        Endpoint("GET", f"{prefix}/ready"): lambda call: call.descriptions.readiness(**call.names),
+        Endpoint("GET", f"{prefix}/config"): lambda call: call.descriptions.config(**call.names),
+        Endpoint("GET", f"{prefix}/stats"): lambda call: call.descriptions.stats(**call.names),
+    }
+
+
+MODEL = "/v2/models/{model}"
+MODEL_VERSION = "/v2/models/{model}/versions/{version}"
+ANSWERS: dict[Endpoint, Answer] = {
+    Endpoint("GET", "/v2"): lambda _: server_metadata(),
+    Endpoint("GET", "/v2/health/live"): lambda _: {"live": True},
+    Endpoint("GET", "/v2/health/ready"): lambda _: {"ready": True, "live": True},
+    Endpoint("GET", "/v2/models"): lambda call: {"models": call.descriptions.models()},
+    Endpoint("GET", "/v2/models/stats"): lambda call: call.descriptions.all_stats(),
+    **model_answers(MODEL),
+    **model_answers(MODEL_VERSION),
+    Endpoint("POST", "/v2/repository/index"): repository_index,
+    Endpoint("GET", "/openapi.json"): lambda _: document(),
+}
+ELSEWHERE = (Endpoint("POST", f"{MODEL}/infer"), Endpoint("POST", f"{MODEL_VERSION}/infer"))
+"""Endpoints of other functions: known here to be named in errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeEndpoint:
+    """Everything that answering a description's event takes."""
+
+    registry: ModelRegistry
+    statistics: ModelStatistics
+    authenticator: Authenticator | None
+    """None: the gateway authenticates, and every model is in scope."""
+    lookup: KeyLookup
+    log: Callable[[str], object]
+
+    def reply(self, event: Event) -> Reply:
+        """Answer an event of API Gateway, payload format 2.0."""
+        try:
+            return json_reply(HTTPStatus.OK, self._document(event))
+        except ServalError as error:
+            status = status_of(error)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
+            return json_reply(status, {"error": str(error)})
+
+    def _document(self, event: Event) -> Any:
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        descriptions = Descriptions(self.registry, self.statistics, self._scope(headers))
+        method, path = event["requestContext"]["http"]["method"], path_after_stage(event)
+        endpoint, names = find((*ANSWERS, *ELSEWHERE), method, path)
+        if endpoint in ELSEWHERE:
+            raise PathNotFound(method, path, [endpoint.on(names)])
+        return ANSWERS[endpoint](Call(descriptions, names, headers, event))
+
+    def _scope(self, headers: Names) -> Callable[[str], bool]:
+        """Let the caller in, and give what tells whether a model is in its scope."""
+        if self.authenticator is None:
+            return lambda _: True
+        return self.authenticator.authenticate(headers, self.lookup).allows
+
+
+def json_reply(status: HTTPStatus, body: Any) -> Reply:
+    """Give a reply, never compressed: the protocol's clients read it as it comes."""
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,100 @@
+"""The inference operation: its headers, its two content types and its replies."""
+
+from typing import Any
+
+from serval.openapi.operations import (
+    BINARY,
+    JSON,
+    MODEL,
+    MODEL_VERSION,
+    Operation,
+    content,
+    errors,
+)
+from serval.openapi.schemas import TEXT, VERSION
+
+EXAMPLE = {
+    "inputs": [
+        {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [5.1, 3.5, 1.4, 0.2]},
+    ],
+}
+DESCRIPTION = """\
+One inference of the Open Inference Protocol V2: answered with 200 or an error, never 202.
+
+With `Inference-Header-Content-Length` the body is that many bytes of JSON, then the binary \
+tensors in the order of `inputs`; 0 is a raw request, whose body is the bytes of the model's only \
+input. gzip and deflate bodies are accepted when `Content-Encoding` says so and `Content-Type` is \
+`application/octet-stream` or absent."""
+
+
+def header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe a header that a request may have."""
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+REQUEST_HEADERS = [
+    header(
+        "Inference-Header-Content-Length",
+        "Bytes of the body's JSON part; binary tensors follow it.",
+        {"type": "integer", "minimum": 0},
+    ),
+    header(
+        "serval-affinity",
+        "Callers with the same text get the same version while a rollout's percent stands.",
+        {"type": "string", "maxLength": 256},
+    ),
+]
+VERSION_HEADER = header(
+    "serval-model-version",
+    "Version that is to answer, for clients that cannot put it into the path.",
+    VERSION,
+)
+RESPONSE_HEADERS = {
+    "serval-model-version": {"description": "Version that answered.", "schema": VERSION},
+    "Server-Timing": {
+        "description": "Milliseconds of `load` (first request of a version only) and `infer`.",
+        "schema": TEXT,
+    },
+}
+BINARY_LENGTH = {
+    "Inference-Header-Content-Length": {
+        "description": "Bytes of the JSON part; present if an output is binary.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    }
+}
+
+
+def infer(*, versioned: bool) -> Operation:
+    """Describe inference by the route's version, or by one named in the path."""
+    named = "with a version" if versioned else "with the version that the route chooses"
+    return {
+        "operationId": "inferVersion" if versioned else "infer",
+        "tags": ["inference"],
+        "summary": f"Infer {named}",
+        "description": DESCRIPTION,
+        "parameters": REQUEST_HEADERS if versioned else [*REQUEST_HEADERS, VERSION_HEADER],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {**content("InferenceRequest")[JSON], "example": EXAMPLE},
+                BINARY: {},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The outputs; compressed if `Accept-Encoding` allows it.",
+                "headers": {**RESPONSE_HEADERS, **BINARY_LENGTH},
+                "content": {**content("InferenceResponse"), BINARY: {}},
+            },
+            **errors((400, 401, 403, 404, 413, 500, 501, 503)),
+        },
+    }
+
+
+PATHS: dict[str, Operation] = {
+    "/v2/models/{model}/infer": {"parameters": [MODEL], "post": infer(versioned=False)},
+    "/v2/models/{model}/versions/{version}/infer": {
+        "parameters": [MODEL, MODEL_VERSION],
+        "post": infer(versioned=True),
+    },
+}
