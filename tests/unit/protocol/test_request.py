@@ -70,7 +70,7 @@ def test_a_tensor_that_does_not_fit_is_named(bad: dict[str, Any], message: str) 
 
 def test_a_tensor_without_data_says_what_is_missing() -> None:
     bare = {"name": "x", "datatype": "FP32", "shape": [1, 2]}
-    with pytest.raises(InvalidTensor, match="neither 'data' nor 'parameters.binary_data_size'"):
+    with pytest.raises(InvalidTensor, match=r"neither 'data' nor 'parameters\.binary_data_size'"):
         read(inputs=[bare])
 
 
@@ -111,7 +111,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: str) -> None:
 
 
 def test_a_number_beyond_64_bits_is_refused() -> None:
-    with pytest.raises(MalformedBody, match="the body is not valid JSON: .*64 bits"):
+    with pytest.raises(MalformedBody, match=r"the body is not valid JSON: .*64 bits"):
         read(inputs=[tensor(shape=[2**70, 2])])
 
 

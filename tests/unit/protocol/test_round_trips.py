@@ -1,5 +1,6 @@
 """Codecs: what is written is read back, whatever the datatype, shape or wire form."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -95,10 +96,8 @@ def test_tensors_follow_one_another_in_order(many: list[Tensor]) -> None:
 
 @given(st.binary(max_size=200), st.none() | st.text(max_size=6) | st.integers(0, 300).map(str))
 def test_arbitrary_bytes_raise_nothing_but_our_own_errors(body: bytes, length: str | None) -> None:
-    try:
+    with contextlib.suppress(ServalError):
         read_request(body, length, ONE_INPUT)
-    except ServalError as error:
-        assert str(error)
 
 
 json_values = st.recursive(
@@ -135,21 +134,17 @@ def test_almost_requests_raise_nothing_but_our_own_errors(
     document: Any, tail: bytes, is_binary: bool
 ) -> None:
     head = json.dumps(document).encode()
-    try:
+    with contextlib.suppress(ServalError):
         if is_binary:
             read_request(head + tail, str(len(head)), ONE_INPUT)
         else:
             read_request(head, None, ONE_INPUT)
-    except ServalError as error:
-        assert str(error)
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "identity", ""]))
 def test_arbitrary_bodies_inflate_or_are_refused(body: bytes, encoding: str) -> None:
-    try:
+    with contextlib.suppress(ServalError):
         inflate(body, encoding)
-    except ServalError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])

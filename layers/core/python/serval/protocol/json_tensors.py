@@ -52,10 +52,11 @@ def check_nesting(name: str, shape: Sequence[int], data: Any) -> None:
         return
     level = [data]
     for axis, extent in enumerate(shape):
-        if any(not hasattr(row, "as_buffer") or len(row) != extent for row in level):
-            raise InvalidTensor(
-                name, f"nested data does not follow shape {list(shape)} on axis {axis}"
-            )
+        for row in level:
+            if not hasattr(row, "as_buffer") or len(row) != extent:
+                raise InvalidTensor(
+                    name, f"nested data does not follow shape {list(shape)} on axis {axis}"
+                )
         if axis + 1 < len(shape):
             level = [row for rows in level for row in rows]
     if level and len(level[0]) and hasattr(level[0][0], "as_buffer"):

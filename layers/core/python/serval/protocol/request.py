@@ -4,7 +4,7 @@ Specification: Open Inference Protocol V2, ``inference_rest.md``, and Triton's
 ``extension_binary_data.md`` and ``extension_classification.md``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from serval.protocol.json_tensors import decode_json
 from serval.signatures import Signature
 from serval.tensors import DATATYPES, Tensor
 
+Fields = dict[str, Any]
+"""Members of a JSON object; lists and objects inside are simdjson's lazy ones."""
 MAX_DIMENSIONS = 32
 MAX_TENSORS = 1024
 MAX_EXTENT = 2**63 - 1
@@ -73,15 +75,15 @@ def json_length(header: str, body_bytes: int) -> int:
     return int(header)
 
 
-def parsed(text: str | bytes) -> Any:
-    """Parse the JSON part into lazy simdjson values."""
+def parsed(text: str | bytes) -> Fields:
+    """Parse the JSON part; what is inside stays lazy."""
     try:
         document = simdjson.Parser().parse(text)
     except (ValueError, RuntimeError) as error:
         raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
     if not isinstance(document, simdjson.Object):
         raise MalformedBody("the body is JSON, but not an object with an 'inputs' member")
-    return document
+    return {name: document[name] for name in document}
 
 
 def json_problem(error: Exception) -> str:
@@ -118,63 +120,65 @@ def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
     return InferenceRequest((Tensor(spec.name, spec.datatype, array),), binary_outputs=True)
 
 
-def read_document(document: Any, tail: memoryview) -> InferenceRequest:
+def read_document(document: Fields, tail: memoryview) -> InferenceRequest:
     """Read the JSON part and the binary tensors behind it."""
     request_id = document.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise InvalidParameter("id", plain(request_id), "a string")
+    binary_outputs = flag(parameters(document), "binary_data_output", default=False)
     return InferenceRequest(
-        inputs=tuple(read_inputs(members(document, "inputs"), tail)),
+        inputs=read_inputs(members(document, "inputs"), tail),
         request_id=request_id,
-        outputs=read_outputs(document) if "outputs" in document else {},
-        binary_outputs=flag(parameters(document), "binary_data_output", default=False) or False,
+        outputs=read_outputs(document, binary_outputs) if "outputs" in document else {},
+        binary_outputs=binary_outputs,
     )
 
 
-def members(document: Any, name: str) -> Any:
+def members(document: Fields, name: str) -> list[Fields]:
     """Give a list of objects from the document."""
     items = document.get(name)
     if not isinstance(items, simdjson.Array):
         raise MalformedBody(f"{name!r} is missing or not a list of tensors")
     if len(items) > MAX_TENSORS:
         raise MalformedBody(f"{name!r} has {len(items)} tensors, at most {MAX_TENSORS} allowed")
+    found = []
     for index, item in enumerate(items):
-        if not isinstance(item, simdjson.Object) or not isinstance(item.get("name"), str):
+        fields = {key: item[key] for key in item} if isinstance(item, simdjson.Object) else {}
+        if not isinstance(fields.get("name"), str):
             raise MalformedBody(f"{name}[{index}] is not an object with a 'name'")
-    return items
+        found.append(fields)
+    return found
 
 
-def read_inputs(items: Any, tail: memoryview) -> Iterator[Tensor]:
+def read_inputs(items: list[Fields], tail: memoryview) -> tuple[Tensor, ...]:
     """Read the input tensors, slicing the binary ones off the tail in order."""
     offset = 0
-    seen = set()
+    tensors: dict[str, Tensor] = {}
     for item in items:
         name = item["name"]
-        if name in seen:
+        if name in tensors:
             raise InvalidInputs(f"input {name!r} is given twice")
-        seen.add(name)
         datatype, shape = read_datatype(name, item), read_shape(name, item)
         size = binary_size(name, item)
         if size is None:
-            if "data" not in item:
-                raise InvalidTensor(name, "neither 'data' nor 'parameters.binary_data_size' given")
-            yield Tensor(name, datatype, decode_json(name, datatype, shape, item["data"]))
-            continue
-        if offset + size > len(tail):
+            array = decode_json(name, datatype, shape, item.get("data"))
+        elif offset + size <= len(tail):
+            array = decode_binary(name, datatype, shape, tail[offset : offset + size])
+            offset += size
+        else:
+            left = len(tail) - offset
             raise InvalidTensor(
-                name,
-                f"binary_data_size is {size}, but {len(tail) - offset} bytes are left in the body",
+                name, f"binary_data_size is {size}, but {left} bytes are left in the body"
             )
-        raw = tail[offset : offset + size]
-        yield Tensor(name, datatype, decode_binary(name, datatype, shape, raw))
-        offset += size
+        tensors[name] = Tensor(name, datatype, array)
     if offset != len(tail):
         raise MalformedBody(
             f"the binary tensors take {offset} bytes, but {len(tail)} follow the JSON part"
         )
+    return tuple(tensors.values())
 
 
-def read_datatype(name: str, item: Any) -> str:
+def read_datatype(name: str, item: Fields) -> str:
     """Read a tensor's datatype."""
     datatype = item.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
@@ -184,7 +188,7 @@ def read_datatype(name: str, item: Any) -> str:
     return datatype
 
 
-def read_shape(name: str, item: Any) -> list[int]:
+def read_shape(name: str, item: Fields) -> list[int]:
     """Read a tensor's shape."""
     array = item.get("shape")
     shape: Any = array.as_list() if isinstance(array, simdjson.Array) else None
@@ -198,13 +202,15 @@ def read_shape(name: str, item: Any) -> list[int]:
     return list(shape)
 
 
-def binary_size(name: str, item: Any) -> int | None:
+def binary_size(name: str, item: Fields) -> int | None:
     """Read ``parameters.binary_data_size``."""
     given = parameters(item)
     if "shared_memory_region" in given:
         raise UnsupportedFeature(f"tensor {name!r}: shared memory is not supported")
     size = given.get("binary_data_size")
     if size is None:
+        if "data" not in item:
+            raise InvalidTensor(name, "neither 'data' nor 'parameters.binary_data_size' given")
         return None
     if type(size) is not int or size < 0:
         raise InvalidTensor(name, f"binary_data_size {size!r:.80} is not a number of bytes")
@@ -213,9 +219,8 @@ def binary_size(name: str, item: Any) -> int | None:
     return size
 
 
-def read_outputs(document: Any) -> dict[str, bool]:
-    """Read the requested outputs."""
-    default = flag(parameters(document), "binary_data_output", default=False)
+def read_outputs(document: Fields, binary: bool) -> dict[str, bool]:
+    """Read the requested outputs; ``binary`` is for those that do not say."""
     outputs: dict[str, bool] = {}
     for item in members(document, "outputs"):
         name, given = item["name"], parameters(item)
@@ -223,11 +228,11 @@ def read_outputs(document: Any) -> dict[str, bool]:
             raise UnsupportedFeature(f"output {name!r}: 'classification' is not supported")
         if name in outputs:
             raise InvalidInputs(f"output {name!r} is requested twice")
-        outputs[name] = flag(given, "binary_data", default=default)
+        outputs[name] = flag(given, "binary_data", default=binary)
     return outputs
 
 
-def parameters(item: Any) -> dict[str, Any]:
+def parameters(item: Fields) -> dict[str, Any]:
     """Read a ``parameters`` member."""
     given = item.get("parameters")
     if given is None:
