@@ -1,0 +1,125 @@
+"""``manifest.json``: the files of an upload, written last, so that the upload is whole."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serval.errors import BundleRefused
+from serval.paths import check_path
+from serval.storage import MANIFEST
+from serval.versions import BundleFile
+
+LIMIT_FILES = 1_000
+LIMIT_FILE_BYTES = 9 * 2**30
+LIMIT_BUNDLE_BYTES = 10 * 2**30
+LIMIT_MANIFEST_BYTES = 2**20
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Which files a bundle has; the manifest does not list itself."""
+
+    model: str
+    files: tuple[BundleFile, ...]
+
+    @property
+    def digest(self) -> str:
+        """Give the sha256 that names the bundle's bytes, whatever the order of its files."""
+        lines = sorted(f"{file.path}\n{file.sha256}\n{file.size_bytes}\n" for file in self.files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Give the paths of the files."""
+        return frozenset(file.path for file in self.files)
+
+    def to_json(self) -> str:
+        """Give ``manifest.json``."""
+        files = [
+            {"path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes}
+            for file in self.files
+        ]
+        return json.dumps({"model": self.model, "files": files}, indent=2)
+
+
+def read_manifest(text: bytes | str, model: str) -> Manifest:
+    """Parse and check ``manifest.json`` of an upload to ``incoming/<model>/``.
+
+    Raises
+    ------
+    BundleRefused
+        With every mistake found.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleRefused([f"{MANIFEST} is not JSON: {error}"]) from None
+    if not isinstance(value, dict) or not isinstance(value.get("files"), list):
+        raise BundleRefused([f'{MANIFEST}: {{"model": …, "files": […]}} expected'])
+    files, reasons = _read_files(value["files"])
+    if value.get("model") != model:
+        reasons.append(
+            f"{MANIFEST}: model {value.get('model')!r} given, {model!r} expected: "
+            f"the upload lies in incoming/{model}/"
+        )
+    reasons += _bundle_reasons(files)
+    if reasons:
+        raise BundleRefused(reasons)
+    return Manifest(model, tuple(files))
+
+
+def _read_files(entries: Sequence[Any]) -> tuple[list[BundleFile], list[str]]:
+    if len(entries) > LIMIT_FILES:
+        return [], [f"{MANIFEST}: {len(entries)} files, at most {LIMIT_FILES} allowed"]
+    files: list[BundleFile] = []
+    reasons: list[str] = []
+    for number, entry in enumerate(entries):
+        try:
+            files.append(_read_file(entry))
+        except ValueError as problem:
+            reasons.append(f"{MANIFEST}: files[{number}]: {problem}")
+    return files, reasons
+
+
+def _read_file(entry: Any) -> BundleFile:
+    if not isinstance(entry, Mapping) or entry.keys() != {"path", "sha256", "size_bytes"}:
+        raise ValueError("'path', 'sha256' and 'size_bytes' expected")
+    path, sha256, size_bytes = entry["path"], entry["sha256"], entry["size_bytes"]
+    if not isinstance(path, str):
+        raise ValueError(f"path {path!r}: expected text")
+    try:
+        check_path(path)
+    except ValueError as problem:
+        raise ValueError(f"path {path!r}: {problem}") from None
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        raise ValueError(f"{path}: sha256 {sha256!r}: expected 64 hex digits, lower case")
+    if type(size_bytes) is not int or not 0 <= size_bytes <= LIMIT_FILE_BYTES:
+        raise ValueError(
+            f"{path}: size_bytes {size_bytes!r}: expected a whole number up to {LIMIT_FILE_BYTES}"
+        )
+    return BundleFile(path, sha256, size_bytes)
+
+
+def _bundle_reasons(files: Sequence[BundleFile]) -> list[str]:
+    reasons = []
+    seen: set[str] = set()
+    for file in files:
+        if file.path in seen:
+            reasons.append(f"{MANIFEST}: {file.path} is listed twice")
+        seen.add(file.path)
+    for path in sorted(seen):
+        folders = path.split("/")[:-1]
+        above = {"/".join(folders[:depth]) for depth in range(1, len(folders) + 1)}
+        reasons += [
+            f"{MANIFEST}: {folder} is listed as a file, and as the folder of {path}"
+            for folder in sorted(above & seen)
+        ]
+    if MANIFEST in seen:
+        reasons.append(f"{MANIFEST} lists itself; it is no part of the bundle")
+    if (total := sum(file.size_bytes for file in files)) > LIMIT_BUNDLE_BYTES:
+        reasons.append(f"{MANIFEST}: {total} bytes in all, at most {LIMIT_BUNDLE_BYTES} allowed")
+    return reasons
