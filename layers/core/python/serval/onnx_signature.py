@@ -1,0 +1,98 @@
+"""Read a signature from an ONNX graph: the user never types it."""
+
+from collections.abc import Iterable
+
+from onnx import ModelProto, TensorProto, ValueInfoProto
+
+from serval.errors import BundleRefused
+from serval.signatures import Signature, TensorSpec
+
+V2_DATATYPES: dict[int, str] = {
+    TensorProto.BOOL: "BOOL",
+    TensorProto.UINT8: "UINT8",
+    TensorProto.UINT16: "UINT16",
+    TensorProto.UINT32: "UINT32",
+    TensorProto.UINT64: "UINT64",
+    TensorProto.INT8: "INT8",
+    TensorProto.INT16: "INT16",
+    TensorProto.INT32: "INT32",
+    TensorProto.INT64: "INT64",
+    TensorProto.FLOAT16: "FP16",
+    TensorProto.FLOAT: "FP32",
+    TensorProto.DOUBLE: "FP64",
+    TensorProto.BFLOAT16: "BF16",
+    TensorProto.STRING: "BYTES",
+}
+"""ONNX element type → V2 datatype."""
+
+ADVICE = {
+    "sequence_type": "export it as a tensor; for scikit-learn classifiers turn ZipMap off "
+    "(skl2onnx: options={'zipmap': False})",
+    "map_type": "export it as a tensor; for scikit-learn classifiers turn ZipMap off "
+    "(skl2onnx: options={'zipmap': False})",
+    "optional_type": "export the graph without optional values",
+    "sparse_tensor_type": "export it as a dense tensor",
+}
+
+
+def read_signature(model: ModelProto) -> Signature:
+    """Read names, datatypes and shapes; inputs that have an initializer are none.
+
+    Raises
+    ------
+    BundleRefused
+        With every input and output that the Open Inference Protocol cannot say.
+    """
+    graph = model.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    weights |= {tensor.values.name for tensor in graph.sparse_initializer}
+    reasons: list[str] = []
+    inputs = _specs("input", (v for v in graph.input if v.name not in weights), reasons)
+    outputs = _specs("output", graph.output, reasons)
+    if not graph.output:
+        reasons.append("the graph has no output")
+    if reasons:
+        raise BundleRefused(reasons)
+    return Signature(inputs, outputs)
+
+
+def _specs(
+    role: str, values: Iterable[ValueInfoProto], reasons: list[str]
+) -> tuple[TensorSpec, ...]:
+    specs = []
+    for value in values:
+        try:
+            specs.append(_spec(value))
+        except ValueError as problem:
+            reasons.append(f"{role} {value.name!r} {problem}")
+    return tuple(specs)
+
+
+def _spec(value: ValueInfoProto) -> TensorSpec:
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        said = str(kind or "value without a type").removesuffix("_type").replace("_", " ")
+        raise ValueError(f"is a {said}, a tensor expected: {ADVICE.get(kind, 'export its type')}")
+    tensor = value.type.tensor_type
+    datatype = V2_DATATYPES.get(tensor.elem_type)
+    if datatype is None:
+        names = {number: name for name, number in TensorProto.DataType.items()}
+        found = names.get(tensor.elem_type, str(tensor.elem_type))
+        raise ValueError(f"has element type {found}, one of {', '.join(_allowed())} expected")
+    if not tensor.HasField("shape"):
+        raise ValueError(
+            "has no rank: export its shape, naming the dimensions that vary "
+            "(onnx.shape_inference.infer_shapes may find it)"
+        )
+    return TensorSpec(value.name, datatype, tuple(_dimension(d) for d in tensor.shape.dim))
+
+
+def _dimension(dimension: object) -> int:
+    """Give a dimension's size; -1 where it has a name, or nothing."""
+    if dimension.HasField("dim_value") and dimension.dim_value >= 0:  # type: ignore[attr-defined]
+        return int(dimension.dim_value)  # type: ignore[attr-defined]
+    return -1
+
+
+def _allowed() -> list[str]:
+    return [TensorProto.DataType.Name(number) for number in V2_DATATYPES]

@@ -1,0 +1,97 @@
+"""Verify a whole bundle: every reason against it is found before it is refused."""
+
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+
+from serval.bundle import MODEL_YAML, Bundle
+from serval.errors import BundleRefused
+from serval.manifest import Manifest
+from serval.model_yaml import read_bundle
+from serval.onnx_signature import read_signature
+from serval.signatures import Signature
+from serval.verification.deployment import Deployment
+from serval.verification.files import file_reasons, pickle_reasons
+from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBundle:
+    """What is known of a bundle that may become a version."""
+
+    bundle: Bundle
+    signature: Signature
+    artifact_files: tuple[str, ...]
+    """The graph and its external data."""
+
+
+def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> VerifiedBundle:
+    """Verify the bundle in ``folder``.
+
+    Raises
+    ------
+    BundleRefused
+        With every reason found. Later checks need earlier ones: no graph is read before the
+        files are what the manifest says, no checker runs before the graph stays in the bundle.
+    """
+    if reasons := file_reasons(folder, manifest.files):
+        raise BundleRefused(reasons)
+    bundle, reasons = _read_bundle(folder, manifest)
+    artifact = bundle.artifact if bundle else Bundle(name=manifest.model).artifact
+    reasons += pickle_reasons(folder, artifact, manifest.paths)
+    if bundle:
+        reasons += _path_reasons(bundle, manifest)
+    if reasons or not bundle:
+        raise BundleRefused(reasons)
+    return _verify_graph(folder, manifest, bundle, deployment)
+
+
+def _read_bundle(folder: Path, manifest: Manifest) -> tuple[Bundle | None, list[str]]:
+    """Read model.yaml; a bundle without one is its artifact and the upload's name."""
+    if MODEL_YAML not in manifest.paths:
+        return Bundle(name=manifest.model), []
+    try:
+        bundle = read_bundle((folder / MODEL_YAML).read_bytes())
+    except BundleRefused as refused:
+        return None, list(refused.reasons)
+    if bundle.name == manifest.model:
+        return bundle, []
+    return bundle, [
+        f"{MODEL_YAML}: name: {bundle.name!r} given, {manifest.model!r} expected: "
+        f"the upload lies in incoming/{manifest.model}/"
+    ]
+
+
+def _path_reasons(bundle: Bundle, manifest: Manifest) -> list[str]:
+    named = {"artifact": bundle.artifact, "golden": bundle.golden}
+    return [
+        f"{MODEL_YAML}: {key}: {path!r} is not in the bundle, which has "
+        f"{', '.join(sorted(manifest.paths)) or 'no files'}"
+        for key, path in named.items()
+        if path is not None and path not in manifest.paths
+    ]
+
+
+def _verify_graph(
+    folder: Path, manifest: Manifest, bundle: Bundle, deployment: Deployment
+) -> VerifiedBundle:
+    artifact = bundle.artifact
+    sizes = {file.path: file.size_bytes for file in manifest.files}
+    if bundle.compute.target == "fleet" and posixpath.splitext(artifact)[1] != ".onnx":
+        raise BundleRefused(deployment.reasons(bundle, sizes[artifact]))
+    model = load_graph(folder, artifact)
+    reasons = graph_reasons(model, artifact, sizes)
+    if reasons:
+        raise BundleRefused(reasons + deployment.reasons(bundle, sizes[artifact]))
+    files = (artifact, *external_files(model, artifact))
+    artifact_bytes = sum(sizes[path] for path in files)
+    reasons = checker_reasons(folder, artifact, artifact_bytes)
+    signature = None
+    try:
+        signature = read_signature(model)
+    except BundleRefused as refused:
+        reasons += [f"{artifact}: {reason}" for reason in refused.reasons]
+    reasons += deployment.reasons(bundle, artifact_bytes)
+    if reasons or signature is None:
+        raise BundleRefused(reasons)
+    return VerifiedBundle(bundle, signature, files)

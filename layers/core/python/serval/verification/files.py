@@ -1,0 +1,65 @@
+"""Files of a bundle on disk: present, plain, of the size and checksum that the manifest says."""
+
+import hashlib
+import stat
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from serval.versions import BundleFile
+
+PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".dill", ".cloudpickle"})
+PICKLE_MAGIC = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
+ZIP_MAGIC = b"PK\x03\x04"
+EXPORT = "loading it could run code; export the model to ONNX (skl2onnx, torch.onnx.export)"
+
+
+def sha256_of(path: Path) -> str:
+    """Give the sha256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_reasons(folder: Path, files: Iterable[BundleFile]) -> list[str]:
+    """Check every file of the bundle in ``folder``, and say what is wrong with each."""
+    return [reason for file in files if (reason := _reason(folder, file)) is not None]
+
+
+def pickle_reasons(folder: Path, artifact: str, paths: Iterable[str]) -> list[str]:
+    """Refuse pickles by their names, and an artifact that begins as one."""
+    reasons = [
+        f"{path} is a pickle: {EXPORT}"
+        for path in sorted(paths)
+        if PurePosixPath(path).suffix.lower() in PICKLES
+    ]
+    if not reasons and (folder / artifact).is_file():
+        with (folder / artifact).open("rb") as file:
+            head = file.read(4)
+        if head.startswith(PICKLE_MAGIC):
+            reasons.append(f"{artifact} is a pickle, whatever its name: {EXPORT}")
+        elif head == ZIP_MAGIC:
+            reasons.append(f"{artifact} is a zip archive, as PyTorch saves pickles: {EXPORT}")
+    return reasons
+
+
+def _reason(folder: Path, file: BundleFile) -> str | None:
+    try:
+        status = (folder / file.path).lstat()
+    except FileNotFoundError:
+        return f"{file.path} is named by manifest.json, but was not uploaded"
+    except NotADirectoryError:
+        return f"{file.path}: a folder of that path is a file"
+    if not stat.S_ISREG(status.st_mode):
+        return f"{file.path} is a link or no plain file; bundles hold plain files only"
+    if status.st_nlink > 1:
+        return f"{file.path} is a hard link; bundles hold plain files only"
+    if status.st_size != file.size_bytes:
+        return (
+            f"{file.path} has {status.st_size} bytes, manifest.json says {file.size_bytes}: "
+            "upload it again, and manifest.json last"
+        )
+    if (found := sha256_of(folder / file.path)) != file.sha256:
+        return (
+            f"{file.path} has sha256 {found}, manifest.json says {file.sha256}: "
+            "upload it again, and manifest.json last"
+        )
+    return None
