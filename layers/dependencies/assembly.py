@@ -1,0 +1,141 @@
+"""Build the layers of one variant that are out of date, beside the old ones, then swap them in.
+
+::
+
+    <output>/<variant>/<layer>/python/...    what CDK packs
+    <output>/<variant>/<layer>.stamp         what it was made from
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from layers.dependencies import stamps
+from layers.dependencies.bytecode import Compiler
+from layers.dependencies.declarations import LAMBDA_LIMIT_MB, Layer, Variant
+from layers.dependencies.failures import LayerBuildFailed
+from layers.dependencies.installation import Install, install
+from layers.dependencies.stamps import Stamp
+from layers.dependencies.trimming import copy_kept
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltLayer:
+    """A layer that is up to date."""
+
+    layer: Layer
+    variant: Variant
+    size: int
+    """Bytes, unzipped, byte-code included."""
+    rebuilt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """The layers of one variant and the folder they are built in."""
+
+    variant: Variant
+    layers: Sequence[Layer]
+    output: Path
+    compiler: Callable[[], Compiler]
+    """Asked only when there is something to compile."""
+    install: Install = install
+
+    def build(self) -> list[BuiltLayer]:
+        """Bring every layer up to date.
+
+        Raises
+        ------
+        LayerBuildFailed
+            If one cannot be built or is over its limit, and then those that stood before still
+            stand; or if all together are more than Lambda allows.
+        """
+        stale = {layer: mark for layer in self.layers if (mark := self.outdated(layer))}
+        if stale:
+            self.rebuild(stale)
+        built = [
+            BuiltLayer(layer, self.variant, self.stamp(layer).size, layer in stale)
+            for layer in self.layers
+        ]
+        check_total(built)
+        return built
+
+    def outdated(self, layer: Layer) -> str | None:
+        """Return the fingerprint to build for, or None if the layer has it already."""
+        wanted = stamps.fingerprint(layer, self.variant)
+        stamp = stamps.read(self.stamp_file(layer))
+        return (
+            None if stamp and stamp.fingerprint == wanted and self.place(layer).is_dir() else wanted
+        )
+
+    def rebuild(self, stale: dict[Layer, str]) -> None:
+        """Install, trim and compile layers aside, and put them in place when all are good."""
+        scratch = self.output / self.variant.name / ".scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        with ThreadPoolExecutor() as threads:
+            folders = list(threads.map(lambda layer: self.assemble(layer, scratch), stale))
+        self.compiler().compile(folders, self.variant.python)
+        sizes = [
+            measured(layer, self.variant, folder)
+            for layer, folder in zip(stale, folders, strict=True)
+        ]
+        for (layer, mark), size in zip(stale.items(), sizes, strict=True):
+            self.put_in_place(layer, scratch, Stamp(mark, size))
+        shutil.rmtree(scratch)
+
+    def assemble(self, layer: Layer, scratch: Path) -> Path:
+        """Fill a layer's ``python`` folder with the source files and libraries it keeps."""
+        wheels = scratch / f"{layer.name}-wheels"
+        wheels.mkdir(parents=True)
+        folder = scratch / layer.name / "python"
+        copy_kept(self.install(layer, self.variant, wheels), folder, layer.left_out)
+        return folder
+
+    def put_in_place(self, layer: Layer, scratch: Path, stamp: Stamp) -> None:
+        """Swap the new folder for the old one, and only then say that it is new."""
+        place = self.place(layer)
+        self.stamp_file(layer).unlink(missing_ok=True)
+        if place.exists():
+            place.rename(scratch / f"{layer.name}-replaced")
+        (scratch / layer.name).rename(place)
+        stamps.write(self.stamp_file(layer), stamp)
+
+    def place(self, layer: Layer) -> Path:
+        """Return the folder that a layer is built into."""
+        return self.output / self.variant.name / layer.name
+
+    def stamp_file(self, layer: Layer) -> Path:
+        """Return the file beside the layer that says what it was made from."""
+        return self.place(layer).with_suffix(".stamp")
+
+    def stamp(self, layer: Layer) -> Stamp:
+        """Return the stamp of a layer that was just found or made up to date."""
+        stamp = stamps.read(self.stamp_file(layer))
+        if stamp is None:
+            raise LayerBuildFailed(f"{self.stamp_file(layer)} vanished during the build")
+        return stamp
+
+
+def measured(layer: Layer, variant: Variant, folder: Path) -> int:
+    """Return the bytes in a folder, refusing more than the layer's limit."""
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    limit_mb = variant.limit_mb(layer)
+    if size > limit_mb * MB:
+        raise LayerBuildFailed(
+            f"layer {layer.name!r} for {variant.name!r} is {size / MB:.1f} MB unzipped, "
+            f"its limit is {limit_mb} MB"
+        )
+    return size
+
+
+def check_total(built: Sequence[BuiltLayer]) -> None:
+    """Hold all layers together to what Lambda allows, so that any function may use any of them."""
+    total = sum(each.size for each in built)
+    if total > LAMBDA_LIMIT_MB * MB:
+        raise LayerBuildFailed(
+            f"the layers are {total / MB:.1f} MB together, Lambda allows {LAMBDA_LIMIT_MB} MB"
+        )

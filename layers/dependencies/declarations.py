@@ -1,0 +1,98 @@
+"""What goes into each layer, what is left out of it, and for which Pythons it is built."""
+
+import platform
+import sys
+from dataclasses import dataclass
+
+LAMBDA_LIMIT_MB = 250
+"""What Lambda allows a function and all its layers, unzipped."""
+
+NUMPY_LEFT_OUT = (
+    "numpy/_core/*_tests.*",
+    "numpy/_core/_simd.*",
+    "numpy/_pyinstaller/*",
+    "numpy/conftest.py",
+    "numpy/doc/*",
+    "numpy/f2py/*",
+    "numpy/fft/*",
+    "numpy/ma/*",
+    "numpy/polynomial/*",
+    "numpy/random/*",
+    "numpy/testing/*",
+)
+"""Subpackages that ``import numpy`` opens only when they are named."""
+
+ONNXRUNTIME_LEFT_OUT = (
+    # The Python extension holds the whole runtime; this is a second copy for other languages.
+    "onnxruntime/capi/libonnxruntime.so*",
+    "onnxruntime/backend/*",
+    "onnxruntime/datasets/*",
+    "onnxruntime/quantization/*",
+    "onnxruntime/tools/*",
+    "onnxruntime/transformers/*",
+    # Required by the wheel, imported only by the folders above.
+    "flatbuffers[/-]*",
+    "google/*",
+    "packaging[/-]*",
+    "protobuf-*",
+)
+
+ONNX_LEFT_OUT = (
+    "onnx/backend/test/*",
+    "onnx/fuzz/*",
+    "onnx/reference/*",
+    "onnx/test/*",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One Lambda layer: locked wheels, or the library when there is no lock."""
+
+    name: str
+    limit_mb: int
+    """Most it may hold unzipped, byte-code included, in millions of bytes, on AWS."""
+    lock: str | None = None
+    """Name of its file in ``requirements/``."""
+    left_out: tuple[str, ...] = ()
+    """Patterns of paths below ``python/``; ``*`` crosses folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One machine that the layers run on."""
+
+    name: str
+    python: str
+    platform: str | None = None
+    """uv's name of the platform; the running machine when it is None."""
+    limit_percent: int = 100
+    """What a layer may hold here, of its limit on AWS."""
+
+    def limit_mb(self, layer: Layer) -> int:
+        """Return the most that a layer of this variant may hold, in millions of bytes."""
+        return layer.limit_mb * self.limit_percent // 100
+
+
+LAYERS = (
+    Layer("core", limit_mb=2),
+    Layer(
+        "inference",
+        75,
+        "layer-inference.txt",
+        (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT),
+    ),
+    Layer("control", 25, "layer-control.txt"),
+    Layer("verification", 65, "layer-verification.txt", NUMPY_LEFT_OUT + ONNX_LEFT_OUT),
+)
+
+AWS = Variant("aws", "3.13", "aarch64-manylinux_2_28")
+# Never uploaded; x86-64 code is larger, and an older Python may get an older, larger numpy.
+LOCAL = Variant("local", f"{sys.version_info.major}.{sys.version_info.minor}", limit_percent=110)
+VARIANTS = (AWS, LOCAL)
+
+
+def machine(variant: Variant) -> str:
+    """Name the Python and the platform that a variant's files fit."""
+    where = variant.platform or f"{sys.platform}-{platform.machine()}"
+    return f"cpython-{variant.python.replace('.', '')}-{where}"

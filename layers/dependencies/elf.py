@@ -1,0 +1,41 @@
+"""Cut from a shared object what no loader reads: debug information and symbol tables.
+
+The loader follows the program headers alone, so a file may end where its last segment ends.
+Unlike ``strip`` this needs no binutils of the other machine's architecture.
+"""
+
+import os
+import struct
+from pathlib import Path
+
+WORTH_CUTTING = 100_000
+"""Bytes; below this a file is left as its wheel has it."""
+
+MAGIC_64_BIT_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
+HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
+SEGMENT = struct.Struct("<8xQ16xQ16x")
+
+
+def cut_what_is_not_loaded(file: Path) -> None:
+    """Shorten a shared object in place; leave any other file alone."""
+    content = file.read_bytes()
+    if not content.startswith(MAGIC_64_BIT_LITTLE_ENDIAN):
+        return
+    end = end_of_segments(content)
+    if len(content) - end < WORTH_CUTTING:
+        return
+    fields = list(HEADER.unpack_from(content))
+    fields[5] = 0  # offset of the section headers
+    fields[11] = fields[12] = 0  # their number, and which of them holds names
+    with file.open("r+b") as shortened:
+        shortened.write(content[:16] + HEADER.pack(*fields)[16:])
+        os.ftruncate(shortened.fileno(), end)
+
+
+def end_of_segments(content: bytes) -> int:
+    """Return the offset behind the last byte that a segment or the program headers hold."""
+    *_, table, _, _, _, entry_size, entries, _, _, _ = HEADER.unpack_from(content)
+    headers = content[table : table + entry_size * entries]
+    segments = (offset + size for offset, size in SEGMENT.iter_unpack(headers))
+    end: int = max(table + len(headers), *segments)
+    return end

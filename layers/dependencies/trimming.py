@@ -1,0 +1,60 @@
+"""Choose the files of a layer: what a function can load, and the licences."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import translate
+from pathlib import Path
+
+from layers.dependencies import elf
+
+KEPT = ("*.dist-info/METADATA", "*.dist-info/licenses/*", "*.dist-info/LICENSE*")
+"""Names and versions are read at run time; licences travel with what they cover."""
+
+NEVER_LOADED = (
+    "*.dist-info/*",
+    "*/__pycache__/*",
+    "*/tests/*",
+    "bin/*",
+    "*.a",
+    "*.c",
+    "*.cc",
+    "*.cpp",
+    "*.h",
+    "*.hpp",
+    "*.pc",
+    "*.proto",
+    "*.pxd",
+    "*.pyi",
+    "*.pyx",
+    "*/py.typed",
+)
+
+
+def kept_files(folder: Path, left_out: Iterable[str]) -> Iterator[Path]:
+    """Yield, in order and relative to the folder, the files that belong into a layer."""
+    dropped, kept, never = matcher(left_out), matcher(KEPT), matcher(NEVER_LOADED)
+    for file in sorted(folder.rglob("*")):
+        path = file.relative_to(folder).as_posix()
+        if file.is_file() and not dropped(path) and (kept(path) or not never(path)):
+            yield file.relative_to(folder)
+
+
+def copy_kept(source: Path, target: Path, left_out: Iterable[str]) -> None:
+    """Copy what belongs into a layer, readable by everyone.
+
+    A copy, since the installer's files may be hard links into its cache.
+    """
+    for path in kept_files(source, left_out):
+        copy = target / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, copy)
+        copy.chmod(0o644)
+        if ".so" in path.suffixes:
+            elf.cut_what_is_not_loaded(copy)
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], object]:
+    """Compile shell patterns into one test of a path with forward slashes."""
+    matches_nothing = "(?!)"
+    return re.compile("|".join(map(translate, patterns)) or matches_nothing).match

@@ -1,0 +1,100 @@
+"""Each layer works with nothing beside it but Python itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from layers.dependencies.declarations import LOCAL
+
+RUN_A_MODEL = """
+import numpy, onnxruntime, orjson, simdjson
+session = onnxruntime.InferenceSession({model!r}, providers=["CPUExecutionProvider"])
+(answer,) = session.run(None, {{"x": numpy.array([[1, 2], [3, 4]], numpy.float32)}})
+assert simdjson.Parser().parse(orjson.dumps(answer.tolist())).as_list() == [[5, 11], [11, 25]]
+"""
+
+PRINT_WHAT_WAS_LOADED = """
+files = [getattr(module, "__file__", None) or "" for module in sys.modules.values()]
+print(*{file[len(layer) + 1 :].split("/")[0] for file in files if file.startswith(layer)})
+"""
+
+
+def run_isolated(layer: Path, code: str) -> set[str]:
+    """Run code that sees the layer and the standard library; return what it took from the layer."""
+    program = f"import sys; layer = {str(layer)!r}; sys.path.append(layer)\n{code}"
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", program + PRINT_WHAT_WAS_LOADED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    return set(run.stdout.split())
+
+
+@pytest.fixture
+def product(tmp_path):
+    """Write a model that multiplies ``x`` with its own transpose."""
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", "n"]) for n in "xy")
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"]),
+        helper.make_node("MatMul", ["x", "t"], ["y"]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "product", [x], [y]),
+        opset_imports=[helper.make_opsetid("", 20)],
+        ir_version=9,
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    return str(tmp_path / "model.onnx")
+
+
+def test_the_inference_layer_runs_a_model_with_numpy_and_onnxruntime_alone(built, product):
+    loaded = run_isolated(built(LOCAL, "inference"), RUN_A_MODEL.format(model=product))
+    assert {name.removesuffix(".abi3.so") for name in loaded} == {
+        "numpy",
+        "onnxruntime",
+        "orjson",
+        "simdjson",
+        "csimdjson",
+    }
+
+
+def test_the_inference_layer_keeps_the_arithmetic_that_tensors_need(built):
+    code = """
+import io, numpy
+a = numpy.arange(6, dtype=numpy.float16).reshape(2, 3)
+assert numpy.frombuffer(a.tobytes(), a.dtype).sum() == 15
+assert numpy.linalg.norm(a @ a.T) > 0
+buffer = io.BytesIO(); numpy.savez(buffer, a=a); buffer.seek(0)
+assert (numpy.load(buffer)["a"] == a).all()
+repr(a); numpy.isfinite(a).all(); numpy.concatenate([a, a]); numpy.array(["a", "b"], object)
+"""
+    assert run_isolated(built(LOCAL, "inference"), code) == {"numpy"}
+
+
+def test_the_verification_layer_checks_a_model(built, product):
+    code = f"""
+import onnx, onnx.checker, onnx.external_data_helper, onnx.numpy_helper, onnx.shape_inference
+onnx.checker.check_model(onnx.load({product!r}), full_check=True)
+assert onnx.__version__ == {onnx.__version__!r}
+"""
+    assert "onnx" in run_isolated(built(LOCAL, "verification"), code)
+
+
+def test_the_control_layer_serves_and_validates_without_an_sdk(built):
+    code = """
+import orjson, pydantic, yaml
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+class Bundle(pydantic.BaseModel):
+    name: str
+assert Bundle(**yaml.safe_load("name: iris")).name == "iris"
+APIGatewayHttpResolver(enable_validation=True)
+assert not {"boto3", "botocore"} & set(sys.modules)
+"""
+    assert "pydantic" in run_isolated(built(LOCAL, "control"), code)
