@@ -11,10 +11,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from serval.openapi.document import document
 from serval.routes import Route
 from serval.statistics import TrackStatistics
-
 from tests.fakes.describe import Bench
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,9 @@ def test_what_is_absent_gets_a_404(bench: Bench, path: str, suffix: str, error: 
     assert error in body
 
 
-@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/models/iris", "/openapi.json", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/v2/health/live", "/v2/models/iris", "/openapi.json", "/nowhere"]
+)
 def test_every_path_needs_a_key(bench: Bench, path: str) -> None:
     for headers, told in (({}, "no API key"), ({"X-Api-Key": "srv_bad"}, "unknown or revoked")):
         status, error = get(bench, path, headers=headers)

@@ -4,6 +4,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 from serval.authentication import Authenticator
 from serval.aws.keys import ApiKeyStore
@@ -17,16 +18,20 @@ from serval.settings import DescribeSettings
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
+PATIENCE = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
+"""Seconds; all attempts end before the gateway gives up after 30."""
+
 
 def endpoint() -> DescribeEndpoint:
     """Build what answers description events, once per environment."""
     settings = DescribeSettings.from_environment()
-    table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
+    dynamodb = boto3.resource("dynamodb", settings.aws_region, config=PATIENCE)
+    table = dynamodb.Table(settings.registry_table)
     keys = ApiKeyStore(table)
 
     @cache
     def cloudwatch() -> "CloudWatchClient":
-        return boto3.client("cloudwatch", settings.aws_region)
+        return boto3.client("cloudwatch", settings.aws_region, config=PATIENCE)
 
     def lookup(key_hash: str) -> ApiKey | None:
         """Find a key, and note the day of its use."""

@@ -1,0 +1,89 @@
+"""The running stage keeps what its OpenAPI document promises, whatever it is sent."""
+
+from typing import Any
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from serval.openapi.document import document
+
+CHOICES = {"model": ["iris", "digits", "absent"], "version": ["1", "2", "99999"]}
+"""What path parameters are in positive examples; negative ones have any text."""
+
+
+def described() -> Any:
+    """Give the document, with path parameters that name what a stage may have."""
+    whole = document()
+    for item in whole["paths"].values():
+        if "parameters" in item:
+            item["parameters"] = [
+                {**parameter, "schema": {"type": "string", "enum": CHOICES[parameter["name"]]}}
+                for parameter in item["parameters"]
+            ]
+    return schemathesis.openapi.from_dict(whole)
+
+
+schema = described()
+
+
+def errors_are_plain_json(context: Any, response: Any, case: Any) -> None:
+    """Hold an error to exactly ``application/json``, one member, no compression."""
+    if response.status_code < 400:
+        return
+    assert response.headers["content-type"] == ["application/json"]
+    assert "content-encoding" not in response.headers
+    body = response.json()
+    assert list(body) == ["error"]
+    assert body["error"]
+
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    errors_are_plain_json,
+]
+
+
+def test_the_stage_serves_its_document(stage: Any) -> None:
+    reply = httpx.get(f"{stage.api_url}/openapi.json", headers={"x-api-key": stage.api_key})
+    assert reply.json() == document()
+
+
+@schema.parametrize()
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_one_that_the_document_names(case: Any, stage: Any) -> None:
+    case.call_and_validate(
+        base_url=stage.api_url,
+        checks=CHECKS,
+        headers={"x-api-key": stage.api_key},
+        timeout=60,
+    )
+
+
+@schema.parametrize()
+@settings(
+    max_examples=1,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_nothing_is_answered_without_a_key(case: Any, stage: Any) -> None:
+    response = case.call(base_url=stage.api_url, timeout=60)
+    assert response.status_code == 401
+    assert list(response.json()) == ["error"]

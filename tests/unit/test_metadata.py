@@ -1,0 +1,27 @@
+"""Shapes of metadata."""
+
+import tomllib
+from pathlib import Path
+
+from serval.metadata import VERSION, model_config, server_metadata
+from serval.signatures import Signature, TensorSpec
+from tests.fakes.describe import version_record
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_serval_tells_the_version_of_its_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
+
+
+def test_the_server_offers_binary_tensors() -> None:
+    assert "binary_tensor_data" in server_metadata()["extensions"]
+
+
+def test_a_configuration_writes_datatypes_as_triton_does() -> None:
+    sign = Signature((TensorSpec("text", "BYTES", (-1, 1)),), (TensorSpec("score", "FP32", (-1,)),))
+    config = model_config(version_record("sentiment", "3", sign))
+    assert config["input"] == [{"name": "text", "data_type": "TYPE_STRING", "dims": [-1, 1]}]
+    assert config["output"] == [{"name": "score", "data_type": "TYPE_FP32", "dims": [-1]}]
+    assert (config["backend"], config["max_batch_size"]) == ("onnxruntime", 0)
