@@ -67,3 +67,14 @@ lock: | $(UV)  ## resolve every group again into requirements/
 	done
 	@echo uv > build/uv.in; $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-annotate build/uv.in -o requirements/uv.txt
+
+# The builder itself sees what changed; a second run takes a tenth of a second.
+.PHONY: layers
+layers: build/stamps/laptop build/stamps/node  ## build the layers for AWS and for this machine
+	@echo "· layers: trimmed wheels and byte-code, unzipped MB of the limit"
+	@$(BIN)/python -m layers.dependencies.build
+
+.PHONY: layers-local
+layers-local: build/stamps/laptop  ## build the layers for this machine only
+	@echo "· layers for this machine, unzipped MB of the limit"
+	@$(BIN)/python -m layers.dependencies.build --variant local
