@@ -16,6 +16,7 @@ from serval.registry import Rollout
 from serval.routes import Route, Track
 from serval.signatures import Signature, TensorSpec
 from serval.statistics import TrackStatistics
+from serval.storage import MODEL_NAME
 from serval.versions import BundleFile, ModelVersion
 
 IRIS = Signature(
@@ -53,6 +54,7 @@ class InMemoryRegistry:
         return sorted(self.routes)
 
     def route(self, model: str) -> Route:
+        assert MODEL_NAME.fullmatch(model), "DynamoDB refuses keys that are empty or too long"
         self._answer()
         if model not in self.routes:
             raise ModelNotFound(model)

@@ -21,6 +21,12 @@ CHOICES = {"model": ["iris", "digits", "absent"], "version": ["1", "2", "99999"]
 def described() -> Any:
     """Give the document, with path parameters that name what a stage may have."""
     whole = document()
+    tensor = whole["components"]["schemas"]["InputTensor"]
+    inputs = {"name": {"enum": ["measurements", "absent"]}}
+    whole["components"]["schemas"]["InputTensor"] = {
+        **tensor,
+        "properties": {**tensor["properties"], **inputs},
+    }
     for item in whole["paths"].values():
         if "parameters" in item:
             item["parameters"] = [

@@ -15,7 +15,12 @@ from serval.openapi.schemas import TEXT, VERSION
 
 EXAMPLE = {
     "inputs": [
-        {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [5.1, 3.5, 1.4, 0.2]},
+        {
+            "name": "measurements",
+            "shape": [1, 4],
+            "datatype": "FP32",
+            "data": [5.1, 3.5, 1.4, 0.2],
+        },
     ],
 }
 DESCRIPTION = """\
