@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+Array = np.ndarray[Any, np.dtype[Any]]
+"""``numpy.typing`` says the same, and costs an import."""
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -34,4 +36,4 @@ class Tensor:
 
     name: str
     datatype: str
-    array: npt.NDArray[Any]
+    array: Array

@@ -5,18 +5,14 @@ Specification: Triton's ``extension_binary_data.md``.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from serval.errors import InvalidTensor
-from serval.tensors import DATATYPES
+from serval.tensors import DATATYPES, Array
 
 
-def decode_binary(
-    name: str, datatype: str, shape: Sequence[int], raw: memoryview
-) -> npt.NDArray[Any]:
+def decode_binary(name: str, datatype: str, shape: Sequence[int], raw: memoryview) -> Array:
     """Read one tensor; fixed-size datatypes are views of ``raw``, nothing is copied.
 
     Raises
@@ -58,14 +54,14 @@ def read_bytes(name: str, raw: memoryview, count: int) -> list[bytes]:
     return elements
 
 
-def bytes_array(elements: Sequence[bytes], shape: Sequence[int]) -> npt.NDArray[Any]:
+def bytes_array(elements: Sequence[bytes], shape: Sequence[int]) -> Array:
     """Give an object array of the shape; numpy alone would cut trailing zero bytes."""
     array = np.empty(len(elements), np.object_)
     array[:] = elements
     return array.reshape(shape)
 
 
-def encode_binary(datatype: str, array: npt.NDArray[Any]) -> bytes | memoryview:
+def encode_binary(datatype: str, array: Array) -> bytes | memoryview:
     """Give a tensor's bytes; contiguous arrays are not copied."""
     if datatype == "BYTES":
         return b"".join(

@@ -10,18 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from serval.errors import InvalidTensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.tensors import DATATYPES, Tensor
+from serval.tensors import DATATYPES, Array, Tensor
 
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 BINARY_ONLY = frozenset({"FP16", "BF16"})
 JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not negative"}
 
 
-def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> npt.NDArray[Any]:
+def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Array:
     """Read the ``data`` member of a tensor, a ``simdjson.Array``.
 
     Raises
@@ -63,7 +62,7 @@ def check_nesting(name: str, shape: Sequence[int], data: Any) -> None:
         raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
 
 
-def numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> npt.NDArray[Any]:
+def numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
     """Read numbers through one buffer of the widest type of their kind."""
     wide = {"f": "d", "i": "i", "u": "u"}[dtype.kind]
     try:
@@ -75,9 +74,7 @@ def numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> npt.ND
     return narrowed(name, datatype, dtype, buffer)
 
 
-def narrowed(
-    name: str, datatype: str, dtype: np.dtype[Any], wide: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
+def narrowed(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Array:
     """Convert to the tensor's own type, refusing what it cannot hold."""
     if wide.dtype == dtype or wide.size == 0:
         return wide.astype(dtype, copy=False)
@@ -97,7 +94,7 @@ def narrowed(
     return wide.astype(dtype)
 
 
-def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> npt.NDArray[Any]:
+def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
     """Read numbers one by one: for the non-finite ones, and to name the element that is wrong."""
     values = []
     for index, value in enumerate(flat(data.as_list())):
@@ -119,7 +116,7 @@ def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -
     return narrowed(name, datatype, dtype, wide)
 
 
-def other_elements(name: str, datatype: str, data: Any) -> npt.NDArray[Any]:
+def other_elements(name: str, datatype: str, data: Any) -> Array:
     """Read BOOL and BYTES elements."""
     elements = list(flat(data.as_list()))
     wanted: type = bool if datatype == "BOOL" else str
@@ -143,7 +140,7 @@ def flat(values: Sequence[Any]) -> Iterator[Any]:
             yield value
 
 
-def encode_json(tensor: Tensor) -> npt.NDArray[Any] | list[Any]:
+def encode_json(tensor: Tensor) -> Array | list[Any]:
     """Give the ``data`` member of a tensor: what orjson writes, flat.
 
     Raises

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     EPFail,
@@ -22,7 +21,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.signatures import TensorSpec
-from serval.tensors import Tensor
+from serval.tensors import Array, Tensor
 
 MIB_PER_VCPU = 1769
 """Lambda gives one vCPU at this memory size."""
@@ -136,7 +135,7 @@ class OnnxModel:
                     )
 
 
-def fed(tensor: Tensor) -> npt.NDArray[Any]:
+def fed(tensor: Tensor) -> Array:
     """Give the array that ONNX Runtime takes; its strings are text."""
     if tensor.datatype != "BYTES":
         return tensor.array
@@ -149,7 +148,7 @@ def fed(tensor: Tensor) -> npt.NDArray[Any]:
     return array.reshape(tensor.array.shape)
 
 
-def given(spec: TensorSpec, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def given(spec: TensorSpec, array: Array) -> Array:
     """Give an output as ``Tensor`` holds it."""
     if spec.datatype != "BYTES":
         return array
@@ -166,7 +165,7 @@ def value_of(tensor: Tensor) -> onnxruntime.OrtValue:
     return onnxruntime.OrtValue.ortvalue_from_numpy(fed(tensor))
 
 
-def raw_bfloat16(value: onnxruntime.OrtValue) -> npt.NDArray[np.uint16]:
+def raw_bfloat16(value: onnxruntime.OrtValue) -> Array:
     """Copy the 16-bit words of a bfloat16 OrtValue."""
     shape = tuple(value.shape())
     count = int(np.prod(shape))

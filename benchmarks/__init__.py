@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench` prints them; none of them is a test."""
