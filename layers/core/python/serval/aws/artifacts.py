@@ -1,0 +1,119 @@
+"""The artifact bucket: reads pinned to one version of an object, writes that overwrite nothing."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from serval.uploads import StoredObject
+from serval.versions import BundleFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+COPY_LIMIT_BYTES = 5 * 2**30
+"""Largest object that CopyObject takes."""
+PART_BYTES = 2**30
+
+
+class PublishedFileDiffers(Exception):
+    """A file of a version is there already, with other bytes: someone else has written it."""
+
+    def __init__(self, key: str, sha256: str) -> None:
+        super().__init__(f"{key} is there already and is not the file with sha256 {sha256}")
+        self.key, self.sha256 = key, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class S3Artifacts:
+    """``IncomingArtifacts`` and ``PublishedArtifacts`` in S3."""
+
+    client: "S3Client"
+    bucket: str
+    copy_limit_bytes: int = COPY_LIMIT_BYTES
+    part_bytes: int = PART_BYTES
+
+    def find(self, key: str, version_id: str | None = None) -> StoredObject | None:
+        """Give a version of an object (None: the newest); None if there is none."""
+        pinned: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        try:
+            head = self.client.head_object(Bucket=self.bucket, Key=key, **pinned)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchVersion"}:
+                return None
+            raise
+        return StoredObject(key, head.get("VersionId", "null"), head["ContentLength"])
+
+    def read(self, found: StoredObject) -> bytes:
+        """Give an object's bytes."""
+        with self.client.get_object(**self._pinned(found))["Body"] as body:
+            return body.read()
+
+    def download(self, found: StoredObject, target: Path) -> None:
+        """Write an object's bytes to a file."""
+        with (
+            self.client.get_object(**self._pinned(found))["Body"] as body,
+            target.open("wb") as out,
+        ):
+            shutil.copyfileobj(body, out, 2**20)
+
+    def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
+        """Copy one version of an object to ``key``; what is there already must be the same."""
+        copy = self._copy if source.size_bytes <= self.copy_limit_bytes else self._copy_in_parts
+        try:
+            copy(source, file, key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+            self._check_same(file, key)
+
+    def _copy(self, source: StoredObject, file: BundleFile, key: str) -> None:
+        self.client.copy_object(
+            Bucket=self.bucket,
+            Key=key,
+            CopySource=self._pinned(source),
+            IfNoneMatch="*",
+            Metadata={"sha256": file.sha256},
+            MetadataDirective="REPLACE",
+        )
+
+    def _copy_in_parts(self, source: StoredObject, file: BundleFile, key: str) -> None:
+        target: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
+        upload = self.client.create_multipart_upload(**target, Metadata={"sha256": file.sha256})
+        target["UploadId"] = upload["UploadId"]
+        try:
+            parts: list[CompletedPartTypeDef] = [
+                {
+                    "PartNumber": number,
+                    "ETag": self.client.upload_part_copy(
+                        **target,
+                        PartNumber=number,
+                        CopySource=self._pinned(source),
+                        CopySourceRange=f"bytes={first}-{last}",
+                    )["CopyPartResult"]["ETag"],
+                }
+                for number, (first, last) in enumerate(self._ranges(source.size_bytes), start=1)
+            ]
+            self.client.complete_multipart_upload(
+                **target, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+            )
+        except ClientError:
+            self.client.abort_multipart_upload(**target)
+            raise
+
+    def _check_same(self, file: BundleFile, key: str) -> None:
+        head = self.client.head_object(Bucket=self.bucket, Key=key)
+        same = head["Metadata"].get("sha256") == file.sha256
+        if not same or head["ContentLength"] != file.size_bytes:
+            raise PublishedFileDiffers(key, file.sha256)
+
+    def _ranges(self, size_bytes: int) -> Iterator[tuple[int, int]]:
+        for first in range(0, size_bytes, self.part_bytes):
+            yield first, min(first + self.part_bytes, size_bytes) - 1
+
+    def _pinned(self, found: StoredObject) -> Any:
+        return {"Bucket": self.bucket, "Key": found.key, "VersionId": found.version_id}

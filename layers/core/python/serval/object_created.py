@@ -1,0 +1,29 @@
+"""The event that an upload is whole: EventBridge's "Object Created" of the artifact bucket."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCreated:
+    """One object that came to be."""
+
+    bucket: str
+    key: str
+    """As it is: keys in EventBridge events are not URL-encoded."""
+    version_id: str | None
+    """None: the event does not say (the local platform's lack it)."""
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """Read an EventBridge event."""
+        detail = event["detail"]
+        found = detail["object"]
+        return cls(detail["bucket"]["name"], found["key"], found.get("version-id"))
+
+
+def claim_id(bucket: str, key: str, version_id: str) -> str:
+    """Name the claim on one version of one object."""
+    return hashlib.sha256(f"{bucket}\0{key}\0{version_id}".encode()).hexdigest()

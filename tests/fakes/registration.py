@@ -1,0 +1,255 @@
+"""A stage in memory: bucket, registry and claims behind ``register``, and crashes between them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, TensorProto, helper
+
+from serval.errors import ModelNotFound, ModelVersionNotFound
+from serval.manifest import Manifest
+from serval.object_created import ObjectCreated
+from serval.publication import Publication
+from serval.registration import Registration
+from serval.registry import Rollout
+from serval.routes import Route
+from serval.uploads import StoredObject, Uploads
+from serval.verification.deployment import Deployment
+from serval.versions import BundleFile, ModelVersion
+
+BUCKET = "artifacts"
+START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
+
+
+class Crash(BaseException):
+    """The process ends here; nothing in Serval may catch it."""
+
+
+@dataclass
+class Crashes:
+    """Let the process die at one call of a port: before its effect, or right after."""
+
+    at: int | None = None
+    after: bool = False
+    calls: list[str] = field(default_factory=list)
+
+    def before(self, call: str) -> None:
+        self.calls.append(call)
+        if len(self.calls) - 1 == self.at and not self.after:
+            raise Crash(f"before {call}")
+
+    def done(self) -> None:
+        if len(self.calls) - 1 == self.at and self.after:
+            raise Crash(f"after {self.calls[-1]}")
+
+
+@dataclass
+class InMemoryBucket:
+    """A versioned bucket; ``publish`` overwrites nothing."""
+
+    crashes: Crashes
+    objects: dict[str, list[bytes]] = field(default_factory=dict)
+
+    def put(self, key: str, body: bytes) -> str:
+        self.objects.setdefault(key, []).append(body)
+        return f"v{len(self.objects[key])}"
+
+    def body(self, found: StoredObject) -> bytes:
+        return self.objects[found.key][int(found.version_id[1:]) - 1]
+
+    def find(self, key: str, version_id: str | None = None) -> StoredObject | None:
+        self.crashes.before(f"find {key}")
+        self.crashes.done()
+        if key not in self.objects:
+            return None
+        version_id = version_id or f"v{len(self.objects[key])}"
+        return StoredObject(key, version_id, len(self.body(StoredObject(key, version_id, 0))))
+
+    def read(self, found: StoredObject) -> bytes:
+        self.crashes.before(f"read {found.key}")
+        self.crashes.done()
+        return self.body(found)
+
+    def download(self, found: StoredObject, target: Path) -> None:
+        self.crashes.before(f"download {found.key}")
+        target.write_bytes(self.body(found))
+        self.crashes.done()
+
+    def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
+        self.crashes.before(f"publish {key}")
+        if key in self.objects:
+            assert self.objects[key] == [self.body(source)]
+        else:
+            self.put(key, self.body(source))
+        self.crashes.done()
+
+
+@dataclass
+class InMemoryRegistry:
+    """``ModelRegistry`` and ``ModelRegistration``, with DynamoDB's conditions."""
+
+    crashes: Crashes
+    listed: set[str] = field(default_factory=set)
+    digests: dict[tuple[str, str], str] = field(default_factory=dict)
+    records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
+    rollout_records: dict[tuple[str, str], Rollout] = field(default_factory=dict)
+    rival: Route | None = None
+    """Another writer's route, which lands just before the next ``set_route``."""
+
+    def models(self) -> Sequence[str]:
+        return sorted(self.listed)
+
+    def route(self, model: str) -> Route:
+        self.crashes.before("route")
+        self.crashes.done()
+        if model not in self.routes:
+            raise ModelNotFound(model)
+        return self.routes[model]
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        if (model, version) not in self.records:
+            raise ModelVersionNotFound(model, version)
+        return self.records[model, version]
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        return [record for (name, _), record in sorted(self.records.items()) if name == model]
+
+    def rollouts(self, model: str) -> Sequence[Rollout]:
+        return [rollout for (name, _), rollout in self.rollout_records.items() if name == model]
+
+    def reserve(self, model: str, digest: str) -> str:
+        self.crashes.before("reserve")
+        taken = sum(name == model for name, _ in self.digests)
+        version = self.digests.setdefault((model, digest), str(taken + 1))
+        self.crashes.done()
+        return version
+
+    def record(self, version: ModelVersion) -> None:
+        self.crashes.before("record")
+        self.records.setdefault((version.model, version.version), version)
+        self.listed.add(version.model)
+        self.crashes.done()
+
+    def set_route(self, model: str, route: Route, expected_revision: int | None) -> bool:
+        self.crashes.before("set_route")
+        if self.rival is not None:
+            self.routes[model], self.rival = self.rival, None
+        current = self.routes.get(model)
+        if (current and current.revision) != expected_revision:
+            return False
+        self.routes[model] = route
+        self.crashes.done()
+        return True
+
+    def record_rollout(self, rollout: Rollout) -> None:
+        self.crashes.before(f"record_rollout {rollout.status}")
+        self.rollout_records[rollout.model, rollout.rollout] = rollout
+        self.crashes.done()
+
+
+@dataclass
+class InMemoryClaims:
+    """``Claims`` of one stage, whose leases never run out."""
+
+    crashes: Crashes
+    held: dict[str, tuple[str, int]] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+
+    def take(self, claim: str, owner: str) -> int | None:
+        self.crashes.before("take")
+        holder, attempts = self.held.get(claim, (owner, 0))
+        if claim in self.finished or holder != owner:
+            return None
+        self.held[claim] = (owner, attempts + 1)
+        self.crashes.done()
+        return attempts + 1
+
+    def finish(self, claim: str, owner: str) -> None:
+        self.crashes.before("finish")
+        self.finished.add(claim)
+        self.crashes.done()
+
+
+class Stage:
+    """``register`` over fakes, and a user who uploads."""
+
+    def __init__(self, work_folder: Path, memory_mib: Mapping[str, int] | None = None) -> None:
+        self.crashes = Crashes()
+        self.bucket = InMemoryBucket(self.crashes)
+        self.registry = InMemoryRegistry(self.crashes)
+        self.claims = InMemoryClaims(self.crashes)
+        self.now = START
+        self.registration = Registration(
+            claims=self.claims,
+            uploads=Uploads(self.bucket, self.registry),
+            publication=Publication(self.bucket, self.registry, self.tick),
+            rollouts=self.registry,
+            deployment=Deployment(memory_mib or {"*": 1024}, 512),
+            clock=self.tick,
+            work_folder=work_folder,
+        )
+
+    def tick(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+    def upload(
+        self, model: str, upload: str, files: Mapping[str, bytes], manifest: bytes | None = None
+    ) -> ObjectCreated:
+        """Upload files and, last, their manifest (or another one)."""
+        prefix = f"incoming/{model}/{upload}/"
+        for path, body in files.items():
+            self.bucket.put(prefix + path, body)
+        text = manifest_of(model, files).encode() if manifest is None else manifest
+        version_id = self.bucket.put(f"{prefix}manifest.json", text)
+        return ObjectCreated(BUCKET, f"{prefix}manifest.json", version_id)
+
+    def upload_bare(self, model: str, artifact: bytes) -> ObjectCreated:
+        """Upload a ``model.onnx`` alone."""
+        key = f"incoming/{model}/model.onnx"
+        return ObjectCreated(BUCKET, key, self.bucket.put(key, artifact))
+
+    def published(self) -> dict[str, bytes]:
+        """Give what lies under ``models/``."""
+        return {k: v[-1] for k, v in self.bucket.objects.items() if k.startswith("models/")}
+
+
+def manifest_of(model: str, files: Mapping[str, bytes]) -> str:
+    """Write the right manifest of files."""
+    listed = (BundleFile(p, sha256(b).hexdigest(), len(b)) for p, b in files.items())
+    return Manifest(model, tuple(listed)).to_json()
+
+
+def edited_manifest(model: str, files: Mapping[str, bytes], **changes: object) -> bytes:
+    """Write a manifest whose first file says something else."""
+    value = json.loads(manifest_of(model, files))
+    value["files"][0] |= changes
+    return json.dumps(value).encode()
+
+
+def scaling_model(factor: float = 2.0) -> ModelProto:
+    """Build the smallest real model: ``y = factor * x``."""
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "factor"], ["y"])],
+        "scaling",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
+    model.ir_version = 10
+    onnx.checker.check_model(model)
+    return model
+
+
+def scaling_bundle(name: str = "scaling", factor: float = 2.0) -> dict[str, bytes]:
+    """Give the files of the smallest bundle."""
+    return {
+        "model.onnx": scaling_model(factor).SerializeToString(),
+        "model.yaml": f"name: {name}\n".encode(),
+    }
