@@ -1,10 +1,7 @@
 """The ``describe`` function, from API Gateway's events to its replies."""
 
 import base64
-import importlib.util
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -259,35 +256,3 @@ def test_every_answer_has_the_shape_that_the_document_promises(bench: Bench) -> 
             schema = {**promised["schema"], "components": whole["components"]}
             assert status == 200
             jsonschema_rs.validate(schema, body)
-
-
-def test_the_handler_answers_a_recorded_event(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    monkeypatch.setenv("REGISTRY_TABLE", "registry")
-    spec = importlib.util.spec_from_file_location("h", ROOT / "functions/describe/handler.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "ready", bench.endpoint)
-    assert module.handler(recorded("health"), None)["statusCode"] == 200
-
-
-def test_describe_starts_without_what_it_does_not_need() -> None:
-    code = (
-        "import sys; sys.path.insert(0, 'functions/describe'); import handler;"
-        "print(*{name.split('.')[0] for name in sys.modules})"
-    )
-    environment = {"AWS_REGION": "eu-central-1", "REGISTRY_TABLE": "registry"}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    heavy = {"numpy", "onnx", "onnxruntime", "pydantic", "aws_lambda_powertools", "yaml"}
-    assert not heavy & set(run.stdout.split())

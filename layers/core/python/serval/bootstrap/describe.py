@@ -18,8 +18,8 @@ from serval.settings import DescribeSettings
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
-PATIENCE = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
-"""Seconds; all attempts end before the gateway gives up after 30."""
+PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
+"""Seconds; both attempts end before the function's own 10."""
 
 
 def endpoint() -> DescribeEndpoint:
