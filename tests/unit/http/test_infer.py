@@ -53,6 +53,17 @@ def test_a_json_request_is_answered(ready: Bench) -> None:
     assert reply["headers"]["serval-model-version"] == "1"
 
 
+def test_a_model_with_a_route_of_its_own_is_named_by_the_route(ready: Bench) -> None:
+    unversioned = event("adder", document()) | {"routeKey": "POST /v2/models/adder/infer"}
+    del unversioned["pathParameters"]
+    assert answer(ready.endpoint.reply(unversioned))["model_name"] == "adder"
+    versioned = event("adder", document()) | {
+        "routeKey": "POST /v2/models/adder/versions/{version}/infer",
+        "pathParameters": {"version": "1"},
+    }
+    assert answer(ready.endpoint.reply(versioned))["model_version"] == "1"
+
+
 def test_only_the_first_request_pays_the_load(ready: Bench) -> None:
     first = ready.endpoint.reply(event("adder", document()))
     second = ready.endpoint.reply(event("adder", document()))

@@ -39,13 +39,15 @@ class InferEndpoint:
 
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway, payload format 2.0."""
-        model = event["pathParameters"]["model"]
+        parameters = event.get("pathParameters") or {}
+        # The routes of a model's own function spell its name out.
+        model = parameters.get("model") or event["routeKey"].split("/")[3]
         headers = {name.lower(): value for name, value in event["headers"].items()}
         try:
             route = self.admission.admit(headers, model)
             target = choose(
                 route,
-                event["pathParameters"].get("version") or headers.get("serval-model-version"),
+                parameters.get("version") or headers.get("serval-model-version"),
                 headers.get("serval-affinity") or event["requestContext"]["requestId"],
             )
         except ServalError as error:
