@@ -1,0 +1,1 @@
+"""The CDK stacks: they compose constructs, and one construct declares one capability."""

@@ -1,0 +1,52 @@
+"""Alarms: as few as tell that something is broken, since each costs $0.10 a month."""
+
+from aws_cdk import Duration
+from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, IMetric, TreatMissingData
+from constructs import Construct
+
+from stacks.http_api import ServalHttpApi
+from stacks.registration import Registration
+
+PERIOD = Duration.minutes(5)
+
+
+class Alarms(Construct):
+    """Failing answers, failing registrations, and messages that wait for a person.
+
+    One metric of the API covers every function behind it, those of models' own included.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, api: ServalHttpApi, registration: Registration
+    ) -> None:
+        super().__init__(scope, id_)
+        register = registration.function.function
+        self._alarm(
+            "ServerErrors",
+            api.api.metric_server_error(period=PERIOD, statistic="Sum"),
+            "Requests were answered 5xx: see the access log, then the function's log",
+        )
+        self._alarm(
+            "RegistrationErrors",
+            register.metric_errors(period=PERIOD, statistic="Sum"),
+            "register failed; it is tried again twice: see its log",
+        )
+        self._alarm(
+            "DeadLetters",
+            registration.dead_letters.metric_approximate_number_of_messages_visible(
+                period=PERIOD, statistic="Maximum"
+            ),
+            "Uploads that could not be registered wait in the dead-letter queue",
+        )
+
+    def _alarm(self, id_: str, metric: IMetric, description: str) -> None:
+        Alarm(
+            self,
+            id_,
+            metric=metric,
+            alarm_description=description,
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=TreatMissingData.NOT_BREACHING,
+        )

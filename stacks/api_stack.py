@@ -1,0 +1,74 @@
+"""What answers and what registers: the HTTP API and the functions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from stacks.alarms import Alarms
+from stacks.description import Description
+from stacks.http_api import ServalHttpApi
+from stacks.inference import Inference
+from stacks.layers import Layers
+from stacks.registration import Registration
+from stacks.stage import Stage
+from stacks.storage_stack import StorageStack
+
+
+class ApiStack(Stack):
+    """The HTTP API, the functions behind it, and registration."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        storage: StorageStack,
+        built_layers: Path,
+        own_functions: Mapping[str, int],
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            stack_name=f"serval-{stage.name}-api",
+            description="Serval: the HTTP API, inference and registration",
+        )
+        layers = Layers(self, "Layers", stage=stage, built=built_layers)
+        api = ServalHttpApi(self, "HttpApi", stage=stage)
+        inference = Inference(
+            self,
+            "Inference",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            own_functions=own_functions,
+        )
+        description = Description(
+            self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
+        )
+        registration = Registration(
+            self,
+            "Registration",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            memory_mib=inference.memory_mib,
+        )
+        Alarms(self, "Alarms", api=api, registration=registration)
+        functions = [
+            *inference.functions.values(),
+            description.function,
+            registration.function,
+        ]
+        CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        CfnOutput(self, "ApiId", value=api.api.api_id)
+        CfnOutput(
+            self,
+            "Functions",
+            value=self.to_json_string(
+                {function.node.id: function.function.function_name for function in functions}
+            ),
+        )

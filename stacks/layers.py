@@ -1,0 +1,44 @@
+"""The layers of the functions, as `make layers` left them."""
+
+from pathlib import Path
+
+from aws_cdk.aws_lambda import Code, LayerVersion, Runtime
+from constructs import Construct
+
+from stacks.stage import Stage
+
+PYTHON = Runtime.PYTHON_3_13
+NAMES = ("core", "inference", "control", "verification")
+
+
+class LayersNotBuilt(Exception):
+    """A layer's folder is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"layer {folder} is not built: run `make layers`")
+
+
+class Layers(Construct):
+    """One layer version of each layer, in the stage's variant."""
+
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage, built: Path) -> None:
+        super().__init__(scope, id_)
+        self._stage, self._built = stage, built / stage.layers
+        self._versions = {name: self._version(name) for name in NAMES}
+
+    def __getitem__(self, name: str) -> LayerVersion:
+        """Give a layer by its name."""
+        return self._versions[name]
+
+    def _version(self, name: str) -> LayerVersion:
+        folder = self._built / name
+        if not (folder / "python").is_dir():
+            raise LayersNotBuilt(folder)
+        return LayerVersion(
+            self,
+            name,
+            layer_version_name=f"serval-{self._stage.name}-{name}",
+            code=Code.from_asset(str(folder)),
+            compatible_runtimes=[PYTHON],
+            compatible_architectures=[self._stage.architecture],
+        )

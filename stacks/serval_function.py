@@ -1,0 +1,93 @@
+"""The construct that declares a function."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aws_cdk import Duration, Size
+from aws_cdk.aws_iam import Effect, PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_lambda import Code, Function, IDestination, ILayerVersion
+from aws_cdk.aws_logs import LogGroup, RetentionDays
+from constructs import Construct
+
+from stacks.acknowledgements import acknowledge
+from stacks.layers import PYTHON
+from stacks.stage import Stage
+
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+LOG_RETENTION = RetentionDays.ONE_MONTH
+RUNTIME = (
+    "python3.13, not the newest: the layers' wheels and byte-code are built and tested for it,"
+    " and ONNX Runtime has no wheels for the newest"
+)
+SYNCHRONOUS = "called by API Gateway alone, which gets every failure as the answer"
+TRACES = "X-Ray's actions know no resources; a test holds every other grant to its resources"
+
+
+class ServalFunction(Construct):
+    """``functions/<function>/handler.py`` with a role and a log group of its own."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        function: str,
+        layers: Sequence[ILayerVersion],
+        settings: Mapping[str, str],
+        memory_mib: int,
+        timeout: Duration,
+        ephemeral_storage_mib: int = 512,
+        on_failure: IDestination | None = None,
+    ) -> None:
+        super().__init__(scope, id_)
+        # Lines stay as they are printed: CloudWatch reads our metrics from them.
+        log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
+        # Without the managed policy, whose log rights go beyond this log group.
+        self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
+        log.grant_write(self.role)
+        self.function = Function(
+            self,
+            "Function",
+            code=Code.from_asset(str(FUNCTIONS / function), exclude=["__pycache__", "*.pyc"]),
+            handler="handler.handler",
+            runtime=PYTHON,
+            architecture=stage.architecture,
+            layers=list(layers),
+            environment=dict(settings),
+            memory_size=memory_mib,
+            timeout=timeout,
+            ephemeral_storage_size=Size.mebibytes(ephemeral_storage_mib),
+            role=self.role,
+            log_group=log,
+            tracing=stage.tracing,
+            on_failure=on_failure,
+        )
+        acknowledge(
+            self,
+            {
+                "AwsSolutions-L1": RUNTIME,
+                "Serverless-LambdaLatestVersion": RUNTIME,
+                "AwsSolutions-IAM5[Resource::*]": TRACES,
+                "Serverless-LambdaStarPermissions": TRACES,
+                "Serverless-LambdaDLQ": "an on-failure destination does it, with the reason"
+                if on_failure
+                else SYNCHRONOUS,
+            },
+        )
+
+    def allow(
+        self,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        conditions: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
+        """Grant exactly these actions on these resources."""
+        self.role.add_to_policy(
+            PolicyStatement(
+                effect=Effect.ALLOW,
+                actions=list(actions),
+                resources=list(resources),
+                conditions=dict(conditions) if conditions else None,
+            )
+        )

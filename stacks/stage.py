@@ -1,0 +1,64 @@
+"""What sets one deployed instance of Serval apart: the only place that knows the laptop."""
+
+import platform
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aws_cdk import RemovalPolicy
+from aws_cdk.aws_lambda import Architecture, Tracing
+from constructs import Node
+
+from stacks.authorization import Authorization
+from stacks.context import Context
+
+LOCAL = "local"
+NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
+RATE_PER_SECOND, BURST = 1000, 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One deployed instance of Serval: an AWS account and region, or the laptop."""
+
+    name: str
+    authorization: Authorization
+    rate_per_second: int
+    """Requests a second that the API lets through, all callers together."""
+    burst: int
+    """Requests that it lets through at once."""
+    architecture: Architecture = Architecture.ARM_64
+    layers: str = "aws"
+    """Variant of the layers: built for Lambda, or for the laptop's own Python."""
+    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    """Of what holds state or logs."""
+    tracing: Tracing = Tracing.ACTIVE
+    checked: bool = True
+    """Whether cdk-nag has to agree to the templates."""
+
+    @classmethod
+    def from_context(cls, node: Node) -> Self:
+        """Read the stage from the CDK context, or raise ``InvalidContext``."""
+        context = Context(node)
+        name = context.text(
+            "stage", "prod", NAME, "up to 24 lower-case letters, digits and single '-'"
+        )
+        return cls(
+            name=name,
+            authorization=Authorization.from_context(context),
+            rate_per_second=context.count("rate_per_second", RATE_PER_SECOND),
+            burst=context.count("burst", BURST),
+            **(laptop() if name == LOCAL else {}),
+        )
+
+
+def laptop() -> dict[str, Any]:
+    """Give what is different on a laptop, which keeps nothing and has no X-Ray."""
+    arm = platform.machine().lower() in {"arm64", "aarch64"}
+    return {
+        "architecture": Architecture.ARM_64 if arm else Architecture.X86_64,
+        "layers": "local",
+        "removal_policy": RemovalPolicy.DESTROY,
+        "tracing": Tracing.DISABLED,
+        "checked": False,
+    }

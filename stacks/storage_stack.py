@@ -1,0 +1,42 @@
+"""What outlives every deploy: the buckets and the registry."""
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk.aws_s3 import LifecycleRule
+from constructs import Construct
+
+from stacks.artifact_bucket import ArtifactBucket
+from stacks.private_bucket import PrivateBucket, superseded
+from stacks.registry_table import RegistryTable
+from stacks.stage import Stage
+
+
+class StorageStack(Stack):
+    """The buckets and the registry; all are kept when the stack goes."""
+
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
+        super().__init__(
+            scope,
+            id_,
+            stack_name=f"serval-{stage.name}-storage",
+            description="Serval: artifacts, data and the registry",
+        )
+        access_logs = PrivateBucket(
+            self,
+            "AccessLogs",
+            stage=stage,
+            lifecycle=[LifecycleRule(id="logs", expiration=Duration.days(90))],
+            versioned=False,
+        )
+        self.artifacts = ArtifactBucket(self, "Artifacts", stage=stage, access_logs=access_logs)
+        results = LifecycleRule(id="results", prefix="async/", expiration=Duration.days(30))
+        self.data = PrivateBucket(
+            self,
+            "Data",
+            stage=stage,
+            lifecycle=[results, superseded(Duration.days(7))],
+            access_logs=access_logs,
+        )
+        self.registry = RegistryTable(self, "Registry", stage=stage)
+        CfnOutput(self, "ArtifactBucketName", value=self.artifacts.bucket.bucket_name)
+        CfnOutput(self, "DataBucketName", value=self.data.bucket_name)
+        CfnOutput(self, "RegistryTableName", value=self.registry.table.table_name)
