@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 .PHONY: setup
 setup: build/stamps/laptop build/stamps/node build/environments/platform/.stamp build/environments/functions/.stamp  ## create the environments from the lock files
@@ -78,3 +78,42 @@ layers: build/stamps/laptop build/stamps/node  ## build the layers for AWS and f
 layers-local: build/stamps/laptop  ## build the layers for this machine only
 	@echo "· layers for this machine, unzipped MB of the limit"
 	@$(BIN)/python -m layers.dependencies.build --variant local
+
+.PHONY: check
+check: build/stamps/laptop  ## format, lint, types, names: what a review should not have to say
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/house
+
+.PHONY: fast
+fast: setup layers models  ## unit, functional and stack tests: offline, no credentials
+	@$(BIN)/python -m pytest tests/unit tests/functional tests/stacks tests/house
+
+.PHONY: test
+test: setup layers models build/environments/clients/.stamp  ## every test there is, the running platform included
+	@$(BIN)/python -m pytest
+
+.PHONY: demo
+demo: setup layers-local models  ## the main job on the embedded platform, from nothing
+	@$(BIN)/python -m serval_cli.demo
+
+.PHONY: bench
+bench: setup layers models  ## benchmarks; each prints its own table
+	@$(BIN)/python -m benchmarks.infer
+	@$(BIN)/python -m benchmarks.http
+
+.PHONY: synth
+synth: setup layers  ## write the CloudFormation templates of the real stage; no credentials, no network
+	@npx cdk synth --quiet
+
+.PHONY: deploy
+deploy: setup layers models  ## deploy to the AWS account of your credentials
+	@npx cdk deploy --all
+
+.PHONY: pr
+pr: check test  ## everything a pull request must pass
+
+.PHONY: clean
+clean:  ## remove what is built; environments and locks stay
+	@rm -rf build/layers build/demo cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -159,6 +159,12 @@ def test_an_unknown_model_is_not_found(ready: Bench) -> None:
     )
 
 
+@pytest.mark.parametrize("model", ["Iris", "a/b", "é", "x" * 3000, "stats"])
+def test_what_is_no_model_name_is_not_even_looked_for(ready: Bench, model: str) -> None:
+    assert "is not registered" in refusal(ready.endpoint.reply(event(model, document())), 404)
+    assert ready.edge.reads == []
+
+
 @pytest.mark.parametrize("version", ["2", "0", "01", "x", "1.0", "9" * 30])
 def test_an_unknown_version_is_not_found(ready: Bench, version: str) -> None:
     reply = ready.endpoint.reply(event("adder", document(), version=version))

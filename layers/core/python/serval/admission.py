@@ -9,6 +9,7 @@ from serval.authentication import Authenticator
 from serval.errors import ModelNotFound, ModelOutOfScope
 from serval.keys import ApiKey
 from serval.routes import Route
+from serval.storage import MODEL_NAME
 
 ROUTE_SECONDS = 5.0
 CACHED_ROUTES = 4096
@@ -46,6 +47,8 @@ class Admission:
         ModelNotFound
             If the model has no route.
         """
+        if not MODEL_NAME.fullmatch(model):
+            raise ModelNotFound(model[:80])
         if self.authenticator is not None:
             key = self.authenticator.authenticate(
                 headers, lambda key_hash: self._key_with_route(key_hash, model)

@@ -3,8 +3,11 @@
 import re
 from dataclasses import dataclass
 
-MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-"""Model names: what fits a URL segment, an S3 key and a metric dimension unescaped."""
+MODEL_NAME = re.compile(r"(?!stats\Z)[a-z0-9][a-z0-9_-]{0,62}")
+"""Model names: what fits a URL segment, an S3 key and a metric dimension unescaped.
+
+``/v2/models/stats`` is the protocol's own path, so no model can be called that.
+"""
 VERSION = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 UPLOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MANIFEST = "manifest.json"
