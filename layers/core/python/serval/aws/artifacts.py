@@ -13,7 +13,7 @@ from serval.versions import BundleFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef
 
 COPY_LIMIT_BYTES = 5 * 2**30
 """Largest object that CopyObject takes."""
@@ -39,13 +39,9 @@ class S3Artifacts:
 
     def find(self, key: str, version_id: str | None = None) -> StoredObject | None:
         """Give a version of an object (None: the newest); None if there is none."""
-        pinned: dict[str, Any] = {"VersionId": version_id} if version_id else {}
-        try:
-            head = self.client.head_object(Bucket=self.bucket, Key=key, **pinned)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchVersion"}:
-                return None
-            raise
+        head = self._head(key, version_id)
+        if head is None:
+            return None
         return StoredObject(key, head.get("VersionId", "null"), head["ContentLength"])
 
     def read(self, found: StoredObject) -> bytes:
@@ -63,13 +59,15 @@ class S3Artifacts:
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
         """Copy one version of an object to ``key``; what is there already must be the same."""
+        if self._is_there(file, key):
+            return
         copy = self._copy if source.size_bytes <= self.copy_limit_bytes else self._copy_in_parts
         try:
             copy(source, file, key)
         except ClientError as error:
             if error.response["Error"]["Code"] != "PreconditionFailed":
                 raise
-            self._check_same(file, key)
+            self._is_there(file, key)
 
     def _copy(self, source: StoredObject, file: BundleFile, key: str) -> None:
         self.client.copy_object(
@@ -105,11 +103,24 @@ class S3Artifacts:
             self.client.abort_multipart_upload(**target)
             raise
 
-    def _check_same(self, file: BundleFile, key: str) -> None:
-        head = self.client.head_object(Bucket=self.bucket, Key=key)
+    def _is_there(self, file: BundleFile, key: str) -> bool:
+        """Tell whether the file is published already, or raise ``PublishedFileDiffers``."""
+        head = self._head(key)
+        if head is None:
+            return False
         same = head["Metadata"].get("sha256") == file.sha256
         if not same or head["ContentLength"] != file.size_bytes:
             raise PublishedFileDiffers(key, file.sha256)
+        return True
+
+    def _head(self, key: str, version_id: str | None = None) -> "HeadObjectOutputTypeDef | None":
+        pinned: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        try:
+            return self.client.head_object(Bucket=self.bucket, Key=key, **pinned)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchVersion"}:
+                return None
+            raise
 
     def _ranges(self, size_bytes: int) -> Iterator[tuple[int, int]]:
         for first in range(0, size_bytes, self.part_bytes):

@@ -1,0 +1,395 @@
+"""The adapters of ``serval.aws`` against an AWS emulator on a loopback port of its own."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from serval.aws.artifacts import PublishedFileDiffers, S3Artifacts
+from serval.aws.claims import DynamoDBClaims
+from serval.aws.keys import ApiKeyStore
+from serval.aws.registry import DynamoDBRegistry
+from serval.errors import ModelNotFound, ModelVersionNotFound
+from serval.keys import hash_api_key
+from serval.object_created import ObjectCreated
+from serval.publication import Publication
+from serval.registration import Registration
+from serval.registry import Rollout
+from serval.routes import Route
+from serval.signatures import Signature, TensorSpec
+from serval.uploads import Uploads
+from serval.verification.deployment import Deployment
+from serval.versions import BundleFile, ModelVersion
+from tests.fakes.registration import manifest_of, scaling_bundle
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_s3 import S3Client
+
+ROOT = Path(__file__).parents[2]
+EMULATOR = ROOT / "build" / "environments" / "platform" / "bin" / "ministack"
+REGION = "eu-central-1"
+START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run the emulator while this module's tests run."""
+    folder = tmp_path_factory.mktemp("emulator")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    }
+    log = folder / "log"
+    with log.open("wb") as output:
+        emulator = subprocess.Popen(
+            [EMULATOR], env=environment, cwd=folder, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_healthy(url, emulator, log)
+        yield url
+    finally:
+        emulator.terminate()
+        try:
+            emulator.wait(10)
+        except subprocess.TimeoutExpired:
+            emulator.kill()
+            emulator.wait(10)
+
+
+def wait_until_healthy(url: str, emulator: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and emulator.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"the emulator did not start: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def session() -> boto3.Session:
+    return boto3.Session("test", "test", region_name=REGION)
+
+
+@pytest.fixture
+def table(endpoint: str, session: boto3.Session) -> Iterator["Table"]:
+    table = session.resource("dynamodb", endpoint_url=endpoint).create_table(
+        TableName="registry",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield table
+    table.delete()
+
+
+@pytest.fixture
+def client(endpoint: str, session: boto3.Session) -> "S3Client":
+    return session.client("s3", endpoint_url=endpoint)
+
+
+@pytest.fixture
+def bucket(client: "S3Client", request: pytest.FixtureRequest) -> str:
+    """Create a versioned bucket of the test's own."""
+    name = sha256(request.node.name.encode()).hexdigest()[:40]
+    client.create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+@pytest.fixture
+def registry(table: "Table") -> DynamoDBRegistry:
+    return DynamoDBRegistry(table)
+
+
+def version(number: str, model: str = "iris", description: str = "") -> ModelVersion:
+    return ModelVersion(
+        model=model,
+        version=number,
+        digest="d" * 64,
+        created="2026-11-21T10:15:00.000Z",
+        artifact="model.onnx",
+        artifact_files=("model.onnx", "weights.bin"),
+        files=(
+            BundleFile("model.onnx", "a" * 64, 2300),
+            BundleFile("weights.bin", "b" * 64, 5),
+        ),
+        signature=Signature(
+            (TensorSpec("x", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
+        ),
+        bundle={"name": model, "description": description},
+    )
+
+
+def test_a_version_reads_back_as_it_was_recorded(registry: DynamoDBRegistry):
+    registry.record(version("2"))
+    registry.record(version("10"))
+
+    assert registry.version("iris", "10") == version("10")
+    assert [found.version for found in registry.versions("iris")] == ["2", "10"]
+    assert registry.models() == ["iris"]
+
+
+@pytest.mark.parametrize("number", ["1", "02", "-1", "x", "", "²", "99999999999"])
+def test_a_version_that_is_not_there_is_not_found(registry: DynamoDBRegistry, number: str):
+    registry.record(version("2"))
+
+    with pytest.raises(ModelVersionNotFound):
+        registry.version("iris", number)
+
+
+def test_a_version_once_recorded_is_never_changed(registry: DynamoDBRegistry):
+    registry.record(version("1", description="first"))
+    registry.record(version("1", description="second"))
+
+    assert registry.version("iris", "1").bundle["description"] == "first"
+
+
+def test_versions_are_read_past_one_page(registry: DynamoDBRegistry, table: "Table"):
+    padding = "x" * 300_000
+    for number in range(1, 6):
+        registry.record(version(str(number), description=padding))
+
+    assert len(registry.versions("iris")) == 5
+
+
+def test_a_digest_keeps_its_version(registry: DynamoDBRegistry):
+    first, second = "1" * 64, "2" * 64
+
+    assert [registry.reserve("iris", digest) for digest in (first, second, first)] == [
+        "1",
+        "2",
+        "1",
+    ]
+    assert registry.reserve("digits", second) == "1"
+
+
+def test_racing_reservations_give_every_digest_a_version_of_its_own(registry: DynamoDBRegistry):
+    digests = [character * 64 for character in "abcd"] * 2
+    reserved: list[tuple[str, str]] = []
+    start = threading.Barrier(len(digests))
+
+    def reserve(digest: str) -> None:
+        start.wait()
+        reserved.append((digest, registry.reserve("iris", digest)))
+
+    threads = [threading.Thread(target=reserve, args=(digest,)) for digest in digests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(reserved) == len(digests)
+    assert sorted({number for _, number in reserved}) == ["1", "2", "3", "4"]
+    assert len(set(reserved)) == 4
+
+
+def test_a_route_is_written_by_the_first_of_two_writers(registry: DynamoDBRegistry):
+    with pytest.raises(ModelNotFound):
+        registry.route("iris")
+
+    assert registry.set_route("iris", Route("1", revision=1), None)
+    assert not registry.set_route("iris", Route("2", revision=1), None)
+    candidate = Route("1", candidate="2", percent=10, rollout="u2", revision=2)
+    assert registry.set_route("iris", candidate, 1)
+    assert not registry.set_route("iris", Route("3", revision=2), 1)
+    assert registry.route("iris") == candidate
+    assert registry.set_route("iris", Route("2", rollout="u2", revision=3), 2)
+    assert registry.route("iris") == Route("2", rollout="u2", revision=3)
+
+
+def test_rollouts_are_listed_newest_first(registry: DynamoDBRegistry):
+    older = Rollout("iris", "z", "refused", "2026-11-21T10:00:00.000Z", "later", None, "no graph")
+    newer = Rollout("iris", "a", "running", "2026-11-21T11:00:00.000Z", "later")
+    registry.record_rollout(older)
+    registry.record_rollout(newer)
+
+    assert registry.rollouts("iris") == [newer, older]
+    assert registry.rollout("iris", "z") == older
+    assert registry.rollout("iris", "y") is None
+
+
+def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"):
+    store = ApiKeyStore(table, lambda: START)
+    text, key = store.create("laptop", ["iris"])
+    _, other = store.create("ci", ["*"])
+
+    assert text not in str(table.scan()["Items"])
+    assert store.find(hash_api_key(text)) == key
+    assert store.find(hash_api_key("srv_unknown")) is None
+    store.mark_used(hash_api_key(text), "2026-11-21")
+    store.mark_used(hash_api_key("srv_unknown"), "2026-11-21")
+    assert {found.id: found.last_used for found in store.all()} == {
+        key.id: "2026-11-21",
+        other.id: None,
+    }
+
+    revoked = store.revoke(key.id)
+
+    assert revoked is not None
+    assert revoked.revoked == "2026-11-21T10:15:00.000Z"
+    assert store.find(hash_api_key(text)) is None
+    later = ApiKeyStore(table, lambda: START + timedelta(days=1))
+    assert later.revoke(key.id) == revoked
+    assert store.revoke("nothing") is None
+    assert len(store.all()) == 2
+
+
+def test_a_claim_is_one_owner_s_until_its_lease_runs_out(table: "Table"):
+    now = [START]
+    claims = DynamoDBClaims(table, lambda: now[0])
+
+    assert claims.take("c", "one") == 1
+    assert claims.take("c", "one") == 2
+    assert claims.take("c", "two") is None
+    now[0] += timedelta(minutes=17)
+    assert claims.take("c", "two") == 3
+    claims.finish("c", "one")
+    assert claims.take("c", "two") == 4
+    claims.finish("c", "two")
+    assert claims.take("c", "two") is None
+    now[0] += timedelta(days=29)
+    assert claims.take("c", "three") is None
+
+
+def test_a_read_is_pinned_to_the_version_found(client: "S3Client", bucket: str, tmp_path: Path):
+    artifacts = S3Artifacts(client, bucket)
+    assert artifacts.find("incoming/iris/u/model.onnx") is None
+    client.put_object(Bucket=bucket, Key="k", Body=b"first")
+    found = artifacts.find("k")
+    client.put_object(Bucket=bucket, Key="k", Body=b"second, longer")
+
+    assert found is not None
+    assert found.size_bytes == 5
+    assert artifacts.read(found) == b"first"
+    artifacts.download(found, tmp_path / "k")
+    assert (tmp_path / "k").read_bytes() == b"first"
+    assert artifacts.find("k", found.version_id) == found
+    newest = artifacts.find("k")
+    assert newest is not None
+    assert newest.size_bytes == 14
+
+
+@pytest.mark.parametrize("limit", [2**30, 2**20], ids=["copied", "in parts"])
+def test_a_file_is_published_once(client: "S3Client", bucket: str, limit: int):
+    body, other = os.urandom(12 * 2**20), os.urandom(12 * 2**20)
+    artifacts = S3Artifacts(client, bucket, copy_limit_bytes=limit, part_bytes=5 * 2**20)
+    client.put_object(Bucket=bucket, Key="incoming/k", Body=body)
+    source = artifacts.find("incoming/k")
+    client.put_object(Bucket=bucket, Key="incoming/k", Body=other)
+    newer = artifacts.find("incoming/k")
+    assert source is not None
+    assert newer is not None
+    file = BundleFile("k", sha256(body).hexdigest(), len(body))
+
+    artifacts.publish(source, file, "models/iris/1/k")
+    artifacts.publish(source, file, "models/iris/1/k")
+    with pytest.raises(PublishedFileDiffers):
+        artifacts.publish(
+            newer, BundleFile("k", sha256(other).hexdigest(), len(other)), "models/iris/1/k"
+        )
+
+    assert client.get_object(Bucket=bucket, Key="models/iris/1/k")["Body"].read() == body
+    versions = client.list_object_versions(Bucket=bucket, Prefix="models/")
+    assert len(versions["Versions"]) == 1
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_file_that_another_writer_publishes_meanwhile_stays(client: "S3Client", bucket: str):
+    body = os.urandom(6 * 2**20)
+    artifacts = S3Artifacts(client, bucket, copy_limit_bytes=2**20, part_bytes=5 * 2**20)
+    client.put_object(Bucket=bucket, Key="incoming/k", Body=body)
+    source = artifacts.find("incoming/k")
+    assert source is not None
+    file = BundleFile("k", sha256(body).hexdigest(), len(body))
+
+    def interfere(**_: Any) -> None:
+        client.put_object(Bucket=bucket, Key="models/iris/1/k", Body=b"theirs")
+
+    client.meta.events.register("before-call.s3.CompleteMultipartUpload", interfere)
+    with pytest.raises(PublishedFileDiffers):
+        artifacts.publish(source, file, "models/iris/1/k")
+
+    assert client.get_object(Bucket=bucket, Key="models/iris/1/k")["Body"].read() == b"theirs"
+
+
+def test_a_copy_asks_not_to_overwrite(client: "S3Client", bucket: str):
+    # The emulator copies whatever is there; so the request itself is looked at.
+    artifacts = S3Artifacts(client, bucket)
+    client.put_object(Bucket=bucket, Key="incoming/k", Body=b"body")
+    source = artifacts.find("incoming/k")
+    assert source is not None
+    sent: list[Any] = []
+    client.meta.events.register(
+        "before-send.s3.CopyObject", lambda request, **_: sent.append(request.headers)
+    )
+
+    artifacts.publish(source, BundleFile("k", sha256(b"body").hexdigest(), 4), "models/iris/1/k")
+
+    (headers,) = sent
+    assert headers["If-None-Match"] == b"*"
+    assert source.version_id.encode() in headers["x-amz-copy-source"]
+
+
+def test_an_upload_becomes_a_version_in_the_emulator(
+    client: "S3Client", bucket: str, registry: DynamoDBRegistry, table: "Table", tmp_path: Path
+):
+    artifacts = S3Artifacts(client, bucket)
+    registration = Registration(
+        claims=DynamoDBClaims(table),
+        uploads=Uploads(artifacts, registry),
+        publication=Publication(artifacts, registry),
+        rollouts=registry,
+        deployment=Deployment({"*": 1024}, 512),
+        work_folder=tmp_path,
+    )
+    put: dict[str, Any] = {"Bucket": bucket}
+    for path, body in scaling_bundle().items():
+        client.put_object(**put, Key=f"incoming/scaling/u1/{path}", Body=body)
+    manifest = manifest_of("scaling", scaling_bundle()).encode()
+    client.put_object(**put, Key="incoming/scaling/u1/manifest.json", Body=manifest)
+    event = ObjectCreated(bucket, "incoming/scaling/u1/manifest.json", None)
+
+    assert registration.register(event, "a").version == "1"
+    assert registration.register(event, "b").status == "ignored"
+
+    assert registry.route("scaling").stable == "1"
+    listed = client.list_objects_v2(**put, Prefix="models/")["Contents"]
+    assert [found["Key"] for found in listed] == [
+        "models/scaling/1/model.onnx",
+        "models/scaling/1/model.yaml",
+    ]
+    rollout = registry.rollout("scaling", "u1")
+    assert rollout is not None
+    assert rollout.status == "promoted"
