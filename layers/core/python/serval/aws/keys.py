@@ -46,7 +46,7 @@ class ApiKeyStore:
         key = ApiKey.from_attributes(answer["Item"])
         return None if key.revoked else key
 
-    def all(self) -> Sequence[ApiKey]:
+    def keys(self) -> Sequence[ApiKey]:
         """List every key, revoked ones too, oldest first."""
         keys = [ApiKey.from_attributes(item) for item in self._items()]
         return sorted(keys, key=lambda key: (key.created, key.id))
