@@ -1,0 +1,1 @@
+"""The embedded platform: Serval's real stacks, on the laptop."""

@@ -1,0 +1,40 @@
+"""How programs on the laptop reach the emulator as if it was AWS."""
+
+import os
+from collections.abc import Mapping
+
+import boto3
+from botocore.config import Config
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+CREDENTIAL = "test"
+FOREIGN = ("AWS_", "CDK_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
+"""What begins like this in the caller's environment is about another account or network."""
+# Without the environment's proxies: the emulator is on this machine.
+CONFIG = Config(proxies={}, retries={"total_max_attempts": 1})
+
+
+def environment(endpoint: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the environment for a program that calls the emulator."""
+    caller = os.environ if environ is None else environ
+    kept = {name: value for name, value in caller.items() if not name.startswith(FOREIGN)}
+    return kept | {
+        "AWS_ACCESS_KEY_ID": CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL_S3": endpoint,
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "1",
+    }
+
+
+def session() -> boto3.Session:
+    """Make a session whose clients still need the endpoint and ``CONFIG``."""
+    return boto3.Session(
+        aws_access_key_id=CREDENTIAL, aws_secret_access_key=CREDENTIAL, region_name=REGION
+    )

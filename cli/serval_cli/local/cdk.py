@@ -1,0 +1,75 @@
+"""The real CDK CLI, run against the emulator: bootstrap, synth, deploy."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from serval_cli.local.aws_client import ACCOUNT, REGION, environment
+from serval_cli.local.log_files import StepFailed
+from serval_cli.local.progress import Detail
+from serval_cli.local.started import StartedProcesses
+from serval_cli.local.state_folder import StateFolder
+from serval_cli.local.toolchain import Toolchain
+
+RESOURCES = re.compile(r"^(\S+) \| +(\d+/\d+) \|")
+"""A line of a deployment: stack, resources done of all, time, state, …"""
+
+
+class Cdk:
+    """The CDK CLI for one stage on the laptop."""
+
+    def __init__(
+        self, toolchain: Toolchain, folder: StateFolder, started: StartedProcesses, endpoint: str
+    ) -> None:
+        self._toolchain = toolchain
+        self._folder = folder
+        self._started = started
+        self._environment = environment(endpoint) | {"JSII_NODE": toolchain.jsii_node()}
+
+    def bootstrap(self, detail: Detail) -> None:
+        """Create what deployments need, such as the bucket for assets."""
+        # Outside of the checkout, where no cdk.json asks for the app to be run first.
+        where = self._folder.path
+        self._run("bootstrap", ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], where, detail)
+
+    def synthesise(self, detail: Detail) -> None:
+        """Run the CDK app for the stage ``local``."""
+        self._share_asset_cache()
+        options = ["--context", "stage=local", "--no-staging"]
+        options += ["--output", str(self._folder.assembly)]
+        command = ["synth", "--quiet", "--app", self._toolchain.app(), *options]
+        self._run("synth", command, self._toolchain.checkout, detail)
+
+    def deploy(self, detail: Detail) -> None:
+        """Deploy what was synthesised; what did not change takes a second."""
+        options = ["--all", "--require-approval", "never", "--concurrency", "2"]
+        options += ["--progress", "events", "--method", "direct"]
+        command = ["deploy", "--app", str(self._folder.assembly), *options]
+        self._run("deploy", command, self._toolchain.checkout, detail)
+
+    def _share_asset_cache(self) -> None:
+        """Keep zips of assets beyond this stage: the layers take seconds to compress."""
+        self._toolchain.asset_cache.mkdir(parents=True, exist_ok=True)
+        self._folder.assembly.mkdir(exist_ok=True)
+        link = self._folder.assembly / ".cache"
+        if not link.is_symlink():
+            link.symlink_to(self._toolchain.asset_cache)
+
+    def _run(self, step: str, arguments: Sequence[str], where: Path, detail: Detail) -> None:
+        log = self._folder.logs / f"{step}.log"
+        process = self._started.start(
+            step,
+            [self._toolchain.cdk, *arguments, "--no-color"],
+            environment=self._environment,
+            folder=where,
+            output=subprocess.PIPE,
+        )
+        with process, log.open("w", buffering=1) as file:
+            for line in process.stdout or ():
+                file.write(line)
+                if match := RESOURCES.match(line):
+                    detail(f"{match[1]} {match[2]}")
+        self._started.forget(process.pid)
+        if process.returncode != 0:
+            raise StepFailed(step, log, f"ended with {process.returncode}")

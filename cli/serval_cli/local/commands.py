@@ -1,0 +1,153 @@
+"""``serval local``: run a stage on this machine."""
+
+import json
+import signal
+import time
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from serval_cli.failures import CommandFailed
+from serval_cli.local.log_files import StepFailed
+from serval_cli.local.platform import EPHEMERAL, Platform
+from serval_cli.local.progress import steps_on
+from serval_cli.local.state_folder import StateFolder
+from serval_cli.options import JsonOption
+from serval_cli.output import errors, note, show
+
+local_app = typer.Typer(no_args_is_help=True, help="Run a stage on this machine.")
+WATCH_SECONDS = 0.5
+
+
+class NotUp(CommandFailed):
+    """The laptop stage does not run."""
+
+    def __init__(self) -> None:
+        super().__init__("the laptop stage is not up: `serval local up` starts it")
+
+
+@local_app.command()
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when it is up, and leave it running.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; without it the first free from 4600 on.")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Invocations of a function at a time; more wait.")
+    ] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the platform and deploy Serval to it; if it runs, deploy what changed."""
+    platform = Platform(StateFolder.locate())
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
+    with steps_on(errors()) as steps:
+        access = dict(platform.up(steps, port=port, concurrency=concurrency))
+    local_json = str(platform.folder.local_json)
+    show(access | {"local_json": local_json} if not as_json else access, view_up, as_json=as_json)
+    if not detach:
+        stay(platform)
+
+
+@local_app.command()
+def down(as_json: JsonOption = False) -> None:
+    """End every process of the platform and remove its temporary files."""
+    was_up = Platform(StateFolder.locate()).down()
+    show({"was_up": was_up}, view_down, as_json=as_json)
+
+
+@local_app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Say whether the stage is up and where it answers; the exit status is 1 if it is not."""
+    found = describe(Platform(StateFolder.locate()))
+    show(found, view_status, as_json=as_json)
+    if not found["running"]:
+        raise typer.Exit(1)
+
+
+@local_app.command()
+def logs(
+    function: Annotated[str, typer.Argument(metavar="FUNCTION", help="As `status` names it.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a function logged."""
+    # boto3's clients are needed for nothing else here.
+    from serval_cli.local.function_logs import lines
+
+    record = Platform(StateFolder.locate()).running()
+    if record is None:
+        raise NotUp
+    for line in lines(record, function, follow=follow):
+        typer.echo(json.dumps(line) if as_json else line["message"].rstrip("\n"))
+
+
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that what was started is ended too."""
+    raise KeyboardInterrupt
+
+
+def stay(platform: Platform) -> None:
+    """Wait for Ctrl-C, and take the platform down then."""
+    note("Ctrl-C stops it.")
+    try:
+        while platform.running():
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        platform.down()
+        note("Down; nothing is left running.")
+        return
+    if platform.folder.read() is not None:
+        raise StepFailed("server", platform.folder.logs / "server.log", "ended by itself")
+
+
+def describe(platform: Platform) -> dict[str, Any]:
+    """Describe the stage for ``status``."""
+    record, local_json = platform.running(), platform.folder.local_json
+    found: dict[str, Any] = {"running": record is not None, "ephemeral": True, "notice": EPHEMERAL}
+    found["killed"] = record is None and platform.folder.read() is not None
+    if record is not None:
+        access = json.loads(local_json.read_text())
+        found["api_url"] = access["api_url"]
+        found["aws_endpoint_url"] = record.endpoint
+        found["functions"] = dict(record.functions)
+        found["local_json"] = str(local_json)
+    found["logs"] = str(platform.folder.logs)
+    return found
+
+
+def view_up(access: dict[str, str]) -> RenderableType:
+    """Show where to call."""
+    return Group(
+        Text(f"API      {access['api_url']}"),
+        Text(f"API key  {access['api_key']}"),
+        Text(f"AWS      {access['aws_endpoint_url']} ({access['region']})"),
+        Text(f"All of it is in {access['local_json']}."),
+        Text(EPHEMERAL, style="yellow"),
+    )
+
+
+def view_down(result: dict[str, bool]) -> RenderableType:
+    """Show what ``down`` did."""
+    return Text("Down; nothing is left running." if result["was_up"] else "It was not up.")
+
+
+def view_status(found: dict[str, Any]) -> RenderableType:
+    """Show the state of the stage."""
+    if not found["running"]:
+        state = "killed, and what it stored is gone" if found["killed"] else "not up"
+        return Text(f"The laptop stage is {state}: `serval local up` starts it.")
+    names = ", ".join(sorted(found["functions"]))
+    return Group(
+        Text("The laptop stage is up."),
+        Text(f"API        {found['api_url']}"),
+        Text(f"AWS        {found['aws_endpoint_url']}"),
+        Text(f"Functions  {names}"),
+        Text(f"Key        in {found['local_json']}"),
+        Text(EPHEMERAL, style="yellow"),
+    )

@@ -1,0 +1,69 @@
+"""A function's log, from CloudWatch Logs."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from serval_cli.failures import CommandFailed
+from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.state_folder import Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+POLL_SECONDS = 0.5
+
+
+class UnknownFunction(CommandFailed):
+    """The stage has no function of the name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"function {name!r}: the stage has {', '.join(known)}")
+
+
+def log_group(record: Record, function: str) -> str:
+    """Find the log group of a function by its short name, as ``infer``."""
+    if function not in record.functions:
+        raise UnknownFunction(function, sorted(record.functions))
+    client = session().client("lambda", endpoint_url=record.endpoint, config=CONFIG)
+    name = record.functions[function]
+    configuration = client.get_function_configuration(FunctionName=name)
+    return configuration["LoggingConfig"].get("LogGroup", f"/aws/lambda/{name}")
+
+
+def lines(
+    record: Record, function: str, *, follow: bool, again: Callable[[float], None] = time.sleep
+) -> Iterator[dict[str, Any]]:
+    """Give a function's log lines in order; with ``follow`` without an end.
+
+    Returns
+    -------
+    Iterator[dict[str, Any]]
+        ``timestamp`` (ms since the epoch) and ``message`` of each.
+    """
+    client = session().client("logs", endpoint_url=record.endpoint, config=CONFIG)
+    group = log_group(record, function)
+    start, shown = 0, 0
+    while True:
+        events = list(since(client, group, start))
+        # The last millisecond is read again: lines may have joined it.
+        yield from events[shown:]
+        if events:
+            start = events[-1]["timestamp"]
+            shown = sum(event["timestamp"] == start for event in events)
+        if not follow:
+            return
+        again(POLL_SECONDS)
+
+
+def since(client: "CloudWatchLogsClient", group: str, start: int) -> Iterator[dict[str, Any]]:
+    """Give a group's lines from a time on; none if nothing was ever logged there."""
+    try:
+        pages = client.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=start
+        )
+        for page in pages:
+            for event in page["events"]:
+                yield {"timestamp": event["timestamp"], "message": event["message"]}
+    except client.exceptions.ResourceNotFoundException:
+        return

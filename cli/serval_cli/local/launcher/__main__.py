@@ -1,0 +1,92 @@
+"""Run the emulator, patched: ``python -m serval_cli.local.launcher``."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from serval_cli.local.launcher import (
+    bucket_tags,
+    concurrency,
+    cors,
+    custom_resources,
+    embedded_metrics,
+    failures,
+    interpreters,
+    layers,
+    logs_wait,
+    response_limit,
+)
+from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+
+PATCHES = (
+    interpreters,
+    logs_wait,
+    failures,
+    response_limit,
+    concurrency,
+    embedded_metrics,
+    cors,
+    bucket_tags,
+    custom_resources,
+    layers,
+)
+
+
+def patched(options: argparse.Namespace) -> Emulator:
+    """Import the emulator and close its gaps."""
+    emulator = Emulator.load()
+    emulator.require(name for patch in PATCHES for name in patch.NAMES)
+    interpreters.apply(emulator, dict(options.python))
+    logs_wait.apply(emulator)
+    failures.apply(emulator)
+    response_limit.apply(emulator)
+    concurrency.apply(emulator, options.concurrency)
+    embedded_metrics.apply(emulator)
+    cors.apply(emulator)
+    bucket_tags.apply(emulator)
+    custom_resources.apply(emulator)
+    layers.apply(emulator, Path(tempfile.gettempdir()) / "layers")
+    return emulator
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="serval_cli.local.launcher", description=__doc__)
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="RUNTIME=PATH",
+        type=lambda text: text.split("=", 1),
+        help="interpreter of a runtime's functions",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=8,
+        help="invocations of a function at a time; more wait (default: %(default)s)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until a signal ends it, and then leave no worker behind."""
+    options = arguments()
+    sys.argv[1:] = []  # the emulator reads them too
+    try:
+        emulator = patched(options)
+    except WrongEmulator as error:
+        raise SystemExit(str(error)) from None
+    try:
+        emulator.app.main()
+    finally:
+        emulator.lambda_runtime.reset()
+        sys.stdout.flush()
+        # Not by return: a thread that waits for a custom resource would hold the process.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

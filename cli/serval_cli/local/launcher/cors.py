@@ -1,0 +1,31 @@
+"""CORS of an HTTP API as its template declares it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from serval_cli.local.launcher.emulator import Emulator
+
+HANDLERS = "AWS::ApiGatewayV2::Api"
+NAMES = tuple(
+    f"provisioners/_RESOURCE_HANDLERS/{HANDLERS}/{action}" for action in ("create", "update")
+)
+
+
+def apply(emulator: Emulator) -> None:
+    """Give the emulator the keys that it looks for: templates have them capitalised."""
+    handlers = emulator.provisioners._RESOURCE_HANDLERS[HANDLERS]
+    handlers["create"] = uncapitalised(handlers["create"], 1)
+    handlers["update"] = uncapitalised(handlers["update"], 2)
+
+
+def uncapitalised(handler: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """Wrap a handler whose argument at the position holds the resource's properties."""
+
+    def wrapper(*args: Any, **options: Any) -> Any:
+        properties = args[position]
+        if cors := properties.get("CorsConfiguration"):
+            keys = {name[0].lower() + name[1:]: value for name, value in cors.items()}
+            properties = {**properties, "CorsConfiguration": keys}
+        return handler(*args[:position], properties, *args[position + 1 :], **options)
+
+    return wrapper

@@ -1,0 +1,68 @@
+"""The emulator's modules, and the check that what the patches replace is still there."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+PACKAGE = "ministack"
+VERSION = "1.5.33"
+
+
+class WrongEmulator(Exception):
+    """The emulator is not the one that the patches were written for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """Modules whose private names the patches replace."""
+
+    app: Any
+    cloudwatch: Any
+    custom_resource: Any
+    lambda_runtime: Any
+    lambda_svc: Any
+    provisioners: Any
+    s3: Any
+
+    @classmethod
+    def load(cls) -> Self:
+        """Import the emulator, or raise ``WrongEmulator`` for another version of it."""
+        found = importlib.metadata.version(PACKAGE)
+        if found != VERSION:
+            raise WrongEmulator(f"{PACKAGE}: {found} is installed, the patches need {VERSION}")
+        return cls(
+            app=importlib.import_module("ministack.app"),
+            cloudwatch=importlib.import_module("ministack.services.cloudwatch"),
+            custom_resource=importlib.import_module(
+                "ministack.services.cloudformation.custom_resource"
+            ),
+            lambda_runtime=importlib.import_module("ministack.core.lambda_runtime"),
+            lambda_svc=importlib.import_module("ministack.services.lambda_svc"),
+            provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),
+            s3=importlib.import_module("ministack.services.s3"),
+        )
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise ``WrongEmulator`` if it lacks one of the names; all of them are named together.
+
+        Parameters
+        ----------
+        names
+            Paths from a module over attributes and keys, as ``s3/_buckets``.
+        """
+        if missing := [name for name in names if not self._has(name)]:
+            raise WrongEmulator(f"{PACKAGE} {VERSION} has no {', '.join(missing)}")
+
+    def _has(self, name: str) -> bool:
+        found: Any = self
+        for step in name.split("/"):
+            inside = found if isinstance(found, Mapping) else None
+            if inside is not None and step in inside:
+                found = inside[step]
+            elif inside is None and hasattr(found, step):
+                found = getattr(found, step)
+            else:
+                return False
+        return True

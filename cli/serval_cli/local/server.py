@@ -1,0 +1,112 @@
+"""The emulator as a process: where it listens, how it starts, when it is ready."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from serval_cli.failures import CommandFailed
+from serval_cli.local.log_files import StepFailed
+from serval_cli.local.started import StartedProcesses
+from serval_cli.local.toolchain import Toolchain
+
+HOST = "127.0.0.1"
+FIRST_PORT, PORTS = 4600, 100
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.05
+PYTHON_SOURCES = Path(__file__).resolve().parents[2]
+"""The folder from which the launcher is imported."""
+NAME = "server"
+
+
+class NoFreePort(CommandFailed):
+    """Something else listens on every port that the platform may use."""
+
+    def __init__(self, ports: range) -> None:
+        super().__init__(f"ports {ports.start} to {ports.stop - 1} of {HOST} are all in use")
+
+
+def free_port(wanted: int | None) -> int:
+    """Find a free port: the wanted one, or the first from 4600 on."""
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS) if wanted is None else range(wanted, wanted + 1)
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise NoFreePort(ports)
+
+
+def environment(port: int, temporary: Path) -> dict[str, str]:
+    """Give the emulator's environment, which functions inherit: nothing of the caller's own."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(temporary),
+        "TMPDIR": str(temporary),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": HOST,
+        # Each of them would listen on every interface.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # It would look for containers of its own there, and remove them.
+        "DOCKER_HOST": f"unix://{temporary}/no-docker",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def start(
+    started: StartedProcesses,
+    toolchain: Toolchain,
+    *,
+    port: int,
+    temporary: Path,
+    log: Path,
+    concurrency: int,
+) -> subprocess.Popen[str]:
+    """Start the emulator and wait until it answers."""
+    temporary.mkdir(mode=0o700, parents=True)
+    command = [
+        toolchain.emulator_python,
+        "-m",
+        "serval_cli.local.launcher",
+        "--python",
+        f"python3.13={toolchain.functions_python}",
+        "--concurrency",
+        str(concurrency),
+    ]
+    with log.open("w") as output:
+        process = started.start(
+            NAME,
+            command,
+            environment=environment(port, temporary),
+            folder=PYTHON_SOURCES,
+            output=output,
+        )
+    await_ready(process, port, log)
+    return process
+
+
+def await_ready(process: subprocess.Popen[str], port: int, log: Path) -> None:
+    """Wait until the emulator answers, or raise ``StepFailed``."""
+    deadline = time.monotonic() + READY_SECONDS
+    with httpx.Client(trust_env=False, timeout=5) as client:
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                client.get(f"http://{HOST}:{port}/_ministack/health").raise_for_status()
+                return
+            except httpx.HTTPError:
+                time.sleep(POLL_SECONDS)
+    ended = process.returncode
+    reason = f"no answer in {READY_SECONDS:.0f} s" if ended is None else f"ended with {ended}"
+    raise StepFailed(NAME, log, reason)

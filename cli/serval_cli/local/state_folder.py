@@ -1,0 +1,120 @@
+"""Where the laptop stage keeps what belongs to it, and the record of what it runs."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from serval_cli.failures import CommandFailed
+from serval_cli.local.process_group import ProcessGroup
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+VARIABLE = "SERVAL_STATE"
+
+
+class StateInUse(CommandFailed):
+    """Another `serval local` command works on the stage."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"another `serval local` command is at work in {folder}; wait for it")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What ``up`` started; it outlives the command."""
+
+    endpoint: str
+    processes: tuple[ProcessGroup, ...] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """Physical name of each function; empty until all is deployed."""
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a record."""
+        document = json.loads(text)
+        return cls(
+            document["endpoint"],
+            tuple(ProcessGroup.from_json(process) for process in document["processes"]),
+            document["functions"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """``.serval`` in the checkout, or what ``SERVAL_STATE`` names."""
+
+    path: Path
+
+    @classmethod
+    def locate(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Find the folder; it need not exist."""
+        named = (os.environ if environ is None else environ).get(VARIABLE)
+        return cls(Path(named).absolute() if named else CHECKOUT / ".serval")
+
+    @property
+    def local_json(self) -> Path:
+        """How to reach the stage."""
+        return self.path / "local.json"
+
+    @property
+    def logs(self) -> Path:
+        """A log file for each step; they stay when the stage is down."""
+        return self.path / "logs"
+
+    @property
+    def temporary(self) -> Path:
+        """The emulator's temporary files."""
+        return self.path / "temporary"
+
+    @property
+    def assembly(self) -> Path:
+        """The synthesised stacks."""
+        return self.path / "cdk.out"
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "platform.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other commands out of the folder, which is created."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StateInUse(self.path) from None
+            yield
+
+    def read(self) -> Record | None:
+        """Read what an earlier ``up`` started; None if nothing is left of one."""
+        try:
+            return Record.from_json(self._record.read_text())
+        except FileNotFoundError:
+            return None
+
+    def write(self, record: Record) -> None:
+        """Remember what is started."""
+        self._replace(self._record, asdict(record))
+
+    def write_local_json(self, document: Mapping[str, str]) -> None:
+        """Tell others how to reach the stage; the file holds a key, so only its owner reads it."""
+        self._replace(self.local_json, document)
+
+    def clear(self) -> None:
+        """Remove everything but the logs."""
+        for file in (self.local_json, self._record):
+            file.unlink(missing_ok=True)
+        for folder in (self.temporary, self.assembly):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _replace(self, file: Path, document: Mapping[str, Any]) -> None:
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(document, indent=2) + "\n")
+        partial.replace(file)

