@@ -1,0 +1,28 @@
+"""Tensors for people to read: a row a line, the long ones cut."""
+
+import json
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+ROWS = 10
+ELEMENTS = 12
+
+
+def preview(shape: Sequence[int], data: Sequence[Any] | None) -> str:
+    """Show a tensor's flat data by its rows."""
+    if data is None:
+        return "(binary)"
+    if len(shape) < 2:
+        return row(data)
+    width = prod(shape[1:])
+    shown = [row(data[start : start + width]) for start in range(0, len(data), width or 1)[:ROWS]]
+    left = shape[0] - len(shown)
+    return "\n".join([*shown, *([f"… {left} more rows"] if left > 0 else [])])
+
+
+def row(elements: Sequence[Any]) -> str:
+    """Show one row."""
+    text = ", ".join(json.dumps(element) for element in elements[:ELEMENTS])
+    left = len(elements) - ELEMENTS
+    return f"[{text}, … {left} more]" if left > 0 else f"[{text}]"

@@ -1,0 +1,168 @@
+"""Bundles on disk: which files of a folder belong to a bundle, and whether it can be published.
+
+What belongs: ``model.yaml``, what it names (the artifact, the golden requests), the external data
+that the artifact's graph names, and ``README.md``. Nothing else is read or uploaded, so scripts,
+training data and caches may lie in the same folder.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import ModelProto
+
+from serval.bundle import MODEL_YAML, Bundle
+from serval.errors import BundleRefused
+from serval.manifest import Manifest
+from serval.model_yaml import read_bundle
+from serval.onnx_signature import read_signature
+from serval.paths import check_path
+from serval.verification.files import pickle_reasons
+from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
+from serval.versions import BundleFile
+from serval_cli.failures import CommandFailed
+
+README = "README.md"
+GRAPH = ".onnx"
+BLOCK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFolder:
+    """A folder that can be published."""
+
+    folder: Path
+    bundle: Bundle
+    sizes: dict[str, int]
+    """Bytes of each file that belongs, by its path inside the bundle."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the bundle."""
+        return sum(self.sizes.values())
+
+    def manifest(self, advance: Callable[[int], None]) -> Manifest:
+        """Checksum every file; ``advance`` hears of bytes read."""
+        files = []
+        for path in sorted(self.sizes):
+            digest, size = hashlib.sha256(), 0
+            for block in blocks(self.folder / path):
+                digest.update(block)
+                size += len(block)
+                advance(len(block))
+            files.append(BundleFile(path, digest.hexdigest(), size))
+        return Manifest(self.bundle.name, tuple(files))
+
+
+def read_folder(folder: Path) -> BundleFolder:
+    """Read and check a bundle.
+
+    Raises
+    ------
+    CommandFailed
+        If there is no bundle.
+    BundleRefused
+        With every reason why it cannot be published, as far as the laptop can tell.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise CommandFailed(f"{folder} {what}: a folder with a {MODEL_YAML} expected")
+    try:
+        bundle = read_bundle((folder / MODEL_YAML).read_bytes())
+    except FileNotFoundError:
+        raise CommandFailed(
+            f"{folder} has no {MODEL_YAML}: `serval init NAME --from model.onnx` makes a bundle"
+        ) from None
+    sizes, reasons = named_files(folder, bundle)
+    reasons += pickle_reasons(folder, bundle.artifact, sizes)
+    if not reasons:
+        reasons = [*content_reasons(folder, bundle, sizes), *golden_reasons(folder, bundle)]
+    if reasons:
+        raise BundleRefused(reasons)
+    return BundleFolder(folder, bundle, sizes)
+
+
+def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]]:
+    """Find the files that ``model.yaml`` names, and those that have their names by custom."""
+    named = {"artifact": bundle.artifact, "golden": bundle.golden}
+    reasons = [
+        f"{MODEL_YAML}: {key}: {path!r} is not a file in {folder}"
+        for key, path in named.items()
+        if path is not None and not (folder / path).is_file()
+    ]
+    paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
+    return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
+
+
+def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list[str]:
+    """Check the artifact as the stage will, and add its external data to ``sizes``."""
+    artifact = bundle.artifact
+    if bundle.compute.target == "fleet" and not artifact.endswith(GRAPH):
+        return []
+    model = load_graph(folder, artifact)
+    sizes |= external_sizes(folder, model, artifact)
+    reasons = graph_reasons(model, artifact, sizes)
+    if not reasons:
+        reasons = checker_reasons(folder, artifact, sum(sizes.values()))
+    return reasons + signature_reasons(model, artifact)
+
+
+def external_sizes(folder: Path, model: ModelProto, artifact: str) -> dict[str, int]:
+    """Find the external data of a graph; what is not in the folder is left out."""
+    return {
+        path: size_of(folder / path)
+        for path in external_files(model, artifact)
+        if inside(path) and (folder / path).is_file()
+    }
+
+
+def signature_reasons(model: ModelProto, artifact: str) -> list[str]:
+    """Say why a graph has no signature."""
+    try:
+        read_signature(model)
+    except BundleRefused as refused:
+        return [f"{artifact}: {reason}" for reason in refused.reasons]
+    return []
+
+
+def golden_reasons(folder: Path, bundle: Bundle) -> Iterator[str]:
+    """Check that every line holds a request and a response."""
+    if bundle.golden is None:
+        return
+    with (folder / bundle.golden).open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                golden = json.loads(line)
+                has = isinstance(golden["request"]["inputs"], list)
+                has = has and isinstance(golden["response"]["outputs"], list)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                has = False
+            if not has:
+                yield (
+                    f"{bundle.golden}, line {number}: "
+                    '{"request": {"inputs": […]}, "response": {"outputs": […]}} expected'
+                )
+                return
+
+
+def inside(path: str) -> bool:
+    """Tell whether a path stays in the bundle."""
+    try:
+        check_path(path)
+    except ValueError:
+        return False
+    return True
+
+
+def size_of(path: Path) -> int:
+    """Give the size of a file in bytes."""
+    return path.stat().st_size
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Read a file block by block."""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block

@@ -1,0 +1,1 @@
+"""The commands of ``serval``, a module each; imported when their command runs."""

@@ -1,0 +1,109 @@
+"""``serval push``: publish a bundle."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from serval.manifest import Manifest, read_manifest
+from serval.registry import Rollout
+from serval_cli import views
+from serval_cli.bundle_folder import BundleFolder, read_folder
+from serval_cli.options import JsonOption, StageOption, new_app
+from serval_cli.output import errors, show, waiting
+from serval_cli.rollout_wait import RolloutWait
+from serval_cli.stages import Stage, find_stage
+from serval_cli.upload import Bucket, new_upload_id, upload
+
+app = new_app()
+
+
+@app.command()
+def push(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a model.yaml.")],
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the version is live, or refused.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait.")
+    ] = 300,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a bundle.
+
+    Checks it, uploads what belongs to it (model.yaml, the artifact with its external data, the
+    golden requests, README.md) and leaves the rest to the stage. With --wait: exit code 1 if the
+    version did not become the stable one.
+    """
+    folder = read_folder(bundle)
+    found = find_stage(stage)
+    upload_id = new_upload_id()
+    manifest = send(folder, found, upload_id)
+    result = uploaded(manifest, upload_id, found)
+    if wait:
+        rollout = follow(found, manifest.model, upload_id, timeout)
+        result |= outcome(rollout, timeout)
+    show(result, views.push, as_json=as_json)
+    if wait and result["status"] != "promoted":
+        raise typer.Exit(1)
+
+
+def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
+    """Checksum and upload, with a progress bar."""
+    bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=errors()) as progress:
+        checked = progress.add_task("checksums", total=folder.total_bytes)
+        manifest = folder.manifest(lambda count: progress.advance(checked, count))
+        read_manifest(manifest.to_json(), manifest.model)
+        sent = progress.add_task("upload", total=folder.total_bytes)
+        upload(
+            folder.folder,
+            manifest,
+            upload_id,
+            bucket,
+            lambda count: progress.advance(sent, count),
+        )
+    return manifest
+
+
+def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
+    """Describe what was uploaded."""
+    return {
+        "model": manifest.model,
+        "stage": stage.name,
+        "upload": upload_id,
+        "digest": manifest.digest,
+        "files": [file.path for file in manifest.files],
+        "status": "uploaded",
+        "version": None,
+        "reason": "",
+    }
+
+
+def follow(stage: Stage, model: str, upload_id: str, timeout_seconds: float) -> Rollout | None:
+    """Wait for the upload's rollout to end."""
+    registry = stage.registry
+    with waiting("waiting for the rollout to begin") as tell:
+        return RolloutWait(lambda: registry.rollout(model, upload_id), timeout_seconds, tell).end()
+
+
+def outcome(rollout: Rollout | None, timeout_seconds: float) -> dict[str, Any]:
+    """Say what became of the upload."""
+    if rollout is None:
+        reason = (
+            f"no rollout began within {timeout_seconds:g} s: "
+            "look at what `register` logged, or wait longer (--timeout)"
+        )
+        return {"status": "waiting", "reason": reason}
+    if rollout.status == "running":
+        reason = f"the rollout still runs after {timeout_seconds:g} s: `serval describe` follows it"
+        return {"status": "running", "version": rollout.version, "reason": reason}
+    return {"status": rollout.status, "version": rollout.version, "reason": rollout.reason}

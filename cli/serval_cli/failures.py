@@ -1,0 +1,25 @@
+"""Expected failures, in words that say what to do; anything else keeps its traceback."""
+
+from serval.errors import BundleRefused, ModelNotFound, ServalError
+
+
+class CommandFailed(Exception):
+    """A command cannot do what it was asked to; the message says why and what to do."""
+
+
+def explain(error: Exception) -> str | None:
+    """Say what an expected error means; None for one that is not expected."""
+    if isinstance(error, CommandFailed):
+        return str(error)
+    if isinstance(error, ModelNotFound):
+        return f"model {error.model!r} is not registered: `serval models` lists those that are"
+    if isinstance(error, BundleRefused):
+        return "the bundle is refused:" + "".join(f"\n  - {reason}" for reason in error.reasons)
+    if isinstance(error, ServalError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    # Only a failure pays for this import.
+    from serval_cli.aws_failures import explain_aws
+
+    return explain_aws(error)

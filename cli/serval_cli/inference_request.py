@@ -1,0 +1,76 @@
+"""V2 inference requests from what people type: whole requests, or just the data."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serval_cli.failures import CommandFailed
+
+
+def is_request(value: Any) -> bool:
+    """Tell whether a value is a V2 inference request already."""
+    inputs = value.get("inputs") if isinstance(value, dict) else None
+    return isinstance(inputs, list) and all(
+        isinstance(tensor, dict) and "name" in tensor for tensor in inputs
+    )
+
+
+def build_request(value: Any, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Build a request from an object of input name → data, or from one input's data alone.
+
+    Parameters
+    ----------
+    inputs
+        Of the model's metadata: ``name``, ``datatype`` and ``shape`` of each.
+    """
+    names = [spec["name"] for spec in inputs]
+    if not isinstance(value, dict):
+        if len(names) != 1:
+            raise CommandFailed(
+                f"the model has inputs {', '.join(names)}: expected an object of name → data"
+            )
+        value = {names[0]: value}
+    if value.keys() != set(names):
+        raise CommandFailed(
+            f"data for {', '.join(value) or 'no input'} given; the model has inputs "
+            f'{", ".join(names)}: expected all of them, or a V2 request {{"inputs": […]}}'
+        )
+    return {"inputs": [tensor(spec, value[spec["name"]]) for spec in inputs]}
+
+
+def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
+    """Build a tensor; one row may leave out the axis of rows."""
+    name, expected = spec["name"], spec["shape"]
+    shape = shape_of(name, data)
+    if len(shape) == len(expected) - 1 and expected[0] in (-1, 1):
+        shape = [1, *shape]
+    if not fits(shape, expected):
+        raise CommandFailed(f"input {name!r}: the data has shape {shape}, {expected} expected")
+    return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flat(data)}
+
+
+def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Tell whether a shape is what a signature expects."""
+    return len(shape) == len(expected) and all(
+        wanted in (-1, extent) for extent, wanted in zip(shape, expected, strict=True)
+    )
+
+
+def shape_of(name: str, data: Any) -> list[int]:
+    """Read the shape of nested lists, or raise ``CommandFailed`` if they are ragged."""
+    if not isinstance(data, list):
+        return []
+    shapes = [shape_of(name, item) for item in data]
+    for number, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise CommandFailed(
+                f"input {name!r}: item {number} has shape {shape} and item 0 has {shapes[0]}: "
+                "lists of equal shape expected"
+            )
+    return [len(data), *(shapes[0] if shapes else [])]
+
+
+def flat(data: Any) -> list[Any]:
+    """Give the elements of nested lists, row by row."""
+    if not isinstance(data, list):
+        return [data]
+    return [element for item in data for element in flat(item)]

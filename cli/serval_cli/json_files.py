@@ -1,0 +1,20 @@
+"""JSON that a command was given: a file, or standard input."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from serval_cli.failures import CommandFailed
+
+STDIN = Path("-")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; ``-`` is standard input."""
+    name = "standard input" if path == STDIN else str(path)
+    raw = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise CommandFailed(f"{name} is not JSON: {error}") from None

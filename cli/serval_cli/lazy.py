@@ -1,0 +1,27 @@
+"""Commands that are imported when they run, so that ``serval --help`` imports none of them."""
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command, or a group of them, until its name is typed."""
+
+    def __init__(self, name: str, place: str, summary: str) -> None:
+        """Name the command's Typer app as ``module:attribute``."""
+        super().__init__(name, help=summary, rich_markup_mode="rich")
+        self.place = place
+
+    def load(self) -> Any:
+        """Import the command."""
+        module, attribute = self.place.split(":")
+        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        command.name = self.name
+        return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Hand over to the command itself."""
+        return self.load().make_context(*args, **kwargs)

@@ -1,0 +1,72 @@
+"""``serval``: the entry point, and which commands there are."""
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from serval.metadata import VERSION
+from serval_cli.failures import explain
+from serval_cli.lazy import LazyCommand
+from serval_cli.output import complain
+
+COMMANDS = {
+    "init": ("serval_cli.commands.init:app", "Make a bundle from an ONNX file."),
+    "push": ("serval_cli.commands.push:app", "Publish a bundle."),
+    "models": ("serval_cli.commands.models:app", "List the models of a stage."),
+    "describe": (
+        "serval_cli.commands.describe:app",
+        "Show a model's route, versions, signature and last rollouts.",
+    ),
+    "infer": ("serval_cli.commands.infer:app", "Send an inference request to a model."),
+    "keys": ("serval_cli.commands.keys:app", "Create, list and revoke API keys."),
+    "invoke": ("serval_cli.commands.invoke:app", "Invoke a function with an event from a file."),
+    "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),
+}
+"""Command → where its Typer app is, and what ``serval --help`` says of it."""
+
+shell = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+
+
+def say_version(wanted: bool) -> None:
+    """Print the version and end, if asked."""
+    if wanted:
+        typer.echo(f"serval {VERSION}")
+        raise typer.Exit
+
+
+@shell.callback()
+def serval(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Turn a folder with a trained model into a production API in your own AWS account."""
+
+
+def program() -> TyperGroup:
+    """Build the command line; no command is imported yet."""
+    group = typer.main.get_group(shell)
+    for name, (place, summary) in COMMANDS.items():
+        group.add_command(LazyCommand(name, place, summary))
+    return group
+
+
+def main() -> None:
+    """Run the command line: 0, or 1 when the command failed, 2 for wrong usage, 130 for Ctrl-C."""
+    try:
+        program().main(prog_name="serval")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        explanation = explain(error)
+        if explanation is None:
+            raise
+        complain(explanation)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

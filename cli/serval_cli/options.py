@@ -1,0 +1,30 @@
+"""What commands have in common: how they read their line, and options of one meaning."""
+
+from typing import Annotated
+
+import typer
+
+StageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stage",
+        envvar="SERVAL_STAGE",
+        metavar="NAME",
+        show_default=False,
+        help="Stage to work on; without it the local one if it runs, else 'prod'.",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
+]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
+
+
+def new_app(summary: str | None = None) -> typer.Typer:
+    """Make the Typer app of a command, or of a group of commands with a summary."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode="markdown",
+        help=summary,
+        no_args_is_help=summary is not None,
+    )

@@ -1,0 +1,47 @@
+"""What commands print: results on stdout, everything else on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+
+def show(value: Any, view: Callable[[Any], RenderableType], *, as_json: bool) -> None:
+    """Print a result: as JSON, or as its view shows it to people."""
+    if as_json:
+        typer.echo(json.dumps(value, indent=2))
+    else:
+        # Long words stay whole, so that a key or an address can be copied.
+        Console(markup=False, highlight=False).print(view(value), soft_wrap=False)
+
+
+def note(text: str) -> None:
+    """Say something beside the result."""
+    typer.echo(text, err=True)
+
+
+def complain(text: str) -> None:
+    """Say why the command failed."""
+    console = errors()
+    console.print(Text("error: ", style="bold red") + Text(text), soft_wrap=True)
+
+
+def errors() -> Console:
+    """Give the console on stderr."""
+    return Console(stderr=True, markup=False, highlight=False)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal that something takes its time; gives what changes the text."""
+    if not sys.stderr.isatty():
+        note(text)
+        yield lambda _: None
+        return
+    with errors().status(Text(text)) as status:
+        yield lambda changed: status.update(Text(changed))

@@ -1,0 +1,109 @@
+"""Bundle skeletons: a folder that can be published, from an ONNX file or none."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serval.bundle import MODEL_YAML
+from serval.errors import BundleRefused
+from serval.onnx_signature import read_signature
+from serval.signatures import Signature, TensorSpec
+from serval.storage import BARE_ARTIFACT
+from serval.verification.graph import external_files, graph_reasons, load_graph
+from serval_cli.bundle_folder import README, external_sizes, size_of
+from serval_cli.failures import CommandFailed
+
+GOLDEN = "golden.jsonl"
+
+MODEL_YAML_TEXT = """\
+# What Serval should know of this model. Only `name` is needed; inputs and outputs are read from
+# the graph. docs/model.schema.json has every key.
+name: {name}
+# description: One line for people
+{golden}
+# artifact: model.onnx              another name for the file of graph and weights
+# compute: {{memory_mib: 3538}}       a function of its own, at the next deploy
+"""
+WITH_GOLDEN = """\
+# Requests and the outputs that they should give. The one made here has random inputs: put
+# held-out data in its place.
+golden: golden.jsonl"""
+WITHOUT_GOLDEN = "# golden: golden.jsonl             requests and the outputs that they should give"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An ONNX file that can become a bundle."""
+
+    path: Path
+    external: tuple[str, ...]
+    """External data, as paths beside the file."""
+    signature: Signature
+
+    def copy_to(self, folder: Path) -> list[str]:
+        """Copy the file, as ``model.onnx``, and its external data; gives what was written."""
+        shutil.copyfile(self.path, folder / BARE_ARTIFACT)
+        for path in self.external:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.path.parent / path, folder / path)
+        return [BARE_ARTIFACT, *self.external]
+
+
+def read_graph(path: Path) -> Graph:
+    """Read an ONNX file.
+
+    Raises
+    ------
+    CommandFailed
+        If there is no such file.
+    BundleRefused
+        If it could not be published.
+    """
+    if not path.is_file():
+        raise CommandFailed(f"{path} is not a file: an ONNX file expected")
+    folder, artifact = path.parent, path.name
+    model = load_graph(folder, artifact)
+    sizes = {artifact: size_of(path), **external_sizes(folder, model, artifact)}
+    if reasons := graph_reasons(model, artifact, sizes):
+        raise BundleRefused(reasons)
+    external = external_files(model, artifact)
+    if taken := {MODEL_YAML, README, GOLDEN, BARE_ARTIFACT} & set(external):
+        raise CommandFailed(f"{path}: external data at {', '.join(taken)}: the bundle needs it")
+    return Graph(path, external, read_signature(model))
+
+
+def new_folder(folder: Path) -> None:
+    """Make the bundle's folder, unless something is there."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CommandFailed(f"{folder} is there already: choose another with --dir, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def model_yaml(name: str, *, golden: bool) -> str:
+    """Write ``model.yaml`` with what is needed, and comments for what may be."""
+    return MODEL_YAML_TEXT.format(name=name, golden=WITH_GOLDEN if golden else WITHOUT_GOLDEN)
+
+
+def readme(name: str, signature: Signature | None) -> str:
+    """Write a README of about ten lines."""
+    about = ["- Its inputs and outputs are read from `model.onnx`; put that file here."]
+    if signature is not None:
+        about = [*tensors("Input", signature.inputs), *tensors("Output", signature.outputs)]
+    return "\n".join(
+        [
+            f"# {name}",
+            "",
+            "Say here what the model does, and what data it was trained on.",
+            "",
+            *about,
+            "",
+            f"`serval push` publishes this folder; `serval describe {name}` shows what is live.",
+            "",
+        ]
+    )
+
+
+def tensors(role: str, specs: Sequence[TensorSpec]) -> list[str]:
+    """Describe tensors, a line each."""
+    return [f"- {role} `{s.name}` {s.datatype} {list(s.shape)}" for s in specs]

@@ -1,0 +1,180 @@
+"""Stages: find the one to work on, and what it is made of.
+
+The local stage is described by ``local.json`` in the state folder (``$SERVAL_STATE``, else
+``.serval``) and is reached with test credentials, whatever the user's own are. A deployed stage
+is described by the outputs of its stacks and reached with the user's credentials.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from serval.aws.keys import ApiKeyStore
+from serval.aws.registry import DynamoDBRegistry
+from serval_cli.failures import CommandFailed
+from serval_cli.local_stage import LocalStage, read_local_stage
+from serval_cli.output import note
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+LOCAL, DEFAULT = "local", "prod"
+STAGE_NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
+
+
+@dataclass
+class Stage:
+    """One deployed instance of Serval; what it is made of is looked up when asked for."""
+
+    name: str
+    session: boto3.Session
+    local: LocalStage | None = None
+    _outputs: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def client(self, service: str, **settings: Any) -> Any:
+        """Give an AWS client."""
+        return self.session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.local.aws_endpoint_url if self.local else None,
+            config=self._config(settings),
+        )
+
+    @cached_property
+    def table(self) -> "Table":
+        """The registry table."""
+        resource = self.session.resource(
+            "dynamodb",
+            endpoint_url=self.local.aws_endpoint_url if self.local else None,
+            config=self._config({}),
+        )
+        return resource.Table(self.output("storage", "RegistryTableName"))
+
+    @property
+    def registry(self) -> DynamoDBRegistry:
+        """The registry of models, versions, routes and rollouts."""
+        return DynamoDBRegistry(self.table)
+
+    @property
+    def api_keys(self) -> ApiKeyStore:
+        """The API keys."""
+        return ApiKeyStore(self.table)
+
+    @property
+    def artifact_bucket(self) -> str:
+        """The bucket that bundles go to."""
+        if self.local:
+            return self.local.artifact_bucket
+        return self.output("storage", "ArtifactBucketName")
+
+    @property
+    def api_url(self) -> str:
+        """Where clients call, without a slash at the end."""
+        return self.local.api_url if self.local else self.output("api", "ApiUrl").rstrip("/")
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        """Function → its physical name."""
+        names: dict[str, str] = json.loads(self.output("api", "Functions"))
+        return names
+
+    def api_key(self, given: str | None) -> str:
+        """Give the API key to call with: the one given, else the local stage's own."""
+        if key := given or (self.local.api_key if self.local else None):
+            return key
+        raise CommandFailed(
+            f"no API key for stage {self.name!r}: pass --api-key or set SERVAL_API_KEY; "
+            "`serval keys create NAME` makes a key"
+        )
+
+    def output(self, part: str, key: str) -> str:
+        """Give an output of the stack ``serval-<stage>-<part>``."""
+        stack = f"serval-{self.name}-{part}"
+        if stack not in self._outputs:
+            self._outputs[stack] = self._read_outputs(stack)
+        if key not in self._outputs[stack]:
+            raise CommandFailed(
+                f"stack {stack} has no output {key}: deploy it again with this version of Serval"
+            )
+        return self._outputs[stack][key]
+
+    def _read_outputs(self, stack: str) -> Mapping[str, str]:
+        try:
+            answer = self.client("cloudformation").describe_stacks(StackName=stack)
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            if code == "ValidationError" and "does not exist" in message:
+                raise CommandFailed(self._absence(stack)) from None
+            raise
+        outputs = answer["Stacks"][0].get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    def _absence(self, stack: str) -> str:
+        if self.local:
+            return f"the local stage has no stack {stack}: `serval local up` deploys it"
+        return (
+            f"stage {self.name!r} is not deployed in {self.session.region_name}: no stack {stack}; "
+            "deploy it (`make deploy`), choose another with --stage or AWS_REGION, "
+            "or start one on this machine (`serval local up --detach`)"
+        )
+
+    def _config(self, settings: Mapping[str, Any]) -> Config:
+        laptop: dict[str, Any] = {"proxies": {}} if self.local else {}
+        return Config(user_agent_extra="serval-cli", **laptop, **settings)
+
+
+def find_stage(name: str | None) -> Stage:
+    """Find a stage by its name; without one the local stage if it runs, else ``prod``.
+
+    Raises
+    ------
+    CommandFailed
+        If there is no such stage, as far as can be told without asking AWS.
+    """
+    if name is not None and not STAGE_NAME.fullmatch(name):
+        raise CommandFailed(
+            f"stage {name!r}: up to 24 lower-case letters, digits and single '-' expected, "
+            "the first a letter"
+        )
+    if name is None or name == LOCAL:
+        local = read_local_stage()
+        if local is not None and local.answers():
+            return Stage(LOCAL, local_session(local.region), local)
+        if name == LOCAL:
+            raise CommandFailed(absent(local))
+        if local is not None:
+            note(f"stage {DEFAULT!r}: the local stage ({local.source}) does not answer")
+    return Stage(name or DEFAULT, boto3.Session())
+
+
+def absent(local: LocalStage | None) -> str:
+    """Say why there is no local stage to work on."""
+    start = "`serval local up --detach` starts it"
+    if local is None:
+        return f"there is no local stage: {start}"
+    return f"the local stage does not answer at {local.aws_endpoint_url} ({local.source}): {start}"
+
+
+def local_session(region: str) -> boto3.Session:
+    """Give a session that takes nothing from the user's own AWS configuration."""
+    own = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    return boto3.Session(
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name=region,
+        botocore_session=own,
+    )
