@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from serval.bundle import MODEL_YAML
+from serval.bundle import MODEL_YAML, Bundle
+from serval.errors import BundleRefused
 from serval.model_yaml import read_bundle
 
 SHARED = "*"
@@ -22,10 +23,19 @@ def own_functions(models: Path) -> Mapping[str, int]:
     """
     memory_mib: dict[str, int] = {}
     for path in sorted(models.glob(f"*/{MODEL_YAML}")):
-        bundle = read_bundle(path.read_bytes())
+        bundle = read(path)
         if bundle.compute.memory_mib is None:
             continue
         if bundle.name in memory_mib:
             raise ValueError(f"{path}: model {bundle.name!r} is declared in another folder too")
         memory_mib[bundle.name] = bundle.compute.memory_mib
     return memory_mib
+
+
+def read(path: Path) -> Bundle:
+    """Read a ``model.yaml``, naming its folder in what is wrong with it."""
+    try:
+        return read_bundle(path.read_bytes())
+    except BundleRefused as refused:
+        folder = path.parent.name
+        raise BundleRefused([f"{folder}/{reason}" for reason in refused.reasons]) from None

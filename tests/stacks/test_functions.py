@@ -1,0 +1,142 @@
+"""What every function is deployed as."""
+
+import json
+import platform
+from pathlib import Path
+
+import pytest
+
+from stacks.layers import LayersNotBuilt
+from tests.stacks.synthesis import ROOT, Sources, Synthesised
+
+FUNCTIONS = {"infer", "infer-heavier", "describe", "register"}
+
+
+def test_every_function_folder_is_deployed_exactly_once(prod: Synthesised) -> None:
+    folders = {handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py")}
+    assert set(prod.functions) == FUNCTIONS
+    assert FUNCTIONS - {"infer-heavier"} == folders
+    assert len(set(prod.functions.values())) == len(prod.resources("AWS::Lambda::Function"))
+
+
+def test_every_function_runs_on_arm64_with_the_python_that_its_layers_are_for(
+    prod: Synthesised,
+) -> None:
+    for function in prod.properties("AWS::Lambda::Function"):
+        assert function["Architectures"] == ["arm64"]
+        assert function["Runtime"] == "python3.13"
+    for layer in prod.properties("AWS::Lambda::LayerVersion"):
+        assert layer["CompatibleArchitectures"] == ["arm64"]
+        assert layer["CompatibleRuntimes"] == ["python3.13"]
+
+
+def test_a_laptop_runs_functions_on_its_own_architecture(laptop: Synthesised) -> None:
+    own = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+    for function in laptop.properties("AWS::Lambda::Function"):
+        assert function["Architectures"] == [own]
+
+
+def test_every_function_is_traced_on_aws(prod: Synthesised, laptop: Synthesised) -> None:
+    for function in prod.properties("AWS::Lambda::Function"):
+        assert function["TracingConfig"] == {"Mode": "Active"}
+    assert not any("TracingConfig" in each for each in laptop.properties("AWS::Lambda::Function"))
+
+
+def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> None:
+    functions = prod.properties("AWS::Lambda::Function")
+    roles = {json.dumps(function["Role"]) for function in functions}
+    logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
+    assert len(roles) == len(logs) == len(functions) == 4
+    for role in prod.properties("AWS::IAM::Role"):
+        assert "ManagedPolicyArns" not in role
+    for log in prod.properties("AWS::Logs::LogGroup"):
+        assert log["RetentionInDays"] == 30
+
+
+def test_log_lines_stay_as_they_are_printed(prod: Synthesised) -> None:
+    for function in prod.properties("AWS::Lambda::Function"):
+        assert set(function["LoggingConfig"]) == {"LogGroup"}
+
+
+@pytest.mark.parametrize(
+    ("name", "memory_mib", "timeout_s", "storage_mib"),
+    [
+        ("infer", 1769, 29, 2048),
+        ("infer-heavier", 3538, 29, 2048),
+        ("describe", 512, 10, 512),
+        ("register", 1769, 900, 4096),
+    ],
+)
+def test_sizes(
+    prod: Synthesised, name: str, memory_mib: int, timeout_s: int, storage_mib: int
+) -> None:
+    function = prod.function(name)
+    assert (function["MemorySize"], function["Timeout"]) == (memory_mib, timeout_s)
+    assert function["EphemeralStorage"] == {"Size": storage_mib}
+
+
+def test_register_knows_the_sizes_of_the_inference_functions(prod: Synthesised) -> None:
+    variables = prod.function("register")["Environment"]["Variables"]
+    assert json.loads(variables["FUNCTIONS"]) == {"*": 1769, "heavier": 3538}
+    for name in ("infer", "infer-heavier"):
+        infer = prod.function(name)
+        assert variables["EPHEMERAL_STORAGE_MIB"] == str(infer["EphemeralStorage"]["Size"])
+        assert (
+            infer["Environment"]["Variables"]["EPHEMERAL_STORAGE_MIB"]
+            == (variables["EPHEMERAL_STORAGE_MIB"])
+        )
+
+
+def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesised) -> None:
+    resources = prod.templates["api"]["Resources"]
+
+    def layers(name: str) -> set[str]:
+        references = [layer["Ref"] for layer in prod.function(name)["Layers"]]
+        names = [resources[reference]["Properties"]["LayerName"] for reference in references]
+        return {name.removeprefix("serval-prod-") for name in names}
+
+    assert layers("infer") == layers("infer-heavier") == {"core", "inference"}
+    assert layers("describe") == {"core", "control"}
+    assert layers("register") == {"core", "control", "verification"}
+
+
+def test_each_stage_packs_the_layers_made_for_it(prod: Synthesised, laptop: Synthesised) -> None:
+    def variants(stage: Synthesised) -> set[str]:
+        return {path.read_text() for path in stage.folder.glob("asset.*/python/*.py")}
+
+    assert variants(prod) == {"VARIANT = 'aws'\n"}
+    assert variants(laptop) == {"VARIANT = 'local'\n"}
+
+
+def test_function_packages_hold_sources_alone(prod: Synthesised) -> None:
+    assert list(prod.folder.glob("asset.*/handler.py"))
+    assert not list(prod.folder.glob("asset.*/__pycache__"))
+
+
+def test_layers_that_are_not_built_stop_the_synth_with_the_remedy(
+    sources: Sources, tmp_path: Path
+) -> None:
+    nowhere = Sources(tmp_path / "layers", sources.models)
+    with pytest.raises(LayersNotBuilt, match="layers/aws/core is not built: run `make layers`"):
+        nowhere.app(tmp_path / "out")
+
+
+def test_an_upload_that_cannot_be_registered_ends_in_the_dead_letter_queue(
+    prod: Synthesised,
+) -> None:
+    (queue,) = [
+        name
+        for name, resource in prod.templates["api"]["Resources"].items()
+        if resource["Type"] == "AWS::SQS::Queue"
+    ]
+    arn = {"Fn::GetAtt": [queue, "Arn"]}
+    (asynchronous,) = prod.properties("AWS::Lambda::EventInvokeConfig")
+    assert asynchronous["DestinationConfig"] == {"OnFailure": {"Destination": arn}}
+    (rule,) = prod.properties("AWS::Events::Rule")
+    (target,) = rule["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": arn}
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert rule["EventPattern"]["detail"]["object"]["key"] == [
+        {"wildcard": "incoming/*/manifest.json"},
+        {"wildcard": "incoming/*/model.onnx"},
+    ]

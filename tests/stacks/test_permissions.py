@@ -1,0 +1,101 @@
+"""What each role may do; every grant is named here."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.stacks.synthesis import Synthesised, listed
+
+TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+METRICS = {"cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics"}
+READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+
+
+def actions(stage: Synthesised, name: str, service: str) -> set[str]:
+    return {
+        action
+        for statement in stage.statements(name)
+        for action in listed(statement["Action"])
+        if action.startswith(f"{service}:")
+    }
+
+
+def keys(stage: Synthesised, name: str, action: str) -> set[str]:
+    """Give the ends of the resources that an S3 action is granted on."""
+    return {
+        json.dumps(resource).split('"/')[-1].rstrip('"]}')
+        for statement in stage.statements(name)
+        if action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+
+
+def with_action(stage: Synthesised, name: str, action: str) -> dict[str, Any]:
+    (statement,) = [each for each in stage.statements(name) if action in listed(each["Action"])]
+    return dict(statement)
+
+
+def test_every_action_is_spelt_out(prod: Synthesised) -> None:
+    for name in prod.functions:
+        for statement in prod.statements(name):
+            assert statement["Effect"] == "Allow"
+            assert not any("*" in action for action in listed(statement["Action"]))
+
+
+def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> None:
+    allowed = {"describe": TRACES | METRICS}
+    for name in prod.functions:
+        on_all = [each for each in prod.statements(name) if "*" in listed(each["Resource"])]
+        granted = {action for statement in on_all for action in listed(statement["Action"])}
+        assert granted == allowed.get(name, TRACES)
+
+
+@pytest.mark.parametrize("name", ["infer", "infer-heavier", "describe"])
+def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use(
+    prod: Synthesised, name: str
+) -> None:
+    assert actions(prod, name, "dynamodb") == READS | {"dynamodb:UpdateItem"}
+    assert with_action(prod, name, "dynamodb:UpdateItem")["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]},
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "last_used"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def test_infer_reads_published_versions_and_nothing_else(prod: Synthesised) -> None:
+    assert actions(prod, "infer", "s3") == {"s3:GetObject"}
+    assert keys(prod, "infer", "s3:GetObject") == {"models/*"}
+
+
+def test_a_models_own_function_reads_that_model_alone(prod: Synthesised) -> None:
+    assert actions(prod, "infer-heavier", "s3") == {"s3:GetObject"}
+    assert keys(prod, "infer-heavier", "s3:GetObject") == {"models/heavier/*"}
+
+
+def test_describe_has_no_business_with_artifacts(prod: Synthesised) -> None:
+    assert actions(prod, "describe", "s3") == set()
+
+
+def test_register_deletes_nothing_and_writes_under_models_alone(prod: Synthesised) -> None:
+    assert keys(prod, "register", "s3:GetObject") == {"incoming/*", "models/*"}
+    assert keys(prod, "register", "s3:PutObject") == {"models/*"}
+    assert actions(prod, "register", "s3") == {
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:PutObject",
+    }
+    assert not any("Delete" in action for action in actions(prod, "register", "dynamodb"))
+
+
+def test_register_cannot_reach_api_keys(prod: Synthesised) -> None:
+    for statement in prod.statements("register"):
+        if any(action.startswith("dynamodb:") for action in listed(statement["Action"])):
+            assert statement["Condition"] == {
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": ["MODELS", "MODEL#*", "CLAIM#*"]
+                },
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            }
