@@ -40,7 +40,8 @@ class _Matching:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return handler(schema) | {"pattern": f"^{self.pattern.pattern}$"}
+        # JSON Schema's patterns are JavaScript's, where the end of the text is always `$`.
+        return handler(schema) | {"pattern": f"^{self.pattern.pattern}$".replace(r"\Z", "$")}
 
     def _check(self, text: str) -> str:
         if not self.pattern.fullmatch(text):
@@ -51,7 +52,9 @@ class _Matching:
 Name = Annotated[
     str,
     _Matching(
-        MODEL_NAME, "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit"
+        MODEL_NAME,
+        "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit"
+        " (and not 'stats', which is a path of the protocol)",
     ),
 ]
 Cron = Annotated[
@@ -153,6 +156,7 @@ class Bundle(_Section):
     golden_tolerance: Annotated[float, Field(ge=0)] = 1e-4
     """Largest difference from an expected output that is still right."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
+    """Batch jobs that start by the clock; each exists from the next deploy on."""
 
     @model_validator(mode="after")
     def _name_schedules_apart(self) -> Self:

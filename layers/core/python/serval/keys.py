@@ -50,7 +50,9 @@ class ApiKey:
             If the name is empty, or the scope names no model or something that is no model name.
         """
         if not name.strip():
-            raise ValueError("API key name: '' given, a name that says who will use it expected")
+            raise ValueError(
+                f"API key name: {name!r} given, a name that says who will use it expected"
+            )
         if not models:
             raise ValueError(f"API key {name!r}: no model in its scope; {ALL_MODELS!r} is all")
         for model in models:

@@ -1,0 +1,137 @@
+"""Reading ``model.yaml``: every mistake in words."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serval.bundle import Bundle
+from serval.errors import BundleRefused
+from serval.model_yaml import LIMIT_BYTES, read_bundle
+
+
+def reasons(text: bytes | str) -> tuple[str, ...]:
+    with pytest.raises(BundleRefused) as refused:
+        read_bundle(text)
+    return refused.value.reasons
+
+
+def test_a_name_is_enough():
+    assert read_bundle("name: iris") == Bundle(name="iris")
+
+
+def test_a_number_may_be_written_without_a_point():
+    assert read_bundle("name: iris\ngolden_tolerance: 1e-3").golden_tolerance == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("name: iris\nartefact: x", "model.yaml: unknown key 'artefact'; did you mean 'artifact'?"),
+        (
+            "name: iris\ncompute: {memory_mb: 512}",
+            "model.yaml: unknown key 'memory_mb' in 'compute'; did you mean 'memory_mib'?",
+        ),
+        (
+            "name: iris\nbatching: {zzz: 1}",
+            "model.yaml: unknown key 'zzz' in 'batching'; known keys: max_batch_size, max_wait_ms",
+        ),
+        (
+            "name: Iris",
+            "model.yaml: name: \"Iris\" given: expected 1 to 63 lower-case letters, digits, '-' or "
+            "'_', the first a letter or digit (and not 'stats', which is a path of the protocol)",
+        ),
+        ("description: x", "model.yaml: name is missing"),
+        ("name: true", "model.yaml: name: true given: Input should be a valid string"),
+        (
+            "name: iris\nbatching: {max_batch_size: '3'}",
+            'model.yaml: batching.max_batch_size: "3" given: Input should be a valid integer',
+        ),
+        (
+            "name: iris\nbatching: {max_batch_size: true}",
+            "model.yaml: batching.max_batch_size: true given: Input should be a valid integer",
+        ),
+        (
+            "name: iris\ncompute: {target: gpu}",
+            "model.yaml: compute.target: \"gpu\" given: Input should be 'lambda' or 'fleet'",
+        ),
+        (
+            "name: iris\ncompute: {target: fleet}",
+            "model.yaml: compute: target 'fleet' needs 'fleet': the name of one in fleets.yaml",
+        ),
+        (
+            "name: iris\ncompute: {fleet: gpu}",
+            "model.yaml: compute: 'fleet: gpu' is for target 'fleet'; set 'target: fleet'",
+        ),
+        (
+            "name: iris\ncompute: {target: fleet, fleet: gpu, memory_mib: 512}",
+            "model.yaml: compute: 'memory_mib' is for target 'lambda'; "
+            "a fleet's machines have theirs",
+        ),
+        (
+            "name: iris\nartifact: ../model.onnx",
+            'model.yaml: artifact: "../model.onnx" given: '
+            "expected a path inside the bundle: relative and without '..'",
+        ),
+        (
+            "name: iris\nrollout: {steps_percent: [50, 10]}",
+            "model.yaml: rollout: 'steps_percent: [50, 10]': each step must be above the last",
+        ),
+        (
+            "name: iris\ngolden_tolerance: .nan",
+            "model.yaml: golden_tolerance: NaN given: Input should be a finite number",
+        ),
+        (
+            "name: iris\nschedules: [{name: a, cron: daily, input: s3://bucket/, output: s3://bucket/}]",
+            'model.yaml: schedules.0.cron: "daily" given: '
+            "expected EventBridge's six fields, as '0 3 * * ? *'",
+        ),
+        ("name: iris\nname: digits", "model.yaml is not YAML: key 'name' is there twice"),
+        ("a: &a [1]\nb: *a", "model.yaml is not YAML: aliases ('*name') are not allowed"),
+        ("- iris", "model.yaml: keys and values expected, as 'name: iris'"),
+        ("", "model.yaml: keys and values expected, as 'name: iris'"),
+        ("a: [", "model.yaml is not YAML: while parsing"),
+        ("? [a]\n: b", "model.yaml is not YAML: a key is plain text"),
+        ("a: !!python/object:os.system x", "model.yaml is not YAML: could not determine"),
+        ("a: 2024-99-99", "model.yaml is not YAML: month must be in 1..12"),
+        (b"\xff\xfe\x00", "model.yaml is not YAML: "),
+        ("[" * 5000, "model.yaml is not usable: nested too deeply"),
+        ("#" * (LIMIT_BYTES + 1), f"model.yaml: {LIMIT_BYTES + 1} bytes, at most {LIMIT_BYTES}"),
+    ],
+)
+def test_a_mistake_is_named_with_its_value_and_what_was_expected(text: bytes | str, reason: str):
+    (found,) = reasons(text)
+
+    assert found.startswith(reason)
+
+
+def test_every_mistake_is_reported_at_once():
+    text = "name: Iris\nartefact: x\nschedules: [{name: a}, {nmae: b}]"
+
+    assert [reason.split(": ")[1] for reason in reasons(text)] == [
+        "name",
+        "schedules.0.cron is missing",
+        "schedules.0.input is missing",
+        "schedules.0.output is missing",
+        "schedules.1.name is missing",
+        "schedules.1.cron is missing",
+        "schedules.1.input is missing",
+        "schedules.1.output is missing",
+        "unknown key 'nmae' in 'schedules.1'; did you mean 'name'?",
+        "unknown key 'artefact'; did you mean 'artifact'?",
+    ]
+
+
+def test_schedules_have_names_of_their_own():
+    schedule = "{name: a, cron: '0 3 * * ? *', input: s3://bucket/, output: s3://bucket/}"
+
+    assert reasons(f"name: iris\nschedules: [{schedule}, {schedule}]") == (
+        "model.yaml: schedules: the name 'a' is there more than once",
+    )
+
+
+@given(st.one_of(st.binary(), st.text()))
+def test_anything_else_is_refused_and_never_fails(text: bytes | str):
+    with suppress(BundleRefused):
+        read_bundle(text)
