@@ -1,0 +1,207 @@
+"""The canary policy: state, metrics of both versions and the clock in, a decision out.
+
+A rollout rolls back as soon as harm is beyond doubt, steps when a step has baked, seen enough
+requests and shows no harm, and in between it holds. Every hold ends: at the latest when patience
+with a doubtful candidate is over, or, without traffic, as ``when_idle`` says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from serval.rollouts.bounds import rate_lower_bound
+
+QUANTILE = 0.95
+"""The latency quantile that versions are compared by."""
+MIN_REQUESTS = 200
+"""Per version and step, before a step is taken or latencies are compared."""
+MIN_ERRORS = 5
+"""Before a candidate's errors are more than bad luck."""
+MIN_LATENCY_DIFFERENCE_MS = 5.0
+PATIENCE = 4
+"""A step that stays doubtful for this many bake times is rolled back."""
+IDLE = 12
+"""After this many bake times without enough requests, ``when_idle`` decides."""
+
+WhenIdle = Literal["promote", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPolicy:
+    """What ``rollout:`` of a bundle says."""
+
+    steps_percent: tuple[int, ...] = (10, 50)
+    bake_seconds: float = 300.0
+    max_error_percent: float = 1.0
+    max_latency_ratio: float = 1.25
+    when_idle: WhenIdle = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a rollout stands."""
+
+    percent: int
+    age_seconds: float
+    """Since the percent was set."""
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackMetrics:
+    """What a version did in this step, over windows whose metrics are complete."""
+
+    requests: int = 0
+    errors: int = 0
+    latency_ms: float = 0.0
+    """Sample quantile ``QUANTILE``."""
+    latency_lower_ms: float = 0.0
+    """Lower confidence bound of the quantile."""
+    latency_upper_ms: float = 0.0
+    """Upper confidence bound of the quantile."""
+
+    @property
+    def error_percent(self) -> float:
+        """Errors per hundred requests, as measured."""
+        return 100 * self.errors / self.requests if self.requests else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Look again after ``seconds``."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeStep:
+    """Give the candidate ``percent`` of the traffic."""
+
+    percent: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Make the candidate the stable version."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Give all traffic back to the stable version."""
+
+    reason: str
+
+
+Decision = Hold | TakeStep | Promote | RollBack
+
+
+def decide(
+    policy: CanaryPolicy,
+    step: Step,
+    stable: TrackMetrics,
+    candidate: TrackMetrics,
+    alarms: Sequence[str] = (),
+) -> Decision:
+    """Decide what a rollout does next.
+
+    ``alarms`` are the names of the bundle's CloudWatch alarms that are in ALARM now.
+    """
+    if harm := proven_harm(policy, stable, candidate, alarms):
+        return RollBack(harm)
+    if step.paused:
+        return Hold(pause(policy, step), f"paused at {step.percent} %")
+    if step.age_seconds < policy.bake_seconds:
+        return Hold(pause(policy, step), f"baking at {step.percent} %")
+    if min(stable.requests, candidate.requests) < MIN_REQUESTS:
+        return idle(policy, step, stable, candidate)
+    if doubt := suspected_harm(policy, stable, candidate):
+        if step.age_seconds >= PATIENCE * policy.bake_seconds:
+            return RollBack(f"{doubt}, still so after {PATIENCE} bake times")
+        return Hold(pause(policy, step), doubt)
+    return forward(policy, step, f"no harm in {candidate.requests} requests")
+
+
+def proven_harm(
+    policy: CanaryPolicy, stable: TrackMetrics, candidate: TrackMetrics, alarms: Sequence[str]
+) -> str:
+    """Say what the candidate does wrong beyond doubt, or nothing."""
+    if alarms:
+        return f"alarm {', '.join(alarms)} is in ALARM"
+    lower = 100 * rate_lower_bound(candidate.errors, candidate.requests)
+    if candidate.errors >= MIN_ERRORS and lower > policy.max_error_percent:
+        return (
+            f"errors: {candidate.errors} of the candidate's {candidate.requests} requests failed, "
+            f"more than {lower:.2f} % with 95 % confidence; {policy.max_error_percent:g} % allowed"
+        )
+    if slower(policy, stable, candidate, stable.latency_upper_ms, candidate.latency_lower_ms):
+        return (
+            f"latency: the candidate's p95 is over {candidate.latency_lower_ms:.1f} ms and the "
+            f"stable version's under {stable.latency_upper_ms:.1f} ms (95 % confidence each); "
+            f"{policy.max_latency_ratio:g} times as long allowed"
+        )
+    return ""
+
+
+def suspected_harm(policy: CanaryPolicy, stable: TrackMetrics, candidate: TrackMetrics) -> str:
+    """Say what the candidate seems to do wrong, as measured, or nothing."""
+    if candidate.error_percent > policy.max_error_percent:
+        return (
+            f"errors: {candidate.error_percent:.2f} % of the candidate's requests failed, "
+            f"{policy.max_error_percent:g} % allowed"
+        )
+    if slower(policy, stable, candidate, stable.latency_ms, candidate.latency_ms):
+        return (
+            f"latency: the candidate's p95 is {candidate.latency_ms:.1f} ms, the stable version's "
+            f"{stable.latency_ms:.1f} ms; {policy.max_latency_ratio:g} times as long allowed"
+        )
+    return ""
+
+
+def slower(
+    policy: CanaryPolicy,
+    stable: TrackMetrics,
+    candidate: TrackMetrics,
+    stable_ms: float,
+    candidate_ms: float,
+) -> bool:
+    """Compare a latency of the candidate with one of the stable version."""
+    return (
+        min(stable.requests - stable.errors, candidate.requests - candidate.errors) >= MIN_REQUESTS
+        and candidate_ms > policy.max_latency_ratio * stable_ms
+        and candidate_ms - stable_ms >= MIN_LATENCY_DIFFERENCE_MS
+    )
+
+
+def idle(
+    policy: CanaryPolicy, step: Step, stable: TrackMetrics, candidate: TrackMetrics
+) -> Decision:
+    """Decide without enough requests: no traffic is no verdict."""
+    seen = (
+        f"{stable.requests} requests of the stable version and {candidate.requests} of the "
+        f"candidate, {MIN_REQUESTS} of each wanted"
+    )
+    patient = step.age_seconds < IDLE * policy.bake_seconds
+    if patient or policy.when_idle == "hold" or suspected_harm(policy, stable, candidate):
+        return Hold(pause(policy, step), seen)
+    return forward(policy, step, f"{seen}; rollout.when_idle is 'promote'")
+
+
+def forward(policy: CanaryPolicy, step: Step, reason: str) -> TakeStep | Promote:
+    """Take the next step, or promote after the last."""
+    for percent in policy.steps_percent:
+        if percent > step.percent:
+            return TakeStep(percent, reason)
+    return Promote(reason)
+
+
+def pause(policy: CanaryPolicy, step: Step) -> float:
+    """Choose when to look again, in seconds: often while young, hourly when old.
+
+    Looks thin out with the step's age, so that a rollout may hold for months within the events
+    that an execution's history has room for.
+    """
+    return min(max(policy.bake_seconds / 5, step.age_seconds / 10, 2.0), 3600.0)
