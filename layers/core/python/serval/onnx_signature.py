@@ -65,14 +65,21 @@ def _specs(
             specs.append(_spec(value))
         except ValueError as problem:
             reasons.append(f"{role} {value.name!r} {problem}")
+    names = [spec.name for spec in specs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        reasons.append(f"{role} {repeated[0]!r} is there more than once")
     return tuple(specs)
 
 
 def _spec(value: ValueInfoProto) -> TensorSpec:
+    if not value.name or not isinstance(value.name, str):  # bytes: not UTF-8
+        raise ValueError("has no name in UTF-8")
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         said = str(kind or "value without a type").removesuffix("_type").replace("_", " ")
-        raise ValueError(f"is a {said}, a tensor expected: {ADVICE.get(kind, 'export its type')}")
+        raise ValueError(
+            f"is of kind {said}, a tensor expected: {ADVICE.get(kind, 'export its type')}"
+        )
     tensor = value.type.tensor_type
     datatype = V2_DATATYPES.get(tensor.elem_type)
     if datatype is None:

@@ -149,7 +149,8 @@ def _outside(tensors: Any) -> Iterator[TensorProto]:
 
 
 def _external(tensor: TensorProto) -> dict[str, str]:
-    return {entry.key: entry.value for entry in tensor.external_data}
+    # Texts that are not UTF-8 come as bytes, whose repr is no path of the bundle.
+    return {entry.key: f"{entry.value}" for entry in tensor.external_data}
 
 
 def _external_reason(tensor: TensorProto, artifact: str, sizes: Mapping[str, int]) -> str | None:

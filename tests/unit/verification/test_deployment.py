@@ -1,0 +1,81 @@
+"""What is deployed, against what a bundle needs."""
+
+import pytest
+
+from serval.bundle import Bundle, Compute
+from serval.settings import RegisterSettings
+from serval.verification.deployment import Deployment
+
+MEBIBYTE = 2**20
+STAGE = Deployment({"*": 1024, "digits": 1769}, 512)
+
+
+def bundle(name: str = "iris", **compute: object) -> Bundle:
+    return Bundle(name=name, compute=Compute(**compute))  # type: ignore[arg-type]
+
+
+def test_the_deployment_is_read_from_the_settings():
+    environment = {
+        "AWS_REGION": "eu-central-1",
+        "REGISTRY_TABLE": "t",
+        "ARTIFACT_BUCKET": "b",
+        "FUNCTIONS": '{"*": 1024, "digits": 1769}',
+    }
+
+    assert Deployment.from_settings(RegisterSettings.from_environment(environment)) == STAGE
+
+
+@pytest.mark.parametrize(
+    "served", [bundle(), bundle("digits"), bundle("digits", memory_mib=1769)], ids=str
+)
+def test_a_light_model_is_served_as_it_stands(served: Bundle):
+    assert STAGE.reasons(served, 100 * MEBIBYTE) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "deployed"),
+    [
+        (bundle(memory_mib=512), "is not deployed"),
+        (bundle("digits", memory_mib=512), "has 1769 MiB"),
+    ],
+)
+def test_another_memory_needs_a_deploy(asked: Bundle, deployed: str):
+    assert STAGE.reasons(asked, 1) == [
+        f"compute.memory_mib: 512 needs a function of the model's own, which {deployed}: "
+        "put the bundle into models/ and run `cdk deploy`"
+    ]
+
+
+def test_a_fleet_needs_a_deploy():
+    (found,) = STAGE.reasons(bundle(target="fleet", fleet="gpu"), 1)
+
+    assert "runs on fleet 'gpu', which this stage does not have" in found
+    assert "run `cdk deploy`" in found
+
+
+def test_two_versions_must_fit_the_memory():
+    largest = int((1024 - 200) / 5 * MEBIBYTE)
+
+    assert STAGE.reasons(bundle(), largest) == []
+    (found,) = STAGE.reasons(bundle(), largest + MEBIBYTE)
+    assert "need 1029 MiB of memory and the function has 1024" in found
+    assert "set 'compute: {memory_mib: 1029}', put the bundle into models/" in found
+
+
+def test_a_model_s_own_function_is_what_counts():
+    assert STAGE.reasons(bundle("digits"), 250 * MEBIBYTE) == []
+    assert len(STAGE.reasons(bundle("iris"), 250 * MEBIBYTE)) == 1
+
+
+def test_a_model_past_lambda_is_sent_to_a_fleet():
+    found = STAGE.reasons(bundle(), 3000 * MEBIBYTE)
+
+    assert "Lambda ends at 10240 MiB; use 'compute: {target: fleet}'" in found[0]
+
+
+def test_two_versions_must_fit_the_ephemeral_storage():
+    large = Deployment({"*": 10_240}, 512)
+
+    assert large.reasons(bundle(), 256 * MEBIBYTE) == []
+    (found,) = large.reasons(bundle(), 257 * MEBIBYTE)
+    assert "need 514 MiB of ephemeral storage and the function has 512" in found
