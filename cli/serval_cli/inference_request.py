@@ -40,11 +40,11 @@ def build_request(value: Any, inputs: Sequence[Mapping[str, Any]]) -> dict[str, 
 def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
     """Build a tensor; one row may leave out the axis of rows."""
     name, expected = spec["name"], spec["shape"]
-    shape = shape_of(name, data)
-    if len(shape) == len(expected) - 1 and expected[0] in (-1, 1):
-        shape = [1, *shape]
+    given = shape_of(name, data)
+    is_row = len(given) == len(expected) - 1 and expected[0] in (-1, 1)
+    shape = [1, *given] if is_row else given
     if not fits(shape, expected):
-        raise CommandFailed(f"input {name!r}: the data has shape {shape}, {expected} expected")
+        raise CommandFailed(f"input {name!r}: the data has shape {given}, {expected} expected")
     return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flat(data)}
 
 

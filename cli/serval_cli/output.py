@@ -1,6 +1,7 @@
 """What commands print: results on stdout, everything else on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +11,15 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+PIPE_COLUMNS = 160
+
 
 def show(value: Any, view: Callable[[Any], RenderableType], *, as_json: bool) -> None:
     """Print a result: as JSON, or as its view shows it to people."""
     if as_json:
         typer.echo(json.dumps(value, indent=2))
     else:
-        # Long words stay whole, so that a key or an address can be copied.
-        Console(markup=False, highlight=False).print(view(value), soft_wrap=False)
+        results().print(view(value), soft_wrap=True)
 
 
 def note(text: str) -> None:
@@ -29,6 +31,14 @@ def complain(text: str) -> None:
     """Say why the command failed."""
     console = errors()
     console.print(Text("error: ", style="bold red") + Text(text), soft_wrap=True)
+
+
+def results() -> Console:
+    """Give the console on stdout; in a pipe or a file lines are long."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_COLUMNS
+    return console
 
 
 def errors() -> Console:

@@ -8,7 +8,7 @@ is described by the outputs of its stacks and reached with the user's credential
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.keys import ApiKeyStore
 from serval.aws.registry import DynamoDBRegistry
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 LOCAL, DEFAULT = "local", "prod"
+SETTINGS = {
+    "user_agent_extra": "serval-cli",
+    "connect_timeout": 10,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+}
 STAGE_NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 
 
@@ -42,21 +47,15 @@ class Stage:
 
     def client(self, service: str, **settings: Any) -> Any:
         """Give an AWS client."""
-        return self.session.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.local.aws_endpoint_url if self.local else None,
-            config=self._config(settings),
-        )
+        return self._connect(self.session.client, service, settings)
 
     @cached_property
     def table(self) -> "Table":
         """The registry table."""
-        resource = self.session.resource(
-            "dynamodb",
-            endpoint_url=self.local.aws_endpoint_url if self.local else None,
-            config=self._config({}),
+        table: Table = self._connect(self.session.resource, "dynamodb", {}).Table(
+            self.output("storage", "RegistryTableName")
         )
-        return resource.Table(self.output("storage", "RegistryTableName"))
+        return table
 
     @property
     def registry(self) -> DynamoDBRegistry:
@@ -126,9 +125,19 @@ class Stage:
             "or start one on this machine (`serval local up --detach`)"
         )
 
-    def _config(self, settings: Mapping[str, Any]) -> Config:
-        laptop: dict[str, Any] = {"proxies": {}} if self.local else {}
-        return Config(user_agent_extra="serval-cli", **laptop, **settings)
+    def _connect(self, make: Callable[..., Any], service: str, settings: Mapping[str, Any]) -> Any:
+        # The laptop's stage is never behind a proxy.
+        own: dict[str, Any] = {"proxies": {}} if self.local else {}
+        try:
+            return make(
+                service,
+                endpoint_url=self.local.aws_endpoint_url if self.local else None,
+                config=Config(**{**SETTINGS, **own, **settings}),
+            )
+        except ValueError as error:
+            if isinstance(error, BotoCoreError):
+                raise
+            raise CommandFailed(f"{error}: look at AWS_ENDPOINT_URL") from None
 
 
 def find_stage(name: str | None) -> Stage:
@@ -152,7 +161,8 @@ def find_stage(name: str | None) -> Stage:
             raise CommandFailed(absent(local))
         if local is not None:
             note(f"stage {DEFAULT!r}: the local stage ({local.source}) does not answer")
-    return Stage(name or DEFAULT, boto3.Session())
+    # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and CDK know both.
+    return Stage(name or DEFAULT, boto3.Session(region_name=os.environ.get("AWS_REGION")))
 
 
 def absent(local: LocalStage | None) -> str:

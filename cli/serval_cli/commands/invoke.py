@@ -45,7 +45,7 @@ def invoke(
         )
     # An invocation that is repeated unasked would run the function twice.
     client = found.client(
-        "lambda", read_timeout=LONGEST_RUN_SECONDS + 10, retries={"max_attempts": 0}
+        "lambda", read_timeout=LONGEST_RUN_SECONDS + 10, retries={"total_max_attempts": 1}
     )
     answer = client.invoke(
         FunctionName=functions[function], Payload=json.dumps(payload).encode(), LogType="Tail"
