@@ -3,6 +3,7 @@
 import json
 from typing import cast
 
+from aws_cdk import Stack
 from aws_cdk.aws_apigatewayv2 import (
     CfnStage,
     HttpApi,
@@ -15,6 +16,7 @@ from aws_cdk.aws_apigatewayv2 import (
     ThrottleSettings,
 )
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from aws_cdk.aws_iam import ServicePrincipal
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
@@ -36,6 +38,7 @@ ACCESS_LOG = {
     "integrationError": "$context.integrationErrorMessage",
     "authorizerError": "$context.authorizer.error",
 }
+DEFAULT = "$default"
 CHECKED_INSIDE = (
     "every function checks API keys itself: errors keep the protocol's shape, a key's scope is"
     " held against the model in the path, no authorizer is billed (docs/decisions/0004)"
@@ -81,11 +84,20 @@ class ServalHttpApi(Construct):
             )
             if self._authorization.authentication == "key":
                 acknowledge(route, {"AwsSolutions-APIG4": CHECKED_INSIDE})
+        if DEFAULT in keys:
+            # The integration's permission is for `stage/method/path`, and this route has neither.
+            function.function.add_permission(
+                "UnknownPaths",
+                principal=ServicePrincipal("apigateway.amazonaws.com"),
+                source_arn=Stack.of(self).format_arn(
+                    service="execute-api", resource=self.api.api_id, resource_name=f"*/{DEFAULT}"
+                ),
+            )
 
 
 def route_key(key: str) -> HttpRouteKey:
     """Read a route key as API Gateway writes it."""
-    if key == "$default":
+    if key == DEFAULT:
         return HttpRouteKey.DEFAULT
     method, path = key.split(" ")
     return HttpRouteKey.with_(path, HttpMethod[method])

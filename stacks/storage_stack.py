@@ -11,7 +11,11 @@ from stacks.stage import Stage
 
 
 class StorageStack(Stack):
-    """The buckets and the registry; all are kept when the stack goes."""
+    """The buckets and the registry; all are kept when the stack goes.
+
+    Other stacks refer to them by exports (``defaultCrossStackReferences`` in cdk.json is
+    ``strong``), so that nothing which is in use can be removed.
+    """
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
         super().__init__(

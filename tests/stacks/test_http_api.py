@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,20 @@ def test_every_documented_operation_has_a_route(prod: Synthesised) -> None:
         for method in operations.keys() & {"get", "post", "put", "delete"}:
             key = f"{method.upper()} {path}"
             assert any(re.fullmatch(pattern, key) for pattern in patterns), key
+
+
+def test_the_gateway_may_call_the_function_of_every_route(prod: Synthesised) -> None:
+    allowed: dict[str, set[str]] = {}
+    for permission in prod.properties("AWS::Lambda::Permission"):
+        if permission["Principal"] == "apigateway.amazonaws.com":
+            function = permission["FunctionName"]["Fn::GetAtt"][0]
+            _, parts = permission["SourceArn"]["Fn::Join"]
+            allowed.setdefault(function, set()).add(parts[-1])
+    for key, name in leads_to(prod).items():
+        # As API Gateway names the caller: stage, method and path, or stage and $default.
+        caller = "/$default/" + key.replace(" ", "")
+        patterns = allowed[prod.functions[name]]
+        assert any(fnmatchcase(caller, pattern) for pattern in patterns), (key, patterns)
 
 
 def test_functions_get_payload_2_0(prod: Synthesised) -> None:
