@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from serval.loaded import Limits
 from serval.routes import Route
-from tests.fakes.inference import Bench, bench, event, identity, plus, signature
+from tests.fakes.inference import Bench, bench, event, graph, identity, plus, signature
 
 TWO_COLUMNS = signature("FP32", [-1, 2])
 
@@ -261,6 +262,55 @@ def test_requests_are_counted_by_track(ready: Bench) -> None:
         counts[metric["Track"]] = counts.get(metric["Track"], 0) + metric["Requests"]
     assert sum(counts.values()) == 40
     assert counts.keys() == {"stable", "candidate"}
+
+
+def failing(addend: float) -> bytes:
+    """Give a model that fails on rows whose first value is not 0: an index out of bounds."""
+    shape = ["rows", 2]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["y"]),
+    ]
+    table = helper.make_tensor("table", TensorProto.FLOAT, [1], [addend])
+    return graph(
+        [("x", TensorProto.FLOAT, shape)], [("y", TensorProto.FLOAT, shape)], nodes, [table]
+    )
+
+
+def test_what_a_candidate_cannot_answer_the_stable_version_does(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", failing(7), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 100, "rollout-1", 2)
+    served = [
+        ready.endpoint.reply(event("adder", document(data=[value, 0])))["headers"]
+        for value in (0, 5)
+    ]
+    ready.endpoint.metrics.flush()
+    counts = [json.loads(line) for line in ready.printed]
+    assert [headers["serval-model-version"] for headers in served] == ["2", "1"]
+    assert sum(count["Errors"] for count in counts if count["Track"] == "candidate") == 1
+    assert "candidate" in json.loads(ready.log[0])
+
+
+def test_a_version_asked_for_by_number_answers_for_itself(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", failing(7), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 100, "rollout-1", 2)
+    sent = event("adder", document(data=[5, 0]), version="2")
+    assert "the model refuses these inputs" in refusal(ready.endpoint.reply(sent), 400)
+
+
+def test_what_no_version_can_answer_is_the_clients_own_error(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", plus(2), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 100, "rollout-1", 2)
+    assert refusal(ready.endpoint.reply(event("adder", document(data=[1]))), 400)
+    ready.endpoint.metrics.flush()
+    assert ready.printed == []
+
+
+def test_a_candidate_that_cannot_be_loaded_fails_nobody(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", plus(2), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 100, "rollout-1", 2)
+    del ready.edge.artifacts["adder", "2"]
+    assert answer(ready.endpoint.reply(event("adder", document())))["model_version"] == "1"
 
 
 def test_a_crash_counts_as_an_error_and_is_not_hidden(ready: Bench) -> None:

@@ -22,8 +22,11 @@ from serval.protocol.content import (
     inflate,
 )
 from serval.protocol.response import write_response
+from serval.routes import Track
 
 Event = Mapping[str, Any]
+Headers = Mapping[str, str]
+"""Names in lower case."""
 Reply = dict[str, Any]
 
 
@@ -45,37 +48,71 @@ class InferEndpoint:
         headers = {name.lower(): value for name, value in event["headers"].items()}
         try:
             route = self.admission.admit(headers, model)
-            target = choose(
-                route,
-                parameters.get("version") or headers.get("serval-model-version"),
-                headers.get("serval-affinity") or event["requestContext"]["requestId"],
-            )
+            wanted = parameters.get("version") or headers.get("serval-model-version")
+            affinity = headers.get("serval-affinity") or event["requestContext"]["requestId"]
+            target = choose(route, wanted, affinity)
         except ServalError as error:
             return self._refuse(error)
-        return self._infer(event, headers, model, target)
+        by_route = wanted is None and target.track == "candidate"
+        return self._infer(event, headers, model, target, route.stable if by_route else None)
 
-    def _infer(self, event: Event, headers: Mapping[str, str], model: str, target: Target) -> Reply:
-        """Load, run, write; count the request for its track."""
+    def _infer(
+        self,
+        event: Event,
+        headers: Headers,
+        model: str,
+        target: Target,
+        fallback: str | None,
+    ) -> Reply:
+        """Answer and count the request for its track.
+
+        ``fallback`` is the stable version when the route chose its candidate: what a candidate
+        cannot answer, the stable version does, so that a rollout fails nobody's request.
+        """
         try:
-            cold = (model, target.version) not in self.inference.loaded
-            loaded = self.inference.load(model, target.version)
-            started = self.clock()
-            body = body_of(event.get("body"), bool(event.get("isBase64Encoded")))
-            if encoding := headers.get("content-encoding"):
-                body = inflate(body if isinstance(body, bytes) else body.encode(), encoding)
-            length = headers.get("inference-header-content-length")
-            answer = self.inference.answer(loaded, body, length)
-            reply = success(answer, loaded, headers.get("accept-encoding", ""), cold=cold)
+            reply, latency_ms = self._attempt(event, headers, model, target.version)
         except ServalError as error:
-            if status_of(error) >= 500:
-                self.metrics.failed(model, target.track)
-            return self._refuse(error)
+            if fallback is not None:
+                return self._answer_instead(event, headers, model, fallback, error)
+            return self._fail(model, target.track, error)
         except BaseException:
             self.metrics.failed(model, target.track)
             self.metrics.flush()
             raise
-        self.metrics.answered(model, target.track, (self.clock() - started) * 1e3)
+        self.metrics.answered(model, target.track, latency_ms)
         return reply
+
+    def _answer_instead(
+        self, event: Event, headers: Headers, model: str, stable: str, failure: ServalError
+    ) -> Reply:
+        """Answer by the stable version; if it can, the candidate's failure was its own."""
+        try:
+            reply, _ = self._attempt(event, headers, model, stable)
+        except ServalError as error:
+            return self._fail(model, "stable", error)
+        self.metrics.failed(model, "candidate")
+        self.log(json.dumps({"level": "WARNING", "model": model, "candidate": str(failure)}))
+        return reply
+
+    def _attempt(
+        self, event: Event, headers: Headers, model: str, version: str
+    ) -> tuple[Reply, float]:
+        """Load, run, write; gives the reply and its milliseconds without loading."""
+        cold = (model, version) not in self.inference.loaded
+        loaded = self.inference.load(model, version)
+        started = self.clock()
+        body = body_of(event.get("body"), bool(event.get("isBase64Encoded")))
+        if encoding := headers.get("content-encoding"):
+            body = inflate(body if isinstance(body, bytes) else body.encode(), encoding)
+        answer = self.inference.answer(loaded, body, headers.get("inference-header-content-length"))
+        reply = success(answer, loaded, headers.get("accept-encoding", ""), cold=cold)
+        return reply, (self.clock() - started) * 1e3
+
+    def _fail(self, model: str, track: Track, error: ServalError) -> Reply:
+        """Give an error's reply; count it if it is ours."""
+        if status_of(error) >= 500:
+            self.metrics.failed(model, track)
+        return self._refuse(error)
 
     def _refuse(self, error: ServalError) -> Reply:
         """Give an error's reply, and log it if it is ours."""
