@@ -60,7 +60,7 @@ class Cdk:
         log = self._folder.logs / f"{step}.log"
         process = self._started.start(
             step,
-            [self._toolchain.cdk, *arguments, "--no-color"],
+            [str(self._toolchain.cdk), *arguments, "--no-color"],
             environment=self._environment,
             folder=where,
             output=subprocess.PIPE,

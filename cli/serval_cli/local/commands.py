@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from functools import partial
 from types import FrameType
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
 from serval_cli.local.state_folder import StateFolder
-from serval_cli.options import JsonOption, new_app
+from serval_cli.options import JsonOption, new_app, new_app
 from serval_cli.output import errors, note, show
 
 local_app = new_app("Run a stage on this machine.")
@@ -48,10 +49,13 @@ def up(
         signal.signal(ending, interrupt)
     with steps_on(errors()) as steps:
         access = dict(platform.up(steps, port=port, concurrency=concurrency))
-    local_json = str(platform.folder.local_json)
-    show(access | {"local_json": local_json} if not as_json else access, view_up, as_json=as_json)
-    if not detach:
-        stay(platform)
+    try:
+        show(access, partial(view_up, platform.folder), as_json=as_json)
+        if not detach:
+            stay(platform)
+    except KeyboardInterrupt:
+        platform.down()
+        note("Down; nothing is left running.")
 
 
 @local_app.command()
@@ -93,15 +97,10 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def stay(platform: Platform) -> None:
-    """Wait for Ctrl-C, and take the platform down then."""
+    """Wait until the platform is down, or raise ``StepFailed`` if nobody took it down."""
     note("Ctrl-C stops it.")
-    try:
-        while platform.running():
-            time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        platform.down()
-        note("Down; nothing is left running.")
-        return
+    while platform.running():
+        time.sleep(WATCH_SECONDS)
     if platform.folder.read() is not None:
         raise StepFailed("server", platform.folder.logs / "server.log", "ended by itself")
 
@@ -121,13 +120,13 @@ def describe(platform: Platform) -> dict[str, Any]:
     return found
 
 
-def view_up(access: dict[str, str]) -> RenderableType:
+def view_up(folder: StateFolder, access: dict[str, str]) -> RenderableType:
     """Show where to call."""
     return Group(
         Text(f"API      {access['api_url']}"),
         Text(f"API key  {access['api_key']}"),
         Text(f"AWS      {access['aws_endpoint_url']} ({access['region']})"),
-        Text(f"All of it is in {access['local_json']}."),
+        Text(f"All of it is in {folder.local_json}."),
         Text(EPHEMERAL, style="yellow"),
     )
 

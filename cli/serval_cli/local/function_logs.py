@@ -45,15 +45,18 @@ def lines(
     group = log_group(record, function)
     start, shown = 0, 0
     while True:
-        events = list(since(client, group, start))
         # The last millisecond is read again: lines may have joined it.
-        yield from events[shown:]
-        if events:
-            start = events[-1]["timestamp"]
+        events = list(since(client, group, start))
+        new = events[shown:]
+        yield from new
+        if new:
+            start = new[-1]["timestamp"]
             shown = sum(event["timestamp"] == start for event in events)
-        if not follow:
+        elif follow:
+            again(POLL_SECONDS)
+        else:
+            # Not after the first answer: the emulator gives at most 10,000 lines at a time.
             return
-        again(POLL_SECONDS)
 
 
 def since(client: "CloudWatchLogsClient", group: str, start: int) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, Self
 
 from rich.console import Console
@@ -14,21 +14,11 @@ Detail = Callable[[str], None]
 class Steps(Protocol):
     """Shows steps, of which several may be under way at a time."""
 
-    def step(self, name: str) -> "StepContext":
+    def step(self, name: str) -> AbstractContextManager[Detail]:
         """Show a step until the context ends; gives what shows a detail of it."""
 
     def note(self, text: str) -> None:
         """Say something beside the steps."""
-
-
-class StepContext(Protocol):
-    """A step under way."""
-
-    def __enter__(self) -> Detail:
-        """Begin the step."""
-
-    def __exit__(self, *failure: object) -> bool | None:
-        """End the step."""
 
 
 class PlainSteps:

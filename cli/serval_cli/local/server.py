@@ -77,7 +77,7 @@ def start(
     """Start the emulator and wait until it answers."""
     temporary.mkdir(mode=0o700, parents=True)
     command = [
-        toolchain.emulator_python,
+        str(toolchain.emulator_python),
         "-m",
         "serval_cli.local.launcher",
         "--python",
@@ -93,20 +93,27 @@ def start(
             folder=PYTHON_SOURCES,
             output=output,
         )
-    await_ready(process, port, log)
+    # Written once the port is its own: until then, another emulator may answer there.
+    await_ready(process, port, temporary / f"ministack-{port}.pid", log)
     return process
 
 
-def await_ready(process: subprocess.Popen[str], port: int, log: Path) -> None:
-    """Wait until the emulator answers, or raise ``StepFailed``."""
+def await_ready(process: subprocess.Popen[str], port: int, own: Path, log: Path) -> None:
+    """Wait until the file is there and the emulator answers, or raise ``StepFailed``."""
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(trust_env=False, timeout=5) as client:
         while process.poll() is None and time.monotonic() < deadline:
-            try:
-                client.get(f"http://{HOST}:{port}/_ministack/health").raise_for_status()
+            if own.exists() and answers(client, port):
                 return
-            except httpx.HTTPError:
-                time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
     ended = process.returncode
     reason = f"no answer in {READY_SECONDS:.0f} s" if ended is None else f"ended with {ended}"
     raise StepFailed(NAME, log, reason)
+
+
+def answers(client: httpx.Client, port: int) -> bool:
+    """Ask an emulator for its health."""
+    try:
+        return client.get(f"http://{HOST}:{port}/_ministack/health").is_success
+    except httpx.HTTPError:
+        return False

@@ -32,7 +32,7 @@ class StartedProcesses:
     def start(
         self,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[str],
         *,
         environment: Mapping[str, str],
         folder: Path,

@@ -17,6 +17,7 @@ from serval_cli.local.launcher import (
     layers,
     logs_wait,
     response_limit,
+    shutdown,
 )
 from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
 
@@ -31,6 +32,7 @@ PATCHES = (
     bucket_tags,
     custom_resources,
     layers,
+    shutdown,
 )
 
 
@@ -48,6 +50,7 @@ def patched(options: argparse.Namespace) -> Emulator:
     bucket_tags.apply(emulator)
     custom_resources.apply(emulator)
     layers.apply(emulator, Path(tempfile.gettempdir()) / "layers")
+    shutdown.apply(emulator)
     return emulator
 
 

@@ -16,11 +16,12 @@ class WrongEmulator(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """Modules whose private names the patches replace."""
+    """Modules of the emulator and of its web server, whose names the patches replace."""
 
     app: Any
     cloudwatch: Any
     custom_resource: Any
+    hypercorn_config: Any
     lambda_runtime: Any
     lambda_svc: Any
     provisioners: Any
@@ -38,6 +39,7 @@ class Emulator:
             custom_resource=importlib.import_module(
                 "ministack.services.cloudformation.custom_resource"
             ),
+            hypercorn_config=importlib.import_module("hypercorn.config"),
             lambda_runtime=importlib.import_module("ministack.core.lambda_runtime"),
             lambda_svc=importlib.import_module("ministack.services.lambda_svc"),
             provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),

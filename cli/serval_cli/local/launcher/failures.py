@@ -10,9 +10,7 @@ NAMES = (
     "lambda_runtime/_PYTHON_WORKER_SCRIPT",
     "lambda_svc/_execute_function_warm",
 )
-REPORTED = (
-    'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})'
-)
+REPORTED = 'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})'
 """What the worker says of an exception; the emulator then ends the worker."""
 INSTEAD = (
     'json.dumps({"status": "ok", "result": None, "trace": traceback.format_exc(), "failure": {'

@@ -1,0 +1,50 @@
+"""How to reach the laptop stage: what ``local.json`` says, and that it is true."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from serval.aws.keys import ApiKeyStore
+from serval.keys import ALL_MODELS
+from serval_cli.local.aws_client import CONFIG, REGION, session
+from serval_cli.local.log_files import StepFailed
+from serval_cli.local.outputs import Outputs
+from serval_cli.local.state_folder import StateFolder
+
+KEY_NAME = "local"
+ANSWER_SECONDS = 60.0
+
+
+def access(folder: StateFolder, endpoint: str, outputs: Outputs) -> dict[str, str]:
+    """Say how to reach a deployed stage; gives what ``local.json`` holds."""
+    return {
+        "api_url": outputs.api_url(endpoint),
+        "api_key": api_key(folder.local_json, endpoint, outputs.registry_table),
+        "aws_endpoint_url": endpoint,
+        "region": REGION,
+        "artifact_bucket": outputs.artifact_bucket,
+        "data_bucket": outputs.data_bucket,
+    }
+
+
+def api_key(local_json: Path, endpoint: str, registry_table: str) -> str:
+    """Keep the key of a stage that was up before, or create one for all models."""
+    if local_json.exists():
+        return str(json.loads(local_json.read_text())["api_key"])
+    resource = session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
+    text, _ = ApiKeyStore(resource.Table(registry_table)).create(KEY_NAME, [ALL_MODELS])
+    return text
+
+
+def await_answer(reach: Mapping[str, str], log: Path) -> None:
+    """Call the API once, which also starts its first worker, or raise ``StepFailed``."""
+    url = f"{reach['api_url']}/v2/health/live"
+    headers = {"authorization": f"Bearer {reach['api_key']}"}
+    try:
+        answer = httpx.get(url, headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        raise StepFailed("answer", log, f"{url}: {error!r}") from error
+    if not answer.is_success:
+        raise StepFailed("answer", log, f"{url} gave {answer.status_code}: {answer.text[:500]}")

@@ -1,0 +1,80 @@
+"""The steps of ``up``, each shown while it is under way."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from serval_cli.local import server
+from serval_cli.local.access import access, await_answer
+from serval_cli.local.cdk import Cdk
+from serval_cli.local.outputs import Outputs
+from serval_cli.local.progress import Steps
+from serval_cli.local.started import StartedProcesses
+from serval_cli.local.state_folder import StateFolder
+from serval_cli.local.toolchain import Toolchain
+
+
+@dataclass(frozen=True, slots=True)
+class BringUp:
+    """Brings one stage up, or up to date."""
+
+    steps: Steps
+    toolchain: Toolchain
+    folder: StateFolder
+    started: StartedProcesses
+    endpoint: str
+
+    def start(self, concurrency: int) -> None:
+        """Start and bootstrap the emulator while the CDK app is synthesised."""
+
+        def serve() -> None:
+            self._serve(concurrency)
+            with self.steps.step("bootstrap: what CDK deployments need") as detail:
+                self._cdk().bootstrap(detail)
+
+        self._together(serve, self.synthesise)
+
+    def synthesise(self) -> None:
+        """Run the CDK app."""
+        with self.steps.step("synth: run the CDK app") as detail:
+            self._cdk().synthesise(detail)
+
+    def deploy(self) -> Mapping[str, str]:
+        """Deploy what was synthesised and see that it answers; gives what ``local.json`` holds."""
+        with self.steps.step("deploy: the stacks, through CloudFormation") as detail:
+            self._cdk().deploy(detail)
+        outputs = Outputs.read(self.endpoint)
+        reach = access(self.folder, self.endpoint, outputs)
+        with self.steps.step("answer: ask the API for its health"):
+            await_answer(reach, self._server_log())
+        self.folder.write_local_json(reach)
+        self.started.deployed(outputs.functions)
+        return reach
+
+    def _serve(self, concurrency: int) -> None:
+        with self.steps.step("server: start the AWS emulator"):
+            server.start(
+                self.started,
+                self.toolchain,
+                port=int(self.endpoint.rpartition(":")[2]),
+                temporary=self.folder.temporary,
+                log=self._server_log(),
+                concurrency=concurrency,
+            )
+
+    def _together(self, *tasks: Callable[[], None]) -> None:
+        """Run tasks at the same time; when one fails, what the others started is ended."""
+        with ThreadPoolExecutor(len(tasks)) as pool:
+            try:
+                for task in as_completed([pool.submit(task) for task in tasks]):
+                    task.result()
+            except BaseException:
+                self.started.end()
+                raise
+
+    def _cdk(self) -> Cdk:
+        return Cdk(self.toolchain, self.folder, self.started, self.endpoint)
+
+    def _server_log(self) -> Path:
+        return self.folder.logs / f"{server.NAME}.log"

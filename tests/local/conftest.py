@@ -1,0 +1,99 @@
+"""One stage for all of these tests: the real stacks on the embedded platform.
+
+``SERVAL_TEST_STATE`` names the state folder of one that already runs, which saves its start.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.state_folder import StateFolder
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ("iris", "digits", "diabetes")
+
+
+@dataclass(frozen=True)
+class LocalStage:
+    """A running stage: what its ``local.json`` says, and the CLI to work on it."""
+
+    state: Path
+    api_url: str
+    api_key: str
+    aws_endpoint_url: str
+    region: str
+    artifact_bucket: str
+    data_bucket: str
+
+    @classmethod
+    def read(cls, state: Path) -> "LocalStage":
+        return cls(state, **json.loads((state / "local.json").read_text()))
+
+    def serval(self, *words: str) -> str:
+        """Run a command of the CLI on this stage; gives what it printed."""
+        return serval(self.state, *words)
+
+    def client(self, service: Any) -> Any:
+        return session().client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)
+
+    def functions(self) -> dict[str, str]:
+        """Give the physical name of each function."""
+        functions: dict[str, str] = json.loads(self.serval("local", "status", "--json"))[
+            "functions"
+        ]
+        return functions
+
+    def publish(self, model: str, artifact: bytes, datatype: str) -> str:
+        """Publish a bundle of an artifact alone and give its version."""
+        bundle = self.state / "bundles" / model
+        bundle.mkdir(parents=True, exist_ok=True)
+        (bundle / "model.onnx").write_bytes(artifact)
+        (bundle / "model.yaml").write_text(f"name: {model}\ndescription: Of {datatype}\n")
+        pushed = json.loads(self.serval("push", str(bundle), "--wait", "--json"))
+        return str(pushed["version"])
+
+
+def serval(state: Path, *words: str) -> str:
+    """Run a command of the CLI in a state folder."""
+    run = subprocess.run(
+        [sys.executable, "-m", "serval_cli.main", *words],
+        cwd=ROOT,
+        env=os.environ | {"SERVAL_STATE": str(state), "SERVAL_STAGE": "local"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, f"serval {' '.join(words)}:\n{run.stdout}{run.stderr}"
+    return run.stdout
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStage]:
+    """Give a running stage, and see that nothing of it is left in the end."""
+    if running := os.environ.get("SERVAL_TEST_STATE"):
+        yield LocalStage.read(Path(running).absolute())
+        return
+    state = tmp_path_factory.mktemp("stage")
+    serval(state, "local", "up", "--detach")
+    record = StateFolder(state).read()
+    assert record is not None
+    try:
+        yield LocalStage.read(state)
+    finally:
+        serval(state, "local", "down")
+    assert [group for group in record.processes if group.members()] == []
+    assert not (state / "temporary").exists()
+
+
+@pytest.fixture(scope="session")
+def published_models(stage: LocalStage) -> None:
+    """Publish the example models; those that are there already get no second version."""
+    for model in EXAMPLES:
+        stage.serval("push", f"models/{model}", "--wait")

@@ -1,0 +1,240 @@
+"""The embedded platform: what the launcher's patches promise, and what up, down and kill leave."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serval_cli.local.platform import EPHEMERAL
+from serval_cli.local.state_folder import StateFolder
+from tests.local.conftest import ROOT, LocalStage, serval
+
+PROBE = """
+import json, os, pathlib, sys, time
+import layered
+
+def handler(event, context):
+    if "fail" in event:
+        return {}[event["fail"]]
+    if "answer_bytes" in event:
+        return "x" * event["answer_bytes"]
+    if "metric" in event:
+        directive = {"Namespace": "Probe", "Dimensions": [[]], "Metrics": [{"Name": "Value"}]}
+        aws = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+        print(json.dumps({"_aws": aws, "Value": event["metric"]}))
+    time.sleep(event.get("seconds", 0))
+    return {
+        "pid": os.getpid(),
+        "python": sys.executable,
+        "environment": sorted(os.environ),
+        "layer": str(pathlib.Path(layered.__file__).resolve()),
+    }
+"""
+
+
+def zipped(name: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A function that says where it runs, and does as its event tells."""
+
+    client: Any
+    name: str
+
+    def invoke(self, **event: Any) -> dict[str, Any]:
+        answer = self.client.invoke(FunctionName=self.name, Payload=json.dumps(event))
+        value = json.loads(answer["Payload"].read())
+        return {"failed": "FunctionError" in answer, "value": value}
+
+
+@pytest.fixture(scope="module")
+def probe(stage: LocalStage) -> Iterator[Probe]:
+    client = stage.client("lambda")
+    layer = client.publish_layer_version(
+        LayerName="probe", Content={"ZipFile": zipped("python/layered.py", "")}
+    )
+    client.create_function(
+        FunctionName="probe",
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/probe",
+        Handler="handler.handler",
+        Code={"ZipFile": zipped("handler.py", PROBE)},
+        Layers=[layer["LayerVersionArn"]],
+        Timeout=30,
+    )
+    yield Probe(client, "probe")
+    client.delete_function(FunctionName="probe")
+
+
+def test_local_json_has_exactly_the_six_keys(stage: LocalStage) -> None:
+    document = json.loads((stage.state / "local.json").read_text())
+    assert sorted(document) == [
+        "api_key",
+        "api_url",
+        "artifact_bucket",
+        "aws_endpoint_url",
+        "data_bucket",
+        "region",
+    ]
+
+
+def test_nothing_listens_beyond_loopback(stage: LocalStage) -> None:
+    port = int(stage.aws_endpoint_url.rpartition(":")[2])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        way_out.connect(("192.0.2.1", 9))  # sends nothing; finds this machine's own address
+        address = way_out.getsockname()[0]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, port), timeout=5)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", 8883), timeout=5)
+
+
+def test_status_says_that_the_stage_is_ephemeral(stage: LocalStage) -> None:
+    status = json.loads(stage.serval("local", "status", "--json"))
+    assert status["running"] is True
+    assert status["api_url"] == stage.api_url
+    assert EPHEMERAL in stage.serval("local", "status").replace("\n", " ")
+
+
+def test_a_second_up_deploys_again_and_keeps_address_and_key(stage: LocalStage) -> None:
+    again = json.loads(stage.serval("local", "up", "--detach", "--json"))
+    assert LocalStage(stage.state, **again) == stage
+
+
+def test_functions_run_on_the_thin_interpreter_without_the_callers_environment(
+    probe: Probe,
+) -> None:
+    found = probe.invoke()["value"]
+    assert found["python"] == str(ROOT / "build/environments/functions/bin/python")
+    assert not {"PYTHONPATH", "VIRTUAL_ENV", "AWS_PROFILE"} & set(found["environment"])
+
+
+def test_an_exception_is_reported_as_lambda_does_and_the_worker_lives_on(
+    probe: Probe, stage: LocalStage
+) -> None:
+    pid = probe.invoke()["value"]["pid"]
+    failed = probe.invoke(fail="absent")
+    assert failed["failed"]
+    assert failed["value"]["errorType"] == "KeyError"
+    assert failed["value"]["errorMessage"] == "'absent'"
+    assert 'return {}[event["fail"]]' in failed["value"]["stackTrace"][-1]
+    assert probe.invoke()["value"]["pid"] == pid
+    events = stage.client("logs").filter_log_events(logGroupName="/aws/lambda/probe")["events"]
+    assert any("KeyError: 'absent'" in event["message"] for event in events)
+
+
+def test_answers_over_lambdas_limit_are_refused(probe: Probe) -> None:
+    assert not probe.invoke(answer_bytes=1_000_000)["failed"]
+    refused = probe.invoke(answer_bytes=7_000_000)
+    assert refused["value"]["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_invocations_above_the_limit_wait_for_eight_workers_that_share_the_layer(
+    probe: Probe,
+) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: probe.invoke(seconds=0.2)["value"], range(20)))
+    assert 1 < len({answer["pid"] for answer in answers}) <= 8
+    assert len({answer["layer"] for answer in answers}) == 1
+
+
+def test_metrics_that_a_function_prints_are_in_cloudwatch(probe: Probe, stage: LocalStage) -> None:
+    probe.invoke(metric=[1, 2, 6])
+    data = stage.client("cloudwatch").get_metric_statistics(
+        Namespace="Probe",
+        MetricName="Value",
+        StartTime="2020-01-01",
+        EndTime="2100-01-01",
+        Period=3600,
+        Statistics=["Sum", "SampleCount"],
+    )["Datapoints"]
+    assert [(point["Sum"], point["SampleCount"]) for point in data] == [(9, 3)]
+
+
+def test_templates_set_cors_and_bucket_tags(stage: LocalStage) -> None:
+    cors = {"AllowOrigins": ["https://example.org"], "AllowMethods": ["GET"]}
+    api = {"Name": "cors", "ProtocolType": "HTTP", "CorsConfiguration": cors}
+    bucket = {"BucketName": "tagged", "Tags": [{"Key": "stage", "Value": "local"}]}
+    resources = {
+        "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": api},
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": bucket},
+    }
+    cloudformation = stage.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="patched", TemplateBody=json.dumps({"Resources": resources})
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="patched")
+    tags = stage.client("s3").get_bucket_tagging(Bucket="tagged")["TagSet"]
+    assert tags == [{"Key": "stage", "Value": "local"}]
+    api_id = cloudformation.describe_stack_resource(StackName="patched", LogicalResourceId="Api")[
+        "StackResourceDetail"
+    ]["PhysicalResourceId"]
+    preflight = httpx.options(
+        f"{stage.aws_endpoint_url}/_aws/execute-api/{api_id}/$default/",
+        headers={"origin": "https://example.org", "access-control-request-method": "GET"},
+    )
+    assert preflight.headers["access-control-allow-origin"] == "https://example.org"
+
+
+def test_logs_of_a_function_are_printed_in_order(stage: LocalStage) -> None:
+    httpx.get(f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=60)
+    lines = [
+        json.loads(line)
+        for line in stage.serval("local", "logs", "describe", "--json").splitlines()
+    ]
+    assert any(line["message"].startswith("REPORT RequestId") for line in lines)
+    times = [line["timestamp"] for line in lines]
+    assert times == sorted(times)
+
+
+def test_an_unknown_function_is_refused_with_those_there_are(stage: LocalStage) -> None:
+    with pytest.raises(AssertionError, match="the stage has describe, infer, infer-digits"):
+        stage.serval("local", "logs", "inferr")
+
+
+def test_after_a_kill_status_says_what_is_lost_and_up_starts_afresh(tmp_path: Path) -> None:
+    """A stage of its own, in the foreground, which Ctrl-C ends with all its processes."""
+    up = [sys.executable, "-m", "serval_cli.main", "local", "up"]
+    environment = os.environ | {"SERVAL_STATE": str(tmp_path)}
+    serval(tmp_path, "local", "up", "--detach")
+    record = StateFolder(tmp_path).read()
+    assert record is not None
+    (server,) = record.processes
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(AssertionError, match="killed, and what it stored is gone"):
+        serval(tmp_path, "local", "status")
+    foreground = subprocess.Popen(
+        up, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert foreground.stderr is not None
+    said = []
+    for line in foreground.stderr:
+        said.append(line)
+        if "Ctrl-C stops it" in line:
+            break
+    assert "was killed: starting afresh." in said[0]
+    assert server.members() == []
+    again = StateFolder(tmp_path).read()
+    assert again is not None
+    foreground.send_signal(signal.SIGINT)
+    foreground.communicate(timeout=60)
+    assert foreground.returncode == 0
+    assert [group for group in again.processes if group.members()] == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "logs"]

@@ -1,0 +1,250 @@
+"""The launcher's patches, against a stand-in for the emulator's modules."""
+
+import ast
+import io
+import json
+import sys
+import threading
+import traceback
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from serval_cli.local.launcher import (
+    bucket_tags,
+    concurrency,
+    cors,
+    custom_resources,
+    failures,
+    interpreters,
+    layers,
+    logs_wait,
+    response_limit,
+    shutdown,
+)
+from serval_cli.local.launcher.__main__ import PATCHES
+from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+
+LAUNCHER = Path(concurrency.__file__).parent
+
+
+def emulator(**modules: Any) -> Emulator:
+    names = Emulator.__dataclass_fields__
+    return Emulator(**({name: SimpleNamespace() for name in names} | modules))
+
+
+def service(result: Any) -> SimpleNamespace:
+    """Give a Lambda service whose invocations all have one result."""
+    return SimpleNamespace(_execute_function_warm=lambda func, event, request_id: result)
+
+
+def test_the_launcher_imports_only_itself_and_the_standard_library() -> None:
+    imported = {
+        name
+        for file in LAUNCHER.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    own = {name for name in imported if name.startswith("serval_cli.local.launcher")}
+    assert {name.split(".")[0] for name in imported - own} <= sys.stdlib_module_names
+
+
+def test_every_patch_is_applied() -> None:
+    modules = {path.stem for path in LAUNCHER.glob("*.py")} - {"__init__", "__main__", "emulator"}
+    assert {patch.__name__.rpartition(".")[2] for patch in PATCHES} == modules
+
+
+def test_all_names_that_the_emulator_lacks_are_named_together() -> None:
+    found = emulator(s3=SimpleNamespace(_tags={"a": {"b": 1}}))
+    found.require(["s3/_tags/a/b"])
+    with pytest.raises(WrongEmulator, match="has no s3/_tags/a/c, s3/_gone, app/main/_deep"):
+        found.require(["s3/_tags/a/c", "s3/_tags", "s3/_gone", "app/main/_deep"])
+
+
+def test_a_runtime_without_an_interpreter_of_its_own_keeps_the_emulators() -> None:
+    runtime = SimpleNamespace(_detect_runtime_binary=lambda runtime: ("stock", "script"))
+    interpreters.apply(emulator(lambda_runtime=runtime), {"python3.13": "/own/python"})
+    assert runtime._detect_runtime_binary("python3.13") == ("/own/python", "script")
+    assert runtime._detect_runtime_binary("nodejs22.x") == ("stock", "script")
+
+
+def test_waits_are_shortened() -> None:
+    class Worker:
+        def _drain_stderr_bounded(self, first: float = 1, idle: float = 1, cap: float = 1) -> Any:
+            return first, idle, cap
+
+    config = SimpleNamespace(Config=SimpleNamespace(graceful_timeout=3.0))
+    stand_in = emulator(lambda_runtime=SimpleNamespace(Worker=Worker), hypercorn_config=config)
+    logs_wait.apply(stand_in)
+    shutdown.apply(stand_in)
+    assert Worker()._drain_stderr_bounded() == logs_wait.SECONDS
+    assert config.Config.graceful_timeout == shutdown.SECONDS
+
+
+class FailingWorker:
+    def invoke(self) -> dict[str, Any]:
+        failure = {"errorMessage": "'x'", "errorType": "KeyError", "stackTrace": ["line"]}
+        return {"status": "ok", "trace": "Traceback …", "failure": failure, "log": "before"}
+
+
+def test_a_failure_has_the_exceptions_type_and_its_trace_in_the_log() -> None:
+    runtime = SimpleNamespace(
+        Worker=FailingWorker, _PYTHON_WORKER_SCRIPT=f"write({failures.REPORTED})"
+    )
+    lambda_svc = SimpleNamespace(
+        _execute_function_warm=lambda func, event, request_id: {"body": FailingWorker().invoke()}
+    )
+    failures.apply(emulator(lambda_runtime=runtime, lambda_svc=lambda_svc))
+    result = lambda_svc._execute_function_warm({}, {}, "id")
+    assert result["body"]["errorType"] == "KeyError"
+    assert result["error"] is True
+    assert result["log"] == "before\n[ERROR] Traceback …"
+    patched = runtime._PYTHON_WORKER_SCRIPT
+    assert patched == f"write({failures.INSTEAD})"
+
+
+def test_a_worker_script_that_reports_failures_otherwise_is_refused() -> None:
+    runtime = SimpleNamespace(Worker=FailingWorker, _PYTHON_WORKER_SCRIPT="something else")
+    with pytest.raises(WrongEmulator, match="worker's script"):
+        failures.apply(emulator(lambda_runtime=runtime, lambda_svc=service({})))
+
+
+@pytest.mark.parametrize(("surplus", "fails"), [(0, False), (1, True)])
+def test_answers_over_lambdas_limit_fail(surplus: int, fails: bool) -> None:
+    quotes = 2
+    body = "x" * (response_limit.LIMIT_BYTES - quotes + surplus)
+    lambda_svc = service({"body": body, "log": "kept"})
+    response_limit.apply(emulator(lambda_svc=lambda_svc))
+    result = lambda_svc._execute_function_warm({}, {}, "id")
+    assert bool(result.get("error")) is fails
+    assert result["log"] == "kept"
+
+
+def test_invocations_above_the_limit_wait_and_other_functions_do_not() -> None:
+    running, most = [], []
+    full, leave = threading.Barrier(3), threading.Event()
+
+    def execute(func: dict[str, Any], event: Any, request_id: str) -> str:
+        running.append(event)
+        most.append(running.count("busy"))
+        if event == "busy":
+            if len(most) <= 2:
+                full.wait(10)
+            leave.wait(10)
+            running.remove(event)
+        return str(event)
+
+    lambda_svc = SimpleNamespace(_execute_function_warm=execute)
+    concurrency.apply(emulator(lambda_svc=lambda_svc), limit=2)
+    invoke = lambda_svc._execute_function_warm
+    busy = {"config": {"FunctionArn": "busy"}}
+    callers = [threading.Thread(target=invoke, args=(busy, "busy", "id")) for _ in range(6)]
+    for caller in callers:
+        caller.start()
+    full.wait(10)
+    assert invoke({"config": {"FunctionArn": "idle"}}, "idle", "id") == "idle"
+    leave.set()
+    for caller in callers:
+        caller.join(10)
+    assert max(most) == 2
+
+
+def test_cors_keys_are_those_that_the_emulator_reads() -> None:
+    seen: list[Any] = []
+    handlers = {
+        "create": lambda logical_id, props, stack: seen.append(props),
+        "update": lambda physical_id, old, new, stack, logical_id=None: seen.append(new),
+    }
+    provisioners = SimpleNamespace(_RESOURCE_HANDLERS={cors.HANDLERS: handlers})
+    cors.apply(emulator(provisioners=provisioners))
+    declared = {"Name": "api", "CorsConfiguration": {"AllowOrigins": ["*"], "MaxAge": 1}}
+    handlers["create"]("Api", declared, "stack")
+    handlers["update"]("id", {}, declared, "stack", logical_id="Api")
+    handlers["create"]("Api", {"Name": "plain"}, "stack")
+    stored = {"Name": "api", "CorsConfiguration": {"allowOrigins": ["*"], "maxAge": 1}}
+    assert seen == [stored, stored, {"Name": "plain"}]
+
+
+def test_buckets_keep_their_tags() -> None:
+    handlers = {"create": lambda logical_id, props, stack: ("bucket", {"Arn": "arn"})}
+    provisioners = SimpleNamespace(_RESOURCE_HANDLERS={bucket_tags.HANDLERS: handlers})
+    s3 = SimpleNamespace(_bucket_tags={})
+    bucket_tags.apply(emulator(provisioners=provisioners, s3=s3))
+    declared = {"Tags": [{"Key": "stage", "Value": "local"}]}
+    assert handlers["create"]("Bucket", declared, "stack") == ("bucket", {"Arn": "arn"})
+    assert s3._bucket_tags == {"bucket": {"stage": "local"}}
+
+
+def test_custom_resources_wait_twenty_seconds_unless_they_say_otherwise() -> None:
+    seen: list[Any] = []
+    module = SimpleNamespace(invoke_custom_resource=lambda *args, **kw: seen.append(args[2]))
+    custom_resources.apply(emulator(custom_resource=module))
+    module.invoke_custom_resource("Create", "Id", {"ServiceToken": "arn"}, "stack")
+    module.invoke_custom_resource("Create", "Id", {"ServiceTimeout": "5"}, "stack")
+    assert seen == [{"ServiceTimeout": 20, "ServiceToken": "arn"}, {"ServiceTimeout": "5"}]
+
+
+def zipped(**files: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(f"python/{name}.py", text)
+    return buffer.getvalue()
+
+
+def test_workers_share_an_extracted_layer_and_extract_their_code_themselves(
+    tmp_path: Path,
+) -> None:
+    layer, code = zipped(library="1"), zipped(handler="2")
+    lambda_svc = SimpleNamespace(_resolve_layer_zip=lambda attachment: layer)
+    runtime = SimpleNamespace(zipfile=zipfile)
+    layers.apply(emulator(lambda_runtime=runtime, lambda_svc=lambda_svc), tmp_path / "layers")
+
+    def extracted(content: bytes, name: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        with runtime.zipfile.ZipFile(io.BytesIO(content)) as archive:
+            archive.extractall(folder)
+        return folder / "python"
+
+    workers = [extracted(lambda_svc._resolve_layer_zip("arn"), f"layer_{n}") for n in range(2)]
+    assert [(worker / "library.py").read_text() for worker in workers] == ["1", "1"]
+    assert workers[0].resolve() == workers[1].resolve()
+    own = extracted(code, "code")
+    assert not own.is_symlink()
+    assert (own / "handler.py").read_text() == "2"
+
+
+def test_a_layer_that_is_not_there_stays_absent(tmp_path: Path) -> None:
+    lambda_svc = SimpleNamespace(_resolve_layer_zip=lambda attachment: None)
+    runtime = SimpleNamespace(zipfile=zipfile)
+    layers.apply(emulator(lambda_runtime=runtime, lambda_svc=lambda_svc), tmp_path)
+    assert lambda_svc._resolve_layer_zip("arn") is None
+
+
+FAILING = """
+def failing():
+    raise KeyError("x")
+try:
+    failing()
+except Exception as e:
+    said = {said}
+"""
+
+
+def test_the_worker_script_answers_failures_as_lambda_words_them() -> None:
+    scope: dict[str, Any] = {"json": json, "traceback": traceback}
+    exec(FAILING.format(said=failures.INSTEAD), scope)
+    failure = json.loads(scope["said"])["failure"]
+    assert failure["errorType"] == "KeyError"
+    assert failure["errorMessage"] == "'x'"
+    assert len(failure["stackTrace"]) == 1
