@@ -1,0 +1,249 @@
+"""Realtime inference over HTTP, through API Gateway: right answers, clear refusals, under load."""
+
+import concurrent.futures
+import gzip
+import json
+import threading
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from models.iris import build as iris
+from tests.fakes.inference import identity
+from tests.local.conftest import LocalStage
+
+CLIENTS = 50
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def client(stage: LocalStage, published_models: None) -> Any:
+    with httpx.Client(
+        base_url=stage.api_url, headers={"x-api-key": stage.api_key}, timeout=60
+    ) as made:
+        yield made
+
+
+def request(rows: Any) -> dict[str, Any]:
+    array = np.asarray(rows, np.float32)
+    item = {
+        "name": "measurements",
+        "datatype": "FP32",
+        "shape": list(array.shape),
+        "data": array.tolist(),
+    }
+    return {"inputs": [item]}
+
+
+def outputs(reply: httpx.Response) -> dict[str, Any]:
+    assert reply.status_code == 200, reply.text
+    return {output["name"]: output for output in reply.json()["outputs"]}
+
+
+def test_all_150_flowers_are_answered_as_scikit_learn_does(client: httpx.Client) -> None:
+    rows, _, species, _ = iris.measured()
+    model = iris.train(rows, species)
+    flowers = load_iris().data.astype(np.float32)
+    answered = outputs(client.post("/v2/models/iris/infer", json=request(flowers)))
+    probabilities = np.array(answered["probabilities"]["data"]).reshape(150, 3)
+    assert answered["label"]["data"] == model.predict(flowers).tolist()
+    assert np.abs(probabilities - model.predict_proba(flowers)).max() < 1e-5
+
+
+def test_a_model_with_a_function_of_its_own_answers_there(
+    client: httpx.Client, stage: LocalStage
+) -> None:
+    item = {"name": "pixels", "datatype": "FP32", "shape": [1, 64], "data": [0] * 64}
+    reply = client.post("/v2/models/digits/infer", json={"inputs": [item]})
+    assert outputs(reply)["label"]["shape"] == [1]
+    assert "infer-digits" in stage.functions()
+
+
+def test_replies_name_the_version_and_the_time_it_took(client: httpx.Client) -> None:
+    reply = client.post("/v2/models/iris/infer", json=request([[1, 2, 3, 4]]))
+    assert reply.headers["serval-model-version"] == "1"
+    assert "infer;dur=" in reply.headers["server-timing"]
+
+
+GOOD = request([[1, 2, 3, 4]])
+TENSOR = GOOD["inputs"][0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "message"),
+    [
+        ({"json": {"inputs": [TENSOR | {"name": "x"}]}}, 400, "input 'x' is unknown"),
+        ({"json": {"inputs": []}}, 400, "input 'measurements' is missing"),
+        ({"json": {"inputs": [TENSOR, TENSOR]}}, 400, "given twice"),
+        ({"json": {"inputs": [TENSOR | {"datatype": "INT8"}]}}, 400, "an integer expected"),
+        ({"json": {"inputs": [TENSOR | {"shape": [4]}]}}, 400, "does not follow shape [4]"),
+        ({"json": {"inputs": [TENSOR | {"data": [1, 2]}]}}, 400, "holds 4 values, got 2"),
+        ({"json": {"inputs": [TENSOR | {"shape": [-1, 4]}]}}, 400, "-1 is not an extent"),
+        ({"json": {"inputs": [TENSOR | {"shape": [2**62, 4]}]}}, 400, "does not follow shape"),
+        ({"content": "{"}, 400, "not valid JSON"),
+        ({"content": ""}, 400, "the body is empty"),
+        ({"content": b"\xff\xfe", "headers": {"content-type": "text/plain"}}, 400, "not"),
+        ({"content": b"{}", "headers": {"inference-header-content-length": "9"}}, 400, "9"),
+        ({"json": GOOD, "headers": {"x-api-key": ""}}, 401, "no API key"),
+        ({"json": GOOD, "headers": {"x-api-key": "srv_wrong"}}, 401, "unknown or revoked"),
+        (
+            {"content": gzip.compress(b"{}"), "headers": {"content-encoding": "gzip"}},
+            400,
+            "'inputs' is missing",
+        ),
+        (
+            {
+                "content": gzip.compress(b"{}")[:-8],
+                "headers": {
+                    "content-encoding": "gzip",
+                    "content-type": "application/octet-stream",
+                },
+            },
+            400,
+            "cut short",
+        ),
+        (
+            {
+                "content": gzip.compress(bytes(2**26)),
+                "headers": {
+                    "content-encoding": "gzip",
+                    "content-type": "application/octet-stream",
+                },
+            },
+            413,
+            "inflated body",
+        ),
+        (
+            {
+                "content": gzip.compress(b"{}"),
+                "headers": {"content-encoding": "gzip", "content-type": "application/json"},
+            },
+            400,
+            "application/octet-stream",
+        ),
+        ({"content": b'{"x": "' + b"a" * 5_600_000 + b'"}'}, 413, "send fewer rows"),
+    ],
+)
+def test_a_malformed_request_is_refused_in_the_protocols_shape(
+    client: httpx.Client, sent: dict[str, Any], status: int, message: str
+) -> None:
+    reply = client.post("/v2/models/iris/infer", **sent)
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json().keys() == {"error"}
+    assert message in reply.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v2/models/absent/infer"),
+        ("POST", "/v2/models/iris/versions/99/infer"),
+        ("GET", "/v2/models/iris/infer"),
+        ("GET", "/v2/models/absent"),
+        ("GET", "/nowhere"),
+        ("DELETE", "/v2/models/iris"),
+    ],
+)
+def test_what_does_not_exist_is_not_found(client: httpx.Client, method: str, path: str) -> None:
+    reply = client.request(method, path, json=GOOD if method == "POST" else None)
+    assert reply.status_code == 404
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json().keys() == {"error"}
+
+
+def test_a_key_is_good_for_its_models_only(client: httpx.Client, stage: LocalStage) -> None:
+    narrow = stage.serval("keys", "create", "narrow", "--model", "diabetes", "--json")
+    headers = {"x-api-key": json.loads(narrow)["key"]}
+    refused = client.post("/v2/models/iris/infer", json=GOOD, headers=headers)
+    assert refused.status_code == 403
+    assert refused.json() == {"error": "the API key has no scope for model 'iris'"}
+    assert client.get("/v2/models", headers=headers).json() == {"models": ["diabetes"]}
+
+
+def test_a_lost_artifact_fails_a_request_and_not_the_ones_after_its_return(
+    client: httpx.Client, stage: LocalStage
+) -> None:
+    """The version is new to every environment, so each has to load it."""
+    version = stage.publish("fragile", identity("FP64", ["n"]), "FP64")
+    bucket, key = stage.artifact_bucket, f"models/fragile/{version}/model.onnx"
+    s3 = stage.client("s3")
+    whole = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    path = "/v2/models/fragile/infer"
+    item = {"name": "x", "datatype": "FP64", "shape": [1], "data": [1.5]}
+    s3.put_object(Bucket=bucket, Key=key, Body=whole[:-1] + b"?")
+    corrupt = client.post(path, json={"inputs": [item]})
+    assert corrupt.status_code == 503
+    assert "sha256" in corrupt.json()["error"]
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert client.post(path, json={"inputs": [item]}).status_code == 503
+    s3.put_object(Bucket=bucket, Key=key, Body=whole)
+    assert outputs(client.post(path, json={"inputs": [item]}))["y"]["data"] == [1.5]
+
+
+def test_fifty_clients_for_twenty_seconds_get_right_answers(
+    stage: LocalStage, published_models: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flowers = load_iris().data.astype(np.float32)
+    rows, _, species, _ = iris.measured()
+    labels = iris.train(rows, species).predict(flowers).tolist()
+    bodies = [json.dumps(request(flowers[n : n + 1])) for n in range(150)]
+    deadline = threading.Event()
+    everyone = threading.Barrier(CLIENTS + 1)
+
+    def caller(number: int) -> tuple[list[float], list[float], list[str]]:
+        warm: list[float] = []
+        timed: list[float] = []
+        wrong: list[str] = []
+        with httpx.Client(headers={"x-api-key": stage.api_key}, timeout=60) as http:
+
+            def ask(n: int, into: list[float]) -> None:
+                started = time.perf_counter()
+                reply = http.post(f"{stage.api_url}/v2/models/iris/infer", content=bodies[n])
+                into.append(time.perf_counter() - started)
+                if reply.status_code != 200 or outputs(reply)["label"]["data"] != [labels[n]]:
+                    wrong.append(f"flower {n}: {reply.status_code} {reply.text:.200}")
+
+            ask(number % 150, warm)
+            everyone.wait()
+            n = number
+            while not deadline.is_set():
+                n = (n + 7) % 150
+                ask(n, timed)
+        return warm, timed, wrong
+
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        asked = [pool.submit(caller, number) for number in range(CLIENTS)]
+        everyone.wait()
+        deadline.wait(SECONDS)
+        deadline.set()
+        results = [future.result() for future in asked]
+    warm = [seconds for first, _, _ in results for seconds in first]
+    timed = [seconds for _, rest, _ in results for seconds in rest]
+    with capsys.disabled():
+        p50, p99 = np.percentile(timed, [50, 99]) * 1e3
+        print(
+            f"\n{CLIENTS} clients: warm-up {max(warm):.1f} s; then {len(timed)} requests in "
+            f"{SECONDS} s, p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+        )
+    assert [problem for _, _, wrong in results for problem in wrong] == []
+    assert len(timed) > CLIENTS
+
+
+def test_a_binary_body_without_content_type_is_read(client: httpx.Client) -> None:
+    """As the sync tritonclient sends it: the gateway hands such a body over in base64."""
+    bare = {name: value for name, value in TENSOR.items() if name != "data"}
+    item = bare | {"parameters": {"binary_data_size": 16}}
+    head = json.dumps({"inputs": [item]}).encode()
+    sent = client.build_request(
+        "POST",
+        "/v2/models/iris/infer",
+        content=head + np.array([1, 2, 3, 4], "<f4").tobytes(),
+        headers={"inference-header-content-length": str(len(head))},
+    )
+    assert "content-type" not in sent.headers
+    assert outputs(client.send(sent))["label"]["shape"] == [1]
