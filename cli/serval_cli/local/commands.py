@@ -16,7 +16,7 @@ from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
 from serval_cli.local.state_folder import StateFolder
-from serval_cli.options import JsonOption, new_app, new_app
+from serval_cli.options import JsonOption, new_app
 from serval_cli.output import errors, note, show
 
 local_app = new_app("Run a stage on this machine.")
