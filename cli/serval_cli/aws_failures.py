@@ -86,7 +86,7 @@ def explain_answer(error: ClientError) -> str:
 
 def explain_attempt(error: BotoCoreError) -> str:
     """Say why AWS was not asked, or did not answer."""
-    text = str(error).rstrip(".")
+    text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, NO_CREDENTIALS):
         return f"no AWS credentials: {text}; {LOG_IN}"
     if isinstance(error, NoRegionError):

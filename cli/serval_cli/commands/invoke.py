@@ -31,9 +31,10 @@ def invoke(
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Invoke a function with an event from a file, and show its answer and the end of its log.
+    """Invoke a function with an event from a file.
 
-    Real events of every trigger are in events/. Exit code 1 if the function fails.
+    Shows its answer and the end of its log. Real events of every trigger are in events/. Exit
+    code 1 if the function fails.
     """
     payload = read_json(event)
     found = find_stage(stage)

@@ -1,0 +1,81 @@
+"""serval_cli/commands/describe.py and models.py: what the registry knows, for people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from serval.errors import ModelNotFound
+from serval.registry import Rollout
+from serval.routes import Route
+from serval_cli.commands.describe import LAST_ROLLOUTS, description
+from serval_cli.commands.models import list_models
+from tests.fakes.describe import InMemoryRegistry
+
+
+def refused(number: int) -> Rollout:
+    return Rollout(
+        model="iris",
+        rollout=f"u{number}",
+        status="refused",
+        created="c",
+        updated="u",
+        reason="no graph",
+    )
+
+
+@dataclass
+class WithRollouts(InMemoryRegistry):
+    ended: list[Rollout] = field(default_factory=list)
+
+    def rollouts(self, model: str) -> Sequence[Rollout]:
+        return self.ended
+
+
+def test_a_model_has_its_route_versions_and_the_stable_signature() -> None:
+    registry = WithRollouts()
+    registry.publish("iris", "1", "2", "3", route=Route("2", "3", 10))
+    described = description(registry, "iris")
+    assert described["route"] == {"stable": "2", "candidate": "3", "percent": 10}
+    assert described["versions"] == ["1", "2", "3"]
+    assert [version["version"] for version in described["published"]] == ["1", "2", "3"]
+    assert described["signature"]["inputs"][0]["name"] == "x"
+
+
+def test_a_model_that_was_only_ever_refused_says_why() -> None:
+    described = description(WithRollouts(ended=[refused(1)]), "iris")
+    assert (described["route"], described["versions"], described["signature"]) == (None, [], None)
+    assert described["rollouts"][0]["reason"] == "no graph"
+
+
+def test_only_the_last_rollouts_are_shown() -> None:
+    registry = WithRollouts(ended=[refused(number) for number in range(30)])
+    assert len(description(registry, "iris")["rollouts"]) == LAST_ROLLOUTS
+
+
+def test_a_model_that_nobody_knows_is_not_found() -> None:
+    with pytest.raises(ModelNotFound):
+        description(WithRollouts(), "iris")
+
+
+def test_models_are_listed_with_their_traffic() -> None:
+    registry = InMemoryRegistry()
+    registry.publish("iris", "1", "2", route=Route("1", "2", 50))
+    registry.publish("digits", "1")
+    assert [
+        (model["name"], model["stable"], model["candidate"], model["percent"])
+        for model in list_models(registry)
+    ] == [("digits", "1", None, 0), ("iris", "1", "2", 50)]
+
+
+class ListedEarly(InMemoryRegistry):
+    """Lists a model a moment before its first route is written."""
+
+    def models(self) -> Sequence[str]:
+        return ["early", *super().models()]
+
+
+def test_a_model_without_a_route_yet_is_left_out() -> None:
+    registry = ListedEarly()
+    registry.publish("iris", "1")
+    assert [model["name"] for model in list_models(registry)] == ["iris"]

@@ -1,0 +1,146 @@
+"""``serval init``: skeleton.py, golden_sample.py and the command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from serval.errors import BundleRefused
+from serval.model_yaml import read_bundle
+from serval_cli.bundle_folder import read_folder
+from serval_cli.commands.init import init
+from serval_cli.failures import CommandFailed
+
+
+def write_graph(path: Path, datatype: int = TensorProto.FLOAT, *, external: bool = False) -> Path:
+    """Write a graph that gives its input back, beside a constant."""
+    constant = numpy_helper.from_array(np.ones(64, np.float32), "c")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Identity", ["x"], ["y"]),
+            helper.make_node("Identity", ["c"], ["z"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", datatype, ["rows", 2])],
+        [
+            helper.make_tensor_value_info("y", datatype, ["rows", 2]),
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, [64]),
+        ],
+        [constant],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    where = {"save_as_external_data": True, "location": "w.data", "size_threshold": 0}
+    onnx.save(model, path, **(where if external else {}))
+    return path
+
+
+def make(tmp_path: Path, source: Path | None, name: str = "tiny") -> Path:
+    init(name, source, tmp_path / "made", as_json=True)
+    return tmp_path / "made"
+
+
+def golden(folder: Path) -> dict[str, object]:
+    read: dict[str, object] = json.loads((folder / "golden.jsonl").read_text())
+    return read
+
+
+def test_a_skeleton_can_be_published_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path, write_graph(tmp_path / "net.onnx", external=True))
+    said = json.loads(capsys.readouterr().out)
+    assert set(said["files"]) == set(read_folder(folder).sizes)
+    assert set(said["files"]) == {
+        "README.md",
+        "golden.jsonl",
+        "model.onnx",
+        "model.yaml",
+        "w.data",
+    }
+
+
+def test_model_yaml_says_only_what_is_needed(tmp_path: Path) -> None:
+    folder = make(tmp_path, write_graph(tmp_path / "net.onnx"))
+    bundle = read_bundle((folder / "model.yaml").read_bytes())
+    assert bundle.model_fields_set == {"name", "golden"}
+
+
+def test_the_commented_keys_of_model_yaml_are_right(tmp_path: Path) -> None:
+    folder = make(tmp_path, None)
+    text = (folder / "model.yaml").read_text().replace("\n# ", "\n")
+    keys = [line for line in text.splitlines() if line.partition(":")[0].isidentifier()]
+    assert len(keys) == 5
+    uncommented = "\n".join(key.split("   ")[0] for key in keys)
+    assert read_bundle(uncommented).compute.memory_mib == 3538
+
+
+def test_the_readme_names_inputs_and_outputs_in_about_ten_lines(tmp_path: Path) -> None:
+    lines = (
+        (make(tmp_path, write_graph(tmp_path / "net.onnx")) / "README.md").read_text().splitlines()
+    )
+    assert "- Input `x` FP32 [-1, 2]" in lines
+    assert 8 <= len(lines) <= 12
+
+
+@pytest.mark.parametrize(
+    ("datatype", "name", "row"),
+    [
+        (TensorProto.FLOAT, "FP32", [0.637, 0.27]),
+        (TensorProto.DOUBLE, "FP64", [0.637, 0.27]),
+        (TensorProto.INT64, "INT64", [0, 0]),
+        (TensorProto.BOOL, "BOOL", [False, False]),
+        (TensorProto.STRING, "BYTES", ["", ""]),
+    ],
+)
+def test_the_golden_request_is_one_row_that_the_model_has_answered(
+    tmp_path: Path, datatype: int, name: str, row: list[object]
+) -> None:
+    made = golden(make(tmp_path, write_graph(tmp_path / "net.onnx", datatype)))
+    x = {"name": "x", "datatype": name, "shape": [1, 2], "data": row}
+    assert made["request"] == {"inputs": [x]}
+    outputs = made["response"]["outputs"]  # type: ignore[index]
+    assert outputs[0] == x | {"name": "y"}
+    assert outputs[1]["data"] == [1.0] * 64
+
+
+def test_a_model_that_json_does_not_carry_gets_no_golden_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path, write_graph(tmp_path / "net.onnx", TensorProto.FLOAT16))
+    assert "no golden.jsonl: tensor 'x' is FP16" in capsys.readouterr().err
+    assert not (folder / "golden.jsonl").exists()
+    assert read_bundle((folder / "model.yaml").read_bytes()).golden is None
+
+
+def test_without_a_file_it_says_where_to_put_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path, None)
+    assert f"put the model's ONNX file at {folder}/model.onnx" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "precious").touch()
+    with pytest.raises(CommandFailed, match="is there already"):
+        make(tmp_path, None)
+
+
+@pytest.mark.parametrize("name", ["", "Tiny", "a/b", "../a", "x" * 64])
+def test_a_name_that_is_none_makes_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CommandFailed, match="is no model name"):
+        make(tmp_path, None, name)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_that_could_not_be_published_makes_nothing(tmp_path: Path) -> None:
+    write_graph(tmp_path / "net.onnx", external=True)
+    (tmp_path / "w.data").unlink()
+    with pytest.raises(BundleRefused, match=r"w.data is not in the bundle"):
+        make(tmp_path, tmp_path / "net.onnx")
+    with pytest.raises(CommandFailed, match="an ONNX file expected"):
+        make(tmp_path, tmp_path / "absent.onnx")
+    assert not (tmp_path / "made").exists()

@@ -1,0 +1,108 @@
+"""serval_cli/main.py: what every command line can count on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+
+from serval.errors import ModelNotFound
+from serval_cli import main
+from serval_cli.failures import CommandFailed
+from serval_cli.lazy import LazyCommand
+
+HEAVY = {"boto3", "botocore", "httpx", "numpy", "onnx", "pydantic", "yaml"}
+
+
+def serval(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "serval_cli.main", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def test_help_imports_no_command() -> None:
+    code = (
+        "import sys; from serval_cli.main import program\n"
+        "try: program().main(['--help'], prog_name='serval')\n"
+        "except SystemExit: print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Publish a bundle." in run.stdout
+    assert not HEAVY & set(run.stderr.split())
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_help_says_of_a_command_what_the_command_says_of_itself(name: str) -> None:
+    place, summary = main.COMMANDS[name]
+    told = LazyCommand(name, place, summary).load().help
+    assert told.splitlines()[0] == summary
+
+
+def test_version_is_printed_alone() -> None:
+    run = serval("--version")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "serval 0.1.0\n", "")
+
+
+@pytest.mark.parametrize(
+    "words", [["nope"], ["push"], ["models", "--nope"], ["push", "x", "--timeout", "soon"]]
+)
+def test_wrong_usage_ends_with_2(words: list[str]) -> None:
+    run = serval(*words)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "serval --help" in run.stderr or "--help" in run.stderr
+
+
+def test_an_expected_failure_is_one_message_on_stderr(tmp_path: Path) -> None:
+    run = serval("push", str(tmp_path / "nowhere"))
+    assert (run.returncode, run.stdout) == (1, "")
+    assert (
+        run.stderr
+        == f"error: {tmp_path}/nowhere does not exist: a folder with a model.yaml " + ("expected\n")
+    )
+
+
+class Failing(TyperGroup):
+    """A command line whose every command fails in one way."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(name="serval")
+        self.error = error
+
+    def main(self, *args: object, **kwargs: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (CommandFailed("no such bundle"), 1, "error: no such bundle\n"),
+        (ModelNotFound("x"), 1, "error: model 'x' is not registered: `serval models` lists those"),
+        (FileNotFoundError(2, "No such file or directory", "f"), 1, "error: f: No such file"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(main, "program", lambda: Failing(error))
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_an_unexpected_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "program", lambda: Failing(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main.main()

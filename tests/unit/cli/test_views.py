@@ -1,0 +1,130 @@
+"""serval_cli/views.py, arrays.py and output.py: how results look to people."""
+
+import json
+from typing import Any
+
+import pytest
+
+from serval_cli import views
+from serval_cli.arrays import preview
+from serval_cli.output import complain, show
+
+KEY = {
+    "id": "5b097db6434e",
+    "name": "[bold]ci",
+    "models": ["iris", "digits"],
+    "created": "2026-11-21T02:44:01.140Z",
+    "revoked": None,
+    "last_used": None,
+}
+ROUTE = {"stable": "2", "candidate": "3", "percent": 10}
+DESCRIPTION: dict[str, Any] = {
+    "model": "iris",
+    "description": "Flowers",
+    "route": ROUTE,
+    "versions": ["2", "3"],
+    "published": [
+        {"version": v, "created": "2026", "digest": "a" * 64, "artifact_bytes": 12345} for v in "23"
+    ],
+    "signature": {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
+        "outputs": [{"name": "y", "datatype": "INT64", "shape": [-1]}],
+    },
+    "rollouts": [{"rollout": "u1", "status": "refused", "reason": "no graph\nno name"}],
+}
+PUSHED = {"model": "iris", "upload": "u1", "stage": "local", "version": "3", "reason": ""}
+
+
+def shown(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
+    show(value, view, as_json=False)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("view", "value", "said"),
+    [
+        (views.models, {"models": []}, ["no models yet: `serval push"]),
+        (
+            views.models,
+            {"models": [{"name": "iris", "description": "Flowers", **ROUTE}]},
+            ["iris", "version 2 90 %, candidate 3 10 %", "Flowers"],
+        ),
+        (
+            views.description,
+            DESCRIPTION,
+            ["iris", "candidate 3 10 %", "[-1, 4]", "12,345 B", "no graph", "no name", "stable"],
+        ),
+        (
+            views.description,
+            DESCRIPTION | {"route": None, "signature": None, "published": []},
+            ["no version has been published", "refused"],
+        ),
+        (views.push, PUSHED | {"status": "uploaded"}, ["is complete", "serval describe iris"]),
+        (views.push, PUSHED | {"status": "promoted"}, ["version 3 of iris is live"]),
+        (
+            views.push,
+            PUSHED | {"status": "refused", "reason": "no graph\nno name"},
+            ["refused", "  - no graph", "  - no name"],
+        ),
+        (views.keys, {"keys": []}, ["no API keys yet"]),
+        (views.keys, {"keys": [KEY]}, ["[bold]ci", "iris, digits", "never"]),
+        (views.keys, {"keys": [KEY | {"models": ["*"]}]}, ["all models"]),
+        (views.new_key, KEY | {"key": "srv_x"}, ["srv_x\n", "shown once"]),
+        (views.revoked_key, KEY | {"revoked": "2026"}, ["is revoked since 2026"]),
+        (
+            views.inference,
+            {
+                "model_name": "iris",
+                "model_version": "2",
+                "outputs": [{"name": "y", "datatype": "FP32", "shape": [2, 1], "data": [0.5, 1]}],
+            },
+            ["iris version 2", "[0.5]", "[1]"],
+        ),
+        (
+            views.invocation,
+            {"function": "infer", "error": "Unhandled", "response": {"a": 1}, "log": "START\n"},
+            ["infer failed: Unhandled", '"a": 1', "START"],
+        ),
+    ],
+)
+def test_a_view_shows_what_matters(
+    view: Any, value: Any, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(value, view, capsys)
+    for part in said:
+        assert part in text
+
+
+def test_json_is_the_value_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    show(DESCRIPTION, views.description, as_json=True)
+    assert json.loads(capsys.readouterr().out) == DESCRIPTION
+
+
+def test_what_is_long_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    key = KEY | {"key": "srv_" + "x" * 300}
+    assert key["key"] in shown(key, views.new_key, capsys)
+    complain("word " * 100)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "data", "text"),
+    [
+        ([], [1.5], "[1.5]"),
+        ([2], ["a", None], '["a", null]'),
+        ([2, 2], [1, 2, 3, 4], "[1, 2]\n[3, 4]"),
+        ([2, 1, 2], [1, 2, 3, 4], "[1, 2]\n[3, 4]"),
+        ([0, 4], [], ""),
+        ([3, 0], [], "… 3 more rows"),
+        ([2, 2], None, "(binary)"),
+    ],
+)
+def test_a_tensor_is_shown_by_its_rows(shape: list[int], data: Any, text: str) -> None:
+    assert preview(shape, data) == text
+
+
+def test_a_large_tensor_is_cut() -> None:
+    text = preview([100, 50], list(range(5000)))
+    assert text.splitlines()[0].endswith("11, … 38 more]")
+    assert text.splitlines()[-1] == "… 90 more rows"
+    assert len(text.splitlines()) == 11
