@@ -17,8 +17,8 @@ def explain(error: Exception) -> str | None:
         return "the bundle is refused:" + "".join(f"\n  - {reason}" for reason in error.reasons)
     if isinstance(error, ServalError):
         return str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'writing or reading'}: {error.strerror}"
     # Only a failure pays for this import.
     from serval_cli.aws_failures import explain_aws
 

@@ -15,11 +15,11 @@ Value = Mapping[str, Any]
 STATUS_STYLES = {"promoted": "green", "refused": "red", "rolled back": "red", "running": "yellow"}
 
 
-def table(*columns: str, title: str | None = None) -> Table:
-    """Make an empty table."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+def table(*columns: str) -> Table:
+    """Make an empty table; what its rows are called stays in one piece, to be copied."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column == columns[0])
     return made
 
 
@@ -114,7 +114,7 @@ def versions(published: Sequence[Value], route: Value | None) -> RenderableType:
         shown.add_row(
             version["version"],
             roles.get(version["version"], ""),
-            version["created"],
+            version["created"][:19],
             f"{version['artifact_bytes']:,} B",
             version["digest"][:12],
         )

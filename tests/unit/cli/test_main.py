@@ -85,6 +85,7 @@ class Failing(TyperGroup):
         (CommandFailed("no such bundle"), 1, "error: no such bundle\n"),
         (ModelNotFound("x"), 1, "error: model 'x' is not registered: `serval models` lists those"),
         (FileNotFoundError(2, "No such file or directory", "f"), 1, "error: f: No such file"),
+        (OSError(28, "No space left on device"), 1, "error: writing or reading: No space left"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
