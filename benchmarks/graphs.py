@@ -102,7 +102,7 @@ def encoder(
     graph = Graph(seed)
     split = graph.constant(np.array([0, 0, heads, width // heads]))
     joined = graph.constant(np.array([0, 0, width]))
-    scale = graph.constant(np.float32(1 / np.sqrt(width // heads)))
+    scale = graph.constant(np.array(1 / np.sqrt(width // heads), np.float32))
 
     def linear(x: str, into: int, out: int) -> str:
         product = graph.node("MatMul", x, graph.weight(into, out))
@@ -124,8 +124,8 @@ def encoder(
         return linear(graph.node("Reshape", mixed, joined), width, width)
 
     def gelu(x: str) -> str:
-        half, one = (graph.constant(np.float32(value)) for value in (0.5, 1.0))
-        root = graph.constant(np.float32(np.sqrt(2)))
+        half, one = (graph.constant(np.array(value, np.float32)) for value in (0.5, 1.0))
+        root = graph.constant(np.array(np.sqrt(2), np.float32))
         error = graph.node("Erf", graph.node("Div", x, root))
         return graph.node("Mul", graph.node("Mul", x, half), graph.node("Add", error, one))
 

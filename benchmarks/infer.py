@@ -102,7 +102,7 @@ def main() -> None:
     iris = Path(__file__).parents[1] / "models" / "iris" / "model.onnx"
     if not iris.exists():
         raise SystemExit("models/iris/model.onnx is not built: run `make models`")
-    cases = [
+    cases: list[tuple[str, onnx.ModelProto, str, str, npt.NDArray[Any]]] = [
         ("iris", onnx.load(iris), "measurements", "FP32", random.random((1, 4), np.float32)),
         (
             "MiniLM-shaped, 32 tokens",

@@ -58,7 +58,7 @@ def graph(
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 21)])
     model.ir_version = 10
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def identity(datatype: str, shape: Sequence[Any]) -> bytes:

@@ -10,11 +10,12 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from serval.clock import Clock, timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.manifest import Manifest
 from serval.object_created import ObjectCreated
 from serval.publication import Publication
-from serval.registration import Registration
+from serval.registration import Claim, Registration
 from serval.registry import Rollout
 from serval.routes import Route
 from serval.uploads import StoredObject, Uploads
@@ -122,6 +123,11 @@ class InMemoryRegistry:
     def rollouts(self, model: str) -> Sequence[Rollout]:
         return [rollout for (name, _), rollout in self.rollout_records.items() if name == model]
 
+    def rollout(self, model: str, rollout: str) -> Rollout | None:
+        self.crashes.before("rollout")
+        self.crashes.done()
+        return self.rollout_records.get((model, rollout))
+
     def reserve(self, model: str, digest: str) -> str:
         self.crashes.before("reserve")
         taken = sum(name == model for name, _ in self.digests)
@@ -146,10 +152,14 @@ class InMemoryRegistry:
         self.crashes.done()
         return True
 
-    def record_rollout(self, rollout: Rollout) -> None:
+    def record_rollout(self, rollout: Rollout) -> bool:
         self.crashes.before(f"record_rollout {rollout.status}")
+        known = self.rollout_records.get((rollout.model, rollout.rollout))
+        if known is not None and known.status != "running":
+            return False
         self.rollout_records[rollout.model, rollout.rollout] = rollout
         self.crashes.done()
+        return True
 
 
 @dataclass
@@ -157,17 +167,20 @@ class InMemoryClaims:
     """``Claims`` of one stage, whose leases never run out."""
 
     crashes: Crashes
-    held: dict[str, tuple[str, int]] = field(default_factory=dict)
+    clock: Clock
+    held: dict[str, tuple[str, Claim]] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
 
-    def take(self, claim: str, owner: str) -> int | None:
+    def take(self, claim: str, owner: str) -> Claim | None:
         self.crashes.before("take")
-        holder, attempts = self.held.get(claim, (owner, 0))
+        first = Claim(0, timestamp(self.clock()))
+        holder, taken = self.held.get(claim, (owner, first))
         if claim in self.finished or holder != owner:
             return None
-        self.held[claim] = (owner, attempts + 1)
+        again = Claim(taken.attempt + 1, taken.since)
+        self.held[claim] = (owner, again)
         self.crashes.done()
-        return attempts + 1
+        return again
 
     def finish(self, claim: str, owner: str) -> None:
         self.crashes.before("finish")
@@ -182,13 +195,13 @@ class Stage:
         self.crashes = Crashes()
         self.bucket = InMemoryBucket(self.crashes)
         self.registry = InMemoryRegistry(self.crashes)
-        self.claims = InMemoryClaims(self.crashes)
         self.now = START
+        self.claims = InMemoryClaims(self.crashes, self.tick)
         self.registration = Registration(
             claims=self.claims,
             uploads=Uploads(self.bucket, self.registry),
             publication=Publication(self.bucket, self.registry, self.tick),
-            rollouts=self.registry,
+            registry=self.registry,
             deployment=Deployment(memory_mib or {"*": 1024}, 512),
             clock=self.tick,
             work_folder=work_folder,

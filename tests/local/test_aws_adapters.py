@@ -7,8 +7,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +27,7 @@ from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.keys import hash_api_key
 from serval.object_created import ObjectCreated
 from serval.publication import Publication
-from serval.registration import Registration
+from serval.registration import Claim, Registration
 from serval.registry import Rollout
 from serval.routes import Route
 from serval.signatures import Signature, TensorSpec
@@ -133,6 +136,18 @@ def registry(table: "Table") -> DynamoDBRegistry:
     return DynamoDBRegistry(table)
 
 
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Make calls in threads that start together; give their answers in order."""
+    start = threading.Barrier(len(calls))
+
+    def wait_and(call: Callable[[], Any]) -> Any:
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(wait_and, calls))
+
+
 def version(number: str, model: str = "iris", description: str = "") -> ModelVersion:
     return ModelVersion(
         model=model,
@@ -197,22 +212,11 @@ def test_a_digest_keeps_its_version(registry: DynamoDBRegistry):
 
 def test_racing_reservations_give_every_digest_a_version_of_its_own(registry: DynamoDBRegistry):
     digests = [character * 64 for character in "abcd"] * 2
-    reserved: list[tuple[str, str]] = []
-    start = threading.Barrier(len(digests))
 
-    def reserve(digest: str) -> None:
-        start.wait()
-        reserved.append((digest, registry.reserve("iris", digest)))
+    reserved = at_once([partial(registry.reserve, "iris", digest) for digest in digests])
 
-    threads = [threading.Thread(target=reserve, args=(digest,)) for digest in digests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(reserved) == len(digests)
-    assert sorted({number for _, number in reserved}) == ["1", "2", "3", "4"]
-    assert len(set(reserved)) == 4
+    assert sorted(set(reserved)) == ["1", "2", "3", "4"]
+    assert reserved[:4] == reserved[4:]
 
 
 def test_a_route_is_written_by_the_first_of_two_writers(registry: DynamoDBRegistry):
@@ -230,14 +234,31 @@ def test_a_route_is_written_by_the_first_of_two_writers(registry: DynamoDBRegist
 
 
 def test_rollouts_are_listed_newest_first(registry: DynamoDBRegistry):
-    older = Rollout("iris", "z", "refused", "2026-11-21T10:00:00.000Z", "later", None, "no graph")
-    newer = Rollout("iris", "a", "running", "2026-11-21T11:00:00.000Z", "later")
+    older = Rollout(
+        model="iris",
+        rollout="z",
+        status="refused",
+        created="2026-11-21T10:00:00.000Z",
+        updated="later",
+        reason="no graph",
+    )
+    newer = replace(older, rollout="a", status="running", created="2026-11-21T11:00:00.000Z")
     registry.record_rollout(older)
     registry.record_rollout(newer)
 
     assert registry.rollouts("iris") == [newer, older]
     assert registry.rollout("iris", "z") == older
     assert registry.rollout("iris", "y") is None
+
+
+def test_a_verdict_is_never_changed(registry: DynamoDBRegistry):
+    running = Rollout(model="iris", rollout="u", status="running", created="1", updated="1")
+    promoted = replace(running, status="promoted", version="1")
+
+    assert registry.record_rollout(running)
+    assert registry.record_rollout(promoted)
+    assert not registry.record_rollout(running)
+    assert registry.rollout("iris", "u") == promoted
 
 
 def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"):
@@ -271,17 +292,27 @@ def test_a_claim_is_one_owner_s_until_its_lease_runs_out(table: "Table"):
     now = [START]
     claims = DynamoDBClaims(table, lambda: now[0])
 
-    assert claims.take("c", "one") == 1
-    assert claims.take("c", "one") == 2
+    since = "2026-11-21T10:15:00.000Z"
+    assert claims.take("c", "one") == Claim(1, since)
+    now[0] += timedelta(minutes=1)
+    assert claims.take("c", "one") == Claim(2, since)
     assert claims.take("c", "two") is None
     now[0] += timedelta(minutes=17)
-    assert claims.take("c", "two") == 3
+    assert claims.take("c", "two") == Claim(3, since)
     claims.finish("c", "one")
-    assert claims.take("c", "two") == 4
+    assert claims.take("c", "two") == Claim(4, since)
     claims.finish("c", "two")
     assert claims.take("c", "two") is None
     now[0] += timedelta(days=29)
     assert claims.take("c", "three") is None
+
+
+def test_one_of_many_owners_gets_a_claim(table: "Table"):
+    claims = DynamoDBClaims(table)
+
+    taken = at_once([partial(claims.take, "c", f"owner {number}") for number in range(8)])
+
+    assert [claim.attempt for claim in taken if claim] == [1]
 
 
 def test_a_read_is_pinned_to_the_version_found(client: "S3Client", bucket: str, tmp_path: Path):
@@ -343,6 +374,7 @@ def test_a_file_that_another_writer_publishes_meanwhile_stays(client: "S3Client"
         artifacts.publish(source, file, "models/iris/1/k")
 
     assert client.get_object(Bucket=bucket, Key="models/iris/1/k")["Body"].read() == b"theirs"
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
 
 
 def test_a_copy_asks_not_to_overwrite(client: "S3Client", bucket: str):
@@ -363,30 +395,41 @@ def test_a_copy_asks_not_to_overwrite(client: "S3Client", bucket: str):
     assert source.version_id.encode() in headers["x-amz-copy-source"]
 
 
-def test_an_upload_becomes_a_version_in_the_emulator(
+@pytest.fixture
+def registration(
     client: "S3Client", bucket: str, registry: DynamoDBRegistry, table: "Table", tmp_path: Path
-):
+) -> Registration:
     artifacts = S3Artifacts(client, bucket)
-    registration = Registration(
+    return Registration(
         claims=DynamoDBClaims(table),
         uploads=Uploads(artifacts, registry),
         publication=Publication(artifacts, registry),
-        rollouts=registry,
+        registry=registry,
         deployment=Deployment({"*": 1024}, 512),
         work_folder=tmp_path,
     )
-    put: dict[str, Any] = {"Bucket": bucket}
-    for path, body in scaling_bundle().items():
-        client.put_object(**put, Key=f"incoming/scaling/u1/{path}", Body=body)
-    manifest = manifest_of("scaling", scaling_bundle()).encode()
-    client.put_object(**put, Key="incoming/scaling/u1/manifest.json", Body=manifest)
-    event = ObjectCreated(bucket, "incoming/scaling/u1/manifest.json", None)
+
+
+def upload(client: "S3Client", bucket: str, name: str, factor: float = 2.0) -> ObjectCreated:
+    files = scaling_bundle(factor=factor)
+    prefix = f"incoming/scaling/{name}/"
+    for path, body in files.items():
+        client.put_object(Bucket=bucket, Key=prefix + path, Body=body)
+    manifest = manifest_of("scaling", files).encode()
+    client.put_object(Bucket=bucket, Key=f"{prefix}manifest.json", Body=manifest)
+    return ObjectCreated(bucket, f"{prefix}manifest.json", None)
+
+
+def test_an_upload_becomes_a_version_in_the_emulator(
+    client: "S3Client", bucket: str, registry: DynamoDBRegistry, registration: Registration
+):
+    event = upload(client, bucket, "u1")
 
     assert registration.register(event, "a").version == "1"
     assert registration.register(event, "b").status == "ignored"
 
     assert registry.route("scaling").stable == "1"
-    listed = client.list_objects_v2(**put, Prefix="models/")["Contents"]
+    listed = client.list_objects_v2(Bucket=bucket, Prefix="models/")["Contents"]
     assert [found["Key"] for found in listed] == [
         "models/scaling/1/model.onnx",
         "models/scaling/1/model.yaml",
@@ -394,3 +437,23 @@ def test_an_upload_becomes_a_version_in_the_emulator(
     rollout = registry.rollout("scaling", "u1")
     assert rollout is not None
     assert rollout.status == "promoted"
+
+
+def test_racing_uploads_end_on_one_of_them(
+    client: "S3Client", bucket: str, registry: DynamoDBRegistry, registration: Registration
+):
+    events = [upload(client, bucket, f"u{number}", number // 2) for number in range(6)]
+
+    outcomes = at_once(
+        [partial(registration.register, event, event.key) for event in events]
+        + [partial(registration.register, event, "repeated") for event in events]
+    )
+
+    ended = [outcome for outcome in outcomes if outcome.status != "ignored"]
+    assert len(ended) == 6
+    assert {outcome.status for outcome in ended} <= {"promoted", "superseded"}
+    assert [version.version for version in registry.versions("scaling")] == ["1", "2", "3"]
+    route = registry.route("scaling")
+    newest = registry.rollout("scaling", route.rollout)
+    assert newest is not None
+    assert (newest.status, newest.version) == ("promoted", route.stable)

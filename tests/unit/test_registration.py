@@ -6,7 +6,7 @@ import pytest
 
 from serval.object_created import ObjectCreated
 from serval.routes import Route
-from tests.fakes.registration import BUCKET, Stage, scaling_bundle
+from tests.fakes.registration import BUCKET, Crash, Stage, scaling_bundle
 
 
 @pytest.fixture
@@ -77,6 +77,9 @@ def test_a_new_manifest_under_the_same_upload_is_a_new_registration(stage: Stage
     event = stage.upload("scaling", "u1", scaling_bundle(factor=3))
 
     assert stage.registration.register(event, "b").version == "2"
+    first, second = stage.registry.rollouts("scaling")
+    assert (first.rollout, first.version) == ("u1", "1")
+    assert (second.rollout.split(".")[0], second.version) == ("u1", "2")
 
 
 def test_the_event_without_a_version_id_means_the_newest(stage: Stage):
@@ -150,6 +153,34 @@ def test_a_route_changed_by_another_writer_meanwhile_is_read_again(stage: Stage)
     stage.registration.register(stage.upload("scaling", "u1", scaling_bundle()), "a")
 
     assert stage.registry.routes["scaling"] == Route("1", rollout="u1", revision=5)
+
+
+def test_a_rollout_that_started_later_keeps_the_traffic(stage: Stage):
+    older = stage.upload("scaling", "older", scaling_bundle())
+    stage.crashes.at = 6
+    with pytest.raises(Crash):
+        stage.registration.register(older, "a")
+    stage.crashes.at = None
+    newer = stage.upload("scaling", "newer", scaling_bundle(factor=3))
+    stage.registration.register(newer, "b")
+
+    outcome = stage.registration.register(older, "a")
+
+    assert outcome.status == "superseded"
+    assert outcome.reason.endswith("but rollout newer started later and has the traffic")
+    assert stage.registry.routes["scaling"].rollout == "newer"
+    assert len(stage.registry.versions("scaling")) == 2
+
+
+def test_a_verdict_once_recorded_stands_when_the_claim_was_not_finished(stage: Stage):
+    older = stage.upload("scaling", "older", scaling_bundle())
+    stage.registration.register(older, "a")
+    stage.claims.finished.clear()
+    newer = stage.upload("scaling", "newer", scaling_bundle(factor=3))
+    stage.registration.register(newer, "b")
+
+    assert stage.registration.register(older, "a").status == "promoted"
+    assert stage.registry.routes["scaling"].rollout == "newer"
 
 
 def test_uploads_are_gathered_in_a_folder_that_is_removed(stage: Stage, tmp_path: Path):

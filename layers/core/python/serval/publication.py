@@ -1,11 +1,11 @@
 """Publish a verified upload as a version, and promote it: every step may be repeated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import ModelNotFound, RegistryUnavailable
-from serval.registry import ModelRegistration, ModelRegistry
+from serval.registry import Registry, Rollout
 from serval.routes import Route
 from serval.storage import version_prefix
 from serval.uploads import StoredObject, Upload
@@ -20,10 +20,6 @@ class PublishedArtifacts(Protocol):
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
         """Copy one version of an object to ``key``; what is there already must be the same."""
-
-
-class Registry(ModelRegistry, ModelRegistration, Protocol):
-    """Reads and writes of the registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +52,39 @@ class Publication:
         self.registry.record(version)
         return version
 
-    def promote(self, version: ModelVersion, rollout: str) -> str:
-        """Make a version the stable one and say what happened, in words."""
+    def promote(self, version: ModelVersion, rollout: Rollout) -> Rollout:
+        """Make a version the stable one, unless a rollout that started later already has.
+
+        So the last upload wins, also when an earlier one was slower, or was tried again.
+        """
+        rollout = replace(rollout, version=version.version)
         for _ in range(ROUTE_ATTEMPTS):
-            try:
-                route: Route | None = self.registry.route(version.model)
-            except ModelNotFound:
-                route = None
-            if route is not None and route.stable == version.version and route.candidate is None:
-                before = "" if route.rollout == rollout else "; it already did"
-                return f"version {version.version} takes all traffic{before}"
+            route = self._route(version.model)
+            if route is not None and self._started_later(route, rollout):
+                reason = (
+                    f"version {version.version} is registered, but rollout {route.rollout} "
+                    "started later and has the traffic"
+                )
+                return replace(rollout, status="superseded", reason=reason)
+            reason = f"version {version.version} takes all traffic"
+            if route is not None and (route.stable, route.candidate) == (version.version, None):
+                before = "" if route.rollout == rollout.rollout else "; it already did"
+                return replace(rollout, status="promoted", reason=reason + before)
             revision = None if route is None else route.revision
-            promoted = Route(version.version, rollout=rollout, revision=(revision or 0) + 1)
+            promoted = Route(version.version, rollout=rollout.rollout, revision=(revision or 0) + 1)
             if self.registry.set_route(version.model, promoted, revision):
-                return f"version {version.version} takes all traffic"
+                return replace(rollout, status="promoted", reason=reason)
         raise RegistryUnavailable(
             f"model {version.model!r}: {ROUTE_ATTEMPTS} attempts to set its route all met another "
             "writer; the next attempt may succeed"
         )
+
+    def _route(self, model: str) -> Route | None:
+        try:
+            return self.registry.route(model)
+        except ModelNotFound:
+            return None
+
+    def _started_later(self, route: Route, rollout: Rollout) -> bool:
+        other = self.registry.rollout(rollout.model, route.rollout)
+        return other is not None and other.created > rollout.created

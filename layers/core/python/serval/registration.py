@@ -2,7 +2,7 @@
 
 ::
 
-    announced → claim → running → gather → verify → publish → promote → promoted
+    announced → claim → running → gather → verify → publish → promote → promoted | superseded
                                      └────────┴─ BundleRefused ────────→ refused
 
 Every write is conditional or the same when repeated, so a crash between any two of them is mended
@@ -19,7 +19,7 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BundleRefused
 from serval.object_created import ObjectCreated, claim_id
 from serval.publication import Publication
-from serval.registry import ModelRegistration, Rollout, RolloutStatus
+from serval.registry import Registry, Rollout, RolloutStatus
 from serval.storage import Incoming, parse_key
 from serval.uploads import StoredObject, Upload, Uploads
 from serval.verification.bundles import VerifiedBundle, verify
@@ -33,11 +33,21 @@ NO_VERDICT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one version of one object."""
+
+    attempt: int
+    """1 for the first."""
+    since: str
+    """When the first attempt began: the claim's age, whoever works on it now."""
+
+
 class Claims(Protocol):
     """Who may work on an upload: one owner at a time."""
 
-    def take(self, claim: str, owner: str) -> int | None:
-        """Take a claim; give the number of this attempt, or None if it is another's or done."""
+    def take(self, claim: str, owner: str) -> "Claim | None":
+        """Take a claim, or give None if it is another's or done."""
 
     def finish(self, claim: str, owner: str) -> None:
         """Mark a claim as done: nobody takes it again."""
@@ -59,7 +69,7 @@ class Registration:
     claims: Claims
     uploads: Uploads
     publication: Publication
-    rollouts: ModelRegistration
+    registry: Registry
     deployment: Deployment
     clock: Clock = utc_now
     work_folder: Path | None = None
@@ -73,38 +83,57 @@ class Registration:
         announced = self.uploads.artifacts.find(event.key, event.version_id)
         if announced is None:
             return Outcome("ignored", f"{event.key!r} is no longer there")
-        claim = claim_id(event.bucket, event.key, announced.version_id)
-        attempt = self.claims.take(claim, owner)
-        if attempt is None:
+        claimed = claim_id(event.bucket, event.key, announced.version_id)
+        claim = self.claims.take(claimed, owner)
+        if claim is None:
             return Outcome("ignored", f"{event.key!r} is registered already, or just now")
-        rollout = self._roll_out(incoming, announced, claim, attempt)
-        self.claims.finish(claim, owner)
+        rollout = self._roll_out(incoming, announced, self._begin(incoming, claimed, claim), claim)
+        self.claims.finish(claimed, owner)
         return Outcome(rollout.status, rollout.reason, rollout.version)
 
+    def _begin(self, incoming: Incoming, claimed: str, claim: Claim) -> Rollout:
+        """Record the rollout of a claim as running; give it back as it is if it has a verdict.
+
+        It has the upload's id, unless an earlier manifest of the same upload has taken that.
+        """
+        rollout_id = incoming.upload or f"model.onnx-{claimed[:12]}"
+        known = self.registry.rollout(incoming.model, rollout_id)
+        if known is not None and known.created != claim.since:
+            rollout_id += f".{claimed[:12]}"
+            known = self.registry.rollout(incoming.model, rollout_id)
+        if known is not None:
+            return known
+        rollout = Rollout(
+            model=incoming.model,
+            rollout=rollout_id,
+            status="running",
+            created=claim.since,
+            updated=timestamp(self.clock()),
+        )
+        self.registry.record_rollout(rollout)
+        return rollout
+
     def _roll_out(
-        self, incoming: Incoming, announced: StoredObject, claim: str, attempt: int
+        self, incoming: Incoming, announced: StoredObject, rollout: Rollout, claim: Claim
     ) -> Rollout:
-        """Take an upload from ``running`` to a verdict, and record both."""
-        now = timestamp(self.clock())
-        rollout_id = incoming.upload or f"model.onnx-{claim[:12]}"
-        rollout = Rollout(incoming.model, rollout_id, "running", created=now, updated=now)
-        self.rollouts.record_rollout(rollout)
+        """Take an upload from ``running`` to a verdict, and record it."""
+        if rollout.status != "running":
+            return rollout
         try:
-            if attempt > ATTEMPTS:
+            if claim.attempt > ATTEMPTS:
                 raise BundleRefused([NO_VERDICT])
             ended = self._publish(incoming, announced, rollout)
         except BundleRefused as refused:
             ended = replace(rollout, status="refused", reason="\n".join(refused.reasons))
         ended = replace(ended, updated=timestamp(self.clock()))
-        self.rollouts.record_rollout(ended)
+        self.registry.record_rollout(ended)
         return ended
 
     def _publish(self, incoming: Incoming, announced: StoredObject, rollout: Rollout) -> Rollout:
         with tempfile.TemporaryDirectory(dir=self.work_folder, prefix="upload-") as folder:
             upload, verified = self.verify(incoming, announced, Path(folder))
         version = self.publication.publish(upload, verified)
-        reason = self.publication.promote(version, rollout.rollout)
-        return replace(rollout, status="promoted", reason=reason, version=version.version)
+        return self.publication.promote(version, rollout)
 
     def verify(
         self, incoming: Incoming, announced: StoredObject, folder: Path

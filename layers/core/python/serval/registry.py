@@ -1,8 +1,9 @@
 """What Serval asks of a registry; ``serval.aws.registry`` keeps it in DynamoDB."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from serval.routes import Route
 from serval.versions import ModelVersion
@@ -10,9 +11,14 @@ from serval.versions import ModelVersion
 RolloutStatus = Literal["running", "promoted", "rolled back", "refused", "superseded"]
 
 
-@dataclass(frozen=True, slots=True)
+RolloutStep = Literal[
+    "claimed", "verifying", "optimising", "checking golden", "registering", "canary", "ended"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One upload's way to becoming a version, or its refusal with the reason in words."""
+    """One upload's way to becoming the stable version, or its refusal with the reason in words."""
 
     model: str
     rollout: str
@@ -22,6 +28,58 @@ class Rollout:
     updated: str
     version: str | None = None
     reason: str = ""
+    """Why it ended, or why it stands where it stands."""
+    step: RolloutStep = "claimed"
+    percent: int = 0
+    """Share of the traffic that the candidate has been given."""
+    percent_since: str = ""
+    """When it was given, UTC, ISO 8601."""
+    paused: bool = False
+    baseline: str | None = None
+    """The stable version that it is measured against, and goes back to."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What the steps found out: the golden check's report, notes, metrics of both versions."""
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether there is a verdict."""
+        return self.status != "running"
+
+    def to_attributes(self) -> dict[str, Any]:
+        """Give the registry's item, keys left out."""
+        attributes = {
+            "status": self.status,
+            "reason": self.reason,
+            "created": self.created,
+            "updated": self.updated,
+            "version": self.version,
+            "step": self.step,
+            "percent": self.percent,
+            "percent_since": self.percent_since,
+            "paused": self.paused,
+            "baseline": self.baseline,
+            "details": json.dumps(self.details),
+        }
+        return {name: value for name, value in attributes.items() if value is not None}
+
+    @classmethod
+    def from_attributes(cls, model: str, rollout: str, attributes: Mapping[str, Any]) -> "Rollout":
+        """Read what ``to_attributes`` gave."""
+        return cls(
+            model=model,
+            rollout=rollout,
+            status=attributes["status"],
+            created=attributes["created"],
+            updated=attributes["updated"],
+            version=attributes.get("version"),
+            reason=attributes.get("reason", ""),
+            step=attributes.get("step", "claimed"),
+            percent=int(attributes.get("percent", 0)),
+            percent_since=attributes.get("percent_since", ""),
+            paused=bool(attributes.get("paused", False)),
+            baseline=attributes.get("baseline"),
+            details=json.loads(attributes.get("details", "{}")),
+        )
 
 
 class ModelRegistry(Protocol):
@@ -42,6 +100,9 @@ class ModelRegistry(Protocol):
     def rollouts(self, model: str) -> Sequence[Rollout]:
         """List a model's rollouts, newest first; empty for an unknown model."""
 
+    def rollout(self, model: str, rollout: str) -> Rollout | None:
+        """Give one rollout; None if there is none of that id."""
+
 
 class ModelRegistration(Protocol):
     """Writes of a registration; each is conditional and may be repeated after a crash."""
@@ -61,5 +122,15 @@ class ModelRegistration(Protocol):
             False when another writer was first; nothing is written then.
         """
 
-    def record_rollout(self, rollout: Rollout) -> None:
-        """Write a rollout's state."""
+    def record_rollout(self, rollout: Rollout) -> bool:
+        """Write a rollout's state, unless it has ended: a verdict is never changed.
+
+        Returns
+        -------
+        bool
+            False when it had ended before; nothing is written then.
+        """
+
+
+class Registry(ModelRegistry, ModelRegistration, Protocol):
+    """Reads and writes of the registry."""

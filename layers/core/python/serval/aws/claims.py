@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from serval.aws.tables import happened
-from serval.clock import Clock, utc_now
+from serval.clock import Clock, timestamp, utc_now
+from serval.registration import Claim
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -27,14 +28,14 @@ class DynamoDBClaims:
     table: "Table"
     clock: Clock = utc_now
 
-    def take(self, claim: str, owner: str) -> int | None:
-        """Take a claim; give the number of this attempt, or None if it is another's or done."""
+    def take(self, claim: str, owner: str) -> Claim | None:
+        """Take a claim, or give None if it is another's or done."""
         now = self.clock()
         try:
             answer = self.table.update_item(
                 Key={"pk": f"CLAIM#{claim}", "sk": CLAIM},
-                UpdateExpression="SET #owner = :owner, #status = :running, #expires = :lease "
-                "ADD attempts :one",
+                UpdateExpression="SET #owner = :owner, #status = :running, #expires = :lease, "
+                "since = if_not_exists(since, :since) ADD attempts :one",
                 ConditionExpression=FREE,
                 ExpressionAttributeNames={
                     "#owner": "owner",
@@ -46,6 +47,7 @@ class DynamoDBClaims:
                     ":running": "running",
                     ":now": int(now.timestamp()),
                     ":lease": int((now + LEASE).timestamp()),
+                    ":since": timestamp(now),
                     ":one": 1,
                 },
                 ReturnValues="ALL_NEW",
@@ -54,7 +56,8 @@ class DynamoDBClaims:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 return None
             raise
-        return int(str(answer["Attributes"]["attempts"]))
+        taken = answer["Attributes"]
+        return Claim(int(str(taken["attempts"])), str(taken["since"]))
 
     def finish(self, claim: str, owner: str) -> None:
         """Mark a claim as done; leave it alone if another owner has taken it since."""

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from serval.aws.tables import happened, items
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
-from serval.registry import Rollout, RolloutStatus
+from serval.registry import Rollout
 from serval.routes import Route
 from serval.storage import META, MODELS_PARTITION, ROUTE, model_partition, version_sort_key
 from serval.versions import ModelVersion
@@ -20,26 +20,8 @@ if TYPE_CHECKING:
 RESERVE_ATTEMPTS = 20
 
 
-def _route(item: Mapping[str, Any]) -> Route:
-    return Route(
-        stable=item["stable"],
-        candidate=item.get("candidate"),
-        percent=int(item["percent"]),
-        rollout=item["rollout"],
-        revision=int(item["revision"]),
-    )
-
-
 def _rollout(model: str, item: Mapping[str, Any]) -> Rollout:
-    return Rollout(
-        model=model,
-        rollout=item["sk"].removeprefix("ROLLOUT#"),
-        status=cast(RolloutStatus, item["status"]),
-        created=item["created"],
-        updated=item["updated"],
-        version=item.get("version"),
-        reason=item.get("reason", ""),
-    )
+    return Rollout.from_attributes(model, item["sk"].removeprefix("ROLLOUT#"), item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +38,7 @@ class DynamoDBRegistry:
         """Give a model's route, or raise ``ModelNotFound``."""
         if (item := self._item(model_partition(model), ROUTE)) is None:
             raise ModelNotFound(model)
-        return _route(item)
+        return Route.from_attributes(item)
 
     def version(self, model: str, version: str) -> ModelVersion:
         """Give a version, or raise ``ModelVersionNotFound``."""
@@ -133,19 +115,17 @@ class DynamoDBRegistry:
             item["candidate"] = route.candidate
         return happened(self.table.put_item, Item=item, ConditionExpression=unchanged)
 
-    def record_rollout(self, rollout: Rollout) -> None:
-        """Write a rollout's state."""
-        item = {
-            "pk": model_partition(rollout.model),
-            "sk": f"ROLLOUT#{rollout.rollout}",
-            "status": rollout.status,
-            "reason": rollout.reason,
-            "created": rollout.created,
-            "updated": rollout.updated,
-        }
-        if rollout.version is not None:
-            item["version"] = rollout.version
-        self.table.put_item(Item=item)
+    def record_rollout(self, rollout: Rollout) -> bool:
+        """Write a rollout's state, unless it has ended: a verdict is never changed."""
+        return happened(
+            self.table.put_item,
+            Item={
+                "pk": model_partition(rollout.model),
+                "sk": f"ROLLOUT#{rollout.rollout}",
+                **rollout.to_attributes(),
+            },
+            ConditionExpression=Attr("pk").not_exists() | Attr("status").eq("running"),
+        )
 
     def _assign(self, partition: str, digest: str, last: int) -> bool:
         """Move the counter from ``last`` and give the new version to the digest, or do neither."""

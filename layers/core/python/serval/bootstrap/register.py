@@ -22,6 +22,6 @@ def registration() -> Registration:
         claims=DynamoDBClaims(table),
         uploads=Uploads(artifacts, registry),
         publication=Publication(artifacts, registry),
-        rollouts=registry,
+        registry=registry,
         deployment=Deployment.from_settings(settings),
     )
