@@ -193,6 +193,13 @@ def test_templates_set_cors_and_bucket_tags(stage: LocalStage) -> None:
     assert preflight.headers["access-control-allow-origin"] == "https://example.org"
 
 
+def test_options_reach_the_routes_of_an_api_without_cors(stage: LocalStage) -> None:
+    reply = httpx.options(
+        f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=60
+    )
+    assert list(reply.json()) == ["error"]
+
+
 def test_logs_of_a_function_are_printed_in_order(stage: LocalStage) -> None:
     httpx.get(f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=60)
     lines = [

@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from serval_cli.local import server
+from serval_cli.local import layers, server
 from serval_cli.local.access import access, await_answer
 from serval_cli.local.cdk import Cdk
 from serval_cli.local.outputs import Outputs
 from serval_cli.local.progress import Steps
 from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import StateFolder
+from serval_cli.local.step_process import StepProcesses
 from serval_cli.local.toolchain import Toolchain
 
 
@@ -36,7 +37,9 @@ class BringUp:
         self._together(serve, self.synthesise)
 
     def synthesise(self) -> None:
-        """Run the CDK app."""
+        """Build the layers that changed and run the CDK app."""
+        with self.steps.step("layers: build what changed"):
+            layers.build(self._processes(), self.toolchain.checkout)
         with self.steps.step("synth: run the CDK app") as detail:
             self._cdk().synthesise(detail)
 
@@ -74,7 +77,10 @@ class BringUp:
                 raise
 
     def _cdk(self) -> Cdk:
-        return Cdk(self.toolchain, self.folder, self.started, self.endpoint)
+        return Cdk(self.toolchain, self.folder, self._processes(), self.endpoint)
+
+    def _processes(self) -> StepProcesses:
+        return StepProcesses(self.started, self.folder.logs)
 
     def _server_log(self) -> Path:
         return self.folder.logs / f"{server.NAME}.log"

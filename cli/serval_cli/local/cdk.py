@@ -1,15 +1,13 @@
 """The real CDK CLI, run against the emulator: bootstrap, synth, deploy."""
 
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from serval_cli.local.aws_client import ACCOUNT, REGION, environment
-from serval_cli.local.log_files import StepFailed
 from serval_cli.local.progress import Detail
-from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import StateFolder
+from serval_cli.local.step_process import StepProcesses
 from serval_cli.local.toolchain import Toolchain
 
 RESOURCES = re.compile(r"^(\S+) \| +(\d+/\d+) \|")
@@ -20,11 +18,15 @@ class Cdk:
     """The CDK CLI for one stage on the laptop."""
 
     def __init__(
-        self, toolchain: Toolchain, folder: StateFolder, started: StartedProcesses, endpoint: str
+        self,
+        toolchain: Toolchain,
+        folder: StateFolder,
+        processes: StepProcesses,
+        endpoint: str,
     ) -> None:
         self._toolchain = toolchain
         self._folder = folder
-        self._started = started
+        self._processes = processes
         self._environment = environment(endpoint) | {"JSII_NODE": toolchain.jsii_node()}
 
     def bootstrap(self, detail: Detail) -> None:
@@ -57,19 +59,9 @@ class Cdk:
             link.symlink_to(self._toolchain.asset_cache)
 
     def _run(self, step: str, arguments: Sequence[str], where: Path, detail: Detail) -> None:
-        log = self._folder.logs / f"{step}.log"
-        process = self._started.start(
-            step,
-            [str(self._toolchain.cdk), *arguments, "--no-color"],
-            environment=self._environment,
-            folder=where,
-            output=subprocess.PIPE,
-        )
-        with process, log.open("w", buffering=1) as file:
-            for line in process.stdout or ():
-                file.write(line)
-                if match := RESOURCES.match(line):
-                    detail(f"{match[1]} {match[2]}")
-        self._started.forget(process.pid)
-        if process.returncode != 0:
-            raise StepFailed(step, log, f"ended with {process.returncode}")
+        def said(line: str) -> None:
+            if match := RESOURCES.match(line):
+                detail(f"{match[1]} {match[2]}")
+
+        command = [str(self._toolchain.cdk), *arguments, "--no-color"]
+        self._processes.run(step, command, environment=self._environment, folder=where, said=said)

@@ -15,9 +15,7 @@ class NotSetUp(CommandFailed):
 
     def __init__(self, missing: list[Path]) -> None:
         named = ", ".join(map(str, missing))
-        super().__init__(
-            f"not there: {named}; `make setup layers-local` in a checkout of Serval makes them"
-        )
+        super().__init__(f"not there: {named}; `make setup` in a checkout of Serval makes them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,6 @@ class Toolchain:
             found.functions_python,
             found.cdk,
             checkout / "app.py",
-            checkout / "build" / "layers" / "local",
         )
         if missing := [path for path in needed if not path.exists()]:
             raise NotSetUp(missing)

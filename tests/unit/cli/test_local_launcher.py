@@ -1,6 +1,7 @@
 """The launcher's patches, against a stand-in for the emulator's modules."""
 
 import ast
+import asyncio
 import io
 import json
 import sys
@@ -22,6 +23,7 @@ from serval_cli.local.launcher import (
     interpreters,
     layers,
     logs_wait,
+    options_requests,
     response_limit,
     shutdown,
 )
@@ -172,6 +174,24 @@ def test_cors_keys_are_those_that_the_emulator_reads() -> None:
     handlers["create"]("Api", {"Name": "plain"}, "stack")
     stored = {"Name": "api", "CorsConfiguration": {"allowOrigins": ["*"], "maxAge": 1}}
     assert seen == [stored, stored, {"Name": "plain"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "cors", "preflight"),
+    [("OPTIONS", None, False), ("OPTIONS", {"allowOrigins": ["*"]}, True), ("GET", None, False)],
+)
+def test_only_an_api_with_cors_answers_preflights(
+    method: str, cors: dict[str, Any] | None, preflight: bool
+) -> None:
+    async def execute(api_id: str, stage: str, path: str, method: str, headers: Any) -> Any:
+        return method == "OPTIONS", json.dumps(method)
+
+    gateway = SimpleNamespace(
+        _apis={"api": {"corsConfiguration": cors}}, _handle_execute_in_scope=execute
+    )
+    options_requests.apply(emulator(apigateway=gateway))
+    answer = asyncio.run(gateway._handle_execute_in_scope("api", "$default", "/", method, {}))
+    assert answer == (preflight, f'"{method}"')
 
 
 def test_buckets_keep_their_tags() -> None:

@@ -16,6 +16,7 @@ from serval_cli.local.launcher import (
     interpreters,
     layers,
     logs_wait,
+    options_requests,
     response_limit,
     shutdown,
 )
@@ -24,6 +25,7 @@ from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
 PATCHES = (
     interpreters,
     logs_wait,
+    options_requests,
     failures,
     response_limit,
     concurrency,
@@ -47,6 +49,7 @@ def patched(options: argparse.Namespace) -> Emulator:
     concurrency.apply(emulator, options.concurrency)
     embedded_metrics.apply(emulator)
     cors.apply(emulator)
+    options_requests.apply(emulator)
     bucket_tags.apply(emulator)
     custom_resources.apply(emulator)
     layers.apply(emulator, Path(tempfile.gettempdir()) / "layers")

@@ -18,6 +18,7 @@ class WrongEmulator(Exception):
 class Emulator:
     """Modules of the emulator and of its web server, whose names the patches replace."""
 
+    apigateway: Any
     app: Any
     cloudwatch: Any
     custom_resource: Any
@@ -34,6 +35,7 @@ class Emulator:
         if found != VERSION:
             raise WrongEmulator(f"{PACKAGE}: {found} is installed, the patches need {VERSION}")
         return cls(
+            apigateway=importlib.import_module("ministack.services.apigateway"),
             app=importlib.import_module("ministack.app"),
             cloudwatch=importlib.import_module("ministack.services.cloudwatch"),
             custom_resource=importlib.import_module(
