@@ -1,5 +1,6 @@
 """The running stage keeps what its OpenAPI document promises, whatever it is sent."""
 
+import copy
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ CHOICES = {"model": ["iris", "digits", "absent"], "version": ["1", "2", "99999"]
 
 def described() -> Any:
     """Give the document, with path parameters that name what a stage may have."""
-    whole = document()
+    whole = copy.deepcopy(document())
     tensor = whole["components"]["schemas"]["InputTensor"]
     inputs = {"name": {"enum": ["measurements", "absent"]}}
     whole["components"]["schemas"]["InputTensor"] = {
