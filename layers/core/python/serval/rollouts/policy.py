@@ -1,10 +1,11 @@
 """The canary policy: state, metrics of both versions and the clock in, a decision out.
 
 A rollout rolls back as soon as harm is beyond doubt, steps when a step has baked, seen enough
-requests and shows no harm, and in between it holds. Every hold ends: at the latest when patience
-with a doubtful candidate is over, or, without traffic, as ``when_idle`` says.
+requests and shows no harm, and in between it holds. Every hold ends: when patience with a doubtful
+candidate is over, without traffic as ``when_idle`` says, and at the latest after ``HOLD_DAYS``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,9 +20,14 @@ MIN_ERRORS = 5
 """Before a candidate's errors are more than bad luck."""
 MIN_LATENCY_DIFFERENCE_MS = 5.0
 PATIENCE = 4
-"""A step that stays doubtful for this many bake times is rolled back."""
+"""A step that stays doubtful is rolled back after this many bake times and ``MIN_REQUESTS``."""
 IDLE = 12
 """After this many bake times without enough requests, ``when_idle`` decides."""
+HOLD_DAYS = 45
+"""A step that holds for so long is rolled back.
+
+Looked at hourly, two such steps fit the 25,000 events of an execution's history.
+"""
 
 WhenIdle = Literal["promote", "hold"]
 
@@ -112,16 +118,16 @@ def decide(
     """
     if harm := proven_harm(policy, stable, candidate, alarms):
         return RollBack(harm)
+    if step.age_seconds >= HOLD_DAYS * 86400:
+        return RollBack(f"no verdict after {HOLD_DAYS} days at {step.percent} %")
     if step.paused:
         return Hold(pause(policy, step), f"paused at {step.percent} %")
     if step.age_seconds < policy.bake_seconds:
         return Hold(pause(policy, step), f"baking at {step.percent} %")
-    if min(stable.requests, candidate.requests) < MIN_REQUESTS:
-        return idle(policy, step, stable, candidate)
     if doubt := suspected_harm(policy, stable, candidate):
-        if step.age_seconds >= PATIENCE * policy.bake_seconds:
-            return RollBack(f"{doubt}, still so after {PATIENCE} bake times")
-        return Hold(pause(policy, step), doubt)
+        return doubtful(policy, step, candidate, doubt)
+    if min(candidate.requests, requests_to_compare(step, stable)) < MIN_REQUESTS:
+        return idle(policy, step, stable, candidate)
     return forward(policy, step, f"no harm in {candidate.requests} requests")
 
 
@@ -150,7 +156,7 @@ def suspected_harm(policy: CanaryPolicy, stable: TrackMetrics, candidate: TrackM
     """Say what the candidate seems to do wrong, as measured, or nothing."""
     if candidate.error_percent > policy.max_error_percent:
         return (
-            f"errors: {candidate.error_percent:.2f} % of the candidate's requests failed, "
+            f"errors: {candidate.errors} of the candidate's {candidate.requests} requests failed; "
             f"{policy.max_error_percent:g} % allowed"
         )
     if slower(policy, stable, candidate, stable.latency_ms, candidate.latency_ms):
@@ -176,6 +182,20 @@ def slower(
     )
 
 
+def requests_to_compare(step: Step, stable: TrackMetrics) -> float:
+    """Count the stable version's requests; where it gets none, none are waited for."""
+    return stable.requests if step.percent < 100 else math.inf
+
+
+def doubtful(policy: CanaryPolicy, step: Step, candidate: TrackMetrics, doubt: str) -> Decision:
+    """Decide about a candidate that looks harmful: be patient, in time and in requests."""
+    bakes = PATIENCE if candidate.requests >= PATIENCE * MIN_REQUESTS else PATIENCE * IDLE
+    no_verdict = bakes > PATIENCE and policy.when_idle == "hold"
+    if no_verdict or step.age_seconds < bakes * policy.bake_seconds:
+        return Hold(pause(policy, step), doubt)
+    return RollBack(f"{doubt}, still so after {bakes} bake times")
+
+
 def idle(
     policy: CanaryPolicy, step: Step, stable: TrackMetrics, candidate: TrackMetrics
 ) -> Decision:
@@ -184,8 +204,7 @@ def idle(
         f"{stable.requests} requests of the stable version and {candidate.requests} of the "
         f"candidate, {MIN_REQUESTS} of each wanted"
     )
-    patient = step.age_seconds < IDLE * policy.bake_seconds
-    if patient or policy.when_idle == "hold" or suspected_harm(policy, stable, candidate):
+    if policy.when_idle == "hold" or step.age_seconds < IDLE * policy.bake_seconds:
         return Hold(pause(policy, step), seen)
     return forward(policy, step, f"{seen}; rollout.when_idle is 'promote'")
 

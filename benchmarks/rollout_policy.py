@@ -1,0 +1,208 @@
+"""What the canary policy does to good and bad candidates: 1,000 seeded rollouts of each.
+
+Run as ``python -m benchmarks.rollout_policy``. Traffic, errors and latencies are drawn; every look
+goes through the real ``decide``, at the times that it asks for, with metrics as CloudWatch has
+them: whole minutes, the last ones missing, latency percentiles of a step.
+"""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from serval.rollouts.bounds import quantile_ranks
+from serval.rollouts.policy import (
+    QUANTILE,
+    CanaryPolicy,
+    Hold,
+    Promote,
+    RollBack,
+    Step,
+    TakeStep,
+    TrackMetrics,
+    WhenIdle,
+    decide,
+)
+
+ROLLOUTS = 1000
+SEED = 20261121
+ROUTE_SECONDS = 5.0
+"""Until every environment has read a new route; a step's first whole minute begins after it."""
+SETTLE_SECONDS = 120.0
+"""Until the metrics of a minute are complete."""
+HORIZON_SECONDS = 7 * 86400.0
+"""A rollout that still holds then is counted as held."""
+MEDIAN_MS = 40.0
+SPREAD = 0.5
+"""Of the latencies' logarithm: their p95 is 2.3 times their median."""
+STABLE_ERRORS = 0.001
+KEPT = 0.5
+"""Latencies below this many spreads over the median are drawn, but bound no percentile."""
+
+Ending = Literal["rolled back", "promoted", "held"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A kind of candidate, and the traffic that it meets."""
+
+    name: str
+    errors: float = STABLE_ERRORS
+    slowness: float = 1.0
+    requests_per_second: float = 20.0
+    when_idle: WhenIdle = "hold"
+
+
+CANDIDATES = (
+    Candidate("as good as stable"),
+    Candidate("0.3 % errors", errors=0.003),
+    Candidate("0.9 % errors", errors=0.009),
+    Candidate("1.1 % errors", errors=0.011),
+    Candidate("2 % errors", errors=0.02),
+    Candidate("5 % errors", errors=0.05),
+    Candidate("1.15 times slower", slowness=1.15),
+    Candidate("1.3 times slower", slowness=1.3),
+    Candidate("1.5 times slower", slowness=1.5),
+    Candidate("2 times slower", slowness=2.0),
+    Candidate("0.3 % errors", errors=0.003, requests_per_second=0.5),
+    Candidate("5 % errors", errors=0.05, requests_per_second=0.5),
+    Candidate("2 times slower", slowness=2.0, requests_per_second=0.5),
+    Candidate("any, when_idle: hold", requests_per_second=0),
+    Candidate("any, when_idle: promote", requests_per_second=0, when_idle="promote"),
+)
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one version's requests did in a step, up to a minute."""
+
+    random: np.random.Generator
+    per_minute: float
+    error_rate: float
+    slowness: float
+    minutes: int = 0
+    requests: int = 0
+    errors: int = 0
+    slow: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    """The larger latencies, as their logarithm's deviation in spreads."""
+
+    def until(self, minutes: int) -> TrackMetrics:
+        """Draw what came until a minute, and give the metrics of all of it."""
+        if minutes > self.minutes:
+            requests = int(self.random.poisson(self.per_minute * (minutes - self.minutes)))
+            errors = int(self.random.binomial(requests, self.error_rate))
+            drawn = self.random.standard_normal(requests - errors)
+            self.slow.append(drawn[drawn > KEPT])
+            self.requests += requests
+            self.errors += errors
+            self.minutes = minutes
+        return TrackMetrics(self.requests, self.errors, *self._percentiles())
+
+    def _percentiles(self) -> Iterator[float]:
+        """Give the latency quantile and its lower and upper bound."""
+        answered = self.requests - self.errors
+        slow = np.concatenate(self.slow) if self.slow else np.empty(0)
+        if slow.size == 0:
+            yield from (0.0, 0.0, 0.0)
+            return
+        quantiles = np.array((QUANTILE, *quantile_ranks(QUANTILE, answered)))
+        places = np.ceil(quantiles * answered).astype(int) - 1 - (answered - slow.size)
+        places = places.clip(0, slow.size - 1)
+        deviations = np.partition(slow, places)[places]
+        yield from (MEDIAN_MS * self.slowness * np.exp(SPREAD * deviations)).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a rollout ended."""
+
+    ending: Ending
+    seconds: float
+    requests: int
+    """That the candidate got until then."""
+
+
+def roll_out(candidate: Candidate, random: np.random.Generator) -> Outcome:
+    """Roll a candidate out."""
+    policy = CanaryPolicy(when_idle=candidate.when_idle)
+    percent, seconds, requests = policy.steps_percent[0], 0.0, 0.0
+    while True:
+        decision, age = take_step(policy, percent, candidate, random)
+        seconds += age
+        requests += candidate.requests_per_second * percent / 100 * age
+        if isinstance(decision, TakeStep) and seconds < HORIZON_SECONDS:
+            percent = decision.percent
+            continue
+        endings: dict[type, Ending] = {RollBack: "rolled back", Promote: "promoted"}
+        return Outcome(endings.get(type(decision), "held"), seconds, round(requests))
+
+
+def take_step(
+    policy: CanaryPolicy, percent: int, candidate: Candidate, random: np.random.Generator
+) -> tuple[Hold | TakeStep | Promote | RollBack, float]:
+    """Look at one step until there is a decision, and give it with the step's age in seconds."""
+    per_minute = 60 * candidate.requests_per_second / 100
+    stable = Traffic(random, per_minute * (100 - percent), STABLE_ERRORS, 1.0)
+    tried = Traffic(random, per_minute * percent, candidate.errors, candidate.slowness)
+    began = random.uniform(0, 60)
+    first = np.ceil((began + ROUTE_SECONDS) / 60)
+    age = 0.0
+    while True:
+        minutes = max(0, int((began + age - SETTLE_SECONDS) // 60 - first))
+        decision = decide(policy, Step(percent, age), stable.until(minutes), tried.until(minutes))
+        if not isinstance(decision, Hold) or age >= HORIZON_SECONDS:
+            return decision, age
+        age += decision.seconds
+
+
+def simulate(candidate: Candidate, rollouts: int = ROLLOUTS, seed: int = SEED) -> list[Outcome]:
+    """Roll a candidate out many times; the same seed gives the same outcomes."""
+    kind = int.from_bytes(repr(candidate).encode())
+    return [roll_out(candidate, np.random.default_rng((seed, kind, n))) for n in range(rollouts)]
+
+
+def share(outcomes: Sequence[Outcome], ending: Ending) -> float:
+    """Give the percent of the rollouts that ended so."""
+    return 100 * sum(outcome.ending == ending for outcome in outcomes) / len(outcomes)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it."""
+    if seconds >= HORIZON_SECONDS:
+        return "none"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+
+
+def table(rollouts: int = ROLLOUTS) -> Table:
+    """Simulate every candidate, and give the table of what became of it."""
+    made = Table(box=box.MARKDOWN)
+    made.add_column("candidate")
+    for heading in (
+        "requests/s",
+        "rolled back",
+        "promoted",
+        "held",
+        "verdict after",
+        "candidate's requests",
+    ):
+        made.add_column(heading, justify="right")
+    for candidate in CANDIDATES:
+        outcomes = simulate(candidate, rollouts)
+        made.add_row(
+            candidate.name,
+            f"{candidate.requests_per_second:g}",
+            *(f"{share(outcomes, end):.1f} %" for end in ("rolled back", "promoted", "held")),
+            duration(statistics.median(outcome.seconds for outcome in outcomes)),
+            f"{statistics.median(outcome.requests for outcome in outcomes):,.0f}",
+        )
+    return made
+
+
+if __name__ == "__main__":
+    Console(width=120).print(table())
