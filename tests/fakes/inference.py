@@ -174,7 +174,7 @@ def bench(folder: Path, limits: Limits = ROOMY) -> Bench:
     loaded = LoadedVersions(
         find=edge.version,
         store=edge,
-        open_model=lambda path: OnnxModel(path, 1769),
+        open_model=lambda path, form: OnnxModel(path, 1769, form),
         folder=folder,
         limits=limits,
     )

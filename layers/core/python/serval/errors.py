@@ -142,9 +142,11 @@ class Unavailable(ServalError):
 class ArtifactUnavailable(Unavailable):
     """An artifact is lost or corrupt; the next request tries again."""
 
-    def __init__(self, model: str, version: str, problem: str) -> None:
+    def __init__(self, model: str, version: str, problem: str, *, lost: bool = False) -> None:
         super().__init__(f"model {model!r} version {version!r} cannot be loaded: {problem}")
         self.model, self.version, self.problem = model, version, problem
+        self.lost = lost
+        """What there is cannot be used; false: the store did not answer."""
 
 
 class RegistryUnavailable(Unavailable):

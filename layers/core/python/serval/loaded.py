@@ -1,5 +1,6 @@
 """Loaded versions: what one environment holds ready, within its memory and its disk."""
 
+import json
 import shutil
 import time
 from collections import OrderedDict
@@ -12,10 +13,14 @@ from serval.errors import ArtifactUnavailable, ModelTooLarge
 from serval.runtimes import ArtifactUnreadable
 from serval.signatures import TensorSpec
 from serval.tensors import Tensor
-from serval.versions import ModelVersion
+from serval.versions import Form, ModelVersion
 
 MEMORY_PER_ARTIFACT = 2.5
 """A session takes up to this many times the artifact's bytes while it opens."""
+MEMORY_PER_PORTABLE_FORM = 2.0
+"""Weights that are laid out at load are copied once; all others stay mapped (docs/rollouts.md)."""
+MEMORY_PER_LAID_OUT_FORM = 1.5
+"""Weights stay mapped, but for those that a kernel packs for itself."""
 ENVIRONMENT_BYTES = 200 * 2**20
 """What the function takes before it loads anything."""
 
@@ -43,6 +48,8 @@ class Loaded:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     load_ms: float
+    form: Form | None = None
+    """The form that was opened; None: the artifact as published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +65,40 @@ class Limits:
         return cls(memory_mib * 2**20 - ENVIRONMENT_BYTES, ephemeral_storage_mib * 2**20)
 
 
-def estimated_bytes(record: ModelVersion) -> int:
-    """Estimate the memory that a loaded version takes."""
-    return int(record.artifact_bytes * MEMORY_PER_ARTIFACT)
+def estimated_bytes(record: ModelVersion, form: Form | None = None) -> int:
+    """Estimate the memory that a version takes, loaded from a form or as published."""
+    if form is None:
+        return int(record.artifact_bytes * MEMORY_PER_ARTIFACT)
+    if form.cpu_class is None:
+        return int(form.size_bytes * MEMORY_PER_PORTABLE_FORM)
+    return int(form.size_bytes * MEMORY_PER_LAID_OUT_FORM)
+
+
+def disk_bytes(record: ModelVersion, form: Form | None = None) -> int:
+    """Give the room on disk that a version takes."""
+    return record.artifact_bytes if form is None else form.size_bytes
+
+
+def say_nothing(line: str) -> None:
+    """Log nowhere."""
 
 
 @dataclass(slots=True)
 class LoadedVersions:
-    """The least recently used version leaves when another needs its room."""
+    """The least recently used version leaves when another needs its room.
+
+    A version is opened from the form that fits the CPU; if that cannot be, as published.
+    """
 
     find: Callable[[str, str], ModelVersion]
     store: ArtifactStore
-    open_model: Callable[[Path], Model]
+    open_model: Callable[[Path, Form | None], Model]
     folder: Path
     limits: Limits
     clock: Callable[[], float] = time.perf_counter
+    cpu_class: str = ""
+    """As ``serval.cpu`` gives it; empty: nothing is laid out for this machine."""
+    log: Callable[[str], object] = say_nothing
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:
@@ -97,21 +123,37 @@ class LoadedVersions:
             return held
         started = self.clock()
         record = self.find(model, version)
-        self._make_room(record)
-        loaded = self._load(record, started)
+        loaded = self._load_best(record, started)
         self._held[model, version] = loaded
         return loaded
 
-    def _load(self, record: ModelVersion, started: float) -> Loaded:
+    def _load_best(self, record: ModelVersion, started: float) -> Loaded:
+        """Load the form that fits, or the published artifact if that form is unusable."""
+        form = record.form_for(self.cpu_class)
+        if form is not None:
+            try:
+                return self._load(record, form, started)
+            except ArtifactUnavailable as error:
+                if not error.lost:
+                    raise
+                self._warn(form, error)
+        return self._load(record, None, started)
+
+    def _load(self, record: ModelVersion, form: Form | None, started: float) -> Loaded:
+        self._make_room(record, form)
         folder = self._folder(record)
+        artifact = form.artifact if form else record.artifact
+        paths = [file.path for file in form.files] if form else record.artifact_files
         try:
-            for path in record.artifact_files:
+            for path in paths:
                 destination = folder / path
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 self.store.fetch(record, path, destination)
-            model = self.open_model(folder / record.artifact)
+            model = self.open_model(folder / artifact, form)
         except ArtifactUnreadable as error:
-            raise ArtifactUnavailable(record.model, record.version, str(error)) from error
+            raise ArtifactUnavailable(
+                record.model, record.version, str(error), lost=True
+            ) from error
         finally:
             # An open session keeps its mapping of the files; nobody opens them by name again.
             shutil.rmtree(folder, ignore_errors=True)
@@ -121,10 +163,11 @@ class LoadedVersions:
             {spec.name: spec for spec in record.signature.inputs},
             {spec.name: spec for spec in record.signature.outputs},
             (self.clock() - started) * 1e3,
+            form,
         )
 
-    def _make_room(self, record: ModelVersion) -> None:
-        memory, disk = estimated_bytes(record), record.artifact_bytes
+    def _make_room(self, record: ModelVersion, form: Form | None) -> None:
+        memory, disk = estimated_bytes(record, form), disk_bytes(record, form)
         if memory > self.limits.memory_bytes or disk > self.limits.disk_bytes:
             raise ModelTooLarge(
                 f"model {record.model!r} version {record.version!r} takes about {memory} bytes of "
@@ -133,12 +176,15 @@ class LoadedVersions:
             )
         while self._held and not (
             self._sum(estimated_bytes) + memory <= self.limits.memory_bytes
-            and self._sum(lambda held: held.artifact_bytes) + disk <= self.limits.disk_bytes
+            and self._sum(disk_bytes) + disk <= self.limits.disk_bytes
         ):
             self._held.popitem(last=False)
 
-    def _sum(self, size: Callable[[ModelVersion], int]) -> int:
-        return sum(size(loaded.record) for loaded in self._held.values())
+    def _sum(self, size: Callable[[ModelVersion, Form | None], int]) -> int:
+        return sum(size(loaded.record, loaded.form) for loaded in self._held.values())
+
+    def _warn(self, form: Form, error: ArtifactUnavailable) -> None:
+        self.log(json.dumps({"level": "WARNING", "form": form.name, "error": str(error)}))
 
     def _folder(self, record: ModelVersion) -> Path:
         return self.folder / record.model / record.version

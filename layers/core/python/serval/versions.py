@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 from serval.signatures import Signature
@@ -15,6 +16,33 @@ class BundleFile:
     path: str
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An optimised graph of a version: same answers, opened faster than the published artifact."""
+
+    name: str
+    cpu_class: str | None
+    """``serval.cpu``'s class that it is laid out for, good for no other; None: for any CPU."""
+    artifact: str
+    """Path of the graph, beside the published files; its external data lie in the same folder."""
+    files: tuple[BundleFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of what a runtime loads, in bytes."""
+        return sum(file.size_bytes for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the form as the steps of a rollout hand it on, and as the record holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Form":
+        """Read what ``to_json`` gave."""
+        files = tuple(BundleFile(**file) for file in value["files"])
+        return cls(value["name"], value["cpu_class"], value["artifact"], files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +64,19 @@ class ModelVersion:
     runtime: str = "onnx"
     bundle: Mapping[str, Any] = field(default_factory=dict)
     """``model.yaml`` as validated."""
+    forms: tuple[Form, ...] = ()
+    measurements: Mapping[str, Any] = field(default_factory=dict)
+    """What the golden check measured of it."""
 
     def file(self, path: str) -> BundleFile:
-        """Find a file of the bundle by its path."""
-        return next(file for file in self.files if file.path == path)
+        """Find a file of the bundle or of a form by its path."""
+        files = chain(self.files, *(form.files for form in self.forms))
+        return next(file for file in files if file.path == path)
+
+    def form_for(self, cpu_class: str) -> Form | None:
+        """Choose the form laid out for a CPU class, else the portable one; None: as published."""
+        forms = {form.cpu_class: form for form in self.forms}
+        return forms.get(cpu_class) or forms.get(None)
 
     @property
     def artifact_bytes(self) -> int:
@@ -60,6 +97,8 @@ class ModelVersion:
                 "signature": self.signature.to_json(),
                 "runtime": self.runtime,
                 "bundle": self.bundle,
+                "forms": [form.to_json() for form in self.forms],
+                "measurements": self.measurements,
             }
         )
 
@@ -73,5 +112,6 @@ class ModelVersion:
                 "artifact_files": tuple(value["artifact_files"]),
                 "files": tuple(BundleFile(*file) for file in value["files"]),
                 "signature": Signature.from_json(value["signature"]),
+                "forms": tuple(Form.from_json(form) for form in value.get("forms", ())),
             }
         )

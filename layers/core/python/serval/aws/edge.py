@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from serval.aws.signed import TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
 from serval.errors import (
@@ -101,12 +102,19 @@ def plain(item: Item) -> dict[str, str]:
     return {name: value for name, typed in item.items() for value in typed.values()}
 
 
+def published(record: ModelVersion, path: str) -> tuple[str, str | None]:
+    """Give the key of a published file; nothing there ever changes, so no version id pins it."""
+    return version_prefix(record.model, record.version) + path, None
+
+
 @dataclass(frozen=True, slots=True)
 class EdgeArtifacts:
     """Downloads artifacts, verifying each while it streams."""
 
     s3: SignedClient
     """Its endpoint is the bucket's."""
+    locate: Callable[[ModelVersion, str], tuple[str, str | None]] = published
+    """Gives the key and the version id of a file; None: the newest version of the object."""
 
     def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
         """Download one file of a version; it appears under its name only when it is whole.
@@ -116,22 +124,27 @@ class EdgeArtifacts:
         ArtifactUnavailable
             If it is gone, cut short or not what was published.
         """
-        key = version_prefix(record.model, record.version) + path
+        key, version_id = self.locate(record, path)
+        query = f"versionId={quote(version_id, safe='-_.~')}" if version_id else ""
         expected = record.file(path)
         digest = hashlib.sha256()
         partial = destination.with_name(destination.name + ".partial")
         try:
-            response = self.s3.request("GET", f"/{key}", {})
+            response = self.s3.request("GET", f"/{key}", {}, query=query)
             with partial.open("wb") as file:
                 while chunk := response.read(CHUNK_BYTES):
                     digest.update(chunk)
                     file.write(chunk)
         except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
-            raise ArtifactUnavailable(record.model, record.version, f"{key}: {error}") from error
+            lost = isinstance(error, AwsRefused)
+            raise ArtifactUnavailable(
+                record.model, record.version, f"{key}: {error}", lost=lost
+            ) from error
         if digest.hexdigest() != expected.sha256:
             raise ArtifactUnavailable(
                 record.model,
                 record.version,
                 f"{key} has sha256 {digest.hexdigest()}, published was {expected.sha256}",
+                lost=True,
             )
         partial.rename(destination)

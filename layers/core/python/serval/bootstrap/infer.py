@@ -10,6 +10,7 @@ from serval.admission import Admission
 from serval.authentication import Authenticator
 from serval.aws.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed import SignedClient
+from serval.cpu import cpu_class
 from serval.http.infer import InferEndpoint
 from serval.inference import Inference
 from serval.loaded import Limits, LoadedVersions
@@ -37,9 +38,11 @@ def endpoint() -> InferEndpoint:
     loaded = LoadedVersions(
         find=registry.version,
         store=EdgeArtifacts(s3),
-        open_model=lambda path: OnnxModel(path, memory_mib),
+        open_model=lambda path, form: OnnxModel(path, memory_mib, form),
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
+        cpu_class=cpu_class(),
+        log=say,
     )
     metrics = InferenceMetrics(write=say)
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)

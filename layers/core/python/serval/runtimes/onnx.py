@@ -22,6 +22,7 @@ from serval.errors import InvalidInputs, InvalidTensor
 from serval.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.signatures import TensorSpec
 from serval.tensors import Array, Tensor
+from serval.versions import Form
 
 MIB_PER_VCPU = 1769
 """Lambda gives one vCPU at this memory size."""
@@ -42,34 +43,41 @@ RUNTIME_ERRORS = (
 onnxruntime.set_default_logger_severity(4)
 
 
-def session_options(memory_mib: int) -> onnxruntime.SessionOptions:
-    """Choose threads from the memory size.
+def session_options(memory_mib: int, *, laid_out: bool = False) -> onnxruntime.SessionOptions:
+    """Choose threads from the memory size, and what of the graph is left to optimise.
 
     Below one vCPU a spinning thread burns the time slice that the work needs, so there is one
-    thread and no spinning; above, spinning pays.
+    thread and no spinning; above, spinning pays. A graph that is laid out for this CPU is run as
+    it is; every other one is optimised in full, which for a portable form is its layout.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(1, memory_mib // MIB_PER_VCPU)
     options.inter_op_num_threads = 1
     if memory_mib < MIB_PER_VCPU:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if laid_out:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
 
 
 class OnnxModel:
     """A loaded artifact, ready to run."""
 
-    def __init__(self, path: Path, memory_mib: int) -> None:
+    def __init__(self, path: Path, memory_mib: int, form: Form | None = None) -> None:
         """Open a session from a path, so that external data is mapped and not copied.
+
+        ``form`` says which of a version's forms lies there; None: the artifact as published.
 
         Raises
         ------
         ArtifactUnreadable
             If the file is not a graph that this runtime can run.
         """
+        laid_out = form is not None and form.cpu_class is not None
+        options = session_options(memory_mib, laid_out=laid_out)
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), session_options(memory_mib), providers=["CPUExecutionProvider"]
+                str(path), options, providers=["CPUExecutionProvider"]
             )
         except (*RUNTIME_ERRORS, InvalidArgument) as error:
             raise ArtifactUnreadable(str(error)) from error
