@@ -50,6 +50,11 @@ def upload_prefix(model: str, upload: str) -> str:
     return f"incoming/{model}/{upload}/"
 
 
+def staging_prefix(model: str, rollout: str) -> str:
+    """Give the prefix of what a rollout makes before its version has a number."""
+    return f"staging/{model}/{rollout}/"
+
+
 def version_prefix(model: str, version: str) -> str:
     """Give the immutable prefix of a version."""
     return f"models/{model}/{version}/"
