@@ -110,6 +110,27 @@ class InferSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenSettings(Settings):
+    """Environment of ``golden``; its memory and storage are those of the ``infer`` beside it."""
+
+    aws_access_key_id: str
+    aws_secret_access_key: str = field(repr=False)
+    aws_lambda_function_memory_size: int
+    artifact_bucket: str
+    ephemeral_storage_mib: int = 512
+    aws_session_token: str = field(default="", repr=False)
+    aws_endpoint_url: str = ""
+    """As in ``InferSettings``."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Give the role's credentials, which last as long as the environment."""
+        return Credentials(
+            self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeSettings(Settings):
     """Environment of ``describe``."""
 
@@ -128,3 +149,19 @@ class RegisterSettings(Settings):
     """JSON: MiB of each deployed inference function by model; ``"*"`` is the shared one."""
     ephemeral_storage_mib: int = 512
     """Ephemeral storage of the inference functions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSettings(Settings):
+    """Environment of ``evaluate``."""
+
+    registry_table: str
+    metric_lag_seconds: int = 90
+    """How long after a request its metrics are complete, beyond the time they are held back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcludeSettings(Settings):
+    """Environment of ``conclude``."""
+
+    registry_table: str

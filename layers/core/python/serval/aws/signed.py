@@ -48,8 +48,12 @@ def signature_headers(
     headers: Mapping[str, str],
     body: bytes,
     now: time.struct_time,
+    query: str = "",
 ) -> dict[str, str]:
-    """Give the headers of a request, signed; ``path`` is already URL-encoded, without a query."""
+    """Give the headers of a request, signed; path and query are already URL-encoded.
+
+    A query's parameters are in the order of their names.
+    """
     moment = time.strftime("%Y%m%dT%H%M%SZ", now)
     digest = hashlib.sha256(body).hexdigest()
     signed = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment, **headers}
@@ -57,7 +61,7 @@ def signature_headers(
         signed["x-amz-security-token"] = credentials.session_token
     names = ";".join(sorted(signed))
     lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
-    canonical = f"{method}\n{path}\n\n{lines}\n{names}\n{digest}"
+    canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}"
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = b"AWS4" + credentials.secret_access_key.encode()
@@ -83,9 +87,16 @@ class SignedClient:
     _connection: http.client.HTTPConnection | None = field(default=None)
 
     def request(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        query: str = "",
     ) -> http.client.HTTPResponse:
         """Send a request and give the answer, its body unread; retried when that may help.
+
+        ``query`` is URL-encoded, its parameters in the order of their names.
 
         Raises
         ------
@@ -99,7 +110,7 @@ class SignedClient:
             if attempt:
                 self.sleep(0.05 * 2**attempt)
             try:
-                response = self._send(method, path, headers, body)
+                response = self._send(method, path, headers, body, query)
             except TRANSIENT as error:
                 self.close()
                 problem = f"{type(error).__name__}: {error}"
@@ -113,7 +124,7 @@ class SignedClient:
         raise AwsUnavailable(f"{self.service} did not answer: {problem}")
 
     def _send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: str
     ) -> http.client.HTTPResponse:
         url = urlsplit(self.endpoint_url)
         if self._connection is None:
@@ -132,8 +143,10 @@ class SignedClient:
             headers=headers,
             body=body,
             now=time.gmtime(),
+            query=query,
         )
-        self._connection.request(method, path, body or None, signed)
+        target = f"{path}?{query}" if query else path
+        self._connection.request(method, target, body or None, signed)
         return self._connection.getresponse()
 
     def close(self) -> None:

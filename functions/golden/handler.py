@@ -1,0 +1,12 @@
+"""The golden check of a rollout: the candidate answers before it gets traffic."""
+
+from typing import Any
+
+from serval.bootstrap.golden import golden_check
+
+ready = golden_check()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.outcome(event)

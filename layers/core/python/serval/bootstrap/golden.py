@@ -1,0 +1,33 @@
+"""Composition root of ``golden``."""
+
+from functools import partial
+
+from serval.aws.edge import EdgeArtifacts
+from serval.aws.signed import SignedClient
+from serval.cpu import cpu_class
+from serval.golden.check import GoldenCheck
+from serval.golden.memory import Memory
+from serval.loaded import Limits
+from serval.runtimes.onnx import OnnxModel
+from serval.settings import GoldenSettings
+
+
+def golden_check() -> GoldenCheck:
+    """Build what checks candidates; nothing of it is kept from one check to the next."""
+    settings = GoldenSettings.from_environment()
+    aws, region, bucket = settings.aws_endpoint_url, settings.aws_region, settings.artifact_bucket
+    s3 = SignedClient(
+        service="s3",
+        region=region,
+        credentials=settings.credentials,
+        endpoint_url=f"{aws}/{bucket}" if aws else f"https://{bucket}.s3.{region}.amazonaws.com",
+    )
+    memory_mib = settings.aws_lambda_function_memory_size
+    return GoldenCheck(
+        store_of=lambda candidate: EdgeArtifacts(s3, candidate.locate),
+        open_model=lambda path, form: OnnxModel(path, memory_mib, form),
+        limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
+        memory=Memory(memory_mib),
+        cpu_class=cpu_class(),
+        log=partial(print, flush=True),
+    )

@@ -1,0 +1,85 @@
+"""Ask a loaded candidate, by its golden requests or by made-up ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serval.errors import BundleRefused, InferenceFailed, InvalidRequest, UnsupportedFeature
+from serval.golden.candidate import Candidate
+from serval.golden.differences import compare
+from serval.golden.requests import GoldenRequest, first_reasons
+from serval.golden.sample import rows_of, samples
+from serval.inference import Inference
+from serval.loaded import Loaded
+from serval.runtimes import RuntimeFailed
+from serval.tensors import Tensor
+
+TIMED_REQUESTS = 64
+"""How many requests are kept to measure the latency on."""
+NO_GOLDEN = (
+    "the bundle has no golden requests: the model ran on made-up inputs, so its answers were "
+    "compared with nothing; add 'golden: golden.jsonl' to model.yaml"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Requests that the model has answered, and how well."""
+
+    inputs: Sequence[Sequence[Tensor]]
+    """Of the first requests."""
+    largest_difference: float | None = None
+    """None: nothing was compared."""
+    requests: int = 0
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def ask(
+    inference: Inference, candidate: Candidate, loaded: Loaded, golden: Sequence[GoldenRequest]
+) -> Answered:
+    """Answer every golden request as ``infer`` does, and compare.
+
+    Raises
+    ------
+    BundleRefused
+        If one fails, or if an answer differs; the reasons name line, output and element.
+    """
+    timed: list[Sequence[Tensor]] = []
+    reasons: list[str] = []
+    largest, rows = 0.0, 0
+    for request in golden:
+        try:
+            answer = inference.answer(loaded, request.body, None)
+        except (InvalidRequest, UnsupportedFeature, InferenceFailed) as error:
+            reasons.append(f"{candidate.golden} line {request.line}: {error}")
+            continue
+        found = compare(request.expected, answer.response.outputs, candidate.tolerance)
+        reasons += [f"{candidate.golden} line {request.line}: {why}" for why in found.reasons]
+        largest = max(largest, found.largest)
+        rows += rows_of(answer.request.inputs, loaded.record.signature)
+        if len(timed) < TIMED_REQUESTS:
+            timed.append(answer.request.inputs)
+    if reasons:
+        raise BundleRefused(first_reasons(reasons))
+    return Answered(timed, largest, len(golden), rows)
+
+
+def try_samples(loaded: Loaded) -> Answered:
+    """Run the model on made-up inputs.
+
+    Raises
+    ------
+    BundleRefused
+        If it fails on all of them.
+    """
+    reasons = []
+    for inputs in samples(loaded.record.signature):
+        try:
+            loaded.model.run(inputs, loaded.record.signature.outputs)
+        except (InvalidRequest, RuntimeFailed) as error:
+            shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
+            reasons.append(f"the model fails on made-up inputs ({shapes}): {error}")
+            continue
+        return Answered([inputs], notes=(NO_GOLDEN,))
+    remedy = "if it needs inputs of its own kind, publish golden requests: 'golden:' in model.yaml"
+    raise BundleRefused([*first_reasons(reasons), remedy])

@@ -1,0 +1,76 @@
+"""The candidate of a rollout, as the steps before the golden check describe it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serval.signatures import Signature
+from serval.storage import staging_prefix
+from serval.versions import BundleFile, Form, ModelVersion
+
+CANDIDATE = "candidate"
+"""Stands for the version's number, which it gets once it is registered."""
+DEFAULT_TOLERANCE = 1e-4
+DEFAULT_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that is not registered, and where its files lie until it is."""
+
+    record: ModelVersion
+    locations: Mapping[str, tuple[str, str | None]]
+    """Path → key and version id of its object; no version id where sha256 alone pins it."""
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "Candidate":
+        """Read the input of the step: ``upload``, ``verified`` and ``forms``."""
+        upload, verified = event["upload"], event["verified"]
+        forms = tuple(Form.from_json(form) for form in event.get("forms", ()))
+        model = upload["model"]
+        record = ModelVersion(
+            model=model,
+            version=CANDIDATE,
+            digest="",
+            created="",
+            artifact=verified["artifact"],
+            artifact_files=tuple(verified["artifact_files"]),
+            files=files(verified["files"]),
+            signature=Signature.from_json(verified["signature"]),
+            bundle=verified["bundle"],
+            forms=forms,
+        )
+        staged = staging_prefix(model, upload["rollout"])
+        locations: dict[str, tuple[str, str | None]] = {
+            file["path"]: (file["key"], file["version_id"]) for file in upload["files"]
+        }
+        for form in forms:
+            for file in form.files:
+                locations[file.path] = (staged + file.path, None)
+        return cls(record, locations)
+
+    @property
+    def golden(self) -> str | None:
+        """Give the path of the golden requests, if the bundle has any."""
+        path: str | None = self.record.bundle.get("golden")
+        return path
+
+    @property
+    def tolerance(self) -> float:
+        """Give the largest difference from an expected float that is still right."""
+        return float(self.record.bundle.get("golden_tolerance", DEFAULT_TOLERANCE))
+
+    @property
+    def max_batch_size(self) -> int:
+        """Give the most rows that one run is to have."""
+        batching = self.record.bundle.get("batching", {})
+        return int(batching.get("max_batch_size", DEFAULT_BATCH_SIZE))
+
+    def locate(self, record: ModelVersion, path: str) -> tuple[str, str | None]:
+        """Give the key and the version id of a file of the candidate."""
+        return self.locations[path]
+
+
+def files(described: Sequence[Mapping[str, Any]]) -> tuple[BundleFile, ...]:
+    """Read files as the steps describe them."""
+    return tuple(BundleFile(file["path"], file["sha256"], file["size_bytes"]) for file in described)

@@ -1,0 +1,106 @@
+"""Compare the outputs that a model gives with those that are expected of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serval.tensors import Array, Tensor
+
+FLOATS = frozenset({"FP16", "BF16", "FP32", "FP64"})
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How far an answer is from what is expected."""
+
+    largest: float
+    """Largest |difference| of two finite floats; 0.0 where there are none."""
+    reasons: tuple[str, ...]
+    """What is wrong, one reason for each output; empty: the answer is right."""
+
+
+def compare(expected: Sequence[Tensor], given: Sequence[Tensor], tolerance: float) -> Differences:
+    """Compare: floats within the absolute tolerance, everything else exactly.
+
+    A NaN agrees with nothing but an expected NaN, an infinity with nothing but itself.
+    """
+    answers = {tensor.name: tensor for tensor in given}
+    compared = [compare_output(tensor, answers, tolerance) for tensor in expected]
+    return Differences(
+        max((differences.largest for differences in compared), default=0.0),
+        tuple(reason for differences in compared for reason in differences.reasons),
+    )
+
+
+def compare_output(
+    expected: Tensor, answers: Mapping[str, Tensor], tolerance: float
+) -> Differences:
+    """Compare one expected output."""
+    name = f"output {expected.name!r:.80}"
+    answer = answers.get(expected.name)
+    if answer is None:
+        names = ", ".join(answers)
+        return Differences(0.0, (f"{name} is expected, the model's answer has {names}",))
+    if answer.datatype != expected.datatype:
+        problem = f"datatype {answer.datatype} given, {expected.datatype} expected"
+        return Differences(0.0, (f"{name}: {problem}",))
+    if answer.array.shape != expected.array.shape:
+        given, wanted = list(answer.array.shape), list(expected.array.shape)
+        return Differences(0.0, (f"{name}: shape {given} given, {wanted} expected",))
+    if expected.datatype in FLOATS:
+        return compare_floats(name, widened(expected), widened(answer), tolerance)
+    return compare_exactly(name, expected.array, answer.array)
+
+
+def compare_floats(name: str, expected: Array, given: Array, tolerance: float) -> Differences:
+    """Compare float64 arrays of one shape; the reason names the element that is worst."""
+    same = (given == expected) | (np.isnan(given) & np.isnan(expected))
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.where(same, 0.0, np.abs(given - expected))
+    finite = np.isfinite(distance)
+    largest = float(distance[finite].max(initial=0.0))
+    wrong = ~finite | (distance > tolerance)
+    if not wrong.any():
+        return Differences(largest, ())
+    at = np.unravel_index(np.where(finite, distance, np.inf).argmax(), distance.shape)
+    problem = f"{spelled(given[at])} given, {spelled(expected[at])} expected"
+    if finite[at]:
+        problem += f"; the difference of {distance[at]:.3g} is over golden_tolerance {tolerance:g}"
+    return Differences(largest, (reason(name, at, problem, int(wrong.sum())),))
+
+
+def compare_exactly(name: str, expected: Array, given: Array) -> Differences:
+    """Compare arrays of one shape element by element; the reason names the first that differs."""
+    wrong = np.asarray(given != expected)
+    if not wrong.any():
+        return Differences(0.0, ())
+    at = np.unravel_index(wrong.argmax(), wrong.shape)
+    problem = f"{spelled(given[at])} given, {spelled(expected[at])} expected"
+    return Differences(0.0, (reason(name, at, problem, int(wrong.sum())),))
+
+
+def reason(name: str, at: tuple[Any, ...], problem: str, wrong: int) -> str:
+    """Name an element and what is wrong with it, and how many others are wrong too."""
+    others = f" ({wrong - 1} more of its elements differ)" if wrong > 1 else ""
+    return f"{name}: element {[int(index) for index in at]}: {problem}{others}"
+
+
+def spelled(value: Any) -> str:
+    """Spell an element as people do."""
+    if isinstance(value, bytes):
+        return f"{value.decode(errors='replace')!r:.80}"
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)):
+        return "NaN" if np.isnan(value) else f"{value:.9g}"
+    return str(value)
+
+
+def widened(tensor: Tensor) -> Array:
+    """Give a float tensor as float64; an answer's BF16 is raw 16-bit words."""
+    array = tensor.array
+    if tensor.datatype == "BF16" and array.dtype == np.uint16:
+        array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return array.astype(np.float64)

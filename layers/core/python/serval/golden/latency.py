@@ -1,0 +1,126 @@
+"""Time a loaded model: one request after another, and how many rows a run should have."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+import numpy as np
+
+from serval.errors import ServalError
+from serval.golden.memory import Memory
+from serval.golden.sample import batch_of, size_bytes
+from serval.loaded import Loaded
+from serval.runtimes import RuntimeFailed
+from serval.tensors import Tensor
+
+Clock = Callable[[], float]
+"""Gives seconds, of no particular origin."""
+LEAST_RUNS, ENOUGH_RUNS = 30, 5_000
+LEAST_SECONDS, MOST_SECONDS = 2.0, 20.0
+BATCH_SECONDS = 5.0
+"""What the search for the best batch size may take, over all sizes."""
+SIZE_SECONDS = 0.25
+"""What one size may take; it runs at least once, after a run to warm up."""
+SIZE_RUNS = 20
+INPUT_LIMIT_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What one request takes, in milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How many rows make a run that gets through the most of them."""
+
+    rows: int
+    rows_per_second: float
+    stopped: str = ""
+    """Why larger sizes were not tried; empty: all were, up to the bundle's own limit."""
+
+
+def run(loaded: Loaded, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Run a model on inputs, for all of its outputs."""
+    return loaded.model.run(inputs, loaded.record.signature.outputs)
+
+
+def measure_latency(loaded: Loaded, requests: Sequence[Sequence[Tensor]], clock: Clock) -> Latency:
+    """Run the requests in turn until there is enough to tell.
+
+    That is 30 runs and 2 s, or 5,000 runs, or 20 s.
+    """
+    taken: list[float] = []
+    started = now = clock()
+    for inputs in cycle(requests):
+        run(loaded, inputs)
+        before, now = now, clock()
+        taken.append(now - before)
+        if is_enough(len(taken), now - started):
+            break
+    p50, p95 = np.percentile(taken, [50, 95]).tolist()
+    return Latency(p50 * 1e3, p95 * 1e3, len(taken))
+
+
+def is_enough(runs: int, seconds: float) -> bool:
+    """Tell whether there is enough to judge by."""
+    if seconds >= MOST_SECONDS or runs >= ENOUGH_RUNS:
+        return True
+    return runs >= LEAST_RUNS and seconds >= LEAST_SECONDS
+
+
+def best_batch_size(
+    loaded: Loaded, row: Sequence[Tensor], most_rows: int, memory: Memory, clock: Clock
+) -> BatchSize:
+    """Find the batch size of the most rows per second among 1, 2, 4, … and ``most_rows``.
+
+    The search ends before a size that would take too long or too much memory: a candidate is not
+    refused for what is asked of it here alone.
+    """
+    best, stopped = BatchSize(1, 0.0), ""
+    deadline = clock() + BATCH_SECONDS
+    resting_mib = memory.peak_mib()
+    for rows in sizes(most_rows):
+        if size_bytes(row) * rows > INPUT_LIMIT_BYTES:
+            stopped = f"the inputs of {rows} rows are over {INPUT_LIMIT_BYTES // 2**20} MiB"
+        elif memory.would_exceed(resting_mib):
+            stopped = f"{rows} rows might take more memory than the function has"
+        if stopped:
+            break
+        try:
+            seconds = seconds_of(loaded, batch_of(row, rows), clock)
+        except (ServalError, RuntimeFailed) as error:
+            stopped = f"{rows} rows fail: {error}"
+            break
+        best = max(best, BatchSize(rows, rows / seconds), key=lambda size: size.rows_per_second)
+        if clock() + 4 * seconds > deadline:
+            stopped = f"more than {rows} rows take too long to try"
+            break
+    return BatchSize(best.rows, best.rows_per_second, stopped if best.rows < most_rows else "")
+
+
+def sizes(most_rows: int) -> Iterator[int]:
+    """Give 1, 2, 4, … and the largest size itself."""
+    rows = 1
+    while rows < most_rows:
+        yield rows
+        rows *= 2
+    yield most_rows
+
+
+def seconds_of(loaded: Loaded, inputs: Sequence[Tensor], clock: Clock) -> float:
+    """Give the time of the fastest run: what slows others is not the batch."""
+    run(loaded, inputs)
+    fastest = float("inf")
+    started = now = clock()
+    for _ in range(SIZE_RUNS):
+        run(loaded, inputs)
+        before, now = now, clock()
+        fastest = min(fastest, now - before)
+        if now - started >= SIZE_SECONDS:
+            break
+    return max(fastest, 1e-9)

@@ -1,0 +1,119 @@
+"""Read ``golden.jsonl``: inference requests, each with the outputs that are expected of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from serval.errors import BundleRefused, InvalidRequest, InvalidTensor
+from serval.protocol.content import JSON_LIMIT_BYTES
+from serval.protocol.json_tensors import BINARY_ONLY, decode_json
+from serval.protocol.request import Fields, members, parsed, read_datatype, read_shape
+from serval.tensors import Tensor
+
+LIMIT_BYTES = 32 * 2**20
+LIMIT_LINES = 10_000
+LIMIT_REASONS = 10
+LIMIT_REASON_CHARACTERS = 600
+EXPECTATION = '{"request": <V2 inference request>, "response": {"outputs": [<V2 tensor>, …]}}'
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRequest:
+    """One line of the file."""
+
+    line: int
+    """From 1, as editors count."""
+    body: bytes
+    """The request as a client would send it."""
+    expected: tuple[Tensor, ...]
+
+
+def read_golden(path: str, text: bytes) -> tuple[GoldenRequest, ...]:
+    """Read the whole file; ``path`` is its name in the bundle, for messages.
+
+    Raises
+    ------
+    BundleRefused
+        With every line that is wrong (of which ten are kept), by its number, and what is wrong.
+    """
+    if len(text) > LIMIT_BYTES:
+        raise BundleRefused([f"{path}: {len(text)} bytes, at most {LIMIT_BYTES} allowed"])
+    lines = [(number, line) for number, line in numbered(text) if line.strip()]
+    if not lines:
+        raise BundleRefused([f"{path} has no requests: one JSON object per line, {EXPECTATION}"])
+    if len(lines) > LIMIT_LINES:
+        raise BundleRefused([f"{path}: {len(lines)} lines, at most {LIMIT_LINES} allowed"])
+    found, reasons = [], []
+    for number, line in lines:
+        try:
+            found.append(read_line(number, line))
+        except InvalidRequest as error:
+            reasons.append(f"{path} line {number}: {error}")
+    if reasons:
+        raise BundleRefused(first_reasons(reasons))
+    return tuple(found)
+
+
+def numbered(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the lines with their numbers; only a line feed ends one."""
+    return enumerate(text.split(b"\n"), start=1)
+
+
+def read_line(number: int, line: bytes) -> GoldenRequest:
+    """Read one line, or raise ``InvalidRequest`` saying what is wrong with it."""
+    if len(line) > JSON_LIMIT_BYTES:
+        raise InvalidRequest(f"{len(line)} bytes, at most {JSON_LIMIT_BYTES} allowed")
+    document = json_object(line)
+    for name in ("request", "response"):
+        if not isinstance(document.get(name), dict):
+            raise InvalidRequest(f"{name!r} is missing or not an object: {EXPECTATION} expected")
+    members(parsed(orjson.dumps(document["request"])), "inputs")
+    outputs = members(parsed(orjson.dumps(document["response"])), "outputs")
+    if not outputs:
+        raise InvalidRequest("'outputs' of the response is empty: nothing would be compared")
+    expected = tuple(read_expected(output) for output in outputs)
+    names = [tensor.name for tensor in expected]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise InvalidRequest(f"output {repeated[0]!r:.80} is given twice")
+    return GoldenRequest(number, orjson.dumps(document["request"]), expected)
+
+
+def json_object(line: bytes) -> dict[str, Any]:
+    """Parse a line."""
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"not JSON: {error.msg} (column {error.colno})") from None
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"not a JSON object: {EXPECTATION} expected")
+    return document
+
+
+def read_expected(output: Fields) -> Tensor:
+    """Read an expected output; FP16 and BF16, which the protocol's JSON lacks, are plain numbers.
+
+    Their arrays are float32.
+    """
+    name = output["name"]
+    datatype, shape = read_datatype(name, output), read_shape(name, output)
+    if "data" not in output:
+        raise InvalidTensor(name, "'data' is missing")
+    carried = "FP32" if datatype in BINARY_ONLY else datatype
+    return Tensor(name, datatype, decode_json(name, carried, shape, output["data"]))
+
+
+def first_reasons(reasons: Sequence[str]) -> list[str]:
+    """Keep the first ten, each of a length to read, and say how many more there are."""
+    kept = [shortened(reason) for reason in reasons[:LIMIT_REASONS]]
+    more = len(reasons) - LIMIT_REASONS
+    return kept if more <= 0 else [*kept, f"and {more} more like these"]
+
+
+def shortened(reason: str) -> str:
+    """Give a reason on one line, cut where nobody reads on."""
+    line = " ".join(reason.split())
+    if len(line) <= LIMIT_REASON_CHARACTERS:
+        return line
+    return line[: LIMIT_REASON_CHARACTERS - 1] + "…"

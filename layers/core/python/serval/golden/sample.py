@@ -1,0 +1,63 @@
+"""Inputs made up from a signature, and batches made of inputs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from serval.signatures import Signature, TensorSpec
+from serval.tensors import DATATYPES, Array, Tensor
+
+SEED = 0
+OPEN_EXTENTS = (1, 16, 64, 224)
+"""Tried in turn where the signature leaves a dimension other than the first one open."""
+
+
+def samples(signature: Signature) -> list[list[Tensor]]:
+    """Give inputs of one row to try; more than one if extents have to be guessed."""
+    guessed = any(-1 in spec.shape[1:] for spec in signature.inputs)
+    extents = OPEN_EXTENTS if guessed else OPEN_EXTENTS[:1]
+    return [[sample(spec, extent) for spec in signature.inputs] for extent in extents]
+
+
+def sample(spec: TensorSpec, extent: int) -> Tensor:
+    """Make a tensor of one row: floats between 0 and 1, always the same, else zero or empty."""
+    rows = [1 if rows == -1 else rows for rows in spec.shape[:1]]
+    shape = (*rows, *(extent if wanted == -1 else wanted for wanted in spec.shape[1:]))
+    return Tensor(spec.name, spec.datatype, elements(spec.datatype, shape))
+
+
+def elements(datatype: str, shape: tuple[int, ...]) -> Array:
+    """Make an array of a datatype."""
+    if datatype == "BYTES":
+        return np.full(shape, b"", np.object_)
+    if not datatype.startswith("FP"):
+        return np.zeros(shape, DATATYPES[datatype])
+    values = np.random.default_rng(SEED).random(shape, np.float32)
+    return values.astype(DATATYPES[datatype])
+
+
+def takes_batches(signature: Signature) -> bool:
+    """Tell whether every input may have any number of rows on axis 0."""
+    return bool(signature.inputs) and all(spec.shape[:1] == (-1,) for spec in signature.inputs)
+
+
+def rows_of(inputs: Sequence[Tensor], signature: Signature) -> int:
+    """Count the rows of a request; one that has no batch axis is one row."""
+    return len(inputs[0].array) if takes_batches(signature) else 1
+
+
+def batch_of(inputs: Sequence[Tensor], rows: int) -> list[Tensor]:
+    """Repeat the rows of a request until there are as many as asked for."""
+    return [
+        Tensor(
+            tensor.name,
+            tensor.datatype,
+            np.take(tensor.array, np.arange(rows) % len(tensor.array), axis=0),
+        )
+        for tensor in inputs
+    ]
+
+
+def size_bytes(inputs: Sequence[Tensor]) -> int:
+    """Give the bytes that the inputs take."""
+    return sum(tensor.array.nbytes for tensor in inputs)
