@@ -1,13 +1,13 @@
 """``local.json``: where the local stage listens, as ``serval local up`` wrote it."""
 
 import json
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from serval_cli.failures import CommandFailed
+from serval_cli.local.state_folder import StateFolder
 
 KEYS = ("api_url", "api_key", "aws_endpoint_url", "region", "artifact_bucket", "data_bucket")
 CONNECT_SECONDS = 1.0
@@ -39,7 +39,7 @@ class LocalStage:
 
 def read_local_stage() -> LocalStage | None:
     """Read ``local.json`` of the state folder; None if there is none."""
-    source = Path(os.environ.get("SERVAL_STATE") or ".serval") / "local.json"
+    source = StateFolder.locate().local_json
     try:
         value = json.loads(source.read_text())
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,7 @@
 """The embedded platform: what the launcher's patches promise, and what up, down and kill leave."""
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import httpx
 import pytest
 
 from serval_cli.local.platform import EPHEMERAL
+from serval_cli.local.process_group import ProcessGroup
 from serval_cli.local.state_folder import StateFolder
 from tests.local.conftest import ROOT, LocalStage, serval
 
@@ -216,32 +218,44 @@ def test_an_unknown_function_is_refused_with_those_there_are(stage: LocalStage) 
         stage.serval("local", "logs", "inferr")
 
 
-def test_after_a_kill_status_says_what_is_lost_and_up_starts_afresh(tmp_path: Path) -> None:
-    """A stage of its own, in the foreground, which Ctrl-C ends with all its processes."""
-    up = [sys.executable, "-m", "serval_cli.main", "local", "up"]
-    environment = os.environ | {"SERVAL_STATE": str(tmp_path)}
-    serval(tmp_path, "local", "up", "--detach")
-    record = StateFolder(tmp_path).read()
-    assert record is not None
-    (server,) = record.processes
-    os.kill(server.pid, signal.SIGKILL)
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """Give the state folder of a stage of its own, taken down whatever becomes of the test."""
+    yield tmp_path
+    serval(tmp_path, "local", "down")
+
+
+def test_after_a_kill_status_says_what_is_lost_and_up_starts_afresh(state: Path) -> None:
+    """The second stage runs in the foreground; Ctrl-C ends it with all its processes."""
+    serval(state, "local", "up", "--detach")
+    killed = server_of(state)
+    os.kill(killed.pid, signal.SIGKILL)
     with pytest.raises(AssertionError, match="killed, and what it stored is gone"):
-        serval(tmp_path, "local", "status")
+        serval(state, "local", "status")
     foreground = subprocess.Popen(
-        up, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "serval_cli.main", "local", "up"],
+        cwd=ROOT,
+        env=os.environ | {"SERVAL_STATE": str(state)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert foreground.stderr is not None
-    said = []
-    for line in foreground.stderr:
-        said.append(line)
-        if "Ctrl-C stops it" in line:
-            break
+    said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, foreground.stderr))
     assert "was killed: starting afresh." in said[0]
-    assert server.members() == []
-    again = StateFolder(tmp_path).read()
-    assert again is not None
+    assert killed.members() == []
+    again = server_of(state)
     foreground.send_signal(signal.SIGINT)
-    foreground.communicate(timeout=60)
-    assert foreground.returncode == 0
-    assert [group for group in again.processes if group.members()] == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "logs"]
+    _, last = foreground.communicate(timeout=60)
+    assert (foreground.returncode, last) == (0, "Down; nothing is left running.\n")
+    assert again.members() == []
+    assert sorted(path.name for path in state.iterdir()) == ["lock", "logs"]
+
+
+def server_of(state: Path) -> ProcessGroup:
+    """Give the one process that is left of a detached ``up``."""
+    record = StateFolder(state).read()
+    assert record is not None
+    (server,) = record.processes
+    return server
