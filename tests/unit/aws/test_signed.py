@@ -32,8 +32,9 @@ class FixedSigV4(botocore.auth.SigV4Auth):
     path=st.text(max_size=20),
     body=st.binary(max_size=20),
     token=st.sampled_from(["", "token"]),
+    query=st.sampled_from(["", "versionId=a.b-C_1", "a=1&versionId=3%2FL4"]),
 )
-def test_signatures_are_botocores(path: str, body: bytes, token: str) -> None:
+def test_signatures_are_botocores(path: str, body: bytes, token: str, query: str) -> None:
     encoded = "/" + quote(path, safe="/-_.~", errors="replace")
     credentials = Credentials("AKID", "secret", token)
     headers = signature_headers(
@@ -46,10 +47,11 @@ def test_signatures_are_botocores(path: str, body: bytes, token: str) -> None:
         headers={"content-type": "application/json"},
         body=body,
         now=NOW.timetuple(),
+        query=query,
     )
     unsigned = {name: value for name, value in headers.items() if name != "authorization"}
     request = AWSRequest(
-        "POST", f"https://example.test{encoded}", headers=unsigned, data=body
+        "POST", f"https://example.test{encoded}?{query}", headers=unsigned, data=body
     ).prepare()
     signer = FixedSigV4(BotoCredentials("AKID", "secret", token or None), "dynamodb", "eu-west-1")
     aws_request = AWSRequest("POST", request.url, headers=unsigned, data=body)

@@ -1,0 +1,115 @@
+"""golden.jsonl: every malformed line is named, with what is wrong."""
+
+import json
+from typing import Any
+
+import pytest
+
+from serval.errors import BundleRefused
+from serval.golden import requests
+from serval.golden.requests import read_golden
+from tests.fakes.golden import line, rows, tensor
+
+GOOD = rows([1.0, 2.0], [2.0, 3.0])
+X = tensor("x", "FP32", [1, 1], [1.0])
+REQUEST = {"inputs": [X]}
+
+
+def reasons(text: bytes) -> list[str]:
+    with pytest.raises(BundleRefused) as refused:
+        read_golden("golden.jsonl", text)
+    return list(refused.value.reasons)
+
+
+def pair(**members: Any) -> bytes:
+    return json.dumps(members).encode()
+
+
+def outputs(*tensors: Any) -> bytes:
+    return pair(request=REQUEST, response={"outputs": tensors})
+
+
+def test_a_line_is_a_request_and_what_is_expected_of_it() -> None:
+    first, second = read_golden("golden.jsonl", GOOD + b"\r\n\n" + GOOD)
+
+    assert (first.line, second.line) == (1, 4)
+    assert json.loads(first.body) == {"inputs": [tensor("x", "FP32", [1, 2], [1.0, 2.0])]}
+    [expected] = first.expected
+    assert (expected.name, expected.array.tolist()) == ("y", [[2.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"{", "line 1: not JSON: unexpected end of data (column 2)"),
+        (b"[1]", "line 1: not a JSON object"),
+        (b'{"request": NaN}', "line 1: not JSON"),
+        (b"\xff", "line 1: not JSON"),
+        (pair(request=REQUEST), "line 1: 'response' is missing or not an object"),
+        (pair(request=[], response={}), "line 1: 'request' is missing or not an object"),
+        (pair(request={}, response={}), "line 1: 'inputs' is missing or not a list of tensors"),
+        (pair(request=REQUEST, response={}), "line 1: 'outputs' is missing"),
+        (outputs(), "line 1: 'outputs' of the response is empty"),
+        (outputs(7), "line 1: outputs[0] is not an object with a 'name'"),
+        (outputs({"name": "y"}), "line 1: tensor 'y': datatype None given"),
+        (outputs(tensor("y", "FLOAT", [1], [1.0])), "tensor 'y': datatype 'FLOAT' given"),
+        (outputs({**X, "shape": "2"}), "tensor 'x': shape '2' given"),
+        (outputs({**X, "shape": [-1]}), "tensor 'x': shape [-1]: -1 is not an extent"),
+        (outputs(tensor("y", "FP32", [2], [1.0])), "tensor 'y': shape [2] holds 2 values, got 1"),
+        (outputs(tensor("y", "FP32", [2, 2], [[1.0], [1.0, 2.0]])), "does not follow shape [2, 2]"),
+        (outputs(tensor("y", "INT64", [1], [0.5])), "element 0 is 0.5, an integer expected"),
+        (outputs({"name": "y", "datatype": "FP32", "shape": [1]}), "'y': 'data' is missing"),
+        (outputs(X, X), "line 1: output 'x' is given twice"),
+        (GOOD + b"\n{}\n", "line 3: 'request' is missing"),
+        (b"\n \n", "golden.jsonl has no requests"),
+    ],
+)
+def test_a_malformed_line_is_named_with_what_is_wrong(text: bytes, reason: str) -> None:
+    [only] = reasons(text)
+    assert only.startswith("golden.jsonl")
+    assert reason in only
+
+
+def test_every_malformed_line_is_named_up_to_ten() -> None:
+    found = reasons(GOOD + b"{\n" * 12)
+
+    assert len(found) == 11
+    assert [why.partition(":")[0] for why in found[:2]] == [
+        "golden.jsonl line 2",
+        "golden.jsonl line 3",
+    ]
+    assert found[10] == "and 2 more like these"
+
+
+def test_a_reason_has_a_length_to_read() -> None:
+    [reason] = reasons(outputs(tensor("y" * 5_000, "FP32", [1], [])))
+    assert len(reason) == requests.LIMIT_REASON_CHARACTERS
+
+
+def test_files_are_read_up_to_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "LIMIT_BYTES", len(GOOD) * 3)
+    monkeypatch.setattr(requests, "LIMIT_LINES", 2)
+
+    assert len(read_golden("golden.jsonl", GOOD * 2)) == 2
+    assert reasons(GOOD * 4) == [
+        f"golden.jsonl: {len(GOOD) * 4} bytes, at most {len(GOOD) * 3} allowed"
+    ]
+    assert reasons(GOOD * 3) == ["golden.jsonl: 3 lines, at most 2 allowed"]
+
+
+def test_a_line_is_no_longer_than_a_request_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "JSON_LIMIT_BYTES", len(GOOD) - 2)
+    assert reasons(GOOD) == [
+        f"golden.jsonl line 1: {len(GOOD) - 1} bytes, at most {len(GOOD) - 2} allowed"
+    ]
+
+
+def test_half_precision_is_expected_as_plain_numbers() -> None:
+    [read] = read_golden("golden.jsonl", line([X], [tensor("y", "BF16", [2], [0.5, 1])]))
+    [expected] = read.expected
+    assert (expected.datatype, expected.array.tolist()) == ("BF16", [0.5, 1.0])
+
+
+def test_what_json_cannot_say_is_spelled() -> None:
+    [read] = read_golden("golden.jsonl", rows([1.0, 2.0], ["NaN", "-Infinity"]))
+    assert str(read.expected[0].array.tolist()) == "[[nan, -inf]]"
