@@ -1,6 +1,5 @@
 """Downloads of ``infer`` and ``golden``: pinned where they can be, verified always."""
 
-import hashlib
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
