@@ -140,15 +140,32 @@ class DescribeSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSettings(Settings):
+    """Environment of ``claim``."""
+
+    registry_table: str
+    artifact_bucket: str
+    golden_functions: str
+    """JSON: name of the function that checks golden requests by model; ``"*"`` is the shared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifySettings(Settings):
+    """Environment of ``verify``."""
+
+    aws_lambda_function_memory_size: int
+    functions: str
+    """JSON: MiB of each deployed inference function by model; ``"*"`` is the shared one."""
+    ephemeral_storage_mib: int = 512
+    """Ephemeral storage of the inference functions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterSettings(Settings):
     """Environment of ``register``."""
 
     registry_table: str
     artifact_bucket: str
-    functions: str
-    """JSON: MiB of each deployed inference function by model; ``"*"`` is the shared one."""
-    ephemeral_storage_mib: int = 512
-    """Ephemeral storage of the inference functions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +182,11 @@ class ConcludeSettings(Settings):
     """Environment of ``conclude``."""
 
     registry_table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiseSettings(Settings):
+    """Environment of ``optimise``."""
+
+    aws_lambda_function_memory_size: int
+    artifact_bucket: str

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COPY_LIMIT_BYTES = 5 * 2**30
 """Largest object that CopyObject takes."""
 PART_BYTES = 2**30
+PRESIGNED_SECONDS = 900
 
 
 class PublishedFileDiffers(Exception):
@@ -49,6 +50,12 @@ class S3Artifacts:
         with self.client.get_object(**self._pinned(found))["Body"] as body:
             return body.read()
 
+    def presign(self, found: StoredObject) -> str:
+        """Give a URL that reads an object for a quarter of an hour."""
+        return self.client.generate_presigned_url(
+            "get_object", Params=self._pinned(found), ExpiresIn=PRESIGNED_SECONDS
+        )
+
     def download(self, found: StoredObject, target: Path) -> None:
         """Write an object's bytes to a file."""
         with (
@@ -56,6 +63,10 @@ class S3Artifacts:
             target.open("wb") as out,
         ):
             shutil.copyfileobj(body, out, 2**20)
+
+    def stage(self, path: Path, key: str) -> None:
+        """Upload a file, in parts if it is large; what is there already is replaced."""
+        self.client.upload_file(str(path), self.bucket, key)
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
         """Copy one version of an object to ``key``; what is there already must be the same."""

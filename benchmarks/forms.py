@@ -1,0 +1,136 @@
+"""What opening a model costs: as published, portable, and laid out for this CPU.
+
+Run as ``python -m benchmarks.forms``. Every opening is a fresh process that runs the model once;
+rounds alternate between the forms, medians are printed. The page cache is warm.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import onnx
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.graphs import encoder, resnet50
+from benchmarks.opening import MEMORY_MIB, PUBLISHED
+from serval.cpu import cpu_class
+from serval.golden.candidate import Candidate
+from serval.onnx_signature import read_signature
+from serval.optimisation.forms import PORTABLE, make_forms
+from serval.verification.files import sha256_of
+from serval.versions import BundleFile, Form, ModelVersion
+
+ROUNDS = 9
+Figures = dict[str, float]
+LAID_OUT = "laid out"
+REQUIRED = {PORTABLE: 1.5, LAID_OUT: 5.0}
+"""How many times faster than as published the ResNet50-shaped graph is to open."""
+COLUMNS = ("model", "form", "open, ms", "faster", "run, ms", "peak, MB", "/ size")
+SAME = "portable"
+MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
+    "ResNet50": resnet50,
+    "MiniLM": encoder,
+    "BERT-base": partial(encoder, layers=12, width=768),
+}
+"""Shapes of well-known models; random weights."""
+
+
+def candidate_of(model: onnx.ModelProto, folder: Path) -> Candidate:
+    """Write a bundle of nothing but a graph."""
+    onnx.save(model, folder / PUBLISHED)
+    size = (folder / PUBLISHED).stat().st_size
+    record = ModelVersion(
+        model="m",
+        version="1",
+        digest="",
+        created="",
+        artifact=PUBLISHED,
+        artifact_files=(PUBLISHED,),
+        files=(BundleFile(PUBLISHED, sha256_of(folder / PUBLISHED), size),),
+        signature=read_signature(model),
+    )
+    return Candidate(record, {})
+
+
+def opening(folder: Path, form: Form | None, signature: str) -> Figures:
+    """Open a form in a process of its own."""
+    described = json.dumps(form.to_json() if form else None)
+    command = [sys.executable, "-m", "benchmarks.opening", str(folder), described, signature]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(run.stdout))
+
+
+def measured(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
+    """Give the medians of each form, by its kind; and the size of its files."""
+    candidate = candidate_of(model, folder)
+    signature = json.dumps(candidate.record.signature.to_json())
+    made = make_forms(candidate, folder, cpu_class(), MEMORY_MIB)
+    forms: dict[str, Form | None] = {"published": None}
+    forms |= {LAID_OUT if form.cpu_class else PORTABLE: form for form in made.forms}
+    samples: dict[str, list[Figures]] = {kind: [] for kind in forms}
+    for _ in range(ROUNDS):
+        for kind, form in forms.items():
+            samples[kind].append(opening(folder, form, signature))
+    medians = {
+        kind: {name: statistics.median(figures[name] for figures in taken) for name in taken[0]}
+        for kind, taken in samples.items()
+    }
+    for kind, form in forms.items():
+        medians[kind]["size_bytes"] = (form or candidate.record.files[0]).size_bytes
+    return medians
+
+
+def add_rows(table: Table, title: str, medians: dict[str, Figures]) -> None:
+    """Add a model's forms to the table."""
+    for kind in ("published", PORTABLE, LAID_OUT):
+        if kind not in medians:
+            table.add_row(title, kind, SAME, *[""] * 4)
+            continue
+        figures = medians[kind]
+        table.add_row(
+            title,
+            kind,
+            f"{figures['open_ms']:.0f}",
+            f"{medians['published']['open_ms'] / figures['open_ms']:.1f}x",
+            f"{figures['run_ms']:.0f}",
+            f"{figures['peak_bytes'] / 1e6:.0f}",
+            f"{figures['peak_bytes'] / figures['size_bytes']:.2f}",
+        )
+
+
+def too_slow(medians: dict[str, Figures]) -> list[str]:
+    """Name the forms that do not give what they are for."""
+    published = medians["published"]["open_ms"]
+    faster = {kind: published / figures["open_ms"] for kind, figures in medians.items()}
+    return [
+        f"{kind}: {faster[kind]:.1f}x, at least {least}x required"
+        for kind, least in REQUIRED.items()
+        if faster.get(kind, least) < least
+    ]
+
+
+def main() -> None:
+    """Print the table; fail if the forms do not give what they are for."""
+    table = Table(title=f"opening a model in a fresh process; CPU class {cpu_class()}")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in {"model", "form"} else "right")
+    slow: list[str] = []
+    for title, build in MODELS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            medians = measured(build(), Path(folder))
+        add_rows(table, title, medians)
+        if title == "ResNet50":
+            slow = too_slow(medians)
+    Console().print(table)
+    if slow:
+        raise SystemExit("; ".join(slow))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Composition root of ``optimise``."""
+
+import boto3
+
+from serval.aws.artifacts import S3Artifacts
+from serval.cpu import cpu_class
+from serval.optimisation.step import Optimisation
+from serval.settings import OptimiseSettings
+
+
+def optimisation() -> Optimisation:
+    """Build what ``optimise`` needs from its environment."""
+    settings = OptimiseSettings.from_environment()
+    return Optimisation(
+        artifacts=S3Artifacts(boto3.client("s3", settings.aws_region), settings.artifact_bucket),
+        cpu_class=cpu_class(),
+        memory_mib=settings.aws_lambda_function_memory_size,
+    )

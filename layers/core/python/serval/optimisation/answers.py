@@ -1,0 +1,94 @@
+"""What a published graph answers, and whether a form of it answers the same."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from serval.errors import BundleRefused, InvalidRequest, UnsupportedFeature
+from serval.golden.candidate import Candidate
+from serval.golden.differences import compare
+from serval.golden.requests import read_golden
+from serval.golden.sample import samples
+from serval.loaded import Model
+from serval.protocol.fit import check_inputs
+from serval.protocol.request import read_request
+from serval.runtimes import RuntimeFailed
+from serval.tensors import Tensor
+
+LIMIT_REQUESTS = 32
+"""Golden requests that a form is compared on, from the first."""
+FAILURES = (InvalidRequest, RuntimeFailed, UnsupportedFeature)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Inputs, and what the published graph makes of them."""
+
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+
+
+def answers(model: Model, candidate: Candidate, bundle: Path) -> list[Answer]:
+    """Ask the published graph its golden requests, else made-up ones; what fails is left out.
+
+    Made-up inputs come in several shapes where the signature leaves them open: the first that the
+    graph takes is enough.
+    """
+    wanted = candidate.record.signature.outputs
+    asked = golden_inputs(candidate, bundle)
+    needed = len(asked) or 1
+    found: list[Answer] = []
+    for inputs in asked or samples(candidate.record.signature):
+        try:
+            found.append(Answer(inputs, model.run(inputs, wanted)))
+        except FAILURES:
+            continue
+        if len(found) == needed:
+            break
+    return found
+
+
+def golden_inputs(candidate: Candidate, bundle: Path) -> list[list[Tensor]]:
+    """Read the inputs of the golden requests; none if there are none that can be read.
+
+    The golden check, later, refuses what is wrong with them.
+    """
+    if candidate.golden is None:
+        return []
+    text = (bundle / candidate.golden).read_bytes()
+    try:
+        requests = read_golden(candidate.golden, text)
+    except BundleRefused:
+        return []
+    return list(islice(fitting(candidate, (request.body for request in requests)), LIMIT_REQUESTS))
+
+
+def fitting(candidate: Candidate, bodies: Iterator[bytes]) -> Iterator[list[Tensor]]:
+    """Give the inputs of each request that fits the signature."""
+    signature = candidate.record.signature
+    specs = {spec.name: spec for spec in signature.inputs}
+    for body in bodies:
+        try:
+            inputs = read_request(body, None, signature).inputs
+            check_inputs(inputs, specs)
+        except (InvalidRequest, UnsupportedFeature):
+            continue
+        # The reader's arrays may end with the next request that it reads.
+        yield [Tensor(t.name, t.datatype, np.array(t.array)) for t in inputs]
+
+
+def difference(model: Model, candidate: Candidate, expected: Sequence[Answer]) -> str | None:
+    """Say in what a form answers differently; None: it does not."""
+    wanted = candidate.record.signature.outputs
+    for answer in expected:
+        try:
+            outputs = model.run(answer.inputs, wanted)
+        except FAILURES as error:
+            return f"it fails where the published graph answers: {error}"
+        found = compare(answer.outputs, outputs, candidate.tolerance)
+        if found.reasons:
+            return found.reasons[0]
+    return None

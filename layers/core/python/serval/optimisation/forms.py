@@ -1,0 +1,101 @@
+"""Make the forms of a verified bundle, and keep those that answer as the published graph does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serval.cpu import UNKNOWN
+from serval.golden.candidate import Candidate
+from serval.optimisation.answers import Answer, answers, difference
+from serval.optimisation.saving import GRAPH, NotSaved, save_form
+from serval.runtimes import ArtifactUnreadable
+from serval.runtimes.onnx import OnnxModel
+from serval.verification.files import sha256_of
+from serval.versions import BundleFile, Form
+
+PORTABLE = "portable"
+FOLDER = "optimised"
+MOST_GROWTH = 1.5
+"""A form that is larger than this times the artifact costs more to fetch than it saves."""
+
+
+class FormRefused(Exception):
+    """A form is left out; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The forms that are good, and why there are not more."""
+
+    forms: tuple[Form, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def make_forms(candidate: Candidate, bundle: Path, cpu_class: str, memory_mib: int) -> Made:
+    """Make the forms of the bundle in a folder; their files go to ``optimised/`` in it."""
+    try:
+        expected = answers(opened(candidate, bundle, None, memory_mib), candidate, bundle)
+    except ArtifactUnreadable as error:
+        return Made(notes=(f"no forms: ONNX Runtime cannot open the artifact: {error}",))
+    if not expected:
+        note = "no forms: the model answers neither its golden requests nor made-up ones, so "
+        return Made(notes=(f"{note}nothing tells whether a form answers the same",))
+    forms: list[Form] = []
+    notes: list[str] = []
+    for name, wanted in ((PORTABLE, None), (cpu_class, cpu_class)):
+        try:
+            if cpu_class.endswith(UNKNOWN) and wanted:
+                raise FormRefused("the CPU's features are not known")
+            form = make_form(candidate, bundle, Form(name, wanted, "", ()))
+            check_form(candidate, bundle, form, forms)
+            compare_form(candidate, bundle, form, memory_mib, expected)
+        except FormRefused as refused:
+            notes.append(f"form {name!r} is left out: {refused}")
+        else:
+            forms.append(form)
+    return Made(tuple(forms), tuple(notes))
+
+
+def opened(candidate: Candidate, bundle: Path, form: Form | None, memory_mib: int) -> OnnxModel:
+    """Open a form as ``infer`` will; None: the artifact as published."""
+    artifact = form.artifact if form else candidate.record.artifact
+    return OnnxModel(bundle / artifact, memory_mib, form)
+
+
+def make_form(candidate: Candidate, bundle: Path, form: Form) -> Form:
+    """Write a form's files and describe them."""
+    path = f"{FOLDER}/{form.name}"
+    folder = bundle / path
+    try:
+        laid_out = form.cpu_class is not None
+        save_form(bundle / candidate.record.artifact, folder, laid_out=laid_out)
+    except NotSaved as error:
+        raise FormRefused(f"ONNX Runtime cannot save it: {error}") from error
+    files = tuple(
+        BundleFile(f"{path}/{file.name}", sha256_of(file), file.stat().st_size)
+        for file in sorted(folder.iterdir())
+    )
+    return Form(form.name, form.cpu_class, f"{path}/{GRAPH}", files)
+
+
+def check_form(candidate: Candidate, bundle: Path, form: Form, others: Sequence[Form]) -> None:
+    """Refuse a form that saves nobody anything."""
+    published = candidate.record.artifact_bytes
+    if form.size_bytes > MOST_GROWTH * published:
+        raise FormRefused(f"it has {form.size_bytes} bytes, the published artifact {published}")
+    digests = [file.sha256 for file in form.files]
+    for other in others:
+        if digests == [file.sha256 for file in other.files]:
+            raise FormRefused(f"it is the same as {other.name!r}, which any CPU opens")
+
+
+def compare_form(
+    candidate: Candidate, bundle: Path, form: Form, memory_mib: int, expected: Sequence[Answer]
+) -> None:
+    """Refuse a form that cannot be opened, or answers differently."""
+    try:
+        found = difference(opened(candidate, bundle, form, memory_mib), candidate, expected)
+    except ArtifactUnreadable as error:
+        raise FormRefused(f"ONNX Runtime cannot open it: {error}") from error
+    if found is not None:
+        raise FormRefused(f"it does not answer as the published graph does: {found}")

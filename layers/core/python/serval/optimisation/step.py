@@ -1,0 +1,126 @@
+"""The step ``optimise`` of a rollout: from a verified upload to staged forms."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from serval.errors import BundleRefused
+from serval.golden.candidate import Candidate
+from serval.optimisation.forms import FOLDER, Made, make_forms
+from serval.storage import staging_prefix
+from serval.uploads import StoredObject
+from serval.verification.files import file_reasons
+
+LEAST_BYTES = 100_000
+"""Below this a form opens less than a millisecond faster, and is two more files to fetch."""
+RUNTIME_MIB = 200
+MEMORY_PER_BYTE = 3.5
+"""What making forms takes at most, for each byte of the artifact."""
+DISK_PER_BYTE = 3
+"""The artifact and two forms of it."""
+MEBIBYTE = 2**20
+
+
+class FormArtifacts(Protocol):
+    """What optimising reads and writes in the artifact bucket."""
+
+    def download(self, found: StoredObject, target: Path) -> None:
+        """Write an object's bytes to a file."""
+
+    def stage(self, path: Path, key: str) -> None:
+        """Upload a file; what is there already is replaced by the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisation:
+    """Everything that the step needs."""
+
+    artifacts: FormArtifacts
+    cpu_class: str
+    memory_mib: int
+    """The function's own."""
+    work_folder: Path | None = None
+    """Where files are downloaded to; None: the system's temporary folder."""
+
+    def outcome(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the state machine; ``event`` has ``upload`` and ``verified``."""
+        try:
+            made = self.optimise(event)
+        except BundleRefused as refused:
+            return {"outcome": "refused", "reasons": list(refused.reasons)}
+        forms = [form.to_json() for form in made.forms]
+        return {"outcome": "passed", "reasons": [], "forms": forms, "notes": list(made.notes)}
+
+    def optimise(self, event: Mapping[str, Any]) -> Made:
+        """Make and stage the forms of an upload.
+
+        Raises
+        ------
+        BundleRefused
+            If a file is no longer what was verified.
+        """
+        candidate = Candidate.from_event(event)
+        with TemporaryDirectory(dir=self.work_folder, prefix="optimise-") as name:
+            folder = Path(name)
+            if note := self._nothing_to_do(candidate) or self._no_room(candidate, folder):
+                return Made(notes=(f"no forms: {note}",))
+            self._download(candidate, folder)
+            made = make_forms(candidate, folder, self.cpu_class, self.memory_mib)
+            staged = staging_prefix(candidate.record.model, event["upload"]["rollout"])
+            for form in made.forms:
+                for file in form.files:
+                    self.artifacts.stage(folder / file.path, staged + file.path)
+        return made
+
+    def _nothing_to_do(self, candidate: Candidate) -> str | None:
+        """Say why forms would be of no use; None: they are."""
+        record = candidate.record
+        compute = record.bundle.get("compute", {})
+        if compute.get("target") == "fleet":
+            return (
+                f"the model runs on fleet {compute.get('fleet')!r}, and this machine cannot stand "
+                "for its accelerators"
+            )
+        if not record.artifact.endswith(".onnx"):
+            return f"{record.artifact} is no ONNX graph"
+        if record.artifact_bytes < LEAST_BYTES:
+            return (
+                f"the artifact has {record.artifact_bytes} bytes; below {LEAST_BYTES} it opens as "
+                "fast as published"
+            )
+        taken = [file.path for file in record.files if file.path.split("/")[0] == FOLDER]
+        return f"the bundle's own {taken[0]} lies where forms would" if taken else None
+
+    def _no_room(self, candidate: Candidate, folder: Path) -> str | None:
+        """Say why forms cannot be made here; None: they can."""
+        size = candidate.record.artifact_bytes
+        memory_mib = RUNTIME_MIB + MEMORY_PER_BYTE * size / MEBIBYTE
+        if memory_mib > self.memory_mib:
+            return (
+                f"an artifact of {size} bytes takes {memory_mib:.0f} MiB of memory to optimise, "
+                f"the function `optimise` has {self.memory_mib}"
+            )
+        free = shutil.disk_usage(folder).free
+        if DISK_PER_BYTE * size > free:
+            return (
+                f"an artifact of {size} bytes takes {DISK_PER_BYTE * size} bytes of ephemeral "
+                f"storage to optimise, the function `optimise` has {free} free"
+            )
+        return None
+
+    def _download(self, candidate: Candidate, folder: Path) -> None:
+        """Bring what is needed of the upload, pinned, and hold it to what was verified."""
+        paths = {*candidate.record.artifact_files}
+        if candidate.golden is not None:
+            paths.add(candidate.golden)
+        files = [candidate.record.file(path) for path in sorted(paths)]
+        for file in files:
+            key, version_id = candidate.locate(candidate.record, file.path)
+            target = folder / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.artifacts.download(StoredObject(key, version_id or "", file.size_bytes), target)
+        if reasons := file_reasons(folder, files):
+            raise BundleRefused(reasons)
