@@ -5,38 +5,37 @@ from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, IMetric, TreatMiss
 from constructs import Construct
 
 from stacks.http_api import ServalHttpApi
-from stacks.registration import Registration
+from stacks.rollouts import Rollouts
 
 PERIOD = Duration.minutes(5)
 
 
 class Alarms(Construct):
-    """Failing answers, failing registrations, and messages that wait for a person.
+    """Failing answers, failing rollouts, and messages that wait for a person.
 
     One metric of the API covers every function behind it, those of models' own included.
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, api: ServalHttpApi, registration: Registration
+        self, scope: Construct, id_: str, *, api: ServalHttpApi, rollouts: Rollouts
     ) -> None:
         super().__init__(scope, id_)
-        register = registration.function.function
         self._alarm(
             "ServerErrors",
             api.api.metric_server_error(period=PERIOD, statistic="Sum"),
             "Requests were answered 5xx: see the access log, then the function's log",
         )
         self._alarm(
-            "RegistrationErrors",
-            register.metric_errors(period=PERIOD, statistic="Sum"),
-            "register failed; it is tried again twice: see its log",
+            "RolloutsFailed",
+            rollouts.machine.metric_failed(period=PERIOD, statistic="Sum"),
+            "A rollout ended without a verdict: see its execution in Step Functions",
         )
         self._alarm(
             "DeadLetters",
-            registration.dead_letters.metric_approximate_number_of_messages_visible(
+            rollouts.dead_letters.metric_approximate_number_of_messages_visible(
                 period=PERIOD, statistic="Maximum"
             ),
-            "Uploads that could not be registered wait in the dead-letter queue",
+            "Uploads whose rollout could not start wait in the dead-letter queue",
         )
 
     def _alarm(self, id_: str, metric: IMetric, description: str) -> None:

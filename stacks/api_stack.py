@@ -1,4 +1,4 @@
-"""What answers and what registers: the HTTP API and the functions."""
+"""What answers and what rolls out: the HTTP API, the functions, the state machine."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +11,13 @@ from stacks.description import Description
 from stacks.http_api import ServalHttpApi
 from stacks.inference import Inference
 from stacks.layers import Layers
-from stacks.registration import Registration
+from stacks.rollouts import Rollouts
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
 
 class ApiStack(Stack):
-    """The HTTP API, the functions behind it, and registration."""
+    """The HTTP API, the functions behind it, and rollouts."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class ApiStack(Stack):
             scope,
             id_,
             stack_name=f"serval-{stage.name}-api",
-            description="Serval: the HTTP API, inference and registration",
+            description="Serval: the HTTP API, inference and rollouts",
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
@@ -49,19 +49,19 @@ class ApiStack(Stack):
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
         )
-        registration = Registration(
+        rollouts = Rollouts(
             self,
-            "Registration",
+            "Rollouts",
             stage=stage,
             layers=layers,
             storage=storage,
             memory_mib=inference.memory_mib,
         )
-        Alarms(self, "Alarms", api=api, registration=registration)
+        Alarms(self, "Alarms", api=api, rollouts=rollouts)
         functions = [
             *inference.functions.values(),
             description.function,
-            registration.function,
+            *rollouts.functions,
         ]
         CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
         CfnOutput(self, "ApiId", value=api.api.api_id)

@@ -12,7 +12,7 @@ from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 
 READ = ["s3:GetObject", "s3:GetObjectVersion"]
-INCOMING, VERSIONS = "incoming/*", "models/*"
+INCOMING, STAGING, VERSIONS = "incoming/*", "staging/*", "models/*"
 
 
 class ArtifactBucket(Construct):
@@ -21,11 +21,12 @@ class ArtifactBucket(Construct):
     def __init__(self, scope: Construct, id_: str, *, stage: Stage, access_logs: Bucket) -> None:
         super().__init__(scope, id_)
         uploads = LifecycleRule(id="uploads", prefix="incoming/", expiration=Duration.days(7))
+        staged = LifecycleRule(id="staged", prefix="staging/", expiration=Duration.days(7))
         self.bucket = PrivateBucket(
             self,
             "Artifacts",
             stage=stage,
-            lifecycle=[uploads, superseded(Duration.days(30))],
+            lifecycle=[uploads, staged, superseded(Duration.days(30))],
             access_logs=access_logs,
         )
         # `event_bridge_enabled=True` brings a custom resource with a function of its own.
@@ -38,12 +39,35 @@ class ArtifactBucket(Construct):
         keys = f"models/{model}/*" if model else VERSIONS
         self._allow(function, ["s3:GetObject"], keys)
 
-    def grant_register(self, function: ServalFunction) -> None:
-        """Let a function read uploads and make versions of them; it can delete nothing."""
+    def grant_find_uploads(self, function: ServalFunction) -> None:
+        """Let a function find uploads and what they inherit, and presign reads of them."""
         self._allow(function, READ, INCOMING)
+        self._allow(function, READ, VERSIONS)
+        self._allow_to_miss(function)
+
+    def grant_read_uploads(self, function: ServalFunction) -> None:
+        """Let a function read uploads, what they inherit, and what was made of them."""
+        for keys in (INCOMING, STAGING, VERSIONS):
+            self._allow(function, READ, keys)
+
+    def grant_optimise(self, function: ServalFunction) -> None:
+        """Let a function read uploads and stage forms of them."""
+        self._allow(function, READ, INCOMING)
+        self._allow(function, READ, VERSIONS)
+        self._allow(function, ["s3:PutObject", "s3:AbortMultipartUpload"], STAGING)
+
+    def grant_register(self, function: ServalFunction) -> None:
+        """Let a function make versions of uploads and of staged forms; it can delete nothing."""
+        self._allow(function, READ, INCOMING)
+        self._allow(function, READ, STAGING)
         self._allow(function, [*READ, "s3:PutObject", "s3:AbortMultipartUpload"], VERSIONS)
-        # Without it S3 answers 403 instead of 404 for an object that is not there; that check
-        # knows no prefix, so none can be asked for here.
+        self._allow_to_miss(function)
+
+    def _allow_to_miss(self, function: ServalFunction) -> None:
+        """Have S3 answer 404 instead of 403 for an object that is not there.
+
+        The check behind it knows no prefix, so none can be asked for here.
+        """
         function.allow(["s3:ListBucket"], [self.bucket.bucket_arn])
 
     def _allow(self, function: ServalFunction, actions: list[str], keys: str) -> None:

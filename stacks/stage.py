@@ -15,6 +15,8 @@ from stacks.context import Context
 LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 RATE_PER_SECOND, BURST = 1000, 2000
+VERIFICATION_MEMORY_MIB = 3008
+"""The most that a new AWS account may give a function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +29,16 @@ class Stage:
     """Requests a second that the API lets through, all callers together."""
     burst: int
     """Requests that it lets through at once."""
+    verification_memory_mib: int = VERIFICATION_MEMORY_MIB
+    """Memory of the functions that verify and optimise: 2.5 and 3.5 MiB per MiB of artifact."""
     architecture: Architecture = Architecture.ARM_64
     layers: str = "aws"
     """Variant of the layers: built for Lambda, or for the laptop's own Python."""
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
     """Of what holds state or logs."""
     tracing: Tracing = Tracing.ACTIVE
+    metric_lag_seconds: int = 90
+    """How long CloudWatch takes to have extracted a metric from a log line."""
     checked: bool = True
     """Whether cdk-nag has to agree to the templates."""
 
@@ -48,6 +54,9 @@ class Stage:
             authorization=Authorization.from_context(context),
             rate_per_second=context.count("rate_per_second", RATE_PER_SECOND),
             burst=context.count("burst", BURST),
+            verification_memory_mib=context.count(
+                "verification_memory_mib", VERIFICATION_MEMORY_MIB
+            ),
             **(laptop() if name == LOCAL else {}),
         )
 
@@ -60,5 +69,6 @@ def laptop() -> dict[str, Any]:
         "layers": "local",
         "removal_policy": RemovalPolicy.DESTROY,
         "tracing": Tracing.DISABLED,
+        "metric_lag_seconds": 1,
         "checked": False,
     }

@@ -1,21 +1,18 @@
-"""An upload is whole: S3's "Object Created" of a manifest, or of a bare artifact."""
+"""Step of a rollout: a checked upload becomes a version, and gets its first share."""
 
-from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.register import registration
-from serval.object_created import ObjectCreated
+from serval.bootstrap.register import registering
+from serval.uploads import Upload
 
 logger = Logger(service="register")
-ready = registration()
+ready = registering()
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
-    created = ObjectCreated.from_event(event)
-    outcome = asdict(ready.register(created, owner=context.aws_request_id))
-    logger.info(outcome["status"], object_key=created.key, outcome=outcome)
-    return outcome
+    upload = Upload.from_json(event["upload"])
+    return ready.register(upload, event["verified"], event["optimised"], event["golden"])

@@ -1,16 +1,13 @@
-"""Gather an upload: its files in a local folder, and where in the bucket each came from."""
+"""Uploads: which files belong to one, and which object of the bucket each came from."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from serval.errors import BundleRefused, ModelNotFound
-from serval.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, Manifest, read_manifest
+from serval.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
 from serval.registry import ModelRegistry
 from serval.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
-from serval.verification.files import sha256_of
 from serval.versions import BundleFile
 
 
@@ -23,6 +20,57 @@ class StoredObject:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """One file of an upload, pinned to the object that was announced."""
+
+    path: str
+    sha256: str | None
+    """As the manifest says; None for a bare artifact, which has no manifest."""
+    source: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A whole upload, as the steps of a rollout hand it on."""
+
+    model: str
+    rollout: str
+    files: tuple[UploadedFile, ...]
+
+    @property
+    def sources(self) -> Mapping[str, StoredObject]:
+        """Path inside the bundle → object."""
+        return {file.path: file.source for file in self.files}
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the upload as a step's input or output."""
+        files = [
+            {
+                "path": file.path,
+                "sha256": file.sha256,
+                "size_bytes": file.source.size_bytes,
+                "key": file.source.key,
+                "version_id": file.source.version_id,
+            }
+            for file in self.files
+        ]
+        return {"model": self.model, "rollout": self.rollout, "files": files}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Upload":
+        """Read what ``to_json`` gave."""
+        files = tuple(
+            UploadedFile(
+                file["path"],
+                file["sha256"],
+                StoredObject(file["key"], file["version_id"], file["size_bytes"]),
+            )
+            for file in value["files"]
+        )
+        return cls(value["model"], value["rollout"], files)
+
+
 class IncomingArtifacts(Protocol):
     """Reads of the artifact bucket; each is pinned to one version of the object."""
 
@@ -32,28 +80,16 @@ class IncomingArtifacts(Protocol):
     def read(self, found: StoredObject) -> bytes:
         """Give an object's bytes."""
 
-    def download(self, found: StoredObject, target: Path) -> None:
-        """Write an object's bytes to a file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A whole upload: what is in it, and from which object each file came."""
-
-    manifest: Manifest
-    sources: Mapping[str, StoredObject]
-    """Path inside the bundle → object."""
-
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Where uploads are gathered from."""
+    """Where uploads are found."""
 
     artifacts: IncomingArtifacts
     registry: ModelRegistry
 
-    def gather(self, incoming: Incoming, announced: StoredObject, folder: Path) -> Upload:
-        """Bring every file of the upload into an empty folder, as it was when announced.
+    def collect(self, incoming: Incoming, announced: StoredObject) -> tuple[UploadedFile, ...]:
+        """Find every file of the upload, as it was when announced; nothing is downloaded.
 
         Raises
         ------
@@ -61,20 +97,15 @@ class Uploads:
             If the manifest is wrong, a file is missing or there is nothing to inherit from.
         """
         if incoming.upload is None:
-            return self._gather_bare(incoming.model, announced, folder)
-        return self._gather_bundle(incoming, announced, folder)
-
-    def _gather_bundle(self, incoming: Incoming, announced: StoredObject, folder: Path) -> Upload:
+            return self._collect_bare(incoming.model, announced)
         if announced.size_bytes > LIMIT_MANIFEST_BYTES:
             raise BundleRefused(
                 [f"{MANIFEST}: {announced.size_bytes} bytes, at most {LIMIT_MANIFEST_BYTES}"]
             )
         manifest = read_manifest(self.artifacts.read(announced), incoming.model)
-        sources = self._find(manifest.files, incoming.prefix)
-        self._download(sources, folder)
-        return Upload(manifest, sources)
+        return self._find(manifest.files, incoming.prefix)
 
-    def _gather_bare(self, model: str, announced: StoredObject, folder: Path) -> Upload:
+    def _collect_bare(self, model: str, announced: StoredObject) -> tuple[UploadedFile, ...]:
         """Take everything but the artifact from the stable version."""
         if announced.size_bytes > LIMIT_FILE_BYTES:
             raise BundleRefused(
@@ -90,17 +121,12 @@ class Uploads:
                 ]
             ) from None
         inherited = [file for file in stable.files if file.path not in stable.artifact_files]
-        sources = self._find(inherited, version_prefix(model, stable.version))
-        sources[stable.artifact] = announced
-        self._download(sources, folder)
-        artifact = BundleFile(
-            stable.artifact, sha256_of(folder / stable.artifact), announced.size_bytes
-        )
-        return Upload(Manifest(model, (*inherited, artifact)), sources)
+        found = self._find(inherited, version_prefix(model, stable.version))
+        return (*found, UploadedFile(stable.artifact, None, announced))
 
-    def _find(self, files: Sequence[BundleFile], prefix: str) -> dict[str, StoredObject]:
+    def _find(self, files: Sequence[BundleFile], prefix: str) -> tuple[UploadedFile, ...]:
         """Find each file's object, of the size expected: nothing of another size is downloaded."""
-        sources: dict[str, StoredObject] = {}
+        uploaded: list[UploadedFile] = []
         reasons = []
         for file in files:
             found = self.artifacts.find(prefix + file.path)
@@ -112,21 +138,7 @@ class Uploads:
                     f"{file.size_bytes}: upload it again, and {MANIFEST} last"
                 )
             else:
-                sources[file.path] = found
+                uploaded.append(UploadedFile(file.path, file.sha256, found))
         if reasons:
             raise BundleRefused(reasons)
-        return sources
-
-    def _download(self, sources: Mapping[str, StoredObject], folder: Path) -> None:
-        needed = sum(found.size_bytes for found in sources.values())
-        if needed > (free := shutil.disk_usage(folder).free):
-            raise BundleRefused(
-                [
-                    f"the upload has {needed} bytes and `register` has room for {free}: give it "
-                    "more ephemeral storage and run `cdk deploy`"
-                ]
-            )
-        for path, found in sources.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.artifacts.download(found, target)
+        return tuple(uploaded)

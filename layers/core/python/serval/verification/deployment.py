@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from serval.bundle import Bundle
-from serval.settings import RegisterSettings
+from serval.settings import VerifySettings
 
 SHARED = "*"
 MEBIBYTE = 2**20
@@ -29,7 +29,7 @@ class Deployment:
     ephemeral_storage_mib: int
 
     @classmethod
-    def from_settings(cls, settings: RegisterSettings) -> Self:
+    def from_settings(cls, settings: VerifySettings) -> Self:
         """Read what the stack says is deployed."""
         memory = {model: int(mib) for model, mib in json.loads(settings.functions).items()}
         return cls(memory, settings.ephemeral_storage_mib)

@@ -1,0 +1,17 @@
+"""Step of a rollout: an upload is whole; who works on it, and which files it has."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from serval.bootstrap.claim import claiming
+from serval.object_created import ObjectCreated
+
+logger = Logger(service="claim")
+ready = claiming()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.claim(ObjectCreated.from_event(event["event"]), owner=event["owner"])

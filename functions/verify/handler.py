@@ -1,0 +1,17 @@
+"""Step of a rollout: artifacts are untrusted input; this function has no rights of its own."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from serval.bootstrap.verify import verifying
+from serval.uploads import Upload
+
+logger = Logger(service="verify")
+ready = verifying()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.verify(Upload.from_json(event["upload"]), event["urls"])

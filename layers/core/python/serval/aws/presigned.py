@@ -1,0 +1,32 @@
+"""Presigned URLs of S3: read by whoever holds one, with no rights of their own."""
+
+import shutil
+import urllib.request
+from pathlib import Path
+
+TIMEOUT_SECONDS = 30.0
+CHUNK_BYTES = 2**20
+
+
+class WrongSize(Exception):
+    """An object is not of the size that was announced, though its version is pinned."""
+
+
+def download(url: str, target: Path, size_bytes: int) -> None:
+    """Write exactly ``size_bytes`` of a URL to a file.
+
+    Raises
+    ------
+    OSError
+        If the URL cannot be read; ``urllib.error.HTTPError`` is one.
+    WrongSize
+        If the object has another size.
+    """
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as body:
+        announced = int(body.headers.get("Content-Length", size_bytes))
+        if announced != size_bytes:
+            raise WrongSize(f"{target.name}: {announced} bytes, {size_bytes} expected")
+        with target.open("wb") as out:
+            shutil.copyfileobj(body, out, CHUNK_BYTES)
+    if target.stat().st_size != size_bytes:
+        raise WrongSize(f"{target.name}: {target.stat().st_size} bytes, {size_bytes} expected")

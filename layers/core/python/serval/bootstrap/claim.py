@@ -1,0 +1,30 @@
+"""Composition root of ``claim``."""
+
+import json
+
+import boto3
+
+from serval.aws.artifacts import S3Artifacts
+from serval.aws.claims import DynamoDBClaims
+from serval.aws.registry import DynamoDBRegistry
+from serval.aws.rollout_events import RolloutEvents
+from serval.rollouts.claiming import Claiming
+from serval.rollouts.control import RolloutControl
+from serval.settings import ClaimSettings
+from serval.uploads import Uploads
+
+
+def claiming() -> Claiming:
+    """Build what ``claim`` needs from its environment."""
+    settings = ClaimSettings.from_environment()
+    table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
+    registry = DynamoDBRegistry(table)
+    artifacts = S3Artifacts(boto3.client("s3", settings.aws_region), settings.artifact_bucket)
+    events = RolloutEvents(boto3.client("events", settings.aws_region))
+    return Claiming(
+        claims=DynamoDBClaims(table),
+        uploads=Uploads(artifacts, registry),
+        control=RolloutControl(registry, events.announce),
+        presign=artifacts.presign,
+        golden_functions=json.loads(settings.golden_functions),
+    )

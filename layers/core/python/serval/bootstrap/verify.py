@@ -1,0 +1,16 @@
+"""Composition root of ``verify``."""
+
+from serval.aws.presigned import download
+from serval.rollouts.verifying import Verifying
+from serval.settings import VerifySettings
+from serval.verification.deployment import Deployment
+
+
+def verifying() -> Verifying:
+    """Build what ``verify`` needs from its environment."""
+    settings = VerifySettings.from_environment()
+    return Verifying(
+        download=download,
+        deployment=Deployment.from_settings(settings),
+        memory_mib=settings.aws_lambda_function_memory_size,
+    )

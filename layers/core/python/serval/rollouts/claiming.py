@@ -1,0 +1,100 @@
+"""Claim: the first step of a rollout. One event of an upload begins one rollout."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from serval.clock import timestamp
+from serval.errors import BundleRefused
+from serval.object_created import ObjectCreated, claim_id
+from serval.registry import Rollout
+from serval.rollouts.control import RolloutControl
+from serval.storage import Incoming, parse_key
+from serval.uploads import StoredObject, Upload, Uploads
+
+SHARED = "*"
+
+
+class Claims(Protocol):
+    """Who works on an upload: the first owner, for good."""
+
+    def take(self, claim: str, owner: str) -> str | None:
+        """Take a claim; give when it was first taken, or None if it is another's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """Everything that claiming an upload needs."""
+
+    claims: Claims
+    uploads: Uploads
+    control: RolloutControl
+    presign: Callable[[StoredObject], str]
+    """Gives a URL that reads the object for a while: ``verify`` has no rights of its own."""
+    golden_functions: Mapping[str, str]
+    """Name of the function that checks golden requests by model; ``*`` is the shared one."""
+
+    def claim(self, event: ObjectCreated, owner: str) -> dict[str, Any]:
+        """Answer an event; the same owner may ask again.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``ignored`` (not ours, or claimed already), ``refused`` with ``reasons``,
+            or ``passed`` with the ``upload``, presigned ``urls`` by path and ``golden_function``.
+        """
+        incoming = parse_key(event.key)
+        if incoming is None:
+            return ignored(f"{event.key!r} announces no upload")
+        announced = self.uploads.artifacts.find(event.key, event.version_id)
+        if announced is None:
+            return ignored(f"{event.key!r} is no longer there")
+        claimed = claim_id(event.bucket, event.key, announced.version_id)
+        since = self.claims.take(claimed, owner)
+        if since is None:
+            return ignored(f"{event.key!r} was claimed before")
+        rollout = self._begin(incoming, claimed, since)
+        if rollout.ended:
+            return ignored(f"rollout {rollout.rollout} is {rollout.status}")
+        names = {"model": rollout.model, "rollout": rollout.rollout}
+        try:
+            files = self.uploads.collect(incoming, announced)
+        except BundleRefused as refused:
+            return {"outcome": "refused", "reasons": list(refused.reasons), **names}
+        self.control.note(rollout, step="verifying")
+        return {
+            "outcome": "passed",
+            **names,
+            "upload": Upload(rollout.model, rollout.rollout, files).to_json(),
+            "urls": {file.path: self.presign(file.source) for file in files},
+            "golden_function": self.golden_functions.get(
+                rollout.model, self.golden_functions[SHARED]
+            ),
+        }
+
+    def _begin(self, incoming: Incoming, claimed: str, since: str) -> Rollout:
+        """Record the rollout of a claim as running; give it back as it is if it is known.
+
+        It has the upload's id, unless an earlier manifest of the same upload has taken that.
+        """
+        registry = self.control.registry
+        rollout_id = incoming.upload or f"model.onnx-{claimed[:12]}"
+        known = registry.rollout(incoming.model, rollout_id)
+        if known is not None and known.created != since:
+            rollout_id += f".{claimed[:12]}"
+            known = registry.rollout(incoming.model, rollout_id)
+        if known is not None:
+            return known
+        begun = Rollout(
+            model=incoming.model,
+            rollout=rollout_id,
+            status="running",
+            created=since,
+            updated=timestamp(self.control.clock()),
+        )
+        return self.control.note(begun)
+
+
+def ignored(reason: str) -> dict[str, Any]:
+    """Give the outcome of an event that begins no rollout."""
+    return {"outcome": "ignored", "reasons": [reason]}

@@ -1,0 +1,96 @@
+"""Verify: the second step of a rollout. It reads by presigned URLs and has no other rights."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from serval.errors import BundleRefused
+from serval.manifest import Manifest
+from serval.uploads import Upload
+from serval.verification.bundles import VerifiedBundle, verify
+from serval.verification.deployment import MEMORY_PER_BYTE, RUNTIME_MIB, Deployment
+from serval.verification.files import sha256_of
+from serval.versions import BundleFile
+
+
+class Download(Protocol):
+    """Reads a URL into a file."""
+
+    def __call__(self, url: str, target: Path, size_bytes: int) -> None:
+        """Write exactly ``size_bytes`` to ``target``; more are never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """Everything that verifying an upload needs."""
+
+    download: Download
+    deployment: Deployment
+    memory_mib: int
+    """This function's own."""
+    work_folder: Path | None = None
+    """Where uploads are gathered; None: the system's temporary folder."""
+
+    def verify(self, upload: Upload, urls: Mapping[str, str]) -> dict[str, Any]:
+        """Verify an upload.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``refused`` with ``reasons``, or ``passed`` with what is ``verified``.
+        """
+        try:
+            with tempfile.TemporaryDirectory(dir=self.work_folder, prefix="upload-") as folder:
+                manifest = self._gather(upload, urls, Path(folder))
+                verified = verify(Path(folder), manifest, self.deployment)
+        except BundleRefused as refused:
+            return {"outcome": "refused", "reasons": list(refused.reasons)}
+        return {"outcome": "passed", "verified": document(manifest, verified)}
+
+    def _gather(self, upload: Upload, urls: Mapping[str, str], folder: Path) -> Manifest:
+        """Bring every file into an empty folder; a bare artifact's sha256 is taken here."""
+        self._check_room(upload, folder)
+        files = []
+        for file in upload.files:
+            target = folder / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.download(urls[file.path], target, file.source.size_bytes)
+            sha256 = file.sha256 or sha256_of(target)
+            files.append(BundleFile(file.path, sha256, file.source.size_bytes))
+        return Manifest(upload.model, tuple(files))
+
+    def _check_room(self, upload: Upload, folder: Path) -> None:
+        needed = sum(file.source.size_bytes for file in upload.files)
+        needed_mib = RUNTIME_MIB + MEMORY_PER_BYTE * needed / 2**20
+        if needed_mib > self.memory_mib:
+            raise BundleRefused(
+                [
+                    f"the upload has {needed} bytes, whose checks need {needed_mib:.0f} MiB of "
+                    f"memory; `verify` has {self.memory_mib}: run "
+                    f"`cdk deploy --all -c verification_memory_mib={needed_mib:.0f}`"
+                ]
+            )
+        if needed > (free := shutil.disk_usage(folder).free):
+            raise BundleRefused(
+                [
+                    f"the upload has {needed} bytes and `verify` has room for {free}: give it "
+                    "more ephemeral storage and run `cdk deploy`"
+                ]
+            )
+
+
+def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
+    """Give what is verified as the later steps read it."""
+    return {
+        "files": [
+            {"path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes}
+            for file in manifest.files
+        ],
+        "artifact": verified.bundle.artifact,
+        "artifact_files": list(verified.artifact_files),
+        "signature": verified.signature.to_json(),
+        "bundle": verified.bundle.to_json(),
+    }
