@@ -6,6 +6,7 @@ from typing import Any
 
 from serval.signatures import Signature
 from serval.storage import staging_prefix
+from serval.uploads import Upload
 from serval.versions import BundleFile, Form, ModelVersion
 
 CANDIDATE = "candidate"
@@ -25,11 +26,10 @@ class Candidate:
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Candidate":
         """Read the input of the step: ``upload``, ``verified`` and ``forms``."""
-        upload, verified = event["upload"], event["verified"]
-        forms = tuple(Form.from_json(form) for form in event.get("forms", ()))
-        model = upload["model"]
+        upload, verified = Upload.from_json(event["upload"]), event["verified"]
+        forms = tuple(Form.from_json(form) for form in event["forms"])
         record = ModelVersion(
-            model=model,
+            model=upload.model,
             version=CANDIDATE,
             digest="",
             created="",
@@ -40,9 +40,9 @@ class Candidate:
             bundle=verified["bundle"],
             forms=forms,
         )
-        staged = staging_prefix(model, upload["rollout"])
+        staged = staging_prefix(upload.model, upload.rollout)
         locations: dict[str, tuple[str, str | None]] = {
-            file["path"]: (file["key"], file["version_id"]) for file in upload["files"]
+            path: (found.key, found.version_id) for path, found in upload.sources.items()
         }
         for form in forms:
             for file in form.files:

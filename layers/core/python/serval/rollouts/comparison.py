@@ -1,0 +1,169 @@
+"""Compare two versions of a model: what callers would notice, and what it costs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from serval.signatures import Signature, TensorSpec
+from serval.versions import ModelVersion
+
+MEASUREMENTS = (
+    "largest_difference",
+    "requests",
+    "rows",
+    "p50_ms",
+    "p95_ms",
+    "peak_memory_mib",
+    "best_batch_size",
+    "rows_per_second",
+    "session_ms",
+    "form",
+)
+"""What the golden check measured, as ``serval.golden.report`` names it."""
+COMPUTE = "compute"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value of the one version and of the other; None where a version has none."""
+
+    name: str
+    old: Any
+    new: Any
+
+    @property
+    def ratio(self) -> float | None:
+        """Give new / old, where both are numbers and that says something."""
+        numbers = (int, float)
+        if not isinstance(self.old, numbers) or not isinstance(self.new, numbers) or not self.old:
+            return None
+        return round(self.new / self.old, 4)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the change as plain JSON."""
+        return {"name": self.name, "old": self.old, "new": self.new, "ratio": self.ratio}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions of a model beside each other."""
+
+    model: str
+    old: str
+    new: str
+    same_bytes: bool
+    """Both were made from the same files."""
+    signature: tuple[str, ...]
+    """How the signature changed, in words; empty: it did not."""
+    compute: tuple[Change, ...]
+    """Keys of ``compute`` in model.yaml that differ."""
+    settings: tuple[Change, ...]
+    """Other keys of model.yaml that differ."""
+    golden: tuple[Change, ...]
+    """Everything that the golden check measured, different or not."""
+    sizes: tuple[Change, ...]
+    """Bytes of the artifact, of the whole bundle and of each form, different or not."""
+    files: tuple[str, ...]
+    """How the files changed, in words."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the comparison as plain JSON."""
+        value = asdict(self)
+        for name in ("compute", "settings", "golden", "sizes"):
+            value[name] = [change.to_json() for change in getattr(self, name)]
+        return value | {"signature": list(self.signature), "files": list(self.files)}
+
+
+def compare_versions(old: ModelVersion, new: ModelVersion) -> Comparison:
+    """Compare a version with a later one of the same model."""
+    keys = changed(flattened(old.bundle), flattened(new.bundle))
+    in_compute = tuple(key for key in keys if key.name.split(".")[0] == COMPUTE)
+    return Comparison(
+        model=new.model,
+        old=old.version,
+        new=new.version,
+        same_bytes=old.digest == new.digest,
+        signature=tuple(signature_changes(old.signature, new.signature)),
+        compute=in_compute,
+        settings=tuple(key for key in keys if key not in in_compute),
+        golden=tuple(
+            Change(name, old.measurements.get(name), new.measurements.get(name))
+            for name in MEASUREMENTS
+        ),
+        sizes=tuple(beside(sizes_of(old), sizes_of(new))),
+        files=tuple(file_changes(old, new)),
+    )
+
+
+def signature_changes(old: Signature, new: Signature) -> list[str]:
+    """Say in words how a signature differs from another; the order of tensors does not matter."""
+    return [
+        *tensor_changes("input", old.inputs, new.inputs),
+        *tensor_changes("output", old.outputs, new.outputs),
+    ]
+
+
+def tensor_changes(
+    kind: str, old: Sequence[TensorSpec], new: Sequence[TensorSpec]
+) -> Iterator[str]:
+    """Say how the inputs differ, or the outputs."""
+    after = {spec.name: spec for spec in new}
+    for spec in old:
+        now = after.pop(spec.name, None)
+        if now is None:
+            yield f"{kind} {spec.name!r} is gone ({described(spec)})"
+            continue
+        if now.datatype != spec.datatype:
+            yield f"{kind} {spec.name!r}: datatype {spec.datatype} became {now.datatype}"
+        if now.shape != spec.shape:
+            yield f"{kind} {spec.name!r}: shape {list(spec.shape)} became {list(now.shape)}"
+    for spec in after.values():
+        yield f"{kind} {spec.name!r} is new ({described(spec)})"
+
+
+def described(spec: TensorSpec) -> str:
+    """Describe a tensor in short."""
+    return f"{spec.datatype} {list(spec.shape)}"
+
+
+def sizes_of(version: ModelVersion) -> Mapping[str, int]:
+    """Give the sizes of a version in bytes."""
+    return {
+        "artifact_bytes": version.artifact_bytes,
+        "bundle_bytes": sum(file.size_bytes for file in version.files),
+        **{f"form {form.name} bytes": form.size_bytes for form in version.forms},
+    }
+
+
+def file_changes(old: ModelVersion, new: ModelVersion) -> Iterator[str]:
+    """Say which files were added, changed or left out."""
+    before = {file.path: file.sha256 for file in old.files}
+    after = {file.path: file.sha256 for file in new.files}
+    for path in sorted(before.keys() | after.keys()):
+        if path not in after:
+            yield f"{path} is gone"
+        elif path not in before:
+            yield f"{path} is new"
+        elif before[path] != after[path]:
+            yield f"{path} changed"
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give nested keys as one: ``rollout.bake_seconds``."""
+    flat: dict[str, Any] = {}
+    for key, member in value.items():
+        if isinstance(member, Mapping):
+            flat |= flattened(member, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = member
+    return flat
+
+
+def beside(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Put values of both versions beside each other; None where one has none."""
+    return [Change(name, old.get(name), new.get(name)) for name in {**old, **new}]
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Give the values that differ."""
+    return [change for change in beside(old, new) if change.old != change.new]
