@@ -22,6 +22,9 @@ rollout:
   bake_seconds: 300
   max_error_percent: 1.0
   max_latency_ratio: 1.25
+  when_idle: promote
+  allow_signature_change: true
+  alarms: [shop-orders-failing]
 golden: golden.jsonl
 golden_tolerance: 1.0e-4
 schedules:

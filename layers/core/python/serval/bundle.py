@@ -116,6 +116,14 @@ class Rollout(_Section):
     """Error rate of the candidate above which it is rolled back."""
     max_latency_ratio: Annotated[float, Field(ge=1)] = 1.25
     """Candidate's p95 / stable's p95 (and at least 5 ms more) above which it is rolled back."""
+    when_idle: Literal["promote", "hold"] = "hold"
+    """What to do after twelve bake times without enough requests for a verdict."""
+    allow_signature_change: bool = False
+    """Whether inputs and outputs may differ from the stable version's; else that is refused."""
+    alarms: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=255)], ...], Field(max_length=10)
+    ] = ()
+    """Names of CloudWatch alarms; one in ALARM rolls the candidate back."""
 
     @model_validator(mode="after")
     def _grow(self) -> Self:
