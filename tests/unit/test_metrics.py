@@ -44,5 +44,27 @@ def test_nothing_is_printed_before_ten_seconds_or_a_hundred_requests() -> None:
     assert json.loads(printed[2])["Latency"] == [2.0, 3.0]
 
 
+def test_metrics_are_kept_by_the_second() -> None:
+    printed: list[str] = []
+    InferenceMetrics(printed.append, Clock()).answered("iris", "stable", 1.0)
+    (directive,) = json.loads(printed[0])["_aws"]["CloudWatchMetrics"]
+    assert {metric["StorageResolution"] for metric in directive["Metrics"]} == {1}
+
+
+def test_what_an_idle_environment_prints_late_is_dated_when_it_happened() -> None:
+    printed: list[str] = []
+    clock = Clock()
+    metrics = InferenceMetrics(printed.append, clock)
+    metrics.answered("iris", "stable", 1.0)
+    clock.seconds += 1
+    metrics.answered("iris", "candidate", 1.0)
+    happened = clock.seconds
+    clock.seconds += 600
+    metrics.answered("iris", "stable", 1.0)
+    late, now = (json.loads(line) for line in printed[1:])
+    assert (late["Track"], late["_aws"]["Timestamp"]) == ("candidate", happened * 1000)
+    assert (now["Track"], now["_aws"]["Timestamp"]) == ("stable", clock.seconds * 1000)
+
+
 def test_no_document_has_more_values_than_the_format_allows() -> None:
     assert FLUSH_REQUESTS <= 100

@@ -17,6 +17,8 @@ from serval.routes import Track
 NAMESPACE = "Serval"
 DIMENSIONS = ("Model", "Track")
 METRICS = {"Requests": "Count", "Errors": "Count", "Latency": "Milliseconds"}
+RESOLUTION_SECONDS = 1
+"""High resolution, at no extra price, so that rollouts can look at seconds."""
 FLUSH_SECONDS = 10.0
 FLUSH_REQUESTS = 100
 """Also the most values that one metric may have in one document."""
@@ -29,6 +31,8 @@ class Tally:
     requests: int = 0
     errors: int = 0
     latencies_ms: list[float] = field(default_factory=list)
+    last: float = 0.0
+    """When the last request was counted; the tally is dated by it, however late it is printed."""
 
 
 @dataclass(slots=True)
@@ -54,18 +58,18 @@ class InferenceMetrics:
 
     def flush(self) -> None:
         """Print what has not been printed."""
-        now = self.clock()
         for (model, track), tally in self._tallies.items():
-            self.write(json.dumps(document(model, track, tally, int(now * 1000))))
+            self.write(json.dumps(document(model, track, tally, int(tally.last * 1000))))
         self._tallies.clear()
         self._pending = 0
-        self._flushed = now
+        self._flushed = self.clock()
 
     def _tally(self, model: str, track: Track) -> Tally:
         tally = self._tallies.get((model, track))
         if tally is None:
             tally = self._tallies[model, track] = Tally()
         tally.requests += 1
+        tally.last = self.clock()
         self._pending += 1
         return tally
 
@@ -79,7 +83,10 @@ def document(model: str, track: Track, tally: Tally, timestamp_ms: int) -> dict[
     values: dict[str, Any] = {"Requests": tally.requests, "Errors": tally.errors}
     if tally.latencies_ms:
         values["Latency"] = tally.latencies_ms
-    metrics = [{"Name": name, "Unit": METRICS[name]} for name in values]
+    metrics = [
+        {"Name": name, "Unit": METRICS[name], "StorageResolution": RESOLUTION_SECONDS}
+        for name in values
+    ]
     directive = {"Namespace": NAMESPACE, "Dimensions": [list(DIMENSIONS)], "Metrics": metrics}
     return {
         "_aws": {"Timestamp": timestamp_ms, "CloudWatchMetrics": [directive]},
