@@ -1,0 +1,74 @@
+"""Events of rollouts: every recorded state, for whoever wants to hear of it.
+
+``python -m serval.rollouts.events`` prints the JSON Schema, docs/rollout-event.schema.json.
+"""
+
+import json
+from typing import Any, get_args
+
+from serval.registry import Rollout, RolloutStatus, RolloutStep
+
+SOURCE = "serval"
+DETAIL_TYPE = "serval.rollout"
+REASON_LIMIT = 4000
+"""Characters; the registry has the reason whole, and an event holds 256 KB at most."""
+
+OPTIONAL_TEXT = {"type": ["string", "null"]}
+PROPERTIES: dict[str, dict[str, Any]] = {
+    "model": {"type": "string", "description": "What clients call."},
+    "rollout": {
+        "type": "string",
+        "description": "Id of the rollout; the upload's own where it has one.",
+    },
+    "status": {
+        "enum": list(get_args(RolloutStatus)),
+        "description": "Verdict, or 'running' before there is one.",
+    },
+    "step": {"enum": list(get_args(RolloutStep)), "description": "Where the rollout stands."},
+    "version": {
+        **OPTIONAL_TEXT,
+        "description": "The version that is rolled out; null before it is registered.",
+    },
+    "baseline": {
+        **OPTIONAL_TEXT,
+        "description": "The stable version that it is measured against, and goes back to.",
+    },
+    "percent": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 100,
+        "description": "Share of the traffic that the version has been given.",
+    },
+    "reason": {
+        "type": "string",
+        "maxLength": REASON_LIMIT,
+        "description": "Why it ended, or why it stands where it stands, in words.",
+    },
+    "updated": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When this was recorded; later states of a rollout have later times.",
+    },
+}
+
+
+def detail(rollout: Rollout) -> dict[str, Any]:
+    """Give the event's ``detail``."""
+    values = {name: getattr(rollout, name) for name in PROPERTIES}
+    return {**values, "reason": rollout.reason[:REASON_LIMIT]}
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of ``detail``."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"detail of EventBridge events '{DETAIL_TYPE}' from source '{SOURCE}'",
+        "type": "object",
+        "properties": PROPERTIES,
+        "required": list(PROPERTIES),
+        "additionalProperties": False,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

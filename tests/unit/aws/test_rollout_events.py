@@ -1,0 +1,53 @@
+"""Events on EventBridge: an outage does not hold a rollout up."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from serval.aws.rollout_events import RolloutEvents
+from serval.registry import Rollout
+from serval.rollouts.events import detail
+
+ROLLOUT = Rollout(model="iris", rollout="u", status="running", created="1", updated="2")
+ENTRIES = [
+    {"Source": "serval", "DetailType": "serval.rollout", "Detail": json.dumps(detail(ROLLOUT))}
+]
+
+
+@pytest.fixture
+def client() -> Any:
+    return boto3.Session("test", "test", region_name="eu-central-1").client("events")
+
+
+@pytest.fixture
+def eventbridge(client: Any) -> Iterator[Stubber]:
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def test_a_state_is_one_event(client: Any, eventbridge: Stubber, caplog: Any):
+    eventbridge.add_response(
+        "put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}, {"Entries": ENTRIES}
+    )
+    RolloutEvents(client).announce(ROLLOUT)
+    assert caplog.records == []
+
+
+def test_an_outage_is_logged_and_the_rollout_goes_on(
+    client: Any, eventbridge: Stubber, caplog: Any
+):
+    eventbridge.add_client_error("put_events", "InternalException")
+    eventbridge.add_response(
+        "put_events", {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+    )
+    RolloutEvents(client).announce(ROLLOUT)
+    RolloutEvents(client).announce(ROLLOUT)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert "InternalException" in caplog.messages[0]
+    assert "ThrottlingException" in caplog.messages[1]
