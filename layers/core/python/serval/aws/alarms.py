@@ -1,0 +1,34 @@
+"""CloudWatch alarms that a bundle names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serval.rollouts.evaluation import Alarms
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+
+
+@dataclass(frozen=True, slots=True)
+class CloudWatchAlarms:
+    """``AlarmReader`` that asks CloudWatch, at most once for ten names."""
+
+    client: "CloudWatchClient"
+
+    def look_up(self, names: Sequence[str]) -> Alarms:
+        """Look metric and composite alarms up by their names."""
+        if not names:
+            return Alarms()
+        answer = self.client.describe_alarms(
+            AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        states = {
+            alarm["AlarmName"]: alarm["StateValue"]
+            for kind in (answer.get("MetricAlarms", []), answer.get("CompositeAlarms", []))
+            for alarm in kind
+        }
+        return Alarms(
+            ringing=tuple(name for name in names if states.get(name) == "ALARM"),
+            missing=tuple(name for name in names if name not in states),
+        )

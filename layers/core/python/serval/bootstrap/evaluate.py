@@ -1,0 +1,30 @@
+"""Composition root of ``evaluate``."""
+
+from datetime import timedelta
+
+import boto3
+
+from serval.aws.alarms import CloudWatchAlarms
+from serval.aws.registry import DynamoDBRegistry
+from serval.aws.rollout_events import RolloutEvents
+from serval.aws.rollout_metrics import CloudWatchRolloutMetrics
+from serval.rollouts.control import RolloutControl
+from serval.rollouts.evaluation import Evaluation
+from serval.settings import EvaluateSettings
+
+
+def evaluation() -> Evaluation:
+    """Build what ``evaluate`` needs from its environment."""
+    settings = EvaluateSettings.from_environment()
+    region = settings.aws_region
+    table = boto3.resource("dynamodb", region).Table(settings.registry_table)
+    registry = DynamoDBRegistry(table)
+    cloudwatch = boto3.client("cloudwatch", region)
+    events = RolloutEvents(boto3.client("events", region))
+    return Evaluation(
+        control=RolloutControl(registry, events.announce),
+        registry=registry,
+        metrics=CloudWatchRolloutMetrics(cloudwatch),
+        alarms=CloudWatchAlarms(cloudwatch),
+        metric_lag=timedelta(seconds=settings.metric_lag_seconds),
+    )

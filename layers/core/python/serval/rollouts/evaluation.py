@@ -1,0 +1,108 @@
+"""Evaluation: one look at a rollout that has a share of the traffic, and what follows from it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypedDict
+
+from serval.admission import ROUTE_SECONDS
+from serval.clock import Clock, utc_now
+from serval.metrics import FLUSH_SECONDS
+from serval.registry import ModelRegistry, Rollout
+from serval.rollouts.control import RolloutControl, RolloutRefused
+from serval.rollouts.measurement import Measurement, MetricsReader, track_metrics
+from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Step, decide, pause
+from serval.rollouts.policy_settings import alarm_names, canary_policy
+from serval.rollouts.windows import complete_window
+
+SETTLING = timedelta(seconds=ROUTE_SECONDS + FLUSH_SECONDS)
+"""How long after a change of the route metrics may still be of the time before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """What is known of the alarms that a bundle names."""
+
+    ringing: tuple[str, ...] = ()
+    """In ALARM."""
+    missing: tuple[str, ...] = ()
+    """There is no alarm of that name."""
+
+
+class AlarmReader(Protocol):
+    """Where alarms are; ``serval.aws.alarms`` asks CloudWatch."""
+
+    def look_up(self, names: Sequence[str]) -> Alarms:
+        """Look alarms up by their names."""
+
+
+class Outcome(TypedDict):
+    """What the state machine goes on with."""
+
+    status: str
+    """The rollout's; ``running``: evaluate again after the wait."""
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that an evaluation needs."""
+
+    control: RolloutControl
+    registry: ModelRegistry
+    metrics: MetricsReader
+    alarms: AlarmReader
+    metric_lag: timedelta
+    """How long metrics take to be complete, once they are written."""
+    clock: Clock = utc_now
+
+    def evaluate(self, model: str, rollout_id: str) -> Outcome:
+        """Measure, decide and carry the decision out; doing it again does no harm.
+
+        Raises
+        ------
+        RolloutRefused
+            If there is no such rollout, or it has no share of the traffic yet.
+        """
+        recorded = self.registry.rollout(model, rollout_id)
+        if recorded is None:
+            raise RolloutRefused(f"model {model!r} has no rollout {rollout_id!r}")
+        rollout = self.control.reconcile(recorded)
+        if rollout.ended:
+            return {"status": rollout.status, "wait_seconds": 0}
+        if rollout.step != "canary" or rollout.version is None:
+            raise RolloutRefused(
+                f"rollout {rollout_id!r} of model {model!r} has no share of the traffic yet: "
+                f"it is {rollout.step}"
+            )
+        return self._look(rollout, self.registry.version(model, rollout.version).bundle)
+
+    def _look(self, rollout: Rollout, bundle: Mapping[str, Any]) -> Outcome:
+        policy, now = canary_policy(bundle), self.clock()
+        since = datetime.fromisoformat(rollout.percent_since)
+        window = complete_window(since + SETTLING, now - self.metric_lag)
+        measured = Measurement.take(self.metrics, rollout.model, window)
+        alarms = self.alarms.look_up(alarm_names(bundle))
+        step = Step(rollout.percent, (now - since).total_seconds(), rollout.paused)
+        stable, candidate = track_metrics(measured.stable), track_metrics(measured.candidate)
+        decision = decide(policy, step, stable, candidate, alarms.ringing)
+        report = measured.report(rollout.baseline, rollout.version)
+        rollout = replace(rollout, details={**rollout.details, "metrics": report})
+        rollout = self.control.apply(rollout, with_remark(decision, alarms))
+        return self._outcome(rollout, policy, decision)
+
+    def _outcome(self, rollout: Rollout, policy: CanaryPolicy, decision: Decision) -> Outcome:
+        if rollout.ended:
+            return {"status": rollout.status, "wait_seconds": 0}
+        young = Step(rollout.percent, 0)
+        seconds = decision.seconds if isinstance(decision, Hold) else pause(policy, young)
+        return {"status": rollout.status, "wait_seconds": math.ceil(seconds)}
+
+
+def with_remark(decision: Decision, alarms: Alarms) -> Decision:
+    """Say in the reason which alarms the bundle names in vain."""
+    if not alarms.missing:
+        return decision
+    missing = ", ".join(map(repr, alarms.missing))
+    return replace(decision, reason=f"{decision.reason}; no CloudWatch alarm is named {missing}")

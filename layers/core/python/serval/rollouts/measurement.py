@@ -1,0 +1,85 @@
+"""Measurement: what both versions of a rollout did in a window, from the metrics of ``infer``."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from serval.clock import timestamp
+from serval.rollouts.bounds import quantile_ranks
+from serval.rollouts.latencies import PeriodLatencies, quantile_ms
+from serval.rollouts.policy import QUANTILE, TrackMetrics
+from serval.rollouts.windows import Window
+from serval.routes import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Metrics of one track in a window."""
+
+    requests: int = 0
+    errors: int = 0
+    latencies: tuple[PeriodLatencies, ...] = ()
+
+
+class MetricsReader(Protocol):
+    """Where metrics come from; ``serval.aws.rollout_metrics`` reads CloudWatch's."""
+
+    def read(self, model: str, track: Track, window: Window) -> Reading:
+        """Read a track's metrics, or raise ``StatisticsUnavailable``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Metrics of both versions in the same window."""
+
+    window: Window | None = None
+    """None: no metrics are complete yet."""
+    stable: Reading = Reading()
+    candidate: Reading = Reading()
+
+    @classmethod
+    def take(cls, metrics: MetricsReader, model: str, window: Window | None) -> "Measurement":
+        """Read the metrics of both tracks."""
+        if window is None:
+            return cls()
+        stable = metrics.read(model, "stable", window)
+        return cls(window, stable, metrics.read(model, "candidate", window))
+
+    def report(self, stable: str | None, candidate: str | None) -> dict[str, Any]:
+        """Give plain values for the rollout's record; the versions are named as given."""
+        window = self.window and {
+            "start": timestamp(self.window.start),
+            "end": timestamp(self.window.end),
+        }
+        return {
+            "window": window,
+            "stable": track_report(stable, self.stable),
+            "candidate": track_report(candidate, self.candidate),
+        }
+
+
+def track_metrics(reading: Reading) -> TrackMetrics:
+    """Give what the policy judges, latencies with their confidence bounds."""
+    count = round(sum(period.count for period in reading.latencies))
+    lower, upper = quantile_ranks(QUANTILE, count)
+    return TrackMetrics(
+        requests=reading.requests,
+        errors=reading.errors,
+        latency_ms=quantile_ms(reading.latencies, QUANTILE),
+        latency_lower_ms=quantile_ms(reading.latencies, lower),
+        latency_upper_ms=quantile_ms(reading.latencies, upper),
+    )
+
+
+def track_report(version: str | None, reading: Reading) -> dict[str, Any]:
+    """Give a version's figures as people read them; what was not measured is None."""
+    measured = reading.latencies
+    return {
+        "version": version,
+        "requests": reading.requests,
+        "errors": reading.errors,
+        "error_percent": (
+            round(100 * reading.errors / reading.requests, 3) if reading.requests else None
+        ),
+        "p50_ms": round(quantile_ms(measured, 0.5), 3) if measured else None,
+        "p95_ms": round(quantile_ms(measured, QUANTILE), 3) if measured else None,
+    }

@@ -1,0 +1,102 @@
+"""What an evaluation looks at, in memory: metrics of both tracks by the second, and alarms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from serval.registry import Rollout
+from serval.rollouts.evaluation import Alarms, Evaluation
+from serval.rollouts.latencies import PeriodLatencies
+from serval.rollouts.measurement import Reading
+from serval.rollouts.windows import Window
+from serval.routes import Track
+from tests.fakes.rollouts import MODEL, RollingModel
+
+LAG = timedelta(seconds=90)
+
+
+@dataclass
+class InMemoryMetrics:
+    """``MetricsReader`` of values with their times."""
+
+    counted: list[tuple[Track, datetime, int, int, float]] = field(default_factory=list)
+    """(track, time, requests, errors, latency of those that were answered)."""
+    windows: list[Window] = field(default_factory=list)
+    """What was asked for."""
+
+    def write(
+        self,
+        track: Track,
+        moment: datetime,
+        requests: int,
+        errors: int = 0,
+        latency_ms: float = 10.0,
+    ) -> None:
+        self.counted.append((track, moment, requests, errors, latency_ms))
+
+    def read(self, model: str, track: Track, window: Window) -> Reading:
+        assert model == MODEL
+        self.windows.append(window)
+        found = [
+            (requests, errors, latency_ms)
+            for name, moment, requests, errors, latency_ms in self.counted
+            if name == track and window.start <= moment < window.end
+        ]
+        return Reading(
+            sum(requests for requests, _, _ in found),
+            sum(errors for _, errors, _ in found),
+            tuple(
+                PeriodLatencies(requests - errors, ((0, latency_ms), (100, latency_ms)))
+                for requests, errors, latency_ms in found
+            ),
+        )
+
+
+@dataclass
+class InMemoryAlarms:
+    """``AlarmReader`` of the alarms that there are."""
+
+    states: dict[str, str] = field(default_factory=dict)
+
+    def look_up(self, names: Sequence[str]) -> Alarms:
+        return Alarms(
+            tuple(name for name in names if self.states.get(name) == "ALARM"),
+            tuple(name for name in names if name not in self.states),
+        )
+
+
+class Canary:
+    """A stable version, a candidate with its first share, and the evaluation under test."""
+
+    def __init__(self, **rollout: Any) -> None:
+        self.model = RollingModel()
+        self.metrics, self.alarms = InMemoryMetrics(), InMemoryAlarms()
+        self.model.roll_out("a")
+        upload = self.model.claim()
+        version = self.model.verified("b")
+        registry = self.model.registry
+        record = registry.records[MODEL, version]
+        registry.records[MODEL, version] = replace(record, bundle={"rollout": rollout})
+        self.id = self.model.control.begin(upload, version, self.model.policy).rollout
+
+    @property
+    def record(self) -> Rollout:
+        return self.model.record(self.id)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        registry = self.model.registry
+        return Evaluation(
+            self.model.control, registry, self.metrics, self.alarms, LAG, self.model.tick
+        )
+
+    def serve(self, seconds: int, **candidate: Any) -> None:
+        """Let time pass while both versions answer ten requests in each second."""
+        for _ in range(seconds):
+            self.model.wait(1)
+            self.metrics.write("stable", self.model.now, 10)
+            self.metrics.write("candidate", self.model.now, 10, **candidate)
+
+    def evaluate(self) -> dict[str, Any]:
+        return {**self.evaluation.evaluate(MODEL, self.id)}
