@@ -1,0 +1,18 @@
+"""Composition root of ``conclude``."""
+
+import boto3
+
+from serval.aws.registry import DynamoDBRegistry
+from serval.aws.rollout_events import RolloutEvents
+from serval.rollouts.conclusion import Conclusion
+from serval.rollouts.control import RolloutControl
+from serval.settings import ConcludeSettings
+
+
+def conclusion() -> Conclusion:
+    """Build what ``conclude`` needs from its environment."""
+    settings = ConcludeSettings.from_environment()
+    table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
+    registry = DynamoDBRegistry(table)
+    events = RolloutEvents(boto3.client("events", settings.aws_region))
+    return Conclusion(RolloutControl(registry, events.announce), registry)
