@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from serval.golden import memory
+from serval.golden.latency import quantile
 from serval.golden.memory import forget_peak, peak_mib
 from tests.fakes.golden import MIB, Bench, line, reshaping, rows, tensor
 from tests.fakes.inference import identity, plus
@@ -99,3 +100,10 @@ def test_a_peak_that_cannot_be_forgotten_stays(
     monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path / "missing" / "clear_refs")
     forget_peak()
     assert peak_mib() > 0
+
+
+@pytest.mark.parametrize(
+    ("share", "value"), [(0.5, 10.0), (0.95, 19.0), (0.951, 20.0), (1.0, 20.0), (0.0, 1.0)]
+)
+def test_a_quantile_is_a_value_that_was_measured(share: float, value: float) -> None:
+    assert quantile([float(n) for n in range(1, 21)], share) == value
