@@ -11,7 +11,7 @@ from serval.errors import BundleRefused
 from serval.golden.candidate import Candidate
 from serval.optimisation.forms import FOLDER, Made, make_forms
 from serval.storage import staging_prefix
-from serval.uploads import StoredObject
+from serval.uploads import StoredObject, Upload
 from serval.verification.files import file_reasons
 
 LEAST_BYTES = 100_000
@@ -62,14 +62,15 @@ class Optimisation:
         BundleRefused
             If a file is no longer what was verified.
         """
-        candidate = Candidate.from_event(event)
+        upload = Upload.from_json(event["upload"])
+        candidate = Candidate.from_event({**event, "forms": []})
         with TemporaryDirectory(dir=self.work_folder, prefix="optimise-") as name:
             folder = Path(name)
             if note := self._nothing_to_do(candidate) or self._no_room(candidate, folder):
                 return Made(notes=(f"no forms: {note}",))
-            self._download(candidate, folder)
+            self._download(upload, candidate, folder)
             made = make_forms(candidate, folder, self.cpu_class, self.memory_mib)
-            staged = staging_prefix(candidate.record.model, event["upload"]["rollout"])
+            staged = staging_prefix(upload.model, upload.rollout)
             for form in made.forms:
                 for file in form.files:
                     self.artifacts.stage(folder / file.path, staged + file.path)
@@ -111,16 +112,15 @@ class Optimisation:
             )
         return None
 
-    def _download(self, candidate: Candidate, folder: Path) -> None:
+    def _download(self, upload: Upload, candidate: Candidate, folder: Path) -> None:
         """Bring what is needed of the upload, pinned, and hold it to what was verified."""
         paths = {*candidate.record.artifact_files}
         if candidate.golden is not None:
             paths.add(candidate.golden)
         files = [candidate.record.file(path) for path in sorted(paths)]
         for file in files:
-            key, version_id = candidate.locate(candidate.record, file.path)
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.artifacts.download(StoredObject(key, version_id or "", file.size_bytes), target)
+            self.artifacts.download(upload.sources[file.path], target)
         if reasons := file_reasons(folder, files):
             raise BundleRefused(reasons)
