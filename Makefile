@@ -101,7 +101,9 @@ demo: setup layers-local models  ## the main job on the embedded platform, from 
 .PHONY: bench
 bench: setup layers models  ## benchmarks; each prints its own table
 	@$(BIN)/python -m benchmarks.infer
+	@$(BIN)/python -m benchmarks.forms
 	@$(BIN)/python -m benchmarks.http
+	@$(BIN)/python -m benchmarks.rollout_policy
 
 .PHONY: synth
 synth: setup layers  ## write the CloudFormation templates of the real stage; no credentials, no network

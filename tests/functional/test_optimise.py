@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from tests.fakes.inference import plus
 from tests.fakes.optimisation import Bench, convolving, event_of, multiplying
 
 ROOT = Path(__file__).parents[2]
+MAKE_FORMS = """
+import json, sys
+from pathlib import Path
+import handler
+from serval.golden.candidate import Candidate
+from serval.optimisation.forms import make_forms
+candidate = Candidate.from_event(json.load(sys.stdin))
+made = make_forms(candidate, Path(sys.argv[1]), "this-cpu", 3008)
+print(*[form.name for form in made.forms])
+"""
 
 
 @pytest.fixture
@@ -147,6 +158,31 @@ def test_the_handler_answers_a_recorded_event(monkeypatch: pytest.MonkeyPatch) -
     outcome = module.handler(event, Context())
     assert outcome["outcome"] == "passed"
     assert outcome["notes"][0].startswith("no forms: the artifact has ")
+
+
+def test_forms_are_made_in_the_layers_of_the_function(tmp_path: Path) -> None:
+    """What the layers leave out, of numpy above all, is not needed here."""
+    names = ("core", "control", "verification", "inference")
+    layers = [ROOT / "build/layers/local" / name / "python" for name in names]
+    assert all(layer.exists() for layer in layers), "run `make layers`"
+    python = ROOT / "build/environments/functions/bin/python"
+    assert python.exists(), "run `make setup`"
+    (tmp_path / "model.onnx").write_bytes(convolving())
+    event = event_of({"model.onnx": convolving()}) | {"forms": []}
+    run = subprocess.run(
+        [python, "-c", MAKE_FORMS, tmp_path],
+        input=json.dumps(event),
+        env={
+            "PYTHONPATH": ":".join(map(str, [ROOT / "functions/optimise", *layers])),
+            "AWS_REGION": "eu-central-1",
+            "ARTIFACT_BUCKET": "artifacts",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "portable" in run.stdout.split()
 
 
 class Context:

@@ -333,6 +333,21 @@ def test_a_read_is_pinned_to_the_version_found(client: "S3Client", bucket: str, 
     assert newest.size_bytes == 14
 
 
+@pytest.mark.parametrize("size", [10, 9 * 2**20], ids=["whole", "in parts"])
+def test_a_form_is_staged_whole_and_a_repetition_replaces_it(
+    client: "S3Client", bucket: str, tmp_path: Path, size: int
+):
+    artifacts = S3Artifacts(client, bucket)
+    path, key = tmp_path / "model.onnx.data", "staging/m/u/optimised/portable/model.onnx.data"
+    for body in (b"cut", os.urandom(size)):
+        path.write_bytes(body)
+        artifacts.stage(path, key)
+
+    found = artifacts.find(key)
+    assert found is not None
+    assert artifacts.read(found) == body
+
+
 @pytest.mark.parametrize("limit", [2**30, 2**20], ids=["copied", "in parts"])
 def test_a_file_is_published_once(client: "S3Client", bucket: str, limit: int):
     body, other = os.urandom(12 * 2**20), os.urandom(12 * 2**20)

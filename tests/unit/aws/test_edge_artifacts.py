@@ -8,11 +8,22 @@ from typing import Any
 import pytest
 
 from serval.aws.edge import EdgeArtifacts
+from serval.aws.signed import AwsRefused, AwsUnavailable
 from serval.errors import ArtifactUnavailable
 from tests.fakes.inference import plus, signature, version_record
 
 BODY = plus(1)
 RECORD = version_record("iris", "7", BODY, signature("FP32", (-1, 2)))
+
+
+@dataclass
+class Failing:
+    """Stands for the signed client when a request fails."""
+
+    error: Exception
+
+    def request(self, *_: Any, **__: Any) -> io.BytesIO:
+        raise self.error
 
 
 @dataclass
@@ -45,3 +56,21 @@ def test_other_bytes_are_never_given(tmp_path: Path) -> None:
     with pytest.raises(ArtifactUnavailable, match="published was"):
         EdgeArtifacts(Bucket(b"other")).fetch(RECORD, "model.onnx", tmp_path / "m")  # type: ignore[arg-type]
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("client", "lost"),
+    [
+        (Bucket(b"other"), True),
+        (Failing(AwsRefused(404, b"NoSuchKey")), True),
+        (Failing(AwsUnavailable("s3 did not answer")), False),
+        (Failing(TimeoutError("timed out")), False),
+    ],
+    ids=["other bytes", "gone", "no answer", "cut short"],
+)
+def test_what_is_lost_is_told_from_what_is_only_out_of_reach(
+    tmp_path: Path, client: Any, lost: bool
+) -> None:
+    with pytest.raises(ArtifactUnavailable) as raised:
+        EdgeArtifacts(client).fetch(RECORD, "model.onnx", tmp_path / "m")
+    assert raised.value.lost is lost

@@ -1,6 +1,7 @@
 """Forms: which are made of a bundle, which are left out, and why."""
 
 import json
+import platform
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -97,8 +98,9 @@ def test_a_form_that_the_layout_does_not_change_is_left_out(tmp_path: Path) -> N
 def test_convolutions_are_laid_out_where_the_cpu_has_blocks(tmp_path: Path) -> None:
     found = made(tmp_path, convolving())
     laid_out = next((form for form in found.forms if form.cpu_class), None)
-    if laid_out is None:
+    if laid_out is None and platform.machine() != "x86_64":
         pytest.skip(f"nothing is laid out on this CPU: {found.notes}")
+    assert laid_out is not None, found.notes
     assert (laid_out.name, laid_out.cpu_class) == (CPU_CLASS, CPU_CLASS)
     assert b"ReorderInput" in (tmp_path / laid_out.artifact).read_bytes()
     assert b"ReorderInput" not in (tmp_path / found.forms[0].artifact).read_bytes()
