@@ -2,12 +2,13 @@
 
 Run as ``python -m benchmarks.rollout_policy``. Traffic, errors and latencies are drawn; every look
 goes through the real ``decide``, at the times that it asks for, with metrics as CloudWatch has
-them: whole minutes, the last ones missing, latency percentiles of a step.
+them: counts and latency percentiles of the step's window, in which the last seconds are missing.
 """
 
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from serval.rollouts.bounds import quantile_ranks
+from serval.rollouts.evaluation import SETTLING
 from serval.rollouts.policy import (
     QUANTILE,
     CanaryPolicy,
@@ -29,13 +31,13 @@ from serval.rollouts.policy import (
     WhenIdle,
     decide,
 )
+from serval.rollouts.windows import Window, complete_window
 
 ROLLOUTS = 1000
 SEED = 20261121
-ROUTE_SECONDS = 5.0
-"""Until every environment has read a new route; a step's first whole minute begins after it."""
-SETTLE_SECONDS = 120.0
-"""Until the metrics of a minute are complete."""
+BEGIN = datetime(2026, 11, 21, tzinfo=UTC)
+METRIC_LAG = timedelta(seconds=90)
+"""What the settings of ``evaluate`` say by default."""
 HORIZON_SECONDS = 7 * 86400.0
 """A rollout that still holds then is counted as held."""
 MEDIAN_MS = 40.0
@@ -80,28 +82,30 @@ CANDIDATES = (
 
 @dataclass(slots=True)
 class Traffic:
-    """What one version's requests did in a step, up to a minute."""
+    """What one version's requests did in a step, from the begin of its window."""
 
     random: np.random.Generator
-    per_minute: float
+    requests_per_second: float
     error_rate: float
     slowness: float
-    minutes: int = 0
+    seconds: float = 0.0
     requests: int = 0
     errors: int = 0
     slow: list[npt.NDArray[np.float64]] = field(default_factory=list)
     """The larger latencies, as their logarithm's deviation in spreads."""
 
-    def until(self, minutes: int) -> TrackMetrics:
-        """Draw what came until a minute, and give the metrics of all of it."""
-        if minutes > self.minutes:
-            requests = int(self.random.poisson(self.per_minute * (minutes - self.minutes)))
+    def within(self, window: Window | None) -> TrackMetrics:
+        """Draw what came since the last look, and give the metrics of the window."""
+        seconds = (window.end - window.start).total_seconds() if window else 0.0
+        if seconds > self.seconds:
+            expected = self.requests_per_second * (seconds - self.seconds)
+            requests = int(self.random.poisson(expected))
             errors = int(self.random.binomial(requests, self.error_rate))
             drawn = self.random.standard_normal(requests - errors)
             self.slow.append(drawn[drawn > KEPT])
             self.requests += requests
             self.errors += errors
-            self.minutes = minutes
+            self.seconds = seconds
         return TrackMetrics(self.requests, self.errors, *self._percentiles())
 
     def _percentiles(self) -> Iterator[float]:
@@ -147,15 +151,15 @@ def take_step(
     policy: CanaryPolicy, percent: int, candidate: Candidate, random: np.random.Generator
 ) -> tuple[Hold | TakeStep | Promote | RollBack, float]:
     """Look at one step until there is a decision, and give it with the step's age in seconds."""
-    per_minute = 60 * candidate.requests_per_second / 100
-    stable = Traffic(random, per_minute * (100 - percent), STABLE_ERRORS, 1.0)
-    tried = Traffic(random, per_minute * percent, candidate.errors, candidate.slowness)
-    began = random.uniform(0, 60)
-    first = np.ceil((began + ROUTE_SECONDS) / 60)
+    rate = candidate.requests_per_second / 100
+    stable = Traffic(random, rate * (100 - percent), STABLE_ERRORS, 1.0)
+    tried = Traffic(random, rate * percent, candidate.errors, candidate.slowness)
+    since = BEGIN + timedelta(seconds=random.uniform(0, 60))
     age = 0.0
     while True:
-        minutes = max(0, int((began + age - SETTLE_SECONDS) // 60 - first))
-        decision = decide(policy, Step(percent, age), stable.until(minutes), tried.until(minutes))
+        window = complete_window(since + SETTLING, since + timedelta(seconds=age) - METRIC_LAG)
+        metrics = stable.within(window), tried.within(window)
+        decision = decide(policy, Step(percent, age), *metrics)
         if not isinstance(decision, Hold) or age >= HORIZON_SECONDS:
             return decision, age
         age += decision.seconds

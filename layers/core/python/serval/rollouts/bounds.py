@@ -14,8 +14,8 @@ Z = NormalDist().inv_cdf(CONFIDENCE)
 
 
 def rate_lower_bound(events: int, trials: int) -> float:
-    """Give the lower confidence bound of a rate (0..1); 0 without trials."""
-    if trials == 0:
+    """Give the lower confidence bound of a rate (0..1); 0 without events."""
+    if events == 0:
         return 0.0
     rate = events / trials
     spread = Z * math.sqrt(rate * (1 - rate) / trials + (Z / (2 * trials)) ** 2)

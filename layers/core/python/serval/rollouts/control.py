@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import ModelNotFound, RegistryUnavailable
 from serval.registry import Registry, Rollout, RolloutStatus
-from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Promote, TakeStep
+from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Promote, RollBack, TakeStep
 from serval.routes import Route
 
 ROUTE_ATTEMPTS = 10
+BY_HAND = "by-hand:"
+"""Begins the id of a rollout by hand; no upload's id has a colon."""
 
 
 class RolloutRefused(Exception):
@@ -34,8 +36,16 @@ class RolloutControl:
     clock: Clock = utc_now
 
     def note(self, rollout: Rollout, **changes: object) -> Rollout:
-        """Record a rollout with changes, unless it has ended; gives what the registry holds."""
-        changed: Rollout = replace(rollout, updated=self._now(), **changes)  # type: ignore[arg-type]
+        """Record a rollout with changes, unless it has ended; gives what the registry holds.
+
+        A pause that a person set since the rollout was read stands.
+        """
+        known = self.registry.rollout(rollout.model, rollout.rollout)
+        if known is not None and known.ended:
+            return known
+        paused = rollout.paused if known is None else known.paused
+        kept = replace(rollout, updated=self._now(), paused=paused)
+        changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
         if self.registry.record_rollout(changed):
             self.announce(changed)
             return changed
@@ -45,16 +55,18 @@ class RolloutControl:
         """Give a registered version its first share of the traffic.
 
         The first version of a model, and one that already is stable, is promoted at once. An older
-        rollout that still runs is superseded; a newer one supersedes this.
+        rollout that still runs is superseded; a newer one supersedes this. What a person made
+        stable in the meantime is where it starts from.
         """
         rollout = replace(rollout, version=version)
         for _ in range(ROUTE_ATTEMPTS):
             current = self.registry.rollout(rollout.model, rollout.rollout)
             if current is not None and current.ended:
-                return current
+                return self.reconcile(current)
             route = self._route(rollout.model)
             if route is not None and route.rollout == rollout.rollout:
-                return self.reconcile(rollout)
+                return self.reconcile(current or rollout)
+            self._settle(rollout.model, route)
             if route is not None and self._is_newer(route, rollout):
                 return self._end(
                     rollout, "superseded", f"rollout {route.rollout} of a later upload was faster"
@@ -65,13 +77,27 @@ class RolloutControl:
         raise self._contended(rollout.model)
 
     def reconcile(self, rollout: Rollout) -> Rollout:
-        """Bring a rollout's record in step with the route, and give it."""
+        """Bring a rollout's record in step with the route, and give it.
+
+        A rollout that a person ended while it was getting its first share loses that again.
+        """
         route = self._route(rollout.model)
-        if rollout.ended or route is None or rollout.version is None:
+        if route is None:
+            return rollout
+        known = self._in_step(rollout, route)
+        if known.ended and route.rollout == known.rollout and route.candidate is not None:
+            self._set(known.model, Route(route.stable, rollout=route.rollout), route)
+        return known
+
+    def _in_step(self, rollout: Rollout, route: Route) -> Rollout:
+        if rollout.ended:
             return rollout
         if route.rollout != rollout.rollout:
+            if rollout.version is None:
+                return rollout
             reason = f"rollout {route.rollout} took its place"
             return self._end(rollout, "superseded", reason)
+        rollout = replace(rollout, version=rollout.version or route.candidate or route.stable)
         if route.candidate is None:
             if route.stable == rollout.version:
                 reason = rollout.reason or f"version {route.stable} takes all traffic"
@@ -91,28 +117,32 @@ class RolloutControl:
         """Carry a decision out; a rollout that lost its route meanwhile only learns of it."""
         if isinstance(decision, Hold):
             return self.note(rollout, reason=decision.reason)
-        rollout = self.reconcile(rollout)
-        if rollout.ended:
-            return rollout
-        route = self.registry.route(rollout.model)
-        if route.rollout != rollout.rollout or route.candidate is None:
-            return self.reconcile(rollout)
-        candidate = route.candidate
-        rollout = self.note(rollout, reason=decision.reason)
-        if rollout.ended:
-            return rollout
-        if isinstance(decision, TakeStep):
-            changed = replace(route, percent=decision.percent)
-        elif isinstance(decision, Promote):
-            changed = Route(candidate, rollout=rollout.rollout)
-        else:
-            changed = Route(route.stable, rollout=rollout.rollout)
-        self._set(rollout.model, changed, route)
-        return self.reconcile(rollout)
+        for _ in range(ROUTE_ATTEMPTS):
+            rollout = self.reconcile(rollout)
+            route = self._route(rollout.model)
+            if rollout.ended or route is None:
+                return rollout
+            if route.rollout != rollout.rollout or route.candidate is None:
+                continue
+            rollout = self.note(rollout, reason=decision.reason)
+            if self._set(rollout.model, decided_route(route, decision), route):
+                return self.reconcile(rollout)
+        raise self._contended(rollout.model)
 
     def refuse(self, rollout: Rollout, reasons: str) -> Rollout:
-        """End a rollout that has no share of the traffic."""
+        """End a rollout before it gets a share of the traffic; one that has a share rolls back."""
+        route = self._route(rollout.model)
+        if route is not None and route.rollout == rollout.rollout:
+            return self.apply(rollout, RollBack(reasons))
         return self._end(rollout, "refused", reasons)
+
+    def abort(self, rollout: Rollout, reason: str) -> Rollout:
+        """Roll back by hand, at any step: what still verifies never gets a share."""
+        rollout = self.reconcile(rollout)
+        route = self._route(rollout.model)
+        if route is not None and route.rollout == rollout.rollout:
+            return self.apply(rollout, RollBack(reason))
+        return self.reconcile(self._end(rollout, "rolled back", reason))
 
     def go_to(self, model: str, version: str, reason: str) -> Rollout:
         """Make a version stable by hand; a running rollout is superseded.
@@ -128,7 +158,7 @@ class RolloutControl:
             route = self.registry.route(model)
             by_hand = Rollout(
                 model=model,
-                rollout=f"by-hand-{route.revision + 1}",
+                rollout=f"{BY_HAND}{route.revision + 1}",
                 status="running",
                 created=now,
                 updated=now,
@@ -136,6 +166,7 @@ class RolloutControl:
                 reason=reason,
                 baseline=route.stable,
             )
+            self._settle(model, route)
             if self._set(model, Route(version, rollout=by_hand.rollout), route):
                 self._supersede(route, by_hand)
                 return self.reconcile(by_hand)
@@ -148,6 +179,14 @@ class RolloutControl:
             return None
         return self.registry.rollout(model, route.rollout)
 
+    def _settle(self, model: str, route: Route | None) -> None:
+        """Record the verdict of the rollout that the route is of, before another takes it."""
+        if route is None or route.candidate is not None:
+            return
+        other = self.registry.rollout(model, route.rollout)
+        if other is not None:
+            self.reconcile(other)
+
     def _supersede(self, route: Route | None, by: Rollout) -> None:
         """Tell the rollout whose candidate was on the route; its own steps would notice too."""
         if route is None or route.candidate is None:
@@ -157,6 +196,8 @@ class RolloutControl:
             self._end(other, "superseded", f"rollout {by.rollout} took its place")
 
     def _is_newer(self, route: Route, rollout: Rollout) -> bool:
+        if route.rollout.startswith(BY_HAND):
+            return False
         other = self.registry.rollout(rollout.model, route.rollout)
         return other is not None and other.created > rollout.created
 
@@ -191,3 +232,14 @@ def first_route(route: Route | None, rollout: Rollout, version: str, policy: Can
     if route is None or route.stable == version or not policy.steps_percent:
         return Route(version, rollout=rollout.rollout)
     return Route(route.stable, version, policy.steps_percent[0], rollout.rollout)
+
+
+def decided_route(route: Route, decision: TakeStep | Promote | RollBack) -> Route:
+    """Give the route that a decision leads to; a late one never takes a share back."""
+    match decision:
+        case TakeStep():
+            return replace(route, percent=max(route.percent, decision.percent))
+        case Promote() if route.candidate is not None:
+            return Route(route.candidate, rollout=route.rollout)
+        case _:
+            return Route(route.stable, rollout=route.rollout)

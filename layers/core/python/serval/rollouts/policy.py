@@ -20,7 +20,11 @@ MIN_ERRORS = 5
 """Before a candidate's errors are more than bad luck."""
 MIN_LATENCY_DIFFERENCE_MS = 5.0
 PATIENCE = 4
-"""A step that stays doubtful is rolled back after this many bake times and ``MIN_REQUESTS``."""
+"""A step that stays doubtful is rolled back after this many bake times and ``MIN_REQUESTS``.
+
+With fewer requests ``when_idle`` decides: ``hold`` waits for them, ``promote`` waits for as many
+times ``IDLE`` and then rolls back.
+"""
 IDLE = 12
 """After this many bake times without enough requests, ``when_idle`` decides."""
 HOLD_DAYS = 45
@@ -189,9 +193,10 @@ def requests_to_compare(step: Step, stable: TrackMetrics) -> float:
 
 def doubtful(policy: CanaryPolicy, step: Step, candidate: TrackMetrics, doubt: str) -> Decision:
     """Decide about a candidate that looks harmful: be patient, in time and in requests."""
-    bakes = PATIENCE if candidate.requests >= PATIENCE * MIN_REQUESTS else PATIENCE * IDLE
-    no_verdict = bakes > PATIENCE and policy.when_idle == "hold"
-    if no_verdict or step.age_seconds < bakes * policy.bake_seconds:
+    enough = candidate.requests >= PATIENCE * MIN_REQUESTS
+    bakes = PATIENCE if enough else PATIENCE * IDLE
+    waits = policy.when_idle == "hold" and not enough
+    if waits or step.age_seconds < bakes * policy.bake_seconds:
         return Hold(pause(policy, step), doubt)
     return RollBack(f"{doubt}, still so after {bakes} bake times")
 
