@@ -14,4 +14,7 @@ ready = claiming()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
-    return ready.claim(ObjectCreated.from_event(event["event"]), owner=event["owner"])
+    outcome = ready.claim(ObjectCreated.from_event(event["event"]), owner=event["owner"])
+    # Never the outcome itself: it holds presigned URLs.
+    logger.info(outcome["outcome"], upload=event["event"], reasons=outcome.get("reasons", []))
+    return outcome

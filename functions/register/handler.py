@@ -15,4 +15,6 @@ ready = registering()
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
     upload = Upload.from_json(event["upload"])
-    return ready.register(upload, event["verified"], event["optimised"], event["golden"])
+    outcome = ready.register(upload, event["verified"], event["optimised"], event["golden"])
+    logger.info(outcome["outcome"], rollout=upload.rollout, outcome=outcome)
+    return outcome

@@ -14,4 +14,6 @@ ready = verifying()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
-    return ready.verify(Upload.from_json(event["upload"]), event["urls"])
+    outcome = ready.verify(Upload.from_json(event["upload"]), event["urls"])
+    logger.info(outcome["outcome"], rollout=event["upload"]["rollout"], outcome=outcome)
+    return outcome

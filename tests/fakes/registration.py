@@ -1,9 +1,9 @@
-"""A stage in memory: bucket, registry and claims behind ``register``, and crashes between them."""
+"""Bucket, registry and claims in memory, crashes at any call of them, and the smallest uploads."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,16 +13,14 @@ from onnx import ModelProto, TensorProto, helper
 from serval.clock import Clock, timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.manifest import Manifest
-from serval.object_created import ObjectCreated
-from serval.publication import Publication
-from serval.registration import Claim, Registration
 from serval.registry import Rollout
 from serval.routes import Route
-from serval.uploads import StoredObject, Uploads
-from serval.verification.deployment import Deployment
+from serval.uploads import StoredObject
 from serval.versions import BundleFile, ModelVersion
 
 BUCKET = "artifacts"
+SIGNED = f"&X-Amz-Security-Token={'t' * 1500}"
+"""Presigned URLs on AWS are this long."""
 START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 
 
@@ -37,9 +35,13 @@ class Crashes:
     at: int | None = None
     after: bool = False
     calls: list[str] = field(default_factory=list)
+    whenever: str | None = None
+    """Die before every call that begins so."""
 
     def before(self, call: str) -> None:
         self.calls.append(call)
+        if self.whenever is not None and call.startswith(self.whenever):
+            raise Crash(f"before {call}")
         if len(self.calls) - 1 == self.at and not self.after:
             raise Crash(f"before {call}")
 
@@ -78,6 +80,21 @@ class InMemoryBucket:
     def download(self, found: StoredObject, target: Path) -> None:
         self.crashes.before(f"download {found.key}")
         target.write_bytes(self.body(found))
+        self.crashes.done()
+
+    def presign(self, found: StoredObject) -> str:
+        return f"https://bucket/{found.key}?versionId={found.version_id}{SIGNED}"
+
+    def read_url(self, url: str, target: Path, size_bytes: int) -> None:
+        key, version_id = (
+            url.removeprefix("https://bucket/").removesuffix(SIGNED).split("?versionId=")
+        )
+        self.download(StoredObject(key, version_id, size_bytes), target)
+        assert target.stat().st_size == size_bytes
+
+    def stage(self, path: Path, key: str) -> None:
+        self.crashes.before(f"stage {key}")
+        self.put(key, path.read_bytes())
         self.crashes.done()
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
@@ -164,72 +181,18 @@ class InMemoryRegistry:
 
 @dataclass
 class InMemoryClaims:
-    """``Claims`` of one stage, whose leases never run out."""
+    """``Claims``: the first owner has it for good."""
 
     crashes: Crashes
     clock: Clock
-    held: dict[str, tuple[str, Claim]] = field(default_factory=dict)
-    finished: set[str] = field(default_factory=set)
+    held: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Owner and time of each claim."""
 
-    def take(self, claim: str, owner: str) -> Claim | None:
+    def take(self, claim: str, owner: str) -> str | None:
         self.crashes.before("take")
-        first = Claim(0, timestamp(self.clock()))
-        holder, taken = self.held.get(claim, (owner, first))
-        if claim in self.finished or holder != owner:
-            return None
-        again = Claim(taken.attempt + 1, taken.since)
-        self.held[claim] = (owner, again)
+        holder, since = self.held.setdefault(claim, (owner, timestamp(self.clock())))
         self.crashes.done()
-        return again
-
-    def finish(self, claim: str, owner: str) -> None:
-        self.crashes.before("finish")
-        self.finished.add(claim)
-        self.crashes.done()
-
-
-class Stage:
-    """``register`` over fakes, and a user who uploads."""
-
-    def __init__(self, work_folder: Path, memory_mib: Mapping[str, int] | None = None) -> None:
-        self.crashes = Crashes()
-        self.bucket = InMemoryBucket(self.crashes)
-        self.registry = InMemoryRegistry(self.crashes)
-        self.now = START
-        self.claims = InMemoryClaims(self.crashes, self.tick)
-        self.registration = Registration(
-            claims=self.claims,
-            uploads=Uploads(self.bucket, self.registry),
-            publication=Publication(self.bucket, self.registry, self.tick),
-            registry=self.registry,
-            deployment=Deployment(memory_mib or {"*": 1024}, 512),
-            clock=self.tick,
-            work_folder=work_folder,
-        )
-
-    def tick(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-    def upload(
-        self, model: str, upload: str, files: Mapping[str, bytes], manifest: bytes | None = None
-    ) -> ObjectCreated:
-        """Upload files and, last, their manifest (or another one)."""
-        prefix = f"incoming/{model}/{upload}/"
-        for path, body in files.items():
-            self.bucket.put(prefix + path, body)
-        text = manifest_of(model, files).encode() if manifest is None else manifest
-        version_id = self.bucket.put(f"{prefix}manifest.json", text)
-        return ObjectCreated(BUCKET, f"{prefix}manifest.json", version_id)
-
-    def upload_bare(self, model: str, artifact: bytes) -> ObjectCreated:
-        """Upload a ``model.onnx`` alone."""
-        key = f"incoming/{model}/model.onnx"
-        return ObjectCreated(BUCKET, key, self.bucket.put(key, artifact))
-
-    def published(self) -> dict[str, bytes]:
-        """Give what lies under ``models/``."""
-        return {k: v[-1] for k, v in self.bucket.objects.items() if k.startswith("models/")}
+        return since if holder == owner else None
 
 
 def manifest_of(model: str, files: Mapping[str, bytes]) -> str:

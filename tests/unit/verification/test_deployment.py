@@ -3,7 +3,7 @@
 import pytest
 
 from serval.bundle import Bundle, Compute
-from serval.settings import RegisterSettings
+from serval.settings import VerifySettings
 from serval.verification.deployment import Deployment
 
 MEBIBYTE = 2**20
@@ -17,12 +17,11 @@ def bundle(name: str = "iris", **compute: object) -> Bundle:
 def test_the_deployment_is_read_from_the_settings():
     environment = {
         "AWS_REGION": "eu-central-1",
-        "REGISTRY_TABLE": "t",
-        "ARTIFACT_BUCKET": "b",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
         "FUNCTIONS": '{"*": 1024, "digits": 1769}',
     }
 
-    assert Deployment.from_settings(RegisterSettings.from_environment(environment)) == STAGE
+    assert Deployment.from_settings(VerifySettings.from_environment(environment)) == STAGE
 
 
 @pytest.mark.parametrize(

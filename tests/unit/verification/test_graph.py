@@ -172,15 +172,15 @@ def test_external_data_are_looked_for_beside_the_artifact():
 @pytest.mark.parametrize(
     ("entries", "problem"),
     [
-        ({"offset": "8", "length": "12"}, "bytes 8 to 20 of 16"),
-        ({"offset": "-8"}, "bytes -8 to -8 of 16"),
+        ({"offset": "8", "length": "12"}, "bytes 8 to 20 are to be read, and w.bin has 16 bytes"),
+        ({"offset": "-8"}, "bytes -8 to -8 are to be read, and w.bin has 16 bytes"),
         ({"length": "twelve"}, "offset and length must be whole numbers"),
     ],
 )
 def test_external_data_past_their_file_are_refused(entries: dict[str, str], problem: str):
     (found,) = reasons(with_weights(external(location="w.bin", **entries)), **{"w.bin": 16})
 
-    assert found == f"tensor 'w': external data at 'w.bin': {problem}"
+    assert found.startswith(f"tensor 'w': external data at 'w.bin': {problem}")
 
 
 def test_external_data_at_a_place_that_is_not_text_are_refused():

@@ -14,6 +14,8 @@ from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
 
 LIMIT_BYTES = 65_536
+IN_THE_TEXT = re.compile(r' in "<(byte|unicode) string>",')
+"""PyYAML's name of the file."""
 
 
 def read_bundle(text: bytes | str) -> Bundle:
@@ -67,7 +69,8 @@ def _plain_value(text: bytes | str) -> Any:
     try:
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
-        raise BundleRefused([f"{MODEL_YAML} is not YAML: {' '.join(str(error).split())}"]) from None
+        said = IN_THE_TEXT.sub(" at", " ".join(str(error).split()))
+        raise BundleRefused([f"{MODEL_YAML} is not YAML: {said}"]) from None
     except RecursionError:
         raise BundleRefused([f"{MODEL_YAML} is not usable: nested too deeply"]) from None
 

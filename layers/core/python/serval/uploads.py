@@ -100,7 +100,10 @@ class Uploads:
             return self._collect_bare(incoming.model, announced)
         if announced.size_bytes > LIMIT_MANIFEST_BYTES:
             raise BundleRefused(
-                [f"{MANIFEST}: {announced.size_bytes} bytes, at most {LIMIT_MANIFEST_BYTES}"]
+                [
+                    f"{MANIFEST}: {announced.size_bytes} bytes, at most {LIMIT_MANIFEST_BYTES} "
+                    "allowed"
+                ]
             )
         manifest = read_manifest(self.artifacts.read(announced), incoming.model)
         return self._find(manifest.files, incoming.prefix)
@@ -109,7 +112,10 @@ class Uploads:
         """Take everything but the artifact from the stable version."""
         if announced.size_bytes > LIMIT_FILE_BYTES:
             raise BundleRefused(
-                [f"{BARE_ARTIFACT}: {announced.size_bytes} bytes, at most {LIMIT_FILE_BYTES}"]
+                [
+                    f"{BARE_ARTIFACT}: {announced.size_bytes} bytes, at most {LIMIT_FILE_BYTES} "
+                    "allowed"
+                ]
             )
         try:
             stable = self.registry.version(model, self.registry.route(model).stable)
@@ -121,7 +127,15 @@ class Uploads:
                 ]
             ) from None
         inherited = [file for file in stable.files if file.path not in stable.artifact_files]
-        found = self._find(inherited, version_prefix(model, stable.version))
+        try:
+            found = self._find(inherited, version_prefix(model, stable.version))
+        except BundleRefused:
+            raise BundleRefused(
+                [
+                    f"version {stable.version}, from which a bare {BARE_ARTIFACT} inherits, lost "
+                    "files: publish the whole bundle with `serval push BUNDLE`"
+                ]
+            ) from None
         return (*found, UploadedFile(stable.artifact, None, announced))
 
     def _find(self, files: Sequence[BundleFile], prefix: str) -> tuple[UploadedFile, ...]:
@@ -131,7 +145,10 @@ class Uploads:
         for file in files:
             found = self.artifacts.find(prefix + file.path)
             if found is None:
-                reasons.append(f"{file.path} is named by {MANIFEST}, but was not uploaded")
+                reasons.append(
+                    f"{file.path} is named by {MANIFEST}, but was not uploaded: upload it, and "
+                    f"{MANIFEST} last"
+                )
             elif found.size_bytes != file.size_bytes:
                 reasons.append(
                     f"{file.path} has {found.size_bytes} bytes, {MANIFEST} says "

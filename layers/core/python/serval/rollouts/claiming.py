@@ -9,10 +9,18 @@ from serval.errors import BundleRefused
 from serval.object_created import ObjectCreated, claim_id
 from serval.registry import Rollout
 from serval.rollouts.control import RolloutControl
-from serval.storage import Incoming, parse_key
+from serval.rollouts.outcomes import ignored, refused, size_bytes
+from serval.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.uploads import StoredObject, Upload, Uploads
 
 SHARED = "*"
+LIMIT_BYTES = 150_000
+"""Of the outcome: presigned URLs of some 80 files on AWS. The steps after it take their share."""
+EXPECTATION = (
+    f"incoming/<model>/<upload>/{MANIFEST} or incoming/<model>/{BARE_ARTIFACT} expected, where "
+    "<model> is 1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit, "
+    "and not 'stats'"
+)
 
 
 class Claims(Protocol):
@@ -45,7 +53,7 @@ class Claiming:
         """
         incoming = parse_key(event.key)
         if incoming is None:
-            return ignored(f"{event.key!r} announces no upload")
+            return ignored(f"{event.key!r} announces no upload: {EXPECTATION}")
         announced = self.uploads.artifacts.find(event.key, event.version_id)
         if announced is None:
             return ignored(f"{event.key!r} is no longer there")
@@ -59,18 +67,32 @@ class Claiming:
         names = {"model": rollout.model, "rollout": rollout.rollout}
         try:
             files = self.uploads.collect(incoming, announced)
-        except BundleRefused as refused:
-            return {"outcome": "refused", "reasons": list(refused.reasons), **names}
+            claim = names | self._handed_on(Upload(rollout.model, rollout.rollout, files))
+        except BundleRefused as refusal:
+            return refused(refusal.reasons) | names
         self.control.note(rollout, step="verifying")
-        return {
+        return claim
+
+    def _handed_on(self, upload: Upload) -> dict[str, Any]:
+        outcome = {
             "outcome": "passed",
-            **names,
-            "upload": Upload(rollout.model, rollout.rollout, files).to_json(),
-            "urls": {file.path: self.presign(file.source) for file in files},
+            "upload": upload.to_json(),
+            "urls": {file.path: self.presign(file.source) for file in upload.files},
             "golden_function": self.golden_functions.get(
-                rollout.model, self.golden_functions[SHARED]
+                upload.model, self.golden_functions[SHARED]
             ),
         }
+        if (size := size_bytes(outcome)) > LIMIT_BYTES:
+            count = len(upload.files)
+            raise BundleRefused(
+                [
+                    f"the upload has {count} files; a rollout hands on their names and addresses, "
+                    f"{size} bytes, and at most {LIMIT_BYTES} fit (some "
+                    f"{count * LIMIT_BYTES // size} files): keep the weights in one file "
+                    "(onnx.save(model, path, save_as_external_data=True))"
+                ]
+            )
+        return outcome
 
     def _begin(self, incoming: Incoming, claimed: str, since: str) -> Rollout:
         """Record the rollout of a claim as running; give it back as it is if it is known.
@@ -93,8 +115,3 @@ class Claiming:
             updated=timestamp(self.control.clock()),
         )
         return self.control.note(begun)
-
-
-def ignored(reason: str) -> dict[str, Any]:
-    """Give the outcome of an event that begins no rollout."""
-    return {"outcome": "ignored", "reasons": [reason]}

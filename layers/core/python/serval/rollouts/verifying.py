@@ -1,5 +1,6 @@
 """Verify: the second step of a rollout. It reads by presigned URLs and has no other rights."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -9,11 +10,20 @@ from typing import Any, Protocol
 
 from serval.errors import BundleRefused
 from serval.manifest import Manifest
+from serval.rollouts.outcomes import refused, size_bytes
 from serval.uploads import Upload
 from serval.verification.bundles import VerifiedBundle, verify
-from serval.verification.deployment import MEMORY_PER_BYTE, RUNTIME_MIB, Deployment
+from serval.verification.deployment import (
+    LAMBDA_LIMIT_MIB,
+    MEMORY_PER_BYTE,
+    RUNTIME_MIB,
+    Deployment,
+)
 from serval.verification.files import sha256_of
 from serval.versions import BundleFile
+
+LIMIT_BYTES = 50_000
+"""Of what is verified: the optimised forms and the golden check add theirs."""
 
 
 class Download(Protocol):
@@ -46,9 +56,9 @@ class Verifying:
             with tempfile.TemporaryDirectory(dir=self.work_folder, prefix="upload-") as folder:
                 manifest = self._gather(upload, urls, Path(folder))
                 verified = verify(Path(folder), manifest, self.deployment)
-        except BundleRefused as refused:
-            return {"outcome": "refused", "reasons": list(refused.reasons)}
-        return {"outcome": "passed", "verified": document(manifest, verified)}
+            return {"outcome": "passed", "verified": document(manifest, verified)}
+        except BundleRefused as refusal:
+            return refused(refusal.reasons)
 
     def _gather(self, upload: Upload, urls: Mapping[str, str], folder: Path) -> Manifest:
         """Bring every file into an empty folder; a bare artifact's sha256 is taken here."""
@@ -64,27 +74,31 @@ class Verifying:
 
     def _check_room(self, upload: Upload, folder: Path) -> None:
         needed = sum(file.source.size_bytes for file in upload.files)
-        needed_mib = RUNTIME_MIB + MEMORY_PER_BYTE * needed / 2**20
+        needed_mib = math.ceil(RUNTIME_MIB + MEMORY_PER_BYTE * needed / 2**20)
         if needed_mib > self.memory_mib:
+            remedy = (
+                f"run `cdk deploy --all -c verification_memory_mib={needed_mib}`"
+                if needed_mib <= LAMBDA_LIMIT_MIB
+                else f"Lambda ends at {LAMBDA_LIMIT_MIB} MiB, so quantise the model"
+            )
             raise BundleRefused(
                 [
-                    f"the upload has {needed} bytes, whose checks need {needed_mib:.0f} MiB of "
-                    f"memory; `verify` has {self.memory_mib}: run "
-                    f"`cdk deploy --all -c verification_memory_mib={needed_mib:.0f}`"
+                    f"the upload has {needed} bytes, whose checks need {needed_mib} MiB of "
+                    f"memory; `verify` has {self.memory_mib}: {remedy}"
                 ]
             )
         if needed > (free := shutil.disk_usage(folder).free):
             raise BundleRefused(
                 [
-                    f"the upload has {needed} bytes and `verify` has room for {free}: give it "
-                    "more ephemeral storage and run `cdk deploy`"
+                    f"the upload has {needed} bytes and `verify` has room for {free}: quantise "
+                    "the model, or give `verify` more ephemeral storage and run `cdk deploy`"
                 ]
             )
 
 
 def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
-    """Give what is verified as the later steps read it."""
-    return {
+    """Give what is verified as the later steps read it, or refuse what they could not be told."""
+    described = {
         "files": [
             {"path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes}
             for file in manifest.files
@@ -94,3 +108,13 @@ def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
         "signature": verified.signature.to_json(),
         "bundle": verified.bundle.to_json(),
     }
+    if (size := size_bytes(described)) > LIMIT_BYTES:
+        inputs, outputs = verified.signature.inputs, verified.signature.outputs
+        raise BundleRefused(
+            [
+                f"what a rollout hands on of {len(manifest.files)} files, {len(inputs)} inputs, "
+                f"{len(outputs)} outputs and model.yaml is {size} bytes, at most {LIMIT_BYTES} "
+                "fit: keep the weights in one file, and names short"
+            ]
+        )
+    return described

@@ -36,7 +36,12 @@ def load_graph(folder: Path, artifact: str) -> ModelProto:
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError as error:
-        raise BundleRefused([f"{artifact} is not an ONNX model: {error}"]) from None
+        raise BundleRefused(
+            [
+                f"{artifact} is not an ONNX model: {error}; it is damaged, cut off or of another "
+                "format: export it again"
+            ]
+        ) from None
     if not model.HasField("graph") or not model.ir_version:
         raise BundleRefused([f"{artifact} is not an ONNX model: it holds no graph"])
     return model
@@ -169,5 +174,8 @@ def _external_reason(tensor: TensorProto, artifact: str, sizes: Mapping[str, int
     except ValueError:
         return f"{where} at {location!r}: offset and length must be whole numbers"
     if start < 0 or length < 0 or start + length > sizes[path]:
-        return f"{where} at {location!r}: bytes {start} to {start + length} of {sizes[path]}"
+        return (
+            f"{where} at {location!r}: bytes {start} to {start + length} are to be read, and "
+            f"{path} has {sizes[path]} bytes: export the model again, and upload all of its files"
+        )
     return None

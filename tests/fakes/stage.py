@@ -1,0 +1,137 @@
+"""A stage in memory: every step of a rollout over fakes, in the order of the state machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from serval.errors import ArtifactUnavailable
+from serval.golden.candidate import Candidate
+from serval.golden.check import GoldenCheck
+from serval.golden.memory import Memory
+from serval.object_created import ObjectCreated
+from serval.optimisation.step import Optimisation
+from serval.registry import Rollout
+from serval.rollouts.claiming import Claiming
+from serval.rollouts.conclusion import Conclusion
+from serval.rollouts.control import RolloutControl
+from serval.rollouts.evaluation import Evaluation
+from serval.rollouts.registering import Registering
+from serval.rollouts.verifying import Verifying
+from serval.runtimes.onnx import OnnxModel
+from serval.uploads import Uploads
+from serval.verification.deployment import Deployment
+from serval.versions import ModelVersion
+from tests.fakes.evaluation import LAG, InMemoryAlarms, InMemoryMetrics
+from tests.fakes.executions import Execution, Outcome, StepFailed
+from tests.fakes.golden import CPU_CLASS, Resident, Ticking
+from tests.fakes.inference import ROOMY
+from tests.fakes.registration import (
+    START,
+    Crashes,
+    InMemoryBucket,
+    InMemoryClaims,
+    InMemoryRegistry,
+    manifest_of,
+)
+
+BUCKET = "artifacts"
+INFER_MIB = 1024
+VERIFY_MIB = 3008
+
+
+@dataclass(frozen=True)
+class CandidateStore:
+    """``ArtifactStore`` of one candidate."""
+
+    bucket: InMemoryBucket
+    candidate: Candidate
+
+    def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
+        found = self.bucket.find(*self.candidate.locate(record, path))
+        assert found is not None
+        self.bucket.download(found, destination)
+        if sha256(destination.read_bytes()).hexdigest() != record.file(path).sha256:
+            raise ArtifactUnavailable(record.model, record.version, f"{path} is corrupt")
+
+
+class Stage:
+    """The steps over fakes, and a user who uploads."""
+
+    def __init__(
+        self,
+        work_folder: Path,
+        memory_mib: Mapping[str, int] | None = None,
+        verify_mib: int = VERIFY_MIB,
+    ) -> None:
+        self.crashes = Crashes()
+        self.bucket = InMemoryBucket(self.crashes)
+        self.registry = InMemoryRegistry(self.crashes)
+        self.now = START
+        self.announced: list[Rollout] = []
+        self.failing: dict[str, StepFailed] = {}
+        """Steps whose function fails, and how."""
+        self.claims = InMemoryClaims(self.crashes, self.tick)
+        self.control = RolloutControl(self.registry, self.announced.append, self.tick)
+        self.claiming = Claiming(
+            claims=self.claims,
+            uploads=Uploads(self.bucket, self.registry),
+            control=self.control,
+            presign=self.bucket.presign,
+            golden_functions={"*": "golden", "heavy": "golden-heavy"},
+        )
+        self.verifying = Verifying(
+            download=self.bucket.read_url,
+            deployment=Deployment(memory_mib or {"*": INFER_MIB}, 512),
+            memory_mib=verify_mib,
+            work_folder=work_folder,
+        )
+        self.optimisation = Optimisation(self.bucket, CPU_CLASS, verify_mib, work_folder)
+        resident = Resident()
+        self.golden = GoldenCheck(
+            store_of=lambda candidate: CandidateStore(self.bucket, candidate),
+            open_model=lambda path, form: OnnxModel(path, INFER_MIB, form),
+            limits=ROOMY,
+            memory=Memory(INFER_MIB, resident.peak, resident.forget),
+            cpu_class=CPU_CLASS,
+            clock=Ticking(),
+            work_folder=work_folder,
+        )
+        self.registering = Registering(self.bucket, self.control)
+        self.conclusion = Conclusion(self.control, self.registry)
+        self.evaluation = Evaluation(
+            self.control, self.registry, InMemoryMetrics(), InMemoryAlarms(), LAG, self.tick
+        )
+
+    def tick(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+    def upload(
+        self, model: str, upload: str, files: Mapping[str, bytes], manifest: bytes | None = None
+    ) -> ObjectCreated:
+        """Upload files and, last, their manifest (or another one)."""
+        prefix = f"incoming/{model}/{upload}/"
+        for path, body in files.items():
+            self.bucket.put(prefix + path, body)
+        text = manifest_of(model, files).encode() if manifest is None else manifest
+        version_id = self.bucket.put(f"{prefix}manifest.json", text)
+        return ObjectCreated(BUCKET, f"{prefix}manifest.json", version_id)
+
+    def upload_bare(self, model: str, artifact: bytes) -> ObjectCreated:
+        """Upload a ``model.onnx`` alone."""
+        key = f"incoming/{model}/model.onnx"
+        return ObjectCreated(BUCKET, key, self.bucket.put(key, artifact))
+
+    def published(self) -> dict[str, bytes]:
+        """Give what lies under ``models/``."""
+        return {k: v[-1] for k, v in self.bucket.objects.items() if k.startswith("models/")}
+
+    def roll_out(self, event: ObjectCreated, owner: str = "execution") -> Outcome:
+        """Let the state machine run until the canary loop, or its end."""
+        return Execution(self, event, owner).run()
+
+    def evaluate(self, model: str, rollout: str) -> str:
+        """Let the canary loop go round once; gives the rollout's status."""
+        return self.evaluation.evaluate(model, rollout)["status"]
