@@ -57,7 +57,8 @@ class Registering:
         registry = self.control.registry
         rollout = registry.rollout(upload.model, upload.rollout)
         if rollout is None or rollout.ended:
-            status = "refused" if rollout is None else rollout.status
+            # One that was ended by hand may still hold the share that an earlier attempt gave it.
+            status = "refused" if rollout is None else self.control.reconcile(rollout).status
             return {"outcome": "passed", "status": status, "wait_seconds": 0}
         bundle = verified["bundle"]
         signature = Signature.from_json(verified["signature"])

@@ -1,0 +1,131 @@
+"""Ending rollouts by hand at any step, and at the moment in which one gets its first share."""
+
+import pytest
+
+from serval.registry import Rollout
+from serval.rollouts.policy import Promote
+from tests.fakes.registration import Crash, Crashes
+from tests.fakes.rollouts import MODEL, RollingModel, said, seen
+
+ABORTED = {"status": "rolled back", "reason": "by hand", "step": "ended", "percent": 0}
+
+
+@pytest.fixture
+def model() -> RollingModel:
+    """Give a model whose first version is stable."""
+    made = RollingModel()
+    made.roll_out("a")
+    return made
+
+
+def test_a_candidate_that_has_a_share_loses_it(model: RollingModel) -> None:
+    assert said(model.control.abort(model.roll_out("b"), "by hand"), **ABORTED) == ABORTED
+    assert seen(model.route) == ("1", None, 0)
+
+
+def test_an_upload_that_still_verifies_never_gets_a_share(model: RollingModel) -> None:
+    claimed = model.claim()
+    assert said(model.control.abort(claimed, "by hand"), **ABORTED) == ABORTED
+    assert model.begin(claimed, "b").status == "rolled back"
+    assert seen(model.route) == ("1", None, 0)
+
+
+def test_the_first_upload_of_a_model_can_be_aborted() -> None:
+    model = RollingModel()
+    claimed = model.claim()
+    assert model.control.abort(claimed, "by hand").status == "rolled back"
+    assert model.begin(claimed, "a").status == "rolled back"
+    assert model.registry.routes == {}
+
+
+def test_a_verdict_is_not_changed(model: RollingModel) -> None:
+    promoted = model.control.apply(model.roll_out("b"), Promote("no harm"))
+    assert model.control.abort(promoted, "by hand") == promoted
+    assert seen(model.route) == ("2", None, 0)
+
+
+def test_a_promotion_whose_record_is_missing_is_not_aborted(model: RollingModel) -> None:
+    name = model.roll_out("b").rollout
+    stale = model.record(name)
+    model.control.apply(stale, Promote("no harm"))
+    model.registry.rollout_records[MODEL, name] = stale
+    assert model.control.abort(stale, "by hand").status == "promoted"
+
+
+def test_a_running_candidate_is_left_alone_by_the_abort_of_another(model: RollingModel) -> None:
+    verifying = model.claim()
+    running = model.roll_out("b")
+    model.control.abort(verifying, "by hand")
+    assert (model.record(running.rollout).status, model.route.candidate) == ("running", "2")
+
+
+# The moment in which a rollout gets its first share
+
+
+class AbortedAt(Crashes):
+    """Lets a person abort a rollout just before a call of the registry, or right after it."""
+
+    def __init__(self, model: RollingModel, rollout: Rollout, at: int, after: bool) -> None:
+        super().__init__(at, after)
+        self.model, self.rollout = model, rollout
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+        registry = self.model.registry
+        registry.crashes = Crashes()
+        self.model.control.abort(registry.rollout_records[MODEL, self.rollout.rollout], "by hand")
+        registry.crashes = self
+
+    def before(self, call: str) -> None:
+        try:
+            super().before(call)
+        except Crash:
+            self.abort()
+
+    def done(self) -> None:
+        try:
+            super().done()
+        except Crash:
+            self.abort()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_abort_at_any_moment_of_a_begin_leaves_no_candidate(
+    model: RollingModel, after: bool
+) -> None:
+    claimed = model.claim()
+    at = 0
+    while True:
+        raced = model.copy()
+        raced.registry.crashes = abort = AbortedAt(raced, claimed, at, after)
+        raced.begin(claimed, "b")
+        if not abort.aborted:
+            break
+        assert raced.record(claimed.rollout).status == "rolled back", f"at call {at}"
+        assert seen(raced.route) == ("1", None, 0), f"at call {at}"
+        at += 1
+    assert at >= 5
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_begin_that_died_after_an_abort_is_mended_by_its_retry(
+    model: RollingModel, after: bool
+) -> None:
+    claimed = model.claim()
+    at = 0
+    while True:
+        crashed = model.copy()
+        crashed.registry.crashes = crashes = Crashes(at, after)
+        try:
+            crashed.begin(claimed, "b")
+        except Crash:
+            crashed.registry.crashes = Crashes()
+        else:
+            break
+        # The first half of an abort that saw the route as it was before.
+        crashed.control.note(crashed.record(claimed.rollout), status="rolled back", reason="x")
+        crashed.begin(claimed, "b")
+        assert seen(crashed.route) == ("1", None, 0), crashes.calls[-1]
+        at += 1
+    assert at >= 5
