@@ -1,29 +1,18 @@
-"""The ``register`` function, from EventBridge's events to registered versions."""
+"""The ``register`` function, from what the steps before have checked to a share of the traffic."""
 
-import importlib.util
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from serval.object_created import ObjectCreated
-from tests.fakes.registration import Stage, scaling_bundle
+from serval.uploads import Upload
+from tests.fakes.handlers import Context, assert_same_members, imported, recorded
+from tests.fakes.registration import scaling_bundle
+from tests.fakes.stage import Stage
 
-ROOT = Path(__file__).parents[2]
-UPLOAD = "20261121T101500Z-1a2b3c"
-
-
-@dataclass
-class Context:
-    """What Lambda says of an invocation."""
-
-    aws_request_id: str = "2f6d1a54-1c1c-4d0c-8a86-1f3f8ec41d3b"
-    function_name: str = "register"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:register"
+ENVIRONMENT = {"REGISTRY_TABLE": "registry", "ARTIFACT_BUCKET": "artifacts"}
 
 
 @pytest.fixture
@@ -33,81 +22,49 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def handler(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import the handler as Lambda does, then put the stage in memory behind it."""
-    environment = {
-        "AWS_REGION": "eu-central-1",
-        "REGISTRY_TABLE": "registry",
-        "ARTIFACT_BUCKET": "artifacts",
-        "FUNCTIONS": '{"*": 1024}',
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    path = ROOT / "functions" / "register" / "handler.py"
-    spec = importlib.util.spec_from_file_location("register_handler", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.ready = stage.registration  # type: ignore[attr-defined]
-    return module
+    return imported("register", ENVIRONMENT, stage.registering, monkeypatch)
 
 
-def recorded(name: str, created: ObjectCreated) -> dict[str, Any]:
-    """Read an event, about the object of the stage in memory."""
-    event: dict[str, Any] = json.loads((ROOT / "events" / f"register_{name}.json").read_text())
-    assert event["detail"]["object"]["key"] == created.key
-    event["detail"]["object"]["version-id"] = created.version_id
-    return event
+def checked(stage: Stage, upload: str, files: dict[str, bytes]) -> dict[str, Any]:
+    """Give the step's input for an upload, of the same members as the recorded one."""
+    claim = stage.claiming.claim(stage.upload("scaling", upload, files), upload)
+    found = Upload.from_json(claim["upload"])
+    verified = stage.verifying.verify(found, claim["urls"])["verified"]
+    handed_on = {"upload": claim["upload"], "verified": verified}
+    optimised = stage.optimisation.outcome(handed_on)
+    golden = stage.golden.outcome(handed_on | {"forms": optimised["forms"]})["golden"]
+    given = handed_on | {"optimised": optimised, "golden": golden}
+    assert_same_members(recorded("register"), given)
+    return given
 
 
-def test_register_answers_the_event_of_a_manifest(handler: ModuleType, stage: Stage):
-    created = stage.upload("iris", UPLOAD, scaling_bundle("iris"))
-
-    outcome = handler.handler(recorded("manifest", created), Context())
-
-    assert outcome == {
-        "status": "promoted",
-        "reason": "version 1 takes all traffic",
-        "version": "1",
-    }
-    assert stage.registry.routes["iris"].stable == "1"
-
-
-def test_register_answers_the_event_of_a_bare_artifact(handler: ModuleType, stage: Stage):
-    handler.handler(
-        recorded("manifest", stage.upload("iris", UPLOAD, scaling_bundle("iris"))), Context()
-    )
-    created = stage.upload_bare("iris", scaling_bundle(factor=3)["model.onnx"])
-
-    outcome = handler.handler(recorded("bare", created), Context("another"))
-
-    assert (outcome["status"], outcome["version"]) == ("promoted", "2")
-
-
-def test_register_ends_well_when_it_refuses(
+def test_register_promotes_the_first_version(
     handler: ModuleType, stage: Stage, caplog: pytest.LogCaptureFixture
 ):
-    created = stage.upload("iris", UPLOAD, {"model.onnx": b"nothing"})
+    outcome = handler.handler(checked(stage, "u1", scaling_bundle()), Context())
 
-    outcome = handler.handler(recorded("manifest", created), Context())
-
-    assert outcome["status"] == "refused"
+    assert outcome == {"outcome": "passed", "status": "promoted", "wait_seconds": 2}
+    assert stage.registry.routes["scaling"].stable == "1"
     (line,) = caplog.records
-    assert line.getMessage() == "refused"
-    assert line.__dict__["object_key"] == created.key
     assert line.__dict__["outcome"] == outcome
 
 
-def test_register_reads_an_event_that_lacks_the_version_id(handler: ModuleType, stage: Stage):
-    created = stage.upload("iris", UPLOAD, scaling_bundle("iris"))
-    event = recorded("manifest", created)
-    del event["detail"]["object"]["version-id"]
+def test_register_gives_the_next_version_its_first_share(handler: ModuleType, stage: Stage):
+    handler.handler(checked(stage, "u1", scaling_bundle()), Context())
+    outcome = handler.handler(checked(stage, "u2", scaling_bundle(factor=3)), Context())
 
-    assert handler.handler(event, Context())["status"] == "promoted"
+    assert json.loads(json.dumps(outcome)) == outcome
+    assert outcome["status"] == "running"
+    route = stage.registry.routes["scaling"]
+    assert (route.stable, route.candidate, route.percent) == ("1", "2", 10)
 
 
-def test_register_takes_keys_as_they_are(handler: ModuleType, stage: Stage):
-    event = recorded("manifest", stage.upload("iris", UPLOAD, scaling_bundle("iris")))
-    event["detail"]["object"]["key"] = f"incoming/iris/{UPLOAD}%2Fmanifest.json"
+def test_register_refuses_another_signature(handler: ModuleType, stage: Stage):
+    handler.handler(checked(stage, "u1", scaling_bundle()), Context())
+    given = checked(stage, "u2", scaling_bundle(factor=3))
+    given["verified"]["signature"]["outputs"][0]["name"] = "z"
 
-    assert handler.handler(event, Context())["status"] == "ignored"
+    outcome = handler.handler(given, Context())
+
+    assert outcome["outcome"] == "refused"
+    assert outcome["reasons"][0] == "output 'y' is gone (FP32 [-1, 3])"

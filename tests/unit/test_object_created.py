@@ -9,7 +9,7 @@ EVENTS = Path(__file__).parents[2] / "events"
 
 
 def test_a_recorded_event_names_bucket_key_and_version():
-    event = json.loads((EVENTS / "register_manifest.json").read_text())
+    event = json.loads((EVENTS / "claim_manifest.json").read_text())["event"]
 
     assert ObjectCreated.from_event(event) == ObjectCreated(
         "serval-prod-storage-artifacts",
