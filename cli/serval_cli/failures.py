@@ -1,6 +1,6 @@
 """Expected failures, in words that say what to do; anything else keeps its traceback."""
 
-from serval.errors import BundleRefused, ModelNotFound, ServalError
+from serval.errors import BundleRefused, ModelNotFound, ModelVersionNotFound, ServalError
 
 
 class CommandFailed(Exception):
@@ -13,6 +13,8 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, ModelNotFound):
         return f"model {error.model!r} is not registered: `serval models` lists those that are"
+    if isinstance(error, ModelVersionNotFound):
+        return f"{error}: `serval versions {error.model}` lists those it has"
     if isinstance(error, BundleRefused):
         return "the bundle is refused:" + "".join(f"\n  - {reason}" for reason in error.reasons)
     if isinstance(error, ServalError):

@@ -19,6 +19,17 @@ COMMANDS = {
         "serval_cli.commands.describe:app",
         "Show a model's route, versions, signature and last rollouts.",
     ),
+    "rollout": (
+        "serval_cli.commands.rollout:app",
+        "Watch and steer rollouts; `serval rollout MODEL` shows one.",
+    ),
+    "promote": ("serval_cli.commands.promote:app", "Make a rollout's candidate stable now."),
+    "rollback": (
+        "serval_cli.commands.rollback:app",
+        "End a model's canary, or go back to an earlier version.",
+    ),
+    "versions": ("serval_cli.commands.versions:app", "List the versions of a model."),
+    "diff": ("serval_cli.commands.diff:app", "Compare two versions of a model."),
     "infer": ("serval_cli.commands.infer:app", "Send an inference request to a model."),
     "keys": ("serval_cli.commands.keys:app", "Create, list and revoke API keys."),
     "invoke": ("serval_cli.commands.invoke:app", "Invoke a function with an event from a file."),

@@ -48,10 +48,11 @@ def errors() -> Console:
 
 @contextmanager
 def waiting(text: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal that something takes its time; gives what changes the text."""
+    """Show on a terminal that something takes its time; gives what says a line of progress."""
     if not sys.stderr.isatty():
         note(text)
-        yield lambda _: None
+        yield note
         return
-    with errors().status(Text(text)) as status:
-        yield lambda changed: status.update(Text(changed))
+    console = errors()
+    with console.status(Text(text)):
+        yield lambda line: console.print(Text(line), soft_wrap=True)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from serval.registry import Rollout
 
 INTERVAL_SECONDS = 0.5
+BEGIN_SECONDS = 300.0
+"""A rollout that has not begun by then does not begin."""
+SILENCE_SECONDS = 7200.0
+"""A rollout is looked at hourly at the latest; one that says nothing for so long is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,22 +18,30 @@ class RolloutWait:
     """Reads a rollout again and again until it has ended, or time is up."""
 
     read: Callable[[], Rollout | None]
-    timeout_seconds: float
-    tell: Callable[[str], None] = lambda _: None
-    """Hears how things stand."""
+    tell: Callable[[Rollout], None] = lambda _: None
+    """Hears every state that differs from the one before."""
+    timeout_seconds: float | None = None
+    """None: ``BEGIN_SECONDS`` until it begins, then as long as it moves."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
     def end(self) -> Rollout | None:
         """Give the rollout when it is over, or as it stands when time is up; None: none began."""
-        deadline = self.clock() + self.timeout_seconds
+        seen: Rollout | None = None
+        begun = moved = self.clock()
         while True:
             rollout = self.read()
-            if rollout is not None and rollout.status != "running":
-                return rollout
-            left = deadline - self.clock()
+            if rollout is not None and rollout != seen:
+                seen, moved = rollout, self.clock()
+                self.tell(rollout)
+                if rollout.ended:
+                    return rollout
+            left = self._deadline(seen, begun, moved) - self.clock()
             if left <= 0:
                 return rollout
-            stands = "waiting for the rollout to begin" if rollout is None else "rollout is running"
-            self.tell(f"{stands} ({left:.0f} s left)")
             self.sleep(min(INTERVAL_SECONDS, left))
+
+    def _deadline(self, seen: Rollout | None, begun: float, moved: float) -> float:
+        if self.timeout_seconds is not None:
+            return begun + self.timeout_seconds
+        return begun + BEGIN_SECONDS if seen is None else moved + SILENCE_SECONDS

@@ -12,7 +12,13 @@ from rich.text import Text
 from serval_cli import arrays
 
 Value = Mapping[str, Any]
-STATUS_STYLES = {"promoted": "green", "refused": "red", "rolled back": "red", "running": "yellow"}
+STATUS_STYLES = {
+    "promoted": "green",
+    "refused": "red",
+    "rolled back": "red",
+    "superseded": "magenta",
+    "running": "yellow",
+}
 
 
 def table(*columns: str) -> Table:
@@ -45,7 +51,7 @@ def push(value: Value) -> RenderableType:
     """Show what became of an upload."""
     head = f"{value['model']}: upload {value['upload']} to stage {value['stage']}"
     if value["status"] == "uploaded":
-        follow = f"the rollout goes on without you: serval describe {value['model']}"
+        follow = f"the rollout goes on without you: serval rollout {value['model']} --watch"
         return lines(f"{head} is complete", follow)
     if value["status"] == "promoted":
         live = Text(f"version {value['version']} of {value['model']} is live", style="green")
@@ -125,8 +131,17 @@ def rollouts(value: Sequence[Value]) -> RenderableType:
     """Show rollouts, the newest first, with their reasons."""
     shown = table("rollout", "status", "reason")
     for rollout in value:
-        shown.add_row(rollout["rollout"], status(rollout["status"]), rollout["reason"])
+        shown.add_row(rollout["rollout"], standing(rollout), rollout["reason"])
     return shown
+
+
+def standing(value: Value) -> Text:
+    """Show a rollout's status and, while it runs, its step and percent."""
+    if value["status"] != "running":
+        return status(value["status"])
+    percent = f" {value['percent']} %" if value["step"] == "canary" else ""
+    paused = ", paused" if value["paused"] else ""
+    return status("running") + Text(f": {value['step']}{percent}{paused}")
 
 
 def new_key(value: Value) -> RenderableType:

@@ -20,7 +20,8 @@ app = new_app()
 def describe(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
     """Show a model's route, versions, signature and last rollouts.
 
-    Rollouts that were refused are among them, with every reason.
+    Rollouts that were refused are among them, with every reason; one that runs has its step and
+    percent.
     """
     show(description(find_stage(stage).registry, model), views.description, as_json=as_json)
 
@@ -50,7 +51,7 @@ def description(registry: ModelRegistry, model: str) -> dict[str, Any]:
         "versions": [version.version for version in versions],
         "published": [published(version) for version in versions],
         "signature": shown.signature.to_json() if shown else None,
-        "rollouts": [ended(rollout) for rollout in rollouts],
+        "rollouts": [listed(rollout) for rollout in rollouts],
     }
 
 
@@ -64,11 +65,14 @@ def published(version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def ended(rollout: Rollout) -> dict[str, Any]:
-    """Describe a rollout."""
+def listed(rollout: Rollout) -> dict[str, Any]:
+    """Describe a rollout in short."""
     return {
         "rollout": rollout.rollout,
         "status": rollout.status,
+        "step": rollout.step,
+        "percent": rollout.percent,
+        "paused": rollout.paused,
         "version": rollout.version,
         "reason": rollout.reason,
         "created": rollout.created,

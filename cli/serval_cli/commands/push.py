@@ -12,7 +12,8 @@ from serval_cli import views
 from serval_cli.bundle_folder import BundleFolder, read_folder
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import errors, show, waiting
-from serval_cli.rollout_wait import RolloutWait
+from serval_cli.rollout_state import Lines
+from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait
 from serval_cli.stages import Stage, find_stage
 from serval_cli.upload import Bucket, new_upload_id, upload
 
@@ -23,19 +24,26 @@ app = new_app()
 def push(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a model.yaml.")],
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until the version is live, or refused.")
+        bool, typer.Option("--wait/--no-wait", help="Wait until the rollout has ended.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait.")
-    ] = 300,
+        float | None,
+        typer.Option(
+            "--timeout",
+            min=0,
+            metavar="SECONDS",
+            show_default=False,
+            help="How long to wait; without it as long as the rollout moves.",
+        ),
+    ] = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a bundle.
 
     Checks it, uploads what belongs to it (model.yaml, the artifact with its external data, the
-    golden requests, README.md) and leaves the rest to the stage. With --wait: exit code 1 if the
-    version did not become the stable one.
+    golden requests, README.md) and leaves the rest to the stage. With --wait it follows the rollout
+    through its checks and its canary: exit code 1 if the version did not become the stable one.
     """
     folder = read_folder(bundle)
     found = find_stage(stage)
@@ -83,27 +91,50 @@ def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]
         "digest": manifest.digest,
         "files": [file.path for file in manifest.files],
         "status": "uploaded",
+        "step": None,
+        "percent": 0,
         "version": None,
         "reason": "",
     }
 
 
-def follow(stage: Stage, model: str, upload_id: str, timeout_seconds: float) -> Rollout | None:
-    """Wait for the upload's rollout to end."""
+def follow(
+    stage: Stage, model: str, upload_id: str, timeout_seconds: float | None
+) -> Rollout | None:
+    """Wait for the upload's rollout to end; says every change."""
     registry = stage.registry
-    with waiting("waiting for the rollout to begin") as tell:
-        return RolloutWait(lambda: registry.rollout(model, upload_id), timeout_seconds, tell).end()
+    with waiting("waiting for the rollout to end") as say:
+        return RolloutWait(
+            lambda: registry.rollout(model, upload_id), Lines(say).tell, timeout_seconds
+        ).end()
 
 
-def outcome(rollout: Rollout | None, timeout_seconds: float) -> dict[str, Any]:
+def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
     """Say what became of the upload."""
     if rollout is None:
+        waited = BEGIN_SECONDS if timeout_seconds is None else timeout_seconds
         reason = (
-            f"no rollout began within {timeout_seconds:g} s: "
-            "look at what `register` logged, or wait longer (--timeout)"
+            f"no rollout began within {waited:g} s: look at what `claim` logged, "
+            "or wait longer (--timeout)"
         )
-        return {"status": "waiting", "reason": reason}
-    if rollout.status == "running":
-        reason = f"the rollout still runs after {timeout_seconds:g} s: `serval describe` follows it"
-        return {"status": "running", "version": rollout.version, "reason": reason}
-    return {"status": rollout.status, "version": rollout.version, "reason": rollout.reason}
+        return {"status": "waiting", "reason": reason, "step": None, "percent": 0}
+    return {
+        "status": rollout.status,
+        "version": rollout.version,
+        "reason": rollout.reason if rollout.ended else unfinished(rollout, timeout_seconds),
+        "step": rollout.step,
+        "percent": rollout.percent,
+    }
+
+
+def unfinished(rollout: Rollout, timeout_seconds: float | None) -> str:
+    """Say that nobody waits any longer for a rollout that has not ended."""
+    if timeout_seconds is None:
+        return (
+            f"the rollout has not moved for {SILENCE_SECONDS:g} s: "
+            "look at the stage's state machine"
+        )
+    return (
+        f"the rollout still runs after {timeout_seconds:g} s: "
+        f"`serval rollout {rollout.model} --watch` follows it"
+    )

@@ -1,7 +1,7 @@
 """serval_cli/commands/describe.py and models.py: what the registry knows, for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -46,6 +46,12 @@ def test_a_model_that_was_only_ever_refused_says_why() -> None:
     described = description(WithRollouts(ended=[refused(1)]), "iris")
     assert (described["route"], described["versions"], described["signature"]) == (None, [], None)
     assert described["rollouts"][0]["reason"] == "no graph"
+
+
+def test_a_rollout_that_runs_has_its_step_and_percent() -> None:
+    running = replace(refused(1), status="running", step="canary", percent=10, paused=True)
+    described = description(WithRollouts(ended=[running]), "iris")["rollouts"][0]
+    assert (described["step"], described["percent"], described["paused"]) == ("canary", 10, True)
 
 
 def test_only_the_last_rollouts_are_shown() -> None:

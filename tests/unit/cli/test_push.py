@@ -15,28 +15,39 @@ def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -
         updated="t",
         version=version,
         reason=reason,
+        step="canary" if status == "running" else "ended",
+        percent=100 if status == "promoted" else 0,
     )
 
 
 def test_a_promoted_upload_has_its_version() -> None:
-    assert outcome(ended("promoted", "3", "all"), 9) == {
+    assert outcome(ended("promoted", "3", "all"), None) == {
         "status": "promoted",
+        "step": "ended",
+        "percent": 100,
         "version": "3",
         "reason": "all",
     }
 
 
 def test_a_refused_upload_has_its_reasons() -> None:
-    assert outcome(ended("refused", reason="no graph\nno name"), 9)["reason"] == "no graph\nno name"
+    refused = ended("refused", reason="no graph\nno name")
+    assert outcome(refused, None)["reason"] == "no graph\nno name"
 
 
 @pytest.mark.parametrize(
-    ("rollout", "status", "said"),
-    [(None, "waiting", "no rollout began within 9 s"), (ended("running"), "running", "after 9 s")],
+    ("rollout", "timeout", "status", "said"),
+    [
+        (None, 9, "waiting", "no rollout began within 9 s"),
+        (None, 0, "waiting", "no rollout began within 0 s"),
+        (None, None, "waiting", "no rollout began within 300 s"),
+        (ended("running"), 9, "running", "after 9 s: `serval rollout tiny --watch`"),
+        (ended("running"), None, "running", "has not moved for 7200 s: look at the stage's state"),
+    ],
 )
 def test_time_that_ran_out_says_what_to_look_at(
-    rollout: Rollout | None, status: str, said: str
+    rollout: Rollout | None, timeout: float | None, status: str, said: str
 ) -> None:
-    result = outcome(rollout, 9)
+    result = outcome(rollout, timeout)
     assert result["status"] == status
     assert said in result["reason"]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from serval.registry import Rollout, RolloutStatus
-from serval_cli.rollout_wait import RolloutWait
+from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait
 
 
-def rollout(status: RolloutStatus) -> Rollout:
-    return Rollout(model="tiny", rollout="u1", status=status, created="t", updated="t")
+def rollout(status: RolloutStatus, updated: str = "t") -> Rollout:
+    return Rollout(model="tiny", rollout="u1", status=status, created="t", updated=updated)
 
 
 @dataclass
@@ -15,12 +15,12 @@ class Time:
     """A clock that only sleeping moves."""
 
     now: float = 0
-    told: list[str] = field(default_factory=list)
+    told: list[Rollout] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def wait(self, *seen: Rollout | None, timeout_seconds: float = 60) -> Rollout | None:
+    def wait(self, *seen: Rollout | None, timeout_seconds: float | None = None) -> Rollout | None:
         states = iter(seen)
         last = [None]
 
@@ -29,25 +29,22 @@ class Time:
             return last[0]
 
         return RolloutWait(
-            read, timeout_seconds, self.told.append, lambda: self.now, self.sleep
+            read, self.told.append, timeout_seconds, lambda: self.now, self.sleep
         ).end()
 
 
-def test_a_rollout_that_has_ended_is_given_at_once() -> None:
+def test_a_rollout_that_has_ended_is_given_and_told_at_once() -> None:
     time = Time()
     assert time.wait(rollout("refused")) == rollout("refused")
-    assert time.now == 0
+    assert (time.now, time.told) == (0, [rollout("refused")])
 
 
-def test_it_waits_for_the_rollout_to_begin_and_to_end() -> None:
+def test_it_waits_for_the_rollout_to_begin_and_to_end_and_tells_each_change_once() -> None:
     time = Time()
-    seen = (None, rollout("running"), rollout("running"), rollout("promoted"))
+    running = rollout("running")
+    seen = (None, running, running, rollout("running", "u"), rollout("promoted"))
     assert time.wait(*seen) == rollout("promoted")
-    assert [told.split(" (")[0] for told in time.told] == [
-        "waiting for the rollout to begin",
-        "rollout is running",
-        "rollout is running",
-    ]
+    assert time.told == [running, rollout("running", "u"), rollout("promoted")]
 
 
 def test_time_runs_out_exactly_and_leaves_how_things_stand() -> None:
@@ -55,3 +52,22 @@ def test_time_runs_out_exactly_and_leaves_how_things_stand() -> None:
     assert time.wait(rollout("running"), timeout_seconds=1.2) == rollout("running")
     assert time.now == 1.2
     assert Time().wait(None, timeout_seconds=0) is None
+
+
+def test_a_rollout_that_never_begins_is_given_up() -> None:
+    time = Time()
+    assert time.wait(None) is None
+    assert time.now == BEGIN_SECONDS
+
+
+def test_there_is_no_limit_while_the_rollout_moves() -> None:
+    time = Time()
+    hour = round(3600 / 0.5)
+    looks = [rollout("running", str(look)) for look in range(72) for _ in range(hour)]
+    assert time.wait(*looks, rollout("promoted")) == rollout("promoted")
+
+
+def test_a_rollout_that_says_nothing_any_more_is_given_up() -> None:
+    time = Time()
+    assert time.wait(None, rollout("running")) == rollout("running")
+    assert time.now == SILENCE_SECONDS + 0.5

@@ -32,6 +32,14 @@ DESCRIPTION: dict[str, Any] = {
     },
     "rollouts": [{"rollout": "u1", "status": "refused", "reason": "no graph\nno name"}],
 }
+RUNNING = {
+    "rollout": "u2",
+    "status": "running",
+    "step": "canary",
+    "percent": 10,
+    "paused": True,
+    "reason": "baking at 10 %",
+}
 PUSHED = {"model": "iris", "upload": "u1", "stage": "local", "version": "3", "reason": ""}
 
 
@@ -56,10 +64,19 @@ def shown(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
         ),
         (
             views.description,
+            DESCRIPTION | {"rollouts": [RUNNING]},
+            ["running: canary 10 %, paused", "baking at 10 %"],
+        ),
+        (
+            views.description,
             DESCRIPTION | {"route": None, "signature": None, "published": []},
             ["no version has been published", "refused"],
         ),
-        (views.push, PUSHED | {"status": "uploaded"}, ["is complete", "serval describe iris"]),
+        (
+            views.push,
+            PUSHED | {"status": "uploaded"},
+            ["is complete", "serval rollout iris --watch"],
+        ),
         (views.push, PUSHED | {"status": "promoted"}, ["version 3 of iris is live"]),
         (
             views.push,

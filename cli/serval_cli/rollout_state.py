@@ -1,0 +1,95 @@
+"""How a rollout stands: as a value for views and ``--json``, and in a line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from serval.errors import ModelVersionNotFound
+from serval.registry import ModelRegistry, Rollout
+from serval.rollouts.control import BY_HAND
+from serval.rollouts.policy_settings import canary_policy
+
+Value = Mapping[str, Any]
+
+
+def state(rollout: Rollout, steps_percent: tuple[int, ...] | None = None) -> dict[str, Any]:
+    """Describe a rollout and all that its steps found out."""
+    value = asdict(rollout)
+    details = value.pop("details")
+    golden = details.get("golden")
+    return {
+        **value,
+        "steps_percent": None if steps_percent is None else list(steps_percent),
+        "metrics": details.get("metrics"),
+        "golden": golden,
+        "notes": [*details.get("notes", ()), *(golden or {}).get("notes", ())],
+    }
+
+
+def steps_of(registry: ModelRegistry, rollout: Rollout) -> tuple[int, ...] | None:
+    """Give the shares that a rollout goes through; None before its version is registered."""
+    if rollout.version is None or rollout.rollout.startswith(BY_HAND):
+        return None
+    try:
+        return canary_policy(registry.version(rollout.model, rollout.version).bundle).steps_percent
+    except ModelVersionNotFound:
+        return None
+
+
+def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
+    """Choose a rollout to show: the one with a share of the traffic, one that runs, the newest."""
+    rollouts = sorted(registry.rollouts(model), key=lambda rollout: rollout.created, reverse=True)
+    running = [rollout for rollout in rollouts if not rollout.ended]
+    with_share = [rollout for rollout in running if rollout.step == "canary"]
+    return next(iter([*with_share, *running, *rollouts]), None)
+
+
+@dataclass
+class Lines:
+    """Says how a rollout stands, a line for each change."""
+
+    say: Callable[[str], None]
+    last: str = ""
+
+    def tell(self, rollout: Rollout) -> None:
+        """Hear how it stands, which may be as before."""
+        text = line(rollout)
+        if text != self.last:
+            self.last = text
+            self.say(f"{rollout.updated[11:19]} {text}")
+
+
+def line(rollout: Rollout) -> str:
+    """Say in a line how a rollout stands."""
+    reason = "; ".join(rollout.reason.splitlines())
+    if rollout.ended:
+        return f"{rollout.status}: {reason}"
+    paused = ", paused" if rollout.paused else ""
+    if rollout.step != "canary":
+        return rollout.step + paused
+    share = f"version {rollout.version} gets {rollout.percent} %{paused}"
+    parts = [share, reason, *measured(rollout.details.get("metrics") or {})]
+    return "; ".join(part for part in parts if part)
+
+
+def measured(metrics: Value) -> list[str]:
+    """Say in a few words what both versions did."""
+    return [
+        f"{track} {metrics[track]['requests']} requests, "
+        f"{percent(metrics[track]['error_percent'])} errors, "
+        f"p95 {milliseconds(metrics[track]['p95_ms'])}"
+        for track in ("candidate", "stable")
+        if metrics.get(track, {}).get("requests")
+    ]
+
+
+def percent(value: float | None) -> str:
+    """Show an error rate."""
+    return "-" if value is None else f"{value:.4g} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """Show a latency."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.4g} ms"

@@ -1,0 +1,142 @@
+"""serval_cli/rollout_state.py and rollout_views.py: how a rollout stands, in a line and whole."""
+
+from typing import Any
+
+import pytest
+
+from serval.registry import Rollout
+from serval_cli import rollout_views
+from serval_cli.output import show
+from serval_cli.rollout_state import Lines, line, milliseconds, state
+
+STABLE = {
+    "version": "1",
+    "requests": 12345,
+    "errors": 0,
+    "error_percent": 0.0,
+    "p50_ms": 3.25,
+    "p95_ms": 4.5,
+}
+CANDIDATE = STABLE | {"version": "2", "requests": 1371, "errors": 7, "error_percent": 0.511}
+WINDOW = {"start": "2026-11-21T10:15:00.000Z", "end": "2026-11-21T10:20:00.000Z"}
+METRICS = {"window": WINDOW, "stable": STABLE, "candidate": CANDIDATE}
+UNMEASURED = {
+    name: {"version": "1", "requests": 0, "errors": 0}
+    | dict.fromkeys(["error_percent", "p50_ms", "p95_ms"])
+    for name in ("stable", "candidate")
+}
+GOLDEN = {
+    "largest_difference": 1.5e-6,
+    "requests": 12,
+    "rows": 30,
+    "p50_ms": 0.12,
+    "p95_ms": 0.2,
+    "peak_memory_mib": 98.4,
+    "best_batch_size": 64,
+    "form": "portable",
+    "notes": ["slow machine"],
+}
+
+
+def rollout(**changes: Any) -> Rollout:
+    values: dict[str, Any] = {
+        "model": "iris",
+        "rollout": "u2",
+        "status": "running",
+        "created": WINDOW["start"],
+        "updated": WINDOW["end"],
+        "step": "canary",
+        "percent": 10,
+        "version": "2",
+        "baseline": "1",
+        "reason": "baking at 10 %",
+    }
+    return Rollout(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"step": "verifying", "percent": 0, "version": None, "reason": ""}, "verifying"),
+        ({"step": "verifying", "paused": True}, "verifying, paused"),
+        ({}, "version 2 gets 10 %; baking at 10 %"),
+        ({"reason": "", "paused": True}, "version 2 gets 10 %, paused"),
+        (
+            {"details": {"metrics": METRICS}},
+            "version 2 gets 10 %; baking at 10 %; candidate 1371 requests, 0.511 % errors, "
+            "p95 4.5 ms; stable 12345 requests, 0 % errors, p95 4.5 ms",
+        ),
+        (
+            {"details": {"metrics": {"window": None, **UNMEASURED}}},
+            "version 2 gets 10 %; baking at 10 %",
+        ),
+        ({"status": "refused", "reason": "no graph\nno name"}, "refused: no graph; no name"),
+    ],
+)
+def test_a_line_says_how_it_stands(changes: dict[str, Any], said: str) -> None:
+    assert line(rollout(**changes)) == said
+
+
+def test_a_line_is_said_once_for_each_change() -> None:
+    said: list[str] = []
+    lines = Lines(said.append)
+    for changes in ({}, {"updated": "2026-11-21T10:25:00.000Z"}, {"percent": 50}):
+        lines.tell(rollout(**changes))
+    assert said == [
+        "10:20:00 version 2 gets 10 %; baking at 10 %",
+        "10:20:00 version 2 gets 50 %; baking at 10 %",
+    ]
+
+
+def test_notes_of_every_step_stand_together() -> None:
+    value = state(rollout(details={"notes": ["no form"], "golden": GOLDEN}))
+    assert value["notes"] == ["no form", "slow machine"]
+
+
+def test_a_rollout_that_found_out_nothing_yet_is_described() -> None:
+    value = state(rollout(step="claimed"))
+    assert [value[name] for name in ("metrics", "golden", "notes", "steps_percent")] == [
+        None,
+        None,
+        [],
+        None,
+    ]
+
+
+def shown(value: Any, capsys: pytest.CaptureFixture[str]) -> str:
+    show(value, rollout_views.rollout, as_json=False)
+    return capsys.readouterr().out
+
+
+def test_people_see_metrics_and_the_golden_check(capsys: pytest.CaptureFixture[str]) -> None:
+    details = {"metrics": METRICS, "golden": GOLDEN, "notes": ["no form"]}
+    out = shown(state(rollout(details=details), (10, 50)), capsys)
+    for said in (
+        "12,345",
+        "0.511 %",
+        "3.25 ms",
+        "metrics from 2026-11-21T10:15:00 to 2026-11-21T10:20:00",
+        "largest difference 1.5e-06 in 12 requests",
+        "98 MiB, best batch size 64, form portable",
+        "notes:\n  - no form\n  - slow machine",
+    ):
+        assert said in out
+
+
+def test_people_see_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    details = {
+        "metrics": {"window": None, **UNMEASURED},
+        "golden": GOLDEN | {"largest_difference": None},
+    }
+    out = shown(state(rollout(details=details)), capsys)
+    assert "metrics not complete yet" in out
+    assert "answers were compared with nothing" in out
+
+
+def test_latencies_are_shown_in_a_width_that_suits_them() -> None:
+    assert [milliseconds(value) for value in (None, 0.12345, 123.45, 12345.6)] == [
+        "-",
+        "0.1235 ms",
+        "123.5 ms",
+        "12,346 ms",
+    ]
