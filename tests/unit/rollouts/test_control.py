@@ -87,19 +87,21 @@ def test_the_stable_bytes_again_are_promoted_at_once(model: RollingModel) -> Non
     assert seen(model.route) == ("1", None, 0)
 
 
-def test_every_recorded_state_is_announced(model: RollingModel) -> None:
+def test_every_change_of_state_is_announced_once(model: RollingModel) -> None:
     model.announced.clear()
     name = model.roll_out("b").rollout
     model.pass_step(name)
     model.pass_step(name)
     told = [(rollout.status, rollout.percent) for rollout in model.announced]
-    assert told == [
-        ("running", 10),
-        ("running", 10),
-        ("running", 50),
-        ("running", 50),
-        ("promoted", 100),
-    ]
+    assert told == [("running", 10), ("running", 50), ("promoted", 100)]
+
+
+def test_a_hold_is_recorded_and_announced_to_nobody(model: RollingModel) -> None:
+    rollout = model.roll_out("b")
+    model.announced.clear()
+    held = model.control.apply(rollout, Hold(60, "baking at 10 %"))
+    assert held.reason == model.record(rollout.rollout).reason == "baking at 10 %"
+    assert model.announced == []
 
 
 # Uploads that race

@@ -35,10 +35,11 @@ class RolloutControl:
     """Hears every state that was recorded."""
     clock: Clock = utc_now
 
-    def note(self, rollout: Rollout, **changes: object) -> Rollout:
+    def note(self, rollout: Rollout, *, quietly: bool = False, **changes: object) -> Rollout:
         """Record a rollout with changes, unless it has ended; gives what the registry holds.
 
-        A pause that a person set since the rollout was read stands.
+        A pause that a person set since the rollout was read stands. ``quietly``: nobody hears of
+        it, since nothing has changed but what is known.
         """
         known = self.registry.rollout(rollout.model, rollout.rollout)
         if known is not None and known.ended:
@@ -47,7 +48,8 @@ class RolloutControl:
         kept = replace(rollout, updated=self._now(), paused=paused)
         changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
         if self.registry.record_rollout(changed):
-            self.announce(changed)
+            if not quietly:
+                self.announce(changed)
             return changed
         return self.registry.rollout(rollout.model, rollout.rollout) or changed
 
@@ -116,7 +118,7 @@ class RolloutControl:
     def apply(self, rollout: Rollout, decision: Decision) -> Rollout:
         """Carry a decision out; a rollout that lost its route meanwhile only learns of it."""
         if isinstance(decision, Hold):
-            return self.note(rollout, reason=decision.reason)
+            return self.note(rollout, quietly=True, reason=decision.reason)
         for _ in range(ROUTE_ATTEMPTS):
             rollout = self.reconcile(rollout)
             route = self._route(rollout.model)
@@ -124,7 +126,7 @@ class RolloutControl:
                 return rollout
             if route.rollout != rollout.rollout or route.candidate is None:
                 continue
-            rollout = self.note(rollout, reason=decision.reason)
+            rollout = self.note(rollout, quietly=True, reason=decision.reason)
             if self._set(rollout.model, decided_route(route, decision), route):
                 return self.reconcile(rollout)
         raise self._contended(rollout.model)

@@ -1,0 +1,237 @@
+"""Rollouts under a steady load: good candidates go all the way, bad ones back out by themselves."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from serval.aws.registry import DynamoDBRegistry
+from serval.registry import Rollout
+from serval_cli.local.aws_client import CONFIG, session
+from tests.fakes.inference import graph, plus
+from tests.local.conftest import LocalStage
+from tests.local.steady_load import SteadyLoad
+
+T = TypeVar("T")
+REQUESTS_PER_SECOND = 120
+WIDTH = 1024
+ROLLOUT = """
+rollout:
+  steps_percent: [10, 50]
+  bake_seconds: 10
+"""
+
+
+def push(stage: LocalStage, model: str, artifact: bytes, yaml: str = ROLLOUT) -> str:
+    """Upload a bundle without waiting for its rollout; gives the rollout's id."""
+    bundle = stage.state / "bundles" / model
+    bundle.mkdir(parents=True, exist_ok=True)
+    (bundle / "model.onnx").write_bytes(artifact)
+    (bundle / "model.yaml").write_text(f"name: {model}\n{yaml}")
+    pushed = json.loads(stage.serval("push", str(bundle), "--no-wait", "--json"))
+    return str(pushed["upload"])
+
+
+@pytest.fixture(scope="module")
+def registry(stage: LocalStage) -> DynamoDBRegistry:
+    described = stage.client("cloudformation").describe_stacks(StackName="serval-local-storage")
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Stacks"][0]["Outputs"]}
+    dynamodb = session().resource("dynamodb", endpoint_url=stage.aws_endpoint_url, config=CONFIG)
+    return DynamoDBRegistry(dynamodb.Table(outputs["RegistryTableName"]))
+
+
+def until(what: str, condition: Callable[[], T | None], seconds: float = 240) -> T:
+    """Wait for a condition and give what it gave."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+def newest(registry: DynamoDBRegistry, model: str) -> Rollout | None:
+    return next(iter(registry.rollouts(model)), None)
+
+
+def ended(registry: DynamoDBRegistry, model: str, upload: str) -> Rollout:
+    """Wait until a rollout has a verdict."""
+    return until(
+        f"a verdict on {model}",
+        lambda: (known := registry.rollout(model, upload)) and known.ended and known,
+    )
+
+
+def first_version(stage: LocalStage, registry: DynamoDBRegistry, model: str, body: bytes) -> None:
+    assert ended(registry, model, push(stage, model, body)).status == "promoted"
+
+
+def load(stage: LocalStage, model: str, rate: float = REQUESTS_PER_SECOND) -> SteadyLoad:
+    url = f"{stage.api_url}/v2/models/{model}/infer"
+    return SteadyLoad(url, stage.api_key, rate, {"1": 1.0, "2": 10.0})
+
+
+def warm(under: SteadyLoad) -> None:
+    until("the load is steady", lambda: len(under.answers) > REQUESTS_PER_SECOND or None)
+    assert under.problems() == []
+
+
+def failing_at_times(addend: float) -> bytes:
+    """Add a number, but fail on one value in twenty: an index out of bounds."""
+    shape = ["rows", 2]
+    constants = {
+        "addend": np.array([addend], np.float32),
+        "twenty": np.array([20], np.float32),
+        "zero": np.array([0], np.float32),
+        "table": np.zeros(1, np.float32),
+    }
+    nodes = [
+        helper.make_node("Mod", ["x", "twenty"], ["rest"], fmod=1),
+        helper.make_node("ReduceMax", ["rest"], ["largest"], keepdims=0),
+        helper.make_node("Equal", ["largest", "zero"], ["unlucky"]),
+        helper.make_node("Cast", ["unlucky"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["nothing"]),
+        helper.make_node("Add", ["x", "addend"], ["sum"]),
+        helper.make_node("Add", ["sum", "nothing"], ["y"]),
+    ]
+    return built(nodes, constants, shape)
+
+
+def slow(addend: float, times: int) -> bytes:
+    """Add a number after so many products with a matrix that change nothing."""
+    random = np.random.default_rng(0)
+    constants = {
+        "addend": np.array([addend], np.float32),
+        "into": random.standard_normal((2, WIDTH), np.float32),
+        "matrix": random.standard_normal((WIDTH, WIDTH), np.float32) / np.float32(WIDTH) ** 0.5,
+        "out": np.zeros((WIDTH, 2), np.float32),
+    }
+    nodes = [helper.make_node("MatMul", ["x", "into"], ["h0"])]
+    for n in range(times):
+        nodes.append(helper.make_node("MatMul", [f"h{n}", "matrix"], [f"p{n}"]))
+        nodes.append(helper.make_node("Tanh", [f"p{n}"], [f"h{n + 1}"]))
+    nodes.append(helper.make_node("MatMul", [f"h{times}", "out"], ["nothing"]))
+    nodes.append(helper.make_node("Add", ["x", "addend"], ["sum"]))
+    nodes.append(helper.make_node("Add", ["sum", "nothing"], ["y"]))
+    return built(nodes, constants, ["rows", 2])
+
+
+def built(nodes: Any, constants: dict[str, Any], shape: list[Any]) -> bytes:
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    return graph(
+        [("x", TensorProto.FLOAT, shape)],
+        [("y", TensorProto.FLOAT, shape)],
+        nodes,
+        initializers,
+    )
+
+
+def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
+    stage: LocalStage, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_version(stage, registry, "good", plus(1))
+    steps: dict[int, tuple[float, float]] = {}
+    with load(stage, "good") as under:
+        warm(under)
+        upload = push(stage, "good", plus(10))
+
+        def verdict() -> Rollout | None:
+            known = registry.rollout("good", upload)
+            if known is None or known.ended:
+                return known
+            now = time.monotonic()
+            since, _ = steps.get(known.percent, (now, now))
+            steps[known.percent] = (since, now)
+            return None
+
+        shown = until("a verdict", verdict)
+        promoted = time.monotonic()
+        until("the route's cache is over", lambda: time.monotonic() > promoted + 12 or None)
+    assert shown.status == "promoted", shown.reason
+    assert under.problems() == []
+    for percent in (10, 50):
+        since, last = steps[percent]
+        share = under.share("2", since + 6, last)
+        with capsys.disabled():
+            print(f"\nstep {percent} %: {share:.1f} % of the answers were the candidate's")
+        assert abs(share - percent) < 5
+    assert under.share("2", promoted + 6, promoted + 12) == 100
+    forward = {("1",), ("2",), ("1", "2")}
+    flapped = {user: seen for user, seen in under.sequences().items() if tuple(seen) not in forward}
+    assert flapped == {}
+    assert under.achieved() > 20
+
+
+def test_a_candidate_that_fails_on_one_request_in_twenty_is_rolled_back(
+    stage: LocalStage, registry: DynamoDBRegistry
+) -> None:
+    first_version(stage, registry, "failing", plus(1))
+    with load(stage, "failing") as under:
+        warm(under)
+        upload = push(stage, "failing", failing_at_times(10))
+        shown = ended(registry, "failing", upload)
+    assert shown.status == "rolled back"
+    assert "errors: " in shown.reason
+    assert under.problems() == [], "the stable version answers what the candidate cannot"
+    assert registry.route("failing").candidate is None
+
+
+def test_a_candidate_that_is_twice_as_slow_is_rolled_back(
+    stage: LocalStage, registry: DynamoDBRegistry
+) -> None:
+    first_version(stage, registry, "slower", slow(1, 60))
+    with load(stage, "slower", rate=40) as under:
+        warm(under)
+        yaml = "rollout: {steps_percent: [50], bake_seconds: 10}\n"
+        upload = push(stage, "slower", slow(10, 120), yaml)
+        shown = ended(registry, "slower", upload)
+    assert shown.status == "rolled back"
+    assert "latency: " in shown.reason
+    assert under.problems() == []
+
+
+def test_a_rollback_by_hand_takes_effect_within_ten_seconds(
+    stage: LocalStage, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_version(stage, registry, "byhand", plus(1))
+    with load(stage, "byhand") as under:
+        warm(under)
+        yaml = "rollout: {steps_percent: [50], bake_seconds: 600}\n"
+        upload = push(stage, "byhand", plus(10), yaml)
+        until(
+            "the candidate answers",
+            lambda: any(each.version == "2" for each in under.answers[-100:]) or None,
+        )
+        asked = time.monotonic()
+        stage.serval("rollback", "byhand")
+        until("ten seconds are over", lambda: time.monotonic() > asked + 14 or None)
+    last = max(answer.at for answer in under.answers if answer.version == "2")
+    with capsys.disabled():
+        print(f"\nthe last answer of the candidate came {last - asked:.1f} s after the command")
+    assert last - asked < 10
+    assert under.problems() == []
+    assert ended(registry, "byhand", upload).status == "rolled back"
+
+
+def test_a_bare_artifact_starts_a_rollout_too(
+    stage: LocalStage, registry: DynamoDBRegistry
+) -> None:
+    first_version(stage, registry, "bare", plus(1))
+    stage.client("s3").put_object(
+        Bucket=stage.artifact_bucket, Key="incoming/bare/model.onnx", Body=plus(10)
+    )
+
+    def canary() -> Rollout | None:
+        known = newest(registry, "bare")
+        return known if known is not None and known.step == "canary" else None
+
+    shown = until("its rollout has a share", canary)
+    assert shown.rollout.startswith("model.onnx-")
+    assert (shown.version, shown.percent) == ("2", 10)
+    stage.serval("promote", "bare")
+    assert registry.route("bare").stable == "2"
+    assert ended(registry, "bare", shown.rollout).status == "promoted"
