@@ -9,13 +9,11 @@ from serval.errors import BundleRefused
 from serval.object_created import ObjectCreated, claim_id
 from serval.registry import Rollout
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.outcomes import ignored, refused, size_bytes
+from serval.rollouts.outcomes import ignored, refused
 from serval.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.uploads import StoredObject, Upload, Uploads
 
 SHARED = "*"
-LIMIT_BYTES = 150_000
-"""Of the outcome: presigned URLs of some 80 files on AWS. The steps after it take their share."""
 EXPECTATION = (
     f"incoming/<model>/<upload>/{MANIFEST} or incoming/<model>/{BARE_ARTIFACT} expected, where "
     "<model> is 1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit, "
@@ -67,32 +65,18 @@ class Claiming:
         names = {"model": rollout.model, "rollout": rollout.rollout}
         try:
             files = self.uploads.collect(incoming, announced)
-            claim = names | self._handed_on(Upload(rollout.model, rollout.rollout, files))
         except BundleRefused as refusal:
             return refused(refusal.reasons) | names
         self.control.note(rollout, step="verifying")
-        return claim
-
-    def _handed_on(self, upload: Upload) -> dict[str, Any]:
-        outcome = {
+        return {
             "outcome": "passed",
-            "upload": upload.to_json(),
-            "urls": {file.path: self.presign(file.source) for file in upload.files},
+            **names,
+            "upload": Upload(rollout.model, rollout.rollout, files).to_json(),
+            "urls": {file.path: self.presign(file.source) for file in files},
             "golden_function": self.golden_functions.get(
-                upload.model, self.golden_functions[SHARED]
+                rollout.model, self.golden_functions[SHARED]
             ),
         }
-        if (size := size_bytes(outcome)) > LIMIT_BYTES:
-            count = len(upload.files)
-            raise BundleRefused(
-                [
-                    f"the upload has {count} files; a rollout hands on their names and addresses, "
-                    f"{size} bytes, and at most {LIMIT_BYTES} fit (some "
-                    f"{count * LIMIT_BYTES // size} files): keep the weights in one file "
-                    "(onnx.save(model, path, save_as_external_data=True))"
-                ]
-            )
-        return outcome
 
     def _begin(self, incoming: Incoming, claimed: str, since: str) -> Rollout:
         """Record the rollout of a claim as running; give it back as it is if it is known.

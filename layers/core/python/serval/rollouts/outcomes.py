@@ -1,7 +1,6 @@
 """Outcomes of a rollout's steps; the state machine hands on 256 KiB at most, all steps together."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 LIMIT_REASONS = 10
@@ -28,8 +27,3 @@ def shortened(reason: str) -> str:
     if len(reason) <= LIMIT_REASON_CHARACTERS:
         return reason
     return reason[: LIMIT_REASON_CHARACTERS - 1] + "…"
-
-
-def size_bytes(outcome: Mapping[str, Any]) -> int:
-    """Give the bytes that an outcome takes of what can be handed on."""
-    return len(json.dumps(outcome))

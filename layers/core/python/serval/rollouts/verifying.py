@@ -1,5 +1,6 @@
 """Verify: the second step of a rollout. It reads by presigned URLs and has no other rights."""
 
+import json
 import math
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from serval.errors import BundleRefused
 from serval.manifest import Manifest
-from serval.rollouts.outcomes import refused, size_bytes
+from serval.rollouts.outcomes import refused
 from serval.uploads import Upload
 from serval.verification.bundles import VerifiedBundle, verify
 from serval.verification.deployment import (
@@ -108,13 +109,13 @@ def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
         "signature": verified.signature.to_json(),
         "bundle": verified.bundle.to_json(),
     }
-    if (size := size_bytes(described)) > LIMIT_BYTES:
-        inputs, outputs = verified.signature.inputs, verified.signature.outputs
+    if (size := len(json.dumps(described))) > LIMIT_BYTES:
         raise BundleRefused(
             [
-                f"what a rollout hands on of {len(manifest.files)} files, {len(inputs)} inputs, "
-                f"{len(outputs)} outputs and model.yaml is {size} bytes, at most {LIMIT_BYTES} "
-                "fit: keep the weights in one file, and names short"
+                f"a rollout hands on the names of {len(manifest.files)} files, "
+                f"{len(verified.signature.inputs)} inputs and {len(verified.signature.outputs)} "
+                f"outputs, and model.yaml: {size} bytes, at most {LIMIT_BYTES} fit; use fewer "
+                "tensors or shorter names"
             ]
         )
     return described
