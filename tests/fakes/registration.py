@@ -36,11 +36,11 @@ class Crashes:
     after: bool = False
     calls: list[str] = field(default_factory=list)
     whenever: str | None = None
-    """Die before every call that begins so."""
+    """Die before every call of this name."""
 
     def before(self, call: str) -> None:
         self.calls.append(call)
-        if self.whenever is not None and call.startswith(self.whenever):
+        if self.whenever is not None and call.split()[0] == self.whenever:
             raise Crash(f"before {call}")
         if len(self.calls) - 1 == self.at and not self.after:
             raise Crash(f"before {call}")
