@@ -9,29 +9,33 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
 
-from serval.aws.artifacts import PublishedFileDiffers, S3Artifacts
-from serval.aws.claims import DynamoDBClaims
+from serval.aws.artifacts import PRESIGNED_SECONDS, PublishedFileDiffers, S3Artifacts
+from serval.aws.claims import REMEMBERED, DynamoDBClaims
 from serval.aws.keys import ApiKeyStore
+from serval.aws.presigned import WrongSize, download
 from serval.aws.registry import DynamoDBRegistry
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.keys import hash_api_key
 from serval.object_created import ObjectCreated
-from serval.publication import Publication
-from serval.registration import Claim, Registration
 from serval.registry import Rollout
+from serval.rollouts.claiming import Claiming
+from serval.rollouts.control import RolloutControl
+from serval.rollouts.registering import Registering
+from serval.rollouts.verifying import Verifying
 from serval.routes import Route
 from serval.signatures import Signature, TensorSpec
-from serval.uploads import Uploads
+from serval.uploads import StoredObject, Upload, Uploads
 from serval.verification.deployment import Deployment
 from serval.versions import BundleFile, ModelVersion
 from tests.fakes.registration import manifest_of, scaling_bundle
@@ -288,23 +292,25 @@ def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"
     assert len(store.keys()) == 2
 
 
-def test_a_claim_is_one_owner_s_until_its_lease_runs_out(table: "Table"):
+def test_a_claim_is_the_first_owner_s_for_good(table: "Table"):
     now = [START]
     claims = DynamoDBClaims(table, lambda: now[0])
 
     since = "2026-11-21T10:15:00.000Z"
-    assert claims.take("c", "one") == Claim(1, since)
+    assert claims.take("c", "one") == since
     now[0] += timedelta(minutes=1)
-    assert claims.take("c", "one") == Claim(2, since)
+    assert claims.take("c", "one") == since
     assert claims.take("c", "two") is None
-    now[0] += timedelta(minutes=17)
-    assert claims.take("c", "two") == Claim(3, since)
-    claims.finish("c", "one")
-    assert claims.take("c", "two") == Claim(4, since)
-    claims.finish("c", "two")
-    assert claims.take("c", "two") is None
+    assert claims.take("d", "two") == "2026-11-21T10:16:00.000Z"
     now[0] += timedelta(days=29)
-    assert claims.take("c", "three") is None
+    assert claims.take("c", "two") is None
+
+
+def test_a_claim_is_forgotten_a_month_after_it_was_last_taken(table: "Table"):
+    DynamoDBClaims(table, lambda: START).take("c", "one")
+
+    (item,) = table.scan()["Items"]
+    assert item["expires"] == int((START + REMEMBERED).timestamp())
 
 
 def test_one_of_many_owners_gets_a_claim(table: "Table"):
@@ -312,7 +318,7 @@ def test_one_of_many_owners_gets_a_claim(table: "Table"):
 
     taken = at_once([partial(claims.take, "c", f"owner {number}") for number in range(8)])
 
-    assert [claim.attempt for claim in taken if claim] == [1]
+    assert sum(since is not None for since in taken) == 1
 
 
 def test_a_read_is_pinned_to_the_version_found(client: "S3Client", bucket: str, tmp_path: Path):
@@ -346,6 +352,59 @@ def test_a_form_is_staged_whole_and_a_repetition_replaces_it(
     found = artifacts.find(key)
     assert found is not None
     assert artifacts.read(found) == body
+
+
+def test_a_presigned_url_reads_the_version_found(client: "S3Client", bucket: str, tmp_path: Path):
+    artifacts = S3Artifacts(client, bucket)
+    client.put_object(Bucket=bucket, Key="incoming/iris/u 1/ä+.onnx", Body=b"first")
+    found = artifacts.find("incoming/iris/u 1/ä+.onnx")
+    client.put_object(Bucket=bucket, Key="incoming/iris/u 1/ä+.onnx", Body=b"second, longer")
+    assert found is not None
+
+    url = artifacts.presign(found)
+    download(url, tmp_path / "k", found.size_bytes)
+
+    assert (tmp_path / "k").read_bytes() == b"first"
+    query = parse_qs(urlsplit(url).query)
+    assert query["versionId"] == [found.version_id]
+    assert query["X-Amz-Expires"] == [str(PRESIGNED_SECONDS)]
+
+
+@pytest.mark.parametrize("expected", [4, 6])
+def test_an_object_of_another_size_is_not_taken(
+    client: "S3Client", bucket: str, tmp_path: Path, expected: int
+):
+    artifacts = S3Artifacts(client, bucket)
+    client.put_object(Bucket=bucket, Key="k", Body=b"five!")
+    found = artifacts.find("k")
+    assert found is not None
+
+    with pytest.raises(WrongSize, match=f"^k: 5 bytes, {expected} expected$"):
+        download(artifacts.presign(found), tmp_path / "k", expected)
+    assert not (tmp_path / "k").exists()
+
+
+def test_an_object_that_is_gone_is_an_error_of_http(
+    client: "S3Client", bucket: str, tmp_path: Path
+):
+    gone = StoredObject("gone", "null", 5)
+
+    with pytest.raises(urllib.error.HTTPError, match="404") as error:
+        download(S3Artifacts(client, bucket).presign(gone), tmp_path / "k", 5)
+    error.value.close()
+
+
+def test_a_staged_file_replaces_what_an_earlier_attempt_staged(
+    client: "S3Client", bucket: str, tmp_path: Path
+):
+    artifacts = S3Artifacts(client, bucket)
+    for body in (b"first", b"second"):
+        (tmp_path / "form").write_bytes(body)
+        artifacts.stage(tmp_path / "form", "staging/iris/u/model.onnx")
+
+    found = artifacts.find("staging/iris/u/model.onnx")
+    assert found is not None
+    assert artifacts.read(found) == b"second"
 
 
 @pytest.mark.parametrize("limit", [2**30, 2**20], ids=["copied", "in parts"])
@@ -410,18 +469,41 @@ def test_a_copy_asks_not_to_overwrite(client: "S3Client", bucket: str):
     assert source.version_id.encode() in headers["x-amz-copy-source"]
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a rollout over the emulator; optimising and the golden check pass it on."""
+
+    claiming: Claiming
+    verifying: Verifying
+    registering: Registering
+
+    def roll_out(self, event: ObjectCreated, owner: str) -> str:
+        """Give the rollout's status, or what a step said that did not pass."""
+        claim = self.claiming.claim(event, owner)
+        if claim["outcome"] != "passed":
+            return str(claim["outcome"])
+        upload = Upload.from_json(claim["upload"])
+        verified = self.verifying.verify(upload, claim["urls"])["verified"]
+        unoptimised = {"forms": [], "notes": []}
+        return str(self.registering.register(upload, verified, unoptimised, {})["status"])
+
+
 @pytest.fixture
-def registration(
+def steps(
     client: "S3Client", bucket: str, registry: DynamoDBRegistry, table: "Table", tmp_path: Path
-) -> Registration:
+) -> Steps:
     artifacts = S3Artifacts(client, bucket)
-    return Registration(
-        claims=DynamoDBClaims(table),
-        uploads=Uploads(artifacts, registry),
-        publication=Publication(artifacts, registry),
-        registry=registry,
-        deployment=Deployment({"*": 1024}, 512),
-        work_folder=tmp_path,
+    control = RolloutControl(registry)
+    return Steps(
+        Claiming(
+            claims=DynamoDBClaims(table),
+            uploads=Uploads(artifacts, registry),
+            control=control,
+            presign=artifacts.presign,
+            golden_functions={"*": "golden"},
+        ),
+        Verifying(download, Deployment({"*": 1024}, 512), 3008, tmp_path),
+        Registering(artifacts, control),
     )
 
 
@@ -436,12 +518,12 @@ def upload(client: "S3Client", bucket: str, name: str, factor: float = 2.0) -> O
 
 
 def test_an_upload_becomes_a_version_in_the_emulator(
-    client: "S3Client", bucket: str, registry: DynamoDBRegistry, registration: Registration
+    client: "S3Client", bucket: str, registry: DynamoDBRegistry, steps: Steps
 ):
     event = upload(client, bucket, "u1")
 
-    assert registration.register(event, "a").version == "1"
-    assert registration.register(event, "b").status == "ignored"
+    assert steps.roll_out(event, "a") == "promoted"
+    assert steps.roll_out(event, "b") == "ignored"
 
     assert registry.route("scaling").stable == "1"
     listed = client.list_objects_v2(Bucket=bucket, Prefix="models/")["Contents"]
@@ -455,20 +537,25 @@ def test_an_upload_becomes_a_version_in_the_emulator(
 
 
 def test_racing_uploads_end_on_one_of_them(
-    client: "S3Client", bucket: str, registry: DynamoDBRegistry, registration: Registration
+    client: "S3Client", bucket: str, registry: DynamoDBRegistry, steps: Steps
 ):
     events = [upload(client, bucket, f"u{number}", number // 2) for number in range(6)]
 
     outcomes = at_once(
-        [partial(registration.register, event, event.key) for event in events]
-        + [partial(registration.register, event, "repeated") for event in events]
+        [partial(steps.roll_out, event, event.key) for event in events]
+        + [partial(steps.roll_out, event, "repeated") for event in events]
     )
 
-    ended = [outcome for outcome in outcomes if outcome.status != "ignored"]
-    assert len(ended) == 6
-    assert {outcome.status for outcome in ended} <= {"promoted", "superseded"}
+    rolled_out = [outcome for outcome in outcomes if outcome != "ignored"]
+    assert len(rolled_out) == 6
+    assert set(rolled_out) <= {"promoted", "running", "superseded"}
     assert [version.version for version in registry.versions("scaling")] == ["1", "2", "3"]
+    reconcile = steps.registering.control.reconcile
+    ended = [reconcile(rollout) for rollout in registry.rollouts("scaling")]
     route = registry.route("scaling")
-    newest = registry.rollout("scaling", route.rollout)
-    assert newest is not None
-    assert (newest.status, newest.version) == ("promoted", route.stable)
+    for rollout in ended:
+        if rollout.rollout != route.rollout:
+            assert rollout.status in {"promoted", "superseded"}
+        else:
+            assert rollout.version == (route.candidate or route.stable)
+            assert rollout.status == ("running" if route.candidate else "promoted")
