@@ -65,8 +65,10 @@ def metrics(value: Value) -> RenderableType:
             milliseconds(measured["p95_ms"]),
         )
     window = value["metrics"]["window"]
-    said = f"from {window['start'][:19]} to {window['end'][:19]}" if window else "not complete yet"
-    return Group(shown, Text(f"metrics {said}"))
+    if window:
+        return Group(shown, Text(f"metrics from {window['start'][:19]} to {window['end'][:19]}"))
+    missing = "yet" if value["status"] == "running" else "when it ended"
+    return Group(shown, Text(f"no metrics were complete {missing}"))
 
 
 def golden(value: Value) -> str:
@@ -174,4 +176,4 @@ def figure(value: Any) -> str:
         return "-"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    return f"{value:,.0f}" if isinstance(value, int) or value >= 1000 else f"{value:.6g}"

@@ -128,8 +128,11 @@ def test_people_see_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> Non
         "metrics": {"window": None, **UNMEASURED},
         "golden": GOLDEN | {"largest_difference": None},
     }
+    assert "complete when it ended" in shown(
+        state(rollout(details=details, status="rolled back")), capsys
+    )
     out = shown(state(rollout(details=details)), capsys)
-    assert "metrics not complete yet" in out
+    assert "no metrics were complete yet" in out
     assert "answers were compared with nothing" in out
 
 
