@@ -9,9 +9,10 @@ import pytest
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
 from serval.registry import Rollout
+from serval.rollouts.control import RolloutRefused
 from serval.rollouts.policy import CanaryPolicy, Hold, Promote, RollBack, TakeStep
 from serval.routes import Route
-from tests.fakes.registration import Crash, Crashes
+from tests.fakes.registration import Crash, Crashes, InMemoryRegistry
 from tests.fakes.rollouts import FAILING, MODEL, RollingModel, said, seen
 
 
@@ -104,7 +105,22 @@ def test_a_hold_is_recorded_and_announced_to_nobody(model: RollingModel) -> None
     assert model.announced == []
 
 
+def test_a_begin_that_is_repeated_changes_nothing(model: RollingModel) -> None:
+    claimed = model.claim()
+    model.control.note(model.begin(claimed, "b"), details={"metrics": {}})
+    model.pass_step(claimed.rollout)
+    before = (model.route, model.record(claimed.rollout))
+    assert model.begin(claimed, "b") == before[1]
+    assert (model.route, model.record(claimed.rollout)) == before
+
+
 # Uploads that race
+
+
+def test_an_upload_in_verification_waits_for_its_turn(model: RollingModel) -> None:
+    waiting = model.claim()
+    model.roll_out("b")
+    assert model.control.reconcile(waiting) == waiting
 
 
 def test_a_newer_upload_takes_the_place_of_a_running_rollout(model: RollingModel) -> None:
@@ -233,6 +249,15 @@ def test_an_unknown_model_has_nothing_to_control() -> None:
         control.running(MODEL)
     with pytest.raises(ModelVersionNotFound):
         control.go_to(MODEL, "1", "by hand")
+
+
+def test_a_rollout_without_a_share_moves_no_route(model: RollingModel) -> None:
+    model.roll_out("b")
+    before = model.route
+    waiting = model.claim()
+    with pytest.raises(RolloutRefused, match="rollout 'u3' of model 'iris' has no share"):
+        model.control.apply(waiting, RollBack("by hand"))
+    assert (model.route, model.record("u3")) == (before, waiting)
 
 
 # Other writers
@@ -402,12 +427,34 @@ def test_a_crash_and_a_retry_end_as_without_a_crash(
     assert at >= 5
 
 
-def test_a_promotion_that_died_before_its_record_is_known_to_the_next_rollout(
-    model: RollingModel,
+@pytest.mark.parametrize(
+    "then", [lambda model: model.roll_out("c"), lambda model: model.control.go_to(MODEL, "1", "x")]
+)
+def test_a_promotion_that_died_before_its_record_is_recorded_by_who_comes_next(
+    model: RollingModel, then: Callable[[RollingModel], object]
 ) -> None:
     model.roll_out("b")
     crashed = dead_after(model, promote, lambda model: model.route.stable == "2")
     assert crashed.record("u2").status == "running"
-    crashed.roll_out("c")
+    then(crashed)
     assert crashed.record("u2").status == "promoted"
-    assert seen(crashed.route) == ("2", "3", 10)
+
+
+class Overtaken(InMemoryRegistry):
+    """Another rollout takes the route between a reading of it and the next."""
+
+    def route(self, model: str) -> Route:
+        route = super().route(model)
+        if self.rival is not None:
+            self.routes[model], self.rival = self.rival, None
+        return route
+
+
+def test_a_rollout_that_is_overtaken_between_two_reads_moves_no_route() -> None:
+    model = RollingModel(registry=Overtaken(Crashes()))
+    model.roll_out("a")
+    running = model.roll_out("b")
+    rival = Route("1", "2", 10, "u9", model.route.revision + 1)
+    model.registry.rival = rival
+    assert model.control.apply(running, Promote("late")).status == "superseded"
+    assert model.route == rival

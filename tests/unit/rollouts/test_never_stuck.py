@@ -1,6 +1,7 @@
 """Whatever uploads, people, crashes and metrics do to a model, its rollouts stay sound."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -16,12 +17,11 @@ from serval.rollouts.policy import (
     RollBack,
     TrackMetrics,
 )
-from serval.routes import Route
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import FAILING, GOOD, MODEL, RollingModel
 
 DIGESTS = st.sampled_from(["a", "b", "c", "d"])
-CRASHES = st.none() | st.tuples(st.integers(0, 9), st.booleans())
+CRASHES = st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 12), st.booleans()))
 
 
 @st.composite
@@ -72,26 +72,29 @@ class Rollouts(RuleBasedStateMachine):
             if crashes is self.model.registry.crashes:
                 self.model.registry.crashes = Crashes()
 
+    @rule()
+    def publish(self) -> None:
+        """Upload bytes that are new, whose registration nothing disturbs."""
+        claimed = self.model.claim()
+        self.running.append(self.model.begin(claimed, claimed.rollout).rollout)
+
     @rule(digest=DIGESTS)
     def upload(self, digest: str) -> None:
         self.pending.append((self.model.claim(), digest))
 
     @precondition(lambda self: self.pending)
-    @rule(data=st.data(), crash=CRASHES)
-    def register(self, data: st.DataObject, crash: tuple[int, bool] | None) -> None:
-        rollout, digest = upload = data.draw(st.sampled_from(self.pending))
-        begun = self.attempt(lambda: self.model.begin(rollout, digest), crash)
-        if begun is not None:
-            self.pending.remove(upload)
-            self.running.append(begun.rollout)
-
-    @precondition(lambda self: self.pending)
-    @rule(data=st.data(), crash=CRASHES)
-    def give_up(self, data: st.DataObject, crash: tuple[int, bool] | None) -> None:
-        """Refuse an upload, perhaps after its registration crashed for good."""
+    @rule(data=st.data(), crash=CRASHES, end=st.sampled_from(["begin", "begin", "refuse", "abort"]))
+    def register(self, data: st.DataObject, crash: tuple[int, bool] | None, end: str) -> None:
+        """Register an upload, or give it up, perhaps after its registration crashed for good."""
         upload = data.draw(st.sampled_from(self.pending))
-        rollout = self.model.record(upload[0].rollout)
-        if self.attempt(lambda: self.model.control.refuse(rollout, "crashed"), crash):
+        claimed, digest = upload
+        if end == "begin":
+            begun = self.attempt(lambda: self.model.begin(claimed, digest), crash)
+            self.running += [begun.rollout] if begun else []
+        else:
+            known, give_up = self.model.record(claimed.rollout), getattr(self.model.control, end)
+            begun = self.attempt(lambda: give_up(known, "given up"), crash)
+        if begun is not None:
             self.pending.remove(upload)
 
     @precondition(lambda self: self.running)
@@ -103,7 +106,7 @@ class Rollouts(RuleBasedStateMachine):
         stable: TrackMetrics,
         crash: tuple[int, bool] | None,
     ) -> None:
-        rollout = data.draw(st.sampled_from(self.running))
+        rollout = data.draw(st.sampled_from(self.running[-3:]))
         self.attempt(
             lambda: self.model.evaluate(rollout, candidate=candidate, stable=stable), crash
         )
@@ -113,7 +116,7 @@ class Rollouts(RuleBasedStateMachine):
     def decide_slowly(
         self, data: st.DataObject, candidate: TrackMetrics, stable: TrackMetrics
     ) -> None:
-        rollout = data.draw(st.sampled_from(self.running))
+        rollout = data.draw(st.sampled_from(self.running[-3:]))
         found, decision = self.model.look(rollout, candidate, stable)
         if decision is not None:
             self.decided.append((found, decision))
@@ -141,30 +144,37 @@ class Rollouts(RuleBasedStateMachine):
             after = self.model.registry.rollout_records[MODEL, running.rollout]
             assert after.paused == before.paused, "a pause was lost to a slower writer"
 
-    @rule(crash=CRASHES, decision=st.sampled_from([RollBack("by hand"), Promote("by hand")]))
-    def decide_by_hand(self, crash: tuple[int, bool] | None, decision: Decision) -> None:
-        running = self.model.control.running(MODEL)
-        if running is None:
-            return
-        ended = self.attempt(lambda: self.model.control.apply(running, decision), crash)
-        assert ended is None or ended.ended
-
-    @rule()
-    def roll_back_while_another_writer_is_faster(self) -> None:
+    @rule(
+        data=st.data(),
+        crash=CRASHES,
+        act=st.sampled_from([RollBack("by hand"), Promote("by hand"), "go to"]),
+        contended=st.booleans(),
+    )
+    def act_by_hand(
+        self,
+        data: st.DataObject,
+        crash: tuple[int, bool] | None,
+        act: RollBack | Promote | str,
+        contended: bool,
+    ) -> None:
+        """Roll back, promote or go to a version, perhaps while another writer takes a step."""
         route = self.model.route
-        if (running := self.model.control.running(MODEL)) is None:
+        running = self.model.control.running(MODEL)
+        if running is not None and contended:
+            self.model.registry.rival = replace(route, percent=100, revision=route.revision + 1)
+        if isinstance(act, str):
+            version = data.draw(st.sampled_from(self.model.registry.versions(MODEL))).version
+            stable = version
+            done = self.attempt(lambda: self.model.control.go_to(MODEL, version, act), crash)
+        elif running is not None:
+            stable = route.stable if isinstance(act, RollBack) else route.candidate or ""
+            done = self.attempt(lambda: self.model.control.apply(running, act), crash)
+        else:
             return
-        rival = Route(route.stable, route.candidate, 100, route.rollout, route.revision + 1)
-        self.model.registry.rival = rival
-        ended = self.model.control.apply(running, RollBack("by hand"))
-        assert (ended.status, self.model.route.stable) == ("rolled back", route.stable)
-
-    @rule(digest=DIGESTS, crash=CRASHES)
-    def go_to(self, digest: str, crash: tuple[int, bool] | None) -> None:
-        version = self.model.registry.digests.get((MODEL, digest))
-        if version and (MODEL, version) in self.model.registry.records:
-            went = self.attempt(lambda: self.model.control.go_to(MODEL, version, "by hand"), crash)
-            assert went is None or (went.status, self.model.route.stable) == ("promoted", version)
+        self.model.registry.rival = None
+        if done is not None:
+            assert done.ended
+            assert (self.model.route.stable, self.model.route.candidate) == (stable, None)
 
     @invariant()
     def only_registered_versions_are_routed(self) -> None:
@@ -218,15 +228,15 @@ class Rollouts(RuleBasedStateMachine):
             for rollout, digest in self.pending:
                 model.begin(rollout, digest)
             names = [rollout.rollout for rollout, _ in self.pending] + self.running
-            for _ in range(HOLD_DAYS * (len(model.policy.steps_percent) + 1)):
+            for _ in range(4 * (len(model.policy.steps_percent) + 1)):
                 for name in names:
                     model.evaluate(name, candidate=candidate)
-                model.wait(86_400)
+                model.wait(HOLD_DAYS * 86_400 / 3)
             assert all(model.record(name).ended for name in names)
             assert not model.registry.routes or model.route.candidate is None
 
 
 Rollouts.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, derandomize=True
+    max_examples=400, stateful_step_count=40, deadline=None, derandomize=True
 )
 TestNeverStuck = Rollouts.TestCase

@@ -42,8 +42,6 @@ class RolloutControl:
         it, since nothing has changed but what is known.
         """
         known = self.registry.rollout(rollout.model, rollout.rollout)
-        if known is not None and known.ended:
-            return known
         paused = rollout.paused if known is None else known.paused
         kept = replace(rollout, updated=self._now(), paused=paused)
         changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
@@ -116,7 +114,13 @@ class RolloutControl:
         return rollout
 
     def apply(self, rollout: Rollout, decision: Decision) -> Rollout:
-        """Carry a decision out; a rollout that lost its route meanwhile only learns of it."""
+        """Carry a decision out; a rollout that lost its route meanwhile only learns of it.
+
+        Raises
+        ------
+        RolloutRefused
+            If the rollout has no share of the traffic yet.
+        """
         if isinstance(decision, Hold):
             return self.note(rollout, quietly=True, reason=decision.reason)
         for _ in range(ROUTE_ATTEMPTS):
@@ -124,6 +128,11 @@ class RolloutControl:
             route = self._route(rollout.model)
             if rollout.ended or route is None:
                 return rollout
+            if rollout.version is None:
+                raise RolloutRefused(
+                    f"rollout {rollout.rollout!r} of model {rollout.model!r} has no share of the "
+                    f"traffic yet: it is {rollout.step}"
+                )
             if route.rollout != rollout.rollout or route.candidate is None:
                 continue
             rollout = self.note(rollout, quietly=True, reason=decision.reason)
