@@ -76,7 +76,14 @@ def test_the_digest_is_another_for_any_other_file(other: tuple[BundleFile, ...])
         ([entry(size_bytes=1.5)], "manifest.json: files[0]: model.onnx: size_bytes 1.5"),
         ([{"path": "x"}], "manifest.json: files[0]: 'path', 'sha256' and 'size_bytes' expected"),
         (["x"], "manifest.json: files[0]: 'path', 'sha256' and 'size_bytes' expected"),
-        ([entry(str(n)) for n in range(1001)], "manifest.json: 1001 files, at most 1000 allowed"),
+        (
+            [entry(str(n)) for n in range(61)],
+            "manifest.json: 61 files, at most 60 allowed: save the weights in one file",
+        ),
+        (
+            [entry("é" * 256 + str(n)) for n in range(8)],
+            "manifest.json: the paths have 4104 bytes in all, at most 4096 allowed",
+        ),
         (
             [entry("a", size_bytes=LIMIT_FILE_BYTES), entry("b", size_bytes=LIMIT_FILE_BYTES)],
             f"manifest.json: {2 * LIMIT_FILE_BYTES} bytes in all, at most {LIMIT_BUNDLE_BYTES}",

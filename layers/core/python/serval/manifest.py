@@ -12,7 +12,9 @@ from serval.paths import check_path
 from serval.storage import MANIFEST
 from serval.versions import BundleFile
 
-LIMIT_FILES = 1_000
+LIMIT_FILES = 60
+LIMIT_PATHS_BYTES = 4_096
+"""A rollout's state holds each path four times and a presigned URL, and is at most 256 KiB."""
 LIMIT_FILE_BYTES = 9 * 2**30
 LIMIT_BUNDLE_BYTES = 10 * 2**30
 LIMIT_MANIFEST_BYTES = 2**20
@@ -74,7 +76,11 @@ def read_manifest(text: bytes | str, model: str) -> Manifest:
 
 def _read_files(entries: Sequence[Any]) -> tuple[list[BundleFile], list[str]]:
     if len(entries) > LIMIT_FILES:
-        return [], [f"{MANIFEST}: {len(entries)} files, at most {LIMIT_FILES} allowed"]
+        return [], [
+            f"{MANIFEST}: {len(entries)} files, at most {LIMIT_FILES} allowed: save the weights in "
+            "one file, with onnx.save_model(…, save_as_external_data=True, "
+            "all_tensors_to_one_file=True)"
+        ]
     files: list[BundleFile] = []
     reasons: list[str] = []
     for number, entry in enumerate(entries):
@@ -120,6 +126,11 @@ def _bundle_reasons(files: Sequence[BundleFile]) -> list[str]:
         ]
     if MANIFEST in seen:
         reasons.append(f"{MANIFEST} lists itself; it is no part of the bundle")
+    if (length := sum(len(path.encode()) for path in seen)) > LIMIT_PATHS_BYTES:
+        reasons.append(
+            f"{MANIFEST}: the paths have {length} bytes in all, at most {LIMIT_PATHS_BYTES} "
+            "allowed: use shorter names"
+        )
     if (total := sum(file.size_bytes for file in files)) > LIMIT_BUNDLE_BYTES:
         reasons.append(f"{MANIFEST}: {total} bytes in all, at most {LIMIT_BUNDLE_BYTES} allowed")
     return reasons
