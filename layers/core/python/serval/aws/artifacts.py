@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from serval.uploads import StoredObject
@@ -19,6 +20,9 @@ COPY_LIMIT_BYTES = 5 * 2**30
 """Largest object that CopyObject takes."""
 PART_BYTES = 2**30
 PRESIGNED_SECONDS = 900
+PRESIGNING = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+"""Of a client that presigns: else URLs name the endpoint of us-east-1, which redirects from a new
+bucket elsewhere to one that the signature is not for."""
 
 
 class PublishedFileDiffers(Exception):

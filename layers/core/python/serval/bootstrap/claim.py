@@ -4,7 +4,7 @@ import json
 
 import boto3
 
-from serval.aws.artifacts import S3Artifacts
+from serval.aws.artifacts import PRESIGNING, S3Artifacts
 from serval.aws.claims import DynamoDBClaims
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
@@ -19,7 +19,8 @@ def claiming() -> Claiming:
     settings = ClaimSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
     registry = DynamoDBRegistry(table)
-    artifacts = S3Artifacts(boto3.client("s3", settings.aws_region), settings.artifact_bucket)
+    s3 = boto3.client("s3", settings.aws_region, config=PRESIGNING)
+    artifacts = S3Artifacts(s3, settings.artifact_bucket)
     events = RolloutEvents(boto3.client("events", settings.aws_region))
     return Claiming(
         claims=DynamoDBClaims(table),
