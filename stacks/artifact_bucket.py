@@ -45,10 +45,10 @@ class ArtifactBucket(Construct):
         self._allow(function, READ, VERSIONS)
         self._allow_to_miss(function)
 
-    def grant_read_uploads(self, function: ServalFunction) -> None:
-        """Let a function read uploads, what they inherit, and what was made of them."""
+    def grant_check(self, function: ServalFunction, model: str | None = None) -> None:
+        """Let a function read uploads of one model, or of all, and what they inherit and became."""
         for keys in (INCOMING, STAGING, VERSIONS):
-            self._allow(function, READ, keys)
+            self._allow(function, READ, keys.replace("*", f"{model}/*") if model else keys)
 
     def grant_optimise(self, function: ServalFunction) -> None:
         """Let a function read uploads and stage forms of them."""

@@ -14,7 +14,7 @@ from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 
 READS = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
-WRITES = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+MODEL = "MODEL#*"
 
 
 class RegistryTable(Construct):
@@ -45,10 +45,21 @@ class RegistryTable(Construct):
         }
         function.allow(["dynamodb:UpdateItem"], [self.table.table_arn], noting)
 
+    def grant_roll_out(self, function: ServalFunction) -> None:
+        """Let a function read what is known of a model, and put its routes and rollouts."""
+        self._allow(function, ["dynamodb:GetItem", "dynamodb:PutItem"], MODEL)
+
+    def grant_claim(self, function: ServalFunction) -> None:
+        """Let a function claim uploads."""
+        self._allow(function, ["dynamodb:UpdateItem"], "CLAIM#*")
+
     def grant_register(self, function: ServalFunction) -> None:
-        """Let a function read and write models and claims; API keys are out of its reach."""
-        own = partitions("MODELS", "MODEL#*", "CLAIM#*")
-        function.allow([*READS, *WRITES], [self.table.table_arn], own)
+        """Let a function number versions and list their models."""
+        self._allow(function, ["dynamodb:UpdateItem"], MODEL)
+        self._allow(function, ["dynamodb:PutItem"], "MODELS")
+
+    def _allow(self, function: ServalFunction, actions: list[str], partition: str) -> None:
+        function.allow(actions, [self.table.table_arn], partitions(partition))
 
 
 def partitions(*names: str) -> dict[str, dict[str, object]]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import Duration, Size
-from aws_cdk.aws_iam import Effect, PolicyStatement, Role, ServicePrincipal
-from aws_cdk.aws_lambda import Code, Function, IDestination, ILayerVersion
+from aws_cdk.aws_iam import Role, ServicePrincipal
+from aws_cdk.aws_lambda import Code, Function, ILayerVersion
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
+from stacks.grants import Conditions, allow
 from stacks.layers import PYTHON
 from stacks.stage import Stage
 
@@ -38,7 +39,7 @@ class ServalFunction(Construct):
         memory_mib: int,
         timeout: Duration,
         ephemeral_storage_mib: int = 512,
-        on_failure: IDestination | None = None,
+        no_dead_letters: str = SYNCHRONOUS,
     ) -> None:
         super().__init__(scope, id_)
         # Lines stay as they are printed: CloudWatch reads our metrics from them.
@@ -61,7 +62,6 @@ class ServalFunction(Construct):
             role=self.role,
             log_group=log,
             tracing=stage.tracing,
-            on_failure=on_failure,
         )
         acknowledge(
             self,
@@ -70,9 +70,7 @@ class ServalFunction(Construct):
                 "Serverless-LambdaLatestVersion": RUNTIME,
                 "AwsSolutions-IAM5[Resource::*]": TRACES,
                 "Serverless-LambdaStarPermissions": TRACES,
-                "Serverless-LambdaDLQ": "an on-failure destination does it, with the reason"
-                if on_failure
-                else SYNCHRONOUS,
+                "Serverless-LambdaDLQ": no_dead_letters,
             },
         )
 
@@ -80,14 +78,7 @@ class ServalFunction(Construct):
         self,
         actions: Sequence[str],
         resources: Sequence[str],
-        conditions: Mapping[str, Mapping[str, object]] | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         """Grant exactly these actions on these resources."""
-        self.role.add_to_policy(
-            PolicyStatement(
-                effect=Effect.ALLOW,
-                actions=list(actions),
-                resources=list(resources),
-                conditions=dict(conditions) if conditions else None,
-            )
-        )
+        allow(self.role, actions, resources, conditions)

@@ -42,6 +42,11 @@ class Stage:
     checked: bool = True
     """Whether cdk-nag has to agree to the templates."""
 
+    @property
+    def traced(self) -> bool:
+        """Tell whether there is an X-Ray to send traces to."""
+        return self.tracing is Tracing.ACTIVE
+
     @classmethod
     def from_context(cls, node: Node) -> Self:
         """Read the stage from the CDK context, or raise ``InvalidContext``."""
@@ -69,6 +74,6 @@ def laptop() -> dict[str, Any]:
         "layers": "local",
         "removal_policy": RemovalPolicy.DESTROY,
         "tracing": Tracing.DISABLED,
-        "metric_lag_seconds": 1,
+        "metric_lag_seconds": 12,
         "checked": False,
     }

@@ -75,9 +75,32 @@ class Synthesised:
         text = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
         return dict(json.loads(text))
 
+    @cached_property
+    def rollout(self) -> Mapping[str, Any]:
+        """Give the definition of the state machine, where a function's ARN ends in its name."""
+        (machine,) = self.properties("AWS::StepFunctions::StateMachine")
+        _, parts = machine["DefinitionString"]["Fn::Join"]
+        names = {logical_id: name for name, logical_id in self.functions.items()}
+
+        def text(part: Any) -> str:
+            match part:
+                case {"Fn::GetAtt": [logical_id, "Arn"]}:
+                    return f"arn:aws:lambda:eu-central-1:123456789012:function:{names[logical_id]}"
+                case {"Ref": "AWS::Partition"}:
+                    return "aws"
+                case {"Fn::ImportValue": exported}:
+                    return str(exported)
+            return str(part)
+
+        return dict(json.loads("".join(map(text, parts))))
+
     def statements(self, name: str) -> list[Mapping[str, Any]]:
         """Give every statement that a function's role has."""
-        role = self.function(name)["Role"]["Fn::GetAtt"][0]
+        return self.statements_of(self.function(name)["Role"])
+
+    def statements_of(self, role_arn: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Give every statement that a role has, from the reference to it."""
+        role = role_arn["Fn::GetAtt"][0]
         return [
             statement
             for policy in self.properties("AWS::IAM::Policy")

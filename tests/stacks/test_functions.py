@@ -7,16 +7,21 @@ from pathlib import Path
 import pytest
 
 from stacks.layers import LayersNotBuilt
-from tests.stacks.synthesis import ROOT, Sources, Synthesised
+from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
-FUNCTIONS = {"infer", "infer-heavier", "describe", "register"}
+COPIES = {"infer-heavier", "golden-heavier"}
+"""For the one model of the fixtures that wants a function of its own."""
 
 
 def test_every_function_folder_is_deployed_exactly_once(prod: Synthesised) -> None:
-    folders = {handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py")}
-    assert set(prod.functions) == FUNCTIONS
-    assert FUNCTIONS - {"infer-heavier"} == folders
+    folders = [handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py")]
+    assert sorted(prod.functions) == sorted([*folders, *COPIES])
     assert len(set(prod.functions.values())) == len(prod.resources("AWS::Lambda::Function"))
+
+
+@pytest.mark.parametrize("name", ["infer", "golden"])
+def test_a_models_own_function_has_the_code_of_the_shared_one(prod: Synthesised, name: str) -> None:
+    assert prod.function(f"{name}-heavier")["Code"] == prod.function(name)["Code"]
 
 
 def test_every_function_runs_on_arm64_with_the_python_that_its_layers_are_for(
@@ -46,7 +51,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     functions = prod.properties("AWS::Lambda::Function")
     roles = {json.dumps(function["Role"]) for function in functions}
     logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
-    assert len(roles) == len(logs) == len(functions) == 4
+    assert len(roles) == len(logs) == len(functions) == 11
     for role in prod.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
@@ -64,7 +69,14 @@ def test_log_lines_stay_as_they_are_printed(prod: Synthesised) -> None:
         ("infer", 1769, 29, 2048),
         ("infer-heavier", 3538, 29, 2048),
         ("describe", 512, 10, 512),
-        ("register", 1769, 900, 4096),
+        ("claim", 512, 60, 512),
+        ("verify", 3008, 300, 4096),
+        ("optimise", 3008, 900, 4096),
+        ("golden", 1769, 300, 2048),
+        ("golden-heavier", 3538, 300, 2048),
+        ("register", 512, 900, 512),
+        ("evaluate", 512, 60, 512),
+        ("conclude", 512, 60, 512),
     ],
 )
 def test_sizes(
@@ -75,8 +87,8 @@ def test_sizes(
     assert function["EphemeralStorage"] == {"Size": storage_mib}
 
 
-def test_register_knows_the_sizes_of_the_inference_functions(prod: Synthesised) -> None:
-    variables = prod.function("register")["Environment"]["Variables"]
+def test_verify_knows_the_sizes_of_the_inference_functions(prod: Synthesised) -> None:
+    variables = prod.function("verify")["Environment"]["Variables"]
     assert json.loads(variables["FUNCTIONS"]) == {"*": 1769, "heavier": 3538}
     for name in ("infer", "infer-heavier"):
         infer = prod.function(name)
@@ -87,6 +99,36 @@ def test_register_knows_the_sizes_of_the_inference_functions(prod: Synthesised) 
         )
 
 
+@pytest.mark.parametrize("model", ["", "-heavier"])
+def test_the_golden_check_runs_in_the_likeness_of_infer(prod: Synthesised, model: str) -> None:
+    golden, infer = prod.function(f"golden{model}"), prod.function(f"infer{model}")
+    for setting in ("Architectures", "EphemeralStorage", "Layers", "MemorySize", "Runtime"):
+        assert golden[setting] == infer[setting]
+
+
+def test_claim_knows_which_golden_function_stands_beside_which_infer(prod: Synthesised) -> None:
+    variables = prod.function("claim")["Environment"]["Variables"]
+    _, parts = variables["GOLDEN_FUNCTIONS"]["Fn::Join"]
+    text = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
+    own, shared = (prod.functions[name] for name in ("golden-heavier", "golden"))
+    assert json.loads(text) == {"*": shared, "heavier": own}
+
+
+def test_memory_of_the_steps_that_hold_a_bundle_can_be_raised(
+    sources: Sources, tmp_path: Path
+) -> None:
+    stage = synthesise(sources, tmp_path, verification_memory_mib="10240")
+    assert {stage.function(name)["MemorySize"] for name in ("verify", "optimise")} == {10240}
+
+
+def test_metrics_are_complete_sooner_on_a_laptop(prod: Synthesised, laptop: Synthesised) -> None:
+    lags = [
+        int(stage.function("evaluate")["Environment"]["Variables"]["METRIC_LAG_SECONDS"])
+        for stage in (laptop, prod)
+    ]
+    assert lags[0] < lags[1] == 90
+
+
 def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesised) -> None:
     resources = prod.templates["api"]["Resources"]
 
@@ -95,9 +137,12 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
         names = [resources[reference]["Properties"]["LayerName"] for reference in references]
         return {name.removeprefix("serval-prod-") for name in names}
 
-    assert layers("infer") == layers("infer-heavier") == {"core", "inference"}
-    assert layers("describe") == {"core", "control"}
-    assert layers("register") == {"core", "control", "verification"}
+    for name in ("infer", "golden"):
+        assert layers(name) == layers(f"{name}-heavier") == {"core", "inference"}
+    for name in ("describe", "claim", "register", "evaluate", "conclude"):
+        assert layers(name) == {"core", "control"}
+    assert layers("verify") == {"core", "control", "verification"}
+    assert layers("optimise") == {"core", "control", "inference"}
 
 
 def test_each_stage_packs_the_layers_made_for_it(prod: Synthesised, laptop: Synthesised) -> None:
@@ -119,24 +164,3 @@ def test_layers_that_are_not_built_stop_the_synth_with_the_remedy(
     nowhere = Sources(tmp_path / "layers", sources.models)
     with pytest.raises(LayersNotBuilt, match="layers/aws/core is not built: run `make layers`"):
         nowhere.app(tmp_path / "out")
-
-
-def test_an_upload_that_cannot_be_registered_ends_in_the_dead_letter_queue(
-    prod: Synthesised,
-) -> None:
-    (queue,) = [
-        name
-        for name, resource in prod.templates["api"]["Resources"].items()
-        if resource["Type"] == "AWS::SQS::Queue"
-    ]
-    arn = {"Fn::GetAtt": [queue, "Arn"]}
-    (asynchronous,) = prod.properties("AWS::Lambda::EventInvokeConfig")
-    assert asynchronous["DestinationConfig"] == {"OnFailure": {"Destination": arn}}
-    (rule,) = prod.properties("AWS::Events::Rule")
-    (target,) = rule["Targets"]
-    assert target["DeadLetterConfig"] == {"Arn": arn}
-    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
-    assert rule["EventPattern"]["detail"]["object"]["key"] == [
-        {"wildcard": "incoming/*/manifest.json"},
-        {"wildcard": "incoming/*/model.onnx"},
-    ]

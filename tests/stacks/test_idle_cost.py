@@ -17,7 +17,6 @@ FREE_WHILE_IDLE = {
     "AWS::Events::Rule",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
-    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Function",  # without provisioned concurrency or SnapStart
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
@@ -26,6 +25,7 @@ FREE_WHILE_IDLE = {
     "AWS::S3::BucketPolicy",
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
+    "AWS::StepFunctions::StateMachine",  # transitions
 }
 BUDGET = 1.00
 
@@ -53,13 +53,18 @@ def test_nothing_is_reserved_that_is_billed_by_the_hour(prod: Synthesised) -> No
         assert not gateway["DefaultRouteSettings"].get("DetailedMetricsEnabled")
 
 
-def test_alarms_cover_answers_registrations_and_dead_letters(prod: Synthesised) -> None:
+def test_rollouts_are_billed_by_transitions_alone(prod: Synthesised) -> None:
+    for machine in prod.properties("AWS::StepFunctions::StateMachine"):
+        assert machine.get("StateMachineType", "STANDARD") == "STANDARD"
+
+
+def test_alarms_cover_answers_rollouts_and_dead_letters(prod: Synthesised) -> None:
     watched = {
         (alarm["Namespace"], alarm["MetricName"])
         for alarm in prod.properties("AWS::CloudWatch::Alarm")
     }
     assert watched == {
         ("AWS/ApiGateway", "5xx"),
-        ("AWS/Lambda", "Errors"),
+        ("AWS/States", "ExecutionsFailed"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
     }

@@ -9,6 +9,7 @@ from tests.stacks.synthesis import Synthesised, listed
 
 TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 METRICS = {"cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics"}
+EVALUATION = {"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"}
 READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
@@ -44,7 +45,7 @@ def test_every_action_is_spelt_out(prod: Synthesised) -> None:
 
 
 def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> None:
-    allowed = {"describe": TRACES | METRICS}
+    allowed = {"describe": TRACES | METRICS, "evaluate": TRACES | EVALUATION}
     for name in prod.functions:
         on_all = [each for each in prod.statements(name) if "*" in listed(each["Resource"])]
         granted = {action for statement in on_all for action in listed(statement["Action"])}
@@ -75,27 +76,3 @@ def test_a_models_own_function_reads_that_model_alone(prod: Synthesised) -> None
 
 def test_describe_has_no_business_with_artifacts(prod: Synthesised) -> None:
     assert actions(prod, "describe", "s3") == set()
-
-
-def test_register_deletes_nothing_and_writes_under_models_alone(prod: Synthesised) -> None:
-    assert keys(prod, "register", "s3:GetObject") == {"incoming/*", "models/*"}
-    assert keys(prod, "register", "s3:PutObject") == {"models/*"}
-    assert actions(prod, "register", "s3") == {
-        "s3:AbortMultipartUpload",
-        "s3:GetObject",
-        "s3:GetObjectVersion",
-        "s3:ListBucket",
-        "s3:PutObject",
-    }
-    assert not any("Delete" in action for action in actions(prod, "register", "dynamodb"))
-
-
-def test_register_cannot_reach_api_keys(prod: Synthesised) -> None:
-    for statement in prod.statements("register"):
-        if any(action.startswith("dynamodb:") for action in listed(statement["Action"])):
-            assert statement["Condition"] == {
-                "ForAllValues:StringLike": {
-                    "dynamodb:LeadingKeys": ["MODELS", "MODEL#*", "CLAIM#*"]
-                },
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            }

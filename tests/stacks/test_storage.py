@@ -49,8 +49,12 @@ def test_what_nobody_needs_any_more_expires(prod: Synthesised) -> None:
     by_name = {rule["Id"]: rule for rule in artifacts}
     assert by_name["uploads"]["Prefix"] == "incoming/"
     assert by_name["uploads"]["ExpirationInDays"] == 7
+    assert by_name["staged"]["Prefix"] == "staging/"
+    assert by_name["staged"]["ExpirationInDays"] == 7
     assert by_name["superseded"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
-    assert not any("ExpirationInDays" in rule for rule in artifacts if rule["Id"] != "uploads")
+    assert not any(
+        "ExpirationInDays" in rule for rule in artifacts if rule["Id"] not in {"uploads", "staged"}
+    )
     for bucket in prod.properties("AWS::S3::Bucket"):
         assert any(
             rule.get("AbortIncompleteMultipartUpload") == {"DaysAfterInitiation": 1}

@@ -1,0 +1,184 @@
+"""The functions of a rollout's steps, each with only the rights that it needs."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration, Stack
+from constructs import Construct
+
+from serval.rollouts.events import SOURCE
+from serval.settings import (
+    ClaimSettings,
+    ConcludeSettings,
+    EvaluateSettings,
+    GoldenSettings,
+    OptimiseSettings,
+    RegisterSettings,
+    Settings,
+    VerifySettings,
+)
+from stacks.acknowledgements import acknowledge
+from stacks.inference import EPHEMERAL_STORAGE_MIB
+from stacks.layers import Layers
+from stacks.own_functions import SHARED
+from stacks.serval_function import ServalFunction
+from stacks.stage import Stage
+from stacks.storage_stack import StorageStack
+
+CONTROL_MIB = 512
+CONTROL = ("core", "control")
+WORK_STORAGE_MIB = 4096
+"""Ephemeral storage of the steps that hold a whole bundle."""
+SEEN = "called by the state machine alone, which sees every failure and concludes the rollout"
+METRICS = "CloudWatch's reads know no resources, and a bundle may name any alarm"
+
+
+class RolloutSteps(Construct):
+    """One function for each step; one golden check beside each inference function."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        memory_mib: Mapping[str, int],
+    ) -> None:
+        super().__init__(scope, id_)
+        self._stage, self._layers, self._storage = stage, layers, storage
+        self._table = storage.registry.table.table_name
+        self._bucket = storage.artifacts.bucket.bucket_name
+        self.golden = {model: self._golden(model, mib) for model, mib in memory_mib.items()}
+        self.steps = {
+            "claim": self._claim(),
+            "verify": self._verify(memory_mib),
+            "optimise": self._optimise(),
+            "register": self._register(),
+            "evaluate": self._evaluate(),
+            "conclude": self._conclude(),
+        }
+
+    @property
+    def functions(self) -> Sequence[ServalFunction]:
+        """Every function of this construct."""
+        return [*self.steps.values(), *self.golden.values()]
+
+    def _claim(self) -> ServalFunction:
+        names = {model: golden.function.function_name for model, golden in self.golden.items()}
+        function = self._function(
+            "claim",
+            ClaimSettings,
+            registry_table=self._table,
+            artifact_bucket=self._bucket,
+            golden_functions=Stack.of(self).to_json_string(names),
+        )
+        self._storage.artifacts.grant_find_uploads(function)
+        self._storage.registry.grant_claim(function)
+        return self._recording(function)
+
+    def _verify(self, memory_mib: Mapping[str, int]) -> ServalFunction:
+        """Declare the step that opens what strangers made: it has no rights, and reads by URL."""
+        return self._function(
+            "verify",
+            VerifySettings,
+            layers=(*CONTROL, "verification"),
+            memory_mib=self._stage.verification_memory_mib,
+            timeout=Duration.minutes(5),
+            storage_mib=WORK_STORAGE_MIB,
+            functions=json.dumps(dict(memory_mib)),
+            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+        )
+
+    def _optimise(self) -> ServalFunction:
+        function = self._function(
+            "optimise",
+            OptimiseSettings,
+            layers=(*CONTROL, "inference"),
+            memory_mib=self._stage.verification_memory_mib,
+            timeout=Duration.minutes(15),
+            storage_mib=WORK_STORAGE_MIB,
+            artifact_bucket=self._bucket,
+        )
+        self._storage.artifacts.grant_optimise(function)
+        return function
+
+    def _golden(self, model: str, memory_mib: int) -> ServalFunction:
+        """Declare the golden check beside an inference function, as large as it is."""
+        function = self._function(
+            "golden" if model == SHARED else f"golden-{model}",
+            GoldenSettings,
+            folder="golden",
+            layers=("core", "inference"),
+            memory_mib=memory_mib,
+            timeout=Duration.minutes(5),
+            storage_mib=EPHEMERAL_STORAGE_MIB,
+            artifact_bucket=self._bucket,
+            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+        )
+        self._storage.artifacts.grant_check(function, None if model == SHARED else model)
+        return function
+
+    def _register(self) -> ServalFunction:
+        function = self._function(
+            "register",
+            RegisterSettings,
+            timeout=Duration.minutes(15),
+            registry_table=self._table,
+            artifact_bucket=self._bucket,
+        )
+        self._storage.artifacts.grant_register(function)
+        self._storage.registry.grant_register(function)
+        return self._recording(function)
+
+    def _evaluate(self) -> ServalFunction:
+        function = self._function(
+            "evaluate",
+            EvaluateSettings,
+            registry_table=self._table,
+            metric_lag_seconds=self._stage.metric_lag_seconds,
+        )
+        function.allow(["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"], ["*"])
+        acknowledge(function.role, {"AwsSolutions-IAM5[Resource::*]": METRICS})
+        return self._recording(function)
+
+    def _conclude(self) -> ServalFunction:
+        return self._recording(
+            self._function("conclude", ConcludeSettings, registry_table=self._table)
+        )
+
+    def _function(
+        self,
+        name: str,
+        settings: type[Settings],
+        *,
+        folder: str = "",
+        layers: Sequence[str] = CONTROL,
+        memory_mib: int = CONTROL_MIB,
+        timeout: Duration | None = None,
+        storage_mib: int = 512,
+        **values: object,
+    ) -> ServalFunction:
+        return ServalFunction(
+            self,
+            name,
+            stage=self._stage,
+            function=folder or name,
+            layers=[self._layers[layer] for layer in layers],
+            settings=settings.environment(**values),
+            memory_mib=memory_mib,
+            timeout=timeout or Duration.minutes(1),
+            ephemeral_storage_mib=storage_mib,
+            no_dead_letters=SEEN,
+        )
+
+    def _recording(self, function: ServalFunction) -> ServalFunction:
+        """Let a step record what becomes of a rollout, and announce it."""
+        self._storage.registry.grant_roll_out(function)
+        bus = Stack.of(self).format_arn(
+            service="events", resource="event-bus", resource_name="default"
+        )
+        ours = {"StringEquals": {"events:source": SOURCE}}
+        function.allow(["events:PutEvents"], [bus], ours)
+        return function

@@ -1,0 +1,150 @@
+"""The state machine of rollouts as a whole: its shape, retries, log, rights and trigger."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval.rollouts.policy import HOLD_DAYS, CanaryPolicy, Step, pause
+from tests.stacks.synthesis import Synthesised, listed
+
+SERVICE_FAILURES = {
+    "ArtifactUnavailable",
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+}
+LIMIT_EVENTS = 25_000
+"""In an execution's history."""
+EVENTS = {"Wait": 2, "Task": 5, "Choice": 2}
+"""Entered and exited; a task is scheduled, started and succeeds in between."""
+
+
+@pytest.fixture(scope="session")
+def states(prod: Synthesised) -> Mapping[str, Any]:
+    return dict(prod.rollout["States"])
+
+
+def leads_to(state: Mapping[str, Any]) -> set[str]:
+    choices = [*state.get("Choices", []), *state.get("Catch", []), state]
+    found = {choice.get("Next") for choice in choices} | {state.get("Default")}
+    return {name for name in found if name}
+
+
+def test_the_definition_is_what_step_functions_takes(prod: Synthesised, tmp_path: Path) -> None:
+    machine = {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {
+            "RoleArn": "arn:aws:iam::123456789012:role/rollouts",
+            "DefinitionString": json.dumps(prod.rollout),
+        },
+    }
+    template = tmp_path / "machine.json"
+    template.write_text(json.dumps({"Resources": {"Machine": machine}}))
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(template)]
+    run = subprocess.run(lint, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "")
+
+
+def test_every_state_is_reached_and_every_target_is_there(prod: Synthesised) -> None:
+    states = prod.rollout["States"]
+    reached, ahead = set(), {prod.rollout["StartAt"]}
+    while ahead:
+        name = ahead.pop()
+        reached.add(name)
+        ahead |= leads_to(states[name]) - reached
+    assert reached == states.keys()
+
+
+def test_from_every_state_there_is_a_way_to_the_one_end(states: Mapping[str, Any]) -> None:
+    assert {state["Type"] for state in states.values() if state.get("End")} == set()
+    ends = {name for name, state in states.items() if not leads_to(state)}
+    assert {name: states[name]["Type"] for name in ends} == {"Done": "Succeed"}
+    arriving = set(ends)
+    while more := {n for n, s in states.items() if leads_to(s) & arriving} - arriving:
+        arriving |= more
+    assert arriving == states.keys()
+
+
+def test_two_steps_may_hold_as_long_as_the_policy_lets_them(states: Mapping[str, Any]) -> None:
+    loop = [states[name]["Type"] for name in ("Bake", "Evaluate", "After evaluate")]
+    assert states["Bake"]["Next"] == "Evaluate"
+    assert states["Evaluate"]["Next"] == "After evaluate"
+    looks, age = 0, 0.0
+    while age < HOLD_DAYS * 86400:
+        age += pause(CanaryPolicy(), Step(10, age))
+        looks += 1
+    assert 2 * looks * sum(EVENTS[kind] for kind in loop) < LIMIT_EVENTS
+
+
+@pytest.mark.parametrize("step", ["verify", "optimise", "golden"])
+def test_a_step_that_the_upload_made_fail_is_not_tried_again(
+    states: Mapping[str, Any], step: str
+) -> None:
+    retried = {e for retry in states[step.capitalize()]["Retry"] for e in retry["ErrorEquals"]}
+    assert retried == SERVICE_FAILURES
+
+
+@pytest.mark.parametrize("step", ["claim", "register", "evaluate"])
+def test_a_step_that_may_be_repeated_is_tried_again(states: Mapping[str, Any], step: str) -> None:
+    *_, last = states[step.capitalize()]["Retry"]
+    assert last["ErrorEquals"] == ["States.ALL"]
+    assert last["MaxAttempts"] >= 3
+
+
+def test_the_conclusion_is_tried_for_half_an_hour(states: Mapping[str, Any]) -> None:
+    concluding = [s for s in states.values() if str(s.get("Resource")).endswith(":conclude")]
+    assert len(concluding) == 7
+    for state in concluding:
+        *_, last = state["Retry"]
+        waits = [
+            last["IntervalSeconds"] * last["BackoffRate"] ** n for n in range(last["MaxAttempts"])
+        ]
+        assert last["ErrorEquals"] == ["States.ALL"]
+        assert sum(waits) > 1800
+
+
+def test_presigned_urls_go_to_verify_and_into_no_log(
+    states: Mapping[str, Any], prod: Synthesised
+) -> None:
+    given = {name for name, s in states.items() if "urls" in json.dumps(s.get("Parameters", {}))}
+    assert given == {"Verify"}
+    (machine,) = prod.properties("AWS::StepFunctions::StateMachine")
+    logging = machine["LoggingConfiguration"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+
+
+def test_executions_are_traced_on_aws(prod: Synthesised, laptop: Synthesised) -> None:
+    (machine,) = prod.properties("AWS::StepFunctions::StateMachine")
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    (machine,) = laptop.properties("AWS::StepFunctions::StateMachine")
+    assert machine["TracingConfiguration"] == {"Enabled": False}
+
+
+def test_the_machine_is_created_after_its_rights(prod: Synthesised) -> None:
+    (machine,) = prod.resources("AWS::StepFunctions::StateMachine")
+    resources = prod.templates["api"]["Resources"]
+    kinds = {resources[name]["Type"] for name in listed(machine["DependsOn"])}
+    assert "AWS::IAM::Policy" in kinds
+
+
+def test_an_upload_starts_a_rollout_or_ends_in_the_dead_letter_queue(prod: Synthesised) -> None:
+    resources = prod.templates["api"]["Resources"]
+    by_type = {resource["Type"]: name for name, resource in resources.items()}
+    (rule,) = prod.properties("AWS::Events::Rule")
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Ref": by_type["AWS::StepFunctions::StateMachine"]}
+    assert target["DeadLetterConfig"] == {
+        "Arn": {"Fn::GetAtt": [by_type["AWS::SQS::Queue"], "Arn"]}
+    }
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert rule["EventPattern"]["detail"]["object"]["key"] == [
+        {"wildcard": "incoming/*/manifest.json"},
+        {"wildcard": "incoming/*/model.onnx"},
+    ]

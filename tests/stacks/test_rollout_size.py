@@ -1,0 +1,103 @@
+"""What a rollout carries from step to step, at its largest."""
+
+import json
+import random
+import string
+from typing import Any
+
+import boto3
+import pytest
+
+from serval.aws.artifacts import PRESIGNING, S3Artifacts
+from serval.errors import BundleRefused
+from serval.manifest import LIMIT_FILES, LIMIT_PATHS_BYTES, Manifest, read_manifest
+from serval.rollouts import verifying
+from serval.uploads import StoredObject, Upload, UploadedFile
+from serval.versions import BundleFile
+from tests.stacks.synthesis import Synthesised
+from tests.stacks.walk import StepFailed, Walk
+
+LIMIT_BYTES = 256 * 1024
+CAUSE_CHARACTERS = 32_768
+"""At most, of a failure."""
+TOKEN_CHARACTERS = 1_200
+"""Of a function's session token; a URL with it has 1.6 kB or more."""
+MODEL, UPLOAD = "m" * 63, "u" * 128
+ROLLOUT = f"{UPLOAD}.{'c' * 12}"
+SHA256, VERSION_ID = "f" * 64, "v" * 32
+EVENT = {"detail": {"object": {"key": f"incoming/{MODEL}/{UPLOAD}/manifest.json"}}, "id": "x" * 900}
+
+
+def largest_manifest() -> Manifest:
+    """Give as many and as long paths as there may be, of what JSON and URLs have to escape."""
+    each, rest = divmod(LIMIT_PATHS_BYTES, LIMIT_FILES)
+    paths = [f"{number:02}".ljust(each, '"') for number in range(LIMIT_FILES)]
+    paths[0] += '"' * rest
+    return Manifest(MODEL, tuple(BundleFile(path, SHA256, 10**8) for path in paths))
+
+
+def largest_upload(manifest: Manifest) -> Upload:
+    prefix = f"incoming/{MODEL}/{UPLOAD}/"
+    files = [
+        UploadedFile(f.path, f.sha256, StoredObject(prefix + f.path, VERSION_ID, f.size_bytes))
+        for f in manifest.files
+    ]
+    return Upload(MODEL, ROLLOUT, tuple(files))
+
+
+def presigning() -> S3Artifacts:
+    letters = string.ascii_letters + string.digits + "+/"
+    client = boto3.client(
+        "s3",
+        region_name="ap-southeast-2",
+        aws_access_key_id="A" * 20,
+        aws_secret_access_key="s" * 40,
+        aws_session_token="".join(random.Random(1).choices(letters, k=TOKEN_CHARACTERS)),
+        config=PRESIGNING,
+    )
+    return S3Artifacts(client, "b" * 63)
+
+
+def largest_answers() -> dict[str, Any]:
+    manifest = read_manifest(largest_manifest().to_json(), MODEL)
+    upload, artifacts = largest_upload(manifest), presigning()
+    files = [
+        {"path": f.path, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in manifest.files
+    ]
+    verified = {"files": files, "artifact_files": [file.path for file in manifest.files]}
+    verified["bundle"] = ["x" * (verifying.LIMIT_BYTES - len(json.dumps(verified)))]
+    form = {"path": "optimised/portable/model.onnx.data", "sha256": SHA256, "size_bytes": 10**8}
+    forms = [{"name": "portable", "cpu_class": "arm64-" + "x" * 40, "files": [form, form]}] * 2
+    return {
+        "claim": {
+            "outcome": "passed",
+            "model": MODEL,
+            "rollout": ROLLOUT,
+            "upload": upload.to_json(),
+            "urls": {file.path: artifacts.presign(file.source) for file in upload.files},
+            "golden_function": "golden",
+        },
+        "verify": {"outcome": "passed", "verified": verified},
+        "optimise": {"outcome": "passed", "forms": forms, "notes": ["x" * 200]},
+        "golden": {"outcome": "passed", "golden": {"notes": ["x" * 500]}},
+        "register": StepFailed("Unexpected", "x" * CAUSE_CHARACTERS),
+    }
+
+
+def test_the_largest_bundle_fits_what_an_execution_may_carry(prod: Synthesised) -> None:
+    answers = largest_answers()
+    assert min(map(len, answers["claim"]["urls"].values())) >= 1_600
+    done = Walk(prod.rollout, answers)
+    done.run(EVENT)
+    assert done.visited[-3:] == ["Register", "Fail", "Done"]
+    assert 0.9 * LIMIT_BYTES < done.largest_bytes < LIMIT_BYTES
+
+
+def test_a_bundle_cannot_have_more_files_or_longer_paths() -> None:
+    first, *others = largest_manifest().files
+    one_more = (first, *others, BundleFile("x", SHA256, 1))
+    with pytest.raises(BundleRefused, match="61 files, at most 60 allowed"):
+        read_manifest(Manifest(MODEL, one_more).to_json(), MODEL)
+    longer = (*others, BundleFile(first.path + "x", SHA256, 1))
+    with pytest.raises(BundleRefused, match="the paths have 4097 bytes in all, at most 4096"):
+        read_manifest(Manifest(MODEL, longer).to_json(), MODEL)
