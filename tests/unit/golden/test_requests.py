@@ -82,7 +82,7 @@ def test_every_malformed_line_is_named_up_to_ten() -> None:
 
 
 def test_a_reason_has_a_length_to_read() -> None:
-    [reason] = reasons(outputs(tensor("y" * 5_000, "FP32", [1], [])))
+    [reason] = requests.first_reasons(["y" * 5_000])
     assert len(reason) == requests.LIMIT_REASON_CHARACTERS
 
 

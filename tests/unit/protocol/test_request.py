@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from serval.errors import (
     InvalidInputs,
     InvalidParameter,
+    InvalidRequest,
     InvalidTensor,
     MalformedBody,
     PayloadTooLarge,
@@ -163,6 +165,89 @@ def test_a_header_length_that_is_no_number_is_refused(length: str) -> None:
 def test_a_header_length_beyond_the_body_is_refused() -> None:
     with pytest.raises(MalformedBody, match="is 3, but the body has 2 bytes"):
         read_request(b"{}", "3", SIGNATURE)
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize("depth", [10, 990, 1015])
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"inputs": [{"name": "x", "datatype": %s}]}',
+        '{"inputs": [{"name": "x", "datatype": "FP32", "shape": %s}]}',
+        '{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [{"a": %s}]}]}',
+        '{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": {"a": %s}}]}',
+        '{"inputs": [{"name": "x", "datatype": "BYTES", "shape": [2], "data": ["a", %s]}]}',
+        '{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "parameters": %s}]}',
+        '{"id": %s, "inputs": []}',
+        '{"parameters": {"binary_data_output": %s}, "inputs": []}',
+    ],
+)
+def test_nesting_is_refused_however_deep_in_a_short_message(document: str, depth: int) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_request(document % nested(depth), None, SIGNATURE)
+    assert len(str(refused.value)) < 300
+    assert " object at 0x" not in str(refused.value)
+
+
+@pytest.mark.parametrize("huge", ["y" * 100_000, "\x01" * 100_000, ["y" * 100_000], [1] * 100_000])
+@pytest.mark.parametrize(
+    "members",
+    [
+        lambda huge: {"inputs": [tensor(name=f"{huge}", data=1)]},
+        lambda huge: {"inputs": [tensor(name=f"{huge}")] * 2},
+        lambda huge: {"inputs": [tensor(parameters={"shared_memory_region": 1}, name=f"{huge}")]},
+        lambda huge: {"inputs": [tensor(datatype=huge)]},
+        lambda huge: {"inputs": [tensor(shape=[huge])]},
+        lambda huge: {"inputs": [tensor(data={"a": huge})]},
+        lambda huge: {"inputs": [tensor(parameters={"binary_data_size": huge})]},
+        lambda huge: {"id": [huge]},
+        lambda huge: {"parameters": [huge]},
+        lambda huge: {"parameters": {"binary_data_output": huge}},
+        lambda huge: {"outputs": [{"name": f"{huge}"}] * 2},
+        lambda huge: {"outputs": [{"name": f"{huge}", "parameters": {"classification": 1}}]},
+    ],
+)
+def test_a_message_does_not_repeat_all_that_was_sent(members: Any, huge: Any) -> None:
+    with pytest.raises(ServalError) as refused:
+        read(**members(huge))
+    assert len(str(refused.value)) < 300
+
+
+def test_members_that_nobody_knows_cost_no_more_than_their_length() -> None:
+    unknown = {f"k{number}": 0 for number in range(100_000)}
+    started = time.process_time()
+    assert read(**unknown).inputs[0].name == "x"
+    assert read(inputs=[tensor(**unknown)]).inputs[0].name == "x"
+    assert time.process_time() - started < 1
+
+
+def test_deeply_nested_elements_cost_no_more_than_flat_ones() -> None:
+    many = "[" * 900 + ",".join(['"a"'] * 50_000) + "]" * 900
+    text = '{"inputs": [{"name": "x", "datatype": "BYTES", "shape": [50001], "data": ["a", %s]}]}'
+    started = time.process_time()
+    assert read_request(text % many, None, SIGNATURE).inputs[0].array.size == 50_001
+    assert time.process_time() - started < 0.5
+
+
+def test_a_member_with_an_odd_name_is_tolerated() -> None:
+    assert read(**{"\0": 1, "": 2, "\N{SNOWMAN}": 3}).inputs[0].name == "x"
+
+
+@pytest.mark.parametrize("shape", [[0, 2**63 - 1], [2**63 - 1, 2**63 - 1, 0], [2**62, 2**62]])
+@pytest.mark.parametrize("datatype", ["FP32", "BYTES", "BOOL"])
+def test_a_shape_that_no_array_has_is_refused_empty_or_not(shape: list[int], datatype: str) -> None:
+    with pytest.raises(InvalidTensor, match="is more than any tensor holds"):
+        read(inputs=[tensor(datatype=datatype, shape=shape, data=[])])
+    with pytest.raises(InvalidTensor, match="is more than any tensor holds"):
+        read_request(*binary(0, b"", datatype=datatype, shape=shape), SIGNATURE)
+
+
+def test_an_empty_tensor_is_read() -> None:
+    empty = tensor(shape=[0, 2**40], data=[])
+    assert read(inputs=[empty]).inputs[0].array.shape == (0, 2**40)
 
 
 def test_a_claimed_shape_takes_no_memory() -> None:

@@ -29,7 +29,17 @@
 HTTP statuses are not known here: ``serval.http.status`` maps every leaf.
 """
 
+import reprlib
 from collections.abc import Sequence
+
+LIMIT_SHOWN = 80
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = LIMIT_SHOWN
+
+
+def shown(value: object) -> str:
+    """Write a value for a message: short, however long or deeply nested it was sent."""
+    return f"{_short.repr(value):.{LIMIT_SHOWN}}"
 
 
 class ServalError(Exception):
@@ -48,7 +58,7 @@ class InvalidTensor(InvalidRequest):
     """One tensor of the request does not fit the signature."""
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"tensor {name!r}: {problem}")
+        super().__init__(f"tensor {shown(name)}: {problem}")
         self.name, self.problem = name, problem
 
 
@@ -56,7 +66,7 @@ class InvalidParameter(InvalidRequest):
     """A request parameter has an impossible value."""
 
     def __init__(self, name: str, value: object, expectation: str) -> None:
-        super().__init__(f"parameter {name!r}: {value!r} given, {expectation} expected")
+        super().__init__(f"parameter {name!r}: {shown(value)} given, {expectation} expected")
         self.name, self.value, self.expectation = name, value, expectation
 
 
@@ -88,7 +98,7 @@ class ModelOutOfScope(ServalError):
     """The API key is good, but not for this model."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"the API key has no scope for model {model!r}")
+        super().__init__(f"the API key has no scope for model {shown(model)}")
         self.model = model
 
 
@@ -101,7 +111,7 @@ class ModelNotFound(NotFound):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"model {model!r} is not registered: `GET /v2/models` lists those that are"
+            f"model {shown(model)} is not registered: `GET /v2/models` lists those that are"
         )
         self.model = model
 
@@ -110,7 +120,7 @@ class ModelVersionNotFound(NotFound):
     """The model has no such version."""
 
     def __init__(self, model: str, version: str) -> None:
-        super().__init__(f"model {model!r} has no version {version!r}")
+        super().__init__(f"model {shown(model)} has no version {shown(version)}")
         self.model, self.version = model, version
 
 

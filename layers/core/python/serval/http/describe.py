@@ -11,7 +11,7 @@ from typing import Any
 
 from serval.authentication import Authenticator, KeyLookup
 from serval.descriptions import Descriptions
-from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError
+from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.status import status_of
 from serval.metadata import server_metadata
@@ -61,7 +61,7 @@ def body_document(call: Call) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise MalformedBody(f"the body is not valid JSON: {error}") from None
     if not isinstance(asked, dict):
-        raise MalformedBody(f"the body is {asked!r:.80}, an object such as {{}} expected")
+        raise MalformedBody(f"the body is {shown(asked)}, an object such as {{}} expected")
     return asked
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from serval.errors import InvalidTensor
+from serval.errors import InvalidTensor, shown
 from serval.protocol.binary_tensors import bytes_array
 from serval.tensors import DATATYPES, Array, Tensor
 
@@ -31,7 +31,8 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
     if datatype in BINARY_ONLY:
         raise InvalidTensor(name, f"{datatype} travels only as a binary tensor, not as JSON")
     if not hasattr(data, "as_buffer"):
-        raise InvalidTensor(name, f"data: an array expected, got {data!r:.80}")
+        given = data.as_dict() if hasattr(data, "as_dict") else data
+        raise InvalidTensor(name, f"data: an array expected, got {shown(given)}")
     check_nesting(name, shape, data)
     dtype = DATATYPES[datatype]
     if dtype.kind in "fiu":
@@ -105,7 +106,7 @@ def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -
         if isinstance(value, bool) or not isinstance(value, wanted) or negative:
             raise InvalidTensor(
                 name,
-                f"element {index} is {value!r:.80}, {JSON_KIND[dtype.kind]} expected "
+                f"element {index} is {shown(value)}, {JSON_KIND[dtype.kind]} expected "
                 f"for {datatype}",
             )
         values.append(value)
@@ -124,7 +125,7 @@ def other_elements(name: str, datatype: str, data: Any) -> Array:
         if not isinstance(value, wanted):
             expected = "true or false" if datatype == "BOOL" else "a string"
             raise InvalidTensor(
-                name, f"element {index} is {value!r:.80}, {expected} expected for {datatype}"
+                name, f"element {index} is {shown(value)}, {expected} expected for {datatype}"
             )
     if datatype == "BOOL":
         return np.array(elements, np.bool_)
@@ -132,12 +133,16 @@ def other_elements(name: str, datatype: str, data: Any) -> Array:
 
 
 def flat(values: Sequence[Any]) -> Iterator[Any]:
-    """Walk nested lists in row-major order."""
-    for value in values:
-        if isinstance(value, list):
-            yield from flat(value)
-        else:
+    """Walk nested lists in row-major order; as deep as they go, each element costs the same."""
+    waiting = [iter(values)]
+    while waiting:
+        for value in waiting[-1]:
+            if isinstance(value, list):
+                waiting.append(iter(value))
+                break
             yield value
+        else:
+            waiting.pop()
 
 
 def encode_json(tensor: Tensor) -> Array | list[Any]:

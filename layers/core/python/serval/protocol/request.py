@@ -4,7 +4,8 @@ Specification: Open Inference Protocol V2, ``inference_rest.md``, and Triton's
 ``extension_binary_data.md`` and ``extension_classification.md``.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from serval.errors import (
     InvalidTensor,
     MalformedBody,
     UnsupportedFeature,
+    shown,
 )
 from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.json_tensors import decode_json
@@ -24,9 +26,13 @@ from serval.tensors import DATATYPES, Tensor
 
 Fields = dict[str, Any]
 """Members of a JSON object; lists and objects inside are simdjson's lazy ones."""
+REQUEST_MEMBERS = ("id", "parameters", "inputs", "outputs")
+TENSOR_MEMBERS = ("name", "datatype", "shape", "parameters", "data")
 MAX_DIMENSIONS = 32
 MAX_TENSORS = 1024
 MAX_EXTENT = 2**63 - 1
+MAX_ELEMENTS = 2**60 - 1
+"""What an array of 8-byte elements can count, extents of 0 left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,12 @@ def parsed(text: str | bytes) -> Fields:
         raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
     if not isinstance(document, simdjson.Object):
         raise MalformedBody("the body is JSON, but not an object with an 'inputs' member")
-    return {name: document[name] for name in document}
+    return picked(document, REQUEST_MEMBERS)
+
+
+def picked(item: Any, names: Iterable[str]) -> Fields:
+    """Give the members that are known: each look-up walks the object, however many it has."""
+    return {name: item[name] for name in names if name in item}
 
 
 def json_problem(error: Exception) -> str:
@@ -143,7 +154,7 @@ def members(document: Fields, name: str) -> list[Fields]:
         raise MalformedBody(f"{name!r} has {len(items)} tensors, at most {MAX_TENSORS} allowed")
     found = []
     for index, item in enumerate(items):
-        fields = {key: item[key] for key in item} if isinstance(item, simdjson.Object) else {}
+        fields = picked(item, TENSOR_MEMBERS) if isinstance(item, simdjson.Object) else {}
         if not isinstance(fields.get("name"), str):
             raise MalformedBody(f"{name}[{index}] is not an object with a 'name'")
         found.append(fields)
@@ -157,7 +168,7 @@ def read_inputs(items: list[Fields], tail: memoryview) -> tuple[Tensor, ...]:
     for item in items:
         name = item["name"]
         if name in tensors:
-            raise InvalidInputs(f"input {name!r} is given twice")
+            raise InvalidInputs(f"input {shown(name)} is given twice")
         datatype, shape = read_datatype(name, item), read_shape(name, item)
         size = binary_size(name, item)
         if size is None:
@@ -183,7 +194,7 @@ def read_datatype(name: str, item: Fields) -> str:
     datatype = item.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise InvalidTensor(
-            name, f"datatype {plain(datatype)!r:.80} given, one of {', '.join(DATATYPES)} expected"
+            name, f"datatype {shown(plain(datatype))} given, one of {', '.join(DATATYPES)} expected"
         )
     return datatype
 
@@ -194,11 +205,13 @@ def read_shape(name: str, item: Fields) -> list[int]:
     shape: Any = array.as_list() if isinstance(array, simdjson.Array) else None
     if shape is None or len(shape) > MAX_DIMENSIONS:
         raise InvalidTensor(
-            name, f"shape {plain(array)!r:.80} given, a list of at most {MAX_DIMENSIONS} expected"
+            name, f"shape {shown(plain(array))} given, a list of at most {MAX_DIMENSIONS} expected"
         )
     for extent in shape:
         if type(extent) is not int or not 0 <= extent <= MAX_EXTENT:
-            raise InvalidTensor(name, f"shape {shape!r:.80}: {extent!r:.40} is not an extent")
+            raise InvalidTensor(name, f"shape {shown(shape)}: {shown(extent)} is not an extent")
+    if math.prod(extent or 1 for extent in shape) > MAX_ELEMENTS:
+        raise InvalidTensor(name, f"shape {shape!r} is more than any tensor holds")
     return list(shape)
 
 
@@ -206,14 +219,14 @@ def binary_size(name: str, item: Fields) -> int | None:
     """Read ``parameters.binary_data_size``."""
     given = parameters(item)
     if "shared_memory_region" in given:
-        raise UnsupportedFeature(f"tensor {name!r}: shared memory is not supported")
+        raise UnsupportedFeature(f"tensor {shown(name)}: shared memory is not supported")
     size = given.get("binary_data_size")
     if size is None:
         if "data" not in item:
             raise InvalidTensor(name, "neither 'data' nor 'parameters.binary_data_size' given")
         return None
     if type(size) is not int or size < 0:
-        raise InvalidTensor(name, f"binary_data_size {size!r:.80} is not a number of bytes")
+        raise InvalidTensor(name, f"binary_data_size {shown(size)} is not a number of bytes")
     if "data" in item:
         raise InvalidTensor(name, "both 'data' and 'parameters.binary_data_size' given")
     return size
@@ -225,9 +238,9 @@ def read_outputs(document: Fields, binary: bool) -> dict[str, bool]:
     for item in members(document, "outputs"):
         name, given = item["name"], parameters(item)
         if "classification" in given:
-            raise UnsupportedFeature(f"output {name!r}: 'classification' is not supported")
+            raise UnsupportedFeature(f"output {shown(name)}: 'classification' is not supported")
         if name in outputs:
-            raise InvalidInputs(f"output {name!r} is requested twice")
+            raise InvalidInputs(f"output {shown(name)} is requested twice")
         outputs[name] = flag(given, "binary_data", default=binary)
     return outputs
 
