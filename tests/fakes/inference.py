@@ -112,6 +112,8 @@ class InMemoryEdge:
     records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+    """Models whose route was asked for."""
 
     def publish(self, model: str, version: str, artifact: bytes, sign: Signature) -> None:
         """Make a version the stable one."""
@@ -125,10 +127,12 @@ class InMemoryEdge:
 
     def key_and_route(self, key_hash: str, model: str) -> tuple[ApiKey | None, Route | None]:
         self.reads.append("key and route")
+        self.asked.add(model)
         return self.keys.get(key_hash), self.routes.get(model)
 
     def route(self, model: str) -> Route | None:
         self.reads.append("route")
+        self.asked.add(model)
         return self.routes.get(model)
 
     def version(self, model: str, version: str) -> ModelVersion:

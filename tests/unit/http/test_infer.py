@@ -163,7 +163,19 @@ def test_an_unknown_model_is_not_found(ready: Bench) -> None:
 @pytest.mark.parametrize("model", ["Iris", "a/b", "é", "x" * 3000, "stats"])
 def test_what_is_no_model_name_is_not_even_looked_for(ready: Bench, model: str) -> None:
     assert "is not registered" in refusal(ready.endpoint.reply(event(model, document())), 404)
-    assert ready.edge.reads == []
+    assert ready.edge.reads == ["key and route"]
+    assert ready.edge.asked == {""}
+
+
+@pytest.mark.parametrize("model", ["absent", "Iris", "a/b", "é", "x" * 3000])
+def test_who_calls_is_asked_before_what_for(ready: Bench, model: str) -> None:
+    nobody = event(model, document(), x_api_key="")
+    refusal(ready.endpoint.reply(nobody), 401)
+    stranger = event(model, document(), x_api_key="srv_stranger")
+    refusal(ready.endpoint.reply(stranger), 401)
+    ready.edge.grant("srv_other", "other")
+    elsewhere = event(model, document(), x_api_key="srv_other")
+    refusal(ready.endpoint.reply(elsewhere), 403)
 
 
 @pytest.mark.parametrize("version", ["2", "0", "01", "x", "1.0", "9" * 30])

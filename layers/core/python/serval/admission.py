@@ -13,6 +13,8 @@ from serval.storage import MODEL_NAME
 
 ROUTE_SECONDS = 5.0
 CACHED_ROUTES = 4096
+NO_MODEL = ""
+"""Stands for what is no model name: callers are told apart first, and it is never looked for."""
 
 
 class RouteReader(Protocol):
@@ -47,14 +49,15 @@ class Admission:
         ModelNotFound
             If the model has no route.
         """
-        if not MODEL_NAME.fullmatch(model):
-            raise ModelNotFound(model[:80])
+        named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
         if self.authenticator is not None:
             key = self.authenticator.authenticate(
-                headers, lambda key_hash: self._key_with_route(key_hash, model)
+                headers, lambda key_hash: self._key_with_route(key_hash, named)
             )
             if not key.allows(model):
                 raise ModelOutOfScope(model)
+        if named == NO_MODEL:
+            raise ModelNotFound(model)
         seen = self._routes.get(model)
         now = self.clock()
         if seen is None or now - seen[0] >= ROUTE_SECONDS:
