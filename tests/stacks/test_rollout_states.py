@@ -81,7 +81,7 @@ def test_a_refusal_is_concluded_with_the_steps_reasons(prod: Synthesised, step: 
 @pytest.mark.parametrize(
     "error", ["Runtime.ExitError", "States.Timeout", "States.DataLimitExceeded"]
 )
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "optimise"])
 def test_a_failure_is_concluded_with_what_is_known_of_it(
     prod: Synthesised, step: str, error: str
 ) -> None:
@@ -93,7 +93,18 @@ def test_a_failure_is_concluded_with_what_is_known_of_it(
     assert done.visited[-1] == "Done"
 
 
-@pytest.mark.parametrize("noted", ["optimising", "checking golden"])
+@pytest.mark.parametrize("error", ["Runtime.ExitError", "States.Timeout"])
+def test_a_version_goes_on_without_forms_when_optimising_fails(
+    prod: Synthesised, error: str
+) -> None:
+    done = walk(prod, optimise=StepFailed(error, "signal: killed"))
+    (golden,) = [payload for name, payload in done.calls if name == "golden"]
+    (register,) = [payload for name, payload in done.calls if name == "register"]
+    assert golden["forms"] == []
+    assert register["optimised"]["notes"][0].startswith("no forms: optimising failed")
+
+
+@pytest.mark.parametrize("noted", ["optimising", "checking golden", "registering"])
 def test_a_rollout_that_ended_meanwhile_goes_no_further(prod: Synthesised, noted: str) -> None:
     ended = StepFailed("DynamoDB.ConditionalCheckFailedException")
     done = walk(prod, **{f"Note {noted}": ended})
@@ -125,7 +136,7 @@ def test_the_canary_is_looked_at_after_each_wait_until_there_is_a_verdict(
 def test_only_a_running_rollout_is_noted(prod: Synthesised) -> None:
     done = walk(prod)
     steps = [note["ExpressionAttributeValues"][":step"]["S"] for note in done.updates]
-    assert steps == ["optimising", "checking golden"]
+    assert steps == ["optimising", "checking golden", "registering"]
     for note in done.updates:
         assert note["Key"] == {"pk": {"S": "MODEL#iris"}, "sk": {"S": "ROLLOUT#upload-1"}}
         assert note["ConditionExpression"] == "#status = :running"

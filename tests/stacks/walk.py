@@ -54,6 +54,8 @@ class Walk:
                 return known, state["Next"]
             case "Choice":
                 return known, chosen(state, known)
+            case "Pass":
+                return put(known, state["ResultPath"], state["Result"]), state["Next"]
             case "Task":
                 return self._task(name, state, known)
         raise AssertionError(f"{name}: {state['Type']} has no place in this walk")
