@@ -47,6 +47,10 @@ NOT_ITS_OWN = [
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
     "ArtifactUnavailable",
+    "HTTPError",
+    "URLError",
+    "TimeoutError",
+    "ConnectionResetError",
 ]
 """Failures of Lambda, throttling, and S3 when it does not answer: any step is tried again."""
 NO_FORMS = {
