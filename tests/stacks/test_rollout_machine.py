@@ -14,6 +14,10 @@ from tests.stacks.synthesis import Synthesised, listed
 
 SERVICE_FAILURES = {
     "ArtifactUnavailable",
+    "HTTPError",
+    "URLError",
+    "TimeoutError",
+    "ConnectionResetError",
     "Lambda.AWSLambdaException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.SdkClientException",
