@@ -1,0 +1,52 @@
+"""KServe's model server over one ONNX file, as its documentation shows a custom model.
+
+``python -P kserve_server.py PORT MODEL_FILE LAYER``: ONNX Runtime comes from Serval's layer, numpy
+and all else from the environment that runs this. Byte-code present, one worker, REST only.
+"""
+
+import sys
+from typing import Any
+
+sys.path.append(sys.argv[3])
+
+import onnxruntime
+import uvicorn
+from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
+
+
+class LocalConfig(uvicorn.Config):  # type: ignore[misc]
+    """KServe listens on every interface and has no setting for it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options | {"host": "127.0.0.1"})
+
+
+class OnnxModel(Model):  # type: ignore[misc]
+    """An ONNX graph."""
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+        self.ready = True
+
+    def predict(self, payload: InferRequest, headers: object = None) -> InferResponse:
+        """Run once."""
+        feed = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
+        answers = self.session.run(None, feed)
+        outputs = []
+        for spec, answer in zip(self.session.get_outputs(), answers, strict=True):
+            datatype = "INT64" if answer.dtype == "int64" else "FP32"
+            output = InferOutput(spec.name, list(answer.shape), datatype)
+            output.set_data_from_numpy(answer, binary_data=False)
+            outputs.append(output)
+        return InferResponse(payload.id or "1", self.name, outputs)
+
+
+if __name__ == "__main__":
+    uvicorn.Config = LocalConfig
+    server = ModelServer(http_port=int(sys.argv[1]), enable_grpc=False, workers=1)
+    server.start([OnnxModel("m", sys.argv[2])])

@@ -1,0 +1,128 @@
+"""Processes that answer inference requests, from their spawn on: bare, Serval's and KServe's.
+
+Each contender is a context manager around one fresh process. It gives two things: the seconds from
+spawn to the first answer, and a call that sends the same request again and gives its seconds.
+"""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.inference import event
+from tests.fakes.lambda_function import INFER, INFER_LAYERS, running
+from tests.fakes.runtime_api import RuntimeApi
+
+ROOT = Path(__file__).parents[1]
+LAMBDA_PYTHON = ROOT / "build" / "environments" / "lambda-client" / "bin" / "python"
+KSERVE_PYTHON = ROOT / "build" / "environments" / "clients" / "bin" / "python"
+INFERENCE_LAYER = INFER_LAYERS[1]
+BARE_HANDLER = Path(__file__).with_name("bare_handler.py")
+KSERVE_SERVER = Path(__file__).with_name("kserve_server.py")
+POLL_SECONDS = 0.001
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that has answered once."""
+
+    first_seconds: float
+    again: Callable[[], float]
+
+
+def answered(api: RuntimeApi, sent: Mapping[str, Any]) -> tuple[float, float]:
+    """Invoke; gives when the answer came, and the seconds since the event was handed out."""
+    outcome = api.invoke(sent)
+    if outcome.kind != "response" or outcome.reply["statusCode"] != 200:
+        raise SystemExit(f"the benchmark's own request failed: {outcome.body!r}")
+    return outcome.received, outcome.seconds
+
+
+@contextmanager
+def bare(model_file: Path, body: str) -> Iterator[Running]:
+    """Run the hard-wired handler under Lambda's own client."""
+    with tempfile.TemporaryDirectory() as folder, RuntimeApi() as api:
+        shutil.copyfile(BARE_HANDLER, Path(folder) / "handler.py")
+        settings = {"MODEL_FILE": str(model_file)}
+        sent = event("m", body)
+        spawned = time.perf_counter()
+        with running(LAMBDA_PYTHON, api, Path(folder), [INFERENCE_LAYER], settings):
+            first = answered(api, sent)[0] - spawned
+            yield Running(first, lambda: answered(api, sent)[1])
+
+
+@contextmanager
+def serval(settings: Mapping[str, str], model: str, key: str, body: str) -> Iterator[Running]:
+    """Run ``infer`` from its layers under Lambda's own client."""
+    with RuntimeApi() as api:
+        sent = event(model, body, x_api_key=key)
+        spawned = time.perf_counter()
+        with running(LAMBDA_PYTHON, api, INFER, INFER_LAYERS, settings):
+            first = answered(api, sent)[0] - spawned
+            yield Running(first, lambda: answered(api, sent)[1])
+
+
+@contextmanager
+def kserve(model_file: Path, body: str) -> Iterator[Running]:
+    """Run KServe's model server, called over one kept-alive connection."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = [str(KSERVE_SERVER), str(port), str(model_file), str(INFERENCE_LAYER)]
+    spawned = time.perf_counter()
+    with subprocess.Popen(
+        [str(KSERVE_PYTHON), "-P", *script],
+        cwd=tempfile.gettempdir(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            with contextlib.closing(connected(process, port)) as connection:
+                post(connection, body)
+                yield Running(time.perf_counter() - spawned, lambda: post(connection, body))
+        finally:
+            process.kill()
+
+
+def connected(process: "subprocess.Popen[bytes]", port: int) -> socket.socket:
+    """Connect as soon as the server listens."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionRefusedError):
+            connection = socket.create_connection(("127.0.0.1", port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection
+        time.sleep(POLL_SECONDS)
+    raise SystemExit("KServe's model server did not start")
+
+
+def post(connection: socket.socket, body: str) -> float:
+    """Send an inference request over as little HTTP as it takes; gives its seconds."""
+    started = time.perf_counter()
+    lines = [
+        "POST /v2/models/m/infer HTTP/1.1",
+        "host: 127.0.0.1",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+    ]
+    connection.sendall("\r\n".join([*lines, "", body]).encode())
+    received = connection.recv(1 << 16)
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(1 << 16)
+    head, _, rest = received.partition(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(rest) < length:
+        rest += connection.recv(1 << 16)
+    took = time.perf_counter() - started
+    if not head.startswith(b"HTTP/1.1 200") or "outputs" not in json.loads(rest):
+        raise SystemExit(f"the benchmark's own request failed: {rest!r}")
+    return took

@@ -1,0 +1,65 @@
+"""A function's process as Lambda starts it: ``awslambdaric`` over the layers that are built."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.fakes.runtime_api import RuntimeApi
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ROOT / "build" / "layers" / "local"
+INFER = ROOT / "functions" / "infer"
+INFER_LAYERS = [LAYERS / "core" / "python", LAYERS / "inference" / "python"]
+MEMORY_MIB = 1769
+ENDED_SECONDS = 10
+
+
+def environment(
+    api: RuntimeApi, layers: Sequence[Path], settings: Mapping[str, str]
+) -> dict[str, str]:
+    """Give a function's environment, and nothing of the caller's own."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONPATH": os.pathsep.join(str(layer) for layer in layers),
+        # A function's own folder is read-only there.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_RUNTIME_API": api.address,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MIB),
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        **settings,
+    }
+
+
+@contextmanager
+def running(
+    python: Path,
+    api: RuntimeApi,
+    folder: Path,
+    layers: Sequence[Path],
+    settings: Mapping[str, str],
+    *options: str,
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``handler.handler`` of a folder; it is ended with the context, if it has not ended."""
+    for layer in layers:
+        if not layer.exists():
+            raise FileNotFoundError(f"{layer} is not built: run `make layers-local`")
+    process = subprocess.Popen(
+        [str(python), *options, "-m", "awslambdaric", "handler.handler"],
+        cwd=folder,
+        env=environment(api, layers, settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
