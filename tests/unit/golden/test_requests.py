@@ -81,6 +81,15 @@ def test_every_malformed_line_is_named_up_to_ten() -> None:
     assert found[10] == "and 2 more like these"
 
 
+@pytest.mark.parametrize("depth", [300, 1000, 100_000])
+def test_a_line_that_nests_too_deeply_is_named(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    text = b'{"request": {"inputs": [], "x": %s}, "response": {"outputs": []}}' % deep
+    [reason] = reasons(text)
+    assert "golden.jsonl line 1: " in reason
+    assert "deep" in reason or "depth" in reason
+
+
 def test_a_reason_has_a_length_to_read() -> None:
     [reason] = requests.first_reasons(["y" * 5_000])
     assert len(reason) == requests.LIMIT_REASON_CHARACTERS

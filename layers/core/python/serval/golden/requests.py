@@ -69,15 +69,16 @@ def read_line(number: int, line: bytes) -> GoldenRequest:
     for name in ("request", "response"):
         if not isinstance(document.get(name), dict):
             raise InvalidRequest(f"{name!r} is missing or not an object: {EXPECTATION} expected")
-    members(parsed(orjson.dumps(document["request"])), "inputs")
-    outputs = members(parsed(orjson.dumps(document["response"])), "outputs")
+    request, response = json_bytes(document["request"]), json_bytes(document["response"])
+    members(parsed(request), "inputs")
+    outputs = members(parsed(response), "outputs")
     if not outputs:
         raise InvalidRequest("'outputs' of the response is empty: nothing would be compared")
     expected = tuple(read_expected(output) for output in outputs)
     names = [tensor.name for tensor in expected]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InvalidRequest(f"output {repeated[0]!r:.80} is given twice")
-    return GoldenRequest(number, orjson.dumps(document["request"]), expected)
+    return GoldenRequest(number, request, expected)
 
 
 def json_object(line: bytes) -> dict[str, Any]:
@@ -89,6 +90,14 @@ def json_object(line: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidRequest(f"not a JSON object: {EXPECTATION} expected")
     return document
+
+
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """Write an object as a client would send it."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:  # it reads deeper than it writes
+        raise InvalidRequest(f"nested too deeply: {error}") from None
 
 
 def read_expected(output: Fields) -> Tensor:
