@@ -36,7 +36,10 @@ def up(
         bool, typer.Option("--detach", help="Return when it is up, and leave it running.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; without it the first free from 4600 on.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port to listen on; without it the first free from 4600 on."
+        ),
     ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, help="Invocations of a function at a time; more wait.")

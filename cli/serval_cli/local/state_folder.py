@@ -24,6 +24,16 @@ class StateInUse(CommandFailed):
         super().__init__(f"another `serval local` command is at work in {folder}; wait for it")
 
 
+class RecordDamaged(CommandFailed):
+    """Nobody can tell any more what an earlier ``up`` started."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        super().__init__(
+            f"{file} is not what `serval local up` wrote ({problem}): end what still runs of the "
+            "stage by its process id, and remove the file"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What ``up`` started; it outlives the command."""
@@ -97,6 +107,8 @@ class StateFolder:
             return Record.from_json(self._record.read_text())
         except FileNotFoundError:
             return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordDamaged(self._record, f"{type(error).__name__}: {error}") from None
 
     def write(self, record: Record) -> None:
         """Remember what is started."""

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from serval_cli.local.process_group import ProcessGroup
-from serval_cli.local.state_folder import CHECKOUT, Record, StateFolder, StateInUse
+from serval_cli.local.state_folder import (
+    CHECKOUT,
+    Record,
+    RecordDamaged,
+    StateFolder,
+    StateInUse,
+)
 
 
 def test_the_folder_is_in_the_checkout_unless_the_environment_names_one() -> None:
@@ -23,6 +29,13 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     record = Record("http://127.0.0.1:4600", (ProcessGroup("server", 7, "long ago"),), {"a": "b"})
     folder.write(record)
     assert folder.read() == record
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"endpoint": "", "processes": [1]}'])
+def test_a_damaged_record_is_named_with_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "platform.json").write_text(text)
+    with pytest.raises(RecordDamaged, match=r"platform\.json is not what `serval local up` wrote"):
+        StateFolder(tmp_path).read()
 
 
 def test_only_the_owner_reads_the_key(tmp_path: Path) -> None:

@@ -107,3 +107,11 @@ def test_an_unexpected_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(main, "program", lambda: Failing(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main.main()
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "65536"])
+def test_a_port_that_no_machine_has_is_a_wrong_command_line(port: str, tmp_path: Path) -> None:
+    ended = serval("local", "up", "--port", port, SERVAL_STATE=str(tmp_path))
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
