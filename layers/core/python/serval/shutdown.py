@@ -6,12 +6,13 @@ asks for no events is one; its thread waits for a first event that never comes.
 Specification: "Lambda Extensions API" and "Lambda execution environment lifecycle".
 """
 
-import http.client
 import json
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+
+from serval.connections import Connection
 
 
 def on_shutdown(runtime_api: str, act: Callable[[], object]) -> None:
@@ -29,19 +30,25 @@ def on_shutdown(runtime_api: str, act: Callable[[], object]) -> None:
 
 def register_extension(runtime_api: str) -> str:
     """Register an internal extension without events; gives its identifier."""
-    connection = http.client.HTTPConnection(runtime_api)
-    headers = {"Lambda-Extension-Name": "serval", "Content-Type": "application/json"}
-    connection.request(
-        "POST", "/2020-01-01/extension/register", json.dumps({"events": []}), headers
-    )
-    response = connection.getresponse()
-    response.read()
-    return response.headers["Lambda-Extension-Identifier"]
+    headers = {
+        "Host": runtime_api,
+        "Lambda-Extension-Name": "serval",
+        "Content-Type": "application/json",
+    }
+    body = json.dumps({"events": []}).encode()
+    connection = connection_to(runtime_api)
+    answer = connection.request("POST", "/2020-01-01/extension/register", headers, body)
+    connection.close()
+    return answer.headers["lambda-extension-identifier"]
 
 
 def wait(runtime_api: str, extension: str) -> None:
     """Say that the extension is ready, and wait."""
-    connection = http.client.HTTPConnection(runtime_api)
-    headers = {"Lambda-Extension-Identifier": extension}
-    connection.request("GET", "/2020-01-01/extension/event/next", headers=headers)
-    connection.getresponse().read()
+    headers = {"Host": runtime_api, "Lambda-Extension-Identifier": extension}
+    connection_to(runtime_api).request("GET", "/2020-01-01/extension/event/next", headers)
+
+
+def connection_to(runtime_api: str) -> Connection:
+    """Give a connection to the address that Lambda names."""
+    host, _, port = runtime_api.partition(":")
+    return Connection(host, int(port or 80))

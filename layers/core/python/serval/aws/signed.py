@@ -8,18 +8,18 @@ Specification: AWS Signature Version 4 for API requests, "Create a signed AWS AP
 
 import hashlib
 import hmac
-import http.client
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from serval.connections import Answer, BrokenAnswer, Connection, tls_context
 from serval.settings import Credentials
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 5.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
-TRANSIENT = (OSError, http.client.HTTPException)
+TRANSIENT = (OSError, BrokenAnswer)
 
 
 class AwsUnavailable(Exception):
@@ -84,7 +84,15 @@ class SignedClient:
     credentials: Credentials
     endpoint_url: str
     sleep: Callable[[float], None] = time.sleep
-    _connection: http.client.HTTPConnection | None = field(default=None)
+    _connection: Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        url = urlsplit(self.endpoint_url)
+        tls = url.scheme == "https"
+        port = url.port or (443 if tls else 80)
+        self._connection = Connection(url.hostname or "", port, tls, TIMEOUT_SECONDS)
+        if tls:
+            tls_context()  # Now, while Lambda starts the environment, and not in a request.
 
     def request(
         self,
@@ -93,7 +101,7 @@ class SignedClient:
         headers: Mapping[str, str],
         body: bytes = b"",
         query: str = "",
-    ) -> http.client.HTTPResponse:
+    ) -> Answer:
         """Send a request and give the answer, its body unread; retried when that may help.
 
         ``query`` is URL-encoded, its parameters in the order of their names.
@@ -125,13 +133,8 @@ class SignedClient:
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: str
-    ) -> http.client.HTTPResponse:
+    ) -> Answer:
         url = urlsplit(self.endpoint_url)
-        if self._connection is None:
-            kind = (
-                http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-            )
-            self._connection = kind(url.netloc, timeout=TIMEOUT_SECONDS)
         path = url.path.rstrip("/") + path
         signed = signature_headers(
             self.credentials,
@@ -146,11 +149,8 @@ class SignedClient:
             query=query,
         )
         target = f"{path}?{query}" if query else path
-        self._connection.request(method, target, body or None, signed)
-        return self._connection.getresponse()
+        return self._connection.request(method, target, signed, body)
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection.close()
