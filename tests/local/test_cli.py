@@ -32,6 +32,8 @@ def start(stage: LocalStage, *words: str, **environment: str) -> subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
@@ -189,7 +191,7 @@ def test_an_answer_is_shown_with_its_timings(stage: LocalStage) -> None:
         (["infer", "Ab/sent", "-"], FLOWER, "is no model name"),
         (["infer", "iris", "-", "--api-key", "srv_no"], FLOWER, "401 Unauthorized"),
         (["describe", "absent"], "", "model 'absent' is not registered: `serval models`"),
-        (["invoke", "absent", "-"], "{}", "has no function 'absent': it has describe, infer"),
+        (["invoke", "absent", "-"], "{}", "has no function 'absent': it has claim, "),
         (["keys", "revoke", "absent"], "", "no API key has the id 'absent'"),
         (["keys", "create", "x", "--model", "No Name"], "", "is no model name"),
         (["keys", "create", " "], "", "a name that says who will use it expected"),
