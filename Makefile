@@ -99,8 +99,9 @@ demo: setup layers-local models  ## the main job on the embedded platform, from 
 	@$(BIN)/python -m serval_cli.demo
 
 .PHONY: bench
-bench: setup layers models  ## benchmarks; each prints its own table
+bench: setup layers models build/environments/lambda-client/.stamp build/environments/clients/.stamp  ## benchmarks; each prints its own table
 	@$(BIN)/python -m benchmarks.infer
+	@$(BIN)/python -m benchmarks.cold_start
 	@$(BIN)/python -m benchmarks.forms
 	@$(BIN)/python -m benchmarks.http
 	@$(BIN)/python -m benchmarks.rollout_policy

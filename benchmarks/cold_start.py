@@ -4,7 +4,9 @@ Run as ``python -m benchmarks.cold_start``. ``awslambdaric`` runs functions over
 of Lambda's Runtime API, from the layers built for this machine, byte-code and page cache present.
 *Bare* has its model file hard-wired and imports numpy and ONNX Runtime alone; *Serval* reads key,
 route, version and artifact from the embedded emulator. KServe's model server answers the same
-requests over HTTP, if its environment is there (``make test`` makes it).
+requests over HTTP, if its environment is there (``make bench`` makes it). *Read* is what the
+emulator takes to hand the same files to a client that drops them: a machine with one file of its
+own, as bare and KServe have it here, does not pay that.
 
 Rounds alternate, medians are printed. It says nothing of Lambda's own share of a cold start:
 compare the figures of one run with one another.
@@ -13,12 +15,14 @@ compare the figures of one run with one another.
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import onnx
@@ -31,14 +35,16 @@ from benchmarks.graphs import encoder
 from benchmarks.infer import once
 from benchmarks.opening import MEMORY_MIB, PUBLISHED
 from benchmarks.starts import KSERVE_PYTHON, Running, bare, kserve, serval
+from serval.connections import Connection
 from serval.cpu import cpu_class
 from serval.optimisation.forms import PORTABLE, make_forms
-from tests.fakes.emulator import Emulator, emulator
+from serval.storage import version_prefix
+from tests.fakes.emulator import BUCKET, Emulator, emulator
 
 ROUNDS, WARM_ROUNDS, CALLS = 11, 7, 300
 IRIS = Path(__file__).parents[1] / "models" / "iris" / PUBLISHED
 TOKENS = 8
-BARE, SERVAL, KSERVE = "bare", "Serval", "KServe"
+BARE, READ, SERVAL, KSERVE = "bare", "read", "Serval", "KServe"
 MOST_OVER_BARE = 1.5
 MOST_OVERHEAD_US = 300.0
 LEAST_FASTER_START, LEAST_LESS_OVERHEAD = 5.0, 3.0
@@ -74,13 +80,30 @@ def case(
         record, model_file = replace(record, forms=(wanted,)), folder / wanted.artifact
     aws.publish(record, folder)
     key, _ = aws.keys.create("benchmark", [name])
+    paths = [file.path for file in record.forms[0].files] if form else record.artifact_files
     starts: Starts = {
         BARE: partial(bare, model_file, body),
+        READ: partial(reading, aws, [version_prefix(name, record.version) + p for p in paths]),
         SERVAL: partial(serval, aws.settings, name, key, body),
     }
     if KSERVE_PYTHON.exists() and form is None:
         starts[KSERVE] = partial(kserve, model_file, body)
     return Case(title, starts)
+
+
+@contextmanager
+def reading(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
+    """Read objects and drop what they hold."""
+    url = urlsplit(aws.url)
+    connection = Connection(str(url.hostname), int(url.port or 80))
+    started = time.perf_counter()
+    for key in keys:
+        answer = connection.request("GET", f"/{BUCKET}/{key}", {"host": url.netloc})
+        while answer.read(1 << 20):
+            pass
+    took = time.perf_counter() - started
+    connection.close()
+    yield Running(took, lambda: took)
 
 
 @contextmanager
@@ -108,6 +131,7 @@ def first_answers(starts: Starts) -> dict[str, float]:
 
 def warm(starts: Starts) -> dict[str, float]:
     """Give each contender's median seconds of a warm request."""
+    starts = {name: start for name, start in starts.items() if name != READ}
     samples: dict[str, list[float]] = {name: [] for name in starts}
     with ExitStack() as stack:
         processes = {name: stack.enter_context(start()) for name, start in starts.items()}
@@ -131,11 +155,11 @@ def bare_run() -> float:
 def start_table(started: dict[str, dict[str, float]]) -> Table:
     """Write the starts."""
     table = Table(title="spawn to first answer, ms")
-    for column in ("model", BARE, SERVAL, "/ bare", KSERVE, "/ Serval"):
+    for column in ("model", BARE, READ, SERVAL, "/ bare", "/ (bare + read)", KSERVE, "/ Serval"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for title, took in started.items():
-        row = [f"{took[BARE] * 1e3:.0f}", f"{took[SERVAL] * 1e3:.0f}"]
-        row.append(f"{took[SERVAL] / took[BARE]:.2f}x")
+        row = [f"{took[name] * 1e3:.0f}" for name in (BARE, READ, SERVAL)]
+        row += [f"{took[SERVAL] / floor:.2f}x" for floor in (took[BARE], took[BARE] + took[READ])]
         if KSERVE in took:
             row += [f"{took[KSERVE] * 1e3:.0f}", f"{took[KSERVE] / took[SERVAL]:.1f}x"]
         table.add_row(title, *row)
