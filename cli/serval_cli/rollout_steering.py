@@ -47,13 +47,14 @@ def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollo
     canary = next((found for found in running(control, model) if found.step == "canary"), None)
     if canary is not None and version in (None, route.stable):
         return abort(control, canary)
-    target = version or stable_before(route, control.registry.rollouts(model))
-    if target is None:
+    if version is None:
+        version = stable_before(route, control.registry.rollouts(model))
+    if version is None:
         raise CommandFailed(
             f"no version of {model} was stable before version {route.stable}: "
             f"`serval versions {model}` lists the versions, --to goes to any of them"
         )
-    return expect(control.go_to(model, target, REASON), "promoted")
+    return expect(control.go_to(model, version, REASON), "promoted")
 
 
 def find_running(control: RolloutControl, model: str, rollout: str | None = None) -> Rollout:

@@ -222,6 +222,7 @@ def test_a_rollback_goes_to_any_version(user: CommandLine, model: RollingModel) 
         (["promote", MODEL], "no rollout of iris is running"),
         (["promote", "absent"], "model 'absent' is not registered"),
         (["rollback", MODEL], "no version of iris was stable before version 1: `serval versions"),
+        (["rollback", MODEL, "--to", ""], "model 'iris' has no version ''"),
         (["rollback", "absent"], "model 'absent' is not registered"),
         (["rollback", "absent", "--to", "1"], "model 'absent' is not registered"),
         (["rollback", MODEL, "--to", "9"], "no version '9': `serval versions iris` lists those"),
