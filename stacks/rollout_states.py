@@ -80,12 +80,14 @@ class RolloutStates(Construct):
         self.first = self._claim().next(self._claimed())
 
     def _claim(self) -> LambdaInvoke:
-        """Claim the upload; without a claim there is no telling which rollout has failed."""
+        """Claim the upload; when that fails, the event tells which rollout it may have begun."""
         task = self._call(
             "Claim", "claim", {"event": JsonPath.object_at("$"), "owner": JsonPath.execution_id}
         )
         repeat(task, tries=4)
-        return caught(task, self._conclude("Fail to claim", ERROR))
+        return caught(
+            task, self._conclude("Fail to claim", {"event": JsonPath.object_at("$")} | ERROR)
+        )
 
     def _claimed(self) -> Choice:
         """Go through the steps, backwards here: each state is told what follows."""

@@ -133,6 +133,9 @@ class Execution:
 
     def _conclude(self, **ending: Any) -> Outcome:
         conclude = self.stage.conclusion.conclude
-        verdict = self._step("conclude", conclude, {**self.rollout, **ending})
+        created = {"key": self.event.key, "version-id": self.event.version_id}
+        detail = {"bucket": {"name": self.event.bucket}, "object": created}
+        begun = self.rollout or {"event": {"detail": detail}}
+        verdict = self._step("conclude", conclude, {**begun, **ending})
         known = self.stage.registry.rollout_records.get(tuple(self.rollout.values()))
         return Outcome(verdict["status"], verdict["reason"], known.version if known else None)

@@ -215,8 +215,7 @@ def test_conclude_that_keeps_dying_is_tried_eight_times(tmp_path: Path):
     assert stage.registry.rollout_records["scaling", "u2"].status == "running"
 
 
-def test_claim_that_keeps_dying_leaves_the_record_as_it_is(tmp_path: Path):
-    """Nobody knows whose rollout it was; `serval rollout abort` ends it."""
+def test_claim_that_keeps_dying_refuses_the_rollout_that_it_began(tmp_path: Path):
     stage = Stage(tmp_path)
     event = second_version(stage)
     stage.crashes.whenever = "read"
@@ -225,7 +224,6 @@ def test_claim_that_keeps_dying_leaves_the_record_as_it_is(tmp_path: Path):
 
     stage.crashes.whenever = None
     left = stage.registry.rollout_records["scaling", "u2"]
-    assert (left.status, left.step) == ("running", "claimed")
+    assert (left.status, left.step) == ("refused", "ended")
     assert stage.registry.routes["scaling"].stable == "1"
-    assert stage.control.abort(left, "aborted by hand").status == "rolled back"
     assert stage.roll_out(stage.upload("scaling", "u3", GOOD), "again").version == "2"

@@ -88,8 +88,12 @@ def test_a_failure_is_concluded_with_what_is_known_of_it(
     done = walk(prod, **{step: StepFailed(error, "signal: killed")})
     called = [name for name, _ in done.calls]
     assert called == [*STEPS[: STEPS.index(step) + 1], "conclude"]
-    known = {} if step == "claim" else ROLLOUT
-    assert done.calls[-1][1] == known | {"error": {"Error": error, "Cause": "signal: killed"}}
+    concluded = done.calls[-1][1]
+    assert concluded["error"] == {"Error": error, "Cause": "signal: killed"}
+    if step == "claim":
+        assert concluded["event"]["detail"]["object"]["key"].endswith("manifest.json")
+    else:
+        assert concluded == ROLLOUT | {"error": concluded["error"]}
     assert done.visited[-1] == "Done"
 
 

@@ -1,6 +1,7 @@
 """The end of rollouts that a step refused, or that failed at a step."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,20 @@ def test_a_verdict_stays():
     assert conclude(model, canary, reasons=["late"])["status"] == "superseded"
     assert seen(model.route) == ("1", "3", 10)
     assert conclude(model, newer, reasons=["x"]) == conclude(model, newer, reasons=["y"])
+
+
+@pytest.mark.parametrize(("step", "status"), [("claimed", "refused"), ("verifying", "running")])
+def test_a_claim_that_failed_ends_the_rollout_that_it_began_and_no_other(step: str, status: str):
+    model = RollingModel()
+    upload = model.claim().rollout
+    model.registry.rollout_records[MODEL, upload] = replace(model.record(upload), step=step)
+    created = {
+        "bucket": {"name": "b"},
+        "object": {"key": f"incoming/{MODEL}/{upload}/manifest.json"},
+    }
+    error = lambda_error("Crash", "killed")
+    conclude(model, event={"detail": created}, error=error)
+    assert model.record(upload).status == status
 
 
 def test_without_a_rollout_there_is_nothing_to_end():

@@ -84,10 +84,10 @@ class Claiming:
         It has the upload's id, unless an earlier manifest of the same upload has taken that.
         """
         registry = self.control.registry
-        rollout_id = incoming.upload or f"model.onnx-{claimed[:12]}"
+        rollout_id, another_id = rollout_ids(incoming, claimed)
         known = registry.rollout(incoming.model, rollout_id)
         if known is not None and known.created != since:
-            rollout_id += f".{claimed[:12]}"
+            rollout_id = another_id
             known = registry.rollout(incoming.model, rollout_id)
         if known is not None:
             return known
@@ -99,3 +99,9 @@ class Claiming:
             updated=timestamp(self.control.clock()),
         )
         return self.control.note(begun)
+
+
+def rollout_ids(incoming: Incoming, claimed: str) -> tuple[str, str]:
+    """Give the id of an upload's rollout, and the one that it has if that is taken."""
+    rollout_id = incoming.upload or f"model.onnx-{claimed[:12]}"
+    return rollout_id, f"{rollout_id}.{claimed[:12]}"

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from serval.registry import ModelRegistry
+from serval.object_created import ObjectCreated, claim_id
+from serval.registry import ModelRegistry, Rollout
+from serval.rollouts.claiming import rollout_ids
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.failures import failure_in_words
+from serval.storage import parse_key
 
 
 class Verdict(TypedDict):
@@ -32,10 +35,10 @@ class Conclusion:
         Parameters
         ----------
         event
-            ``model`` and ``rollout`` if they are known, and ``reasons`` or the ``error`` caught.
+            ``model`` and ``rollout`` if they are known, else the ``event`` that began it all; and
+            ``reasons`` or the ``error`` caught.
         """
-        model, rollout_id = event.get("model"), event.get("rollout")
-        known = self.registry.rollout(model, rollout_id) if model and rollout_id else None
+        known = self._known(event)
         reason = reason_of(event, known.step if known else "claimed")
         if known is None:
             return {"status": "refused", "reason": reason}
@@ -43,6 +46,23 @@ class Conclusion:
         if not rollout.ended:
             rollout = self.control.refuse(rollout, reason)
         return {"status": rollout.status, "reason": rollout.reason}
+
+    def _known(self, event: Mapping[str, Any]) -> Rollout | None:
+        if "rollout" in event:
+            return self.registry.rollout(event["model"], event["rollout"])
+        return self._claimed(ObjectCreated.from_event(event["event"])) if "event" in event else None
+
+    def _claimed(self, created: ObjectCreated) -> Rollout | None:
+        """Find the rollout that ``claim`` began for an object, and got no further with."""
+        incoming = parse_key(created.key)
+        if incoming is None:
+            return None
+        claimed = claim_id(created.bucket, created.key, created.version_id or "")
+        for rollout_id in rollout_ids(incoming, claimed):
+            known = self.registry.rollout(incoming.model, rollout_id)
+            if known is not None and known.step == "claimed" and not known.ended:
+                return known
+        return None
 
 
 def reason_of(event: Mapping[str, Any], step: str) -> str:
