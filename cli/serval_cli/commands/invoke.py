@@ -23,7 +23,7 @@ app = new_app()
 @app.command()
 def invoke(
     function: Annotated[
-        str, typer.Argument(metavar="FUNCTION", help="As 'describe', 'register' or 'infer'.")
+        str, typer.Argument(metavar="FUNCTION", help="As 'infer', 'describe' or 'verify'.")
     ],
     event: Annotated[
         Path, typer.Argument(metavar="EVENT", help="File with the event; '-' is standard input.")
