@@ -14,6 +14,16 @@ StageOption = Annotated[
         help="Stage to work on; without it the local one if it runs, else 'prod'.",
     ),
 ]
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        envvar="SERVAL_API_KEY",
+        metavar="KEY",
+        show_default=False,
+        help="API key; the local stage has one of its own.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
 ]

@@ -263,3 +263,12 @@ def wait_until_it_reads(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write(" " * 1_000_000)  # more than a pipe holds: it returns when it is read
     process.stdin.flush()
+
+
+@pytest.mark.parametrize("event", ["infer", "describe_model", "describe_health"])
+def test_recorded_events_replay_with_the_stages_own_key(
+    stage: LocalStage, published_models: None, event: str
+) -> None:
+    function = event.split("_")[0]
+    answered = json.loads(stage.serval("invoke", function, f"events/{event}.json", "--json"))
+    assert answered["response"]["statusCode"] == 200, answered

@@ -11,7 +11,7 @@ from serval_cli.failures import CommandFailed
 from serval_cli.inference_api import InferenceApi
 from serval_cli.inference_request import build_request, is_request
 from serval_cli.json_files import read_json
-from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, show
 from serval_cli.stages import find_stage
 
@@ -26,16 +26,7 @@ def infer(
         str | None,
         typer.Option("--version", metavar="N", help="A version, instead of what the route gives."),
     ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            "--api-key",
-            envvar="SERVAL_API_KEY",
-            metavar="KEY",
-            show_default=False,
-            help="API key; the local stage has one of its own.",
-        ),
-    ] = None,
+    api_key: ApiKeyOption = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:

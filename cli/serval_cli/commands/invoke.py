@@ -11,11 +11,13 @@ import typer
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json
-from serval_cli.options import JsonOption, StageOption, new_app
+from serval_cli.options import ApiKeyOption, JsonOption, StageOption, new_app
 from serval_cli.output import show
 from serval_cli.stages import find_stage
 
 LONGEST_RUN_SECONDS = 900
+EXAMPLE_KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
+"""Stands in events/ where a caller's API key was; it is no key anywhere."""
 
 app = new_app()
 
@@ -28,15 +30,16 @@ def invoke(
     event: Annotated[
         Path, typer.Argument(metavar="EVENT", help="File with the event; '-' is standard input.")
     ],
+    api_key: ApiKeyOption = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Invoke a function with an event from a file.
 
-    Shows its answer and the end of its log. Real events of every trigger are in events/. Exit
-    code 1 if the function fails.
+    Shows its answer and the end of its log. Real events of every trigger are in events/; the API
+    key in place of their example key is yours. Exit code 1 if the function fails.
     """
-    payload = read_json(event)
+    payload = json.dumps(read_json(event))
     found = find_stage(stage)
     functions = found.functions
     if function not in functions:
@@ -44,12 +47,14 @@ def invoke(
             f"stage {found.name!r} has no function {function!r}: "
             f"it has {', '.join(sorted(functions))}"
         )
+    if EXAMPLE_KEY in payload:
+        payload = payload.replace(EXAMPLE_KEY, found.api_key(api_key))
     # An invocation that is repeated unasked would run the function twice.
     client = found.client(
         "lambda", read_timeout=LONGEST_RUN_SECONDS + 10, retries={"total_max_attempts": 1}
     )
     answer = client.invoke(
-        FunctionName=functions[function], Payload=json.dumps(payload).encode(), LogType="Tail"
+        FunctionName=functions[function], Payload=payload.encode(), LogType="Tail"
     )
     result = invocation(function, answer)
     show(result, views.invocation, as_json=as_json)
