@@ -226,11 +226,6 @@ def test_a_key_for_a_model_that_is_not_there_yet_says_so(stage: LocalStage) -> N
     assert done.stdout.startswith("srv_")
 
 
-def test_a_function_answers_a_captured_event(stage: LocalStage) -> None:
-    invoked = succeeded(stage, "invoke", "describe", "events/describe_health.json")
-    assert (invoked["error"], invoked["response"]["statusCode"]) == (None, 401)
-
-
 def test_a_function_that_fails_ends_with_1_and_its_trace(stage: LocalStage) -> None:
     done = run(stage, "invoke", "describe", "-", "--json", typed='"no event"')
     assert done.returncode == 1
