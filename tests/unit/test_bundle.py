@@ -38,7 +38,11 @@ def test_a_name_is_enough():
     assert bundle.artifact == "model.onnx"
     assert bundle.compute.target == "lambda"
     assert bundle.rollout.steps_percent == (10, 50)
-    assert bundle.to_json()["batching"] == {"max_batch_size": 32, "max_wait_ms": 20}
+    assert bundle.to_json()["batching"] == {
+        "max_batch_size": 32,
+        "max_wait_ms": 20,
+        "weight": 1,
+    }
 
 
 def test_the_json_form_reads_back_the_same():

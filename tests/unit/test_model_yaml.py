@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from serval.bundle import Bundle
 from serval.errors import BundleRefused
-from serval.model_yaml import LIMIT_BYTES, read_bundle
+from serval.model_yaml import read_bundle
+from serval.yaml_files import LIMIT_BYTES
 
 
 def reasons(text: bytes | str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ MODEL_YAML = "model.yaml"
 
 
 @dataclass(frozen=True)
-class _Matching:
+class Matching:
     """Texts that match a pattern, which the schema states and the error puts in words."""
 
     pattern: re.Pattern[str]
@@ -51,29 +51,31 @@ class _Matching:
 
 Name = Annotated[
     str,
-    _Matching(
+    Matching(
         MODEL_NAME,
         "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit"
         " (and not 'stats', which is a path of the protocol)",
     ),
 ]
 Cron = Annotated[
-    str, _Matching(re.compile(r"\S+( +\S+){5}"), "EventBridge's six fields, as '0 3 * * ? *'")
+    str, Matching(re.compile(r"\S+( +\S+){5}"), "EventBridge's six fields, as '0 3 * * ? *'")
 ]
 S3Address = Annotated[
     str,
-    _Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
+    Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a YAML file, which takes no key that it does not know."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
-class Compute(_Section):
+class Compute(Section):
     """What a model runs on."""
 
     target: Literal["lambda", "fleet"] = "lambda"
@@ -94,16 +96,65 @@ class Compute(_Section):
         return self
 
 
-class Batching(_Section):
+class Batching(Section):
     """How requests to a fleet, and records of a shard, are gathered into one run."""
 
     max_batch_size: Annotated[int, Field(ge=1, le=65536)] = 32
     """Rows on axis 0 of one run."""
     max_wait_ms: Annotated[int, Field(ge=0, le=60000)] = 20
     """How long a request may wait for company."""
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """The model's share of a busy fleet's time, against that of the fleet's other models."""
 
 
-class Rollout(_Section):
+class Requests(Section):
+    """What becomes of async requests of a fleet model."""
+
+    keep_days: Annotated[int, Field(ge=1, le=30)] = 7
+    """How long a request and its result are kept after it has finished."""
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts that may fail before a request is dead-lettered."""
+
+
+class Runtime(Section):
+    """What executes the artifact."""
+
+    kind: Literal["onnx", "http"] = "onnx"
+    """``onnx``: ONNX Runtime; ``http``: an inference server beside the worker, on a fleet."""
+    protocol: Literal["v2", "openai"] = "v2"
+    """What the server speaks: the Open Inference Protocol V2, or OpenAI's completions."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """Where it listens, on the worker's own machine."""
+    server: Literal["triton", "lmi", "neuron"] | None = None
+    """Container that runs beside the worker, from stacks/server_images.json."""
+    model: Annotated[str, Field(min_length=1)] | None = None
+    """Its name for the model; without it the bundle's."""
+
+
+class DeclaredTensor(Section):
+    """A tensor of an artifact that is no ONNX graph."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the tensor."""
+    datatype: Literal[
+        "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
+        "FP16", "FP32", "FP64", "BF16", "BYTES",
+    ]  # fmt: skip
+    """In the words of the Open Inference Protocol V2."""
+    shape: tuple[Annotated[int, Field(ge=-1)], ...]
+    """Extents, outermost first; -1 may vary."""
+
+
+class DeclaredSignature(Section):
+    """Inputs and outputs of an artifact that is no ONNX graph; a graph's are read from it."""
+
+    inputs: Annotated[tuple[DeclaredTensor, ...], Field(min_length=1)]
+    """What a request must have."""
+    outputs: Annotated[tuple[DeclaredTensor, ...], Field(min_length=1)]
+    """What a response has."""
+
+
+class Rollout(Section):
     """How a new version takes over."""
 
     steps_percent: Annotated[
@@ -134,7 +185,7 @@ class Rollout(_Section):
         return self
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """A batch job that starts by the clock."""
 
     name: Name
@@ -147,7 +198,7 @@ class Schedule(_Section):
     """Prefix to write to."""
 
 
-class Bundle(_Section):
+class Bundle(Section):
     """A model and how it is to be served. Only ``name`` is needed."""
 
     name: Name
@@ -157,7 +208,11 @@ class Bundle(_Section):
     artifact: BundlePath = "model.onnx"
     """The file that holds graph and weights; external-data files may lie beside it."""
     compute: Compute = Compute()
+    runtime: Runtime = Runtime()
+    signature: DeclaredSignature | None = None
+    """Only for a runtime of kind ``http``; an ONNX graph's is read from it."""
     batching: Batching = Batching()
+    requests: Requests = Requests()
     rollout: Rollout = Rollout()
     golden: BundlePath | None = None
     """Inference requests with expected outputs, one JSON object per line."""
@@ -165,6 +220,16 @@ class Bundle(_Section):
     """Largest difference from an expected output that is still right."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
     """Batch jobs that start by the clock; each exists from the next deploy on."""
+
+    @model_validator(mode="after")
+    def _fit_the_runtime(self) -> Self:
+        if self.runtime.kind == "onnx" and self.signature is not None:
+            raise ValueError("'signature' is read from the ONNX graph; it is for 'runtime: http'")
+        if self.runtime.kind == "http" and self.signature is None:
+            raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
+        if self.runtime.kind == "http" and self.compute.target != "fleet":
+            raise ValueError("'runtime: {kind: http}' needs 'compute: {target: fleet}'")
+        return self
 
     @model_validator(mode="after")
     def _name_schedules_apart(self) -> Self:

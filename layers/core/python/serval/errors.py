@@ -15,13 +15,17 @@
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
+    │   ├── RequestNotFound        no such async request, or none that the caller may see
     │   └── PathNotFound           no such route
+    ├── RequestConflict            the async request is not in a state for that
+    ├── RateLimited                the API key has used up what it may send in a minute
     ├── PayloadTooLarge            a request or a reply is over the limit
     ├── UnsupportedFeature         the protocol has it, Serval does not
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
     │   ├── RegistryUnavailable    the registry did not answer
     │   ├── StatisticsUnavailable  the metrics did not answer
+    │   ├── StillWaiting           a heavy request goes on after its caller's connection
     │   └── ModelTooLarge          the version does not fit this function's limits
     ├── InferenceFailed            the runtime failed on a valid request
     └── BundleRefused              a bundle cannot become a version
@@ -124,6 +128,14 @@ class ModelVersionNotFound(NotFound):
         self.model, self.version = model, version
 
 
+class RequestNotFound(NotFound):
+    """No such async request, or none that the caller may see."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"async request {shown(request_id)} does not exist, or is not yours")
+        self.request_id = request_id
+
+
 class PathNotFound(NotFound):
     """No such route."""
 
@@ -131,6 +143,25 @@ class PathNotFound(NotFound):
         remedy = f"there is {', '.join(nearest)}" if nearest else "`GET /openapi.json` lists all"
         super().__init__(f"no route {method} {path:.200}: {remedy}")
         self.method, self.path = method, path
+
+
+class RequestConflict(ServalError):
+    """The async request is not in a state for what was asked."""
+
+    def __init__(self, request_id: str, problem: str) -> None:
+        super().__init__(f"async request {shown(request_id)}: {problem}")
+        self.request_id, self.problem = request_id, problem
+
+
+class RateLimited(ServalError):
+    """The API key has used up what it may send in a minute."""
+
+    def __init__(self, limit: int, retry_seconds: int) -> None:
+        super().__init__(
+            f"the API key may submit {limit} async requests a minute and has: try again in "
+            f"{retry_seconds} s"
+        )
+        self.limit, self.retry_seconds = limit, retry_seconds
 
 
 class PayloadTooLarge(ServalError):
@@ -165,6 +196,17 @@ class RegistryUnavailable(Unavailable):
 
 class StatisticsUnavailable(Unavailable):
     """The metrics did not answer."""
+
+
+class StillWaiting(Unavailable):
+    """A heavy request goes on after its caller's connection."""
+
+    def __init__(self, model: str, request_id: str, waited_seconds: float) -> None:
+        super().__init__(
+            f"model {model!r} runs on a fleet and has not answered within {waited_seconds:.0f} s; "
+            f"the work goes on as async request {request_id!r}: GET /async/requests/{request_id}"
+        )
+        self.request_id = request_id
 
 
 class ModelTooLarge(Unavailable):

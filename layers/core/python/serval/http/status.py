@@ -16,13 +16,17 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.ModelOutOfScope: HTTPStatus.FORBIDDEN,
     errors.ModelNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelVersionNotFound: HTTPStatus.NOT_FOUND,
+    errors.RequestNotFound: HTTPStatus.NOT_FOUND,
     errors.PathNotFound: HTTPStatus.NOT_FOUND,
+    errors.RequestConflict: HTTPStatus.CONFLICT,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InferenceFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.UnsupportedFeature: HTTPStatus.NOT_IMPLEMENTED,
     errors.ArtifactUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RegistryUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StatisticsUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StillWaiting: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelTooLarge: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

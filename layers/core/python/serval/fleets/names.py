@@ -1,0 +1,45 @@
+"""Names of what a fleet has in an account: fixed, so that whoever knows the stage finds them.
+
+A queue's name holds at most 80 characters, so a long model name ends in a digest of itself.
+"""
+
+import hashlib
+
+QUEUE_NAME_LIMIT = 80
+DEAD = "-dead"
+DIGEST_CHARACTERS = 8
+
+
+def queue_name(stage: str, model: str) -> str:
+    """Name the queue of a fleet model."""
+    return _within(f"serval-{stage}-{model}", QUEUE_NAME_LIMIT - len(DEAD))
+
+
+def dead_letter_queue_name(stage: str, model: str) -> str:
+    """Name the dead-letter queue of a fleet model."""
+    return queue_name(stage, model) + DEAD
+
+
+def cluster_name(stage: str) -> str:
+    """Name the ECS cluster of a stage's spot fleets."""
+    return f"serval-{stage}"
+
+
+def service_name(stage: str, fleet: str) -> str:
+    """Name the ECS service of a spot fleet, and the endpoint of a SageMaker one."""
+    return f"serval-{stage}-{fleet}"
+
+
+endpoint_name = service_name
+
+
+def capacity_provider_name(stage: str, fleet: str, capacity: str) -> str:
+    """Name a spot fleet's capacity provider: ``spot`` or ``on-demand``."""
+    return f"serval-{stage}-{fleet}-{capacity}"
+
+
+def _within(name: str, limit: int) -> str:
+    if len(name) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST_CHARACTERS]
+    return f"{name[: limit - DIGEST_CHARACTERS - 1]}-{digest}"

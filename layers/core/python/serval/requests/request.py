@@ -1,0 +1,118 @@
+"""One async request, as its row in the requests table holds it."""
+
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from serval.clock import timestamp
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+OPEN: tuple[Status, ...] = ("queued", "running")
+SHARDS = 8
+"""Parts of the index of open requests; a partition of DynamoDB takes 1,000 writes a second."""
+INLINE_BYTES = 8_192
+"""Bodies up to this lie in the row; DynamoDB bills each write of a row by its size (decision 5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsyncRequest:
+    """One heavy inference; all times are UTC, ISO 8601, so that text order is time order."""
+
+    id: str
+    model: str
+    fleet: str
+    status: Status = "queued"
+    created: str
+    updated: str
+    revision: int = 0
+    """Grows by one with every change; writes are conditional on it."""
+    body_hash: str
+    """sha256 (hex) of everything that was asked: the same id with another body is a conflict."""
+
+    wanted: str | None = None
+    """Version asked for by number; None: the route decides when the work begins."""
+    affinity: str = ""
+    """What fixes the track of the request in a rollout; empty: its id."""
+    payload: bytes | None = None
+    """The inference request, if it is small; else it lies under ``payload_key``."""
+    payload_key: str | None = None
+    """Key in the data bucket."""
+    payload_bytes: int = 0
+    header_length: int | None = None
+    """``Inference-Header-Content-Length`` of the inference request; None: JSON alone."""
+    keep_days: int = 7
+    """How long it is kept after it has finished."""
+    max_attempts: int = 3
+    """Attempts that may fail before it is dead-lettered."""
+
+    attempt: int = 0
+    """Number of the newest attempt, never given twice; it names the result's key."""
+    attempts: int = 0
+    """Attempts that count: those that a reclaimed machine gave back do not."""
+    alone: bool = False
+    """It was part of a run that crashed or failed, so it shares none any more."""
+    runner: str | None = None
+    """The worker, or the SageMaker inference id, that runs it."""
+    lease_until: str | None = None
+    """Until when its runner is taken to be alive."""
+    cancel_requested: bool = False
+    """Its caller wants no result; honoured at the next boundary of its runner."""
+
+    version: str | None = None
+    """Version that ran it, or runs it."""
+    started: str | None = None
+    """Begin of the newest attempt."""
+    finished: str | None = None
+    error: str | None = None
+    """Why it failed, or why its last attempt did."""
+    response_key: str | None = None
+    """Key in the data bucket."""
+    response_bytes: int = 0
+    response_header_length: int | None = None
+    """``Inference-Header-Content-Length`` of the result; None: JSON alone."""
+
+    submitter: str | None = None
+    """Hash of the API key that submitted it; None where the gateway authenticates."""
+    callback_url: str | None = None
+    callback_sent: str | None = None
+    """When the callback was accepted by its receiver."""
+
+    @property
+    def open(self) -> bool:
+        """Tell whether there is still work to do."""
+        return self.status in OPEN
+
+    @property
+    def shard(self) -> int:
+        """Give its part of the index of open requests."""
+        return zlib.crc32(self.id.encode()) % SHARDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """What the index knows of an open request; it may lag a second behind the row."""
+
+    id: str
+    model: str
+    fleet: str
+    status: Status
+    created: str
+    updated: str
+    lease_until: str | None = None
+
+
+def new_request_id(moment: datetime) -> str:
+    """Make an id that sorts by time and cannot be guessed: its second, and 96 random bits."""
+    return f"{timestamp(moment)[:19].replace('-', '').replace(':', '')}-{secrets.token_hex(12)}"
+
+
+def request_key(request_id: str) -> str:
+    """Give the data bucket's key of an inference request that does not fit the row."""
+    return f"async/{request_id}/request"
+
+
+def response_key(request_id: str, attempt: int) -> str:
+    """Give the data bucket's key of an attempt's result: no two attempts write to one key."""
+    return f"async/{request_id}/{attempt}/response"

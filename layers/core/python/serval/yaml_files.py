@@ -1,0 +1,117 @@
+"""Read YAML files: from strangers' text into a ``Section``, or every mistake in words."""
+
+import difflib
+import json
+import re
+from collections.abc import Hashable
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from serval.bundle import Section
+from serval.errors import BundleRefused
+
+LIMIT_BYTES = 65_536
+IN_THE_TEXT = re.compile(r' in "<(byte|unicode) string>",')
+"""PyYAML's name of the file."""
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def read_section(text: bytes | str, file: str, section: type[SectionT]) -> SectionT:
+    """Parse and validate a file; ``file`` is its name in messages.
+
+    Raises
+    ------
+    BundleRefused
+        With every mistake found: the key, its value and what was expected.
+    """
+    value = _plain_value(text, file)
+    if not isinstance(value, dict):
+        raise BundleRefused([f"{file}: keys and values expected, as 'name: iris'"])
+    try:
+        # By way of JSON, where a list is the only sequence and strict mode knows it.
+        return section.model_validate_json(json.dumps(value, default=str))
+    except ValidationError as error:
+        reasons = [_reason(detail, file, section) for detail in error.errors()]
+        raise BundleRefused(reasons) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML: no aliases (they can grow without bound), no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError("aliases ('*name') are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError("a key is plain text", key.start_mark)
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    f"key {key.value!r} is there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 takes 1e-4 for text; people mean the number.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+"), list("-+0123456789")
+)
+
+
+def _plain_value(text: bytes | str, file: str) -> Any:
+    if len(text) > LIMIT_BYTES:
+        raise BundleRefused([f"{file}: {len(text)} bytes, at most {LIMIT_BYTES} allowed"])
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        said = IN_THE_TEXT.sub(" at", " ".join(str(error).split()))
+        raise BundleRefused([f"{file} is not YAML: {said}"]) from None
+    except RecursionError:
+        raise BundleRefused([f"{file} is not usable: nested too deeply"]) from None
+
+
+def _reason(detail: ErrorDetails, file: str, section: type[BaseModel]) -> str:
+    """Say what is wrong with which key, which value it has and what was expected."""
+    place = ".".join(str(part) for part in detail["loc"])
+    where = f"{file}: {place}" if place else file
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(detail["loc"], file, section)
+    if detail["type"] == "missing":
+        return f"{where} is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    if isinstance(detail["input"], dict):
+        return f"{where}: {message}"
+    return f"{where}: {json.dumps(detail['input'])} given: {message}"
+
+
+def _unknown_key(location: tuple[int | str, ...], file: str, section: type[BaseModel]) -> str:
+    above, key = location[:-1], str(location[-1])
+    known = _keys_at(above, section)
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
+    where = f" in {'.'.join(map(str, above))!r}" if above else ""
+    return f"{file}: unknown key {key!r}{where}; {hint}"
+
+
+def _keys_at(location: tuple[int | str, ...], section: type[BaseModel]) -> list[str]:
+    for part in location:
+        if isinstance(part, str):
+            section = _section_in(section.model_fields[part].annotation) or section
+    return list(section.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the section that a field holds, alone or in a sequence."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_section_in(argument) for argument in get_args(annotation))
+    return next((section for section in found if section is not None), None)

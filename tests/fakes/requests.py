@@ -1,0 +1,175 @@
+"""The requests table, the queues, the data bucket and the fleets' rows, in memory."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+
+from serval.clock import timestamp
+from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.fleets.state import Capacity, FleetState, WorkerState
+from serval.requests.ports import StoredPayload
+from serval.requests.request import AsyncRequest, OpenRequest
+
+START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
+GPU = DeployedFleet(
+    name="gpu", kind="spot", accelerator="nvidia", maximum=4, models=("textgen", "resnet")
+)
+MANAGED = DeployedFleet(name="managed", kind="sagemaker", maximum=2, models=("vision",))
+FLEETS = Fleets({"gpu": GPU, "managed": MANAGED})
+
+
+@dataclass
+class TickingClock:
+    """Shows a second more at each look, and what a test adds."""
+
+    now: datetime = START
+    step: timedelta = timedelta(seconds=1)
+
+    def __call__(self) -> datetime:
+        self.now += self.step
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class InMemoryRequests:
+    """``RequestStore`` with DynamoDB's conditions."""
+
+    rows: dict[str, AsyncRequest] = field(default_factory=dict)
+    rival: AsyncRequest | None = None
+    """Another writer's row, which lands just before the next ``save``."""
+
+    def create(self, request: AsyncRequest) -> bool:
+        if request.id in self.rows:
+            return False
+        self.rows[request.id] = request
+        return True
+
+    def find(self, request_id: str) -> AsyncRequest | None:
+        return self.rows.get(request_id)
+
+    def find_all(self, request_ids: Sequence[str]) -> Mapping[str, AsyncRequest]:
+        return {one: self.rows[one] for one in request_ids if one in self.rows}
+
+    def save(self, before: AsyncRequest, after: AsyncRequest) -> bool:
+        if self.rival is not None:
+            self.rows[self.rival.id], self.rival = self.rival, None
+        current = self.rows.get(before.id)
+        if current is None or current.revision != before.revision:
+            return False
+        self.rows[before.id] = replace(after, revision=before.revision + 1)
+        return True
+
+    def open(self) -> Iterator[OpenRequest]:
+        for row in list(self.rows.values()):
+            if row.open:
+                yield OpenRequest(
+                    id=row.id,
+                    model=row.model,
+                    fleet=row.fleet,
+                    status=row.status,
+                    created=row.created,
+                    updated=row.updated,
+                    lease_until=row.lease_until,
+                )
+
+    def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
+        mine = [replace(row, payload=None) for row in self.rows.values() if row.model == model]
+        return sorted(mine, key=lambda row: (row.created, row.id), reverse=True)[:limit]
+
+
+@dataclass
+class InMemoryQueue:
+    """``RequestQueue``: what was sent, by model."""
+
+    sent: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    failing: BaseException | None = None
+    """Raised instead of sending."""
+
+    def send(self, model: str, request_id: str) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.sent[model].append(request_id)
+
+    def send_all(self, model: str, request_ids: Sequence[str]) -> None:
+        for request_id in request_ids:
+            self.send(model, request_id)
+
+
+@dataclass
+class InMemoryPayloads:
+    """``Payloads`` with the objects as bytes."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, key: str, body: bytes) -> None:
+        self.objects[key] = bytes(body)
+
+    def get(self, key: str) -> bytes | None:
+        return self.objects.get(key)
+
+    def find(self, key: str) -> StoredPayload | None:
+        if key not in self.objects:
+            return None
+        return StoredPayload(len(self.objects[key]), md5(self.objects[key]).hexdigest())
+
+    def presign_read(self, key: str, header_length: int | None) -> str:
+        return f"https://data/{key}?read&header={header_length}"
+
+    def presign_write(self, key: str, size_bytes: int) -> str:
+        return f"https://data/{key}?write&size={size_bytes}"
+
+
+@dataclass
+class InMemoryFleetStates:
+    """``FleetStates`` with DynamoDB's conditions."""
+
+    states: dict[str, FleetState] = field(default_factory=dict)
+    reported: dict[tuple[str, str], WorkerState] = field(default_factory=dict)
+
+    def find(self, fleet: str) -> FleetState:
+        return self.states.get(fleet, FleetState(fleet=fleet))
+
+    def save(self, before: FleetState, after: FleetState) -> bool:
+        if self.find(before.fleet).revision != before.revision:
+            return False
+        self.states[before.fleet] = replace(after, revision=before.revision + 1)
+        return True
+
+    def workers(self, fleet: str) -> Sequence[WorkerState]:
+        return [worker for (name, _), worker in self.reported.items() if name == fleet]
+
+    def report(self, worker: WorkerState) -> None:
+        self.reported[worker.fleet, worker.worker] = worker
+
+    def remove(self, fleet: str, worker: str) -> None:
+        self.reported.pop((fleet, worker), None)
+
+
+@dataclass
+class RecordedMachines:
+    """``Machines``: what was asked for, in order."""
+
+    asked: list[tuple[str, int, Capacity]] = field(default_factory=list)
+
+    def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
+        self.asked.append((fleet, machines, capacity))
+
+
+def async_request(request_id: str = "r1", **members: object) -> AsyncRequest:
+    """Give a queued request of model ``textgen``."""
+    plain = AsyncRequest(
+        id=request_id,
+        model="textgen",
+        fleet="gpu",
+        created=timestamp(START),
+        updated=timestamp(START),
+        body_hash="0" * 64,
+        payload=b'{"inputs": []}',
+        payload_bytes=14,
+    )
+    return replace(plain, **members)  # type: ignore[arg-type]
