@@ -75,7 +75,24 @@ def api_key_partition(key_hash: str) -> str:
     return f"KEY#{key_hash}"
 
 
+def fleet_partition(fleet: str) -> str:
+    """Give the partition key of a fleet's row and of the rows of its workers."""
+    return f"FLEET#{fleet}"
+
+
+def worker_sort_key(worker: str) -> str:
+    """Give the sort key of a fleet's worker."""
+    return f"{WORKER}{worker}"
+
+
+def rate_sort_key(minute: str) -> str:
+    """Give the sort key under an API key of what it has submitted in a minute."""
+    return f"RATE#{minute}"
+
+
 MODELS_PARTITION = "MODELS"
 META = "META"
 ROUTE = "ROUTE"
 API_KEY = "KEY"
+FLEET_STATE = "STATE"
+WORKER = "WORKER#"

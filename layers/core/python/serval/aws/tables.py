@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
+
+_deserializer = TypeDeserializer()
 
 
 def items(read: Callable[..., Mapping[str, Any]], **arguments: Any) -> Iterator[dict[str, Any]]:
@@ -25,3 +28,42 @@ def happened(write: Callable[..., Any], **arguments: Any) -> bool:
             return False
         raise
     return True
+
+
+def landed(write: Callable[..., Any], item: Mapping[str, Any], **arguments: Any) -> bool:
+    """Make a conditional write that leaves ``item``; False when its condition did not hold.
+
+    The SDK repeats a write whose answer was lost, and then the write's own first try breaks the
+    condition: a repeated write that finds the item as it would leave it has happened.
+    """
+    try:
+        write(**arguments, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        repeated = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+        return repeated and _found(error) == item
+    return True
+
+
+def _found(error: ClientError) -> dict[str, Any]:
+    response: Mapping[str, Any] = error.response
+    found = response.get("Item", {})
+    return {name: _deserializer.deserialize(value) for name, value in found.items()}
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the arguments of ``update_item`` that turn attributes into others, and no more."""
+    written = {name: after[name] for name in after if before.get(name) != after[name]}
+    removed = [name for name in before if name not in after]
+    clauses = []
+    if written:
+        clauses.append("SET " + ", ".join(f"#{name} = :{name}" for name in written))
+    if removed:
+        clauses.append("REMOVE " + ", ".join(f"#{name}" for name in removed))
+    arguments = {
+        "UpdateExpression": " ".join(clauses),
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*written, *removed)},
+    }
+    values = {f":{name}": value for name, value in written.items()}
+    return arguments | ({"ExpressionAttributeValues": values} if values else {})

@@ -20,6 +20,16 @@ def dead_letter_queue_name(stage: str, model: str) -> str:
     return queue_name(stage, model) + DEAD
 
 
+def callbacks_queue_name(stage: str) -> str:
+    """Name the queue of closed requests whose callers want to be called back."""
+    return f"serval-{stage}-callbacks"
+
+
+def tick_rule_name(stage: str) -> str:
+    """Name the rule that runs ``tick`` every minute while a fleet is awake."""
+    return f"serval-{stage}-tick"
+
+
 def cluster_name(stage: str) -> str:
     """Name the ECS cluster of a stage's spot fleets."""
     return f"serval-{stage}"

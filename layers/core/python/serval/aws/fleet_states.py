@@ -1,0 +1,121 @@
+"""The fleets' rows in the registry table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+
+from serval.aws.tables import changes, items, landed
+from serval.clock import Clock, timestamp, utc_now
+from serval.fleets.state import FleetState, WorkerState
+from serval.storage import FLEET_STATE, WORKER, fleet_partition, worker_sort_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+SILENT = timedelta(seconds=60)
+"""A worker that has not spoken for so long is gone."""
+REMEMBERED = timedelta(hours=1)
+"""When DynamoDB may delete what a worker said last."""
+DECIMALS = 9
+"""Of a float: smoothed towards nothing, it would end below DynamoDB's smallest number."""
+
+_DEFAULTS: Mapping[str, Any] = {
+    member.name: member.default for member in fields(FleetState) if member.name != "fleet"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FleetTable:
+    """``FleetStates`` in DynamoDB."""
+
+    table: "Table"
+    clock: Clock = utc_now
+
+    def find(self, fleet: str) -> FleetState:
+        """Give a fleet's row; one that was never written sleeps."""
+        answer = self.table.get_item(Key=_state_key(fleet), ConsistentRead=True)
+        found = answer.get("Item", {})
+        known = {
+            name: _value(found[name], default)
+            for name, default in _DEFAULTS.items()
+            if name in found
+        }
+        return FleetState(fleet=fleet, **known)
+
+    def save(self, before: FleetState, after: FleetState) -> bool:
+        """Write what changed, with the next revision, if the row still has ``before``'s."""
+        attributes = _attributes(replace(after, revision=before.revision + 1))
+        return landed(
+            self.table.update_item,
+            attributes | _state_key(before.fleet),
+            Key=_state_key(before.fleet),
+            ConditionExpression=(
+                Attr("revision").eq(before.revision)
+                if before.revision
+                else Attr("revision").not_exists()
+            ),
+            **changes(_attributes(before), attributes),
+        )
+
+    def workers(self, fleet: str) -> Sequence[WorkerState]:
+        """List the workers that have spoken; those long silent are gone by themselves."""
+        since = timestamp(self.clock() - SILENT)
+        return [worker for worker in self._workers(fleet) if worker.seen > since]
+
+    def report(self, worker: WorkerState) -> None:
+        """Write what a worker says of itself."""
+        said = asdict(worker) | {
+            "busy_seconds": _stored(worker.busy_seconds),
+            "loaded": list(worker.loaded),
+            "expires": int((datetime.fromisoformat(worker.seen) + REMEMBERED).timestamp()),
+        }
+        self.table.put_item(Item=_worker_key(worker.fleet, worker.worker) | said)
+
+    def remove(self, fleet: str, worker: str) -> None:
+        """Forget a worker that has ended."""
+        self.table.delete_item(Key=_worker_key(fleet, worker))
+
+    def _workers(self, fleet: str) -> Iterator[WorkerState]:
+        condition = Key("pk").eq(fleet_partition(fleet)) & Key("sk").begins_with(WORKER)
+        for item in items(self.table.query, KeyConditionExpression=condition, ConsistentRead=True):
+            yield WorkerState(
+                fleet=fleet,
+                worker=item["worker"],
+                accelerator=item["accelerator"],
+                started=item["started"],
+                seen=item["seen"],
+                completed=int(item["completed"]),
+                busy_seconds=float(item["busy_seconds"]),
+                holding=int(item["holding"]),
+                draining=item["draining"],
+                loaded=tuple(item["loaded"]),
+            )
+
+
+def _state_key(fleet: str) -> dict[str, str]:
+    return {"pk": fleet_partition(fleet), "sk": FLEET_STATE}
+
+
+def _worker_key(fleet: str, worker: str) -> dict[str, str]:
+    return {"pk": fleet_partition(fleet), "sk": worker_sort_key(worker)}
+
+
+def _attributes(state: FleetState) -> dict[str, Any]:
+    """Give what differs from the row of a fleet that was never written."""
+    stored = {name: _stored(getattr(state, name)) for name in _DEFAULTS}
+    return {name: value for name, value in stored.items() if value != _stored(_DEFAULTS[name])}
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, float):
+        return Decimal(repr(round(value, DECIMALS)))
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _value(stored: Any, default: Any) -> Any:
+    """Give a stored value the type of the field's default."""
+    return type(default)(stored)

@@ -1,0 +1,114 @@
+"""The requests table in DynamoDB."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+
+from serval.aws.tables import changes, items, landed
+from serval.errors import RegistryUnavailable
+from serval.requests.request import OPEN, SHARDS, AsyncRequest, OpenRequest
+from serval.requests.rows import (
+    BY_MODEL,
+    BY_STATE,
+    from_attributes,
+    open_request,
+    state,
+    to_attributes,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+BATCH = 100
+"""Keys that BatchGetItem takes."""
+BATCH_ATTEMPTS = 8
+FIRST_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTable:
+    """``RequestStore`` in DynamoDB."""
+
+    table: "Table"
+    pause: Callable[[float], None] = time.sleep
+
+    def create(self, request: AsyncRequest) -> bool:
+        """Write a new row; False when the id is taken, and nothing is written then."""
+        item = to_attributes(request)
+        return landed(
+            self.table.put_item, item, Item=item, ConditionExpression=Attr("id").not_exists()
+        )
+
+    def find(self, request_id: str) -> AsyncRequest | None:
+        """Give a row; None if there is none."""
+        answer = self.table.get_item(Key={"id": request_id}, ConsistentRead=True)
+        return from_attributes(answer["Item"]) if "Item" in answer else None
+
+    def find_all(self, request_ids: Sequence[str]) -> Mapping[str, AsyncRequest]:
+        """Give the rows that there are, by id.
+
+        Raises
+        ------
+        RegistryUnavailable
+            If the table leaves keys unread time and again.
+        """
+        distinct = list(dict.fromkeys(request_ids))
+        return {
+            request.id: request
+            for first in range(0, len(distinct), BATCH)
+            for request in self._batch(distinct[first : first + BATCH])
+        }
+
+    def save(self, before: AsyncRequest, after: AsyncRequest) -> bool:
+        """Write what changed, with the next revision, if the row still has ``before``'s."""
+        item = to_attributes(replace(after, revision=before.revision + 1))
+        return landed(
+            self.table.update_item,
+            item,
+            Key={"id": before.id},
+            ConditionExpression=Attr("revision").eq(before.revision),
+            **changes(to_attributes(before), item),
+        )
+
+    def open(self) -> Iterator[OpenRequest]:
+        """List the open requests of the stage, in no particular order, from the index."""
+        for partition in (state(status, shard) for status in OPEN for shard in range(SHARDS)):
+            condition = Key("state").eq(partition)
+            for item in items(
+                self.table.query, IndexName=BY_STATE, KeyConditionExpression=condition
+            ):
+                yield open_request(item)
+
+    def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
+        """List a model's requests, newest first, from the index, payloads left out."""
+        found = items(
+            self.table.query,
+            IndexName=BY_MODEL,
+            KeyConditionExpression=Key("model").eq(model),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return [from_attributes(item) for item in islice(found, limit)]
+
+    def _batch(self, request_ids: Sequence[str]) -> Iterator[AsyncRequest]:
+        keys: list[Any] = [{"id": request_id} for request_id in request_ids]
+        name = self.table.name
+        for attempt in range(BATCH_ATTEMPTS):
+            if attempt:
+                self.pause(FIRST_PAUSE_SECONDS * 2**attempt)
+            answer = self.table.meta.client.batch_get_item(
+                RequestItems={name: {"Keys": keys, "ConsistentRead": True}}
+            )
+            for item in answer["Responses"].get(name, []):
+                yield from_attributes(item)
+            if name not in answer["UnprocessedKeys"]:
+                return
+            keys = list(answer["UnprocessedKeys"][name]["Keys"])
+        raise RegistryUnavailable(
+            f"the requests table left {len(keys)} of {len(request_ids)} rows unread, "
+            f"{BATCH_ATTEMPTS} times: it is throttled"
+        )

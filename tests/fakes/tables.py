@@ -1,0 +1,40 @@
+"""The tables as the stack declares them, for an emulator without a stage."""
+
+from typing import Any
+
+from serval.requests.rows import (
+    BY_MODEL,
+    BY_MODEL_HAS,
+    BY_MODEL_KEYS,
+    BY_STATE,
+    BY_STATE_HAS,
+    BY_STATE_KEYS,
+    ID,
+)
+
+
+def index(name: str, keys: tuple[str, str], has: tuple[str, ...]) -> dict[str, Any]:
+    partition, sort = keys
+    return {
+        "IndexName": name,
+        "KeySchema": [
+            {"AttributeName": partition, "KeyType": "HASH"},
+            {"AttributeName": sort, "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(has)},
+    }
+
+
+def create_requests_table(dynamodb: Any, name: str) -> Any:
+    """Create the requests table with its indexes."""
+    keys = sorted({ID, *BY_MODEL_KEYS, *BY_STATE_KEYS})
+    return dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": ID, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        GlobalSecondaryIndexes=[
+            index(BY_MODEL, BY_MODEL_KEYS, BY_MODEL_HAS),
+            index(BY_STATE, BY_STATE_KEYS, BY_STATE_HAS),
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )

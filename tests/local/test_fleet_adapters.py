@@ -1,0 +1,148 @@
+"""What fleets need of AWS, against an emulator of its own."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from serval.aws.fleet_states import FleetTable
+from serval.clock import timestamp
+from serval.fleets.state import FleetState, WorkerState
+from serval_cli.local.aws_client import CONFIG, session
+from tests.fakes.emulator import TABLE, emulator
+from tests.fakes.requests import START
+
+STATE = FleetState(
+    fleet="gpu",
+    machines=3,
+    capacity="on-demand",
+    capacity_since="2026-11-21T10:15:00.000Z",
+    woken="2026-11-21T10:14:00.000Z",
+    idle_since="2026-11-21T10:13:00.000Z",
+    paused=("resnet", "textgen"),
+    in_flight=2,
+    open_before=7,
+    completed_before=40,
+    arrivals_per_second=1.25,
+    arrivals_trend=-1 / 3,
+    seconds_per_request=1e-5,
+    ticked="2026-11-21T10:15:00.000Z",
+    reason="7 open",
+    revision=1,
+)
+WORKER = WorkerState(
+    fleet="gpu",
+    worker="host-1",
+    accelerator="CUDA",
+    started=timestamp(START),
+    seen=timestamp(START),
+    completed=12,
+    busy_seconds=0.1,
+    holding=2,
+    draining=True,
+    loaded=("textgen:3",),
+)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with emulator() as running:
+        yield running.url
+
+
+@pytest.fixture
+def registry(endpoint: str) -> Iterator[Any]:
+    """Give the registry table, emptied afterwards."""
+    table = session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG).Table(TABLE)
+    yield table
+    for item in table.scan()["Items"]:
+        table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def test_every_member_of_a_fleet_s_row_reads_back(registry: Any):
+    states = FleetTable(registry)
+    sleeping = FleetState(fleet="gpu")
+    assert all(
+        getattr(STATE, member.name) != getattr(sleeping, member.name)
+        for member in fields(FleetState)
+        if member.name != "fleet"
+    )
+    assert states.find("gpu") == sleeping
+
+    assert states.save(sleeping, STATE)
+
+    assert states.find("gpu") == replace(STATE, arrivals_trend=-0.333333333)
+    assert states.find("cpu") == FleetState(fleet="cpu")
+
+
+def test_what_is_as_in_the_beginning_again_reads_back(registry: Any):
+    states = FleetTable(registry)
+    states.save(FleetState(fleet="gpu"), STATE)
+    asleep = replace(FleetState(fleet="gpu"), revision=1)
+
+    assert states.save(states.find("gpu"), asleep)
+
+    assert states.find("gpu") == replace(asleep, revision=2)
+    assert registry.get_item(Key={"pk": "FLEET#gpu", "sk": "STATE"})["Item"].keys() == {
+        "pk",
+        "sk",
+        "revision",
+    }
+
+
+def test_a_fleet_is_woken_by_the_first_of_two_writers(registry: Any):
+    states = FleetTable(registry)
+    sleeping = states.find("gpu")
+    woken = replace(sleeping, machines=1, woken=timestamp(START))
+
+    assert states.save(sleeping, woken)
+    assert not states.save(sleeping, replace(sleeping, machines=2))
+    row = states.find("gpu")
+    assert states.save(row, replace(row, machines=4))
+    assert not states.save(row, replace(row, machines=5))
+
+    assert states.find("gpu") == replace(woken, machines=4, revision=2)
+
+
+def test_arrivals_that_fade_away_can_still_be_stored(registry: Any):
+    states = FleetTable(registry)
+    row = states.find("gpu")
+
+    assert states.save(row, replace(row, arrivals_per_second=1e-300, machines=1))
+
+    assert states.find("gpu").arrivals_per_second == 0.0
+
+
+def test_a_worker_s_words_read_back_until_it_has_long_been_silent(registry: Any):
+    now = [START]
+    states = FleetTable(registry, lambda: now[0])
+    other = WorkerState(
+        fleet="gpu",
+        worker="host-2",
+        accelerator="CPU",
+        started=timestamp(START),
+        seen=timestamp(START + timedelta(seconds=30)),
+    )
+    for worker in (WORKER, other, replace(other, fleet="gpu2")):
+        states.report(worker)
+    states.save(FleetState(fleet="gpu"), STATE)
+
+    assert states.workers("gpu") == [WORKER, other]
+    now[0] = START + timedelta(seconds=60)
+    assert states.workers("gpu") == [other]
+    item = registry.get_item(Key={"pk": "FLEET#gpu", "sk": "WORKER#host-1"})["Item"]
+    assert item["expires"] == int((START + timedelta(hours=1)).timestamp())
+
+
+def test_a_worker_that_has_ended_is_forgotten(registry: Any):
+    states = FleetTable(registry, lambda: START)
+    states.report(WORKER)
+    states.report(replace(WORKER, completed=13))
+    assert states.workers("gpu") == [replace(WORKER, completed=13)]
+
+    states.remove("gpu", "host-1")
+    states.remove("gpu", "host-1")
+
+    assert states.workers("gpu") == []

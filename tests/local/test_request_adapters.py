@@ -1,0 +1,423 @@
+"""What async requests need of AWS, against an emulator of its own."""
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.httpsession import URLLib3Session
+
+from serval.aws.artifacts import PRESIGNING
+from serval.aws.data_bucket import PRESIGNED_SECONDS, DataBucket
+from serval.aws.queues import CallbackQueue, ModelQueues, QueueCounts, message
+from serval.aws.requests import RequestTable
+from serval.fleets.names import (
+    callbacks_queue_name,
+    dead_letter_queue_name,
+    queue_name,
+)
+from serval.requests import lifecycle
+from serval.requests.ports import StoredPayload, change
+from serval.requests.request import AsyncRequest, OpenRequest
+from serval_cli.local.aws_client import CONFIG, session
+from tests.fakes.emulator import emulator
+from tests.fakes.requests import START, async_request
+from tests.fakes.tables import create_requests_table
+
+LEASE = timedelta(seconds=60)
+FULL = AsyncRequest(
+    id="r/ü",
+    model="textgen",
+    fleet="gpu",
+    status="running",
+    created="2026-11-21T10:15:00.000Z",
+    updated="2026-11-21T10:15:01.000Z",
+    revision=4,
+    body_hash="b" * 64,
+    wanted="3",
+    affinity="user 7",
+    payload=bytes(range(256)),
+    payload_key="async/r/request",
+    payload_bytes=256,
+    header_length=0,
+    keep_days=0,
+    max_attempts=1,
+    attempt=2,
+    attempts=1,
+    alone=True,
+    runner="worker-1",
+    lease_until="2026-11-21T10:16:01.000Z",
+    cancel_requested=True,
+    version="3",
+    started="2026-11-21T10:15:01.000Z",
+    finished="2026-11-21T10:15:02.000Z",
+    error="out of memory",
+    response_key="async/r/2/response",
+    response_bytes=12,
+    response_header_length=6,
+    submitter="c" * 64,
+    callback_url="https://example.com/done",
+    callback_sent="2026-11-21T10:15:03.000Z",
+)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with emulator() as running:
+        yield running.url
+
+
+@pytest.fixture
+def dynamodb(endpoint: str) -> Any:
+    return session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> Iterator[Any]:
+    table = create_requests_table(dynamodb, "requests")
+    yield table
+    table.delete()
+
+
+@pytest.fixture
+def store(table: Any) -> RequestTable:
+    return RequestTable(table)
+
+
+@pytest.fixture
+def sqs(endpoint: str) -> Any:
+    return session().client("sqs", endpoint_url=endpoint, config=CONFIG)
+
+
+@pytest.fixture
+def queues(sqs: Any) -> Iterator[ModelQueues]:
+    """Give the queues of model ``textgen``, empty."""
+    made = [
+        sqs.create_queue(QueueName=name)["QueueUrl"]
+        for name in (
+            queue_name("s", "textgen"),
+            dead_letter_queue_name("s", "textgen"),
+            callbacks_queue_name("s"),
+        )
+    ]
+    yield ModelQueues(sqs, "s")
+    for url in made:
+        sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def bucket(endpoint: str) -> DataBucket:
+    client = session().client("s3", endpoint_url=endpoint, config=CONFIG.merge(PRESIGNING))
+    client.create_bucket(Bucket="data")
+    return DataBucket(client, "data")
+
+
+def received(sqs: Any, name: str) -> list[str]:
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    bodies: list[str] = []
+    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [one["Body"] for one in found]
+    return bodies
+
+
+def test_every_member_of_a_request_reads_back(store: RequestTable):
+    plain = async_request("plain")
+    assert all(getattr(FULL, member.name) != member.default for member in fields(AsyncRequest))
+
+    assert store.create(FULL)
+    assert store.create(plain)
+
+    assert store.find(FULL.id) == FULL
+    assert store.find("plain") == plain
+    assert type(store.find(FULL.id).payload) is bytes  # type: ignore[union-attr]
+    assert store.find("nobody") is None
+
+
+def test_an_id_is_taken_once(store: RequestTable):
+    assert store.create(async_request("r1"))
+    assert not store.create(async_request("r1", model="resnet"))
+
+    assert store.find("r1") == async_request("r1")
+
+
+def test_an_id_is_taken_by_one_of_many_writers(store: RequestTable):
+    start = threading.Barrier(8)
+
+    def create(number: int) -> bool:
+        start.wait()
+        return store.create(async_request("r1", affinity=str(number)))
+
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(create, range(8)))
+
+    assert sum(taken) == 1
+    row = store.find("r1")
+    assert row is not None
+    assert row.affinity == str(taken.index(True))
+
+
+def test_many_rows_are_read_at_once(store: RequestTable):
+    rows = {f"r{number}": async_request(f"r{number}") for number in range(130)}
+    for row in rows.values():
+        store.create(row)
+
+    assert store.find_all([*rows, *rows, "nobody"]) == rows
+    assert store.find_all([]) == {}
+
+
+def test_a_row_read_before_another_change_is_not_saved(store: RequestTable):
+    row = async_request("r1", error="of the last attempt")
+    store.create(row)
+    running = lifecycle.begin(row, "worker-1", START, LEASE)
+
+    assert store.save(row, running)
+    assert not store.save(row, lifecycle.begin(row, "worker-2", START, LEASE))
+    assert not store.save(async_request("nobody"), async_request("nobody", attempt=1))
+
+    assert store.find("r1") == replace(running, revision=1)
+    assert store.find("nobody") is None
+
+
+def test_what_is_none_again_is_gone_from_the_row(store: RequestTable, table: Any):
+    row = async_request("r1")
+    store.create(row)
+
+    def step(row: AsyncRequest, after: AsyncRequest) -> AsyncRequest:
+        saved = change(store, row, lambda _: after)
+        assert saved is not None
+        assert store.find("r1") == saved
+        return saved
+
+    row = step(row, lifecycle.begin(row, "worker-1", START, LEASE))
+    assert table.get_item(Key={"id": "r1"})["Item"]["state"] == f"running#{row.shard}"
+    row = step(row, lifecycle.try_again(row, "out of memory", START))
+    assert {"runner", "lease_until"}.isdisjoint(table.get_item(Key={"id": "r1"})["Item"])
+    row = step(row, lifecycle.begin(row, "worker-2", START, LEASE))
+    row = step(row, lifecycle.succeed(row, "3", "async/r1/2/response", 12, None, START))
+    item = table.get_item(Key={"id": "r1"})["Item"]
+    assert {"state", "error", "runner"}.isdisjoint(item)
+    assert item["expires"] == int((START + timedelta(days=7)).timestamp())
+
+
+def test_a_request_that_is_retried_never_expires(store: RequestTable, table: Any):
+    row = lifecycle.fail(async_request("r1"), "out of memory", START)
+    store.create(row)
+    assert "expires" in table.get_item(Key={"id": "r1"})["Item"]
+
+    assert change(store, row, lambda row: lifecycle.retry(row, START)) is not None
+
+    item = table.get_item(Key={"id": "r1"})["Item"]
+    assert "expires" not in item
+    assert item["state"].startswith("queued#")
+
+
+def test_open_requests_are_listed_until_they_have_finished(store: RequestTable):
+    queued = {f"r{number}": async_request(f"r{number}") for number in range(40)}
+    for row in queued.values():
+        store.create(row)
+    assert {row.shard for row in queued.values()} == set(range(8))
+    running = lifecycle.begin(queued["r1"], "worker-1", START + LEASE, LEASE)
+    assert store.save(queued["r1"], running)
+    assert store.save(queued["r2"], lifecycle.cancel(queued["r2"], START))
+
+    found = {row.id: row for row in store.open()}
+
+    assert found.keys() == queued.keys() - {"r2"}
+    assert found["r0"] == OpenRequest(
+        id="r0",
+        model="textgen",
+        fleet="gpu",
+        status="queued",
+        created=queued["r0"].created,
+        updated=queued["r0"].updated,
+    )
+    assert found["r1"].status == "running"
+    assert found["r1"].updated == running.updated
+    assert found["r1"].lease_until == running.lease_until
+
+
+def test_a_model_s_requests_are_listed_newest_first(store: RequestTable):
+    for number in range(5):
+        store.create(
+            async_request(f"r{number}", created=f"2026-11-21T10:15:0{number}.000Z", version="3")
+        )
+    store.create(async_request("other", model="resnet"))
+    failed = lifecycle.fail(async_request("r9", created="2027"), "out of memory", START)
+    store.create(failed)
+
+    listed = store.of_model("textgen", 3)
+
+    assert [row.id for row in listed] == ["r9", "r4", "r3"]
+    assert listed[0] == replace(failed, payload=None, payload_bytes=0, body_hash="")
+    assert listed[1].version == "3"
+    assert [row.id for row in store.of_model("textgen", 100)][-1] == "r0"
+    assert store.of_model("nothing", 3) == []
+
+
+def losing_one_answer(endpoint: str, operation: str) -> Any:
+    """Give a client's resource to which one answer of the emulator is lost, and which retries."""
+    dynamodb = session().resource(
+        "dynamodb",
+        endpoint_url=endpoint,
+        config=Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 2}),
+    )
+    lost: list[str] = []
+
+    def lose(request: Any, **_: Any) -> AWSResponse | None:
+        if lost:
+            return None
+        lost.append(request.url)
+        URLLib3Session().send(request)
+        return AWSResponse(request.url, 500, {}, Nothing())
+
+    dynamodb.meta.client.meta.events.register(f"before-send.dynamodb.{operation}", lose)
+    return dynamodb
+
+
+class Nothing:
+    """The body of an answer that never came."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        return iter(())
+
+
+def test_a_row_is_created_though_the_answer_was_lost(endpoint: str, table: Any):
+    retrying = RequestTable(losing_one_answer(endpoint, "PutItem").Table(table.name))
+
+    assert retrying.create(FULL)
+    assert not retrying.create(FULL)
+
+
+def test_a_change_is_saved_though_the_answer_was_lost(endpoint: str, table: Any):
+    row = async_request("r1")
+    RequestTable(table).create(row)
+    retrying = RequestTable(losing_one_answer(endpoint, "UpdateItem").Table(table.name))
+
+    assert retrying.save(row, lifecycle.begin(row, "worker-1", START, LEASE))
+    assert not retrying.save(row, lifecycle.begin(row, "worker-1", START, LEASE))
+
+
+def test_a_change_repeated_after_another_writer_s_is_not_saved(endpoint: str, table: Any):
+    row = async_request("r1")
+    RequestTable(table).create(row)
+    RequestTable(table).save(row, lifecycle.begin(row, "worker-1", START, LEASE))
+    retrying = RequestTable(losing_one_answer(endpoint, "UpdateItem").Table(table.name))
+
+    assert not retrying.save(row, lifecycle.begin(row, "worker-2", START, LEASE))
+
+
+def test_messages_wait_in_the_model_s_queue(queues: ModelQueues, sqs: Any):
+    queues.send("textgen", "r0")
+    queues.send_all("textgen", [f"r{number}" for number in range(1, 24)])
+
+    assert queues.counts("textgen") == QueueCounts(visible=24, in_flight=0, dead=0)
+    bodies = received(sqs, queue_name("s", "textgen"))
+    assert sorted(bodies) == sorted(message(f"r{number}") for number in range(24))
+    assert queues.counts("textgen") == QueueCounts(visible=0, in_flight=24, dead=0)
+
+
+def test_a_queue_s_url_is_looked_up_once(queues: ModelQueues, sqs: Any):
+    asked: list[str] = []
+    sqs.meta.events.register(
+        "provide-client-params.sqs.GetQueueUrl",
+        lambda params, **_: asked.append(params["QueueName"]),
+    )
+
+    queues.send("textgen", "r0")
+    queues.send_all("textgen", ["r1"])
+    queues.dead_letters("textgen")
+
+    assert asked == [queue_name("s", "textgen"), dead_letter_queue_name("s", "textgen")]
+
+
+def test_dead_letters_are_received_and_deleted(queues: ModelQueues, sqs: Any):
+    url = sqs.get_queue_url(QueueName=dead_letter_queue_name("s", "textgen"))["QueueUrl"]
+    for body in (message("r1"), message("r2"), "not ours"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    assert queues.counts("textgen").dead == 3
+
+    letters = queues.dead_letters("textgen")
+    for letter in letters:
+        queues.delete_dead_letter("textgen", letter)
+
+    assert sorted(letter.request_id for letter in letters) == ["r1", "r2"]
+    left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert left["ApproximateNumberOfMessages"] == "0"
+    assert left["ApproximateNumberOfMessagesNotVisible"] == "1"
+
+
+@pytest.mark.usefixtures("queues")
+def test_a_closed_request_waits_for_its_callback(sqs: Any):
+    CallbackQueue(sqs, "s").send("r1")
+
+    assert received(sqs, callbacks_queue_name("s")) == [message("r1")]
+
+
+def test_payloads_read_back_and_change_their_etag(bucket: DataBucket):
+    assert bucket.get("async/r1/request") is None
+    assert bucket.find("async/r1/request") is None
+
+    bucket.put("async/r1/request", b"first")
+    first = bucket.find("async/r1/request")
+    bucket.put("async/r1/request", b"other")
+
+    assert bucket.get("async/r1/request") == b"other"
+    assert isinstance(first, StoredPayload)
+    assert first.size_bytes == 5
+    assert '"' not in first.etag
+    assert bucket.find("async/r1/request") != first
+
+
+def test_a_missing_bucket_is_an_error(bucket: DataBucket):
+    lost = DataBucket(bucket.client, "nowhere")
+
+    with pytest.raises(bucket.client.exceptions.NoSuchBucket):
+        lost.get("async/r1/request")
+
+
+@pytest.mark.parametrize(
+    ("header_length", "content_type"), [(None, "application/json"), (7, "application/octet-stream")]
+)
+def test_a_presigned_url_reads_a_result_for_an_hour(
+    bucket: DataBucket, header_length: int | None, content_type: str
+):
+    bucket.put("async/r1/1/response", b"result")
+
+    url = bucket.presign_read("async/r1/1/response", header_length)
+
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert answer.read() == b"result"
+        assert answer.headers["Content-Type"] == content_type
+    query = parse_qs(urlsplit(url).query)
+    assert query["X-Amz-Expires"] == [str(PRESIGNED_SECONDS)]
+
+
+def test_a_presigned_url_writes_a_request(bucket: DataBucket):
+    url = bucket.presign_write("async/r1/request", 5)
+
+    write = urllib.request.Request(url, b"five!", {"Content-Type": "text/plain"}, method="PUT")
+    urllib.request.urlopen(write, timeout=10).close()
+
+    assert bucket.get("async/r1/request") == b"five!"
+
+
+def test_what_may_be_written_is_signed_with_its_size_and_its_region():
+    # The emulator verifies no signature; so the URL itself is looked at.
+    client = boto3.Session("test", "test", region_name="eu-central-1").client(
+        "s3", config=PRESIGNING
+    )
+
+    url = urlsplit(DataBucket(client, "data").presign_write("async/r1/request", 5))
+
+    assert url.netloc == "data.s3.eu-central-1.amazonaws.com"
+    query = parse_qs(url.query)
+    assert query["X-Amz-SignedHeaders"] == ["content-length;host"]
+    assert "eu-central-1" in query["X-Amz-Credential"][0]
