@@ -1,0 +1,1 @@
+"""Batch jobs: inference over a file or a prefix in S3, cut into shards."""
