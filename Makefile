@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
-GROUPS := laptop clients platform functions worker worker-cuda lambda-client layer-inference layer-control layer-verification
+GROUPS := laptop clients platform functions worker worker-cuda lambda-client layer-inference layer-control layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
