@@ -98,11 +98,16 @@ def succeed(
     )
 
 
-def fail(request: AsyncRequest, reason: str, now: datetime) -> AsyncRequest:
-    """End it with a reason; or close as cancelled, if its caller wants no result any more."""
+def fail(
+    request: AsyncRequest, reason: str, now: datetime, *, refused: bool = False
+) -> AsyncRequest:
+    """End it with a reason; or close as cancelled, if its caller wants no result any more.
+
+    ``refused``: the reason is what it asks, so that trying again would not help.
+    """
     if request.cancel_requested:
         return cancelled(request, now)
-    return replace(_closed(request, now), status="failed", error=reason)
+    return replace(_closed(request, now), status="failed", error=reason, refused=refused)
 
 
 def cancelled(request: AsyncRequest, now: datetime) -> AsyncRequest:
@@ -147,8 +152,10 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
         alone=False,
         cancel_requested=False,
         error=None,
+        refused=False,
         finished=None,
         callback_sent=None,
+        callback_error=None,
     )
 
 

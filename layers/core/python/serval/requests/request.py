@@ -67,6 +67,8 @@ class AsyncRequest:
     finished: str | None = None
     error: str | None = None
     """Why it failed, or why its last attempt did."""
+    refused: bool = False
+    """It failed for what it asks, which no machine could answer: a 400 to a caller who waits."""
     response_key: str | None = None
     """Key in the data bucket."""
     response_bytes: int = 0
@@ -78,11 +80,19 @@ class AsyncRequest:
     callback_url: str | None = None
     callback_sent: str | None = None
     """When the callback was accepted by its receiver."""
+    callback_error: str | None = None
+    """Why no callback is tried any more, though none was accepted."""
 
     @property
     def open(self) -> bool:
         """Tell whether there is still work to do."""
         return self.status in OPEN
+
+    @property
+    def callback_due(self) -> bool:
+        """Tell whether its caller is still to be called back about its end."""
+        called = self.callback_sent is not None or self.callback_error is not None
+        return not self.open and self.callback_url is not None and not called
 
     @property
     def shard(self) -> int:
@@ -111,6 +121,11 @@ def new_request_id(moment: datetime) -> str:
 def request_key(request_id: str) -> str:
     """Give the data bucket's key of an inference request that does not fit the row."""
     return f"async/{request_id}/request"
+
+
+def sent_request_key(request_id: str, body_hash: str) -> str:
+    """Give the key of one that came with the call: two bodies that race for an id have two."""
+    return f"{request_key(request_id)}-{body_hash[:16]}"
 
 
 def response_key(request_id: str, attempt: int) -> str:
