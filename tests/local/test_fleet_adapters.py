@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
+from serval.aws.ecs_machines import EcsMachines
 from serval.aws.fleet_states import FleetTable
+from serval.aws.tick_rule import TickRule
 from serval.clock import timestamp
+from serval.fleets.names import (
+    capacity_provider_name,
+    cluster_name,
+    service_name,
+    tick_rule_name,
+)
 from serval.fleets.state import FleetState, WorkerState
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import TABLE, emulator
@@ -146,3 +154,92 @@ def test_a_worker_that_has_ended_is_forgotten(registry: Any):
     states.remove("gpu", "host-1")
 
     assert states.workers("gpu") == []
+
+
+def sent_to(client: Any, service: str, operation: str) -> list[dict[str, Any]]:
+    """Give the list to which the parameters of a client's calls will be appended."""
+    sent: list[dict[str, Any]] = []
+    client.meta.events.register(
+        f"provide-client-params.{service}.{operation}",
+        lambda params, **_: sent.append(dict(params)),
+    )
+    return sent
+
+
+@pytest.fixture
+def ecs(endpoint: str) -> Iterator[Any]:
+    """Give a client of a cluster that has the service of fleet ``gpu``, on spot capacity."""
+    client = session().client("ecs", endpoint_url=endpoint, config=CONFIG)
+    client.create_cluster(clusterName=cluster_name("s"))
+    client.register_task_definition(
+        family="worker", containerDefinitions=[{"name": "worker", "image": "worker", "memory": 8}]
+    )
+    client.create_service(
+        cluster=cluster_name("s"),
+        serviceName=service_name("s", "gpu"),
+        taskDefinition="worker",
+        desiredCount=0,
+        capacityProviderStrategy=[
+            {"capacityProvider": capacity_provider_name("s", "gpu", "spot"), "weight": 1}
+        ],
+    )
+    yield client
+    client.delete_service(cluster=cluster_name("s"), service=service_name("s", "gpu"), force=True)
+
+
+def service(ecs: Any) -> Any:
+    (found,) = ecs.describe_services(
+        cluster=cluster_name("s"), services=[service_name("s", "gpu")]
+    )["services"]
+    return found
+
+
+def test_a_fleet_gets_the_machines_that_are_asked_for(ecs: Any):
+    updates = sent_to(ecs, "ecs", "UpdateService")
+    machines = EcsMachines(ecs, "s")
+
+    machines.set("gpu", 3, "spot")
+    machines.set("gpu", 3, "spot")
+
+    assert service(ecs)["desiredCount"] == 3
+    (update,) = updates
+    assert update == {
+        "cluster": "serval-s",
+        "service": "serval-s-gpu",
+        "desiredCount": 3,
+    }
+
+
+def test_other_capacity_comes_with_a_new_deployment(ecs: Any):
+    updates = sent_to(ecs, "ecs", "UpdateService")
+    machines = EcsMachines(ecs, "s")
+
+    machines.set("gpu", 2, "on-demand")
+    machines.set("gpu", 2, "on-demand")
+    machines.set("gpu", 1, "on-demand")
+
+    providers = [part["capacityProvider"] for part in service(ecs)["capacityProviderStrategy"]]
+    assert providers == ["serval-s-gpu-on-demand"]
+    assert service(ecs)["desiredCount"] == 1
+    assert [update.get("forceNewDeployment", False) for update in updates] == [True, False]
+
+
+def test_machines_of_a_fleet_that_is_not_deployed_are_an_error(ecs: Any):
+    with pytest.raises(ecs.exceptions.ServiceNotFoundException):
+        EcsMachines(ecs, "s").set("nothing", 1, "spot")
+
+
+def test_ticks_are_switched_on_and_off(endpoint: str):
+    events = session().client("events", endpoint_url=endpoint, config=CONFIG)
+    events.put_rule(Name=tick_rule_name("s"), ScheduleExpression="rate(1 minute)", State="DISABLED")
+    rule = TickRule(events, "s")
+
+    def state() -> str:
+        return str(events.describe_rule(Name=tick_rule_name("s"))["State"])
+
+    rule.enable()
+    rule.enable()
+    assert state() == "ENABLED"
+    rule.disable()
+    rule.disable()
+    assert state() == "DISABLED"

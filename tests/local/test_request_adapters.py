@@ -17,18 +17,22 @@ from botocore.httpsession import URLLib3Session
 
 from serval.aws.artifacts import PRESIGNING
 from serval.aws.data_bucket import PRESIGNED_SECONDS, DataBucket
-from serval.aws.queues import CallbackQueue, ModelQueues, QueueCounts, message
-from serval.aws.requests import RequestTable
-from serval.fleets.names import (
-    callbacks_queue_name,
-    dead_letter_queue_name,
-    queue_name,
+from serval.aws.queues import (
+    CallbackQueue,
+    ModelQueues,
+    QueueCounts,
+    dead_letter,
+    message,
 )
+from serval.aws.rate_limits import RateLimits
+from serval.aws.requests import RequestTable
+from serval.errors import RateLimited
+from serval.fleets.names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests import lifecycle
 from serval.requests.ports import StoredPayload, change
 from serval.requests.request import AsyncRequest, OpenRequest
 from serval_cli.local.aws_client import CONFIG, session
-from tests.fakes.emulator import emulator
+from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.requests import START, async_request
 from tests.fakes.tables import create_requests_table
 
@@ -340,7 +344,7 @@ def test_a_queue_s_url_is_looked_up_once(queues: ModelQueues, sqs: Any):
 
 def test_dead_letters_are_received_and_deleted(queues: ModelQueues, sqs: Any):
     url = sqs.get_queue_url(QueueName=dead_letter_queue_name("s", "textgen"))["QueueUrl"]
-    for body in (message("r1"), message("r2"), "not ours"):
+    for body in (message("r1"), dead_letter("r2", "out of memory"), "not ours"):
         sqs.send_message(QueueUrl=url, MessageBody=body)
     assert queues.counts("textgen").dead == 3
 
@@ -348,7 +352,8 @@ def test_dead_letters_are_received_and_deleted(queues: ModelQueues, sqs: Any):
     for letter in letters:
         queues.delete_dead_letter("textgen", letter)
 
-    assert sorted(letter.request_id for letter in letters) == ["r1", "r2"]
+    known = {letter.request_id: letter.reason for letter in letters}
+    assert known == {"r1": "", "r2": "out of memory"}
     left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert left["ApproximateNumberOfMessages"] == "0"
     assert left["ApproximateNumberOfMessagesNotVisible"] == "1"
@@ -421,3 +426,48 @@ def test_what_may_be_written_is_signed_with_its_size_and_its_region():
     query = parse_qs(url.query)
     assert query["X-Amz-SignedHeaders"] == ["content-length;host"]
     assert "eu-central-1" in query["X-Amz-Credential"][0]
+
+
+def allowed(limits: RateLimits, key: str, limit: int) -> bool:
+    try:
+        limits.take(key, limit)
+    except RateLimited:
+        return False
+    return True
+
+
+def test_an_api_key_may_submit_so_much_a_minute(dynamodb: Any):
+    now = [START + timedelta(seconds=18)]
+    limits = RateLimits(dynamodb.Table(TABLE), lambda: now[0])
+
+    assert [allowed(limits, "a", 3) for _ in range(5)] == [True, True, True, False, False]
+    assert allowed(limits, "b", 3)
+    assert not allowed(limits, "c", 0)
+    with pytest.raises(RateLimited, match="may submit 3 async requests a minute") as raised:
+        limits.take("a", 3)
+    assert raised.value.retry_seconds == 42
+    now[0] += timedelta(seconds=41)
+    assert not allowed(limits, "a", 3)
+    now[0] += timedelta(seconds=1)
+    assert allowed(limits, "a", 3)
+
+
+def test_many_that_submit_at_once_are_counted_each(dynamodb: Any):
+    limits = RateLimits(dynamodb.Table(TABLE), lambda: START + timedelta(hours=1))
+
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda _: allowed(limits, "d", 5), range(20)))
+
+    assert sum(outcomes) == 5
+
+
+def test_what_was_counted_is_forgotten(dynamodb: Any):
+    table = dynamodb.Table(TABLE)
+    RateLimits(table, lambda: START + timedelta(seconds=18)).take("e", 1)
+
+    key = {"pk": "KEY#e", "sk": "RATE#2026-11-21T10:15:00.000Z"}
+    assert table.get_item(Key=key)["Item"] == {
+        **key,
+        "count": 1,
+        "expires": int((START + timedelta(hours=1)).timestamp()),
+    }

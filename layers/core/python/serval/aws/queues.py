@@ -5,37 +5,23 @@ Queues have fixed names; their URLs are looked up once.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from serval.aws.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
 from serval.fleets.names import callbacks_queue_name, dead_letter_queue_name, queue_name
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-BATCH = 10
-"""Messages that one call of SQS takes or gives."""
-BATCH_ATTEMPTS = 6
-FIRST_PAUSE_SECONDS = 0.1
 DEAD_LETTER_SECONDS = 60
 """How long a dead letter that was received is left to its receiver."""
+REASON_CHARACTERS = 1000
 VISIBLE: "QueueAttributeNameType" = "ApproximateNumberOfMessages"
 IN_FLIGHT: "QueueAttributeNameType" = "ApproximateNumberOfMessagesNotVisible"
 DELAYED: "QueueAttributeNameType" = "ApproximateNumberOfMessagesDelayed"
-
-
-class MessagesNotSent(Exception):
-    """SQS did not take messages, time and again."""
-
-    def __init__(self, queue: str, request_ids: Sequence[str], reason: str) -> None:
-        super().__init__(
-            f"queue {queue} did not take {len(request_ids)} messages, the first of them about "
-            f"{request_ids[0]!r}: {reason}"
-        )
-        self.queue, self.request_ids, self.reason = queue, tuple(request_ids), reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +41,8 @@ class DeadLetter:
     """A message of a dead-letter queue, received for a minute."""
 
     request_id: str
+    reason: str
+    """Why its request failed; empty: SQS has put it there, after too many receipts."""
     receipt: str
     """What deletes it."""
 
@@ -64,27 +52,21 @@ def message(request_id: str) -> str:
     return json.dumps({"id": request_id})
 
 
-def request_of(body: str) -> str | None:
-    """Give the id in a message; None if it is none of ours."""
+def dead_letter(request_id: str, reason: str) -> str:
+    """Write a dead letter; sent to the model's queue again, it is a message like any other."""
+    return json.dumps({"id": request_id, "reason": reason[:REASON_CHARACTERS]})
+
+
+def parse(body: str) -> tuple[str, str]:
+    """Give the id and the reason in a message; both are empty if it is none of ours."""
     try:
-        found = json.loads(body)["id"]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return found if isinstance(found, str) else None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueUrls:
-    """Looks queues up by their names, each once."""
-
-    client: "SQSClient"
-    found: dict[str, str] = field(default_factory=dict)
-
-    def of(self, name: str) -> str:
-        """Give a queue's URL."""
-        if name not in self.found:
-            self.found[name] = self.client.get_queue_url(QueueName=name)["QueueUrl"]
-        return self.found[name]
+        document: Any = json.loads(body)
+        request_id, reason = document["id"], document.get("reason", "")
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "", ""
+    if not isinstance(request_id, str) or not isinstance(reason, str):
+        return "", ""
+    return request_id, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +75,7 @@ class ModelQueues:
 
     client: "SQSClient"
     stage: str
-    pause: Callable[[float], None] = time.sleep
+    pause: Pause = time.sleep
     urls: QueueUrls = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,16 +90,18 @@ class ModelQueues:
 
         Raises
         ------
-        MessagesNotSent
-            If the queue does not take some, time and again; the others are there.
+        QueueRefused
+            If the queue does not take some; others are there.
         """
-        for first in range(0, len(request_ids), BATCH):
-            self._send_batch(model, request_ids[first : first + BATCH])
+        entries = [{"MessageBody": message(request_id)} for request_id in request_ids]
+        url = self._url(model)
+        if faults := in_batches(self.client.send_message_batch, url, entries, self.pause):
+            raise QueueRefused(url, faults)
 
     def counts(self, model: str) -> QueueCounts:
         """Count a model's messages."""
-        live = self._attributes(queue_name(self.stage, model))
-        dead = self._attributes(dead_letter_queue_name(self.stage, model))
+        live = self._attributes(self._url(model))
+        dead = self._attributes(self._dead_url(model))
         return QueueCounts(
             visible=live[VISIBLE] + live[DELAYED], in_flight=live[IN_FLIGHT], dead=dead[VISIBLE]
         )
@@ -129,35 +113,19 @@ class ModelQueues:
             MaxNumberOfMessages=BATCH,
             VisibilityTimeout=DEAD_LETTER_SECONDS,
         )
-        return [
-            DeadLetter(request_id, found["ReceiptHandle"])
+        letters = [
+            DeadLetter(*parse(found["Body"]), found["ReceiptHandle"])
             for found in answer.get("Messages", [])
-            if (request_id := request_of(found["Body"])) is not None
         ]
+        return [letter for letter in letters if letter.request_id]
 
     def delete_dead_letter(self, model: str, letter: DeadLetter) -> None:
         """Delete a dead letter that was received."""
         self.client.delete_message(QueueUrl=self._dead_url(model), ReceiptHandle=letter.receipt)
 
-    def _send_batch(self, model: str, request_ids: Sequence[str]) -> None:
-        reason = ""
-        for attempt in range(BATCH_ATTEMPTS):
-            if attempt:
-                self.pause(FIRST_PAUSE_SECONDS * 2**attempt)
-            entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(number), "MessageBody": message(request_id)}
-                for number, request_id in enumerate(request_ids)
-            ]
-            answer = self.client.send_message_batch(QueueUrl=self._url(model), Entries=entries)
-            if not (failed := answer.get("Failed", [])):
-                return
-            request_ids = [request_ids[int(entry["Id"])] for entry in failed]
-            reason = f"{failed[0]['Code']}: {failed[0].get('Message', '')}"
-        raise MessagesNotSent(queue_name(self.stage, model), request_ids, reason)
-
-    def _attributes(self, name: str) -> dict["QueueAttributeNameType", int]:
+    def _attributes(self, url: str) -> dict["QueueAttributeNameType", int]:
         asked: list[QueueAttributeNameType] = [VISIBLE, IN_FLIGHT, DELAYED]
-        answer = self.client.get_queue_attributes(QueueUrl=self.urls.of(name), AttributeNames=asked)
+        answer = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=asked)
         return {name: int(answer["Attributes"][name]) for name in asked}
 
     def _url(self, model: str) -> str:
@@ -180,7 +148,5 @@ class CallbackQueue:
 
     def send(self, request_id: str) -> None:
         """Send a message about a closed request."""
-        self.client.send_message(
-            QueueUrl=self.urls.of(callbacks_queue_name(self.stage)),
-            MessageBody=message(request_id),
-        )
+        url = self.urls.of(callbacks_queue_name(self.stage))
+        self.client.send_message(QueueUrl=url, MessageBody=message(request_id))

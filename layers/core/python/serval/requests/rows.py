@@ -67,7 +67,7 @@ def open_request(attributes: Mapping[str, Any]) -> OpenRequest:
 
 
 def _plain(value: Any) -> Any:
-    """Give a number or bytes without DynamoDB's type."""
+    """Give a number or bytes as what they are, and not as boto3 has them."""
     if isinstance(value, Decimal):
         return int(value)
-    return value if isinstance(value, str | bool) else bytes(value)
+    return value if isinstance(value, str | int) else bytes(value)

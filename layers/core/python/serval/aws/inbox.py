@@ -1,0 +1,71 @@
+"""A worker's messages, in the SQS queues of its fleet's models."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from serval.aws.queue_batches import Pause, QueueUrls, in_batches
+from serval.aws.queues import dead_letter, parse
+from serval.fleets.names import dead_letter_queue_name, queue_name
+from serval.worker.inbox import Message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInbox:
+    """``Inbox`` in SQS; its client needs a connection for each thread that receives."""
+
+    client: "SQSClient"
+    stage: str
+    pause: Pause = time.sleep
+    urls: QueueUrls = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "urls", QueueUrls(self.client))
+
+    def receive(
+        self, model: str, most: int, wait_seconds: int, visibility_seconds: int
+    ) -> Sequence[Message]:
+        """Take up to ``most`` messages (1..10), waiting for the first one up to 20 seconds."""
+        answer = self.client.receive_message(
+            QueueUrl=self._url(model),
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=visibility_seconds,
+        )
+        return [
+            Message(model, parse(found["Body"])[0], found["ReceiptHandle"])
+            for found in answer.get("Messages", [])
+        ]
+
+    def hide(self, messages: Sequence[Message], seconds: int) -> None:
+        """Let others receive them when so many seconds have passed from now; 0: at once."""
+        self._each(
+            self.client.change_message_visibility_batch, messages, {"VisibilityTimeout": seconds}
+        )
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Delete them: of several models and any number; those that are gone are left alone."""
+        self._each(self.client.delete_message_batch, messages, {})
+
+    def dead_letter(self, model: str, request_id: str, reason: str) -> None:
+        """Send a message to the model's dead-letter queue: the id, and why it failed."""
+        url = self.urls.of(dead_letter_queue_name(self.stage, model))
+        self.client.send_message(QueueUrl=url, MessageBody=dead_letter(request_id, reason))
+
+    def _each(
+        self, call: Callable[..., Any], messages: Sequence[Message], more: Mapping[str, Any]
+    ) -> None:
+        """Make a batch call; what SQS calls the sender's fault is that a message is gone."""
+        entries: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for one in messages:
+            entries[one.model].append({"ReceiptHandle": one.receipt, **more})
+        for model, own in entries.items():
+            in_batches(call, self._url(model), own, self.pause)
+
+    def _url(self, model: str) -> str:
+        return self.urls.of(queue_name(self.stage, model))

@@ -1,0 +1,25 @@
+"""The EventBridge rule that runs ``tick`` every minute while a fleet is awake."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serval.fleets.names import tick_rule_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
+
+
+@dataclass(frozen=True, slots=True)
+class TickRule:
+    """Switches a stage's ticks; switching twice changes nothing."""
+
+    client: "EventBridgeClient"
+    stage: str
+
+    def enable(self) -> None:
+        """Let it tick."""
+        self.client.enable_rule(Name=tick_rule_name(self.stage))
+
+    def disable(self) -> None:
+        """Let it rest, which costs nothing."""
+        self.client.disable_rule(Name=tick_rule_name(self.stage))

@@ -1,0 +1,61 @@
+"""The requests table when DynamoDB reads less than it was asked for."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from serval.aws.requests import BATCH, BATCH_ATTEMPTS, RequestTable
+from serval.errors import RegistryUnavailable
+from serval.requests.rows import to_attributes
+from tests.fakes.requests import async_request
+
+
+@dataclass
+class ThrottledTable:
+    """Stands for a table, its meta and its client: reads at most ``at_once`` rows a call."""
+
+    at_once: int
+    name: str = "requests"
+    calls: list[int] = field(default_factory=list)
+
+    @property
+    def meta(self) -> "ThrottledTable":
+        return self
+
+    @property
+    def client(self) -> "ThrottledTable":
+        return self
+
+    def batch_get_item(self, RequestItems: Any) -> dict[str, Any]:  # noqa: N803
+        keys = RequestItems[self.name]["Keys"]
+        assert RequestItems[self.name]["ConsistentRead"] is True
+        self.calls.append(len(keys))
+        read, left = keys[: self.at_once], keys[self.at_once :]
+        rows = [to_attributes(async_request(key["id"])) for key in read if key["id"] != "nobody"]
+        return {
+            "Responses": {self.name: rows} if rows else {},
+            "UnprocessedKeys": {self.name: {"Keys": left}} if left else {},
+        }
+
+
+def test_rows_that_were_left_unread_are_read_again() -> None:
+    table = ThrottledTable(at_once=40)
+    pauses: list[float] = []
+    ids = ["nobody", *(f"r{number}" for number in range(BATCH + 4))]
+
+    found = RequestTable(table, pauses.append).find_all(ids)  # type: ignore[arg-type]
+
+    assert list(found) == ids[1:]
+    assert found["r7"] == async_request("r7")
+    assert table.calls == [100, 60, 20, 5]
+    assert pauses == [0.1, 0.2]
+
+
+def test_a_table_that_reads_nothing_is_unavailable() -> None:
+    table = ThrottledTable(at_once=0)
+    pauses: list[float] = []
+
+    with pytest.raises(RegistryUnavailable, match="left 2 of 2 rows unread"):
+        RequestTable(table, pauses.append).find_all(["r1", "r2"])  # type: ignore[arg-type]
+    assert len(table.calls) == BATCH_ATTEMPTS
