@@ -20,37 +20,12 @@ from serval.fleets.names import (
 from serval.fleets.state import FleetState, WorkerState
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import TABLE, emulator
+from tests.fakes.filled import filled
 from tests.fakes.requests import START
 
-STATE = FleetState(
-    fleet="gpu",
-    machines=3,
-    capacity="on-demand",
-    capacity_since="2026-11-21T10:15:00.000Z",
-    woken="2026-11-21T10:14:00.000Z",
-    idle_since="2026-11-21T10:13:00.000Z",
-    paused=("resnet", "textgen"),
-    in_flight=2,
-    open_before=7,
-    completed_before=40,
-    arrivals_per_second=1.25,
-    arrivals_trend=-1 / 3,
-    seconds_per_request=1e-5,
-    ticked="2026-11-21T10:15:00.000Z",
-    reason="7 open",
-    revision=1,
-)
-WORKER = WorkerState(
-    fleet="gpu",
-    worker="host-1",
-    accelerator="CUDA",
-    started=timestamp(START),
-    seen=timestamp(START),
-    completed=12,
-    busy_seconds=0.1,
-    holding=2,
-    draining=True,
-    loaded=("textgen:3",),
+STATE = filled(FleetState, fleet="gpu", arrivals_trend=-1 / 3, seconds_per_request=1e-5, revision=1)
+WORKER = filled(
+    WorkerState, fleet="gpu", worker="host-1", seen=timestamp(START), busy_seconds=0.1, completed=12
 )
 
 

@@ -33,43 +33,13 @@ from serval.requests.ports import StoredPayload, change
 from serval.requests.request import AsyncRequest, OpenRequest
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import TABLE, emulator
+from tests.fakes.filled import filled
 from tests.fakes.requests import START, async_request
 from tests.fakes.tables import create_requests_table
 
 LEASE = timedelta(seconds=60)
-FULL = AsyncRequest(
-    id="r/ü",
-    model="textgen",
-    fleet="gpu",
-    status="running",
-    created="2026-11-21T10:15:00.000Z",
-    updated="2026-11-21T10:15:01.000Z",
-    revision=4,
-    body_hash="b" * 64,
-    wanted="3",
-    affinity="user 7",
-    payload=bytes(range(256)),
-    payload_key="async/r/request",
-    payload_bytes=256,
-    header_length=0,
-    keep_days=0,
-    max_attempts=1,
-    attempt=2,
-    attempts=1,
-    alone=True,
-    runner="worker-1",
-    lease_until="2026-11-21T10:16:01.000Z",
-    cancel_requested=True,
-    version="3",
-    started="2026-11-21T10:15:01.000Z",
-    finished="2026-11-21T10:15:02.000Z",
-    error="out of memory",
-    response_key="async/r/2/response",
-    response_bytes=12,
-    response_header_length=6,
-    submitter="c" * 64,
-    callback_url="https://example.com/done",
-    callback_sent="2026-11-21T10:15:03.000Z",
+FULL = filled(
+    AsyncRequest, id="r/ü", finished="2026-11-21T10:15:02.000Z", keep_days=0, header_length=0
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from boto3.dynamodb.conditions import Attr, Key
 
@@ -26,6 +26,8 @@ DECIMALS = 9
 _DEFAULTS: Mapping[str, Any] = {
     member.name: member.default for member in fields(FleetState) if member.name != "fleet"
 }
+_HINTS = {kind: get_type_hints(kind) for kind in (FleetState, WorkerState)}
+_State = TypeVar("_State", FleetState, WorkerState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,7 @@ class FleetTable:
     def find(self, fleet: str) -> FleetState:
         """Give a fleet's row; one that was never written sleeps."""
         answer = self.table.get_item(Key=_state_key(fleet), ConsistentRead=True)
-        found = answer.get("Item", {})
-        known = {
-            name: _value(found[name], default)
-            for name, default in _DEFAULTS.items()
-            if name in found
-        }
-        return FleetState(fleet=fleet, **known)
+        return _read(FleetState, {"fleet": fleet} | answer.get("Item", {}))
 
     def save(self, before: FleetState, after: FleetState) -> bool:
         """Write what changed, with the next revision, if the row still has ``before``'s."""
@@ -68,12 +64,10 @@ class FleetTable:
 
     def report(self, worker: WorkerState) -> None:
         """Write what a worker says of itself."""
-        said = asdict(worker) | {
-            "busy_seconds": _stored(worker.busy_seconds),
-            "loaded": list(worker.loaded),
-            "expires": int((datetime.fromisoformat(worker.seen) + REMEMBERED).timestamp()),
-        }
-        self.table.put_item(Item=_worker_key(worker.fleet, worker.worker) | said)
+        said = {name: _stored(value) for name, value in asdict(worker).items()}
+        expires = int((datetime.fromisoformat(worker.seen) + REMEMBERED).timestamp())
+        key = _worker_key(worker.fleet, worker.worker)
+        self.table.put_item(Item={**key, **said, "expires": expires})
 
     def remove(self, fleet: str, worker: str) -> None:
         """Forget a worker that has ended."""
@@ -82,18 +76,7 @@ class FleetTable:
     def _workers(self, fleet: str) -> Iterator[WorkerState]:
         condition = Key("pk").eq(fleet_partition(fleet)) & Key("sk").begins_with(WORKER)
         for item in items(self.table.query, KeyConditionExpression=condition, ConsistentRead=True):
-            yield WorkerState(
-                fleet=fleet,
-                worker=item["worker"],
-                accelerator=item["accelerator"],
-                started=item["started"],
-                seen=item["seen"],
-                completed=int(item["completed"]),
-                busy_seconds=float(item["busy_seconds"]),
-                holding=int(item["holding"]),
-                draining=item["draining"],
-                loaded=tuple(item["loaded"]),
-            )
+            yield _read(WorkerState, item)
 
 
 def _state_key(fleet: str) -> dict[str, str]:
@@ -116,6 +99,13 @@ def _stored(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _value(stored: Any, default: Any) -> Any:
-    """Give a stored value the type of the field's default."""
-    return type(default)(stored)
+def _read(kind: type[_State], item: Mapping[str, Any]) -> _State:
+    """Give what an item holds; what it lacks is as in the beginning."""
+    hints = _HINTS[kind]
+    return kind(**{name: _value(item[name], hints[name]) for name in hints if name in item})
+
+
+def _value(stored: Any, hint: Any) -> Any:
+    if isinstance(stored, Decimal):
+        return float(stored) if float in (hint, *get_args(hint)) else int(stored)
+    return tuple(stored) if isinstance(stored, list) else stored
