@@ -15,6 +15,7 @@
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
+    │   ├── ModelWithoutFleet      the model runs on Lambda: it has no async requests
     │   ├── RequestNotFound        no such async request, or none that the caller may see
     │   └── PathNotFound           no such route
     ├── RequestConflict            the async request is not in a state for that
@@ -26,8 +27,11 @@
     │   ├── RegistryUnavailable    the registry did not answer
     │   ├── StatisticsUnavailable  the metrics did not answer
     │   ├── StillWaiting           a heavy request goes on after its caller's connection
+    │   ├── RequestCancelled       a heavy request was cancelled while its caller waited
     │   └── ModelTooLarge          the version does not fit this function's limits
+    ├── BatchRefused               a batch job cannot be done as it was asked
     ├── InferenceFailed            the runtime failed on a valid request
+    ├── RequestFailed              a heavy request failed while its caller waited
     └── BundleRefused              a bundle cannot become a version
 
 HTTP statuses are not known here: ``serval.http.status`` maps every leaf.
@@ -128,6 +132,17 @@ class ModelVersionNotFound(NotFound):
         self.model, self.version = model, version
 
 
+class ModelWithoutFleet(NotFound):
+    """The model runs on Lambda, which answers at once: it has no async requests."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"model {shown(model)} runs on no fleet, so it has no async requests: it answers at "
+            f"once to POST /v2/models/{model:.63}/infer"
+        )
+        self.model = model
+
+
 class RequestNotFound(NotFound):
     """No such async request, or none that the caller may see."""
 
@@ -209,6 +224,14 @@ class StillWaiting(Unavailable):
         self.request_id = request_id
 
 
+class RequestCancelled(Unavailable):
+    """A heavy request was cancelled while its caller waited for it."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"async request {shown(request_id)} was cancelled before it had a result")
+        self.request_id = request_id
+
+
 class ModelTooLarge(Unavailable):
     """The version does not fit this function's memory or storage."""
 
@@ -219,6 +242,18 @@ class InferenceFailed(ServalError):
     def __init__(self, model: str, version: str, problem: str) -> None:
         super().__init__(f"model {model!r} version {version!r} failed: {problem}")
         self.model, self.version, self.problem = model, version, problem
+
+
+class RequestFailed(ServalError):
+    """A heavy request failed while its caller waited for it."""
+
+    def __init__(self, request_id: str, problem: str) -> None:
+        super().__init__(f"async request {shown(request_id)} failed: {problem}")
+        self.request_id, self.problem = request_id, problem
+
+
+class BatchRefused(ServalError):
+    """A batch job cannot be done as it was asked."""
 
 
 class BundleRefused(ServalError):

@@ -1,0 +1,161 @@
+"""CSV: blocks of whole records, read by polars; what it refuses is gone through one by one."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from serval.batch.columns import InputColumns
+from serval.batch.records.casting import cast, tensor
+from serval.batch.records.record_ends import spans
+from serval.batch.records.rows import Reject, Rows, kept
+from serval.tensors import Array
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRecords:
+    """Reads blocks of a CSV file without its header."""
+
+    columns: Sequence[str]
+    inputs: Sequence[InputColumns]
+    delimiter: str = ","
+    keep: bool = False
+    """Whether the rows' own columns are passed on."""
+
+    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read a block whose first record has this number and this place in the file."""
+        try:
+            frame = self._frame(block)
+        except pl.exceptions.ComputeError:
+            return self._read_one_by_one(block, first_record, offset)
+        blank = self._blank(frame)
+        if blank.any():
+            # Records and rows no longer count alike.
+            return self._read_one_by_one(block, first_record, offset)
+        return self._rows(frame, _Places(block, first_record, offset))
+
+    def _frame(self, block: bytes) -> pl.DataFrame:
+        return pl.read_csv(
+            block,
+            has_header=False,
+            separator=self.delimiter,
+            schema=dict.fromkeys(self.columns, pl.String),
+        )
+
+    def _blank(self, frame: pl.DataFrame) -> Array:
+        """Tell which rows may be blank lines."""
+        if frame.is_empty():
+            return np.zeros(0, np.bool_)
+        return frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
+
+    def _rows(self, frame: pl.DataFrame, places: "_Places") -> Rows:
+        read = {
+            column: cast(frame[column], planned.spec.datatype)
+            for planned in self.inputs
+            for column in planned.columns
+        }
+        bad = [column for column, values in read.items() if values.null_count()]
+        fits = pl.Series(np.ones(len(frame), np.bool_))
+        for column in bad:
+            fits &= read[column].is_not_null()
+        rejects = tuple(self._rejects(frame, read, bad, fits, places)) if bad else ()
+        if rejects:
+            read = {column: values.filter(fits) for column, values in read.items()}
+            frame = frame.filter(fits)
+        inputs = tuple(
+            tensor(planned, [read[column] for column in planned.columns], len(frame))
+            for planned in self.inputs
+        )
+        return Rows(inputs, len(frame), rejects, frame if self.keep else None)
+
+    def _rejects(
+        self,
+        frame: pl.DataFrame,
+        read: dict[str, pl.Series],
+        bad: Sequence[str],
+        fits: pl.Series,
+        places: "_Places",
+    ) -> Iterator[Reject]:
+        datatypes = {
+            column: planned.spec.datatype for planned in self.inputs for column in planned.columns
+        }
+        for index in np.flatnonzero(~fits.to_numpy()):
+            row = int(index)
+            column = next(name for name in bad if read[name][row] is None)
+            value = frame[column][row]
+            reason = (
+                f"column {column!r} is empty"
+                if value is None
+                else f"column {column!r}: {value!r:.80} is no {datatypes[column]}"
+            )
+            yield places.reject(row, reason)
+
+    def _read_one_by_one(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read record by record; blank lines are left out, as no record."""
+        rejects: list[Reject] = []
+        fields: list[list[str | None]] = []
+        places = _Places(block, first_record, offset)
+        numbers: list[int] = []
+        for number, (start, end) in enumerate(places.spans):
+            text = block[start:end]
+            if not text.strip(b"\r\n"):
+                continue
+            try:
+                found = self._fields(text)
+            except (UnicodeDecodeError, csv.Error, ValueError) as error:
+                rejects.append(places.reject(number, _problem(error, offset + start)))
+                continue
+            fields.append(found)
+            numbers.append(number)
+        schema = dict.fromkeys(self.columns, pl.String)
+        frame = pl.DataFrame(fields, schema=schema, orient="row", strict=True)
+        rows = self._rows(frame, _Places(block, first_record, offset, numbers))
+        merged = sorted((*rejects, *rows.rejects), key=lambda reject: reject.record)
+        return Rows(rows.inputs, rows.count, tuple(merged), rows.passed)
+
+    def _fields(self, text: bytes) -> list[str | None]:
+        decoded = io.StringIO(text.decode(), newline="")
+        (found,) = csv.reader(decoded, delimiter=self.delimiter, strict=True)
+        if len(found) > len(self.columns):
+            raise ValueError(
+                f"the record has {len(found)} fields, {len(self.columns)} expected: "
+                f"{', '.join(map(repr, self.columns[:12]))}"
+            )
+        padded = found + [""] * (len(self.columns) - len(found))
+        return [field or None for field in padded]
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where the rows of a frame stand in the file; looked for only when one is rejected."""
+
+    block: bytes
+    first_record: int
+    offset: int
+    numbers: Sequence[int] | None = None
+    """Record of each row within the block; None: they count alike."""
+    _spans: list[tuple[int, int]] | None = None
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Give begin and end of each record in the block."""
+        if self._spans is None:
+            self._spans = spans(self.block, quoted=True)
+        return self._spans
+
+    def reject(self, row: int, reason: str) -> Reject:
+        """Describe a row that does not fit."""
+        number = row if self.numbers is None else self.numbers[row]
+        start, end = self.spans[number]
+        return Reject(
+            self.first_record + number, self.offset + start, reason, kept(self.block[start:end])
+        )
+
+
+def _problem(error: Exception, offset: int) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {offset + error.start} is not UTF-8"
+    return str(error)

@@ -1,0 +1,63 @@
+"""Rows: what a block of records gives a model, and what is rejected of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from serval.tensors import Tensor
+
+SHOWN_CHARACTERS = 2_000
+"""How much of a rejected record is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that does not fit, and why."""
+
+    record: int
+    """Its number in the file, from 0."""
+    offset: int | None
+    """Its first byte in the file; None where records have none, as in Parquet."""
+    reason: str
+    text: str
+    """The record itself, cut where it is long."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a line of ``errors.jsonl``."""
+        return {
+            "record": self.record,
+            "offset": self.offset,
+            "reason": self.reason,
+            "text": self.text,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records that fit, in the order of the file, and those that do not."""
+
+    inputs: tuple[Tensor, ...]
+    """One array for each input, a row for each record that fits."""
+    count: int
+    rejects: tuple[Reject, ...] = ()
+    passed: pl.DataFrame | None = None
+    """The input's own columns of the rows that fit, as text; None unless they are asked for."""
+    texts: Sequence[bytes] = field(default=())
+    """The records' own text where it is asked for and there are no columns (JSONL)."""
+
+    def batches(self, most: int) -> Iterator[tuple[Tensor, ...]]:
+        """Cut the rows into runs of at most ``most`` rows."""
+        for start in range(0, self.count, most):
+            yield tuple(
+                Tensor(tensor.name, tensor.datatype, tensor.array[start : start + most])
+                for tensor in self.inputs
+            )
+
+
+def kept(text: bytes | str) -> str:
+    """Give a rejected record as text, cut where it is long."""
+    shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    shown = shown.rstrip("\r\n")
+    return shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 1] + "…"
