@@ -149,6 +149,8 @@ def new_key(value: Value) -> RenderableType:
     return lines(
         Text(value["key"], style="bold"),
         f"id {value['id']}, for {scope(value['models'])}; the key is shown once and stored nowhere",
+        f"{value['rate_per_minute']} async requests a minute; callbacks are signed with",
+        value["callback_secret"],
     )
 
 
@@ -156,12 +158,13 @@ def keys(value: Value) -> RenderableType:
     """Show API keys."""
     if not value["keys"]:
         return Text("no API keys yet: `serval keys create NAME` makes one")
-    shown = table("id", "name", "models", "created", "last used", "revoked")
+    shown = table("id", "name", "models", "a minute", "created", "last used", "revoked")
     for key in value["keys"]:
         shown.add_row(
             key["id"],
             key["name"],
             scope(key["models"]),
+            str(key["rate_per_minute"]),
             key["created"][:10],
             key["last_used"] or "never",
             key["revoked"] or "",

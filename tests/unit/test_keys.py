@@ -1,10 +1,12 @@
 """API keys: made, hashed, scoped."""
 
+import base64
 import re
+from hashlib import sha256
 
 import pytest
 
-from serval.keys import ApiKey, hash_api_key, new_api_key
+from serval.keys import ApiKey, callback_secret, hash_api_key, new_api_key
 
 NOW = "2026-11-21T10:15:00.000Z"
 
@@ -53,10 +55,32 @@ def test_a_scope_that_names_no_model_is_refused(name: str, models: list[str], me
         ApiKey.describe(new_api_key(), name, models, NOW)
 
 
+@pytest.mark.parametrize("rate", [0, -1, 1_000_001])
+def test_a_rate_that_is_none_is_refused(rate: int):
+    with pytest.raises(ValueError, match=f"API key 'ci': rate {rate} given, 1 to 1000000 async"):
+        ApiKey.describe(new_api_key(), "ci", ["*"], NOW, rate)
+
+
+def test_a_key_from_before_there_were_rates_has_the_usual_one():
+    attributes = ApiKey.describe(new_api_key(), "ci", ["*"], NOW).to_attributes()
+    del attributes["rate_per_minute"]
+
+    assert ApiKey.from_attributes(attributes).rate_per_minute == 600
+
+
+def test_the_callback_secret_is_the_keys_hash_as_webhook_libraries_take_it():
+    text = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
+
+    secret = callback_secret(hash_api_key(text))
+
+    assert secret.startswith("whsec_")
+    assert base64.b64decode(secret.removeprefix("whsec_")) == sha256(text.encode()).digest()
+
+
 @pytest.mark.parametrize("revoked", [None, NOW])
 @pytest.mark.parametrize("last_used", [None, "2026-11-21"])
 def test_a_key_reads_back_from_its_attributes(revoked: str | None, last_used: str | None):
-    key = ApiKey("0123456789ab", "ci", ("iris", "*"), NOW, revoked, last_used)
+    key = ApiKey("0123456789ab", "ci", ("iris", "*"), NOW, revoked, last_used, 60)
 
     attributes = key.to_attributes()
 

@@ -5,7 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.keys import ALL_MODELS, ApiKey
+from serval.keys import (
+    ALL_MODELS,
+    MOST_PER_MINUTE,
+    RATE_PER_MINUTE,
+    ApiKey,
+    callback_secret,
+    hash_api_key,
+)
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, StageOption, new_app
@@ -26,19 +33,31 @@ def create(
             help="A model that the key may call; may be repeated. Without it: all.",
         ),
     ] = None,
+    rate: Annotated[
+        int,
+        typer.Option(
+            "--rate",
+            metavar="N",
+            min=1,
+            max=MOST_PER_MINUTE,
+            help="How many async requests it may submit in a minute.",
+        ),
+    ] = RATE_PER_MINUTE,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create an API key and show it, this once."""
+    """Create an API key and show it, this once, with the secret that signs its callbacks."""
     models = model or [ALL_MODELS]
     found = find_stage(stage)
     try:
-        text, key = found.api_keys.create(name, models)
+        text, key = found.api_keys.create(name, models, rate)
     except ValueError as problem:
         raise CommandFailed(str(problem)) from None
     for unknown in sorted(set(models) - {ALL_MODELS} - set(found.registry.models())):
         note(f"model {unknown!r} is not registered yet: the key will be good for it when it is")
-    show({"key": text, **described(key)}, views.new_key, as_json=as_json)
+    secret = callback_secret(hash_api_key(text))
+    created = {"key": text, "callback_secret": secret, **described(key)}
+    show(created, views.new_key, as_json=as_json)
 
 
 @app.command("list")

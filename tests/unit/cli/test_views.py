@@ -16,6 +16,7 @@ KEY = {
     "created": "2026-11-21T02:44:01.140Z",
     "revoked": None,
     "last_used": None,
+    "rate_per_minute": 600,
 }
 ROUTE = {"stable": "2", "candidate": "3", "percent": 10}
 DESCRIPTION: dict[str, Any] = {
@@ -84,9 +85,13 @@ def shown(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
             ["refused", "  - no graph", "  - no name"],
         ),
         (views.keys, {"keys": []}, ["no API keys yet"]),
-        (views.keys, {"keys": [KEY]}, ["[bold]ci", "iris, digits", "never"]),
+        (views.keys, {"keys": [KEY]}, ["[bold]ci", "iris, digits", "600", "never"]),
         (views.keys, {"keys": [KEY | {"models": ["*"]}]}, ["all models"]),
-        (views.new_key, KEY | {"key": "srv_x"}, ["srv_x\n", "shown once"]),
+        (
+            views.new_key,
+            KEY | {"key": "srv_x", "callback_secret": "whsec_y"},
+            ["srv_x\n", "iris, digits; ", "shown once", "600 async requests a minute", "whsec_y\n"],
+        ),
         (views.revoked_key, KEY | {"revoked": "2026"}, ["is revoked since 2026"]),
         (
             views.inference,
@@ -118,7 +123,7 @@ def test_json_is_the_value_and_nothing_else(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_is_long_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    key = KEY | {"key": "srv_" + "x" * 300}
+    key = KEY | {"key": "srv_" + "x" * 300, "callback_secret": "whsec_y"}
     assert key["key"] in shown(key, views.new_key, capsys)
     complain("word " * 100)
     assert capsys.readouterr().err.count("\n") == 1

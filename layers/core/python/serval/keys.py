@@ -12,6 +12,10 @@ from serval.storage import MODEL_NAME
 
 ALL_MODELS = "*"
 PREFIX = "srv_"
+RATE_PER_MINUTE = 600
+"""Async requests that a key may submit in a minute, unless it says otherwise."""
+MOST_PER_MINUTE = 1_000_000
+CALLBACK_SECRET_PREFIX = "whsec_"
 
 
 def new_api_key() -> str:
@@ -22,6 +26,14 @@ def new_api_key() -> str:
 def hash_api_key(text: str) -> str:
     """Give the sha256 (hex) under which a key is stored."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def callback_secret(key_hash: str) -> str:
+    """Give the secret that signs a key's callbacks, as Standard Webhooks' libraries take it.
+
+    It is the key's sha256, so whoever has the key can compute it, and nothing more is stored.
+    """
+    return CALLBACK_SECRET_PREFIX + base64.b64encode(bytes.fromhex(key_hash)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +51,25 @@ class ApiKey:
     """When it was revoked; None: it is good."""
     last_used: str | None = None
     """Day of the last use (YYYY-MM-DD)."""
+    rate_per_minute: int = RATE_PER_MINUTE
+    """Async requests that it may submit in a minute."""
 
     @classmethod
-    def describe(cls, text: str, name: str, models: Sequence[str], created: str) -> "ApiKey":
+    def describe(
+        cls,
+        text: str,
+        name: str,
+        models: Sequence[str],
+        created: str,
+        rate_per_minute: int = RATE_PER_MINUTE,
+    ) -> "ApiKey":
         """Describe a new key.
 
         Raises
         ------
         ValueError
-            If the name is empty, or the scope names no model or something that is no model name.
+            If the name is empty, the scope names no model or something that is no model name, or
+            the rate is none.
         """
         if not name.strip():
             raise ValueError(
@@ -61,7 +83,13 @@ class ApiKey:
                     f"API key {name!r}: scope {model!r} is no model name; expected "
                     f"{ALL_MODELS!r} or {MODEL_NAME.pattern}"
                 )
-        return cls(hash_api_key(text)[:12], name, tuple(models), created)
+        if not 1 <= rate_per_minute <= MOST_PER_MINUTE:
+            raise ValueError(
+                f"API key {name!r}: rate {rate_per_minute} given, 1 to {MOST_PER_MINUTE} async "
+                "requests a minute expected"
+            )
+        key_id = hash_api_key(text)[:12]
+        return cls(key_id, name, tuple(models), created, rate_per_minute=rate_per_minute)
 
     def allows(self, model: str) -> bool:
         """Tell whether the key may call a model."""
@@ -76,6 +104,7 @@ class ApiKey:
             "created": self.created,
             "revoked": self.revoked,
             "last_used": self.last_used,
+            "rate_per_minute": str(self.rate_per_minute),
         }
         return {name: value for name, value in attributes.items() if value is not None}
 
@@ -89,4 +118,5 @@ class ApiKey:
             created=attributes["created"],
             revoked=attributes.get("revoked"),
             last_used=attributes.get("last_used"),
+            rate_per_minute=int(attributes.get("rate_per_minute", RATE_PER_MINUTE)),
         )

@@ -8,7 +8,7 @@ from boto3.dynamodb.conditions import Attr
 
 from serval.aws.tables import happened, items
 from serval.clock import Clock, timestamp, utc_now
-from serval.keys import ApiKey, hash_api_key, new_api_key
+from serval.keys import RATE_PER_MINUTE, ApiKey, hash_api_key, new_api_key
 from serval.storage import API_KEY, api_key_partition
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ class ApiKeyStore:
     table: "Table"
     clock: Clock = utc_now
 
-    def create(self, name: str, models: Sequence[str]) -> tuple[str, ApiKey]:
-        """Make a key for the models (``*``: all), or raise ``ValueError`` for a bad scope.
+    def create(
+        self, name: str, models: Sequence[str], rate_per_minute: int = RATE_PER_MINUTE
+    ) -> tuple[str, ApiKey]:
+        """Make a key for the models (``*``: all), or raise ``ValueError`` for a bad scope or rate.
 
         Returns
         -------
@@ -31,7 +33,7 @@ class ApiKeyStore:
             The key's text, which is stored nowhere, and its description.
         """
         text = new_api_key()
-        key = ApiKey.describe(text, name, models, timestamp(self.clock()))
+        key = ApiKey.describe(text, name, models, timestamp(self.clock()), rate_per_minute)
         self.table.put_item(
             Item={"pk": api_key_partition(hash_api_key(text)), "sk": API_KEY} | key.to_attributes(),
             ConditionExpression=Attr("pk").not_exists(),
