@@ -48,6 +48,27 @@ class RequestQueue(Protocol):
         """Send many messages."""
 
 
+class CallbackQueue(Protocol):
+    """Where closed requests wait whose callers want to be called back."""
+
+    def send(self, request_id: str) -> None:
+        """Send a message about a closed request."""
+
+
+class Waker(Protocol):
+    """Sees to it that a fleet has machines for what is asked of it."""
+
+    def wake(self, fleet: str) -> None:
+        """Wake a fleet that sleeps; one that is awake is left alone."""
+
+
+class RateLimits(Protocol):
+    """How much each API key has submitted in the minute."""
+
+    def take(self, key_hash: str, limit: int) -> None:
+        """Count one more, or raise ``RateLimited`` if the minute's limit is used up."""
+
+
 class Payloads(Protocol):
     """The data bucket."""
 
@@ -61,7 +82,10 @@ class Payloads(Protocol):
         """Look an object up; None if there is none."""
 
     def presign_read(self, key: str, header_length: int | None) -> str:
-        """Give a URL that reads an object for an hour, with its ``Inference-Header-…`` header."""
+        """Give a URL that reads an object for an hour, with the content type of its form.
+
+        S3 sends no ``Inference-Header-Content-Length``: whoever gives the URL tells it too.
+        """
 
     def presign_write(self, key: str, size_bytes: int) -> str:
         """Give a URL that writes an object of exactly this size, for an hour."""
