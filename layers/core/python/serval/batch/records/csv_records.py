@@ -3,15 +3,15 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from serval.batch.columns import InputColumns
 from serval.batch.records.casting import cast, tensor
-from serval.batch.records.record_ends import spans
-from serval.batch.records.rows import Reject, Rows, kept
+from serval.batch.records.places import Places
+from serval.batch.records.rows import Reject, Rows
 from serval.tensors import Array
 
 
@@ -35,7 +35,7 @@ class CsvRecords:
         if blank.any():
             # Records and rows no longer count alike.
             return self._read_one_by_one(block, first_record, offset)
-        return self._rows(frame, _Places(block, first_record, offset))
+        return self._rows(frame, Places(block, first_record, offset))
 
     def _frame(self, block: bytes) -> pl.DataFrame:
         return pl.read_csv(
@@ -51,7 +51,7 @@ class CsvRecords:
             return np.zeros(0, np.bool_)
         return frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
 
-    def _rows(self, frame: pl.DataFrame, places: "_Places") -> Rows:
+    def _rows(self, frame: pl.DataFrame, places: Places) -> Rows:
         read = {
             column: cast(frame[column], planned.spec.datatype)
             for planned in self.inputs
@@ -69,7 +69,14 @@ class CsvRecords:
             tensor(planned, [read[column] for column in planned.columns], len(frame))
             for planned in self.inputs
         )
-        return Rows(inputs, len(frame), rejects, frame if self.keep else None)
+        return Rows(
+            inputs,
+            len(frame),
+            places.first_record,
+            places.numbers_of(fits.to_numpy()) if bad else places.numbers,
+            rejects,
+            frame if self.keep else None,
+        )
 
     def _rejects(
         self,
@@ -77,7 +84,7 @@ class CsvRecords:
         read: dict[str, pl.Series],
         bad: Sequence[str],
         fits: pl.Series,
-        places: "_Places",
+        places: Places,
     ) -> Iterator[Reject]:
         datatypes = {
             column: planned.spec.datatype for planned in self.inputs for column in planned.columns
@@ -97,7 +104,7 @@ class CsvRecords:
         """Read record by record; blank lines are left out, as no record."""
         rejects: list[Reject] = []
         fields: list[list[str | None]] = []
-        places = _Places(block, first_record, offset)
+        places = Places(block, first_record, offset)
         numbers: list[int] = []
         for number, (start, end) in enumerate(places.spans):
             text = block[start:end]
@@ -112,9 +119,9 @@ class CsvRecords:
             numbers.append(number)
         schema = dict.fromkeys(self.columns, pl.String)
         frame = pl.DataFrame(fields, schema=schema, orient="row", strict=True)
-        rows = self._rows(frame, _Places(block, first_record, offset, numbers))
+        rows = self._rows(frame, Places(block, first_record, offset, np.array(numbers, np.int64)))
         merged = sorted((*rejects, *rows.rejects), key=lambda reject: reject.record)
-        return Rows(rows.inputs, rows.count, tuple(merged), rows.passed)
+        return replace(rows, rejects=tuple(merged))
 
     def _fields(self, text: bytes) -> list[str | None]:
         decoded = io.StringIO(text.decode(), newline="")
@@ -126,33 +133,6 @@ class CsvRecords:
             )
         padded = found + [""] * (len(self.columns) - len(found))
         return [field or None for field in padded]
-
-
-@dataclass(slots=True)
-class _Places:
-    """Where the rows of a frame stand in the file; looked for only when one is rejected."""
-
-    block: bytes
-    first_record: int
-    offset: int
-    numbers: Sequence[int] | None = None
-    """Record of each row within the block; None: they count alike."""
-    _spans: list[tuple[int, int]] | None = None
-
-    @property
-    def spans(self) -> list[tuple[int, int]]:
-        """Give begin and end of each record in the block."""
-        if self._spans is None:
-            self._spans = spans(self.block, quoted=True)
-        return self._spans
-
-    def reject(self, row: int, reason: str) -> Reject:
-        """Describe a row that does not fit."""
-        number = row if self.numbers is None else self.numbers[row]
-        start, end = self.spans[number]
-        return Reject(
-            self.first_record + number, self.offset + start, reason, kept(self.block[start:end])
-        )
 
 
 def _problem(error: Exception, offset: int) -> str:

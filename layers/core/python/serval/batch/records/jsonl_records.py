@@ -6,7 +6,7 @@ gone through line by line.
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class JsonlRecords:
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
         if not self.keep and (rows := self._read_together(block)) is not None:
-            return rows
+            return replace(rows, first_record=first_record)
         return self._read_one_by_one(block, first_record, offset)
 
     def _read_together(self, block: bytes) -> Rows | None:
@@ -65,6 +65,7 @@ class JsonlRecords:
         fitting: list[list[Array]] = []
         rejects: list[Reject] = []
         texts: list[bytes] = []
+        numbers: list[int] = []
         for number, (start, end) in enumerate(spans(block, quoted=False)):
             text = block[start:end].strip()
             if not text:
@@ -72,6 +73,7 @@ class JsonlRecords:
             try:
                 fitting.append(self._line(text))
                 texts.append(text)
+                numbers.append(number)
             except Unfit as problem:
                 rejects.append(
                     Reject(first_record + number, offset + start, str(problem), kept(text))
@@ -80,7 +82,14 @@ class JsonlRecords:
             Tensor(spec.name, spec.datatype, _stacked([line[index] for line in fitting], spec))
             for index, spec in enumerate(self.inputs)
         )
-        return Rows(inputs, len(fitting), tuple(rejects), texts=texts if self.keep else ())
+        return Rows(
+            inputs,
+            len(fitting),
+            first_record,
+            np.array(numbers, np.int64),
+            tuple(rejects),
+            texts=texts if self.keep else (),
+        )
 
     def _line(self, text: bytes) -> list[Array]:
         """Give one record's array for each input, or raise ``Unfit``."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from serval.tensors import Tensor
+from serval.tensors import Array, Tensor
 
 SHOWN_CHARACTERS = 2_000
 """How much of a rejected record is kept."""
@@ -41,11 +41,19 @@ class Rows:
     inputs: tuple[Tensor, ...]
     """One array for each input, a row for each record that fits."""
     count: int
+    first_record: int = 0
+    """Number in the file of the block's first record."""
+    numbers: Array | None = None
+    """Each row's record within the block; None: every record is a row."""
     rejects: tuple[Reject, ...] = ()
     passed: pl.DataFrame | None = None
     """The input's own columns of the rows that fit, as text; None unless they are asked for."""
     texts: Sequence[bytes] = field(default=())
     """The records' own text where it is asked for and there are no columns (JSONL)."""
+
+    def record(self, row: int) -> int:
+        """Give the number of a row's record in the file."""
+        return self.first_record + (row if self.numbers is None else int(self.numbers[row]))
 
     def batches(self, most: int) -> Iterator[tuple[Tensor, ...]]:
         """Cut the rows into runs of at most ``most`` rows."""

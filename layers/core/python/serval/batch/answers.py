@@ -1,0 +1,111 @@
+"""Rows in, answers out: runs of the size that suits the model, and what fails found by halving."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from serval.batch.records.rows import Rows
+from serval.errors import InvalidRequest
+from serval.loaded import Model
+from serval.runtimes import RuntimeFailed
+from serval.signatures import TensorSpec
+from serval.tensors import Array, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that the model cannot answer."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Outputs of the rows that were answered, in order, and the rows that were not."""
+
+    outputs: tuple[Tensor, ...]
+    failures: tuple[Failure, ...]
+
+
+def answer(model: Model, rows: Rows, outputs: Sequence[TensorSpec], most: int) -> Answers:
+    """Run a block's rows, at most ``most`` at a time."""
+    parts: list[list[Tensor]] = []
+    failures: list[Failure] = []
+    start = 0
+    for inputs in _runs(rows, most):
+        length = len(inputs[0].array)
+        for found in _run(model, inputs, outputs, start):
+            if isinstance(found, Failure):
+                failures.append(found)
+            else:
+                parts.append(found)
+        start += length
+    return Answers(tuple(_joined(parts, outputs)), tuple(failures))
+
+
+def _runs(rows: Rows, most: int) -> Iterator[tuple[Tensor, ...]]:
+    """Cut rows into runs; neighbours of other extents cannot share one."""
+    for inputs in rows.batches(most):
+        if all(tensor.array.dtype != object or tensor.datatype == "BYTES" for tensor in inputs):
+            yield inputs
+            continue
+        for index in range(len(inputs[0].array)):
+            yield tuple(
+                Tensor(tensor.name, tensor.datatype, tensor.array[index][np.newaxis])
+                for tensor in inputs
+            )
+
+
+def _run(
+    model: Model, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], start: int
+) -> Iterator[list[Tensor] | Failure]:
+    """Run rows together; if that fails each half, down to the row that is at fault."""
+    length = len(inputs[0].array)
+    try:
+        found = model.run(inputs, outputs)
+    except (InvalidRequest, RuntimeFailed) as error:
+        if length <= 1:
+            yield Failure(start, f"the model cannot answer: {error}")
+            return
+    else:
+        if wrong := [tensor for tensor in found if tensor.array.shape[:1] != (length,)]:
+            yield from _one_by_one(model, inputs, outputs, start, wrong[0])
+            return
+        yield found
+        return
+    for first, last in ((0, length // 2), (length // 2, length)):
+        half = [Tensor(t.name, t.datatype, t.array[first:last]) for t in inputs]
+        yield from _run(model, half, outputs, start + first)
+
+
+def _one_by_one(
+    model: Model,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[TensorSpec],
+    start: int,
+    wrong: Tensor,
+) -> Iterator[list[Tensor] | Failure]:
+    """Run rows alone, since an output does not have a row for each of them."""
+    length = len(inputs[0].array)
+    if length == 1:
+        yield Failure(
+            start, f"output {wrong.name!r} has shape {list(wrong.array.shape)}, not [1, …]"
+        )
+        return
+    for index in range(length):
+        row = [Tensor(t.name, t.datatype, t.array[index : index + 1]) for t in inputs]
+        yield from _run(model, row, outputs, start + index)
+
+
+def _joined(parts: Sequence[Sequence[Tensor]], outputs: Sequence[TensorSpec]) -> Iterator[Tensor]:
+    for index, spec in enumerate(outputs):
+        arrays = [part[index].array for part in parts]
+        yield Tensor(spec.name, spec.datatype, _together(arrays, spec))
+
+
+def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
+    if not arrays:
+        return np.empty((0, *(max(extent, 0) for extent in spec.shape[1:])))
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -1,0 +1,118 @@
+"""Output parts: from the arrays of a run to CSV, JSONL or Parquet."""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from serval.batch.records.casting import CASTS
+from serval.batch.records.rows import Rows
+from serval.signatures import TensorSpec
+from serval.tensors import Array, Tensor
+
+OutputFormat = Literal["csv", "jsonl", "parquet"]
+BARE_ROW = b'{"row":'
+"""How a joined record that was a bare array begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartFormat:
+    """How the parts of a job are written; all its parts fit together in the order of the input."""
+
+    kind: OutputFormat
+    outputs: Sequence[TensorSpec]
+    joined: Sequence[str] = ()
+    """Columns of the input that stand before the outputs."""
+
+    def header(self) -> bytes:
+        """Give what stands once, before the first part."""
+        if self.kind != "csv":
+            return b""
+        names = [*self.joined, *(name for spec in self.outputs for name in column_names(spec))]
+        frame = pl.DataFrame({name: pl.Series([], dtype=pl.String) for name in names})
+        return frame.write_csv().encode()
+
+    def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+        """Write the answers of a block's rows."""
+        if self.kind == "jsonl":
+            return _jsonl(rows, outputs)
+        frame = table(outputs, rows.passed.select(self.joined) if rows.passed is not None else None)
+        if self.kind == "csv":
+            return frame.write_csv(include_header=False).encode()
+        target = io.BytesIO()
+        frame.write_parquet(target)
+        return target.getvalue()
+
+
+def column_names(spec: TensorSpec) -> list[str]:
+    """Name the columns of an output: its own name, or one for each element of a row."""
+    width = _width(spec.shape[1:])
+    return [spec.name] if width == 1 else [f"{spec.name}_{index}" for index in range(width)]
+
+
+def table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Give outputs as a table, a column for each element of a row, behind other columns."""
+    columns = [] if before is None else before.get_columns()
+    for tensor in outputs:
+        rows = len(tensor.array)
+        flat = tensor.array.reshape(rows, _width(tensor.array.shape[1:]))
+        names = (
+            [tensor.name]
+            if flat.shape[1] == 1
+            else [f"{tensor.name}_{index}" for index in range(flat.shape[1])]
+        )
+        columns += [
+            _column(name, tensor.datatype, flat[:, index]) for index, name in enumerate(names)
+        ]
+    return pl.DataFrame(columns)
+
+
+def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+    frame = pl.DataFrame([_nested(tensor) for tensor in outputs])
+    target = io.BytesIO()
+    frame.write_ndjson(target)
+    if not rows.texts and rows.passed is None:
+        return target.getvalue()
+    answers = target.getvalue().splitlines()
+    return b"".join(
+        begin + answer[1:] + b"\n" for begin, answer in zip(_begins(rows), answers, strict=True)
+    )
+
+
+def _begins(rows: Rows) -> Iterator[bytes]:
+    """Give each record as the begin of an object that its answer closes."""
+    if rows.passed is not None:
+        target = io.BytesIO()
+        rows.passed.write_ndjson(target)
+        texts: Sequence[bytes] = target.getvalue().splitlines()
+    else:
+        texts = rows.texts
+    for text in texts:
+        record = text.strip()
+        yield record[:-1] + b"," if record.startswith(b"{") else BARE_ROW + record + b","
+
+
+def _nested(tensor: Tensor) -> pl.Series:
+    """Give an output as a column whose elements are a row's value, list or list of lists."""
+    shape = tensor.array.shape
+    flat = _column(tensor.name, tensor.datatype, tensor.array.ravel())
+    return flat.reshape(shape) if len(shape) > 1 else flat
+
+
+def _column(name: str, datatype: str, values: Array) -> pl.Series:
+    if datatype == "BYTES":
+        texts = [value.decode("utf-8", "replace") for value in values.tolist()]
+        return pl.Series(name, texts, dtype=pl.String)
+    if datatype == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    elif datatype == "FP16":
+        values = values.astype(np.float32)
+    return pl.Series(name, np.ascontiguousarray(values), dtype=CASTS.get(datatype, pl.Float32))
+
+
+def _width(extents: Sequence[int]) -> int:
+    return math.prod(max(extent, 1) for extent in extents)

@@ -1,0 +1,192 @@
+"""The shard engine: read, parse, run and write overlap, within a bound of memory.
+
+::
+
+    read (thread) ──> parse (thread) ──> run ──> write (thread)
+      4 MiB pieces     whole records      batches    output parts
+
+Between two blocks it looks at the time: a shard that runs short of it ends with what it has
+written, and says where the next invocation is to go on.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from serval.batch.answers import Answers, answer
+from serval.batch.blocks import Block
+from serval.batch.outputs import PartFormat
+from serval.batch.pipeline import ahead
+from serval.batch.records.rows import Reject, Rows, kept
+from serval.loaded import Model
+from serval.signatures import TensorSpec
+
+
+class Records(Protocol):
+    """Reads blocks of one format."""
+
+    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read a block whose first record has this number and this place in the file."""
+
+
+class Sink(Protocol):
+    """Takes the bytes of one object in order."""
+
+    def write(self, data: bytes) -> None:
+        """Take more bytes."""
+
+    def close(self) -> None:
+        """Make the object appear, whole."""
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a shard, or a piece of it, did."""
+
+    rows: int = 0
+    """Rows that were answered."""
+    rejected: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    run_seconds: float = 0.0
+    reasons: tuple[str, ...] = ()
+    """The first ten reasons for rejecting a row."""
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Add up."""
+        return Counts(
+            self.rows + other.rows,
+            self.rejected + other.rejected,
+            self.read_bytes + other.read_bytes,
+            self.written_bytes + other.written_bytes,
+            self.run_seconds + other.run_seconds,
+            (*self.reasons, *other.reasons)[:LISTED_REASONS],
+        )
+
+
+LISTED_REASONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a piece of a shard got."""
+
+    counts: Counts
+    resume: Block | None = None
+    """The first block that was not worked on any more, its data left out; None: all is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEngine:
+    """Works through the blocks of one shard."""
+
+    records: Records
+    model: Model
+    outputs: Sequence[TensorSpec]
+    batch_rows: int
+    part: PartFormat
+    clock: Callable[[], float]
+    hurry: Callable[[], bool] = lambda: False
+    """Tells that no further block is to be begun."""
+
+    def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
+        """Answer every record, in order; the sinks are closed when all of it is written.
+
+        Parameters
+        ----------
+        header
+            Whether this is where the header of the whole output stands.
+        """
+        writing = ahead(self._written(blocks, header), depth=2)
+        counts, resume = Counts(), None
+        try:
+            for piece in writing:
+                counts = counts.plus(piece.counts)
+                resume = piece.resume
+                output.write(piece.data)
+                errors.write(piece.errors)
+            errors.close()
+            output.close()
+        except BaseException:
+            output.abort()
+            errors.abort()
+            raise
+        return Progress(counts, resume)
+
+    def _written(self, blocks: Iterable[Block], header: bool) -> Iterator["_Piece"]:
+        """Run and write, block by block."""
+        if header:
+            yield _Piece(self.part.header())
+        begun = False
+        for block, rows in ahead(self._parsed(ahead(blocks))):
+            if begun and self.hurry():
+                yield _Piece(resume=replace(block, data=b""))
+                return
+            begun = True
+            yield self._answered(block, rows)
+
+    def _parsed(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
+        for block in blocks:
+            yield block, self.records.read(block.data, block.first_record, block.offset)
+
+    def _answered(self, block: Block, rows: Rows) -> "_Piece":
+        started = self.clock()
+        answers = answer(self.model, rows, self.outputs, self.batch_rows)
+        run_seconds = self.clock() - started
+        rejects = [*rows.rejects, *_failed(rows, answers)]
+        answered = without(rows, answers)
+        data = self.part.write(answered, answers.outputs) if answered.count else b""
+        errors = b"".join(
+            json.dumps(reject.to_json(), ensure_ascii=False).encode() + b"\n"
+            for reject in sorted(rejects, key=lambda reject: reject.record)
+        )
+        counts = Counts(
+            rows=answered.count,
+            rejected=len(rejects),
+            read_bytes=len(block.data),
+            written_bytes=len(data),
+            run_seconds=run_seconds,
+            reasons=tuple(reject.reason for reject in rejects[:LISTED_REASONS]),
+        )
+        return _Piece(data, errors, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What comes of one block."""
+
+    data: bytes = b""
+    errors: bytes = b""
+    counts: Counts = field(default_factory=Counts)
+    resume: Block | None = None
+
+
+def without(rows: Rows, answers: Answers) -> Rows:
+    """Leave out the rows that were not answered."""
+    if not answers.failures:
+        return rows
+    failed = {failure.row for failure in answers.failures}
+    kept_rows = [row for row in range(rows.count) if row not in failed]
+    return replace(
+        rows,
+        inputs=(),
+        count=len(kept_rows),
+        passed=None if rows.passed is None else rows.passed[kept_rows],
+        texts=[rows.texts[row] for row in kept_rows] if rows.texts else (),
+    )
+
+
+def _failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
+    """Describe the rows that the model could not answer."""
+    for failure in answers.failures:
+        text: Any = rows.texts[failure.row] if rows.texts else shown_inputs(rows, failure.row)
+        yield Reject(rows.record(failure.row), None, failure.reason, kept(text))
+
+
+def shown_inputs(rows: Rows, row: int) -> str:
+    """Show a row by what its inputs hold."""
+    return ", ".join(f"{t.name}={t.array[row].tolist()!r:.200}" for t in rows.inputs)
