@@ -77,6 +77,11 @@ class InMemoryRequests:
                     lease_until=row.lease_until,
                 )
 
+    def callbacks_due(self, before: str) -> Iterator[str]:
+        return (
+            row.id for row in list(self.rows.values()) if row.callback_due and row.updated < before
+        )
+
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
         mine = [replace(row, payload=None) for row in self.rows.values() if row.model == model]
         return sorted(mine, key=lambda row: (row.created, row.id), reverse=True)[:limit]

@@ -441,3 +441,19 @@ def test_what_was_counted_is_forgotten(dynamodb: Any):
         "count": 1,
         "expires": int((START + timedelta(hours=1)).timestamp()),
     }
+
+
+def test_callers_who_do_not_know_yet_are_listed_until_they_do(store: RequestTable):
+    asked = async_request("asked", callback_url="https://example.org/", status="running")
+    store.create(asked)
+    store.create(async_request("quiet", status="running"))
+    for request in (asked, async_request("quiet", status="running")):
+        assert store.save(request, lifecycle.fail(request, "no", START))
+    assert list(store.callbacks_due("2027")) == ["asked"]
+    assert list(store.callbacks_due("2026")) == []
+
+    closed = store.find("asked")
+    assert closed is not None
+    assert store.save(closed, replace(closed, callback_sent=closed.updated))
+    assert list(store.callbacks_due("2027")) == []
+    assert list(store.open()) == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from serval.aws.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
@@ -14,6 +14,7 @@ from serval.requests.request import OPEN, SHARDS, AsyncRequest, OpenRequest
 from serval.requests.rows import (
     BY_MODEL,
     BY_STATE,
+    CALLBACK,
     from_attributes,
     open_request,
     state,
@@ -76,12 +77,13 @@ class RequestTable:
 
     def open(self) -> Iterator[OpenRequest]:
         """List the open requests of the stage, in no particular order, from the index."""
-        for partition in (state(status, shard) for status in OPEN for shard in range(SHARDS)):
-            condition = Key("state").eq(partition)
-            for item in items(
-                self.table.query, IndexName=BY_STATE, KeyConditionExpression=condition
-            ):
-                yield open_request(item)
+        for status in OPEN:
+            yield from map(open_request, self._in_state(status))
+
+    def callbacks_due(self, before: str) -> Iterator[str]:
+        """Give the ids of requests that closed before a time, and whose callers do not know."""
+        closed = Key("updated").lt(before)
+        return (item["id"] for item in self._in_state(CALLBACK, closed))
 
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
         """List a model's requests, newest first, from the index, payloads left out."""
@@ -93,6 +95,15 @@ class RequestTable:
             Limit=limit,
         )
         return [from_attributes(item) for item in islice(found, limit)]
+
+    def _in_state(self, status: str, when: ConditionBase | None = None) -> Iterator[dict[str, Any]]:
+        for shard in range(SHARDS):
+            condition: ConditionBase = Key("state").eq(state(status, shard))
+            yield from items(
+                self.table.query,
+                IndexName=BY_STATE,
+                KeyConditionExpression=condition if when is None else condition & when,
+            )
 
     def _batch(self, request_ids: Sequence[str]) -> Iterator[AsyncRequest]:
         keys: list[Any] = [{"id": request_id} for request_id in request_ids]

@@ -156,6 +156,7 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
         finished=None,
         callback_sent=None,
         callback_error=None,
+        callback_given_up=False,
     )
 
 

@@ -34,6 +34,9 @@ class RequestStore(Protocol):
     def open(self) -> Iterator[OpenRequest]:
         """List the open requests of the stage, in no particular order, from the index."""
 
+    def callbacks_due(self, before: str) -> Iterator[str]:
+        """Give the ids of requests that closed before a time, and whose callers do not know."""
+
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
         """List a model's requests, newest first, from the index, payloads left out."""
 

@@ -81,7 +81,9 @@ class AsyncRequest:
     callback_sent: str | None = None
     """When the callback was accepted by its receiver."""
     callback_error: str | None = None
-    """Why no callback is tried any more, though none was accepted."""
+    """Why the last attempt at it was not accepted."""
+    callback_given_up: bool = False
+    """No further attempt would help."""
 
     @property
     def open(self) -> bool:
@@ -91,8 +93,8 @@ class AsyncRequest:
     @property
     def callback_due(self) -> bool:
         """Tell whether its caller is still to be called back about its end."""
-        called = self.callback_sent is not None or self.callback_error is not None
-        return not self.open and self.callback_url is not None and not called
+        over = self.callback_sent is not None or self.callback_given_up
+        return not self.open and self.callback_url is not None and not over
 
     @property
     def shard(self) -> int:

@@ -1,7 +1,7 @@
 """How an async request lies in the requests table.
 
-A row has what differs from an ``AsyncRequest``'s defaults, ``state`` while the request is open,
-and ``expires`` once it has finished. The stack declares the table and its indexes by these names.
+A row has what differs from an ``AsyncRequest``'s defaults, ``state`` while the request is open or
+its caller is still to be called back, and ``expires`` once it has finished. The stack declares the table and its indexes by these names.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,15 @@ BY_STATE, BY_STATE_KEYS = "by_state", ("state", "updated")
 BY_STATE_HAS = ("model", "fleet", "created", "lease_until")
 """What the index of open requests holds beside its keys."""
 
+CALLBACK = "callback"
+"""State of closed requests whose callers are still to be called back."""
+
 _DEFAULTS = {member.name: member.default for member in fields(AsyncRequest)}
 _ALWAYS = ("status", "revision")
 
 
 def state(status: str, shard: int) -> str:
-    """Give the partition of the index of open requests."""
+    """Give the partition of the index of requests that are not done with."""
     return f"{status}#{shard}"
 
 
@@ -41,6 +44,8 @@ def to_attributes(request: AsyncRequest) -> dict[str, Any]:
     }
     if request.open:
         attributes["state"] = state(request.status, request.shard)
+    elif request.callback_due:
+        attributes["state"] = state(CALLBACK, request.shard)
     if request.finished is not None:
         finished = datetime.fromisoformat(request.finished)
         attributes[EXPIRES] = int((finished + timedelta(days=request.keep_days)).timestamp())
