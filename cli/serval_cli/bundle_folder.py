@@ -2,12 +2,13 @@
 
 What belongs: ``model.yaml``, what it names (the artifact, the golden requests), the external data
 that the artifact's graph names, and ``README.md``. Nothing else is read or uploaded, so scripts,
-training data and caches may lie in the same folder.
+training data and caches may lie in the same folder. An artifact that an inference server runs names
+nothing: what belongs to it lies beside it, in a folder of its own.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +16,22 @@ from onnx import ModelProto
 
 from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
-from serval.manifest import Manifest
+from serval.manifest import LIMIT_FILES, Manifest
 from serval.model_yaml import read_bundle
 from serval.onnx_signature import read_signature
 from serval.paths import check_path
+from serval.verification.archives import archive_reasons
 from serval.verification.files import pickle_reasons
 from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
+from serval.verification.served import (
+    README,
+    declared_signature,
+    no_graph_reason,
+    served_files,
+)
 from serval.versions import BundleFile
 from serval_cli.failures import CommandFailed
 
-README = "README.md"
-GRAPH = ".onnx"
 BLOCK_BYTES = 2**20
 
 
@@ -93,20 +99,46 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
         if path is not None and not (folder / path).is_file()
     ]
     paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
+    if bundle.runtime.kind == "http":
+        paths |= set(neighbours(folder, bundle.artifact))
     return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
+
+
+def neighbours(folder: Path, artifact: str) -> Iterator[str]:
+    """Find what lies beside an artifact in a folder of its own, and below; hidden files are not."""
+    inner = (folder / artifact).parent
+    if inner == folder or not inner.is_dir():
+        return
+    for path in sorted(inner.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
+            yield "/".join(parts)
 
 
 def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list[str]:
     """Check the artifact as the stage will, and add its external data to ``sizes``."""
     artifact = bundle.artifact
-    if bundle.compute.target == "fleet" and not artifact.endswith(GRAPH):
-        return []
+    if bundle.runtime.kind == "http":
+        return served_reasons(folder, bundle, sizes)
+    if no_graph := no_graph_reason(bundle):
+        return [no_graph]
     model = load_graph(folder, artifact)
     sizes |= external_sizes(folder, model, artifact)
     reasons = graph_reasons(model, artifact, sizes)
     if not reasons:
         reasons = checker_reasons(folder, artifact, sum(sizes.values()))
     return reasons + signature_reasons(model, artifact)
+
+
+def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:
+    """Check what an inference server is to run."""
+    reasons = declared_signature(bundle)[1]
+    if len(sizes) > LIMIT_FILES:
+        reasons.append(
+            f"the bundle has {len(sizes)} files, at most {LIMIT_FILES} allowed: pack those beside "
+            f"{bundle.artifact} into a .tar, and make that the artifact"
+        )
+    return reasons + archive_reasons(folder, served_files(bundle, sizes))
 
 
 def external_sizes(folder: Path, model: ModelProto, artifact: str) -> dict[str, int]:

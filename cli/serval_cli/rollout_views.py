@@ -73,16 +73,21 @@ def metrics(value: Value) -> RenderableType:
 
 def golden(value: Value) -> str:
     """Say what the golden check found."""
+    if value.get("form") is None and value.get("p50_ms") is None:
+        return "nothing could be run; see the notes"
     largest = value.get("largest_difference")
+    form = value.get("form")
     compared = (
         "answers were compared with nothing"
         if largest is None
         else f"largest difference {largest:.3g} in {value.get('requests')} requests"
     )
+    if value.get("p50_ms") is None:
+        return f"{compared}; latency and memory are its fleet's, and not measured; form {form}"
     return (
         f"{compared}; p50 {milliseconds(value.get('p50_ms'))}, "
         f"p95 {milliseconds(value.get('p95_ms'))}, {mebibytes(value.get('peak_memory_mib'))}, "
-        f"best batch size {value.get('best_batch_size')}, form {value.get('form')}"
+        f"best batch size {value.get('best_batch_size')}, form {form}"
     )
 
 

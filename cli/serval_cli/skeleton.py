@@ -11,7 +11,8 @@ from serval.onnx_signature import read_signature
 from serval.signatures import Signature, TensorSpec
 from serval.storage import BARE_ARTIFACT
 from serval.verification.graph import external_files, graph_reasons, load_graph
-from serval_cli.bundle_folder import README, external_sizes, size_of
+from serval.verification.served import README
+from serval_cli.bundle_folder import external_sizes, size_of
 from serval_cli.failures import CommandFailed
 
 GOLDEN = "golden.jsonl"

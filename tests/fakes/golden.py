@@ -105,6 +105,7 @@ class Bench:
         artifact: bytes,
         golden: bytes | None = None,
         forms: Mapping[str, tuple[str | None, bytes]] | None = None,
+        fleet: Mapping[str, str] | None = None,
         **bundle: Any,
     ) -> dict[str, Any]:
         """Put a candidate into the bucket and give the input of the step."""
@@ -125,6 +126,7 @@ class Bench:
                 "files": files,
                 "artifact": "model.onnx",
                 "artifact_files": ["model.onnx"],
+                "fleet": fleet,
                 "signature": read_signature(onnx.load_from_string(artifact)).to_json(),
                 "bundle": {
                     "name": "iris",

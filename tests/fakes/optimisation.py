@@ -170,9 +170,12 @@ class Bench:
         self.bucket, self.folder = Bucket(), folder
         self.step = Optimisation(self.bucket, cpu_class, memory_mib, folder)
 
-    def outcome(self, files: Mapping[str, bytes], **bundle: Any) -> dict[str, Any]:
+    def outcome(
+        self, files: Mapping[str, bytes], fleet: Mapping[str, str] | None = None, **bundle: Any
+    ) -> dict[str, Any]:
         """Upload, verify and optimise."""
         event = event_of(files, **bundle)
+        event["verified"]["fleet"] = fleet
         for file in event["upload"]["files"]:
             self.bucket.objects.setdefault(file["key"], files[file["path"]])
         return self.step.outcome(event)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from serval.errors import ArtifactUnavailable
+from serval.fleets.deployed import Fleets
 from serval.golden.candidate import Candidate
 from serval.golden.check import GoldenCheck
 from serval.golden.memory import Memory
@@ -64,6 +65,7 @@ class Stage:
         work_folder: Path,
         memory_mib: Mapping[str, int] | None = None,
         verify_mib: int = VERIFY_MIB,
+        fleets: Fleets | None = None,
     ) -> None:
         self.crashes = Crashes()
         self.bucket = InMemoryBucket(self.crashes)
@@ -83,7 +85,7 @@ class Stage:
         )
         self.verifying = Verifying(
             download=self.bucket.read_url,
-            deployment=Deployment(memory_mib or {"*": INFER_MIB}, 512),
+            deployment=Deployment(memory_mib or {"*": INFER_MIB}, 512, fleets or Fleets({})),
             memory_mib=verify_mib,
             work_folder=work_folder,
         )

@@ -5,13 +5,16 @@ The stable version goes on serving, and nothing half-registered stays behind.
 
 import pickle
 import re
+import tarfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from onnx import TensorProto, helper
 
+from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.object_created import ObjectCreated
 from serval.routes import Route
 from tests.fakes.bad_uploads import (
@@ -33,9 +36,20 @@ from tests.fakes.bad_uploads import (
     reshaping,
 )
 from tests.fakes.registration import edited_manifest, manifest_of, scaling_bundle
+from tests.fakes.served import SERVED, heavy, on_fleet, served, special, tar
 from tests.fakes.stage import BUCKET, Stage
 
 GRAPH = GOOD["model.onnx"]
+FLEETS = Fleets(
+    {
+        "cpu": DeployedFleet(name="cpu", models=("plain",)),
+        "tesla": DeployedFleet(name="tesla", accelerator="nvidia", models=("textgen",)),
+        "inf": DeployedFleet(name="inf", accelerator="neuron", models=("compiled", "served")),
+    }
+)
+"""What the stage has; there is no fleet 'gpu'."""
+
+served_on = partial(served, fleet="inf")
 
 MANIFESTS = {
     "manifest is not JSON": Bad(
@@ -164,7 +178,7 @@ FILES = {
     ),
     "too large to be verified": Bad(
         (
-            "the upload has 1048719 bytes, whose checks need 203 MiB of "
+            "the graph has 1048705 bytes, whose checks need 203 MiB of "
             "memory; `verify` has 202: run `cdk deploy --all -c "
             "verification_memory_mib=203`"
         ),
@@ -496,13 +510,115 @@ ANSWERS = {
         failing=ends("verify", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
     ),
 }
-TABLE = MANIFESTS | FILES | CONFIGURATIONS | ARTIFACTS | ANSWERS
+DEPLOY = "put the bundle into models/ and run `cdk deploy`"
+ON_FLEETS = {
+    "fleet does not answer for the model": Bad(
+        f"model 'scaling' runs on fleet 'cpu', which does not answer for it yet: {DEPLOY}",
+        files=configured("compute: {target: fleet, fleet: cpu}\n"),
+    ),
+    "model deployed on another fleet": Bad(
+        "model 'textgen' is deployed on fleet 'tesla', and the bundle is for fleet 'cpu': "
+        f"{DEPLOY}",
+        files=heavy(fleet="cpu"),
+        model="textgen",
+    ),
+    "model deployed on a fleet, bundle for Lambda": Bad(
+        "model 'textgen' is deployed on fleet 'tesla', and the bundle is for Lambda: set "
+        f"'compute: {{target: fleet, fleet: tesla}}', or {DEPLOY}",
+        files=scaling_bundle("textgen"),
+        model="textgen",
+    ),
+    "model deployed on Lambda, bundle for a fleet": Bad(
+        "model 'own' is deployed on Lambda, with a function of its own of 202 MiB, and the bundle "
+        f"is for fleet 'cpu': {DEPLOY}",
+        files=heavy("own", "cpu"),
+        model="own",
+    ),
+    "graph for Neuron": Bad(
+        re.compile(
+            r"a precompiled Neuron archive is expected: fleet 'inf' has AWS Neuron chips, which "
+            r"run no ONNX graph as model\.onnx; compile the model .*"
+        ),
+        files=heavy("compiled", "inf"),
+        model="compiled",
+    ),
+    "archive without a server": Bad(
+        re.compile(
+            r"artifact: 'model\.tar' is no ONNX graph by its name, so an inference server has to "
+            r"run it: set 'runtime: \{kind: http, …\}' and declare .*"
+        ),
+        files={
+            "model.yaml": on_fleet("compiled", "inf", "artifact: model.tar\n"),
+            "model.tar": tar([("model.neff", b"n")]),
+        },
+        model="compiled",
+    ),
+    "server without a signature": Bad(
+        "model.yaml: 'runtime: {kind: http}' needs 'signature': inputs and outputs",
+        files=served_on(more="runtime: {kind: http}\n"),
+        model="served",
+    ),
+    "signature with a tensor twice": Bad(
+        "model.yaml: signature.outputs: tensor 'answer' is there more than once",
+        files=served_on(
+            more=SERVED.replace(
+                "outputs: [", "outputs: [{name: answer, datatype: FP32, shape: [1]}, "
+            )
+        ),
+        model="served",
+    ),
+    "archive that cannot be read": Bad(
+        re.compile(r"model/weights\.tar is not a tar archive that can be read: .*; pack it again"),
+        files=served_on(b"no archive"),
+        model="served",
+    ),
+    "archive that leads out": Bad(
+        "model/weights.tar: member '../../etc/cron.d/x': expected a path inside the bundle: "
+        "relative and without '..'",
+        files=served_on(tar([("../../etc/cron.d/x", b"x")])),
+        model="served",
+    ),
+    "archive with a link": Bad(
+        "model/weights.tar: member 'w' is a link; archives hold plain files and folders only",
+        files=served_on(tar([special("w", tarfile.SYMTYPE, "/proc/self/environ")])),
+        model="served",
+    ),
+    "archive with a device": Bad(
+        "model/weights.tar: member 'w' is a device or a pipe; archives hold plain files and "
+        "folders only",
+        files=served_on(tar([special("w", tarfile.BLKTYPE)])),
+        model="served",
+    ),
+    "archive with a pickle": Bad(
+        "model/weights.tar: member 'model.pt' is a pickle by its name: loading it could run code; "
+        "traced TorchScript is called '….neuron', as optimum-neuron does",
+        files=served_on(tar([("model.pt", b"x")])),
+        model="served",
+    ),
+    "archive that is a bomb": Bad(
+        re.compile(
+            r"model/weights\.tar\.gz has \d+ bytes and unpacks to more than 100 times as many, as "
+            r"weights never do"
+        ),
+        files=served_on(
+            tar([("zeros", bytes(2**22))], compressed=True), artifact="model/weights.tar.gz"
+        ),
+        model="served",
+    ),
+    "a pickle for a server": Bad(
+        "model/model.pt is a pickle: loading it could run code; export the model to ONNX "
+        "(skl2onnx, torch.onnx.export)",
+        files=served_on(b"x", artifact="model/model.pt"),
+        model="served",
+    ),
+}
+TABLE = MANIFESTS | FILES | CONFIGURATIONS | ARTIFACTS | ANSWERS | ON_FLEETS
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     """Give a stage whose functions are small."""
-    return Stage(tmp_path, {"*": 202})
+    return Stage(tmp_path, {"*": 202, "own": 202}, fleets=FLEETS)
 
 
 def left_behind(stage: Stage) -> Any:
@@ -539,6 +655,19 @@ def test_a_bad_upload_is_refused_in_words_and_changes_nothing(
     record = stage.registry.rollout_records[bad.model, stage.announced[-1].rollout]
     assert (record.status, record.reason, record.version) == ("refused", outcome.reason, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bare_graph_is_nothing_for_a_server(stage: Stage):
+    assert stage.roll_out(stage.upload("served", "u1", served_on())).status == "promoted"
+
+    outcome = stage.roll_out(stage.upload_bare("served", GRAPH), "another")
+
+    assert (outcome.status, outcome.reason) == (
+        "refused",
+        "version 1 of model 'served' is run by an inference server, which takes no bare "
+        "model.onnx: publish the whole bundle with `serval push BUNDLE`",
+    )
+    assert stage.registry.routes["served"].stable == "1"
 
 
 def test_what_is_refused_first_can_be_mended_and_pushed_again(stage: Stage):

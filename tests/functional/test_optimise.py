@@ -86,13 +86,28 @@ def test_a_tiny_model_is_left_as_it_is(bench: Bench) -> None:
     assert "below 100000 it opens as fast as published" in note
 
 
-def test_a_fleet_model_is_left_as_it_is(bench: Bench) -> None:
-    compute = {"target": "fleet", "fleet": "gpu"}
-    note = none_made(bench, bench.outcome({"model.onnx": multiplying()}, compute=compute))
+def test_what_an_accelerator_runs_is_left_as_it_is(bench: Bench) -> None:
+    fleet = {"name": "gpu", "accelerator": "nvidia"}
+    note = none_made(bench, bench.outcome({"model.onnx": multiplying()}, fleet))
     assert note == (
-        "no forms: the model runs on fleet 'gpu', and this machine cannot stand for its "
-        "accelerators"
+        "no forms: the model runs on fleet 'gpu' (nvidia), for whose accelerator this machine "
+        "cannot stand"
     )
+
+
+def test_a_fleet_without_accelerators_gets_the_form_that_any_cpu_opens(bench: Bench) -> None:
+    fleet = {"name": "cpu", "accelerator": "none"}
+    outcome = bench.outcome({"model.onnx": convolving()}, fleet)
+    assert [form["name"] for form in passed(outcome)] == ["portable"]
+    assert outcome["notes"] == ["no form is laid out: the CPUs of fleet 'cpu' are not known here"]
+    assert bench.bucket.staged.keys() == {"portable/model.onnx", "portable/model.onnx.data"}
+
+
+def test_what_a_server_runs_is_left_as_it_is(bench: Bench) -> None:
+    fleet = {"name": "cpu", "accelerator": "none"}
+    runtime = {"kind": "http"}
+    note = none_made(bench, bench.outcome({"model.onnx": multiplying()}, fleet, runtime=runtime))
+    assert note == "no forms: an inference server runs model.onnx"
 
 
 def test_an_artifact_that_is_no_graph_is_left_as_it_is(bench: Bench) -> None:

@@ -1,9 +1,12 @@
 """Shapes of metadata."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
-from serval.metadata import VERSION, model_config, server_metadata
+import pytest
+
+from serval.metadata import VERSION, model_config, model_metadata, server_metadata
 from serval.signatures import Signature, TensorSpec
 from tests.fakes.describe import version_record
 
@@ -25,3 +28,21 @@ def test_a_configuration_writes_datatypes_as_triton_does() -> None:
     assert config["input"] == [{"name": "text", "data_type": "TYPE_STRING", "dims": [-1, 1]}]
     assert config["output"] == [{"name": "score", "data_type": "TYPE_FP32", "dims": [-1]}]
     assert (config["backend"], config["max_batch_size"]) == ("onnxruntime", 0)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "platform", "backend"),
+    [
+        ({}, "http_v2", "http"),
+        ({"server": None, "protocol": "openai"}, "http_openai", "http"),
+        ({"server": "triton", "protocol": "v2"}, "triton_v2", "triton"),
+    ],
+)
+def test_a_version_that_a_server_runs_names_the_server(
+    runtime: dict[str, str | None], platform: str, backend: str
+) -> None:
+    record = version_record("textgen", "1", Signature((), ()))
+    served = replace(record, runtime="http", bundle={"runtime": runtime})
+    assert model_metadata(served, ["1"])["platform"] == platform
+    config = model_config(served)
+    assert (config["platform"], config["backend"]) == (platform, backend)

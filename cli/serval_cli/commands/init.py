@@ -10,8 +10,8 @@ import typer
 from serval.bundle import MODEL_YAML
 from serval.errors import ServalError
 from serval.storage import BARE_ARTIFACT, MODEL_NAME
+from serval.verification.served import README
 from serval_cli import views
-from serval_cli.bundle_folder import README
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, new_app
 from serval_cli.output import note, show

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from serval.errors import BundleRefused
 from serval_cli.bundle_folder import read_folder
 from serval_cli.failures import CommandFailed
+from tests.fakes.served import on_fleet, served, tar
 
 GOLDEN = '{"request": {"inputs": []}, "response": {"outputs": []}}\n'
 
@@ -139,9 +140,47 @@ def test_a_folder_that_is_no_bundle_says_what_makes_one(tmp_path: Path) -> None:
         read_folder(tmp_path / "x")
 
 
-def test_an_artifact_of_a_fleet_may_be_something_else_than_a_graph(tmp_path: Path) -> None:
-    (tmp_path / "model.yaml").write_text(
-        "name: big\nartifact: neuron.tar\ncompute: {target: fleet, fleet: neuron}\n"
-    )
-    (tmp_path / "neuron.tar").write_bytes(b"compiled")
-    assert set(read_folder(tmp_path).sizes) == {"model.yaml", "neuron.tar"}
+def write_all(folder: Path, files: dict[str, bytes]) -> Path:
+    for path, body in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(body)
+    return folder
+
+
+def test_what_lies_beside_a_servers_artifact_belongs_to_it(tmp_path: Path) -> None:
+    strays = ["build.py", "model/.cache/x", "model/__pycache__/y.pyc", "model/.DS_Store"]
+    files = served() | {"model/tokenizer/vocab.txt": b"a"} | dict.fromkeys(strays, b"stray")
+    assert set(read_folder(write_all(tmp_path, files)).sizes) == {
+        "model.yaml",
+        "model/config.json",
+        "model/tokenizer/vocab.txt",
+        "model/weights.tar",
+    }
+
+
+def test_a_servers_artifact_beside_model_yaml_stands_alone(tmp_path: Path) -> None:
+    files = served(artifact="weights.tar") | {"build.py": b"", "data.bin": b""}
+    assert set(read_folder(write_all(tmp_path, files)).sizes) == {"model.yaml", "weights.tar"}
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (
+            {"model.yaml": on_fleet("big", "gpu", "artifact: m.tar\n"), "m.tar": tar([])},
+            "artifact: 'm.tar' is no ONNX graph by its name, so an inference server has to run it",
+        ),
+        (served(tar([("../x", b"")])), r"model/weights.tar: member '../x': expected a path inside"),
+        (served(b"junk"), "model/weights.tar is not a tar archive that can be read"),
+        (
+            served() | {f"model/{n}": b"" for n in range(60)},
+            "the bundle has 63 files, at most 60 allowed: pack those beside model/weights.tar",
+        ),
+        (served() | {"model/scaler.pkl": b""}, "model/scaler.pkl is a pickle"),
+    ],
+)
+def test_a_bad_bundle_for_a_server_is_refused_before_anything_is_uploaded(
+    tmp_path: Path, files: dict[str, bytes], reason: str
+) -> None:
+    with pytest.raises(BundleRefused, match=reason):
+        read_folder(write_all(tmp_path, files))

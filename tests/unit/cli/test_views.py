@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval_cli import views
+from serval_cli import rollout_views, views
 from serval_cli.arrays import preview
 from serval_cli.output import complain, show
 
@@ -150,3 +150,13 @@ def test_a_large_tensor_is_cut() -> None:
     assert text.splitlines()[0].endswith("11, … 38 more]")
     assert text.splitlines()[-1] == "… 90 more rows"
     assert len(text.splitlines()) == 11
+
+
+def test_a_golden_check_that_says_nothing_of_a_fleets_latency_shows_none() -> None:
+    nothing = {"largest_difference": None, "requests": 0, "p50_ms": None, "form": None}
+    assert rollout_views.golden(nothing) == "nothing could be run; see the notes"
+    stood_in = {"largest_difference": 1e-6, "requests": 3, "p50_ms": None, "form": "portable"}
+    assert rollout_views.golden(stood_in) == (
+        "largest difference 1e-06 in 3 requests; latency and memory are its fleet's, and not "
+        "measured; form portable"
+    )

@@ -11,6 +11,7 @@ from serval.routes import Route
 from serval.uploads import Upload
 from serval.versions import BundleFile
 from tests.fakes.registration import scaling_bundle
+from tests.fakes.served import FLEETS, heavy, served
 from tests.fakes.stage import Stage
 
 FORM = {
@@ -173,3 +174,16 @@ def test_a_rollout_that_was_never_recorded_is_not_registered(stage: Stage):
 
     assert stage.registering.register(**given)["status"] == "refused"
     assert stage.registry.records == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "files", "runtime"), [("textgen", heavy(), "onnx"), ("served", served(), "http")]
+)
+def test_a_version_knows_its_runtime(
+    tmp_path: Path, model: str, files: dict[str, bytes], runtime: str
+):
+    heavily = Stage(tmp_path, fleets=FLEETS)
+
+    assert heavily.roll_out(heavily.upload(model, "u1", files)).status == "promoted"
+
+    assert heavily.registry.version(model, "1").runtime == runtime

@@ -12,6 +12,7 @@ import pytest
 from serval.rollouts import verifying
 from serval.uploads import Upload
 from tests.fakes.registration import scaling_bundle
+from tests.fakes.served import FLEETS, heavy, served, tar
 from tests.fakes.stage import Stage
 
 
@@ -41,6 +42,26 @@ def test_what_the_later_steps_need_is_known(stage: Stage):
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 3]}],
     }
     assert verified["bundle"]["rollout"]["steps_percent"] == [10, 50]
+    assert verified["fleet"] is None
+
+
+def test_the_later_steps_are_told_the_fleet_and_its_accelerator(tmp_path: Path):
+    heavily = Stage(tmp_path, fleets=FLEETS)
+    claim = heavily.claiming.claim(heavily.upload("textgen", "u1", heavy()), "me")
+
+    outcome = heavily.verifying.verify(Upload.from_json(claim["upload"]), claim["urls"])
+
+    assert outcome["verified"]["fleet"] == {"name": "gpu", "accelerator": "nvidia"}
+
+
+def test_only_graphs_take_memory_to_verify(tmp_path: Path):
+    small = Stage(tmp_path, verify_mib=201, fleets=FLEETS)
+    files = served(tar([("weights.bin", b"w" * 2**21)]))
+    claim = small.claiming.claim(small.upload("served", "u1", files), "me")
+
+    outcome = small.verifying.verify(Upload.from_json(claim["upload"]), claim["urls"])
+
+    assert outcome["outcome"] == "passed"
 
 
 def test_a_bare_artifact_gets_its_sha256_here(stage: Stage):

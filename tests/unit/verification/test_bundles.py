@@ -14,15 +14,19 @@ from serval.manifest import read_manifest
 from serval.verification.bundles import VerifiedBundle, verify
 from serval.verification.deployment import Deployment
 from tests.fakes.registration import manifest_of, scaling_bundle, scaling_model
+from tests.fakes.served import FLEETS, GPU, heavy, on_fleet, served, tar
 
 STAGE = Deployment({"*": 1024}, 512)
+HEAVY = Deployment({"*": 1024}, 512, FLEETS)
 
 
-def verified(folder: Path, files: Mapping[str, bytes], stage: Deployment = STAGE) -> VerifiedBundle:
+def verified(
+    folder: Path, files: Mapping[str, bytes], stage: Deployment = STAGE, model: str = "scaling"
+) -> VerifiedBundle:
     for path, body in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
-    return verify(folder, read_manifest(manifest_of("scaling", files), "scaling"), stage)
+    return verify(folder, read_manifest(manifest_of(model, files), model), stage)
 
 
 def reasons(folder: Path, files: Mapping[str, bytes], stage: Deployment = STAGE) -> tuple[str, ...]:
@@ -105,12 +109,12 @@ def test_weights_outside_the_bundle_are_refused(tmp_path: Path, location: str):
                 b"compute: {target: fleet, fleet: gpu}\n",
                 "model.neff": b"archive",
             },
-            "model 'scaling' runs on fleet 'gpu', which this stage does not have",
+            "artifact: 'model.neff' is no ONNX graph by its name",
         ),
     ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, changes: dict[str, bytes], reason: str):
-    (found,) = reasons(tmp_path, scaling_bundle() | changes)
+    found, *_ = reasons(tmp_path, scaling_bundle() | changes)
 
     assert found.startswith(reason)
 
@@ -162,3 +166,54 @@ def test_a_model_of_which_two_do_not_fit_is_refused(tmp_path: Path):
     (found,) = reasons(tmp_path, scaling_bundle(), Deployment({"*": 128}, 512))
 
     assert "need 201 MiB of memory and the function has 128" in found
+
+
+def test_a_graph_for_a_fleet_is_verified_as_any_other(tmp_path: Path):
+    bundle = verified(tmp_path, heavy(), HEAVY, "textgen")
+
+    assert bundle.fleet == GPU
+    assert bundle.artifact_files == ("model.onnx",)
+    assert bundle.signature.inputs[0].name == "x"
+
+
+def test_what_a_server_runs_is_verified_without_a_graph(tmp_path: Path):
+    files = served() | {"README.md": b"# served", "golden.jsonl": b"{}"}
+    files["model.yaml"] += b"golden: golden.jsonl\n"
+
+    bundle = verified(tmp_path, files, HEAVY, "served")
+
+    assert bundle.artifact_files == ("model/weights.tar", "model/config.json")
+    assert bundle.signature.to_json() == {
+        "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1, 1]}],
+        "outputs": [{"name": "answer", "datatype": "BYTES", "shape": [-1, 1]}],
+    }
+
+
+def test_everything_wrong_with_what_a_server_runs_is_reported_at_once(tmp_path: Path):
+    twice = b"{name: text, datatype: BYTES, shape: [1]}, "
+    files = served(tar([("../weights.bin", b"w")]), "compiled", "gpu")
+    files["model.yaml"] = files["model.yaml"].replace(b"inputs: [", b"inputs: [" + twice)
+
+    with pytest.raises(BundleRefused) as refused:
+        verified(tmp_path, files, HEAVY, "compiled")
+
+    assert [reason.partition(":")[0] for reason in refused.value.reasons] == [
+        "model.yaml",
+        "model/weights.tar",
+        "model 'compiled' is deployed on fleet 'inf', and the bundle is for fleet 'gpu'",
+    ]
+
+
+def test_an_archive_without_a_server_needs_one(tmp_path: Path):
+    files = {
+        "model.yaml": on_fleet("compiled", "inf", "artifact: model.tar\n"),
+        "model.tar": tar([("model.neff", b"n")]),
+    }
+
+    with pytest.raises(BundleRefused) as refused:
+        verified(tmp_path, files, HEAVY, "compiled")
+
+    (found,) = refused.value.reasons
+    assert found.startswith("artifact: 'model.tar' is no ONNX graph by its name")
+    assert "'runtime: {kind: http, …}'" in found
+    assert "'signature:'" in found

@@ -5,9 +5,12 @@ import pytest
 from serval.bundle import Bundle, Compute
 from serval.settings import VerifySettings
 from serval.verification.deployment import Deployment
+from tests.fakes.served import FLEETS
 
 MEBIBYTE = 2**20
 STAGE = Deployment({"*": 1024, "digits": 1769}, 512)
+HEAVY = Deployment({"*": 1024, "digits": 1769}, 512, FLEETS)
+DEPLOY = "put the bundle into models/ and run `cdk deploy`"
 
 
 def bundle(name: str = "iris", **compute: object) -> Bundle:
@@ -20,8 +23,10 @@ def test_the_deployment_is_read_from_the_settings():
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
         "FUNCTIONS": '{"*": 1024, "digits": 1769}',
     }
+    with_fleets = environment | {"FLEETS": FLEETS.to_json()}
 
     assert Deployment.from_settings(VerifySettings.from_environment(environment)) == STAGE
+    assert Deployment.from_settings(VerifySettings.from_environment(with_fleets)) == HEAVY
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,47 @@ def test_a_fleet_needs_a_deploy():
 
     assert "runs on fleet 'gpu', which this stage does not have" in found
     assert "run `cdk deploy`" in found
+
+
+@pytest.mark.parametrize(("model", "fleet"), [("textgen", "gpu"), ("plain", "cpu")])
+def test_a_fleet_model_is_served_as_it_stands_whatever_its_size(model: str, fleet: str):
+    """Its worker knows the machine's memory, and refuses at load."""
+    assert HEAVY.reasons(bundle(model, target="fleet", fleet=fleet), 2**40) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (
+            bundle("textgen", target="fleet", fleet="cpu"),
+            "model 'textgen' is deployed on fleet 'gpu', and the bundle is for fleet 'cpu': "
+            f"{DEPLOY}",
+        ),
+        (
+            bundle("new", target="fleet", fleet="gpu"),
+            f"model 'new' runs on fleet 'gpu', which does not answer for it yet: {DEPLOY}",
+        ),
+        (
+            bundle("digits", target="fleet", fleet="gpu"),
+            "model 'digits' is deployed on Lambda, with a function of its own of 1769 MiB, and "
+            f"the bundle is for fleet 'gpu': {DEPLOY}",
+        ),
+        (
+            bundle("textgen"),
+            "model 'textgen' is deployed on fleet 'gpu', and the bundle is for Lambda: set "
+            f"'compute: {{target: fleet, fleet: gpu}}', or {DEPLOY}",
+        ),
+    ],
+)
+def test_what_is_deployed_elsewhere_needs_a_deploy(asked: Bundle, reason: str):
+    assert HEAVY.reasons(asked, 1) == [reason]
+
+
+def test_a_graph_is_nothing_for_neuron_chips():
+    (found,) = HEAVY.reasons(bundle("compiled", target="fleet", fleet="inf"), 1)
+
+    assert found.startswith("a precompiled Neuron archive is expected: fleet 'inf' has AWS Neuron")
+    assert "'runtime: {kind: http, server: neuron}' and 'signature:'" in found
 
 
 def test_two_versions_must_fit_the_memory():

@@ -18,6 +18,8 @@ PLATFORMS = {"onnx": "onnx_onnxv1"}
 """Runtime → the platform that the protocol names for it."""
 BACKENDS = {"onnx": ("onnxruntime_onnx", "onnxruntime")}
 """Runtime → Triton's words for the platform and the backend of a model configuration."""
+HTTP = "http"
+"""The runtime of versions that an inference server runs."""
 
 
 def server_metadata() -> dict[str, Any]:
@@ -30,9 +32,22 @@ def model_metadata(record: ModelVersion, versions: Sequence[str]) -> dict[str, A
     return {
         "name": record.model,
         "versions": list(versions),
-        "platform": PLATFORMS.get(record.runtime, record.runtime),
+        "platform": platform(record),
         **record.signature.to_json(),
     }
+
+
+def platform(record: ModelVersion) -> str:
+    """Name what runs a version, ``<project>_<format>`` as the protocol wants: ``triton_v2``."""
+    if record.runtime != HTTP:
+        return PLATFORMS.get(record.runtime, record.runtime)
+    runtime = record.bundle.get("runtime", {})
+    return f"{server(record)}_{runtime.get('protocol', 'v2')}"
+
+
+def server(record: ModelVersion) -> str:
+    """Name the inference server beside the worker; ``http`` if the bundle does not say which."""
+    return record.bundle.get("runtime", {}).get("server") or HTTP
 
 
 def readiness(model: str) -> dict[str, Any]:
@@ -46,11 +61,11 @@ def model_config(record: ModelVersion) -> dict[str, Any]:
     ``max_batch_size`` is 0, which is Triton's way to say that ``dims`` are whole shapes: the batch
     axis, if there is one, is among them.
     """
-    platform, backend = BACKENDS.get(record.runtime, (record.runtime, record.runtime))
+    names = BACKENDS.get(record.runtime, (platform(record), server(record)))
     return {
         "name": record.model,
-        "platform": platform,
-        "backend": backend,
+        "platform": names[0],
+        "backend": names[1],
         "version_policy": {"all": {}},
         "max_batch_size": 0,
         "input": [configured(spec) for spec in record.signature.inputs],

@@ -158,6 +158,8 @@ class VerifySettings(Settings):
     """JSON: MiB of each deployed inference function by model; ``"*"`` is the shared one."""
     ephemeral_storage_mib: int = 512
     """Ephemeral storage of the inference functions."""
+    fleets: str = "{}"
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,14 @@ class Uploads:
                     "publish its first version with `serval push BUNDLE`"
                 ]
             ) from None
+        if stable.runtime != "onnx":
+            raise BundleRefused(
+                [
+                    f"version {stable.version} of model {model!r} is run by an inference server, "
+                    f"which takes no bare {BARE_ARTIFACT}: publish the whole bundle with "
+                    "`serval push BUNDLE`"
+                ]
+            )
         inherited = [file for file in stable.files if file.path not in stable.artifact_files]
         try:
             found = self._find(inherited, version_prefix(model, stable.version))

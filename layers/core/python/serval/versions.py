@@ -45,6 +45,12 @@ class Form:
         return cls(value["name"], value["cpu_class"], value["artifact"], files)
 
 
+def runtime_of(bundle: Mapping[str, Any]) -> str:
+    """Name the runtime that a validated ``model.yaml`` chooses; those of before had no choice."""
+    kind: str = bundle.get("runtime", {}).get("kind", "onnx")
+    return kind
+
+
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
     """Everything that serving a version needs to know."""

@@ -1,6 +1,6 @@
 """Ask a loaded candidate, by its golden requests or by made-up ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serval.errors import BundleRefused, InferenceFailed, InvalidRequest, UnsupportedFeature
@@ -19,6 +19,7 @@ NO_GOLDEN = (
     "the bundle has no golden requests: the model ran on made-up inputs, so its answers were "
     "compared with nothing; add 'golden: golden.jsonl' to model.yaml"
 )
+SLOW = "asked here, where they take long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,19 @@ class Answered:
     notes: tuple[str, ...] = ()
 
 
+def never() -> bool:
+    """Tell that there is time for all."""
+    return False
+
+
 def ask(
-    inference: Inference, candidate: Candidate, loaded: Loaded, golden: Sequence[GoldenRequest]
+    inference: Inference,
+    candidate: Candidate,
+    loaded: Loaded,
+    golden: Sequence[GoldenRequest],
+    enough: Callable[[], bool] = never,
 ) -> Answered:
-    """Answer every golden request as ``infer`` does, and compare.
+    """Answer every golden request as ``infer`` does, and compare; stop when there is no more time.
 
     Raises
     ------
@@ -46,8 +56,11 @@ def ask(
     """
     timed: list[Sequence[Tensor]] = []
     reasons: list[str] = []
-    largest, rows = 0.0, 0
+    largest, rows, asked = 0.0, 0, 0
     for request in golden:
+        if asked and enough():
+            break
+        asked += 1
         try:
             answer = inference.answer(loaded, request.body, None)
         except (InvalidRequest, UnsupportedFeature, InferenceFailed) as error:
@@ -61,7 +74,10 @@ def ask(
             timed.append(answer.request.inputs)
     if reasons:
         raise BundleRefused(first_reasons(reasons))
-    return Answered(timed, largest, len(golden), rows)
+    notes = (
+        () if asked == len(golden) else (f"{asked} of {len(golden)} golden requests were {SLOW}",)
+    )
+    return Answered(timed, largest, asked, rows, notes)
 
 
 def try_samples(loaded: Loaded) -> Answered:

@@ -7,12 +7,26 @@ from typing import Any
 from serval.signatures import Signature
 from serval.storage import staging_prefix
 from serval.uploads import Upload
-from serval.versions import BundleFile, Form, ModelVersion
+from serval.versions import BundleFile, Form, ModelVersion, runtime_of
 
 CANDIDATE = "candidate"
 """Stands for the version's number, which it gets once it is registered."""
 DEFAULT_TOLERANCE = 1e-4
 DEFAULT_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFleet:
+    """The fleet that is to run a candidate, as ``verify`` found it deployed."""
+
+    name: str
+    accelerator: str
+    """``none``, ``nvidia`` or ``neuron``."""
+
+    def __str__(self) -> str:
+        """Name it for people."""
+        kind = "" if self.accelerator == "none" else f" ({self.accelerator})"
+        return f"fleet {self.name!r}{kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,8 @@ class Candidate:
     record: ModelVersion
     locations: Mapping[str, tuple[str, str | None]]
     """Path → key and version id of its object; no version id where sha256 alone pins it."""
+    fleet: TargetFleet | None = None
+    """None: it is for Lambda."""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Candidate":
@@ -37,6 +53,7 @@ class Candidate:
             artifact_files=tuple(verified["artifact_files"]),
             files=files(verified["files"]),
             signature=Signature.from_json(verified["signature"]),
+            runtime=runtime_of(verified["bundle"]),
             bundle=verified["bundle"],
             forms=forms,
         )
@@ -47,7 +64,8 @@ class Candidate:
         for form in forms:
             for file in form.files:
                 locations[file.path] = (staged + file.path, None)
-        return cls(record, locations)
+        fleet = verified.get("fleet")
+        return cls(record, locations, fleet and TargetFleet(fleet["name"], fleet["accelerator"]))
 
     @property
     def golden(self) -> str | None:

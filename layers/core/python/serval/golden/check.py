@@ -6,12 +6,12 @@
           └────────────┴────────────┴─ BundleRefused, with the reasons in words
 
 It runs in a function with the layers, the memory and the processor of the ``infer`` that the
-candidate is for. A candidate that hangs or takes all of its memory ends with that function; the
-state machine says so.
+candidate is for; for a fleet's candidate it stands in, as far as it can (``standing_in``). A
+candidate that hangs or takes all of its memory ends with that function; the state machine says so.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,13 @@ from serval.golden.memory import Memory
 from serval.golden.report import GoldenReport
 from serval.golden.requests import GoldenRequest, read_golden, shortened
 from serval.golden.sample import batch_of, takes_batches
+from serval.golden.standing_in import (
+    NotCheckable,
+    expect_loadable,
+    expect_runnable,
+    patience,
+    report_of,
+)
 from serval.inference import Inference
 from serval.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, Model, say_nothing
 from serval.runtimes import ArtifactUnreadable, RuntimeFailed
@@ -74,6 +81,8 @@ class GoldenCheck:
             report = self.check(Candidate.from_event(event))
         except BundleRefused as refused:
             return {"outcome": "refused", "reasons": list(refused.reasons)}
+        except NotCheckable as reason:
+            report = GoldenReport(notes=(str(reason),))
         return {"outcome": "passed", "golden": report.to_json()}
 
     def check(self, candidate: Candidate) -> GoldenReport:
@@ -85,7 +94,10 @@ class GoldenCheck:
             If it does not load, run, or answer as expected.
         ArtifactUnavailable
             If a file cannot be had as it was verified; trying again may help.
+        NotCheckable
+            If it is for a fleet, and nothing here can stand in for that.
         """
+        expect_runnable(candidate)
         self.memory.forget_peak()
         store = self.store_of(candidate)
         opening = TimedOpening(self.open_model, self.clock)
@@ -93,7 +105,9 @@ class GoldenCheck:
             golden = self._golden(candidate, store, Path(folder))
             inference = self._inference(candidate, store, opening, Path(folder))
             loaded = load(inference, candidate)
-            answered = ask(inference, candidate, loaded, golden) if golden else try_samples(loaded)
+            answered = self._answered(inference, candidate, loaded, golden)
+            if candidate.fleet is not None:
+                return report_of(candidate.fleet, loaded, answered)
             return self._report(candidate, loaded, answered, opening)
 
     def _golden(
@@ -121,6 +135,17 @@ class GoldenCheck:
             log=self.log,
         )
         return Inference(versions, self.clock)
+
+    def _answered(
+        self,
+        inference: Inference,
+        candidate: Candidate,
+        loaded: Loaded,
+        golden: Sequence[GoldenRequest],
+    ) -> Answered:
+        if not golden:
+            return try_samples(loaded)
+        return ask(inference, candidate, loaded, golden, patience(candidate, self.clock))
 
     def _report(
         self, candidate: Candidate, loaded: Loaded, answered: Answered, opening: TimedOpening
@@ -175,13 +200,17 @@ def load(inference: Inference, candidate: Candidate) -> Loaded:
         If it is too large, or cannot be opened.
     ArtifactUnavailable
         If a file cannot be had as it was verified.
+    NotCheckable
+        If it is for a fleet, which can load what this function cannot.
     """
     record = candidate.record
     try:
         return inference.loaded.get(record.model, record.version)
-    except ModelTooLarge as error:
-        raise BundleRefused([str(error)]) from error
-    except ArtifactUnavailable as error:
+    except (ModelTooLarge, ArtifactUnavailable) as error:
+        if candidate.fleet is not None:
+            expect_loadable(candidate.fleet, error)
+        if isinstance(error, ModelTooLarge):
+            raise BundleRefused([str(error)]) from error
         if not isinstance(error.__cause__, ArtifactUnreadable):
             raise
         reason = f"{record.artifact} does not load where it is to run: {error.__cause__}"

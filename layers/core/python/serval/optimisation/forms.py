@@ -31,8 +31,12 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def make_forms(candidate: Candidate, bundle: Path, cpu_class: str, memory_mib: int) -> Made:
-    """Make the forms of the bundle in a folder; their files go to ``optimised/`` in it."""
+def make_forms(candidate: Candidate, bundle: Path, cpu_class: str | None, memory_mib: int) -> Made:
+    """Make the forms of the bundle in a folder; their files go to ``optimised/`` in it.
+
+    ``cpu_class`` is of the machines that will open them; None: it is not known, so that nothing is
+    laid out.
+    """
     try:
         expected = answers(opened(candidate, bundle, None, memory_mib), candidate, bundle)
     except ArtifactUnreadable as error:
@@ -42,9 +46,9 @@ def make_forms(candidate: Candidate, bundle: Path, cpu_class: str, memory_mib: i
         return Made(notes=(f"{note}nothing tells whether a form answers the same",))
     forms: list[Form] = []
     notes: list[str] = []
-    for name, wanted in ((PORTABLE, None), (cpu_class, cpu_class)):
+    for name, wanted in ((PORTABLE, None), *(((cpu_class, cpu_class),) if cpu_class else ())):
         try:
-            if cpu_class.endswith(UNKNOWN) and wanted:
+            if wanted and wanted.endswith(UNKNOWN):
                 raise FormRefused("the CPU's features are not known")
             form = make_form(candidate, bundle, Form(name, wanted, "", ()))
             check_form(candidate, bundle, form, forms)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -69,22 +69,28 @@ class Optimisation:
             if note := self._nothing_to_do(candidate) or self._no_room(candidate, folder):
                 return Made(notes=(f"no forms: {note}",))
             self._download(upload, candidate, folder)
-            made = make_forms(candidate, folder, self.cpu_class, self.memory_mib)
+            made = self._make(candidate, folder)
             staged = staging_prefix(upload.model, upload.rollout)
             for form in made.forms:
                 for file in form.files:
                     self.artifacts.stage(folder / file.path, staged + file.path)
         return made
 
+    def _make(self, candidate: Candidate, folder: Path) -> Made:
+        """Make the forms; for a fleet the one that any CPU opens."""
+        if candidate.fleet is None:
+            return make_forms(candidate, folder, self.cpu_class, self.memory_mib)
+        made = make_forms(candidate, folder, None, self.memory_mib)
+        note = f"no form is laid out: the CPUs of {candidate.fleet} are not known here"
+        return replace(made, notes=(*made.notes, note)) if made.forms else made
+
     def _nothing_to_do(self, candidate: Candidate) -> str | None:
         """Say why forms would be of no use; None: they are."""
-        record = candidate.record
-        compute = record.bundle.get("compute", {})
-        if compute.get("target") == "fleet":
-            return (
-                f"the model runs on fleet {compute.get('fleet')!r}, and this machine cannot stand "
-                "for its accelerators"
-            )
+        record, fleet = candidate.record, candidate.fleet
+        if record.runtime != "onnx":
+            return f"an inference server runs {record.artifact}"
+        if fleet is not None and fleet.accelerator != "none":
+            return f"the model runs on {fleet}, for whose accelerator this machine cannot stand"
         if not record.artifact.endswith(".onnx"):
             return f"{record.artifact} is no ONNX graph"
         if record.artifact_bytes < LEAST_BYTES:

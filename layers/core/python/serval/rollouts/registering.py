@@ -13,7 +13,7 @@ from serval.rollouts.policy_settings import canary_policy
 from serval.signatures import Signature
 from serval.storage import staging_prefix, version_prefix
 from serval.uploads import StoredObject, Upload
-from serval.versions import BundleFile, Form, ModelVersion
+from serval.versions import BundleFile, Form, ModelVersion, runtime_of
 
 FIRST_LOOK_SECONDS = 2
 
@@ -96,6 +96,7 @@ class Registering:
             artifact_files=tuple(verified["artifact_files"]),
             files=manifest.files,
             signature=Signature.from_json(verified["signature"]),
+            runtime=runtime_of(verified["bundle"]),
             bundle=verified["bundle"],
             forms=tuple(settled(form, upload.rollout) for form in staged),
             measurements=golden,

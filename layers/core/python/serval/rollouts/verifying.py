@@ -15,6 +15,7 @@ from serval.rollouts.outcomes import refused
 from serval.uploads import Upload
 from serval.verification.bundles import VerifiedBundle, verify
 from serval.verification.deployment import (
+    GRAPH,
     LAMBDA_LIMIT_MIB,
     MEMORY_PER_BYTE,
     RUNTIME_MIB,
@@ -74,8 +75,13 @@ class Verifying:
         return Manifest(upload.model, tuple(files))
 
     def _check_room(self, upload: Upload, folder: Path) -> None:
+        """Refuse what does not fit here; only graphs are held in memory, weights beside them not.
+
+        A graph that is called otherwise ends, if it is too large, with this function itself.
+        """
         needed = sum(file.source.size_bytes for file in upload.files)
-        needed_mib = math.ceil(RUNTIME_MIB + MEMORY_PER_BYTE * needed / 2**20)
+        graph = sum(f.source.size_bytes for f in upload.files if f.path.endswith(GRAPH))
+        needed_mib = math.ceil(RUNTIME_MIB + MEMORY_PER_BYTE * graph / 2**20)
         if needed_mib > self.memory_mib:
             remedy = (
                 f"run `cdk deploy --all -c verification_memory_mib={needed_mib}`"
@@ -84,7 +90,7 @@ class Verifying:
             )
             raise BundleRefused(
                 [
-                    f"the upload has {needed} bytes, whose checks need {needed_mib} MiB of "
+                    f"the graph has {graph} bytes, whose checks need {needed_mib} MiB of "
                     f"memory; `verify` has {self.memory_mib}: {remedy}"
                 ]
             )
@@ -99,6 +105,7 @@ class Verifying:
 
 def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
     """Give what is verified as the later steps read it, or refuse what they could not be told."""
+    fleet = verified.fleet
     described = {
         "files": [
             {"path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes}
@@ -106,6 +113,7 @@ def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
         ],
         "artifact": verified.bundle.artifact,
         "artifact_files": list(verified.artifact_files),
+        "fleet": fleet and {"name": fleet.name, "accelerator": fleet.accelerator},
         "signature": verified.signature.to_json(),
         "bundle": verified.bundle.to_json(),
     }

@@ -9,5 +9,9 @@ class ArtifactUnreadable(Exception):
     """The artifact is not one that the runtime can run."""
 
 
+class OperatorMissing(ArtifactUnreadable):
+    """The artifact is a graph, and this runtime has no kernel for one of its operators here."""
+
+
 class RuntimeFailed(Exception):
     """The runtime failed on inputs that fit the signature."""

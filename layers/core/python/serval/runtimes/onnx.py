@@ -19,7 +19,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from serval.errors import InvalidInputs, InvalidTensor
-from serval.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.signatures import TensorSpec
 from serval.tensors import Array, Tensor
 from serval.versions import Form
@@ -79,6 +79,8 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
+        except NotImplemented as error:
+            raise OperatorMissing(str(error)) from error
         except (*RUNTIME_ERRORS, InvalidArgument) as error:
             raise ArtifactUnreadable(str(error)) from error
         self._symbols = {

@@ -1,18 +1,20 @@
 """Verify a whole bundle: every reason against it is found before it is refused."""
 
-import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
 from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
+from serval.fleets.deployed import DeployedFleet
 from serval.manifest import Manifest
 from serval.model_yaml import read_bundle
 from serval.onnx_signature import read_signature
 from serval.signatures import Signature
+from serval.verification.archives import archive_reasons
 from serval.verification.deployment import Deployment
 from serval.verification.files import file_reasons, pickle_reasons
 from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
+from serval.verification.served import declared_signature, no_graph_reason, served_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,9 @@ class VerifiedBundle:
     bundle: Bundle
     signature: Signature
     artifact_files: tuple[str, ...]
-    """The graph and its external data."""
+    """What its runtime needs on disk: the graph and its external data, or what a server reads."""
+    fleet: DeployedFleet | None = None
+    """The fleet that is to run it; None: Lambda does."""
 
 
 def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> VerifiedBundle:
@@ -33,6 +37,7 @@ def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> Verified
     BundleRefused
         With every reason found. Later checks need earlier ones: no graph is read before the
         files are what the manifest says, no checker runs before the graph stays in the bundle.
+        An artifact that an inference server runs is no graph: it is not opened at all.
     """
     if reasons := file_reasons(folder, manifest.files):
         raise BundleRefused(reasons)
@@ -43,6 +48,8 @@ def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> Verified
         reasons += _path_reasons(bundle, manifest)
     if reasons or not bundle:
         raise BundleRefused(reasons)
+    if bundle.runtime.kind == "http":
+        return _verify_served(folder, manifest, bundle, deployment)
     return _verify_graph(folder, manifest, bundle, deployment)
 
 
@@ -77,8 +84,8 @@ def _verify_graph(
 ) -> VerifiedBundle:
     artifact = bundle.artifact
     sizes = {file.path: file.size_bytes for file in manifest.files}
-    if bundle.compute.target == "fleet" and posixpath.splitext(artifact)[1] != ".onnx":
-        raise BundleRefused(deployment.reasons(bundle, sizes[artifact]))
+    if no_graph := no_graph_reason(bundle):
+        raise BundleRefused([no_graph, *deployment.reasons(bundle, sizes[artifact])])
     model = load_graph(folder, artifact)
     reasons = graph_reasons(model, artifact, sizes)
     if reasons:
@@ -94,4 +101,17 @@ def _verify_graph(
     reasons += deployment.reasons(bundle, artifact_bytes)
     if reasons or signature is None:
         raise BundleRefused(reasons)
-    return VerifiedBundle(bundle, signature, files)
+    return VerifiedBundle(bundle, signature, files, deployment.fleet_of(bundle.name))
+
+
+def _verify_served(
+    folder: Path, manifest: Manifest, bundle: Bundle, deployment: Deployment
+) -> VerifiedBundle:
+    sizes = {file.path: file.size_bytes for file in manifest.files}
+    files = served_files(bundle, manifest.paths)
+    signature, reasons = declared_signature(bundle)
+    reasons += archive_reasons(folder, files)
+    reasons += deployment.reasons(bundle, sum(sizes[path] for path in files))
+    if reasons:
+        raise BundleRefused(reasons)
+    return VerifiedBundle(bundle, signature, files, deployment.fleet_of(bundle.name))

@@ -3,10 +3,11 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from serval.bundle import Bundle
+from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.settings import VerifySettings
 
 SHARED = "*"
@@ -18,38 +19,84 @@ MEMORY_PER_BYTE = 2.5
 VERSIONS_AT_ONCE = 2
 """Stable and candidate are loaded side by side, so that no request fails because of a rollout."""
 LAMBDA_LIMIT_MIB = 10_240
+DEPLOY = "put the bundle into models/ and run `cdk deploy`"
+GRAPH = ".onnx"
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The inference functions of a stage."""
+    """The inference functions and the fleets of a stage."""
 
     memory_mib: Mapping[str, int]
     """Memory of each function by the model it is for; ``*`` is the shared one."""
     ephemeral_storage_mib: int
+    fleets: Fleets = field(default_factory=lambda: Fleets({}))
 
     @classmethod
     def from_settings(cls, settings: VerifySettings) -> Self:
         """Read what the stack says is deployed."""
         memory = {model: int(mib) for model, mib in json.loads(settings.functions).items()}
-        return cls(memory, settings.ephemeral_storage_mib)
+        fleets = Fleets.from_json(settings.fleets)
+        return cls(memory, settings.ephemeral_storage_mib, fleets)
+
+    def fleet_of(self, model: str) -> DeployedFleet | None:
+        """Give the fleet that answers for a model; None: Lambda does."""
+        name = self.fleets.models.get(model)
+        return None if name is None else self.fleets.by_name[name]
 
     def reasons(self, bundle: Bundle, artifact_bytes: int) -> list[str]:
-        """Say why the bundle cannot be served before a deploy, or at all; empty: it can."""
+        """Say why the bundle cannot be served before a deploy, or at all; empty: it can.
+
+        What a fleet's machines have room for is known only to their worker, which refuses at load.
+        """
+        deployed = self.fleet_of(bundle.name)
         if bundle.compute.target == "fleet":
+            return self._fleet_reasons(bundle, deployed)
+        if deployed is not None:
             return [
-                f"model {bundle.name!r} runs on fleet {bundle.compute.fleet!r}, which this stage "
-                "does not have: declare it in fleets.yaml, put the bundle into models/ and "
-                "run `cdk deploy`"
+                f"model {bundle.name!r} is deployed on fleet {deployed.name!r}, and the bundle is "
+                f"for Lambda: set 'compute: {{target: fleet, fleet: {deployed.name}}}', or "
+                f"{DEPLOY}"
             ]
         declared, own = bundle.compute.memory_mib, self.memory_mib.get(bundle.name)
         if declared is not None and declared != own:
-            deployed = f"has {own} MiB" if own else "is not deployed"
+            has = f"has {own} MiB" if own else "is not deployed"
             return [
                 f"compute.memory_mib: {declared} needs a function of the model's own, which "
-                f"{deployed}: put the bundle into models/ and run `cdk deploy`"
+                f"{has}: {DEPLOY}"
             ]
         return self._memory_reasons(bundle, artifact_bytes) + self._storage_reasons(artifact_bytes)
+
+    def _fleet_reasons(self, bundle: Bundle, deployed: DeployedFleet | None) -> list[str]:
+        model, fleet = f"model {bundle.name!r}", f"fleet {bundle.compute.fleet!r}"
+        if bundle.compute.fleet not in self.fleets.by_name:
+            return [
+                f"{model} runs on {fleet}, which this stage does not have: declare it in "
+                f"fleets.yaml, {DEPLOY}"
+            ]
+        if deployed is None and (own := self.memory_mib.get(bundle.name)):
+            return [
+                f"{model} is deployed on Lambda, with a function of its own of {own} MiB, and the "
+                f"bundle is for {fleet}: {DEPLOY}"
+            ]
+        if deployed is None:
+            return [f"{model} runs on {fleet}, which does not answer for it yet: {DEPLOY}"]
+        if deployed.name != bundle.compute.fleet:
+            return [
+                f"{model} is deployed on fleet {deployed.name!r}, and the bundle is for {fleet}: "
+                f"{DEPLOY}"
+            ]
+        return self._accelerator_reasons(bundle, deployed)
+
+    def _accelerator_reasons(self, bundle: Bundle, fleet: DeployedFleet) -> list[str]:
+        if fleet.accelerator != "neuron" or not bundle.artifact.endswith(GRAPH):
+            return []
+        return [
+            f"a precompiled Neuron archive is expected: fleet {fleet.name!r} has AWS Neuron chips, "
+            f"which run no ONNX graph as {bundle.artifact}; compile the model for them "
+            "(torch_neuronx.trace, optimum-neuron), pack what that makes into a .tar, name it as "
+            "'artifact', and set 'runtime: {kind: http, server: neuron}' and 'signature:'"
+        ]
 
     def _memory_reasons(self, bundle: Bundle, artifact_bytes: int) -> list[str]:
         memory_mib = self.memory_mib.get(bundle.name, self.memory_mib[SHARED])
@@ -58,8 +105,7 @@ class Deployment:
         if needed_mib <= memory_mib:
             return []
         remedy = (
-            f"set 'compute: {{memory_mib: {needed_mib}}}', put the bundle into models/ and "
-            "run `cdk deploy`"
+            f"set 'compute: {{memory_mib: {needed_mib}}}', {DEPLOY}"
             if needed_mib <= LAMBDA_LIMIT_MIB
             else f"Lambda ends at {LAMBDA_LIMIT_MIB} MiB; use 'compute: {{target: fleet}}'"
         )
