@@ -37,6 +37,20 @@ class Admission:
     clock: Callable[[], float] = time.monotonic
     _routes: dict[str, tuple[float, Route | None]] = field(default_factory=dict)
 
+    def caller(self, headers: Mapping[str, str]) -> ApiKey | None:
+        """Give the caller's key, whichever models it is for; None: the gateway let it in.
+
+        Raises
+        ------
+        NotAuthenticated
+            If the key is missing, unknown or revoked.
+        """
+        if self.authenticator is None:
+            return None
+        return self.authenticator.authenticate(
+            headers, lambda key_hash: self._key_with_route(key_hash, NO_MODEL)
+        )
+
     def admit(self, headers: Mapping[str, str], model: str) -> Route:
         """Give the model's route to a caller who may use it.
 

@@ -192,3 +192,58 @@ class OptimiseSettings(Settings):
 
     aws_lambda_function_memory_size: int
     artifact_bucket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsSettings(Settings):
+    """Environment of ``requests``."""
+
+    aws_access_key_id: str
+    aws_secret_access_key: str = field(repr=False)
+    stage: str
+    """Names the queues."""
+    registry_table: str
+    requests_table: str
+    data_bucket: str
+    authentication: str = "key"
+    """As in ``InferSettings``."""
+    aws_session_token: str = field(default="", repr=False)
+    aws_endpoint_url: str = ""
+    """As in ``InferSettings``."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Give the role's credentials, which last as long as the environment."""
+        return Credentials(
+            self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitSettings(RequestsSettings):
+    """Environment of ``submit``."""
+
+    fleets: str
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    callback_local: int = 0
+    """1: callbacks may go to http and to this machine, as on a laptop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitSettings(RequestsSettings):
+    """Environment of ``wait``."""
+
+    fleets: str
+    """As in ``SubmitSettings``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackSettings(Settings):
+    """Environment of ``callback``."""
+
+    stage: str
+    """Names the queue."""
+    requests_table: str
+    data_bucket: str
+    callback_local: int = 0
+    """As in ``SubmitSettings``."""

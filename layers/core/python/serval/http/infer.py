@@ -1,6 +1,5 @@
 """``POST /v2/models/{model}[/versions/{version}]/infer``: an event in, a reply out."""
 
-import base64
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -8,19 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.admission import Admission
-from serval.errors import PayloadTooLarge, ServalError
+from serval.errors import ServalError
+from serval.http.inference_reply import inference_reply
 from serval.http.status import status_of
 from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
-from serval.protocol.content import (
-    BINARY_LIMIT_BYTES,
-    JSON_LIMIT_BYTES,
-    REMEDY,
-    body_of,
-    deflate,
-    inflate,
-)
+from serval.protocol.content import REMEDY, body_of, inflate
 from serval.protocol.response import write_response
 from serval.routes import Track
 
@@ -139,26 +132,5 @@ def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool)
     timing = f"infer;dur={answer.infer_ms:.3f}"
     if cold:
         timing = f"load;dur={loaded.load_ms:.1f}, {timing}"
-    headers = {
-        "content-type": "application/json",
-        "serval-model-version": answer.response.version,
-        "server-timing": timing,
-    }
-    if head_length is not None:
-        headers["content-type"] = "application/octet-stream"
-        headers["inference-header-content-length"] = str(head_length)
-    body, encoding = deflate(body, accept_encoding)
-    if encoding is not None:
-        headers["content-encoding"] = encoding
-    is_binary = encoding is not None or head_length is not None
-    limit = BINARY_LIMIT_BYTES if is_binary else JSON_LIMIT_BYTES
-    # Lambda escapes quotes when it wraps a text body in JSON once more.
-    size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
-    if size > limit:
-        raise PayloadTooLarge("reply", size, limit, REMEDY)
-    return {
-        "statusCode": 200,
-        "headers": headers,
-        "body": base64.b64encode(body).decode("ascii") if is_binary else body.decode(),
-        "isBase64Encoded": is_binary,
-    }
+    headers = {"serval-model-version": answer.response.version, "server-timing": timing}
+    return inference_reply(body, head_length, headers, accept_encoding, REMEDY)

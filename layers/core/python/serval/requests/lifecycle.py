@@ -156,7 +156,6 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
         finished=None,
         callback_sent=None,
         callback_error=None,
-        callback_given_up=False,
     )
 
 

@@ -69,6 +69,10 @@ class AsyncRequest:
     """Why it failed, or why its last attempt did."""
     refused: bool = False
     """It failed for what it asks, which no machine could answer: a 400 to a caller who waits."""
+    output_key: str | None = None
+    """Where its SageMaker endpoint will write the result; None: it runs on no endpoint."""
+    failure_key: str | None = None
+    """Where its SageMaker endpoint would write what went wrong."""
     response_key: str | None = None
     """Key in the data bucket."""
     response_bytes: int = 0
@@ -82,8 +86,6 @@ class AsyncRequest:
     """When the callback was accepted by its receiver."""
     callback_error: str | None = None
     """Why the last attempt at it was not accepted."""
-    callback_given_up: bool = False
-    """No further attempt would help."""
 
     @property
     def open(self) -> bool:
@@ -92,9 +94,9 @@ class AsyncRequest:
 
     @property
     def callback_due(self) -> bool:
-        """Tell whether its caller is still to be called back about its end."""
-        over = self.callback_sent is not None or self.callback_given_up
-        return not self.open and self.callback_url is not None and not over
+        """Tell whether its caller is to be called back about its end, and nobody has tried yet."""
+        tried = self.callback_sent is not None or self.callback_error is not None
+        return not self.open and self.callback_url is not None and not tried
 
     @property
     def shard(self) -> int:

@@ -1,0 +1,12 @@
+"""Messages about closed requests: a signed POST to whoever wants to be told."""
+
+from typing import Any
+
+from serval.bootstrap.callback import messages
+
+ready = messages()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.reply(event)

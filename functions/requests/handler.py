@@ -1,0 +1,12 @@
+"""GET and DELETE /async/requests/{id}."""
+
+from typing import Any
+
+from serval.bootstrap.requests import endpoint
+
+ready = endpoint()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.reply(event)

@@ -1,0 +1,12 @@
+"""POST /async/models/{model}/infer and …/uploads, PUT /async/requests/{id}, POST …/retry."""
+
+from typing import Any
+
+from serval.bootstrap.submit import endpoint
+
+ready = endpoint()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.reply(event)

@@ -1,0 +1,12 @@
+"""POST /v2/models/{model}[/versions/{version}]/infer of a model on a fleet."""
+
+from typing import Any
+
+from serval.bootstrap.wait import endpoint
+
+ready = endpoint()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.reply(event)

@@ -1,0 +1,68 @@
+"""What the functions of async requests have in common: who may call, where everything lies."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from serval.admission import Admission
+from serval.authentication import Authenticator
+from serval.aws.artifacts import PRESIGNING
+from serval.aws.data_bucket import DataBucket
+from serval.aws.edge import EdgeRegistry
+from serval.aws.requests import RequestTable
+from serval.aws.signed import SignedClient
+from serval.clock import utc_now
+from serval.requests.access import Access
+from serval.settings import RequestsSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
+    from mypy_boto3_sqs.client import SQSClient
+
+PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3})
+"""Seconds; what is done for one event ends before the gateway gives up."""
+
+say = partial(print, flush=True)
+"""Prints a line to the function's log, whole and at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """The clients that every one of these functions needs, made once."""
+
+    dynamodb: "DynamoDBServiceResource"
+    sqs: "SQSClient"
+    store: RequestTable
+    payloads: DataBucket
+
+
+def adapters(region: str, requests_table: str, data_bucket: str) -> Adapters:
+    """Connect to the requests table, the queues and the data bucket."""
+    dynamodb = boto3.resource("dynamodb", region, config=PATIENCE)
+    return Adapters(
+        dynamodb,
+        boto3.client("sqs", region, config=PATIENCE),
+        RequestTable(dynamodb.Table(requests_table)),
+        DataBucket(boto3.client("s3", region, config=PATIENCE.merge(PRESIGNING)), data_bucket),
+    )
+
+
+def edge_registry(settings: RequestsSettings) -> EdgeRegistry:
+    """Read keys, routes and versions as ``infer`` does."""
+    region = settings.aws_region
+    client = SignedClient(
+        service="dynamodb",
+        region=region,
+        credentials=settings.credentials,
+        endpoint_url=settings.aws_endpoint_url or f"https://dynamodb.{region}.amazonaws.com",
+    )
+    return EdgeRegistry(settings.registry_table, client, lambda: utc_now().date().isoformat())
+
+
+def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
+    """Check keys here, or leave it to the gateway."""
+    keys = Authenticator() if settings.authentication == "key" else None
+    return Access(Admission(registry, keys), store)

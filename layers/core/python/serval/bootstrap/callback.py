@@ -1,0 +1,24 @@
+"""Composition root of ``callback``."""
+
+from serval.aws.callback_messages import PostponedCallbacks
+from serval.bootstrap.async_requests import adapters, say
+from serval.callbacks.delivery import Delivery
+from serval.callbacks.messages import CallbackMessages
+from serval.requests.document import Documents
+from serval.settings import CallbackSettings
+
+INLINE_RESULT_BYTES = 256_000
+"""A larger result is fetched from its URL by whoever is called back, if it is wanted at all."""
+
+
+def messages() -> CallbackMessages:
+    """Build what delivers callbacks, once per environment."""
+    settings = CallbackSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    delivery = Delivery(
+        aws.store,
+        Documents(aws.payloads, INLINE_RESULT_BYTES),
+        say,
+        local=bool(settings.callback_local),
+    )
+    return CallbackMessages(delivery, PostponedCallbacks(aws.sqs, settings.stage))

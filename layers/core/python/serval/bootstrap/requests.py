@@ -1,0 +1,20 @@
+"""Composition root of ``requests``."""
+
+from serval.aws.queues import CallbackQueue
+from serval.bootstrap.async_requests import access, adapters, edge_registry, say
+from serval.http.requests import RequestsEndpoint
+from serval.requests.cancellation import Cancellation
+from serval.requests.document import Documents
+from serval.settings import RequestsSettings
+
+
+def endpoint() -> RequestsEndpoint:
+    """Build what answers events about async requests, once per environment."""
+    settings = RequestsSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    return RequestsEndpoint(
+        access(settings, edge_registry(settings), aws.store),
+        Cancellation(aws.store, CallbackQueue(aws.sqs, settings.stage)),
+        Documents(aws.payloads),
+        say,
+    )

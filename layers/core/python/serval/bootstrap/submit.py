@@ -1,0 +1,32 @@
+"""Composition root of ``submit``."""
+
+from serval.aws.rate_limits import RateLimits
+from serval.bootstrap.async_requests import access, adapters, edge_registry, say
+from serval.bootstrap.submitting import submitting
+from serval.http.submit import SubmitEndpoint
+from serval.requests.access import Allowance
+from serval.requests.document import Documents
+from serval.requests.retrying import Retrying
+from serval.requests.submission import CallbackUrls
+from serval.requests.uploads import Uploads
+from serval.requests.waiting import Waiting
+from serval.settings import SubmitSettings
+
+
+def endpoint() -> SubmitEndpoint:
+    """Build what answers the events of a submit, once per environment."""
+    settings = SubmitSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    registry = edge_registry(settings)
+    making = submitting(settings, aws, registry)
+    return SubmitEndpoint(
+        access=access(settings, registry, aws.store),
+        allowance=Allowance(RateLimits(aws.dynamodb.Table(settings.registry_table))),
+        callback_urls=CallbackUrls(local=bool(settings.callback_local)),
+        submitting=making,
+        retrying=Retrying(aws.store, making.announce),
+        uploads=Uploads(making.door, aws.payloads),
+        waiting=Waiting(aws.store),
+        documents=Documents(aws.payloads),
+        log=say,
+    )

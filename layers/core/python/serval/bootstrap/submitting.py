@@ -1,0 +1,24 @@
+"""What makes an async request, for the functions that do."""
+
+from serval.aws.edge import EdgeRegistry
+from serval.aws.queues import ModelQueues
+from serval.bootstrap.async_requests import Adapters
+from serval.bootstrap.waking import waker
+from serval.fleets.deployed import Fleets
+from serval.requests.door import Door
+from serval.requests.submitting import Submitting
+from serval.settings import SubmitSettings, WaitSettings
+
+
+def submitting(
+    settings: SubmitSettings | WaitSettings, aws: Adapters, registry: EdgeRegistry
+) -> Submitting:
+    """Build what makes async requests."""
+    fleets = Fleets.from_json(settings.fleets)
+    return Submitting(
+        door=Door(fleets, registry.version),
+        store=aws.store,
+        payloads=aws.payloads,
+        queue=ModelQueues(aws.sqs, settings.stage),
+        waker=waker(settings, aws, fleets),
+    )

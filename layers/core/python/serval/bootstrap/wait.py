@@ -1,0 +1,24 @@
+"""Composition root of ``wait``."""
+
+from serval.aws.rate_limits import RateLimits
+from serval.bootstrap.async_requests import access, adapters, edge_registry, say
+from serval.bootstrap.submitting import submitting
+from serval.http.wait import WaitEndpoint
+from serval.requests.access import Allowance
+from serval.requests.waiting import Waiting
+from serval.settings import WaitSettings
+
+
+def endpoint() -> WaitEndpoint:
+    """Build what answers inference events of fleet models, once per environment."""
+    settings = WaitSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    registry = edge_registry(settings)
+    return WaitEndpoint(
+        access=access(settings, registry, aws.store),
+        allowance=Allowance(RateLimits(aws.dynamodb.Table(settings.registry_table))),
+        submitting=submitting(settings, aws, registry),
+        waiting=Waiting(aws.store),
+        payloads=aws.payloads,
+        log=say,
+    )

@@ -1,0 +1,99 @@
+"""Delivering a callback: is it due, whom does it go to, what does the answer mean."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from serval.callbacks.addresses import AddressRefused, Resolve, choose, resolve
+from serval.callbacks.posting import NoAnswer, post
+from serval.callbacks.signing import message_id, signature_headers
+from serval.callbacks.urls import CallbackUrl, read_callback_url
+from serval.clock import Clock, timestamp, utc_now
+from serval.metadata import VERSION
+from serval.requests.document import Documents
+from serval.requests.ports import RequestStore, change
+from serval.requests.request import AsyncRequest
+
+GONE = 410
+"""The receiver wants no callbacks any more."""
+Post = Callable[[CallbackUrl, str, Mapping[str, str], bytes], int]
+"""Posts to an address and gives the status, or raises ``NoAnswer``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a callback was not accepted."""
+
+    problem: str
+    for_good: bool = False
+    """Trying again is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Calls back, and notes on the row what became of it."""
+
+    store: RequestStore
+    documents: Documents
+    log: Callable[[str], object]
+    local: bool = False
+    """Whether http and this machine are allowed, as on a laptop."""
+    resolve: Resolve = resolve
+    post: Post = post
+    clock: Clock = utc_now
+
+    def deliver(self, request_id: str) -> bool:
+        """Call back about a closed request, once; False: it is to be tried again."""
+        request = self.store.find(request_id)
+        if request is None or request.open or request.callback_sent is not None:
+            return True
+        refusal = self._call(request)
+        self._note(request, refusal)
+        return refusal is None or refusal.for_good
+
+    def _call(self, request: AsyncRequest) -> Refusal | None:
+        """Call; gives why it was not accepted."""
+        if request.callback_url is None or request.submitter is None:
+            return Refusal("there is nobody to call, or no API key to sign it with", for_good=True)
+        try:
+            url = read_callback_url(request.callback_url, local=self.local)
+            address = choose(url.host, self.resolve(url.host, url.port), local=self.local)
+        except ValueError as problem:
+            return Refusal(f"{problem} expected", for_good=True)
+        except AddressRefused as refused:
+            return Refusal(str(refused), for_good=True)
+        except OSError as error:
+            return Refusal(f"{url.host} cannot be looked up: {error}")
+        body = self.documents.of(request).to_json().encode()
+        try:
+            status = self.post(url, address, self._headers(request, request.submitter, body), body)
+        except NoAnswer as problem:
+            return Refusal(str(problem))
+        if 200 <= status < 300:
+            return None
+        return Refusal(f"it answered {status}", for_good=status == GONE)
+
+    def _headers(self, request: AsyncRequest, key_hash: str, body: bytes) -> Mapping[str, str]:
+        message = message_id(request.id, request.finished or "")
+        moment = int(self.clock().timestamp())
+        return {
+            "content-type": "application/json",
+            "user-agent": f"serval/{VERSION}",
+            **signature_headers(key_hash, message, moment, body),
+        }
+
+    def _note(self, request: AsyncRequest, refusal: Refusal | None) -> None:
+        """Write what became of it to the row, unless the request was retried meanwhile."""
+        now = timestamp(self.clock())
+
+        def noted(row: AsyncRequest) -> AsyncRequest | None:
+            if row.finished != request.finished:
+                return None
+            if refusal is None:
+                return replace(row, callback_sent=now, callback_error=None)
+            return replace(row, callback_error=refusal.problem)
+
+        change(self.store, request, noted)
+        if refusal is not None:
+            said = {"request": request.id, "callback": refusal.problem, "end": refusal.for_good}
+            self.log(json.dumps({"level": "WARNING", **said}))

@@ -1,0 +1,79 @@
+"""One POST to one address, within a time that nothing the other side does can stretch."""
+
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from serval.callbacks.urls import CallbackUrl
+from serval.connections import BrokenAnswer, read_answer, tls_context
+
+LIMIT_SECONDS = 10.0
+"""For connecting, sending, and the head of the answer, together."""
+
+
+class NoAnswer(Exception):
+    """The receiver could not be reached, or did not answer in time."""
+
+
+def post(
+    url: CallbackUrl,
+    address: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    limit_seconds: float = LIMIT_SECONDS,
+) -> int:
+    """Send a body and give the status; redirects are not followed, no body is read.
+
+    The certificate has to be good for the host's name, whatever the address.
+
+    Raises
+    ------
+    NoAnswer
+        If there is none within the limit, or none that is HTTP.
+    """
+    own = {"host": url.authority, "content-length": str(len(body)), "connection": "close"}
+    lines = [f"{name}: {value}" for name, value in {**headers, **own}.items()]
+    head = "\r\n".join([f"POST {url.target} HTTP/1.1", *lines, "", ""])
+    begun = time.monotonic()
+    try:
+        with socket.create_connection((address, url.port), limit_seconds) as connection:
+            left = limit_seconds - (time.monotonic() - begun)
+            return exchange(connection, url, head.encode("latin-1") + body, left)
+    except (OSError, BrokenAnswer) as error:
+        if time.monotonic() - begun >= limit_seconds:
+            raise NoAnswer(f"no answer within {limit_seconds:.0f} s") from error
+        raise NoAnswer(f"no answer: {error}") from error
+
+
+def exchange(
+    connection: socket.socket, url: CallbackUrl, message: bytes, limit_seconds: float
+) -> int:
+    """Send and read the head of an answer; at the limit the connection is cut.
+
+    A socket's own timeout is for each read alone: a byte now and then would hold it open for good.
+    """
+    with connection.dup() as held:
+        watchdog = threading.Timer(max(limit_seconds, 0), cut, (held,))
+        watchdog.start()
+        try:
+            return converse(connection, url, message)
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+
+
+def converse(connection: socket.socket, url: CallbackUrl, message: bytes) -> int:
+    """Send a message, encrypted if the URL says so, and give the status of the answer."""
+    if url.tls:
+        connection = tls_context().wrap_socket(connection, server_hostname=url.host)
+    with connection, connection.makefile("rb") as stream:
+        connection.sendall(message)
+        return read_answer(stream).status
+
+
+def cut(connection: socket.socket) -> None:
+    """End a connection, whoever reads from it."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,45 @@
+"""Documents and errors as replies, never compressed: the protocol's clients take them so."""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from serval.errors import RateLimited, ServalError, StillWaiting
+from serval.http.dispatch import Reply
+from serval.http.status import status_of
+
+Headers = Mapping[str, str]
+"""Names in lower case."""
+JSON = "application/json"
+STILL_WAITING_SECONDS = 5
+"""When a caller whose request still runs may ask again."""
+
+
+def text_reply(status: int, body: str, headers: Headers | None = None) -> Reply:
+    """Give a reply of JSON text."""
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": JSON, **(headers or {})},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def error_reply(error: ServalError, log: Callable[[str], object]) -> Reply:
+    """Give an error's reply, and log it if it is ours."""
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
+    return text_reply(status, json.dumps({"error": str(error)}), headers_of(error))
+
+
+def headers_of(error: ServalError) -> Headers:
+    """Give what an error says to a caller's program."""
+    if isinstance(error, RateLimited):
+        return {"retry-after": str(error.retry_seconds)}
+    if isinstance(error, StillWaiting):
+        return {
+            "retry-after": str(STILL_WAITING_SECONDS),
+            "serval-request-id": error.request_id,
+        }
+    return {}

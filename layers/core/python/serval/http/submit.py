@@ -1,0 +1,155 @@
+"""Submitting async requests: an event in, a reply out."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from serval.errors import InvalidParameter, MalformedBody, ServalError
+from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
+from serval.http.location import location
+from serval.http.preferences import wait_seconds
+from serval.http.replies import error_reply, text_reply
+from serval.http.sent_body import sent_body, sent_header_length
+from serval.requests.access import Access, Allowance
+from serval.requests.document import Documents
+from serval.requests.identifiers import checked_id
+from serval.requests.put_body import PutBody, read_put_body
+from serval.requests.request import AsyncRequest
+from serval.requests.retrying import Retrying
+from serval.requests.submission import CallbackUrls, Submission
+from serval.requests.submitting import Submitting
+from serval.requests.uploads import Uploads
+from serval.requests.waiting import Waiting
+
+MODEL = "/async/models/{model}"
+MODEL_VERSION = "/async/models/{model}/versions/{version}"
+REQUEST = "/async/requests/{id}"
+SUBMIT = (Endpoint("POST", f"{MODEL}/infer"), Endpoint("POST", f"{MODEL_VERSION}/infer"))
+UPLOAD = (Endpoint("POST", f"{MODEL}/uploads"), Endpoint("POST", f"{MODEL_VERSION}/uploads"))
+PUT, RETRY = Endpoint("PUT", REQUEST), Endpoint("POST", f"{REQUEST}/retry")
+ENDPOINTS = (*SUBMIT, *UPLOAD, PUT, RETRY)
+RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One event, read as far as every endpoint needs it."""
+
+    event: Event
+    headers: Names
+    names: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitEndpoint:
+    """Everything that answering an event of a submit takes."""
+
+    access: Access
+    allowance: Allowance
+    callback_urls: CallbackUrls
+    submitting: Submitting
+    retrying: Retrying
+    uploads: Uploads
+    waiting: Waiting
+    documents: Documents
+    log: Callable[[str], object]
+
+    def reply(self, event: Event) -> Reply:
+        """Answer an event of API Gateway, payload format 2.0."""
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        method = event["requestContext"]["http"]["method"]
+        try:
+            endpoint, names = find(ENDPOINTS, method, path_after_stage(event))
+            return self._answer(endpoint, Call(event, headers, names))
+        except ServalError as error:
+            return error_reply(error, self.log)
+
+    def _answer(self, endpoint: Endpoint, call: Call) -> Reply:
+        if endpoint in SUBMIT:
+            return self._submit(call)
+        if endpoint in UPLOAD:
+            return self._upload(call)
+        return self._put(call) if endpoint == PUT else self._retry(call)
+
+    def _submit(self, call: Call) -> Reply:
+        model, headers = call.names["model"], call.headers
+        caller, route = self.access.admit(headers, model)
+        body = sent_body(call.event, headers)
+        asked = Submission(
+            model=model,
+            version=call.names.get("version") or headers.get("serval-model-version"),
+            payload=body,
+            header_length=sent_header_length(headers, len(body)),
+            callback_url=self.callback_urls.check(headers.get("serval-callback-url"), caller),
+            affinity=headers.get("serval-affinity", ""),
+        )
+        self.allowance.take(caller)
+        return self._submitted(call, self.submitting.submit(asked, caller, route))
+
+    def _put(self, call: Call) -> Reply:
+        request_id, headers = call.names["id"], call.headers
+        self.access.caller(headers)
+        body = read_put_body(sent_body(call.event, headers))
+        caller, route = self.access.admit(headers, body.model)
+        checked_id(request_id)
+        self.allowance.take(caller)
+        payload = body.request or self.uploads.find(request_id)
+        asked = Submission(
+            model=body.model,
+            version=body.version,
+            payload=payload,
+            header_length=body.header_length,
+            callback_url=self.callback_urls.check(body.callback_url, caller),
+            affinity=headers.get("serval-affinity", ""),
+        )
+        fits(body, asked)
+        return self._submitted(call, self.submitting.put(request_id, asked, caller, route))
+
+    def _submitted(self, call: Call, request: AsyncRequest) -> Reply:
+        """Answer with what there is, after the wait that the caller prefers."""
+        seconds = wait_seconds(call.headers.get("prefer", ""))
+        request = self.waiting.until_closed(request, seconds)
+        headers = {"location": location(call.event, request.id)}
+        if seconds:
+            headers["preference-applied"] = f"wait={seconds}"
+        status = HTTPStatus.ACCEPTED if request.open else HTTPStatus.OK
+        if request.open:
+            headers["retry-after"] = str(RETRY_SECONDS)
+        return text_reply(status, self.documents.of(request).to_json(), headers)
+
+    def _upload(self, call: Call) -> Reply:
+        model, headers = call.names["model"], call.headers
+        _, route = self.access.admit(headers, model)
+        wanted = call.names.get("version") or headers.get("serval-model-version")
+        size_bytes = upload_size(sent_body(call.event, headers))
+        begun = self.uploads.begin(model, route, wanted, size_bytes)
+        return text_reply(HTTPStatus.CREATED, json.dumps(begun))
+
+    def _retry(self, call: Call) -> Reply:
+        caller = self.access.caller(call.headers)
+        request = self.access.request(caller, call.names["id"])
+        self.allowance.take(caller)
+        return self._submitted(call, self.retrying.retry(request))
+
+
+def fits(body: PutBody, asked: Submission) -> None:
+    """Refuse a JSON part that is longer than the upload that it is a part of."""
+    if body.header_length is not None and body.header_length > asked.size_bytes:
+        raise InvalidParameter(
+            "inference_header_content_length",
+            body.header_length,
+            f"at most the upload's {asked.size_bytes} bytes",
+        )
+
+
+def upload_size(body: bytes) -> object:
+    """Read ``{"size_bytes": n}``."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {error}") from None
+    if not isinstance(document, dict) or "size_bytes" not in document:
+        raise MalformedBody('the body needs {"size_bytes": …}: how long the upload will be')
+    size_bytes: object = document["size_bytes"]
+    return size_bytes

@@ -1,0 +1,67 @@
+"""What callers see of a request: a JSON object, with its result or a URL of it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from serval.requests.ports import Payloads
+from serval.requests.request import AsyncRequest
+
+INLINE_RESULT_BYTES = 1_000_000
+"""JSON results up to this lie in the document; a caller's library then parses them with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON object, of which one member may be JSON already."""
+
+    members: dict[str, Any]
+    response: bytes | None = None
+
+    def to_json(self) -> str:
+        """Write it; the response is put in as it is, and never parsed."""
+        head = json.dumps(self.members)
+        if self.response is None:
+            return head
+        return f'{head[:-1]}, "response": {self.response.decode()}}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Writes documents."""
+
+    payloads: Payloads
+    inline_bytes: int = INLINE_RESULT_BYTES
+
+    def of(self, request: AsyncRequest) -> Document:
+        """Describe a request, with its result if it has one."""
+        members: dict[str, Any] = {
+            "id": request.id,
+            "status": request.status,
+            "model": request.model,
+            "version": request.version or request.wanted,
+            "attempts": request.attempts,
+            "created": request.created,
+            "started": request.started,
+            "finished": request.finished,
+            "error": request.error,
+        }
+        if request.cancel_requested:
+            members["cancel_requested"] = True
+        if request.callback_url is not None:
+            members["callback"] = {
+                "url": request.callback_url,
+                "sent": request.callback_sent,
+                "error": request.callback_error,
+            }
+        if request.status != "succeeded" or request.response_key is None:
+            return Document(members)
+        length = request.response_header_length
+        if length is None and request.response_bytes <= self.inline_bytes:
+            result = self.payloads.get(request.response_key)
+            if result is not None:
+                return Document(members, result)
+        members["response_url"] = self.payloads.presign_read(request.response_key, length)
+        if length is not None:
+            members["response_header_length"] = length
+        return Document(members)

@@ -1,0 +1,65 @@
+"""The door: what is checked of an async request before it becomes one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from serval.errors import ModelNotFound, ModelVersionNotFound, ModelWithoutFleet
+from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.protocol.fit import check_inputs, output_names
+from serval.protocol.request import read_request
+from serval.requests.submission import Submission
+from serval.routes import Route
+from serval.storage import VERSION
+from serval.versions import ModelVersion
+
+CACHED_VERSIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Knows the stage's fleets, and the versions that it has seen: they never change."""
+
+    fleets: Fleets
+    find: Callable[[str, str], ModelVersion]
+    """Reads a version's record, or raises ``ModelVersionNotFound``."""
+    _seen: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
+
+    def fleet(self, model: str) -> DeployedFleet:
+        """Give the fleet of a model that is registered, or raise ``ModelWithoutFleet``."""
+        try:
+            return self.fleets.of_model(model)
+        except ModelNotFound:
+            raise ModelWithoutFleet(model) from None
+
+    def version(self, model: str, route: Route, wanted: str | None) -> ModelVersion:
+        """Give the version that is asked for, else the stable one.
+
+        Raises
+        ------
+        ModelVersionNotFound
+            If the model has no such version.
+        """
+        number = route.stable if wanted is None else wanted
+        if not VERSION.fullmatch(number):
+            raise ModelVersionNotFound(model, number)
+        record = self._seen.get((model, number))
+        if record is None:
+            if len(self._seen) >= CACHED_VERSIONS:
+                self._seen.clear()
+            record = self._seen[model, number] = self.find(model, number)
+        return record
+
+    def check(self, asked: Submission, record: ModelVersion) -> None:
+        """Refuse a request that does not fit the signature; an upload is checked where it runs.
+
+        Raises
+        ------
+        InvalidRequest, UnsupportedFeature
+            Naming the tensor, the value and the expectation.
+        """
+        if not isinstance(asked.payload, bytes):
+            return
+        header = None if asked.header_length is None else str(asked.header_length)
+        request = read_request(asked.payload, header, record.signature)
+        check_inputs(request.inputs, {spec.name: spec for spec in record.signature.inputs})
+        output_names(request.outputs, record.signature)

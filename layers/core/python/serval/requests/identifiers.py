@@ -1,0 +1,18 @@
+"""Ids of async requests that callers choose themselves."""
+
+import re
+
+from serval.errors import InvalidParameter
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def checked_id(request_id: str) -> str:
+    """Give an id back, or raise ``InvalidParameter`` if it can be none."""
+    if not REQUEST_ID.fullmatch(request_id):
+        raise InvalidParameter(
+            "id",
+            request_id,
+            "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit,",
+        )
+    return request_id

@@ -1,0 +1,105 @@
+"""The body of ``PUT /async/requests/{id}``: what is asked, as one JSON object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import simdjson
+
+from serval.errors import InvalidParameter, MalformedBody
+from serval.protocol.request import json_problem, plain
+
+MEMBERS = frozenset(
+    {
+        "model",
+        "version",
+        "request",
+        "upload",
+        "inference_header_content_length",
+        "callback_url",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PutBody:
+    """What a PUT says; members that it does not have are None."""
+
+    model: str
+    version: str | None
+    request: bytes | None
+    """The V2 inference request, without spaces; None: it was uploaded."""
+    header_length: int | None
+    callback_url: str | None
+
+
+def read_put_body(body: str | bytes) -> PutBody:
+    """Read a body.
+
+    Raises
+    ------
+    MalformedBody, InvalidParameter
+        Naming the member, the value and the expectation.
+    """
+    try:
+        document = simdjson.Parser().parse(body)
+    except (ValueError, RuntimeError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
+    if not isinstance(document, simdjson.Object):
+        raise MalformedBody("the body is JSON, but not an object with a 'model' member")
+    members = {name: document[name] for name in document}
+    if unknown := sorted(members.keys() - MEMBERS):
+        raise MalformedBody(
+            f"the body has {unknown[0]!r:.80}, one of {', '.join(sorted(MEMBERS))} expected"
+        )
+    request = inference_request(members)
+    return PutBody(
+        model=text(members, "model") or missing_model(),
+        version=text(members, "version"),
+        request=request,
+        header_length=header_length(members, uploaded=request is None),
+        callback_url=text(members, "callback_url"),
+    )
+
+
+def inference_request(members: Mapping[str, Any]) -> bytes | None:
+    """Give the inference request; None if it was uploaded."""
+    uploaded = plain(members.get("upload", False))
+    if not isinstance(uploaded, bool):
+        raise InvalidParameter("upload", uploaded, "true or false")
+    if uploaded == ("request" in members):
+        raise MalformedBody(
+            "the body needs 'request' (a V2 inference request) or 'upload: true', and not both"
+        )
+    if uploaded:
+        return None
+    if not isinstance(members["request"], simdjson.Object):
+        raise InvalidParameter("request", plain(members["request"]), "a V2 inference request")
+    written: str | bytes = members["request"].mini
+    return written.encode() if isinstance(written, str) else written
+
+
+def text(members: Mapping[str, Any], name: str) -> str | None:
+    """Give a member that is a string; None if it is not there, or null."""
+    value = plain(members.get(name))
+    if value is not None and not isinstance(value, str):
+        raise InvalidParameter(name, value, "a string")
+    return value
+
+
+def missing_model() -> str:
+    """Say that the model is missing."""
+    raise MalformedBody("the body has no 'model': the name of a model on a fleet is expected")
+
+
+def header_length(members: Mapping[str, Any], *, uploaded: bool) -> int | None:
+    """Give the length of the JSON part of an upload."""
+    name = "inference_header_content_length"
+    value = plain(members.get(name))
+    if value is None:
+        return None
+    if not uploaded:
+        raise InvalidParameter(name, value, "none beside 'request', which is JSON")
+    if type(value) is not int or value < 0:
+        raise InvalidParameter(name, value, "a whole number of bytes")
+    return value

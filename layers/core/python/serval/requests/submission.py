@@ -1,0 +1,71 @@
+"""What a caller asks for, before it is a row."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from serval.callbacks.urls import read_callback_url
+from serval.errors import InvalidParameter
+from serval.requests.access import Caller
+from serval.requests.ports import StoredPayload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One inference that is asked for."""
+
+    model: str
+    version: str | None = None
+    """Asked for by number; None: the route decides when the work begins."""
+    payload: bytes | StoredPayload
+    """The V2 inference request, inflated; or the object that was uploaded."""
+    header_length: int | None = None
+    """``Inference-Header-Content-Length``; None: JSON alone."""
+    callback_url: str | None = None
+    affinity: str = ""
+
+    @property
+    def body_hash(self) -> str:
+        """Give the sha256 (hex) of everything that is asked; the affinity only chooses a track."""
+        asked = [self.model, self.version, self.header_length, self.callback_url]
+        sent = b""
+        if isinstance(self.payload, bytes):
+            sent = self.payload
+        else:
+            asked += [self.payload.size_bytes, self.payload.etag]
+        return hashlib.sha256(json.dumps(asked).encode() + b"\0" + sent).hexdigest()
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the size of the inference request."""
+        return len(self.payload) if isinstance(self.payload, bytes) else self.payload.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackUrls:
+    """Which callback URLs a stage takes."""
+
+    local: bool = False
+    """Whether http and this machine are allowed, as on a laptop."""
+
+    def check(self, url: str | None, caller: Caller) -> str | None:
+        """Give a URL back; its host's addresses are looked up only when it is called.
+
+        Raises
+        ------
+        InvalidParameter
+            If it is none that would be called, or there is no key to sign the callback with.
+        """
+        if url is None:
+            return None
+        if caller.key_hash is None:
+            raise InvalidParameter(
+                "callback_url",
+                url,
+                "none (an API key signs callbacks, and this stage has the gateway authenticate)",
+            )
+        try:
+            read_callback_url(url, local=self.local)
+        except ValueError as problem:
+            raise InvalidParameter("callback_url", url, str(problem)) from None
+        return url

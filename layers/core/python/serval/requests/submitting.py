@@ -1,0 +1,127 @@
+"""Submitting: the payload, then the row, then the message, then the fleet is woken.
+
+A crash between any two loses nothing: a payload without a row is expired by the bucket, a row
+without a message is sent again by a repeated PUT or the sweeper, which wakes the fleet too.
+"""
+
+from dataclasses import dataclass
+
+from serval.clock import Clock, timestamp, utc_now
+from serval.errors import RequestConflict, RequestNotFound
+from serval.requests.access import Caller
+from serval.requests.door import Door
+from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker
+from serval.requests.request import (
+    INLINE_BYTES,
+    AsyncRequest,
+    new_request_id,
+    request_key,
+    sent_request_key,
+)
+from serval.requests.submission import Submission
+from serval.routes import Route
+from serval.versions import ModelVersion
+
+DECLARED = ("keep_days", "max_attempts")
+"""What a version's ``model.yaml`` says under ``requests`` of each of its requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """Makes async requests of what callers ask for."""
+
+    door: Door
+    store: RequestStore
+    payloads: Payloads
+    queue: RequestQueue
+    waker: Waker
+    clock: Clock = utc_now
+
+    def submit(self, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
+        """Make a request with an id of its own."""
+        return self._new(new_request_id(self.clock()), asked, caller, route)
+
+    def put(self, request_id: str, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
+        """Make a request with the caller's id, or give the one that the same PUT has made.
+
+        Raises
+        ------
+        RequestConflict
+            If something else was asked under this id.
+        """
+        found = self.store.find(request_id)
+        if found is None:
+            return self._new(request_id, asked, caller, route)
+        return self._again(found, asked, caller)
+
+    def announce(self, request: AsyncRequest) -> None:
+        """Send the message about a request, and wake its fleet."""
+        self.queue.send(request.model, request.id)
+        self.waker.wake(request.fleet)
+
+    def _new(
+        self, request_id: str, asked: Submission, caller: Caller, route: Route
+    ) -> AsyncRequest:
+        fleet = self.door.fleet(asked.model)
+        record = self.door.version(asked.model, route, asked.version)
+        self.door.check(asked, record)
+        request = self._row(request_id, asked, fleet.name, record, caller)
+        if isinstance(asked.payload, bytes) and request.payload_key is not None:
+            self.payloads.put(request.payload_key, asked.payload)
+        if not self.store.create(request):
+            found = self.store.find(request_id)
+            if found is None:
+                raise RequestNotFound(request_id)
+            return self._again(found, asked, caller)
+        self.announce(request)
+        return request
+
+    def _again(self, found: AsyncRequest, asked: Submission, caller: Caller) -> AsyncRequest:
+        if not caller.allows(found.model):
+            raise RequestNotFound(found.id)
+        if found.body_hash != asked.body_hash:
+            raise RequestConflict(
+                found.id, "something else was submitted under this id: use another id"
+            )
+        if found.status == "queued":
+            self.announce(found)
+        return found
+
+    def _row(
+        self,
+        request_id: str,
+        asked: Submission,
+        fleet: str,
+        record: ModelVersion,
+        caller: Caller,
+    ) -> AsyncRequest:
+        now = timestamp(self.clock())
+        body_hash = asked.body_hash
+        payload, key = placed(request_id, asked, body_hash)
+        declared = record.bundle.get("requests", {})
+        return AsyncRequest(
+            id=request_id,
+            model=asked.model,
+            fleet=fleet,
+            created=now,
+            updated=now,
+            body_hash=body_hash,
+            wanted=asked.version,
+            affinity=asked.affinity,
+            payload=payload,
+            payload_key=key,
+            payload_bytes=asked.size_bytes,
+            header_length=asked.header_length,
+            submitter=caller.key_hash,
+            callback_url=asked.callback_url,
+            **{name: declared[name] for name in DECLARED if name in declared},
+        )
+
+
+def placed(request_id: str, asked: Submission, body_hash: str) -> tuple[bytes | None, str | None]:
+    """Tell what lies in the row, or else under which key of the data bucket."""
+    if not isinstance(asked.payload, bytes):
+        return None, request_key(request_id)
+    if len(asked.payload) <= INLINE_BYTES:
+        return asked.payload, None
+    return None, sent_request_key(request_id, body_hash)
