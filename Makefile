@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
-GROUPS := laptop clients platform functions worker worker-cuda lambda-client layer-inference layer-control layer-verification layer-batch
+GROUPS := laptop clients platform sagemaker functions worker worker-cuda lambda-client layer-inference layer-control layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -48,12 +48,18 @@ build/stamps/node: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@mkdir -p $(@D) && touch $@
 
+# A model that cannot be built here has no build.py (models/resnet-inferentia).
 MODELS := $(patsubst models/%/build.py,%,$(wildcard models/*/build.py))
+GOLDEN := $(patsubst models/%/model.yaml,%,$(shell grep -l '^golden:' models/*/model.yaml))
+# What `make demo` pushes, and what it says to push next.
+DEMO_MODELS := iris digits
+built = $(1:%=models/%/model.onnx) $(patsubst %,models/%/golden.jsonl,$(filter $(GOLDEN),$(1)))
 
 .PHONY: models
-models: $(MODELS:%=models/%/model.onnx) $(MODELS:%=models/%/golden.jsonl)  ## train and export the example models that are out of date
+models: $(call built,$(MODELS))  ## train and export the example models that are out of date (textgen: a minute)
 
-models/%/model.onnx models/%/golden.jsonl: models/%/build.py models/golden.py build/stamps/laptop
+.SECONDEXPANSION:
+models/%/model.onnx models/%/golden.jsonl: $$(wildcard models/$$*/*.py models/*.py) build/stamps/laptop
 	@$(BIN)/python models/$*/build.py
 
 .PHONY: lock
@@ -67,6 +73,10 @@ lock: | $(UV)  ## resolve every group again into requirements/
 	done
 	@echo uv > build/uv.in; $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-annotate build/uv.in -o requirements/uv.txt
+
+.PHONY: images
+images: build/environments/sagemaker/.stamp  ## write stacks/server_images.json anew; installs the SageMaker SDK (300 MB)
+	@build/environments/sagemaker/bin/python -W ignore -m stacks.server_images
 
 # The builder itself sees what changed; a second run takes a tenth of a second.
 .PHONY: layers
@@ -95,7 +105,7 @@ test: setup layers models build/environments/clients/.stamp  ## every test there
 	@$(BIN)/python -m pytest
 
 .PHONY: demo
-demo: setup layers-local models  ## the main job on the embedded platform, from nothing
+demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
 	@$(BIN)/python -m serval_cli.demo
 
 .PHONY: bench
