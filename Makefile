@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
-GROUPS := laptop clients platform sagemaker sagemaker functions worker worker-cuda lambda-client layer-inference layer-control layer-verification layer-batch
+GROUPS := laptop clients platform sagemaker functions worker worker-cuda lambda-client layer-inference layer-control layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -73,10 +73,6 @@ lock: | $(UV)  ## resolve every group again into requirements/
 	done
 	@echo uv > build/uv.in; $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	  --custom-compile-command 'make lock' --no-annotate build/uv.in -o requirements/uv.txt
-
-.PHONY: images
-images: build/environments/sagemaker/.stamp  ## write stacks/server_images.json anew; installs the SageMaker SDK (300 MB)
-	@build/environments/sagemaker/bin/python -W ignore -m stacks.server_images
 
 .PHONY: images
 images: build/environments/sagemaker/.stamp  ## write stacks/server_images.json anew; installs the SageMaker SDK (300 MB)
