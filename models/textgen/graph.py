@@ -139,10 +139,10 @@ class Pass:
         """Let every byte look at those before it; gives what it finds, and all keys and values."""
         graph, decoder = self.graph, self.decoder
         qkv = self.linear(f"{name}.qkv", self.norm(f"{name}.norm", rows))
-        split = integers(graph, 0, 0, 3, decoder.heads, decoder.head_width)
-        qkv = graph.node("Transpose", graph.node("Reshape", qkv, split), perm=[2, 0, 3, 1, 4])
+        split = integers(graph, 0, 0, decoder.heads, decoder.head_width)
         queries, *seen = (
-            graph.node("Gather", qkv, graph.constant(np.array(part)), axis=0) for part in range(3)
+            graph.node("Transpose", graph.node("Reshape", part, split), perm=[0, 2, 1, 3])
+            for part in graph.several("Split", [qkv], 3, axis=-1, num_outputs=3)
         )
         if before:
             seen = [graph.node("Concat", *both, axis=2) for both in zip(before, seen, strict=True)]

@@ -12,6 +12,7 @@ from models.onnx_graph import OPSET
 from models.textgen.build import DECODER, NEW_TOKENS, PROMPTS
 from models.textgen.graph import export
 from models.textgen.model import Decoder, complete
+from serval.optimisation.saving import save_form
 
 ARTIFACT = Path(__file__).parents[3] / "models" / "textgen" / "model.onnx"
 SMALL, FEW = Decoder(layers=2, heads=2, width=16, context=24), 8
@@ -99,6 +100,14 @@ def test_the_graph_is_standard_and_has_its_loop_inside(small):
     nodes = [*small.graph.graph.node, *loop.attribute[0].g.node]
     assert {node.domain for node in nodes} == {""}
     assert [(each.domain, each.version) for each in small.graph.opset_import] == [("", OPSET)]
+
+
+def test_the_graph_can_be_saved_as_the_runtime_has_optimised_it(built, tmp_path):
+    save_form(ARTIFACT, tmp_path / "form", laid_out=False)
+
+    session = onnxruntime.InferenceSession(tmp_path / "form" / "model.onnx")
+    prompts = from_texts("The data set ", "A classifier ")
+    assert np.array_equal(session.run(None, {"prompt": prompts})[0], built.answer(prompts))
 
 
 def test_each_turn_of_the_loop_decodes_one_byte(small):
