@@ -105,6 +105,22 @@ class LoadedVersions:
         """Tell whether (model, version) is loaded."""
         return key in self._held
 
+    def versions(self) -> list[tuple[str, str]]:
+        """List what is loaded, the least recently used first."""
+        return list(self._held)
+
+    def find_loaded(self, model: str, version: str) -> Loaded | None:
+        """Give a version if it is loaded; that does not count as its use."""
+        return self._held.get((model, version))
+
+    def has_room(self, record: ModelVersion) -> bool:
+        """Tell whether a version fits beside all that is loaded."""
+        form = record.form_for(self.cpu_class)
+        return (
+            self._sum(estimated_bytes) + estimated_bytes(record, form) <= self.limits.memory_bytes
+            and self._sum(disk_bytes) + disk_bytes(record, form) <= self.limits.disk_bytes
+        )
+
     def get(self, model: str, version: str) -> Loaded:
         """Give a loaded version, loading it beside the others if need be.
 

@@ -1,0 +1,252 @@
+"""Assembly: a worker from its ports, whatever stands behind them."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from serval.clock import Clock, utc_now
+from serval.fleets.state import FleetStates
+from serval.loaded import LoadedVersions
+from serval.metrics import InferenceMetrics
+from serval.requests.ports import CallbackQueue, Payloads, RequestStore
+from serval.worker.batch import Ahead
+from serval.worker.closing import Closing
+from serval.worker.counts import Counts
+from serval.worker.drain import Drain
+from serval.worker.faults import Patience
+from serval.worker.fetch import Fetch
+from serval.worker.finish import BATCHES_FINISHING, Finish, Finishing
+from serval.worker.heartbeat import Heartbeat
+from serval.worker.held import Holdings
+from serval.worker.inbox import Inbox
+from serval.worker.loop import Rhythm, Worker
+from serval.worker.machine import Protection, SpotNotices, TaskProtection
+from serval.worker.prepare import Preparation
+from serval.worker.reporting import Reporting
+from serval.worker.run import Runner
+from serval.worker.schedule import Schedule
+from serval.worker.turns import Turns
+from serval.worker.versions import KnownVersions, Memory, Versions
+from serval.worker.waiting import Waiting
+
+CALLS_AT_ONCE = 16
+"""Of AWS, for one batch's rows, bodies and results."""
+BEATS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside of a worker."""
+
+    inbox: Inbox
+    store: RequestStore
+    payloads: Payloads
+    callbacks: CallbackQueue
+    states: FleetStates
+    registry: Versions
+    task: TaskProtection
+    spot: SpotNotices | None
+    unanswered: tuple[type[Exception], ...]
+    """What they raise when AWS does not answer."""
+    log: Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """Which worker it is, and what it is there for."""
+
+    worker: str
+    fleet: str
+    accelerator: str
+    """What it runs on, in words."""
+    models: Sequence[str]
+    lease: timedelta
+    """How long it is taken to be alive after it has said so."""
+    poll_seconds: int
+    """How long a queue is asked to wait for a message."""
+    rhythm: Rhythm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Clocks, and the threads that calls of AWS are made by."""
+
+    calls: Executor
+    beats: Executor
+    finishing: Executor
+    clock: Clock = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] | None = None
+    """Waits before something is tried again; None: until then, or until the worker is stopped."""
+
+    @classmethod
+    def of_threads(cls) -> "Engine":
+        """Give one that makes many calls at once."""
+        return cls(
+            calls=ThreadPoolExecutor(CALLS_AT_ONCE, "call"),
+            beats=ThreadPoolExecutor(BEATS_AT_ONCE, "beat"),
+            finishing=ThreadPoolExecutor(BATCHES_FINISHING, "finish"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """The parts of a worker that others share."""
+
+    ports: Ports
+    post: Post
+    engine: Engine
+    stopping: threading.Event
+    paused: set[str]
+    patience: Patience
+    versions: KnownVersions
+    memory: Memory
+    waiting: Waiting
+    holdings: Holdings
+    ahead: Ahead
+    closing: Closing
+    counts: Counts
+    finish: Finish
+
+    @classmethod
+    def of(cls, ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> "Assembly":
+        """Build them."""
+        stopping, waiting = threading.Event(), Waiting()
+        patience = Patience(ports.unanswered, engine.pause or stopping.wait, ports.log)
+        holdings = Holdings(ports.inbox, patience)
+        counts = Counts(InferenceMetrics(write=ports.log))
+        closing = Closing(
+            post.worker, ports.store, ports.payloads, ports.inbox, ports.callbacks, engine.clock
+        )
+        return cls(
+            ports=ports,
+            post=post,
+            engine=engine,
+            stopping=stopping,
+            paused=set(),
+            patience=patience,
+            versions=KnownVersions(ports.registry, engine.monotonic),
+            memory=Memory(loaded),
+            waiting=waiting,
+            holdings=holdings,
+            ahead=Ahead(waiting.changed, stopping.is_set),
+            closing=closing,
+            counts=counts,
+            finish=Finish(closing, holdings, counts, patience, engine.calls),
+        )
+
+    def worker(self) -> Worker:
+        """Put them together."""
+        runner, reporting = self.runner(), self.reporting()
+        finishing, clock = Finishing(self.engine.finishing), self.engine.monotonic
+        return Worker(
+            models=self.post.models,
+            schedule=Schedule(self.waiting, self.ahead, Turns(), self.versions.limits, clock),
+            ahead=self.ahead,
+            fetch=self.fetch(),
+            preparation=self.preparation(),
+            runner=runner,
+            finish=self.finish,
+            heartbeat=self.heartbeat(),
+            reporting=reporting,
+            counts=self.counts,
+            finishing=finishing,
+            drain=Drain(
+                ahead=self.ahead,
+                holdings=self.holdings,
+                runner=runner,
+                finish=self.finish,
+                finishing=finishing,
+                reporting=reporting,
+                clock=clock,
+            ),
+            notices=self.ports.spot,
+            stopping=self.stopping,
+            rhythm=self.post.rhythm,
+            clock=clock,
+        )
+
+    def fetch(self) -> Fetch:
+        """Build what takes messages."""
+        return Fetch(
+            inbox=self.ports.inbox,
+            waiting=self.waiting,
+            holdings=self.holdings,
+            limits=self.versions.limits,
+            paused=self.paused,
+            stopping=self.stopping.is_set,
+            patience=self.patience,
+            clock=self.engine.monotonic,
+            wait_seconds=self.post.poll_seconds,
+            visibility_seconds=int(self.post.lease.total_seconds()),
+        )
+
+    def preparation(self) -> Preparation:
+        """Build what makes batches of them."""
+        return Preparation(
+            worker=self.post.worker,
+            store=self.ports.store,
+            payloads=self.ports.payloads,
+            versions=self.versions,
+            memory=self.memory,
+            closing=self.closing,
+            holdings=self.holdings,
+            waiting=self.waiting,
+            patience=self.patience,
+            pool=self.engine.calls,
+            clock=self.engine.clock,
+            monotonic=self.engine.monotonic,
+            lease=self.post.lease,
+            stopping=self.stopping.is_set,
+        )
+
+    def runner(self) -> Runner:
+        """Build what runs batches."""
+        return Runner(
+            store=self.ports.store,
+            versions=self.versions,
+            memory=self.memory,
+            closing=self.closing,
+            patience=self.patience,
+            clock=self.engine.monotonic,
+            stopping=self.stopping.is_set,
+        )
+
+    def heartbeat(self) -> Heartbeat:
+        """Build what keeps leases."""
+        return Heartbeat(
+            self.ports.store,
+            self.closing,
+            self.holdings,
+            self.patience,
+            self.engine.beats,
+            self.engine.clock,
+            self.post.lease,
+        )
+
+    def reporting(self) -> Reporting:
+        """Build what speaks for the worker."""
+        return Reporting(
+            fleet=self.post.fleet,
+            worker=self.post.worker,
+            accelerator=self.post.accelerator,
+            states=self.ports.states,
+            counts=self.counts,
+            holdings=self.holdings,
+            waiting=self.waiting,
+            finish=self.finish,
+            memory=self.memory,
+            protection=Protection(self.ports.task),
+            paused=self.paused,
+            patience=self.patience,
+            clock=self.engine.clock,
+            monotonic=self.engine.monotonic,
+        )
+
+
+def assemble(ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> Worker:
+    """Build a worker."""
+    return Assembly.of(ports, post, loaded, engine).worker()

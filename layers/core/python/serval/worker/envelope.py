@@ -1,0 +1,78 @@
+"""What goes beside an inference's bytes to and from a SageMaker endpoint.
+
+There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, as ``serval.fleets.inferences``
+writes it. Back: the content type, the one thing of an answer's headers that SageMaker hands on with
+its notice, says how long the JSON part of a binary answer is; Triton says it in the same words.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from serval.errors import MalformedBody, shown
+from serval.storage import MODEL_NAME, VERSION, version_prefix
+
+JSON, BINARY = "application/json", "application/octet-stream"
+HEADER_SIZE = re.compile(r";\s*json-header-size=(\d{1,19})\s*(;|\Z)")
+EXPECTED = 'a JSON object {"m": model, "v": version, "h": length of the JSON part, or null}'
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Which version is to run, and the form of the request."""
+
+    model: str
+    version: str
+    header_length: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> "Envelope":
+        """Read an envelope.
+
+        Raises
+        ------
+        MalformedBody
+            If it is none.
+        """
+        try:
+            document = json.loads(text)
+            envelope = cls(document["m"], document["v"], document.get("h"))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise _malformed(text) from None
+        if not envelope._is_sound() or document.get("a", envelope.prefix) != envelope.prefix:
+            raise _malformed(text)
+        return envelope
+
+    @property
+    def prefix(self) -> str:
+        """Give the key under which the version's files lie."""
+        return version_prefix(self.model, self.version)
+
+    def _is_sound(self) -> bool:
+        texts = isinstance(self.model, str) and isinstance(self.version, str)
+        length = self.header_length is None or (
+            type(self.header_length) is int and self.header_length >= 0
+        )
+        return bool(
+            texts
+            and length
+            and MODEL_NAME.fullmatch(self.model)
+            and VERSION.fullmatch(self.version)
+        )
+
+
+def content_type(header_length: int | None) -> str:
+    """Give the content type of an answer, with the length of the JSON part of a binary one."""
+    return JSON if header_length is None else f"{BINARY};json-header-size={header_length}"
+
+
+def header_length_in(answered: str) -> int | None:
+    """Read the length of the JSON part from an answer's content type; None: it is JSON alone."""
+    found = HEADER_SIZE.search(answered)
+    return int(found[1]) if found else None
+
+
+def _malformed(text: str) -> MalformedBody:
+    return MalformedBody(
+        f"X-Amzn-SageMaker-Custom-Attributes: {shown(text)} given, {EXPECTED} expected"
+    )

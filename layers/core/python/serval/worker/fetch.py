@@ -1,0 +1,68 @@
+"""Fetch: a thread for each model's queue waits for messages while there is room for them."""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from serval.worker.batching import BatchLimits
+from serval.worker.faults import RETRY_SECONDS, Patience
+from serval.worker.held import Held, Holdings
+from serval.worker.inbox import Inbox
+from serval.worker.prepare import MOST_MESSAGES
+from serval.worker.waiting import Waiting
+
+MOST_AT_ONCE = 10
+"""Messages that one call of SQS gives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Takes messages of a model while its buffer holds less than a batch."""
+
+    inbox: Inbox
+    waiting: Waiting
+    holdings: Holdings
+    limits: Callable[[str], BatchLimits]
+    paused: AbstractSet[str]
+    """Models whose queue is left alone at the moment."""
+    stopping: Callable[[], bool]
+    patience: Patience
+    clock: Callable[[], float]
+    wait_seconds: int
+    """How long the queue is asked to wait for a message."""
+    visibility_seconds: int
+    """How long messages are hidden from others, until a heartbeat says so again."""
+
+    def run(self, model: str) -> None:
+        """Take messages until the worker is being stopped."""
+        while not self.stopping():
+            with self.waiting.changed:
+                self.waiting.changed.wait_for(lambda: self.stopping() or self.room(model) > 0, 1.0)
+            if self.room(model) > 0 and not self.stopping():
+                self._try(model)
+
+    def room(self, model: str) -> int:
+        """Tell how many messages may be taken now."""
+        if model in self.paused:
+            return 0
+        batch = min(self.limits(model).rows, MOST_MESSAGES)
+        return min(MOST_AT_ONCE, max(0, batch - self.waiting.count(model)))
+
+    def once(self, model: str) -> None:
+        """Take the messages that there are, or come while the queue waits."""
+        found = self.inbox.receive(
+            model, self.room(model), self.wait_seconds, self.visibility_seconds
+        )
+        held = [Held(message, self.clock()) for message in found]
+        self.holdings.add(held)
+        if self.stopping() or model in self.paused:
+            self.holdings.settle((one, 0) for one in held)
+        elif held:
+            self.waiting.add(model, held)
+
+    def _try(self, model: str) -> None:
+        try:
+            self.once(model)
+        except self.patience.errors as error:
+            self.patience.warn(f"receiving messages of {model!r}", error)
+            self.patience.pause(RETRY_SECONDS)

@@ -1,0 +1,92 @@
+"""Finish: write results, close rows, delete messages, while the next batch runs."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from serval.worker.closing import Closing
+from serval.worker.counts import Counts
+from serval.worker.faults import Patience
+from serval.worker.held import Fate, Held, Holdings
+from serval.worker.outcomes import Answered, Ended, Failed, GivenBack, Outcome, Unwanted
+
+BATCHES_FINISHING = 2
+"""Batches whose results may be on their way while the next one runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Everything that ending attempts takes; each request is ended beside the others."""
+
+    closing: Closing
+    holdings: Holdings
+    counts: Counts
+    patience: Patience
+    pool: Executor
+
+    def finish(self, ended: Sequence[Ended]) -> None:
+        """End attempts, then let the messages go."""
+        fates = list(self.pool.map(self._end, ended))
+        self.counts.closed(fates.count("delete"))
+        self.holdings.settle((one, fate) for (one, _), fate in zip(ended, fates, strict=True))
+
+    def give_back(self, held: Iterable[Held]) -> None:
+        """Put requests back that this worker will not run; what has begun is not charged."""
+        held = list(held)
+        self.finish([(one, GivenBack()) for one in held if one.begun])
+        self.holdings.settle((one, 0) for one in held if not one.begun)
+
+    def _end(self, ended: Ended) -> Fate:
+        """End one attempt; if AWS does not answer, its lease ends, and it is begun again."""
+        one, outcome = ended
+        what = f"ending {one.message.request_id}"
+        try:
+            return self.patience.keep_trying(what, lambda: self._fate(one, outcome))
+        except self.patience.errors as error:
+            self.patience.warn(what, error)
+            return "leave"
+
+    def _fate(self, one: Held, outcome: Outcome) -> Fate:
+        match outcome:
+            case Answered(outputs):
+                return self.closing.answer(one, outputs)
+            case Failed(error):
+                return self.closing.fail(one, error)
+            case GivenBack(seconds):
+                return self.closing.give_back(one, seconds)
+            case Unwanted():
+                return self.closing.cancel(one)
+        return "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """Batches that are being finished while others run; whoever brings a third one waits."""
+
+    executor: Executor
+    """Of its own: its work waits for that of ``Finish``'s pool."""
+    _slots: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(BATCHES_FINISHING)
+    )
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Have some work done, as soon as fewer than two others are under way."""
+
+        def release_after() -> None:
+            try:
+                work()
+            finally:
+                self._slots.release()
+
+        self._slots.acquire()
+        self.executor.submit(release_after)
+
+    def await_all(self, seconds: float) -> bool:
+        """Wait until nothing is under way; False if something still is. Nothing follows it."""
+        until = time.monotonic() + seconds
+        return all(
+            self._slots.acquire(timeout=max(0.0, until - time.monotonic()))
+            for _ in range(BATCHES_FINISHING)
+        )

@@ -1,0 +1,49 @@
+"""Heartbeat: rows say that their runner is alive, and messages stay hidden from others."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from serval.clock import Clock
+from serval.requests import lifecycle
+from serval.requests.ports import RequestStore, change
+from serval.worker.closing import Closing
+from serval.worker.faults import Patience
+from serval.worker.held import Held, Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Extends the lease of what has begun, and the visibility of all that is held."""
+
+    store: RequestStore
+    closing: Closing
+    holdings: Holdings
+    patience: Patience
+    pool: Executor
+    clock: Clock
+    lease: timedelta
+
+    def beat(self) -> None:
+        """Say once that the worker is alive; it has until the lease ends to say so again."""
+        list(self.pool.map(self._extend, self.holdings.begun()))
+        try:
+            self.holdings.hide(int(self.lease.total_seconds()))
+        except self.patience.errors as error:
+            self.patience.warn("hiding messages", error)
+
+    def _extend(self, one: Held) -> None:
+        """Extend a lease; what the row says meanwhile, as a cancellation, is seen by the way."""
+        try:
+            row = change(
+                self.store,
+                one.known,
+                lambda now: (
+                    lifecycle.extend(now, self.clock(), self.lease)
+                    if self.closing.owns(one, now)
+                    else None
+                ),
+            )
+            one.row = row or self.store.find(one.known.id) or one.row
+        except self.patience.errors as error:
+            self.patience.warn(f"extending {one.known.id}", error)

@@ -1,0 +1,155 @@
+"""What a worker holds: messages that nobody else receives, and what it knows of their requests."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from serval.errors import ServalError
+from serval.inference import Target
+from serval.protocol.request import InferenceRequest
+from serval.requests.request import AsyncRequest
+from serval.worker.faults import Patience
+from serval.worker.inbox import Inbox, Message
+
+Fate = Literal["delete", "leave"] | int
+"""What becomes of a message: deleted; left alone, to be seen again by itself; or seen again in so
+many seconds."""
+EXTENDED_AT_ONCE = 10
+"""Messages in one call of SQS."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One message and its request, on their way through the worker."""
+
+    message: Message
+    since: float
+    """When it was received, by the clock that waits are measured by."""
+    row: AsyncRequest | None = None
+    """As it was last read or saved."""
+    attempt: int | None = None
+    """Number of the attempt that this worker has begun; None: it has not."""
+    target: Target | None = None
+    """The version that is to answer it."""
+    fallback: str | None = None
+    """The stable version, if the route chose its candidate: it answers what that one cannot."""
+    candidate_failure: ServalError | None = None
+    """Why the candidate did not answer it; the stable version is its target since."""
+    body: bytes | None = None
+    request: InferenceRequest | None = None
+    """The body as the target reads it."""
+
+    @property
+    def known(self) -> AsyncRequest:
+        """Give the row of a request that has been looked up."""
+        if self.row is None:
+            raise LookupError(f"the row of {self.message.request_id!r} has not been read")
+        return self.row
+
+    @property
+    def aim(self) -> Target:
+        """Give the target of a request that has one."""
+        if self.target is None:
+            raise LookupError(f"no version has been chosen for {self.message.request_id!r}")
+        return self.target
+
+    @property
+    def read(self) -> InferenceRequest:
+        """Give the request of one that has been read."""
+        if self.request is None:
+            raise LookupError(f"the body of {self.message.request_id!r} has not been read")
+        return self.request
+
+    @property
+    def rows(self) -> int:
+        """Count the rows of one that has been read, by its first input."""
+        shape = self.read.inputs[0].array.shape if self.read.inputs else ()
+        return shape[0] if shape else 1
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether it shares no run: it was part of one that crashed or failed."""
+        row = self.known
+        return row.alone or (row.status == "running" and not self.begun)
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether this worker runs it, or is about to."""
+        return self.attempt is not None
+
+    def turn_to_stable(self, failure: ServalError) -> None:
+        """Have the stable version answer what the candidate cannot.
+
+        Raises
+        ------
+        ServalError
+            The failure itself, if the route did not choose its candidate.
+        """
+        if self.fallback is None:
+            raise failure
+        self.target, self.fallback = Target(self.fallback, "stable"), None
+        self.candidate_failure, self.request = failure, None
+
+
+@dataclass(slots=True)
+class Holdings:
+    """Everything that one worker holds.
+
+    What a message's end does to it, and what a heartbeat does, never cross: a message that was let
+    go is not hidden again.
+    """
+
+    inbox: Inbox
+    patience: Patience
+    _held: set[Held] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __len__(self) -> int:
+        """Count the messages."""
+        return len(self._held)
+
+    def add(self, held: Iterable[Held]) -> None:
+        """Hold messages that were received."""
+        with self._lock:
+            self._held.update(held)
+
+    def all(self) -> list[Held]:
+        """List what is held."""
+        with self._lock:
+            return list(self._held)
+
+    def begun(self) -> list[Held]:
+        """List what this worker runs, or is about to."""
+        return [one for one in self.all() if one.begun]
+
+    def hide(self, seconds: int) -> None:
+        """Keep everything that is held from other receivers, for so many seconds from now."""
+        listed = self.all()
+        for first in range(0, len(listed), EXTENDED_AT_ONCE):
+            with self._lock:
+                still = [
+                    one for one in listed[first : first + EXTENDED_AT_ONCE] if one in self._held
+                ]
+                self.inbox.hide([one.message for one in still], seconds)
+
+    def settle(self, fates: Iterable[tuple[Held, Fate]]) -> None:
+        """Let messages go, each to its fate; one that was let go before is left as it is."""
+        by_fate: defaultdict[Fate, list[Message]] = defaultdict(list)
+        with self._lock:
+            for one, fate in fates:
+                if one in self._held:
+                    self._held.remove(one)
+                    by_fate[fate].append(one.message)
+        self._apply(by_fate.pop("delete", ()), by_fate)
+
+    def _apply(self, deleted: Sequence[Message], rest: dict[Fate, list[Message]]) -> None:
+        """Delete and hide; what AWS does not answer only makes messages come again, or later."""
+        if deleted:
+            self.patience.attempt("deleting messages", lambda: self.inbox.delete(deleted))
+        for fate, messages in rest.items():
+            if isinstance(fate, int):
+                give_back = partial(self.inbox.hide, messages, fate)
+                self.patience.attempt("giving messages back", give_back)

@@ -1,0 +1,127 @@
+"""The loops of a worker: fetch, prepare, run, beat, report, watch."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from serval.worker.batch import Ahead, Batch
+from serval.worker.counts import Counts
+from serval.worker.drain import Drain
+from serval.worker.fetch import Fetch
+from serval.worker.finish import Finish, Finishing
+from serval.worker.heartbeat import Heartbeat
+from serval.worker.machine import SpotNotices
+from serval.worker.prepare import Preparation
+from serval.worker.reporting import Reporting
+from serval.worker.run import Runner
+from serval.worker.schedule import Schedule
+from serval.worker.threads import Threads
+
+IDLE_SECONDS = 1.0
+"""How long a loop waits for something to do before it looks around."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often a worker does what it does by the clock, and how long its way out may take."""
+
+    beat_seconds: float
+    report_seconds: float
+    notice_seconds: float
+    stop_seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One fleet worker: it works until it is told to stop, or until one of its loops fails."""
+
+    models: Sequence[str]
+    schedule: Schedule
+    ahead: Ahead
+    fetch: Fetch
+    preparation: Preparation
+    runner: Runner
+    finish: Finish
+    heartbeat: Heartbeat
+    reporting: Reporting
+    counts: Counts
+    finishing: Finishing
+    drain: Drain
+    notices: SpotNotices | None
+    """None: nobody reclaims the machine."""
+    stopping: threading.Event
+    rhythm: Rhythm
+    clock: Callable[[], float]
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _threads: Threads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._threads = Threads(self.stop)
+
+    def work(self) -> bool:
+        """Work until ``stop`` is called; False: one of the loops has failed."""
+        self.reporting.report()
+        loops: dict[str, Callable[[], object]] = {
+            "prepare": self._prepare,
+            "run": self._run,
+            "beat": partial(self._every, self.rhythm.beat_seconds, self.heartbeat.beat),
+            "report": partial(self._every, self.rhythm.report_seconds, self._report),
+            "watch": self._watch,
+        }
+        fetching = {f"fetch {model}": partial(self.fetch.run, model) for model in self.models}
+        for name, loop in (loops | fetching).items():
+            self._threads.start(name, loop)
+        self.stopping.wait()
+        until = self.clock() + self.rhythm.stop_seconds
+        self.drain.drain(self._threads, tuple(fetching), until)
+        self._ended.set()
+        self._threads.join(IDLE_SECONDS, "report")
+        self.reporting.leave()
+        return self._threads.failure is None
+
+    def stop(self) -> None:
+        """Begin to stop; may be called from anywhere, by a signal too, and more than once."""
+        self.stopping.set()
+
+    def _prepare(self) -> None:
+        """Prepare batches, as the models' turns come."""
+        while not self.stopping.is_set():
+            turn = self.schedule.await_turn(IDLE_SECONDS)
+            if turn is None:
+                continue
+            started = self.clock()
+            batch = self.preparation.prepare(turn)
+            self.schedule.note_preparation(self.clock() - started)
+            if batch is None:
+                self.schedule.give_up(turn)
+            elif not self.ahead.offer(batch):
+                self.finish.give_back(batch.held)
+
+    def _run(self) -> None:
+        """Run what is prepared."""
+        while not self.stopping.is_set():
+            batch = self.schedule.await_batch(IDLE_SECONDS)
+            if batch is not None:
+                self._run_one(batch)
+
+    def _run_one(self, batch: Batch) -> None:
+        ended = self.runner.run(batch)
+        self.counts.ran(ended, self.runner.run_seconds)
+        self.schedule.settle(batch.turn, self.runner.run_seconds)
+        self.finishing.submit(self._threads.guarded(partial(self.finish.finish, ended)))
+        self.ahead.end()
+
+    def _every(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something by the clock, until the very end."""
+        while not self._ended.wait(seconds):
+            act()
+
+    def _report(self) -> None:
+        self.reporting.report(draining=self.stopping.is_set())
+
+    def _watch(self) -> None:
+        """Stop when the machine is about to be reclaimed."""
+        while self.notices is not None and not self.stopping.wait(self.rhythm.notice_seconds):
+            if self.notices.due():
+                self.stop()

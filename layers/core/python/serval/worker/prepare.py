@@ -1,0 +1,176 @@
+"""Prepare: messages of one model become a batch that is ready to run.
+
+Rows are read together and judged; bodies are read and decoded for the version that the route
+chooses; requests of one version and shape are gathered; then, as the last step before the run,
+their rows say that this worker runs them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from serval.clock import Clock
+from serval.errors import InferenceFailed, ServalError
+from serval.requests import lifecycle
+from serval.requests.ports import Payloads, RequestStore
+from serval.worker.batch import Batch
+from serval.worker.batching import BatchLimits, joined
+from serval.worker.closing import Closing
+from serval.worker.faults import RETRY_SECONDS, Patience
+from serval.worker.held import Fate, Held, Holdings
+from serval.worker.reading import fetch_body, read_for_target
+from serval.worker.turns import Turn
+from serval.worker.versions import KnownVersions, Memory
+from serval.worker.waiting import Waiting
+
+MOST_MESSAGES = 256
+"""In one batch, however many rows it may have: each takes a write of its row."""
+MOST_BYTES = 256 * 2**20
+"""Of the bodies that are read for one batch; the first one is read however large it is."""
+
+
+def broken(one: Held, error: Exception) -> InferenceFailed:
+    """Say that the worker's own code did not get through a request."""
+    return InferenceFailed(one.known.model, one.aim.version, f"{type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """Everything that preparing a batch takes."""
+
+    worker: str
+    """Its id, which the rows of what it runs name."""
+    store: RequestStore
+    payloads: Payloads
+    versions: KnownVersions
+    memory: Memory
+    closing: Closing
+    holdings: Holdings
+    waiting: Waiting
+    patience: Patience
+    pool: Executor
+    clock: Clock
+    monotonic: Callable[[], float]
+    lease: timedelta
+    stopping: Callable[[], bool] = lambda: False
+
+    def prepare(self, turn: Turn) -> Batch | None:
+        """Make a batch of a model's first messages; None: there is nothing to run among them."""
+        most = min(self.versions.limits(turn.model).rows, MOST_MESSAGES)
+        taken = self._sift(self.waiting.take(turn.model, most))
+        fetched = self._keep(self._within_bytes(turn.model, taken), self._fetch, self.pool.map)
+        group = self._gather(turn.model, self._keep(fetched, self._read))
+        if group:
+            self._load_ahead(group[0])
+        begun = [] if self.stopping() else self._keep(group, self._begin, self.pool.map)
+        if not begun:
+            return None
+        inputs = joined([one.read.inputs for one in begun]) if len(begun) > 1 else None
+        return Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic(), inputs)
+
+    def _sift(self, taken: Sequence[Held]) -> list[Held]:
+        """Read the rows, and end what is not to be run."""
+        ids = [one.message.request_id for one in taken if one.message.request_id]
+        try:
+            rows = self.store.find_all(ids)
+        except self.patience.errors as error:
+            self.patience.warn("reading rows", error)
+            self.holdings.settle((one, RETRY_SECONDS) for one in taken)
+            return []
+        for one in taken:
+            one.row = rows.get(one.message.request_id)
+        return self._keep(taken, self.closing.judge)
+
+    def _within_bytes(self, model: str, runnable: Sequence[Held]) -> Sequence[Held]:
+        """Choose as many as memory has room for; the others go on waiting."""
+        size, count = 0, 0
+        for one in runnable:
+            size += one.known.payload_bytes
+            if count and size > MOST_BYTES:
+                break
+            count += 1
+        self.waiting.put_back(model, runnable[count:])
+        return runnable[:count]
+
+    def _fetch(self, one: Held) -> Fate | None:
+        try:
+            fetch_body(one, self.payloads)
+        except ServalError as error:
+            return self.closing.refuse(one, error)
+        return None
+
+    def _read(self, one: Held) -> Fate | None:
+        try:
+            self.versions.aim(one)
+            read_for_target(one, self.versions.record)
+        except self.patience.errors:
+            raise
+        except ServalError as error:
+            return self.closing.refuse(one, error)
+        except Exception as error:
+            # What breaks the reading of one request is charged to it, as what breaks its run is.
+            if one.target is None:
+                raise
+            return self._begin(one) or self.closing.fail(one, broken(one, error))
+        return None
+
+    def _gather(self, model: str, readable: Sequence[Held]) -> list[Held]:
+        """Choose those that share a run with the first one; the others go on waiting."""
+        if not readable:
+            return []
+        first, *others = readable
+        group, rest, rows = [first], [], first.rows
+        key = self.versions.sharing(first)
+        record = self.versions.record(model, first.aim.version)
+        most = BatchLimits.of_bundle(record.bundle).rows
+        for one in others:
+            if key and self.versions.sharing(one) == key and rows + one.rows <= most:
+                group.append(one)
+                rows += one.rows
+            else:
+                rest.append(one)
+        self.waiting.put_back(model, rest)
+        return group
+
+    def _load_ahead(self, one: Held) -> None:
+        """Load what is run next while something runs; a failure is met again, and told, then."""
+        try:
+            self.memory.load_ahead(self.versions.record(one.known.model, one.aim.version))
+        except ServalError as error:
+            self.patience.warn("loading ahead", error)
+
+    def _begin(self, one: Held) -> Fate | None:
+        """Say in the row that this worker runs it; who loses a race leaves the message alone."""
+        row = one.known
+        after = lifecycle.begin(row, self.worker, self.clock(), self.lease)
+        after = replace(after, version=one.aim.version)
+        if not self.store.save(row, after):
+            return "leave"
+        one.row, one.attempt = replace(after, revision=row.revision + 1), after.attempt
+        return None
+
+    def _keep(
+        self,
+        held: Iterable[Held],
+        judge: Callable[[Held], Fate | None],
+        each: Callable[..., Iterable[tuple[Held, Fate | None]]] = map,
+    ) -> list[Held]:
+        """Judge messages, let go those that get a fate, and keep the others.
+
+        Parameters
+        ----------
+        each
+            Judges one after the other, or many at once.
+        """
+
+        def judged(one: Held) -> tuple[Held, Fate | None]:
+            try:
+                return one, judge(one)
+            except self.patience.errors as error:
+                self.patience.warn(f"preparing {one.message.request_id}", error)
+                return one, RETRY_SECONDS
+
+        results = list(each(judged, held))
+        self.holdings.settle((one, fate) for one, fate in results if fate is not None)
+        return [one for one, fate in results if fate is None]

@@ -1,0 +1,80 @@
+"""Reporting: what a worker says of itself, and what it is told, every few seconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from serval.clock import Clock, timestamp
+from serval.fleets.state import FleetStates, WorkerState
+from serval.worker.counts import Counts
+from serval.worker.faults import Patience
+from serval.worker.finish import Finish
+from serval.worker.held import Holdings
+from serval.worker.machine import Protection
+from serval.worker.versions import Memory
+from serval.worker.waiting import Waiting
+
+
+@dataclass(slots=True, kw_only=True)
+class Reporting:
+    """Keeps the worker's row, its protection and its list of paused models up to date."""
+
+    fleet: str
+    worker: str
+    accelerator: str
+    """What it runs on, in words."""
+    states: FleetStates
+    counts: Counts
+    holdings: Holdings
+    waiting: Waiting
+    finish: Finish
+    memory: Memory
+    protection: Protection
+    paused: set[str]
+    patience: Patience
+    clock: Clock
+    monotonic: Callable[[], float]
+    started: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = timestamp(self.clock())
+
+    def report(self, *, draining: bool = False) -> None:
+        """Say what the worker does, and learn which models are paused."""
+        try:
+            self.states.report(self.state(draining=draining))
+            self._obey(self.states.find(self.fleet).paused)
+            self.protection.hold(len(self.holdings) > 0, self.monotonic())
+        except self.patience.errors as error:
+            self.patience.warn("reporting", error)
+        self.counts.flush()
+
+    def state(self, *, draining: bool) -> WorkerState:
+        """Give the worker's row."""
+        return WorkerState(
+            fleet=self.fleet,
+            worker=self.worker,
+            accelerator=self.accelerator,
+            started=self.started,
+            seen=timestamp(self.clock()),
+            completed=self.counts.completed,
+            busy_seconds=round(self.counts.busy_seconds, 3),
+            holding=len(self.holdings.begun()),
+            draining=draining,
+            loaded=self.memory.names(),
+        )
+
+    def leave(self) -> None:
+        """Say goodbye."""
+        try:
+            self.protection.hold(False, self.monotonic())
+            self.states.remove(self.fleet, self.worker)
+        except self.patience.errors as error:
+            self.patience.warn("leaving", error)
+        self.counts.flush()
+
+    def _obey(self, paused: tuple[str, ...]) -> None:
+        """Leave paused models' queues alone, and give back what was taken and has not begun."""
+        self.paused.difference_update(self.paused - set(paused))
+        self.paused.update(paused)
+        for model in paused:
+            self.finish.give_back(self.waiting.take_all(model))

@@ -1,0 +1,149 @@
+"""Run: a batch becomes outcomes, one for each of its requests."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from serval.errors import InferenceFailed, InvalidRequest, ServalError
+from serval.loaded import Loaded
+from serval.requests.ports import RequestStore
+from serval.worker.batch import Batch
+from serval.worker.closing import Closing
+from serval.worker.faults import RETRY_SECONDS, Patience, passing
+from serval.worker.held import Held
+from serval.worker.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
+from serval.worker.reading import read_for_target
+from serval.worker.runs import AxisNotShared, run_alone, run_together
+from serval.worker.versions import KnownVersions, Memory
+
+FRESH_SECONDS = 1.0
+"""How old what is known of a row may be when its request is run."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A loaded artifact whose run can be ended from another thread."""
+
+    def interrupt(self) -> None:
+        """End the run that is under way, and every later one, with ``RuntimeFailed``."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """Runs batches, one at a time."""
+
+    store: RequestStore
+    versions: KnownVersions
+    memory: Memory
+    closing: Closing
+    patience: Patience
+    clock: Callable[[], float]
+    stopping: Callable[[], bool] = lambda: False
+    """Is the worker being stopped: then what shares a run with nobody is not begun any more."""
+    run_seconds: float = 0.0
+    """What the last batch took, loading left out."""
+    _loaded: Loaded | None = None
+    _interrupted: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, batch: Batch) -> list[Ended]:
+        """Run a batch; a request that fails in company is run again by itself."""
+        self.run_seconds = 0.0
+        ended = self._unwanted(batch)
+        if ended:
+            gone = {one for one, _ in ended}
+            batch.held = [one for one in batch.held if one not in gone]
+            batch.inputs = None
+        if batch.held:
+            ended += self._run(batch)
+        self._loaded = None
+        return ended
+
+    def interrupt(self) -> None:
+        """End the run that is under way; its requests are given back."""
+        self._interrupted.set()
+        loaded = self._loaded
+        if loaded is not None and isinstance(loaded.model, Interruptible):
+            loaded.model.interrupt()
+
+    def _run(self, batch: Batch) -> list[Ended]:
+        try:
+            loaded = self._loaded = self._load(batch.model, batch.version)
+        except self.patience.errors as error:
+            self.patience.warn(f"loading {batch.model}:{batch.version}", error)
+            return [(one, GivenBack(RETRY_SECONDS)) for one in batch.held]
+        except ServalError as error:
+            return [(one, self._instead(one, error)) for one in batch.held]
+        if len(batch.held) > 1 and not self._interrupted.is_set():
+            try:
+                return self._together(loaded, batch)
+            except AxisNotShared:
+                self.versions.never_share(batch.model, batch.version)
+            except (InferenceFailed, InvalidRequest) as error:
+                self.patience.warn(f"{len(batch.held)} requests of {batch.model!r} together", error)
+        return [(one, self._alone(loaded, one)) for one in batch.held]
+
+    def _together(self, loaded: Loaded, batch: Batch) -> list[Ended]:
+        started = self.clock()
+        try:
+            shares = run_together(loaded, [one.read for one in batch.held], batch.inputs)
+        finally:
+            took = self.clock() - started
+            self.run_seconds += took
+        return [
+            (one, Answered(outputs, took * 1e3))
+            for one, outputs in zip(batch.held, shares, strict=True)
+        ]
+
+    def _alone(self, loaded: Loaded, one: Held) -> Outcome:
+        if self._interrupted.is_set() or (self.run_seconds and self.stopping()):
+            return GivenBack()
+        if one.known.cancel_requested:
+            return Unwanted()
+        started = self.clock()
+        result = run_alone(loaded, one.read)
+        took = self.clock() - started
+        self.run_seconds += took
+        if not isinstance(result, ServalError):
+            return Answered(result, took * 1e3)
+        return GivenBack() if self._interrupted.is_set() else self._instead(one, result)
+
+    def _instead(self, one: Held, failure: ServalError) -> Outcome:
+        """Let the stable version answer what the candidate could not, in the same attempt."""
+        if one.fallback is None:
+            return GivenBack(RETRY_SECONDS) if passing(failure) else Failed(failure)
+        self.patience.warn(f"candidate of {one.known.model!r}", failure)
+        one.turn_to_stable(failure)
+        try:
+            read_for_target(one, self.versions.record)
+            loaded = self._loaded = self._load(one.known.model, one.aim.version)
+        except self.patience.errors as error:
+            self.patience.warn("turning to the stable version", error)
+            return GivenBack(RETRY_SECONDS)
+        except ServalError as error:
+            return self._instead(one, error)
+        return self._alone(loaded, one)
+
+    def _load(self, model: str, version: str) -> Loaded:
+        return self.memory.load(self.versions.record(model, version))
+
+    def _unwanted(self, batch: Batch) -> list[Ended]:
+        """Look again at rows that were begun a while ago: some may be cancelled by now."""
+        if self.clock() - batch.prepared > FRESH_SECONDS:
+            self._look_again(batch.held)
+        ended: list[Ended] = []
+        for one in batch.held:
+            if not self.closing.owns(one, one.known):
+                ended.append((one, Lost()))
+            elif one.known.cancel_requested:
+                ended.append((one, Unwanted()))
+        return ended
+
+    def _look_again(self, held: Sequence[Held]) -> None:
+        try:
+            rows = self.store.find_all([one.known.id for one in held])
+        except self.patience.errors as error:
+            self.patience.warn("looking at rows again", error)
+            return
+        for one in held:
+            one.row = rows.get(one.known.id, one.row)

@@ -1,0 +1,39 @@
+"""Threads of which none dies unnoticed."""
+
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Threads:
+    """Runs loops beside each other; when the first one fails, ``on_failure`` is called."""
+
+    on_failure: Callable[[], object]
+    failure: BaseException | None = None
+    """What the first one died of."""
+    _threads: dict[str, threading.Thread] = field(default_factory=dict)
+
+    def start(self, name: str, loop: Callable[[], object]) -> None:
+        """Start a loop; nothing waits for it when the program ends."""
+        thread = threading.Thread(target=self.guarded(loop), name=name, daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def guarded(self, work: Callable[[], object]) -> Callable[[], None]:
+        """Give work that another thread may do: it prints what it dies of, and stops the rest."""
+
+        def guard() -> None:
+            try:
+                work()
+            except BaseException as error:
+                traceback.print_exception(error)
+                self.failure = self.failure or error
+                self.on_failure()
+
+        return guard
+
+    def join(self, seconds: float, name: str) -> None:
+        """Wait for a loop to end, so long at most."""
+        self._threads[name].join(max(0.0, seconds))

@@ -1,0 +1,415 @@
+"""Queues that hide messages by a clock, models that do as they are told, and a worker of them."""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serval.clock import timestamp
+from serval.errors import ArtifactUnavailable, InvalidInputs, ModelNotFound
+from serval.loaded import Limits, LoadedVersions
+from serval.requests.request import AsyncRequest
+from serval.routes import Route
+from serval.runtimes import RuntimeFailed
+from serval.signatures import Signature, TensorSpec
+from serval.tensors import Tensor
+from serval.versions import Form, ModelVersion
+from serval.worker.assembly import Engine, Ports, Post, assemble
+from serval.worker.inbox import Message
+from serval.worker.loop import Rhythm, Worker
+from serval.worker.machine import NoTask, SpotNotices, TaskProtection
+from serval.worker.outcomes import Ended
+from tests.fakes.inference import InMemoryEdge, signature
+from tests.fakes.requests import (
+    START,
+    InMemoryFleetStates,
+    InMemoryPayloads,
+    InMemoryRequests,
+    async_request,
+)
+
+LEASE = timedelta(seconds=60)
+COMPANY_SECONDS = 0.03
+"""More than a request waits for company, whatever is known of its model."""
+TWO_COLUMNS = signature("FP32", [-1, 2])
+FAILS, CRASHES, IS_REFUSED = -1.0, -2.0, -3.0
+"""First values of a row that a ``Scripted`` model does not answer."""
+
+
+class Unanswered(Exception):
+    """What these fakes raise when AWS does not answer."""
+
+
+class WorkerDied(BaseException):
+    """The machine is gone in the middle of something."""
+
+
+@dataclass
+class HandClock:
+    """Moves when a test moves it."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@dataclass
+class Sent:
+    """One message in a queue."""
+
+    request_id: str
+    visible_at: float = 0.0
+    receipt: str = ""
+    received: int = 0
+
+
+@dataclass
+class InMemoryInbox:
+    """``Inbox`` with SQS's visibility times: only the newest receipt of a message is good."""
+
+    clock: HandClock
+    queues: defaultdict[str, list[Sent]] = field(default_factory=lambda: defaultdict(list))
+    dead: list[tuple[str, str, str]] = field(default_factory=list)
+    """Model, id and reason of what was dead-lettered."""
+    failing: set[str] = field(default_factory=set)
+    """Names of methods that are not answered."""
+    _receipts: Any = field(default_factory=itertools.count)
+
+    def send(self, model: str, request_id: str) -> None:
+        self.queues[model].append(Sent(request_id))
+
+    def visible(self, model: str) -> list[str]:
+        """Name the requests whose messages could be received now."""
+        return [m.request_id for m in self.queues[model] if m.visible_at <= self.clock.seconds]
+
+    def receive(
+        self, model: str, most: int, wait_seconds: int, visibility_seconds: int
+    ) -> Sequence[Message]:
+        self._answer("receive")
+        assert 1 <= most <= 10
+        found = [m for m in self.queues[model] if m.visible_at <= self.clock.seconds][:most]
+        for one in found:
+            one.receipt = f"{model}/{next(self._receipts)}"
+            one.visible_at = self.clock.seconds + visibility_seconds
+            one.received += 1
+        return [Message(model, one.request_id, one.receipt) for one in found]
+
+    def hide(self, messages: Sequence[Message], seconds: int) -> None:
+        self._answer("hide")
+        for one in self._found(messages):
+            if one.visible_at > self.clock.seconds:
+                one.visible_at = self.clock.seconds + seconds
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        self._answer("delete")
+        for message in messages:
+            gone = self._found([message])
+            own = self.queues[message.model]
+            self.queues[message.model] = [one for one in own if one not in gone]
+
+    def dead_letter(self, model: str, request_id: str, reason: str) -> None:
+        self._answer("dead_letter")
+        self.dead.append((model, request_id, reason))
+
+    def _found(self, messages: Sequence[Message]) -> list[Sent]:
+        receipts = {(message.model, message.receipt) for message in messages}
+        return [
+            one
+            for model, queue in self.queues.items()
+            for one in queue
+            if (model, one.receipt) in receipts
+        ]
+
+    def _answer(self, method: str) -> None:
+        if method in self.failing:
+            raise Unanswered(f"{method} is not answered")
+
+
+@dataclass
+class RecordedCallbacks:
+    """``CallbackQueue``: whose callbacks were asked for."""
+
+    sent: list[str] = field(default_factory=list)
+
+    def send(self, request_id: str) -> None:
+        self.sent.append(request_id)
+
+
+@dataclass
+class RecordedProtection:
+    """``TaskProtection``: what was asked for, in order."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def protect(self, minutes: int) -> None:
+        self.asked.append(f"protect {minutes}")
+
+    def release(self) -> None:
+        self.asked.append("release")
+
+
+@dataclass
+class Registry(InMemoryEdge):
+    """The registry's reads as a worker makes them."""
+
+    batching: dict[str, Any] = field(default_factory=lambda: {"max_wait_ms": 0})
+    fetches_fail: bool = False
+    lost: bool = True
+    """Fetches fail because files are gone; else because nobody answers."""
+
+    def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
+        if self.fetches_fail:
+            raise ArtifactUnavailable(record.model, record.version, "no", lost=self.lost)
+        super().fetch(record, path, destination)
+
+    def route(self, model: str) -> Route:  # type: ignore[override]
+        if model not in self.routes:
+            raise ModelNotFound(model)
+        return self.routes[model]
+
+    def add(
+        self, model: str, version: str, number: float = 1.0, sign: Signature = TWO_COLUMNS
+    ) -> None:
+        """Publish a ``Scripted`` model that adds a number, and make it the stable version."""
+        self.publish(model, version, str(number).encode(), sign)
+        record = self.records[model, version]
+        self.records[model, version] = replace(record, bundle={"batching": self.batching})
+
+
+@dataclass
+class Scripted:
+    """A model that adds a number to its input ``x``, unless a row's first value says otherwise."""
+
+    number: float
+    runs: list[int]
+    """Rows of each run, of all models together."""
+    during: Callable[[], object] = lambda: None
+    """Called in the middle of each run."""
+    broken: bool = False
+    """It fails, whatever it is given."""
+    interrupted: bool = False
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        x = inputs[0].array
+        self.runs.append(len(x))
+        self.during()
+        firsts = set(x.reshape(len(x), -1)[:, 0].tolist()) if x.size else set()
+        if self.interrupted:
+            raise RuntimeFailed("the run was interrupted")
+        if CRASHES in firsts:
+            raise WorkerDied
+        if FAILS in firsts or self.broken:
+            raise RuntimeFailed("this row cannot be run")
+        if IS_REFUSED in firsts:
+            raise InvalidInputs("this row is refused")
+        return [Tensor(spec.name, spec.datatype, x + self.number) for spec in outputs]
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+
+class Inline(Executor):
+    """Does work where it is submitted."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass
+class World:
+    """Everything that workers share."""
+
+    folder: Path
+    clock: HandClock = field(default_factory=HandClock)
+    store: InMemoryRequests = field(default_factory=InMemoryRequests)
+    payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
+    callbacks: RecordedCallbacks = field(default_factory=RecordedCallbacks)
+    states: InMemoryFleetStates = field(default_factory=InMemoryFleetStates)
+    registry: Registry = field(default_factory=Registry)
+    task: TaskProtection = field(default_factory=NoTask)
+    spot: SpotNotices | None = None
+    limits: Limits = field(default_factory=lambda: Limits(2**30, 2**30))
+    runs: list[int] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    during: Callable[[], object] = lambda: None
+    broken: set[float] = field(default_factory=set)
+    """Numbers of the models that fail, whatever they are given."""
+    models: Sequence[str] = ("textgen", "resnet")
+    rhythm: Rhythm = field(
+        default_factory=lambda: Rhythm(
+            beat_seconds=0.02, report_seconds=0.02, notice_seconds=0.02, stop_seconds=5.0
+        )
+    )
+    inbox: InMemoryInbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inbox = InMemoryInbox(self.clock)
+
+    def submit(self, *ids: str, model: str = "textgen", **members: Any) -> None:
+        """Write rows, then send messages, as ``submit`` does."""
+        for request_id in ids:
+            body = members.get("payload", row_of(1.0))
+            row = async_request(
+                request_id,
+                **{"model": model, "payload": body, "payload_bytes": len(body or b"")} | members,
+            )
+            self.store.create(row)
+            self.inbox.send(model, request_id)
+
+    def row(self, request_id: str) -> AsyncRequest:
+        """Give a request's row."""
+        return self.store.rows[request_id]
+
+    def result(self, request_id: str) -> Any:
+        """Give the data of the first output of a request that has succeeded."""
+        row = self.row(request_id)
+        assert row.status == "succeeded", (row.status, row.error)
+        assert row.response_key is not None
+        return json.loads(self.payloads.objects[row.response_key])["outputs"][0]["data"]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Give the metric documents that were printed, without their directive."""
+        printed = [json.loads(line) for line in self.log]
+        return [{k: v for k, v in p.items() if k != "_aws"} for p in printed if "_aws" in p]
+
+    def open_model(self, path: Path, form: Form | None) -> Scripted:
+        """Open the artifact of a ``Scripted`` model: its number."""
+        number = float(path.read_text())
+        return Scripted(number, self.runs, lambda: self.during(), number in self.broken)
+
+    def ports(self) -> Ports:
+        return Ports(
+            inbox=self.inbox,
+            store=self.store,
+            payloads=self.payloads,
+            callbacks=self.callbacks,
+            states=self.states,
+            registry=self.registry,
+            task=self.task,
+            spot=self.spot,
+            unanswered=(Unanswered,),
+            log=self.log.append,
+        )
+
+    def worker(self, name: str = "w1", engine: Engine | None = None) -> "Stepped":
+        """Start a worker, whose steps a test takes one by one."""
+        loaded = LoadedVersions(
+            self.registry.version, self.registry, self.open_model, self.folder / name, self.limits
+        )
+        post = Post(
+            worker=name,
+            fleet="gpu",
+            accelerator="CPU (stands in for nvidia)",
+            models=self.models,
+            lease=LEASE,
+            poll_seconds=0,
+            rhythm=self.rhythm,
+        )
+        inline = Inline()
+        stepped = Engine(
+            calls=inline,
+            beats=inline,
+            finishing=inline,
+            clock=self.clock,
+            monotonic=self.clock.monotonic,
+            pause=self.clock.pass_seconds,
+        )
+        return Stepped(assemble(self.ports(), post, loaded, engine or stepped), self.clock)
+
+
+@dataclass
+class Stepped:
+    """A worker without its threads."""
+
+    worker: Worker
+    clock: HandClock
+
+    def fetch(self, *models: str) -> None:
+        """Take messages of models once, as far as there is room."""
+        for model in models or tuple(self.worker.models):
+            if self.worker.fetch.room(model) > 0:
+                self.worker.fetch.once(model)
+
+    def prepare(self) -> bool:
+        """Prepare a batch of the model whose turn it is; False: nobody's turn, or nothing to do."""
+        turn = self.worker.schedule.take_turn()
+        if turn is None and self.worker.schedule.waiting.models():
+            self.clock.pass_seconds(COMPANY_SECONDS)
+            turn = self.worker.schedule.take_turn()
+        if turn is None:
+            return False
+        batch = self.worker.preparation.prepare(turn)
+        if batch is None:
+            self.worker.schedule.give_up(turn)
+            return False
+        return self.worker.ahead.offer(batch)
+
+    def run(self) -> list[Ended]:
+        """Run the batch that is first, and end its attempts."""
+        batch = self.worker.schedule.await_batch(0)
+        if batch is None:
+            return []
+        ended = self.worker.runner.run(batch)
+        self.worker.counts.ran(ended, self.worker.runner.run_seconds)
+        self.worker.schedule.settle(batch.turn, self.worker.runner.run_seconds)
+        self.worker.finish.finish(ended)
+        self.worker.ahead.end()
+        return ended
+
+    def work(self) -> int:
+        """Fetch, prepare and run as long as there is something to do; gives the batches run."""
+        batches = 0
+        for _ in range(1000):
+            self.fetch()
+            prepared, ran = self.prepare(), self.run()
+            batches += bool(ran)
+            if not prepared and not ran and not self.worker.schedule.waiting.models():
+                return batches
+        raise AssertionError("the worker never comes to an end")
+
+
+def row_of(*values: float) -> bytes:
+    """Give the body of a request with one row for each value."""
+    return json.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "x",
+                    "shape": [len(values), 2],
+                    "datatype": "FP32",
+                    "data": [[value, 0.0] for value in values],
+                }
+            ]
+        }
+    ).encode()
+
+
+def tensor(name: str, array: Any, datatype: str = "FP32") -> Tensor:
+    """Give a tensor of nested lists."""
+    return Tensor(name, datatype, np.array(array, np.float32))
+
+
+def lease_of(row: AsyncRequest, clock: HandClock) -> bool:
+    """Tell whether a row is leased until a whole lease from now."""
+    return row.lease_until == timestamp(clock() + LEASE)
+
+
+def record_of(world: World, model: str, version: str) -> ModelVersion:
+    """Give a version's record."""
+    return world.registry.records[model, version]
