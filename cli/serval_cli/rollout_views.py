@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from serval.rollouts.control import BY_HAND
 from serval_cli.rollout_state import milliseconds, percent
 from serval_cli.views import Value, bullets, lines, standing, status, table, traffic
 
@@ -98,8 +99,14 @@ def mebibytes(value: float | None) -> str:
 
 def steered(value: Value) -> RenderableType:
     """Show what became of a rollout, and what answers now."""
+    by_hand = str(value["rollout"]).startswith(BY_HAND) and value["status"] == "promoted"
+    said = (
+        Text(f"version {value['version']} of {value['model']} is stable again")
+        if by_hand
+        else Text(f"rollout {value['rollout']} of {value['model']}: ") + ended(value)
+    )
     return lines(
-        Text(f"rollout {value['rollout']} of {value['model']}: ") + ended(value),
+        said,
         f"traffic: {traffic(value['route'])}; "
         f"in effect everywhere within {value['effective_within_seconds']:g} s",
     )

@@ -199,7 +199,8 @@ def test_a_rollback_goes_to_any_version(user: CommandLine, model: RollingModel) 
     for digest in "bc":
         model.control.apply(model.roll_out(digest), Promote("no harm"))
     running = model.roll_out("d").rollout
-    user.serval("rollback", MODEL, "--to", "2")
+    out = user.serval("rollback", MODEL, "--to", "2").out
+    assert "version 2 of iris is stable again" in out
     assert (seen(model.route), model.record(running).status) == (("2", None, 0), "superseded")
     user.serval("rollback", MODEL, "--to", "3")
     assert seen(model.route) == ("3", None, 0)
