@@ -75,7 +75,7 @@ class Variant:
 
 
 LAYERS = (
-    Layer("core", limit_mb=2),
+    Layer("core", limit_mb=4),
     Layer(
         "inference",
         75,
