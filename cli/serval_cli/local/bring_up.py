@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from serval_cli.local import layers, server
+from serval_cli.local import fleet_workers, layers, server
 from serval_cli.local.access import access, await_answer
 from serval_cli.local.cdk import Cdk
+from serval_cli.local.fleets.supervision import spot_fleets
 from serval_cli.local.outputs import Outputs
 from serval_cli.local.progress import Steps
 from serval_cli.local.started import StartedProcesses
-from serval_cli.local.state_folder import StateFolder
+from serval_cli.local.state_folder import Record, StateFolder
 from serval_cli.local.step_process import StepProcesses
 from serval_cli.local.toolchain import Toolchain
 
@@ -24,7 +25,13 @@ class BringUp:
     toolchain: Toolchain
     folder: StateFolder
     started: StartedProcesses
-    endpoint: str
+    record: Record
+    """Of the stage as it was before."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where the emulator is, or will be."""
+        return self.record.endpoint
 
     def start(self, concurrency: int) -> None:
         """Start and bootstrap the emulator while the CDK app is synthesised."""
@@ -51,9 +58,19 @@ class BringUp:
         reach = access(self.folder, self.endpoint, outputs)
         with self.steps.step("answer: ask the API for its health"):
             await_answer(reach, self._server_log())
+        self._start_workers(outputs)
         self.folder.write_local_json(reach)
         self.started.deployed(outputs.functions)
         return reach
+
+    def _start_workers(self, outputs: Outputs) -> None:
+        """Let workers of the fleets come and go; those that run get the code as it is now."""
+        self.started.end_earlier(fleet_workers.NAME, fleet_workers.END_SECONDS)
+        if spot_fleets(outputs.fleets):
+            with self.steps.step("fleets: let their workers come and go"):
+                fleet_workers.start(
+                    self.started, self.toolchain, self.folder, outputs, self.endpoint
+                )
 
     def _serve(self, concurrency: int) -> None:
         with self.steps.step("server: start the AWS emulator"):
@@ -77,7 +94,9 @@ class BringUp:
                 raise
 
     def _cdk(self) -> Cdk:
-        return Cdk(self.toolchain, self.folder, self._processes(), self.endpoint)
+        return Cdk(
+            self.toolchain, self.folder, self._processes(), self.endpoint, self.record.context
+        )
 
     def _processes(self) -> StepProcesses:
         return StepProcesses(self.started, self.folder.logs)

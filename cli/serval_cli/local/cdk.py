@@ -1,7 +1,7 @@
 """The real CDK CLI, run against the emulator: bootstrap, synth, deploy."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serval_cli.local.aws_client import ACCOUNT, REGION, environment
@@ -23,10 +23,12 @@ class Cdk:
         folder: StateFolder,
         processes: StepProcesses,
         endpoint: str,
+        context: Mapping[str, str],
     ) -> None:
         self._toolchain = toolchain
         self._folder = folder
         self._processes = processes
+        self._context = {"stage": "local", **context}
         self._environment = environment(endpoint) | {"JSII_NODE": toolchain.jsii_node()}
 
     def bootstrap(self, detail: Detail) -> None:
@@ -38,8 +40,9 @@ class Cdk:
     def synthesise(self, detail: Detail) -> None:
         """Run the CDK app for the stage ``local``."""
         self._share_asset_cache()
-        options = ["--context", "stage=local", "--no-staging"]
-        options += ["--output", str(self._folder.assembly)]
+        options = ["--no-staging", "--output", str(self._folder.assembly)]
+        for name, value in self._context.items():
+            options += ["--context", f"{name}={value}"]
         command = ["synth", "--quiet", "--app", self._toolchain.app(), *options]
         self._run("synth", command, self._toolchain.checkout, detail)
 

@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from serval_cli.failures import CommandFailed
+from serval_cli.local import fleet_workers
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
@@ -44,14 +46,36 @@ def up(
     concurrency: Annotated[
         int, typer.Option(min=1, help="Invocations of a function at a time; more wait.")
     ] = 8,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+            metavar="DIR",
+            help="Bundles that are declared at deploy, instead of those in models/.",
+        ),
+    ] = None,
+    fleets: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            resolve_path=True,
+            metavar="FILE",
+            help="The stage's fleets, instead of fleets.yaml.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start the platform and deploy Serval to it; if it runs, deploy what changed."""
+    chosen = {"models": models, "fleets": fleets}
+    context = {name: str(path) for name, path in chosen.items() if path is not None}
     platform = Platform(StateFolder.locate())
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, interrupt)
     with steps_on(errors()) as steps:
-        access = dict(platform.up(steps, port=port, concurrency=concurrency))
+        access = dict(platform.up(steps, port=port, concurrency=concurrency, context=context))
     try:
         show(access, partial(view_up, platform.folder), as_json=as_json)
         if not detach:
@@ -83,14 +107,15 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a function logged."""
+    """Print what a function logged, or a fleet's worker, or a SageMaker endpoint."""
     # boto3's clients are needed for nothing else here.
-    from serval_cli.local.function_logs import lines
+    from serval_cli.local.function_logs import stage_lines
 
-    record = Platform(StateFolder.locate()).running()
+    folder = StateFolder.locate()
+    record = Platform(folder).running()
     if record is None:
         raise NotUp
-    for line in lines(record, function, follow=follow):
+    for line in stage_lines(folder, record, function, follow=follow):
         typer.echo(json.dumps(line) if as_json else line["message"].rstrip("\n"))
 
 
@@ -118,6 +143,8 @@ def describe(platform: Platform) -> dict[str, Any]:
         found["api_url"] = access["api_url"]
         found["aws_endpoint_url"] = record.endpoint
         found["functions"] = dict(record.functions)
+        found["workers"] = fleet_workers.describe(platform.folder, record)
+        found.update(record.context)
         found["local_json"] = str(local_json)
     found["logs"] = str(platform.folder.logs)
     return found
@@ -145,11 +172,13 @@ def view_status(found: dict[str, Any]) -> RenderableType:
         state = "killed, and what it stored is gone" if found["killed"] else "not up"
         return Text(f"The laptop stage is {state}: `serval local up` starts it.")
     names = ", ".join(sorted(found["functions"]))
+    workers = [f"{one['worker']} ({one['state']})" for one in found["workers"]]
     return Group(
         Text("The laptop stage is up."),
         Text(f"API        {found['api_url']}"),
         Text(f"AWS        {found['aws_endpoint_url']}"),
         Text(f"Functions  {names}"),
+        Text(f"Workers    {', '.join(workers) or 'none: the fleets sleep'}"),
         Text(f"Key        in {found['local_json']}"),
         Text(EPHEMERAL, style="yellow"),
     )

@@ -1,12 +1,13 @@
-"""A function's log, from CloudWatch Logs."""
+"""A function's log, from CloudWatch Logs, or that of a process that stands for a machine."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from serval_cli.failures import CommandFailed
 from serval_cli.local.aws_client import CONFIG, session
-from serval_cli.local.state_folder import Record
+from serval_cli.local.machine_logs import file_lines, machine_logs
+from serval_cli.local.state_folder import Record, StateFolder
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -15,16 +16,26 @@ POLL_SECONDS = 0.5
 
 
 class UnknownFunction(CommandFailed):
-    """The stage has no function of the name."""
+    """Nothing of the stage logs under the name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"function {name!r}: the stage has {', '.join(known)}")
 
 
+def stage_lines(
+    folder: StateFolder, record: Record, name: str, *, follow: bool
+) -> Iterator[Mapping[str, Any]]:
+    """Give the log lines of a function, a fleet's worker or an endpoint."""
+    machines = machine_logs(folder)
+    if name in machines:
+        return file_lines(machines[name], follow=follow)
+    if name in record.functions:
+        return lines(record, name, follow=follow)
+    raise UnknownFunction(name, [*sorted(record.functions), *machines])
+
+
 def log_group(record: Record, function: str) -> str:
     """Find the log group of a function by its short name, as ``infer``."""
-    if function not in record.functions:
-        raise UnknownFunction(function, sorted(record.functions))
     client = session().client("lambda", endpoint_url=record.endpoint, config=CONFIG)
     name = record.functions[function]
     configuration = client.get_function_configuration(FunctionName=name)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Self
 
+from serval.fleets.deployed import Fleets
 from serval_cli.local.aws_client import CONFIG, session
 
 STACKS = ("serval-local-storage", "serval-local-api")
@@ -19,6 +20,8 @@ class Outputs:
     api_id: str
     functions: dict[str, str]
     """Physical name of each function."""
+    requests_table: str
+    fleets: Fleets
 
     @classmethod
     def read(cls, endpoint: str) -> Self:
@@ -35,6 +38,8 @@ class Outputs:
             registry_table=values["RegistryTableName"],
             api_id=values["ApiId"],
             functions=json.loads(values["Functions"]),
+            requests_table=values.get("RequestsTableName", ""),
+            fleets=Fleets.from_json(values.get("Fleets", "{}")),
         )
 
     def api_url(self, endpoint: str) -> str:

@@ -1,7 +1,7 @@
 """The laptop stage as a whole: up, down, and whether it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serval_cli.local import server
 from serval_cli.local.bring_up import BringUp
@@ -23,12 +23,18 @@ class Platform:
     folder: StateFolder
 
     def up(
-        self, steps: Steps, *, port: int | None = None, concurrency: int = 8
+        self,
+        steps: Steps,
+        *,
+        port: int | None = None,
+        concurrency: int = 8,
+        context: Mapping[str, str] | None = None,
     ) -> Mapping[str, str]:
         """Start and deploy what is not up to date yet; gives what ``local.json`` holds.
 
-        A stage that runs is deployed again and keeps what it stores. If anything fails, what was
-        started here is ended again.
+        A stage that runs is deployed again, and keeps what it stores and what its CDK context was
+        unless ``context`` has it otherwise. If anything fails, what was started here is ended
+        again.
         """
         toolchain = Toolchain.find()
         with self.folder.locked():
@@ -39,8 +45,9 @@ class Platform:
                 steps.note(f"Already up at {running.endpoint}: deploying what changed.")
             self.folder.logs.mkdir(exist_ok=True)
             record = running or Record(f"http://{server.HOST}:{server.free_port(port)}")
+            record = replace(record, context={**record.context, **(context or {})})
             started = StartedProcesses(self.folder, record)
-            bring_up = BringUp(steps, toolchain, self.folder, started, record.endpoint)
+            bring_up = BringUp(steps, toolchain, self.folder, started, record)
             try:
                 if running is None:
                     bring_up.start(concurrency)

@@ -1,14 +1,17 @@
 """The emulator as a process: where it listens, how it starts, when it is ready."""
 
+import json
 import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
 from serval_cli.failures import CommandFailed
+from serval_cli.local import aws_client
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.started import StartedProcesses
 from serval_cli.local.toolchain import Toolchain
@@ -20,6 +23,8 @@ POLL_SECONDS = 0.05
 PYTHON_SOURCES = Path(__file__).resolve().parents[2]
 """The folder from which the launcher is imported."""
 NAME = "server"
+INHERITED = ("PATH", "LANG", "TZ", "HOME", "TMPDIR", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED")
+"""What of the emulator's environment is for the processes that it starts, too."""
 
 
 class NoFreePort(CommandFailed):
@@ -65,6 +70,20 @@ def environment(port: int, temporary: Path) -> dict[str, str]:
     }
 
 
+def endpoint_server(
+    toolchain: Toolchain, port: int, temporary: Path, logs: Path
+) -> Mapping[str, object]:
+    """Say what the emulator runs instead of the image of a SageMaker endpoint."""
+    clean = environment(port, temporary)
+    kept = {name: clean[name] for name in INHERITED}
+    return {
+        "command": toolchain.worker("serve"),
+        "environment": aws_client.environment(f"http://{HOST}:{port}", kept)
+        | {"PYTHONPATH": str(toolchain.library)},
+        "logs": str(logs),
+    }
+
+
 def start(
     started: StartedProcesses,
     toolchain: Toolchain,
@@ -84,6 +103,8 @@ def start(
         f"python3.13={toolchain.functions_python}",
         "--concurrency",
         str(concurrency),
+        "--server",
+        json.dumps(endpoint_server(toolchain, port, temporary, log.parent)),
     ]
     with log.open("w") as output:
         process = started.start(

@@ -58,6 +58,12 @@ class StartedProcesses:
             self._remember((*self._record.processes, group))
         return process
 
+    def end_earlier(self, name: str, grace_seconds: float) -> None:
+        """End what an earlier command started under a name."""
+        for group in [group for group in self._record.processes if group.name == name]:
+            group.end(grace_seconds)
+            self.forget(group.pid)
+
     def forget(self, pid: int) -> None:
         """Take a process that ended out of the record."""
         with self._lock:

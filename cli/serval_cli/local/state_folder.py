@@ -42,6 +42,8 @@ class Record:
     processes: tuple[ProcessGroup, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     """Physical name of each function; empty until all is deployed."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """What the CDK app is told of the stage, as where its models are; the next ``up`` keeps it."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -51,6 +53,7 @@ class Record:
             document["endpoint"],
             tuple(ProcessGroup.from_json(process) for process in document["processes"]),
             document["functions"],
+            document.get("context", {}),
         )
 
 
@@ -80,6 +83,11 @@ class StateFolder:
     def temporary(self) -> Path:
         """The emulator's temporary files."""
         return self.path / "temporary"
+
+    @property
+    def workers(self) -> Path:
+        """What the supervisor of the fleets' workers keeps up to date."""
+        return self.path / "workers.json"
 
     @property
     def assembly(self) -> Path:
@@ -120,7 +128,7 @@ class StateFolder:
 
     def clear(self) -> None:
         """Remove everything but the logs."""
-        for file in (self.local_json, self._record):
+        for file in (self.local_json, self.workers, self._record):
             file.unlink(missing_ok=True)
         for folder in (self.temporary, self.assembly):
             shutil.rmtree(folder, ignore_errors=True)

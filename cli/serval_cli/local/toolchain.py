@@ -27,6 +27,8 @@ class Toolchain:
     """Interpreter of the environment that holds the emulator."""
     functions_python: Path
     """Interpreter that stands for Lambda's managed runtime."""
+    worker_python: Path
+    """Interpreter of the environment that the fleet worker runs in."""
     cdk: Path
     node: Path | None
     """The Node for jsii; None: the one that is on the path."""
@@ -42,6 +44,7 @@ class Toolchain:
             checkout=checkout,
             emulator_python=environments / "platform" / "bin" / "python",
             functions_python=environments / "functions" / "bin" / "python",
+            worker_python=environments / "worker" / "bin" / "python",
             cdk=checkout / "node_modules" / ".bin" / "cdk",
             node=node if node.exists() else None,
             asset_cache=checkout / "build" / "asset-cache",
@@ -49,12 +52,23 @@ class Toolchain:
         needed = (
             found.emulator_python,
             found.functions_python,
+            found.worker_python,
             found.cdk,
             checkout / "app.py",
         )
         if missing := [path for path in needed if not path.exists()]:
             raise NotSetUp(missing)
         return found
+
+    def worker(self, role: str) -> tuple[str, ...]:
+        """Give the command that runs the fleet worker, to ``work`` or to ``serve``."""
+        program = self.checkout / "functions" / "worker" / "main.py"
+        return str(self.worker_python), str(program), role
+
+    @property
+    def library(self) -> Path:
+        """Where the fleet worker finds the library."""
+        return self.checkout / "layers" / "core" / "python"
 
     def app(self) -> str:
         """Give the command that runs the CDK app."""

@@ -25,6 +25,7 @@ from serval_cli.local.launcher import (
     logs_wait,
     options_requests,
     response_limit,
+    scaling_targets,
     shutdown,
 )
 from serval_cli.local.launcher.__main__ import PATCHES
@@ -46,7 +47,7 @@ def service(result: Any) -> SimpleNamespace:
 def test_the_launcher_imports_only_itself_and_the_standard_library() -> None:
     imported = {
         name
-        for file in LAUNCHER.glob("*.py")
+        for file in LAUNCHER.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         for name in (
             [node.module or ""]
@@ -211,6 +212,25 @@ def test_custom_resources_wait_twenty_seconds_unless_they_say_otherwise() -> Non
     module.invoke_custom_resource("Create", "Id", {"ServiceToken": "arn"}, "stack")
     module.invoke_custom_resource("Create", "Id", {"ServiceTimeout": "5"}, "stack")
     assert seen == [{"ServiceTimeout": 20, "ServiceToken": "arn"}, {"ServiceTimeout": "5"}]
+
+
+def test_scaling_targets_and_policies_are_recorded_and_no_more() -> None:
+    provisioners = SimpleNamespace(
+        _RESOURCE_HANDLERS={}, get_region=lambda: "r", get_account_id=lambda: "1"
+    )
+    scaling_targets.apply(emulator(provisioners=provisioners))
+    target, policy = provisioners._RESOURCE_HANDLERS.values()
+    declared = {
+        "ServiceNamespace": "sagemaker",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "ResourceId": "endpoint/e/variant/v",
+    }
+    found = "endpoint/e/variant/v|sagemaker:variant:DesiredInstanceCount|sagemaker"
+    assert target["create"]("Target", declared, "stack") == (found, {"Id": found})
+    arn, _ = policy["create"]("Policy", {"PolicyName": "wake"}, "stack")
+    assert arn.startswith("arn:aws:autoscaling:r:1:scalingPolicy:")
+    assert arn.endswith(":policyName/wake")
+    target["delete"](found, declared)
 
 
 def zipped(**files: str) -> bytes:

@@ -99,6 +99,18 @@ def test_what_ps_says_is_what_proc_says(monkeypatch: pytest.MonkeyPatch) -> None
     assert list(process_table.from_ps()) == [entry]
 
 
+def test_what_an_earlier_command_started_is_ended_by_its_name(
+    family: tuple[subprocess.Popen[str], ProcessGroup], tmp_path: Path
+) -> None:
+    _, group = family
+    server = ProcessGroup("server", 1, "long ago")
+    folder = StateFolder(tmp_path)
+    started = StartedProcesses(folder, Record("http://127.0.0.1:1", (server, group)))
+    started.end_earlier("family", grace_seconds=0.2)
+    assert group.members() == []
+    assert folder.read() == Record("http://127.0.0.1:1", (server,))
+
+
 def test_processes_are_recorded_while_they_run(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     started = StartedProcesses(folder, Record("http://127.0.0.1:1"))

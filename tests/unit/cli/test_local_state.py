@@ -26,7 +26,8 @@ def test_the_folder_is_in_the_checkout_unless_the_environment_names_one() -> Non
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     assert folder.read() is None
-    record = Record("http://127.0.0.1:4600", (ProcessGroup("server", 7, "long ago"),), {"a": "b"})
+    server = ProcessGroup("server", 7, "long ago")
+    record = Record("http://127.0.0.1:4600", (server,), {"a": "b"}, {"models": "/elsewhere"})
     folder.write(record)
     assert folder.read() == record
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from serval_cli.local import server
 from serval_cli.local.aws_client import environment
 from serval_cli.local.bring_up import BringUp
+from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.process_group import ProcessGroup
@@ -40,14 +41,16 @@ def bring_up(folder: Path, *, emulator: str, cdk: str) -> tuple[BringUp, io.Stri
         checkout=CHECKOUT,
         emulator_python=program(folder / "emulator", emulator),
         functions_python=folder,
+        worker_python=folder,
         cdk=program(folder / "cdk", cdk),
         node=None,
         asset_cache=folder / "assets",
     )
     said = io.StringIO()
-    started = StartedProcesses(state, Record(ENDPOINT))
+    record = Record(ENDPOINT, context={"models": "/models"})
+    started = StartedProcesses(state, record)
     steps = PlainSteps(Console(file=said, width=200))
-    return BringUp(steps, toolchain, state, started, ENDPOINT), said
+    return BringUp(steps, toolchain, state, started, record), said
 
 
 def recorded(made: BringUp) -> tuple[ProcessGroup, ...]:
@@ -85,6 +88,13 @@ def test_each_step_is_shown_when_it_begins_and_when_it_ends(tmp_path: Path) -> N
     ]
 
 
+def test_the_cdk_app_is_told_what_the_stage_was_started_with(tmp_path: Path) -> None:
+    made, _ = bring_up(tmp_path, emulator=BROKEN, cdk='echo "$@"')
+    made.synthesise()
+    said = (made.folder.logs / "synth.log").read_text()
+    assert "--context stage=local --context models=/models" in said
+
+
 def test_steps_are_live_on_a_terminal() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80)
@@ -113,6 +123,20 @@ def test_a_port_in_use_is_passed_over() -> None:
         assert server.free_port(None) > port
         with pytest.raises(server.NoFreePort, match=f"ports {port} to {port} of"):
             server.free_port(port)
+
+
+def test_endpoints_are_servers_that_know_the_emulator_and_nothing_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    made, _ = bring_up(tmp_path, emulator=BROKEN, cdk="true")
+    told = server.endpoint_server(made.toolchain, 4600, tmp_path, tmp_path / "logs")
+    program = Program.from_json(json.dumps(told))
+    assert program.command[1:] == (str(CHECKOUT / "functions/worker/main.py"), "serve")
+    assert program.environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4600"
+    assert program.environment["PYTHONPATH"] == str(CHECKOUT / "layers/core/python")
+    assert "AWS_PROFILE" not in program.environment
+    assert program.logs == tmp_path / "logs"
 
 
 def test_functions_see_nothing_of_the_callers_environment(

@@ -18,9 +18,14 @@ from serval_cli.local.launcher import (
     logs_wait,
     options_requests,
     response_limit,
+    sagemaker_endpoints,
+    scaling_targets,
     shutdown,
 )
 from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+from serval_cli.local.launcher.sagemaker.server import Program
+from serval_cli.local.launcher.sagemaker.storage import Storage
+from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
 
 PATCHES = (
     interpreters,
@@ -34,11 +39,13 @@ PATCHES = (
     bucket_tags,
     custom_resources,
     layers,
+    sagemaker_endpoints,
+    scaling_targets,
     shutdown,
 )
 
 
-def patched(options: argparse.Namespace) -> Emulator:
+def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     """Import the emulator and close its gaps."""
     emulator = Emulator.load()
     emulator.require(name for patch in PATCHES for name in patch.NAMES)
@@ -53,6 +60,8 @@ def patched(options: argparse.Namespace) -> Emulator:
     bucket_tags.apply(emulator)
     custom_resources.apply(emulator)
     layers.apply(emulator, Path(tempfile.gettempdir()) / "layers")
+    sagemaker_endpoints.apply(emulator, endpoints)
+    scaling_targets.apply(emulator)
     shutdown.apply(emulator)
     return emulator
 
@@ -74,20 +83,29 @@ def arguments() -> argparse.Namespace:
         default=8,
         help="invocations of a function at a time; more wait (default: %(default)s)",
     )
+    parser.add_argument(
+        "--server",
+        required=True,
+        type=Program.from_json,
+        metavar="JSON",
+        help="what runs instead of an endpoint's image: command, environment, logs",
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Serve until a signal ends it, and then leave no worker behind."""
     options = arguments()
+    endpoints = Endpoints(options.server, Storage(options.server.environment["AWS_ENDPOINT_URL"]))
     sys.argv[1:] = []  # the emulator reads them too
     try:
-        emulator = patched(options)
+        emulator = patched(options, endpoints)
     except WrongEmulator as error:
         raise SystemExit(str(error)) from None
     try:
         emulator.app.main()
     finally:
+        endpoints.stop()
         emulator.lambda_runtime.reset()
         sys.stdout.flush()
         # Not by return: a thread that waits for a custom resource would hold the process.

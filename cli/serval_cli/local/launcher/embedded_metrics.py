@@ -36,23 +36,28 @@ def apply(emulator: Emulator) -> None:
 
     def emit(func: Any, request_id: str, text: str, *args: Any, **options: Any) -> None:
         emit_logs(func, request_id, text, *args, **options)
-        found = list(data(text or ""))
-        for one in found:
-            cloudwatch._store_datum(
-                one.namespace,
-                one.name,
-                one.dimensions,
-                one.time,
-                one.unit,
-                None,
-                one.values,
-                one.counts,
-                None,
-            )
-        if found:
-            cloudwatch._evaluate_all_alarms()
+        store(cloudwatch, text or "")
 
     emulator.lambda_svc._emit_lambda_logs = emit
+
+
+def store(cloudwatch: Any, log: str) -> None:
+    """Store the metrics in a log, and let alarms see them."""
+    found = list(data(log))
+    for one in found:
+        cloudwatch._store_datum(
+            one.namespace,
+            one.name,
+            one.dimensions,
+            one.time,
+            one.unit,
+            None,
+            one.values,
+            one.counts,
+            None,
+        )
+    if found:
+        cloudwatch._evaluate_all_alarms()
 
 
 def data(log: str) -> Iterator[Datum]:

@@ -26,6 +26,7 @@ class Emulator:
     lambda_runtime: Any
     lambda_svc: Any
     provisioners: Any
+    router: Any
     s3: Any
 
     @classmethod
@@ -45,6 +46,7 @@ class Emulator:
             lambda_runtime=importlib.import_module("ministack.core.lambda_runtime"),
             lambda_svc=importlib.import_module("ministack.services.lambda_svc"),
             provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),
+            router=importlib.import_module("ministack.core.router"),
             s3=importlib.import_module("ministack.services.s3"),
         )
 

@@ -1,0 +1,79 @@
+"""The fleets' workers, as ``up`` starts who supervises them and ``status`` reads of them."""
+
+import json
+import os
+import sys
+from typing import Any
+
+from serval_cli.local import aws_client
+from serval_cli.local.fleets.supervision import Supervision
+from serval_cli.local.outputs import Outputs
+from serval_cli.local.server import PYTHON_SOURCES
+from serval_cli.local.started import StartedProcesses
+from serval_cli.local.state_folder import Record, StateFolder
+from serval_cli.local.toolchain import Toolchain
+
+NAME = "fleets"
+LEASE_SECONDS = 6
+"""So that a laptop's worker that was killed is missed soon."""
+STOP_SECONDS = 20
+END_SECONDS = STOP_SECONDS + 5.0
+THREADS = 1
+MEMORY_MIB = 2048
+
+
+def start(
+    started: StartedProcesses,
+    toolchain: Toolchain,
+    folder: StateFolder,
+    outputs: Outputs,
+    endpoint: str,
+) -> None:
+    """Start the supervisor; its workers are in its process group, which ends as one."""
+    told = Supervision(
+        endpoint=endpoint,
+        registry_table=outputs.registry_table,
+        fleets=outputs.fleets,
+        command=toolchain.worker("work"),
+        environment=environment(toolchain, outputs, endpoint),
+        stop_seconds=STOP_SECONDS + 2,
+        logs=folder.logs,
+        status=folder.workers,
+    )
+    with (folder.logs / f"{NAME}.log").open("w") as output:
+        started.start(
+            NAME,
+            [sys.executable, "-m", "serval_cli.local.fleets", told.to_json()],
+            environment=aws_client.environment(endpoint) | {"PYTHONUNBUFFERED": "1"},
+            folder=PYTHON_SOURCES,
+            output=output,
+        )
+
+
+def environment(toolchain: Toolchain, outputs: Outputs, endpoint: str) -> dict[str, str]:
+    """Give the environment that all workers have in common: nothing of the caller's own."""
+    kept = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+    return aws_client.environment(endpoint, kept) | {
+        "PYTHONPATH": str(toolchain.library),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "STAGE": "local",
+        "FLEETS": outputs.fleets.to_json(),
+        "REGISTRY_TABLE": outputs.registry_table,
+        "REQUESTS_TABLE": outputs.requests_table,
+        "ARTIFACT_BUCKET": outputs.artifact_bucket,
+        "DATA_BUCKET": outputs.data_bucket,
+        "LEASE_SECONDS": str(LEASE_SECONDS),
+        "STOP_SECONDS": str(STOP_SECONDS),
+        "THREADS": str(THREADS),
+        "MEMORY_MIB": str(MEMORY_MIB),
+    }
+
+
+def describe(folder: StateFolder, record: Record) -> list[dict[str, Any]]:
+    """List the workers; none if who supervises them has ended."""
+    supervisors = [group for group in record.processes if group.name == NAME]
+    if not any(group.leads() for group in supervisors) or not folder.workers.exists():
+        return []
+    workers: list[dict[str, Any]] = json.loads(folder.workers.read_text())
+    return workers

@@ -1,0 +1,107 @@
+"""The places of one fleet's workers: who is started, asked to stop, killed, and started again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+STEADY_SECONDS = 30.0
+"""A worker that ran for so long is started again at once when it crashes."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
+
+
+class Process(Protocol):
+    """A worker's process."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    def poll(self) -> int | None:
+        """Give its exit status; None: it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One worker, or the pause before it is started again."""
+
+    number: int
+    process: Process | None = None
+    started: float = 0.0
+    asked: float | None = None
+    """When it was asked to stop."""
+    killed: bool = False
+    crashes: int = 0
+    """In a row, each soon after its start."""
+    not_before: float = 0.0
+
+    @property
+    def state(self) -> str:
+        """Say in a word what goes on here."""
+        if self.asked is not None:
+            return "stopping"
+        return "running" if self.process else "crashed"
+
+
+@dataclass(slots=True)
+class Places:
+    """The workers of a fleet; ``step`` brings them closer to what is wanted."""
+
+    start: Callable[[int], Process]
+    stop_seconds: float
+    places: dict[int, Place] = field(default_factory=dict)
+
+    def step(self, wanted: int, now: float) -> None:
+        """Collect who ended, then start, ask to stop and kill as is due."""
+        for place in list(self.places.values()):
+            self._collect(place, now)
+        self._ask_to_stop(wanted, now)
+        self._add(wanted)
+        for place in self.places.values():
+            self._proceed(place, now)
+
+    @property
+    def active(self) -> list[Place]:
+        """List the places that nobody asked to stop, the lowest number first."""
+        return sorted(
+            (place for place in self.places.values() if place.asked is None),
+            key=lambda place: place.number,
+        )
+
+    def _collect(self, place: Place, now: float) -> None:
+        if place.process is None or place.process.poll() is None:
+            return
+        if place.asked is not None:
+            del self.places[place.number]
+            return
+        steady = now - place.started >= STEADY_SECONDS
+        place.process, place.crashes = None, 1 if steady else place.crashes + 1
+        pause = FIRST_PAUSE_SECONDS * 2 ** (place.crashes - 1)
+        place.not_before = now + (0.0 if steady else min(pause, LONGEST_PAUSE_SECONDS))
+
+    def _ask_to_stop(self, wanted: int, now: float) -> None:
+        for place in self.active[wanted:]:
+            if place.process is None:
+                del self.places[place.number]
+            else:
+                place.asked = now
+                place.process.terminate()
+
+    def _add(self, wanted: int) -> None:
+        number = 0
+        while len(self.active) < wanted:
+            number += 1
+            self.places.setdefault(number, Place(number))
+
+    def _proceed(self, place: Place, now: float) -> None:
+        if place.process is None and now >= place.not_before:
+            place.process, place.started = self.start(place.number), now
+        overdue = place.asked is not None and now - place.asked > self.stop_seconds
+        if overdue and place.process is not None and not place.killed:
+            place.killed = True
+            place.process.kill()

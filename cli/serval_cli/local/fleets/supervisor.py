@@ -1,0 +1,133 @@
+"""Keeps the workers that the fleets' rows ask for, until it is told to end or the stage is gone."""
+
+import json
+import logging
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from serval.fleets.deployed import DeployedFleet
+from serval.fleets.state import FleetStates
+from serval_cli.local.fleets.places import Place, Places, Process
+from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name
+from serval_cli.local.fleets.worker_metrics import WorkerMetrics
+
+POLL_SECONDS = 0.5
+GONE_SECONDS = 10.0
+"""After so long without an answer, the emulator is taken to be gone."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """The workers of every spot fleet of the stage."""
+
+    told: Supervision
+    states: FleetStates
+    metrics: WorkerMetrics
+    ending: threading.Event
+    """Set by whoever wants an end."""
+    fleets: Mapping[str, Places] = field(init=False)
+    _answered: float = field(default_factory=time.monotonic)
+    _said: Any = None
+
+    def __post_init__(self) -> None:
+        self.fleets = {
+            fleet.name: Places(partial(self._start, fleet), self.told.stop_seconds)
+            for fleet in spot_fleets(self.told.fleets)
+        }
+
+    def run(self) -> None:
+        """Work until the end, and then end every worker."""
+        wanted: Mapping[str, int] = dict.fromkeys(self.fleets, 0)
+        while not self.ending.wait(POLL_SECONDS):
+            wanted = self._wanted(wanted)
+            self._step(wanted)
+        while any(fleet.places for fleet in self.fleets.values()):
+            self._step(dict.fromkeys(self.fleets, 0))
+            time.sleep(POLL_SECONDS / 10)
+        self._hand_on()
+
+    def _wanted(self, before: Mapping[str, int]) -> Mapping[str, int]:
+        """Read the fleets' rows; while nobody answers, everything stays as it is."""
+        try:
+            found = {
+                name: max(self.states.find(name).machines, self.told.fleets.by_name[name].minimum)
+                for name in self.fleets
+            }
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("no rows of the fleets: %s", error)
+            if time.monotonic() - self._answered > GONE_SECONDS:
+                logger.warning("the emulator is gone, so the workers go too")
+                self.ending.set()
+            return before
+        self._answered = time.monotonic()
+        return found
+
+    def _step(self, wanted: Mapping[str, int]) -> None:
+        for name, fleet in self.fleets.items():
+            fleet.step(wanted[name], time.monotonic())
+        self._hand_on()
+        self._say()
+
+    def _hand_on(self) -> None:
+        try:
+            self.metrics.hand_on()
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("metrics are lost: %s", error)
+
+    def _start(self, fleet: DeployedFleet, number: int) -> Process:
+        """Start a worker in the group of this process, which ends as one."""
+        name = worker_name(fleet.name, number)
+        log = self.told.logs / f"{name}.log"
+        self.metrics.follow(log)
+        with log.open("a") as output:
+            process = subprocess.Popen(
+                self.told.command,
+                env={
+                    **self.told.environment,
+                    "FLEET": fleet.name,
+                    "WORKER_ID": f"{name}-{time.time_ns():x}",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        logger.warning("%s: started with pid %s", name, process.pid)
+        return process
+
+    def _say(self) -> None:
+        """Write which workers there are, when that has changed."""
+        found = [
+            described(name, place)
+            for name, fleet in self.fleets.items()
+            for _, place in sorted(fleet.places.items())
+        ]
+        if found != self._said:
+            replace(self.told.status, json.dumps(found, indent=2) + "\n")
+            self._said = found
+
+
+def described(fleet: str, place: Place) -> dict[str, Any]:
+    """Describe a worker for ``status``."""
+    return {
+        "worker": worker_name(fleet, place.number),
+        "fleet": fleet,
+        "state": place.state,
+        "pid": place.process.pid if place.process else None,
+        "crashes": place.crashes,
+    }
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a file as a whole."""
+    partial_file = file.with_suffix(".partial")
+    partial_file.write_text(text)
+    partial_file.replace(file)

@@ -1,0 +1,73 @@
+"""Metrics that workers print, for CloudWatch: as it reads them from a log on AWS."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serval_cli.local.launcher.embedded_metrics import Datum, data
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+
+VALUES = 150
+"""Values of one datum in a call, at the most."""
+
+
+@dataclass(slots=True)
+class Tail:
+    """The lines that are added to a file from now on."""
+
+    path: Path
+    position: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.position = self.path.stat().st_size if self.path.exists() else 0
+
+    def read(self) -> str:
+        """Give the whole lines since the last time."""
+        if not self.path.exists():
+            return ""
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self.position += len(whole)
+        return whole.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerMetrics:
+    """Hands what workers' logs have of metrics to CloudWatch."""
+
+    client: "CloudWatchClient"
+    tails: dict[Path, Tail] = field(default_factory=dict)
+
+    def follow(self, log: Path) -> None:
+        """Hand on what is added to a log from now on."""
+        self.tails.setdefault(log, Tail(log))
+
+    def hand_on(self) -> None:
+        """Hand on what was added to the logs."""
+        for tail in self.tails.values():
+            for datum in data(tail.read()):
+                self.client.put_metric_data(
+                    Namespace=datum.namespace, MetricData=list(parts(datum))
+                )
+
+
+def parts(datum: Datum) -> Iterable["MetricDatumTypeDef"]:
+    """Give a datum as CloudWatch takes it, in as many parts as its values need."""
+    for first in range(0, len(datum.values), VALUES):
+        yield {
+            "MetricName": datum.name,
+            "Dimensions": [
+                {"Name": name, "Value": value} for name, value in datum.dimensions.items()
+            ],
+            "Timestamp": datetime.fromtimestamp(datum.time, UTC),
+            "Unit": datum.unit,  # type: ignore[typeddict-item]  # as printed
+            "Values": datum.values[first : first + VALUES],
+            "Counts": datum.counts[first : first + VALUES],
+        }

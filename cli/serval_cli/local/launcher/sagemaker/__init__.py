@@ -1,0 +1,1 @@
+"""SageMaker's async endpoints, whose servers are processes of this machine."""

@@ -1,0 +1,71 @@
+"""What a template declares of SageMaker, and what an endpoint is by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = ("model", "endpoint-config", "endpoint")
+"""As ARNs name them."""
+CONCURRENCY = 1
+"""Invocations at a time of an instance whose configuration leaves that to SageMaker."""
+
+
+class NotDeclared(Exception):
+    """No such thing is declared."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f'Could not find {kind} "{name}".')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What an endpoint is, as its configuration and its model have it at the moment."""
+
+    configuration: str
+    variant: str
+    environment: Mapping[str, str]
+    """Of the container."""
+    concurrency: int
+    output_path: str
+    failure_path: str
+    success_topic: str
+    error_topic: str
+
+
+@dataclass(slots=True)
+class Declared:
+    """Everything that is declared, by kind and name: the resources' properties."""
+
+    records: dict[str, dict[str, dict[str, Any]]] = field(
+        default_factory=lambda: {kind: {} for kind in KINDS}
+    )
+
+    def find(self, kind: str, name: str) -> dict[str, Any]:
+        """Give the properties of one thing, or raise ``NotDeclared``."""
+        try:
+            return self.records[kind][name]
+        except KeyError:
+            raise NotDeclared(kind, name) from None
+
+    def define(self, endpoint: str) -> Definition:
+        """Put an endpoint together from what it refers to, or raise ``NotDeclared``."""
+        name = self.find("endpoint", endpoint)["EndpointConfigName"]
+        configuration = self.find("endpoint-config", name)
+        variant = configuration["ProductionVariants"][0]
+        model = self.find("model", variant["ModelName"])
+        container = model.get("PrimaryContainer") or model["Containers"][0]
+        asynchronous = configuration.get("AsyncInferenceConfig") or {}
+        client, output = asynchronous.get("ClientConfig") or {}, asynchronous.get("OutputConfig")
+        notices = (output or {}).get("NotificationConfig") or {}
+        return Definition(
+            configuration=name,
+            variant=variant["VariantName"],
+            environment={
+                key: str(value) for key, value in (container.get("Environment") or {}).items()
+            },
+            concurrency=int(client.get("MaxConcurrentInvocationsPerInstance") or CONCURRENCY),
+            output_path=(output or {}).get("S3OutputPath", ""),
+            failure_path=(output or {}).get("S3FailurePath", ""),
+            success_topic=notices.get("SuccessTopic", ""),
+            error_topic=notices.get("ErrorTopic", ""),
+        )

@@ -1,0 +1,169 @@
+"""The process that stands for an endpoint's instance."""
+
+import http.client
+import json
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from serval_cli.local.launcher.sagemaker.storage import DIRECT
+
+HOST = "127.0.0.1"
+READY_SECONDS, STOP_SECONDS, POLL_SECONDS = 60.0, 30.0, 0.05
+PING_SECONDS = 2.0
+
+
+class ServerFailed(Exception):
+    """The process did not come to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What runs instead of a container's image."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    """Below the container's own, which may set more."""
+    logs: Path
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a program as the launcher is told of it."""
+        document = json.loads(text)
+        return cls(tuple(document["command"]), document["environment"], Path(document["logs"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+@dataclass(slots=True)
+class Server:
+    """A server that was started, by how many invocations it is used, and since when not."""
+
+    process: subprocess.Popen[str]
+    url: str
+    users: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the process has not ended."""
+        return self.process.poll() is None
+
+    def left(self) -> None:
+        """Note that an invocation has ended."""
+        self.users -= 1
+        self.idle_since = time.monotonic()
+
+    def idle_for(self, seconds: float) -> bool:
+        """Tell whether nobody has used it for so long."""
+        return not self.users and time.monotonic() - self.idle_since >= seconds
+
+    def post(self, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
+        """Invoke it; an error that it answers is an answer too."""
+        request = urllib.request.Request(
+            f"{self.url}/invocations", data=body, headers=dict(headers), method="POST"
+        )
+        try:
+            with DIRECT.open(request, timeout=seconds) as answer:
+                return Answer(answer.status, answer.read(), answer.headers.get("Content-Type", ""))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.read(), error.headers.get("Content-Type", ""))
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerFailed(f"{type(error).__name__}: {error}") from error
+
+    def stop(self) -> None:
+        """End it: SIGTERM, and SIGKILL after the time that SageMaker gives."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(
+    name: str, program: Program, environment: Mapping[str, str], said: Callable[[str], None]
+) -> Server:
+    """Start the server of an endpoint and wait until it answers pings.
+
+    Parameters
+    ----------
+    said
+        Told each line that it prints, which also goes to ``endpoint-<name>.log``.
+
+    Raises
+    ------
+    ServerFailed
+        If it ends, or does not answer in a minute.
+    """
+    port = free_port()
+    process = subprocess.Popen(
+        program.command,
+        env={**program.environment, **environment, "PORT": str(port)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    log = program.logs / f"endpoint-{name}.log"
+    threading.Thread(target=listen, args=(process, log, said), daemon=True).start()
+    server = Server(process, f"http://{HOST}:{port}")
+    try:
+        await_ready(server, log)
+    except ServerFailed:
+        server.stop()
+        raise
+    return server
+
+
+def listen(process: subprocess.Popen[str], log: Path, said: Callable[[str], None]) -> None:
+    """Keep what a server prints, until it ends."""
+    assert process.stdout is not None
+    with process.stdout as printed, log.open("a", buffering=1) as file:
+        for line in printed:
+            file.write(line)
+            said(line)
+
+
+def await_ready(server: Server, log: Path) -> None:
+    """Wait until a server answers pings, or raise ``ServerFailed``."""
+    deadline = time.monotonic() + READY_SECONDS
+    while server.running:
+        if answers(f"{server.url}/ping"):
+            return
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"no answer to pings in {READY_SECONDS:.0f} s; see {log}")
+        time.sleep(POLL_SECONDS)
+    raise ServerFailed(f"ended with {server.process.returncode} before it answered; see {log}")
+
+
+def answers(url: str) -> bool:
+    """Ask a URL, which is well if it answers 200."""
+    try:
+        with DIRECT.open(url, timeout=PING_SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

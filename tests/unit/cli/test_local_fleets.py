@@ -1,0 +1,401 @@
+"""Workers of the laptop's fleets come and go as their fleets' rows say, and end with the stage."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.fleets.state import FleetState
+from serval_cli.local import fleet_workers
+from serval_cli.local.fleets import supervisor as supervisor_module
+from serval_cli.local.fleets.places import LONGEST_PAUSE_SECONDS, STEADY_SECONDS, Places
+from serval_cli.local.fleets.supervision import Supervision
+from serval_cli.local.fleets.supervisor import Supervisor
+from serval_cli.local.fleets.worker_metrics import Tail, WorkerMetrics
+from serval_cli.local.function_logs import UnknownFunction, stage_lines
+from serval_cli.local.machine_logs import file_lines
+from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.state_folder import Record, StateFolder
+
+STOP_SECONDS = 20.0
+
+
+@dataclass
+class Worker:
+    """A worker's process in memory; it ends when the test says so."""
+
+    pid: int
+    status: int | None = None
+    signals: list[str] = field(default_factory=list)
+
+    def poll(self) -> int | None:
+        return self.status
+
+    def terminate(self) -> None:
+        self.signals.append("TERM")
+
+    def kill(self) -> None:
+        self.signals.append("KILL")
+
+
+class Started:
+    """The workers that were started, and the places they were started in."""
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self.numbers: list[int] = []
+        self.places = Places(self.start, STOP_SECONDS)
+
+    def start(self, number: int) -> Worker:
+        self.numbers.append(number)
+        self.workers.append(Worker(len(self.workers) + 100))
+        return self.workers[-1]
+
+    def states(self) -> list[tuple[int, str]]:
+        return [(number, place.state) for number, place in sorted(self.places.places.items())]
+
+
+def test_as_many_workers_run_as_are_wanted() -> None:
+    started = Started()
+    started.places.step(2, now=0.0)
+    started.places.step(2, now=1.0)
+    assert started.numbers == [1, 2]
+    started.places.step(3, now=2.0)
+    assert started.numbers == [1, 2, 3]
+
+
+def test_the_last_one_is_asked_to_stop_and_its_place_is_free_once_it_has_ended() -> None:
+    started = Started()
+    started.places.step(2, now=0.0)
+    first, second = started.workers
+    started.places.step(1, now=1.0)
+    started.places.step(1, now=2.0)
+    assert (first.signals, second.signals) == ([], ["TERM"])
+    assert started.states() == [(1, "running"), (2, "stopping")]
+    second.status = 0
+    started.places.step(1, now=3.0)
+    assert started.states() == [(1, "running")]
+    started.places.step(2, now=4.0)
+    assert started.numbers == [1, 2, 2]
+
+
+def test_one_that_is_needed_again_while_another_stops_gets_a_place_of_its_own() -> None:
+    started = Started()
+    started.places.step(1, now=0.0)
+    started.places.step(0, now=1.0)
+    started.places.step(1, now=2.0)
+    assert started.states() == [(1, "stopping"), (2, "running")]
+
+
+def test_only_one_that_overruns_its_stop_time_is_killed_and_that_once() -> None:
+    started = Started()
+    started.places.step(1, now=0.0)
+    started.places.step(0, now=1.0)
+    started.places.step(0, now=1.0 + STOP_SECONDS)
+    assert started.workers[0].signals == ["TERM"]
+    for now in (2.0, 3.0):
+        started.places.step(0, now=now + STOP_SECONDS)
+    assert started.workers[0].signals == ["TERM", "KILL"]
+
+
+def test_what_crashes_is_started_again_after_pauses_that_grow() -> None:
+    started, now, pauses = Started(), 0.0, []
+    for _ in range(7):
+        started.places.step(1, now)
+        started.workers[-1].status = -9
+        begun, count = now, len(started.workers)
+        started.places.step(1, now)
+        assert started.states() == [(1, "crashed")]
+        while len(started.workers) == count:
+            now += 0.25
+            started.places.step(1, now)
+        pauses.append(now - begun)
+    assert pauses[:3] == [0.5, 1.0, 2.0]
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+
+
+def test_what_ran_steadily_is_started_again_at_once() -> None:
+    started = Started()
+    started.places.step(1, now=0.0)
+    started.workers[0].status = 1
+    started.places.step(1, now=STEADY_SECONDS)
+    assert len(started.workers) == 2
+
+
+def test_one_that_pauses_is_the_first_to_go_without_a_signal() -> None:
+    started = Started()
+    started.places.step(1, now=0.0)
+    started.workers[0].status = 1
+    started.places.step(1, now=1.0)
+    started.places.step(0, now=1.1)
+    started.places.step(0, now=60.0)
+    assert started.states() == []
+    assert started.workers[0].signals == []
+
+
+@dataclass
+class Rows:
+    """Fleets' rows, of which only the machines are asked; None: nobody answers."""
+
+    machines: dict[str, int] | None
+
+    def find(self, fleet: str) -> FleetState:
+        if self.machines is None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+        return FleetState(fleet=fleet, machines=self.machines.get(fleet, 0))
+
+
+class CloudWatch:
+    def __init__(self) -> None:
+        self.put: list[dict[str, Any]] = []
+
+    def put_metric_data(self, **call: Any) -> None:
+        self.put.append(call)
+
+
+EMF = {
+    "_aws": {
+        "Timestamp": 2000,
+        "CloudWatchMetrics": [
+            {"Namespace": "Serval", "Dimensions": [["Model"]], "Metrics": [{"Name": "Requests"}]}
+        ],
+    },
+    "Model": "textgen",
+    "Requests": 3,
+}
+WORKER = f"""
+import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print({json.dumps(json.dumps(EMF))}, flush=True)
+print("worker", os.environ["FLEET"], os.environ["WORKER_ID"], flush=True)
+time.sleep(60)
+"""
+FLEETS = Fleets(
+    {
+        "gpu": DeployedFleet(name="gpu", maximum=4, models=("textgen",)),
+        "kept": DeployedFleet(name="kept", minimum=1, models=("iris",)),
+        "managed": DeployedFleet(name="managed", kind="sagemaker", models=("resnet",)),
+    }
+)
+
+
+def told(folder: Path) -> Supervision:
+    program = folder / "worker.py"
+    program.write_text(WORKER)
+    return Supervision(
+        endpoint="http://127.0.0.1:1",
+        registry_table="registry",
+        fleets=FLEETS,
+        command=(sys.executable, str(program)),
+        environment={"PYTHONUNBUFFERED": "1"},
+        stop_seconds=10,
+        logs=folder,
+        status=folder / "workers.json",
+    )
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "not within 20 s"
+        time.sleep(0.01)
+
+
+@dataclass
+class Running:
+    """A supervisor at work in a thread."""
+
+    supervisor: Supervisor
+    rows: Rows
+    cloudwatch: CloudWatch
+    thread: threading.Thread
+
+    def status(self) -> list[dict[str, Any]]:
+        file = self.supervisor.told.status
+        found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+        return found
+
+    def workers(self) -> list[tuple[str, str]]:
+        return [(one["worker"], one["state"]) for one in self.status()]
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setattr(supervisor_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(supervisor_module, "GONE_SECONDS", 0.2)
+    rows, cloudwatch = Rows({}), CloudWatch()
+    metrics: Any = WorkerMetrics(cloudwatch)  # type: ignore[arg-type]
+    supervisor = Supervisor(told(tmp_path), rows, metrics, threading.Event())  # type: ignore[arg-type]
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    yield Running(supervisor, rows, cloudwatch, thread)
+    supervisor.ending.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_fleet_that_sleeps_has_the_machines_that_always_stay(running: Running) -> None:
+    eventually(lambda: running.workers() == [("worker-kept-1", "running")])
+
+
+def test_workers_follow_the_row_and_know_their_fleet(running: Running) -> None:
+    running.rows.machines = {"gpu": 2, "managed": 1}
+    everyone = [(f"worker-{name}", "running") for name in ("gpu-1", "gpu-2", "kept-1")]
+    eventually(lambda: running.workers() == everyone)
+    log = running.supervisor.told.logs / "worker-gpu-2.log"
+    eventually(lambda: log.exists() and "worker gpu worker-gpu-2-" in log.read_text())
+    running.rows.machines = {"gpu": 1}
+    eventually(lambda: running.workers() == [everyone[0], everyone[2]])
+
+
+def test_a_worker_that_is_killed_is_back_soon(running: Running) -> None:
+    eventually(lambda: running.workers() == [("worker-kept-1", "running")])
+    killed = running.status()[0]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: running.status()[0]["pid"] not in (None, killed))
+    assert running.status()[0]["crashes"] == 1
+
+
+def test_metrics_that_workers_print_are_handed_to_cloudwatch(running: Running) -> None:
+    eventually(lambda: running.cloudwatch.put)
+    (call,) = running.cloudwatch.put
+    assert call["Namespace"] == "Serval"
+    (datum,) = call["MetricData"]
+    assert datum["MetricName"] == "Requests"
+    assert datum["Dimensions"] == [{"Name": "Model", "Value": "textgen"}]
+    assert datum["Timestamp"].timestamp() == 2
+    assert (datum["Values"], datum["Counts"]) == ([3.0], [1.0])
+
+
+def test_workers_stay_through_a_pause_of_the_emulator_and_go_when_it_is_gone(
+    running: Running,
+) -> None:
+    eventually(lambda: running.workers() == [("worker-kept-1", "running")])
+    pid = running.status()[0]["pid"]
+    running.rows.machines = None
+    running.thread.join(20)
+    assert not running.thread.is_alive()
+    assert running.status() == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_values_beyond_what_a_call_takes_go_in_parts() -> None:
+    cloudwatch = CloudWatch()
+    metrics: Any = WorkerMetrics(cloudwatch)  # type: ignore[arg-type]
+    lines = json.dumps(EMF | {"Requests": list(range(400))}) + "\n"
+    metrics.tails[Path("log")] = type("Written", (), {"read": staticmethod(lambda: lines)})
+    metrics.hand_on()
+    ((call),) = cloudwatch.put
+    assert [len(datum["Values"]) for datum in call["MetricData"]] == [150, 150, 100]
+
+
+def test_a_tail_gives_whole_lines_that_are_added_from_now_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert Tail(log).read() == ""
+    log.write_text("before\n")
+    tail = Tail(log)
+    with log.open("a") as file:
+        file.write("one\ntw")
+        file.flush()
+        assert tail.read() == "one\n"
+        file.write("o\n")
+    assert tail.read() == "two\n"
+    assert tail.read() == ""
+
+
+def test_what_a_supervisor_is_told_reads_back(tmp_path: Path) -> None:
+    assert Supervision.from_json(told(tmp_path).to_json()) == told(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_group_whatever_became_of_their_supervisor(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    """As a program of its own, with rows that nobody answers for: it keeps what it has."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, told(tmp_path).to_json()],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    group = ProcessGroup.of(fleet_workers.NAME, process.pid)
+    with process:
+        eventually(lambda: len(group.members()) == 3)
+        if ending is signal.SIGKILL:
+            process.kill()
+            process.wait()
+            assert len(group.members()) == 2
+        group.end()
+    assert group.members() == []
+
+
+SUPERVISOR = """
+import signal, sys, threading
+from serval.fleets.state import FleetState
+from serval_cli.local.fleets.supervision import Supervision
+from serval_cli.local.fleets.supervisor import Supervisor
+
+class Rows:
+    def find(self, fleet):
+        return FleetState(fleet=fleet, machines=1)
+
+class NoMetrics:
+    def follow(self, log):
+        pass
+
+    def hand_on(self):
+        pass
+
+ending = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: ending.set())
+Supervisor(Supervision.from_json(sys.argv[1]), Rows(), NoMetrics(), ending).run()
+"""
+
+
+def test_status_tells_of_workers_only_while_somebody_supervises_them(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    alive = ProcessGroup.of(fleet_workers.NAME, os.getpid())
+    record = Record("http://127.0.0.1:1", (alive,))
+    assert fleet_workers.describe(folder, record) == []
+    folder.workers.write_text('[{"worker": "worker-gpu-1"}]')
+    assert fleet_workers.describe(folder, record) == [{"worker": "worker-gpu-1"}]
+    dead = replace(alive, started="long ago")
+    assert fleet_workers.describe(folder, replace(record, processes=(dead,))) == []
+
+
+def test_logs_of_workers_and_endpoints_are_files(tmp_path: Path) -> None:
+    folder, record = StateFolder(tmp_path), Record("http://127.0.0.1:1", functions={"infer": "f"})
+    folder.logs.mkdir()
+    (folder.logs / "worker-gpu-1.log").write_text("one\ntwo\n")
+    (folder.logs / "endpoint-serval-local-managed.log").write_text("three\n")
+    (folder.logs / "server.log").touch()
+    found = stage_lines(folder, record, "worker-gpu-1", follow=False)
+    assert list(found) == [{"message": "one\n"}, {"message": "two\n"}]
+    known = "infer, endpoint-serval-local-managed, worker-gpu-1"
+    with pytest.raises(UnknownFunction, match=f"'worker-gpu-2': the stage has {known}"):
+        stage_lines(folder, record, "worker-gpu-2", follow=False)
+
+
+def test_a_log_that_is_followed_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("one\n")
+
+    def meanwhile(_: float) -> None:
+        with log.open("a") as file:
+            file.write("two\n")
+
+    lines = file_lines(log, follow=True, again=meanwhile)
+    assert [next(lines)["message"] for _ in range(3)] == ["one\n", "two\n", "two\n"]

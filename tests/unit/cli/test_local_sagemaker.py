@@ -1,0 +1,390 @@
+"""Endpoints of SageMaker on the laptop: servers that come and go, invocations, notices."""
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from serval_cli.local.launcher import sagemaker_endpoints
+from serval_cli.local.launcher.sagemaker.definition import NotDeclared
+from serval_cli.local.launcher.sagemaker.server import Program
+from serval_cli.local.launcher.sagemaker.storage import ObjectNotFound
+from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
+
+SERVER = """
+import json, os, sys, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    running = 0
+    most = 0
+    full = threading.Barrier(2)
+
+    def do_GET(self):
+        self.answer(200, b"")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        Handler.running += 1
+        Handler.most = max(Handler.most, Handler.running)
+        if body == b"together":
+            Handler.full.wait(20)
+        if body == b"crash":
+            os._exit(7)
+        said = {
+            "model": os.environ["MODEL"],
+            "pid": os.getpid(),
+            "body": body.decode(),
+            "most": Handler.most,
+            "attributes": self.headers["X-Amzn-SageMaker-Custom-Attributes"],
+        }
+        status = int(body) if body.isdigit() else 200
+        self.answer(status, json.dumps(said).encode())
+        Handler.running -= 1
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+if os.environ["MODEL"] == "broken":
+    sys.exit("no such model")
+print('{"_aws": {"Timestamp": 1000, "CloudWatchMetrics": [{"Namespace": "Serval", "Metrics": '
+      '[{"Name": "Started"}]}]}, "Started": 1}', flush=True)
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+MODEL = {"ModelName": "m", "PrimaryContainer": {"Image": "i", "Environment": {"MODEL": "one"}}}
+CONFIGURATION: dict[str, Any] = {
+    "EndpointConfigName": "c",
+    "ProductionVariants": [{"VariantName": "all", "ModelName": "m", "InitialInstanceCount": 1}],
+    "AsyncInferenceConfig": {
+        "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 2},
+        "OutputConfig": {
+            "S3OutputPath": "s3://data/out/",
+            "S3FailurePath": "s3://data/failed",
+            "NotificationConfig": {"SuccessTopic": "arn:ok", "ErrorTopic": "arn:error"},
+        },
+    },
+}
+ENDPOINT = {"EndpointName": "e", "EndpointConfigName": "c"}
+
+
+@dataclass
+class InMemoryStorage:
+    """Objects by location, and what was published."""
+
+    endpoint: str = ""
+    objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    ended: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def read(self, location: str) -> bytes:
+        if location not in self.objects:
+            raise ObjectNotFound(location)
+        return self.objects[location][0]
+
+    def write(self, location: str, body: bytes, content_type: str) -> None:
+        self.objects[location] = body, content_type
+
+    def publish(self, topic: str, message: str) -> None:
+        self.published.append((topic, json.loads(message)))
+        self.ended.release()
+
+
+class Stage:
+    """An emulator with the resource types and the service, and nothing else."""
+
+    def __init__(self, folder: Path, idle_seconds: float = 60) -> None:
+        program = folder / "server.py"
+        program.write_text(SERVER)
+        self.storage = InMemoryStorage()
+        self.metrics: list[str] = []
+        self.emulator: Any = SimpleNamespace(
+            app=SimpleNamespace(SERVICE_HANDLERS={}),
+            router=SimpleNamespace(SERVICE_PATTERNS={}),
+            cloudwatch=SimpleNamespace(
+                _store_datum=lambda *args: self.metrics.append(args[1]),
+                _evaluate_all_alarms=lambda: None,
+            ),
+            provisioners=SimpleNamespace(
+                _RESOURCE_HANDLERS={},
+                _physical_name=lambda stack, logical_id, max_len: f"{stack}-{logical_id}",
+                get_region=lambda: "us-east-1",
+                get_account_id=lambda: "1",
+            ),
+        )
+        told = Program((sys.executable, str(program)), {}, folder)
+        self.endpoints = Endpoints(told, self.storage, idle_seconds)  # type: ignore[arg-type]
+        sagemaker_endpoints.apply(self.emulator, self.endpoints)
+
+    def handlers(self, kind: str) -> dict[str, Callable[..., Any]]:
+        found: dict[str, Callable[..., Any]] = self.emulator.provisioners._RESOURCE_HANDLERS[
+            f"AWS::SageMaker::{kind}"
+        ]
+        return found
+
+    def declare(self, environment: str = "one") -> None:
+        container = {"Image": "i", "Environment": {"MODEL": environment}}
+        self.handlers("Model")["create"]("M", MODEL | {"PrimaryContainer": container}, "s")
+        self.handlers("EndpointConfig")["create"]("C", CONFIGURATION, "s")
+        self.handlers("Endpoint")["create"]("E", ENDPOINT, "s")
+
+    def call(self, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any, Any]:
+        """Call the service; gives status, headers and the JSON that it answers."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        status, said, text = asyncio.run(
+            self.emulator.app.SERVICE_HANDLERS["sagemaker"]("POST", path, named, body, {})
+        )
+        return status, said, json.loads(text)
+
+    def invoke(self, body: bytes) -> Any:
+        return self.call("/endpoints/e/invocations", body)[2]
+
+    def submit(self, body: bytes = b"", **headers: str) -> tuple[int, Any, Any]:
+        given = {f"x_amzn_sagemaker_{name}": value for name, value in headers.items()}
+        return self.call("/endpoints/e/async-invocations", body, **given)
+
+    def describe(self, operation: str, **asked: str) -> tuple[int, Any, Any]:
+        return self.call("/", json.dumps(asked).encode(), x_amz_target=f"SageMaker.{operation}")
+
+    def capacity(self) -> int:
+        described = self.describe("DescribeEndpoint", EndpointName="e")[2]
+        return int(described["ProductionVariants"][0]["CurrentInstanceCount"])
+
+    def notice(self) -> tuple[str, dict[str, Any]]:
+        assert self.storage.ended.acquire(timeout=30)
+        return self.storage.published.pop(0)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    made.endpoints.stop()
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "not within 20 s"
+        time.sleep(0.01)
+
+
+def test_a_server_starts_with_the_first_invocation_and_stays(stage: Stage) -> None:
+    stage.declare()
+    assert stage.capacity() == 0
+    first = stage.invoke(b"x")
+    assert (first["model"], first["body"]) == ("one", "x")
+    assert stage.capacity() == 1
+    assert stage.invoke(b"y")["pid"] == first["pid"]
+    assert stage.metrics == ["Started"]
+
+
+def test_a_server_that_is_idle_stops(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, idle_seconds=0.0)
+    stage.declare()
+    first = stage.invoke(b"x")
+    eventually(lambda: stage.capacity() == 0)
+    assert stage.invoke(b"x")["pid"] != first["pid"]
+    stage.endpoints.stop()
+
+
+def test_a_model_that_changes_gets_a_server_of_its_own(stage: Stage) -> None:
+    stage.declare("one")
+    before = stage.invoke(b"x")
+    stage.declare("two")
+    after = stage.invoke(b"x")
+    assert (before["model"], after["model"]) == ("one", "two")
+    eventually(lambda: not Path(f"/proc/{before['pid']}").exists())
+
+
+def test_a_server_that_crashes_is_started_again(stage: Stage) -> None:
+    stage.declare()
+    assert stage.call("/endpoints/e/invocations", b"crash")[0] == 503
+    assert stage.invoke(b"x")["body"] == "x"
+
+
+def test_an_error_of_the_container_is_a_model_error(stage: Stage) -> None:
+    stage.declare()
+    status, headers, error = stage.call("/endpoints/e/invocations", b"418")
+    assert (status, headers["x-amzn-errortype"]) == (424, "ModelError")
+    assert error["OriginalStatusCode"] == 418
+    assert '"body": "418"' in error["OriginalMessage"]
+
+
+def test_an_async_invocation_is_accepted_and_noticed_when_its_result_is_there(
+    stage: Stage,
+) -> None:
+    stage.declare()
+    stage.storage.write("s3://data/in", b"large", "")
+    status, headers, answer = stage.submit(
+        inputlocation="s3://data/in", inference_id="r1.2", custom_attributes='{"m":1}'
+    )
+    assert (status, answer) == (202, {"InferenceId": "r1.2"})
+    assert headers["X-Amzn-SageMaker-OutputLocation"] == "s3://data/out/r1.2.out"
+    assert headers["X-Amzn-SageMaker-FailureLocation"] == "s3://data/failed/r1.2-error.out"
+    topic, notice = stage.notice()
+    assert topic == "arn:ok"
+    assert notice["invocationStatus"] == "Completed"
+    assert notice["inferenceId"] == "r1.2"
+    assert notice["requestParameters"]["endpointName"] == "e"
+    assert notice["requestParameters"]["inputLocation"] == "s3://data/in"
+    assert notice["responseParameters"]["outputLocation"] == "s3://data/out/r1.2.out"
+    body, content_type = stage.storage.objects["s3://data/out/r1.2.out"]
+    assert json.loads(body)["body"] == "large"
+    assert json.loads(body)["attributes"] == '{"m":1}'
+    assert content_type == "application/json"
+
+
+def test_a_body_may_come_with_the_call(stage: Stage) -> None:
+    stage.declare()
+    made = stage.submit(b"small")[2]["InferenceId"]
+    _, notice = stage.notice()
+    assert notice["inferenceId"] == made
+    assert notice["requestParameters"]["inputLocation"] == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "location", "reason"),
+    [
+        (b"500", "", 'Received server error (500) from model with message "'),
+        (b"400", "", 'Received client error (400) from model with message "'),
+        (b"crash", "", "Received server error (500) from model with message"),
+        (b"", "s3://data/nothing", "no object at s3://data/nothing"),
+    ],
+)
+def test_a_failure_is_noticed_with_its_reason(
+    stage: Stage, body: bytes, location: str, reason: str
+) -> None:
+    stage.declare()
+    given = {"inputlocation": location} if location else {}
+    stage.submit(body, inference_id="r1.1", **given)
+    topic, notice = stage.notice()
+    assert topic == "arn:error"
+    assert notice["invocationStatus"] == "Failed"
+    assert reason in notice["failureReason"]
+    assert "responseParameters" not in notice
+    written, _ = stage.storage.objects["s3://data/failed/r1.1-error.out"]
+    assert written.decode() == notice["failureReason"]
+    assert "s3://data/out/r1.1.out" not in stage.storage.objects
+
+
+def test_a_server_that_does_not_start_fails_what_it_was_started_for(stage: Stage) -> None:
+    stage.declare("broken")
+    stage.submit(b"x")
+    topic, notice = stage.notice()
+    assert topic == "arn:error"
+    assert "ended with 1 before it answered; see" in notice["failureReason"]
+    assert stage.capacity() == 0
+
+
+def test_as_many_run_at_a_time_as_an_instance_may_run(stage: Stage) -> None:
+    stage.declare()
+    for _ in range(4):
+        stage.submit(b"together")
+    for _ in range(4):
+        stage.notice()
+    most = [
+        json.loads(body)["most"]
+        for location, (body, _) in stage.storage.objects.items()
+        if location.startswith("s3://data/out/")
+    ]
+    assert max(most) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "message"),
+    [
+        (b"", {}, "exactly one of Body and InputLocation"),
+        (b"x", {"inputlocation": "s3://data/in"}, "exactly one of Body and InputLocation"),
+        (b"x" * 128_001, {}, "128001 bytes; at most 128000"),
+    ],
+)
+def test_what_sagemaker_does_not_take_is_refused(
+    stage: Stage, body: bytes, headers: dict[str, str], message: str
+) -> None:
+    stage.declare()
+    status, said, error = stage.submit(body, **headers)
+    assert (status, said["x-amzn-errortype"]) == (400, "ValidationError")
+    assert message in error["Message"]
+
+
+def test_an_endpoint_that_is_not_declared_is_refused(stage: Stage) -> None:
+    status, said, _ = stage.submit(b"x")
+    assert (status, said["x-amzn-errortype"]) == (400, "ValidationError")
+    status, _, error = stage.describe("DescribeEndpoint", EndpointName="e")
+    assert (status, error["__type"]) == (400, "ValidationException")
+    assert error["message"] == 'Could not find endpoint "e".'
+
+
+def test_configurations_are_described_as_they_were_declared(stage: Stage) -> None:
+    stage.declare()
+    _, _, endpoint = stage.describe("DescribeEndpoint", EndpointName="e")
+    assert endpoint["EndpointStatus"] == "InService"
+    _, _, found = stage.describe(
+        "DescribeEndpointConfig", EndpointConfigName=endpoint["EndpointConfigName"]
+    )
+    assert found["AsyncInferenceConfig"] == CONFIGURATION["AsyncInferenceConfig"]
+    assert stage.describe("ListEndpoints")[0] == 400
+
+
+def test_resources_have_arns_and_names_of_the_template_or_of_their_own(stage: Stage) -> None:
+    arn, attributes = stage.handlers("Model")["create"]("M", MODEL, "s")
+    assert arn == "arn:aws:sagemaker:us-east-1:1:model/m"
+    assert attributes == {"ModelName": "m"}
+    unnamed = {"PrimaryContainer": MODEL["PrimaryContainer"]}
+    assert stage.handlers("Model")["create"]("M", unnamed, "s")[1] == {"ModelName": "s-M"}
+
+
+def test_an_endpoint_of_a_configuration_that_is_not_there_is_not_made(stage: Stage) -> None:
+    with pytest.raises(NotDeclared, match='endpoint-config "c"'):
+        stage.handlers("Endpoint")["create"]("E", ENDPOINT, "s")
+    assert stage.describe("DescribeEndpoint", EndpointName="e")[0] == 400
+
+
+def test_another_configuration_is_another_server(stage: Stage) -> None:
+    stage.declare()
+    before = stage.invoke(b"x")
+    handlers = stage.handlers("Model")
+    container = {"Image": "i", "Environment": {"MODEL": "two"}}
+    other = {"ModelName": "m2", "PrimaryContainer": container}
+    handlers["create"]("M2", other, "s")
+    variants = [{"VariantName": "all", "ModelName": "m2"}]
+    configured = CONFIGURATION | {"EndpointConfigName": "c2", "ProductionVariants": variants}
+    stage.handlers("EndpointConfig")["create"]("C2", configured, "s")
+    arn = "arn:aws:sagemaker:us-east-1:1:endpoint/e"
+    changed = ENDPOINT | {"EndpointConfigName": "c2"}
+    update = stage.handlers("Endpoint")["update"]
+    assert update(arn, ENDPOINT, changed, "s") == (arn, {"EndpointName": "e"})
+    after = stage.invoke(b"x")
+    assert (before["model"], after["model"]) == ("one", "two")
+
+
+def test_another_name_is_another_resource_and_the_old_one_goes(stage: Stage) -> None:
+    stage.declare()
+    arn = "arn:aws:sagemaker:us-east-1:1:endpoint/e"
+    renamed = {"EndpointName": "f", "EndpointConfigName": "c"}
+    new, _ = stage.handlers("Endpoint")["update"](arn, ENDPOINT, renamed, "s", logical_id="E")
+    assert new == "arn:aws:sagemaker:us-east-1:1:endpoint/f"
+    assert stage.describe("DescribeEndpoint", EndpointName="e")[0] == 400
+    assert stage.describe("DescribeEndpoint", EndpointName="f")[0] == 200
+
+
+def test_a_removed_endpoint_takes_its_server_with_it(stage: Stage) -> None:
+    stage.declare()
+    pid = stage.invoke(b"x")["pid"]
+    stage.handlers("Endpoint")["delete"]("arn:aws:sagemaker:us-east-1:1:endpoint/e", ENDPOINT)
+    assert not Path(f"/proc/{pid}").exists()
