@@ -10,6 +10,7 @@ from serval.clock import timestamp
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import Capacity, FleetState, WorkerState
 from serval.requests.ports import StoredPayload
+from serval.requests.redriving import DeadLetter
 from serval.requests.request import AsyncRequest, OpenRequest
 
 START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
@@ -103,6 +104,48 @@ class InMemoryQueue:
     def send_all(self, model: str, request_ids: Sequence[str]) -> None:
         for request_id in request_ids:
             self.send(model, request_id)
+
+
+@dataclass
+class InMemoryDeadLetters:
+    """``DeadLetters``: what waits, by model, and what is received and hidden from others."""
+
+    waiting: dict[str, list[DeadLetter]] = field(default_factory=lambda: defaultdict(list))
+    hidden: list[DeadLetter] = field(default_factory=list)
+    failing: BaseException | None = None
+    """Raised instead of deleting."""
+
+    def add(self, model: str, request_id: str, reason: str = "") -> None:
+        self.waiting[model].append(DeadLetter(request_id, reason, f"receipt of {request_id}"))
+
+    def dead_letters(self, model: str) -> Sequence[DeadLetter]:
+        batch, self.waiting[model] = self.waiting[model][:10], self.waiting[model][10:]
+        self.hidden += batch
+        return batch
+
+    def delete_dead_letter(self, model: str, letter: DeadLetter) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.hidden.remove(letter)
+
+    def release_dead_letters(self, model: str, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            self.hidden.remove(letter)
+            self.waiting[model].append(letter)
+
+    def pass_a_minute(self, model: str) -> None:
+        """Let what was received and not deleted be seen again."""
+        self.release_dead_letters(model, list(self.hidden))
+
+
+@dataclass
+class RecordedWaker:
+    """``Waker``: the fleets that were woken, in order."""
+
+    woken: list[str] = field(default_factory=list)
+
+    def wake(self, fleet: str) -> None:
+        self.woken.append(fleet)
 
 
 @dataclass

@@ -329,6 +329,18 @@ def test_dead_letters_are_received_and_deleted(queues: ModelQueues, sqs: Any):
     assert left["ApproximateNumberOfMessagesNotVisible"] == "1"
 
 
+def test_dead_letters_that_were_looked_at_are_there_again(queues: ModelQueues, sqs: Any):
+    url = sqs.get_queue_url(QueueName=dead_letter_queue_name("s", "textgen"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=dead_letter("r1", "out of memory"))
+
+    looked_at = queues.dead_letters("textgen")
+    assert queues.dead_letters("textgen") == []
+    queues.release_dead_letters("textgen", looked_at)
+
+    assert [letter.request_id for letter in queues.dead_letters("textgen")] == ["r1"]
+    queues.release_dead_letters("textgen", [])
+
+
 @pytest.mark.usefixtures("queues")
 def test_a_closed_request_waits_for_its_callback(sqs: Any):
     CallbackQueue(sqs, "s").send("r1")

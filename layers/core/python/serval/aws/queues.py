@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from serval.aws.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
 from serval.fleets.names import callbacks_queue_name, dead_letter_queue_name, queue_name
+from serval.requests.redriving import DeadLetter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
+ALL_SERVERS_SECONDS = 1
+"""Without any wait SQS asks some of its servers only, and may not see what is there."""
 DEAD_LETTER_SECONDS = 60
 """How long a dead letter that was received is left to its receiver."""
 REASON_CHARACTERS = 1000
@@ -34,17 +37,6 @@ class QueueCounts:
     """Received, and neither deleted nor given back."""
     dead: int
     """Waiting in the dead-letter queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message of a dead-letter queue, received for a minute."""
-
-    request_id: str
-    reason: str
-    """Why its request failed; empty: SQS has put it there, after too many receipts."""
-    receipt: str
-    """What deletes it."""
 
 
 def message(request_id: str) -> str:
@@ -111,6 +103,7 @@ class ModelQueues:
         answer = self.client.receive_message(
             QueueUrl=self._dead_url(model),
             MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=ALL_SERVERS_SECONDS,
             VisibilityTimeout=DEAD_LETTER_SECONDS,
         )
         letters = [
@@ -122,6 +115,12 @@ class ModelQueues:
     def delete_dead_letter(self, model: str, letter: DeadLetter) -> None:
         """Delete a dead letter that was received."""
         self.client.delete_message(QueueUrl=self._dead_url(model), ReceiptHandle=letter.receipt)
+
+    def release_dead_letters(self, model: str, letters: Sequence[DeadLetter]) -> None:
+        """Let others receive dead letters, at once."""
+        entries = [{"ReceiptHandle": letter.receipt, "VisibilityTimeout": 0} for letter in letters]
+        release = self.client.change_message_visibility_batch
+        in_batches(release, self._dead_url(model), entries, self.pause)
 
     def _attributes(self, url: str) -> dict["QueueAttributeNameType", int]:
         asked: list[QueueAttributeNameType] = [VISIBLE, IN_FLIGHT, DELAYED]
