@@ -17,8 +17,10 @@
     │   ├── ModelVersionNotFound   the model has no such version
     │   ├── ModelWithoutFleet      the model runs on Lambda: it has no async requests
     │   ├── RequestNotFound        no such async request, or none that the caller may see
+    │   ├── BatchJobNotFound       no such batch job, or none that the caller may see
     │   └── PathNotFound           no such route
     ├── RequestConflict            the async request is not in a state for that
+    ├── BatchConflict              the batch job is not in a state for that
     ├── RateLimited                the API key has used up what it may send in a minute
     ├── PayloadTooLarge            a request or a reply is over the limit
     ├── UnsupportedFeature         the protocol has it, Serval does not
@@ -151,6 +153,14 @@ class RequestNotFound(NotFound):
         self.request_id = request_id
 
 
+class BatchJobNotFound(NotFound):
+    """No such batch job, or none that the caller may see."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"batch job {shown(job_id)} does not exist, or is not yours")
+        self.job_id = job_id
+
+
 class PathNotFound(NotFound):
     """No such route."""
 
@@ -166,6 +176,14 @@ class RequestConflict(ServalError):
     def __init__(self, request_id: str, problem: str) -> None:
         super().__init__(f"async request {shown(request_id)}: {problem}")
         self.request_id, self.problem = request_id, problem
+
+
+class BatchConflict(ServalError):
+    """The batch job is not in a state for what was asked."""
+
+    def __init__(self, job_id: str, problem: str) -> None:
+        super().__init__(f"batch job {shown(job_id)}: {problem}")
+        self.job_id, self.problem = job_id, problem
 
 
 class RateLimited(ServalError):

@@ -19,6 +19,7 @@ from serval.batch.blocks import Block
 from serval.batch.outputs import PartFormat
 from serval.batch.pipeline import ahead
 from serval.batch.records.rows import Reject, Rows, kept
+from serval.batch.sinks import Sink
 from serval.loaded import Model
 from serval.signatures import TensorSpec
 
@@ -28,19 +29,6 @@ class Records(Protocol):
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
-
-
-class Sink(Protocol):
-    """Takes the bytes of one object in order."""
-
-    def write(self, data: bytes) -> None:
-        """Take more bytes."""
-
-    def close(self) -> None:
-        """Make the object appear, whole."""
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,184 @@
+"""Addresses and keys of batch jobs: what an upload announces, and where everything is written."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from serval.errors import BatchRefused, shown
+from serval.storage import MODEL_NAME
+
+ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.DOTALL)
+TEMPLATE = re.compile(r"\{([^{}]*)\}")
+OPTIONS_SUFFIX = ".options.json"
+"""An object of an input's name with this behind it says how that input is to be read."""
+MOST_KEY_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A bucket and a key, or a prefix of keys."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def is_prefix(self) -> bool:
+        """Tell whether it stands for all keys that begin with it."""
+        return not self.key or self.key.endswith("/")
+
+    def under(self, path: str) -> "Address":
+        """Give the address of something under this prefix."""
+        return Address(self.bucket, self.key + path)
+
+
+def read_address(text: object, name: str) -> Address:
+    """Read ``s3://bucket/key``, or raise ``BatchRefused`` naming whose address it is."""
+    found = ADDRESS.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise BatchRefused(f"{name}: {shown(text)} given, 's3://bucket/key' expected")
+    return Address(found[1], found[2])
+
+
+def parse_input_key(key: str) -> str | None:
+    """Give the model whose input an upload is: ``batch/<model>/in/<anything>``; None if it is none.
+
+    Names that begin with ``.`` or ``_``, options beside an input and the empty objects that stand
+    for folders start nothing.
+    """
+    match key.split("/", 3):
+        case ["batch", model, "in", rest] if MODEL_NAME.fullmatch(model):
+            name = rest.rpartition("/")[2]
+            ignored = name.endswith(OPTIONS_SUFFIX) or name.startswith((".", "_"))
+            return None if not name or ignored else model
+    return None
+
+
+def default_output(data_bucket: str, model: str, job: str) -> Address:
+    """Give the prefix of a job that names none."""
+    return Address(data_bucket, f"batch/{model}/out/{job}/")
+
+
+def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
+    """Fill in ``{date}``, ``{time}``, ``{model}`` and ``{job}``.
+
+    Raises
+    ------
+    BatchRefused
+        If there is another word in braces.
+    """
+    utc = moment.astimezone(UTC)
+    words: Mapping[str, str] = {
+        "date": f"{utc:%Y-%m-%d}",
+        "time": f"{utc:%H-%M-%S}",
+        "model": model,
+        "job": job,
+    }
+    for word in TEMPLATE.findall(template):
+        if word not in words:
+            raise BatchRefused(
+                f"{template!r}: {{{word}}} is not known; there is "
+                + ", ".join(f"{{{known}}}" for known in words)
+            )
+    return TEMPLATE.sub(lambda found: words[found[1]], template)
+
+
+def check_apart(output: Address, inputs: list[Address], data_bucket: str) -> None:
+    """Refuse an output prefix that what is written under it would make input again."""
+    for found in inputs:
+        if overlap(output, found):
+            raise BatchRefused(
+                f"output {output} overlaps input {found}: what the job writes would be read "
+                "again; choose a prefix that is apart from it"
+            )
+    if output.bucket == data_bucket and re.match(r"batch/[^/]*/in(/|$)", output.key):
+        raise BatchRefused(
+            f"output {output} is where uploads start batch jobs: what the job writes would start "
+            "others; choose a prefix that is not batch/<model>/in/"
+        )
+
+
+def overlap(output: Address, found: Address) -> bool:
+    """Tell whether an output prefix and an input hold, or may come to hold, one object."""
+    if output.bucket != found.bucket:
+        return False
+    under_input = found.is_prefix and output.key.startswith(found.key)
+    return under_input or found.key.startswith(output.key)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKeys:
+    """Keys under a job's output prefix."""
+
+    prefix: str
+
+    def part(self, shard: int, extension: str, piece: int = 0) -> str:
+        """Give the key of an output part; a shard that ran short of time has several pieces."""
+        return f"{self.prefix}parts/{_numbered(shard, piece)}.{extension}"
+
+    def counts(self, shard: int) -> str:
+        """Give the key of what a shard says of itself, beside its part."""
+        return f"{self.prefix}parts/{shard:05d}.json"
+
+    def errors_of(self, shard: int, piece: int = 0) -> str:
+        """Give the key of a shard's rejected records."""
+        return f"{self.prefix}errors/{_numbered(shard, piece)}.jsonl"
+
+    def scan(self, number: int) -> str:
+        """Give the key of what a scan found."""
+        return f"{self.prefix}plan/scans/{number:05d}.json"
+
+    def output(self, extension: str) -> str:
+        """Give the key of the one output file."""
+        return f"{self.prefix}output.{extension}"
+
+    def remaining(self, attempt: int) -> str:
+        """Give the key of the shards that a retry runs."""
+        return f"{self.prefix}plan/remaining-{attempt}.jsonl"
+
+    @property
+    def errors(self) -> str:
+        """Give the key of all rejected records."""
+        return f"{self.prefix}errors.jsonl"
+
+    @property
+    def summary(self) -> str:
+        """Give the key of what the job did."""
+        return f"{self.prefix}summary.json"
+
+    @property
+    def owner(self) -> str:
+        """Give the key that says whose prefix it is."""
+        return f"{self.prefix}plan/job.json"
+
+    @property
+    def plan(self) -> str:
+        """Give the key of how the input is read."""
+        return f"{self.prefix}plan/plan.json"
+
+    @property
+    def files(self) -> str:
+        """Give the key of the input's files, where they are too many for the shards' own lines."""
+        return f"{self.prefix}plan/files.jsonl"
+
+    @property
+    def ranges(self) -> str:
+        """Give the key of the ranges that are scanned."""
+        return f"{self.prefix}plan/ranges.jsonl"
+
+    @property
+    def outline(self) -> str:
+        """Give the key of the shards that are known before the scans, and where the rest goes."""
+        return f"{self.prefix}plan/outline.jsonl"
+
+    @property
+    def shards(self) -> str:
+        """Give the key of the list of shards."""
+        return f"{self.prefix}plan/shards.jsonl"
+
+
+def _numbered(shard: int, piece: int) -> str:
+    return f"{shard:05d}-{piece}" if piece else f"{shard:05d}"

@@ -1,0 +1,180 @@
+"""What may be chosen of a batch job, read from JSON; whatever is not understood is refused."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from serval.errors import BatchRefused, shown
+
+Format = Literal["auto", "csv", "jsonl", "parquet", "objects"]
+Compression = Literal["auto", "none", "gzip", "zstd"]
+FORMATS = ("auto", "csv", "jsonl", "parquet", "objects")
+COMPRESSIONS = ("auto", "none", "gzip", "zstd")
+OUTPUT_FORMATS = ("auto", "csv", "jsonl", "parquet")
+MIB = 2**20
+SHARD_BYTES = 64 * MIB
+LARGEST_SHARD_BYTES = 1024 * MIB
+MOST_CONCURRENCY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions:
+    """How a CSV file is written."""
+
+    delimiter: str = "auto"
+    """One character, or ``auto``: the one of ``, ; tab |`` that the first records agree on."""
+    header: bool | Literal["auto"] = "auto"
+    """Whether the first record names the columns."""
+    quoted_newlines: Literal["auto", "never"] = "auto"
+    """``never``: no field has a newline in it, so nothing need be scanned to cut the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written, and where."""
+
+    format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
+    """``auto``: that of the input; JSONL for objects."""
+    join: bool = False
+    """Whether the input's own columns stand before the outputs."""
+    partitioned: bool = False
+    """Whether the parts are the output, each whole by itself, and no single file is written."""
+    prefix: str | None = None
+    """Address of a prefix, with ``{date}``, ``{time}``, ``{model}``, ``{job}`` in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """Everything that may be chosen, with what holds if nothing is."""
+
+    format: Format = "auto"
+    compression: Compression = "auto"
+    csv: CsvOptions = CsvOptions()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Input of the model → its columns, in the order of the input's elements."""
+    output: OutputOptions = OutputOptions()
+    max_rejected_percent: float = 1.0
+    concurrency: int = 10
+    """Shards that run at once."""
+    tolerated_failed_shards_percent: int = 0
+    shard_bytes: int = SHARD_BYTES
+
+    def to_json(self) -> dict[str, Any]:
+        """Give every choice, defaults too."""
+        return asdict(self) | {"columns": {name: list(own) for name, own in self.columns.items()}}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "JobOptions":
+        """Read what a user wrote.
+
+        Raises
+        ------
+        BatchRefused
+            Naming the first member that is not known or has an impossible value.
+        """
+        return cls(**_members("options", value, OPTIONS))
+
+
+DEFAULTS = JobOptions()
+Reader = Callable[[str, Any], Any]
+"""Gives a member's value, or raises ``BatchRefused``."""
+
+
+def _members(name: str, value: Any, known: Mapping[str, Reader]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise BatchRefused(f"{name}: {shown(value)} given, an object expected")
+    if unknown := [member for member in value if member not in known]:
+        raise BatchRefused(f"{name}: {unknown[0]!r} is not known; there is {', '.join(known)}")
+    prefix = "" if name == "options" else f"{name}."
+    return {member: known[member](f"{prefix}{member}", value[member]) for member in value}
+
+
+def _one_of(*allowed: str) -> Reader:
+    def read(name: str, value: Any) -> str:
+        if value not in allowed:
+            raise BatchRefused(
+                f"{name}: {shown(value)} given, one of {', '.join(allowed)} expected"
+            )
+        return str(value)
+
+    return read
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BatchRefused(f"{name}: {shown(value)} given, true or false expected")
+    return value
+
+
+def _integer(least: int, most: int) -> Reader:
+    def read(name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise BatchRefused(f"{name}: {shown(value)} given, {least} to {most} expected")
+        return value
+
+    return read
+
+
+def _percent(name: str, value: Any) -> float:
+    number = not isinstance(value, bool) and isinstance(value, int | float)
+    if not number or not math.isfinite(value) or not 0 <= value <= 100:
+        raise BatchRefused(f"{name}: {shown(value)} given, a percentage from 0 to 100 expected")
+    return float(value)
+
+
+def _delimiter(name: str, value: Any) -> str:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n':
+        return value
+    raise BatchRefused(f"{name}: {shown(value)} given, 'auto' or one ASCII character expected")
+
+
+def _header(name: str, value: Any) -> bool | str:
+    return "auto" if value == "auto" else _boolean(name, value)
+
+
+def _columns(name: str, value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise BatchRefused(f"{name}: {shown(value)} given, inputs with their columns expected")
+    return {key: _names(f"{name}.{key}", own) for key, own in value.items()}
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    own = [value] if isinstance(value, str) else value
+    if not isinstance(own, list) or not own or not all(isinstance(one, str) for one in own):
+        raise BatchRefused(f"{name}: {shown(value)} given, a column or a list of columns expected")
+    return tuple(own)
+
+
+def _prefix(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith("s3://"):
+        raise BatchRefused(f"{name}: {shown(value)} given, 's3://bucket/prefix/' expected")
+    return value
+
+
+CSV: Mapping[str, Reader] = {
+    "delimiter": _delimiter,
+    "header": _header,
+    "quoted_newlines": _one_of("auto", "never"),
+}
+OUTPUT: Mapping[str, Reader] = {
+    "format": _one_of(*OUTPUT_FORMATS),
+    "join": _boolean,
+    "partitioned": _boolean,
+    "prefix": _prefix,
+}
+OPTIONS: Mapping[str, Reader] = {
+    "format": _one_of(*FORMATS),
+    "compression": _one_of(*COMPRESSIONS),
+    "csv": lambda name, value: CsvOptions(**_members(name, value, CSV)),
+    "columns": _columns,
+    "output": lambda name, value: OutputOptions(**_members(name, value, OUTPUT)),
+    "max_rejected_percent": _percent,
+    "concurrency": _integer(1, MOST_CONCURRENCY),
+    "tolerated_failed_shards_percent": _integer(0, 100),
+    "shard_bytes": _integer(1, LARGEST_SHARD_BYTES),
+}

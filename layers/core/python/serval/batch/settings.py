@@ -1,0 +1,70 @@
+"""What the functions of batch jobs read from their environment."""
+
+from dataclasses import dataclass
+
+from serval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptSettings(Settings):
+    """Environment of ``accept``."""
+
+    registry_table: str
+    jobs_table: str
+    data_bucket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings(Settings):
+    """Environment of ``plan``; the API function's too, for ``dry_run``."""
+
+    registry_table: str
+    jobs_table: str
+    data_bucket: str
+    shard_memory_mib: int
+    """Memory of ``shard``, which decides the estimate of the cost."""
+    fleets: str = "{}"
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSettings(Settings):
+    """Environment of ``scan``."""
+
+    jobs_table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutSettings(Settings):
+    """Environment of ``cut``; it needs what ``plan`` needs."""
+
+    registry_table: str
+    jobs_table: str
+    shard_memory_mib: int
+    fleets: str = "{}"
+    """As in ``PlanSettings``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardSettings(Settings):
+    """Environment of ``shard``."""
+
+    aws_lambda_function_memory_size: int
+    registry_table: str
+    jobs_table: str
+    artifact_bucket: str
+    ephemeral_storage_mib: int = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssembleSettings(Settings):
+    """Environment of ``assemble``."""
+
+    jobs_table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishSettings(Settings):
+    """Environment of ``finish``."""
+
+    jobs_table: str
