@@ -220,21 +220,23 @@ class RequestsSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitSettings(RequestsSettings):
-    """Environment of ``submit``."""
-
-    fleets: str
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
-    callback_local: int = 0
-    """1: callbacks may go to http and to this machine, as on a laptop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSettings(RequestsSettings):
     """Environment of ``wait``."""
 
     fleets: str
-    """As in ``SubmitSettings``."""
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    machines: str = "ecs"
+    """As in ``serval.fleets.settings``."""
+    dispatch_function: str = ""
+    """As in ``serval.fleets.settings``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitSettings(WaitSettings):
+    """Environment of ``submit``."""
+
+    callback_local: int = 0
+    """1: callbacks may go to http and to this machine, as on a laptop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,3 +249,50 @@ class CallbackSettings(Settings):
     data_bucket: str
     callback_local: int = 0
     """As in ``SubmitSettings``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(Settings):
+    """Environment of the fleet worker as a server, which a container of the stage's must name."""
+
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"port"})
+    """Set by SageMaker, or by the local platform."""
+
+    artifact_bucket: str
+    registry_table: str = ""
+    """Empty: records are read beside the artifacts, and versions are named by whoever calls."""
+    fleet: str = ""
+    fleets: str = "{}"
+    """JSON of ``serval.fleets.deployed.Fleets``."""
+    threads: int = 0
+    """Of a run on the processor; 0: as many as it has cores."""
+    memory_mib: int = 0
+    """What versions may take of memory; 0: three quarters of the machine's."""
+    server_folder: str = ""
+    """Where artifacts are left for an inference server beside it; empty: it has its own."""
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings(ServerSettings):
+    """Environment of the fleet worker on a spot fleet's machine."""
+
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"ecs_agent_uri", "port", "worker_id"})
+    """Set by ECS, or by the local platform."""
+
+    stage: str
+    fleet: str
+    fleets: str
+    registry_table: str
+    requests_table: str
+    data_bucket: str
+    worker_id: str = ""
+    """Empty: the machine's name and some random digits."""
+    lease_seconds: int = 60
+    """How long a worker that has fallen silent is taken to be alive."""
+    report_seconds: int = 5
+    stop_seconds: int = 110
+    """How long after SIGTERM it has ended; ECS kills it after two minutes."""
+    watch_spot: int = 0
+    """1: the machine may be reclaimed, and EC2 gives notice."""
+    ecs_agent_uri: str = ""

@@ -37,6 +37,14 @@ class DataBucket:
         with answer["Body"] as body:
             return body.read()
 
+    def beginning(self, key: str, size_bytes: int) -> bytes:
+        """Read an object's first bytes, fewer if it has fewer."""
+        if self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"] == 0:
+            return b""
+        wanted = f"bytes=0-{size_bytes - 1}"
+        with self.client.get_object(Bucket=self.bucket, Key=key, Range=wanted)["Body"] as body:
+            return body.read()
+
     def find(self, key: str) -> StoredPayload | None:
         """Look an object up; None if there is none."""
         try:

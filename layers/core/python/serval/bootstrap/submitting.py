@@ -7,12 +7,10 @@ from serval.bootstrap.waking import waker
 from serval.fleets.deployed import Fleets
 from serval.requests.door import Door
 from serval.requests.submitting import Submitting
-from serval.settings import SubmitSettings, WaitSettings
+from serval.settings import WaitSettings
 
 
-def submitting(
-    settings: SubmitSettings | WaitSettings, aws: Adapters, registry: EdgeRegistry
-) -> Submitting:
+def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submitting:
     """Build what makes async requests."""
     fleets = Fleets.from_json(settings.fleets)
     return Submitting(
@@ -20,5 +18,5 @@ def submitting(
         store=aws.store,
         payloads=aws.payloads,
         queue=ModelQueues(aws.sqs, settings.stage),
-        waker=waker(settings, aws, fleets),
+        waker=waker(settings, aws),
     )

@@ -19,16 +19,22 @@ class FleetState:
     capacity_since: str = ""
     woken: str = ""
     """When it was last woken from zero."""
+    slept: str = ""
+    """When it was last put to sleep."""
     idle_since: str = ""
     """Since when nothing has been asked of it; empty: something is open."""
+    less_since: str = ""
+    """Since when fewer machines would do than it has; empty: it needs them all."""
+    short_since: str = ""
+    """Since when machines that it was promised are missing, and none has come."""
     paused: tuple[str, ...] = ()
     """Models whose queue is left alone; their requests wait."""
-    in_flight: int = 0
-    """Requests that its SageMaker endpoint holds."""
+    sent: tuple[str, ...] = ()
+    """Ids of the inferences that its SageMaker endpoint holds."""
     open_before: int = 0
     """Open requests at the last tick."""
-    completed_before: int = 0
-    """What its workers had completed by the last tick, as they counted then."""
+    counted: str = ""
+    """JSON: requests completed, and seconds spent on them, by worker, as of the last tick."""
     arrivals_per_second: float = 0.0
     """Smoothed."""
     arrivals_trend: float = 0.0
@@ -41,6 +47,16 @@ class FleetState:
     """Why it has the machines that it has, in words."""
     revision: int = 0
     """Grows by one with every change; writes are conditional on it."""
+
+    @property
+    def asleep(self) -> bool:
+        """Tell whether it has no machines, and is to be woken by whoever needs one."""
+        return self.machines == 0
+
+    @property
+    def in_flight(self) -> int:
+        """Count the requests that its SageMaker endpoint holds."""
+        return len(self.sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

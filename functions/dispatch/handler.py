@@ -1,0 +1,18 @@
+"""A SageMaker fleet's endpoint is given what fits its window."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from serval.bootstrap.dispatch import dispatching
+
+logger = Logger(service="dispatch")
+ready = dispatching()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Lambda entry point."""
+    outcome = ready.dispatch(event["fleet"], recount=event.get("recount", False))
+    logger.info("dispatched", fleet=event["fleet"], outcome=outcome)
+    return outcome

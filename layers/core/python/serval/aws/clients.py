@@ -1,0 +1,24 @@
+"""Clients of AWS that are made when they are first used."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+
+
+@dataclass(slots=True)
+class LaterClient:
+    """Stands for a client of boto3: reading a service's model takes tens of milliseconds.
+
+    A submit needs ECS, EventBridge and Lambda only when its fleet sleeps.
+    """
+
+    service: Any
+    region: str
+    _made: Any = field(default=None)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the client's own member."""
+        if self._made is None:
+            self._made = boto3.client(self.service, self.region)
+        return getattr(self._made, name)

@@ -1,0 +1,14 @@
+"""Composition root of ``complete``."""
+
+from serval.bootstrap import endpoint_ends
+from serval.bootstrap.async_requests import adapters
+from serval.bootstrap.fleet_control import fleet_control
+from serval.fleets.completing import Completion
+from serval.fleets.settings import CompleteSettings
+
+
+def completion() -> Completion:
+    """Build what closes rows by the notices of endpoints, once per environment."""
+    settings = CompleteSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    return endpoint_ends.completion(settings, aws, fleet_control(settings, aws.dynamodb))

@@ -1,0 +1,35 @@
+"""Composition root of ``dispatch``."""
+
+from random import SystemRandom
+
+import boto3
+
+from serval.aws.inbox import QueueInbox
+from serval.aws.sagemaker_endpoints import SageMakerEndpoints
+from serval.bootstrap.async_requests import adapters
+from serval.bootstrap.endpoint_ends import ending, routing
+from serval.bootstrap.fleet_control import fleet_control
+from serval.fleets.dispatching import Dispatching
+from serval.fleets.handover import Handover
+from serval.fleets.settings import DispatchSettings
+
+
+def dispatching() -> Dispatching:
+    """Build what hands requests to endpoints, once per environment."""
+    settings = DispatchSettings.from_environment()
+    region = settings.aws_region
+    aws = adapters(region, settings.requests_table, settings.data_bucket)
+    handover = Handover(
+        control=fleet_control(settings, aws.dynamodb),
+        store=aws.store,
+        inbox=QueueInbox(aws.sqs, settings.stage),
+        endpoints=SageMakerEndpoints(
+            boto3.client("sagemaker-runtime", region),
+            boto3.client("sagemaker", region),
+            settings.stage,
+            settings.data_bucket,
+        ),
+        routing=routing(settings, aws),
+        ending=ending(settings, aws),
+    )
+    return Dispatching(handover=handover, random=SystemRandom())

@@ -1,0 +1,38 @@
+"""What changes the rows of fleets and their machines, for every function that does."""
+
+from typing import Any
+
+from serval.aws.clients import LaterClient
+from serval.aws.dispatch_calls import DispatchCalls
+from serval.aws.ecs_machines import EcsMachines, NoMachines
+from serval.aws.fleet_states import FleetTable
+from serval.aws.tick_rule import TickRule
+from serval.fleets.control import FleetControl
+from serval.fleets.deployed import Fleets
+from serval.fleets.ports import Dispatcher, NoDispatcher
+from serval.fleets.settings import FleetSettings
+from serval.fleets.state import Machines
+from serval.settings import WaitSettings
+
+
+def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> FleetControl:
+    """Build it; clients that only a sleeping fleet needs are made when one is woken."""
+    stage, region = settings.stage, settings.aws_region
+    machines: Machines = NoMachines()
+    if settings.machines == "ecs":
+        machines = EcsMachines(later("ecs", region), stage)
+    dispatcher: Dispatcher = NoDispatcher()
+    if settings.dispatch_function:
+        dispatcher = DispatchCalls(later("lambda", region), settings.dispatch_function)
+    return FleetControl(
+        fleets=Fleets.from_json(settings.fleets),
+        states=FleetTable(dynamodb.Table(settings.registry_table)),
+        machines=machines,
+        ticks=TickRule(later("events", region), stage),
+        dispatcher=dispatcher,
+    )
+
+
+def later(service: str, region: str) -> Any:
+    """Give what stands for a client until it is used."""
+    return LaterClient(service, region)

@@ -1,0 +1,22 @@
+"""Composition root of ``sweep``."""
+
+from serval.aws.queues import CallbackQueue, ModelQueues
+from serval.bootstrap.async_requests import adapters
+from serval.bootstrap.endpoint_ends import completion
+from serval.bootstrap.fleet_control import fleet_control
+from serval.fleets.settings import SweepSettings
+from serval.fleets.sweeping import Sweep
+
+
+def sweep() -> Sweep:
+    """Build what finds what was lost, once per environment."""
+    settings = SweepSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    control = fleet_control(settings, aws.dynamodb)
+    return Sweep(
+        control=control,
+        store=aws.store,
+        queue=ModelQueues(aws.sqs, settings.stage),
+        callbacks=CallbackQueue(aws.sqs, settings.stage),
+        completion=completion(settings, aws, control),
+    )

@@ -1,0 +1,21 @@
+"""Composition root of ``tick``."""
+
+from functools import partial
+
+import boto3
+
+from serval.aws.requests import RequestTable
+from serval.bootstrap.fleet_control import fleet_control
+from serval.fleets.settings import TickSettings
+from serval.fleets.ticking import Tick
+
+
+def tick() -> Tick:
+    """Build what looks at every fleet, once per environment."""
+    settings = TickSettings.from_environment()
+    dynamodb = boto3.resource("dynamodb", settings.aws_region)
+    return Tick(
+        control=fleet_control(settings, dynamodb),
+        store=RequestTable(dynamodb.Table(settings.requests_table)),
+        write=partial(print, flush=True),
+    )

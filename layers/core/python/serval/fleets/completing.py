@@ -1,0 +1,112 @@
+"""Completing: what an endpoint has ended closes its row, and makes room for the next.
+
+Notices come at least once, late, or never. A row is closed by the notice of the inference that it
+names as its runner, and by no other; the inference is counted no more, by its id, so once; then the
+fleet's queue is looked at again. For notices that never come ``reconcile`` looks for the outcome.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serval.fleets.control import FleetControl
+from serval.fleets.ending import Ending, Result
+from serval.fleets.in_flight import release
+from serval.fleets.inferences import OUTPUT_PREFIX, Inference
+from serval.fleets.notices import Notice, notices
+from serval.fleets.results import Objects, failure_text, find_result
+from serval.fleets.routing import Routing
+from serval.metrics import InferenceMetrics
+from serval.requests.ports import RequestStore
+from serval.requests.request import AsyncRequest
+
+STALE = "stale: its request is not this attempt's any more, so its outcome is discarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Ends the attempts of SageMaker fleets."""
+
+    control: FleetControl
+    store: RequestStore
+    objects: Objects
+    ending: Ending
+    routing: Routing
+    metrics: InferenceMetrics
+    bucket: str
+    """The data bucket, which the endpoints write to."""
+
+    def complete(self, event: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Deal with the notices in an event of SNS; tell what came of each."""
+        ended = [self._complete(notice) for notice in notices(event)]
+        self.metrics.flush()
+        return ended
+
+    def reconcile(self, row: AsyncRequest) -> str | None:
+        """End an attempt whose notice is lost, if its outcome is there; None: it is not."""
+        inference = Inference.of_row(row)
+        if not inference.runs(row) or row.output_key is None:
+            return None
+        result = find_result(self.objects, row.output_key)
+        if result is not None:
+            after = self.ending.succeed(row, inference, row.version or "", result)
+        elif row.failure_key is not None and self.objects.find(row.failure_key) is not None:
+            reason = failure_text(self.objects, row.failure_key, "it failed at the endpoint")
+            after = self.ending.fail(row, inference, reason, refused=False)
+        else:
+            return None
+        self._make_room(row, inference)
+        return outcome_of(after)
+
+    def _complete(self, notice: Notice) -> dict[str, str]:
+        inference = Inference.parse(notice.inference_id)
+        row = self.store.find(inference.request_id) if inference else None
+        if inference is None or row is None:
+            return {"inference": notice.inference_id, "outcome": "stale: there is no such request"}
+        if inference.runs(row):
+            outcome = self._end(row, inference, notice)
+        elif row.attempt == inference.attempt:
+            # Its outcome stands; a crash may have come before what follows from it.
+            self.ending.follow_up(row)
+            outcome = f"known: its request is {row.status}"
+        else:
+            outcome = STALE
+        self._make_room(row, inference)
+        return {"inference": notice.inference_id, "outcome": outcome}
+
+    def _end(self, row: AsyncRequest, inference: Inference, notice: Notice) -> str:
+        version = row.version or ""
+        track = self.routing.track_of(row.model, version)
+        result = self._result(notice) if notice.succeeded else None
+        if result is not None:
+            self.metrics.answered(row.model, track, notice.milliseconds)
+            return outcome_of(self.ending.succeed(row, inference, version, result))
+        if not notice.refused:
+            self.metrics.failed(row.model, track)
+        reason = f"its result is not at {notice.output or 'any place'}"
+        if not notice.succeeded:
+            reason = failure_text(self.objects, row.failure_key, notice.reason)
+        return outcome_of(self.ending.fail(row, inference, reason, refused=notice.refused))
+
+    def _result(self, notice: Notice) -> Result | None:
+        """Find an answer where endpoints write, and nowhere else."""
+        bucket = f"s3://{self.bucket}/"
+        if not notice.output.startswith(bucket + OUTPUT_PREFIX):
+            return None
+        key = notice.output.removeprefix(bucket)
+        return find_result(self.objects, key, json_alone=notice.json_alone)
+
+    def _make_room(self, row: AsyncRequest, inference: Inference) -> None:
+        release(self.control, row.fleet, {inference.id})
+        self.control.dispatcher.ask(row.fleet)
+
+
+def outcome_of(after: AsyncRequest | None) -> str:
+    """Tell what became of a request, for the log."""
+    if after is None:
+        return STALE
+    if after.status == "queued":
+        return f"to be tried again: {after.error}"
+    if after.status == "cancelled":
+        return "cancelled: its caller wanted no result, so it is discarded"
+    return after.status

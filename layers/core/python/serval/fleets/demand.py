@@ -1,0 +1,116 @@
+"""How much is asked of a fleet: arrivals a second, where they are heading, seconds per request.
+
+Arrivals are what workers have closed since the last tick and what is open more than then. Their
+level and trend are smoothed with weights that fit the time between ticks (Holt's linear method, for
+irregular intervals).
+
+Literature: Holt: "Forecasting seasonals and trends by exponentially weighted moving averages"
+(1957, reprinted in the International Journal of Forecasting 20, 2004); Wright: "Forecasting data
+published at irregular time intervals using an extension of Holt's method", Management Science 32
+(1986).
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from serval.clock import timestamp
+from serval.fleets.observation import Observed
+from serval.fleets.state import FleetState
+
+LEVEL_SECONDS = 90.0
+"""A change of the arrivals is two thirds believed after this long."""
+TREND_SECONDS = 300.0
+"""The same for a change of their trend."""
+USUAL_TICK_SECONDS = 60.0
+SHORTEST_TICK_SECONDS = 5.0
+"""EventBridge may tick twice: what lies so close together tells nothing."""
+FEW_REQUESTS = 10
+"""As many closed requests count as much as all that was measured before."""
+
+Counts = Mapping[str, tuple[int, float]]
+"""Requests completed, and seconds spent on them, by worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What workers have done since the last tick."""
+
+    completed: int
+    busy_seconds: float
+
+
+def measured(state: FleetState, seen: Observed) -> FleetState:
+    """Give the row with what this look teaches about the demand."""
+    elapsed = seconds_since(state.ticked or state.woken, seen.now)
+    if elapsed is None:
+        elapsed = USUAL_TICK_SECONDS
+    if elapsed < SHORTEST_TICK_SECONDS:
+        return state
+    work = done(state, seen)
+    arrived = max(0, work.completed + seen.open - state.open_before)
+    level, trend = smoothed(state, arrived / elapsed, elapsed)
+    return replace(
+        state,
+        arrivals_per_second=level,
+        arrivals_trend=trend,
+        seconds_per_request=usual_seconds(state.seconds_per_request, work),
+        open_before=seen.open,
+        counted=json.dumps({w.worker: (w.completed, w.busy_seconds) for w in seen.workers}),
+        ticked=timestamp(seen.now),
+    )
+
+
+def forgotten(state: FleetState) -> FleetState:
+    """Give the row without what a sleep has made stale; how long a request takes is no such."""
+    return replace(
+        state, arrivals_per_second=0.0, arrivals_trend=0.0, open_before=0, counted="", ticked=""
+    )
+
+
+def smoothed(state: FleetState, rate: float, elapsed: float) -> tuple[float, float]:
+    """Give the arrivals a second and their trend, with a new rate in them."""
+    expected = state.arrivals_per_second + state.arrivals_trend * elapsed
+    level = max(0.0, expected + weight(elapsed, LEVEL_SECONDS) * (rate - expected))
+    slope = (level - state.arrivals_per_second) / elapsed
+    trend = state.arrivals_trend
+    return level, trend + weight(elapsed, TREND_SECONDS) * (slope - trend)
+
+
+def weight(elapsed: float, memory_seconds: float) -> float:
+    """Tell what share of the new there is in what is remembered."""
+    return 1 - math.exp(-elapsed / memory_seconds)
+
+
+def usual_seconds(before: float, work: Work) -> float:
+    """Give the seconds that a request takes a machine, batches taken into account."""
+    if work.completed == 0 or work.busy_seconds <= 0:
+        return before
+    newest = work.busy_seconds / work.completed
+    if before <= 0:
+        return newest
+    return before + work.completed / (work.completed + FEW_REQUESTS) * (newest - before)
+
+
+def done(state: FleetState, seen: Observed) -> Work:
+    """Add up what each worker has done since the last tick; one that is gone takes its share."""
+    steps = list(_steps(state, seen))
+    return Work(sum(step.completed for step in steps), sum(step.busy_seconds for step in steps))
+
+
+def _steps(state: FleetState, seen: Observed) -> Iterator[Work]:
+    before: Counts = json.loads(state.counted or "{}")
+    since = state.ticked or state.woken
+    for worker in seen.workers:
+        completed, busy_seconds = before.get(worker.worker, (0, 0.0))
+        if worker.worker in before or worker.started >= since:
+            yield Work(
+                max(0, worker.completed - completed), max(0.0, worker.busy_seconds - busy_seconds)
+            )
+
+
+def seconds_since(since: str, now: datetime) -> float | None:
+    """Tell how long ago a time of a row was; None if there is none."""
+    return (now - datetime.fromisoformat(since)).total_seconds() if since else None

@@ -1,0 +1,69 @@
+"""Dispatching: a SageMaker fleet's endpoint is given what fits its window, and no more.
+
+The window is twice its instances, at least one: enough to keep them busy, and little enough that
+order, cancel and age go on meaning something in our own queues.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from serval.clock import Clock, utc_now
+from serval.fleets.handover import Handover
+from serval.fleets.in_flight import recount as counted_again
+from serval.fleets.inferences import HANDOVER
+
+PER_INSTANCE = 2
+WAIT_SECONDS = 1
+"""How long a queue is asked to wait for a message; without any, it may overlook one."""
+HIDDEN_SECONDS = int(HANDOVER.total_seconds())
+CAPACITY_REMEMBERED = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=40)
+"""How long one dispatch goes on; what is left is the next one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatching:
+    """Hands requests over, in weighted turns of a fleet's models."""
+
+    handover: Handover
+    random: Random
+    """Draws whose turn it is, by weight: no dispatch knows what the last one did."""
+    clock: Clock = utc_now
+    _capacities: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+
+    def dispatch(self, fleet: str, *, recount: bool = False) -> dict[str, int]:
+        """Hand over what fits; count what became of the messages that were received."""
+        control = self.handover.control
+        window = max(1, PER_INSTANCE * self._capacity(fleet))
+        state = (
+            counted_again(control, self.handover.store, fleet)
+            if recount
+            else control.states.find(fleet)
+        )
+        free = window - state.in_flight
+        models = [name for name in control.fleets.by_name[fleet].models if name not in state.paused]
+        outcomes: Counter[str] = Counter()
+        until = self.clock() + PATIENCE
+        while free > 0 and models and self.clock() < until:
+            model = self._whose_turn(models)
+            found = self.handover.inbox.receive(model, 1, WAIT_SECONDS, HIDDEN_SECONDS)
+            if not found:
+                models.remove(model)
+                continue
+            outcome = self.handover.deal_with(found[0], fleet, window)
+            outcomes[outcome] += 1
+            free = 0 if outcome == "no room" else free - (outcome == "handed over")
+        return dict(outcomes)
+
+    def _whose_turn(self, models: list[str]) -> str:
+        weights = [self.handover.routing.weight_of(model) for model in models]
+        return self.random.choices(models, weights)[0]
+
+    def _capacity(self, fleet: str) -> int:
+        now = self.clock()
+        known = self._capacities.get(fleet)
+        if known is None or now - known[0] >= CAPACITY_REMEMBERED:
+            known = self._capacities[fleet] = (now, self.handover.endpoints.capacity(fleet))
+        return known[1]

@@ -1,0 +1,75 @@
+"""Fallback: ECS says that it cannot place a fleet's workers on spot machines.
+
+Documented in "Amazon ECS service action events", Amazon ECS Developer Guide.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serval.clock import Clock, timestamp, utc_now
+from serval.fleets.capacity import turn_to_on_demand
+from serval.fleets.control import FleetControl
+from serval.fleets.deployed import Fleets
+from serval.fleets.names import capacity_provider_name, service_name
+from serval.fleets.state import FleetState
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementFailure:
+    """What such an event says."""
+
+    service: str
+    providers: tuple[str, ...]
+    reason: str
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "PlacementFailure":
+        """Read an event of ECS; services and providers are the last part of their ARNs."""
+        detail = event["detail"]
+        return cls(
+            service=_name(event["resources"][0]),
+            providers=tuple(_name(arn) for arn in detail.get("capacityProviderArns", ())),
+            reason=str(detail.get("reason", "no reason given")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Turns a fleet to on-demand machines; the tick turns it back."""
+
+    control: FleetControl
+    stage: str
+    clock: Clock = utc_now
+
+    def fall_back(self, failure: PlacementFailure) -> dict[str, str]:
+        """Turn the fleet whose worker was not placed; tell what was done."""
+        name = fleet_of(failure.service, self.control.fleets, self.stage)
+        if name is None:
+            return {"outcome": f"service {failure.service!r} is no fleet of this stage"}
+        if capacity_provider_name(self.stage, name, "spot") not in failure.providers:
+            return {"fleet": name, "outcome": "it was not spot that failed"}
+        now = timestamp(self.clock())
+        reason = f"ECS cannot place a worker on spot machines: {failure.reason}"
+
+        def turned(row: FleetState) -> FleetState | None:
+            if row.asleep or row.capacity == "on-demand":
+                return None
+            return turn_to_on_demand(row, reason, now)
+
+        state = self.control.change(name, turned)
+        if not state.asleep:
+            self.control.ask_for_machines(self.control.fleets.by_name[name], state)
+        return {"fleet": name, "outcome": f"{state.machines} {state.capacity} machines"}
+
+
+def fleet_of(service: str, fleets: Fleets, stage: str) -> str | None:
+    """Give the spot fleet that a service belongs to; None if it is none of the stage's."""
+    for name, fleet in fleets.by_name.items():
+        if fleet.kind == "spot" and service == service_name(stage, name):
+            return name
+    return None
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]

@@ -1,0 +1,46 @@
+"""What an endpoint holds, by the ids of its inferences, in its fleet's row.
+
+Ids, and not a number: an inference is counted no more once, however often that is said, and one
+that a crash left counted is found, since its request's row is not its any more.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from serval.fleets.control import FleetControl
+from serval.fleets.inferences import Inference
+from serval.fleets.state import FleetState
+from serval.requests.ports import RequestStore
+
+
+def reserve(control: FleetControl, fleet: str, inference: Inference, window: int) -> bool:
+    """Count an inference, if there is room for it."""
+
+    def counted(row: FleetState) -> FleetState | None:
+        if row.in_flight >= window:
+            return None
+        return replace(row, sent=(*row.sent, inference.id))
+
+    return inference.id in control.change(fleet, counted).sent
+
+
+def release(control: FleetControl, fleet: str, over: AbstractSet[str]) -> FleetState:
+    """Count inferences no more."""
+    return control.change(
+        fleet, lambda row: replace(row, sent=tuple(one for one in row.sent if one not in over))
+    )
+
+
+def recount(control: FleetControl, store: RequestStore, fleet: str) -> FleetState:
+    """Count those no more whose requests' rows are not theirs.
+
+    A row is an inference's before the inference is counted, and until it is over.
+    """
+    known = {one: Inference.parse(one) for one in control.states.find(fleet).sent}
+    rows = store.find_all([each.request_id for each in known.values() if each])
+    over = {
+        one
+        for one, inference in known.items()
+        if inference is None or not inference.runs(rows.get(inference.request_id))
+    }
+    return release(control, fleet, over)

@@ -1,0 +1,64 @@
+"""What a tick sees of a fleet: its open requests, and what its workers say of themselves."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from serval.clock import timestamp
+from serval.fleets.state import WorkerState
+from serval.requests.request import OpenRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One look at a fleet; requests of paused models are left out."""
+
+    now: datetime
+    waiting: int = 0
+    """Requests that no runner has, or whose runner is taken to be dead."""
+    running: int = 0
+    oldest_age_seconds: float = 0.0
+    """Since when the oldest of those that wait is there; more machines cannot help who runs."""
+    workers: Sequence[WorkerState] = ()
+
+    @property
+    def open(self) -> int:
+        """Count the requests that have not finished."""
+        return self.waiting + self.running
+
+    @property
+    def present(self) -> Sequence[WorkerState]:
+        """List the workers that take work."""
+        return [worker for worker in self.workers if not worker.draining]
+
+    @property
+    def busy(self) -> int:
+        """Count the workers that have begun something and not closed it."""
+        return sum(worker.holding > 0 for worker in self.present)
+
+
+def observe(
+    requests: Iterable[OpenRequest], workers: Sequence[WorkerState], now: datetime
+) -> Observed:
+    """Put together what is to be known of a fleet."""
+    moment = timestamp(now)
+    waiting, running, oldest = 0, 0, moment
+    for request in requests:
+        if waits(request, moment):
+            waiting += 1
+            oldest = min(oldest, request.created)
+        else:
+            running += 1
+    age = (now - datetime.fromisoformat(oldest)).total_seconds() if waiting else 0.0
+    return Observed(
+        now=now,
+        waiting=waiting,
+        running=running,
+        oldest_age_seconds=max(0.0, age),
+        workers=workers,
+    )
+
+
+def waits(request: OpenRequest, moment: str) -> bool:
+    """Tell whether nobody works on an open request."""
+    return request.status == "queued" or (request.lease_until or "") <= moment

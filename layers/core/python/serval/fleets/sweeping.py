@@ -1,0 +1,125 @@
+"""The sweep: every ten minutes, the last net under everything that was begun and not ended.
+
+A request may have lost its message (a crash between row and message), its runner (a crash), its
+notice (SageMaker's), its callback, or its fleet (put to sleep while a submit believed it awake).
+Messages are sent again at ages that double, at the latest every day, so that a long backlog is not
+sent again and again: what is doubled is harmless, and dropped when it is received.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from serval.clock import Clock, timestamp, utc_now
+from serval.fleets.completing import Completion
+from serval.fleets.control import FleetControl
+from serval.fleets.deployed import Kind
+from serval.requests.lifecycle import verdict
+from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore
+from serval.requests.request import OpenRequest
+
+PERIOD = timedelta(minutes=10)
+"""Between two sweeps, and how long something must have been the matter."""
+UNPUNCTUAL = timedelta(minutes=1)
+"""By how much later than its time a sweep may look."""
+LONGEST = timedelta(days=1)
+"""The longest time between two messages about one request."""
+
+Step = Literal["send", "look", "leave"]
+"""What an open request needs: its message again; a look for its outcome; nothing."""
+
+
+def step_for(request: OpenRequest, kind: Kind, now: datetime) -> Step:
+    """Decide about one open request."""
+    if request.status == "running" and kind == "sagemaker":
+        return "look" if now - datetime.fromisoformat(request.updated) >= PERIOD else "leave"
+    since = request.updated if request.status == "queued" else request.lease_until
+    return "send" if due(now - datetime.fromisoformat(since or request.updated)) else "leave"
+
+
+def due(age: timedelta) -> bool:
+    """Tell whether an age at which messages are sent has passed since the last sweep."""
+    if age < PERIOD:
+        return False
+    mark = PERIOD
+    while mark * 2 <= min(age, LONGEST):
+        mark *= 2
+    return (age - mark) % LONGEST < PERIOD + UNPUNCTUAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Finds what was lost, and has it go on."""
+
+    control: FleetControl
+    store: RequestStore
+    queue: RequestQueue
+    callbacks: CallbackQueue
+    completion: Completion
+    clock: Clock = utc_now
+
+    def sweep(self) -> dict[str, Any]:
+        """Look at every open request, and at the callbacks that are due; tell what was done."""
+        found = self._find()
+        for model, request_ids in found.unsent.items():
+            self.queue.send_all(model, request_ids)
+        ended = self._look(found.unseen)
+        for fleet in sorted(found.in_use):
+            self.control.wake(fleet)
+        uncalled = list(self.store.callbacks_due(timestamp(self.clock() - PERIOD)))
+        for request_id in uncalled:
+            self.callbacks.send(request_id)
+        return {
+            "sent": {model: len(request_ids) for model, request_ids in found.unsent.items()},
+            "ended": ended,
+            "woken": sorted(found.in_use),
+            "called": len(uncalled),
+            "stranded": found.stranded,
+        }
+
+    def _find(self) -> "Found":
+        """Sort the open requests by what they need."""
+        fleets, models = self.control.fleets.by_name, self.control.fleets.models
+        paused = {model for name in fleets for model in self.control.states.find(name).paused}
+        found, now = Found(), self.clock()
+        for request in self.store.open():
+            if (fleet := models.get(request.model)) is None:
+                found.stranded += 1
+                continue
+            if request.model not in paused:
+                found.in_use.add(fleet)
+            match step_for(request, fleets[fleet].kind, now):
+                case "send":
+                    found.unsent[request.model].append(request.id)
+                case "look":
+                    found.unseen.append(request.id)
+        return found
+
+    def _look(self, request_ids: Sequence[str]) -> dict[str, str]:
+        """End what an endpoint has ended; what it has lost gets its message again."""
+        now = self.clock()
+        ended: dict[str, str] = {}
+        for row in self.store.find_all(request_ids).values():
+            outcome = self.completion.reconcile(row)
+            if outcome is None and verdict(row, now) in ("run", "exhausted", "cancelled"):
+                self.queue.send(row.model, row.id)
+                outcome = "lost: its message was sent again"
+            if outcome is not None:
+                ended[row.id] = outcome
+        return ended
+
+
+@dataclass(slots=True)
+class Found:
+    """What the open requests need."""
+
+    unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Ids of requests whose message may be lost, by model."""
+    unseen: list[str] = field(default_factory=list)
+    """Ids of requests whose endpoint may have ended them."""
+    in_use: set[str] = field(default_factory=set)
+    """Fleets that are needed."""
+    stranded: int = 0
+    """Requests of models that no fleet of the stage answers for any more."""

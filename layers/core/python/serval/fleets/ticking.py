@@ -1,0 +1,126 @@
+"""The tick: once a minute, while any fleet is awake, every fleet is looked at.
+
+Falling asleep meets submits that believe their fleet awake, for as long as they remember it. So a
+fleet that was put to sleep is counted again at once and by the next tick, which is later than
+anybody remembers; only then are the ticks switched off, and whoever woke a fleet in between is
+looked for once more afterwards, for a fleet that wakes is written down before it switches them on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from serval.clock import Clock, timestamp, utc_now
+from serval.fleets.control import FleetControl
+from serval.fleets.demand import seconds_since
+from serval.fleets.deployed import DeployedFleet
+from serval.fleets.metrics import publish
+from serval.fleets.observation import Observed, observe
+from serval.fleets.scaling import decide
+from serval.fleets.state import FleetState
+from serval.requests.ports import RequestStore
+from serval.requests.request import OpenRequest
+
+SETTLED = timedelta(seconds=30)
+"""How long a fleet must sleep before the ticks are switched off: nobody believes it awake then."""
+SHOWN = ("fleet", "machines", "capacity", "reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Scales spot fleets, hands requests to SageMaker fleets, publishes the metrics of both."""
+
+    control: FleetControl
+    store: RequestStore
+    write: Callable[[str], object]
+    """Prints a line of metrics."""
+    clock: Clock = utc_now
+
+    def tick(self) -> dict[str, Any]:
+        """Look at every fleet once; tell what each one is to have, and whether ticks go on."""
+        open_by_fleet = self._open()
+        states = [
+            state
+            for fleet in self.control.fleets.by_name.values()
+            if (state := self._look(fleet, open_by_fleet[fleet.name])) is not None
+        ]
+        shown = [{name: asdict(state)[name] for name in SHOWN} for state in states]
+        return {"fleets": shown, "goes_on": self._goes_on()}
+
+    def _look(self, fleet: DeployedFleet, requests: Sequence[OpenRequest]) -> FleetState | None:
+        """Decide about one fleet; None if it sleeps and is left to."""
+        before = self.control.states.find(fleet.name)
+        seen = self._seen(fleet, before, requests)
+        if before.asleep and not seen.open:
+            if not settled(before, seen):
+                self.control.ask_for_machines(fleet, before)
+            return None
+        policy = decide if fleet.kind == "spot" else watch
+        after = self.control.change(fleet.name, lambda row: policy(fleet, row, seen))
+        self.control.ask_for_machines(fleet, after)
+        publish(after, seen, self.write)
+        if after.asleep and self._seen(fleet, after, self._open()[fleet.name]).open:
+            after = self.control.rouse(fleet)
+        if fleet.kind == "sagemaker" and seen.open:
+            self.control.dispatcher.ask(fleet.name, recount=True)
+        return after
+
+    def _seen(
+        self, fleet: DeployedFleet, state: FleetState, requests: Sequence[OpenRequest]
+    ) -> Observed:
+        counted = [request for request in requests if request.model not in state.paused]
+        return observe(counted, self.control.states.workers(fleet.name), self.clock())
+
+    def _open(self) -> Mapping[str, list[OpenRequest]]:
+        """List the open requests of each fleet, by where their models are deployed now."""
+        fleets = self.control.fleets
+        listed: dict[str, list[OpenRequest]] = {name: [] for name in fleets.by_name}
+        deployed = fleets.models
+        for request in self.store.open():
+            if (name := deployed.get(request.model)) is not None:
+                listed[name].append(request)
+        return listed
+
+    def _goes_on(self) -> bool:
+        """Switch the ticks off when there is nothing left to look at."""
+        if self._something_is_awake():
+            return True
+        self.control.ticks.disable()
+        if not self._something_is_awake():
+            return False
+        self.control.ticks.enable()
+        return True
+
+    def _something_is_awake(self) -> bool:
+        seen = Observed(now=self.clock())
+        states = [self.control.states.find(name) for name in self.control.fleets.by_name]
+        if not all(settled(state, seen) for state in states):
+            return True
+        open_by_fleet = self._open()
+        return any(
+            request.model not in state.paused
+            for state in states
+            for request in open_by_fleet[state.fleet]
+        )
+
+
+def settled(state: FleetState, seen: Observed) -> bool:
+    """Tell whether a fleet has slept for so long that nobody can believe it awake."""
+    if not state.asleep:
+        return False
+    return not state.slept or state.slept <= timestamp(seen.now - SETTLED)
+
+
+def watch(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
+    """Give the row of a SageMaker fleet, whose endpoint scales itself: awake while it is used."""
+    now = timestamp(seen.now)
+    state = replace(state, ticked=now)
+    if seen.open:
+        if state.asleep:
+            state = replace(state, machines=1, woken=now, slept="", reason="its requests are open")
+        return replace(state, idle_since="")
+    state = replace(state, idle_since=state.idle_since or now)
+    if (seconds_since(state.idle_since, seen.now) or 0.0) < fleet.idle_seconds:
+        return state
+    return replace(state, machines=0, slept=now, reason=f"nothing asked for {fleet.idle_seconds} s")
