@@ -14,7 +14,7 @@ from pathlib import Path
 
 from layers.dependencies import stamps
 from layers.dependencies.bytecode import Compiler
-from layers.dependencies.declarations import LAMBDA_LIMIT_MB, Layer, Variant
+from layers.dependencies.declarations import LAMBDA_LIMIT_MB, TOGETHER, Layer, Variant
 from layers.dependencies.failures import LayerBuildFailed
 from layers.dependencies.installation import Install, install
 from layers.dependencies.stamps import Stamp
@@ -52,7 +52,7 @@ class Assembly:
         ------
         LayerBuildFailed
             If one cannot be built or is over its limit, and then those that stood before still
-            stand; or if all together are more than Lambda allows.
+            stand; or if those of one function are more than Lambda allows.
         """
         stale = {layer: mark for layer in self.layers if (mark := self.outdated(layer))}
         if stale:
@@ -61,7 +61,7 @@ class Assembly:
             BuiltLayer(layer, self.variant, self.stamp(layer).size, layer in stale)
             for layer in self.layers
         ]
-        check_total(built)
+        check_together(built)
         return built
 
     def outdated(self, layer: Layer) -> str | None:
@@ -132,10 +132,13 @@ def measured(layer: Layer, variant: Variant, folder: Path) -> int:
     return size
 
 
-def check_total(built: Sequence[BuiltLayer]) -> None:
-    """Hold all layers together to what Lambda allows, so that any function may use any of them."""
-    total = sum(each.size for each in built)
-    if total > LAMBDA_LIMIT_MB * MB:
-        raise LayerBuildFailed(
-            f"the layers are {total / MB:.1f} MB together, Lambda allows {LAMBDA_LIMIT_MB} MB"
-        )
+def check_together(built: Sequence[BuiltLayer]) -> None:
+    """Hold the layers that one function may have to what Lambda allows, all together."""
+    sizes = {each.layer.name: each.size for each in built}
+    for names in TOGETHER:
+        total = sum(sizes.get(name, 0) for name in names)
+        if total > LAMBDA_LIMIT_MB * MB:
+            raise LayerBuildFailed(
+                f"the layers {', '.join(names)} are {total / MB:.1f} MB together, Lambda allows "
+                f"{LAMBDA_LIMIT_MB} MB"
+            )

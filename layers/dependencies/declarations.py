@@ -37,6 +37,13 @@ ONNXRUNTIME_LEFT_OUT = (
     "protobuf-*",
 )
 
+BATCH_LEFT_OUT = (
+    # The backend of PyPy; CPython's is beside it.
+    "zstandard/_cffi.*",
+    "zstandard/backend_cffi.py",
+    "polars/testing/*",
+)
+
 ONNX_LEFT_OUT = (
     "onnx/backend/test/*",
     "onnx/fuzz/*",
@@ -84,7 +91,15 @@ LAYERS = (
     ),
     Layer("control", 25, "layer-control.txt"),
     Layer("verification", 65, "layer-verification.txt", NUMPY_LEFT_OUT + ONNX_LEFT_OUT),
+    Layer("batch", 140, "layer-batch.txt", BATCH_LEFT_OUT),
 )
+
+TOGETHER = (
+    ("core", "control", "inference"),
+    ("core", "control", "verification"),
+    ("core", "inference", "batch"),
+)
+"""Which layers one function may have at once: Lambda's limit holds for all of them together."""
 
 AWS = Variant("aws", "3.13", "aarch64-manylinux_2_28")
 # Never uploaded; x86-64 code is larger, and an older Python may get an older, larger numpy.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layers.dependencies.assembly import Assembly, BuiltLayer, check_total
+from layers.dependencies.assembly import Assembly, BuiltLayer, check_together
 from layers.dependencies.bytecode import compiler
 from layers.dependencies.declarations import LOCAL, Layer, Variant
 from layers.dependencies.failures import LayerBuildFailed
@@ -116,10 +116,21 @@ def test_a_layer_over_its_limit_is_refused_and_the_old_one_stands(assembly, tmp_
 
 
 def test_layers_over_lambdas_limit_together_are_refused():
-    built = [BuiltLayer(replace(TINY, name=n), LOCAL, 90_000_000, rebuilt=True) for n in "abc"]
-    check_total(built[:2])
-    with pytest.raises(LayerBuildFailed, match=r"270\.0 MB together, Lambda allows 250 MB"):
-        check_total(built)
+    names = ("core", "inference", "batch")
+    built = [BuiltLayer(replace(TINY, name=n), LOCAL, 90_000_000, rebuilt=True) for n in names]
+    check_together(built[:2])
+    with pytest.raises(
+        LayerBuildFailed,
+        match=r"core, inference, batch are 270\.0 MB together, Lambda allows 250 MB",
+    ):
+        check_together(built)
+
+
+def test_layers_that_no_function_has_together_may_be_over_the_limit():
+    names = ("core", "batch", "verification")
+    check_together(
+        [BuiltLayer(replace(TINY, name=n), LOCAL, 90_000_000, rebuilt=True) for n in names]
+    )
 
 
 def test_source_that_does_not_compile_is_named_and_the_old_layer_stands(assembly, tmp_path):

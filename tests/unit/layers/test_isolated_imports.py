@@ -98,3 +98,20 @@ APIGatewayHttpResolver(enable_validation=True)
 assert not {"boto3", "botocore"} & set(sys.modules)
 """
     assert "pydantic" in run_isolated(built(LOCAL, "control"), code)
+
+
+def test_the_batch_layer_reads_and_writes_tables_and_unpacks_zstd(built, tmp_path):
+    file = str(tmp_path / "t.parquet")
+    code = f"""
+import io, polars as pl, zstandard
+table = "1,a\\n2,b\\n"
+frame = pl.read_csv(table.encode(), has_header=False, schema={{"n": pl.String, "t": pl.String}})
+frame.write_parquet({file!r})
+assert pl.read_parquet({file!r}).write_csv(include_header=False) == table
+lines = io.BytesIO(b'{{"x": [1.5, 2]}}\\n')
+assert pl.read_ndjson(lines, schema={{"x": pl.List(pl.Float64)}})["x"].to_list() == [[1.5, 2]]
+packed = zstandard.ZstdCompressor().compress(b"rows")
+assert zstandard.ZstdDecompressor().decompress(packed) == b"rows"
+assert "numpy" not in sys.modules
+"""
+    assert "polars" in run_isolated(built(LOCAL, "batch"), code)

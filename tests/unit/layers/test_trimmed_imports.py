@@ -19,6 +19,8 @@ ENTRIES = {
     "inference": ["numpy", "onnxruntime", "orjson", "simdjson"],
     "control": ["pydantic", "yaml", "orjson", "aws_lambda_powertools.event_handler"],
     "verification": ["onnx", "onnx.checker", "onnx.helper", "onnx.shape_inference"],
+    # Of zstandard the backend that CPython chooses; PyPy's is left out.
+    "batch": ["polars", "zstandard.backend_c"],
 }
 
 
