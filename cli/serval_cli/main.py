@@ -31,6 +31,18 @@ COMMANDS = {
     "versions": ("serval_cli.commands.versions:app", "List the versions of a model."),
     "diff": ("serval_cli.commands.diff:app", "Compare two versions of a model."),
     "infer": ("serval_cli.commands.infer:app", "Send an inference request to a model."),
+    "fleets": (
+        "serval_cli.commands.fleets:app",
+        "List the fleets: their machines, what waits for them, their workers.",
+    ),
+    "requests": ("serval_cli.commands.requests:app", "List async requests, the newest first."),
+    "request": ("serval_cli.commands.request:app", "Show an async request, or fetch its result."),
+    "redrive": (
+        "serval_cli.commands.redrive:app",
+        "Send the dead letters of a model back to work, or look at them.",
+    ),
+    "pause": ("serval_cli.commands.pause:app", "Let a fleet model's requests wait."),
+    "resume": ("serval_cli.commands.resume:app", "Let a paused model's requests go on."),
     "keys": ("serval_cli.commands.keys:app", "Create, list and revoke API keys."),
     "invoke": ("serval_cli.commands.invoke:app", "Invoke a function with an event from a file."),
     "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),

@@ -18,8 +18,13 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from serval.aws.data_bucket import DataBucket
+from serval.aws.fleet_states import FleetTable
 from serval.aws.keys import ApiKeyStore
+from serval.aws.queues import ModelQueues
 from serval.aws.registry import DynamoDBRegistry
+from serval.aws.requests import RequestTable
+from serval.fleets.deployed import Fleets
 from serval_cli.failures import CommandFailed
 from serval_cli.local_stage import LocalStage, read_local_stage
 from serval_cli.output import note
@@ -52,10 +57,7 @@ class Stage:
     @cached_property
     def table(self) -> "Table":
         """The registry table."""
-        table: Table = self._connect(self.session.resource, "dynamodb", {}).Table(
-            self.output("storage", "RegistryTableName")
-        )
-        return table
+        return self._table("RegistryTableName")
 
     @property
     def registry(self) -> DynamoDBRegistry:
@@ -66,6 +68,32 @@ class Stage:
     def api_keys(self) -> ApiKeyStore:
         """The API keys."""
         return ApiKeyStore(self.table)
+
+    @cached_property
+    def requests(self) -> RequestTable:
+        """The async requests."""
+        return RequestTable(self._table("RequestsTableName"))
+
+    @cached_property
+    def fleets(self) -> Fleets:
+        """The fleets that are deployed, and their models."""
+        return Fleets.from_json(self.output("api", "Fleets"))
+
+    @property
+    def fleet_states(self) -> FleetTable:
+        """What the fleets and their workers are at the moment."""
+        return FleetTable(self.table)
+
+    @cached_property
+    def queues(self) -> ModelQueues:
+        """The queues of the fleets' models."""
+        return ModelQueues(self.client("sqs"), self.name)
+
+    @cached_property
+    def payloads(self) -> DataBucket:
+        """The bucket of large inference requests, and of results."""
+        bucket = self.local.data_bucket if self.local else self.output("storage", "DataBucketName")
+        return DataBucket(self.client("s3"), bucket)
 
     @property
     def artifact_bucket(self) -> str:
@@ -104,6 +132,12 @@ class Stage:
                 f"stack {stack} has no output {key}: deploy it again with this version of Serval"
             )
         return self._outputs[stack][key]
+
+    def _table(self, output: str) -> "Table":
+        table: Table = self._connect(self.session.resource, "dynamodb", {}).Table(
+            self.output("storage", output)
+        )
+        return table
 
     def _read_outputs(self, stack: str) -> Mapping[str, str]:
         try:

@@ -18,6 +18,9 @@ STATUS_STYLES = {
     "rolled back": "red",
     "superseded": "magenta",
     "running": "yellow",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
 }
 
 
@@ -35,7 +38,7 @@ def lines(*parts: str | Text | None) -> Text:
 
 
 def status(text: str) -> Text:
-    """Show a rollout's status."""
+    """Show the status of a rollout or of an async request."""
     return Text(text, style=STATUS_STYLES.get(text, ""))
 
 

@@ -12,10 +12,15 @@ from botocore.exceptions import ClientError
 
 from serval_cli.failures import CommandFailed
 from serval_cli.stages import Stage, find_stage
+from tests.fakes.requests import FLEETS
 
 OUTPUTS = {
     "serval-prod-storage": {"ArtifactBucketName": "artifacts", "RegistryTableName": "registry"},
-    "serval-prod-api": {"ApiUrl": "https://api/", "Functions": '{"infer": "infer-123"}'},
+    "serval-prod-api": {
+        "ApiUrl": "https://api/",
+        "Functions": '{"infer": "infer-123"}',
+        "Fleets": FLEETS.to_json(),
+    },
 }
 
 
@@ -157,6 +162,7 @@ def test_a_deployed_stage_is_what_its_stacks_say() -> None:
     assert stage.output("storage", "RegistryTableName") == "registry"
     assert stage.api_url == "https://api"
     assert stage.functions == {"infer": "infer-123"}
+    assert stage.fleets == FLEETS
     assert session.asked == ["serval-prod-storage", "serval-prod-api"]
 
 
@@ -181,3 +187,15 @@ def test_the_key_given_goes_before_the_local_stages_own(state: Path, listening: 
 def test_a_deployed_stage_has_no_key_of_its_own() -> None:
     with pytest.raises(CommandFailed, match="--api-key or set SERVAL_API_KEY"):
         Stage("prod", boto3.Session()).api_key(None)
+
+
+def test_async_requests_are_reached_through_what_the_stage_has(state: Path, listening: str) -> None:
+    write_local(state, listening)
+    stage = find_stage("local")
+    stage._outputs["serval-local-storage"] = {
+        "RequestsTableName": "requests",
+        "RegistryTableName": "registry",
+    }
+    assert stage.requests.table.name == "requests"
+    assert stage.fleet_states.table.name == "registry"
+    assert (stage.queues.stage, stage.payloads.bucket) == ("local", "d")

@@ -1,0 +1,89 @@
+"""``serval request``: one async request, and its result."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serval.requests.request import AsyncRequest
+from serval_cli import fleet_views
+from serval_cli.failures import CommandFailed
+from serval_cli.options import JsonOption, StageOption, new_app
+from serval_cli.output import note, show
+from serval_cli.stages import Stage, find_stage
+
+STDOUT = Path("-")
+HIDDEN = ("body_hash", "payload", "submitter")
+"""Members of a row that are nobody's business here: what was asked, and by whose key."""
+
+app = new_app()
+
+
+@app.command()
+def request(
+    request_id: Annotated[str, typer.Argument(metavar="ID", help="As submit answered it.")],
+    result: Annotated[
+        Path | None,
+        typer.Option(
+            "--result",
+            metavar="FILE",
+            show_default=False,
+            help="Write its result there; '-' is standard output, and then nothing else is.",
+        ),
+    ] = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an async request, or fetch its result.
+
+    It shows the status, the attempts, why it failed. With --result it writes the V2 inference
+    response; exit code 1 if there is none.
+    """
+    if as_json and result == STDOUT:
+        raise CommandFailed("--json and '--result -' both print on stdout: choose one")
+    found = find_stage(stage)
+    row = find(found, request_id)
+    if result is not None:
+        write(row, read(found, row), result)
+    if result != STDOUT:
+        show(described(row), fleet_views.request, as_json=as_json)
+
+
+def find(stage: Stage, request_id: str) -> AsyncRequest:
+    """Find a request."""
+    row = stage.requests.find(request_id)
+    if row is None:
+        raise CommandFailed(
+            f"there is no async request {request_id!r}: it was never made, or has been kept for "
+            "as long as its model says; `serval requests` lists the newest"
+        )
+    return row
+
+
+def read(stage: Stage, row: AsyncRequest) -> bytes:
+    """Read a result."""
+    if row.status != "succeeded" or row.response_key is None:
+        why = f": {row.error}" if row.error else ""
+        raise CommandFailed(f"async request {row.id} has no result, it is {row.status}{why}")
+    body = stage.payloads.get(row.response_key)
+    if body is None:
+        raise CommandFailed(f"the result of async request {row.id} is gone: {row.response_key}")
+    return body
+
+
+def write(row: AsyncRequest, body: bytes, target: Path) -> None:
+    """Write a result, and say what it is."""
+    length = row.response_header_length
+    form = "JSON" if length is None else f"{length} bytes of JSON, then binary tensors"
+    if target == STDOUT:
+        sys.stdout.buffer.write(body)
+    else:
+        target.write_bytes(body)
+    note(f"{'stdout' if target == STDOUT else target}: {len(body):,} bytes ({form})")
+
+
+def described(row: AsyncRequest) -> dict[str, Any]:
+    """Describe a request."""
+    return {name: value for name, value in asdict(row).items() if name not in HIDDEN}
