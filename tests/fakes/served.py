@@ -10,7 +10,8 @@ from tests.fakes.registration import scaling_bundle
 CPU = DeployedFleet(name="cpu", models=("plain",))
 GPU = DeployedFleet(name="gpu", accelerator="nvidia", models=("textgen", "served"))
 NEURON = DeployedFleet(name="inf", accelerator="neuron", models=("compiled",))
-FLEETS = Fleets({fleet.name: fleet for fleet in (CPU, GPU, NEURON)})
+MANAGED = DeployedFleet(name="managed", kind="sagemaker", accelerator="nvidia", models=("vision",))
+FLEETS = Fleets({fleet.name: fleet for fleet in (CPU, GPU, NEURON, MANAGED)})
 SIGNATURE = """\
 signature:
   inputs: [{name: text, datatype: BYTES, shape: [-1, 1]}]

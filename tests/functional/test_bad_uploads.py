@@ -45,6 +45,7 @@ FLEETS = Fleets(
         "cpu": DeployedFleet(name="cpu", models=("plain",)),
         "tesla": DeployedFleet(name="tesla", accelerator="nvidia", models=("textgen",)),
         "inf": DeployedFleet(name="inf", accelerator="neuron", models=("compiled", "served")),
+        "managed": DeployedFleet(name="managed", kind="sagemaker", models=("vision",)),
     }
 )
 """What the stage has; there is no fleet 'gpu'."""
@@ -552,6 +553,12 @@ ON_FLEETS = {
             "model.tar": tar([("model.neff", b"n")]),
         },
         model="compiled",
+    ),
+    "server on a SageMaker fleet": Bad(
+        "fleet 'managed' is a SageMaker endpoint, which runs the worker alone: 'runtime: {kind: "
+        "http}' needs a fleet of kind spot",
+        files=served(model="vision", fleet="managed"),
+        model="vision",
     ),
     "server without a signature": Bad(
         "model.yaml: 'runtime: {kind: http}' needs 'signature': inputs and outputs",

@@ -204,6 +204,18 @@ def test_everything_wrong_with_what_a_server_runs_is_reported_at_once(tmp_path: 
     ]
 
 
+def test_an_endpoint_has_no_room_for_a_server(tmp_path: Path):
+    assert verified(tmp_path, heavy("vision", "managed"), HEAVY, "vision").fleet is not None
+
+    with pytest.raises(BundleRefused) as refused:
+        verified(tmp_path, served(model="vision", fleet="managed"), HEAVY, "vision")
+
+    assert refused.value.reasons == (
+        "fleet 'managed' is a SageMaker endpoint, which runs the worker alone: "
+        "'runtime: {kind: http}' needs a fleet of kind spot",
+    )
+
+
 def test_an_archive_without_a_server_needs_one(tmp_path: Path):
     files = {
         "model.yaml": on_fleet("compiled", "inf", "artifact: model.tar\n"),

@@ -86,9 +86,14 @@ class Deployment:
                 f"{model} is deployed on fleet {deployed.name!r}, and the bundle is for {fleet}: "
                 f"{DEPLOY}"
             ]
-        return self._accelerator_reasons(bundle, deployed)
+        return self._machine_reasons(bundle, deployed)
 
-    def _accelerator_reasons(self, bundle: Bundle, fleet: DeployedFleet) -> list[str]:
+    def _machine_reasons(self, bundle: Bundle, fleet: DeployedFleet) -> list[str]:
+        if fleet.kind == "sagemaker" and bundle.runtime.kind == "http":
+            return [
+                f"fleet {fleet.name!r} is a SageMaker endpoint, which runs the worker alone: "
+                "'runtime: {kind: http}' needs a fleet of kind spot"
+            ]
         if fleet.accelerator != "neuron" or not bundle.artifact.endswith(GRAPH):
             return []
         return [
