@@ -97,6 +97,11 @@ class InMemoryBucket:
         self.put(key, path.read_bytes())
         self.crashes.done()
 
+    def write(self, key: str, text: str) -> None:
+        self.crashes.before(f"write {key}")
+        self.objects[key] = [text.encode()]
+        self.crashes.done()
+
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
         self.crashes.before(f"publish {key}")
         if key in self.objects:

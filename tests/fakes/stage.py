@@ -1,5 +1,6 @@
 """A stage in memory: every step of a rollout over fakes, in the order of the state machine."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -127,8 +128,9 @@ class Stage:
         return ObjectCreated(BUCKET, key, self.bucket.put(key, artifact))
 
     def published(self) -> dict[str, bytes]:
-        """Give what lies under ``models/``."""
-        return {k: v[-1] for k, v in self.bucket.objects.items() if k.startswith("models/")}
+        """Give the files of versions: what lies under ``models/<model>/<version>/``."""
+        files = re.compile(r"models/[^/]+/[^/]+/.+")
+        return {k: v[-1] for k, v in self.bucket.objects.items() if files.fullmatch(k)}
 
     def roll_out(self, event: ObjectCreated, owner: str = "execution") -> Outcome:
         """Let the state machine run until the canary loop, or its end."""

@@ -8,8 +8,9 @@ import pytest
 
 from serval.rollouts.registering import StagedFormMissing
 from serval.routes import Route
+from serval.storage import record_key
 from serval.uploads import Upload
-from serval.versions import BundleFile
+from serval.versions import BundleFile, ModelVersion
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.served import FLEETS, heavy, served
 from tests.fakes.stage import Stage
@@ -57,6 +58,13 @@ def test_a_version_has_its_files_its_forms_and_what_was_measured(stage: Stage):
     assert version.measurements == REPORT
     assert version.bundle["name"] == "scaling"
     assert stage.registry.routes["scaling"] == Route("1", rollout="u1", revision=1)
+
+
+def test_a_version_can_be_loaded_by_who_reads_nothing_but_artifacts(stage: Stage):
+    stage.registering.register(**checked(stage, "u1", scaling_bundle()))
+
+    [record] = stage.bucket.objects[record_key("scaling", "1")]
+    assert ModelVersion.from_json(record.decode()) == stage.registry.version("scaling", "1")
 
 
 def test_the_rollout_keeps_what_the_steps_found_out(stage: Stage):

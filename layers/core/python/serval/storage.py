@@ -60,6 +60,11 @@ def version_prefix(model: str, version: str) -> str:
     return f"models/{model}/{version}/"
 
 
+def record_key(model: str, version: str) -> str:
+    """Give the key of a version's record, for those who may read artifacts and no table."""
+    return f"models/{model}/{version}.json"
+
+
 def model_partition(model: str) -> str:
     """Give the partition key of everything the registry knows of a model."""
     return f"MODEL#{model}"

@@ -72,6 +72,12 @@ class S3Artifacts:
         """Upload a file, in parts if it is large; what is there already is replaced."""
         self.client.upload_file(str(path), self.bucket, key)
 
+    def write(self, key: str, text: str) -> None:
+        """Write an object; what is there already is replaced."""
+        self.client.put_object(
+            Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json"
+        )
+
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
         """Copy one version of an object to ``key``; what is there already must be the same."""
         if self._is_there(file, key):

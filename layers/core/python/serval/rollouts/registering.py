@@ -11,7 +11,7 @@ from serval.rollouts.comparison import signature_changes
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.policy_settings import canary_policy
 from serval.signatures import Signature
-from serval.storage import staging_prefix, version_prefix
+from serval.storage import record_key, staging_prefix, version_prefix
 from serval.uploads import StoredObject, Upload
 from serval.versions import BundleFile, Form, ModelVersion, runtime_of
 
@@ -26,6 +26,9 @@ class PublishedArtifacts(Protocol):
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
         """Copy one version of an object to ``key``; what is there already must be the same."""
+
+    def write(self, key: str, text: str) -> None:
+        """Write an object; what is there already is replaced."""
 
 
 class StagedFormMissing(Exception):
@@ -102,6 +105,7 @@ class Registering:
             measurements=golden,
         )
         self._publish(upload, staged, version)
+        self.artifacts.write(record_key(version.model, version.version), version.to_json())
         registry.record(version)
         return version
 
