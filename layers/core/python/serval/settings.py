@@ -255,8 +255,8 @@ class CallbackSettings(Settings):
 class ServerSettings(Settings):
     """Environment of the fleet worker as a server, which a container of the stage's must name."""
 
-    PROVIDED: ClassVar[frozenset[str]] = frozenset({"port"})
-    """Set by SageMaker, or by the local platform."""
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"host", "port"})
+    """Set by the image, or by the local platform."""
 
     artifact_bucket: str
     registry_table: str = ""
@@ -270,6 +270,8 @@ class ServerSettings(Settings):
     """What versions may take of memory; 0: three quarters of the machine's."""
     server_folder: str = ""
     """Where artifacts are left for an inference server beside it; empty: it has its own."""
+    host: str = "127.0.0.1"
+    """Where it listens as a server; a container's image says everywhere."""
     port: int = 8080
 
 
@@ -277,7 +279,7 @@ class ServerSettings(Settings):
 class WorkerSettings(ServerSettings):
     """Environment of the fleet worker on a spot fleet's machine."""
 
-    PROVIDED: ClassVar[frozenset[str]] = frozenset({"ecs_agent_uri", "port", "worker_id"})
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"ecs_agent_uri", "worker_id"})
     """Set by ECS, or by the local platform."""
 
     stage: str

@@ -1,7 +1,8 @@
-"""The ``onnx`` runtime: ONNX Runtime on the CPU."""
+"""The ``onnx`` runtime: ONNX Runtime, on the CPU, or on CUDA where a worker finds it."""
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from serval.versions import Form
 
 MIB_PER_VCPU = 1769
 """Lambda gives one vCPU at this memory size."""
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 ONNX_BFLOAT16 = 16
 """``TensorProto.BFLOAT16``."""
 
@@ -41,6 +43,15 @@ RUNTIME_ERRORS = (
 )
 
 onnxruntime.set_default_logger_severity(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a worker runs graphs on; a function's memory size says it all."""
+
+    threads: int
+    providers: tuple[str, ...] = (CPU,)
+    """In order of preference; a session that does not get the first one is refused."""
 
 
 def session_options(memory_mib: int, *, laid_out: bool = False) -> onnxruntime.SessionOptions:
@@ -63,10 +74,17 @@ def session_options(memory_mib: int, *, laid_out: bool = False) -> onnxruntime.S
 class OnnxModel:
     """A loaded artifact, ready to run."""
 
-    def __init__(self, path: Path, memory_mib: int, form: Form | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        memory_mib: int,
+        form: Form | None = None,
+        execution: Execution | None = None,
+    ) -> None:
         """Open a session from a path, so that external data is mapped and not copied.
 
-        ``form`` says which of a version's forms lies there; None: the artifact as published.
+        ``form`` says which of a version's forms lies there; None: the artifact as published. With
+        an ``execution``, its runs can be interrupted.
 
         Raises
         ------
@@ -75,14 +93,19 @@ class OnnxModel:
         """
         laid_out = form is not None and form.cpu_class is not None
         options = session_options(memory_mib, laid_out=laid_out)
+        if execution is not None:
+            options.intra_op_num_threads = execution.threads
+        self._run_options = onnxruntime.RunOptions() if execution else None
+        providers = execution.providers if execution else (CPU,)
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path), options, providers=list(providers)
             )
         except NotImplemented as error:
             raise OperatorMissing(str(error)) from error
         except (*RUNTIME_ERRORS, InvalidArgument) as error:
             raise ArtifactUnreadable(str(error)) from error
+        self._expect_provider(providers[0])
         self._symbols = {
             spec.name: [extent if isinstance(extent, str) else None for extent in spec.shape]
             for spec in self._session.get_inputs()
@@ -107,7 +130,7 @@ class OnnxModel:
                 arrays = self._run_values(names, inputs, outputs)
             else:
                 feed = {tensor.name: fed(tensor) for tensor in inputs}
-                arrays = self._session.run(names, feed)
+                arrays = self._session.run(names, feed, self._run_options)
         except InvalidArgument as error:
             raise InvalidInputs(f"the model refuses these inputs: {error}") from None
         except RUNTIME_ERRORS as error:
@@ -119,12 +142,26 @@ class OnnxModel:
             for spec, array in zip(outputs, arrays, strict=True)
         ]
 
+    def interrupt(self) -> None:
+        """End the run that is under way, and every later one, with ``RuntimeFailed``."""
+        if self._run_options is not None:
+            self._run_options.terminate = True
+
+    def _expect_provider(self, wanted: str) -> None:
+        """Refuse a session that ONNX Runtime has silently put on something else."""
+        given = self._session.get_providers()
+        if wanted not in given:
+            raise ArtifactUnreadable(
+                f"{wanted} was asked for, and ONNX Runtime gives {', '.join(given)}: its libraries "
+                "do not fit the machine's driver, or are not there"
+            )
+
     def _run_values(
         self, names: list[str], inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]
     ) -> list[Any]:
         """Run through OrtValues: numpy has no bfloat16."""
         feed = {tensor.name: value_of(tensor) for tensor in inputs}
-        values = self._session.run_with_ort_values(names, feed)
+        values = self._session.run_with_ort_values(names, feed, self._run_options)
         return [
             raw_bfloat16(value) if spec.datatype == "BF16" else value.numpy()
             for spec, value in zip(outputs, values, strict=True)

@@ -1,0 +1,35 @@
+"""The fleet worker: ``work`` through the queues of its fleet, or ``serve`` as a server."""
+
+import os
+import signal
+import sys
+
+from serval.bootstrap.inference_server import serve
+from serval.bootstrap.worker import worker
+
+
+def work() -> int:
+    """Work until SIGTERM, and give the exit status."""
+    started = worker()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: started.stop())
+    return 0 if started.work() else 1
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says."""
+    match arguments:
+        case ["work"]:
+            return work()
+        case ["serve"]:
+            serve()
+            return 0
+    print(f"main.py: {arguments} given, 'work' or 'serve' expected", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    # A run that could not be interrupted must not keep the program: its requests are given back.
+    os._exit(status)

@@ -1,0 +1,54 @@
+"""Composition root of the fleet worker as a server."""
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import boto3
+import uvicorn
+
+from serval.aws.artifact_downloads import S3ArtifactDownloads
+from serval.aws.artifact_records import ArtifactRecords
+from serval.aws.registry import DynamoDBRegistry
+from serval.bootstrap.worker import CALLS, loaded_versions
+from serval.fleets.deployed import Fleets
+from serval.runtimes.accelerators import execution
+from serval.settings import ServerSettings
+from serval.worker.gathering import Gathering
+from serval.worker.server import InferenceServer, application
+from serval.worker.versions import KnownVersions, Memory, Versions
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+STOP_SECONDS = 25
+"""How long answers may take that are under way at SIGTERM; SageMaker kills 30 seconds after it."""
+
+
+def serve() -> None:
+    """Serve until SIGTERM."""
+    settings = ServerSettings.from_environment()
+    s3: S3Client = boto3.client("s3", settings.aws_region, config=CALLS)
+    registry = _registry(settings, s3)
+    store = S3ArtifactDownloads(s3, settings.artifact_bucket)
+    loaded = loaded_versions(settings, registry, store, execution(settings.threads))
+    gathering = Gathering(Memory(loaded), time.monotonic)
+    threading.Thread(target=gathering.run, name="run", daemon=True).start()
+    fleet = Fleets.from_json(settings.fleets).by_name.get(settings.fleet)
+    server = InferenceServer(
+        KnownVersions(registry, time.monotonic), gathering, fleet.models if fleet else ()
+    )
+    uvicorn.run(
+        application(server),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+def _registry(settings: ServerSettings, s3: "S3Client") -> Versions:
+    if not settings.registry_table:
+        return ArtifactRecords(s3, settings.artifact_bucket)
+    dynamodb = boto3.resource("dynamodb", settings.aws_region, config=CALLS)
+    return DynamoDBRegistry(dynamodb.Table(settings.registry_table))

@@ -1,0 +1,129 @@
+"""Composition root of the fleet worker at its work."""
+
+import secrets
+import socket
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from serval.aws.artifact_downloads import S3ArtifactDownloads
+from serval.aws.data_bucket import DataBucket
+from serval.aws.fleet_states import FleetTable
+from serval.aws.inbox import QueueInbox
+from serval.aws.queue_batches import QueueRefused
+from serval.aws.queues import CallbackQueue
+from serval.aws.registry import DynamoDBRegistry
+from serval.aws.requests import RequestTable
+from serval.aws.spot_notice import InstanceMetadata
+from serval.aws.task_protection import EcsTask
+from serval.cpu import cpu_class
+from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.loaded import ArtifactStore, LoadedVersions
+from serval.runtimes.accelerators import execution, in_words
+from serval.runtimes.onnx import Execution
+from serval.settings import ServerSettings, WorkerSettings
+from serval.worker.assembly import Engine, Ports, Post, assemble
+from serval.worker.capacity import limits
+from serval.worker.loop import Rhythm, Worker
+from serval.worker.machine import NoTask
+from serval.worker.opening import Opening
+from serval.worker.versions import Versions
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CALLS = Config(
+    connect_timeout=5,
+    # A queue is asked to wait 20 seconds for a message.
+    read_timeout=40,
+    max_pool_connections=64,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+UNANSWERED = (BotoCoreError, ClientError, QueueRefused)
+LONGEST_POLL_SECONDS = 20
+BEATS_A_LEASE = 3
+POLLS_A_STOP = 4
+"""A worker that is being stopped waits for its polls, which must leave time for the rest."""
+NOTICE_SECONDS = 5.0
+
+
+def worker() -> Worker:
+    """Build a worker from its environment."""
+    settings = WorkerSettings.from_environment()
+    fleet = Fleets.from_json(settings.fleets).by_name[settings.fleet]
+    chosen = execution(settings.threads)
+    s3: S3Client = boto3.client("s3", settings.aws_region, config=CALLS)
+    ports = _ports(settings, s3)
+    store = S3ArtifactDownloads(s3, settings.artifact_bucket)
+    return assemble(
+        ports,
+        _post(settings, fleet, in_words(chosen, fleet.accelerator)),
+        loaded_versions(settings, ports.registry, store, chosen),
+        Engine.of_threads(),
+    )
+
+
+def loaded_versions(
+    settings: ServerSettings, registry: Versions, store: ArtifactStore, chosen: Execution
+) -> LoadedVersions:
+    """Build what holds versions in memory."""
+    folder = Path(tempfile.mkdtemp(prefix="serval-"))
+    server_folder = Path(settings.server_folder) if settings.server_folder else None
+    opening = Opening(registry.version, store, chosen, server_folder)
+    return LoadedVersions(
+        find=opening.find,
+        store=store,
+        open_model=opening.open,
+        folder=folder,
+        limits=limits(settings.memory_mib, folder),
+        cpu_class=cpu_class(),
+        log=say,
+    )
+
+
+def say(line: str) -> None:
+    """Print a line, whole and at once."""
+    print(line, flush=True)
+
+
+def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
+    region = settings.aws_region
+    # Many threads use these tables; what they call of boto3's resources keeps no state but a
+    # counter of placeholders, of which each of their conditions has one.
+    dynamodb = boto3.resource("dynamodb", region, config=CALLS)
+    registry_table = dynamodb.Table(settings.registry_table)
+    sqs = boto3.client("sqs", region, config=CALLS)
+    return Ports(
+        inbox=QueueInbox(sqs, settings.stage),
+        store=RequestTable(dynamodb.Table(settings.requests_table)),
+        payloads=DataBucket(s3, settings.data_bucket),
+        callbacks=CallbackQueue(sqs, settings.stage),
+        states=FleetTable(registry_table),
+        registry=DynamoDBRegistry(registry_table),
+        task=EcsTask(settings.ecs_agent_uri, say) if settings.ecs_agent_uri else NoTask(),
+        spot=InstanceMetadata() if settings.watch_spot else None,
+        unanswered=UNANSWERED,
+        log=say,
+    )
+
+
+def _post(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> Post:
+    return Post(
+        worker=settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        fleet=fleet.name,
+        accelerator=accelerator,
+        models=fleet.models,
+        lease=timedelta(seconds=settings.lease_seconds),
+        poll_seconds=max(1, min(LONGEST_POLL_SECONDS, settings.stop_seconds // POLLS_A_STOP)),
+        rhythm=Rhythm(
+            beat_seconds=settings.lease_seconds / BEATS_A_LEASE,
+            report_seconds=float(settings.report_seconds),
+            notice_seconds=NOTICE_SECONDS,
+            stop_seconds=float(settings.stop_seconds),
+        ),
+    )

@@ -1,0 +1,50 @@
+"""Accelerators: what the machine has, and in which words a worker says so."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnxruntime
+
+from serval.fleets.deployed import Accelerator
+from serval.runtimes.onnx import CPU, CUDA, Execution
+
+DEVICES = Path("/dev")
+
+
+def has_nvidia(devices: Path = DEVICES) -> bool:
+    """Tell whether the machine has an NVIDIA GPU that this process can see."""
+    return any(devices.glob("nvidia[0-9]*"))
+
+
+def has_neuron(devices: Path = DEVICES) -> bool:
+    """Tell whether the machine has an Inferentia or Trainium device that this process can see."""
+    return any(devices.glob("neuron[0-9]*"))
+
+
+def execution(
+    threads: int, devices: Path = DEVICES, installed: Sequence[str] | None = None
+) -> Execution:
+    """Choose what graphs run on: CUDA where ONNX Runtime has it and a GPU is there, else the CPU.
+
+    Parameters
+    ----------
+    threads
+        Of a run on the CPU; 0: as many as this process may use.
+    installed
+        Execution providers; None: those of the ONNX Runtime that is installed.
+    """
+    threads = threads or len(os.sched_getaffinity(0))
+    installed = onnxruntime.get_available_providers() if installed is None else installed
+    if CUDA in installed and has_nvidia(devices):
+        return Execution(threads, (CUDA, CPU))
+    return Execution(threads)
+
+
+def in_words(chosen: Execution, declared: Accelerator, devices: Path = DEVICES) -> str:
+    """Say what a worker runs on; a processor that stands in for an accelerator is called so."""
+    if chosen.providers[0] == CUDA:
+        return "CUDA"
+    if declared == "neuron" and has_neuron(devices):
+        return "Neuron"
+    return "CPU" if declared == "none" else f"CPU (stands in for {declared})"

@@ -1,0 +1,125 @@
+"""The ``http`` runtime's servers that speak OpenAI's completions.
+
+Input ``prompt`` (BYTES) holds one prompt in each element, output ``text`` (BYTES) its completion.
+The inputs ``max_tokens``, ``temperature`` and ``stop`` may be in the signature too, with one
+element for each prompt, or one for all. Each prompt is a call of its own: such a server batches by
+itself.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from serval.errors import InvalidInputs, InvalidTensor
+from serval.protocol.binary_tensors import bytes_array
+from serval.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.runtimes.http_server import Post, Server
+from serval.signatures import Signature, TensorSpec
+from serval.tensors import Tensor
+
+PROMPT, TEXT = "prompt", "text"
+DATATYPES: Mapping[str, frozenset[str]] = {
+    PROMPT: frozenset({"BYTES"}),
+    "stop": frozenset({"BYTES"}),
+    "max_tokens": frozenset({"INT32", "INT64", "UINT32"}),
+    "temperature": frozenset({"FP32", "FP64"}),
+}
+"""What a completion takes, and as which datatypes."""
+
+
+class Completions:
+    """A model of a server that completes texts."""
+
+    def __init__(self, server: Server, signature: Signature, ready_seconds: float) -> None:
+        """Wait until the server has the model.
+
+        Raises
+        ------
+        ArtifactUnreadable
+            If it has not come up by then, or the signature is not that of completions.
+        """
+        check(signature)
+        self._server = server
+        server.await_ready(self._missing, ready_seconds)
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Complete every prompt.
+
+        Raises
+        ------
+        InvalidTensor, InvalidInputs
+            If a text is not UTF-8, the inputs do not match, or the server refuses them.
+        RuntimeFailed
+            If it fails, is not there, or answers something else.
+        """
+        by_name = {tensor.name: tensor for tensor in inputs}
+        prompts = by_name[PROMPT].array
+        columns = {name: values(tensor, prompts.size) for name, tensor in by_name.items()}
+        calls = [
+            self._call({name: column[row] for name, column in columns.items()})
+            for row in range(prompts.size)
+        ]
+        texts = [self._text(answer) for answer in self._server.post_all(calls)]
+        return [Tensor(spec.name, "BYTES", bytes_array(texts, prompts.shape)) for spec in outputs]
+
+    def interrupt(self) -> None:
+        """End the run that is under way, and every later one, with ``RuntimeFailed``."""
+        self._server.interrupt()
+
+    def _call(self, asked: dict[str, Any]) -> Post:
+        if not asked.get("stop", "?"):
+            del asked["stop"]
+        body = {"model": self._server.declared.model, **asked}
+        return lambda client: client.post("/v1/completions", json=body)
+
+    def _text(self, answered: bytes) -> bytes:
+        try:
+            return str(json.loads(answered)["choices"][0]["text"]).encode()
+        except (LookupError, TypeError, ValueError) as error:
+            raise RuntimeFailed(
+                f"{self._server.declared.address} answered what is no completion: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _missing(self, client: httpx.Client) -> str:
+        answer = client.get("/v1/models")
+        if not answer.is_success:
+            return f"/v1/models gives {answer.status_code}"
+        try:
+            names = [str(model["id"]) for model in answer.json()["data"]]
+        except (LookupError, TypeError, ValueError):
+            return "/v1/models gives no list of models"
+        return "" if self._server.declared.model in names else f"its models are {', '.join(names)}"
+
+
+def check(signature: Signature) -> None:
+    """Refuse a signature that completions do not have."""
+    inputs = {spec.name: spec.datatype for spec in signature.inputs}
+    outputs = {(spec.name, spec.datatype) for spec in signature.outputs}
+    for name, datatype in inputs.items():
+        if datatype not in DATATYPES.get(name, ()):
+            expected = "; ".join(f"{n} {'/'.join(sorted(d))}" for n, d in DATATYPES.items())
+            raise ArtifactUnreadable(
+                f"signature: input {name!r} of {datatype} given, completions take: {expected}"
+            )
+    if PROMPT not in inputs or outputs != {(TEXT, "BYTES")}:
+        raise ArtifactUnreadable(
+            f"signature: completions have an input {PROMPT!r} and one output {TEXT!r}, of BYTES"
+        )
+
+
+def values(tensor: Tensor, rows: int) -> list[Any]:
+    """Give an input's value for each prompt."""
+    flat = tensor.array.ravel().tolist()
+    if len(flat) not in (1, rows):
+        raise InvalidInputs(
+            f"input {tensor.name!r} has {len(flat)} elements, {rows} expected, one for each prompt"
+        )
+    if tensor.datatype == "BYTES":
+        try:
+            flat = [element.decode() for element in flat]
+        except UnicodeDecodeError as error:
+            raise InvalidTensor(tensor.name, f"a BYTES element is not UTF-8: {error}") from None
+    return flat * rows if len(flat) == 1 else flat

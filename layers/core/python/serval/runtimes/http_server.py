@@ -1,0 +1,144 @@
+"""The ``http`` runtime: an inference server beside the worker, on the same machine.
+
+It speaks the Open Inference Protocol V2 with binary tensors (Triton, a Neuron container, another
+Serval), or OpenAI's completions (vLLM and its like). It brings the model up by itself.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpx
+
+from serval.errors import InvalidInputs
+from serval.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.versions import ModelVersion
+
+HOST = "127.0.0.1"
+READY_SECONDS = 600.0
+"""How long a server may take to come up: it may load tens of gigabytes first."""
+POLL_SECONDS = 0.5
+CONNECT_SECONDS = 5.0
+RUN_SECONDS = 3600.0
+"""The longest that a run may take; SageMaker allows no more either."""
+Post = Callable[[httpx.Client], httpx.Response]
+"""Makes one call."""
+CALLS_AT_ONCE = 32
+"""A server that batches by itself is given that many requests at a time."""
+ANSWER_SHOWN = 500
+"""Characters of an error's body in a message."""
+REFUSALS = frozenset({400, 413, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a version's bundle says of its server."""
+
+    protocol: str
+    port: int
+    model: str
+    """The server's name for it."""
+
+    @classmethod
+    def of(cls, record: ModelVersion) -> Self:
+        """Read it from a version's record."""
+        section: Mapping[str, Any] = record.bundle["runtime"]
+        return cls(section["protocol"], section["port"], section.get("model") or record.model)
+
+    @property
+    def address(self) -> str:
+        """Name the server in a message."""
+        return f"the inference server on {HOST}:{self.port}"
+
+
+@dataclass(slots=True)
+class Server:
+    """A server that answers, over connections that are kept."""
+
+    declared: Declared
+    client: httpx.Client = field(init=False)
+    _calls: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(CALLS_AT_ONCE, "server")
+    )
+    _interrupted: Future[Any] = field(default_factory=Future)
+
+    def __post_init__(self) -> None:
+        self.client = httpx.Client(
+            base_url=f"http://{HOST}:{self.declared.port}",
+            timeout=httpx.Timeout(RUN_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=CALLS_AT_ONCE),
+            # What is asked of this machine itself goes through nobody's proxy.
+            trust_env=False,
+        )
+
+    def await_ready(
+        self,
+        look: Callable[[httpx.Client], str],
+        seconds: float,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Wait until ``look`` finds nothing missing.
+
+        Raises
+        ------
+        ArtifactUnreadable
+            If something still is; it says what.
+        """
+        until = time.monotonic() + seconds
+        while missing := self._missing(look):
+            if time.monotonic() >= until:
+                raise ArtifactUnreadable(
+                    f"{self.declared.address} is not ready after {seconds:.0f} s: {missing}; see "
+                    f"its own log, and 'runtime' in model.yaml: port {self.declared.port}, model "
+                    f"{self.declared.model!r}"
+                )
+            pause(POLL_SECONDS)
+
+    def post_all(self, posts: Sequence[Post]) -> list[bytes]:
+        """Make calls at once, and give what was answered, in their order.
+
+        Raises
+        ------
+        InvalidInputs
+            If the server says that what was asked is wrong.
+        RuntimeFailed
+            If it fails, or is not there, or the run is interrupted.
+        """
+        calls = [self._calls.submit(self._post, post) for post in posts]
+        open_calls = set(calls)
+        while open_calls:
+            done, _ = wait({*open_calls, self._interrupted}, return_when=FIRST_COMPLETED)
+            if self._interrupted in done:
+                raise RuntimeFailed("the run was interrupted")
+            for call in done:
+                call.result()
+            open_calls -= done
+        return [call.result() for call in calls]
+
+    def interrupt(self) -> None:
+        """End the run that is under way, and every later one."""
+        if not self._interrupted.done():
+            self._interrupted.set_result(None)
+
+    def _post(self, post: Post) -> bytes:
+        try:
+            answer = post(self.client)
+        except httpx.HTTPError as error:
+            raise RuntimeFailed(
+                f"{self.declared.address} does not answer: {type(error).__name__}: {error}; is it "
+                "up, and is 'runtime.port' in model.yaml its port?"
+            ) from error
+        if answer.is_success:
+            return answer.content
+        said = answer.text[:ANSWER_SHOWN]
+        if answer.status_code in REFUSALS:
+            raise InvalidInputs(f"the inference server refuses these inputs: {said}")
+        raise RuntimeFailed(f"{self.declared.address} answered {answer.status_code}: {said}")
+
+    def _missing(self, look: Callable[[httpx.Client], str]) -> str:
+        try:
+            return look(self.client)
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__}: {error}"

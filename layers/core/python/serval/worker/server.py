@@ -1,0 +1,184 @@
+"""The worker as a server: the SageMaker contract, and the Open Inference Protocol V2.
+
+Specifications: "Use your own inference code with hosting services", Amazon SageMaker AI Developer
+Guide; Open Inference Protocol V2, ``inference_rest.md``.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serval import metadata
+from serval.errors import PathNotFound, ServalError
+from serval.http.status import status_of
+from serval.inference import choose
+from serval.protocol.content import inflate
+from serval.protocol.response import InferenceResponse, write_response
+from serval.versions import ModelVersion
+from serval.worker.envelope import BINARY, JSON, Envelope, content_type
+from serval.worker.gathering import Gathering
+from serval.worker.reading import fitting
+from serval.worker.versions import KnownVersions
+
+ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+HEADER_LENGTH = "inference-header-content-length"
+FAILED = "the server failed: its log says why"
+MODEL = "/v2/models/{model}"
+VERSION = MODEL + "/versions/{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An inference response in bytes."""
+
+    body: bytes
+    header_length: int | None
+    version: str
+    timing: str
+
+    def reply(self, media_type: str) -> Response:
+        """Give the HTTP response."""
+        headers = {"serval-model-version": self.version, "server-timing": self.timing}
+        if self.header_length is not None:
+            headers[HEADER_LENGTH] = str(self.header_length)
+        return Response(self.body, media_type=media_type, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceServer:
+    """Answers requests from the versions that it has loaded, or loads."""
+
+    versions: KnownVersions
+    gathering: Gathering
+    models: Sequence[str]
+    """Those of its fleet."""
+
+    async def ping(self, request: Request) -> Response:
+        """Say that invocations may come."""
+        return Response(status_code=HTTPStatus.OK)
+
+    async def invocations(self, request: Request) -> Response:
+        """Answer as SageMaker wants it: the envelope says which version the bytes are for."""
+        envelope = Envelope.parse(request.headers.get(ATTRIBUTES, ""))
+        length = None if envelope.header_length is None else str(envelope.header_length)
+        answered = await self._answer(envelope.model, envelope.version, request, length)
+        return answered.reply(content_type(answered.header_length))
+
+    async def infer(self, request: Request) -> Response:
+        """Answer as the protocol wants it; without a version in the path, by the model's route."""
+        model = request.path_params["model"]
+        version = await self._version(request, model)
+        length = request.headers.get(HEADER_LENGTH)
+        answered = await self._answer(model, version, request, length)
+        return answered.reply(JSON if answered.header_length is None else BINARY)
+
+    async def server(self, request: Request) -> Response:
+        """Describe the server."""
+        return json_reply(HTTPStatus.OK, metadata.server_metadata())
+
+    async def health(self, request: Request) -> Response:
+        """Say that it lives, and is ready."""
+        return json_reply(HTTPStatus.OK, {"live": True, "ready": True})
+
+    async def list_models(self, request: Request) -> Response:
+        """List the models of its fleet."""
+        return json_reply(HTTPStatus.OK, {"models": sorted(self.models)})
+
+    async def describe(self, request: Request) -> Response:
+        """Describe a version."""
+        record = await self._record(request)
+        return json_reply(HTTPStatus.OK, metadata.model_metadata(record, [record.version]))
+
+    async def readiness(self, request: Request) -> Response:
+        """Say that a version answers, after loading it if need be."""
+        record = await self._record(request)
+        return json_reply(HTTPStatus.OK, metadata.readiness(record.model))
+
+    async def _answer(
+        self, model: str, version: str, request: Request, header_length: str | None
+    ) -> Answered:
+        """Read, run together with what else comes, write."""
+        body = await request.body()
+        if encoding := request.headers.get("content-encoding"):
+            body = await run_in_threadpool(inflate, body, encoding)
+        record = await run_in_threadpool(self.versions.record, model, version)
+        asked = await run_in_threadpool(fitting, body, header_length, record)
+        ran = await asyncio.wrap_future(self.gathering.submit(record, asked))
+        response = InferenceResponse(model, version, ran.outputs)
+        answered, length = await run_in_threadpool(write_response, response, asked)
+        load = f"load;dur={ran.load_ms:.1f}, " if ran.load_ms else ""
+        return Answered(answered, length, version, f"{load}infer;dur={ran.run_ms:.3f}")
+
+    async def _record(self, request: Request) -> ModelVersion:
+        model = request.path_params["model"]
+        version = await self._version(request, model)
+        return await run_in_threadpool(self.versions.record, model, version)
+
+    async def _version(self, request: Request, model: str) -> str:
+        asked: str | None = request.path_params.get("version")
+        wanted = asked or request.headers.get("serval-model-version")
+        if wanted is not None:
+            return wanted
+        route = await run_in_threadpool(self.versions.route, model)
+        return choose(route, None, request.headers.get("serval-affinity", "")).version
+
+
+def application(server: InferenceServer) -> Starlette:
+    """Give the ASGI application."""
+    return Starlette(
+        routes=[
+            Route("/ping", server.ping),
+            Route("/invocations", server.invocations, methods=["POST"]),
+            Route("/v2", server.server),
+            Route("/v2/health/live", server.health),
+            Route("/v2/health/ready", server.health),
+            Route("/v2/models", server.list_models),
+            *(
+                route
+                for path in (MODEL, VERSION)
+                for route in (
+                    Route(path, server.describe),
+                    Route(f"{path}/ready", server.readiness),
+                    Route(f"{path}/infer", server.infer, methods=["POST"]),
+                )
+            ),
+        ],
+        exception_handlers={
+            ServalError: refuse,
+            HTTPException: no_route,
+            Exception: failed,
+        },
+    )
+
+
+def json_reply(status: HTTPStatus, body: Mapping[str, Any]) -> Response:
+    """Give a reply whose content type is exactly ``application/json``."""
+    return Response(json.dumps(body), status_code=status, media_type=JSON)
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Give the reply of an error that was raised on purpose."""
+    if not isinstance(error, ServalError):
+        raise error
+    return json_reply(status_of(error), {"error": str(error)})
+
+
+async def no_route(request: Request, error: Exception) -> Response:
+    """Give the reply to a path or a method that is not there."""
+    missing = PathNotFound(request.method, request.url.path)
+    return json_reply(status_of(missing), {"error": str(missing)})
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """Give the reply to a failure of the server's own, which is logged by who runs it."""
+    return json_reply(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": FAILED})
