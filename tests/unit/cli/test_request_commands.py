@@ -46,6 +46,16 @@ def test_requests_of_a_status_are_found_behind_newer_ones(user: FleetStage) -> N
     assert len(ids(user, "--status", "succeeded")) == 20
 
 
+def test_what_is_open_is_found_however_old_it_is(
+    user: FleetStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests_command, "SEARCHED", 5)
+    user.ask("runs", age_seconds=90_000, status="running")
+    for number in range(30):
+        user.ask(f"done{number}", status="succeeded")
+    assert ids(user, "--status", "running") == ["runs"]
+
+
 def test_a_search_that_ends_says_so(user: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests_command, "SEARCHED", 5)
     user.ask("failed", age_seconds=800, status="failed")
