@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from serval.http.describe import ANSWERS
 from serval.openapi.document import document
 from serval.routes import Route
 from serval.statistics import TrackStatistics
@@ -246,13 +247,23 @@ def test_a_port_that_is_down_is_a_503_and_a_line_in_the_log(bench: Bench, port: 
 
 def test_every_answer_has_the_shape_that_the_document_promises(bench: Bench) -> None:
     whole = document()
-    for template, operations in whole["paths"].items():
-        if template.endswith("/infer"):
-            continue
-        for method in operations.keys() - {"parameters"}:
-            path = template.format(model="iris", version="1")
-            status, body = answered(bench, event(path, method.upper()))
-            promised = operations[method]["responses"]["200"]["content"]["application/json"]
-            schema = {**promised["schema"], "components": whole["components"]}
-            assert status == 200
-            jsonschema_rs.validate(schema, body)
+    for endpoint in ANSWERS:
+        operation = whole["paths"][endpoint.template][endpoint.method.lower()]
+        path = endpoint.template.format(model="iris", version="1")
+        status, body = answered(bench, event(path, endpoint.method))
+        promised = operation["responses"]["200"]["content"]["application/json"]
+        schema = {**promised["schema"], "components": whole["components"]}
+        assert status == 200
+        jsonschema_rs.validate(schema, body)
+
+
+def test_who_calls_an_async_path_in_another_way_is_told_of_the_right_one(bench: Bench) -> None:
+    assert get(bench, "/async/models/iris/infer") == (
+        404,
+        "no route GET /async/models/iris/infer: there is POST /async/models/iris/infer",
+    )
+    assert get(bench, "/async/requests/r", method="POST") == (
+        404,
+        "no route POST /async/requests/r: there is PUT /async/requests/r, "
+        "GET /async/requests/r, DELETE /async/requests/r",
+    )

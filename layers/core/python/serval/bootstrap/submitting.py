@@ -3,7 +3,7 @@
 from serval.aws.edge import EdgeRegistry
 from serval.aws.queues import ModelQueues
 from serval.bootstrap.async_requests import Adapters
-from serval.bootstrap.waking import waker
+from serval.bootstrap.fleet_control import fleet_control
 from serval.fleets.deployed import Fleets
 from serval.requests.door import Door
 from serval.requests.submitting import Submitting
@@ -18,5 +18,5 @@ def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) ->
         store=aws.store,
         payloads=aws.payloads,
         queue=ModelQueues(aws.sqs, settings.stage),
-        waker=waker(settings, aws),
+        waker=fleet_control(settings, aws.dynamodb),
     )

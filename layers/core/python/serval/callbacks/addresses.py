@@ -56,8 +56,13 @@ def choose(host: str, found: Sequence[str], *, local: bool = False) -> str:
     AddressRefused
         If any address is not public.
     """
-    addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
-    for address in addresses:
+    for text in found:
+        address = read(text)
         if not public(address) and not (local and unwrapped(address).is_loopback):
-            raise AddressRefused(host, str(address))
-    return str(min(addresses, key=lambda address: address.version))
+            raise AddressRefused(host, text)
+    return min(found, key=lambda text: read(text).version)
+
+
+def read(text: str) -> Address:
+    """Read an address, without the zone that a link-local one may have."""
+    return ipaddress.ip_address(text.partition("%")[0])

@@ -12,6 +12,7 @@ from typing import Any
 from serval.authentication import Authenticator, KeyLookup
 from serval.descriptions import Descriptions
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
+from serval.http import async_endpoints
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.status import status_of
 from serval.metadata import server_metadata
@@ -88,7 +89,12 @@ ANSWERS: dict[Endpoint, Answer] = {
     Endpoint("POST", "/v2/repository/index"): repository_index,
     Endpoint("GET", "/openapi.json"): lambda _: document(),
 }
-ELSEWHERE = (Endpoint("POST", f"{MODEL}/infer"), Endpoint("POST", f"{MODEL_VERSION}/infer"))
+ELSEWHERE = (
+    Endpoint("POST", f"{MODEL}/infer"),
+    Endpoint("POST", f"{MODEL_VERSION}/infer"),
+    *async_endpoints.SUBMIT,
+    *async_endpoints.REQUESTS,
+)
 """Endpoints of other functions: known here to be named in errors."""
 
 

@@ -11,6 +11,8 @@ from serval.http.status import status_of
 Headers = Mapping[str, str]
 """Names in lower case."""
 JSON = "application/json"
+RETRY_SECONDS = 1
+"""When a caller may look at an open request again."""
 STILL_WAITING_SECONDS = 5
 """When a caller whose request still runs may ask again."""
 

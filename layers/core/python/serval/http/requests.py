@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from serval.errors import ServalError
-from serval.http.dispatch import Endpoint, Event, Reply, find, path_after_stage
-from serval.http.replies import error_reply, text_reply
+from serval.http.async_endpoints import CANCEL, REQUESTS
+from serval.http.dispatch import Event, Reply, find, path_after_stage
+from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.requests.access import Access
 from serval.requests.cancellation import Cancellation
 from serval.requests.document import Documents
-
-REQUEST = "/async/requests/{id}"
-GET, CANCEL = Endpoint("GET", REQUEST), Endpoint("DELETE", REQUEST)
-ENDPOINTS = (GET, CANCEL)
-RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class RequestsEndpoint:
         headers = {name.lower(): value for name, value in event["headers"].items()}
         method = event["requestContext"]["http"]["method"]
         try:
-            endpoint, names = find(ENDPOINTS, method, path_after_stage(event))
+            endpoint, names = find(REQUESTS, method, path_after_stage(event))
             caller = self.access.caller(headers)
             request = self.access.request(caller, names["id"])
             if endpoint == CANCEL:

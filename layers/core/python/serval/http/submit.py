@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from serval.errors import InvalidParameter, MalformedBody, ServalError
+from serval.http.async_endpoints import INFER, PUT, SUBMIT, UPLOADS
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.location import location
 from serval.http.preferences import wait_seconds
-from serval.http.replies import error_reply, text_reply
+from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.http.sent_body import sent_body, sent_header_length
 from serval.requests.access import Access, Allowance
 from serval.requests.document import Documents
@@ -21,15 +22,6 @@ from serval.requests.submission import CallbackUrls, Submission
 from serval.requests.submitting import Submitting
 from serval.requests.uploads import Uploads
 from serval.requests.waiting import Waiting
-
-MODEL = "/async/models/{model}"
-MODEL_VERSION = "/async/models/{model}/versions/{version}"
-REQUEST = "/async/requests/{id}"
-SUBMIT = (Endpoint("POST", f"{MODEL}/infer"), Endpoint("POST", f"{MODEL_VERSION}/infer"))
-UPLOAD = (Endpoint("POST", f"{MODEL}/uploads"), Endpoint("POST", f"{MODEL_VERSION}/uploads"))
-PUT, RETRY = Endpoint("PUT", REQUEST), Endpoint("POST", f"{REQUEST}/retry")
-ENDPOINTS = (*SUBMIT, *UPLOAD, PUT, RETRY)
-RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +52,15 @@ class SubmitEndpoint:
         headers = {name.lower(): value for name, value in event["headers"].items()}
         method = event["requestContext"]["http"]["method"]
         try:
-            endpoint, names = find(ENDPOINTS, method, path_after_stage(event))
+            endpoint, names = find(SUBMIT, method, path_after_stage(event))
             return self._answer(endpoint, Call(event, headers, names))
         except ServalError as error:
             return error_reply(error, self.log)
 
     def _answer(self, endpoint: Endpoint, call: Call) -> Reply:
-        if endpoint in SUBMIT:
+        if endpoint in INFER:
             return self._submit(call)
-        if endpoint in UPLOAD:
+        if endpoint in UPLOADS:
             return self._upload(call)
         return self._put(call) if endpoint == PUT else self._retry(call)
 

@@ -29,7 +29,10 @@ One inference of the Open Inference Protocol V2: answered with 200 or an error, 
 With `Inference-Header-Content-Length` the body is that many bytes of JSON, then the binary \
 tensors in the order of `inputs`; 0 is a raw request, whose body is the bytes of the model's only \
 input. gzip and deflate bodies are accepted when `Content-Encoding` says so and `Content-Type` is \
-`application/octet-stream` or absent."""
+`application/octet-stream` or absent.
+
+A model on a fleet is waited for, up to 25 s; then the answer is 503 with `Retry-After` and \
+`serval-request-id`, and the work goes on as that async request."""
 
 
 def header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +60,8 @@ VERSION_HEADER = header(
 RESPONSE_HEADERS = {
     "serval-model-version": {"description": "Version that answered.", "schema": VERSION},
     "Server-Timing": {
-        "description": "Milliseconds of `load` (first request of a version only) and `infer`.",
+        "description": "Milliseconds of `load` (first request of a version only), `queue` (on a "
+        "fleet) and `infer`.",
         "schema": TEXT,
     },
 }
@@ -91,7 +95,7 @@ def infer(*, versioned: bool) -> Operation:
                 "headers": {**RESPONSE_HEADERS, **BINARY_LENGTH},
                 "content": {**content("InferenceResponse"), BINARY: {}},
             },
-            **errors((400, 401, 403, 404, 413, 500, 501, 503)),
+            **errors((400, 401, 403, 404, 413, 429, 500, 501, 503)),
         },
     }
 

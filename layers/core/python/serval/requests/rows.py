@@ -1,7 +1,8 @@
 """How an async request lies in the requests table.
 
 A row has what differs from an ``AsyncRequest``'s defaults, ``state`` while the request is open or
-its caller is still to be called back, and ``expires`` once it has finished. The stack declares the table and its indexes by these names.
+its caller is still to be called back, and ``expires`` once it has finished. The stack declares the
+table and its indexes by these names.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,186 @@
+"""Operations of async requests: submit, upload, look, cancel, retry; and the callback."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from serval.openapi.infer import EXAMPLE, REQUEST_HEADERS, VERSION_HEADER, header
+from serval.openapi.operations import (
+    BINARY,
+    JSON,
+    Operation,
+    content,
+    errors,
+    path_of_model,
+)
+from serval.openapi.request_schemas import CALLBACK_URL, ID
+
+TAG = "async requests"
+MODEL = "/async/models/{model}"
+MODEL_VERSION = "/async/models/{model}/versions/{version}"
+REQUEST = "/async/requests/{id}"
+REQUEST_NAME = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Id of an async request.",
+    "schema": ID,
+    "example": "order-4711",
+}
+OF_SUBMIT = (400, 401, 403, 404, 413, 429, 501, 503)
+PREFER = header(
+    "Prefer",
+    "`wait=20`: answer when the request has ended, or after so many seconds, at most 20.",
+    {"type": "string"},
+)
+CALLBACK_HEADER = header(
+    "serval-callback-url", "Where to POST the document when the request ends.", CALLBACK_URL
+)
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which to look again, while it has not ended.",
+        "schema": {"type": "integer"},
+    }
+}
+LOCATION = {
+    "Location": {
+        "description": "The request's URL, relative to this one where the API has a path.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    }
+}
+APPLIED = {
+    "Preference-Applied": {
+        "description": "How long was waited at most, if that was asked for.",
+        "schema": {"type": "string"},
+    }
+}
+SIGNATURE = [
+    header("webhook-id", "The same for one end of one request.", {"type": "string"}),
+    header("webhook-timestamp", "Seconds since 1970.", {"type": "string"}),
+    header(
+        "webhook-signature",
+        "By the Standard Webhooks scheme; the secret is the sha256 of the API key.",
+        {"type": "string"},
+    ),
+]
+
+
+def answer(description: str, headers: dict[str, Any]) -> dict[str, Any]:
+    """Describe an answer that is a request's document."""
+    return {"description": description, "headers": headers, "content": content("AsyncRequest")}
+
+
+def submitted(statuses: Iterable[int]) -> dict[str, Any]:
+    """Describe what submitting answers."""
+    return {
+        "202": answer("It is queued or runs.", {**LOCATION, **RETRY_AFTER, **APPLIED}),
+        "200": answer("It has ended.", {**LOCATION, **APPLIED}),
+        **errors(statuses),
+    }
+
+
+def called_back(url: str) -> dict[str, Any]:
+    """Describe the callback; ``url`` is the expression that gives where it goes."""
+    post = {
+        "summary": "The request has ended",
+        "parameters": SIGNATURE,
+        "requestBody": {"required": True, "content": content("AsyncRequest")},
+        "responses": {
+            "2XX": {"description": "It is accepted."},
+            "410": {"description": "No more callbacks about this request."},
+        },
+    }
+    return {"ended": {url: {"post": post}}}
+
+
+def submit(*, versioned: bool) -> Operation:
+    """Describe submitting to the route's version, or to one named in the path."""
+    own = [PREFER, CALLBACK_HEADER]
+    named = "one version" if versioned else "the version that the route chooses"
+    return {
+        "operationId": "submitVersion" if versioned else "submit",
+        "tags": [TAG],
+        "summary": f"Submit an async request to {named}",
+        "parameters": [*REQUEST_HEADERS, *([] if versioned else [VERSION_HEADER]), *own],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {**content("InferenceRequest")[JSON], "example": EXAMPLE},
+                BINARY: {},
+            },
+        },
+        "responses": submitted(OF_SUBMIT),
+        "callbacks": called_back("{$request.header.serval-callback-url}"),
+    }
+
+
+def upload(*, versioned: bool) -> Operation:
+    """Describe asking for an upload's URL."""
+    return {
+        "operationId": "beginVersionUpload" if versioned else "beginUpload",
+        "tags": [TAG],
+        "summary": "Give a URL to upload an inference request to",
+        "parameters": [] if versioned else [VERSION_HEADER],
+        "requestBody": {"required": True, "content": content("UploadRequest")},
+        "responses": {
+            "201": {"description": "The URL, and what comes next", "content": content("Upload")},
+            **errors((400, 401, 403, 404, 413, 503)),
+        },
+    }
+
+
+PUT: Operation = {
+    "operationId": "putRequest",
+    "tags": [TAG],
+    "summary": "Submit an async request under an id of your own, or an upload",
+    "description": "May be repeated: the request runs once. Something else under the id is a 409.",
+    "parameters": [PREFER, REQUEST_HEADERS[1]],
+    "requestBody": {"required": True, "content": content("PutRequest")},
+    "responses": submitted((*OF_SUBMIT, 409)),
+    "callbacks": called_back("{$request.body#/callback_url}"),
+}
+GET: Operation = {
+    "operationId": "getRequest",
+    "tags": [TAG],
+    "summary": "Status of an async request, and its result",
+    "responses": {
+        "200": answer("The request", RETRY_AFTER),
+        **errors((401, 404, 503)),
+    },
+}
+CANCEL: Operation = {
+    "operationId": "cancelRequest",
+    "tags": [TAG],
+    "summary": "Cancel an async request",
+    "responses": {
+        "200": answer("It never runs.", {}),
+        "202": answer("It runs, and was asked to stop.", RETRY_AFTER),
+        **errors((401, 404, 409, 503)),
+    },
+}
+RETRY: Operation = {
+    "operationId": "retryRequest",
+    "tags": [TAG],
+    "summary": "Queue a failed or cancelled async request again",
+    "parameters": [PREFER],
+    "responses": submitted((401, 404, 409, 429, 503)),
+}
+
+
+def of_model(prefix: str, *, versioned: bool) -> dict[str, Operation]:
+    """Give the paths of a model, or of a version of it."""
+    return {
+        f"{prefix}/infer": path_of_model(
+            {"post": submit(versioned=versioned)}, versioned=versioned
+        ),
+        f"{prefix}/uploads": path_of_model(
+            {"post": upload(versioned=versioned)}, versioned=versioned
+        ),
+    }
+
+
+PATHS: dict[str, Operation] = {
+    **of_model(MODEL, versioned=False),
+    **of_model(MODEL_VERSION, versioned=True),
+    REQUEST: {"parameters": [REQUEST_NAME], "get": GET, "put": PUT, "delete": CANCEL},
+    f"{REQUEST}/retry": {"parameters": [REQUEST_NAME], "post": RETRY},
+}

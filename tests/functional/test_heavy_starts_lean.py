@@ -1,0 +1,53 @@
+"""What fresh interpreters import for the functions of async requests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEVER = {"pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "onnxruntime", "yaml"}
+NUMERIC = {"numpy", "simdjson", "orjson"}
+ENVIRONMENT = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "STAGE": "prod",
+    "FLEETS": "{}",
+    "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "data",
+}
+
+
+def imported(function: str, *layers: Path) -> set[str]:
+    """Import a handler in an interpreter that sees nothing else of the repository."""
+    paths = [str(ROOT / "functions" / function), *(str(layer) for layer in layers)]
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            f"import sys; sys.path[1:1] = {paths!r}; import handler; print(*sys.modules)",
+        ],
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("function", "unneeded"),
+    [
+        ("submit", {"orjson"}),
+        ("wait", {"orjson"}),
+        ("requests", NUMERIC),
+        ("callback", NUMERIC),
+    ],
+)
+def test_a_function_imports_what_it_needs_and_no_more(function: str, unneeded: set[str]) -> None:
+    assert not imported(function) & (NEVER | unneeded)
