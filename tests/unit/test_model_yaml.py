@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def test_a_number_may_be_written_without_a_point():
             "model.yaml: golden_tolerance: NaN given: Input should be a finite number",
         ),
         (
-            "name: iris\nschedules: [{name: a, cron: daily, input: s3://bucket/, output: s3://bucket/}]",
+            "name: iris\nschedules: [{name: a, cron: daily, input: s3://bucket/in/, output: s3://bucket/out/}]",
             'model.yaml: schedules.0.cron: "daily" given: '
             "expected EventBridge's six fields, as '0 3 * * ? *'",
         ),
@@ -125,11 +126,53 @@ def test_every_mistake_is_reported_at_once():
 
 
 def test_schedules_have_names_of_their_own():
-    schedule = "{name: a, cron: '0 3 * * ? *', input: s3://bucket/, output: s3://bucket/}"
+    schedule = "{name: a, cron: '0 3 * * ? *', input: s3://bucket/in/, output: s3://bucket/out/}"
 
     assert reasons(f"name: iris\nschedules: [{schedule}, {schedule}]") == (
-        "model.yaml: schedules: the name 'a' is there more than once",
+        "model.yaml: schedules and retrain: the name 'a' is there more than once",
     )
+
+
+def test_a_schedule_and_a_retraining_have_names_apart():
+    schedule = "{name: a, cron: '0 3 * * ? *', input: s3://bucket/in/, output: s3://bucket/out/}"
+
+    assert reasons(
+        f"name: iris\nschedules: [{schedule}]\nretrain: [{{name: a, cron: '0 3 1 * ? *'}}]"
+    ) == ("model.yaml: schedules and retrain: the name 'a' is there more than once",)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (
+            "cron: '0 25 * * ? *'",
+            "cron: \"0 25 * * ? *\" given: hours: '25' given, 0 to 23 expected",
+        ),
+        (
+            "output: s3://bucket/in/out/",
+            "output s3://bucket/in/out/ overlaps input s3://bucket/in/",
+        ),
+        ("output: 's3://bucket/{day}/'", "'s3://bucket/{day}/': {day} is not known; there is"),
+        ("options: {concurency: 3}", "options: 'concurency' is not known; there is format"),
+        ("options: {concurrency: 0}", "concurrency: 0 given, 1 to 1000 expected"),
+        (
+            "options: {output: {prefix: s3://else/}}",
+            "output: 's3://bucket/out/' given, and options",
+        ),
+    ],
+)
+def test_a_schedule_whose_every_job_would_fail_is_refused(more: str, reason: str):
+    schedule = {
+        "name": "a",
+        "cron": "0 3 * * ? *",
+        "input": "s3://bucket/in/",
+        "output": "s3://bucket/out/",
+        **yaml.safe_load(more),
+    }
+
+    (refused,) = reasons(yaml.safe_dump({"name": "iris", "schedules": [schedule]}))
+
+    assert refused.removeprefix("model.yaml: schedules.0").lstrip(".: ").startswith(reason)
 
 
 @given(st.one_of(st.binary(), st.text()))

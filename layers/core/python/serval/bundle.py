@@ -15,11 +15,16 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
+from serval.batch.options_schema import OPTIONS
+from serval.cron import check_cron
+from serval.errors import BatchRefused
 from serval.paths import check_path
+from serval.schedules import check_job
 from serval.storage import MODEL_NAME
 
 MODEL_YAML = "model.yaml"
@@ -58,7 +63,9 @@ Name = Annotated[
     ),
 ]
 Cron = Annotated[
-    str, Matching(re.compile(r"\S+( +\S+){5}"), "EventBridge's six fields, as '0 3 * * ? *'")
+    str,
+    Matching(re.compile(r"\S+( +\S+){5}"), "EventBridge's six fields, as '0 3 * * ? *'"),
+    AfterValidator(check_cron),
 ]
 S3Address = Annotated[
     str,
@@ -191,11 +198,31 @@ class Schedule(Section):
     name: Name
     """Names the schedule; unique in the bundle."""
     cron: Cron
-    """EventBridge's six fields: minutes, hours, day of month, month, day of week, year."""
+    """EventBridge's six fields: minutes, hours, day of month, month, day of week, year; in UTC."""
     input: S3Address
-    """File or prefix (ending in ``/``) to read."""
+    """File or prefix (ending in ``/``) to read; ``{date}``, ``{time}``, ``{model}`` in it are
+    those of the start."""
     output: S3Address
-    """Prefix to write to."""
+    """Prefix to write to; ``{job}`` in it is the job's id, the other words as in ``input``."""
+    options: Annotated[dict[str, Any], WithJsonSchema(OPTIONS)] = {}
+    """What may be chosen of a batch job: format, columns, concurrency and so on."""
+
+    @model_validator(mode="after")
+    def _start_a_job(self) -> Self:
+        try:
+            check_job(self.name, self.input, self.output, self.options)
+        except BatchRefused as refused:
+            raise ValueError(str(refused)) from None
+        return self
+
+
+class Retrain(Section):
+    """An event that asks for a new version by the clock; whoever trains it listens."""
+
+    name: Name
+    """Names the schedule; unique in the bundle."""
+    cron: Cron
+    """As in ``schedules``."""
 
 
 class Bundle(Section):
@@ -220,6 +247,8 @@ class Bundle(Section):
     """Largest difference from an expected output that is still right."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
     """Batch jobs that start by the clock; each exists from the next deploy on."""
+    retrain: Annotated[tuple[Retrain, ...], Field(max_length=100)] = ()
+    """Events ``serval.retrain`` by the clock; each exists from the next deploy on."""
 
     @model_validator(mode="after")
     def _fit_the_runtime(self) -> Self:
@@ -233,9 +262,11 @@ class Bundle(Section):
 
     @model_validator(mode="after")
     def _name_schedules_apart(self) -> Self:
-        names = [schedule.name for schedule in self.schedules]
+        names = [one.name for one in self.schedules] + [one.name for one in self.retrain]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"schedules: the name {repeated[0]!r} is there more than once")
+            raise ValueError(
+                f"schedules and retrain: the name {repeated[0]!r} is there more than once"
+            )
         return self
 
     def to_json(self) -> dict[str, Any]:
