@@ -25,8 +25,18 @@ from tests.fakes.requests import START
 SAMPLES.setdefault(JobOptions, JobOptions(format="csv", columns={"x": ("a",)}))
 SAMPLES.setdefault(tuple[Piece, ...], (Piece("parts/00000.csv", 9, "v1", 3),))
 JOB_ROW = BatchJob(id="j1", model="iris", created="2026-11-21T10:15:00.000Z", updated="")
-PLANNED = Planned("csv", 1, 100, 10, False, 2, 3, 4, 5)
-DONE = Done(9, 1, 2, 44)
+PLANNED = Planned(
+    format="csv",
+    files=1,
+    input_bytes=100,
+    estimated_rows=10,
+    exact_rows=False,
+    shards=2,
+    estimated_seconds=3,
+    estimated_microdollars=4,
+    plan_ms=5,
+)
+DONE = Done(rows=9, rejected=1, shards_done=2, busy_ms=7, microdollars=44)
 
 
 def running() -> BatchJob:

@@ -60,7 +60,11 @@ class BatchJob:
     estimated_seconds: int = 0
     estimated_microdollars: int = 0
     plan_ms: int = 0
-    """What ``plan``, ``scan`` and ``cut`` took, of the newest attempt."""
+    """What ``plan`` and ``cut`` took, of the newest attempt."""
+    scans: int = 0
+    """Ranges that were scanned for cuts."""
+    scan_ms: int = 0
+    """What all scans took together."""
 
     started: str | None = None
     finished: str | None = None
@@ -70,6 +74,9 @@ class BatchJob:
     """Rows that were answered; known when it has ended."""
     rejected: int = 0
     shards_done: int = 0
+    busy_ms: int = 0
+    """What all of its shards took together."""
+    assemble_ms: int = 0
     microdollars: int = 0
     """What it has cost by the dated price table; known when it has ended."""
 

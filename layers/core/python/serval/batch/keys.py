@@ -160,6 +160,11 @@ class JobKeys:
         return f"{self.prefix}plan/plan.json"
 
     @property
+    def estimate(self) -> str:
+        """Give the key of what the job was thought to take."""
+        return f"{self.prefix}plan/estimate.json"
+
+    @property
     def files(self) -> str:
         """Give the key of the input's files, where they are too many for the shards' own lines."""
         return f"{self.prefix}plan/files.jsonl"

@@ -10,7 +10,7 @@
 A step may be called again after its answer was lost: a change that was made already is no change.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from serval.batch.job import OPEN, BatchJob
@@ -35,7 +35,7 @@ def why_stopping(job: BatchJob) -> str:
     return f"has {job.status}" if not job.open else "goes on"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """What is known of a job before its shards run."""
 
@@ -48,16 +48,20 @@ class Planned:
     estimated_seconds: int
     estimated_microdollars: int
     plan_ms: int
+    scans: int = 0
+    scan_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """What its shards did, all together."""
 
-    rows: int
-    rejected: int
-    shards_done: int
-    microdollars: int
+    rows: int = 0
+    rejected: int = 0
+    shards_done: int = 0
+    busy_ms: int = 0
+    assemble_ms: int = 0
+    microdollars: int = 0
 
 
 def claimed(job: BatchJob, owner: str, version: str, output: str, now: datetime) -> BatchJob:
@@ -85,15 +89,7 @@ def run(job: BatchJob, planned: Planned, now: datetime) -> BatchJob:
     return replace(
         job,
         status="running",
-        format=planned.format,
-        files=planned.files,
-        input_bytes=planned.input_bytes,
-        estimated_rows=planned.estimated_rows,
-        exact_rows=planned.exact_rows,
-        shards=planned.shards,
-        estimated_seconds=planned.estimated_seconds,
-        estimated_microdollars=planned.estimated_microdollars,
-        plan_ms=planned.plan_ms,
+        **asdict(planned),
         updated=timestamp(now),
     )
 
@@ -177,10 +173,7 @@ def retry(job: BatchJob, now: datetime) -> BatchJob:
 def _ended(job: BatchJob, done: Done, now: datetime) -> BatchJob:
     return replace(
         job,
-        rows=done.rows,
-        rejected=done.rejected,
-        shards_done=done.shards_done,
-        microdollars=done.microdollars,
+        **asdict(done),
         finished=timestamp(now),
         updated=timestamp(now),
     )

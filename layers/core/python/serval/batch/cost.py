@@ -1,0 +1,139 @@
+"""What a job will take, and what it has taken: functions' time, steps, requests; and dollars."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serval.batch.job import BatchJob, ShardRecord
+from serval.batch.prices import PRICES, Prices
+
+STEPS_OF_A_JOB = 14
+"""State transitions of an execution without its shards and scans."""
+STEPS_OF_A_SHARD = 4
+"""Of a child: begin, map item, the step, the question whether it is to go on."""
+STEPS_OF_A_SCAN = 3
+FUNCTIONS_OF_A_JOB = 4
+"""Invocations of ``accept``, ``plan``, ``assemble`` and ``finish`` or ``cut``."""
+STEP_GB = 1.7
+"""Memory of ``plan``, ``scan``, ``cut`` and ``assemble``."""
+SECONDS_OF_A_JOB = 4.0
+"""Of ``plan`` and ``assemble`` together, beside what grows with the input."""
+SCAN_BYTES_PER_SECOND = 80e6
+READ_BYTES_PER_SECOND = 60e6
+"""At which a shard reads and parses text; the model's own rate is measured."""
+SECONDS_TO_BEGIN = 1.0
+"""Of a shard: its row, its plan, the version in memory."""
+SECONDS_TO_START = 4.0
+"""Of a function that was not there: it starts, and loads the version."""
+WRITES_OF_A_SHARD, READS_OF_A_SHARD = 4, 4
+ROWS_WRITTEN_SECONDS = 5.0
+"""Between two writes of a shard's row."""
+MICRO = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a job takes of what is paid for."""
+
+    gb_seconds: float = 0.0
+    invocations: int = 0
+    transitions: int = 0
+    s3_writes: int = 0
+    s3_reads: int = 0
+    dynamodb_writes: int = 0
+    dynamodb_reads: int = 0
+
+    def microdollars(self, prices: Prices = PRICES) -> int:
+        """Give its price."""
+        dollars = (
+            self.gb_seconds * prices.lambda_gb_second
+            + self.invocations * prices.lambda_request
+            + self.transitions * prices.step_functions_transition
+            + self.s3_writes * prices.s3_write
+            + self.s3_reads * prices.s3_read
+            + self.dynamodb_writes * prices.dynamodb_write
+            + self.dynamodb_reads * prices.dynamodb_read
+        )
+        return round(dollars * MICRO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is known of a job before it runs."""
+
+    shards: int
+    scans: int = 0
+    rows: int
+    read_bytes: int
+    seconds_per_row: float
+    """Of a shard; everything that overlaps counted once."""
+    concurrency: int
+    memory_mib: int
+    """Of ``shard``; 0: the shards run on a fleet's machines, which are not priced."""
+
+    @property
+    def busy_seconds(self) -> float:
+        """Give the time of all shards together."""
+        starts = min(self.shards, self.concurrency) * SECONDS_TO_START
+        return starts + self.shards * SECONDS_TO_BEGIN + self.rows * self.seconds_per_row
+
+    @property
+    def seconds(self) -> float:
+        """Give the time that passes until the shards are done."""
+        if not self.shards:
+            return 0.0
+        waves = math.ceil(self.shards / self.concurrency)
+        each = SECONDS_TO_BEGIN + self.rows * self.seconds_per_row / self.shards
+        return SECONDS_TO_START + waves * each
+
+    def usage(self) -> Usage:
+        """Give what it will take."""
+        looks = self.busy_seconds / ROWS_WRITTEN_SECONDS
+        scanned = self.scans and self.read_bytes / SCAN_BYTES_PER_SECOND
+        return _usage(
+            shards=self.shards,
+            scans=self.scans,
+            invocations=self.shards,
+            looks=looks,
+            shard_gb_seconds=self.busy_seconds * self.memory_mib / 1024,
+            step_seconds=SECONDS_OF_A_JOB + scanned,
+        )
+
+
+def seconds_per_row(rows_per_second: float | None, row_bytes: float) -> float:
+    """Give the time of a row, whichever is slower: to read it or to answer it."""
+    reading = row_bytes / READ_BYTES_PER_SECOND
+    return max(reading, 1 / rows_per_second if rows_per_second else 0.0)
+
+
+def actual(job: BatchJob, shards: Iterable[ShardRecord]) -> Usage:
+    """Give what a job has taken, from the durations that were recorded."""
+    known = list(shards)
+    return _usage(
+        shards=len(known),
+        scans=job.scans,
+        invocations=sum(max(1, len(record.pieces)) for record in known),
+        looks=sum(record.busy_ms for record in known) / 1e3 / ROWS_WRITTEN_SECONDS,
+        shard_gb_seconds=sum(record.busy_ms * record.memory_mib for record in known) / 1e3 / 1024,
+        step_seconds=(job.plan_ms + job.scan_ms + job.assemble_ms) / 1e3,
+    )
+
+
+def _usage(
+    *,
+    shards: int,
+    scans: int,
+    invocations: int,
+    looks: float,
+    shard_gb_seconds: float,
+    step_seconds: float,
+) -> Usage:
+    return Usage(
+        gb_seconds=shard_gb_seconds + step_seconds * STEP_GB,
+        invocations=FUNCTIONS_OF_A_JOB + scans + invocations,
+        transitions=STEPS_OF_A_JOB + STEPS_OF_A_SHARD * shards + STEPS_OF_A_SCAN * scans,
+        s3_writes=WRITES_OF_A_SHARD * shards + scans + 20,
+        s3_reads=READS_OF_A_SHARD * shards + 2 * scans + 20,
+        dynamodb_writes=round(2 * shards + looks) + 20,
+        dynamodb_reads=round(3 * shards + looks) + 20,
+    )

@@ -1,0 +1,196 @@
+"""``plan``: from an input to shards; or, for a CSV file that is to be scanned first, to ranges."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from serval.batch import lifecycle
+from serval.batch.asked import AskedJob
+from serval.batch.drafting import drafted
+from serval.batch.estimating import LOOKED_AT, Estimate, estimated, pace_of_rows
+from serval.batch.job import BatchJob
+from serval.batch.keys import Address, JobKeys, read_address
+from serval.batch.layout import Layout, ShardItem, to_lines
+from serval.batch.options import JobOptions
+from serval.batch.packing import Packed, Packer, numbered
+from serval.batch.ports import Announce, JobStore, Objects, change
+from serval.batch.readiness import Readiness, cancelled, refused
+from serval.batch.sizing import Pace, large_enough, shards_of
+from serval.batch.survey import Survey, Surveyor
+from serval.clock import Clock, utc_now
+from serval.errors import BatchRefused
+from serval.versions import ModelVersion
+
+AT_ONCE = 16
+"""Requests to S3 that are under way."""
+
+
+class Versions(Protocol):
+    """The registry's reads that planning needs."""
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Give a version, or raise ``ModelVersionNotFound``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """Everything that planning takes."""
+
+    objects: Objects
+    store: JobStore
+    registry: Versions
+    announce: Announce
+    memory_mib: int
+    """Of ``shard``."""
+    fleets: Mapping[str, str]
+    """Fleet of each model that has one."""
+    clock: Clock = utc_now
+    timer: Callable[[], float] = time.perf_counter
+
+    def plan(self, job_id: str) -> dict[str, Any]:
+        """Plan a job; a job that is tried again keeps its plan.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``scan`` with the ``ranges``, ``shards`` with the ``items``, ``assemble``
+            if there are none, ``cancelled``, or ``refused`` with the ``reason``.
+        """
+        started = self.timer()
+        job = self.readiness.find(job_id)
+        if job.stopping:
+            return cancelled(job)
+        before = job
+        job = change(self.store, job, lambda row: lifecycle.plan(row, self.clock()))
+        if job.status != before.status:
+            self.announce(job)
+        try:
+            if (items := self.readiness.planned(job)) is not None:
+                return self.readiness.ready(job, items, started)
+            return self._plan(job, started)
+        except BatchRefused as reason:
+            return refused(job, str(reason))
+
+    def preview(self, asked: AskedJob, version: str) -> Estimate:
+        """Say what a job would take, without starting anything.
+
+        Raises
+        ------
+        BatchRefused
+            If it would be refused for its input or its options.
+        """
+        record = self.registry.version(asked.model, version)
+        inputs = [read_address(address, "input") for address in asked.input]
+        survey = Surveyor(self.objects).survey(inputs, None, asked.options, record.signature)
+        layout = drafted(survey, asked.options, record.signature, Pace.of(record))
+        shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
+        scanned = layout.quoted and layout.compression == "none" and max(sizes) > shard_bytes
+        return self._estimate(
+            survey, layout, record, asked.options, shards_of(shard_bytes, sizes), int(scanned)
+        )
+
+    def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
+        record = self.registry.version(job.model, job.version or "")
+        pace = Pace.of(record)
+        inputs = [read_address(address, "input") for address in job.input]
+        survey = Surveyor(self.objects).survey(
+            inputs, job.input_version, job.options, record.signature
+        )
+        layout = drafted(survey, job.options, record.signature, pace)
+        shard_bytes, sizes = sized(survey, job.options, pace)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            packer = Packer(job.id, self.objects, layout, shard_bytes, pool)
+            packed = packer.pack(survey.sources, sizes)
+        output, keys = self._places(job)
+        self._write(output, keys.plan, json.dumps(layout.to_json()).encode())
+        if packed.files:
+            self._write(output, keys.files, packed.files)
+        estimate = self._estimate(
+            survey,
+            layout,
+            record,
+            job.options,
+            shards_of(shard_bytes, sizes),
+            len(packed.ranges),
+            packed.rows,
+        )
+        self.readiness.keep(job, estimate, form_of(layout))
+        if packed.ranges:
+            return self._to_scan(job, packed)
+        items = numbered([item for item in packed.outline if isinstance(item, ShardItem)])
+        self._write(output, keys.shards, to_lines(items))
+        return self.readiness.ready(job, items, started)
+
+    def _to_scan(self, job: BatchJob, packed: Packed) -> dict[str, Any]:
+        output, keys = self._places(job)
+        self._write(output, keys.outline, to_lines(packed.outline))
+        self._write(output, keys.ranges, to_lines(packed.ranges))
+        return {
+            "outcome": "scan",
+            "job": job.id,
+            "ranges": {"bucket": output.bucket, "key": keys.ranges},
+            "count": len(packed.ranges),
+        }
+
+    def _estimate(
+        self,
+        survey: Survey,
+        layout: Layout,
+        record: ModelVersion,
+        options: JobOptions,
+        shards: int,
+        scans: int,
+        counted: int | None = None,
+    ) -> Estimate:
+        earlier = self.store.of_model(record.model, LOOKED_AT)
+        pace = Pace.of(record)
+        form = form_of(layout)
+        return estimated(
+            files=len(survey.sources),
+            input_bytes=survey.size_bytes,
+            rows=survey.estimated_rows if counted is None else counted,
+            exact=counted is not None or layout.format == "objects",
+            shards=shards,
+            scans=scans,
+            seconds_of_row=pace_of_rows(
+                earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
+            ),
+            concurrency=options.concurrency,
+            memory_mib=0 if record.model in self.fleets else self.memory_mib,
+        )
+
+    @property
+    def readiness(self) -> Readiness:
+        """Give what lets shards run."""
+        return Readiness(
+            self.objects, self.store, self.announce, self.fleets, self.clock, self.timer
+        )
+
+    def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:
+        output = read_address(job.output, "output")
+        return output, JobKeys(output.key)
+
+    def _write(self, output: Address, key: str, body: bytes) -> None:
+        self.objects.put(Address(output.bucket, key), body)
+
+
+def form_of(layout: Layout) -> str:
+    """Name how an input is written, as jobs are compared by it."""
+    packed = f".{layout.compression}" if layout.compression != "none" else ""
+    return f"{layout.format}{packed}"
+
+
+def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequence[int]]:
+    """Give the size of a shard, and what each file counts of it."""
+    sizes = [source.size_bytes for source in survey.sources]
+    row_bytes = survey.row_bytes
+    if survey.kind.format == "objects":
+        # Small objects count as ordinary ones, since the model takes as long for them.
+        sizes = [max(size, int(row_bytes)) for size in sizes]
+    elif survey.kind.compression != "none":
+        sizes = [int(size * survey.inflation) for size in sizes]
+    wished = pace.shard_bytes(options.shard_bytes, row_bytes)
+    return large_enough(wished, sizes), sizes

@@ -1,0 +1,119 @@
+"""What comes behind planning and behind cutting: the shards may run."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from serval.batch import lifecycle
+from serval.batch.estimating import Estimate
+from serval.batch.job import BatchJob
+from serval.batch.keys import Address, JobKeys, read_address
+from serval.batch.layout import ShardItem, shard_items, to_lines
+from serval.batch.lifecycle import Planned, why_stopping
+from serval.batch.ports import Announce, JobStore, Objects, change
+from serval.clock import Clock, utc_now
+from serval.errors import BatchJobNotFound
+
+LIMIT_REASON_CHARACTERS = 2_000
+"""Of a reason that the state machine hands on; the row has no more."""
+
+
+def refused(job: BatchJob, reason: str) -> dict[str, Any]:
+    """Give the outcome of a step that cannot go on."""
+    return {"outcome": "refused", "job": job.id, "reason": reason[:LIMIT_REASON_CHARACTERS]}
+
+
+def cancelled(job: BatchJob) -> dict[str, Any]:
+    """Give the outcome of a step of a job that is to end, or has ended."""
+    if job.stop_reason is not None and not job.cancel_requested:
+        return refused(job, job.stop_reason)
+    return {"outcome": "cancelled", "job": job.id, "reason": f"the job {why_stopping(job)}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Lets shards run."""
+
+    objects: Objects
+    store: JobStore
+    announce: Announce
+    fleets: Mapping[str, str]
+    clock: Clock = utc_now
+    timer: Callable[[], float] = time.perf_counter
+
+    def find(self, job_id: str) -> BatchJob:
+        """Give a job that must be there."""
+        job = self.store.find(job_id)
+        if job is None:
+            raise BatchJobNotFound(job_id)
+        return job
+
+    def planned(self, job: BatchJob) -> list[ShardItem] | None:
+        """Give the shards of an earlier attempt, or of the same call before; None: no plan yet."""
+        output = read_address(job.output, "output")
+        lines = self.objects.get(Address(output.bucket, JobKeys(output.key).shards))
+        if lines is None:
+            return None
+        return list(shard_items(lines))
+
+    def keep(self, job: BatchJob, estimate: Estimate, form: str) -> None:
+        """Keep the estimate for whoever lets the shards run."""
+        value = asdict(estimate) | {"format": form}
+        self.objects.put(self._estimate(job), json.dumps(value).encode())
+
+    def count(self, job: BatchJob, rows: int) -> None:
+        """Put a count in the place of the estimate."""
+        value = json.loads(self.objects.get(self._estimate(job)) or b"{}")
+        counted = value | {"rows": rows, "exact": True}
+        self.objects.put(self._estimate(job), json.dumps(counted).encode())
+
+    def ready(
+        self,
+        job: BatchJob,
+        items: Sequence[ShardItem],
+        started: float,
+        scans: int = 0,
+        scan_ms: int = 0,
+    ) -> dict[str, Any]:
+        """Let those shards run that are not done; items and estimate are written already."""
+        output = read_address(job.output, "output")
+        keys = JobKeys(output.key)
+        done = {record.index for record in self.store.shards(job.id) if record.done}
+        remaining = [item for item in items if item.index not in done]
+        key = keys.shards
+        if done:
+            key = keys.remaining(job.attempt)
+            self.objects.put(Address(output.bucket, key), to_lines(remaining))
+        estimate = json.loads(self.objects.get(self._estimate(job)) or b"{}")
+        planned = Planned(
+            format=estimate["format"],
+            files=estimate["files"],
+            input_bytes=estimate["input_bytes"],
+            estimated_rows=estimate["rows"],
+            exact_rows=estimate["exact"],
+            shards=len(items),
+            estimated_seconds=estimate["seconds"],
+            estimated_microdollars=estimate["microdollars"],
+            plan_ms=round((self.timer() - started) * 1e3),
+            scans=scans or job.scans,
+            scan_ms=scan_ms or job.scan_ms,
+        )
+        running = change(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
+        if running.status != job.status:
+            self.announce(running)
+        return {
+            "outcome": "shards" if remaining else "assemble",
+            "job": job.id,
+            "model": job.model,
+            "fleet": self.fleets.get(job.model),
+            "items": {"bucket": output.bucket, "key": key},
+            "count": len(remaining),
+            "concurrency": job.options.concurrency,
+            "tolerated_failed_percent": job.options.tolerated_failed_shards_percent,
+        }
+
+    def _estimate(self, job: BatchJob) -> Address:
+        output = read_address(job.output, "output")
+        return Address(output.bucket, JobKeys(output.key).estimate)

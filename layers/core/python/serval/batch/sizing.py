@@ -1,0 +1,100 @@
+"""How large the shards of a job are, and the blocks in which a shard works."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serval.versions import ModelVersion
+
+SHARD_SECONDS = 300
+"""Of work at the version's measured rate, that a shard has at most."""
+MOST_SHARDS = 10_000
+BLOCK_SECONDS = 5
+"""Of work, between two looks at the clock and at the job's row."""
+BLOCK_BYTES = 4 * 2**20
+BLOCK_ROWS = 65_536
+LEAST_BLOCK_BYTES = 1024
+UNMEASURED_FLEET_ROWS_PER_SECOND = 10.0
+"""Of a version whose rate nobody knows, since its machines are not those of the golden check."""
+DEFAULT_BATCH_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a version answers rows, and how many it likes at once."""
+
+    rows_per_second: float | None
+    """None: nobody has measured it, and it is light."""
+    batch_rows: int
+
+    @classmethod
+    def of(cls, record: ModelVersion) -> "Pace":
+        """Take what the golden check measured, else what the bundle says."""
+        measured: Mapping[str, Any] = record.measurements
+        batching = record.bundle.get("batching", {})
+        rate = measured.get("rows_per_second")
+        if rate is None and record.bundle.get("compute", {}).get("target") == "fleet":
+            rate = UNMEASURED_FLEET_ROWS_PER_SECOND
+        rows = measured.get("best_batch_size") or batching.get("max_batch_size")
+        return cls(rate, int(rows or DEFAULT_BATCH_ROWS))
+
+    def shard_bytes(self, most: int, row_bytes: float) -> int:
+        """Give the size of a shard: at most so many bytes, and so much work."""
+        if self.rows_per_second is None:
+            return most
+        return max(1, min(most, math.ceil(SHARD_SECONDS * self.rows_per_second * row_bytes)))
+
+    def block_bytes(self, row_bytes: float) -> int:
+        """Give the size of a block of text."""
+        if self.rows_per_second is None:
+            return BLOCK_BYTES
+        wished = int(BLOCK_SECONDS * self.rows_per_second * row_bytes)
+        return max(LEAST_BLOCK_BYTES, min(BLOCK_BYTES, wished))
+
+    def block_rows(self, row_bytes: float) -> int:
+        """Give the rows of a block of a table, or of objects."""
+        most = max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / max(row_bytes, 1))))
+        if self.rows_per_second is None:
+            return most
+        return max(1, min(most, int(BLOCK_SECONDS * self.rows_per_second)))
+
+
+def large_enough(wished: int, sizes: Sequence[int]) -> int:
+    """Give the size at which files of these sizes give no more than 10,000 shards."""
+    size = max(wished, math.ceil(sum(sizes) / MOST_SHARDS))
+    while shards_of(size, sizes) > MOST_SHARDS:
+        size = size * 5 // 4 + 1
+    return size
+
+
+def shards_of(shard_bytes: int, sizes: Sequence[int]) -> int:
+    """Count the shards of files: large ones are cut, neighbours that are small share one."""
+    return sum(1 if group else pieces for group, pieces in _groups(shard_bytes, sizes))
+
+
+def _groups(shard_bytes: int, sizes: Sequence[int]) -> list[tuple[bool, int]]:
+    return [
+        (shared, math.ceil(sum(sizes[first:last]) / shard_bytes))
+        for first, last, shared in grouped(shard_bytes, sizes)
+    ]
+
+
+def grouped(
+    shard_bytes: int, sizes: Sequence[int], most: int = 1_000
+) -> list[tuple[int, int, bool]]:
+    """Give runs of files, in order: first, one behind the last, and whether they share a shard."""
+    runs: list[tuple[int, int, bool]] = []
+    first = held = 0
+    for index, size in enumerate(sizes):
+        if index > first and (held + size > shard_bytes or index - first >= most):
+            runs.append((first, index, True))
+            first, held = index, 0
+        if size > shard_bytes:
+            runs.append((index, index + 1, False))
+            first, held = index + 1, 0
+        else:
+            held += size
+    if first < len(sizes):
+        runs.append((first, len(sizes), True))
+    return runs
