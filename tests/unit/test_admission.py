@@ -64,3 +64,17 @@ def test_the_gateway_may_authenticate_instead() -> None:
     edge, clock = InMemoryEdge(), Clock()
     edge.routes["iris"] = Route("1")
     assert Admission(edge, None, clock).admit({}, "iris").stable == "1"
+
+
+def test_a_caller_is_told_apart_before_it_names_a_model() -> None:
+    edge, clock = InMemoryEdge(), Clock()
+    checks = admission(edge, clock)
+    edge.grant("srv_narrow", "digits")
+    key = checks.caller({"x-api-key": "srv_narrow"})
+    assert key is not None
+    assert key.models == ("digits",)
+    assert checks.caller({"x-api-key": "srv_narrow"}) is key
+    assert edge.reads == ["key and route"]
+    with pytest.raises(ApiKeyMissing):
+        checks.caller({})
+    assert Admission(edge, None, clock).caller({}) is None

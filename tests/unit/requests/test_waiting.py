@@ -1,0 +1,62 @@
+"""Waiting for a request's end."""
+
+from itertools import pairwise
+
+import pytest
+
+from serval.requests.waiting import Waiting
+from tests.fakes.requests import InMemoryRequests, async_request
+from tests.fakes.submission import SteppingTime
+
+
+def wait(seconds: float, ends_after: float = 1e9) -> tuple[SteppingTime, str]:
+    """Wait for a request that ends after so many seconds; gives what was slept, and the status."""
+    time, store = SteppingTime(), InMemoryRequests()
+    store.create(async_request("r"))
+
+    def end() -> None:
+        if time.seconds >= ends_after:
+            store.rows["r"] = async_request("r", status="succeeded")
+
+    time.meanwhile = end
+    found = Waiting(store, time, time.sleep).until_closed(async_request("r"), seconds)
+    return time, found.status
+
+
+def test_it_looks_often_at_first_and_then_less_and_less_often() -> None:
+    time, status = wait(25)
+    assert status == "queued"
+    assert time.naps[:20] == [0.02] * 20
+    assert all(second >= first for first, second in pairwise(time.naps[:-1]))
+    assert max(time.naps) == 0.5
+    assert len(time.naps) < 130
+
+
+def test_it_never_waits_longer_than_it_may() -> None:
+    for seconds in (0.001, 0.03, 1.0, 20.0):
+        assert wait(seconds)[0].seconds == pytest.approx(seconds)
+
+
+def test_an_end_is_seen_within_a_twentieth_of_its_age() -> None:
+    for ends_after in (0.0, 0.3, 1.0, 5.0, 9.0):
+        time, status = wait(25, ends_after)
+        assert status == "succeeded"
+        assert time.seconds - ends_after <= max(0.02, ends_after * 0.05) + 1e-9
+
+
+@pytest.mark.parametrize("seconds", [0, -3])
+def test_without_time_it_does_not_look(seconds: float) -> None:
+    assert wait(seconds)[0].naps == []
+
+
+def test_what_has_ended_is_not_waited_for() -> None:
+    time = SteppingTime()
+    ended = async_request("r", status="failed")
+    assert Waiting(InMemoryRequests(), time, time.sleep).until_closed(ended, 20) is ended
+    assert time.naps == []
+
+
+def test_a_row_that_is_gone_stays_what_it_was() -> None:
+    time = SteppingTime()
+    waiting = Waiting(InMemoryRequests(), time, time.sleep)
+    assert waiting.until_closed(async_request("r"), 1) == async_request("r")
