@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import threading
+import time
 import traceback
 import zipfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from serval_cli.local.launcher import (
     interpreters,
     layers,
     logs_wait,
+    long_poll,
     options_requests,
     response_limit,
     scaling_targets,
@@ -71,6 +73,15 @@ def test_all_names_that_the_emulator_lacks_are_named_together() -> None:
     found.require(["s3/_tags/a/b"])
     with pytest.raises(WrongEmulator, match="has no s3/_tags/a/c, s3/_gone, app/main/_deep"):
         found.require(["s3/_tags/a/c", "s3/_tags", "s3/_gone", "app/main/_deep"])
+
+
+def test_a_long_poll_looks_again_soon() -> None:
+    queues = SimpleNamespace(asyncio=asyncio)
+    long_poll.apply(emulator(sqs=queues))
+    assert queues.asyncio.iscoroutine is asyncio.iscoroutine
+    started = time.monotonic()
+    asyncio.run(queues.asyncio.sleep(60))
+    assert time.monotonic() - started < 30
 
 
 def test_a_runtime_without_an_interpreter_of_its_own_keeps_the_emulators() -> None:

@@ -16,6 +16,7 @@ from serval_cli.local.launcher import (
     interpreters,
     layers,
     logs_wait,
+    long_poll,
     options_requests,
     response_limit,
     sagemaker_endpoints,
@@ -30,6 +31,7 @@ from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
 PATCHES = (
     interpreters,
     logs_wait,
+    long_poll,
     options_requests,
     failures,
     response_limit,
@@ -51,6 +53,7 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     emulator.require(name for patch in PATCHES for name in patch.NAMES)
     interpreters.apply(emulator, dict(options.python))
     logs_wait.apply(emulator)
+    long_poll.apply(emulator)
     failures.apply(emulator)
     response_limit.apply(emulator)
     concurrency.apply(emulator, options.concurrency)

@@ -28,6 +28,7 @@ class Emulator:
     provisioners: Any
     router: Any
     s3: Any
+    sqs: Any
 
     @classmethod
     def load(cls) -> Self:
@@ -48,6 +49,7 @@ class Emulator:
             provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),
             router=importlib.import_module("ministack.core.router"),
             s3=importlib.import_module("ministack.services.s3"),
+            sqs=importlib.import_module("ministack.services.sqs"),
         )
 
     def require(self, names: Iterable[str]) -> None:
