@@ -154,6 +154,7 @@ def ecs(endpoint: str) -> Iterator[Any]:
         serviceName=service_name("s", "gpu"),
         taskDefinition="worker",
         desiredCount=0,
+        deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 200},
         capacityProviderStrategy=[
             {"capacityProvider": capacity_provider_name("s", "gpu", "spot"), "weight": 1}
         ],
@@ -197,6 +198,23 @@ def test_other_capacity_comes_with_a_new_deployment(ecs: Any):
     assert providers == ["serval-s-gpu-on-demand"]
     assert service(ecs)["desiredCount"] == 1
     assert [update.get("forceNewDeployment", False) for update in updates] == [True, False]
+
+
+def test_workers_go_on_until_those_of_the_other_capacity_have_come(ecs: Any):
+    machines = EcsMachines(ecs, "s")
+
+    def healthy_percent() -> int:
+        return int(service(ecs)["deploymentConfiguration"]["minimumHealthyPercent"])
+
+    machines.set("gpu", 2, "on-demand")
+    assert healthy_percent() == 100
+    machines.set("gpu", 2, "on-demand")
+    assert healthy_percent() == 100
+
+    machines.set("gpu", 2, "spot")
+    assert healthy_percent() == 100
+    machines.set("gpu", 2, "spot")
+    assert healthy_percent() == 0, "a reclaimed machine's worker is stopped at once again"
 
 
 def test_machines_of_a_fleet_that_is_not_deployed_are_an_error(ecs: Any):

@@ -1,7 +1,7 @@
 """The machines of spot fleets: ECS services, each with a capacity provider for either capacity."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.fleets.names import capacity_provider_name, cluster_name, service_name
 from serval.fleets.state import Capacity
@@ -9,6 +9,11 @@ from serval.fleets.state import Capacity
 if TYPE_CHECKING:
     from mypy_boto3_ecs.client import ECSClient
     from mypy_boto3_ecs.type_defs import ServiceTypeDef
+
+ALL_HEALTHY = 100
+"""Percent of the workers that a deployment leaves at work until others have come."""
+NONE_HEALTHY = 0
+"""So that the worker of a spot machine that is reclaimed is stopped at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +26,37 @@ class EcsMachines:
     def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
         """Ask for this many machines of this capacity; asking again changes nothing.
 
-        ECS takes another capacity only with a new deployment, in which each worker that runs is
-        stopped, gives back what it has begun, and is replaced by one of that capacity.
+        ECS takes another capacity only with a new deployment. Each worker that runs goes on until
+        one of that capacity has come; then it is stopped, and gives back what it has begun.
         """
         cluster, service = cluster_name(self.stage), service_name(self.stage, fleet)
         found = self.client.describe_services(cluster=cluster, services=[service])["services"]
         provider = capacity_provider_name(self.stage, fleet, capacity)
+        changes: dict[str, Any] = {}
         if not found or _providers(found[0]) != [provider]:
-            self.client.update_service(
-                cluster=cluster,
-                service=service,
-                desiredCount=machines,
-                capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
-                forceNewDeployment=True,
-            )
-        elif found[0]["desiredCount"] != machines:
-            self.client.update_service(cluster=cluster, service=service, desiredCount=machines)
+            changes = {
+                "desiredCount": machines,
+                "capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}],
+                "deploymentConfiguration": _deployment(ALL_HEALTHY),
+                "forceNewDeployment": True,
+            }
+        else:
+            if found[0]["desiredCount"] != machines:
+                changes["desiredCount"] = machines
+            if capacity == "spot" and _has_turned(found[0]):
+                changes["deploymentConfiguration"] = _deployment(NONE_HEALTHY)
+        if changes:
+            self.client.update_service(cluster=cluster, service=service, **changes)
+
+
+def _deployment(healthy_percent: int) -> dict[str, int]:
+    return {"minimumHealthyPercent": healthy_percent, "maximumPercent": 200}
+
+
+def _has_turned(service: "ServiceTypeDef") -> bool:
+    """Tell whether the deployment has ended that brought a capacity in place of another."""
+    healthy = service.get("deploymentConfiguration", {}).get("minimumHealthyPercent")
+    return healthy == ALL_HEALTHY and len(service.get("deployments") or []) <= 1
 
 
 def _providers(service: "ServiceTypeDef") -> list[str]:
