@@ -1,8 +1,10 @@
 """Where a fleet's machines come from: spot, or on demand while spot has none, and back.
 
-A fleet that is short of machines is one whose promised machines do not all work, and to which none
-has come for longer than a start takes. It turns to on-demand machines when it is short and what
-waits is older than twice the target, or as soon as ECS says that it cannot place a worker.
+A fleet is short of machines while some that it was promised do not work, and none has come for
+twice as long as a start takes. It turns to on-demand machines when it is short and what waits is
+older than twice the target, or as soon as ECS says that it cannot place a worker. It turns back
+after a while, when nothing is late and it lets machines go anyway: if spot has still none, those
+that it has are enough meanwhile.
 """
 
 from dataclasses import replace
@@ -13,12 +15,18 @@ from serval.fleets.deployed import DeployedFleet
 from serval.fleets.observation import Observed
 from serval.fleets.state import FleetState
 
-SHORT_SECONDS = 360.0
-"""When nothing has come for so long, spot has nothing: a start takes 240 s at the most."""
+START_UP_SECONDS = 300.0
+"""From an order to a worker that takes work, until it was measured: capacity, boot, image."""
+SHORT_FACTOR = 2
+"""When nothing has come for so many times as long as a start takes, spot has nothing."""
 LATE_FACTOR = 2
 """What waits may get so many times as old as the target before spot is given up."""
 HOLD_SECONDS = 1800.0
 """How long on-demand machines are kept at the least."""
+LONGEST_HOLD_SECONDS = 7200.0
+"""How long they are kept while the fleet lets none go."""
+LESS_SECONDS = 300.0
+"""How long fewer machines must do before one goes."""
 
 
 def choose_capacity(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
@@ -28,7 +36,8 @@ def choose_capacity(fleet: DeployedFleet, state: FleetState, seen: Observed) -> 
     age = seen.oldest_age_seconds
     short = seconds_since(state.short_since, seen.now) or 0.0
     if state.capacity == "spot":
-        if short >= SHORT_SECONDS and age > LATE_FACTOR * target:
+        longest = SHORT_FACTOR * max(START_UP_SECONDS, known_start_up(state))
+        if short >= longest and age > LATE_FACTOR * target:
             missing = state.machines - len(seen.present)
             return turn_to_on_demand(
                 state,
@@ -37,7 +46,7 @@ def choose_capacity(fleet: DeployedFleet, state: FleetState, seen: Observed) -> 
                 timestamp(seen.now),
             )
         return state
-    if age <= target and held_long_enough(state, seen):
+    if age <= target and may_turn_back(state, seen):
         return turn_to_spot(state, timestamp(seen.now))
     return state
 
@@ -64,9 +73,16 @@ def turn_to_spot(state: FleetState, now: str) -> FleetState:
     )
 
 
-def held_long_enough(state: FleetState, seen: Observed) -> bool:
-    """Tell whether a capacity was chosen long enough ago to be changed."""
-    return (seconds_since(state.capacity_since, seen.now) or 0.0) >= HOLD_SECONDS
+def known_start_up(state: FleetState) -> float:
+    """Give how long a machine takes from its order to its work."""
+    return state.start_up_seconds or START_UP_SECONDS
+
+
+def may_turn_back(state: FleetState, seen: Observed) -> bool:
+    """Tell whether a fleet with work may try spot machines again."""
+    held = seconds_since(state.capacity_since, seen.now) or 0.0
+    less = seconds_since(state.less_since, seen.now) or 0.0
+    return held >= LONGEST_HOLD_SECONDS or (held >= HOLD_SECONDS and less >= LESS_SECONDS)
 
 
 def _short_since(state: FleetState, seen: Observed) -> str:
@@ -79,6 +95,7 @@ def _short_since(state: FleetState, seen: Observed) -> str:
 
 def capacity_of_a_woken_fleet(state: FleetState, seen: Observed) -> FleetState:
     """Give the row of a fleet that wakes: it tries spot, unless that failed a short while ago."""
-    if state.capacity == "spot" or not held_long_enough(state, seen):
+    held = seconds_since(state.capacity_since, seen.now) or 0.0
+    if state.capacity == "spot" or held < HOLD_SECONDS:
         return state
     return turn_to_spot(state, timestamp(seen.now))

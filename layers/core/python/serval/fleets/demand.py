@@ -20,13 +20,18 @@ from serval.clock import timestamp
 from serval.fleets.observation import Observed
 from serval.fleets.state import FleetState
 
-LEVEL_SECONDS = 90.0
-"""A change of the arrivals is two thirds believed after this long."""
-TREND_SECONDS = 300.0
-"""The same for a change of their trend."""
+LEVEL_SECONDS = 60.0
+"""A change of the arrivals is two thirds believed after this long, or after half of what a request
+takes: few long requests that come by chance are no change."""
+TREND_FACTOR = 3
+"""So many times longer for a change of their trend."""
 USUAL_TICK_SECONDS = 60.0
 SHORTEST_TICK_SECONDS = 5.0
 """EventBridge may tick twice: what lies so close together tells nothing."""
+EMPTY_SECONDS = 1800.0
+"""Who has slept for so long has no machines left that would start faster than others."""
+SHORTER_START = 0.3
+"""Weight of a start that took less time than usual."""
 FEW_REQUESTS = 10
 """As many closed requests count as much as all that was measured before."""
 
@@ -57,6 +62,7 @@ def measured(state: FleetState, seen: Observed) -> FleetState:
         arrivals_per_second=level,
         arrivals_trend=trend,
         seconds_per_request=usual_seconds(state.seconds_per_request, work),
+        start_up_seconds=usual_start_up(state, seen),
         open_before=seen.open,
         counted=json.dumps({w.worker: (w.completed, w.busy_seconds) for w in seen.workers}),
         ticked=timestamp(seen.now),
@@ -73,10 +79,11 @@ def forgotten(state: FleetState) -> FleetState:
 def smoothed(state: FleetState, rate: float, elapsed: float) -> tuple[float, float]:
     """Give the arrivals a second and their trend, with a new rate in them."""
     expected = state.arrivals_per_second + state.arrivals_trend * elapsed
-    level = max(0.0, expected + weight(elapsed, LEVEL_SECONDS) * (rate - expected))
+    memory = max(LEVEL_SECONDS, state.seconds_per_request / 2)
+    level = max(0.0, expected + weight(elapsed, memory) * (rate - expected))
     slope = (level - state.arrivals_per_second) / elapsed
     trend = state.arrivals_trend
-    return level, trend + weight(elapsed, TREND_SECONDS) * (slope - trend)
+    return level, trend + weight(elapsed, TREND_FACTOR * memory) * (slope - trend)
 
 
 def weight(elapsed: float, memory_seconds: float) -> float:
@@ -92,6 +99,36 @@ def usual_seconds(before: float, work: Work) -> float:
     if before <= 0:
         return newest
     return before + work.completed / (work.completed + FEW_REQUESTS) * (newest - before)
+
+
+def usual_start_up(state: FleetState, seen: Observed) -> float:
+    """Give how long a fleet takes to start from nothing; a longer start is believed at once."""
+    before = state.start_up_seconds
+    started = [worker.started for worker in seen.workers if worker.started >= state.woken]
+    if not state.woken or not started or json.loads(state.counted or "{}"):
+        return before
+    woken = datetime.fromisoformat(state.woken)
+    if (seconds_since(state.slept, woken) or math.inf) < EMPTY_SECONDS:
+        return before
+    newest = (datetime.fromisoformat(min(started)) - woken).total_seconds()
+    return newest if newest > before else before + SHORTER_START * (newest - before)
+
+
+def known_seconds(state: FleetState, seen: Observed) -> float:
+    """Give the seconds that a request takes a machine, as far as it is known; 0: not at all.
+
+    Before a first one has ended, it is as long as a worker has been at its first ones.
+    """
+    if state.seconds_per_request > 0:
+        return state.seconds_per_request
+    return max(
+        (
+            (seconds_since(worker.started, seen.now) or 0.0) / worker.holding
+            for worker in seen.present
+            if worker.holding and not worker.completed
+        ),
+        default=0.0,
+    )
 
 
 def done(state: FleetState, seen: Observed) -> Work:

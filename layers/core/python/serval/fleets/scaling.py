@@ -11,14 +11,17 @@ import math
 from dataclasses import replace
 
 from serval.clock import timestamp
-from serval.fleets.capacity import capacity_of_a_woken_fleet, choose_capacity
-from serval.fleets.demand import forgotten, measured, seconds_since
+from serval.fleets.capacity import (
+    LESS_SECONDS,
+    capacity_of_a_woken_fleet,
+    choose_capacity,
+    known_start_up,
+)
+from serval.fleets.demand import forgotten, known_seconds, measured, seconds_since
 from serval.fleets.deployed import DeployedFleet
 from serval.fleets.observation import Observed
 from serval.fleets.state import FleetState
 
-START_UP_SECONDS = 240.0
-"""From an order to a worker that takes work: capacity, boot, image, model."""
 TICK_SECONDS = 60.0
 HEADROOM = 1.2
 """Machines for each that would be busy all the time."""
@@ -26,10 +29,11 @@ UNKNOWN_SECONDS = 1.0
 """What a request is taken to cost a machine before one was measured."""
 FASTEST_GROWTH = 2.0
 """Looking ahead, arrivals at most double."""
+CHANCE = 1.0
+"""Growth is what exceeds so many standard deviations of what steady arrivals seem to grow by: with
+the weights of ``demand`` that is the deviation of the arrivals of one minute."""
 LATE_GROWTH = 1.25
 """More machines when what waits is too old though all of them are there."""
-LESS_SECONDS = 300.0
-"""How long fewer machines must do before one goes."""
 LARGEST_CUT = 0.1
 """Part of the machines that may go in one tick; one always may."""
 
@@ -62,10 +66,10 @@ def needed(fleet: DeployedFleet, state: FleetState, seen: Observed) -> tuple[int
         return fleet.minimum, f"nothing asked for {fleet.idle_seconds} s"
     if seen.open == 0 and state.asleep:
         return fleet.minimum, "nothing asked"
-    seconds = state.seconds_per_request or UNKNOWN_SECONDS
+    seconds = known_seconds(state, seen) or UNKNOWN_SECONDS
     rate = arrivals_ahead(state)
     steady = rate * seconds * HEADROOM
-    backlog = seen.waiting * seconds / fleet.target_age_seconds
+    backlog = seen.waiting * min(1.0, seconds / fleet.target_age_seconds)
     wanted = max(1, math.ceil(steady + backlog))
     reason = (
         f"{rate:.3g} requests/s ahead, {seconds:.3g} s each, {seen.waiting} waiting, "
@@ -82,8 +86,9 @@ def needed(fleet: DeployedFleet, state: FleetState, seen: Observed) -> tuple[int
 def arrivals_ahead(state: FleetState) -> float:
     """Give the arrivals a second by the time a machine that is ordered now takes work."""
     level = state.arrivals_per_second
-    ahead = level + state.arrivals_trend * (START_UP_SECONDS + TICK_SECONDS)
-    return min(max(level, ahead), level * FASTEST_GROWTH)
+    chance = math.sqrt(level / TICK_SECONDS)
+    growth = state.arrivals_trend * (known_start_up(state) + TICK_SECONDS) - CHANCE * chance
+    return level + min(max(0.0, growth), level * (FASTEST_GROWTH - 1))
 
 
 def reduced(
@@ -108,7 +113,6 @@ def woken(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState
         forgotten(state),
         machines=max(1, fleet.minimum),
         woken=timestamp(seen.now),
-        slept="",
         idle_since="",
         reason="woken by a request",
     )
@@ -117,9 +121,8 @@ def woken(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState
 
 def put_to_sleep(state: FleetState, seen: Observed) -> FleetState:
     """Give the row of a fleet without machines; its demand is measured anew when it wakes."""
-    return replace(
-        forgotten(state), slept=state.slept or timestamp(seen.now), less_since="", short_since=""
-    )
+    slept = state.slept if state.slept > state.woken else timestamp(seen.now)
+    return replace(forgotten(state), slept=slept, less_since="", short_since="")
 
 
 def _grown(fleet: DeployedFleet, state: FleetState, wanted: int, seen: Observed) -> FleetState:

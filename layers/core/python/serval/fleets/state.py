@@ -41,6 +41,8 @@ class FleetState:
     """How much the arrivals a second grow in a second; smoothed."""
     seconds_per_request: float = 0.0
     """A machine's time for one request, as measured; 0: not known."""
+    start_up_seconds: float = 0.0
+    """From being woken to a first worker, as measured; 0: not known."""
     ticked: str = ""
     """When the last tick looked."""
     reason: str = ""

@@ -6,10 +6,10 @@ anybody remembers; only then are the ticks switched off, and whoever woke a flee
 looked for once more afterwards, for a fleet that wakes is written down before it switches them on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.control import FleetControl
@@ -19,7 +19,6 @@ from serval.fleets.metrics import publish
 from serval.fleets.observation import Observed, observe
 from serval.fleets.scaling import decide
 from serval.fleets.state import FleetState
-from serval.requests.ports import RequestStore
 from serval.requests.request import OpenRequest
 
 SETTLED = timedelta(seconds=30)
@@ -27,12 +26,19 @@ SETTLED = timedelta(seconds=30)
 SHOWN = ("fleet", "machines", "capacity", "reason")
 
 
+class OpenRequests(Protocol):
+    """What a tick reads of the requests table."""
+
+    def open(self) -> Iterator[OpenRequest]:
+        """List the open requests of the stage, in no particular order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Scales spot fleets, hands requests to SageMaker fleets, publishes the metrics of both."""
 
     control: FleetControl
-    store: RequestStore
+    store: OpenRequests
     write: Callable[[str], object]
     """Prints a line of metrics."""
     clock: Clock = utc_now
@@ -118,7 +124,7 @@ def watch(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState
     state = replace(state, ticked=now)
     if seen.open:
         if state.asleep:
-            state = replace(state, machines=1, woken=now, slept="", reason="its requests are open")
+            state = replace(state, machines=1, woken=now, reason="its requests are open")
         return replace(state, idle_since="")
     state = replace(state, idle_since=state.idle_since or now)
     if (seconds_since(state.idle_since, seen.now) or 0.0) < fleet.idle_seconds:
