@@ -106,6 +106,13 @@ def _joined(parts: Sequence[Sequence[Tensor]], outputs: Sequence[TensorSpec]) ->
 
 
 def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
+    """Put the outputs of runs together; of other extents they give an array of arrays."""
     if not arrays:
         return np.empty((0, *(max(extent, 0) for extent in spec.shape[1:])))
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    if len(arrays) == 1:
+        return arrays[0]
+    if len({array.shape[1:] for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    ragged = np.empty(sum(map(len, arrays)), object)
+    ragged[:] = [row for array in arrays for row in array]
+    return ragged

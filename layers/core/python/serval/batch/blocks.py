@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from serval.batch.records.jsonl_records import LINE_LIMIT_BYTES
 from serval.batch.records.record_ends import record_ends
+from serval.batch.records.rows import Records
 from serval.errors import BatchRefused
 
 
@@ -15,6 +16,12 @@ class Block:
     data: bytes
     offset: int
     first_record: int
+    span: int = 0
+    """Which of the shard's files it is of, where it has several."""
+    file: str = ""
+    """The file's address, for whoever reads a rejected record; empty: there is only one."""
+    records: Records | None = None
+    """Reads it; None: as the whole shard is read."""
 
     @property
     def end(self) -> int:

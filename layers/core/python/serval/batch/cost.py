@@ -106,7 +106,7 @@ def seconds_per_row(rows_per_second: float | None, row_bytes: float) -> float:
     return max(reading, 1 / rows_per_second if rows_per_second else 0.0)
 
 
-def actual(job: BatchJob, shards: Iterable[ShardRecord]) -> Usage:
+def actual(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:
     """Give what a job has taken, from the durations that were recorded."""
     known = list(shards)
     return _usage(
@@ -115,7 +115,7 @@ def actual(job: BatchJob, shards: Iterable[ShardRecord]) -> Usage:
         invocations=sum(max(1, len(record.pieces)) for record in known),
         looks=sum(record.busy_ms for record in known) / 1e3 / ROWS_WRITTEN_SECONDS,
         shard_gb_seconds=sum(record.busy_ms * record.memory_mib for record in known) / 1e3 / 1024,
-        step_seconds=(job.plan_ms + job.scan_ms + job.assemble_ms) / 1e3,
+        step_seconds=(job.plan_ms + job.scan_ms + (assemble_ms or job.assemble_ms)) / 1e3,
     )
 
 

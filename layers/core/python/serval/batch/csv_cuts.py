@@ -110,6 +110,11 @@ class Scanner:
         if self.before in (None, NEWLINE):
             self._cases[0].first_start = self.start
 
+    @property
+    def fault(self) -> int | None:
+        """Give the first fault found so far, if the range began outside of quotes."""
+        return self._cases[0].fault
+
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the range."""
         if not block:

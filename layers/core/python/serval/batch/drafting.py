@@ -45,6 +45,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         header=survey.table.header if survey.table else False,
         quoted=survey.kind.format == "csv" and options.csv.quoted_newlines == "auto",
         output=output,
+        outputs=signature.outputs,
         join=options.output.join,
         partitioned=options.output.partitioned,
         batch_rows=1 if alone else pace.batch_rows,

@@ -146,6 +146,8 @@ class ShardRecord:
     """The first ten reasons for rejecting a record."""
     error: str | None = None
     """Why it failed."""
+    resume: str | None = None
+    """JSON: where to go on, if it ran short of time."""
 
     @property
     def done(self) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from serval.batch.detection import FoundCompression, FoundFormat
-from serval.batch.outputs import OutputFormat
+from serval.batch.outputs import OutputFormat, PartFormat
 from serval.batch.ports import Source
+from serval.signatures import TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Layout:
     quoted: bool = True
     """Whether a newline in quotes is part of a field."""
     output: OutputFormat = "jsonl"
+    outputs: tuple[TensorSpec, ...] = ()
+    """Of the model."""
     join: bool = False
     partitioned: bool = False
     batch_rows: int = 32
@@ -42,13 +45,22 @@ class Layout:
 
     def to_json(self) -> dict[str, Any]:
         """Give the layout as ``plan/plan.json`` has it."""
-        return asdict(self)
+        return asdict(self) | {"outputs": [spec.to_json() for spec in self.outputs]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Layout":
         """Read what ``to_json`` gave."""
-        own = {name: tuple(columns) for name, columns in value["inputs"].items()}
-        return cls(**{**value, "columns": tuple(value["columns"]), "inputs": own})
+        read = {
+            "columns": tuple(value["columns"]),
+            "inputs": {name: tuple(columns) for name, columns in value["inputs"].items()},
+            "outputs": tuple(map(TensorSpec.from_json, value["outputs"])),
+        }
+        return cls(**{**value, **read})
+
+    @property
+    def part(self) -> PartFormat:
+        """Give how the parts are written."""
+        return PartFormat(self.output, self.outputs, self.columns if self.join else ())
 
 
 @dataclass(frozen=True, slots=True)

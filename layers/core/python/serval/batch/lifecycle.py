@@ -105,7 +105,8 @@ def succeed(job: BatchJob, done: Done, now: datetime) -> BatchJob:
     """End it well; what was asked of it meanwhile comes too late."""
     if not job.open:
         return job
-    return _ended(replace(job, status="succeeded", cancel_requested=False, error=None), done, now)
+    ended = replace(job, status="succeeded", cancel_requested=False, stop_reason=None, error=None)
+    return _ended(ended, done, now)
 
 
 def fail(job: BatchJob, reason: str, done: Done, now: datetime) -> BatchJob:

@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ import polars as pl
 from serval.batch.records.casting import CASTS
 from serval.batch.records.rows import Rows
 from serval.signatures import TensorSpec
-from serval.tensors import Array, Tensor
+from serval.tensors import DATATYPES, Array, Tensor
 
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 BARE_ROW = b'{"row":'
@@ -35,6 +35,19 @@ class PartFormat:
         names = [*self.joined, *(name for spec in self.outputs for name in column_names(spec))]
         frame = pl.DataFrame({name: pl.Series([], dtype=pl.String) for name in names})
         return frame.write_csv().encode()
+
+    def nothing(self) -> bytes:
+        """Give an output of no rows."""
+        if self.kind != "parquet":
+            return self.header()
+        passed = pl.DataFrame(schema=dict.fromkeys(self.joined, pl.String))
+        outputs = [
+            Tensor(
+                spec.name, spec.datatype, np.empty((0, *_extents(spec)), DATATYPES[spec.datatype])
+            )
+            for spec in self.outputs
+        ]
+        return self.write(Rows((), 0, passed=passed if self.joined else None), outputs)
 
     def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
         """Write the answers of a block's rows."""
@@ -99,8 +112,16 @@ def _begins(rows: Rows) -> Iterator[bytes]:
 def _nested(tensor: Tensor) -> pl.Series:
     """Give an output as a column whose elements are a row's value, list or list of lists."""
     shape = tensor.array.shape
+    if tensor.array.dtype == object and tensor.datatype != "BYTES":
+        return pl.Series(tensor.name, [_nested_row(tensor, row) for row in tensor.array])
     flat = _column(tensor.name, tensor.datatype, tensor.array.ravel())
     return flat.reshape(shape) if len(shape) > 1 else flat
+
+
+def _nested_row(tensor: Tensor, row: Array) -> list[Any]:
+    """Give a row of an output whose rows are of other extents than each other."""
+    nested: list[Any] = _nested(Tensor(tensor.name, tensor.datatype, row[np.newaxis])).to_list()[0]
+    return nested
 
 
 def _column(name: str, datatype: str, values: Array) -> pl.Series:
@@ -112,6 +133,10 @@ def _column(name: str, datatype: str, values: Array) -> pl.Series:
     elif datatype == "FP16":
         values = values.astype(np.float32)
     return pl.Series(name, np.ascontiguousarray(values), dtype=CASTS.get(datatype, pl.Float32))
+
+
+def _extents(spec: TensorSpec) -> list[int]:
+    return [max(extent, 1) for extent in spec.shape[1:]]
 
 
 def _width(extents: Sequence[int]) -> int:

@@ -6,8 +6,8 @@ one behind the other, then one footer with all of their row groups, each offset 
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from serval.batch.thrift import BINARY, I64, LIST, STRUCT, Listed, NotThrift, Reader, Struct, Typed
@@ -130,39 +130,49 @@ def footer_length(tail: bytes) -> int:
     return int(length)
 
 
-def together(footers: Iterable[tuple[Footer, int]]) -> bytes:
-    """Give the end of a file that holds the bodies of others: footer, length and magic.
+@dataclass(slots=True)
+class JoinedFooter:
+    """Makes the footer of a file that holds the bodies of others."""
 
-    Parameters
-    ----------
-    footers
-        Of each file, with how far its body was moved: its place in the new file, less its place in
-        the old one.
+    _first: Footer | None = None
+    _groups: list[bytes] = field(default_factory=list)
+    _rows: int = 0
+    size_bytes: int = 0
 
-    Raises
-    ------
-    NotParquet
-        If their schemas differ, or there are none.
-    """
-    groups: list[Struct] = []
-    first: Footer | None = None
-    for footer, moved in footers:
-        first = first or footer
-        if footer.schema != first.schema:
+    def add(self, footer: Footer, moved: int) -> None:
+        """Add a file whose body was moved: by its place in the new file, less that in its own.
+
+        Raises
+        ------
+        NotParquet
+            If its schema is not that of the first file.
+        """
+        self._first = self._first or footer
+        if footer.schema != self._first.schema:
             raise NotParquet("its columns differ from those before it")
-        groups += [
-            _moved_group(group, moved)
-            for group in _elements(footer.fields, GROUPS)
-            if group[GROUP_ROWS].value
-        ]
-    if first is None:
-        raise NotParquet("there is nothing to put together")
-    kept = {VERSION, SCHEMA, COLUMN_ORDERS}
-    fields = {field: typed for field, typed in first.fields.items() if field in kept}
-    fields[ROWS] = Typed(I64, sum(group[GROUP_ROWS].value for group in groups))
-    fields[GROUPS] = Typed(LIST, Listed(STRUCT, groups))
-    body = write_struct(fields)
-    return body + struct.pack("<I", len(body)) + MAGIC
+        for group in _elements(footer.fields, GROUPS):
+            rows = int(group[GROUP_ROWS].value)
+            if rows:
+                self._rows += rows
+                self._groups.append(write_struct(_moved_group(group, moved)))
+                self.size_bytes += len(self._groups[-1])
+
+    def end(self) -> bytes:
+        """Give the end of the new file: footer, length and magic.
+
+        Raises
+        ------
+        NotParquet
+            If there is nothing to put together.
+        """
+        if self._first is None:
+            raise NotParquet("there is nothing to put together")
+        kept = {VERSION, SCHEMA, COLUMN_ORDERS}
+        fields = {name: typed for name, typed in self._first.fields.items() if name in kept}
+        fields[ROWS] = Typed(I64, self._rows)
+        fields[GROUPS] = Typed(LIST, Listed(STRUCT, self._groups))
+        body = write_struct(fields)
+        return body + struct.pack("<I", len(body)) + MAGIC
 
 
 def _moved_group(group: Struct, moved: int) -> Struct:

@@ -1,7 +1,7 @@
 """Stages that overlap: what comes next is made by a thread of its own while this is worked on."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from queue import Full, Queue
 from typing import Generic, TypeVar
@@ -37,11 +37,18 @@ class _Stage(threading.Thread, Generic[Item]):
             self._put(_End(error))
         else:
             self._put(_End())
+        finally:
+            self._close()
 
     def end(self) -> None:
         """Want no more; returns when the item that is being made is done."""
         self._unwanted.set()
         self.join()
+
+    def _close(self) -> None:
+        """End the stages before this one, in the thread that uses them."""
+        if isinstance(self._items, Generator):
+            self._items.close()
 
     def _put(self, item: Item | _End) -> None:
         while not self._unwanted.is_set():
@@ -52,7 +59,7 @@ class _Stage(threading.Thread, Generic[Item]):
             return
 
 
-def ahead(items: Iterable[Item], depth: int = 1) -> Iterator[Item]:
+def ahead(items: Iterable[Item], depth: int = 1) -> Generator[Item, None, None]:
     """Give the items, of which up to ``depth`` more are made meanwhile.
 
     An error of the stage is raised where its item would have come. Whoever stops early ends the

@@ -88,14 +88,8 @@ class Objects(Protocol):
     def sink(self, address: Address) -> "PieceSink":
         """Write an object while its bytes come; it appears whole, or not at all."""
 
-    def join(self, address: Address, parts: Iterator["Part"]) -> int:
-        """Make one object of parts, in order; it appears whole, or not at all.
-
-        Returns
-        -------
-        int
-            Its size in bytes.
-        """
+    def join(self, address: Address, parts: Sequence["Part"]) -> None:
+        """Make one object of parts, in order; it appears whole, or not at all."""
 
     def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
         """Read bytes of what a shard has written, of the version that it recorded."""
@@ -107,18 +101,37 @@ class Objects(Protocol):
 class PieceSink(Sink, Protocol):
     """A sink that says what it has written."""
 
-    def piece(self, rows: int) -> Piece | None:
+    def piece(self) -> Piece | None:
         """Describe the object once it is closed; None if nothing was written to it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a joined object: bytes, or a range of an object to be copied."""
+class Range:
+    """Bytes of an object that a shard has written, or bytes that are known."""
 
-    body: bytes | None = None
-    copied: Piece | None = None
-    start: int = 0
-    end: int = 0
+    piece: Piece | None
+    start: int
+    end: int
+    body: bytes = b""
+    """Where there is no piece."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Give how many bytes they are."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a joined object: S3 copies it, if it is one range of an object; else we do."""
+
+    ranges: tuple[Range, ...]
+    copied: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """Give how many bytes it has."""
+        return sum(each.size_bytes for each in self.ranges)
 
 
 class JobStore(Protocol):

@@ -16,11 +16,10 @@ class AcceptSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSettings(Settings):
-    """Environment of ``plan``; the API function's too, for ``dry_run``."""
+    """Environment of ``plan``."""
 
     registry_table: str
     jobs_table: str
-    data_bucket: str
     shard_memory_mib: int
     """Memory of ``shard``, which decides the estimate of the cost."""
     fleets: str = "{}"
@@ -36,11 +35,9 @@ class ScanSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutSettings(Settings):
-    """Environment of ``cut``; it needs what ``plan`` needs."""
+    """Environment of ``cut``."""
 
-    registry_table: str
     jobs_table: str
-    shard_memory_mib: int
     fleets: str = "{}"
     """As in ``PlanSettings``."""
 

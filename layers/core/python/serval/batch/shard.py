@@ -11,24 +11,18 @@ written, and says where the next invocation is to go on.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from serval.batch.answers import Answers, answer
 from serval.batch.blocks import Block
 from serval.batch.outputs import PartFormat
 from serval.batch.pipeline import ahead
-from serval.batch.records.rows import Reject, Rows, kept
+from serval.batch.records.rows import Records, Reject, Rows, kept
 from serval.batch.sinks import Sink
 from serval.loaded import Model
 from serval.signatures import TensorSpec
-
-
-class Records(Protocol):
-    """Reads blocks of one format."""
-
-    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
-        """Read a block whose first record has this number and this place in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +74,8 @@ class ShardEngine:
     clock: Callable[[], float]
     hurry: Callable[[], bool] = lambda: False
     """Tells that no further block is to be begun."""
+    seen: Callable[[Counts], None] = lambda counts: None
+    """Hears what has been done so far, whenever a block is written."""
 
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
         """Answer every record, in order; the sinks are closed when all of it is written.
@@ -89,14 +85,15 @@ class ShardEngine:
         header
             Whether this is where the header of the whole output stands.
         """
-        writing = ahead(self._written(blocks, header), depth=2)
         counts, resume = Counts(), None
         try:
-            for piece in writing:
-                counts = counts.plus(piece.counts)
-                resume = piece.resume
-                output.write(piece.data)
-                errors.write(piece.errors)
+            with closing(ahead(self._written(blocks, header), depth=2)) as writing:
+                for piece in writing:
+                    counts = counts.plus(piece.counts)
+                    resume = piece.resume
+                    output.write(piece.data)
+                    errors.write(piece.errors)
+                    self.seen(counts)
             errors.close()
             output.close()
         except BaseException:
@@ -112,14 +109,15 @@ class ShardEngine:
         begun = False
         for block, rows in ahead(self._parsed(ahead(blocks))):
             if begun and self.hurry():
-                yield _Piece(resume=replace(block, data=b""))
+                yield _Piece(resume=replace(block, data=b"", records=None))
                 return
             begun = True
             yield self._answered(block, rows)
 
     def _parsed(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
         for block in blocks:
-            yield block, self.records.read(block.data, block.first_record, block.offset)
+            records = block.records or self.records
+            yield block, records.read(block.data, block.first_record, block.offset)
 
     def _answered(self, block: Block, rows: Rows) -> "_Piece":
         started = self.clock()
@@ -129,13 +127,13 @@ class ShardEngine:
         answered = without(rows, answers)
         data = self.part.write(answered, answers.outputs) if answered.count else b""
         errors = b"".join(
-            json.dumps(reject.to_json(), ensure_ascii=False).encode() + b"\n"
+            error_line(reject, block.file)
             for reject in sorted(rejects, key=lambda reject: reject.record)
         )
         counts = Counts(
             rows=answered.count,
             rejected=len(rejects),
-            read_bytes=len(block.data),
+            read_bytes=len(block.data) if rows.read_bytes is None else rows.read_bytes,
             written_bytes=len(data),
             run_seconds=run_seconds,
             reasons=tuple(reject.reason for reject in rejects[:LISTED_REASONS]),
@@ -171,8 +169,15 @@ def without(rows: Rows, answers: Answers) -> Rows:
 def _failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
     """Describe the rows that the model could not answer."""
     for failure in answers.failures:
-        text: Any = rows.texts[failure.row] if rows.texts else shown_inputs(rows, failure.row)
+        known: Sequence[Any] = rows.texts or rows.names
+        text = known[failure.row] if known else shown_inputs(rows, failure.row)
         yield Reject(rows.record(failure.row), None, failure.reason, kept(text))
+
+
+def error_line(reject: Reject, file: str) -> bytes:
+    """Give a line of ``errors.jsonl``; it names the file where there are several."""
+    value = reject.to_json() | ({"file": file} if file else {})
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
 def shown_inputs(rows: Rows, row: int) -> str:

@@ -1,14 +1,14 @@
 """A look at a job's input before anything runs: which files, of what kind, laid out how."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TypeVar
 
 from serval.batch.columns import input_columns
 from serval.batch.decompression import decompressed
-from serval.batch.detection import HEAD_BYTES, Kind, detect, named_format
-from serval.batch.keys import OPTIONS_SUFFIX, Address
+from serval.batch.detection import HEAD_BYTES, Kind
+from serval.batch.finding import Finder
+from serval.batch.keys import Address
 from serval.batch.options import JobOptions
 from serval.batch.parquet_footer import Footer
 from serval.batch.parquet_input import choose_columns, footer_of
@@ -22,8 +22,6 @@ from serval.errors import BatchRefused
 from serval.signatures import Signature
 
 Found = TypeVar("Found")
-MOST_FILES = 500_000
-IGNORED_BEGINNINGS = (".", "_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,41 +61,6 @@ class Surveyor:
 
     objects: Objects
 
-    def find(self, addresses: Sequence[Address], version_id: str | None) -> list[Source]:
-        """Find the files, in the order of the addresses and, under a prefix, of the keys.
-
-        Raises
-        ------
-        BatchRefused
-            If there is nothing, or something that was named is not there.
-        """
-        found: list[Source] = []
-        for address in addresses:
-            found += self._under(address) if address.is_prefix else [self._one(address, version_id)]
-            if len(found) > MOST_FILES:
-                raise BatchRefused(f"input: over {MOST_FILES} files; put several into one")
-        return found
-
-    def kind(self, sources: Sequence[Source], options: JobOptions, signature: Signature) -> Kind:
-        """Tell of what kind the files are, from the first one.
-
-        Raises
-        ------
-        BatchRefused
-            If that cannot be told, or another file is of another kind by its name.
-        """
-        first = sources[0]
-        kind = detect(first, self._head(first), options, signature.inputs)
-        if options.format == "auto":
-            for source in sources:
-                named = named_format(source.key)
-                if named != named_format(first.key):
-                    raise BatchRefused(
-                        f"input: {first.address} and {source.address} are of two kinds; say "
-                        "'format' if they are not"
-                    )
-        return kind
-
     def survey(
         self,
         addresses: Sequence[Address],
@@ -112,8 +75,9 @@ class Surveyor:
         BatchRefused
             If they cannot be the input of this model.
         """
-        sources = self.find(addresses, version_id)
-        kind = self.kind(sources, options, signature)
+        finder = Finder(self.objects)
+        sources = finder.find(addresses, version_id)
+        kind = finder.kind(sources, options, signature)
         if kind.format == "objects":
             mean = sum(source.size_bytes for source in sources) / len(sources)
             return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
@@ -123,7 +87,7 @@ class Surveyor:
 
     def head(self, source: Source, kind: Kind) -> tuple[bytes, float, bool]:
         """Give how a file's text begins, how compressed it is, and whether that is all of it."""
-        head = self._head(source)
+        head = Finder(self.objects).head(source)
         whole = len(head) == source.size_bytes
         if kind.compression == "none":
             return head, 1.0, whole
@@ -137,28 +101,6 @@ class Surveyor:
             if whole or not text:
                 raise
         return text, max(1.0, len(text) / max(1, len(head))), whole and len(text) < 4 * HEAD_BYTES
-
-    def _under(self, prefix: Address) -> Iterator[Source]:
-        files = (source for source in self.objects.list(prefix) if _counts(source, prefix))
-        found = list(islice(files, MOST_FILES + 1))
-        if not found:
-            raise BatchRefused(f"input: there are no files under {prefix}")
-        return iter(found)
-
-    def _one(self, address: Address, version_id: str | None) -> Source:
-        source = self.objects.find(address, version_id)
-        if source is None:
-            under = Address(address.bucket, f"{address.key}/")
-            if next(iter(self.objects.list(under)), None) is not None:
-                raise BatchRefused(f"input: {address} is a prefix: write it as {under}")
-            raise BatchRefused(f"input: {address} does not exist")
-        if not source.size_bytes:
-            raise BatchRefused(f"input: {address} is empty")
-        return source
-
-    def _head(self, source: Source) -> bytes:
-        end = min(HEAD_BYTES, source.size_bytes)
-        return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
 
     def _parquet(
         self, sources: list[Source], kind: Kind, options: JobOptions, signature: Signature
@@ -240,10 +182,3 @@ def check_sample(rows: Rows) -> None:
         raise BatchRefused(
             f"none of its first {len(rows.rejects)} records fits; the first: {first.reason}"
         )
-
-
-def _counts(source: Source, prefix: Address) -> bool:
-    """Tell whether an object under a prefix is input: not hidden, no folder's marker, not empty."""
-    path = source.key[len(prefix.key) :]
-    hidden = any(part.startswith(IGNORED_BEGINNINGS) for part in path.split("/"))
-    return not hidden and source.size_bytes > 0 and not source.key.endswith(OPTIONS_SUFFIX)

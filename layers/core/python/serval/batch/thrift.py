@@ -123,7 +123,7 @@ class Reader:
 
 
 def written(fields: Mapping[int, Typed]) -> bytes:
-    """Write a struct."""
+    """Write a struct; structs in it may have been written before, and then are bytes."""
     out = bytearray()
     _write_struct(out, fields)
     return bytes(out)
@@ -151,7 +151,7 @@ def _write(out: bytearray, kind: int, value: Any) -> None:
         _write_varint(out, len(value))
         out += value
     elif kind == STRUCT:
-        _write_struct(out, value)
+        _write_struct(out, value) if isinstance(value, dict) else out.extend(value)
     elif kind in (LIST, SET):
         _write_list(out, value)
     elif kind in (DOUBLE, BYTE):

@@ -24,6 +24,8 @@ class CsvRecords:
     delimiter: str = ","
     keep: bool = False
     """Whether the rows' own columns are passed on."""
+    quoted: bool = True
+    """Whether a newline in quotes is part of a field; else each ends a record."""
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
@@ -31,11 +33,10 @@ class CsvRecords:
             frame = self._frame(block)
         except pl.exceptions.ComputeError:
             return self._read_one_by_one(block, first_record, offset)
-        blank = self._blank(frame)
-        if blank.any():
+        if self._blank(frame).any() or not (self.quoted or len(frame) == lines_in(block)):
             # Records and rows no longer count alike.
             return self._read_one_by_one(block, first_record, offset)
-        return self._rows(frame, Places(block, first_record, offset))
+        return self._rows(frame, Places(block, first_record, offset, quoted=self.quoted))
 
     def _frame(self, block: bytes) -> pl.DataFrame:
         return pl.read_csv(
@@ -104,7 +105,7 @@ class CsvRecords:
         """Read record by record; blank lines are left out, as no record."""
         rejects: list[Reject] = []
         fields: list[list[str | None]] = []
-        places = Places(block, first_record, offset)
+        places = Places(block, first_record, offset, quoted=self.quoted)
         numbers: list[int] = []
         for number, (start, end) in enumerate(places.spans):
             text = block[start:end]
@@ -119,7 +120,8 @@ class CsvRecords:
             numbers.append(number)
         schema = dict.fromkeys(self.columns, pl.String)
         frame = pl.DataFrame(fields, schema=schema, orient="row", strict=True)
-        rows = self._rows(frame, Places(block, first_record, offset, np.array(numbers, np.int64)))
+        kept = Places(block, first_record, offset, np.array(numbers, np.int64), self.quoted)
+        rows = self._rows(frame, kept)
         merged = sorted((*rejects, *rows.rejects), key=lambda reject: reject.record)
         return replace(rows, rejects=tuple(merged))
 
@@ -133,6 +135,11 @@ class CsvRecords:
             )
         padded = found + [""] * (len(self.columns) - len(found))
         return [field or None for field in padded]
+
+
+def lines_in(block: bytes) -> int:
+    """Count lines; a last one may have no newline."""
+    return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
 def _problem(error: Exception, offset: int) -> str:

@@ -79,7 +79,7 @@ class JsonlRecords:
                     Reject(first_record + number, offset + start, str(problem), kept(text))
                 )
         inputs = tuple(
-            Tensor(spec.name, spec.datatype, _stacked([line[index] for line in fitting], spec))
+            Tensor(spec.name, spec.datatype, stacked([line[index] for line in fitting], spec))
             for index, spec in enumerate(self.inputs)
         )
         return Rows(
@@ -100,7 +100,7 @@ class JsonlRecords:
         except orjson.JSONDecodeError as error:
             raise Unfit(f"the line is not JSON: {error}") from None
         values = self._by_name(value)
-        return [_element(spec, values[spec.name]) for spec in self.inputs]
+        return [element(spec, values[spec.name]) for spec in self.inputs]
 
     def _by_name(self, value: Any) -> Mapping[str, Any]:
         names = [spec.name for spec in self.inputs]
@@ -134,7 +134,7 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
     return values
 
 
-def _element(spec: TensorSpec, value: Any) -> Array:
+def element(spec: TensorSpec, value: Any) -> Array:
     """Give one row's array of an input, or raise ``Unfit``."""
     wanted = spec.shape[1:]
     if spec.datatype == "BYTES":
@@ -174,7 +174,7 @@ def _converted(spec: TensorSpec, found: Array, value: Any) -> Array:
     return array
 
 
-def _stacked(rows: Sequence[Array], spec: TensorSpec) -> Array:
+def stacked(rows: Sequence[Array], spec: TensorSpec) -> Array:
     """Put rows together; rows of other extents give an array of arrays."""
     if not rows:
         extents = tuple(max(extent, 0) for extent in spec.shape[1:])

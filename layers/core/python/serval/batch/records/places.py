@@ -18,13 +18,15 @@ class Places:
     offset: int
     numbers: Array | None = None
     """Record of each row within the block; None: they count alike."""
+    quoted: bool = True
+    """Whether a newline in quotes ends no record."""
     _spans: list[tuple[int, int]] | None = None
 
     @property
     def spans(self) -> list[tuple[int, int]]:
         """Give begin and end of each record in the block."""
         if self._spans is None:
-            self._spans = spans(self.block, quoted=True)
+            self._spans = spans(self.block, quoted=self.quoted)
         return self._spans
 
     def numbers_of(self, fits: Array) -> Array:

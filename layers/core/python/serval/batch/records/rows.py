@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -50,6 +50,10 @@ class Rows:
     """The input's own columns of the rows that fit, as text; None unless they are asked for."""
     texts: Sequence[bytes] = field(default=())
     """The records' own text where it is asked for and there are no columns (JSONL)."""
+    names: Sequence[str] = field(default=())
+    """What the rows are called where they have no text to show: objects."""
+    read_bytes: int | None = None
+    """What was read for them; None: the block's own bytes."""
 
     def record(self, row: int) -> int:
         """Give the number of a row's record in the file."""
@@ -62,6 +66,13 @@ class Rows:
                 Tensor(tensor.name, tensor.datatype, tensor.array[start : start + most])
                 for tensor in self.inputs
             )
+
+
+class Records(Protocol):
+    """Reads blocks of one format."""
+
+    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read a block whose first record has this number and this place in the file."""
 
 
 def kept(text: bytes | str) -> str:

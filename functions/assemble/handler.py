@@ -1,0 +1,15 @@
+"""Step of a batch job: one output in the order of the input, and a summary."""
+
+import json
+from typing import Any
+
+from serval.bootstrap.assemble import assembly
+
+ready = assembly()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    outcome = ready.assemble(event["job"])
+    print(json.dumps(outcome), flush=True)
+    return outcome

@@ -1,0 +1,14 @@
+"""Step of a batch job: one shard, or as much of it as there is time for."""
+
+from typing import Any
+
+from serval.batch.layout import ShardItem
+from serval.bootstrap.shard import shard_work
+
+ready = shard_work()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda entry point."""
+    item, resume = ShardItem.from_json(event["shard"]), event.get("went", {}).get("resume")
+    return ready.run(item, resume, lambda: context.get_remaining_time_in_millis() / 1e3)

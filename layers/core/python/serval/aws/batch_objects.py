@@ -1,0 +1,220 @@
+"""Inputs and outputs of batch jobs in S3."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from serval.aws.object_sinks import ObjectSink
+from serval.batch.job import Piece
+from serval.batch.keys import Address
+from serval.batch.ports import Part, Range, Source
+from serval.clock import timestamp
+from serval.errors import BatchRefused
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+AT_ONCE = 16
+CONNECTIONS = Config(max_pool_connections=3 * AT_ONCE, retries={"mode": "standard"})
+"""Of the client: shards read, write and fetch objects at once."""
+READ_ATTEMPTS = 5
+"""Without a byte in between, before a stream is given up."""
+DELETED_AT_ONCE = 1000
+GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket"})
+DENIED = frozenset({"403", "AccessDenied", "AllAccessDisabled", "PermanentRedirect", "301"})
+CHANGED = frozenset({"412", "PreconditionFailed"})
+TAKEN = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict"})
+
+
+@dataclass(frozen=True, slots=True)
+class S3Objects:
+    """``Objects`` in S3; its client has ``CONNECTIONS``."""
+
+    client: "S3Client"
+
+    def find(self, address: Address, version_id: str | None = None) -> Source | None:
+        """Look an object up (None: its newest version); None if there is none."""
+        pinned: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        try:
+            head = self.client.head_object(Bucket=address.bucket, Key=address.key, **pinned)
+        except ClientError as error:
+            if code(error) in GONE:
+                return None
+            raise said(error, address) from error
+        return Source(
+            address.bucket,
+            address.key,
+            head["ContentLength"],
+            head["ETag"],
+            head.get("VersionId"),
+            timestamp(head["LastModified"]),
+        )
+
+    def list(self, prefix: Address) -> Iterator[Source]:
+        """List what lies under a prefix, in the order of the keys."""
+        pages = self.client.get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
+                for found in page.get("Contents", []):
+                    yield Source(prefix.bucket, found["Key"], found["Size"], found["ETag"])
+        except ClientError as error:
+            raise said(error, prefix) from error
+
+    def read(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
+        """Stream bytes; a connection that breaks is taken up where it broke."""
+        failures = 0
+        while start < end:
+            try:
+                for piece in self._stream(source, start, end, piece_bytes):
+                    start += len(piece)
+                    failures = 0
+                    yield piece
+                if start < end:
+                    raise BatchRefused(f"{source.address} ends at byte {start}: it was changed")
+            except BotoCoreError:
+                failures += 1
+                if failures == READ_ATTEMPTS:
+                    raise
+
+    def get(self, address: Address) -> bytes | None:
+        """Read a small object; None if there is none."""
+        try:
+            answer = self.client.get_object(Bucket=address.bucket, Key=address.key)
+        except ClientError as error:
+            if code(error) in GONE:
+                return None
+            raise said(error, address) from error
+        with answer["Body"] as body:
+            return body.read()
+
+    def put(self, address: Address, body: bytes) -> None:
+        """Write a small object."""
+        try:
+            self.client.put_object(Bucket=address.bucket, Key=address.key, Body=body)
+        except ClientError as error:
+            raise said(error, address) from error
+
+    def claim(self, address: Address, body: bytes) -> bytes:
+        """Write an object unless there is one; give what stands there afterwards."""
+        try:
+            self.client.put_object(
+                Bucket=address.bucket, Key=address.key, Body=body, IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if code(error) not in TAKEN:
+                raise said(error, address) from error
+            return self.get(address) or self.claim(address, body)
+        return body
+
+    def sink(self, address: Address) -> ObjectSink:
+        """Write an object while its bytes come; it appears whole, or not at all."""
+        return ObjectSink(self.client, address)
+
+    def join(self, address: Address, parts: Sequence[Part]) -> None:
+        """Make one object of parts, in order; it appears whole, or not at all."""
+        if len(parts) <= 1 and not any(part.copied for part in parts):
+            body = b"".join(self._body(address.bucket, part) for part in parts)
+            self.client.put_object(Bucket=address.bucket, Key=address.key, Body=body)
+            return
+        target: dict[str, Any] = {"Bucket": address.bucket, "Key": address.key}
+        target["UploadId"] = self.client.create_multipart_upload(**target)["UploadId"]
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                tags = list(
+                    pool.map(lambda each: self._part(target, *each), enumerate(parts, start=1))
+                )
+            numbered: Any = [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(tags, start=1)]
+            self.client.complete_multipart_upload(**target, MultipartUpload={"Parts": numbered})
+        except BaseException:
+            self.client.abort_multipart_upload(**target)
+            raise
+
+    def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
+        """Read bytes of what a shard has written, of the version that it recorded."""
+        if start >= end:
+            return b""
+        answer = self.client.get_object(**located(bucket, piece), Range=f"bytes={start}-{end - 1}")
+        with answer["Body"] as body:
+            return body.read()
+
+    def delete(self, addresses: Sequence[Address]) -> None:
+        """Delete objects; those that are gone are left alone."""
+        for first in range(0, len(addresses), DELETED_AT_ONCE):
+            some = addresses[first : first + DELETED_AT_ONCE]
+            self.client.delete_objects(
+                Bucket=some[0].bucket,
+                Delete={"Objects": [{"Key": address.key} for address in some], "Quiet": True},
+            )
+
+    def _stream(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
+        pinned: Any = (
+            {"VersionId": source.version_id} if source.version_id else {"IfMatch": source.etag}
+        )
+        try:
+            answer = self.client.get_object(
+                Bucket=source.bucket,
+                Key=source.key,
+                Range=f"bytes={start}-{end - 1}",
+                **pinned,
+            )
+        except ClientError as error:
+            if code(error) in GONE | CHANGED:
+                what = "is gone" if code(error) in GONE else "was changed"
+                raise BatchRefused(f"{source.address} {what} since the job was planned") from None
+            raise said(error, source.address) from error
+        with answer["Body"] as body:
+            while piece := body.read(piece_bytes):
+                yield piece
+
+    def _part(self, target: dict[str, Any], number: int, part: Part) -> str:
+        """Make one part of an upload; give its tag."""
+        if not part.copied:
+            body = self._body(target["Bucket"], part)
+            return self.client.upload_part(**target, PartNumber=number, Body=body)["ETag"]
+        (copied,) = part.ranges
+        assert copied.piece is not None
+        ranged: dict[str, Any] = {}
+        if copied.size_bytes < copied.piece.size_bytes:
+            ranged["CopySourceRange"] = f"bytes={copied.start}-{copied.end - 1}"
+        answer = self.client.upload_part_copy(
+            **target,
+            PartNumber=number,
+            CopySource=located(target["Bucket"], copied.piece),
+            **ranged,
+        )
+        return answer["CopyPartResult"]["ETag"]
+
+    def _body(self, bucket: str, part: Part) -> bytes:
+        return b"".join(self._bytes(bucket, each) for each in part.ranges)
+
+    def _bytes(self, bucket: str, found: Range) -> bytes:
+        if found.piece is None:
+            return found.body[found.start : found.end]
+        return self.read_piece(bucket, found.piece, found.start, found.end)
+
+
+def located(bucket: str, piece: Piece) -> Any:
+    """Name a written object, and the version that was recorded of it."""
+    pinned = {"VersionId": piece.version_id} if piece.version_id else {}
+    return {"Bucket": bucket, "Key": piece.key, **pinned}
+
+
+def code(error: ClientError) -> str:
+    """Give the error's code."""
+    return str(error.response["Error"]["Code"])
+
+
+def said(error: ClientError, address: Address) -> Exception:
+    """Say in words what only a user can change; any other error stays what it is."""
+    if code(error) == "NoSuchBucket":
+        return BatchRefused(f"{address}: there is no such bucket")
+    if code(error) in DENIED:
+        return BatchRefused(
+            f"{address}: this stage may not touch it, or it does not exist: inputs and outputs "
+            "outside of the stage's data bucket need a grant (docs/batch.md)"
+        )
+    return error

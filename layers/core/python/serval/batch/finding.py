@@ -1,0 +1,86 @@
+"""The files of an input: where they are, and of what kind, before anybody looks inside."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from serval.batch.detection import HEAD_BYTES, Kind, detect, named_format
+from serval.batch.keys import OPTIONS_SUFFIX, Address
+from serval.batch.options import JobOptions
+from serval.batch.ports import Objects, Source
+from serval.errors import BatchRefused
+from serval.signatures import Signature
+
+MOST_FILES = 500_000
+IGNORED_BEGINNINGS = (".", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Finds inputs."""
+
+    objects: Objects
+
+    def find(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
+        """Find the files, in the order of the addresses and, under a prefix, of the keys.
+
+        Raises
+        ------
+        BatchRefused
+            If there is nothing, or something that was named is not there.
+        """
+        found: list[Source] = []
+        for address in addresses:
+            found += self._under(address) if address.is_prefix else [self._one(address, version_id)]
+            if len(found) > MOST_FILES:
+                raise BatchRefused(f"input: over {MOST_FILES} files; put several into one")
+        return found
+
+    def kind(self, sources: Sequence[Source], options: JobOptions, signature: Signature) -> Kind:
+        """Tell of what kind the files are, from the first one.
+
+        Raises
+        ------
+        BatchRefused
+            If that cannot be told, or another file is of another kind by its name.
+        """
+        first = sources[0]
+        kind = detect(first, self.head(first), options, signature.inputs)
+        if options.format == "auto":
+            for source in sources:
+                if named_format(source.key) != named_format(first.key):
+                    raise BatchRefused(
+                        f"input: {first.address} and {source.address} are of two kinds; say "
+                        "'format' if they are not"
+                    )
+        return kind
+
+    def head(self, source: Source) -> bytes:
+        """Give how a file begins."""
+        end = min(HEAD_BYTES, source.size_bytes)
+        return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
+
+    def _under(self, prefix: Address) -> Iterator[Source]:
+        files = (source for source in self.objects.list(prefix) if _counts(source, prefix))
+        found = list(islice(files, MOST_FILES + 1))
+        if not found:
+            raise BatchRefused(f"input: there are no files under {prefix}")
+        return iter(found)
+
+    def _one(self, address: Address, version_id: str | None) -> Source:
+        source = self.objects.find(address, version_id)
+        if source is None:
+            under = Address(address.bucket, f"{address.key}/")
+            if next(iter(self.objects.list(under)), None) is not None:
+                raise BatchRefused(f"input: {address} is a prefix: write it as {under}")
+            raise BatchRefused(f"input: {address} does not exist")
+        if not source.size_bytes:
+            raise BatchRefused(f"input: {address} is empty")
+        return source
+
+
+def _counts(source: Source, prefix: Address) -> bool:
+    """Tell whether an object under a prefix is input: not hidden, no folder's marker, not empty."""
+    path = source.key[len(prefix.key) :]
+    hidden = any(part.startswith(IGNORED_BEGINNINGS) for part in path.split("/"))
+    return not hidden and source.size_bytes > 0 and not source.key.endswith(OPTIONS_SUFFIX)

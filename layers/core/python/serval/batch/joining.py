@@ -1,0 +1,173 @@
+"""The one output file, and the one file of rejected records, from what the shards have written."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from serval.batch.assembling import MOST_PARTS, batches, literal, parts_of
+from serval.batch.job import Piece, ShardRecord
+from serval.batch.keys import Address, JobKeys
+from serval.batch.layout import Layout, ShardItem
+from serval.batch.parquet_footer import (
+    MAGIC,
+    MOST_FOOTER_BYTES,
+    TAIL_BYTES,
+    Footer,
+    JoinedFooter,
+    NotParquet,
+    footer_length,
+    read_footer,
+)
+from serval.batch.ports import Objects, Range
+from serval.errors import BatchRefused
+
+FIRST_READ_BYTES = 65_536
+READ_BYTES = 4 * 2**20
+
+
+class TooLarge(Exception):
+    """The parts can be no one Parquet file that could be read: they are left as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Joins what the shards of one job have written."""
+
+    objects: Objects
+    output: Address
+    layout: Layout
+    pool: Executor
+    most_parts: int = MOST_PARTS
+    most_footer_bytes: int = MOST_FOOTER_BYTES
+
+    @property
+    def target(self) -> Address:
+        """Give the address of the one output file."""
+        return self._at(JobKeys(self.output.key).output(self.layout.output))
+
+    def write(self, records: Sequence[ShardRecord]) -> Address:
+        """Write the output file; it appears whole, or not at all.
+
+        Raises
+        ------
+        TooLarge
+            If it would be a Parquet file with too large a footer.
+        """
+        pieces = [piece for record in records for piece in record.pieces]
+        if self.layout.output == "parquet":
+            self._join(self.target, self._parquet(pieces))
+        else:
+            begin = [] if self._has_header(records) else [literal(self.layout.part.header())]
+            self._join(self.target, [*begin, *map(_whole, pieces)])
+        return self.target
+
+    def errors(
+        self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
+    ) -> Address | None:
+        """Write the rejected records of all shards, numbered as they stand in their files."""
+        target = self._at(JobKeys(self.output.key).errors)
+        pieces = [piece for record in records.values() for piece in record.errors]
+        if not pieces:
+            return None
+        if all(item.first is not None for item in items):
+            self._join(target, list(map(_whole, pieces)))
+            return target
+        sink = self.objects.sink(target)
+        try:
+            for line in self._renumbered(items, records):
+                sink.write(line)
+            sink.close()
+        except BaseException:
+            sink.abort()
+            raise
+        return target
+
+    def _has_header(self, records: Sequence[ShardRecord]) -> bool:
+        """Tell whether the first part begins with the header, or there is none to be written."""
+        return bool(records) and records[0].index == 0
+
+    def _join(self, target: Address, ranges: Sequence[Range]) -> None:
+        parts = parts_of(ranges)
+        if len(parts) <= self.most_parts:
+            self.objects.join(target, parts)
+            return
+        between: list[Piece] = []
+        for number, some in enumerate(batches(parts, self.most_parts)):
+            address = self._at(f"{self.output.key}plan/joined-{number}")
+            self.objects.join(address, list(some))
+            between.append(Piece(address.key, sum(part.size_bytes for part in some)))
+        self._join(target, list(map(_whole, between)))
+        self.objects.delete([self._at(piece.key) for piece in between])
+
+    def _parquet(self, pieces: Sequence[Piece]) -> list[Range]:
+        if not pieces:
+            return [literal(self.layout.part.nothing())]
+        footer = JoinedFooter()
+        ranges = [literal(MAGIC)]
+        at = len(MAGIC)
+        for piece, own in zip(pieces, self.pool.map(self._footer, pieces), strict=True):
+            try:
+                footer.add(own, at - len(MAGIC))
+            except NotParquet as problem:
+                raise BatchRefused(
+                    f"{piece.key}: {problem}: the files of the input have columns of other types"
+                ) from None
+            if footer.size_bytes > self.most_footer_bytes:
+                raise TooLarge
+            ranges.append(Range(piece, len(MAGIC), own.body_end))
+            at += own.body_end - len(MAGIC)
+        return [*ranges, literal(footer.end())]
+
+    def _footer(self, piece: Piece) -> Footer:
+        tail = self._tail(piece, FIRST_READ_BYTES)
+        needed = footer_length(tail) + TAIL_BYTES
+        return read_footer(
+            tail if needed <= len(tail) else self._tail(piece, needed), piece.size_bytes
+        )
+
+    def _tail(self, piece: Piece, size: int) -> bytes:
+        start = max(0, piece.size_bytes - size)
+        return self.objects.read_piece(self.output.bucket, piece, start, piece.size_bytes)
+
+    def _renumbered(
+        self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
+    ) -> Iterator[bytes]:
+        """Give the lines of all shards; of one before which another is missing without numbers."""
+        file, behind = -1, 0
+        known = True
+        for item in items:
+            if item.file != file or item.first is not None:
+                file, behind, known = item.file, item.first or 0, True
+            record = records.get(item.index)
+            if record is None:
+                known = False
+                continue
+            base = 0 if item.first is not None else behind
+            for piece in record.errors:
+                yield from map(_moved(base if known else None), self._lines(piece))
+            behind = base + record.records
+
+    def _lines(self, piece: Piece) -> Iterator[bytes]:
+        held = b""
+        for start in range(0, piece.size_bytes, READ_BYTES):
+            end = min(start + READ_BYTES, piece.size_bytes)
+            held += self.objects.read_piece(self.output.bucket, piece, start, end)
+            *lines, held = held.split(b"\n")
+            yield from lines
+
+    def _at(self, key: str) -> Address:
+        return Address(self.output.bucket, key)
+
+
+def _whole(piece: Piece) -> Range:
+    return Range(piece, 0, piece.size_bytes)
+
+
+def _moved(by: int | None) -> Callable[[bytes], bytes]:
+    def move(line: bytes) -> bytes:
+        value = json.loads(line)
+        value["record"] = None if by is None else value["record"] + by
+        return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+    return move

@@ -1,0 +1,205 @@
+"""What a shard reads: blocks of the files, or objects, that its item names."""
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from serval.batch.blocks import Block
+from serval.batch.columns import InputColumns
+from serval.batch.job import Piece
+from serval.batch.keys import Address, JobKeys
+from serval.batch.layout import Layout, ShardItem
+from serval.batch.parquet_download import download, needed_ranges
+from serval.batch.parquet_input import footer_of
+from serval.batch.ports import Objects, Source
+from serval.batch.records.csv_records import CsvRecords
+from serval.batch.records.jsonl_records import JsonlRecords
+from serval.batch.records.object_records import ObjectRecords
+from serval.batch.records.parquet_records import ParquetRecords
+from serval.batch.records.rows import Records
+from serval.batch.text_input import Span, TextSpan
+from serval.errors import BatchRefused
+from serval.signatures import TensorSpec
+
+FETCHED_AHEAD = 8
+SMALL_BYTES = 2**20
+"""Of a file that is fetched whole, before it is its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where an earlier invocation stopped."""
+
+    span: int
+    offset: int
+    first: int
+
+
+@dataclass(slots=True)
+class Reading:
+    """Reads one shard."""
+
+    objects: Objects
+    layout: Layout
+    item: ShardItem
+    specs: Sequence[TensorSpec]
+    """The model's inputs."""
+    output: Address
+    """Of the job: its lists lie there."""
+    folder: Path
+    """For what has to lie on disk; it is empty, and goes with the shard."""
+    disk_bytes: int
+    pool: Executor
+    records: int = 0
+    """Number of the record behind the last one that was read, of the file read last."""
+    raw_bytes: int = 0
+    """Read of the files as they lie there."""
+    _inputs: list[InputColumns] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        own = self.layout.inputs
+        self._inputs = [
+            InputColumns(spec, own[spec.name]) for spec in self.specs if spec.name in own
+        ]
+
+    @property
+    def reader(self) -> Records:
+        """Give what reads blocks that do not say themselves what does."""
+        layout = self.layout
+        if layout.format == "csv":
+            return CsvRecords(
+                layout.columns, self._inputs, layout.delimiter, layout.join, layout.quoted
+            )
+        if layout.format == "objects":
+            joined = layout.columns[0] if layout.join else ""
+            return ObjectRecords(self.specs[0], self._whole, self.pool, joined)
+        return JsonlRecords(self.specs, keep=layout.join)
+
+    def blocks(self, begin: From | None) -> Iterator[Block]:
+        """Give the blocks, from where an earlier invocation stopped."""
+        if self.layout.format == "objects":
+            return self._objects(begin)
+        if self.layout.format == "parquet":
+            return self._parquet(begin)
+        return self._text(begin)
+
+    def _spans(self) -> list[Span]:
+        item = self.item
+        first = item.first or 0
+        if item.source is not None:
+            return [Span(item.source, item.start, item.end, first, item.head)]
+        return [
+            Span(source, 0, source.size_bytes, 0, item.head, number)
+            for number, source in enumerate(self._listed())
+        ]
+
+    def _listed(self) -> list[Source]:
+        return [Source.from_json(json.loads(line)) for line in self._lines()]
+
+    def _lines(self) -> list[bytes]:
+        key = JobKeys(self.output.key).files
+        whole = Piece(key, self.item.end)
+        return self.objects.read_piece(
+            self.output.bucket, whole, self.item.start, self.item.end
+        ).splitlines(keepends=True)
+
+    def _text(self, begin: From | None) -> Iterator[Block]:
+        spans = self._spans()[begin.span if begin else 0 :]
+        for span, raw in self._fetched(spans, begin):
+            here = begin if begin is not None and begin.span == span.number else None
+            text = TextSpan(self.layout, span, self._counted(raw))
+            if here is not None:
+                text.offset, text.first = here.offset, here.first
+            for block in text.blocks():
+                self.records = text.records
+                yield block
+            self.records = text.records
+
+    def _fetched(
+        self, spans: Iterable[Span], begin: From | None
+    ) -> Iterator[tuple[Span, Iterable[bytes]]]:
+        """Give the bytes of each span; small files are fetched before it is their turn."""
+        waiting: deque[tuple[Span, Future[bytes] | None]] = deque()
+        for span in spans:
+            small = span.number > 0 and span.end - span.start <= SMALL_BYTES
+            waiting.append((span, self.pool.submit(self._whole, span.source) if small else None))
+            if len(waiting) > FETCHED_AHEAD:
+                yield self._ready(*waiting.popleft(), begin)
+        while waiting:
+            yield self._ready(*waiting.popleft(), begin)
+
+    def _ready(
+        self, span: Span, body: "Future[bytes] | None", begin: From | None
+    ) -> tuple[Span, Iterable[bytes]]:
+        start = span.start
+        if begin is not None and begin.span == span.number and self.layout.compression == "none":
+            start = begin.offset
+        if body is not None:
+            return span, [body.result()[start:]]
+        return span, self.objects.read(span.source, start, span.end, self.layout.block_bytes)
+
+    def _whole(self, source: Source) -> bytes:
+        return b"".join(self.objects.read(source, 0, source.size_bytes, SMALL_BYTES))
+
+    def _counted(self, raw: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in raw:
+            self.raw_bytes += len(piece)
+            yield piece
+
+    def _parquet(self, begin: From | None) -> Iterator[Block]:
+        for span in self._spans()[begin.span if begin else 0 :]:
+            yield from self._rows_of(span, begin)
+
+    def _rows_of(self, span: Span, begin: From | None) -> Iterator[Block]:
+        footer = footer_of(self.objects, span.source)
+        end = span.end if self.item.source is not None else footer.rows
+        start = begin.first if begin is not None and begin.span == span.number else span.start
+        columns = {column for planned in self._inputs for column in planned.columns}
+        columns |= {*self.layout.lists.values(), *(self.layout.columns if self.layout.join else ())}
+        self._check_columns(span.source, [column.name for column in footer.columns], columns)
+        path = self.folder / f"{span.number}.parquet"
+        ranges = needed_ranges(footer, start, end, columns)
+        download(self.objects, span.source, footer, ranges, path, self.pool, self.disk_bytes)
+        records = ParquetRecords(
+            path,
+            end,
+            self.layout.block_rows,
+            self.specs,
+            self._inputs,
+            self.layout.lists,
+            self.layout.columns if self.layout.join else (),
+            span.source.size_bytes / max(1, footer.rows),
+        )
+        file = str(span.source.address) if self.layout.several_files else ""
+        for first in range(start, end, self.layout.block_rows):
+            self.records = min(end, first + self.layout.block_rows)
+            yield Block(b"", first, first, span.number, file, records)
+
+    def _check_columns(self, source: Source, found: Sequence[str], needed: set[str]) -> None:
+        if missing := sorted(needed - set(found)):
+            raise BatchRefused(
+                f"{source.address}: it has no column {missing[0]!r}, as the first file has"
+            )
+
+    def _objects(self, begin: From | None) -> Iterator[Block]:
+        first = self.item.first or 0
+        lines = self._lines()
+        skipped = begin.first - first if begin else 0
+        start = skipped
+        held = 0
+        for index in range(skipped, len(lines)):
+            size = json.loads(lines[index])["size"]
+            full = held + size > self.layout.block_bytes or index - start >= self.layout.block_rows
+            if index > start and full:
+                yield self._object_block(lines[start:index], first + start)
+                start, held = index, 0
+            held += size
+        if start < len(lines):
+            yield self._object_block(lines[start:], first + start)
+
+    def _object_block(self, lines: Sequence[bytes], first: int) -> Block:
+        self.records = first + len(lines)
+        return Block(b"".join(lines), first, first)

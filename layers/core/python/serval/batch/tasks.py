@@ -1,0 +1,142 @@
+"""A shard on a fleet's machine: it came by a message with a task token, and keeps that alive."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from serval.batch.layout import ShardItem
+from serval.batch.lifecycle import JobStopped
+from serval.batch.ports import JobStore
+from serval.batch.work import ShardWork
+
+CAUSE_CHARACTERS = 2_000
+ENDLESS = float("inf")
+TaskOutcome = Literal["done", "stale", "given back"]
+"""What becomes of the message: it is deleted, deleted, or seen again by another worker."""
+
+
+class StaleToken(Exception):
+    """Nobody waits for the task any more: it was done elsewhere, timed out, or was stopped."""
+
+
+class Tasks(Protocol):
+    """The tasks that a state machine waits for; each method raises ``StaleToken``."""
+
+    def heartbeat(self, token: str) -> None:
+        """Say that the task is being worked on."""
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
+        """End the task well."""
+
+    def fail(self, token: str, error: str, cause: str) -> None:
+        """End the task with an error, which the state machine may try again."""
+
+
+@dataclass(slots=True)
+class Heart:
+    """Beats while a shard is worked on, however long a block takes."""
+
+    tasks: Tasks
+    token: str
+    seconds: float
+    _stale: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def beat(self) -> None:
+        """Say that the shard is alive.
+
+        Raises
+        ------
+        StaleToken
+            If nobody waits for it.
+        """
+        if self._stale.is_set():
+            raise StaleToken
+        self.tasks.heartbeat(self.token)
+
+    def check(self) -> None:
+        """Raise ``StaleToken`` if a beat has found that nobody waits for the shard."""
+        if self._stale.is_set():
+            raise StaleToken
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Beat in a thread, until the work is done."""
+        thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _beat_on(self) -> None:
+        while not self._ended.wait(self.seconds):
+            try:
+                self.tasks.heartbeat(self.token)
+            except StaleToken:
+                self._stale.set()
+                return
+            except Exception:
+                # The next beat may get through; if none does, the state machine tries again.
+                continue
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTasks:
+    """Works on shards that come by messages: ``{"shard": …, "task_token": …}``."""
+
+    work: ShardWork
+    store: JobStore
+    tasks: Tasks
+    beat_seconds: float
+    stopping: Callable[[], bool] = lambda: False
+    """Tells that the machine is to be given back: what is written is kept for another one."""
+
+    @staticmethod
+    def knows(body: Mapping[str, Any]) -> bool:
+        """Tell whether a message is about a shard."""
+        return "shard" in body and "task_token" in body
+
+    def run(self, body: Mapping[str, Any]) -> TaskOutcome:
+        """Work on a message's shard to its end, from where an earlier worker left it."""
+        item = ShardItem.from_json(body["shard"])
+        heart = Heart(self.tasks, str(body["task_token"]), self.beat_seconds)
+        try:
+            heart.beat()
+            with heart.beating():
+                if not self._run(item, heart):
+                    return "given back"
+            self.tasks.succeed(heart.token, {})
+        except StaleToken:
+            return "stale"
+        except JobStopped as stopped:
+            return self._fail(heart, "JobStopped", str(stopped))
+        except Exception as error:
+            return self._fail(heart, type(error).__name__, str(error))
+        return "done"
+
+    def _run(self, item: ShardItem, heart: Heart) -> bool:
+        """Work until the shard is done; False if the machine is given back before."""
+        known = self.store.shard(item.job, item.index)
+        resume = json.loads(known.resume) if known and known.resume else None
+        while True:
+            went = self.work.run(item, resume, self._remaining, heart.check)
+            if not went:
+                return True
+            if self.stopping():
+                return False
+            resume = went["resume"]
+
+    def _remaining(self) -> float:
+        return 0.0 if self.stopping() else ENDLESS
+
+    def _fail(self, heart: Heart, error: str, cause: str) -> TaskOutcome:
+        try:
+            self.tasks.fail(heart.token, error, cause[:CAUSE_CHARACTERS])
+        except StaleToken:
+            return "stale"
+        return "done"

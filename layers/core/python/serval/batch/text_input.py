@@ -1,0 +1,167 @@
+"""Blocks of whole records out of a file of text, or of a part of one."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from serval.batch.blocks import Block, whole_records
+from serval.batch.csv_cuts import NEWLINE, BareQuote, Scanner
+from serval.batch.decompression import decompressed
+from serval.batch.layout import Layout
+from serval.batch.line_cuts import LINE_LIMIT_BYTES
+from serval.batch.ports import Source
+from serval.batch.records.record_ends import record_ends
+from serval.batch.tabular import UTF8_MARK, column_names, header_fields, mark_bytes, nul_found
+from serval.errors import BatchRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole records of one file."""
+
+    source: Source
+    start: int
+    end: int
+    first: int
+    head: bool
+    """Whether the header stands there."""
+    number: int = 0
+    """Among the spans of its shard."""
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether it is all of the file, so that nobody has looked at it before."""
+        return self.start == 0 and self.end == self.source.size_bytes
+
+
+@dataclass(slots=True)
+class TextSpan:
+    """Reads one span; afterwards it knows how many records there were."""
+
+    layout: Layout
+    span: Span
+    raw: Iterable[bytes]
+    """Bytes of the file as they lie there: from where ``begin`` said."""
+    offset: int | None = None
+    """Of the text, at which an earlier invocation stopped; None: from the start."""
+    first: int = 0
+    """Number of the record there."""
+    records: int = 0
+    """Number of the record behind the last one."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Give the blocks.
+
+        Raises
+        ------
+        BatchRefused
+            If the text is not what it should be; the file is named, and the byte.
+        """
+        try:
+            yield from self._blocks()
+        except BareQuote as problem:
+            raise BatchRefused(f"{self.span.source.address}: {problem}") from None
+        except BatchRefused as problem:
+            if str(self.span.source.address) in str(problem):
+                raise
+            raise BatchRefused(f"{self.span.source.address}: {problem}") from None
+
+    def _blocks(self) -> Iterator[Block]:
+        layout, span = self.layout, self.span
+        pieces = decompressed(self.raw, layout.compression, layout.block_bytes)
+        at, first = span.start, span.first
+        if self.offset is not None and layout.compression == "none":
+            at, first = self.offset, self.first
+            pieces = self._checked(pieces, at, NEWLINE)
+        else:
+            at, pieces = self._begin(pieces)
+            if self.offset is not None:
+                pieces = behind(pieces, self.offset - at)
+                at, first = self.offset, self.first
+        self.records = first
+        for block in whole_records(pieces, at, first, quoted=layout.quoted):
+            ends = record_ends(block.data, quoted=layout.quoted)
+            unended = not len(ends) or int(ends[-1]) < len(block.data)
+            self.records = block.first_record + len(ends) + unended
+            file = str(span.source.address) if layout.several_files else ""
+            yield replace(block, span=span.number, file=file)
+
+    def _begin(self, pieces: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
+        """Pass over the mark and the header; give where the records begin, and their bytes."""
+        at = self.span.start
+        if at == 0:
+            pieces, head = peeked(pieces, len(UTF8_MARK))
+            at = mark_bytes(head)
+            pieces = behind(pieces, at)
+        pieces = self._checked(pieces, at, None)
+        if self.span.head:
+            record, pieces = self._header(pieces)
+            self._check_header(record)
+            at += len(record)
+        return at, pieces
+
+    def _checked(self, pieces: Iterator[bytes], at: int, before: int | None) -> Iterator[bytes]:
+        """Look for what makes records impossible to tell apart, where no scan has done so."""
+        if not self.layout.quoted or not self.span.is_file:
+            yield from pieces
+            return
+        scanner = Scanner(at, self.layout.delimiter, before)
+        for piece in pieces:
+            if (nul := piece.find(b"\0")) >= 0:
+                raise nul_found(at + nul)
+            scanner.feed(piece)
+            if scanner.fault is not None:
+                raise BareQuote(scanner.fault, "a bare quote")
+            at += len(piece)
+            yield piece
+        scan = scanner.finish(None)
+        if scan.outside.fault is not None:
+            raise BareQuote(scan.outside.fault, "a bare quote")
+        if scan.odd:
+            raise BareQuote(scan.last_quote or 0, "a quote that is never closed")
+
+    def _header(self, pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+        """Take the first record that is no blank line, and what stands before it."""
+        held = b""
+        for piece in pieces:
+            held += piece
+            for end in record_ends(held, quoted=self.layout.quoted):
+                if held[: int(end)].strip(b"\r\n"):
+                    return held[: int(end)], chained(held[int(end) :], pieces)
+            if len(held) > LINE_LIMIT_BYTES:
+                raise BatchRefused(f"the header has more than {LINE_LIMIT_BYTES} bytes")
+        return held, iter(())
+
+    def _check_header(self, record: bytes) -> None:
+        found = column_names(header_fields(record.strip(b"\r\n"), self.layout.delimiter))
+        if found != self.layout.columns:
+            raise BatchRefused(
+                f"its header is {', '.join(map(repr, found))[:300]}; that of the first file is "
+                f"{', '.join(map(repr, self.layout.columns))[:300]}"
+            )
+
+
+def peeked(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
+    """Look at the first bytes, and give the pieces as if nobody had."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        if len(held) >= size:
+            break
+    return chained(held, pieces), held
+
+
+def behind(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Leave out the first bytes."""
+    for piece in pieces:
+        if size >= len(piece):
+            size -= len(piece)
+            continue
+        yield piece[size:]
+        size = 0
+
+
+def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Give a piece, if there is any of it, and then the others."""
+    if first:
+        yield first
+    yield from rest

@@ -1,0 +1,24 @@
+"""Composition root of ``accept``."""
+
+import boto3
+
+from serval.aws.batch_events import BatchEvents
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.jobs import JobTable
+from serval.aws.registry import DynamoDBRegistry
+from serval.batch.accepting import Accepting
+from serval.batch.settings import AcceptSettings
+
+
+def accepting() -> Accepting:
+    """Build what ``accept`` needs from its environment."""
+    settings = AcceptSettings.from_environment()
+    region = settings.aws_region
+    dynamodb = boto3.resource("dynamodb", region)
+    return Accepting(
+        objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
+        store=JobTable(dynamodb.Table(settings.jobs_table)),
+        registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
+        announce=BatchEvents(boto3.client("events", region)).announce,
+        data_bucket=settings.data_bucket,
+    )

@@ -1,0 +1,20 @@
+"""Composition root of ``assemble``."""
+
+import boto3
+
+from serval.aws.batch_events import BatchEvents
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.jobs import JobTable
+from serval.batch.assembly import Assembly
+from serval.batch.settings import AssembleSettings
+
+
+def assembly() -> Assembly:
+    """Build what ``assemble`` needs from its environment."""
+    settings = AssembleSettings.from_environment()
+    region = settings.aws_region
+    return Assembly(
+        objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
+        store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
+        announce=BatchEvents(boto3.client("events", region)).announce,
+    )

@@ -1,0 +1,20 @@
+"""Composition root of ``finish``."""
+
+import boto3
+
+from serval.aws.batch_events import BatchEvents
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.jobs import JobTable
+from serval.batch.finishing import Finishing
+from serval.batch.settings import FinishSettings
+
+
+def finishing() -> Finishing:
+    """Build what ``finish`` needs from its environment."""
+    settings = FinishSettings.from_environment()
+    region = settings.aws_region
+    return Finishing(
+        objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
+        store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
+        announce=BatchEvents(boto3.client("events", region)).announce,
+    )

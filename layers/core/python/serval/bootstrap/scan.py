@@ -1,0 +1,18 @@
+"""Composition root of ``scan``."""
+
+import boto3
+
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.jobs import JobTable
+from serval.batch.scanning import Scanning
+from serval.batch.settings import ScanSettings
+
+
+def scanning() -> Scanning:
+    """Build what ``scan`` needs from its environment."""
+    settings = ScanSettings.from_environment()
+    region = settings.aws_region
+    return Scanning(
+        objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
+        store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
+    )

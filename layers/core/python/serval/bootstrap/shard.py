@@ -1,0 +1,45 @@
+"""Composition root of ``shard``."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import boto3
+
+from serval.aws.artifact_downloads import S3ArtifactDownloads
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.jobs import JobTable
+from serval.aws.registry import DynamoDBRegistry
+from serval.batch.settings import ShardSettings
+from serval.batch.work import ShardWork
+from serval.cpu import cpu_class
+from serval.loaded import Limits, LoadedVersions
+from serval.runtimes.onnx import OnnxModel
+
+RUNNER = "lambda"
+MIB = 2**20
+
+
+def shard_work() -> ShardWork:
+    """Build what works on shards, once per environment."""
+    settings = ShardSettings.from_environment()
+    region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
+    dynamodb = boto3.resource("dynamodb", region)
+    s3 = boto3.client("s3", region, config=CONNECTIONS)
+    loaded = LoadedVersions(
+        find=DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version,
+        store=S3ArtifactDownloads(s3, settings.artifact_bucket),
+        open_model=lambda path, form: OnnxModel(path, memory_mib, form),
+        folder=Path(tempfile.mkdtemp(prefix="serval-")),
+        limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
+        cpu_class=cpu_class(),
+        log=partial(print, flush=True),
+    )
+    return ShardWork(
+        objects=S3Objects(s3),
+        store=JobTable(dynamodb.Table(settings.jobs_table)),
+        load=loaded.get,
+        runner=RUNNER,
+        memory_mib=memory_mib,
+        disk_bytes=settings.ephemeral_storage_mib * MIB,
+    )
