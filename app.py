@@ -6,25 +6,28 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from stacks.api_stack import ApiStack
-from stacks.own_functions import own_functions
+from stacks.context import Context
+from stacks.deployed_models import read_models
+from stacks.fleets_stack import FleetsStack
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
 ROOT = Path(__file__).parent
 
 
-def build(app: App, layers: Path = ROOT / "build/layers", models: Path = ROOT / "models") -> App:
+def build(
+    app: App,
+    layers: Path = ROOT / "build/layers",
+    models: Path = ROOT / "models",
+    fleets: Path = ROOT / "fleets.yaml",
+) -> App:
     """Compose the stacks of the stage that the app's context asks for."""
-    stage = Stage.from_context(app.node)
+    stage, context = Stage.from_context(app.node), Context(app.node)
+    deployed = read_models(context.path("models", models), context.path("fleets", fleets))
     storage = StorageStack(app, "storage", stage=stage)
-    ApiStack(
-        app,
-        "api",
-        stage=stage,
-        storage=storage,
-        built_layers=layers,
-        own_functions=own_functions(models),
-    )
+    api = ApiStack(app, "api", stage=stage, storage=storage, built_layers=layers, models=deployed)
+    if FleetsStack.needed(stage, deployed):
+        FleetsStack(app, "fleets", stage=stage, storage=storage, models=deployed, topics=api.topics)
     if stage.checked:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app

@@ -20,17 +20,20 @@ class Alarms(Construct):
         self, scope: Construct, id_: str, *, api: ServalHttpApi, rollouts: Rollouts
     ) -> None:
         super().__init__(scope, id_)
-        self._alarm(
+        raise_alarm(
+            self,
             "ServerErrors",
             api.api.metric_server_error(period=PERIOD, statistic="Sum"),
             "Requests were answered 5xx: see the access log, then the function's log",
         )
-        self._alarm(
+        raise_alarm(
+            self,
             "RolloutsFailed",
             rollouts.machine.metric_failed(period=PERIOD, statistic="Sum"),
             "A rollout ended without a verdict: see its execution in Step Functions",
         )
-        self._alarm(
+        raise_alarm(
+            self,
             "DeadLetters",
             rollouts.dead_letters.metric_approximate_number_of_messages_visible(
                 period=PERIOD, statistic="Maximum"
@@ -38,14 +41,16 @@ class Alarms(Construct):
             "Uploads whose rollout could not start wait in the dead-letter queue",
         )
 
-    def _alarm(self, id_: str, metric: IMetric, description: str) -> None:
-        Alarm(
-            self,
-            id_,
-            metric=metric,
-            alarm_description=description,
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=TreatMissingData.NOT_BREACHING,
-        )
+
+def raise_alarm(scope: Construct, id_: str, metric: IMetric, description: str) -> Alarm:
+    """Declare an alarm that rings when a metric reaches one."""
+    return Alarm(
+        scope,
+        id_,
+        metric=metric,
+        alarm_description=description,
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=TreatMissingData.NOT_BREACHING,
+    )

@@ -1,13 +1,14 @@
-"""What answers and what rolls out: the HTTP API, the functions, the state machine."""
+"""What answers and what rolls out: the HTTP API, functions, queues, the state machine."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.alarms import Alarms
+from stacks.deployed_models import DeployedModels
 from stacks.description import Description
+from stacks.heavy_models import HeavyModels
 from stacks.http_api import ServalHttpApi
 from stacks.inference import Inference
 from stacks.layers import Layers
@@ -27,13 +28,13 @@ class ApiStack(Stack):
         stage: Stage,
         storage: StorageStack,
         built_layers: Path,
-        own_functions: Mapping[str, int],
+        models: DeployedModels,
     ) -> None:
         super().__init__(
             scope,
             id_,
             stack_name=f"serval-{stage.name}-api",
-            description="Serval: the HTTP API, inference and rollouts",
+            description="Serval: the HTTP API, inference, async requests and rollouts",
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
@@ -44,7 +45,7 @@ class ApiStack(Stack):
             layers=layers,
             storage=storage,
             api=api,
-            own_functions=own_functions,
+            own_functions=models.own_functions,
         )
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
@@ -56,15 +57,29 @@ class ApiStack(Stack):
             layers=layers,
             storage=storage,
             memory_mib=inference.memory_mib,
+            fleets=models.fleets,
         )
+        heavy = HeavyModels(
+            self,
+            "Heavy",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            fleets=models.fleets,
+        )
+        self.topics = heavy.topics
+        """Where SageMaker endpoints say what has ended: success and error."""
         Alarms(self, "Alarms", api=api, rollouts=rollouts)
         functions = [
             *inference.functions.values(),
             description.function,
             *rollouts.functions,
+            *heavy.functions,
         ]
         CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
         CfnOutput(self, "ApiId", value=api.api.api_id)
+        CfnOutput(self, "Fleets", value=models.fleets.to_json())
         CfnOutput(
             self,
             "Functions",

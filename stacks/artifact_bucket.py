@@ -7,8 +7,8 @@ from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
+from stacks.grants import Granted
 from stacks.private_bucket import PrivateBucket, superseded
-from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 
 READ = ["s3:GetObject", "s3:GetObjectVersion"]
@@ -34,45 +34,45 @@ class ArtifactBucket(Construct):
             "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True
         )
 
-    def grant_load(self, function: ServalFunction, model: str | None = None) -> None:
-        """Let a function read the versions of one model, or of all."""
+    def grant_load(self, granted: Granted, model: str | None = None) -> None:
+        """Let it read the versions of one model, or of all."""
         keys = f"models/{model}/*" if model else VERSIONS
-        self._allow(function, ["s3:GetObject"], keys)
+        self._allow(granted, ["s3:GetObject"], keys)
 
-    def grant_find_uploads(self, function: ServalFunction) -> None:
-        """Let a function find uploads and what they inherit, and presign reads of them."""
-        self._allow(function, READ, INCOMING)
-        self._allow(function, READ, VERSIONS)
-        self._allow_to_miss(function)
+    def grant_find_uploads(self, granted: Granted) -> None:
+        """Let it find uploads and what they inherit, and presign reads of them."""
+        self._allow(granted, READ, INCOMING)
+        self._allow(granted, READ, VERSIONS)
+        self._allow_to_miss(granted)
 
-    def grant_check(self, function: ServalFunction, model: str | None = None) -> None:
-        """Let a function read uploads of one model, or of all, and what they inherit and became."""
+    def grant_check(self, granted: Granted, model: str | None = None) -> None:
+        """Let it read uploads of one model, or of all, and what they inherit and became."""
         for keys in (INCOMING, STAGING, VERSIONS):
-            self._allow(function, READ, keys.replace("*", f"{model}/*") if model else keys)
+            self._allow(granted, READ, keys.replace("*", f"{model}/*") if model else keys)
 
-    def grant_optimise(self, function: ServalFunction) -> None:
-        """Let a function read uploads and stage forms of them."""
-        self._allow(function, READ, INCOMING)
-        self._allow(function, READ, VERSIONS)
-        self._allow(function, ["s3:PutObject", "s3:AbortMultipartUpload"], STAGING)
+    def grant_optimise(self, granted: Granted) -> None:
+        """Let it read uploads and stage forms of them."""
+        self._allow(granted, READ, INCOMING)
+        self._allow(granted, READ, VERSIONS)
+        self._allow(granted, ["s3:PutObject", "s3:AbortMultipartUpload"], STAGING)
 
-    def grant_register(self, function: ServalFunction) -> None:
-        """Let a function make versions of uploads and of staged forms; it can delete nothing."""
-        self._allow(function, READ, INCOMING)
-        self._allow(function, READ, STAGING)
-        self._allow(function, [*READ, "s3:PutObject", "s3:AbortMultipartUpload"], VERSIONS)
-        self._allow_to_miss(function)
+    def grant_register(self, granted: Granted) -> None:
+        """Let it make versions of uploads and of staged forms; it can delete nothing."""
+        self._allow(granted, READ, INCOMING)
+        self._allow(granted, READ, STAGING)
+        self._allow(granted, [*READ, "s3:PutObject", "s3:AbortMultipartUpload"], VERSIONS)
+        self._allow_to_miss(granted)
 
-    def _allow_to_miss(self, function: ServalFunction) -> None:
+    def _allow_to_miss(self, granted: Granted) -> None:
         """Have S3 answer 404 instead of 403 for an object that is not there.
 
         The check behind it knows no prefix, so none can be asked for here.
         """
-        function.allow(["s3:ListBucket"], [self.bucket.bucket_arn])
+        granted.allow(["s3:ListBucket"], [self.bucket.bucket_arn])
 
-    def _allow(self, function: ServalFunction, actions: list[str], keys: str) -> None:
-        function.allow(actions, [self.bucket.arn_for_objects(keys)])
+    def _allow(self, granted: Granted, actions: list[str], keys: str) -> None:
+        granted.allow(actions, [self.bucket.arn_for_objects(keys)])
         own = Stack.of(self)
         arn = own.resolve(own.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
         reason = f"every object under {keys}: uploads and versions come without a deploy"
-        acknowledge(function, {f"AwsSolutions-IAM5[Resource::{arn}/{keys}]": reason})
+        acknowledge(granted, {f"AwsSolutions-IAM5[Resource::{arn}/{keys}]": reason})

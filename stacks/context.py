@@ -3,8 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from constructs import Node
+
+CHECKOUT = Path(__file__).parents[1]
 
 
 class InvalidContext(Exception):
@@ -41,3 +44,13 @@ class Context:
         if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
             raise InvalidContext(name, value, "a whole number above 0")
         return int(text)
+
+    def path(self, name: str, default: Path) -> Path:
+        """Read the path of something that exists; a relative one is one below the checkout."""
+        value = self.node.try_get_context(name)
+        if value is None:
+            return default
+        path = CHECKOUT / str(value)
+        if not path.exists():
+            raise InvalidContext(name, value, "a path that exists")
+        return path

@@ -6,9 +6,9 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from serval.settings import InferSettings
+from stacks.deployed_models import SHARED
 from stacks.http_api import ServalHttpApi
 from stacks.layers import Layers
-from stacks.own_functions import SHARED
 from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack

@@ -1,5 +1,7 @@
 """The registry table: models, routes, versions, rollouts, claims and API keys."""
 
+from collections.abc import Mapping
+
 from aws_cdk.aws_dynamodb import (
     Attribute,
     AttributeType,
@@ -10,11 +12,12 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from stacks.serval_function import ServalFunction
+from serval.storage import fleet_partition
+from stacks.grants import Granted
 from stacks.stage import Stage
 
 READS = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
-MODEL = "MODEL#*"
+MODEL, API_KEY, FLEET = "MODEL#*", "KEY#*", "FLEET#*"
 
 
 class RegistryTable(Construct):
@@ -37,32 +40,53 @@ class RegistryTable(Construct):
             removal_policy=stage.removal_policy,
         )
 
-    def grant_read(self, function: ServalFunction) -> None:
-        """Let a function read all of it, and note the day on which an API key was used."""
-        function.allow(READS, [self.table.table_arn])
-        noting = partitions("KEY#*") | {
-            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "last_used"]}
-        }
-        function.allow(["dynamodb:UpdateItem"], [self.table.table_arn], noting)
+    def grant_read(self, granted: Granted) -> None:
+        """Let it read all of it, and note the day on which an API key was used."""
+        granted.allow(READS, [self.table.table_arn])
+        self._note(granted, ["last_used"])
 
-    def grant_roll_out(self, function: ServalFunction) -> None:
-        """Let a function read what is known of a model, and put its routes and rollouts."""
-        self._allow(function, ["dynamodb:GetItem", "dynamodb:PutItem"], MODEL)
+    def grant_count(self, granted: Granted) -> None:
+        """Let it count what each API key submits."""
+        self._note(granted, ["count", "expires"])
 
-    def grant_claim(self, function: ServalFunction) -> None:
-        """Let a function claim uploads."""
-        self._allow(function, ["dynamodb:UpdateItem"], "CLAIM#*")
+    def grant_fleets(self, granted: Granted) -> None:
+        """Let it read and change what fleets are to have, and read what their workers say."""
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], FLEET)
 
-    def grant_register(self, function: ServalFunction) -> None:
-        """Let a function number versions and list their models."""
-        self._allow(function, ["dynamodb:UpdateItem"], MODEL)
-        self._allow(function, ["dynamodb:PutItem"], "MODELS")
+    def grant_routes(self, granted: Granted) -> None:
+        """Let it read models' routes and versions."""
+        self._allow(granted, ["dynamodb:GetItem"], MODEL)
 
-    def _allow(self, function: ServalFunction, actions: list[str], partition: str) -> None:
-        function.allow(actions, [self.table.table_arn], partitions(partition))
+    def grant_work(self, granted: Granted, fleet: str) -> None:
+        """Let a worker read its fleet's row and say how it is, and read its models' routes."""
+        own = fleet_partition(fleet)
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], own)
+        self.grant_routes(granted)
+
+    def grant_roll_out(self, granted: Granted) -> None:
+        """Let it read what is known of a model, and put its routes and rollouts."""
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem"], MODEL)
+
+    def grant_claim(self, granted: Granted) -> None:
+        """Let it claim uploads."""
+        self._allow(granted, ["dynamodb:UpdateItem"], "CLAIM#*")
+
+    def grant_register(self, granted: Granted) -> None:
+        """Let it number versions and list their models."""
+        self._allow(granted, ["dynamodb:UpdateItem"], MODEL)
+        self._allow(granted, ["dynamodb:PutItem"], "MODELS")
+
+    def _note(self, granted: Granted, attributes: list[str]) -> None:
+        """Allow changes of these attributes below API keys, and of no other."""
+        only = {"dynamodb:Attributes": ["pk", "sk", *attributes]}
+        conditions = partitions(API_KEY) | {"ForAllValues:StringEquals": only}
+        granted.allow(["dynamodb:UpdateItem"], [self.table.table_arn], conditions)
+
+    def _allow(self, granted: Granted, actions: list[str], partition: str) -> None:
+        granted.allow(actions, [self.table.table_arn], partitions(partition))
 
 
-def partitions(*names: str) -> dict[str, dict[str, object]]:
+def partitions(*names: str) -> dict[str, Mapping[str, object]]:
     """Give the condition that a request names partitions, and only these."""
     return {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(names)},

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Duration, Stack
 from constructs import Construct
 
+from serval.fleets.deployed import Fleets
 from serval.rollouts.events import SOURCE
 from serval.settings import (
     ClaimSettings,
@@ -18,9 +19,9 @@ from serval.settings import (
     VerifySettings,
 )
 from stacks.acknowledgements import acknowledge
+from stacks.deployed_models import SHARED
 from stacks.inference import EPHEMERAL_STORAGE_MIB
 from stacks.layers import Layers
-from stacks.own_functions import SHARED
 from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
@@ -45,6 +46,7 @@ class RolloutSteps(Construct):
         layers: Layers,
         storage: StorageStack,
         memory_mib: Mapping[str, int],
+        fleets: Fleets,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
@@ -53,7 +55,7 @@ class RolloutSteps(Construct):
         self.golden = {model: self._golden(model, mib) for model, mib in memory_mib.items()}
         self.steps = {
             "claim": self._claim(),
-            "verify": self._verify(memory_mib),
+            "verify": self._verify(memory_mib, fleets),
             "optimise": self._optimise(),
             "register": self._register(),
             "evaluate": self._evaluate(),
@@ -78,7 +80,7 @@ class RolloutSteps(Construct):
         self._storage.registry.grant_claim(function)
         return self._recording(function)
 
-    def _verify(self, memory_mib: Mapping[str, int]) -> ServalFunction:
+    def _verify(self, memory_mib: Mapping[str, int], fleets: Fleets) -> ServalFunction:
         """Declare the step that opens what strangers made: it has no rights, and reads by URL."""
         return self._function(
             "verify",
@@ -88,6 +90,7 @@ class RolloutSteps(Construct):
             timeout=Duration.minutes(5),
             storage_mib=WORK_STORAGE_MIB,
             functions=json.dumps(dict(memory_mib)),
+            fleets=fleets.to_json(),
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
         )
 

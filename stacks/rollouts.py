@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SfnStateMachine
-from aws_cdk.aws_sqs import Queue, QueueEncryption
 from constructs import Construct
 
+from serval.fleets.deployed import Fleets
 from serval.storage import BARE_ARTIFACT, MANIFEST
-from stacks.acknowledgements import acknowledge
+from stacks.dead_letters import dead_letter_queue
 from stacks.layers import Layers
 from stacks.rollout_machine import RolloutMachine
 from stacks.rollout_steps import RolloutSteps
@@ -32,10 +32,17 @@ class Rollouts(Construct):
         layers: Layers,
         storage: StorageStack,
         memory_mib: Mapping[str, int],
+        fleets: Fleets,
     ) -> None:
         super().__init__(scope, id_)
         steps = RolloutSteps(
-            self, "Steps", stage=stage, layers=layers, storage=storage, memory_mib=memory_mib
+            self,
+            "Steps",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            memory_mib=memory_mib,
+            fleets=fleets,
         )
         self.functions = steps.functions
         self.machine = RolloutMachine(
@@ -46,22 +53,9 @@ class Rollouts(Construct):
             golden=[golden.function for golden in steps.golden.values()],
             registry=storage.registry.table,
         ).machine
-        self.dead_letters = self._dead_letters()
+        # Events that could not start a rollout.
+        self.dead_letters = dead_letter_queue(self, "DeadLetters", None, LAST_STOP)
         self._start_on_uploads(storage.artifacts.bucket.bucket_name)
-
-    def _dead_letters(self) -> Queue:
-        """Declare where events wait that could not start a rollout."""
-        queue = Queue(
-            self,
-            "DeadLetters",
-            encryption=QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        acknowledge(
-            queue, {"AwsSolutions-SQS3": LAST_STOP, "Serverless-SQSRedrivePolicy": LAST_STOP}
-        )
-        return queue
 
     def _start_on_uploads(self, bucket: str) -> None:
         Rule(

@@ -10,7 +10,7 @@ from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
-from stacks.grants import Conditions, allow
+from stacks.grants import Granted
 from stacks.layers import PYTHON
 from stacks.stage import Stage
 
@@ -24,7 +24,7 @@ SYNCHRONOUS = "called by API Gateway alone, which gets every failure as the answ
 TRACES = "X-Ray's actions know no resources; a test holds every other grant to its resources"
 
 
-class ServalFunction(Construct):
+class ServalFunction(Granted):
     """``functions/<function>/handler.py`` with a role and a log group of its own."""
 
     def __init__(
@@ -73,12 +73,3 @@ class ServalFunction(Construct):
                 "Serverless-LambdaDLQ": no_dead_letters,
             },
         )
-
-    def allow(
-        self,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        conditions: Conditions | None = None,
-    ) -> None:
-        """Grant exactly these actions on these resources."""
-        allow(self.role, actions, resources, conditions)

@@ -15,6 +15,7 @@ from stacks.context import Context
 LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 RATE_PER_SECOND, BURST = 1000, 2000
+FLEET_ZONES = 3
 VERIFICATION_MEMORY_MIB = 3008
 """The most that a new AWS account may give a function."""
 
@@ -39,6 +40,12 @@ class Stage:
     tracing: Tracing = Tracing.ACTIVE
     metric_lag_seconds: int = 90
     """How long CloudWatch takes to have extracted a metric from a log line."""
+    fleet_machines: bool = True
+    """Whether fleets have machines and images; a laptop runs their workers as processes."""
+    fleet_zones: int = FLEET_ZONES
+    """Availability zones of the spot fleets: spot capacity is per zone."""
+    callback_local: bool = False
+    """Whether callbacks may go to http and to this machine."""
     checked: bool = True
     """Whether cdk-nag has to agree to the templates."""
 
@@ -62,6 +69,7 @@ class Stage:
             verification_memory_mib=context.count(
                 "verification_memory_mib", VERIFICATION_MEMORY_MIB
             ),
+            fleet_zones=context.count("fleet_zones", FLEET_ZONES),
             **(laptop() if name == LOCAL else {}),
         )
 
@@ -75,5 +83,7 @@ def laptop() -> dict[str, Any]:
         "removal_policy": RemovalPolicy.DESTROY,
         "tracing": Tracing.DISABLED,
         "metric_lag_seconds": 12,
+        "fleet_machines": False,
+        "callback_local": True,
         "checked": False,
     }

@@ -1,17 +1,19 @@
-"""What outlives every deploy: the buckets and the registry."""
+"""What outlives every deploy: the buckets and the tables."""
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk.aws_s3 import LifecycleRule
 from constructs import Construct
 
 from stacks.artifact_bucket import ArtifactBucket
-from stacks.private_bucket import PrivateBucket, superseded
+from stacks.data_bucket import DataBucket
+from stacks.private_bucket import PrivateBucket
 from stacks.registry_table import RegistryTable
+from stacks.requests_table import RequestsTable
 from stacks.stage import Stage
 
 
 class StorageStack(Stack):
-    """The buckets and the registry; all are kept when the stack goes.
+    """The buckets and the tables; all are kept when the stack goes.
 
     Other stacks refer to them by exports (``defaultCrossStackReferences`` in cdk.json is
     ``strong``), so that nothing which is in use can be removed.
@@ -22,7 +24,7 @@ class StorageStack(Stack):
             scope,
             id_,
             stack_name=f"serval-{stage.name}-storage",
-            description="Serval: artifacts, data and the registry",
+            description="Serval: artifacts, data, the registry and async requests",
         )
         access_logs = PrivateBucket(
             self,
@@ -32,15 +34,10 @@ class StorageStack(Stack):
             versioned=False,
         )
         self.artifacts = ArtifactBucket(self, "Artifacts", stage=stage, access_logs=access_logs)
-        results = LifecycleRule(id="results", prefix="async/", expiration=Duration.days(30))
-        self.data = PrivateBucket(
-            self,
-            "Data",
-            stage=stage,
-            lifecycle=[results, superseded(Duration.days(7))],
-            access_logs=access_logs,
-        )
+        self.data = DataBucket(self, "Data", stage=stage, access_logs=access_logs)
         self.registry = RegistryTable(self, "Registry", stage=stage)
+        self.requests = RequestsTable(self, "Requests", stage=stage)
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.bucket.bucket_name)
         CfnOutput(self, "DataBucketName", value=self.data.bucket_name)
         CfnOutput(self, "RegistryTableName", value=self.registry.table.table_name)
+        CfnOutput(self, "RequestsTableName", value=self.requests.table.table_name)

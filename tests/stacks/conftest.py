@@ -1,25 +1,83 @@
-"""Stages synthesised once for all tests: from empty layers and two models, without an account."""
+"""Stages synthesised once for all tests, from empty layers, without an account.
+
+``prod`` and ``laptop`` have light models alone; ``heavy`` and ``heavy_laptop`` have a fleet of
+every sort; ``default`` is what the repository itself deploys.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from tests.stacks.synthesis import Sources, Synthesised, synthesise
+from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
 LAYERS = ("core", "inference", "control", "verification")
-MODELS = {"light": "name: light\n", "heavier": "name: heavier\ncompute: {memory_mib: 3538}\n"}
+LIGHT = {"light": "name: light\n", "heavier": "name: heavier\ncompute: {memory_mib: 3538}\n"}
+SERVED = """
+runtime: {kind: http, server: triton, port: 8100}
+signature:
+  inputs: [{name: x, datatype: FP32, shape: [-1]}]
+  outputs: [{name: y, datatype: FP32, shape: [-1]}]
+"""
+COMPILED = SERVED.replace("triton, port: 8100", "neuron, port: 8000")
+
+
+def on(name: str, fleet: str, more: str = "") -> str:
+    return f"name: {name}\ncompute: {{target: fleet, fleet: {fleet}}}\n{more}"
+
+
+HEAVY = LIGHT | {
+    "seen": on("seen", "gpu"),
+    "heard": on("heard", "gpu"),
+    "told": on("told", "served", SERVED),
+    "drawn": on("drawn", "inferentia", COMPILED),
+    "sorted": on("sorted", "plain"),
+    "meant": on("meant", "managed"),
+}
+FLEETS = """
+fleets:
+  - {name: gpu, accelerator: nvidia, instance_types: [g6.xlarge, g5.xlarge], maximum: 4}
+  - {name: served, accelerator: nvidia, instance_types: [g6e.xlarge]}
+  - {name: inferentia, accelerator: neuron, instance_types: [inf2.xlarge], maximum: 2}
+  - {name: plain, instance_types: [c7i.2xlarge, m7i.2xlarge]}
+  - name: managed
+    kind: sagemaker
+    accelerator: nvidia
+    instance_types: [ml.g5.xlarge]
+    maximum: 3
+    idle_seconds: 600
+  - {name: unused, instance_types: [c7i.xlarge]}
+"""
 
 
 @pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
-    folder = tmp_path_factory.mktemp("sources")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("layers")
     for variant in ("aws", "local"):
         for name in LAYERS:
-            python = folder / "layers" / variant / name / "python"
+            python = folder / variant / name / "python"
             python.mkdir(parents=True)
             (python / f"{name}.py").write_text(f"VARIANT = {variant!r}\n")
-    for model, text in MODELS.items():
-        (folder / "models" / model).mkdir(parents=True)
-        (folder / "models" / model / "model.yaml").write_text(text)
-    return Sources(folder / "layers", folder / "models")
+    return folder
+
+
+def declare(folder: Path, models: Mapping[str, str]) -> Path:
+    for model, text in models.items():
+        (folder / model).mkdir()
+        (folder / model / "model.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sources(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    return Sources(layers, declare(tmp_path_factory.mktemp("light"), LIGHT))
+
+
+@pytest.fixture(scope="session")
+def heavy_sources(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    fleets = tmp_path_factory.mktemp("fleets") / "fleets.yaml"
+    fleets.write_text(FLEETS)
+    return Sources(layers, declare(tmp_path_factory.mktemp("heavy"), HEAVY), fleets)
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +88,19 @@ def prod(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Synthesi
 @pytest.fixture(scope="session")
 def laptop(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     return synthesise(sources, tmp_path_factory.mktemp("local"), stage="local")
+
+
+@pytest.fixture(scope="session")
+def heavy(heavy_sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    return synthesise(heavy_sources, tmp_path_factory.mktemp("heavy-prod"))
+
+
+@pytest.fixture(scope="session")
+def heavy_laptop(heavy_sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    return synthesise(heavy_sources, tmp_path_factory.mktemp("heavy-local"), stage="local")
+
+
+@pytest.fixture(scope="session")
+def default(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    sources = Sources(layers, ROOT / "models", ROOT / "fleets.yaml")
+    return synthesise(sources, tmp_path_factory.mktemp("default"))

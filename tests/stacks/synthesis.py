@@ -27,12 +27,13 @@ class Sources:
 
     layers: Path
     models: Path
+    fleets: Path = ROOT / "no-fleets.yaml"
 
     def app(self, outdir: Path, **context: str) -> App:
         """Build the app with the settings of cdk.json."""
         settings = json.loads((ROOT / "cdk.json").read_text())["context"]
         app = App(outdir=str(outdir), analytics_reporting=False, context=settings | context)
-        return build(app, self.layers, self.models)
+        return build(app, self.layers, self.models, self.fleets)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class Synthesised:
             return str(part)
 
         return dict(json.loads("".join(map(text, parts))))
+
+    def named(self, stack: str, logical_id: str) -> Resource:
+        """Give a resource by the logical id that something refers to it with."""
+        return dict(self.templates[stack]["Resources"][logical_id])
 
     def statements(self, name: str) -> list[Mapping[str, Any]]:
         """Give every statement that a function's role has."""

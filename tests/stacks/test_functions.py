@@ -14,6 +14,7 @@ COPIES = {"infer-heavier", "golden-heavier"}
 
 
 def test_every_function_folder_is_deployed_exactly_once(prod: Synthesised) -> None:
+    """The worker's folder has no handler: it becomes an image."""
     folders = [handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py")]
     assert sorted(prod.functions) == sorted([*folders, *COPIES])
     assert len(set(prod.functions.values())) == len(prod.resources("AWS::Lambda::Function"))
@@ -51,7 +52,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     functions = prod.properties("AWS::Lambda::Function")
     roles = {json.dumps(function["Role"]) for function in functions}
     logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
-    assert len(roles) == len(logs) == len(functions) == 11
+    assert len(roles) == len(logs) == len(functions) == 20
     for role in prod.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
@@ -77,6 +78,15 @@ def test_log_lines_stay_as_they_are_printed(prod: Synthesised) -> None:
         ("register", 512, 900, 512),
         ("evaluate", 512, 60, 512),
         ("conclude", 512, 60, 512),
+        ("submit", 1024, 29, 512),
+        ("requests", 512, 29, 512),
+        ("wait", 256, 29, 512),
+        ("callback", 256, 30, 512),
+        ("tick", 512, 60, 512),
+        ("sweep", 512, 300, 512),
+        ("fallback", 512, 60, 512),
+        ("dispatch", 512, 60, 512),
+        ("complete", 512, 60, 512),
     ],
 )
 def test_sizes(
@@ -139,7 +149,10 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
 
     for name in ("infer", "golden"):
         assert layers(name) == layers(f"{name}-heavier") == {"core", "inference"}
-    for name in ("describe", "claim", "register", "evaluate", "conclude"):
+    for name in ("submit", "wait"):
+        assert layers(name) == {"core", "inference"}
+    controls = ["describe", "claim", "register", "evaluate", "conclude", "requests", "callback"]
+    for name in (*controls, "tick", "sweep", "fallback", "dispatch", "complete"):
         assert layers(name) == {"core", "control"}
     assert layers("verify") == {"core", "control", "verification"}
     assert layers("optimise") == {"core", "control", "inference"}

@@ -1,11 +1,19 @@
 """What a stage costs while nobody calls."""
 
-from tests.stacks.synthesis import Synthesised
+import pytest
+
+from tests.stacks.synthesis import ROOT, Synthesised
 
 PRICES_OF = "2026-11-21"
 """us-east-1, list, USD; what is not here yet is added with the resource that needs it."""
-PER_MONTH = {
-    "AWS::CloudWatch::Alarm": 0.10,  # for each metric
+PER_ALARM = 0.10
+"""A month, for each metric that it looks at."""
+ALARMS_FOR_NOTHING = 10
+"""That CloudWatch gives every account, always."""
+MADE_BY_AWS = {
+    # Each of these has AWS make two alarms, one to grow and one to shrink.
+    "AWS::ECS::CapacityProvider": 2,
+    "AWS::ApplicationAutoScaling::ScalingPolicy": 2,
 }
 FREE_WHILE_IDLE = {
     "AWS::ApiGatewayV2::Api",
@@ -13,16 +21,40 @@ FREE_WHILE_IDLE = {
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::AutoScaling::AutoScalingGroup",  # its machines, of which it has none
     "AWS::DynamoDB::Table",  # on demand: requests and gigabytes
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::LaunchTemplate",
+    "AWS::EC2::Route",
+    "AWS::EC2::RouteTable",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::Subnet",
+    "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::VPC",
+    "AWS::EC2::VPCEndpoint",  # gateways; a test refuses interfaces
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::ECS::Cluster",
+    "AWS::ECS::ClusterCapacityProviderAssociations",
+    "AWS::ECS::Service",  # its tasks' machines
+    "AWS::ECS::TaskDefinition",
     "AWS::Events::Rule",
+    "AWS::IAM::InstanceProfile",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
+    "AWS::Lambda::EventSourceMapping",  # 648,000 calls of SQS a month, of the million for nothing
     "AWS::Lambda::Function",  # without provisioned concurrency or SnapStart
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    "AWS::SageMaker::Endpoint",  # its instances, of which it has none
+    "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::Model",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
     "AWS::StepFunctions::StateMachine",  # transitions
@@ -30,27 +62,69 @@ FREE_WHILE_IDLE = {
 BUDGET = 1.00
 
 
-def test_an_idle_stage_costs_at_most_a_dollar_a_month(prod: Synthesised) -> None:
-    total = 0.0
-    for template in prod.templates.values():
+def alarms(stage: Synthesised) -> int:
+    """Count the metrics that alarms look at, those included that AWS makes by itself."""
+    total = 0
+    for template in stage.templates.values():
         for name, resource in template["Resources"].items():
             kind, properties = resource["Type"], resource.get("Properties", {})
             if kind == "AWS::CloudWatch::Alarm":
-                total += PER_MONTH[kind] * len(properties.get("Metrics", [properties]))
-            elif kind in PER_MONTH:
-                total += PER_MONTH[kind]
+                total += len(properties.get("Metrics", [properties]))
+            elif properties.get("PolicyType") == "StepScaling":
+                continue  # its alarm is the template's own
+            elif kind in MADE_BY_AWS:
+                total += MADE_BY_AWS[kind]
             else:
                 assert kind in FREE_WHILE_IDLE, f"{name}: no price of {PRICES_OF} for {kind}"
-    assert 0 < total <= BUDGET
+    return total
 
 
-def test_nothing_is_reserved_that_is_billed_by_the_hour(prod: Synthesised) -> None:
-    for function in prod.properties("AWS::Lambda::Function"):
+def test_an_idle_stage_without_fleets_costs_less_than_a_dollar_at_list_price(
+    prod: Synthesised,
+) -> None:
+    assert alarms(prod) * PER_ALARM == pytest.approx(0.30)
+
+
+def test_an_idle_default_stage_costs_at_most_a_dollar_a_month(default: Synthesised) -> None:
+    billed = max(0, alarms(default) - ALARMS_FOR_NOTHING) * PER_ALARM
+    assert 0 < billed <= BUDGET
+
+
+def test_the_list_prices_of_fleets_are_as_the_docs_have_them(
+    prod: Synthesised, default: Synthesised
+) -> None:
+    assert "$1.40" in (ROOT / "docs/operations.md").read_text()
+    assert alarms(default) * PER_ALARM == pytest.approx(1.40)
+
+
+def test_nothing_is_reserved_that_is_billed_by_the_hour(heavy: Synthesised) -> None:
+    for function in heavy.properties("AWS::Lambda::Function"):
         assert not function.keys() & {"SnapStart", "CapacityProviderConfig"}
-    for table in prod.properties("AWS::DynamoDB::Table"):
+    for table in heavy.properties("AWS::DynamoDB::Table"):
         assert table["BillingMode"] == "PAY_PER_REQUEST"
-    for gateway in prod.properties("AWS::ApiGatewayV2::Stage"):
+    for gateway in heavy.properties("AWS::ApiGatewayV2::Stage"):
         assert not gateway["DefaultRouteSettings"].get("DetailedMetricsEnabled")
+    for endpoint in heavy.properties("AWS::EC2::VPCEndpoint"):
+        assert endpoint["VpcEndpointType"] == "Gateway"
+    for mapping in heavy.properties("AWS::Lambda::EventSourceMapping"):
+        assert "ProvisionedPollerConfig" not in mapping
+
+
+def test_nobody_polls_or_sweeps_where_there_are_no_fleets(
+    prod: Synthesised, heavy: Synthesised
+) -> None:
+    for stage, used in ((prod, False), (heavy, True)):
+        (mapping,) = stage.properties("AWS::Lambda::EventSourceMapping")
+        assert mapping["Enabled"] is used
+        states = {
+            rule["ScheduleExpression"]: rule["State"]
+            for rule in stage.properties("AWS::Events::Rule")
+            if "ScheduleExpression" in rule
+        }
+        assert states == {
+            "rate(1 minute)": "DISABLED",
+            "rate(10 minutes)": "ENABLED" if used else "DISABLED",
+        }
 
 
 def test_rollouts_are_billed_by_transitions_alone(prod: Synthesised) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from serval.requests.rows import BY_MODEL, BY_MODEL_HAS, BY_STATE, BY_STATE_HAS
 from tests.stacks.synthesis import Synthesised
 
 
@@ -27,7 +28,7 @@ def test_buckets_are_encrypted_and_closed_to_the_public(prod: Synthesised) -> No
 def test_buckets_and_queues_refuse_plain_http(prod: Synthesised) -> None:
     policies = prod.properties("AWS::S3::BucketPolicy") + prod.properties("AWS::SQS::QueuePolicy")
     kept = prod.resources("AWS::S3::Bucket") + prod.resources("AWS::SQS::Queue")
-    assert len(policies) == len(kept) == 4
+    assert len(policies) == len(kept) == 6
     for policy in policies:
         assert any(
             statement["Effect"] == "Deny"
@@ -55,6 +56,13 @@ def test_what_nobody_needs_any_more_expires(prod: Synthesised) -> None:
     assert not any(
         "ExpirationInDays" in rule for rule in artifacts if rule["Id"] not in {"uploads", "staged"}
     )
+    data = {
+        rule["Prefix"]: rule["ExpirationInDays"]
+        for bucket in prod.properties("AWS::S3::Bucket")
+        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        if rule["Id"] in {"results", "outputs"}
+    }
+    assert data == {"async/": 30, "async-out/": 30}
     for bucket in prod.properties("AWS::S3::Bucket"):
         assert any(
             rule.get("AbortIncompleteMultipartUpload") == {"DaysAfterInitiation": 1}
@@ -74,21 +82,45 @@ def test_the_artifact_bucket_announces_uploads_without_a_custom_resource(prod: S
     assert not any("Custom" in kind for kind in kinds)
 
 
-def test_the_registry_is_on_demand_and_recoverable(prod: Synthesised) -> None:
-    (table,) = prod.properties("AWS::DynamoDB::Table")
-    assert table["BillingMode"] == "PAY_PER_REQUEST"
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
-    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [
-        ("pk", "HASH"),
-        ("sk", "RANGE"),
-    ]
+def test_tables_are_on_demand_and_recoverable_and_forget(prod: Synthesised) -> None:
+    tables = prod.properties("AWS::DynamoDB::Table")
+    assert len(tables) == 2
+    for table in tables:
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
+def test_the_registry_is_found_by_partition_and_sort_key(prod: Synthesised) -> None:
+    registry, requests = (table["KeySchema"] for table in prod.properties("AWS::DynamoDB::Table"))
+    assert keys(registry) == [("pk", "HASH"), ("sk", "RANGE")]
+    assert keys(requests) == [("id", "HASH")]
+
+
+def test_requests_are_listed_by_model_and_by_state_without_their_payloads(
+    prod: Synthesised,
+) -> None:
+    _, requests = prod.properties("AWS::DynamoDB::Table")
+    by_model, by_state = requests["GlobalSecondaryIndexes"]
+    assert (by_model["IndexName"], by_state["IndexName"]) == (BY_MODEL, BY_STATE)
+    assert keys(by_model["KeySchema"]) == [("model", "HASH"), ("created", "RANGE")]
+    assert keys(by_state["KeySchema"]) == [("state", "HASH"), ("updated", "RANGE")]
+    for index, attributes in ((by_model, BY_MODEL_HAS), (by_state, BY_STATE_HAS)):
+        projection = index["Projection"]
+        assert projection["ProjectionType"] == "INCLUDE"
+        assert sorted(projection["NonKeyAttributes"]) == sorted(attributes)
+        assert "payload" not in attributes
 
 
 def test_the_outputs_name_what_the_command_line_needs(prod: Synthesised) -> None:
     outputs = prod.templates["storage"]["Outputs"]
     assert {"ArtifactBucketName", "DataBucketName", "RegistryTableName"} <= outputs.keys()
-    assert {"ApiUrl", "ApiId", "Functions"} <= prod.templates["api"]["Outputs"].keys()
+    assert "RequestsTableName" in outputs
+    assert {"ApiUrl", "ApiId", "Fleets", "Functions"} <= prod.templates["api"]["Outputs"].keys()
+
+
+def keys(schema: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(key["AttributeName"], key["KeyType"]) for key in schema]
 
 
 def artifact_bucket(stage: Synthesised) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Callbacks: whoever closes a request that wants one sends a message, and `callback` posts it."""
+
+from aws_cdk import Duration
+from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
+from constructs import Construct
+
+from serval.callbacks.backoff import ATTEMPTS
+from serval.fleets.names import callbacks_queue_name
+from serval.settings import CallbackSettings
+from stacks.acknowledgements import acknowledge
+from stacks.dead_letters import RETENTION, dead_letter_queue
+from stacks.layers import Layers
+from stacks.serval_function import ServalFunction
+from stacks.stage import Stage
+from stacks.storage_stack import StorageStack
+
+TIMEOUT = Duration.seconds(30)
+"""A receiver has ten seconds to answer."""
+HIDDEN = Duration.seconds(6 * 30)
+AT_ONCE = 10
+"""Receivers that are slow shall not take the account's concurrency."""
+GIVEN_UP = "it is the dead-letter queue: the request's row says why nobody accepted the callback"
+QUEUED = "its messages come from a queue, which has a dead-letter queue"
+
+
+class Callbacks(Construct):
+    """The callbacks queue and the function ``callback``, which has no right but to read results."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        in_use: bool,
+    ) -> None:
+        super().__init__(scope, id_)
+        name = callbacks_queue_name(stage.name)
+        self.queue = Queue(
+            self,
+            "Queue",
+            queue_name=name,
+            encryption=QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=RETENTION,
+            visibility_timeout=HIDDEN,
+            dead_letter_queue=DeadLetterQueue(
+                # Without an alarm: a receiver that is down is its owner's concern.
+                queue=dead_letter_queue(self, "DeadLetters", f"{name}-dead", GIVEN_UP),
+                max_receive_count=ATTEMPTS,
+            ),
+        )
+        self.function = ServalFunction(
+            self,
+            "callback",
+            stage=stage,
+            function="callback",
+            layers=[layers["core"], layers["control"]],
+            settings=CallbackSettings.environment(
+                stage=stage.name,
+                requests_table=storage.requests.table.table_name,
+                data_bucket=storage.data.bucket_name,
+                callback_local=int(stage.callback_local),
+            ),
+            memory_mib=256,
+            timeout=TIMEOUT,
+            no_dead_letters=QUEUED,
+        )
+        storage.requests.grant_change(self.function)
+        storage.data.grant_results(self.function)
+        # Polling costs some 648,000 calls a month, of the million that SQS gives for nothing.
+        acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
+        self.function.function.add_event_source(
+            SqsEventSource(
+                self.queue,
+                batch_size=1,
+                report_batch_item_failures=True,
+                max_concurrency=AT_ONCE,
+                enabled=in_use,
+            )
+        )

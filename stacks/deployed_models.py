@@ -1,0 +1,135 @@
+"""What the models of the repository ask of a stage: functions of their own, and fleets."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from serval.bundle import MODEL_YAML, Bundle, Runtime
+from serval.errors import BundleRefused
+from serval.fleets.declaration import FLEETS_YAML, Fleet
+from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.fleets.fleets_yaml import deployed_fleets, read_fleets
+from serval.model_yaml import read_bundle
+
+SHARED = "*"
+"""Stands for every model without a function of its own."""
+ONE_MODEL = frozenset({"lmi", "neuron"})
+"""Inference servers that serve one model."""
+LIMIT_FLEETS_BYTES = 3000
+"""Of the variable ``FLEETS``: all variables of a function may have 4 KB."""
+
+
+class FleetsTooLarge(Exception):
+    """The stage's fleets do not fit a function's environment."""
+
+    def __init__(self, size_bytes: int, models: int) -> None:
+        super().__init__(
+            f"the fleets of {models} models take {size_bytes} bytes in a function's environment, "
+            f"at most {LIMIT_FLEETS_BYTES} fit: give the models shorter names, or deploy some of "
+            "them to another stage"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedModels:
+    """What a stage is deployed for."""
+
+    own_functions: Mapping[str, int]
+    """Memory in MiB of each model's own function."""
+    fleets: Fleets
+    """The fleets that models name, and these models."""
+    declared: Mapping[str, Fleet]
+    """The same fleets as ``fleets.yaml`` has them."""
+    servers: Mapping[str, Runtime]
+    """Inference server of each fleet whose worker has one beside it."""
+
+
+def read_models(models: Path, fleets: Path) -> DeployedModels:
+    """Read ``models/*/model.yaml`` and ``fleets.yaml``, which may be missing.
+
+    Raises
+    ------
+    BundleRefused
+        If one of the files is wrong, or a model names a fleet that is not there.
+    FleetsTooLarge
+        If the fleets do not fit a function's environment.
+    ValueError
+        If two folders declare the same model, and it needs a deploy.
+    """
+    bundles = _bundles(models)
+    declared = read_fleets(fleets.read_bytes()) if fleets.exists() else {}
+    deployed = deployed_fleets(declared, bundles)
+    size_bytes = len(deployed.to_json().encode())
+    if size_bytes > LIMIT_FLEETS_BYTES:
+        raise FleetsTooLarge(size_bytes, len(deployed.models))
+    return DeployedModels(
+        own_functions={
+            name: bundle.compute.memory_mib
+            for name, bundle in bundles.items()
+            if bundle.compute.memory_mib is not None
+        },
+        fleets=deployed,
+        declared={name: declared[name] for name in deployed.by_name},
+        servers=_servers(deployed, bundles),
+    )
+
+
+def _bundles(models: Path) -> Mapping[str, Bundle]:
+    bundles: dict[str, Bundle] = {}
+    for path in sorted(models.glob(f"*/{MODEL_YAML}")):
+        bundle = _read(path)
+        other = bundles.setdefault(bundle.name, bundle)
+        if other is not bundle and (_needs_deploy(other) or _needs_deploy(bundle)):
+            raise ValueError(f"{path}: model {bundle.name!r} is declared in another folder too")
+    return bundles
+
+
+def _needs_deploy(bundle: Bundle) -> bool:
+    return bundle.compute.memory_mib is not None or bundle.compute.fleet is not None
+
+
+def _read(path: Path) -> Bundle:
+    """Read a ``model.yaml``, naming its folder in what is wrong with it."""
+    try:
+        return read_bundle(path.read_bytes())
+    except BundleRefused as refused:
+        folder = path.parent.name
+        raise BundleRefused([f"{folder}/{reason}" for reason in refused.reasons]) from None
+
+
+def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runtime]:
+    """Give the inference server of each fleet that has one."""
+    servers: dict[str, Runtime] = {}
+    reasons: list[str] = []
+    for name, fleet in fleets.by_name.items():
+        runtimes = {model: bundles[model].runtime for model in fleet.models}
+        if all(runtime.server is None for runtime in runtimes.values()):
+            continue
+        servers[name] = next(iter(runtimes.values()))
+        reasons += [f"fleet {name!r}: {reason}" for reason in _server_reasons(fleet, runtimes)]
+    if reasons:
+        raise BundleRefused(reasons)
+    return servers
+
+
+def _server_reasons(fleet: DeployedFleet, runtimes: Mapping[str, Runtime]) -> Iterator[str]:
+    """Say why a fleet cannot have the server that its models want."""
+    names = ", ".join(runtimes)
+    if len({(runtime.server, runtime.port) for runtime in runtimes.values()}) > 1:
+        said = ", ".join(
+            f"{model}: {runtime.server or 'none'} on port {runtime.port}"
+            for model, runtime in runtimes.items()
+        )
+        yield (
+            "a server takes the whole accelerator, so all models of a fleet have the same "
+            f"'runtime.server' and 'port', or no server; given {said}: declare another fleet in "
+            f"{FLEETS_YAML}"
+        )
+    for server in sorted({runtime.server or "" for runtime in runtimes.values()} & ONE_MODEL):
+        if len(runtimes) > 1:
+            yield f"server {server!r} serves one model, and {names} want it: one fleet for each"
+    if fleet.kind == "sagemaker":
+        yield (
+            f"a SageMaker endpoint runs the worker alone, and {names} want 'runtime.server' beside "
+            "it: use a spot fleet"
+        )

@@ -1,0 +1,86 @@
+"""The machines of the fleets: spot machines in a network of their own, SageMaker endpoints."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Stack
+from aws_cdk.aws_sns import ITopic
+from constructs import Construct
+
+from stacks.deployed_models import DeployedModels
+from stacks.fleet_cluster import FleetCluster
+from stacks.fleet_rights import FleetRights
+from stacks.sagemaker_fleet import SageMakerFleet
+from stacks.spot_fleet import SpotFleet
+from stacks.stage import Stage
+from stacks.storage_stack import StorageStack
+from stacks.worker_images import WorkerImages
+
+
+class FleetsStack(Stack):
+    """What runs heavy models; the API's stack finds all of it by fixed names."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        storage: StorageStack,
+        models: DeployedModels,
+        topics: Mapping[str, ITopic],
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            stack_name=f"serval-{stage.name}-fleets",
+            description="Serval: the machines of the fleets",
+        )
+        self._stage, self._storage, self._models = stage, storage, models
+        self._rights = FleetRights(stage, models.fleets, storage.registry)
+        self._images = WorkerImages(self, "Images")
+        self._spot_fleets()
+        for name in self._rights.of_kind("sagemaker"):
+            self._endpoint(name, topics)
+
+    @staticmethod
+    def needed(stage: Stage, models: DeployedModels) -> bool:
+        """Tell whether there is anything in it."""
+        kinds = {fleet.kind for fleet in models.fleets.by_name.values()}
+        return "sagemaker" in kinds or ("spot" in kinds and stage.fleet_machines)
+
+    def _spot_fleets(self) -> None:
+        names = self._rights.of_kind("spot") if self._stage.fleet_machines else ()
+        if not names:
+            return
+        cluster = FleetCluster(self, "Cluster", stage=self._stage)
+        fleets = [
+            SpotFleet(
+                self,
+                name,
+                stage=self._stage,
+                storage=self._storage,
+                rights=self._rights,
+                fleet=self._models.declared[name],
+                server=self._models.servers.get(name),
+                cluster=cluster,
+                images=self._images,
+            )
+            for name in names
+        ]
+        capacity = cluster.use([name for fleet in fleets for name in fleet.providers])
+        for fleet in fleets:
+            # ECS takes no provider for a service that its cluster does not use yet.
+            fleet.service.node.add_dependency(capacity)
+
+    def _endpoint(self, name: str, topics: Mapping[str, ITopic]) -> None:
+        fleet = self._models.declared[name]
+        SageMakerFleet(
+            self,
+            name,
+            stage=self._stage,
+            storage=self._storage,
+            fleet=fleet,
+            deployed=self._models.fleets.by_name[name],
+            image=self._images[fleet.accelerator] if self._stage.fleet_machines else None,
+            topics=topics,
+        )

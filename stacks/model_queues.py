@@ -1,0 +1,48 @@
+"""The queues of fleet models: one for what is to do and one for what failed, for each model."""
+
+from aws_cdk import Duration
+from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
+from constructs import Construct
+
+from serval.fleets.names import dead_letter_queue_name, queue_name
+from stacks.alarms import raise_alarm
+from stacks.dead_letters import RETENTION, dead_letter_queue
+from stacks.stage import Stage
+
+LONG_POLL = Duration.seconds(20)
+LEASE = Duration.seconds(60)
+RECEIPTS = 50
+"""The last net: a worker dead-letters a request itself, after the attempts that its bundle allows.
+
+Reclaimed machines give messages back without charging an attempt, so there may be many receipts.
+"""
+LAST_STOP = "it is the dead-letter queue: requests wait here for a person and `serval redrive`"
+
+
+class ModelQueues(Construct):
+    """A model's queue and its dead-letter queue, by the names under which workers find them."""
+
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage, model: str) -> None:
+        super().__init__(scope, id_)
+        self.dead_letters = dead_letter_queue(
+            self, "DeadLetters", dead_letter_queue_name(stage.name, model), LAST_STOP
+        )
+        self.queue = Queue(
+            self,
+            "Queue",
+            queue_name=queue_name(stage.name, model),
+            encryption=QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=RETENTION,
+            receive_message_wait_time=LONG_POLL,
+            visibility_timeout=LEASE,
+            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIPTS),
+        )
+        raise_alarm(
+            self,
+            "Alarm",
+            self.dead_letters.metric_approximate_number_of_messages_visible(
+                period=Duration.minutes(5), statistic="Maximum"
+            ),
+            f"Requests of model {model} have failed for good: `serval redrive {model} --inspect`",
+        )

@@ -1,0 +1,41 @@
+"""What the worker of a spot fleet may do."""
+
+from aws_cdk.aws_iam import ServicePrincipal
+from constructs import Construct
+
+from serval.fleets.names import cluster_name
+from stacks.acknowledgements import acknowledge
+from stacks.fleet_rights import FleetRights, arn
+from stacks.grants import GrantedRole
+from stacks.storage_stack import StorageStack
+
+OWN_TASKS = "the tasks of the stage's cluster: a task's own id is known only while it runs"
+
+
+class WorkerRole(GrantedRole):
+    """Its fleet's queues, rows and models; requests and results; and what protects its own task."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        fleet: str,
+        storage: StorageStack,
+        rights: FleetRights,
+    ) -> None:
+        super().__init__(scope, id_, assumed_by=ServicePrincipal("ecs-tasks.amazonaws.com"))
+        rights.grant_take(self, fleet)
+        rights.grant_call_back(self)
+        storage.registry.grant_work(self, fleet)
+        storage.requests.grant_work(self)
+        storage.data.grant_requests(self)
+        for model in rights.fleets.by_name[fleet].models:
+            storage.artifacts.grant_load(self, model)
+        tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name)}/*")
+        self.allow(["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks])
+        wildcard = (
+            "arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
+            f":task/{cluster_name(rights.stage.name)}/*"
+        )
+        acknowledge(self, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OWN_TASKS})

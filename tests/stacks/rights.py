@@ -1,0 +1,88 @@
+"""What a role may do, in words: action → what it is granted on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.stacks.synthesis import Synthesised, listed
+
+OF_EVERY_FUNCTION = {
+    "logs:CreateLogStream": {"its log"},
+    "logs:PutLogEvents": {"its log"},
+    "xray:PutTelemetryRecords": {"*"},
+    "xray:PutTraceSegments": {"*"},
+}
+Rights = Mapping[str, set[str]]
+
+
+def rights(stage: Synthesised, statements: list[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Give by each action what it is granted on, in words."""
+    granted: dict[str, set[str]] = {}
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            for resource in listed(statement["Resource"]):
+                on = in_words(stage, resource, statement.get("Condition", {}))
+                granted.setdefault(action, set()).update(on)
+    return granted
+
+
+def union(*all_rights: Rights) -> dict[str, set[str]]:
+    """Put rights together."""
+    together: dict[str, set[str]] = {}
+    for some in all_rights:
+        for action, resources in some.items():
+            together[action] = together.get(action, set()) | resources
+    return together
+
+
+def in_words(stage: Synthesised, resource: Any, condition: Mapping[str, Any]) -> set[str]:
+    match resource:
+        case "*":
+            return {"*"}
+        case {"Fn::GetAtt": [logical_id, "Arn"]}:
+            return {of_stack(stage, logical_id)}
+        case {"Fn::ImportValue": exported} if "Registry" in exported:
+            return in_partitions(condition)
+        case {"Fn::ImportValue": exported}:
+            return {store(exported)}
+        case {"Fn::Join": ["", [*_, str(end)]]} if end.endswith(":event-bus/default"):
+            return {f"the bus, as {condition['StringEquals']['events:source']}"}
+        case {"Fn::Join": ["", [{"Fn::ImportValue": exported}, str(keys)]]}:
+            return {f"{store(exported)}{keys}".removeprefix("the bucket/")}
+        case {"Fn::Join": ["", [*_, str(end) | {"Fn::Sub": str(end)}]]}:
+            return {end.removeprefix(":")}
+    raise AssertionError(f"{resource} has no words")
+
+
+def of_stack(stage: Synthesised, logical_id: str) -> str:
+    names = {logical_id: name for name, logical_id in stage.functions.items()}
+    for template in stage.templates.values():
+        found = template["Resources"].get(logical_id, {}).get("Properties", {})
+        if "QueueName" in found:
+            return str(found["QueueName"])
+    return names.get(logical_id, "its log")
+
+
+def in_partitions(condition: Mapping[str, Any]) -> set[str]:
+    """Name partitions of the registry, with the attributes that alone may be written."""
+    if "ForAllValues:StringLike" not in condition:
+        return {"the registry"}
+    assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
+    partitions = condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    attributes = condition.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes", [])
+    only = ", ".join(name for name in attributes if name not in {"pk", "sk"})
+    return {f"{partition} ({only})" if only else partition for partition in partitions}
+
+
+def store(exported: str) -> str:
+    """Name a bucket, a table or a topic by its export."""
+    for part, name in {
+        "Artifacts": "the bucket",
+        "Data": "data",
+        "Requests": "requests",
+        "EndpointsSuccess": "topic success",
+        "EndpointsError": "topic error",
+    }.items():
+        if part in exported:
+            return name
+    raise AssertionError(f"{exported} has no words")

@@ -1,0 +1,208 @@
+"""What the functions of heavy models, their workers and their endpoints may do: all of it."""
+
+from typing import Any
+
+import pytest
+
+from tests.stacks.rights import OF_EVERY_FUNCTION, rights, union
+from tests.stacks.synthesis import Synthesised
+
+MODELS = ("seen", "heard", "told", "drawn", "sorted", "meant")
+SPOT = ("gpu", "served", "inferentia", "plain")
+
+
+def queues(*models: str) -> set[str]:
+    return {f"serval-prod-{model}" for model in models}
+
+
+def dead(*models: str) -> set[str]:
+    return {f"serval-prod-{model}-dead" for model in models}
+
+
+def sending(to: set[str]) -> dict[str, set[str]]:
+    return {"sqs:GetQueueUrl": to, "sqs:SendMessage": to}
+
+
+def taking(of: set[str]) -> dict[str, set[str]]:
+    return {
+        "sqs:ChangeMessageVisibility": of,
+        "sqs:DeleteMessage": of,
+        "sqs:GetQueueUrl": of,
+        "sqs:ReceiveMessage": of,
+    }
+
+
+OWN_IMAGES = "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}"
+CALLBACKS = {"serval-prod-callbacks"}
+CALLING_BACK = sending(CALLBACKS)
+ROWS = {
+    "dynamodb:GetItem": {"FLEET#*"},
+    "dynamodb:Query": {"FLEET#*"},
+    "dynamodb:UpdateItem": {"FLEET#*"},
+}
+SERVICES = {f"service/serval-prod/serval-prod-{fleet}" for fleet in SPOT}
+MACHINES = {"ecs:DescribeServices": SERVICES, "ecs:UpdateService": SERVICES}
+TICKS = {"rule/serval-prod-tick"}
+ASKING = {"lambda:InvokeFunction": {"dispatch"}}
+WAKING = union(ROWS, MACHINES, {"events:EnableRule": TICKS}, ASKING)
+READING_KEYS = {
+    "dynamodb:BatchGetItem": {"the registry"},
+    "dynamodb:GetItem": {"the registry"},
+    "dynamodb:Query": {"the registry"},
+    "dynamodb:UpdateItem": {"KEY#* (last_used)"},
+}
+ROUTES = {"dynamodb:GetItem": {"MODEL#*"}}
+CHANGING = {"dynamodb:GetItem": {"requests"}, "dynamodb:UpdateItem": {"requests"}}
+WORKING = union(CHANGING, {"dynamodb:BatchGetItem": {"requests"}})
+LISTING = {"dynamodb:Query": {"requests/index/by_state"}}
+MISSING = {"s3:ListBucket": {"data"}}
+"""An object that is not there is 404 and not 403."""
+LOOKING = union({"s3:GetObject": {"data/async-out/*"}}, MISSING)
+READING = union({"s3:GetObject": {"data/async/*"}}, LOOKING)
+MAKING = union(
+    READING_KEYS,
+    {"dynamodb:UpdateItem": {"KEY#* (count, expires)"}},
+    {"dynamodb:PutItem": {"requests"}, "dynamodb:GetItem": {"requests"}},
+    READING,
+    {"s3:PutObject": {"data/async/*"}},
+    sending(queues(*MODELS)),
+    WAKING,
+)
+COMPLETING = union(
+    CHANGING, LOOKING, ROUTES, ROWS, sending(queues("meant") | dead("meant")), CALLING_BACK, ASKING
+)
+RIGHTS = {
+    "submit": union(MAKING, CHANGING),
+    "wait": MAKING,
+    "requests": union(READING_KEYS, CHANGING, READING, CALLING_BACK),
+    "callback": union(CHANGING, READING, taking(CALLBACKS), {"sqs:GetQueueAttributes": CALLBACKS}),
+    "tick": union(WAKING, {"events:DisableRule": TICKS}, LISTING),
+    "sweep": union(WAKING, COMPLETING, LISTING, WORKING, sending(queues(*MODELS))),
+    "fallback": union(ROWS, MACHINES),
+    "dispatch": union(
+        WORKING,
+        ROUTES,
+        ROWS,
+        taking(queues("meant")),
+        sending(queues("meant") | dead("meant")),
+        CALLING_BACK,
+        {
+            "sagemaker:DescribeEndpoint": {"endpoint/serval-prod-managed"},
+            "sagemaker:InvokeEndpointAsync": {"endpoint/serval-prod-managed"},
+        },
+    ),
+    "complete": COMPLETING,
+}
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_a_function_has_the_rights_that_it_needs_and_no_others(
+    heavy: Synthesised, name: str
+) -> None:
+    assert rights(heavy, heavy.statements(name)) == union(OF_EVERY_FUNCTION, RIGHTS[name])
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_a_stage_without_fleets_gives_no_rights_to_any(prod: Synthesised, name: str) -> None:
+    services = {action.split(":")[0] for action in rights(prod, prod.statements(name))}
+    assert not services & {"ecs", "sagemaker", "lambda", "events"}
+
+
+@pytest.mark.parametrize(
+    ("fleet", "models"),
+    [("gpu", ("seen", "heard")), ("served", ("told",)), ("inferentia", ("drawn",))],
+)
+def test_a_worker_knows_its_own_fleets_models_and_no_others(
+    heavy: Synthesised, fleet: str, models: tuple[str, ...]
+) -> None:
+    granted = rights(heavy, heavy.statements_of(task(heavy, fleet)["TaskRoleArn"]))
+    tasks = {"task/serval-prod/*"}
+    assert granted == union(
+        taking(queues(*models)),
+        sending(dead(*models)),
+        CALLING_BACK,
+        WORKING,
+        MISSING,
+        {
+            "dynamodb:GetItem": {f"FLEET#{fleet}", "MODEL#*"},
+            "dynamodb:PutItem": {f"FLEET#{fleet}"},
+            "dynamodb:DeleteItem": {f"FLEET#{fleet}"},
+            "s3:GetObject": {"data/async/*", *(f"models/{model}/*" for model in models)},
+            "s3:PutObject": {"data/async/*"},
+            "ecs:GetTaskProtection": tasks,
+            "ecs:UpdateTaskProtection": tasks,
+        },
+    )
+
+
+def test_a_machine_may_be_part_of_its_cluster_and_no_more(heavy: Synthesised) -> None:
+    (profile,) = {str(each["Roles"]) for each in heavy.properties("AWS::IAM::InstanceProfile")}
+    (role,) = [name for name in heavy.templates["fleets"]["Resources"] if name in profile]
+    granted = rights(heavy, heavy.statements_of({"Fn::GetAtt": [role, "Arn"]}))
+    assert granted.pop("ecs:DiscoverPollEndpoint") == {"*"}
+    assert set.union(*granted.values()) == {
+        "cluster/serval-prod",
+        "container-instance/serval-prod/*",
+    }
+    assert granted["ecs:UpdateContainerInstancesState"] == {"container-instance/serval-prod/*"}
+
+
+def test_what_starts_a_task_may_pull_its_images_and_write_its_log(heavy: Synthesised) -> None:
+    granted = rights(heavy, heavy.statements_of(task(heavy, "served")["ExecutionRoleArn"]))
+    assert granted.pop("ecr:GetAuthorizationToken") == {"*"}
+    assert granted.pop("logs:PutLogEvents") == granted.pop("logs:CreateLogStream") == {"its log"}
+    assert granted.keys() == {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    }
+    assert granted["ecr:BatchGetImage"] == {OWN_IMAGES, "*:repository/sagemaker-tritonserver"}
+
+
+def test_an_endpoint_reads_its_models_and_does_what_async_inference_needs(
+    heavy: Synthesised,
+) -> None:
+    (model,) = heavy.properties("AWS::SageMaker::Model")
+    granted = rights(heavy, heavy.statements_of(model["ExecutionRoleArn"]))
+    pulls = {action for action in granted if action.startswith("ecr:")}
+    assert set.union(*(granted[action] for action in pulls)) == {"*", OWN_IMAGES}
+    log = {"log-group:/aws/sagemaker/Endpoints/serval-prod-managed:*"}
+    assert {action: on for action, on in granted.items() if action not in pulls} == {
+        "s3:GetObject": {"models/meant/*", "data/async/*"},
+        "s3:PutObject": {"data/async-out/*"},
+        "s3:AbortMultipartUpload": {"data/async-out/*"},
+        "sns:Publish": {"topic success", "topic error"},
+        "cloudwatch:PutMetricData": {"*"},
+        "logs:CreateLogStream": log,
+        "logs:DescribeLogStreams": log,
+        "logs:PutLogEvents": log,
+    }
+
+
+def test_only_what_its_rule_or_topic_calls_may_be_called_so(heavy: Synthesised) -> None:
+    callers: dict[str, set[str]] = {}
+    for permission in heavy.properties("AWS::Lambda::Permission"):
+        function = permission["FunctionName"]["Fn::GetAtt"][0]
+        callers.setdefault(function, set()).add(permission["Principal"].split(".")[0])
+    named = {name: callers.get(heavy.functions[name], set()) for name in RIGHTS}
+    assert named == {
+        "submit": {"apigateway"},
+        "requests": {"apigateway"},
+        "wait": {"apigateway"},
+        "callback": set(),
+        "dispatch": set(),
+        "complete": {"sns"},
+        "tick": {"events"},
+        "sweep": {"events"},
+        "fallback": {"events"},
+    }
+
+
+def task(stage: Synthesised, fleet: str) -> dict[str, Any]:
+    (found,) = [
+        dict(each)
+        for each in stage.properties("AWS::ECS::TaskDefinition")
+        for variable in each["ContainerDefinitions"][0]["Environment"]
+        if variable == {"Name": "FLEET", "Value": fleet}
+    ]
+    return found
