@@ -1,6 +1,8 @@
 """One stage for all of these tests: the real stacks on the embedded platform.
 
-``SERVAL_TEST_STATE`` names the state folder of one that already runs, which saves its start.
+It is deployed for the examples that Lambda runs and for the fleet models of ``fleet_models``.
+``SERVAL_TEST_STATE`` names the state folder of one that already runs, which saves its start:
+``python -m tests.local.fleet_models FOLDER`` writes what it has to be started with.
 """
 
 import json
@@ -8,14 +10,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from serval_cli.local.aws_client import CONFIG, session
 from serval_cli.local.state_folder import StateFolder
+from tests.local.fleet_caller import Caller
+from tests.local.fleet_models import bundles
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ("iris", "digits", "diabetes")
@@ -80,8 +86,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStage]:
     if running := os.environ.get("SERVAL_TEST_STATE"):
         yield LocalStage.read(Path(running).absolute())
         return
-    state = tmp_path_factory.mktemp("stage")
-    serval(state, "local", "up", "--detach")
+    state, models = tmp_path_factory.mktemp("stage"), tmp_path_factory.mktemp("models")
+    fleets = bundles.write(models, EXAMPLES)
+    serval(state, "local", "up", "--detach", "--models", str(models), "--fleets", str(fleets))
     record = StateFolder(state).read()
     assert record is not None
     try:
@@ -97,3 +104,31 @@ def published_models(stage: LocalStage) -> None:
     """Publish the example models; those that are there already get no second version."""
     for model in EXAMPLES:
         stage.serval("push", f"models/{model}", "--wait")
+
+
+@pytest.fixture(scope="session")
+def fleet_models(stage: LocalStage) -> None:
+    """Publish the fleet models, several at a time."""
+
+    def publish(name: str) -> None:
+        folder = stage.state / "bundles" / name
+        bundles.write_bundle(folder, name, bundles.MODELS[name])
+        stage.serval("push", str(folder), "--wait")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(publish, bundles.MODELS))
+
+
+@pytest.fixture(scope="session")
+def api_key(stage: LocalStage) -> str:
+    """Give a key that may submit as often as a test likes."""
+    made = stage.serval("keys", "create", "tests", "--rate", "1000000", "--json")
+    return str(json.loads(made)["key"])
+
+
+@pytest.fixture(scope="session")
+def caller(stage: LocalStage, fleet_models: None, api_key: str) -> Iterator[Caller]:
+    """Give who asks the fleet models."""
+    headers = {"x-api-key": api_key}
+    with httpx.Client(base_url=stage.api_url, headers=headers, timeout=60) as client:
+        yield Caller(stage, client)

@@ -16,7 +16,10 @@ from serval_cli.local.toolchain import Toolchain
 NAME = "fleets"
 LEASE_SECONDS = 6
 """So that a laptop's worker that was killed is missed soon."""
-STOP_SECONDS = 20
+REPORT_SECONDS = 1
+"""So that a pause is soon known."""
+STOP_SECONDS = 3
+"""A worker asks its queues to wait for a fourth of this, and ``down`` waits no longer."""
 END_SECONDS = STOP_SECONDS + 5.0
 THREADS = 1
 MEMORY_MIB = 2048
@@ -35,7 +38,7 @@ def start(
         registry_table=outputs.registry_table,
         fleets=outputs.fleets,
         command=toolchain.worker("work"),
-        environment=environment(toolchain, outputs, endpoint),
+        environment=environment(toolchain, folder, outputs, endpoint),
         stop_seconds=STOP_SECONDS + 2,
         logs=folder.logs,
         status=folder.workers,
@@ -50,10 +53,14 @@ def start(
         )
 
 
-def environment(toolchain: Toolchain, outputs: Outputs, endpoint: str) -> dict[str, str]:
+def environment(
+    toolchain: Toolchain, folder: StateFolder, outputs: Outputs, endpoint: str
+) -> dict[str, str]:
     """Give the environment that all workers have in common: nothing of the caller's own."""
     kept = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
     return aws_client.environment(endpoint, kept) | {
+        "HOME": str(folder.temporary),
+        "TMPDIR": str(folder.temporary),
         "PYTHONPATH": str(toolchain.library),
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
@@ -64,6 +71,7 @@ def environment(toolchain: Toolchain, outputs: Outputs, endpoint: str) -> dict[s
         "ARTIFACT_BUCKET": outputs.artifact_bucket,
         "DATA_BUCKET": outputs.data_bucket,
         "LEASE_SECONDS": str(LEASE_SECONDS),
+        "REPORT_SECONDS": str(REPORT_SECONDS),
         "STOP_SECONDS": str(STOP_SECONDS),
         "THREADS": str(THREADS),
         "MEMORY_MIB": str(MEMORY_MIB),

@@ -19,7 +19,12 @@ from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import FleetState
 from serval_cli.local import fleet_workers
 from serval_cli.local.fleets import supervisor as supervisor_module
-from serval_cli.local.fleets.places import LONGEST_PAUSE_SECONDS, STEADY_SECONDS, Places
+from serval_cli.local.fleets.places import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    STEADY_SECONDS,
+    Places,
+)
 from serval_cli.local.fleets.supervision import Supervision
 from serval_cli.local.fleets.supervisor import Supervisor
 from serval_cli.local.fleets.worker_metrics import Tail, WorkerMetrics
@@ -125,12 +130,25 @@ def test_what_crashes_is_started_again_after_pauses_that_grow() -> None:
     assert pauses[-1] == LONGEST_PAUSE_SECONDS
 
 
-def test_what_ran_steadily_is_started_again_at_once() -> None:
+def test_the_crash_of_one_that_ran_steadily_is_its_first() -> None:
+    started, now = Started(), 0.0
+    for _ in range(4):
+        started.places.step(1, now)
+        started.workers[-1].status = 1
+        now += STEADY_SECONDS
+        started.places.step(1, now)
+        assert started.states() == [(1, "crashed")]
+        assert started.places.places[1].crashes == 1
+        now += FIRST_PAUSE_SECONDS
+
+
+def test_what_stops_by_itself_in_order_is_started_again_at_once_as_after_a_reclaim() -> None:
     started = Started()
-    started.places.step(1, now=0.0)
-    started.workers[0].status = 1
-    started.places.step(1, now=STEADY_SECONDS)
-    assert len(started.workers) == 2
+    for now in range(20):
+        started.places.step(1, now=float(now))
+        started.workers[-1].status = 0
+    assert len(started.workers) == 20
+    assert [place.crashes for place in started.places.places.values()] == [0]
 
 
 def test_one_that_pauses_is_the_first_to_go_without_a_signal() -> None:

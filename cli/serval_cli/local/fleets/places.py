@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 STEADY_SECONDS = 30.0
-"""A worker that ran for so long is started again at once when it crashes."""
+"""The crash of a worker that ran for so long is taken for its first one."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
 
 
@@ -48,6 +48,11 @@ class Place:
         return "running" if self.process else "crashed"
 
 
+def pause_seconds(crashes: int) -> float:
+    """Give the pause after so many crashes in a row; who ended in order is started at once."""
+    return min(FIRST_PAUSE_SECONDS * 2 ** (crashes - 1), LONGEST_PAUSE_SECONDS) if crashes else 0.0
+
+
 @dataclass(slots=True)
 class Places:
     """The workers of a fleet; ``step`` brings them closer to what is wanted."""
@@ -80,9 +85,9 @@ class Places:
             del self.places[place.number]
             return
         steady = now - place.started >= STEADY_SECONDS
-        place.process, place.crashes = None, 1 if steady else place.crashes + 1
-        pause = FIRST_PAUSE_SECONDS * 2 ** (place.crashes - 1)
-        place.not_before = now + (0.0 if steady else min(pause, LONGEST_PAUSE_SECONDS))
+        crashed, place.process = place.process.poll() != 0, None
+        place.crashes = (0 if steady else place.crashes) + 1 if crashed else 0
+        place.not_before = now + pause_seconds(place.crashes)
 
     def _ask_to_stop(self, wanted: int, now: float) -> None:
         for place in self.active[wanted:]:

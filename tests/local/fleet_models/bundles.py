@@ -1,0 +1,92 @@
+"""A stage's models and fleets for tests: the examples that Lambda runs, and fleet models."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from onnx import ModelProto
+
+from tests.local.fleet_models.graphs import fragile, laborious, linear, patient
+
+EXAMPLES = Path(__file__).parents[3] / "models"
+
+FLEETS = """
+fleets:
+  - {name: pair, accelerator: nvidia, instance_types: [g6.xlarge], minimum: 2, maximum: 2}
+  - {name: sleepy, instance_types: [c7i.large], maximum: 2, target_age_seconds: 5,
+     idle_seconds: 60}
+  - {name: brittle, instance_types: [c7i.large]}
+  - {name: managed, kind: sagemaker, accelerator: nvidia, instance_types: [ml.g6.xlarge]}
+"""
+"""``pair`` is never asleep; ``sleepy`` sleeps; the workers of ``brittle`` are there to crash."""
+
+
+def whole(name: str, value: int) -> dict[str, Any]:
+    return {"name": name, "datatype": "INT64", "shape": [1], "data": [value]}
+
+
+SEVEN_BY_TWO = {"inputs": [whole("x", 7), whole("d", 2)]}, {"outputs": [whole("y", 3)]}
+
+
+@dataclass(frozen=True)
+class FleetModel:
+    """A fleet model: its graph, and what its ``model.yaml`` says."""
+
+    graph: ModelProto
+    fleet: str
+    batch: int = 16
+    attempts: int = 3
+    golden: tuple[dict[str, Any], dict[str, Any]] | None = None
+    """A request and its response, for a model that cannot take what is made up for it."""
+
+    def yaml(self, name: str) -> str:
+        document: dict[str, Any] = {
+            "name": name,
+            "compute": {"target": "fleet", "fleet": self.fleet},
+            "batching": {"max_batch_size": self.batch, "max_wait_ms": 5},
+            "requests": {"max_attempts": self.attempts},
+            "rollout": {"steps_percent": [50], "bake_seconds": 2},
+        }
+        if self.golden:
+            document["golden"] = "golden.jsonl"
+        return yaml.safe_dump(document, sort_keys=False)
+
+
+MODELS: Mapping[str, FleetModel] = {
+    "light": FleetModel(linear(2, 1), "pair"),
+    "heavier": FleetModel(laborious(3), "pair"),
+    "third": FleetModel(linear(-1, 5), "pair"),
+    "rolled": FleetModel(linear(1, 1), "pair"),
+    "drowsy": FleetModel(linear(4, 0), "sleepy"),
+    "slow": FleetModel(patient(), "sleepy", batch=1),
+    "poison": FleetModel(fragile(), "brittle", attempts=2, golden=SEVEN_BY_TWO),
+    "hosted": FleetModel(linear(5, 2), "managed"),
+}
+
+
+def write(models: Path, names: tuple[str, ...]) -> Path:
+    """Write the examples' declarations and the fleet models into a folder; gives fleets.yaml."""
+    for name in names:
+        (models / name).mkdir(parents=True)
+        shutil.copy(EXAMPLES / name / "model.yaml", models / name)
+    for name, model in MODELS.items():
+        write_bundle(models / name, name, model)
+    fleets = models / "fleets.yaml"
+    fleets.write_text(FLEETS)
+    return fleets
+
+
+def write_bundle(folder: Path, name: str, model: FleetModel) -> Path:
+    """Write a bundle into a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.yaml").write_text(model.yaml(name))
+    (folder / "model.onnx").write_bytes(model.graph.SerializeToString())
+    if model.golden:
+        request, response = model.golden
+        line = json.dumps({"request": request, "response": response})
+        (folder / "golden.jsonl").write_text(f"{line}\n")
+    return folder
