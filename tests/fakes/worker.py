@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -39,6 +41,8 @@ LEASE = timedelta(seconds=60)
 COMPANY_SECONDS = 0.03
 """More than a request waits for company, whatever is known of its model."""
 TWO_COLUMNS = signature("FP32", [-1, 2])
+SHORT_POLL_SECONDS = 0.005
+"""How long a queue waits that is asked to wait."""
 FAILS, CRASHES, IS_REFUSED = -1.0, -2.0, -3.0
 """First values of a row that a ``Scripted`` model does not answer."""
 
@@ -68,6 +72,14 @@ class HandClock:
 
 
 @dataclass
+class WallClock(HandClock):
+    """Shows the time that it is."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return time.monotonic() if name == "seconds" else super().__getattribute__(name)
+
+
+@dataclass
 class Sent:
     """One message in a queue."""
 
@@ -88,9 +100,12 @@ class InMemoryInbox:
     failing: set[str] = field(default_factory=set)
     """Names of methods that are not answered."""
     _receipts: Any = field(default_factory=itertools.count)
+    _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def send(self, model: str, request_id: str) -> None:
-        self.queues[model].append(Sent(request_id))
+        with self._arrived:
+            self.queues[model].append(Sent(request_id))
+            self._arrived.notify_all()
 
     def visible(self, model: str) -> list[str]:
         """Name the requests whose messages could be received now."""
@@ -101,6 +116,9 @@ class InMemoryInbox:
     ) -> Sequence[Message]:
         self._answer("receive")
         assert 1 <= most <= 10
+        if wait_seconds and not self.visible(model):
+            with self._arrived:
+                self._arrived.wait(SHORT_POLL_SECONDS)
         found = [m for m in self.queues[model] if m.visible_at <= self.clock.seconds][:most]
         for one in found:
             one.receipt = f"{model}/{next(self._receipts)}"
@@ -251,6 +269,7 @@ class World:
     broken: set[float] = field(default_factory=set)
     """Numbers of the models that fail, whatever they are given."""
     models: Sequence[str] = ("textgen", "resnet")
+    poll_seconds: int = 0
     rhythm: Rhythm = field(
         default_factory=lambda: Rhythm(
             beat_seconds=0.02, report_seconds=0.02, notice_seconds=0.02, stop_seconds=5.0
@@ -260,6 +279,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.inbox = InMemoryInbox(self.clock)
+
+    def engine(self) -> Engine:
+        """Give what workers run by that have threads."""
+        made = Engine.of_threads()
+        return replace(made, clock=self.clock, monotonic=self.clock.monotonic)
 
     def submit(self, *ids: str, model: str = "textgen", **members: Any) -> None:
         """Write rows, then send messages, as ``submit`` does."""
@@ -318,7 +342,7 @@ class World:
             accelerator="CPU (stands in for nvidia)",
             models=self.models,
             lease=LEASE,
-            poll_seconds=0,
+            poll_seconds=self.poll_seconds,
             rhythm=self.rhythm,
         )
         inline = Inline()

@@ -62,6 +62,7 @@ class Worker:
     def work(self) -> bool:
         """Work until ``stop`` is called; False: one of the loops has failed."""
         self.reporting.report()
+        self.preparation.learn(self.models)
         loops: dict[str, Callable[[], object]] = {
             "prepare": self._prepare,
             "run": self._run,

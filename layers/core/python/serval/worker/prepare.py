@@ -55,6 +55,14 @@ class Preparation:
     lease: timedelta
     stopping: Callable[[], bool] = lambda: False
 
+    def learn(self, models: Iterable[str]) -> None:
+        """Look up how the models' requests are gathered, before the first ones are taken."""
+        for model in models:
+            try:
+                self.versions.record(model, self.versions.route(model).stable)
+            except (ServalError, *self.patience.errors) as error:
+                self.patience.warn(f"looking {model!r} up", error)
+
     def prepare(self, turn: Turn) -> Batch | None:
         """Make a batch of a model's first messages; None: there is nothing to run among them."""
         most = min(self.versions.limits(turn.model).rows, MOST_MESSAGES)

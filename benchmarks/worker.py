@@ -1,0 +1,164 @@
+"""The fleet worker's throughput over a bare batched ONNX Runtime loop, in one run.
+
+Run as ``python -m benchmarks.worker``. A real worker takes ResNet-50-shaped requests, whose bodies
+lie in S3, from the embedded emulator's queue; the bare loop runs the same session on batches that
+are in memory. Both run on one thread: the emulator, which stands for all of AWS, needs the other
+core of a small machine. Rounds alternate, as machines drift.
+"""
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.graphs import resnet50
+from serval.fleets.state import FleetState, WorkerState
+from serval.requests.request import AsyncRequest
+from serval.runtimes.onnx import Execution, OnnxModel
+from serval.signatures import TensorSpec
+from serval.tensors import Tensor
+from tests.fakes.worker_stage import FLEET, WorkerStage, await_that, worker_stage
+
+MODEL = "resnet"
+ROUNDS = 4
+REQUESTS = 96
+"""In a round."""
+ROWS = 16
+"""Of a batch."""
+IMAGE = (3, 224, 224)
+CLASSES = 1000
+SECONDS = 300.0
+
+
+@dataclass(slots=True)
+class Measured:
+    """How many requests were answered in how long, over all rounds."""
+
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Give requests a second."""
+        return self.requests / self.seconds
+
+    def add(self, seconds: float) -> None:
+        """Count a round."""
+        self.requests += REQUESTS
+        self.seconds += seconds
+
+
+def body(image: npt.NDArray[Any]) -> tuple[bytes, int]:
+    """Give a request for one image as a binary tensor, and the length of its JSON part."""
+    raw = image.tobytes()
+    item = {
+        "name": "image",
+        "shape": [1, *IMAGE],
+        "datatype": "FP32",
+        "parameters": {"binary_data_size": len(raw)},
+    }
+    head = json.dumps({"inputs": [item], "parameters": {"binary_data_output": True}}).encode()
+    return head + raw, len(head)
+
+
+def bare_loop(model: OnnxModel, images: npt.NDArray[Any]) -> float:
+    """Run batches in a loop, and nothing else; gives the seconds."""
+    outputs = [TensorSpec("logits", "FP32", (-1, CLASSES))]
+    batch = [Tensor("image", "FP32", np.concatenate([images] * ROWS)[:ROWS])]
+    started = time.perf_counter()
+    for _ in range(REQUESTS // ROWS):
+        model.run(batch, outputs)
+    return time.perf_counter() - started
+
+
+def worker(stage: WorkerStage, number: int, bodies: Sequence[tuple[bytes, int]]) -> float:
+    """Fill the queue while the model is paused, let the worker go through it; gives the seconds."""
+    pause(stage, MODEL)
+    ids = [f"r{number}-{one}" for one in range(REQUESTS)]
+    for one, request_id in enumerate(ids):
+        submit(stage, request_id, bodies[one % len(bodies)])
+    pause(stage)
+    # Looking at all rows takes the emulator some time, which it needs for the worker.
+    stage.await_closed(ids, SECONDS, every=1.0)
+    rows = list(stage.store.find_all(ids).values())
+    failed = [row.error for row in rows if row.status != "succeeded" or row.attempts != 1]
+    if failed:
+        raise SystemExit(f"{len(failed)} requests did not succeed at once: {failed[0]}")
+    return span(rows)
+
+
+def submit(stage: WorkerStage, request_id: str, sent: tuple[bytes, int]) -> None:
+    """Submit one request."""
+    stage.submit(request_id, MODEL, sent[0], header_length=sent[1])
+
+
+def pause(stage: WorkerStage, *models: str) -> None:
+    """Have the worker leave models alone, and wait until it knows."""
+    state = stage.states.find(FLEET)
+    stage.states.save(state, FleetState(fleet=FLEET, paused=models, revision=state.revision))
+    before = report(stage).seen
+    await_that(lambda: report(stage).seen > before, "the worker's report")
+
+
+def report(stage: WorkerStage) -> WorkerState:
+    """Give what the worker said last."""
+    [said] = stage.states.workers(FLEET)
+    return said
+
+
+def span(rows: Sequence[AsyncRequest]) -> float:
+    """Give the seconds from the first begin to the last result."""
+    first = min(row.started or "" for row in rows)
+    last = max(row.finished or "" for row in rows)
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+def measure(stage: WorkerStage, artifact: Path) -> tuple[Measured, Measured, float]:
+    """Alternate rounds; gives the bare loop, the worker, and its seconds in runs."""
+    images = np.random.default_rng(0).random((8, *IMAGE), np.float32)
+    bodies = [body(image[None]) for image in images]
+    model = OnnxModel(artifact, 0, execution=Execution(threads=1))
+    bare, measured = Measured(), Measured()
+    stage.start(output=subprocess.DEVNULL)
+    submit(stage, "warm", bodies[0])
+    stage.await_closed(["warm"], SECONDS)
+    pause(stage, MODEL)
+    bare_loop(model, images)
+    busy = report(stage).busy_seconds
+    for number in range(ROUNDS):
+        bare.add(bare_loop(model, images))
+        measured.add(worker(stage, number, bodies))
+    pause(stage, MODEL)
+    return bare, measured, report(stage).busy_seconds - busy
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as folder, worker_stage(Path(folder), MODEL) as stage:
+        bundle = {"batching": {"max_batch_size": ROWS}}
+        stage.publish(MODEL, "1", resnet50().SerializeToString(), bundle)
+        bare, measured, busy = measure(stage, Path(folder) / MODEL / "1" / "model.onnx")
+    table = Table(
+        title=f"{ROUNDS} rounds of {REQUESTS} ResNet-50-shaped requests, batches of {ROWS}, one "
+        "ORT thread"
+    )
+    for column in ("", "requests/s", "of the bare loop", "of its time in runs"):
+        table.add_column(column, justify="right" if column else "left")
+    table.add_row("bare loop", f"{bare.rate:.2f}", "", "")
+    of_bare, in_runs = measured.rate / bare.rate, busy / measured.seconds
+    table.add_row("worker", f"{measured.rate:.2f}", f"{of_bare:.3f}", f"{in_runs:.3f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
