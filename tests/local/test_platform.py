@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from serval_cli.local.platform import EPHEMERAL
 from serval_cli.local.process_group import ProcessGroup
 from serval_cli.local.state_folder import StateFolder
 from tests.local.conftest import ROOT, LocalStage, serval
+from tests.local.fleet_caller import until
+from tests.local.fleet_models import bundles
 
 PROBE = """
 import json, os, pathlib, sys, time
@@ -115,9 +118,24 @@ def test_status_says_that_the_stage_is_ephemeral(stage: LocalStage) -> None:
     assert EPHEMERAL in stage.serval("local", "status").replace("\n", " ")
 
 
-def test_a_second_up_deploys_again_and_keeps_address_and_key(stage: LocalStage) -> None:
+def test_a_second_up_deploys_again_and_keeps_address_key_and_models(stage: LocalStage) -> None:
+    before = json.loads(stage.serval("local", "status", "--json"))
     again = json.loads(stage.serval("local", "up", "--detach", "--json"))
     assert LocalStage(stage.state, **again) == stage
+    after = json.loads(stage.serval("local", "status", "--json"))
+    for kept in ("models", "fleets", "functions"):
+        assert after[kept] == before[kept]
+
+
+def test_status_and_logs_tell_of_the_workers(stage: LocalStage) -> None:
+    def running() -> list[str]:
+        workers = json.loads(stage.serval("local", "status", "--json"))["workers"]
+        return [one["worker"] for one in workers if one["state"] == "running"]
+
+    until("the workers of the fleet that never sleeps", lambda: "worker-pair-2" in running())
+    stage.serval("local", "logs", "worker-pair-2")
+    with pytest.raises(AssertionError, match=r"the stage has callback, .*worker-pair-1"):
+        stage.serval("local", "logs", "worker-pair-3")
 
 
 def test_functions_run_on_the_thin_interpreter_without_the_callers_environment(
@@ -214,7 +232,7 @@ def test_logs_of_a_function_are_printed_in_order(stage: LocalStage) -> None:
 
 
 def test_an_unknown_function_is_refused_with_those_there_are(stage: LocalStage) -> None:
-    with pytest.raises(AssertionError, match=r"the stage has claim, .*infer, infer-digits"):
+    with pytest.raises(AssertionError, match=r"the stage has callback, .*infer, infer-digits"):
         stage.serval("local", "logs", "inferr")
 
 
@@ -226,12 +244,21 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_after_a_kill_status_says_what_is_lost_and_up_starts_afresh(state: Path) -> None:
-    """The second stage runs in the foreground; Ctrl-C ends it with all its processes."""
-    serval(state, "local", "up", "--detach")
-    killed = server_of(state)
-    os.kill(killed.pid, signal.SIGKILL)
+    """The second stage runs in the foreground; Ctrl-C ends it with all its processes.
+
+    Of the first one, the emulator and who supervises the workers are killed; the workers live on.
+    """
+    models = state / "of-its-own"
+    fleets = bundles.write(models, ())
+    serval(state, "local", "up", "--detach", "--models", str(models), "--fleets", str(fleets))
+    killed = recorded(state)
+    until("two workers", lambda: len(killed["fleets"].members()) == 3)
+    for group in killed.values():
+        os.kill(group.pid, signal.SIGKILL)
+    until("the workers alone", lambda: len(killed["fleets"].members()) == 2)
     with pytest.raises(AssertionError, match="killed, and what it stored is gone"):
         serval(state, "local", "status")
+    shutil.rmtree(models)
     foreground = subprocess.Popen(
         [sys.executable, "-m", "serval_cli.main", "local", "up"],
         cwd=ROOT,
@@ -244,18 +271,18 @@ def test_after_a_kill_status_says_what_is_lost_and_up_starts_afresh(state: Path)
     assert foreground.stderr is not None
     said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, foreground.stderr))
     assert "was killed: starting afresh." in said[0]
-    assert killed.members() == []
-    again = server_of(state)
+    assert [group.members() for group in killed.values()] == [[], []]
+    again = recorded(state)
     foreground.send_signal(signal.SIGINT)
     _, last = foreground.communicate(timeout=60)
     assert (foreground.returncode, last) == (0, "Down; nothing is left running.\n")
-    assert again.members() == []
+    assert [group.members() for group in again.values()] == [[], []]
     assert sorted(path.name for path in state.iterdir()) == ["lock", "logs"]
 
 
-def server_of(state: Path) -> ProcessGroup:
-    """Give the one process that is left of a detached ``up``."""
+def recorded(state: Path) -> dict[str, ProcessGroup]:
+    """Give the processes that are left of a detached ``up``: the emulator, the fleets'."""
     record = StateFolder(state).read()
     assert record is not None
-    (server,) = record.processes
-    return server
+    assert [group.name for group in record.processes] == ["server", "fleets"]
+    return {group.name: group for group in record.processes}

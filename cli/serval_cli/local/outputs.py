@@ -38,8 +38,8 @@ class Outputs:
             registry_table=values["RegistryTableName"],
             api_id=values["ApiId"],
             functions=json.loads(values["Functions"]),
-            requests_table=values.get("RequestsTableName", ""),
-            fleets=Fleets.from_json(values.get("Fleets", "{}")),
+            requests_table=values["RequestsTableName"],
+            fleets=Fleets.from_json(values["Fleets"]),
         )
 
     def api_url(self, endpoint: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from serval_cli.local import server
 from serval_cli.local.bring_up import BringUp
+from serval_cli.local.machine_logs import machine_logs
 from serval_cli.local.progress import Steps
 from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import Record, StateFolder
@@ -44,6 +45,9 @@ class Platform:
             else:
                 steps.note(f"Already up at {running.endpoint}: deploying what changed.")
             self.folder.logs.mkdir(exist_ok=True)
+            if running is None:
+                for log in machine_logs(self.folder).values():
+                    log.unlink()
             record = running or Record(f"http://{server.HOST}:{server.free_port(port)}")
             record = replace(record, context={**record.context, **(context or {})})
             started = StartedProcesses(self.folder, record)
