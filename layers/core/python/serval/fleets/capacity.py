@@ -23,7 +23,7 @@ LATE_FACTOR = 2
 """What waits may get so many times as old as the target before spot is given up."""
 HOLD_SECONDS = 1800.0
 """How long on-demand machines are kept at the least."""
-LONGEST_HOLD_SECONDS = 7200.0
+LONGEST_HOLD_SECONDS = 14400.0
 """How long they are kept while the fleet lets none go."""
 LESS_SECONDS = 300.0
 """How long fewer machines must do before one goes."""

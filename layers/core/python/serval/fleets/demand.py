@@ -30,6 +30,8 @@ SHORTEST_TICK_SECONDS = 5.0
 """EventBridge may tick twice: what lies so close together tells nothing."""
 EMPTY_SECONDS = 1800.0
 """Who has slept for so long has no machines left that would start faster than others."""
+FIRST_TICKS_SECONDS = 120.0
+"""A fleet that is short of machines since so soon after it was woken has had none."""
 SHORTER_START = 0.3
 """Weight of a start that took less time than usual."""
 FEW_REQUESTS = 10
@@ -57,8 +59,10 @@ def measured(state: FleetState, seen: Observed) -> FleetState:
     work = done(state, seen)
     arrived = max(0, work.completed + seen.open - state.open_before)
     level, trend = smoothed(state, arrived / elapsed, elapsed)
+    quiet = seen.open == 0 and work.completed == 0
     return replace(
         state,
+        idle_since=(state.idle_since or timestamp(seen.now)) if quiet else "",
         arrivals_per_second=level,
         arrivals_trend=trend,
         seconds_per_request=usual_seconds(state.seconds_per_request, work),
@@ -105,13 +109,20 @@ def usual_start_up(state: FleetState, seen: Observed) -> float:
     """Give how long a fleet takes to start from nothing; a longer start is believed at once."""
     before = state.start_up_seconds
     started = [worker.started for worker in seen.workers if worker.started >= state.woken]
-    if not state.woken or not started or json.loads(state.counted or "{}"):
+    if not started or not starting_from_nothing(state):
         return before
-    woken = datetime.fromisoformat(state.woken)
-    if (seconds_since(state.slept, woken) or math.inf) < EMPTY_SECONDS:
-        return before
-    newest = (datetime.fromisoformat(min(started)) - woken).total_seconds()
+    newest = seconds_since(state.woken, datetime.fromisoformat(min(started))) or 0.0
     return newest if newest > before else before + SHORTER_START * (newest - before)
+
+
+def starting_from_nothing(state: FleetState) -> bool:
+    """Tell whether a fleet had no machines when it was woken, and no worker since."""
+    if not state.woken or not state.short_since:
+        return False
+    woken = datetime.fromisoformat(state.woken)
+    without = (datetime.fromisoformat(state.short_since) - woken).total_seconds()
+    slept = seconds_since(state.slept, woken)
+    return without <= FIRST_TICKS_SECONDS and (slept is None or slept >= EMPTY_SECONDS)
 
 
 def known_seconds(state: FleetState, seen: Observed) -> float:

@@ -38,7 +38,7 @@ class Dispatching:
         control = self.handover.control
         window = max(1, PER_INSTANCE * self._capacity(fleet))
         state = (
-            counted_again(control, self.handover.store, fleet)
+            counted_again(control, self.handover.store, fleet, self.clock())
             if recount
             else control.states.find(fleet)
         )

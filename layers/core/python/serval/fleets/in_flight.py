@@ -4,13 +4,17 @@ Ids, and not a number: an inference is counted no more once, however often that 
 that a crash left counted is found, since its request's row is not its any more.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import datetime
 
 from serval.fleets.control import FleetControl
 from serval.fleets.inferences import Inference
 from serval.fleets.state import FleetState
+from serval.requests.lifecycle import leased
 from serval.requests.ports import RequestStore
+from serval.requests.request import AsyncRequest
 
 
 def reserve(control: FleetControl, fleet: str, inference: Inference, window: int) -> bool:
@@ -31,16 +35,17 @@ def release(control: FleetControl, fleet: str, over: AbstractSet[str]) -> FleetS
     )
 
 
-def recount(control: FleetControl, store: RequestStore, fleet: str) -> FleetState:
-    """Count those no more whose requests' rows are not theirs.
+def recount(control: FleetControl, store: RequestStore, fleet: str, now: datetime) -> FleetState:
+    """Count those no more whose requests' rows are not theirs, or whose lease is over.
 
     A row is an inference's before the inference is counted, and until it is over.
     """
     known = {one: Inference.parse(one) for one in control.states.find(fleet).sent}
     rows = store.find_all([each.request_id for each in known.values() if each])
-    over = {
-        one
-        for one, inference in known.items()
-        if inference is None or not inference.runs(rows.get(inference.request_id))
-    }
+    over = {one for one, inference in known.items() if not _held(inference, rows, now)}
     return release(control, fleet, over)
+
+
+def _held(inference: Inference | None, rows: Mapping[str, AsyncRequest], now: datetime) -> bool:
+    row = rows.get(inference.request_id) if inference else None
+    return inference is not None and row is not None and inference.runs(row) and leased(row, now)

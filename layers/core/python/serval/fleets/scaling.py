@@ -41,17 +41,13 @@ LARGEST_CUT = 0.1
 def decide(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
     """Give what a fleet's row is to become: its machines, their capacity, and why."""
     state = measured(state, seen)
-    state = replace(state, idle_since=_since(state.idle_since, seen, holds=seen.open == 0))
     wanted, reason = needed(fleet, state, seen)
     if wanted > state.machines:
         state = _grown(fleet, state, wanted, seen)
     elif wanted < state.machines:
         wanted, reason = reduced(fleet, state, seen, wanted, reason)
-        state = replace(
-            state,
-            machines=wanted,
-            less_since=_since(state.less_since, seen, holds=True),
-        )
+        less_since = state.less_since or timestamp(seen.now)
+        state = replace(state, machines=wanted, less_since=less_since)
     else:
         state = replace(state, less_since="")
     state = replace(state, reason=reason)
@@ -131,8 +127,3 @@ def _grown(fleet: DeployedFleet, state: FleetState, wanted: int, seen: Observed)
 
 def _idle(fleet: DeployedFleet, state: FleetState, seen: Observed) -> bool:
     return (seconds_since(state.idle_since, seen.now) or 0.0) >= fleet.idle_seconds
-
-
-def _since(since: str, seen: Observed, *, holds: bool) -> str:
-    """Give since when something holds."""
-    return (since or timestamp(seen.now)) if holds else ""

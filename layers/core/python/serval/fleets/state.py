@@ -22,7 +22,7 @@ class FleetState:
     slept: str = ""
     """When it was last put to sleep."""
     idle_since: str = ""
-    """Since when nothing has been asked of it; empty: something is open."""
+    """Since when nothing has been asked of it; empty: it has something to do."""
     less_since: str = ""
     """Since when fewer machines would do than it has; empty: it needs them all."""
     short_since: str = ""

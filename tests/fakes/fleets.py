@@ -1,0 +1,369 @@
+"""Fleets in memory: their ticks, what hands their requests over, what endpoints do with them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from serval.clock import timestamp
+from serval.errors import ModelNotFound, ModelVersionNotFound
+from serval.fleets.completing import Completion
+from serval.fleets.control import FleetControl
+from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.fleets.dispatching import Dispatching
+from serval.fleets.ending import Ending
+from serval.fleets.endpoints import Submitted
+from serval.fleets.handover import Handover
+from serval.fleets.observation import Observed
+from serval.fleets.routing import Routing
+from serval.fleets.state import FleetState, WorkerState
+from serval.fleets.sweeping import Sweep
+from serval.metrics import InferenceMetrics
+from serval.requests.request import AsyncRequest
+from serval.routes import Route
+from serval.versions import ModelVersion
+from tests.fakes.inference import signature, version_record
+from tests.fakes.registration import Crashes
+from tests.fakes.requests import (
+    FLEETS,
+    GPU,
+    START,
+    InMemoryFleetStates,
+    InMemoryPayloads,
+    InMemoryRequests,
+    RecordedMachines,
+    async_request,
+)
+from tests.fakes.worker import HandClock, InMemoryInbox
+
+BUCKET = "serval-data"
+JSON_ANSWER = b'{"model_name": "vision", "outputs": []}'
+SERVER_ERROR = "ClientError: Received server error (500) from model. See the logs."
+
+
+@dataclass
+class RecordedTicks:
+    """``Ticks``: whether they are on, and every switch."""
+
+    on: bool = False
+    switched: list[str] = field(default_factory=list)
+    before_off: Callable[[], None] | None = None
+    """What somebody else does just before they are switched off."""
+
+    def enable(self) -> None:
+        self.on = True
+        self.switched.append("on")
+
+    def disable(self) -> None:
+        if self.before_off is not None:
+            self.before_off()
+        self.on = False
+        self.switched.append("off")
+
+
+@dataclass
+class RecordedDispatcher:
+    """``Dispatcher``: what was asked."""
+
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+
+    def ask(self, fleet: str, *, recount: bool = False) -> None:
+        self.asked.append((fleet, recount))
+
+
+@dataclass
+class ControlledFleets:
+    """A control, and everything that it reaches."""
+
+    fleets: Fleets = FLEETS
+    clock: HandClock = field(default_factory=HandClock)
+    states: InMemoryFleetStates = field(default_factory=InMemoryFleetStates)
+    machines: RecordedMachines = field(default_factory=RecordedMachines)
+    ticks: RecordedTicks = field(default_factory=RecordedTicks)
+    dispatcher: RecordedDispatcher = field(default_factory=RecordedDispatcher)
+    requests: InMemoryRequests = field(default_factory=InMemoryRequests)
+
+    def __post_init__(self) -> None:
+        self.control = self.environment()
+
+    def environment(self) -> FleetControl:
+        """Give a control as one more environment of a function has it."""
+        return FleetControl(
+            fleets=self.fleets,
+            states=self.states,
+            machines=self.machines,
+            ticks=self.ticks,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+        )
+
+    def state(self, fleet: str = "gpu") -> FleetState:
+        return self.states.find(fleet)
+
+    def set_state(self, fleet: str = "gpu", **members: Any) -> None:
+        self.states.states[fleet] = replace(self.state(fleet), **members)
+
+    def submit(self, request_id: str, **members: Any) -> AsyncRequest:
+        """Let a request come now, without waking anybody."""
+        now = timestamp(self.clock())
+        row = async_request(request_id, **{"created": now, "updated": now, **members})
+        self.requests.rows[request_id] = row
+        return row
+
+
+def worker(name: str = "w1", fleet: str = "gpu", **members: Any) -> WorkerState:
+    """Give what a worker says that has nothing to do."""
+    moment = timestamp(START)
+    plain = WorkerState(fleet=fleet, worker=name, accelerator="CUDA", started=moment, seen=moment)
+    return replace(plain, **members)
+
+
+def workers(count: int, **members: Any) -> list[WorkerState]:
+    """Give several that say the same."""
+    return [worker(f"w{number}", **members) for number in range(count)]
+
+
+def seen(seconds: float = 0.0, **members: Any) -> Observed:
+    """Give one look at a fleet, so many seconds after the beginning."""
+    return Observed(now=START + timedelta(seconds=seconds), **members)
+
+
+def at(seconds: float) -> str:
+    """Give a time as rows hold it."""
+    return timestamp(START + timedelta(seconds=seconds))
+
+
+@dataclass
+class StoredObjects(InMemoryPayloads):
+    """``Payloads``, of which beginnings can be read."""
+
+    read: list[int] = field(default_factory=list)
+    """How many bytes each reading asked for."""
+
+    def beginning(self, key: str, size_bytes: int) -> bytes:
+        self.read.append(size_bytes)
+        return self.objects[key][:size_bytes]
+
+
+@dataclass
+class Queues(InMemoryInbox):
+    """``Inbox`` and ``RequestQueue``, of the same queues."""
+
+    def send_all(self, model: str, request_ids: Sequence[str]) -> None:
+        for request_id in request_ids:
+            self.send(model, request_id)
+
+
+@dataclass
+class CalledBack:
+    """``CallbackQueue``: whose callers are to be called."""
+
+    sent: list[str] = field(default_factory=list)
+
+    def send(self, request_id: str) -> None:
+        self.sent.append(request_id)
+
+
+@dataclass
+class KnownModels:
+    """Routes and versions of models, and how often routes were asked for."""
+
+    routes: dict[str, Route] = field(default_factory=dict)
+    weights: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+
+    def route(self, model: str) -> Route:
+        self.asked += 1
+        if model not in self.routes:
+            raise ModelNotFound(model)
+        return self.routes[model]
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        if version not in {"1", "2", "3"}:
+            raise ModelVersionNotFound(model, version)
+        record = version_record(model, version, b"graph", signature("FP32", [-1]))
+        return replace(record, bundle={"batching": {"weight": self.weights.get(model, 1)}})
+
+
+@dataclass
+class InMemoryEndpoints:
+    """``Endpoints``: what they hold, in order."""
+
+    instances: int = 1
+    held: dict[str, tuple[str, str | bytes, dict[str, Any]]] = field(default_factory=dict)
+    """Fleet, payload and envelope of each inference."""
+    failing: Exception | None = None
+
+    def submit(
+        self, fleet: str, inference_id: str, payload: str | bytes, attributes: str
+    ) -> Submitted:
+        if self.failing is not None:
+            raise self.failing
+        assert len(inference_id) <= 64
+        assert len(attributes) <= 1024
+        self.held[inference_id] = fleet, payload, json.loads(attributes)
+        return Submitted(output_key(inference_id), failure_key(inference_id))
+
+    def capacity(self, fleet: str) -> int:
+        return self.instances
+
+
+def output_key(inference_id: str) -> str:
+    return f"async-out/{inference_id}.out"
+
+
+def failure_key(inference_id: str) -> str:
+    return f"async-out/{inference_id}-error.out"
+
+
+class Dying:
+    """A port whose process may die at each of its calls."""
+
+    def __init__(self, port: Any, crashes: Crashes) -> None:
+        self._port, self._crashes = port, crashes
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._port, name)
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            self._crashes.before(f"{type(self._port).__name__}.{name}")
+            answer = member(*arguments, **named)
+            self._crashes.done()
+            return answer
+
+        return called
+
+
+VISION = DeployedFleet(name="managed", kind="sagemaker", maximum=2, models=("vision", "speech"))
+
+
+class ManagedFleet:
+    """A SageMaker fleet of two models, all in memory, whose functions may die at any call."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.requests = InMemoryRequests()
+        self.queues = Queues(self.clock)
+        self.objects = StoredObjects()
+        self.callbacks = CalledBack()
+        self.endpoints = InMemoryEndpoints()
+        self.models = KnownModels({"vision": Route("1"), "speech": Route("1")})
+        self.states = InMemoryFleetStates()
+        self.dispatcher = RecordedDispatcher()
+        self.printed: list[str] = []
+        self.fleets = Fleets({"managed": VISION, "gpu": GPU})
+
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """Give what the fleet's row says that the endpoint holds."""
+        return self.states.find("managed").sent
+
+    def row(self, request_id: str) -> AsyncRequest:
+        return self.requests.rows[request_id]
+
+    def submit(self, request_id: str, model: str = "vision", **members: Any) -> None:
+        """Let a request come, with its message."""
+        now = timestamp(self.clock())
+        self.requests.rows[request_id] = async_request(
+            request_id, model=model, fleet="managed", created=now, updated=now, **members
+        )
+        self.queues.send(model, request_id)
+
+    def dispatch(self, *, recount: bool = False, crashes: Crashes | None = None) -> dict[str, int]:
+        """Run ``dispatch`` once, in an environment of its own."""
+        crashes = crashes or Crashes()
+        store = Dying(self.requests, crashes)
+        handover = Handover(
+            control=self._control(crashes),
+            store=store,
+            inbox=Dying(self.queues, crashes),
+            endpoints=Dying(self.endpoints, crashes),
+            routing=Routing(self.models, self.clock),
+            ending=self._ending(crashes),
+            clock=self.clock,
+        )
+        dispatching = Dispatching(handover=handover, random=Random(7), clock=self.clock)
+        return dispatching.dispatch("managed", recount=recount)
+
+    def complete(self, event: Any, crashes: Crashes | None = None) -> str:
+        """Run ``complete`` on an event of one notice."""
+        (ended,) = self.completion(crashes).complete(event)
+        return ended["outcome"]
+
+    def completion(self, crashes: Crashes | None = None) -> Completion:
+        crashes = crashes or Crashes()
+        return Completion(
+            control=self._control(crashes),
+            store=Dying(self.requests, crashes),
+            objects=self.objects,
+            ending=self._ending(crashes),
+            routing=Routing(self.models, self.clock),
+            metrics=InferenceMetrics(self.printed.append, self.clock.monotonic),
+            bucket=BUCKET,
+        )
+
+    def sweep(self) -> dict[str, Any]:
+        """Run ``sweep`` once."""
+        return Sweep(
+            control=self._control(Crashes()),
+            store=self.requests,
+            queue=self.queues,
+            callbacks=self.callbacks,
+            completion=self.completion(),
+            clock=self.clock,
+        ).sweep()
+
+    def answer(self, inference_id: str, body: bytes = JSON_ANSWER) -> dict[str, Any]:
+        """Let the endpoint answer; gives the event of its notice."""
+        key = output_key(inference_id)
+        self.objects.put(key, body)
+        return notice(
+            inference_id,
+            invocationStatus="Completed",
+            responseParameters={
+                "contentType": "application/octet-stream",
+                "outputLocation": f"s3://{BUCKET}/{key}",
+            },
+        )
+
+    def fail(self, inference_id: str, reason: str = SERVER_ERROR) -> dict[str, Any]:
+        """Let the endpoint fail; gives the event of its notice."""
+        self.objects.put(failure_key(inference_id), b'{"error": "out of memory"}')
+        return notice(inference_id, invocationStatus="Failed", failureReason=reason)
+
+    def _control(self, crashes: Crashes) -> FleetControl:
+        return FleetControl(
+            fleets=self.fleets,
+            states=Dying(self.states, crashes),
+            machines=RecordedMachines(),
+            ticks=RecordedTicks(),
+            dispatcher=self.dispatcher,
+            clock=self.clock,
+        )
+
+    def _ending(self, crashes: Crashes) -> Ending:
+        return Ending(
+            store=Dying(self.requests, crashes),
+            queue=Dying(self.queues, crashes),
+            dead_letters=Dying(self.queues, crashes),
+            callbacks=Dying(self.callbacks, crashes),
+            clock=self.clock,
+        )
+
+
+def notice(inference_id: str, **members: Any) -> dict[str, Any]:
+    """Give the event of a notice that SageMaker has published."""
+    message = {
+        "receivedTime": "2026-11-21T10:20:28.455Z",
+        "eventTime": "2026-11-21T10:20:31.608Z",
+        "inferenceId": inference_id,
+        "eventName": "InferenceResult",
+        **members,
+    }
+    return {"Records": [{"Sns": {"Message": json.dumps(message)}}]}
+
+
+def moment(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)

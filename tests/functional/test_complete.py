@@ -1,0 +1,52 @@
+"""The function ``complete``: an event of SNS in, what came of its inferences out."""
+
+import pytest
+
+from tests.fakes.fleets import ManagedFleet
+from tests.fakes.handlers import Context, imported, recorded
+
+ENVIRONMENT = {
+    "STAGE": "prod",
+    "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "serval-data",
+    "DISPATCH_FUNCTION": "dispatch",
+}
+
+
+def running() -> ManagedFleet:
+    stage = ManagedFleet()
+    stage.submit("r1")
+    stage.dispatch()
+    return stage
+
+
+def test_a_success_closes_its_row(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    stage = running()
+    stage.objects.put("async-out/managed/2f6d1a54.out", b'{"outputs": []}')
+    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_json()}
+    handler = imported("complete", environment, stage.completion(), monkeypatch)
+
+    ended = handler.handler(recorded("complete"), Context())
+
+    assert ended == [{"inference": "r1.1", "outcome": "succeeded"}]
+    row = stage.row("r1")
+    assert (row.status, row.response_key) == ("succeeded", "async-out/managed/2f6d1a54.out")
+    assert stage.sent == ()
+    (line,) = caplog.records
+    assert line.__dict__["ended"] == ended
+
+
+def test_a_failure_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    stage = running()
+    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_json()}
+    handler = imported("complete", environment, stage.completion(), monkeypatch)
+
+    (ended,) = handler.handler(recorded("complete_failed"), Context())
+
+    assert ended["outcome"].startswith(
+        "to be tried again: ClientError: Received server error (500)"
+    )
+    assert stage.row("r1").status == "queued"

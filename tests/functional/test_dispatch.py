@@ -1,0 +1,48 @@
+"""The function ``dispatch``: a fleet's name in, what became of its messages out."""
+
+from random import Random
+
+import pytest
+
+from serval.fleets.dispatching import Dispatching
+from serval.fleets.handover import Handover
+from tests.fakes.fleets import ManagedFleet
+from tests.fakes.handlers import Context, imported, recorded
+
+ENVIRONMENT = {
+    "STAGE": "prod",
+    "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "data",
+}
+
+
+def dispatching(stage: ManagedFleet) -> Dispatching:
+    completion = stage.completion()
+    handover = Handover(
+        control=completion.control,
+        store=stage.requests,
+        inbox=stage.queues,
+        endpoints=stage.endpoints,
+        routing=completion.routing,
+        ending=completion.ending,
+        clock=stage.clock,
+    )
+    return Dispatching(handover=handover, random=Random(1), clock=stage.clock)
+
+
+@pytest.mark.parametrize("event", [recorded("dispatch"), {"fleet": "managed"}])
+def test_requests_are_handed_over(
+    event: dict[str, object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    stage = ManagedFleet()
+    stage.submit("r1")
+    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_json()}
+    handler = imported("dispatch", environment, dispatching(stage), monkeypatch)
+
+    outcome = handler.handler(event, Context())
+
+    assert outcome == {"handed over": 1}
+    assert list(stage.endpoints.held) == ["r1.1"]
+    (line,) = caplog.records
+    assert (line.__dict__["fleet"], line.__dict__["outcome"]) == ("managed", outcome)

@@ -1,0 +1,51 @@
+"""The function ``sweep``: a scheduled event in, what was lost and goes on out."""
+
+import json
+
+import pytest
+
+from serval.fleets.sweeping import Sweep
+from tests.fakes.fleets import ManagedFleet
+from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.requests import FLEETS
+
+ENVIRONMENT = {
+    "STAGE": "prod",
+    "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "data",
+    "FLEETS": FLEETS.to_json(),
+    "DISPATCH_FUNCTION": "dispatch",
+}
+
+
+def test_a_sweep_sends_again_what_was_lost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    stage = ManagedFleet()
+    stage.submit("r1", model="textgen")
+    stage.queues.queues.clear()
+    stage.clock.pass_seconds(600)
+    sweep = Sweep(
+        control=stage.completion().control,
+        store=stage.requests,
+        queue=stage.queues,
+        callbacks=stage.callbacks,
+        completion=stage.completion(),
+        clock=stage.clock,
+    )
+    handler = imported("sweep", ENVIRONMENT, sweep, monkeypatch)
+
+    outcome = handler.handler(recorded("sweep"), Context())
+
+    assert json.loads(json.dumps(outcome)) == outcome
+    assert outcome == {
+        "sent": {"textgen": 1},
+        "ended": {},
+        "woken": ["gpu"],
+        "called": 0,
+        "stranded": 0,
+    }
+    assert stage.queues.visible("textgen") == ["r1"]
+    (line,) = caplog.records
+    assert line.__dict__["outcome"] == outcome

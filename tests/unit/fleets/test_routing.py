@@ -1,0 +1,69 @@
+"""Which version a request of a fleet's model gets."""
+
+import pytest
+
+from serval.errors import ModelNotFound, ModelVersionNotFound
+from serval.fleets.routing import Routing
+from serval.routes import Route
+from tests.fakes.fleets import KnownModels
+from tests.fakes.requests import async_request
+from tests.fakes.worker import HandClock
+
+CANARY = Route("1", candidate="2", percent=100, rollout="r")
+
+
+def routing(route: Route = CANARY) -> Routing:
+    return Routing(KnownModels({"textgen": route}), HandClock())
+
+
+def test_the_route_chooses() -> None:
+    assert routing().version_for(async_request()) == "2"
+    assert routing(Route("1")).version_for(async_request()) == "1"
+
+
+def test_a_version_that_is_asked_for_is_the_one() -> None:
+    assert routing().version_for(async_request(wanted="3")) == "3"
+    with pytest.raises(ModelVersionNotFound):
+        routing().version_for(async_request(wanted="9"))
+
+
+def test_requests_of_one_affinity_get_one_version() -> None:
+    half = Route("1", candidate="2", percent=50, rollout="r")
+
+    chosen = {routing(half).version_for(async_request(f"r{n}", affinity="me")) for n in range(50)}
+    others = {routing(half).version_for(async_request(f"r{n}")) for n in range(50)}
+
+    assert len(chosen) == 1
+    assert others == {"1", "2"}
+
+
+def test_what_the_candidate_failed_at_is_tried_on_the_stable_version() -> None:
+    failed = async_request(version="2", error="out of memory")
+
+    assert routing().version_for(failed) == "1"
+
+
+def test_a_version_stands_for_a_track() -> None:
+    assert routing().track_of("textgen", "2") == "candidate"
+    assert routing().track_of("textgen", "1") == "stable"
+
+
+def test_routes_are_remembered_for_five_seconds() -> None:
+    models, clock = KnownModels({"textgen": Route("1")}), HandClock()
+    known = Routing(models, clock)
+
+    known.route("textgen")
+    clock.pass_seconds(4.9)
+    models.routes["textgen"] = CANARY
+    assert known.route("textgen") == Route("1")
+    clock.pass_seconds(0.2)
+    assert known.route("textgen") == CANARY
+    assert models.asked == 2
+
+
+def test_a_model_that_was_never_published_weighs_as_much_as_others() -> None:
+    known = Routing(KnownModels({"vision": Route("1")}, weights={"vision": 3}), HandClock())
+
+    assert (known.weight_of("vision"), known.weight_of("nothing")) == (3, 1)
+    with pytest.raises(ModelNotFound):
+        known.route("nothing")
