@@ -11,7 +11,7 @@ from serval.openapi.schemas import (
     reference,
 )
 
-ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,58}$"}
 CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": 2000}
 UPLOAD_BYTES = 1_000_000_000
 MOMENT: Schema = {"type": "string", "format": "date-time"}

@@ -4,7 +4,8 @@ import re
 
 from serval.errors import InvalidParameter
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,58}")
+"""SageMaker takes ids of 64 characters, in which the attempt has a place too."""
 
 
 def checked_id(request_id: str) -> str:
@@ -13,6 +14,6 @@ def checked_id(request_id: str) -> str:
         raise InvalidParameter(
             "id",
             request_id,
-            "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit,",
+            "1 to 59 letters, digits, '.', '_' or '-', the first a letter or digit,",
         )
     return request_id
