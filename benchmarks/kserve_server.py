@@ -14,7 +14,7 @@ import uvicorn
 from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
 
 
-class LocalConfig(uvicorn.Config):  # type: ignore[misc]
+class LocalConfig(uvicorn.Config):
     """KServe listens on every interface and has no setting for it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -47,6 +47,6 @@ class OnnxModel(Model):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    uvicorn.Config = LocalConfig
+    uvicorn.Config = LocalConfig  # type: ignore[misc]
     server = ModelServer(http_port=int(sys.argv[1]), enable_grpc=False, workers=1)
     server.start([OnnxModel("m", sys.argv[2])])
