@@ -27,7 +27,8 @@ def build(
     storage = StorageStack(app, "storage", stage=stage)
     api = ApiStack(app, "api", stage=stage, storage=storage, built_layers=layers, models=deployed)
     if FleetsStack.needed(stage, deployed):
-        FleetsStack(app, "fleets", stage=stage, storage=storage, models=deployed, topics=api.topics)
+        machines = FleetsStack(app, "fleets", stage=stage, storage=storage, models=deployed)
+        machines.add_stack_dependency(api, "endpoints are told of topics that are there")
     if stage.checked:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app

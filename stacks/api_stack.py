@@ -68,8 +68,6 @@ class ApiStack(Stack):
             api=api,
             fleets=models.fleets,
         )
-        self.topics = heavy.topics
-        """Where SageMaker endpoints say what has ended: success and error."""
         Alarms(self, "Alarms", api=api, rollouts=rollouts)
         functions = [
             *inference.functions.values(),

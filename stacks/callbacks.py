@@ -6,7 +6,7 @@ from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
 from serval.callbacks.backoff import ATTEMPTS
-from serval.fleets.names import callbacks_queue_name
+from serval.fleets.names import DEAD, callbacks_queue_name
 from serval.settings import CallbackSettings
 from stacks.acknowledgements import acknowledge
 from stacks.dead_letters import RETENTION, dead_letter_queue
@@ -49,7 +49,7 @@ class Callbacks(Construct):
             visibility_timeout=HIDDEN,
             dead_letter_queue=DeadLetterQueue(
                 # Without an alarm: a receiver that is down is its owner's concern.
-                queue=dead_letter_queue(self, "DeadLetters", f"{name}-dead", GIVEN_UP),
+                queue=dead_letter_queue(self, "DeadLetters", name + DEAD, GIVEN_UP),
                 max_receive_count=ATTEMPTS,
             ),
         )

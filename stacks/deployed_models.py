@@ -9,12 +9,19 @@ from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.fleets_yaml import deployed_fleets, read_fleets
+from serval.fleets.names import (
+    DEAD,
+    callbacks_queue_name,
+    dead_letter_queue_name,
+    queue_name,
+)
 from serval.model_yaml import read_bundle
 
 SHARED = "*"
 """Stands for every model without a function of its own."""
 ONE_MODEL = frozenset({"lmi", "neuron"})
 """Inference servers that serve one model."""
+STAGE = "any"
 LIMIT_FLEETS_BYTES = 3000
 """Of the variable ``FLEETS``: all variables of a function may have 4 KB."""
 
@@ -59,6 +66,8 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
     bundles = _bundles(models)
     declared = read_fleets(fleets.read_bytes()) if fleets.exists() else {}
     deployed = deployed_fleets(declared, bundles)
+    if reasons := [*_name_reasons(deployed)]:
+        raise BundleRefused(reasons)
     size_bytes = len(deployed.to_json().encode())
     if size_bytes > LIMIT_FLEETS_BYTES:
         raise FleetsTooLarge(size_bytes, len(deployed.models))
@@ -82,6 +91,17 @@ def _bundles(models: Path) -> Mapping[str, Bundle]:
         if other is not bundle and (_needs_deploy(other) or _needs_deploy(bundle)):
             raise ValueError(f"{path}: model {bundle.name!r} is declared in another folder too")
     return bundles
+
+
+def _name_reasons(fleets: Fleets) -> Iterator[str]:
+    """Say which models' queues would have the name of another queue."""
+    callbacks = callbacks_queue_name(STAGE)
+    taken = {callbacks, callbacks + DEAD}
+    for model in sorted(fleets.models):
+        own = {queue_name(STAGE, model), dead_letter_queue_name(STAGE, model)}
+        if own & taken:
+            yield f"model {model!r}: its queue would have another's name: call the model otherwise"
+        taken |= own
 
 
 def _needs_deploy(bundle: Bundle) -> bool:

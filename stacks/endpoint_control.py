@@ -10,6 +10,7 @@ from constructs import Construct
 
 from serval.fleets.settings import CompleteSettings, DispatchSettings
 from stacks.acknowledgements import acknowledge
+from stacks.endpoint_topics import OUTCOMES, Outcome, topic_name
 from stacks.fleet_rights import FleetRights
 from stacks.grants import Granted
 from stacks.layers import Layers
@@ -41,7 +42,9 @@ class EndpointControl(Construct):
         self._fleets = rights.of_kind("sagemaker")
         self.dispatch = self._dispatch()
         self.complete = self._complete()
-        self.topics = {name: self._topic(name) for name in ("success", "error") if self._fleets}
+        if self._fleets:
+            for outcome in OUTCOMES:
+                self._topic(outcome)
 
     @property
     def functions(self) -> Sequence[ServalFunction]:
@@ -105,17 +108,17 @@ class EndpointControl(Construct):
             "data_bucket": self._storage.data.bucket_name,
         }
 
-    def _topic(self, name: str) -> Topic:
+    def _topic(self, outcome: Outcome) -> None:
         """Declare where endpoints say that an inference has ended; SNS's own key costs nothing."""
         topic = Topic(
             self,
-            name.capitalize(),
-            master_key=Alias.from_alias_name(self, f"{name}-key", "alias/aws/sns"),
+            outcome.capitalize(),
+            topic_name=topic_name(self._stage, outcome),
+            master_key=Alias.from_alias_name(self, f"{outcome}-key", "alias/aws/sns"),
             enforce_ssl=True,
         )
         topic.add_subscription(LambdaSubscription(self.complete.function))
         acknowledge(self.complete, {"Serverless-SNSRedrivePolicy": FOUND_AGAIN})
-        return topic
 
     def _function(self, name: str, settings: Mapping[str, str], lost: str) -> ServalFunction:
         return ServalFunction(

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from aws_cdk.aws_iam import ServicePrincipal
-from aws_cdk.aws_sns import ITopic
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
@@ -32,13 +31,13 @@ class EndpointRole(GrantedRole):
         endpoint: str,
         storage: StorageStack,
         models: Sequence[str],
-        topics: Sequence[ITopic],
+        topics: Sequence[str],
     ) -> None:
         super().__init__(scope, id_, assumed_by=ServicePrincipal("sagemaker.amazonaws.com"))
         for model in models:
             storage.artifacts.grant_load(self, model)
         storage.data.grant_endpoint(self)
-        self.allow(["sns:Publish"], [topic.topic_arn for topic in topics])
+        self.allow(["sns:Publish"], topics)
         log = f"log-group:/aws/sagemaker/Endpoints/{endpoint}:*"
         self.allow(LOG, [arn(self, "logs", log)])
         self.allow(

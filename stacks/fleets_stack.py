@@ -1,9 +1,6 @@
 """The machines of the fleets: spot machines in a network of their own, SageMaker endpoints."""
 
-from collections.abc import Mapping
-
 from aws_cdk import Stack
-from aws_cdk.aws_sns import ITopic
 from constructs import Construct
 
 from stacks.deployed_models import DeployedModels
@@ -27,7 +24,6 @@ class FleetsStack(Stack):
         stage: Stage,
         storage: StorageStack,
         models: DeployedModels,
-        topics: Mapping[str, ITopic],
     ) -> None:
         super().__init__(
             scope,
@@ -40,7 +36,7 @@ class FleetsStack(Stack):
         self._images = WorkerImages(self, "Images")
         self._spot_fleets()
         for name in self._rights.of_kind("sagemaker"):
-            self._endpoint(name, topics)
+            self._endpoint(name)
 
     @staticmethod
     def needed(stage: Stage, models: DeployedModels) -> bool:
@@ -72,7 +68,7 @@ class FleetsStack(Stack):
             # ECS takes no provider for a service that its cluster does not use yet.
             fleet.service.node.add_dependency(capacity)
 
-    def _endpoint(self, name: str, topics: Mapping[str, ITopic]) -> None:
+    def _endpoint(self, name: str) -> None:
         fleet = self._models.declared[name]
         SageMakerFleet(
             self,
@@ -82,5 +78,4 @@ class FleetsStack(Stack):
             fleet=fleet,
             deployed=self._models.fleets.by_name[name],
             image=self._images[fleet.accelerator] if self._stage.fleet_machines else None,
-            topics=topics,
         )

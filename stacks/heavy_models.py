@@ -67,7 +67,6 @@ class HeavyModels(Construct):
             rights=rights,
             control=control,
         )
-        self.topics = endpoints.topics
         self.functions: Sequence[ServalFunction] = [
             *requests.functions,
             callbacks.function,

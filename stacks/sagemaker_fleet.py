@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk.aws_ecr_assets import DockerImageAsset
 from aws_cdk.aws_iam import IRole
 from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_sagemaker import CfnEndpoint, CfnEndpointConfig, CfnModel
-from aws_cdk.aws_sns import ITopic
 from constructs import Construct
 
 from serval.fleets.declaration import Fleet
@@ -16,6 +15,7 @@ from serval.fleets.names import endpoint_name
 from serval.settings import ServerSettings
 from stacks.endpoint_role import EndpointRole
 from stacks.endpoint_scaling import EndpointScaling
+from stacks.endpoint_topics import OUTCOMES, Outcome, topic_name
 from stacks.serval_function import LOG_RETENTION
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
@@ -40,10 +40,13 @@ class SageMakerFleet(Construct):
         fleet: Fleet,
         deployed: DeployedFleet,
         image: DockerImageAsset | None,
-        topics: Mapping[str, ITopic],
     ) -> None:
         super().__init__(scope, id_)
         self._storage, self._deployed = storage, deployed
+        topics = {
+            outcome: Stack.of(self).format_arn(service="sns", resource=topic_name(stage, outcome))
+            for outcome in OUTCOMES
+        }
         name = endpoint_name(stage.name, fleet.name)
         role = EndpointRole(
             self,
@@ -90,7 +93,7 @@ class SageMakerFleet(Construct):
         )
 
     def _config(
-        self, instance_type: str, model: CfnModel, topics: Mapping[str, ITopic]
+        self, instance_type: str, model: CfnModel, topics: Mapping[Outcome, str]
     ) -> CfnEndpointConfig:
         bucket = self._storage.data.bucket_name
         return CfnEndpointConfig(
@@ -114,8 +117,8 @@ class SageMakerFleet(Construct):
                     s3_output_path=f"s3://{bucket}/async-out/",
                     s3_failure_path=f"s3://{bucket}/async-out/",
                     notification_config=CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
-                        success_topic=topics["success"].topic_arn,
-                        error_topic=topics["error"].topic_arn,
+                        success_topic=topics["success"],
+                        error_topic=topics["error"],
                     ),
                 ),
             ),

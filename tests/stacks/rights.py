@@ -80,8 +80,6 @@ def store(exported: str) -> str:
         "Artifacts": "the bucket",
         "Data": "data",
         "Requests": "requests",
-        "EndpointsSuccess": "topic success",
-        "EndpointsError": "topic error",
     }.items():
         if part in exported:
             return name

@@ -64,7 +64,6 @@ def test_it_answers_asynchronously_below_a_prefix_of_the_data_bucket(heavy: Synt
     output = config["AsyncInferenceConfig"]["OutputConfig"]
     for path in (output["S3OutputPath"], output["S3FailurePath"]):
         assert path["Fn::Join"][1][-1] == "/async-out/"
-    assert output["NotificationConfig"].keys() == {"SuccessTopic", "ErrorTopic"}
     (variant,) = config["ProductionVariants"]
     assert (variant["InstanceType"], variant["VariantName"]) == ("ml.g5.xlarge", "worker")
 
@@ -75,6 +74,10 @@ def test_notices_reach_complete_by_encrypted_topics_that_refuse_plain_http(
     topics = heavy.properties("AWS::SNS::Topic")
     subscriptions = heavy.properties("AWS::SNS::Subscription")
     assert len(topics) == len(subscriptions) == 2
+    (config,) = heavy.properties("AWS::SageMaker::EndpointConfig")
+    told = config["AsyncInferenceConfig"]["OutputConfig"]["NotificationConfig"]
+    names = {told[f"{outcome}Topic"]["Fn::Join"][1][-1] for outcome in ("Success", "Error")}
+    assert names == {f":{topic['TopicName']}" for topic in topics}
     for topic in topics:
         assert "alias/aws/sns" in json.dumps(topic["KmsMasterKeyId"])
     for subscription in subscriptions:

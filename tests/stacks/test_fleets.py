@@ -296,6 +296,17 @@ def test_a_stage_can_be_kept_to_the_zones_that_its_region_has(
     assert len(stage.resources("AWS::EC2::Subnet")) == 2
 
 
+def test_fleets_can_go_again(heavy: Synthesised) -> None:
+    """What the API's stack exported for them, it could not take back while they are there."""
+    used = json.dumps(heavy.templates["fleets"])
+    assert "serval-prod-storage:" in used
+    assert "serval-prod-api:" not in used
+    light = json.dumps(heavy.templates["api"])
+    for name in heavy.templates["storage"]["Outputs"]:
+        if f"serval-prod-storage:{name}" in used:
+            assert f"serval-prod-storage:{name}" in light
+
+
 def test_a_laptop_has_workers_instead_of_machines(heavy_laptop: Synthesised) -> None:
     assert not heavy_laptop.resources("AWS::ECS::Service")
     assert not heavy_laptop.resources("AWS::EC2::VPC")

@@ -171,7 +171,7 @@ def test_an_endpoint_reads_its_models_and_does_what_async_inference_needs(
         "s3:GetObject": {"models/meant/*", "data/async/*"},
         "s3:PutObject": {"data/async-out/*"},
         "s3:AbortMultipartUpload": {"data/async-out/*"},
-        "sns:Publish": {"topic success", "topic error"},
+        "sns:Publish": {"serval-prod-endpoints-success", "serval-prod-endpoints-error"},
         "cloudwatch:PutMetricData": {"*"},
         "logs:CreateLogStream": log,
         "logs:DescribeLogStreams": log,
