@@ -25,9 +25,8 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
     Raises
     ------
     BatchRefused
-        If the model takes no batches, or its outputs do not fit what is to be written.
+        If the model's outputs do not fit what is to be written.
     """
-    check_batches(signature)
     chosen = options.output.format
     output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
     check_outputs(signature.outputs, output)

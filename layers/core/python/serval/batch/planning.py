@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from serval.batch import lifecycle
 from serval.batch.asked import AskedJob
-from serval.batch.drafting import drafted
+from serval.batch.drafting import check_batches, drafted
 from serval.batch.estimating import LOOKED_AT, Estimate, estimated, pace_of_rows
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
@@ -83,6 +83,7 @@ class Planning:
             If it would be refused for its input or its options.
         """
         record = self.registry.version(asked.model, version)
+        check_batches(record.signature)
         inputs = [read_address(address, "input") for address in asked.input]
         survey = Surveyor(self.objects).survey(inputs, None, asked.options, record.signature)
         layout = drafted(survey, asked.options, record.signature, Pace.of(record))
@@ -94,6 +95,7 @@ class Planning:
 
     def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
         record = self.registry.version(job.model, job.version or "")
+        check_batches(record.signature)
         pace = Pace.of(record)
         inputs = [read_address(address, "input") for address in job.input]
         survey = Surveyor(self.objects).survey(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,6 +156,9 @@ def _has_header(
         return True
     if any(NUMBER.fullmatch(field) or not field for field in first):
         return False
+    if len(first) < sum(math.prod(map(abs, spec.shape[1:])) for spec in inputs):
+        # Whatever it is: there are too few columns, which is what has to be said.
+        return True
     if any(NUMBER.fullmatch(field) for row in rows[1:] for field in row):
         return True
     raise BatchRefused(

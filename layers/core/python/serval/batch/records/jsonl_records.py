@@ -45,7 +45,8 @@ class JsonlRecords:
     def _read_together(self, block: bytes) -> Rows | None:
         """Read lines that are all alike; None if they are not, or one does not fit."""
         names = [spec.name for spec in self.inputs]
-        first = block.lstrip()[:1]
+        # A blank line before the first row would move the numbers of all.
+        first = block[:1]
         if first == b"[" and len(names) == 1:
             block, names = _named(block), [BARE]
         elif first != b"{":

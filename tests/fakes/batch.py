@@ -1,0 +1,477 @@
+"""Buckets, the jobs table and a model in memory; the steps as the state machine calls them."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from typing import Any
+
+import numpy as np
+
+from serval.batch.accepting import Accepting
+from serval.batch.assembling import LEAST_BYTES, MOST_PARTS
+from serval.batch.assembly import Assembly
+from serval.batch.attributes import job_attributes, job_from, shard_attributes, shard_from
+from serval.batch.control import Control
+from serval.batch.cutting import Cutting
+from serval.batch.finishing import Finishing
+from serval.batch.job import BatchJob, Piece, ShardRecord
+from serval.batch.keys import Address
+from serval.batch.layout import RangeItem, ShardItem
+from serval.batch.lifecycle import JobStopped
+from serval.batch.planning import Planning
+from serval.batch.ports import Part, Source
+from serval.batch.scanning import Scanning
+from serval.batch.work import ShardWork
+from serval.clock import timestamp
+from serval.errors import BatchRefused, InvalidInputs, ModelNotFound, ModelVersionNotFound
+from serval.loaded import Loaded
+from serval.routes import Route
+from serval.signatures import Signature, TensorSpec
+from serval.tensors import Tensor
+from serval.versions import ModelVersion
+from tests.fakes.inference import version_record
+from tests.fakes.registration import Crash, Crashes
+from tests.fakes.requests import START
+
+DATA = "data-bucket"
+X = TensorSpec("x", "FP32", (-1, 2))
+OUTPUTS = (TensorSpec("total", "FP32", (-1,)), TensorSpec("twice", "INT64", (-1, 2)))
+ADDING = Signature((X,), OUTPUTS)
+TRIES = 4
+"""Of the state machine, for a step that died."""
+
+
+@dataclass
+class Adding:
+    """A model that adds up a row; it refuses runs with a negative number in them."""
+
+    runs: list[int] = field(default_factory=list)
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        array = inputs[0].array
+        self.runs.append(len(array))
+        if (array < 0).any():
+            raise InvalidInputs("negative")
+        found = {"total": array.sum(axis=1), "twice": (array * 2).astype(np.int64)}
+        return [Tensor(spec.name, spec.datatype, found[spec.name]) for spec in outputs]
+
+
+@dataclass
+class InMemoryObjects:
+    """``Objects`` with S3's rules: versions, conditions, sizes of parts."""
+
+    crashes: Crashes = field(default_factory=Crashes)
+    buckets: dict[str, dict[str, list[bytes | None]]] = field(default_factory=dict)
+    open_sinks: int = 0
+    versions_listed: bool = True
+    """Whether objects are found with their versions."""
+
+    def upload(self, text: str, body: bytes) -> Source:
+        """Put what a user puts, without a crash."""
+        bucket, _, key = text.removeprefix("s3://").partition("/")
+        self._versions(Address(bucket, key)).append(body)
+        found = self.find(Address(bucket, key))
+        assert found is not None
+        return found
+
+    def body(self, text: str) -> bytes:
+        """Give what stands at an address."""
+        bucket, _, key = text.removeprefix("s3://").partition("/")
+        found = self.get(Address(bucket, key))
+        assert found is not None, f"{text} is not there"
+        return found
+
+    def under(self, prefix: str) -> list[str]:
+        """Name what is under a prefix."""
+        bucket, _, key = prefix.removeprefix("s3://").partition("/")
+        return [source.key[len(key) :] for source in self.list(Address(bucket, key))]
+
+    def find(self, address: Address, version_id: str | None = None) -> Source | None:
+        versions = self.buckets.get(address.bucket, {}).get(address.key, [])
+        at = int(version_id[1:]) if version_id else len(versions)
+        if not 0 < at <= len(versions) or (body := versions[at - 1]) is None:
+            return None
+        version = f"v{at}" if self.versions_listed else None
+        return Source(
+            address.bucket, address.key, len(body), md5(body).hexdigest(), version,
+            timestamp(START + timedelta(seconds=at)),
+        )  # fmt: skip
+
+    def list(self, prefix: Address) -> Iterator[Source]:
+        if prefix.bucket not in self.buckets:
+            raise BatchRefused(f"{prefix}: there is no such bucket")
+        for key in sorted(self.buckets[prefix.bucket], key=str.encode):
+            found = self.find(Address(prefix.bucket, key))
+            if key.startswith(prefix.key) and found is not None:
+                yield replace(found, version_id=None)
+
+    def read(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
+        found = self.find(source.address, source.version_id)
+        if found is None:
+            raise BatchRefused(f"{source.address} is gone since the job was planned")
+        if source.version_id is None and found.etag != source.etag:
+            raise BatchRefused(f"{source.address} was changed since the job was planned")
+        body = self._versions(source.address)[int((found.version_id or "v0")[1:]) - 1]
+        assert body is not None
+        for at in range(start, end, piece_bytes):
+            yield body[at : min(at + piece_bytes, end)]
+
+    def get(self, address: Address) -> bytes | None:
+        versions = self.buckets.get(address.bucket, {}).get(address.key)
+        return versions[-1] if versions else None
+
+    def put(self, address: Address, body: bytes) -> None:
+        self._write(f"put {address.key}", address, body)
+
+    def claim(self, address: Address, body: bytes) -> bytes:
+        there = self.get(address)
+        if there is None:
+            self._write(f"claim {address.key}", address, body)
+            return body
+        return there
+
+    def sink(self, address: Address) -> "InMemorySink":
+        self.open_sinks += 1
+        return InMemorySink(self, address)
+
+    def join(self, address: Address, parts: Sequence[Part]) -> None:
+        assert len(parts) <= MOST_PARTS
+        assert all(part.size_bytes >= LEAST_BYTES for part in parts[:-1]), "a part is too small"
+        body = b"".join(self._part(address.bucket, part) for part in parts)
+        self._write(f"join {address.key}", address, body)
+
+    def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
+        versions = self._versions(Address(bucket, piece.key))
+        body = versions[int(piece.version_id[1:]) - 1 if piece.version_id else -1]
+        assert body is not None
+        return body[start:end]
+
+    def delete(self, addresses: Sequence[Address]) -> None:
+        for address in addresses:
+            self.crashes.before(f"delete {address.key}")
+            self._versions(address).append(None)
+            self.crashes.done()
+
+    def _part(self, bucket: str, part: Part) -> bytes:
+        found = b""
+        for each in part.ranges:
+            if each.piece is None:
+                found += each.body[each.start : each.end]
+            else:
+                if part.copied and each.size_bytes < each.piece.size_bytes:
+                    assert each.piece.size_bytes > LEAST_BYTES, "a range of a small object"
+                found += self.read_piece(bucket, each.piece, each.start, each.end)
+        assert len(found) == part.size_bytes
+        return found
+
+    def _versions(self, address: Address) -> "list[bytes | None]":
+        return self.buckets.setdefault(address.bucket, {}).setdefault(address.key, [])
+
+    def _write(self, call: str, address: Address, body: bytes) -> str:
+        self.crashes.before(call)
+        versions = self._versions(address)
+        versions.append(bytes(body))
+        self.crashes.done()
+        return f"v{len(versions)}"
+
+
+@dataclass
+class InMemorySink:
+    """``PieceSink``: its object appears when it is closed."""
+
+    objects: InMemoryObjects
+    address: Address
+    held: bytearray = field(default_factory=bytearray)
+    version: str | None = None
+
+    def write(self, data: bytes) -> None:
+        self.held += data
+
+    def close(self) -> None:
+        self.objects.open_sinks -= 1
+        if self.held:
+            call = f"close {self.address.key}"
+            self.version = self.objects._write(call, self.address, bytes(self.held))
+
+    def abort(self) -> None:
+        self.objects.open_sinks -= 1
+
+    def piece(self) -> Piece | None:
+        return Piece(self.address.key, len(self.held), self.version) if self.held else None
+
+
+@dataclass
+class InMemoryJobs:
+    """``JobStore`` with DynamoDB's conditions; rows are kept as their attributes."""
+
+    crashes: Crashes = field(default_factory=Crashes)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shard_rows: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+
+    def create(self, job: BatchJob) -> bool:
+        self.crashes.before("create")
+        if job.id in self.rows:
+            return False
+        self.rows[job.id] = job_attributes(job)
+        self.crashes.done()
+        return True
+
+    def find(self, job_id: str) -> BatchJob | None:
+        return job_from(self.rows[job_id]) if job_id in self.rows else None
+
+    def save(self, before: BatchJob, after: BatchJob) -> bool:
+        self.crashes.before("save")
+        found = self.find(before.id)
+        if found is None or found.revision != before.revision:
+            return False
+        self.rows[before.id] = job_attributes(replace(after, revision=before.revision + 1))
+        self.crashes.done()
+        return True
+
+    def of_model(self, model: str, limit: int) -> Sequence[BatchJob]:
+        mine = [job for job in map(job_from, self.rows.values()) if job.model == model]
+        return sorted(mine, key=lambda job: job.created, reverse=True)[:limit]
+
+    def shard(self, job_id: str, index: int) -> ShardRecord | None:
+        row = self.shard_rows.get((job_id, index))
+        return shard_from(row) if row else None
+
+    def shards(self, job_id: str) -> Iterator[ShardRecord]:
+        for (job, _), row in sorted(self.shard_rows.items()):
+            if job == job_id:
+                yield shard_from(row)
+
+    def record(self, record: ShardRecord) -> bool:
+        self.crashes.before("record")
+        known = self.shard(record.job, record.index)
+        if known is not None and known.done:
+            return False
+        self.shard_rows[record.job, record.index] = shard_attributes(record)
+        self.crashes.done()
+        return True
+
+
+@dataclass
+class InMemoryVersions:
+    """The registry's reads."""
+
+    routes: dict[str, Route] = field(default_factory=dict)
+    records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
+
+    def publish(self, record: ModelVersion) -> None:
+        self.records[record.model, record.version] = record
+        self.routes[record.model] = Route(record.version)
+
+    def route(self, model: str) -> Route:
+        if model not in self.routes:
+            raise ModelNotFound(model)
+        return self.routes[model]
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        if (model, version) not in self.records:
+            raise ModelVersionNotFound(model, version)
+        return self.records[model, version]
+
+
+@dataclass
+class RecordedExecutions:
+    """``Executions``: what was started and stopped."""
+
+    started: list[tuple[str, str]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+
+    def start(self, name: str, job_id: str) -> None:
+        self.started.append((name, job_id))
+
+    def stop(self, owner: str) -> None:
+        self.stopped.append(owner)
+
+
+@dataclass
+class Ticker:
+    """A clock and a timer that go on by a step at each look."""
+
+    now: datetime = START
+    step: float = 0.01
+
+    def clock(self) -> datetime:
+        self.now += timedelta(seconds=self.step)
+        return self.now
+
+    def timer(self) -> float:
+        self.now += timedelta(seconds=self.step)
+        return (self.now - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+
+
+class StepDied(Exception):
+    """A step died more often than the state machine tries."""
+
+
+class BatchStage:
+    """A stage in memory, and a user who uploads."""
+
+    def __init__(
+        self,
+        signature: Signature = ADDING,
+        model: Any = None,
+        measurements: Mapping[str, Any] | None = None,
+        bundle: Mapping[str, Any] | None = None,
+        blocks_per_invocation: int | None = None,
+    ) -> None:
+        self.crashes = Crashes()
+        self.objects = InMemoryObjects(self.crashes)
+        self.objects.buckets |= {name: {} for name in (DATA, "in-bucket", "out-bucket")}
+        self.store = InMemoryJobs(self.crashes)
+        self.registry = InMemoryVersions()
+        self.model = model or Adding()
+        record = version_record("adding", "1", b"graph", signature)
+        self.registry.publish(replace(record, measurements=measurements or {}, bundle=bundle or {}))
+        self.announced: list[BatchJob] = []
+        self.ticker = Ticker()
+        self.executions = RecordedExecutions()
+        self.blocks_per_invocation = blocks_per_invocation
+        self.sizes: list[int] = []
+        """Of every input and output of a step, as JSON, in bytes."""
+        clocks: dict[str, Any] = {"clock": self.ticker.clock, "timer": self.ticker.timer}
+        announce = self.announced.append
+        self.accepting = Accepting(
+            self.objects, self.store, self.registry, announce, DATA, self.ticker.clock
+        )
+        self.planning = Planning(
+            self.objects, self.store, self.registry, announce, 1769, {}, **clocks
+        )
+        self.scanning = Scanning(self.objects, self.store, self.ticker.timer)
+        self.cutting = Cutting(self.objects, self.store, announce, {}, **clocks)
+        self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
+        self.assembly = Assembly(self.objects, self.store, announce, **clocks)
+        self.finishing = Finishing(self.objects, self.store, announce, self.ticker.clock)
+        self.control = Control(
+            self.store, self.executions, announce, self.finishing, self.ticker.clock
+        )
+        self.before_shard: Callable[[int], None] = lambda index: None
+
+    def load(self, model: str, version: str) -> Loaded:
+        record = self.registry.version(model, version)
+        signature = record.signature
+        inputs = {spec.name: spec for spec in signature.inputs}
+        return Loaded(record, self.model, inputs, {s.name: s for s in signature.outputs}, 0.0)
+
+    def upload(
+        self, name: str, body: bytes, options: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Upload an input, with its options before it; give the event."""
+        key = f"batch/adding/in/{name}"
+        if options is not None:
+            text = json.dumps(options).encode()
+            self.objects.upload(f"s3://{DATA}/{key}.options.json", text)
+        source = self.objects.upload(f"s3://{DATA}/{key}", body)
+        return {
+            "detail-type": "Object Created",
+            "source": "aws.s3",
+            "detail": {
+                "bucket": {"name": DATA},
+                "object": {"key": key, "version-id": source.version_id},
+            },
+        }
+
+    def run(self, event: Mapping[str, Any], owner: str = "execution") -> BatchJob:
+        """Let the state machine run to its end; give the job's row then."""
+        accepted = self.step(lambda: self.accepting.accept(event, owner))
+        if accepted["outcome"] in ("ignored", "refused"):
+            return self.job(accepted["job"]) if "job" in accepted else BatchJob(
+                id="", model="", created="", updated="", error=accepted["reason"]
+            )  # fmt: skip
+        try:
+            outcome = self._steps(accepted)
+        except (StepDied, JobStopped, BatchRefused) as error:
+            outcome = {"error": {"Error": type(error).__name__, "Cause": str(error)}}
+        if outcome.get("outcome") != "succeeded":
+            event = {"job": accepted["job"], **outcome}
+            self.step(lambda: dict(self.finishing.finish(event)))
+        return self.job(accepted["job"])
+
+    def job(self, job_id: str) -> BatchJob:
+        found = self.store.find(job_id)
+        assert found is not None
+        return found
+
+    def _steps(self, accepted: Mapping[str, Any]) -> dict[str, Any]:
+        job_id = accepted["job"]
+        outcome = self.step(lambda: self.planning.plan(job_id))
+        if outcome["outcome"] == "scan":
+            for line in self._lines(outcome["ranges"]):
+                item = RangeItem.from_json(line)
+                self.step(lambda item=item: self.scanning.scan(item))  # type: ignore[misc]
+            outcome = self.step(lambda: self.cutting.cut(job_id))
+        if outcome["outcome"] == "shards":
+            lines = self._lines(outcome["items"])
+            assert len(lines) == outcome["count"]
+            self._map(lines, outcome["tolerated_failed_percent"])
+        elif outcome["outcome"] != "assemble":
+            return outcome
+        return self.step(lambda: self.assembly.assemble(job_id))
+
+    def _map(self, lines: Sequence[Mapping[str, Any]], tolerated: int) -> None:
+        failed = 0
+        for line in lines:
+            self.before_shard(line["shard"])
+            try:
+                self._child(line)
+            except (StepDied, JobStopped, BatchRefused):
+                failed += 1
+                if failed * 100 > tolerated * len(lines):
+                    raise
+
+    def _child(self, line: Mapping[str, Any]) -> None:
+        """Run one child: the shard is called again until it is done."""
+        went: dict[str, Any] = {}
+        while True:
+            resume = went.get("resume")
+            went = self.step(
+                lambda resume=resume: self.work.run(  # type: ignore[misc]
+                    ShardItem.from_json(json.loads(json.dumps(line))),
+                    json.loads(json.dumps(resume)),
+                    self._remaining(),
+                )
+            )
+            if not went:
+                return
+
+    def _remaining(self) -> Callable[[], float]:
+        left = self.blocks_per_invocation
+
+        def remaining() -> float:
+            nonlocal left
+            if left is None:
+                return 900.0
+            left -= 1
+            return 900.0 if left > 0 else 0.0
+
+        return remaining
+
+    def step(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Call a step as the state machine does: again, if it died."""
+        for _ in range(TRIES):
+            try:
+                outcome = call()
+            except (Crash, OSError):
+                continue
+            self.sizes.append(len(json.dumps(outcome)))
+            parsed: dict[str, Any] = json.loads(json.dumps(outcome))
+            return parsed
+        raise StepDied("a step died")
+
+    def _lines(self, place: Mapping[str, str]) -> list[dict[str, Any]]:
+        body = self.objects.get(Address(place["bucket"], place["key"]))
+        lines = [json.loads(line) for line in (body or b"").splitlines()]
+        self.sizes += [len(json.dumps(line)) for line in lines]
+        return lines
+
+    def output(self, job: BatchJob, name: str) -> bytes:
+        return self.objects.body(f"{job.output}{name}")
+
+    def summary(self, job: BatchJob) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.output(job, "summary.json"))
+        return found
