@@ -1,80 +1,75 @@
-"""Schedules: what Scheduler is told, and what a job reads of it."""
+"""Schedules: what Scheduler is told, and the jobs that come of it."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from serval.batch.options import DEFAULTS
 from serval.bundle import Bundle
-from serval.errors import BatchRefused
 from serval.schedules import (
     SCHEDULED_TIME,
-    ScheduledJob,
     batch_input,
     expression,
     retrain_detail,
     schedule_name,
 )
+from tests.fakes.batch import BatchStage
 
-STARTED = datetime(2026, 11, 22, 3, 0, 42, 123000, tzinfo=UTC)
+DECLARED = {
+    "name": "nightly",
+    "cron": "0 3 * * ? *",
+    "input": "s3://orders/{date}/rows.csv",
+    "output": "s3://orders-out/{model}/{date}/{job}/",
+    "options": {"output": {"join": True}},
+}
 
 
-def delivered(time: str = "2026-11-22T03:00:00Z", **more: object) -> dict[str, object]:
-    """Give an input as Scheduler delivers it, with the time in its place."""
+@pytest.fixture
+def stage() -> BatchStage:
+    stage = BatchStage()
+    stage.objects.buckets["orders-out"] = {}
+    for day in ("2026-11-22", "2026-11-23"):
+        stage.objects.upload(f"s3://orders/{day}/rows.csv", b"x_0,x_1\n1,2\n3,4\n")
+    return stage
+
+
+def delivered(time: str, **more: Any) -> dict[str, Any]:
+    """Give what Scheduler delivers of a bundle's schedule, with the time in its place."""
+    text = json.dumps({"name": "adding", "schedules": [{**DECLARED, **more}]})
+    (schedule,) = Bundle.model_validate_json(text).schedules
     given = batch_input(
-        "iris",
-        "nightly",
-        source="s3://orders/{date}/rows.csv",
-        output="s3://orders-out/{model}/{date}/{job}/",
-        options={"concurrency": 3},
-    )
-    text = json.dumps({**given, **more}).replace(SCHEDULED_TIME, time)
-    whole: dict[str, object] = json.loads(text)
-    return whole
-
-
-def test_a_time_of_a_schedule_is_a_job_with_its_templates_filled_in() -> None:
-    job = ScheduledJob.from_json(delivered(), STARTED)
-    assert (job.name, job.time) == ("nightly", STARTED.replace(second=0, microsecond=0))
-    assert (job.asked.model, job.asked.input) == ("iris", ("s3://orders/2026-11-22/rows.csv",))
-    assert job.asked.options.concurrency == 3
-    output = job.asked.output("data", "20261122T030000-1a", job.time)
-    assert str(output) == "s3://orders-out/iris/2026-11-22/20261122T030000-1a/"
-
-
-def test_the_date_is_that_of_the_schedule_however_late_it_starts() -> None:
-    late = STARTED + timedelta(hours=23)
-    job = ScheduledJob.from_json(delivered("2026-11-22T05:00:00+02:00"), late)
-    assert job.time == STARTED.replace(second=0, microsecond=0)
-
-
-@pytest.mark.parametrize("time", [SCHEDULED_TIME, "", "soon"])
-def test_where_no_time_is_filled_in_the_minute_of_the_start_counts(time: str) -> None:
-    job = ScheduledJob.from_json(delivered(time), STARTED)
-    assert job.time == STARTED.replace(second=0, microsecond=0)
-
-
-def test_what_is_wrong_with_a_schedule_is_said_of_its_job() -> None:
-    with pytest.raises(BatchRefused, match="concurrency: 0 given, 1 to 1000 expected"):
-        ScheduledJob.from_json(delivered(options={"concurrency": 0}), STARTED)
-
-
-def test_a_declared_schedule_is_what_its_job_reads() -> None:
-    declared = {"name": "n", "cron": "0 3 * * ? *", "input": "s3://abc/", "output": "s3://def/"}
-    (schedule,) = Bundle.model_validate_json(
-        json.dumps({"name": "iris", "schedules": [declared]})
-    ).schedules
-    given = batch_input(
-        "iris",
+        "adding",
         schedule.name,
         source=schedule.input,
         output=schedule.output,
         options=schedule.options,
     )
-    asked = ScheduledJob.from_json(given, STARTED).asked
-    assert asked.options.output.prefix == "s3://def/"
-    assert asked.options.concurrency == DEFAULTS.concurrency
+    whole: dict[str, Any] = json.loads(json.dumps(given).replace(SCHEDULED_TIME, time))
+    return whole
+
+
+def test_a_time_of_a_schedule_is_a_job_with_its_templates_filled_in(stage: BatchStage) -> None:
+    job = stage.run(delivered("2026-11-22T03:00:00Z"))
+    assert (job.status, job.error) == ("succeeded", None)
+    assert (job.origin, job.name, job.rows) == ("schedule", "nightly", 2)
+    assert job.input == ("s3://orders/2026-11-22/rows.csv",)
+    assert job.output == f"s3://orders-out/adding/2026-11-22/{job.id}/"
+    assert job.options.output.join
+
+
+def test_a_time_that_is_delivered_twice_is_one_job(stage: BatchStage) -> None:
+    first = stage.run(delivered("2026-11-22T03:00:00Z"), "one")
+    again = stage.run(delivered("2026-11-22T03:00:00Z"), "another")
+    assert list(stage.store.rows) == [first.id]
+    assert "was started for this before" in (again.error or "")
+    stage.run(delivered("2026-11-23T03:00:00Z"), "the next day's")
+    assert len(stage.store.rows) == 2
+
+
+def test_what_is_missing_at_its_time_is_the_jobs_reason(stage: BatchStage) -> None:
+    job = stage.run(delivered("2026-11-24T03:00:00Z"))
+    assert job.status == "failed"
+    assert "s3://orders/2026-11-24/rows.csv does not exist" in (job.error or "")
 
 
 def test_an_event_that_asks_for_a_new_version_says_of_which_model_and_when() -> None:

@@ -7,7 +7,6 @@ it delivers: one time of a schedule starts one job.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,44 +64,6 @@ def batch_input(
 def retrain_detail(model: str, name: str) -> dict[str, str]:
     """Give the event's ``detail`` of a schedule that retrains."""
     return {"model": model, "name": name, "time": SCHEDULED_TIME}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledJob:
-    """One time of a schedule: the job that it asks for."""
-
-    name: str
-    time: datetime
-    asked: AskedJob
-    """The templates of its input are filled in; those of its output wait for the job's id."""
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any], started: datetime) -> "ScheduledJob":
-        """Read what ``batch_input`` gave, as Scheduler has delivered it.
-
-        Parameters
-        ----------
-        started
-            When the execution started; its minute counts where Scheduler has put no time.
-
-        Raises
-        ------
-        BatchRefused
-            If an address, an option or a template is not understood.
-        """
-        time = scheduled_time(str(value.get("time", "")), started)
-        body = {name: value[name] for name in ("input", "output", "options") if name in value}
-        asked = AskedJob.from_json(str(value["model"]), body)
-        return cls(name=str(value["name"]), time=time, asked=asked.at(time))
-
-
-def scheduled_time(text: str, started: datetime) -> datetime:
-    """Read the time that Scheduler meant to start at; else give the minute of the start."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return started.astimezone(UTC).replace(second=0, microsecond=0)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def check_job(model: str, source: str, output: str, options: Mapping[str, Any]) -> None:

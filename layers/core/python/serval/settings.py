@@ -84,22 +84,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InferSettings(Settings):
-    """Environment of ``infer``."""
+class SigningSettings(Settings):
+    """What functions read that sign their own requests to AWS."""
 
     aws_access_key_id: str
     aws_secret_access_key: str = field(repr=False)
-    aws_lambda_function_memory_size: int
-    registry_table: str
-    artifact_bucket: str
-    authentication: str = "key"
-    """``key``: API keys are checked here; ``gateway``: API Gateway's IAM or JWT authorizer did."""
-    ephemeral_storage_mib: int = 512
     aws_session_token: str = field(default="", repr=False)
     aws_endpoint_url: str = ""
     """The local platform's; empty on AWS."""
-    aws_lambda_runtime_api: str = ""
-    """Where Lambda's Runtime API listens; the local platform has none."""
 
     @property
     def credentials(self) -> Credentials:
@@ -110,24 +102,32 @@ class InferSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GoldenSettings(Settings):
-    """Environment of ``golden``; its memory and storage are those of the ``infer`` beside it."""
+class CallerSettings(SigningSettings):
+    """What functions read that let callers in as ``infer`` does."""
 
-    aws_access_key_id: str
-    aws_secret_access_key: str = field(repr=False)
+    registry_table: str
+    authentication: str = "key"
+    """``key``: API keys are checked here; ``gateway``: API Gateway's IAM or JWT authorizer did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferSettings(CallerSettings):
+    """Environment of ``infer``."""
+
     aws_lambda_function_memory_size: int
     artifact_bucket: str
     ephemeral_storage_mib: int = 512
-    aws_session_token: str = field(default="", repr=False)
-    aws_endpoint_url: str = ""
-    """As in ``InferSettings``."""
+    aws_lambda_runtime_api: str = ""
+    """Where Lambda's Runtime API listens; the local platform has none."""
 
-    @property
-    def credentials(self) -> Credentials:
-        """Give the role's credentials, which last as long as the environment."""
-        return Credentials(
-            self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token
-        )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenSettings(SigningSettings):
+    """Environment of ``golden``; its memory and storage are those of the ``infer`` beside it."""
+
+    aws_lambda_function_memory_size: int
+    artifact_bucket: str
+    ephemeral_storage_mib: int = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ class DescribeSettings(Settings):
 
     registry_table: str
     authentication: str = "key"
-    """As in ``InferSettings``."""
+    """As in ``CallerSettings``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,28 +195,13 @@ class OptimiseSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestsSettings(Settings):
+class RequestsSettings(CallerSettings):
     """Environment of ``requests``."""
 
-    aws_access_key_id: str
-    aws_secret_access_key: str = field(repr=False)
     stage: str
     """Names the queues."""
-    registry_table: str
     requests_table: str
     data_bucket: str
-    authentication: str = "key"
-    """As in ``InferSettings``."""
-    aws_session_token: str = field(default="", repr=False)
-    aws_endpoint_url: str = ""
-    """As in ``InferSettings``."""
-
-    @property
-    def credentials(self) -> Credentials:
-        """Give the role's credentials, which last as long as the environment."""
-        return Credentials(
-            self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +222,20 @@ class SubmitSettings(WaitSettings):
 
     callback_local: int = 0
     """1: callbacks may go to http and to this machine, as on a laptop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings(CallerSettings):
+    """Environment of ``batch``."""
+
+    jobs_table: str
+    data_bucket: str
+    batch_machine: str
+    """ARN of the state machine of batch jobs."""
+    shard_memory_mib: int
+    """Memory of ``shard``, which decides what a job is estimated to cost."""
+    fleets: str = "{}"
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

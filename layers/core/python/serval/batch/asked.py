@@ -1,5 +1,6 @@
 """What a caller or a schedule asks of a batch job: read from JSON, checked before there is one."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,8 +12,8 @@ from serval.errors import BatchRefused, shown
 
 MEMBERS = ("input", "output", "options")
 MOST_INPUTS = 1000
-MOST_INPUT_CHARACTERS = 200_000
-"""Of all addresses together: a row of the jobs table holds 400 KB."""
+MOST_BYTES = 200_000
+"""Of everything that is asked: a row of the jobs table holds 400 KB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class AskedJob:
         if not isinstance(value, Mapping):
             raise BatchRefused(f'{shown(value)} given, {{"input": "s3://…"}} expected')
         if unknown := [member for member in value if member not in MEMBERS]:
-            raise BatchRefused(f"{unknown[0]!r} is not known; there is {', '.join(MEMBERS)}")
+            raise BatchRefused(f"{shown(unknown[0])} is not known; there is {', '.join(MEMBERS)}")
+        _check_size(value)
         options = JobOptions.from_json(value.get("options") or {})
         return cls(
             model=model,
@@ -69,6 +71,18 @@ class AskedJob:
         return output
 
 
+def _check_size(value: Mapping[str, Any]) -> None:
+    try:
+        size_bytes = len(json.dumps(value, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise BatchRefused("a text of the body is not Unicode: it has half a character") from None
+    if size_bytes > MOST_BYTES:
+        raise BatchRefused(
+            f"the job is described in {size_bytes:,} bytes, at most {MOST_BYTES:,} expected; name "
+            "a prefix that its input lies under"
+        )
+
+
 def _inputs(value: Any) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list) or not given:
@@ -76,10 +90,10 @@ def _inputs(value: Any) -> tuple[str, ...]:
             f"input: {shown(value)} given, 's3://bucket/key', 's3://bucket/prefix/' or a list of "
             "such addresses expected"
         )
-    if len(given) > MOST_INPUTS or sum(len(str(one)) for one in given) > MOST_INPUT_CHARACTERS:
+    if len(given) > MOST_INPUTS:
         raise BatchRefused(
-            f"input: {len(given)} addresses given, at most {MOST_INPUTS} and "
-            f"{MOST_INPUT_CHARACTERS:,} characters expected; name a prefix that they lie under"
+            f"input: {len(given)} addresses given, at most {MOST_INPUTS} expected; name a prefix "
+            "that they lie under"
         )
     for address in given:
         read_address(address, "input")

@@ -16,7 +16,7 @@ from serval.aws.requests import RequestTable
 from serval.aws.signed import SignedClient
 from serval.clock import utc_now
 from serval.requests.access import Access
-from serval.settings import RequestsSettings
+from serval.settings import CallerSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
@@ -50,7 +50,7 @@ def adapters(region: str, requests_table: str, data_bucket: str) -> Adapters:
     )
 
 
-def edge_registry(settings: RequestsSettings) -> EdgeRegistry:
+def edge_registry(settings: CallerSettings) -> EdgeRegistry:
     """Read keys, routes and versions as ``infer`` does."""
     region = settings.aws_region
     client = SignedClient(
@@ -62,7 +62,7 @@ def edge_registry(settings: RequestsSettings) -> EdgeRegistry:
     return EdgeRegistry(settings.registry_table, client, lambda: utc_now().date().isoformat())
 
 
-def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
+def access(settings: CallerSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
     """Check keys here, or leave it to the gateway."""
     keys = Authenticator() if settings.authentication == "key" else None
     return Access(Admission(registry, keys), store)

@@ -12,12 +12,12 @@ from typing import Any
 from serval.authentication import Authenticator, KeyLookup
 from serval.descriptions import Descriptions
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
-from serval.http import async_endpoints
+from serval.http import async_endpoints, batch_endpoints
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
+from serval.http.json_body import json_body
 from serval.http.status import status_of
 from serval.metadata import server_metadata
 from serval.openapi.document import document
-from serval.protocol.content import body_of, inflate
 from serval.registry import ModelRegistry
 from serval.statistics import ModelStatistics
 
@@ -52,15 +52,7 @@ def repository_index(call: Call) -> list[dict[str, str]]:
 
 def body_document(call: Call) -> dict[str, Any]:
     """Read the JSON object in a body; no body is an empty object."""
-    if not call.event.get("body"):
-        return {}
-    body = body_of(call.event["body"], bool(call.event.get("isBase64Encoded")))
-    if encoding := call.headers.get("content-encoding"):
-        body = inflate(body if isinstance(body, bytes) else body.encode(), encoding)
-    try:
-        asked = json.loads(body or "{}")
-    except (ValueError, RecursionError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {error}") from None
+    asked = json_body(call.event, call.headers)
     if not isinstance(asked, dict):
         raise MalformedBody(f"the body is {shown(asked)}, an object such as {{}} expected")
     return asked
@@ -94,6 +86,7 @@ ELSEWHERE = (
     Endpoint("POST", f"{MODEL_VERSION}/infer"),
     *async_endpoints.SUBMIT,
     *async_endpoints.REQUESTS,
+    *batch_endpoints.ENDPOINTS,
 )
 """Endpoints of other functions: known here to be named in errors."""
 

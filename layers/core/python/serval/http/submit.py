@@ -102,7 +102,7 @@ class SubmitEndpoint:
         """Answer with what there is, after the wait that the caller prefers."""
         seconds = wait_seconds(call.headers.get("prefer", ""))
         request = self.waiting.until_closed(request, seconds)
-        headers = {"location": location(call.event, request.id)}
+        headers = {"location": location(call.event, f"async/requests/{request.id}")}
         if seconds:
             headers["preference-applied"] = f"wait={seconds}"
         status = HTTPStatus.ACCEPTED if request.open else HTTPStatus.OK

@@ -6,7 +6,7 @@ Specification: OpenAPI 3.1.1.
 from typing import Any
 
 from serval.metadata import VERSION
-from serval.openapi import async_requests, infer, request_schemas
+from serval.openapi import async_requests, batch, batch_schemas, infer, request_schemas
 from serval.openapi.operations import (
     ERRORS,
     INDEX,
@@ -21,9 +21,9 @@ from serval.openapi.schemas import SCHEMAS
 MODEL = "/v2/models/{model}"
 MODEL_VERSION = "/v2/models/{model}/versions/{version}"
 DESCRIPTION = """\
-The HTTP API of one stage of Serval: the Open Inference Protocol V2, and async requests for models \
-on a fleet. Every operation takes an API key (`serval keys create`); with `auth: iam` or \
-`auth: jwt` the gateway's own authorizer stands there instead. Errors are \
+The HTTP API of one stage of Serval: the Open Inference Protocol V2, async requests for models on \
+a fleet, batch jobs over files. Every operation takes an API key (`serval keys create`); with \
+`auth: iam` or `auth: jwt` the gateway's own authorizer stands there instead. Errors are \
 `{"error": "…"}` with exactly `application/json`."""
 KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
@@ -39,6 +39,7 @@ def paths() -> dict[str, Any]:
         **{MODEL_VERSION + suffix: path for suffix, path in model_reads(versioned=True).items()},
         **infer.PATHS,
         **async_requests.PATHS,
+        **batch.PATHS,
         "/v2/repository/index": {"post": INDEX},
         "/openapi.json": {"get": OPENAPI},
     }
@@ -56,11 +57,21 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": ".", "description": "The stage that this document is read from"}],
         "security": [{name: []} for name in KEYS],
-        "tags": [{"name": "inference"}, {"name": async_requests.TAG}, {"name": "metadata"}],
+        "tags": [
+            {"name": "inference"},
+            {"name": async_requests.TAG},
+            {"name": batch.TAG},
+            {"name": "metadata"},
+        ],
         "paths": paths(),
         "components": {
             "securitySchemes": KEYS,
-            "schemas": {**SCHEMAS, **request_schemas.SCHEMAS, "OpenApi": OPENAPI_SCHEMA},
+            "schemas": {
+                **SCHEMAS,
+                **request_schemas.SCHEMAS,
+                **batch_schemas.SCHEMAS,
+                "OpenApi": OPENAPI_SCHEMA,
+            },
             "responses": {
                 f"Error{status}": {"description": text, "content": content("Error")}
                 for status, text in ERRORS.items()

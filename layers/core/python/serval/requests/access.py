@@ -1,4 +1,4 @@
-"""Who calls about async requests, and which of them it may see."""
+"""Who calls, and which async requests it may see."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,11 +27,10 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """Tells callers apart, and lets each at the requests of the models in its scope."""
+class Callers:
+    """Tells callers apart."""
 
     admission: Admission
-    store: RequestStore
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Give the caller, or raise ``NotAuthenticated``."""
@@ -44,6 +43,13 @@ class Access:
         """Give the caller and the model's route, or raise as ``Admission.admit`` does."""
         route = self.admission.admit(headers, model)
         return self.caller(headers), route
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Callers):
+    """Lets each caller at the requests of the models in its scope."""
+
+    store: RequestStore
 
     def request(self, caller: Caller, request_id: str) -> AsyncRequest:
         """Give a request, or raise ``RequestNotFound`` if the caller may see none of that id."""

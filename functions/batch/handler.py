@@ -1,0 +1,12 @@
+"""POST /batch/models/{model}/jobs, GET /batch/jobs, GET and DELETE /batch/jobs/{id}, …/retry."""
+
+from typing import Any
+
+from serval.bootstrap.batch import endpoint
+
+ready = endpoint()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda entry point."""
+    return ready.reply(event)

@@ -1,0 +1,63 @@
+"""The state machine of batch jobs, in Step Functions."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+STARTED_BEFORE = "ExecutionAlreadyExists"
+GONE = "ExecutionDoesNotExist"
+RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+STOPPED_CAUSE = "the batch job was ended"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchExecutions:
+    """``Executions`` of one machine."""
+
+    client: "SFNClient"
+    machine: str
+    """Its ARN."""
+
+    def start(self, name: str, job_id: str) -> None:
+        """Start an execution for a job whose row is there; once for each name, which lasts 90 days.
+
+        A name is given again only for the same job, so an execution of that name is the one wanted.
+        """
+        try:
+            self.client.start_execution(
+                stateMachineArn=self.machine,
+                name=name,
+                input=json.dumps({"origin": "api", "job": job_id}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != STARTED_BEFORE:
+                raise
+
+    def stop(self, owner: str) -> None:
+        """Stop an execution with everything that it has begun; one that has ended is left alone."""
+        try:
+            self.client.stop_execution(executionArn=self._arn(owner), cause=STOPPED_CAUSE)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != GONE:
+                raise
+
+    def running(self, owner: str) -> bool:
+        """Tell whether an execution goes on."""
+        try:
+            answer = self.client.describe_execution(executionArn=self._arn(owner))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == GONE:
+                return False
+            raise
+        return answer["status"] in RUNNING
+
+    def _arn(self, owner: str) -> str:
+        """Give the ARN of an execution that is known by it, or by its name."""
+        if owner.startswith("arn:"):
+            return owner
+        return f"{self.machine.replace(':stateMachine:', ':execution:', 1)}:{owner}"

@@ -1,0 +1,85 @@
+"""Composition root of ``batch``."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+
+from serval.admission import Admission
+from serval.authentication import Authenticator
+from serval.aws.batch_events import BatchEvents
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.executions import BatchExecutions
+from serval.aws.jobs import JobTable
+from serval.aws.registry import DynamoDBRegistry
+from serval.batch.access import JobAccess
+from serval.batch.asked import AskedJob
+from serval.batch.control import Control
+from serval.batch.document import JobDocuments
+from serval.batch.estimating import Estimate
+from serval.batch.finishing import Finishing
+from serval.batch.ports import Announce
+from serval.batch.starting import Starting
+from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
+from serval.fleets.deployed import Fleets
+from serval.http.batch import BatchEndpoint
+from serval.settings import BatchSettings
+
+if TYPE_CHECKING:
+    from serval.batch.planning import Planning
+
+
+@dataclass(slots=True)
+class Preview:
+    """Says what a job would take, by the code that plans it."""
+
+    settings: BatchSettings
+    objects: S3Objects
+    store: JobTable
+    registry: DynamoDBRegistry
+    announce: Announce
+    planning: "Planning | None" = None
+
+    def __call__(self, asked: AskedJob, version: str) -> Estimate:
+        """Look at the input of a job."""
+        if self.planning is None:
+            self.planning = self._planning()
+        return self.planning.preview(asked, version)
+
+    def _planning(self) -> "Planning":
+        # Only a dry run pays for this import: it samples the input with the shards' own readers.
+        from serval.batch.planning import Planning
+
+        return Planning(
+            objects=self.objects,
+            store=self.store,
+            registry=self.registry,
+            announce=self.announce,
+            memory_mib=self.settings.shard_memory_mib,
+            fleets=Fleets.from_json(self.settings.fleets).models,
+        )
+
+
+def endpoint() -> BatchEndpoint:
+    """Build what answers events about batch jobs, once per environment."""
+    settings = BatchSettings.from_environment()
+    region = settings.aws_region
+    dynamodb = boto3.resource("dynamodb", region, config=PATIENCE)
+    registry = DynamoDBRegistry(dynamodb.Table(settings.registry_table))
+    store = JobTable(dynamodb.Table(settings.jobs_table))
+    objects = S3Objects(boto3.client("s3", region, config=PATIENCE.merge(CONNECTIONS)))
+    announce = BatchEvents(boto3.client("events", region, config=PATIENCE)).announce
+    executions = BatchExecutions(
+        boto3.client("stepfunctions", region, config=PATIENCE), settings.batch_machine
+    )
+    keys = Authenticator() if settings.authentication == "key" else None
+    control = Control(store, executions, announce, Finishing(objects, store, announce))
+    return BatchEndpoint(
+        access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
+        starting=Starting(store, executions, announce, settings.data_bucket),
+        preview=Preview(settings, objects, store, registry, announce),
+        cancel=control.cancel,
+        retry=control.retry,
+        documents=JobDocuments(store),
+        log=say,
+    )

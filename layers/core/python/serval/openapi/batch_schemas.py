@@ -1,0 +1,103 @@
+"""Shapes of what starting a batch job takes, and of a job's document."""
+
+from typing import get_args
+
+from serval.batch.asked import MOST_INPUTS
+from serval.batch.job import Origin, Status
+from serval.batch.options_schema import OPTIONS
+from serval.openapi.request_schemas import MOMENT, perhaps
+from serval.openapi.schemas import (
+    COUNT,
+    NAME,
+    TEXT,
+    VERSION,
+    Schema,
+    closed,
+    listed,
+    opened,
+    reference,
+)
+
+JOB_ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"}
+ADDRESS: Schema = {
+    "type": "string",
+    "pattern": "^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/",
+    "description": "`s3://bucket/key`, or a prefix of keys, which ends in `/`.",
+}
+INPUT: Schema = {
+    "anyOf": [
+        ADDRESS,
+        {"type": "array", "items": ADDRESS, "minItems": 1, "maxItems": MOST_INPUTS},
+    ]
+}
+NUMBER: Schema = {"type": "number", "minimum": 0}
+ESTIMATE: Schema = closed(
+    format={**TEXT, "description": "Of the input, with its compression: `csv`, `jsonl.gzip`, …"},
+    files=COUNT,
+    input_bytes=COUNT,
+    rows=COUNT,
+    exact_rows={"type": "boolean", "description": "Whether the rows were counted."},
+    seconds=COUNT,
+    cost_usd=NUMBER,
+)
+JOB: Schema = opened(
+    {
+        "id": JOB_ID,
+        "status": {"enum": list(get_args(Status))},
+        "model": NAME,
+        "version": {**perhaps(VERSION), "description": "Null: it has not begun yet."},
+        "origin": {"enum": list(get_args(Origin))},
+        "input": INPUT,
+        "output": ADDRESS,
+        "created": MOMENT,
+        "started": perhaps(MOMENT),
+        "finished": perhaps(MOMENT),
+        "attempt": {"type": "integer", "minimum": 1},
+        "error": {**perhaps(TEXT), "description": "Why it failed, or is going to."},
+        "shards": COUNT,
+        "estimate": {"anyOf": [ESTIMATE, {"type": "null"}]},
+        "shards_done": perhaps(COUNT),
+        "rows": perhaps(COUNT),
+        "rejected": perhaps(COUNT),
+        "rows_per_second": perhaps(NUMBER),
+        "percent": {**perhaps(NUMBER), "description": "Of the input's bytes."},
+        "seconds_left": perhaps(COUNT),
+        "cost_usd": {
+            **perhaps(NUMBER),
+            "description": "So far, by the dated price table; a fleet's machines are not in it.",
+        },
+    },
+    schedule={**TEXT, "description": "The schedule that started it."},
+    cancel_requested={"const": True},
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "BatchOptions": OPTIONS,
+    "BatchRequest": {
+        **closed(
+            input=INPUT,
+            output={
+                **ADDRESS,
+                "description": "Prefix; {date}, {time}, {model}, {job} are filled in.",
+            },
+            options=reference("BatchOptions"),
+        ),
+        "required": ["input"],
+    },
+    "BatchJob": JOB,
+    "BatchPreview": closed(
+        dry_run={"const": True},
+        model=NAME,
+        version=VERSION,
+        input=INPUT,
+        output=ADDRESS,
+        files=COUNT,
+        input_bytes=COUNT,
+        rows=COUNT,
+        exact_rows={"type": "boolean"},
+        shards=COUNT,
+        seconds=COUNT,
+        cost_usd=NUMBER,
+    ),
+    "BatchJobs": closed(jobs=listed(reference("BatchJob"))),
+}

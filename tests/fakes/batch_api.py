@@ -1,0 +1,180 @@
+"""The API of batch jobs over memory, and shards to go with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from serval.admission import Admission
+from serval.authentication import Authenticator
+from serval.batch import lifecycle
+from serval.batch.access import JobAccess
+from serval.batch.asked import AskedJob
+from serval.batch.attributes import job_attributes, job_from, shard_attributes
+from serval.batch.control import Control
+from serval.batch.document import JobDocuments
+from serval.batch.estimating import Estimate
+from serval.batch.finishing import Finishing
+from serval.batch.job import BatchJob, ShardRecord
+from serval.batch.lifecycle import Done, Planned
+from serval.batch.starting import Starting
+from serval.clock import timestamp
+from serval.errors import BatchRefused
+from serval.http.batch import BatchEndpoint
+from serval.keys import ApiKey, hash_api_key
+from serval.signatures import Signature, TensorSpec
+from tests.fakes.batch import InMemoryJobs, InMemoryObjects, RecordedExecutions
+from tests.fakes.inference import Clock, InMemoryEdge
+from tests.fakes.requests import START, TickingClock
+
+KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
+DATA_BUCKET = "serval-data"
+IRIS = Signature(
+    (TensorSpec("measurements", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
+)
+PLANNED = Planned(
+    format="csv",
+    files=1,
+    input_bytes=4000,
+    estimated_rows=400,
+    exact_rows=False,
+    shards=4,
+    estimated_seconds=30,
+    estimated_microdollars=1200,
+    plan_ms=900,
+)
+ESTIMATE = Estimate(
+    files=1,
+    input_bytes=4000,
+    rows=400,
+    exact=False,
+    shards=4,
+    seconds=30,
+    microdollars=1200,
+)
+
+
+@dataclass
+class CountedJobs(InMemoryJobs):
+    """The jobs table, and how often all shards of a job were read."""
+
+    reads: int = 0
+
+    def shards(self, job_id: str) -> Iterator[ShardRecord]:
+        self.reads += 1
+        return super().shards(job_id)
+
+
+@dataclass
+class StartedOnce(RecordedExecutions):
+    """Executions as Step Functions has them: a name that is there is not started again."""
+
+    failing: BaseException | None = None
+    """Raised instead of starting."""
+
+    def start(self, name: str, job_id: str) -> None:
+        if self.failing is not None:
+            raise self.failing
+        if (name, job_id) not in self.started:
+            super().start(name, job_id)
+
+
+@dataclass
+class Bench:
+    """A stage with models ``iris`` and ``digits``, and a caller's key."""
+
+    edge: InMemoryEdge = field(default_factory=InMemoryEdge)
+    store: CountedJobs = field(default_factory=CountedJobs)
+    executions: StartedOnce = field(default_factory=StartedOnce)
+    objects: InMemoryObjects = field(default_factory=InMemoryObjects)
+    clock: TickingClock = field(default_factory=TickingClock)
+    announced: list[tuple[str, str]] = field(default_factory=list)
+    """Each job and its status, as events were sent."""
+    previewed: list[tuple[AskedJob, str]] = field(default_factory=list)
+    unreadable: str | None = None
+    """Why no input can be planned."""
+    log: list[str] = field(default_factory=list)
+    authentication: str = "key"
+
+    def __post_init__(self) -> None:
+        for model in ("iris", "digits"):
+            self.edge.publish(model, "3", b"", IRIS)
+        self.grant(KEY)
+
+    def grant(self, text: str, *models: str) -> None:
+        """Make an API key good for models."""
+        described = ApiKey.describe(text, "test", models or ("*",), "2026")
+        self.edge.keys[hash_api_key(text)] = described
+
+    def announce(self, job: BatchJob) -> None:
+        self.announced.append((job.id, job.status))
+
+    def preview(self, asked: AskedJob, version: str) -> Estimate:
+        if self.unreadable is not None:
+            raise BatchRefused(self.unreadable)
+        self.previewed.append((asked, version))
+        return ESTIMATE
+
+    @property
+    def starting(self) -> Starting:
+        return Starting(self.store, self.executions, self.announce, DATA_BUCKET, self.clock)
+
+    @property
+    def endpoint(self) -> BatchEndpoint:
+        keys = Authenticator(Clock()) if self.authentication == "key" else None
+        admission = Admission(self.edge, keys, Clock())
+        return BatchEndpoint(
+            access=JobAccess(admission, self.store, lambda: sorted(self.edge.routes)),
+            starting=self.starting,
+            preview=self.preview,
+            cancel=self.control.cancel,
+            retry=self.control.retry,
+            documents=JobDocuments(self.store, self.clock),
+            log=self.log.append,
+        )
+
+    @property
+    def row(self) -> BatchJob:
+        """Give the only row."""
+        (row,) = self.store.rows.values()
+        return job_from(row)
+
+    def put(self, job: BatchJob) -> BatchJob:
+        """Have a row in the table, whatever was there before."""
+        self.store.rows[job.id] = job_attributes(job)
+        return job
+
+    @property
+    def control(self) -> Control:
+        finishing = Finishing(self.objects, self.store, self.announce, self.clock)
+        return Control(self.store, self.executions, self.announce, finishing, self.clock)
+
+    def job(self, job_id: str = "j1", **members: Any) -> BatchJob:
+        """Have a job of model ``iris`` in the table."""
+        made = BatchJob(
+            id=job_id,
+            model="iris",
+            created=timestamp(START),
+            updated=timestamp(START),
+            input=("s3://orders/rows.csv",),
+            output=f"s3://{DATA_BUCKET}/batch/iris/out/{job_id}/",
+        )
+        return self.put(replace(made, **members))
+
+    def running(self, job_id: str = "j1", **members: Any) -> BatchJob:
+        """Have a job whose shards run."""
+        queued = self.job(job_id, version="3", owner="arn:aws:states:execution", **members)
+        planning = lifecycle.plan(queued, self.clock())
+        return self.put(lifecycle.run(planning, PLANNED, self.clock()))
+
+    def ended(self, job_id: str = "j1", **members: Any) -> BatchJob:
+        """Have a job that has ended well, or as ``members`` say it."""
+        done = Done(rows=398, rejected=2, shards_done=4, busy_ms=8000, microdollars=1500)
+        over = lifecycle.succeed(self.running(job_id), done, self.clock())
+        return self.put(replace(over, **members))
+
+    def shard(self, index: int, job_id: str = "j1", **members: Any) -> ShardRecord:
+        """Have a shard that has begun."""
+        now = timestamp(START)
+        record = replace(ShardRecord(job=job_id, index=index, started=now, updated=now), **members)
+        self.store.shard_rows[job_id, index] = shard_attributes(record)
+        return record
