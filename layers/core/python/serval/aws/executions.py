@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 STARTED_BEFORE = "ExecutionAlreadyExists"
 GONE = "ExecutionDoesNotExist"
-RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 STOPPED_CAUSE = "the batch job was ended"
 
 
@@ -45,16 +44,6 @@ class BatchExecutions:
         except ClientError as error:
             if error.response["Error"]["Code"] != GONE:
                 raise
-
-    def running(self, owner: str) -> bool:
-        """Tell whether an execution goes on."""
-        try:
-            answer = self.client.describe_execution(executionArn=self._arn(owner))
-        except ClientError as error:
-            if error.response["Error"]["Code"] == GONE:
-                return False
-            raise
-        return answer["status"] in RUNNING
 
     def _arn(self, owner: str) -> str:
         """Give the ARN of an execution that is known by it, or by its name."""

@@ -1,0 +1,113 @@
+"""What the command line may choose of a batch job, and how it becomes the API's options."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from serval_cli.failures import CommandFailed
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="s3://bucket/key, s3://bucket/prefix/, or a file or folder here: it is uploaded.",
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output", metavar="PREFIX", show_default=False, help="s3://bucket/prefix/ to write under."
+    ),
+]
+FormatOption = Annotated[
+    Literal["auto", "csv", "jsonl", "parquet", "objects"] | None,
+    typer.Option("--format", metavar="FORMAT", show_default=False, help="Format of the input."),
+]
+OutputFormatOption = Annotated[
+    Literal["auto", "csv", "jsonl", "parquet"] | None,
+    typer.Option(
+        "--output-format", metavar="FORMAT", show_default=False, help="Else that of the input."
+    ),
+]
+JoinOption = Annotated[
+    bool, typer.Option("--join", help="Write the input's own columns before the outputs.")
+]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="TENSOR=COLUMN,…",
+        show_default=False,
+        help="Columns of an input of the model, in order; may be repeated.",
+    ),
+]
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency", min=1, metavar="N", show_default=False, help="Shards that run at once."
+    ),
+]
+RejectedOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-rejected-percent",
+        min=0,
+        max=100,
+        metavar="PERCENT",
+        show_default=False,
+        help="Rows that may be rejected before the job fails.",
+    ),
+]
+OptionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--options",
+        metavar="FILE",
+        show_default=False,
+        help="JSON file with any of the API's options; '-' is standard input.",
+    ),
+]
+
+
+def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
+    """Read ``x=a,b`` as the columns of each input.
+
+    Raises
+    ------
+    CommandFailed
+        If there is no name or no column in one.
+    """
+    columns: dict[str, list[str]] = {}
+    for text in given:
+        name, equals, listed = text.partition("=")
+        own = listed.split(",")
+        if not name or not equals or not all(own):
+            raise CommandFailed(f"--columns {text!r}: an input and its columns expected, as x=a,b")
+        columns[name] = own
+    return columns
+
+
+def chosen_options(
+    whole: Any, options: Mapping[str, Any], output: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Put a file of options and those of the command line together; the latter win.
+
+    None, False and nothing stand for an option that was not given.
+    """
+    if not isinstance(whole, dict):
+        raise CommandFailed('--options: a JSON object expected, as {"concurrency": 20}')
+    chosen = {**whole, **given(options)}
+    if own := given(output):
+        chosen["output"] = {**whole.get("output", {}), **own}
+    return chosen
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what was not given."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None and value is not False and value != {}
+    }

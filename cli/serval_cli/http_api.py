@@ -1,0 +1,73 @@
+"""The HTTP API of a stage: requests with a key, and what it means when they fail."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+from serval_cli.failures import CommandFailed
+
+TIMEOUT_SECONDS = 60
+
+
+class ApiUnavailable(CommandFailed):
+    """The API did not answer, or could not: asking again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    """A connection to the API."""
+
+    client: httpx.Client
+    url: str
+    """Without a slash at the end."""
+
+    @classmethod
+    def of(cls, url: str, api_key: str, *, trust_environment: bool) -> Self:
+        """Open a connection; the environment may name proxies and certificates."""
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise CommandFailed("the API key has characters that no key has: copy it again")
+        client = httpx.Client(
+            headers={"authorization": f"Bearer {api_key.strip()}"},
+            timeout=TIMEOUT_SECONDS,
+            trust_env=trust_environment,
+        )
+        return cls(client, url)
+
+    def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """Send a request whose answer is a JSON object.
+
+        Raises
+        ------
+        CommandFailed
+            For anything but success, in the API's words.
+        """
+        content = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"content-type": "application/json"}
+        try:
+            reply = self.client.request(method, self.url + path, content=content, headers=headers)
+        except httpx.TimeoutException:
+            raise ApiUnavailable(f"{self.url} did not answer within {TIMEOUT_SECONDS} s") from None
+        except httpx.TransportError as error:
+            raise ApiUnavailable(f"{self.url} does not answer: {error}") from None
+        if reply.is_success and is_json(reply):
+            return reply
+        failure = ApiUnavailable if reply.is_server_error else CommandFailed
+        raise failure(f"{reply.status_code} {reply.reason_phrase}: {reason(reply)}")
+
+
+def is_json(reply: httpx.Response) -> bool:
+    """Tell whether a reply has a JSON object."""
+    try:
+        return isinstance(reply.json(), dict)
+    except ValueError:
+        return False
+
+
+def reason(reply: httpx.Response) -> str:
+    """Say why a request failed: Serval's own words, else the gateway's."""
+    if is_json(reply):
+        said = reply.json()
+        return str(said.get("error") or said.get("message") or said)
+    return reply.text[:300] or "no answer in words"

@@ -1,0 +1,91 @@
+"""The ``serval`` command in this process, on a stage in memory that has batch jobs."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serval_cli import main
+from serval_cli.batch_api import BatchApi
+from serval_cli.batch_watch import JobWatch
+from serval_cli.commands import batch, schedules
+from tests.fakes.batch_api import DATA_BUCKET, KEY, Bench
+from tests.fakes.command_line import Ended
+from tests.fakes.handlers import recorded
+
+
+@dataclass
+class Uploads:
+    """What boto3's S3 client stores, and the data bucket's name."""
+
+    bucket: str = DATA_BUCKET
+    stored: dict[str, bytes] = field(default_factory=dict)
+
+    def upload_file(self, path: str, bucket: str, key: str, **more: Any) -> None:
+        self.stored[f"s3://{bucket}/{key}"] = Path(path).read_bytes()
+        more["Callback"](Path(path).stat().st_size)
+
+
+@dataclass
+class BatchStage:
+    """A user at a terminal, whose stage has the API of batch jobs."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    bench: Bench = field(default_factory=Bench)
+    payloads: Uploads = field(default_factory=Uploads)
+    meanwhile: Callable[[], object] = lambda: None
+    """What the stage does between two looks."""
+    outage: int = 0
+    """Requests that fail before the API answers again."""
+    asked: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """That the user has waited."""
+    name: str = "local"
+
+    def __post_init__(self) -> None:
+        self.monkeypatch.setattr(batch, "find_stage", lambda _: self)
+        self.monkeypatch.setattr(schedules, "find_stage", lambda _: self)
+        client = httpx.Client(transport=httpx.MockTransport(self.answer))
+        self.monkeypatch.setattr(batch, "api_of", lambda *_: BatchApi(client, "http://api"))
+        watch = partial(JobWatch, clock=lambda: self.seconds, sleep=self.sleep)
+        self.monkeypatch.setattr(batch, "JobWatch", watch)
+
+    def client(self, service: str) -> Any:
+        assert service == "s3"
+        return self.payloads
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.meanwhile()
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request as the gateway and the function do."""
+        self.asked.append(f"{request.method} {request.url.path}")
+        if self.outage:
+            self.outage -= 1
+            raise httpx.ConnectError("the network is down")
+        event = recorded("batch_get")
+        event["rawPath"] = request.url.path
+        event["requestContext"]["http"] |= {"method": request.method, "path": request.url.path}
+        event["headers"] = {**dict(request.headers), "x-api-key": KEY}
+        event["queryStringParameters"] = dict(request.url.params)
+        event["body"] = request.content.decode() or None
+        reply = self.bench.endpoint.reply(event)
+        return httpx.Response(reply["statusCode"], headers=reply["headers"], text=reply["body"])
+
+    def serval(self, *words: str) -> Ended:
+        """Run a command."""
+        self.monkeypatch.setattr(sys, "argv", ["serval", *words])
+        self.capsys.readouterr()
+        try:
+            main.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Ended(code, *self.capsys.readouterr())
