@@ -1,5 +1,7 @@
 """The onnx runtime: every datatype goes in and comes out."""
 
+import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,8 @@ from onnx import TensorProto, helper
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.runtimes import ArtifactUnreadable
-from serval.runtimes.onnx import OnnxModel, session_options
+from serval.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.runtimes.onnx import CPU, CUDA, Execution, OnnxModel, session_options
 from serval.signatures import TensorSpec
 from serval.tensors import DATATYPES, Tensor
 from tests.fakes.inference import graph, identity
@@ -62,3 +64,37 @@ def test_a_file_that_is_no_graph_is_unreadable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("memory_mib", "threads"), [(512, 1), (1769, 1), (3538, 2), (10240, 5)])
 def test_threads_follow_the_memory_size(memory_mib: int, threads: int) -> None:
     assert session_options(memory_mib).intra_op_num_threads == threads
+
+
+def long_graph(nodes: int = 3000, size: int = 256) -> bytes:
+    """Give a graph that multiplies ``x`` with itself again and again."""
+    names = ["x", *(f"h{number}" for number in range(nodes - 1)), "y"]
+    steps = [
+        helper.make_node("MatMul", [before, "x"], [after]) for before, after in pairwise(names)
+    ]
+    shape = [size, size]
+    return graph([("x", TensorProto.FLOAT, shape)], [("y", TensorProto.FLOAT, shape)], steps)
+
+
+def test_a_run_is_interrupted_from_another_thread(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(long_graph())
+    model = OnnxModel(path, 0, execution=Execution(threads=1))
+    x = [Tensor("x", "FP32", np.zeros((256, 256), np.float32))]
+    timer = threading.Timer(0.02, model.interrupt)
+    timer.start()
+    with pytest.raises(RuntimeFailed, match="terminate"):
+        model.run(x, [TensorSpec("y", "FP32", (256, 256))])
+    with pytest.raises(RuntimeFailed, match="terminate"):
+        model.run(x, [TensorSpec("y", "FP32", (256, 256))])
+
+
+def test_a_provider_that_is_not_there_is_not_replaced_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(identity("FP32", ["n"]))
+    # onnxruntime's own warning that the provider is not installed is what this is about.
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(ArtifactUnreadable, match="ONNX Runtime gives CPUExecutionProvider"),
+    ):
+        OnnxModel(path, 0, execution=Execution(1, (CUDA, CPU)))

@@ -73,6 +73,10 @@ class Server:
             trust_env=False,
         )
 
+    def __del__(self) -> None:
+        """Let the connections go with the version that is let go."""
+        self.client.close()
+
     def await_ready(
         self,
         look: Callable[[httpx.Client], str],

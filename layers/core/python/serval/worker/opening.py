@@ -1,6 +1,7 @@
 """Opening: a version's artifact in the runtime that its bundle names."""
 
 import shutil
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from serval.runtimes.http_server import READY_SECONDS, Declared, Server
 from serval.runtimes.http_v2 import ServedModel
 from serval.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
 from serval.versions import Form, ModelVersion
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
 
 @dataclass(slots=True)
@@ -69,4 +72,13 @@ class Opening:
             destination = partial / path
             destination.parent.mkdir(parents=True, exist_ok=True)
             self.store.fetch(record, path, destination)
+            unpack(destination)
         partial.rename(folder)
+
+
+def unpack(path: Path) -> None:
+    """Put an archive's members in its place; ``verify`` has looked at them all."""
+    if path.name.lower().endswith(ARCHIVES):
+        with tarfile.open(path) as archive:
+            archive.extractall(path.parent, filter="data")
+        path.unlink()

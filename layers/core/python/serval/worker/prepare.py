@@ -60,8 +60,10 @@ class Preparation:
         for model in models:
             try:
                 self.versions.record(model, self.versions.route(model).stable)
-            except (ServalError, *self.patience.errors) as error:
+            except self.patience.errors as error:
                 self.patience.warn(f"looking {model!r} up", error)
+            except ServalError:
+                pass  # It has no version yet; whoever asks for one is told.
 
     def prepare(self, turn: Turn) -> Batch | None:
         """Make a batch of a model's first messages; None: there is nothing to run among them."""

@@ -1,0 +1,121 @@
+"""Small inference servers over real HTTP on loopback."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from serval.loaded import Limits, LoadedVersions
+from serval.runtimes.onnx import OnnxModel
+from serval.worker.gathering import Gathering
+from serval.worker.server import InferenceServer, application
+from serval.worker.versions import KnownVersions, Memory
+from serval_cli.local.server import HOST
+from tests.fakes.worker import Registry
+
+
+@contextmanager
+def running(app: Any) -> Iterator[int]:
+    """Serve an ASGI application on a free port, and give the port."""
+    server = uvicorn.Server(uvicorn.Config(app, host=HOST, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until = time.monotonic() + 10
+    while not server.started:
+        assert thread.is_alive(), "the server has not started"
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@dataclass
+class V2:
+    """The worker as a server, over an in-memory registry."""
+
+    folder: Path
+    registry: Registry = field(default_factory=Registry)
+    limits: Limits = field(default_factory=lambda: Limits(2**30, 2**30))
+    gathering: Gathering = field(init=False)
+
+    def __post_init__(self) -> None:
+        loaded = LoadedVersions(
+            self.registry.version,
+            self.registry,
+            lambda path, form: OnnxModel(path, 1769, form),
+            self.folder,
+            self.limits,
+        )
+        self.gathering = Gathering(Memory(loaded), time.monotonic)
+
+    def app(self) -> Starlette:
+        """Give the application."""
+        versions = KnownVersions(self.registry, time.monotonic)
+        return application(InferenceServer(versions, self.gathering, ("adder",)))
+
+    @contextmanager
+    def serving(self) -> Iterator[int]:
+        """Serve, and give the port."""
+        thread = threading.Thread(target=self.gathering.run)
+        thread.start()
+        try:
+            with running(self.app()) as port:
+                yield port
+        finally:
+            self.gathering.stop()
+            thread.join()
+
+
+@dataclass
+class CompletionsServer:
+    """A server that speaks OpenAI's completions: it answers a prompt with itself, reversed."""
+
+    model: str = "gpt"
+    ready: bool = True
+    asked: list[Mapping[str, Any]] = field(default_factory=list)
+    hold: threading.Event | None = None
+    """What every answer waits for."""
+
+    def app(self) -> Starlette:
+        """Give the application."""
+        return Starlette(
+            routes=[
+                Route("/v1/models", self.models),
+                Route("/v1/completions", self.complete, methods=["POST"]),
+            ]
+        )
+
+    def models(self, request: Request) -> Response:
+        if not self.ready:
+            return Response(status_code=503)
+        return JSONResponse({"object": "list", "data": [{"id": self.model, "object": "model"}]})
+
+    async def complete(self, request: Request) -> Response:
+        body = json.loads(await request.body())
+        self.asked.append(body)
+        while self.hold is not None and not self.hold.is_set():
+            await asyncio.sleep(0.005)
+        prompt = body["prompt"]
+        if prompt == "bad":
+            return JSONResponse({"error": {"message": "no such prompt", "type": "x"}}, 400)
+        if prompt == "broken":
+            return Response("out of memory", 500)
+        if prompt == "strange":
+            return JSONResponse({"choices": []})
+        text = prompt[::-1][: body.get("max_tokens")]
+        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": "stop"}
+        return JSONResponse({"id": "c", "object": "text_completion", "choices": [choice]})
