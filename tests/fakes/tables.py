@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from serval.batch import attributes as jobs
 from serval.requests.rows import (
     BY_MODEL,
     BY_MODEL_HAS,
@@ -35,6 +36,33 @@ def create_requests_table(dynamodb: Any, name: str) -> Any:
         GlobalSecondaryIndexes=[
             index(BY_MODEL, BY_MODEL_KEYS, BY_MODEL_HAS),
             index(BY_STATE, BY_STATE_KEYS, BY_STATE_HAS),
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def create_jobs_table(dynamodb: Any, name: str) -> Any:
+    """Create the table of batch jobs with its index."""
+    partition, sort = jobs.BY_MODEL_KEYS
+    return dynamodb.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": jobs.JOB, "KeyType": "HASH"},
+            {"AttributeName": jobs.SORT, "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": "S"}
+            for key in sorted({jobs.JOB, jobs.SORT, partition, sort})
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": jobs.BY_MODEL,
+                "KeySchema": [
+                    {"AttributeName": partition, "KeyType": "HASH"},
+                    {"AttributeName": sort, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
         ],
         BillingMode="PAY_PER_REQUEST",
     )
