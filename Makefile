@@ -115,6 +115,7 @@ bench: setup layers models build/environments/lambda-client/.stamp build/environ
 	@$(BIN)/python -m benchmarks.forms
 	@$(BIN)/python -m benchmarks.http
 	@$(BIN)/python -m benchmarks.rollout_policy
+	@$(BIN)/python -m benchmarks.shard
 
 .PHONY: synth
 synth: setup layers  ## write the CloudFormation templates of the real stage; no credentials, no network

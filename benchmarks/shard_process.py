@@ -1,0 +1,155 @@
+"""One shard, or the floor under it, in this process; says what it took, as JSON.
+
+``python -m benchmarks.shard_process KIND FORMAT BATCH_ROWS FOLDER``: ``benchmarks.shard`` calls it
+in fresh processes. FOLDER holds ``rows.csv`` or ``rows.jsonl``, and gets the output.
+"""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import polars as pl
+
+from benchmarks.opening import peak_bytes
+from serval.batch.blocks import whole_records
+from serval.batch.columns import InputColumns
+from serval.batch.outputs import PartFormat
+from serval.batch.records.csv_records import CsvRecords
+from serval.batch.records.jsonl_records import JsonlRecords
+from serval.batch.records.rows import Records
+from serval.batch.shard import ShardEngine
+from serval.batch.sizing import BLOCK_BYTES
+from serval.onnx_signature import read_signature
+from serval.runtimes.onnx import OnnxModel, session_options
+
+MODEL = Path("models/iris/model.onnx")
+MEMORY_MIB = 1769
+COLUMNS = ("sepal_length", "sepal_width", "petal_length", "petal_width", "note")
+NEEDED = COLUMNS[:4]
+INPUT = "measurements"
+OUTPUT = "output"
+
+
+class FileSink:
+    """Writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def write(self, data: bytes) -> None:
+        """Take more bytes."""
+        self._file.write(data)
+
+    def close(self) -> None:
+        """Make the file whole."""
+        self._file.close()
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """Read a file as the body of an object is read."""
+    with path.open("rb") as file:
+        while piece := file.read(BLOCK_BYTES):
+            yield piece
+
+
+def shard(form: str, batch_rows: int, folder: Path) -> int:
+    """Work on the file as ``shard`` does; give the rows."""
+    signature = read_signature(onnx.load(MODEL))
+    (spec,) = signature.inputs
+    source = folder / f"rows.{form}"
+    records: Records = JsonlRecords(signature.inputs)
+    blocks = pieces(source)
+    offset = 0
+    if form == "csv":
+        records = CsvRecords(COLUMNS, [InputColumns(spec, NEEDED)])
+        first = next(blocks)
+        offset = first.index(b"\n") + 1
+        rest, blocks = first[offset:], blocks
+        blocks = (piece for each in ([rest], blocks) for piece in each)
+    engine = ShardEngine(
+        records=records,
+        model=OnnxModel(MODEL, MEMORY_MIB),
+        outputs=signature.outputs,
+        batch_rows=batch_rows,
+        part=PartFormat("csv" if form == "csv" else "jsonl", signature.outputs),
+        clock=time.perf_counter,
+    )
+    found = engine.run(
+        whole_records(blocks, offset, 0, quoted=form == "csv"),
+        FileSink(folder / OUTPUT),
+        FileSink(folder / "errors"),
+        header=form == "csv",
+    )
+    return found.counts.rows
+
+
+def floor(form: str, batch_rows: int, folder: Path) -> int:
+    """Read all at once with the fastest reader, run batches, write all at once; give the rows."""
+    session = onnxruntime.InferenceSession(
+        str(MODEL), session_options(MEMORY_MIB), providers=["CPUExecutionProvider"]
+    )
+    array = read_csv(folder) if form == "csv" else read_jsonl(folder)
+    (name,) = [each.name for each in session.get_inputs()]
+    outputs = [each.name for each in session.get_outputs()]
+    runs: list[Any] = [
+        session.run(outputs, {name: array[start : start + batch_rows]})
+        for start in range(0, len(array), batch_rows)
+    ]
+    found = {
+        output: np.concatenate([run[index] for run in runs]) for index, output in enumerate(outputs)
+    }
+    columns = {
+        f"{output}_{index}" if values.ndim > 1 else output: column
+        for output, values in found.items()
+        for index, column in enumerate(values.reshape(len(values), -1).T)
+    }
+    if form == "csv":
+        pl.DataFrame(columns).write_csv(folder / OUTPUT)
+    else:
+        pl.DataFrame(found).write_ndjson(folder / OUTPUT)
+    return len(array)
+
+
+def read_csv(folder: Path) -> Any:
+    """Read the columns that are needed."""
+    frame = pl.read_csv(
+        folder / "rows.csv",
+        columns=list(NEEDED),
+        schema_overrides=dict.fromkeys(NEEDED, pl.Float32),
+    )
+    return np.column_stack([frame[column].to_numpy() for column in NEEDED])
+
+
+def read_jsonl(folder: Path) -> Any:
+    """Read the one input."""
+    body = io.BytesIO((folder / "rows.jsonl").read_bytes())
+    frame = pl.read_ndjson(body, schema={INPUT: pl.List(pl.Float64)})
+    return frame[INPUT].explode().to_numpy().astype(np.float32).reshape(len(frame), -1)
+
+
+KINDS: dict[str, Callable[[str, int, Path], int]] = {"shard": shard, "floor": floor}
+
+
+def main() -> None:
+    """Measure and print."""
+    kind, form, batch_rows, folder = sys.argv[1:]
+    KINDS[kind](form, int(batch_rows), Path(folder) / "warm")
+    started = time.perf_counter()
+    rows = KINDS[kind](form, int(batch_rows), Path(folder))
+    seconds = time.perf_counter() - started
+    print(json.dumps({"rows_per_second": rows / seconds, "peak_bytes": peak_bytes()}))
+
+
+if __name__ == "__main__":
+    main()
