@@ -18,7 +18,11 @@ from serval.http.describe import ANSWERS, ELSEWHERE
 from serval.http.dispatch import Endpoint
 from serval.openapi.document import document
 
-CHOICES = {"model": ["iris", "digits", "absent"], "version": ["1", "2", "99999"]}
+CHOICES = {
+    "model": ["iris", "digits", "absent"],
+    "version": ["1", "2", "99999"],
+    "id": ["order-4711", "absent"],
+}
 """What path parameters are in positive examples; negative ones have any text."""
 
 
@@ -93,7 +97,7 @@ def test_every_answer_is_one_that_the_document_names(case: Any, stage: Any) -> N
     ids=lambda endpoint: f"{endpoint.method} {endpoint.template}",
 )
 def test_nothing_is_answered_without_a_key(endpoint: Endpoint, stage: Any) -> None:
-    path = endpoint.template.format(model="iris", version="1")
+    path = endpoint.template.format(model="iris", version="1", id="order-4711")
     reply = httpx.request(endpoint.method, stage.api_url + path, timeout=60)
     assert reply.status_code == 401
     assert list(reply.json()) == ["error"]
