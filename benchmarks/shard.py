@@ -24,7 +24,7 @@ BATCHES = (32, 1024)
 LEAST_SHARE = 0.7
 MOST_MB = 600
 HEADER = b"sepal_length,sepal_width,petal_length,petal_width,note\n"
-COLUMNS = ("format", "rows of a run", "floor, rows/s", "shard, rows/s", "share", "peak, MB")
+COLUMNS = ("format", "run of", "floor, rows/s", "shard, rows/s", "share", "MB")
 
 
 def write_inputs(folder: Path, rows: int) -> None:

@@ -319,11 +319,14 @@ class BatchStage:
         measurements: Mapping[str, Any] | None = None,
         bundle: Mapping[str, Any] | None = None,
         blocks_per_invocation: int | None = None,
+        objects: Any = None,
+        store: Any = None,
     ) -> None:
         self.crashes = Crashes()
-        self.objects = InMemoryObjects(self.crashes)
-        self.objects.buckets |= {name: {} for name in (DATA, "in-bucket", "out-bucket")}
-        self.store = InMemoryJobs(self.crashes)
+        in_memory = InMemoryObjects(self.crashes)
+        in_memory.buckets |= {name: {} for name in (DATA, "in-bucket", "out-bucket")}
+        self.objects = objects or in_memory
+        self.store = store or InMemoryJobs(self.crashes)
         self.registry = InMemoryVersions()
         self.model = model or Adding()
         record = version_record("adding", "1", b"graph", signature)

@@ -137,9 +137,8 @@ class S3Objects:
         """Read bytes of what a shard has written, of the version that it recorded."""
         if start >= end:
             return b""
-        answer = self.client.get_object(**located(bucket, piece), Range=f"bytes={start}-{end - 1}")
-        with answer["Body"] as body:
-            return body.read()
+        answer = self.client.get_object(**located(bucket, piece), Range=ranged(start, end))
+        return b"".join(bytes_of(answer, start, end, piece.size_bytes))
 
     def delete(self, addresses: Sequence[Address]) -> None:
         """Delete objects; those that are gone are left alone."""
@@ -151,24 +150,30 @@ class S3Objects:
             )
 
     def _stream(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-        pinned: Any = (
-            {"VersionId": source.version_id} if source.version_id else {"IfMatch": source.etag}
-        )
+        """Stream bytes of the newest version if it is the one that was found, else of that one."""
         try:
-            answer = self.client.get_object(
-                Bucket=source.bucket,
-                Key=source.key,
-                Range=f"bytes={start}-{end - 1}",
-                **pinned,
-            )
+            answer = self._opened(source, start, end, {"IfMatch": source.etag})
         except ClientError as error:
-            if code(error) in GONE | CHANGED:
+            if code(error) not in GONE | CHANGED:
+                raise said(error, source.address) from error
+            if source.version_id is None:
                 what = "is gone" if code(error) in GONE else "was changed"
                 raise BatchRefused(f"{source.address} {what} since the job was planned") from None
+            answer = self._pinned(source, start, end)
+        yield from bytes_of(answer, start, end, piece_bytes)
+
+    def _pinned(self, source: Source, start: int, end: int) -> Any:
+        try:
+            return self._opened(source, start, end, {"VersionId": source.version_id})
+        except ClientError as error:
+            if code(error) in GONE:
+                raise BatchRefused(f"{source.address} is gone since the job was planned") from None
             raise said(error, source.address) from error
-        with answer["Body"] as body:
-            while piece := body.read(piece_bytes):
-                yield piece
+
+    def _opened(self, source: Source, start: int, end: int, pinned: dict[str, Any]) -> Any:
+        return self.client.get_object(
+            Bucket=source.bucket, Key=source.key, Range=ranged(start, end), **pinned
+        )
 
     def _part(self, target: dict[str, Any], number: int, part: Part) -> str:
         """Make one part of an upload; give its tag."""
@@ -177,14 +182,14 @@ class S3Objects:
             return self.client.upload_part(**target, PartNumber=number, Body=body)["ETag"]
         (copied,) = part.ranges
         assert copied.piece is not None
-        ranged: dict[str, Any] = {}
+        part_of: dict[str, Any] = {}
         if copied.size_bytes < copied.piece.size_bytes:
-            ranged["CopySourceRange"] = f"bytes={copied.start}-{copied.end - 1}"
+            part_of["CopySourceRange"] = ranged(copied.start, copied.end)
         answer = self.client.upload_part_copy(
             **target,
             PartNumber=number,
             CopySource=located(target["Bucket"], copied.piece),
-            **ranged,
+            **part_of,
         )
         return answer["CopyPartResult"]["ETag"]
 
@@ -195,6 +200,22 @@ class S3Objects:
         if found.piece is None:
             return found.body[found.start : found.end]
         return self.read_piece(bucket, found.piece, found.start, found.end)
+
+
+def ranged(start: int, end: int) -> str:
+    """Name a range of bytes as HTTP does."""
+    return f"bytes={start}-{end - 1}"
+
+
+def bytes_of(answer: Any, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
+    """Give the bytes of a range; a server may send the whole object instead, and says so."""
+    at = start if "ContentRange" in answer else 0
+    with answer["Body"] as body:
+        while at < end and (piece := body.read(piece_bytes)):
+            kept = piece[max(0, start - at) : end - at]
+            at += len(piece)
+            if kept:
+                yield kept
 
 
 def located(bucket: str, piece: Piece) -> Any:
