@@ -43,6 +43,10 @@ COMMANDS = {
     ),
     "pause": ("serval_cli.commands.pause:app", "Let a fleet model's requests wait."),
     "resume": ("serval_cli.commands.resume:app", "Let a paused model's requests go on."),
+    "simulate": (
+        "serval_cli.commands.simulate:app",
+        "Simulate a fleet of spot machines under a trace of requests.",
+    ),
     "keys": ("serval_cli.commands.keys:app", "Create, list and revoke API keys."),
     "invoke": ("serval_cli.commands.invoke:app", "Invoke a function with an event from a file."),
     "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),

@@ -86,12 +86,18 @@ def test_it_turns_back_when_it_lets_machines_go_anyway() -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "age", "less_since"),
-    [(1799, 0.0, at(0)), (1800, 61.0, at(0)), (1800, 0.0, ""), (1800, 0.0, at(1501))],
-    ids=["too soon", "something is late", "it needs them all", "not for long enough"],
+    ("moment", "age", "less_since", "trend"),
+    [
+        (1799, 0.0, at(0), 0.0),
+        (1800, 61.0, at(0), 0.0),
+        (1800, 0.0, "", 0.0),
+        (1800, 0.0, at(1501), 0.0),
+        (1800, 0.0, at(0), 0.001),
+    ],
+    ids=["too soon", "something is late", "it needs them all", "not for long", "it grows"],
 )
-def test_else_it_keeps_them(moment: float, age: float, less_since: str) -> None:
-    state = replace(ON_DEMAND, less_since=less_since)
+def test_else_it_keeps_them(moment: float, age: float, less_since: str, trend: float) -> None:
+    state = replace(ON_DEMAND, less_since=less_since, arrivals_trend=trend)
     look = seen(moment, waiting=1, oldest_age_seconds=age, workers=workers(4))
 
     assert choose_capacity(FLEET, state, look).capacity == "on-demand"

@@ -82,7 +82,8 @@ def may_turn_back(state: FleetState, seen: Observed) -> bool:
     """Tell whether a fleet with work may try spot machines again."""
     held = seconds_since(state.capacity_since, seen.now) or 0.0
     less = seconds_since(state.less_since, seen.now) or 0.0
-    return held >= LONGEST_HOLD_SECONDS or (held >= HOLD_SECONDS and less >= LESS_SECONDS)
+    shrinks = less >= LESS_SECONDS and state.arrivals_trend <= 0
+    return held >= LONGEST_HOLD_SECONDS or (held >= HOLD_SECONDS and shrinks)
 
 
 def _short_since(state: FleetState, seen: Observed) -> str:

@@ -1,0 +1,118 @@
+"""``serval simulate``: what a fleet would do, before it costs anything."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.progress import Progress
+
+from serval.fleets.declaration import FLEETS_YAML
+from serval.fleets.deployed import DeployedFleet
+from serval_cli.failures import CommandFailed
+from serval_cli.options import JsonOption, new_app
+from serval_cli.output import errors, note, results, show
+from serval_cli.simulation import options, views
+from serval_cli.simulation.arrivals import Trace, open_trace
+from serval_cli.simulation.assumptions import Assumptions
+from serval_cli.simulation.charts import charts
+from serval_cli.simulation.figures import figures
+from serval_cli.simulation.fleet_choice import (
+    USUAL_INSTANCE,
+    bounded,
+    declared_fleet,
+    priced,
+    usual_fleet,
+)
+from serval_cli.simulation.picture import draw
+from serval_cli.simulation.world import World
+
+app = new_app("Simulate a fleet of spot machines under a trace of requests.")
+USUAL = Assumptions()
+HERE = "-"
+STEP_SECONDS = 60.0
+"""Simulated time between two looks at the progress."""
+
+
+@app.callback()
+def simulate() -> None:
+    """Simulate a fleet of spot machines under a trace of requests."""
+
+
+@app.command("fleet")
+def simulate_fleet(
+    trace: options.TraceOption,
+    fleet: options.FleetOption = None,
+    fleets: options.FleetsOption = Path(FLEETS_YAML),
+    instance_type: options.InstanceOption = None,
+    minimum: options.MinimumOption = None,
+    maximum: options.MaximumOption = None,
+    target_age: options.TargetOption = None,
+    seconds_per_request: options.SecondsOption = USUAL.seconds_per_request,
+    batch: options.BatchOption = USUAL.batch,
+    batch_cost: options.BatchCostOption = USUAL.batch_cost,
+    start_up: options.StartUpOption = "180-240",
+    reclaims_per_hour: options.ReclaimsOption = USUAL.reclaims_per_hour,
+    shortage: options.ShortageOption = None,
+    hours: options.HoursOption = None,
+    seed: options.SeedOption = 1,
+    spot_price: options.SpotPriceOption = None,
+    on_demand_price: options.OnDemandPriceOption = None,
+    plot: options.PlotOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how a fleet would scale, how long requests would take, and what it would cost.
+
+    The decisions are those of a real stage's tick; the machines, prices and requests are not real.
+    """
+    if plot == HERE and as_json:
+        raise CommandFailed("--plot - and --json both write to stdout: --plot FILE.png does not")
+    known, first_type = declared_fleet(fleet, fleets) if fleet else (usual_fleet(), USUAL_INSTANCE)
+    given = replace(
+        USUAL,
+        seconds_per_request=seconds_per_request,
+        batch=batch,
+        batch_cost=batch_cost,
+        start_up_seconds=options.between("--start-up", start_up),
+        reclaims_per_hour=reclaims_per_hour,
+        shortage_seconds=options.between("--shortage", shortage, 3600) if shortage else None,
+    )
+    given = priced(given, instance_type or first_type, spot_price, on_demand_price)
+    chosen = bounded(known, minimum, maximum, target_age)
+    requests = open_trace(trace, hours, seed)
+    world = lived(chosen, given, requests, seed)
+    show(figures(world, requests), views.outcome, as_json=as_json)
+    if plot == HERE:
+        results().print(charts(world, results().width))
+    elif plot:
+        draw(world, f"{requests.name}, fleet {chosen.name!r}", Path(plot))
+        note(f"drawn: {plot}")
+
+
+def lived(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> World:
+    """Let a world live, showing how far it is."""
+    world = World(fleet, given, seed)
+    with progress(trace) as tell:
+        world.live(trace.times, tell)
+    return world
+
+
+@contextmanager
+def progress(trace: Trace) -> Iterator[Callable[[float], None]]:
+    """Show on a terminal how much of a trace has passed."""
+    if not sys.stderr.isatty():
+        note(f"simulating {trace.name}, {trace.seconds / 3600:.3g} hours")
+        yield lambda at: None
+        return
+    with Progress(console=errors(), transient=True) as bar:
+        task = bar.add_task(f"simulating {trace.name}", total=trace.seconds)
+        shown = 0.0
+
+        def tell(at: float) -> None:
+            nonlocal shown
+            if at - shown >= STEP_SECONDS:
+                shown = at
+                bar.update(task, completed=at)
+
+        yield tell

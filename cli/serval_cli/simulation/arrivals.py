@@ -1,0 +1,108 @@
+"""When requests come: a trace from a file, or one that is drawn.
+
+``poisson:RPS`` is a steady rate; ``evening:PLAYERS`` rises from nobody to so many players and falls
+again, each of whom asks every half minute on average, without waiting for the last answer.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from serval_cli.failures import CommandFailed
+
+PLAYER_SECONDS = 30.0
+"""Between two requests of a player, on average."""
+EVENING_HOURS = 6.0
+POISSON_HOURS = 4.0
+FORMS = "a file with a time on each line, poisson:RPS or evening:PLAYERS"
+
+Rate = Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Times of requests, in seconds from the beginning, in order."""
+
+    name: str
+    seconds: float
+    """How long it is."""
+    times: Iterator[float]
+
+
+def open_trace(asked: str, hours: float | None, seed: int) -> Trace:
+    """Make the trace that a command line asks for.
+
+    Raises
+    ------
+    CommandFailed
+        If there is none.
+    """
+    kind, _, number = asked.partition(":")
+    random = Random(f"{seed} arrivals")
+    if kind == "poisson" and number:
+        rate = _positive(number, asked)
+        seconds = (hours or POISSON_HOURS) * 3600
+        return Trace(asked, seconds, drawn(lambda at: rate, rate, seconds, random))
+    if kind == "evening" and number:
+        seconds = (hours or EVENING_HOURS) * 3600
+        peak = _positive(number, asked) / PLAYER_SECONDS
+        return Trace(asked, seconds, drawn(evening(peak, seconds), peak, seconds, random))
+    return read(Path(asked), hours)
+
+
+def evening(peak: float, seconds: float) -> Rate:
+    """Give a rate that rises from nothing to its peak and falls again, as a wave of cosine."""
+    return lambda at: peak / 2 * (1 - math.cos(2 * math.pi * at / seconds))
+
+
+def drawn(rate: Rate, highest: float, seconds: float, random: Random) -> Iterator[float]:
+    """Draw a Poisson process of a changing rate, by thinning one of the highest rate."""
+    at = random.expovariate(highest)
+    while at < seconds:
+        if random.random() * highest < rate(at):
+            yield at
+        at += random.expovariate(highest)
+
+
+def read(path: Path, hours: float | None) -> Trace:
+    """Read a trace: a time on each line, in seconds or in ISO 8601; more columns are left alone."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise CommandFailed(f"--trace {path}: {error.strerror}; {FORMS} expected") from None
+    times = sorted(
+        _time(line, path, number) for number, line in enumerate(lines, 1) if line.strip()
+    )
+    if not times:
+        raise CommandFailed(f"--trace {path}: it holds no times")
+    shifted = [at - times[0] for at in times]
+    seconds = hours * 3600 if hours else shifted[-1]
+    return Trace(path.name, seconds, iter([at for at in shifted if at <= seconds]))
+
+
+def _time(line: str, path: Path, number: int) -> float:
+    text = line.split(",")[0].strip()
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandFailed(
+            f"--trace {path} line {number}: {text!r} given, seconds or an ISO 8601 time expected"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _positive(text: str, asked: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value > 0 or math.isinf(value):
+        raise CommandFailed(f"--trace {asked}: {text!r} given, a number above 0 expected")
+    return value

@@ -1,0 +1,96 @@
+"""Which fleet is simulated: one of fleets.yaml, or the usual one, bounded by the command line."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from serval.fleets.deployed import DeployedFleet
+from serval.fleets.fleets_yaml import read_fleets
+from serval.fleets.prices import PRICES
+from serval_cli.failures import CommandFailed
+from serval_cli.simulation.assumptions import Assumptions
+
+MODEL = "model"
+USUAL_INSTANCE = "g6.xlarge"
+USUAL_MAXIMUM = 100
+
+
+def usual_fleet() -> DeployedFleet:
+    """Give a GPU fleet on the defaults, with room enough."""
+    return DeployedFleet(name="gpu", accelerator="nvidia", maximum=USUAL_MAXIMUM, models=(MODEL,))
+
+
+def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
+    """Give a fleet of ``fleets.yaml`` and its first instance type.
+
+    Raises
+    ------
+    CommandFailed
+        If there is none of that name, or if it is none of spot machines.
+    """
+    try:
+        declared = read_fleets(path.read_bytes())
+    except FileNotFoundError:
+        raise CommandFailed(f"{path}: there is no such file; --fleets FILE names another") from None
+    if name not in declared:
+        raise CommandFailed(f"{path.name} has no fleet {name!r}; it has: {', '.join(declared)}")
+    fleet = declared[name]
+    if fleet.kind != "spot":
+        raise CommandFailed(
+            f"fleet {name!r} is of kind 'sagemaker', which AWS scales by its own policies: "
+            "only fleets of kind 'spot' are simulated"
+        )
+    deployed = DeployedFleet(
+        name=fleet.name,
+        accelerator=fleet.accelerator,
+        minimum=fleet.minimum,
+        maximum=fleet.maximum,
+        target_age_seconds=fleet.target_age_seconds,
+        idle_seconds=fleet.idle_seconds,
+        models=(MODEL,),
+    )
+    return deployed, fleet.instance_types[0]
+
+
+def bounded(
+    fleet: DeployedFleet, minimum: int | None, maximum: int | None, target: int | None
+) -> DeployedFleet:
+    """Give the fleet with what the command line says of it.
+
+    Raises
+    ------
+    CommandFailed
+        If that does not fit together.
+    """
+    fleet = replace(
+        fleet,
+        minimum=fleet.minimum if minimum is None else minimum,
+        maximum=fleet.maximum if maximum is None else maximum,
+        target_age_seconds=fleet.target_age_seconds if target is None else target,
+    )
+    if fleet.minimum > fleet.maximum:
+        raise CommandFailed(
+            f"--minimum {fleet.minimum} is above the maximum, which is {fleet.maximum}"
+        )
+    return fleet
+
+
+def priced(
+    given: Assumptions, instance_type: str, spot: float | None, on_demand: float | None
+) -> Assumptions:
+    """Give the assumptions with prices: those of the command line, else those of the table.
+
+    Raises
+    ------
+    CommandFailed
+        If the table does not know them.
+    """
+    known = PRICES.get(instance_type)
+    if known is not None:
+        spot = known.spot if spot is None else spot
+        on_demand = known.on_demand if on_demand is None else on_demand
+    if spot is None or on_demand is None:
+        raise CommandFailed(
+            f"the prices of {instance_type!r} are not known here: "
+            "--spot-price and --on-demand-price give them, in dollars an hour"
+        )
+    return replace(given, spot_price=spot, on_demand_price=on_demand)

@@ -1,0 +1,89 @@
+"""Simulated requests: when they came, who waits, what became of them."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from serval.clock import timestamp
+from serval.requests.request import OpenRequest
+from serval_cli.simulation.timeline import BEGINNING
+
+FAR_AWAY = "9999"
+
+
+Span = tuple[float, float]
+"""From when to when."""
+
+
+@dataclass(slots=True)
+class Requests:
+    """``OpenRequests`` of one model, and the record of all of them."""
+
+    model: str
+    fleet: str
+    target_age_seconds: float
+    came: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    late: list[Span] = field(default_factory=list)
+    """Times in which a request that waited was older than the target."""
+    given_back: int = 0
+    waiting: deque[int] = field(default_factory=deque)
+    running: set[int] = field(default_factory=set)
+    _queued: dict[int, float] = field(default_factory=dict)
+    """When a request was put back that a machine gave back."""
+
+    def submit(self, now: float) -> None:
+        """Let a request come."""
+        self.waiting.append(len(self.came))
+        self.came.append(now)
+
+    def begin(self, most: int, now: float) -> list[int]:
+        """Take the oldest that wait, to be run together."""
+        taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+        for number in taken:
+            self._note_if_late(number, now)
+        self.running.update(taken)
+        return taken
+
+    def finish(self, numbers: Sequence[int], now: float) -> None:
+        """Let requests have their results."""
+        self.running.difference_update(numbers)
+        self.latencies.extend(now - self.came[number] for number in numbers)
+
+    def give_back(self, numbers: Sequence[int], now: float) -> None:
+        """Let requests wait again that a machine has not finished."""
+        self.running.difference_update(numbers)
+        self.waiting.extendleft(reversed(numbers))
+        self._queued.update(dict.fromkeys(numbers, now))
+        self.given_back += len(numbers)
+
+    def open(self) -> Iterator[OpenRequest]:
+        """List the requests that have no result."""
+        for number in self.waiting:
+            yield self._open(number, None)
+        for number in self.running:
+            yield self._open(number, FAR_AWAY)
+
+    def oldest_age(self, now: float) -> float:
+        """Tell how old the oldest one is that waits."""
+        return now - self.came[self.waiting[0]] if self.waiting else 0.0
+
+    def _open(self, number: int, lease_until: str | None) -> OpenRequest:
+        created = timestamp(BEGINNING + timedelta(seconds=self.came[number]))
+        return OpenRequest(
+            id=str(number),
+            model=self.model,
+            fleet=self.fleet,
+            status="running" if lease_until else "queued",
+            created=created,
+            updated=created,
+            lease_until=lease_until,
+        )
+
+    def _note_if_late(self, number: int, now: float) -> None:
+        since = self.came[number] + self.target_age_seconds
+        if number in self._queued:
+            since = max(since, self._queued.pop(number))
+        if now > since:
+            self.late.append((since, now))

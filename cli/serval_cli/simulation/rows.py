@@ -1,0 +1,33 @@
+"""The simulated fleet's row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from serval.fleets.state import FleetState, WorkerState
+
+
+@dataclass(slots=True)
+class Row:
+    """``FleetStates`` of one fleet."""
+
+    state: FleetState
+    present: Callable[[], Sequence[WorkerState]]
+
+    def find(self, fleet: str) -> FleetState:
+        """Give the fleet's row."""
+        return self.state
+
+    def save(self, before: FleetState, after: FleetState) -> bool:
+        """Write it; there is no other writer."""
+        self.state = replace(after, revision=before.revision + 1)
+        return True
+
+    def workers(self, fleet: str) -> Sequence[WorkerState]:
+        """List the workers that are there now."""
+        return self.present()
+
+    def report(self, worker: WorkerState) -> None:
+        """Do nothing: the workers are looked at themselves."""
+
+    def remove(self, fleet: str, worker: str) -> None:
+        """Do nothing, for the same reason."""

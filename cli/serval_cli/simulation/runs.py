@@ -1,0 +1,67 @@
+"""Simulated runs: idle workers take what waits, oldest first."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from serval_cli.simulation.assumptions import Assumptions
+from serval_cli.simulation.machines import Machine
+from serval_cli.simulation.requests import Requests
+from serval_cli.simulation.timeline import Timeline
+
+
+@dataclass(slots=True)
+class Runs:
+    """Hands requests to workers."""
+
+    given: Assumptions
+    time: Timeline
+    requests: Requests
+    random: Random
+    rested: Callable[[Machine], None] = lambda machine: None
+    """Told of a worker that has nothing to do."""
+    _idle: deque[Machine] = field(default_factory=deque)
+
+    def join(self, machine: Machine) -> None:
+        """Let a new worker take work."""
+        self._idle.append(machine)
+        self.assign()
+
+    def assign(self) -> None:
+        """Hand out what waits, while a worker is idle."""
+        while self.requests.waiting and self._idle:
+            machine = self._idle.popleft()
+            if machine.idle:
+                self._begin(machine)
+
+    def break_off(self, machine: Machine) -> None:
+        """Have a worker give back at once what it has not finished."""
+        if machine.running:
+            machine.busy_seconds += self.time.now - machine.run_began
+            self.requests.give_back(machine.running, self.time.now)
+            machine.running = []
+
+    def _begin(self, machine: Machine) -> None:
+        machine.running = self.requests.begin(self.given.batch, self.time.now)
+        machine.run += 1
+        machine.run_began = self.time.now
+        length = self.given.seconds_per_request * self.random.uniform(
+            1 - self.given.spread, 1 + self.given.spread
+        )
+        length *= 1 + self.given.batch_cost * (len(machine.running) - 1)
+        self.time.after(length, partial(self._end, machine, machine.run))
+
+    def _end(self, machine: Machine, run: int) -> None:
+        if machine.run != run or not machine.running:
+            return
+        machine.busy_seconds += self.time.now - machine.run_began
+        machine.completed += len(machine.running)
+        self.requests.finish(machine.running, self.time.now)
+        machine.running = []
+        if self.requests.waiting:
+            self._begin(machine)
+            return
+        self._idle.append(machine)
+        self.rested(machine)

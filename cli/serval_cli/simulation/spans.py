@@ -1,0 +1,36 @@
+"""Times from when to when: joined, met, measured."""
+
+from collections.abc import Iterable, Sequence
+
+from serval_cli.simulation.requests import Span
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Join those that touch, in order."""
+    found: list[Span] = []
+    for since, until in sorted(spans):
+        if found and since <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], until))
+        else:
+            found.append((since, until))
+    return found
+
+
+def total(spans: Iterable[Span]) -> float:
+    """Add up their lengths."""
+    return sum(until - since for since, until in spans)
+
+
+def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Give the times that lie in both; each is joined, and in order."""
+    return joined(
+        (max(a, c), min(b, d)) for a, b in some for c, d in others if max(a, c) < min(b, d)
+    )
+
+
+def minutes_touched(spans: Iterable[Span], minutes: int) -> int:
+    """Count the whole minutes from the beginning in which one of them lies."""
+    touched = {
+        minute for since, until in spans for minute in range(int(since // 60), int(-(-until // 60)))
+    }
+    return sum(minute < minutes for minute in touched)
