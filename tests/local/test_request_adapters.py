@@ -363,6 +363,15 @@ def test_payloads_read_back_and_change_their_etag(bucket: DataBucket):
     assert bucket.find("async/r1/request") != first
 
 
+def test_the_beginning_of_a_payload_is_read(bucket: DataBucket):
+    bucket.put("async/r1/1/response", b"0123456789")
+    bucket.put("async/r1/2/response", b"")
+
+    assert bucket.beginning("async/r1/1/response", 4) == b"0123"
+    assert bucket.beginning("async/r1/1/response", 100) == b"0123456789"
+    assert bucket.beginning("async/r1/2/response", 100) == b""
+
+
 def test_a_missing_bucket_is_an_error(bucket: DataBucket):
     lost = DataBucket(bucket.client, "nowhere")
 

@@ -130,6 +130,15 @@ def test_the_outcome_of_another_attempt_is_discarded_and_said() -> None:
     assert stage.sent == (), "it holds no room any more"
 
 
+def test_a_fleet_that_is_not_deployed_any_more_is_given_nothing() -> None:
+    stage = running()
+    stage.requests.rows["r1"] = replace(stage.row("r1"), fleet="gone")
+
+    assert stage.complete(stage.answer("r1.1")) == "succeeded"
+
+    assert stage.dispatcher.asked == []
+
+
 @pytest.mark.parametrize("inference", ["", "nothing", "gone.1", "r1.x"])
 def test_notices_about_nothing_are_only_said(inference: str) -> None:
     stage = running()

@@ -102,6 +102,14 @@ def test_a_sagemaker_fleet_s_endpoint_is_given_its_requests() -> None:
     assert (stage.state("managed").machines, stage.ticks.on) == (1, True)
 
 
+def test_a_fleet_that_is_not_deployed_any_more_is_left_alone() -> None:
+    stage = ControlledFleets()
+
+    stage.control.wake("gone")
+
+    assert stage.states.states == {}
+
+
 def test_a_model_is_paused_and_resumed() -> None:
     stage = ControlledFleets()
 

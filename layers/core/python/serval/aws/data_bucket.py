@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PRESIGNED_SECONDS = 3600
 JSON, BINARY = "application/json", "application/octet-stream"
 GONE = frozenset({"404", "NoSuchKey"})
+EMPTY = "InvalidRange"
+"""S3 finds no range in an object without bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,14 @@ class DataBucket:
 
     def beginning(self, key: str, size_bytes: int) -> bytes:
         """Read an object's first bytes, fewer if it has fewer."""
-        if self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"] == 0:
-            return b""
         wanted = f"bytes=0-{size_bytes - 1}"
-        with self.client.get_object(Bucket=self.bucket, Key=key, Range=wanted)["Body"] as body:
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=key, Range=wanted)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == EMPTY:
+                return b""
+            raise
+        with answer["Body"] as body:
             return body.read()
 
     def find(self, key: str) -> StoredPayload | None:

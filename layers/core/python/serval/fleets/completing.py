@@ -98,7 +98,8 @@ class Completion:
 
     def _make_room(self, row: AsyncRequest, inference: Inference) -> None:
         release(self.control, row.fleet, {inference.id})
-        self.control.dispatcher.ask(row.fleet)
+        if row.fleet in self.control.fleets.by_name:
+            self.control.dispatcher.ask(row.fleet)
 
 
 def outcome_of(after: AsyncRequest | None) -> str:

@@ -40,8 +40,12 @@ class FleetControl:
     _seen_awake: dict[str, datetime] = field(default_factory=dict)
 
     def wake(self, fleet: str) -> None:
-        """Wake a fleet that sleeps; have a SageMaker fleet's endpoint given what fits."""
-        known = self.fleets.by_name[fleet]
+        """Wake a fleet that sleeps; have a SageMaker fleet's endpoint given what fits.
+
+        A fleet that is not deployed any more is left alone: the sweep wakes the one whose it is.
+        """
+        if (known := self.fleets.by_name.get(fleet)) is None:
+            return
         now = self.clock()
         seen = self._seen_awake.get(fleet)
         if seen is None or now - seen >= AWAKE_REMEMBERED:
