@@ -45,7 +45,7 @@ def test_an_evening_of_a_thousand_players_holds_its_age_target_on_the_default_po
 
 
 def test_it_holds_it_from_the_first_second_with_one_machine_that_stays() -> None:
-    age = simulated("evening:1000", 5, seed=2, minimum=1)["age"]
+    age = simulated("evening:1000", 4, seed=2, minimum=1)["age"]
 
     assert (age["late_seconds"], age["held_percent_of_minutes"]) == (0, 100.0)
 
