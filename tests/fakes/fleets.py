@@ -251,6 +251,7 @@ class ManagedFleet:
         self.endpoints = InMemoryEndpoints()
         self.models = KnownModels({"vision": Route("1"), "speech": Route("1")})
         self.states = InMemoryFleetStates()
+        self.ticks = RecordedTicks()
         self.dispatcher = RecordedDispatcher()
         self.printed: list[str] = []
         self.fleets = Fleets({"managed": VISION, "gpu": GPU})
@@ -338,7 +339,7 @@ class ManagedFleet:
             fleets=self.fleets,
             states=Dying(self.states, crashes),
             machines=RecordedMachines(),
-            ticks=RecordedTicks(),
+            ticks=self.ticks,
             dispatcher=self.dispatcher,
             clock=self.clock,
         )

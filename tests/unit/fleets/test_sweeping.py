@@ -94,6 +94,15 @@ def test_a_fleet_that_is_awake_in_its_row_alone_is_run() -> None:
     assert stage.states.find("gpu").machines == 2
 
 
+def test_an_idle_fleet_whose_ticks_stand_still_gets_them_back() -> None:
+    stage = ManagedFleet()
+    stage.states.states["gpu"] = FleetState(fleet="gpu", machines=2, woken=at(-999))
+
+    stage.sweep()
+
+    assert stage.ticks.on
+
+
 def test_a_paused_model_wakes_nobody_and_keeps_its_messages() -> None:
     stage = ManagedFleet()
     stage.states.states["gpu"] = FleetState(fleet="gpu", paused=("textgen",))

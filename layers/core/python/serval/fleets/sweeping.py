@@ -66,7 +66,8 @@ class Sweep:
         for model, request_ids in found.unsent.items():
             self.queue.send_all(model, request_ids)
         ended = self._look(found.unseen)
-        for fleet in sorted(found.in_use):
+        # One that is awake and idle too: without ticks it would never be put to sleep.
+        for fleet in sorted(found.in_use | found.awake):
             self.control.wake(fleet)
         uncalled = list(self.store.callbacks_due(timestamp(self.clock() - PERIOD)))
         for request_id in uncalled:
@@ -82,8 +83,10 @@ class Sweep:
     def _find(self) -> "Found":
         """Sort the open requests by what they need."""
         fleets, models = self.control.fleets.by_name, self.control.fleets.models
-        paused = {model for name in fleets for model in self.control.states.find(name).paused}
+        states = [self.control.states.find(name) for name in fleets]
+        paused = {model for state in states for model in state.paused}
         found, now = Found(), self.clock()
+        found.awake |= {state.fleet for state in states if not state.asleep}
         for request in self.store.open():
             if (fleet := models.get(request.model)) is None:
                 found.stranded += 1
@@ -117,6 +120,8 @@ class Found:
 
     unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Ids of requests whose message may be lost, by model."""
+    awake: set[str] = field(default_factory=set)
+    """Fleets that have machines, whether anything is asked of them or not."""
     unseen: list[str] = field(default_factory=list)
     """Ids of requests whose endpoint may have ended them."""
     in_use: set[str] = field(default_factory=set)
