@@ -16,14 +16,21 @@ def work() -> int:
     return 0 if started.work() else 1
 
 
+def answer() -> int:
+    """Serve until SIGTERM, and give the exit status."""
+    # The server raises the signal again once it has stopped: then there is nothing left to do.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    serve()
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     """Do what the command line says."""
     match arguments:
         case ["work"]:
             return work()
         case ["serve"]:
-            serve()
-            return 0
+            return answer()
     print(f"main.py: {arguments} given, 'work' or 'serve' expected", file=sys.stderr)
     return 2
 

@@ -379,10 +379,7 @@ class Stepped:
         if turn is None:
             return False
         batch = self.worker.preparation.prepare(turn)
-        if batch is None:
-            self.worker.schedule.give_up(turn)
-            return False
-        return self.worker.ahead.offer(batch)
+        return self.worker.schedule.offer(turn, batch, 0.0) and batch is not None
 
     def run(self) -> list[Ended]:
         """Run the batch that is first, and end its attempts."""

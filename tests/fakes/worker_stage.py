@@ -1,6 +1,7 @@
 """An emulator with one fleet's tables, queues and buckets, and real worker processes over it."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from serval.onnx_signature import read_signature
 from serval.requests.request import INLINE_BYTES, AsyncRequest, request_key
 from serval.storage import record_key
 from serval_cli.local import aws_client
-from serval_cli.local.server import HOST, free_port
+from serval_cli.local.server import HOST
 from tests.fakes.emulator import BUCKET, TABLE, Emulator, emulator
 from tests.fakes.inference import version_record
 from tests.fakes.requests import async_request
@@ -55,13 +56,18 @@ class WorkerStage:
     processes: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     def publish(
-        self, model: str, version: str, artifact: bytes, bundle: Mapping[str, Any] | None = None
+        self,
+        model: str,
+        version: str,
+        artifact: bytes,
+        bundle: Mapping[str, Any] | None = None,
+        runtime: str = "onnx",
     ) -> None:
         """Make a version the stable one."""
         record = version_record(
             model, version, artifact, read_signature(onnx.load_from_string(artifact))
         )
-        record = replace(record, bundle=bundle or {})
+        record = replace(record, bundle=bundle or {}, runtime=runtime)
         folder = self.folder / model / version
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(artifact)
@@ -121,10 +127,14 @@ class WorkerStage:
     @contextmanager
     def serving(self, **more: str) -> Iterator[str]:
         """Run the worker as a server; gives its URL."""
-        port = free_port(None)
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
         process = self.start("serve", None, PORT=str(port), **more)
         url = f"http://{HOST}:{port}"
-        await_that(lambda: answers(f"{url}/ping"), "the server to answer")
+        await_that(
+            lambda: answers(f"{url}/ping") or process.poll() is not None, "the server to answer"
+        )
         yield url
         process.send_signal(signal.SIGTERM)
         assert process.wait(WAIT_SECONDS) == 0

@@ -2,28 +2,89 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import httpx
 import pytest
+from onnx import TensorProto, helper
 
 from serval.aws.queues import QueueCounts
-from tests.fakes.inference import plus
+from serval.requests.request import AsyncRequest
+from tests.fakes.inference import graph, plus
 from tests.fakes.worker import row_of
-from tests.fakes.worker_stage import FLEET, STOP_SECONDS, WorkerStage, await_that, worker_stage
+from tests.fakes.worker_stage import (
+    FLEET,
+    MAIN,
+    STOP_SECONDS,
+    WorkerStage,
+    await_that,
+    worker_stage,
+)
+
+EMPTY = QueueCounts(visible=0, in_flight=0, dead=0)
+SLOW_LOOPS = 1500
+"""Turns of the slow model's loop: half a second and more on one thread."""
+
+
+def slow() -> bytes:
+    """Give a model that adds 1 to ``x`` and takes its time; its run can be interrupted."""
+    value = helper.make_tensor_value_info
+    square = ("s", TensorProto.FLOAT, [192, 192])
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["condition"], ["go_on"]),
+            helper.make_node("MatMul", ["state", "state"], ["next"]),
+        ],
+        "body",
+        [
+            value("turn", TensorProto.INT64, []),
+            value("condition", TensorProto.BOOL, []),
+            value("state", *square[1:]),
+        ],
+        [value("go_on", TensorProto.BOOL, []), value("next", *square[1:])],
+    )
+    tensor = helper.make_tensor
+    return graph(
+        [("x", TensorProto.FLOAT, ["rows", 2])],
+        [("y", TensorProto.FLOAT, ["rows", 2])],
+        [
+            helper.make_node("ConstantOfShape", ["extents"], ["zeros"]),
+            helper.make_node("Loop", ["turns", "yes", "zeros"], ["last"], body=body),
+            helper.make_node("ReduceSum", ["last"], ["nothing"], keepdims=0),
+            helper.make_node("Add", ["x", "nothing"], ["same"]),
+            helper.make_node("Add", ["same", "one"], ["y"]),
+        ],
+        [
+            tensor("extents", TensorProto.INT64, [2], [192, 192]),
+            tensor("turns", TensorProto.INT64, [], [SLOW_LOOPS]),
+            tensor("yes", TensorProto.BOOL, [], [True]),
+            tensor("one", TensorProto.FLOAT, [1], [1.0]),
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerStage]:
-    with worker_stage(tmp_path_factory.mktemp("worker"), "one", "ten") as made:
+    folder = tmp_path_factory.mktemp("worker")
+    with worker_stage(folder, "one", "ten", "slow", "served") as made:
         made.publish("one", "1", plus(1))
         made.publish("ten", "1", plus(10))
+        made.publish("slow", "1", slow(), {"batching": {"max_batch_size": 2}})
         yield made
 
 
+@pytest.fixture
+def alone(stage: WorkerStage) -> Iterator[WorkerStage]:
+    """Give the stage without any worker, before and after."""
+    yield stage
+    stage.stop()
+
+
 def result(stage: WorkerStage, request_id: str) -> list[float]:
-    row = stage.store.find(request_id)
-    assert row is not None
+    row = find(stage, request_id)
     assert row.status == "succeeded", row.error
     assert row.response_key is not None
     body = stage.data.get(row.response_key)
@@ -31,24 +92,108 @@ def result(stage: WorkerStage, request_id: str) -> list[float]:
     return list(json.loads(body)["outputs"][0]["data"])
 
 
-def test_requests_are_answered_and_a_worker_that_is_told_to_go_goes(stage: WorkerStage) -> None:
-    worker = stage.start(WORKER_ID="w1")
+def find(stage: WorkerStage, request_id: str) -> AsyncRequest:
+    row = stage.store.find(request_id)
+    assert row is not None
+    return row
+
+
+def running(stage: WorkerStage, ids: Sequence[str]) -> list[str]:
+    return [one for one, row in stage.store.find_all(ids).items() if row.status == "running"]
+
+
+def test_requests_are_answered_and_a_worker_that_is_told_to_go_goes(alone: WorkerStage) -> None:
+    worker = alone.start(WORKER_ID="w1")
     ids = [f"r{number}" for number in range(40)]
     for number, request_id in enumerate(ids):
-        stage.submit(request_id, ("one", "ten")[number % 2], row_of(float(number)))
-    stage.await_closed(ids)
+        alone.submit(request_id, ("one", "ten")[number % 2], row_of(float(number)))
+    alone.await_closed(ids)
     for number, request_id in enumerate(ids):
-        assert result(stage, request_id)[0] == number + (1, 10)[number % 2]
+        assert result(alone, request_id)[0] == number + (1, 10)[number % 2]
     await_that(
-        lambda: [w.completed for w in stage.states.workers(FLEET)] == [40], "the worker's report"
+        lambda: [w.completed for w in alone.states.workers(FLEET)] == [40], "the worker's report"
     )
-    [said] = stage.states.workers(FLEET)
+    [said] = alone.states.workers(FLEET)
     assert (said.worker, said.accelerator) == ("w1", "CPU (stands in for nvidia)")
     assert said.loaded == ("one:1", "ten:1")
-    empty = QueueCounts(visible=0, in_flight=0, dead=0)
-    await_that(lambda: stage.queues.counts("one") == empty, "messages to be deleted")
+    await_that(lambda: alone.queues.counts("one") == EMPTY, "messages to be deleted")
     started = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(STOP_SECONDS) == 0
     assert time.monotonic() - started < STOP_SECONDS
-    assert stage.states.workers(FLEET) == []
+    assert alone.states.workers(FLEET) == []
+
+
+def test_a_worker_that_is_killed_loses_nothing(alone: WorkerStage) -> None:
+    ids = [f"killed-{number}" for number in range(6)]
+    for request_id in ids:
+        alone.submit(request_id, "slow", row_of(1.0))
+    worker = alone.start(WORKER_ID="killed")
+    await_that(lambda: bool(running(alone, ids)), "a run to begin")
+    worker.kill()
+    lost = running(alone, ids)
+    alone.start(WORKER_ID="another")
+    alone.await_closed(ids)
+    assert [result(alone, request_id) for request_id in ids] == [[2.0, 1.0]] * len(ids)
+    assert {find(alone, request_id).attempts for request_id in lost} == {2}
+    await_that(lambda: alone.queues.counts("slow") == EMPTY, "messages to be deleted")
+
+
+def test_a_worker_that_is_reclaimed_gives_back_what_it_runs_uncharged(alone: WorkerStage) -> None:
+    ids = [f"reclaimed-{number}" for number in range(6)]
+    for request_id in ids:
+        alone.submit(request_id, "slow", row_of(1.0))
+    for _ in range(3):
+        worker = alone.start(STOP_SECONDS="1")
+        await_that(lambda: bool(running(alone, ids)) or not still_open(alone, ids), "a run")
+        started = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(STOP_SECONDS) == 0
+        assert time.monotonic() - started < 4
+        assert running(alone, ids) == []
+    alone.start()
+    alone.await_closed(ids)
+    assert [find(alone, request_id).attempts for request_id in ids] == [1] * len(ids)
+
+
+def still_open(stage: WorkerStage, ids: Sequence[str]) -> bool:
+    return any(row.open for row in stage.store.find_all(ids).values())
+
+
+def test_the_server_answers_as_sagemaker_wants_with_artifacts_alone(alone: WorkerStage) -> None:
+    envelope = {"m": "ten", "v": "1", "h": None, "a": "models/ten/1/"}
+    with alone.serving(REGISTRY_TABLE="") as url, httpx.Client(trust_env=False) as client:
+        headers = {"X-Amzn-SageMaker-Custom-Attributes": json.dumps(envelope)}
+        answer = client.post(f"{url}/invocations", content=row_of(1.0), headers=headers)
+        assert answer.json()["outputs"][0]["data"] == [11.0, 10.0]
+        unknown = json.dumps(envelope | {"v": "9", "a": "models/ten/9/"})
+        headers = {"X-Amzn-SageMaker-Custom-Attributes": unknown}
+        refused = client.post(f"{url}/invocations", content=row_of(1.0), headers=headers)
+        assert (refused.status_code, "has no version '9'" in refused.text) == (404, True)
+        routed = client.post(f"{url}/v2/models/ten/infer", content=row_of(1.0))
+        assert (routed.status_code, "versions/<version>" in routed.text) == (400, True)
+
+
+def test_a_model_that_an_inference_server_runs_is_answered_by_it(alone: WorkerStage) -> None:
+    with alone.serving() as url:
+        port = int(url.rpartition(":")[2])
+        runtime = {"kind": "http", "protocol": "v2", "port": port, "model": "ten"}
+        alone.publish("served", "1", plus(1), {"runtime": runtime}, runtime="http")
+        alone.start()
+        ids = [f"served-{number}" for number in range(5)]
+        for request_id in ids:
+            alone.submit(request_id, "served", row_of(1.0))
+        alone.await_closed(ids)
+        assert [result(alone, request_id) for request_id in ids] == [[11.0, 10.0]] * len(ids)
+
+
+def test_what_is_neither_work_nor_serve_is_refused(stage: WorkerStage) -> None:
+    run = subprocess.run(
+        [sys.executable, str(MAIN), "play"],
+        env=stage.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert run.stderr == "main.py: ['play'] given, 'work' or 'serve' expected\n"

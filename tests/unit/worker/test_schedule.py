@@ -1,5 +1,7 @@
 """Which requests are gathered, whose turn it is, and what the worker takes of its queues."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from serval.fleets.state import FleetState
@@ -75,6 +77,29 @@ def test_a_light_model_does_not_wait_for_a_backlog(world: World, worker: Stepped
     assert worker.prepare()
     worker.run()
     assert world.row("light").status == "succeeded"
+
+
+def test_the_runner_waits_a_moment_for_a_batch_whose_turn_is_before_the_ready_one(
+    world: World, worker: Stepped
+) -> None:
+    schedule = worker.worker.schedule
+    world.during = lambda: world.clock.pass_seconds(1.0)
+    world.submit("before")
+    worker.work()
+    world.submit("heavy")
+    worker.fetch()
+    assert worker.prepare()
+    schedule.prepare_seconds = 5.0
+    world.submit("light", model="resnet")
+    worker.fetch()
+    turn = schedule.take_turn()
+    assert turn is not None
+    with ThreadPoolExecutor(1) as runner:
+        started = runner.submit(schedule.await_batch, 0)
+        batch = worker.worker.preparation.prepare(turn)
+        assert not started.done()
+        assert schedule.offer(turn, batch, 0.0)
+        assert started.result(timeout=10) is batch
 
 
 def test_one_batch_is_prepared_ahead_and_no_more(world: World, worker: Stepped) -> None:

@@ -1,19 +1,17 @@
 """What goes beside an inference's bytes to and from a SageMaker endpoint.
 
 There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, as ``serval.fleets.inferences``
-writes it. Back: the content type, the one thing of an answer's headers that SageMaker hands on with
-its notice, says how long the JSON part of a binary answer is; Triton says it in the same words.
+writes it. Back: a content type that says how long the JSON part of a binary answer is, in Triton's
+words; of an answer's headers SageMaker hands on that one alone.
 """
 
 import json
-import re
 from dataclasses import dataclass
 
 from serval.errors import MalformedBody, shown
 from serval.storage import MODEL_NAME, VERSION, version_prefix
 
 JSON, BINARY = "application/json", "application/octet-stream"
-HEADER_SIZE = re.compile(r";\s*json-header-size=(\d{1,19})\s*(;|\Z)")
 EXPECTED = 'a JSON object {"m": model, "v": version, "h": length of the JSON part, or null}'
 
 
@@ -64,12 +62,6 @@ class Envelope:
 def content_type(header_length: int | None) -> str:
     """Give the content type of an answer, with the length of the JSON part of a binary one."""
     return JSON if header_length is None else f"{BINARY};json-header-size={header_length}"
-
-
-def header_length_in(answered: str) -> int | None:
-    """Read the length of the JSON part from an answer's content type; None: it is JSON alone."""
-    found = HEADER_SIZE.search(answered)
-    return int(found[1]) if found else None
 
 
 def _malformed(text: str) -> MalformedBody:

@@ -93,10 +93,8 @@ class Worker:
                 continue
             started = self.clock()
             batch = self.preparation.prepare(turn)
-            self.schedule.note_preparation(self.clock() - started)
-            if batch is None:
-                self.schedule.give_up(turn)
-            elif not self.ahead.offer(batch):
+            took = self.clock() - started
+            if not self.schedule.offer(turn, batch, took) and batch is not None:
                 self.finish.give_back(batch.held)
 
     def _run(self) -> None:

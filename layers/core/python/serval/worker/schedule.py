@@ -18,9 +18,10 @@ LEAD_SECONDS = 0.05
 class Schedule:
     """Weighted turns over the models that have messages.
 
-    A full batch is due at once. One that is not waits for company: as long as its bundle allows
-    while nothing runs, and else until the running batch is about to end, which costs nobody
-    anything. Meanwhile every other model whose requests are due has its turn.
+    A full batch is due at once. One that is not waits for company while nothing else is to do: as
+    long as its bundle allows, and if something runs, until that is about to end, which costs nobody
+    anything. Where another model's batch is ready, and the turn before it is this one's, waiting
+    would give the turn away: it is due at once, and the runner waits for it a moment.
     """
 
     waiting: Waiting
@@ -30,6 +31,7 @@ class Schedule:
     clock: Callable[[], float]
     prepare_seconds: float = 0.0
     """How long it takes to prepare a batch, smoothed."""
+    _preparing: Turn | None = None
 
     def await_turn(self, patience_seconds: float) -> Turn | None:
         """Wait for a model whose requests are due, and give it its turn; None: nobody's are."""
@@ -44,14 +46,34 @@ class Schedule:
         with self.waiting.changed:
             now = self.clock()
             model = self.turns.first(m for m in self._candidates() if self._due(m) <= now)
-            return None if model is None else self.turns.take(model, self.limits(model).weight)
+            if model is not None:
+                self._preparing = self.turns.take(model, self.limits(model).weight)
+            return None if model is None else self._preparing
+
+    def offer(self, turn: Turn, batch: Batch | None, seconds: float) -> bool:
+        """Add what a turn has come to, and learn how long that took; None: to nothing.
+
+        Returns
+        -------
+        bool
+            False: the worker is being stopped, and the batch is not taken.
+        """
+        with self.waiting.changed:
+            self.prepare_seconds += SMOOTHING * (seconds - self.prepare_seconds)
+            self._preparing = None
+            self.waiting.changed.notify_all()
+            if batch is not None:
+                return self.ahead.offer(batch)
+            self.turns.give_up(turn)
+            return True
 
     def await_batch(self, patience_seconds: float) -> Batch | None:
         """Wait for a batch that is ready, and make it the running one; None: there is none."""
         with self.waiting.changed:
-            if (batch := self.ahead.start()) is None:
+            if self.ahead.first() is None:
                 self.waiting.changed.wait(patience_seconds)
-                batch = self.ahead.start()
+            self.waiting.changed.wait_for(lambda: not self._overtaking, self._lead)
+            batch = self.ahead.start()
             if batch is not None:
                 self.turns.serve(batch.turn)
                 usual = self.turns.usual_seconds.get(batch.model)
@@ -63,14 +85,15 @@ class Schedule:
         with self.waiting.changed:
             self.turns.settle(turn, seconds)
 
-    def give_up(self, turn: Turn) -> None:
-        """Charge nothing for a turn that came to nothing."""
-        with self.waiting.changed:
-            self.turns.give_up(turn)
+    @property
+    def _overtaking(self) -> bool:
+        """Tell whether a batch is being prepared whose turn is before those that are ready."""
+        first, preparing = self.ahead.first(), self._preparing
+        return first is not None and preparing is not None and preparing.order < first.turn.order
 
-    def note_preparation(self, seconds: float) -> None:
-        """Learn how long it took to prepare a batch."""
-        self.prepare_seconds += SMOOTHING * (seconds - self.prepare_seconds)
+    @property
+    def _lead(self) -> float:
+        return LEAD_FACTOR * self.prepare_seconds + LEAD_SECONDS
 
     def _candidates(self) -> list[str]:
         """List the models that have messages and may be prepared: see ``Ahead``."""
@@ -87,11 +110,12 @@ class Schedule:
         limits = self.limits(model)
         if self.waiting.count(model) >= limits.rows:
             return 0.0
+        if self.ahead.first() is not None:
+            return 0.0
         waited_enough = self.waiting.oldest(model) + limits.wait_seconds
         if self.ahead.runs_until is None:
             return waited_enough
-        lead = LEAD_FACTOR * self.prepare_seconds + LEAD_SECONDS
-        return max(waited_enough, self.ahead.runs_until - lead)
+        return max(waited_enough, self.ahead.runs_until - self._lead)
 
     def _until_due(self) -> float:
         now = self.clock()
