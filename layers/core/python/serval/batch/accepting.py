@@ -20,8 +20,8 @@ from serval.batch.keys import (
 )
 from serval.batch.lifecycle import Done
 from serval.batch.options import DEFAULTS, JobOptions
+from serval.batch.outcomes import cancelled, ignored, refused
 from serval.batch.ports import Announce, JobStore, Objects, change
-from serval.batch.readiness import cancelled, refused
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused, ModelNotFound, ModelVersionNotFound
 from serval.object_created import ObjectCreated
@@ -223,8 +223,3 @@ class Accepting:
         )
         self.announce(closed)
         return refused(closed, reason)
-
-
-def ignored(reason: str) -> dict[str, Any]:
-    """Give the outcome of what starts no job."""
-    return {"outcome": "ignored", "reason": reason}

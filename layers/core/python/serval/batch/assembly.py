@@ -13,9 +13,9 @@ from serval.batch.joining import Joining, TooLarge
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import Layout, ShardItem, shard_items
 from serval.batch.looking import too_many
+from serval.batch.outcomes import cancelled, refused
 from serval.batch.ports import Announce, JobStore, Objects, change
-from serval.batch.readiness import cancelled, refused
-from serval.batch.summary import summary
+from serval.batch.summary import written
 from serval.batch.tally import Tally, joined
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
@@ -75,12 +75,13 @@ class Assembly:
         done = tally.settled(job, took)
         # The summary first: whoever sees that the job has succeeded finds all of it.
         now = self.clock()
-        ended = lifecycle.succeed(job, done, now)
-        body = json.dumps(summary(ended, tally, whole, errors), indent=2).encode()
-        self.objects.put(Address(output.bucket, keys.summary), body)
+        place = Address(output.bucket, keys.summary)
+        self.objects.put(place, written(lifecycle.succeed(job, done, now), tally, whole, errors))
         closed = change(self.store, job, lambda row: lifecycle.succeed(row, done, now))
         if closed.status != "succeeded":
+            # It was ended meanwhile, and that stands.
             self.objects.delete([joining.target])
+            self.objects.put(place, written(closed, tally, None, errors))
             return cancelled(closed)
         self.announce(closed)
         return {"outcome": "succeeded", "job": job.id}

@@ -11,10 +11,11 @@ from serval.batch.csv_cuts import BareQuote, RangeScan, cuts
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import Layout, Outlined, ScannedFile, ShardItem, outlined, to_lines
+from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import numbered
 from serval.batch.planning import AT_ONCE
 from serval.batch.ports import Announce, JobStore, Objects
-from serval.batch.readiness import Readiness, cancelled, refused
+from serval.batch.readiness import Readiness
 from serval.batch.tabular import nul_found
 from serval.clock import Clock, utc_now
 from serval.errors import BatchRefused

@@ -1,6 +1,5 @@
 """``finish``: the end of a job that a step refused, that failed, or that was cancelled."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -10,7 +9,7 @@ from serval.batch.failures import failure_in_words
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.ports import Announce, JobStore, Objects, change
-from serval.batch.summary import summary
+from serval.batch.summary import written
 from serval.batch.tally import Tally, joined
 from serval.clock import Clock, utc_now
 
@@ -71,8 +70,8 @@ class Finishing:
             return
         output = read_address(job.output, "output")
         errors = output.under("errors/") if any(record.errors for record in tally.done) else None
-        body = json.dumps(summary(job, tally, None, errors), indent=2).encode()
-        self.objects.put(Address(output.bucket, JobKeys(output.key).summary), body)
+        place = Address(output.bucket, JobKeys(output.key).summary)
+        self.objects.put(place, written(job, tally, None, errors))
 
 
 def said(event: Mapping[str, Any]) -> str:

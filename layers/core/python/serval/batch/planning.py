@@ -15,9 +15,10 @@ from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import Layout, ShardItem, to_lines
 from serval.batch.options import JobOptions
+from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import Packed, Packer, numbered
 from serval.batch.ports import Announce, JobStore, Objects, change
-from serval.batch.readiness import Readiness, cancelled, refused
+from serval.batch.readiness import Readiness
 from serval.batch.sizing import Pace, large_enough, shards_of
 from serval.batch.survey import Survey, Surveyor
 from serval.clock import Clock, utc_now

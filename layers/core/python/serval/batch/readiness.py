@@ -11,25 +11,10 @@ from serval.batch.estimating import Estimate
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import ShardItem, shard_items, to_lines
-from serval.batch.lifecycle import Planned, why_stopping
+from serval.batch.lifecycle import Planned
 from serval.batch.ports import Announce, JobStore, Objects, change
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound
-
-LIMIT_REASON_CHARACTERS = 2_000
-"""Of a reason that the state machine hands on; the row has no more."""
-
-
-def refused(job: BatchJob, reason: str) -> dict[str, Any]:
-    """Give the outcome of a step that cannot go on."""
-    return {"outcome": "refused", "job": job.id, "reason": reason[:LIMIT_REASON_CHARACTERS]}
-
-
-def cancelled(job: BatchJob) -> dict[str, Any]:
-    """Give the outcome of a step of a job that is to end, or has ended."""
-    if job.stop_reason is not None and not job.cancel_requested:
-        return refused(job, job.stop_reason)
-    return {"outcome": "cancelled", "job": job.id, "reason": f"the job {why_stopping(job)}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 from serval.batch.csv_cuts import RangeScan, Scanner
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import RangeItem
+from serval.batch.outcomes import cancelled
 from serval.batch.ports import JobStore, Objects
-from serval.batch.readiness import cancelled
 from serval.errors import BatchJobNotFound
 
 PIECE_BYTES = 4 * 2**20

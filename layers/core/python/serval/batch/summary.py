@@ -1,5 +1,6 @@
 """``summary.json``: what a job was, and what it did, whichever way it ended."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +66,11 @@ def summary(
             "prices": PRICES.dated,
         },
     }
+
+
+def written(job: BatchJob, tally: Tally, output: Address | None, errors: Address | None) -> bytes:
+    """Give the bytes of ``summary.json``."""
+    return json.dumps(summary(job, tally, output, errors), indent=2).encode()
 
 
 def seconds_between(started: str | None, finished: str | None) -> float | None:
