@@ -48,7 +48,7 @@ build/stamps/node: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@mkdir -p $(@D) && touch $@
 
-# A model that cannot be built here has no build.py (models/resnet-inferentia).
+# A model that cannot be built here has no build.py (models/not-deployed).
 MODELS := $(patsubst models/%/build.py,%,$(wildcard models/*/build.py))
 GOLDEN := $(patsubst models/%/model.yaml,%,$(shell grep -l '^golden:' models/*/model.yaml))
 # What `make demo` pushes, and what it says to push next.

@@ -64,7 +64,7 @@ def test_a_fleet_that_nobody_declared_is_refused_by_name(tmp_path: Path) -> None
 def test_the_example_models_and_fleets_can_be_read() -> None:
     models = read_models(ROOT / "models", ROOT / "fleets.yaml")
     assert "digits" in models.own_functions
-    assert models.fleets.by_name.keys() == {"gpu", "inferentia"}
+    assert models.fleets.by_name.keys() == {"gpu"}
 
 
 def test_a_mistake_is_named_with_its_folder(tmp_path: Path) -> None:

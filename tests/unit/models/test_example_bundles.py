@@ -21,7 +21,7 @@ from serval.signatures import Signature
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NAMES = ["diabetes", "digits", "iris"]
-HEAVY = ["resnet", "resnet-inferentia", "textgen"]
+HEAVY = ["resnet", "textgen"]
 """Tested in test_heavy_bundles.py."""
 NO_SIGNATURE = Signature((), ())
 

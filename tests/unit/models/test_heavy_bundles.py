@@ -25,7 +25,8 @@ from serval_cli.bundle_folder import read_folder
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "models"
-FLEETS = {"textgen": "gpu", "resnet": "gpu", "resnet-inferentia": "inferentia"}
+INFERENTIA = "not-deployed/resnet-inferentia"
+FLEETS = {"textgen": "gpu", "resnet": "gpu", INFERENTIA: "inferentia"}
 COMPLETION = Signature(
     (TensorSpec("prompt", "UINT8", (-1, -1)),), (TensorSpec("completion", "UINT8", (-1, 64)),)
 )
@@ -48,7 +49,7 @@ def resnet(tmp_path_factory):
 @pytest.mark.parametrize(("name", "fleet"), FLEETS.items())
 def test_heavy_models_run_on_a_fleet_in_batches_of_eight(name, fleet):
     bundle = declared(name)
-    assert bundle.name == name
+    assert bundle.name == Path(name).name
     assert bundle.compute == Compute(target="fleet", fleet=fleet)
     assert bundle.batching.max_batch_size == 8
 
@@ -111,14 +112,14 @@ def test_resnet_is_the_same_for_the_same_seed(resnet):
 
 
 def test_inferentia_declares_what_the_graph_says_of_itself():
-    bundle = declared("resnet-inferentia")
+    bundle = declared(INFERENTIA)
     assert declared_signature(bundle) == (LOGITS, [])
-    assert bundle.runtime.server == "neuron"
+    assert (bundle.runtime.kind, bundle.runtime.server) == ("http", None)
 
 
 def test_inferentia_is_pushed_once_its_archive_is_there(tmp_path):
     for name in ("model.yaml", "README.md", "compile.py"):
-        (tmp_path / name).write_bytes((MODELS / "resnet-inferentia" / name).read_bytes())
+        (tmp_path / name).write_bytes((MODELS / INFERENTIA / name).read_bytes())
     with pytest.raises(BundleRefused, match=r"'model.neuron.tar' is not a file"):
         read_folder(tmp_path)
 

@@ -4,7 +4,7 @@ On an Inf2 or Trn1 machine, in the PyTorch environment of AWS's Neuron images, w
 torch_neuronx and torchvision::
 
     pip install onnx
-    python models/resnet-inferentia/compile.py
+    python models/not-deployed/resnet-inferentia/compile.py
 
 It writes ``model.neuron.tar`` beside itself, the bundle's artifact. ``make models`` leaves it out,
 which is why it is not called build.py.
@@ -21,7 +21,7 @@ import torch_neuronx
 from onnx import ModelProto, numpy_helper
 from torchvision.models import resnet50 as architecture
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # the repository, wherever we start
+sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
 from models.resnet.network import resnet50
 
