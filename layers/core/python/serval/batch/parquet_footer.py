@@ -22,6 +22,8 @@ VERSION, SCHEMA, ROWS, GROUPS, COLUMN_ORDERS = 1, 2, 3, 4, 7
 GROUP_COLUMNS, GROUP_ROWS, GROUP_OFFSET, GROUP_ORDINAL = 1, 3, 5, 7
 CHUNK_OFFSET, CHUNK_META, OFFSET_INDEX, COLUMN_INDEX = 2, 3, 4, 6
 META_PATH, META_BYTES, META_DATA, META_INDEX, META_DICTIONARY, META_BLOOM = 3, 7, 9, 10, 11, 14
+MALFORMED = (NotThrift, KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError)
+"""What reading a footer raises that has other fields than it should."""
 REPETITION, NAME, CHILDREN, REPEATED = 3, 4, 5, 2
 
 
@@ -111,7 +113,7 @@ def read_footer(tail: bytes, size: int) -> Footer:
         if not footer.columns:
             raise NotParquet("it has no columns")
         _check_places(footer)
-    except (NotThrift, KeyError, IndexError, UnicodeDecodeError, AttributeError) as error:
+    except MALFORMED as error:
         raise NotParquet(f"its footer cannot be read: {error}") from None
     return footer
 
@@ -202,6 +204,8 @@ def _moved(fields: Struct, moved: int, offsets: Sequence[int]) -> Struct:
 
 
 def _check_places(footer: Footer) -> None:
+    if footer.rows != sum(group.rows for group in footer.groups):
+        raise NotParquet("its row groups do not have the rows that it says")
     for group in footer.groups:
         for chunk in group.chunks:
             if chunk.start < 0 or chunk.start + chunk.size_bytes > footer.body_end:
