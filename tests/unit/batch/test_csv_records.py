@@ -109,3 +109,11 @@ def test_columns_that_do_not_fit_are_refused(spec, columns, mapping, said: str) 
     with pytest.raises(BatchRefused) as refused:
         input_columns([spec], columns, mapping)
     assert said in str(refused.value)
+
+
+def test_where_no_newline_is_quoted_a_stray_quote_takes_no_other_record_with_it() -> None:
+    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS, {}), quoted=False)
+    rows = records.read(b'a,1,2\n"b,3,4\nc"",5,6\nd,7,8\n', 0, 0)
+    assert rows.inputs[0].array.tolist() == [[1, 2], [5, 6], [7, 8]]
+    assert [(reject.record, reject.offset) for reject in rows.rejects] == [(1, 6)]
+    assert [rows.record(row) for row in range(rows.count)] == [0, 2, 3]

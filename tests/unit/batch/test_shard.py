@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.blocks import whole_records
+from serval.batch.blocks import Block, whole_records
 from serval.batch.columns import input_columns
 from serval.batch.outputs import PartFormat
 from serval.batch.pipeline import ahead
@@ -203,3 +203,67 @@ def test_stages_end_with_whoever_stops_listening() -> None:
         if number == 3:
             break
     assert len(made) < 10
+
+
+def test_stages_before_one_that_is_not_wanted_end_with_it() -> None:
+    ended: list[str] = []
+
+    def numbers():
+        try:
+            yield from range(1000)
+        finally:
+            ended.append("first stage")
+
+    def doubled(items):
+        try:
+            for item in items:
+                yield 2 * item
+        finally:
+            ended.append("second stage")
+
+    stage = ahead(doubled(ahead(numbers())))
+    assert next(stage) == 0
+    stage.close()
+    assert ended == ["first stage", "second stage"] or ended == ["second stage", "first stage"]
+
+
+def test_outputs_of_other_extents_are_lists_of_their_own_length() -> None:
+    class Counting:
+        def run(self, inputs, outputs):
+            array = inputs[0].array
+            most = int(array.max())
+            return [Tensor("y", "INT64", np.arange(most)[None].repeat(len(array), axis=0))]
+
+    spec = TensorSpec("y", "INT64", (-1, -1))
+    output, errors = Memory(), Memory()
+    engine = ShardEngine(
+        JsonlRecords([TensorSpec("x", "INT64", (-1,))]), Counting(), [spec], 1,
+        PartFormat("jsonl", [spec]), clock=lambda: 0.0,
+    )  # fmt: skip
+    blocks = whole_records([b'{"x": 2}\n{"x": 3}\n{"x": 1}\n'], 0, 0, quoted=False)
+    engine.run(blocks, output, errors, header=False)
+    assert output.data == b'{"y":[0,1]}\n{"y":[0,1,2]}\n{"y":[0]}\n'
+
+
+def test_what_was_done_so_far_is_heard_block_by_block() -> None:
+    heard: list[int] = []
+    records = CsvRecords(COLUMNS, input_columns([X], COLUMNS, {}))
+    engine = ShardEngine(
+        records, Adding(), OUTPUTS, 3, PartFormat("csv", OUTPUTS), clock=lambda: 0.0,
+        seen=lambda counts: heard.append(counts.rows),
+    )  # fmt: skip
+    pieces = [b"a,1,2\n", b"b,3,4\n", b"c,5,6\n"]
+    engine.run(whole_records(pieces, 0, 0, quoted=True), Memory(), Memory(), header=False)
+    assert heard == [1, 2, 3]
+
+
+def test_a_rejected_record_names_its_file_where_there_are_several() -> None:
+    output, errors = Memory(), Memory()
+    records = CsvRecords(COLUMNS, input_columns([X], COLUMNS, {}))
+    engine = ShardEngine(
+        records, Adding(), OUTPUTS, 3, PartFormat("csv", OUTPUTS), clock=lambda: 0.0
+    )
+    blocks = [Block(b"a,x,2\n", 0, 0, file="s3://b/1.csv"), Block(b"a,1,x\n", 0, 0)]
+    engine.run(blocks, output, errors, header=False)
+    first, second = map(json.loads, errors.data.splitlines())
+    assert (first["file"], "file" in second) == ("s3://b/1.csv", False)

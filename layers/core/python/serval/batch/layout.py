@@ -58,6 +58,11 @@ class Layout:
         return cls(**{**value, **read})
 
     @property
+    def cut(self) -> bool:
+        """Tell whether a large file is cut into shards."""
+        return self.compression == "none" and self.format != "objects"
+
+    @property
     def part(self) -> PartFormat:
         """Give how the parts are written."""
         return PartFormat(self.output, self.outputs, self.columns if self.join else ())

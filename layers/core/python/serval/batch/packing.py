@@ -52,7 +52,7 @@ class Packer:
             files = sources[first:last]
             if len(files) > 1 or self.layout.format == "objects":
                 outline.append(self._listed(first, files))
-            elif shared or self.layout.compression != "none":
+            elif shared or not self.layout.cut:
                 outline.append(self._whole(first, files[0]))
             else:
                 outline += self._cut(first, files[0])

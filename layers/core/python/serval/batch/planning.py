@@ -89,10 +89,9 @@ class Planning:
         survey = Surveyor(self.objects).survey(inputs, None, asked.options, record.signature)
         layout = drafted(survey, asked.options, record.signature, Pace.of(record))
         shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
-        scanned = layout.quoted and layout.compression == "none" and max(sizes) > shard_bytes
-        return self._estimate(
-            survey, layout, record, asked.options, shards_of(shard_bytes, sizes), int(scanned)
-        )
+        scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
+        shards = shards_of(shard_bytes, sizes, cut=layout.cut)
+        return self._estimate(survey, layout, record, asked.options, shards, int(scanned))
 
     def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
         record = self.registry.version(job.model, job.version or "")
@@ -116,7 +115,7 @@ class Planning:
             layout,
             record,
             job.options,
-            shards_of(shard_bytes, sizes),
+            shards_of(shard_bytes, sizes, cut=layout.cut),
             len(packed.ranges),
             packed.rows,
         )

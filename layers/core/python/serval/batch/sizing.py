@@ -68,16 +68,12 @@ def large_enough(wished: int, sizes: Sequence[int]) -> int:
     return size
 
 
-def shards_of(shard_bytes: int, sizes: Sequence[int]) -> int:
-    """Count the shards of files: large ones are cut, neighbours that are small share one."""
-    return sum(1 if group else pieces for group, pieces in _groups(shard_bytes, sizes))
-
-
-def _groups(shard_bytes: int, sizes: Sequence[int]) -> list[tuple[bool, int]]:
-    return [
-        (shared, math.ceil(sum(sizes[first:last]) / shard_bytes))
+def shards_of(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> int:
+    """Count the shards of files: large ones may be cut, neighbours that are small share one."""
+    return sum(
+        1 if shared or not cut else math.ceil(sum(sizes[first:last]) / shard_bytes)
         for first, last, shared in grouped(shard_bytes, sizes)
-    ]
+    )
 
 
 def grouped(

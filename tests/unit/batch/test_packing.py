@@ -1,0 +1,145 @@
+"""How large shards are, and which files share one."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serval.batch.cost import Usage, Work, actual, seconds_per_row
+from serval.batch.estimating import pace_of_rows
+from serval.batch.job import BatchJob, Piece, ShardRecord
+from serval.batch.options import JobOptions, OutputOptions
+from serval.batch.packing import row_cuts
+from serval.batch.prices import PRICES
+from serval.batch.sizing import MOST_SHARDS, Pace, grouped, large_enough, shards_of
+from tests.fakes.inference import signature, version_record
+
+RECORD = version_record("m", "1", b"", signature("FP32", (-1, 2)))
+sizes = st.lists(st.integers(1, 500), min_size=1, max_size=40)
+
+
+@given(sizes, st.integers(1, 300))
+def test_every_file_is_in_one_run_in_order(found: list[int], shard_bytes: int) -> None:
+    runs = grouped(shard_bytes, found, most=7)
+    assert [index for first, last, _ in runs for index in range(first, last)] == list(
+        range(len(found))
+    )
+    for first, last, shared in runs:
+        assert 0 < last - first <= 7
+        if shared:
+            assert sum(found[first:last]) <= shard_bytes
+        else:
+            assert last - first == 1
+            assert found[first] > shard_bytes
+
+
+@given(st.lists(st.integers(1, 10**12), min_size=1, max_size=20), st.integers(1, 64 * 2**20))
+def test_there_are_never_more_than_ten_thousand_shards(found: list[int], wished: int) -> None:
+    size = large_enough(wished, found)
+    assert size >= wished
+    assert shards_of(size, found) <= MOST_SHARDS
+
+
+@given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 60))
+def test_row_groups_are_cut_into_shards_of_about_equal_rows(groups: list[int], most: int) -> None:
+    cuts = row_cuts(groups, most)
+    assert [row for start, end in cuts for row in range(start, end)] == list(range(sum(groups)))
+    assert all(0 < end - start <= most for start, end in cuts)
+
+
+def test_row_groups_that_fit_are_kept_whole() -> None:
+    assert row_cuts([10, 10, 10, 10, 35], 20) == [(0, 20), (20, 40), (40, 58), (58, 75)]
+
+
+def test_a_shard_has_at_most_five_minutes_of_work() -> None:
+    pace = Pace(2.0, 8)
+    assert pace.shard_bytes(64 * 2**20, 100) == 300 * 2 * 100
+    assert pace.shard_bytes(1_000, 100) == 1_000
+    assert Pace(1e-9, 1).shard_bytes(64 * 2**20, 100) == 1
+    assert Pace(None, 1).shard_bytes(64 * 2**20, 100) == 64 * 2**20
+
+
+def test_a_block_is_over_in_seconds() -> None:
+    assert Pace(1_000, 8).block_bytes(100) == 5 * 1_000 * 100
+    assert Pace(0.01, 8).block_bytes(100) == 1_024
+    assert Pace(1e9, 8).block_bytes(100) == Pace(None, 8).block_bytes(100) == 4 * 2**20
+    assert Pace(10, 8).block_rows(100) == 50
+    assert Pace(0.01, 8).block_rows(10**9) == 1
+
+
+def test_the_pace_is_what_was_measured_else_what_the_bundle_says() -> None:
+    measured = replace(RECORD, measurements={"rows_per_second": 7.5, "best_batch_size": 16})
+    assert Pace.of(measured) == Pace(7.5, 16)
+    assert Pace.of(replace(RECORD, bundle={"batching": {"max_batch_size": 4}})) == Pace(None, 4)
+    assert Pace.of(RECORD) == Pace(None, 32)
+    assert Pace.of(replace(RECORD, bundle={"compute": {"target": "fleet"}})) == Pace(10.0, 32)
+
+
+def work(**members: object) -> Work:
+    plain = Work(
+        shards=16, rows=1_000_000, read_bytes=40 * 2**20, seconds_per_row=1e-6, concurrency=10,
+        memory_mib=1769,
+    )  # fmt: skip
+    return replace(plain, **members)  # type: ignore[arg-type]
+
+
+def test_more_rows_take_longer_and_cost_more() -> None:
+    small, large = work(), work(rows=10**9, shards=1_000)
+    assert small.seconds < large.seconds
+    assert small.usage().microdollars() < large.usage().microdollars()
+    assert work(shards=0).seconds == 0.0
+
+
+def test_a_fleets_machines_are_not_priced() -> None:
+    assert work(memory_mib=0).usage().gb_seconds < work().usage().gb_seconds
+
+
+def test_a_row_takes_as_long_as_the_slower_of_reading_and_answering() -> None:
+    assert seconds_per_row(10.0, 100) == 0.1
+    assert seconds_per_row(1e9, 60e6) == 1.0
+    assert seconds_per_row(None, 60e6) == 1.0
+
+
+def test_the_price_is_that_of_the_table() -> None:
+    usage = Usage(gb_seconds=1e6, invocations=10**6, transitions=10**6, s3_writes=10**3)
+    expected = 13.3334 + 0.20 + 25.0 + 0.005
+    assert usage.microdollars() == pytest.approx(expected * 1e6, rel=1e-6)
+    assert PRICES.dated == "2026-05"
+
+
+def job(**members: object) -> BatchJob:
+    plain = BatchJob(
+        id="j", model="m", created="", updated="", status="succeeded", version="1", format="csv",
+        rows=10_000, busy_ms=9_000, shards_done=4,
+    )  # fmt: skip
+    return replace(plain, **members)  # type: ignore[arg-type]
+
+
+def test_what_it_took_is_counted_from_what_was_recorded() -> None:
+    piece = Piece("p", 1)
+    shards = [
+        ShardRecord(job="j", index=n, busy_ms=30_000, memory_mib=1024, pieces=(piece, piece))
+        for n in range(4)
+    ]
+    usage = actual(job(plan_ms=1_000, scan_ms=2_000, scans=3), shards, assemble_ms=7_000)
+    assert usage.gb_seconds == pytest.approx(4 * 30 + 1.7 * 10)
+    assert usage.invocations == 4 + 3 + 8
+
+
+def test_a_job_like_one_before_is_thought_to_take_as_long() -> None:
+    options = JobOptions()
+    assert pace_of_rows([job()], "1", "csv", options, 1e9, 1) == (9 - 4) / 10_000
+    others = [
+        job(version="2"), job(format="jsonl"), job(status="failed"), job(rows=10),
+        job(options=JobOptions(output=OutputOptions(join=True))),
+    ]  # fmt: skip
+    assert pace_of_rows(others, "1", "csv", options, 2.0, 1) == 0.5
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**4), st.integers(1, 100))
+def test_shards_that_run_at_once_take_as_long_as_one(rows: int, shards: int, most: int) -> None:
+    waves = math.ceil(shards / most)
+    found = work(rows=rows, shards=shards, concurrency=most, seconds_per_row=1.0)
+    assert found.seconds == pytest.approx(4 + waves * (1 + rows / shards))
