@@ -4,6 +4,7 @@ from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, IMetric, TreatMissingData
 from constructs import Construct
 
+from stacks.batch_jobs import BatchJobs
 from stacks.http_api import ServalHttpApi
 from stacks.rollouts import Rollouts
 
@@ -17,7 +18,13 @@ class Alarms(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, api: ServalHttpApi, rollouts: Rollouts
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        api: ServalHttpApi,
+        rollouts: Rollouts,
+        batch: BatchJobs,
     ) -> None:
         super().__init__(scope, id_)
         raise_alarm(
@@ -38,7 +45,15 @@ class Alarms(Construct):
             rollouts.dead_letters.metric_approximate_number_of_messages_visible(
                 period=PERIOD, statistic="Maximum"
             ),
-            "Uploads whose rollout could not start wait in the dead-letter queue",
+            "Uploads that could not start a rollout or a batch job wait in the dead-letter queue",
+        )
+        raise_alarm(
+            self,
+            "ScheduleDeadLetters",
+            batch.schedules.dead_letters.metric_approximate_number_of_messages_visible(
+                period=PERIOD, statistic="Maximum"
+            ),
+            "Times of schedules that could not be delivered wait in the dead-letter queue",
         )
 
 

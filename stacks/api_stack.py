@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.alarms import Alarms
+from stacks.batch_jobs import BatchJobs
 from stacks.deployed_models import DeployedModels
 from stacks.description import Description
 from stacks.heavy_models import HeavyModels
@@ -18,7 +19,7 @@ from stacks.storage_stack import StorageStack
 
 
 class ApiStack(Stack):
-    """The HTTP API, the functions behind it, and rollouts."""
+    """The HTTP API, the functions behind it, batch jobs and rollouts."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class ApiStack(Stack):
             scope,
             id_,
             stack_name=f"serval-{stage.name}-api",
-            description="Serval: the HTTP API, inference, async requests and rollouts",
+            description="Serval: the HTTP API, inference, async requests, batch jobs and rollouts",
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
@@ -68,12 +69,24 @@ class ApiStack(Stack):
             api=api,
             fleets=models.fleets,
         )
-        Alarms(self, "Alarms", api=api, rollouts=rollouts)
+        batch = BatchJobs(
+            self,
+            "BatchJobs",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            models=models,
+            dead_letters=rollouts.dead_letters,
+            shard_memory_mib=max(inference.memory_mib.values()),
+        )
+        Alarms(self, "Alarms", api=api, rollouts=rollouts, batch=batch)
         functions = [
             *inference.functions.values(),
             description.function,
             *rollouts.functions,
             *heavy.functions,
+            *batch.functions,
         ]
         CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
         CfnOutput(self, "ApiId", value=api.api.api_id)

@@ -1,7 +1,9 @@
-"""The data bucket: inference requests that do not fit a row, and results."""
+"""The data bucket: inference requests that do not fit a row, results, and files of batch jobs."""
+
+from typing import cast
 
 from aws_cdk import Duration, Stack
-from aws_cdk.aws_s3 import Bucket, LifecycleRule
+from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
@@ -9,14 +11,19 @@ from stacks.grants import Granted
 from stacks.private_bucket import PrivateBucket, superseded
 from stacks.stage import Stage
 
-REQUESTS, ENDPOINTS = "async/*", "async-out/*"
+REQUESTS, ENDPOINTS, BATCH = "async/*", "async-out/*", "batch/*"
 KEPT = Duration.days(30)
 """The longest that a bundle may have its requests kept."""
 READ, WRITE = "s3:GetObject", "s3:PutObject"
+STOP_WRITING = "s3:AbortMultipartUpload"
 
 
 class DataBucket(PrivateBucket):
-    """Requests and results under ``async/``; what SageMaker writes under ``async-out/``."""
+    """Requests and results under ``async/``; what SageMaker writes under ``async-out/``.
+
+    Inputs and outputs of batch jobs under ``batch/``, which stay until their owner deletes them;
+    uploads announce themselves.
+    """
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage, access_logs: Bucket) -> None:
         results = LifecycleRule(id="results", prefix="async/", expiration=KEPT)
@@ -28,6 +35,31 @@ class DataBucket(PrivateBucket):
             lifecycle=[results, outputs, superseded(Duration.days(7))],
             access_logs=access_logs,
         )
+        # As for the artifact bucket: no custom resource with a function of its own.
+        cast(CfnBucket, self.node.default_child).add_property_override(
+            "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True
+        )
+
+    def grant_batch_items(self, granted: Granted) -> None:
+        """Let it read the lists of shards that were planned."""
+        self._allow(granted, [READ], BATCH)
+
+    def grant_batch_inputs(self, granted: Granted) -> None:
+        """Let it find and read inputs of batch jobs and what was written of them, also by version.
+
+        Listing is for the whole bucket: a condition on the prefix would also make an object that
+        is not there a denied one.
+        """
+        self._allow(granted, [READ, "s3:GetObjectVersion"], BATCH)
+        self._allow_to_miss(granted)
+
+    def grant_batch_writes(self, granted: Granted) -> None:
+        """Let it write plans, parts and outputs of batch jobs."""
+        self._allow(granted, [WRITE, STOP_WRITING], BATCH)
+
+    def grant_batch_deletes(self, granted: Granted) -> None:
+        """Let it delete what a batch job has written and does not need any more."""
+        self._allow(granted, ["s3:DeleteObject"], BATCH)
 
     def grant_requests(self, granted: Granted) -> None:
         """Let it read and write inference requests and results, and presign that for callers."""
@@ -47,7 +79,7 @@ class DataBucket(PrivateBucket):
     def grant_endpoint(self, granted: Granted) -> None:
         """Let SageMaker read what it is asked, and write what becomes of it."""
         self._allow(granted, [READ], REQUESTS)
-        self._allow(granted, [WRITE, "s3:AbortMultipartUpload"], ENDPOINTS)
+        self._allow(granted, [WRITE, STOP_WRITING], ENDPOINTS)
 
     def _allow_to_miss(self, granted: Granted) -> None:
         """Have S3 answer 404 instead of 403 for an object that is not there, or has expired."""

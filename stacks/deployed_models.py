@@ -1,4 +1,4 @@
-"""What the models of the repository ask of a stage: functions of their own, and fleets."""
+"""What the models of the repository ask of a stage: functions of their own, fleets, schedules."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from serval.fleets.names import (
     queue_name,
 )
 from serval.model_yaml import read_bundle
+from serval.schedules import dead_letters_name
 
 SHARED = "*"
 """Stands for every model without a function of its own."""
@@ -49,6 +50,8 @@ class DeployedModels:
     """The same fleets as ``fleets.yaml`` has them."""
     servers: Mapping[str, Runtime]
     """Inference server of each fleet whose worker has one beside it."""
+    scheduled: Mapping[str, Bundle]
+    """The bundles that have schedules, by model."""
 
 
 def read_models(models: Path, fleets: Path) -> DeployedModels:
@@ -80,6 +83,7 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
         fleets=deployed,
         declared={name: declared[name] for name in deployed.by_name},
         servers=_servers(deployed, bundles),
+        scheduled={name: bundle for name, bundle in bundles.items() if _by_the_clock(bundle)},
     )
 
 
@@ -96,7 +100,7 @@ def _bundles(models: Path) -> Mapping[str, Bundle]:
 def _name_reasons(fleets: Fleets) -> Iterator[str]:
     """Say which models' queues would have the name of another queue."""
     callbacks = callbacks_queue_name(STAGE)
-    taken = {callbacks, callbacks + DEAD}
+    taken = {callbacks, callbacks + DEAD, dead_letters_name(STAGE)}
     for model in sorted(fleets.models):
         own = {queue_name(STAGE, model), dead_letter_queue_name(STAGE, model)}
         if own & taken:
@@ -105,7 +109,12 @@ def _name_reasons(fleets: Fleets) -> Iterator[str]:
 
 
 def _needs_deploy(bundle: Bundle) -> bool:
-    return bundle.compute.memory_mib is not None or bundle.compute.fleet is not None
+    compute = bundle.compute
+    return compute.memory_mib is not None or compute.fleet is not None or _by_the_clock(bundle)
+
+
+def _by_the_clock(bundle: Bundle) -> bool:
+    return bool(bundle.schedules or bundle.retrain)
 
 
 def _read(path: Path) -> Bundle:

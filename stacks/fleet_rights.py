@@ -78,6 +78,10 @@ class FleetRights:
         """Let it send messages about requests of every fleet model."""
         self._on_queues(granted, SEND, queue_name, self.fleets.models)
 
+    def grant_ask(self, granted: Granted) -> None:
+        """Let it send shards to every fleet model's queue, whose URL it knows."""
+        self._on_queues(granted, ["sqs:SendMessage"], queue_name, self.fleets.models)
+
     def grant_end(self, granted: Granted, *fleets: str) -> None:
         """Let it send messages again, or dead-letter them, of these fleets' models."""
         self._on_queues(granted, SEND, queue_name, self._models(fleets))

@@ -1,9 +1,13 @@
 """Rights of roles, each written out."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
+from aws_cdk import Stack
 from aws_cdk.aws_iam import Effect, IPrincipal, PolicyStatement, Role
 from constructs import Construct
+
+from serval.batch.events import SOURCE
 
 Conditions = Mapping[str, Mapping[str, object]]
 
@@ -29,6 +33,19 @@ class GrantedRole(Granted):
     def __init__(self, scope: Construct, id_: str, *, assumed_by: IPrincipal) -> None:
         super().__init__(scope, id_)
         self.role = Role(self, "Role", assumed_by=assumed_by)
+
+
+Announcing = TypeVar("Announcing", bound=Granted)
+
+
+def allow_to_announce(granted: Announcing) -> Announcing:
+    """Let it send events of ours on the default bus."""
+    bus = Stack.of(granted).format_arn(
+        service="events", resource="event-bus", resource_name="default"
+    )
+    ours = {"StringEquals": {"events:source": SOURCE}}
+    granted.allow(["events:PutEvents"], [bus], ours)
+    return granted
 
 
 def allow(

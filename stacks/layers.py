@@ -8,7 +8,7 @@ from constructs import Construct
 from stacks.stage import Stage
 
 PYTHON = Runtime.PYTHON_3_13
-NAMES = ("core", "inference", "control", "verification")
+NAMES = ("core", "inference", "control", "verification", "batch")
 
 
 class LayersNotBuilt(Exception):

@@ -53,7 +53,7 @@ class Rollouts(Construct):
             golden=[golden.function for golden in steps.golden.values()],
             registry=storage.registry.table,
         ).machine
-        # Events that could not start a rollout.
+        # Events of uploads that could not start a rollout, or a batch job.
         self.dead_letters = dead_letter_queue(self, "DeadLetters", None, LAST_STOP)
         self._start_on_uploads(storage.artifacts.bucket.bucket_name)
 

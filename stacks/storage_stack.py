@@ -6,6 +6,7 @@ from constructs import Construct
 
 from stacks.artifact_bucket import ArtifactBucket
 from stacks.data_bucket import DataBucket
+from stacks.jobs_table import JobsTable
 from stacks.private_bucket import PrivateBucket
 from stacks.registry_table import RegistryTable
 from stacks.requests_table import RequestsTable
@@ -24,7 +25,7 @@ class StorageStack(Stack):
             scope,
             id_,
             stack_name=f"serval-{stage.name}-storage",
-            description="Serval: artifacts, data, the registry and async requests",
+            description="Serval: artifacts, data, the registry, async requests and batch jobs",
         )
         access_logs = PrivateBucket(
             self,
@@ -37,7 +38,9 @@ class StorageStack(Stack):
         self.data = DataBucket(self, "Data", stage=stage, access_logs=access_logs)
         self.registry = RegistryTable(self, "Registry", stage=stage)
         self.requests = RequestsTable(self, "Requests", stage=stage)
+        self.jobs = JobsTable(self, "Jobs", stage=stage)
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.bucket.bucket_name)
         CfnOutput(self, "DataBucketName", value=self.data.bucket_name)
         CfnOutput(self, "RegistryTableName", value=self.registry.table.table_name)
         CfnOutput(self, "RequestsTableName", value=self.requests.table.table_name)
+        CfnOutput(self, "JobsTableName", value=self.jobs.table.table_name)

@@ -1,7 +1,8 @@
 """Stages synthesised once for all tests, from empty layers, without an account.
 
-``prod`` and ``laptop`` have light models alone; ``heavy`` and ``heavy_laptop`` have a fleet of
-every sort; ``default`` is what the repository itself deploys.
+``prod`` and ``laptop`` have light models alone, ``scheduled`` one that runs by the clock;
+``heavy`` and ``heavy_laptop`` have a fleet of every sort; ``default`` is what the repository itself
+deploys.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,23 @@ import pytest
 
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
-LAYERS = ("core", "inference", "control", "verification")
+LAYERS = ("core", "inference", "control", "verification", "batch")
 LIGHT = {"light": "name: light\n", "heavier": "name: heavier\ncompute: {memory_mib: 3538}\n"}
 SERVED = """
 runtime: {kind: http, server: triton, port: 8100}
 signature:
   inputs: [{name: x, datatype: FP32, shape: [-1]}]
   outputs: [{name: y, datatype: FP32, shape: [-1]}]
+"""
+SCHEDULED = """name: watched
+schedules:
+  - name: nightly
+    cron: "0 3 * * ? *"
+    input: s3://rows/{date}/
+    output: s3://answers/{date}/
+    options: {concurrency: 3}
+retrain:
+  - {name: monthly, cron: "0 4 1 * ? *"}
 """
 COMPILED = SERVED.replace("triton, port: 8100", "neuron, port: 8000")
 
@@ -88,6 +99,12 @@ def prod(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Synthesi
 @pytest.fixture(scope="session")
 def laptop(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     return synthesise(sources, tmp_path_factory.mktemp("local"), stage="local")
+
+
+@pytest.fixture(scope="session")
+def scheduled(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    models = declare(tmp_path_factory.mktemp("watched"), {"watched": SCHEDULED})
+    return synthesise(Sources(layers, models), tmp_path_factory.mktemp("scheduled"))
 
 
 @pytest.fixture(scope="session")

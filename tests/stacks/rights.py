@@ -39,7 +39,7 @@ def in_words(stage: Synthesised, resource: Any, condition: Mapping[str, Any]) ->
     match resource:
         case "*":
             return {"*"}
-        case {"Fn::GetAtt": [logical_id, "Arn"]}:
+        case {"Fn::GetAtt": [logical_id, "Arn"]} | {"Ref": logical_id}:
             return {of_stack(stage, logical_id)}
         case {"Fn::ImportValue": exported} if "Registry" in exported:
             return in_partitions(condition)
@@ -60,6 +60,8 @@ def of_stack(stage: Synthesised, logical_id: str) -> str:
         found = template["Resources"].get(logical_id, {}).get("Properties", {})
         if "QueueName" in found:
             return str(found["QueueName"])
+        if "StateMachineName" in found:
+            return str(found["StateMachineName"])
     return names.get(logical_id, "its log")
 
 
@@ -80,6 +82,7 @@ def store(exported: str) -> str:
         "Artifacts": "the bucket",
         "Data": "data",
         "Requests": "requests",
+        "Jobs": "jobs",
     }.items():
         if part in exported:
             return name

@@ -78,17 +78,50 @@ class Synthesised:
 
     @cached_property
     def rollout(self) -> Mapping[str, Any]:
-        """Give the definition of the state machine, where a function's ARN ends in its name."""
-        (machine,) = self.properties("AWS::StepFunctions::StateMachine")
+        """Give the definition of the state machine of rollouts."""
+        return self._definition("Rollouts")
+
+    @cached_property
+    def batch(self) -> Mapping[str, Any]:
+        """Give the definition of the state machine of batch jobs."""
+        return self._definition("BatchJobs")
+
+    def machine(self, construct: str) -> Resource:
+        """Give the state machine of a construct of the API's stack."""
+        (found,) = [
+            resource
+            for name, resource in self.templates["api"]["Resources"].items()
+            if resource["Type"] == "AWS::StepFunctions::StateMachine" and name.startswith(construct)
+        ]
+        return dict(found)
+
+    def upload_rule(self, construct: str) -> Mapping[str, Any]:
+        """Give the rule by which uploads start the machine of a construct."""
+        (found,) = [
+            resource["Properties"]
+            for name, resource in self.templates["api"]["Resources"].items()
+            if resource["Type"] == "AWS::Events::Rule" and name.startswith(f"{construct}Upload")
+        ]
+        return dict(found)
+
+    def _definition(self, construct: str) -> Mapping[str, Any]:
+        """Give a definition, where a function's ARN ends in its name."""
+        machine = self.machine(construct)["Properties"]
         _, parts = machine["DefinitionString"]["Fn::Join"]
         names = {logical_id: name for name, logical_id in self.functions.items()}
+        known = {
+            "AWS::Partition": "aws",
+            "AWS::Region": "eu-central-1",
+            "AWS::AccountId": "123456789012",
+            "AWS::URLSuffix": "amazonaws.com",
+        }
 
         def text(part: Any) -> str:
             match part:
                 case {"Fn::GetAtt": [logical_id, "Arn"]}:
                     return f"arn:aws:lambda:eu-central-1:123456789012:function:{names[logical_id]}"
-                case {"Ref": "AWS::Partition"}:
-                    return "aws"
+                case {"Ref": name} if name in known:
+                    return known[name]
                 case {"Fn::ImportValue": exported}:
                     return str(exported)
             return str(part)

@@ -52,7 +52,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     functions = prod.properties("AWS::Lambda::Function")
     roles = {json.dumps(function["Role"]) for function in functions}
     logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
-    assert len(roles) == len(logs) == len(functions) == 20
+    assert len(roles) == len(logs) == len(functions) == 28
     for role in prod.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
@@ -87,6 +87,14 @@ def test_log_lines_stay_as_they_are_printed(prod: Synthesised) -> None:
         ("fallback", 512, 60, 512),
         ("dispatch", 512, 60, 512),
         ("complete", 512, 60, 512),
+        ("batch", 1024, 29, 512),
+        ("accept", 1024, 300, 512),
+        ("plan", 1769, 900, 512),
+        ("scan", 1769, 900, 512),
+        ("cut", 1769, 900, 512),
+        ("shard", 3538, 900, 2048),
+        ("assemble", 1769, 900, 512),
+        ("finish", 512, 300, 512),
     ],
 )
 def test_sizes(
@@ -151,7 +159,18 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
         assert layers(name) == layers(f"{name}-heavier") == {"core", "inference"}
     for name in ("submit", "wait"):
         assert layers(name) == {"core", "inference"}
-    controls = ["describe", "claim", "register", "evaluate", "conclude", "requests", "callback"]
+    for name in ("batch", "accept", "plan", "scan", "cut", "shard", "assemble"):
+        assert layers(name) == {"core", "inference", "batch"}
+    controls = [
+        "finish",
+        "describe",
+        "claim",
+        "register",
+        "evaluate",
+        "conclude",
+        "requests",
+        "callback",
+    ]
     for name in (*controls, "tick", "sweep", "fallback", "dispatch", "complete"):
         assert layers(name) == {"core", "control"}
     assert layers("verify") == {"core", "control", "verification"}

@@ -65,7 +65,8 @@ def test_each_models_dead_letters_ring_an_alarm(heavy: Synthesised) -> None:
         queue = heavy.named("api", dimension["Value"]["Fn::GetAtt"][0])["Properties"]
         watched.add(queue.get("QueueName"))
         assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
-    assert watched == {None, *(f"serval-prod-{model}-dead" for model in MODELS)}
+    others = {None, "serval-prod-schedules-dead"}
+    assert watched == {*others, *(f"serval-prod-{model}-dead" for model in MODELS)}
 
 
 def test_callbacks_are_retried_one_by_one_and_then_kept(heavy: Synthesised) -> None:

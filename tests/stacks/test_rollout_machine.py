@@ -119,31 +119,29 @@ def test_presigned_urls_go_to_verify_and_into_no_log(
 ) -> None:
     given = {name for name, s in states.items() if "urls" in json.dumps(s.get("Parameters", {}))}
     assert given == {"Verify"}
-    (machine,) = prod.properties("AWS::StepFunctions::StateMachine")
+    machine = prod.machine("Rollouts")["Properties"]
     logging = machine["LoggingConfiguration"]
     assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
 
 
 def test_executions_are_traced_on_aws(prod: Synthesised, laptop: Synthesised) -> None:
-    (machine,) = prod.properties("AWS::StepFunctions::StateMachine")
+    machine = prod.machine("Rollouts")["Properties"]
     assert machine["TracingConfiguration"] == {"Enabled": True}
-    (machine,) = laptop.properties("AWS::StepFunctions::StateMachine")
+    machine = laptop.machine("Rollouts")["Properties"]
     assert machine["TracingConfiguration"] == {"Enabled": False}
 
 
 def test_the_machine_is_created_after_its_rights(prod: Synthesised) -> None:
-    (machine,) = prod.resources("AWS::StepFunctions::StateMachine")
+    machine = prod.machine("Rollouts")
     resources = prod.templates["api"]["Resources"]
     kinds = {resources[name]["Type"] for name in listed(machine["DependsOn"])}
     assert "AWS::IAM::Policy" in kinds
 
 
 def test_an_upload_starts_a_rollout_or_ends_in_the_dead_letter_queue(prod: Synthesised) -> None:
-    resources = prod.templates["api"]["Resources"]
-    by_type = {resource["Type"]: name for name, resource in resources.items()}
-    (rule,) = [each for each in prod.properties("AWS::Events::Rule") if "EventPattern" in each]
+    rule = prod.upload_rule("Rollouts")
     (target,) = rule["Targets"]
-    assert target["Arn"] == {"Ref": by_type["AWS::StepFunctions::StateMachine"]}
+    assert prod.named("api", target["Arn"]["Ref"]) == prod.machine("Rollouts")
     queue = prod.named("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
     assert queue["Type"] == "AWS::SQS::Queue"
     assert "RedrivePolicy" not in queue["Properties"]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.stacks.rights import OF_EVERY_FUNCTION, rights
 from tests.stacks.synthesis import Synthesised
+from tests.stacks.test_batch_permissions import RIGHTS as BATCH
 from tests.stacks.test_heavy_permissions import RIGHTS as HEAVY
 
 
@@ -49,11 +50,11 @@ def test_a_step_has_the_rights_that_it_needs_and_no_others(prod: Synthesised, na
 
 def test_every_step_is_named_here(prod: Synthesised) -> None:
     answering = {"describe", "infer", "infer-heavier"}
-    assert RIGHTS.keys() == prod.functions.keys() - answering - HEAVY.keys()
+    assert RIGHTS.keys() == prod.functions.keys() - answering - HEAVY.keys() - BATCH.keys()
 
 
 def test_the_machine_calls_these_functions_and_notes_steps_in_rollouts(prod: Synthesised) -> None:
-    (machine,) = prod.properties("AWS::StepFunctions::StateMachine")
+    machine = prod.machine("Rollouts")["Properties"]
     granted = rights(prod, prod.statements_of(machine["RoleArn"]))
     assert granted.pop("lambda:InvokeFunction") == RIGHTS.keys()
     assert granted.pop("dynamodb:UpdateItem") == {"MODEL#*"}
@@ -61,8 +62,7 @@ def test_the_machine_calls_these_functions_and_notes_steps_in_rollouts(prod: Syn
 
 
 def test_the_rule_may_start_this_machine_alone(prod: Synthesised) -> None:
-    (rule,) = [each for each in prod.properties("AWS::Events::Rule") if "EventPattern" in each]
-    (target,) = rule["Targets"]
+    (target,) = prod.upload_rule("Rollouts")["Targets"]
     (statement,) = prod.statements_of(target["RoleArn"])
     assert statement["Action"] == "states:StartExecution"
     assert statement["Resource"] == target["Arn"]

@@ -28,7 +28,7 @@ def test_buckets_are_encrypted_and_closed_to_the_public(prod: Synthesised) -> No
 def test_buckets_and_queues_refuse_plain_http(prod: Synthesised) -> None:
     policies = prod.properties("AWS::S3::BucketPolicy") + prod.properties("AWS::SQS::QueuePolicy")
     kept = prod.resources("AWS::S3::Bucket") + prod.resources("AWS::SQS::Queue")
-    assert len(policies) == len(kept) == 6
+    assert len(policies) == len(kept) == 7
     for policy in policies:
         assert any(
             statement["Effect"] == "Deny"
@@ -46,7 +46,7 @@ def test_what_clients_upload_is_versioned_and_its_access_logged(prod: Synthesise
 
 
 def test_what_nobody_needs_any_more_expires(prod: Synthesised) -> None:
-    artifacts = artifact_bucket(prod)["LifecycleConfiguration"]["Rules"]
+    artifacts = bucket(prod, "Artifacts")["LifecycleConfiguration"]["Rules"]
     by_name = {rule["Id"]: rule for rule in artifacts}
     assert by_name["uploads"]["Prefix"] == "incoming/"
     assert by_name["uploads"]["ExpirationInDays"] == 7
@@ -58,22 +58,23 @@ def test_what_nobody_needs_any_more_expires(prod: Synthesised) -> None:
     )
     data = {
         rule["Prefix"]: rule["ExpirationInDays"]
-        for bucket in prod.properties("AWS::S3::Bucket")
-        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        for each in prod.properties("AWS::S3::Bucket")
+        for rule in each["LifecycleConfiguration"]["Rules"]
         if rule["Id"] in {"results", "outputs"}
     }
     assert data == {"async/": 30, "async-out/": 30}
-    for bucket in prod.properties("AWS::S3::Bucket"):
+    for each in prod.properties("AWS::S3::Bucket"):
         assert any(
             rule.get("AbortIncompleteMultipartUpload") == {"DaysAfterInitiation": 1}
-            for rule in bucket["LifecycleConfiguration"]["Rules"]
+            for rule in each["LifecycleConfiguration"]["Rules"]
         )
 
 
-def test_the_artifact_bucket_announces_uploads_without_a_custom_resource(prod: Synthesised) -> None:
-    assert artifact_bucket(prod)["NotificationConfiguration"] == {
-        "EventBridgeConfiguration": {"EventBridgeEnabled": True}
-    }
+def test_buckets_announce_uploads_without_a_custom_resource(prod: Synthesised) -> None:
+    for name in ("Artifacts", "Data"):
+        assert bucket(prod, name)["NotificationConfiguration"] == {
+            "EventBridgeConfiguration": {"EventBridgeEnabled": True}
+        }
     kinds = {
         resource["Type"]
         for template in prod.templates.values()
@@ -84,7 +85,7 @@ def test_the_artifact_bucket_announces_uploads_without_a_custom_resource(prod: S
 
 def test_tables_are_on_demand_and_recoverable_and_forget(prod: Synthesised) -> None:
     tables = prod.properties("AWS::DynamoDB::Table")
-    assert len(tables) == 2
+    assert len(tables) == 3
     for table in tables:
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -92,16 +93,25 @@ def test_tables_are_on_demand_and_recoverable_and_forget(prod: Synthesised) -> N
 
 
 def test_the_registry_is_found_by_partition_and_sort_key(prod: Synthesised) -> None:
-    registry, requests = (table["KeySchema"] for table in prod.properties("AWS::DynamoDB::Table"))
-    assert keys(registry) == [("pk", "HASH"), ("sk", "RANGE")]
-    assert keys(requests) == [("id", "HASH")]
+    assert keys(table(prod, "Registry")["KeySchema"]) == [("pk", "HASH"), ("sk", "RANGE")]
+    assert keys(table(prod, "Requests")["KeySchema"]) == [("id", "HASH")]
+
+
+def test_jobs_are_found_with_their_shards_and_listed_by_model_without_them(
+    prod: Synthesised,
+) -> None:
+    jobs = table(prod, "Jobs")
+    assert keys(jobs["KeySchema"]) == [("job", "HASH"), ("sk", "RANGE")]
+    (by_model,) = jobs["GlobalSecondaryIndexes"]
+    assert by_model["IndexName"] == "by_model"
+    assert keys(by_model["KeySchema"]) == [("model", "HASH"), ("created", "RANGE")]
+    assert by_model["Projection"] == {"ProjectionType": "ALL"}
 
 
 def test_requests_are_listed_by_model_and_by_state_without_their_payloads(
     prod: Synthesised,
 ) -> None:
-    _, requests = prod.properties("AWS::DynamoDB::Table")
-    by_model, by_state = requests["GlobalSecondaryIndexes"]
+    by_model, by_state = table(prod, "Requests")["GlobalSecondaryIndexes"]
     assert (by_model["IndexName"], by_state["IndexName"]) == (BY_MODEL, BY_STATE)
     assert keys(by_model["KeySchema"]) == [("model", "HASH"), ("created", "RANGE")]
     assert keys(by_state["KeySchema"]) == [("state", "HASH"), ("updated", "RANGE")]
@@ -123,10 +133,18 @@ def keys(schema: list[dict[str, str]]) -> list[tuple[str, str]]:
     return [(key["AttributeName"], key["KeyType"]) for key in schema]
 
 
-def artifact_bucket(stage: Synthesised) -> dict[str, Any]:
-    (bucket,) = [
-        dict(each)
-        for each in stage.properties("AWS::S3::Bucket")
-        if "NotificationConfiguration" in each
+def table(stage: Synthesised, name: str) -> dict[str, Any]:
+    return stored(stage, "AWS::DynamoDB::Table", name)
+
+
+def bucket(stage: Synthesised, name: str) -> dict[str, Any]:
+    return stored(stage, "AWS::S3::Bucket", name)
+
+
+def stored(stage: Synthesised, kind: str, name: str) -> dict[str, Any]:
+    (found,) = [
+        dict(resource["Properties"])
+        for logical_id, resource in stage.templates["storage"]["Resources"].items()
+        if resource["Type"] == kind and logical_id.startswith(name)
     ]
-    return bucket
+    return found

@@ -17,6 +17,7 @@ from serval_cli.local.launcher import (
     layers,
     logs_wait,
     long_poll,
+    map_limits,
     options_requests,
     response_limit,
     sagemaker_endpoints,
@@ -32,6 +33,7 @@ PATCHES = (
     interpreters,
     logs_wait,
     long_poll,
+    map_limits,
     options_requests,
     failures,
     response_limit,
@@ -54,6 +56,7 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     interpreters.apply(emulator, dict(options.python))
     logs_wait.apply(emulator)
     long_poll.apply(emulator)
+    map_limits.apply(emulator)
     failures.apply(emulator)
     response_limit.apply(emulator)
     concurrency.apply(emulator, options.concurrency)

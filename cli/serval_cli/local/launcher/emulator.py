@@ -29,6 +29,7 @@ class Emulator:
     router: Any
     s3: Any
     sqs: Any
+    stepfunctions: Any
 
     @classmethod
     def load(cls) -> Self:
@@ -50,6 +51,7 @@ class Emulator:
             router=importlib.import_module("ministack.core.router"),
             s3=importlib.import_module("ministack.services.s3"),
             sqs=importlib.import_module("ministack.services.sqs"),
+            stepfunctions=importlib.import_module("ministack.services.stepfunctions"),
         )
 
     def require(self, names: Iterable[str]) -> None:

@@ -1,0 +1,32 @@
+"""Limits of a Distributed Map that come with the execution: the emulator knows fixed ones alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serval_cli.local.launcher.emulator import Emulator
+
+NAMES = ("stepfunctions/_run_distributed_map", "stepfunctions/_resolve_path_or_ctx")
+LIMITS = ("MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage")
+
+
+def apply(emulator: Emulator) -> None:
+    """Put what ``MaxConcurrencyPath`` and the like lead to in the places of fixed limits."""
+    stepfunctions = emulator.stepfunctions
+    run, find = stepfunctions._run_distributed_map, stepfunctions._resolve_path_or_ctx
+
+    def run_limited(
+        state: Mapping[str, Any],
+        given: Any,
+        effective: Any,
+        iterator: Any,
+        execution: Any,
+        ctx: Any,
+    ) -> Any:
+        found = {
+            limit: find(state[f"{limit}Path"], effective, ctx)
+            for limit in LIMITS
+            if f"{limit}Path" in state
+        }
+        return run({**state, **found}, given, effective, iterator, execution, ctx)
+
+    stepfunctions._run_distributed_map = run_limited

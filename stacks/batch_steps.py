@@ -1,0 +1,178 @@
+"""The functions of a batch job's steps, each with only the rights that it needs."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from constructs import Construct
+
+from serval.batch.settings import (
+    AcceptSettings,
+    AssembleSettings,
+    CutSettings,
+    FinishSettings,
+    PlanSettings,
+    ScanSettings,
+    ShardSettings,
+)
+from serval.fleets.deployed import Fleets
+from serval.settings import Settings
+from stacks.grants import allow_to_announce
+from stacks.inference import EPHEMERAL_STORAGE_MIB
+from stacks.layers import Layers
+from stacks.serval_function import ServalFunction
+from stacks.stage import Stage
+from stacks.storage_stack import StorageStack
+
+READING = ("core", "inference", "batch")
+"""Of whatever opens inputs or parts; ``inference`` has NumPy."""
+STREAMING_MIB = 1769
+"""The least that gives a whole vCPU."""
+LONGEST = Duration.minutes(15)
+SEEN = "called by the state machine alone, which sees every failure and ends the job"
+
+
+class BatchSteps(Construct):
+    """One function for each step."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        shard_memory_mib: int,
+        fleets: Fleets,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._stage, self._layers, self._storage = stage, layers, storage
+        self._jobs = storage.jobs.table.table_name
+        self._registry = storage.registry.table.table_name
+        self.steps: Mapping[str, ServalFunction] = {
+            "accept": self._accept(),
+            "plan": self._plan(shard_memory_mib, fleets),
+            "scan": self._scan(),
+            "cut": self._cut(fleets),
+            "shard": self._shard(shard_memory_mib),
+            "assemble": self._assemble(),
+            "finish": self._finish(),
+        }
+
+    def _accept(self) -> ServalFunction:
+        function = self._function(
+            "accept",
+            AcceptSettings,
+            memory_mib=1024,
+            timeout=Duration.minutes(5),
+            registry_table=self._registry,
+            jobs_table=self._jobs,
+            data_bucket=self._storage.data.bucket_name,
+        )
+        self._storage.jobs.grant_create(function)
+        self._storage.jobs.grant_change(function)
+        self._storage.registry.grant_routes(function)
+        self._storage.data.grant_batch_inputs(function)
+        self._storage.data.grant_batch_writes(function)
+        return allow_to_announce(function)
+
+    def _plan(self, shard_memory_mib: int, fleets: Fleets) -> ServalFunction:
+        function = self._function(
+            "plan",
+            PlanSettings,
+            registry_table=self._registry,
+            jobs_table=self._jobs,
+            shard_memory_mib=shard_memory_mib,
+            fleets=fleets.to_json(),
+        )
+        self._storage.jobs.grant_change(function)
+        self._storage.jobs.grant_list_shards(function)
+        self._storage.jobs.grant_list_jobs(function)
+        self._storage.registry.grant_routes(function)
+        self._storage.data.grant_batch_inputs(function)
+        self._storage.data.grant_batch_writes(function)
+        return allow_to_announce(function)
+
+    def _scan(self) -> ServalFunction:
+        function = self._function("scan", ScanSettings, jobs_table=self._jobs)
+        self._storage.jobs.grant_read(function)
+        self._storage.data.grant_batch_inputs(function)
+        self._storage.data.grant_batch_writes(function)
+        return function
+
+    def _cut(self, fleets: Fleets) -> ServalFunction:
+        function = self._function(
+            "cut", CutSettings, jobs_table=self._jobs, fleets=fleets.to_json()
+        )
+        self._storage.jobs.grant_change(function)
+        self._storage.jobs.grant_list_shards(function)
+        self._storage.data.grant_batch_inputs(function)
+        self._storage.data.grant_batch_writes(function)
+        return allow_to_announce(function)
+
+    def _shard(self, memory_mib: int) -> ServalFunction:
+        """Declare what runs models: as large as the largest function that answers callers."""
+        function = self._function(
+            "shard",
+            ShardSettings,
+            memory_mib=memory_mib,
+            storage_mib=EPHEMERAL_STORAGE_MIB,
+            registry_table=self._registry,
+            jobs_table=self._jobs,
+            artifact_bucket=self._storage.artifacts.bucket.bucket_name,
+            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+        )
+        self._storage.jobs.grant_work(function)
+        self._storage.registry.grant_routes(function)
+        self._storage.artifacts.grant_load(function)
+        self._storage.data.grant_batch_inputs(function)
+        self._storage.data.grant_batch_writes(function)
+        self._storage.data.grant_batch_deletes(function)
+        return function
+
+    def _assemble(self) -> ServalFunction:
+        function = self._function("assemble", AssembleSettings, jobs_table=self._jobs)
+        self._storage.jobs.grant_change(function)
+        self._storage.jobs.grant_list_shards(function)
+        self._storage.data.grant_batch_inputs(function)
+        self._storage.data.grant_batch_writes(function)
+        self._storage.data.grant_batch_deletes(function)
+        return allow_to_announce(function)
+
+    def _finish(self) -> ServalFunction:
+        function = self._function(
+            "finish",
+            FinishSettings,
+            layers=("core", "control"),
+            memory_mib=512,
+            timeout=Duration.minutes(5),
+            jobs_table=self._jobs,
+        )
+        self._storage.jobs.grant_change(function)
+        self._storage.jobs.grant_list_shards(function)
+        self._storage.data.grant_batch_writes(function)
+        return allow_to_announce(function)
+
+    def _function(
+        self,
+        name: str,
+        settings: type[Settings],
+        *,
+        layers: Sequence[str] = READING,
+        memory_mib: int = STREAMING_MIB,
+        timeout: Duration = LONGEST,
+        storage_mib: int = 512,
+        **values: object,
+    ) -> ServalFunction:
+        return ServalFunction(
+            self,
+            name,
+            stage=self._stage,
+            function=name,
+            layers=[self._layers[layer] for layer in layers],
+            settings=settings.environment(**values),
+            memory_mib=memory_mib,
+            timeout=timeout,
+            ephemeral_storage_mib=storage_mib,
+            no_dead_letters=SEEN,
+        )
