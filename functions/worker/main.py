@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 
 from serval.bootstrap.inference_server import serve
 from serval.bootstrap.worker import worker
@@ -11,8 +12,13 @@ from serval.bootstrap.worker import worker
 def work() -> int:
     """Work until SIGTERM, and give the exit status."""
     started = worker()
+
+    def stop(*_: object) -> None:
+        # A handler runs in the middle of whatever its thread does, maybe holding what stop needs.
+        threading.Thread(target=started.stop).start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: started.stop())
+        signal.signal(number, stop)
     return 0 if started.work() else 1
 
 

@@ -55,3 +55,9 @@ def test_a_processor_that_stands_in_is_called_so(
 def test_inferentia_is_called_by_its_name(devices: Path) -> None:
     (devices / "neuron0").touch()
     assert in_words(Execution(1), "neuron", devices) == "Neuron"
+
+
+def test_a_server_that_has_the_accelerator_is_named(devices: Path) -> None:
+    words = in_words(Execution(1), "neuron", devices, served=True)
+    assert words == "inference server (neuron)"
+    assert in_words(Execution(1), "none", devices, served=True) == "CPU"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
 from serval.routes import Route
 from serval.worker.faults import RETRY_SECONDS
@@ -156,6 +157,33 @@ def test_a_crash_between_the_dead_letter_and_the_row_loses_neither(world: World)
     world.worker("another").work()
     assert world.row("poison").status == "failed"
     assert {request_id for _, request_id, _ in world.inbox.dead} == {"poison"}
+
+
+def test_a_crash_between_the_letter_of_an_exhausted_request_and_its_row_loses_neither(
+    world: World,
+) -> None:
+    store = world.store = DiesBeforeClosing(dies=False)
+    world.submit("poison", payload=row_of(CRASHES), max_attempts=1)
+    worker = crash(world, world.worker())
+    store.dies = True
+    worker = crash(world, worker)
+    assert [request_id for _, request_id, _ in world.inbox.dead] == ["poison"]
+    store.dies = False
+    worker.work()
+    assert world.row("poison").status == "failed"
+
+
+def test_a_refusal_that_loses_a_race_for_the_row_leaves_it_alone(
+    world: World, worker: Stepped
+) -> None:
+    world.submit("bad", payload=b"{")
+    worker.fetch()
+    row = world.row("bad")
+    begun = lifecycle.begin(row, "rival", world.clock(), LEASE)
+    world.store.rival = replace(begun, revision=row.revision + 1)
+    worker.prepare()
+    assert (world.row("bad").status, world.row("bad").runner) == ("running", "rival")
+    assert len(world.inbox.queues["textgen"]) == 1
 
 
 def test_a_crash_between_the_result_and_the_row_runs_it_again(world: World) -> None:

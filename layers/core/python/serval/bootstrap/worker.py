@@ -60,9 +60,10 @@ def worker() -> Worker:
     s3: S3Client = boto3.client("s3", settings.aws_region, config=CALLS)
     ports = _ports(settings, s3)
     store = S3ArtifactDownloads(s3, settings.artifact_bucket)
+    words = in_words(chosen, fleet.accelerator, served=bool(settings.server_folder))
     return assemble(
         ports,
-        _post(settings, fleet, in_words(chosen, fleet.accelerator)),
+        _post(settings, fleet, words),
         loaded_versions(settings, ports.registry, store, chosen),
         Engine.of_threads(),
     )

@@ -41,8 +41,22 @@ def execution(
     return Execution(threads)
 
 
-def in_words(chosen: Execution, declared: Accelerator, devices: Path = DEVICES) -> str:
-    """Say what a worker runs on; a processor that stands in for an accelerator is called so."""
+def in_words(
+    chosen: Execution,
+    declared: Accelerator,
+    devices: Path = DEVICES,
+    *,
+    served: bool = False,
+) -> str:
+    """Say what a worker runs on; a processor that stands in for an accelerator is called so.
+
+    Parameters
+    ----------
+    served
+        An inference server beside the worker has the accelerator in its stead.
+    """
+    if served and declared != "none":
+        return f"inference server ({declared})"
     if chosen.providers[0] == CUDA:
         return "CUDA"
     if declared == "neuron" and has_neuron(devices):

@@ -82,7 +82,7 @@ class Worker:
         return self._threads.failure is None
 
     def stop(self) -> None:
-        """Begin to stop; may be called from anywhere, by a signal too, and more than once."""
+        """Begin to stop; may be called from any thread, and more than once."""
         self.stopping.set()
 
     def _prepare(self) -> None:
