@@ -71,20 +71,8 @@ class Readiness:
         if done:
             key = keys.remaining(job.attempt)
             self.objects.put(Address(output.bucket, key), to_lines(remaining))
-        estimate = json.loads(self.objects.get(self._estimate(job)) or b"{}")
-        planned = Planned(
-            format=estimate["format"],
-            files=estimate["files"],
-            input_bytes=estimate["input_bytes"],
-            estimated_rows=estimate["rows"],
-            exact_rows=estimate["exact"],
-            shards=len(items),
-            estimated_seconds=estimate["seconds"],
-            estimated_microdollars=estimate["microdollars"],
-            plan_ms=round((self.timer() - started) * 1e3),
-            scans=scans or job.scans,
-            scan_ms=scan_ms or job.scan_ms,
-        )
+        plan_ms = round((self.timer() - started) * 1e3)
+        planned = self._planned(job, len(items), plan_ms, scans, scan_ms)
         running = change(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
         if running.status != job.status:
             self.announce(running)
@@ -98,6 +86,24 @@ class Readiness:
             "concurrency": job.options.concurrency,
             "tolerated_failed_percent": job.options.tolerated_failed_shards_percent,
         }
+
+    def _planned(
+        self, job: BatchJob, shards: int, plan_ms: int, scans: int, scan_ms: int
+    ) -> Planned:
+        estimate = json.loads(self.objects.get(self._estimate(job)) or b"{}")
+        return Planned(
+            format=estimate["format"],
+            files=estimate["files"],
+            input_bytes=estimate["input_bytes"],
+            estimated_rows=estimate["rows"],
+            exact_rows=estimate["exact"],
+            shards=shards,
+            estimated_seconds=estimate["seconds"],
+            estimated_microdollars=estimate["microdollars"],
+            plan_ms=plan_ms,
+            scans=scans or job.scans,
+            scan_ms=scan_ms or job.scan_ms,
+        )
 
     def _estimate(self, job: BatchJob) -> Address:
         output = read_address(job.output, "output")

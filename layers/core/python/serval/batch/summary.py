@@ -52,19 +52,24 @@ def summary(
         "created": job.created,
         "started": job.started,
         "finished": job.finished,
-        "seconds": {
-            "total": seconds_between(job.started, job.finished),
-            "plan": job.plan_ms / 1e3,
-            "scans": job.scan_ms / 1e3,
-            "shards": job.busy_ms / 1e3,
-            "model": sum(record.run_ms for record in tally.records) / 1e3,
-            "assemble": job.assemble_ms / 1e3,
-        },
+        "seconds": seconds(job, tally),
         "cost": {
             "estimated_usd": job.estimated_microdollars / MICRO,
             "actual_usd": job.microdollars / MICRO,
             "prices": PRICES.dated,
         },
+    }
+
+
+def seconds(job: BatchJob, tally: Tally) -> dict[str, float | None]:
+    """Give what passed, and what the functions took all together."""
+    return {
+        "total": seconds_between(job.started, job.finished),
+        "plan": job.plan_ms / 1e3,
+        "scans": job.scan_ms / 1e3,
+        "shards": job.busy_ms / 1e3,
+        "model": sum(record.run_ms for record in tally.records) / 1e3,
+        "assemble": job.assemble_ms / 1e3,
     }
 
 

@@ -80,20 +80,17 @@ class ShardWork:
         BatchRefused
             If the input is not what it was, or not what it should be.
         """
-        job = self.store.find(item.job)
-        if job is None:
-            raise BatchJobNotFound(item.job)
-        if job.stopping:
-            raise JobStopped(job)
+        job = self._job(item)
         before = self.store.shard(job.id, item.index)
         if before is not None and before.done:
             return {}
         blank = self._blank(job, item, before)
-        begun = Resume.from_json(resume, blank) if resume else Resume(0, From(0, 0, 0), blank)
-        looks = Looks(self.store, job, begun.done, remaining, beat, self.clock, self.timer)
+        begun = Resume.from_json(resume, blank) if resume else None
+        done = begun.done if begun else blank
+        looks = Looks(self.store, job, done, remaining, beat, self.clock, self.timer)
         try:
             looks.say()
-            record = self._run(job, item, begun if resume else None, looks)
+            record = self._run(job, item, begun, looks)
         except JobStopped:
             raise
         except Exception as error:
@@ -101,6 +98,15 @@ class ShardWork:
             self.store.record(replace(looks.so_far(), status="failed", error=reason))
             raise
         return self._end(job, record, before)
+
+    def _job(self, item: ShardItem) -> BatchJob:
+        """Give the shard's job, which is to go on."""
+        job = self.store.find(item.job)
+        if job is None:
+            raise BatchJobNotFound(item.job)
+        if job.stopping:
+            raise JobStopped(job)
+        return job
 
     def _blank(self, job: BatchJob, item: ShardItem, before: ShardRecord | None) -> ShardRecord:
         now = timestamp(self.clock())
