@@ -114,6 +114,7 @@ bench: setup layers models build/environments/lambda-client/.stamp build/environ
 	@$(BIN)/python -m benchmarks.cold_start
 	@$(BIN)/python -m benchmarks.forms
 	@$(BIN)/python -m benchmarks.http
+	@$(BIN)/python -m benchmarks.worker
 	@$(BIN)/python -m benchmarks.rollout_policy
 	@$(BIN)/python -m benchmarks.shard
 

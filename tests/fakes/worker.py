@@ -188,6 +188,13 @@ class Registry(InMemoryEdge):
     fetches_fail: bool = False
     lost: bool = True
     """Fetches fail because files are gone; else because nobody answers."""
+    silent: bool = False
+    """Nobody answers about versions."""
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        if self.silent:
+            raise Unanswered("version is not answered")
+        return super().version(model, version)
 
     def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
         if self.fetches_fail:

@@ -304,6 +304,20 @@ def test_a_store_that_does_not_answer_costs_nobody_an_attempt(
     assert world.row("r1").status == "succeeded"
 
 
+def test_a_registry_that_does_not_answer_while_a_version_is_loaded_costs_no_attempt(
+    world: World, worker: Stepped
+) -> None:
+    worker.worker.preparation.learn(world.models)
+    world.registry.silent = True
+    world.submit("r1", "r2")
+    worker.work()
+    assert (world.row("r1").status, world.row("r1").attempts) == ("queued", 0)
+    world.registry.silent = False
+    world.clock.pass_seconds(RETRY_SECONDS)
+    worker.work()
+    assert (world.row("r1").status, world.row("r1").attempts) == ("succeeded", 1)
+
+
 @dataclass
 class Silent(InMemoryRequests):
     """A table that does not answer some calls."""

@@ -147,6 +147,8 @@ class Preparation:
         """Load what is run next while something runs; a failure is met again, and told, then."""
         try:
             self.memory.load_ahead(self.versions.record(one.known.model, one.aim.version))
+        except self.patience.errors as error:
+            self.patience.warn("loading ahead", error)
         except ServalError as error:
             self.patience.warn("loading ahead", error)
 

@@ -81,9 +81,12 @@ class Schedule:
             return batch
 
     def settle(self, turn: Turn, seconds: float) -> None:
-        """Charge a turn with what its run took."""
+        """Charge a turn with what its run took; 0: nothing was run."""
         with self.waiting.changed:
-            self.turns.settle(turn, seconds)
+            if seconds:
+                self.turns.settle(turn, seconds)
+            else:
+                self.turns.give_up(turn)
 
     @property
     def _overtaking(self) -> bool:
