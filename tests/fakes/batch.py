@@ -125,11 +125,12 @@ class InMemoryObjects:
     def put(self, address: Address, body: bytes) -> None:
         self._write(f"put {address.key}", address, body)
 
-    def claim(self, address: Address, body: bytes) -> bytes:
+    def claim(self, address: Address, body: bytes, instead_of: bytes | None = None) -> bytes:
         there = self.get(address)
-        if there is None:
+        if there == instead_of:
             self._write(f"claim {address.key}", address, body)
             return body
+        assert there is not None
         return there
 
     def sink(self, address: Address) -> "InMemorySink":

@@ -142,6 +142,20 @@ def test_a_retry_of_a_job_that_was_never_cut_plans_it() -> None:
     assert job.status == "succeeded"
 
 
+def test_a_retry_whose_plan_is_gone_is_refused() -> None:
+    made = stage()
+    made.before_shard = lambda index: lose(made, index == 1)
+    failed = run(made)
+    made.crashes.whenever = None
+    key = f"{failed.output}plan/shards.jsonl".removeprefix(f"s3://{DATA}/")
+    made.objects.buckets[DATA][key].append(None)
+    made.control.retry(failed)
+
+    job = made.run({"origin": "api", "job": failed.id}, owner="second")
+
+    assert (job.status, job.error) == ("failed", "the plan that it had is gone: start the job anew")
+
+
 def test_what_a_lost_shard_still_writes_changes_nothing() -> None:
     """A shard that was taken for dead ends after another one has done its work."""
     straight = stage()

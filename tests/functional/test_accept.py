@@ -173,10 +173,38 @@ def test_two_jobs_do_not_share_a_prefix(handler: ModuleType, stage: BatchStage) 
 
     assert outcome["outcome"] == "refused"
     assert outcome["reason"].startswith(
-        f"output s3://out-bucket/here/ is job {first['job']}'s: choose another prefix"
+        f"output s3://out-bucket/here/ is that of job {first['job']}, which goes on: choose"
     )
     assert stage.job(outcome["job"]).status == "failed"
     assert "summary.json" not in stage.objects.under("s3://out-bucket/here/")
+
+
+def test_a_prefix_that_a_job_has_done_with_is_the_next_ones(stage: BatchStage) -> None:
+    options = {
+        "output": {"prefix": "s3://out-bucket/here/"}, "shard_bytes": 20,
+        "max_rejected_percent": 50, "csv": {"quoted_newlines": "never"},
+    }  # fmt: skip
+    rows = b"x_0,x_1\n" + b"1,2\n" * 20 + b"a,2\n"
+    first = stage.run(stage.upload("rows.csv", rows, options), "first")
+    assert first.shards > 3
+    seen: list[list[str]] = []
+    stage.before_shard = lambda index: seen.append(stage.objects.under("s3://out-bucket/here/"))
+
+    second = stage.run(stage.upload("rows.csv", ROWS, options), "second")
+
+    assert (first.status, second.status) == ("succeeded", "succeeded")
+    assert {"output.csv", "errors.jsonl", "summary.json"} <= set(seen[0])
+    assert not [name for name in seen[0] if name.startswith(("parts/", "errors/"))]
+    assert stage.output(second, "output.csv").count(b"\n") == 2
+    parts = [name for name in stage.objects.under("s3://out-bucket/here/") if "parts/" in name]
+    assert parts == ["parts/00000.csv", "parts/00000.json"]
+    stage.store.rows[first.id]["status"] = "failed"
+    stage.control.retry(stage.job(first.id))
+    again = stage.run({"origin": "api", "job": first.id}, "third")
+    assert (again.status, again.attempt) == ("failed", 2)
+    assert "here/ has been job" in (again.error or "")
+    assert "start the job anew" in (again.error or "")
+    assert stage.output(second, "parts/00000.csv")
 
 
 def test_an_origin_that_nobody_knows_starts_nothing(handler: ModuleType) -> None:

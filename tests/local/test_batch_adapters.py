@@ -145,6 +145,9 @@ def test_what_is_not_there_is_none_or_said(objects: S3Objects) -> None:
 def test_a_prefix_is_claimed_once(objects: S3Objects) -> None:
     assert objects.claim(at("o/plan/job.json"), b"first") == b"first"
     assert objects.claim(at("o/plan/job.json"), b"second") == b"first"
+    assert objects.claim(at("o/plan/job.json"), b"second", instead_of=b"another") == b"first"
+    assert objects.claim(at("o/plan/job.json"), b"second", instead_of=b"first") == b"second"
+    assert objects.claim(at("o/plan/job.json"), b"third", instead_of=b"first") == b"second"
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB, 20 * MIB + 1])

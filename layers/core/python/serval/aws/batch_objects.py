@@ -98,16 +98,21 @@ class S3Objects:
         except ClientError as error:
             raise said(error, address) from error
 
-    def claim(self, address: Address, body: bytes) -> bytes:
-        """Write an object unless there is one; give what stands there afterwards."""
+    def claim(self, address: Address, body: bytes, instead_of: bytes | None = None) -> bytes:
+        """Write an object unless there is one, or in the place of one; give what stands there."""
+        condition: dict[str, Any] = {"IfNoneMatch": "*"}
+        if instead_of is not None:
+            found = self.client.get_object(Bucket=address.bucket, Key=address.key)
+            with found["Body"] as there:
+                if (current := there.read()) != instead_of:
+                    return current
+            condition = {"IfMatch": found["ETag"]}
         try:
-            self.client.put_object(
-                Bucket=address.bucket, Key=address.key, Body=body, IfNoneMatch="*"
-            )
+            self.client.put_object(Bucket=address.bucket, Key=address.key, Body=body, **condition)
         except ClientError as error:
             if code(error) not in TAKEN:
                 raise said(error, address) from error
-            return self.get(address) or self.claim(address, body)
+            return self.get(address) or b""
         return body
 
     def sink(self, address: Address) -> ObjectSink:

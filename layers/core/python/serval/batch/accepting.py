@@ -13,7 +13,6 @@ from serval.batch.job import BatchJob, claimed_job_id
 from serval.batch.keys import (
     OPTIONS_SUFFIX,
     Address,
-    JobKeys,
     check_apart,
     parse_input_key,
     read_address,
@@ -22,6 +21,7 @@ from serval.batch.lifecycle import Done
 from serval.batch.options import DEFAULTS, JobOptions
 from serval.batch.outcomes import cancelled, ignored, refused
 from serval.batch.ports import Announce, JobStore, Objects, change
+from serval.batch.prefixes import Prefixes
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused, ModelNotFound, ModelVersionNotFound
 from serval.object_created import ObjectCreated
@@ -180,9 +180,9 @@ class Accepting:
         check_apart(output, inputs, self.data_bucket)
         finder = Finder(self.objects)
         if job.attempt == 1:
-            sources = finder.find(inputs, job.input_version)
+            sources = finder.first(inputs, job.input_version)
             finder.kind(sources, job.options, record.signature)
-        self._take_prefix(job, output)
+        Prefixes(self.objects, self.store).take(job, output)
         return version, output
 
     def _output(self, job: BatchJob) -> Address:
@@ -190,17 +190,6 @@ class Accepting:
             return read_address(job.output, "output")
         asked = AskedJob(model=job.model, input=job.input, options=job.options)
         return asked.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
-
-    def _take_prefix(self, job: BatchJob, output: Address) -> None:
-        """Make the prefix this job's alone: parts of two would be put together."""
-        address = Address(output.bucket, JobKeys(output.key).owner)
-        there = self.objects.claim(address, json.dumps({"job": job.id}).encode())
-        holder = json.loads(there).get("job")
-        if holder != job.id:
-            raise BatchRefused(
-                f"output {output} is job {holder}'s: choose another prefix, or put {{job}} or "
-                "{time} in it"
-            )
 
     def _options_beside(self, address: Address) -> tuple[JobOptions, str | None]:
         """Read the options beside an upload; defaults and the reason if they are none."""

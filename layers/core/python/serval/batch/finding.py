@@ -36,6 +36,19 @@ class Finder:
                 raise BatchRefused(f"input: over {MOST_FILES} files; put several into one")
         return found
 
+    def first(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
+        """Find each file that is named, and the first one under each prefix.
+
+        Raises
+        ------
+        BatchRefused
+            If there is none.
+        """
+        return [
+            next(self._under(address, 1)) if address.is_prefix else self._one(address, version_id)
+            for address in addresses
+        ]
+
     def kind(self, sources: Sequence[Source], options: JobOptions, signature: Signature) -> Kind:
         """Tell of what kind the files are, from the first one.
 
@@ -60,9 +73,9 @@ class Finder:
         end = min(HEAD_BYTES, source.size_bytes)
         return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
 
-    def _under(self, prefix: Address) -> Iterator[Source]:
+    def _under(self, prefix: Address, most: int = MOST_FILES + 1) -> Iterator[Source]:
         files = (source for source in self.objects.list(prefix) if _counts(source, prefix))
-        found = list(islice(files, MOST_FILES + 1))
+        found = list(islice(files, most))
         if not found:
             raise BatchRefused(f"input: there are no files under {prefix}")
         return iter(found)

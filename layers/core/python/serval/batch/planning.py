@@ -71,6 +71,8 @@ class Planning:
         try:
             if (items := self.readiness.planned(job)) is not None:
                 return self.readiness.ready(job, items, started)
+            if job.shards:
+                raise BatchRefused("the plan that it had is gone: start the job anew")
             return self._plan(job, started)
         except BatchRefused as reason:
             return refused(job, str(reason))

@@ -82,8 +82,11 @@ class Objects(Protocol):
     def put(self, address: Address, body: bytes) -> None:
         """Write a small object."""
 
-    def claim(self, address: Address, body: bytes) -> bytes:
-        """Write an object unless there is one; give what stands there afterwards."""
+    def claim(self, address: Address, body: bytes, instead_of: bytes | None = None) -> bytes:
+        """Write an object unless there is one, or only in the place of one; give what stands there.
+
+        Of several that claim at once one succeeds.
+        """
 
     def sink(self, address: Address) -> "PieceSink":
         """Write an object while its bytes come; it appears whole, or not at all."""
