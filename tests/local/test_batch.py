@@ -1,0 +1,195 @@
+"""Batch jobs over a whole stage: what starts them, what they make of a million rows, their ends."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serval.schedules import batch_input
+from tests.local.batch_caller import COLUMNS, BatchCaller, Rows, rate
+from tests.local.conftest import LocalStage
+from tests.local.fleet_caller import until
+
+MILLION = 1_000_000
+FEW = 300
+SHARD_BYTES = 2_000_000
+JOIN = {"join": True}
+RUN = secrets.token_hex(4)
+"""Of these tests, on a stage that may have seen others."""
+CANCELLED_WITHIN_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def batch(stage: LocalStage, published_models: None) -> Iterator[BatchCaller]:
+    headers = {"x-api-key": stage.api_key}
+    with httpx.Client(base_url=stage.api_url, headers=headers, timeout=60) as client:
+        yield BatchCaller(stage, client)
+
+
+@pytest.fixture(scope="module")
+def few() -> Rows:
+    return Rows(FEW)
+
+
+@pytest.fixture(scope="module")
+def million() -> Rows:
+    return Rows(MILLION)
+
+
+@pytest.fixture(scope="module")
+def large(batch: BatchCaller, million: Rows) -> str:
+    return batch.put(f"batch/iris/{RUN}/million.csv", million.csv())
+
+
+@pytest.fixture(scope="module")
+def expected(million: Rows) -> bytes:
+    return million.answered_csv()
+
+
+def upload(batch: BatchCaller, name: str, body: bytes) -> str:
+    """Upload an input as a user does: how it is read first, and then the file."""
+    options = {**COLUMNS, "output": JOIN}
+    batch.put(f"batch/iris/in/{RUN}/{name}.options.json", json.dumps(options).encode())
+    return batch.put(f"batch/iris/in/{RUN}/{name}", body)
+
+
+def started(batch: BatchCaller, address: str) -> str:
+    """Wait for the job that an upload starts."""
+    (job,) = until(f"a job of {address}", lambda: batch.jobs_of("iris", address))
+    return str(job["id"])
+
+
+def test_an_upload_a_call_the_command_line_and_the_clock_start_the_same_job(
+    batch: BatchCaller, few: Rows, tmp_path: Path
+) -> None:
+    uploaded = upload(batch, "origins/rows.csv", few.csv())
+    address = batch.put(f"batch/iris/{RUN}/few.csv", few.csv())
+    options = {**COLUMNS, "output": JOIN}
+    called = batch.start("iris", address, **options)
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    typed = json.loads(
+        batch.stage.serval(
+            *("batch", "run", "iris", address, "--options", str(tmp_path / "options.json")),
+            *("--api-key", batch.stage.api_key, "--json"),
+        )
+    )["id"]
+    prefix = f"s3://{batch.stage.data_bucket}/batch/iris/{RUN}/nightly/{{date}}/"
+    target = batch_input("iris", f"nightly-{RUN}", source=address, output=prefix, options=options)
+    batch.execute(target | {"time": "2026-11-21T03:00:00Z"})
+    (clock,) = [job for job in batch.jobs_of("iris", address) if job["origin"] == "schedule"]
+    jobs = [batch.succeeded(job) for job in (started(batch, uploaded), called, typed, clock["id"])]
+    assert [job["origin"] for job in jobs] == ["upload", "api", "api", "schedule"]
+    assert jobs[3]["schedule"] == f"nightly-{RUN}"
+    assert jobs[3]["output"].endswith("/nightly/2026-11-21/")
+    for job in jobs:
+        assert (job["rows"], job["rejected"], job["version"]) == (FEW, 0, "1")
+        assert batch.output(job) == few.answered_csv()
+        assert batch.summary(job)["rows"] == FEW
+
+
+def test_the_same_event_twice_starts_one_job(batch: BatchCaller, few: Rows) -> None:
+    address = upload(batch, "twice/rows.csv", few.csv())
+    job = started(batch, address)
+    batch.succeeded(job)
+    key = address.split("/", 3)[3]
+    place = {"bucket": {"name": batch.stage.data_bucket}, "object": {"key": key}}
+    again = batch.execute({"source": "aws.s3", "detail-type": "Object Created", "detail": place})
+    assert again["outcome"] == "ignored"
+    assert [each["id"] for each in batch.jobs_of("iris", address)] == [job]
+
+
+def test_the_same_time_of_a_schedule_starts_one_job(batch: BatchCaller, few: Rows) -> None:
+    address = batch.put(f"batch/iris/{RUN}/clock.csv", few.csv())
+    prefix = f"s3://{batch.stage.data_bucket}/batch/iris/{RUN}/clock/"
+    target = batch_input("iris", f"clock-{RUN}", source=address, output=prefix, options=COLUMNS)
+    for _ in range(2):
+        batch.execute(target | {"time": "2026-11-22T03:00:00Z"})
+    (job,) = batch.jobs_of("iris", address)
+    assert job["status"] == "succeeded"
+
+
+def test_an_upload_that_cannot_be_read_fails_with_its_reason(batch: BatchCaller) -> None:
+    address = batch.put(f"batch/iris/in/{RUN}/bad/rows.csv", b"")
+    job = batch.ended(started(batch, address))
+    assert job["status"] == "failed"
+    assert "empty" in job["error"]
+
+
+def test_a_million_rows_of_csv_are_answered_once_and_in_order(
+    batch: BatchCaller, large: str, expected: bytes
+) -> None:
+    began = time.monotonic()
+    job = batch.succeeded(
+        batch.start("iris", large, shard_bytes=SHARD_BYTES, output=JOIN, **COLUMNS)
+    )
+    print(f"\ncsv: {rate(job, began)}")
+    assert (job["rows"], job["rejected"]) == (MILLION, 0)
+    assert job["shards"] >= 16
+    assert batch.output(job) == expected
+
+
+def test_a_million_rows_of_jsonl_cost_what_was_estimated(batch: BatchCaller, million: Rows) -> None:
+    address = batch.put(f"batch/iris/{RUN}/million.jsonl", million.jsonl())
+    began = time.monotonic()
+    job = batch.succeeded(batch.start("iris", address, shard_bytes=SHARD_BYTES))
+    print(f"\njsonl: {rate(job, began)}")
+    assert (job["rows"], job["rejected"]) == (MILLION, 0)
+    assert job["shards"] >= 16
+    assert batch.output(job, "output.jsonl") == million.answered_jsonl()
+
+
+def test_shards_that_are_killed_midway_change_nothing(
+    batch: BatchCaller, large: str, expected: bytes
+) -> None:
+    job = batch.start("iris", large, shard_bytes=SHARD_BYTES, output=JOIN, **COLUMNS)
+    killed = 0
+    for done in (1, 6, 12):
+        until(f"{done} shards", lambda done=done: progress(batch, job) >= done)
+        killed += batch.kill("shard")
+    ended = batch.succeeded(job)
+    print(f"\n{killed} processes of shards killed")
+    assert killed >= 3
+    assert batch.output(ended) == expected
+
+
+def test_a_cancelled_job_stops_soon_says_what_it_did_and_is_completed_by_a_retry(
+    batch: BatchCaller, large: str, expected: bytes
+) -> None:
+    options: dict[str, Any] = {"shard_bytes": SHARD_BYTES, "output": JOIN, "concurrency": 2}
+    job = batch.start("iris", large, **options, **COLUMNS)
+    until("two shards", lambda: progress(batch, job) >= 2)
+    began = time.monotonic()
+    reply = batch.client.delete(f"/batch/jobs/{job}")
+    assert reply.status_code == 200, reply.text
+    ended = batch.ended(job)
+    until("silence", lambda: not running(batch))
+    took = time.monotonic() - began
+    assert took < CANCELLED_WITHIN_SECONDS
+    assert ended["status"] == "cancelled"
+    summary = batch.summary(ended)
+    assert summary["status"] == "cancelled"
+    assert 0 < ended["rows"] == summary["rows"] < MILLION
+    print(f"\ncancelled within {took:.1f} s, {ended['shards_done']} of {ended['shards']} done")
+    retried = batch.client.post(f"/batch/jobs/{job}/retry")
+    assert retried.status_code == 202, retried.text
+    again = batch.succeeded(job)
+    assert (again["attempt"], again["rows"]) == (2, MILLION)
+    assert batch.output(again) == expected
+
+
+def progress(batch: BatchCaller, job: str) -> int:
+    found = batch.job(job)
+    assert found["status"] not in {"failed", "cancelled"}, found
+    return int(found["shards_done"] or 0)
+
+
+def running(batch: BatchCaller) -> list[Any]:
+    found: list[Any] = batch.states.list_executions(
+        stateMachineArn=batch.machine, statusFilter="RUNNING"
+    )["executions"]
+    return found
