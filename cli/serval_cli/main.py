@@ -31,6 +31,11 @@ COMMANDS = {
     "versions": ("serval_cli.commands.versions:app", "List the versions of a model."),
     "diff": ("serval_cli.commands.diff:app", "Compare two versions of a model."),
     "infer": ("serval_cli.commands.infer:app", "Send an inference request to a model."),
+    "batch": ("serval_cli.commands.batch:app", "Start and follow batch jobs."),
+    "schedules": (
+        "serval_cli.commands.schedules:app",
+        "List the schedules of a stage: batch jobs and retraining, their next times, dead letters.",
+    ),
     "fleets": (
         "serval_cli.commands.fleets:app",
         "List the fleets: their machines, what waits for them, their workers.",
