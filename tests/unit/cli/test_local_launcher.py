@@ -28,6 +28,7 @@ from serval_cli.local.launcher import (
     options_requests,
     response_limit,
     scaling_targets,
+    scheduled_times,
     shutdown,
 )
 from serval_cli.local.launcher.__main__ import PATCHES
@@ -299,3 +300,36 @@ def test_the_worker_script_answers_failures_as_lambda_words_them() -> None:
     assert failure["errorType"] == "KeyError"
     assert failure["errorMessage"] == "'x'"
     assert len(failure["stackTrace"]) == 1
+
+
+def delivered(target: dict[str, Any], source: str = "aws.scheduler") -> tuple[Any, Any]:
+    """Give the target and the event that the emulator is left with."""
+    seen: list[tuple[Any, Any]] = []
+    eventbridge = SimpleNamespace(
+        _invoke_target=lambda target, event, rule, view: seen.append((target, event))
+    )
+    scheduled_times.apply(emulator(eventbridge=eventbridge))
+    event = {"Source": source, "DetailType": "Scheduled Event", "Time": 1795316407.5}
+    eventbridge._invoke_target(target, event, {})
+    ((target, event),) = seen
+    return target, event
+
+
+def test_a_schedule_hands_on_the_minute_that_it_was_meant_for() -> None:
+    given = {"Arn": "states", "Input": '{"time": "<aws.scheduler.scheduled-time>"}'}
+    target, event = delivered(given)
+    assert json.loads(target["Input"]) == {"time": "2026-11-22T03:00:00Z"}
+    assert target["Arn"] == "states"
+    assert event["DetailType"] == "Scheduled Event"
+    assert "<aws" in given["Input"], "the next time needs its place again"
+
+
+def test_an_event_of_a_schedule_is_called_what_its_schedule_says() -> None:
+    named = {"Source": "serval", "DetailType": "serval.retrain"}
+    _, event = delivered({"Arn": "bus", "EventBridgeParameters": named})
+    assert (event["Source"], event["DetailType"]) == ("serval", "serval.retrain")
+
+
+def test_other_events_are_left_as_they_are() -> None:
+    given = {"Arn": "states", "Input": "<aws.scheduler.scheduled-time>"}
+    assert delivered(given, "aws.s3")[0] == given

@@ -22,6 +22,7 @@ from serval_cli.local.launcher import (
     response_limit,
     sagemaker_endpoints,
     scaling_targets,
+    scheduled_times,
     shutdown,
 )
 from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
@@ -45,6 +46,7 @@ PATCHES = (
     layers,
     sagemaker_endpoints,
     scaling_targets,
+    scheduled_times,
     shutdown,
 )
 
@@ -68,6 +70,7 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     layers.apply(emulator, Path(tempfile.gettempdir()) / "layers")
     sagemaker_endpoints.apply(emulator, endpoints)
     scaling_targets.apply(emulator)
+    scheduled_times.apply(emulator)
     shutdown.apply(emulator)
     return emulator
 

@@ -22,6 +22,7 @@ class Emulator:
     app: Any
     cloudwatch: Any
     custom_resource: Any
+    eventbridge: Any
     hypercorn_config: Any
     lambda_runtime: Any
     lambda_svc: Any
@@ -44,6 +45,7 @@ class Emulator:
             custom_resource=importlib.import_module(
                 "ministack.services.cloudformation.custom_resource"
             ),
+            eventbridge=importlib.import_module("ministack.services.eventbridge"),
             hypercorn_config=importlib.import_module("hypercorn.config"),
             lambda_runtime=importlib.import_module("ministack.core.lambda_runtime"),
             lambda_svc=importlib.import_module("ministack.services.lambda_svc"),
