@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import BatchJob
+from serval.batch.job import BatchJob, ShardRecord
 from serval.batch.keys import Address
 from serval.batch.layout import RangeItem, ShardItem
 from tests.fakes.batch import DATA, BatchStage
@@ -58,6 +58,7 @@ def test_a_step_that_dies_anywhere_changes_nothing(name: str, after: bool) -> No
     job = run(straight, name)
     expected = seen(straight, job, extension)
     assert f"parts/00001-1.{extension}" in straight.objects.under(job.output)
+    assert (job.rows, job.rejected) == (239, 1)
     died = set()
     for at, call in enumerate(straight.crashes.calls):
         made = stage()
@@ -140,6 +141,30 @@ def test_a_retry_of_a_job_that_was_never_cut_plans_it() -> None:
     job = made.run({"origin": "api", "job": failed.id}, owner="second")
 
     assert job.status == "succeeded"
+
+
+def test_pieces_of_an_attempt_before_do_not_stay_beside_those_of_the_last() -> None:
+    made = stage()
+    healthy = made.store.record
+
+    def unless_done(record: ShardRecord) -> bool:
+        if record.index == 1 and record.done:
+            raise OSError("DynamoDB went away")
+        return healthy(record)
+
+    made.store.record = unless_done  # type: ignore[method-assign]
+    failed = run(made)
+    assert failed.status == "failed"
+    assert "parts/00001-1.csv" in made.objects.under(failed.output)
+
+    made.store.record = healthy  # type: ignore[method-assign]
+    made.blocks_per_invocation = None
+    made.control.retry(failed)
+    job = made.run({"origin": "api", "job": failed.id}, owner="second")
+
+    assert job.status == "succeeded"
+    parts = made.objects.under(f"{job.output}parts/")
+    assert [name for name in parts if name.startswith("00001")] == ["00001.csv", "00001.json"]
 
 
 def test_a_retry_whose_plan_is_gone_is_refused() -> None:

@@ -119,6 +119,14 @@ class JobKeys:
         """Give the key of an output part; a shard that ran short of time has several pieces."""
         return f"{self.prefix}parts/{_numbered(shard, piece)}.{extension}"
 
+    def pieces(self, shard: int) -> str:
+        """Give how the keys of all pieces of a shard but the first begin."""
+        return f"{self.prefix}parts/{shard:05d}-"
+
+    def errors_in(self, shard: int) -> str:
+        """Give how the keys of all rejected records of a shard begin."""
+        return f"{self.prefix}errors/{shard:05d}"
+
     def counts(self, shard: int) -> str:
         """Give the key of what a shard says of itself, beside its part."""
         return f"{self.prefix}parts/{shard:05d}.json"

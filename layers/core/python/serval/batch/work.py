@@ -178,7 +178,8 @@ class ShardWork:
         done = replace(record, status="done")
         counts = Address(output.bucket, JobKeys(output.key).counts(done.index))
         self.objects.put(counts, json.dumps(counts_of(done)).encode())
-        self._delete_others(output.bucket, before, done)
+        if before is not None:
+            self._delete_others(output, done)
         self.store.record(done)
         return {}
 
@@ -194,14 +195,18 @@ class ShardWork:
             known = self.layouts[job.output] = Layout.from_json(json.loads(body))
         return known
 
-    def _delete_others(self, bucket: str, before: ShardRecord | None, done: ShardRecord) -> None:
+    def _delete_others(self, output: Address, done: ShardRecord) -> None:
         """Delete what an earlier attempt has written in more pieces than this one."""
-        if before is None:
-            return
+        keys = JobKeys(output.key)
         kept = {piece.key for piece in (*done.pieces, *done.errors)}
-        others = {piece.key for piece in (*before.pieces, *before.errors)} - kept
-        if others:
-            self.objects.delete([Address(bucket, key) for key in sorted(others)])
+        left = [
+            source.address
+            for folder in (keys.pieces(done.index), keys.errors_in(done.index))
+            for source in self.objects.list(Address(output.bucket, folder))
+            if source.key not in kept
+        ]
+        if left:
+            self.objects.delete(left)
 
 
 def recorded(
