@@ -72,6 +72,8 @@ def test_a_block_is_over_in_seconds() -> None:
 def test_the_pace_is_what_was_measured_else_what_the_bundle_says() -> None:
     measured = replace(RECORD, measurements={"rows_per_second": 7.5, "best_batch_size": 16})
     assert Pace.of(measured) == Pace(7.5, 16)
+    alone = replace(RECORD, measurements={"p50_ms": 250.0, "best_batch_size": 1})
+    assert Pace.of(alone) == Pace(4.0, 1)
     assert Pace.of(replace(RECORD, bundle={"batching": {"max_batch_size": 4}})) == Pace(None, 4)
     assert Pace.of(RECORD) == Pace(None, 32)
     assert Pace.of(replace(RECORD, bundle={"compute": {"target": "fleet"}})) == Pace(10.0, 32)

@@ -34,6 +34,9 @@ class Pace:
         measured: Mapping[str, Any] = record.measurements
         batching = record.bundle.get("batching", {})
         rate = measured.get("rows_per_second")
+        if rate is None and measured.get("p50_ms"):
+            # It takes no batches: one request is a row.
+            rate = 1e3 / measured["p50_ms"]
         if rate is None and record.bundle.get("compute", {}).get("target") == "fleet":
             rate = UNMEASURED_FLEET_ROWS_PER_SECOND
         rows = measured.get("best_batch_size") or batching.get("max_batch_size")
