@@ -225,20 +225,6 @@ class SubmitSettings(WaitSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSettings(CallerSettings):
-    """Environment of ``batch``."""
-
-    jobs_table: str
-    data_bucket: str
-    batch_machine: str
-    """ARN of the state machine of batch jobs."""
-    shard_memory_mib: int
-    """Memory of ``shard``, which decides what a job is estimated to cost."""
-    fleets: str = "{}"
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackSettings(Settings):
     """Environment of ``callback``."""
 
@@ -287,6 +273,8 @@ class WorkerSettings(ServerSettings):
     registry_table: str
     requests_table: str
     data_bucket: str
+    jobs_table: str = ""
+    """Empty: it works on no shards of batch jobs."""
     worker_id: str = ""
     """Empty: the machine's name and some random digits."""
     lease_seconds: int = 60

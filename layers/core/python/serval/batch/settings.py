@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serval.settings import Settings
+from serval.settings import CallerSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +65,17 @@ class FinishSettings(Settings):
     """Environment of ``finish``."""
 
     jobs_table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings(CallerSettings):
+    """Environment of ``batch``."""
+
+    jobs_table: str
+    data_bucket: str
+    batch_machine: str
+    """ARN of the state machine of batch jobs."""
+    shard_memory_mib: int
+    """Memory of ``shard``, which decides what a job is estimated to cost."""
+    fleets: str = "{}"
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""

@@ -19,11 +19,11 @@ from serval.batch.document import JobDocuments
 from serval.batch.estimating import Estimate
 from serval.batch.finishing import Finishing
 from serval.batch.ports import Announce
+from serval.batch.settings import BatchSettings
 from serval.batch.starting import Starting
 from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
 from serval.fleets.deployed import Fleets
 from serval.http.batch import BatchEndpoint
-from serval.settings import BatchSettings
 
 if TYPE_CHECKING:
     from serval.batch.planning import Planning
