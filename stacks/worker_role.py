@@ -5,10 +5,12 @@ from constructs import Construct
 
 from serval.fleets.names import cluster_name
 from stacks.acknowledgements import acknowledge
+from stacks.batch_machine import explain, machine_name
 from stacks.fleet_rights import FleetRights, arn
 from stacks.grants import GrantedRole
 from stacks.storage_stack import StorageStack
 
+OWN_MAPS = "the machine's own maps, by the label that each of them has"
 OWN_TASKS = "the tasks of the stage's cluster: a task's own id is known only while it runs"
 
 
@@ -30,6 +32,7 @@ class WorkerRole(GrantedRole):
         storage.registry.grant_work(self, fleet)
         storage.requests.grant_work(self)
         storage.data.grant_requests(self)
+        self._allow_shards(storage, rights.stage.name)
         for model in rights.fleets.by_name[fleet].models:
             storage.artifacts.grant_load(self, model)
         tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name)}/*")
@@ -39,3 +42,18 @@ class WorkerRole(GrantedRole):
             f":task/{cluster_name(rights.stage.name)}/*"
         )
         acknowledge(self, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OWN_TASKS})
+
+    def _allow_shards(self, storage: StorageStack, stage: str) -> None:
+        """Let it work on shards of batch jobs, and say so to the machine that waits for them."""
+        storage.jobs.grant_work(self)
+        storage.data.grant_batch_inputs(self)
+        storage.data.grant_batch_writes(self)
+        storage.data.grant_batch_deletes(self)
+        machine = f"stateMachine:{machine_name(stage)}"
+        answers = ("SendTaskFailure", "SendTaskHeartbeat", "SendTaskSuccess")
+        # A token names its task: whoever has none can answer none.
+        self.allow(
+            [f"states:{answer}" for answer in answers],
+            [arn(self, "states", machine), arn(self, "states", f"{machine}/*")],
+        )
+        explain(self, f"{machine}/*", OWN_MAPS)

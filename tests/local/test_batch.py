@@ -1,7 +1,9 @@
 """Batch jobs over a whole stage: what starts them, what they make of a million rows, their ends."""
 
 import json
+import os
 import secrets
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from serval.schedules import batch_input
 from tests.local.batch_caller import COLUMNS, BatchCaller, Rows, rate
 from tests.local.conftest import LocalStage
-from tests.local.fleet_caller import until
+from tests.local.fleet_caller import Caller, until
 
 MILLION = 1_000_000
 FEW = 300
@@ -21,6 +23,7 @@ SHARD_BYTES = 2_000_000
 JOIN = {"join": True}
 RUN = secrets.token_hex(4)
 """Of these tests, on a stage that may have seen others."""
+FLEET_ROWS, FLEET_SHARDS = 12_000, 8
 CANCELLED_WITHIN_SECONDS = 15
 
 
@@ -193,3 +196,27 @@ def running(batch: BatchCaller) -> list[Any]:
         stateMachineArn=batch.machine, statusFilter="RUNNING"
     )["executions"]
     return found
+
+
+def test_a_job_of_a_fleet_model_survives_the_death_of_its_workers(
+    batch: BatchCaller, caller: Caller
+) -> None:
+    """Each shard is a message with a task token; a worker that dies lets it be seen again."""
+    caller.ready("pair", workers=2)
+    pairs = [(number % 251, number % 241) for number in range(FLEET_ROWS)]
+    lines = "".join(f'{{"x": [{a}, {b}]}}\n' for a, b in pairs)
+    address = batch.put(f"batch/heavier/{RUN}/pairs.jsonl", lines.encode())
+    began = time.monotonic()
+    job = batch.start("heavier", address, shard_bytes=len(lines) // FLEET_SHARDS + 1)
+    until("a shard", lambda: progress(batch, job) >= 1)
+    victims = [one["pid"] for one in caller.workers("pair")]
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    ended = batch.succeeded(job)
+    print(f"\nfleet: {rate(ended, began)}; {len(victims)} workers killed")
+    assert (ended["rows"], ended["rejected"]) == (FLEET_ROWS, 0)
+    assert ended["shards"] >= FLEET_SHARDS
+    answers = [json.loads(line)["y"] for line in batch.output(ended, "output.jsonl").splitlines()]
+    assert answers == [[3 * a, 3 * b] for a, b in pairs]
+    counts = caller.queues.counts("heavier")
+    assert (counts.visible, counts.in_flight, counts.dead) == (0, 0, 0)

@@ -95,6 +95,22 @@ RIGHTS = {
 }
 
 
+OF_THE_MACHINE = {"stateMachine:serval-prod-batch", "stateMachine:serval-prod-batch/*"}
+SHARDS = {
+    "dynamodb:GetItem": {"jobs"},
+    "dynamodb:PutItem": {"jobs"},
+    "s3:GetObject": {"data/batch/*"},
+    "s3:GetObjectVersion": {"data/batch/*"},
+    "s3:PutObject": {"data/batch/*"},
+    "s3:AbortMultipartUpload": {"data/batch/*"},
+    "s3:DeleteObject": {"data/batch/*"},
+    "states:SendTaskFailure": OF_THE_MACHINE,
+    "states:SendTaskHeartbeat": OF_THE_MACHINE,
+    "states:SendTaskSuccess": OF_THE_MACHINE,
+}
+"""What working on shards of batch jobs takes."""
+
+
 @pytest.mark.parametrize("name", RIGHTS)
 def test_a_function_has_the_rights_that_it_needs_and_no_others(
     heavy: Synthesised, name: str
@@ -129,6 +145,9 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
             "dynamodb:DeleteItem": {f"FLEET#{fleet}"},
             "s3:GetObject": {"data/async/*", *(f"models/{model}/*" for model in models)},
             "s3:PutObject": {"data/async/*"},
+        },
+        SHARDS,
+        {
             "ecs:GetTaskProtection": tasks,
             "ecs:UpdateTaskProtection": tasks,
         },

@@ -68,6 +68,7 @@ def environment(
         "FLEETS": outputs.fleets.to_json(),
         "REGISTRY_TABLE": outputs.registry_table,
         "REQUESTS_TABLE": outputs.requests_table,
+        "JOBS_TABLE": outputs.jobs_table,
         "ARTIFACT_BUCKET": outputs.artifact_bucket,
         "DATA_BUCKET": outputs.data_bucket,
         "LEASE_SECONDS": str(LEASE_SECONDS),

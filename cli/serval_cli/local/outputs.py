@@ -21,6 +21,7 @@ class Outputs:
     functions: dict[str, str]
     """Physical name of each function."""
     requests_table: str
+    jobs_table: str
     fleets: Fleets
 
     @classmethod
@@ -39,6 +40,7 @@ class Outputs:
             api_id=values["ApiId"],
             functions=json.loads(values["Functions"]),
             requests_table=values["RequestsTableName"],
+            jobs_table=values["JobsTableName"],
             fleets=Fleets.from_json(values["Fleets"]),
         )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from serval.batch.layout import ShardItem
 from serval.batch.lifecycle import JobStopped
+from serval.batch.messages import about_a_shard
 from serval.batch.ports import JobStore
 from serval.batch.work import ShardWork
 
@@ -99,7 +100,7 @@ class ShardTasks:
     @staticmethod
     def knows(body: Mapping[str, Any]) -> bool:
         """Tell whether a message is about a shard."""
-        return "shard" in body and "task_token" in body
+        return about_a_shard(body)
 
     def run(self, body: Mapping[str, Any]) -> TaskOutcome:
         """Work on a message's shard to its end, from where an earlier worker left it."""

@@ -1,9 +1,12 @@
 """Composition root of the fleet worker at its work."""
 
 import secrets
+import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +15,20 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.artifact_downloads import S3ArtifactDownloads
+from serval.aws.batch_objects import S3Objects
 from serval.aws.data_bucket import DataBucket
 from serval.aws.fleet_states import FleetTable
 from serval.aws.inbox import QueueInbox
+from serval.aws.jobs import JobTable
 from serval.aws.queue_batches import QueueRefused
 from serval.aws.queues import CallbackQueue
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
 from serval.aws.spot_notice import InstanceMetadata
 from serval.aws.task_protection import EcsTask
+from serval.aws.task_tokens import StepFunctionsTasks
+from serval.batch.tasks import ShardTasks
+from serval.batch.work import ShardWork
 from serval.cpu import cpu_class
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.loaded import ArtifactStore, LoadedVersions
@@ -32,7 +40,8 @@ from serval.worker.capacity import limits
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import NoTask
 from serval.worker.opening import Opening
-from serval.worker.versions import Versions
+from serval.worker.shards import Run
+from serval.worker.versions import KnownVersions, Memory, Versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,6 +59,8 @@ BEATS_A_LEASE = 3
 POLLS_A_STOP = 4
 """A worker that is being stopped waits for its polls, which must leave time for the rest."""
 NOTICE_SECONDS = 5.0
+DISK_SHARE = 4
+"""A shard may fill a fourth of what is free."""
 
 
 def worker() -> Worker:
@@ -110,7 +121,31 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
         spot=InstanceMetadata() if settings.watch_spot else None,
         unanswered=UNANSWERED,
         log=say,
+        shards=partial(_shards, settings, s3) if settings.jobs_table else None,
     )
+
+
+def _shards(
+    settings: WorkerSettings,
+    s3: "S3Client",
+    memory: Memory,
+    versions: KnownVersions,
+    stopping: Callable[[], bool],
+) -> Run:
+    """Build what works on shards of batch jobs."""
+    region = settings.aws_region
+    store = JobTable(boto3.resource("dynamodb", region, config=CALLS).Table(settings.jobs_table))
+    work = ShardWork(
+        objects=S3Objects(s3),
+        store=store,
+        load=lambda model, version: memory.load(versions.record(model, version)),
+        runner=settings.worker_id or socket.gethostname(),
+        memory_mib=0,
+        disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free // DISK_SHARE,
+    )
+    tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
+    beat_seconds = settings.lease_seconds / BEATS_A_LEASE
+    return ShardTasks(work, store, tasks, beat_seconds, stopping).run
 
 
 def _post(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> Post:

@@ -28,6 +28,7 @@ from serval.worker.prepare import Preparation
 from serval.worker.reporting import Reporting
 from serval.worker.run import Runner
 from serval.worker.schedule import Schedule
+from serval.worker.shards import Run, Shards
 from serval.worker.turns import Turns
 from serval.worker.versions import KnownVersions, Memory, Versions
 from serval.worker.waiting import Waiting
@@ -52,6 +53,8 @@ class Ports:
     unanswered: tuple[type[Exception], ...]
     """What they raise when AWS does not answer."""
     log: Callable[[str], object]
+    shards: Callable[[Memory, KnownVersions, Callable[[], bool]], Run] | None = None
+    """Gives what works on shards; None: this worker knows no batch jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,7 @@ class Assembly:
     closing: Closing
     counts: Counts
     finish: Finish
+    shards: Shards
 
     @classmethod
     def of(cls, ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> "Assembly":
@@ -121,6 +125,8 @@ class Assembly:
         closing = Closing(
             post.worker, ports.store, ports.payloads, ports.inbox, ports.callbacks, engine.clock
         )
+        versions, memory = KnownVersions(ports.registry, engine.monotonic), Memory(loaded)
+        run = ports.shards and ports.shards(memory, versions, stopping.is_set)
         return cls(
             ports=ports,
             post=post,
@@ -128,14 +134,15 @@ class Assembly:
             stopping=stopping,
             paused=set(),
             patience=patience,
-            versions=KnownVersions(ports.registry, engine.monotonic),
-            memory=Memory(loaded),
+            versions=versions,
+            memory=memory,
             waiting=waiting,
             holdings=holdings,
             ahead=Ahead(waiting.changed, stopping.is_set),
             closing=closing,
             counts=counts,
             finish=Finish(closing, holdings, counts, patience, engine.calls),
+            shards=Shards(run=run, holdings=holdings, patience=patience, stopping=stopping),
         )
 
     def worker(self) -> Worker:
@@ -149,6 +156,7 @@ class Assembly:
             fetch=self.fetch(),
             preparation=self.preparation(),
             runner=runner,
+            shards=self.shards,
             finish=self.finish,
             heartbeat=self.heartbeat(),
             reporting=reporting,
@@ -158,6 +166,7 @@ class Assembly:
                 ahead=self.ahead,
                 holdings=self.holdings,
                 runner=runner,
+                shards=self.shards,
                 finish=self.finish,
                 finishing=finishing,
                 reporting=reporting,
@@ -174,6 +183,7 @@ class Assembly:
         return Fetch(
             inbox=self.ports.inbox,
             waiting=self.waiting,
+            shards=self.shards,
             holdings=self.holdings,
             limits=self.versions.limits,
             paused=self.paused,

@@ -9,6 +9,7 @@ from serval.worker.faults import RETRY_SECONDS, Patience
 from serval.worker.held import Held, Holdings
 from serval.worker.inbox import Inbox
 from serval.worker.prepare import MOST_MESSAGES
+from serval.worker.shards import Shards
 from serval.worker.waiting import Waiting
 
 MOST_AT_ONCE = 10
@@ -21,6 +22,7 @@ class Fetch:
 
     inbox: Inbox
     waiting: Waiting
+    shards: Shards
     holdings: Holdings
     limits: Callable[[str], BatchLimits]
     paused: AbstractSet[str]
@@ -57,8 +59,10 @@ class Fetch:
         self.holdings.add(held)
         if self.stopping() or model in self.paused:
             self.holdings.settle((one, 0) for one in held)
-        elif held:
-            self.waiting.add(model, held)
+            return
+        self.shards.take([one for one in held if one.message.shard is not None])
+        if asked := [one for one in held if one.message.shard is None]:
+            self.waiting.add(model, asked)
 
     def _try(self, model: str) -> None:
         try:

@@ -16,6 +16,7 @@ from serval.worker.prepare import Preparation
 from serval.worker.reporting import Reporting
 from serval.worker.run import Runner
 from serval.worker.schedule import Schedule
+from serval.worker.shards import Shards
 from serval.worker.threads import Threads
 
 IDLE_SECONDS = 1.0
@@ -42,6 +43,7 @@ class Worker:
     fetch: Fetch
     preparation: Preparation
     runner: Runner
+    shards: Shards
     finish: Finish
     heartbeat: Heartbeat
     reporting: Reporting
@@ -66,6 +68,7 @@ class Worker:
         loops: dict[str, Callable[[], object]] = {
             "prepare": self._prepare,
             "run": self._run,
+            "shards": self.shards.work,
             "beat": partial(self._every, self.rhythm.beat_seconds, self.heartbeat.beat),
             "report": partial(self._every, self.rhythm.report_seconds, self._report),
             "watch": self._watch,
