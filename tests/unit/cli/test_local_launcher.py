@@ -25,6 +25,7 @@ from serval_cli.local.launcher import (
     layers,
     logs_wait,
     long_poll,
+    map_limits,
     options_requests,
     response_limit,
     scaling_targets,
@@ -215,6 +216,20 @@ def test_buckets_keep_their_tags() -> None:
     declared = {"Tags": [{"Key": "stage", "Value": "local"}]}
     assert handlers["create"]("Bucket", declared, "stack") == ("bucket", {"Arn": "arn"})
     assert s3._bucket_tags == {"bucket": {"stage": "local"}}
+
+
+def test_a_map_has_the_limits_that_come_with_the_execution() -> None:
+    stepfunctions = SimpleNamespace(
+        _run_distributed_map=lambda state, *rest: (state, rest),
+        _resolve_path_or_ctx=lambda path, effective, ctx: effective[path.removeprefix("$.")],
+    )
+    map_limits.apply(emulator(stepfunctions=stepfunctions))
+    declared = {"MaxConcurrencyPath": "$.at_once", "ToleratedFailurePercentage": 5}
+    state, rest = stepfunctions._run_distributed_map(
+        declared, "given", {"at_once": 3}, "iterator", "execution", "context"
+    )
+    assert state == {**declared, "MaxConcurrency": 3}
+    assert rest == ("given", {"at_once": 3}, "iterator", "execution", "context")
 
 
 def test_custom_resources_wait_twenty_seconds_unless_they_say_otherwise() -> None:
