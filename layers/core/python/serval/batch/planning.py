@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serval.batch import lifecycle
@@ -48,6 +48,8 @@ class Planning:
     """Of ``shard``."""
     fleets: Mapping[str, str]
     """Fleet of each model that has one."""
+    out_of_reach: Mapping[str, str] = field(default_factory=dict)
+    """By model, why no batch job of it can run."""
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
 
@@ -85,8 +87,7 @@ class Planning:
         BatchRefused
             If it would be refused for its input or its options.
         """
-        record = self.registry.version(asked.model, version)
-        check_batches(record.signature)
+        record = self._record(asked.model, version)
         inputs = [read_address(address, "input") for address in asked.input]
         survey = Surveyor(self.objects).survey(inputs, None, asked.options, record.signature)
         layout = drafted(survey, asked.options, record.signature, Pace.of(record))
@@ -95,9 +96,16 @@ class Planning:
         shards = shards_of(shard_bytes, sizes, cut=layout.cut)
         return self._estimate(survey, layout, record, asked.options, shards, int(scanned))
 
-    def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
-        record = self.registry.version(job.model, job.version or "")
+    def _record(self, model: str, version: str) -> ModelVersion:
+        """Give the version that is to answer, or raise ``BatchRefused`` if none of it can."""
+        if (reason := self.out_of_reach.get(model)) is not None:
+            raise BatchRefused(f"model {model!r}: {reason}")
+        record = self.registry.version(model, version)
         check_batches(record.signature)
+        return record
+
+    def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
+        record = self._record(job.model, job.version or "")
         pace = Pace.of(record)
         inputs = [read_address(address, "input") for address in job.input]
         survey = Surveyor(self.objects).survey(

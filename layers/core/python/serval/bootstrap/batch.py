@@ -18,6 +18,7 @@ from serval.batch.control import Control
 from serval.batch.document import JobDocuments
 from serval.batch.estimating import Estimate
 from serval.batch.finishing import Finishing
+from serval.batch.fleet_models import out_of_reach
 from serval.batch.ports import Announce
 from serval.batch.settings import BatchSettings
 from serval.batch.starting import Starting
@@ -50,13 +51,15 @@ class Preview:
         # Only a dry run pays for this import: it samples the input with the shards' own readers.
         from serval.batch.planning import Planning
 
+        fleets = Fleets.from_json(self.settings.fleets)
         return Planning(
             objects=self.objects,
             store=self.store,
             registry=self.registry,
             announce=self.announce,
             memory_mib=self.settings.shard_memory_mib,
-            fleets=Fleets.from_json(self.settings.fleets).models,
+            fleets=fleets.models,
+            out_of_reach=out_of_reach(fleets),
         )
 
 

@@ -6,6 +6,7 @@ from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
 from serval.aws.registry import DynamoDBRegistry
+from serval.batch.fleet_models import out_of_reach
 from serval.batch.planning import Planning
 from serval.batch.settings import PlanSettings
 from serval.fleets.deployed import Fleets
@@ -16,11 +17,13 @@ def planning() -> Planning:
     settings = PlanSettings.from_environment()
     region = settings.aws_region
     dynamodb = boto3.resource("dynamodb", region)
+    fleets = Fleets.from_json(settings.fleets)
     return Planning(
         objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
         store=JobTable(dynamodb.Table(settings.jobs_table)),
         registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
         announce=BatchEvents(boto3.client("events", region)).announce,
         memory_mib=settings.shard_memory_mib,
-        fleets=Fleets.from_json(settings.fleets).models,
+        fleets=fleets.models,
+        out_of_reach=out_of_reach(fleets),
     )

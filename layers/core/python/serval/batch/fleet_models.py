@@ -1,0 +1,29 @@
+"""Which fleet models batch jobs can be run of: those that a worker of their fleet waits for."""
+
+from collections.abc import Mapping
+
+from serval.fleets.deployed import DeployedFleet, Fleets
+
+
+def out_of_reach(fleets: Fleets) -> Mapping[str, str]:
+    """Give by model why no batch job of it can run."""
+    return {
+        model: reason
+        for fleet in fleets.by_name.values()
+        for model in fleet.models
+        if (reason := _reason(fleet))
+    }
+
+
+def _reason(fleet: DeployedFleet) -> str | None:
+    if fleet.kind != "spot":
+        return (
+            f"fleet {fleet.name!r} is of kind {fleet.kind!r}, whose endpoint answers requests and "
+            "takes no shards: declare its model on a spot fleet, or on Lambda"
+        )
+    if not fleet.minimum:
+        return (
+            f"fleet {fleet.name!r} has no machine while nobody calls, and shards do not wake it: "
+            "give it 'minimum: 1' for as long as batch jobs are to run"
+        )
+    return None
