@@ -25,6 +25,7 @@ RUN = secrets.token_hex(4)
 """Of these tests, on a stage that may have seen others."""
 FLEET_ROWS, FLEET_SHARDS = 12_000, 8
 CANCELLED_WITHIN_SECONDS = 15
+COST_DIFFERENCE = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,7 @@ def test_a_million_rows_of_jsonl_cost_what_was_estimated(batch: BatchCaller, mil
     assert (job["rows"], job["rejected"]) == (MILLION, 0)
     assert job["shards"] >= 16
     assert batch.output(job, "output.jsonl") == million.answered_jsonl()
+    assert job["cost_usd"] == pytest.approx(job["estimate"]["cost_usd"], rel=COST_DIFFERENCE)
 
 
 def test_shards_that_are_killed_midway_change_nothing(
