@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from serval.aws.data_bucket import DataBucket
 from serval.aws.fleet_states import FleetTable
 from serval.aws.queues import ModelQueues
 from serval.aws.requests import RequestTable
@@ -173,6 +174,10 @@ class Caller:
     @cached_property
     def fleets(self) -> FleetTable:
         return FleetTable(self.table("RegistryTableName"))
+
+    @cached_property
+    def data(self) -> DataBucket:
+        return DataBucket(self.stage.client("s3"), self.stage.data_bucket)
 
     @cached_property
     def queues(self) -> ModelQueues:

@@ -528,6 +528,7 @@ def test_an_upload_becomes_a_version_in_the_emulator(
     assert registry.route("scaling").stable == "1"
     listed = client.list_objects_v2(Bucket=bucket, Prefix="models/")["Contents"]
     assert [found["Key"] for found in listed] == [
+        "models/scaling/1.json",
         "models/scaling/1/model.onnx",
         "models/scaling/1/model.yaml",
     ]

@@ -191,7 +191,7 @@ def test_an_answer_is_shown_with_its_timings(stage: LocalStage) -> None:
         (["infer", "Ab/sent", "-"], FLOWER, "is no model name"),
         (["infer", "iris", "-", "--api-key", "srv_no"], FLOWER, "401 Unauthorized"),
         (["describe", "absent"], "", "model 'absent' is not registered: `serval models`"),
-        (["invoke", "absent", "-"], "{}", "has no function 'absent': it has claim, "),
+        (["invoke", "absent", "-"], "{}", "has no function 'absent': it has accept, "),
         (["keys", "revoke", "absent"], "", "no API key has the id 'absent'"),
         (["keys", "create", "x", "--model", "No Name"], "", "is no model name"),
         (["keys", "create", " "], "", "a name that says who will use it expected"),

@@ -61,6 +61,7 @@ MODELS: Mapping[str, FleetModel] = {
     "heavier": FleetModel(laborious(3), "pair"),
     "third": FleetModel(linear(-1, 5), "pair"),
     "rolled": FleetModel(linear(1, 1), "pair"),
+    "rolled-back": FleetModel(linear(1, 1), "pair"),
     "drowsy": FleetModel(linear(4, 0), "sleepy"),
     "slow": FleetModel(patient(), "sleepy", batch=1),
     "poison": FleetModel(fragile(), "brittle", attempts=2, golden=SEVEN_BY_TWO),
