@@ -74,6 +74,8 @@ class BatchSteps(Construct):
         self._storage.registry.grant_routes(function)
         self._storage.data.grant_batch_inputs(function)
         self._storage.data.grant_batch_writes(function)
+        # A prefix that an earlier job has done with is cleared of its parts.
+        self._storage.data.grant_batch_deletes(function)
         return allow_to_announce(function)
 
     def _plan(self, shard_memory_mib: int, fleets: Fleets) -> ServalFunction:

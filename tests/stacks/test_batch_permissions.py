@@ -19,7 +19,7 @@ JOBS = {"dynamodb:Query": {"jobs/index/by_model"}}
 ANNOUNCING = {"events:PutEvents": {"the bus, as serval"}}
 MACHINE = "serval-prod-batch"
 RIGHTS = {
-    "accept": union(CREATING, CHANGING, ROUTES, READING, WRITING, ANNOUNCING),
+    "accept": union(CREATING, CHANGING, ROUTES, READING, WRITING, DELETING, ANNOUNCING),
     "plan": union(CHANGING, SHARDS, JOBS, ROUTES, READING, WRITING, ANNOUNCING),
     "scan": union(LOOKING, READING, WRITING),
     "cut": union(CHANGING, SHARDS, READING, WRITING, ANNOUNCING),
