@@ -29,8 +29,6 @@ class Endpoint:
         self._started: Definition | None = None
         self._queue_lock = threading.Lock()
         self._queue: tuple[int, ThreadPoolExecutor] | None = None
-        self._waiting = 0
-        """Async invocations that were accepted and have not ended."""
 
     @property
     def capacity(self) -> int:
@@ -47,14 +45,13 @@ class Endpoint:
         """Put an invocation into the queue; as many run at a time as an instance may run."""
         definition = self._define()
         with self._queue_lock:
-            self._waiting += 1
             if self._queue is None or self._queue[0] != definition.concurrency:
                 self._queue = definition.concurrency, ThreadPoolExecutor(definition.concurrency)
             self._queue[1].submit(self._run, invocation, definition)
 
     def rest(self, idle_seconds: float) -> None:
         """Stop a server that nobody has used for so long."""
-        if self._waiting or not self._serving_lock.acquire(blocking=False):
+        if not self._serving_lock.acquire(blocking=False):
             return
         try:
             server = self._server
@@ -106,9 +103,6 @@ class Endpoint:
         except Exception:
             # What becomes of it cannot be told to anybody else: the log has it.
             logger.exception("endpoint %s, inference %s", self._name, invocation.id)
-        finally:
-            with self._queue_lock:
-                self._waiting -= 1
 
     def _answer(self, invocation: Invocation, definition: Definition) -> None:
         try:
