@@ -25,9 +25,8 @@ RUN = secrets.token_hex(4)
 """Of these tests, on a stage that may have seen others."""
 FLEET_ROWS, FLEET_SHARDS = 12_000, 8
 CANCELLED_WITHIN_SECONDS = 15
-COST_DIFFERENCE = 0.4
-"""Of the estimate. It counts on functions that have to start: 10 % where they do; where all of them
-are there already, and the machine has nothing else to do, a job costs a third less."""
+COST_DIFFERENCE = 0.2
+"""Of the estimate."""
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +138,7 @@ def test_a_million_rows_of_csv_are_answered_once_and_in_order(
     assert batch.output(job) == expected
 
 
-def test_a_million_rows_of_jsonl_cost_about_what_was_estimated(
-    batch: BatchCaller, million: Rows
-) -> None:
+def test_a_million_rows_of_jsonl_cost_what_was_estimated(batch: BatchCaller, million: Rows) -> None:
     address = batch.put(f"batch/iris/{RUN}/million.jsonl", million.jsonl())
     began = time.monotonic()
     job = batch.succeeded(batch.start("iris", address, shard_bytes=SHARD_BYTES))
@@ -150,6 +147,7 @@ def test_a_million_rows_of_jsonl_cost_about_what_was_estimated(
     assert job["shards"] >= 16
     assert batch.output(job, "output.jsonl") == million.answered_jsonl()
     estimated = job["estimate"]["cost_usd"]
+    print(f"estimated ${estimated:.6f}, paid ${job['cost_usd']:.6f}")
     assert job["cost_usd"] == pytest.approx(estimated, rel=COST_DIFFERENCE)
 
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.cost import Usage, Work, actual, seconds_per_row
+from serval.batch.cost import (
+    SECONDS_TO_BEGIN,
+    SECONDS_TO_START,
+    Usage,
+    Work,
+    actual,
+    seconds_per_row,
+)
 from serval.batch.estimating import pace_of_rows
 from serval.batch.job import BatchJob, Piece, ShardRecord
 from serval.batch.options import JobOptions, OutputOptions
@@ -63,7 +70,7 @@ def test_a_shard_has_at_most_five_minutes_of_work() -> None:
 
 def test_a_block_is_over_in_seconds() -> None:
     assert Pace(1_000, 8).block_bytes(100) == 5 * 1_000 * 100
-    assert Pace(0.01, 8).block_bytes(100) == 1_024
+    assert Pace(0.01, 8).block_bytes(100) == 64
     assert Pace(1e9, 8).block_bytes(100) == Pace(None, 8).block_bytes(100) == 4 * 2**20
     assert Pace(10, 8).block_rows(100) == 50
     assert Pace(0.01, 8).block_rows(10**9) == 1
@@ -132,7 +139,7 @@ def test_what_it_took_is_counted_from_what_was_recorded() -> None:
 
 def test_a_job_like_one_before_is_thought_to_take_as_long() -> None:
     options = JobOptions()
-    assert pace_of_rows([job()], "1", "csv", options, 1e9, 1) == (9 - 4) / 10_000
+    assert pace_of_rows([job()], "1", "csv", options, 1e9, 1) == (9 - 4 * SECONDS_TO_BEGIN) / 10_000
     others = [
         job(version="2"), job(format="jsonl"), job(status="failed"), job(rows=10),
         job(options=JobOptions(output=OutputOptions(join=True))),
@@ -144,4 +151,5 @@ def test_a_job_like_one_before_is_thought_to_take_as_long() -> None:
 def test_shards_that_run_at_once_take_as_long_as_one(rows: int, shards: int, most: int) -> None:
     waves = math.ceil(shards / most)
     found = work(rows=rows, shards=shards, concurrency=most, seconds_per_row=1.0)
-    assert found.seconds == pytest.approx(4 + waves * (1 + rows / shards))
+    each = SECONDS_TO_BEGIN + rows / shards
+    assert found.seconds == pytest.approx(SECONDS_TO_START + waves * each)

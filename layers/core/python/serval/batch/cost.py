@@ -21,9 +21,9 @@ SECONDS_OF_A_JOB = 4.0
 SCAN_BYTES_PER_SECOND = 80e6
 READ_BYTES_PER_SECOND = 60e6
 """At which a shard reads and parses text; the model's own rate is measured."""
-SECONDS_TO_BEGIN = 1.0
+SECONDS_TO_BEGIN = 0.75
 """Of a shard: its row, its plan, the version in memory."""
-SECONDS_TO_START = 4.0
+SECONDS_TO_START = 1.0
 """Of a function that was not there: it starts, and loads the version."""
 WRITES_OF_A_SHARD, READS_OF_A_SHARD = 4, 4
 ROWS_WRITTEN_SECONDS = 5.0
