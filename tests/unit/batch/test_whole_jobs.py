@@ -18,7 +18,9 @@ HEADER = ("note", "x_0", "x_1")
 notes = st.text(st.sampled_from('ab,";\n\ré€🙂 '), max_size=6)
 numbers = st.integers(0, 99)
 rows = st.lists(st.tuples(notes, numbers, numbers), max_size=25)
-shard_bytes = st.integers(1, 120)
+shard_bytes = st.integers(1, 400)
+SLOW = {"rows_per_second": 1, "best_batch_size": 3}
+"""So that a shard has several blocks, and may run short of time between them."""
 blocks = st.one_of(st.none(), st.integers(1, 3))
 crashes = st.one_of(st.none(), st.tuples(st.integers(0, 60), st.booleans()))
 often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
@@ -54,7 +56,7 @@ def test_a_csv_job_equals_a_straight_loop(
         records = [(note.replace("\r", ""), *pair) for note, *pair in records]
     text = written([HEADER, *records], newline, quoting)
     body = (b"\xef\xbb\xbf" if mark else b"") + (text if final else text.rstrip(newline)).encode()
-    stage = BatchStage(blocks_per_invocation=most)
+    stage = BatchStage(blocks_per_invocation=most, measurements=SLOW)
     event = stage.upload("rows.csv", body, {"shard_bytes": size, "output": {"join": True}})
     crashed(stage, crash)
 
@@ -105,7 +107,7 @@ def test_a_jsonl_job_equals_a_straight_loop(kinds, final, size, most, crash):
     kinds = [("good", 1, 2), *kinds]
     texts = [line_of(*kind) for kind in kinds]
     body = ("\n".join(texts) + ("\n" if final else "")).encode()
-    stage = BatchStage(blocks_per_invocation=most)
+    stage = BatchStage(blocks_per_invocation=most, measurements=SLOW)
     options = {"shard_bytes": size, "max_rejected_percent": 100}
     event = stage.upload("rows.jsonl", body, options)
     crashed(stage, crash)
@@ -165,7 +167,7 @@ def test_a_parquet_job_equals_a_straight_loop(pairs, group, size, most, crash):
 @given(st.lists(rows.filter(bool), min_size=1, max_size=6), shard_bytes, blocks, crashes)
 @often
 def test_files_of_a_prefix_are_answered_in_the_order_of_their_keys(files, size, most, crash):
-    stage = BatchStage(blocks_per_invocation=most)
+    stage = BatchStage(blocks_per_invocation=most, measurements=SLOW)
     for index, records in enumerate(files):
         text = written([HEADER, *records], "\n", csv.QUOTE_ALL)
         stage.objects.upload(f"s3://in-bucket/p/{index}.csv", text.encode())

@@ -14,7 +14,8 @@ BLOCK_SECONDS = 5
 """Of work, between two looks at the clock and at the job's row."""
 BLOCK_BYTES = 4 * 2**20
 BLOCK_ROWS = 65_536
-LEAST_BLOCK_BYTES = 1024
+LEAST_BLOCK_BYTES = 64
+"""A record may take minutes; a block is at least one, however small this is."""
 UNMEASURED_FLEET_ROWS_PER_SECOND = 10.0
 """Of a version whose rate nobody knows, since its machines are not those of the golden check."""
 DEFAULT_BATCH_ROWS = 32
