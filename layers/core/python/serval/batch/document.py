@@ -52,7 +52,7 @@ def described(job: BatchJob) -> dict[str, Any]:
         "version": job.version,
         "origin": job.origin,
         "input": plain(job.input),
-        "output": job.output,
+        "output": job.output or None,
         "created": job.created,
         "started": job.started,
         "finished": job.finished,

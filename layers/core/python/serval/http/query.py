@@ -27,6 +27,7 @@ def count(event: Event, name: str, most: int, default: int) -> int:
     given = text(event, name)
     if given is None:
         return default
-    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= most):
+    digits = given.isascii() and given.isdigit() and len(given) < 10
+    if not (digits and 1 <= int(given) <= most):
         raise InvalidParameter(name, given, f"1 to {most}")
     return int(given)

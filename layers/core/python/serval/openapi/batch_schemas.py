@@ -48,7 +48,7 @@ JOB: Schema = opened(
         "version": {**perhaps(VERSION), "description": "Null: it has not begun yet."},
         "origin": {"enum": list(get_args(Origin))},
         "input": INPUT,
-        "output": ADDRESS,
+        "output": {**perhaps(ADDRESS), "description": "Null: it was refused before it had one."},
         "created": MOMENT,
         "started": perhaps(MOMENT),
         "finished": perhaps(MOMENT),
