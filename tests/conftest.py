@@ -1,0 +1,10 @@
+"""What holds for every test."""
+
+import boto3
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def sessions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 keeps one session a process, with the credentials of whoever asked first."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
