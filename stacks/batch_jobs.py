@@ -50,6 +50,7 @@ class BatchJobs(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
+        rights = FleetRights(stage, models.fleets, storage.registry)
         steps = BatchSteps(
             self,
             "Steps",
@@ -57,7 +58,7 @@ class BatchJobs(Construct):
             layers=layers,
             storage=storage,
             shard_memory_mib=shard_memory_mib,
-            fleets=models.fleets,
+            rights=rights,
         )
         self._batch = BatchMachine(
             self,
@@ -65,7 +66,7 @@ class BatchJobs(Construct):
             stage=stage,
             steps={name: step.function for name, step in steps.steps.items()},
             storage=storage,
-            rights=FleetRights(stage, models.fleets, storage.registry),
+            rights=rights,
         )
         self.machine = self._batch.machine
         self._start_on_uploads(storage.data.bucket_name, dead_letters)

@@ -10,7 +10,7 @@ from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
 from constructs import Construct
 
-from serval.fleets.names import queue_name
+from serval.fleets.names import shards_queue_name
 from stacks.acknowledgements import acknowledge
 from stacks.batch_states import definition
 from stacks.fleet_rights import FleetRights, arn
@@ -49,7 +49,7 @@ class BatchMachine(Construct):
         role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
         log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
-        queue = queue_name(stage.name, "{}")
+        queue = shards_queue_name(stage.name, "{}")
         url = f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}/{queue}"
         states = definition(arns, partition=Aws.PARTITION, queue_url=url)
         self.machine = StateMachine(

@@ -12,6 +12,8 @@ through the state: ranges and shards are read from S3, and children return ``{}`
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from serval.batch.tasks import LOST
+
 State = dict[str, Any]
 Steps = Mapping[str, str]
 """ARNs of the functions, by the name of the step."""
@@ -24,7 +26,7 @@ NOT_ITS_OWN = (
     "Lambda.SdkClientException",
 )
 """Failures of Lambda itself."""
-FINAL = ("JobStopped", "BatchRefused", "BatchJobNotFound")
+FINAL = ("JobStopped", "BatchRefused", "BatchJobNotFound", LOST)
 """Failures of a shard that another attempt would only repeat."""
 TOO_LARGE = "States.DataLimitExceeded"
 """What catches all errors does not catch this one."""
@@ -37,10 +39,12 @@ A worker that dies is not what this is for: its message is seen again when its l
 SILENCES = 100
 """So often a shard is asked for again that no worker has taken up, or that all have lost."""
 SCANS_AT_ONCE = 40
+FLEET = {"fleet.$": "$.fleet"}
+"""What a shard on a fleet is told beside its model."""
 
 
 def definition(steps: Steps, *, partition: str, queue_url: str) -> State:
-    """Give the whole machine; ``queue_url`` has ``{}`` for a fleet model's name."""
+    """Give the whole machine; ``queue_url`` has ``{}`` for a fleet's name."""
     ask = f"arn:{partition}:states:::sqs:sendMessage.waitForTaskToken"
     job = {"job.$": "$.job"}
     begin = {"input.$": "$", "owner.$": "$$.Execution.Id"}
@@ -59,7 +63,7 @@ def definition(steps: Steps, *, partition: str, queue_url: str) -> State:
             "Default": "Tasks",
         },
         "Shards": _of_shards("Shards", partition, _on_lambda(steps["shard"])),
-        "Tasks": _of_shards("Tasks", partition, _on_fleet(ask, queue_url)),
+        "Tasks": _of_shards("Tasks", partition, _on_fleet(ask, queue_url), **FLEET),
         "Assemble": _step(steps["assemble"], job, "After assemble"),
         "After assemble": _after({"succeeded": "Done"}),
         "Refuse": _finish(steps["finish"], job | {"reason.$": "$.reason"}),
@@ -118,12 +122,12 @@ def _scan(function: str, partition: str) -> State:
     )
 
 
-def _of_shards(name: str, partition: str, child: State) -> State:
+def _of_shards(name: str, partition: str, child: State, **more: str) -> State:
     """Run shards, as many at once, and with as many failures, as the job allows."""
     return _distributed(
         name,
         _lines(partition, "$.items"),
-        {"shard.$": "$$.Map.Item.Value", "model.$": "$.model"},
+        {"shard.$": "$$.Map.Item.Value", "model.$": "$.model", **more},
         child,
         {
             "MaxConcurrencyPath": "$.concurrency",
@@ -156,8 +160,12 @@ def _on_fleet(ask: str, queue_url: str) -> State:
         "Type": "Task",
         "Resource": ask,
         "Parameters": {
-            "QueueUrl.$": f"States.Format('{queue_url}', $.model)",
-            "MessageBody": {"shard.$": "$.shard", "task_token.$": "$$.Task.Token"},
+            "QueueUrl.$": f"States.Format('{queue_url}', $.fleet)",
+            "MessageBody": {
+                "shard.$": "$.shard",
+                "model.$": "$.model",
+                "task_token.$": "$$.Task.Token",
+            },
         },
         "HeartbeatSeconds": HEARTBEAT_SECONDS,
         "Retry": [_retry([SILENT], tries=SILENCES, seconds=1, longest=60), *_retries(FINAL)],

@@ -14,8 +14,8 @@ from serval.batch.settings import (
     ScanSettings,
     ShardSettings,
 )
-from serval.fleets.deployed import Fleets
 from serval.settings import Settings
+from stacks.fleet_rights import FleetRights
 from stacks.grants import allow_to_announce
 from stacks.inference import EPHEMERAL_STORAGE_MIB
 from stacks.layers import Layers
@@ -43,7 +43,7 @@ class BatchSteps(Construct):
         layers: Layers,
         storage: StorageStack,
         shard_memory_mib: int,
-        fleets: Fleets,
+        rights: FleetRights,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
@@ -51,9 +51,9 @@ class BatchSteps(Construct):
         self._registry = storage.registry.table.table_name
         self.steps: Mapping[str, ServalFunction] = {
             "accept": self._accept(),
-            "plan": self._plan(shard_memory_mib, fleets),
+            "plan": self._plan(shard_memory_mib, rights),
             "scan": self._scan(),
-            "cut": self._cut(fleets),
+            "cut": self._cut(rights),
             "shard": self._shard(shard_memory_mib),
             "assemble": self._assemble(),
             "finish": self._finish(),
@@ -78,15 +78,17 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_deletes(function)
         return allow_to_announce(function)
 
-    def _plan(self, shard_memory_mib: int, fleets: Fleets) -> ServalFunction:
+    def _plan(self, shard_memory_mib: int, rights: FleetRights) -> ServalFunction:
         function = self._function(
             "plan",
             PlanSettings,
+            stage=self._stage.name,
             registry_table=self._registry,
             jobs_table=self._jobs,
             shard_memory_mib=shard_memory_mib,
-            fleets=fleets.to_json(),
+            fleets=rights.fleets.to_json(),
         )
+        self._allow_to_take_on(function, rights)
         self._storage.jobs.grant_change(function)
         self._storage.jobs.grant_list_shards(function)
         self._storage.jobs.grant_list_jobs(function)
@@ -95,6 +97,11 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_writes(function)
         return allow_to_announce(function)
 
+    def _allow_to_take_on(self, function: ServalFunction, rights: FleetRights) -> None:
+        """Let it say in fleets' rows that shards wait, and switch on the ticks that see it."""
+        rights.grant_rows(function)
+        rights.grant_ticks(function, "events:EnableRule")
+
     def _scan(self) -> ServalFunction:
         function = self._function("scan", ScanSettings, jobs_table=self._jobs)
         self._storage.jobs.grant_read(function)
@@ -102,10 +109,16 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_writes(function)
         return function
 
-    def _cut(self, fleets: Fleets) -> ServalFunction:
+    def _cut(self, rights: FleetRights) -> ServalFunction:
         function = self._function(
-            "cut", CutSettings, jobs_table=self._jobs, fleets=fleets.to_json()
+            "cut",
+            CutSettings,
+            stage=self._stage.name,
+            registry_table=self._registry,
+            jobs_table=self._jobs,
+            fleets=rights.fleets.to_json(),
         )
+        self._allow_to_take_on(function, rights)
         self._storage.jobs.grant_change(function)
         self._storage.jobs.grant_list_shards(function)
         self._storage.data.grant_batch_inputs(function)

@@ -14,6 +14,7 @@ from serval.fleets.names import (
     callbacks_queue_name,
     dead_letter_queue_name,
     queue_name,
+    shards_queue_name,
 )
 from serval.model_yaml import read_bundle
 from serval.schedules import dead_letters_name
@@ -101,6 +102,7 @@ def _name_reasons(fleets: Fleets) -> Iterator[str]:
     """Say which models' queues would have the name of another queue."""
     callbacks = callbacks_queue_name(STAGE)
     taken = {callbacks, callbacks + DEAD, dead_letters_name(STAGE)}
+    taken |= {shards_queue_name(STAGE, fleet) for fleet in fleets.by_name}
     for model in sorted(fleets.models):
         own = {queue_name(STAGE, model), dead_letter_queue_name(STAGE, model)}
         if own & taken:

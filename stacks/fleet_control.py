@@ -66,10 +66,16 @@ class FleetControl(Construct):
     def _tick(self) -> ServalFunction:
         function = self._function(
             "tick",
-            TickSettings.environment(requests_table=self._requests, **self.settings),
+            TickSettings.environment(
+                requests_table=self._requests,
+                jobs_table=self._storage.jobs.table.table_name,
+                **self.settings,
+            ),
         )
         self.allow_to_wake(function)
         self._rights.grant_ticks(function, "events:DisableRule")
+        self._storage.jobs.grant_read(function)
+        self._storage.jobs.grant_list_shards(function)
         self._storage.requests.grant_list_open(function)
         return function
 

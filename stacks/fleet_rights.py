@@ -13,6 +13,7 @@ from serval.fleets.names import (
     endpoint_name,
     queue_name,
     service_name,
+    shards_queue_name,
     tick_rule_name,
 )
 from stacks.grants import Granted
@@ -79,8 +80,12 @@ class FleetRights:
         self._on_queues(granted, SEND, queue_name, self.fleets.models)
 
     def grant_ask(self, granted: Granted) -> None:
-        """Let it send shards to every fleet model's queue, whose URL it knows."""
-        self._on_queues(granted, ["sqs:SendMessage"], queue_name, self.fleets.models)
+        """Let it send shards to the queue of every spot fleet, whose URL it knows."""
+        self._on_queues(granted, ["sqs:SendMessage"], shards_queue_name, self.of_kind("spot"))
+
+    def grant_take_shards(self, granted: Granted, fleet: str) -> None:
+        """Let it take shards from a fleet's queue, and give them back."""
+        self._on_queues(granted, {*SEND, *TAKE}, shards_queue_name, [fleet])
 
     def grant_end(self, granted: Granted, *fleets: str) -> None:
         """Let it send messages again, or dead-letter them, of these fleets' models."""
@@ -102,12 +107,12 @@ class FleetRights:
     def _on_queues(
         self,
         granted: Granted,
-        actions: Sequence[str],
+        actions: Iterable[str],
         name: Callable[[str, str], str],
-        models: Iterable[str],
+        owners: Iterable[str],
     ) -> None:
-        queues = [arn(granted, "sqs", name(self.stage.name, model)) for model in models]
-        self._allow(granted, actions, queues)
+        queues = [arn(granted, "sqs", name(self.stage.name, owner)) for owner in owners]
+        self._allow(granted, sorted(actions), queues)
 
     def _allow(self, granted: Granted, actions: Sequence[str], resources: Sequence[str]) -> None:
         if resources:

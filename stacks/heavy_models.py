@@ -12,7 +12,7 @@ from stacks.fleet_control import FleetControl
 from stacks.fleet_rights import FleetRights
 from stacks.http_api import ServalHttpApi
 from stacks.layers import Layers
-from stacks.model_queues import ModelQueues
+from stacks.model_queues import ModelQueues, shards_queue
 from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
@@ -37,6 +37,8 @@ class HeavyModels(Construct):
         queues = Construct(self, "Queues")
         for model in fleets.models:
             ModelQueues(queues, model, stage=stage, model=model)
+        for fleet in rights.of_kind("spot"):
+            shards_queue(queues, stage, fleet)
         callbacks = Callbacks(
             self,
             "Callbacks",

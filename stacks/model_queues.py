@@ -1,10 +1,11 @@
-"""The queues of fleet models: one for what is to do and one for what failed, for each model."""
+"""The queues of fleets: of each model what is to do and what failed, of each fleet its shards."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
-from serval.fleets.names import dead_letter_queue_name, queue_name
+from serval.fleets.names import dead_letter_queue_name, queue_name, shards_queue_name
+from stacks.acknowledgements import acknowledge
 from stacks.alarms import raise_alarm
 from stacks.dead_letters import RETENTION, dead_letter_queue
 from stacks.stage import Stage
@@ -16,6 +17,7 @@ RECEIPTS = 50
 
 Reclaimed machines give messages back without charging an attempt, so there may be many receipts.
 """
+WAITED_FOR = "the state machine waits for each shard, and workers end those that none survives"
 LAST_STOP = "it is the dead-letter queue: requests wait here for a person and `serval redrive`"
 
 
@@ -46,3 +48,19 @@ class ModelQueues(Construct):
             ),
             f"Requests of model {model} have failed for good: `serval redrive {model} --inspect`",
         )
+
+
+def shards_queue(scope: Construct, stage: Stage, fleet: str) -> Queue:
+    """Declare the queue of a fleet's shards of batch jobs."""
+    queue = Queue(
+        scope,
+        f"{fleet}-shards",
+        queue_name=shards_queue_name(stage.name, fleet),
+        encryption=QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=RETENTION,
+        receive_message_wait_time=LONG_POLL,
+        visibility_timeout=LEASE,
+    )
+    acknowledge(queue, {"AwsSolutions-SQS3": WAITED_FOR, "Serverless-SQSRedrivePolicy": WAITED_FOR})
+    return queue

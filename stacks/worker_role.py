@@ -32,6 +32,7 @@ class WorkerRole(GrantedRole):
         storage.registry.grant_work(self, fleet)
         storage.requests.grant_work(self)
         storage.data.grant_requests(self)
+        rights.grant_take_shards(self, fleet)
         self._allow_shards(storage, rights.stage.name)
         for model in rights.fleets.by_name[fleet].models:
             storage.artifacts.grant_load(self, model)

@@ -39,6 +39,11 @@ def fleets(value: Value) -> RenderableType:
     if any(fleet["workers"] for fleet in value["fleets"]):
         parts.append(workers(value))
     parts += [
+        Text(f"{fleet['name']}: works on batch jobs {', '.join(fleet['batch_jobs'])}")
+        for fleet in value["fleets"]
+        if fleet["batch_jobs"]
+    ]
+    parts += [
         Text(f"{fleet['name']}: {fleet['reason']}") for fleet in value["fleets"] if fleet["reason"]
     ]
     return Group(*parts)
@@ -107,11 +112,17 @@ def workers(value: Value) -> RenderableType:
                 fleet["name"],
                 worker["runs_on"],
                 f"{worker['completed']:,}",
-                f"{worker['holding']:,}{', draining' if worker['draining'] else ''}",
+                begun(worker),
                 ", ".join(worker["loaded"]),
                 worker["started"][:19],
             )
     return shown
+
+
+def begun(worker: Value) -> str:
+    """Say what a worker has begun and not ended."""
+    shard = ", a shard" if worker["shards"] else ""
+    return f"{worker['holding']:,}{shard}{', draining' if worker['draining'] else ''}"
 
 
 def duration(seconds: float) -> str:

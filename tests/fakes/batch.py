@@ -322,7 +322,10 @@ class BatchStage:
         blocks_per_invocation: int | None = None,
         objects: Any = None,
         store: Any = None,
+        fleets: Mapping[str, str] | None = None,
     ) -> None:
+        self.taken_on: list[tuple[str, str]] = []
+        """Fleets, and the jobs that they were asked to work on."""
         self.crashes = Crashes()
         in_memory = InMemoryObjects(self.crashes)
         in_memory.buckets |= {name: {} for name in (DATA, "in-bucket", "out-bucket")}
@@ -344,10 +347,13 @@ class BatchStage:
             self.objects, self.store, self.registry, announce, DATA, self.ticker.clock
         )
         self.planning = Planning(
-            self.objects, self.store, self.registry, announce, 1769, {}, **clocks
-        )
+            self.objects, self.store, self.registry, announce, 1769, fleets or {}, self.take_on,
+            **clocks,
+        )  # fmt: skip
         self.scanning = Scanning(self.objects, self.store, self.ticker.timer)
-        self.cutting = Cutting(self.objects, self.store, announce, {}, **clocks)
+        self.cutting = Cutting(
+            self.objects, self.store, announce, fleets or {}, self.take_on, **clocks
+        )
         self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
         self.assembly = Assembly(self.objects, self.store, announce, **clocks)
         self.finishing = Finishing(self.objects, self.store, announce, self.ticker.clock)
@@ -355,6 +361,11 @@ class BatchStage:
             self.store, self.executions, announce, self.finishing, self.ticker.clock
         )
         self.before_shard: Callable[[int], None] = lambda index: None
+
+    def take_on(self, fleet: str, job: str) -> None:
+        self.crashes.before(f"take on {job}")
+        self.taken_on.append((fleet, job))
+        self.crashes.done()
 
     def load(self, model: str, version: str) -> Loaded:
         record = self.registry.version(model, version)

@@ -11,9 +11,11 @@ import httpx
 
 from serval.aws.data_bucket import DataBucket
 from serval.aws.fleet_states import FleetTable
+from serval.aws.jobs import JobTable
 from serval.aws.queues import ModelQueues
 from serval.aws.requests import RequestTable
 from serval.clock import timestamp, utc_now
+from serval.fleets.names import shards_queue_name
 from serval.fleets.state import FleetState
 from serval.requests.request import AsyncRequest
 from serval_cli.local.aws_client import CONFIG, session
@@ -182,6 +184,18 @@ class Caller:
     @cached_property
     def queues(self) -> ModelQueues:
         return ModelQueues(self.stage.client("sqs"), "local")
+
+    @cached_property
+    def jobs(self) -> JobTable:
+        return JobTable(self.table("JobsTableName"))
+
+    def waiting_shards(self, fleet: str) -> int:
+        """Count a fleet's messages about shards, those that workers hold included."""
+        sqs = self.stage.client("sqs")
+        url = sqs.get_queue_url(QueueName=shards_queue_name("local", fleet))["QueueUrl"]
+        asked = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
+        return sum(int(found[name]) for name in asked)
 
     def table(self, output: str) -> Any:
         resource = session().resource(

@@ -6,12 +6,14 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from serval.clock import timestamp, utc_now
 from serval.schedules import batch_input
 from tests.local.batch_caller import COLUMNS, BatchCaller, Rows, rate
 from tests.local.conftest import LocalStage
@@ -223,5 +225,30 @@ def test_a_job_of_a_fleet_model_survives_the_death_of_its_workers(
     assert ended["shards"] >= FLEET_SHARDS
     answers = [json.loads(line)["y"] for line in batch.output(ended, "output.jsonl").splitlines()]
     assert answers == [[3 * a, 3 * b] for a, b in pairs]
-    counts = caller.queues.counts("heavier")
-    assert (counts.visible, counts.in_flight, counts.dead) == (0, 0, 0)
+    runners = {record.runner for record in caller.jobs.shards(job)}
+    assert len(runners) > 1, "every worker gets its share"
+    assert caller.waiting_shards("pair") == 0
+
+
+def test_a_job_wakes_its_fleet_which_goes_to_sleep_again_after_it(
+    batch: BatchCaller, caller: Caller
+) -> None:
+    """What ticks once a minute is called here when there is something for it to see."""
+    caller.set_machines("sleepy", 0)
+    until("nobody works", lambda: not caller.workers("sleepy"))
+    pairs = [(number % 251, number % 241) for number in range(FEW)]
+    lines = "".join(f'{{"x": [{a}, {b}]}}\n' for a, b in pairs)
+    address = batch.put(f"batch/drowsy/{RUN}/pairs.jsonl", lines.encode())
+    job = batch.start("drowsy", address, shard_bytes=len(lines) // 3 + 1)
+    until("the fleet is asked", lambda: caller.state("sleepy").jobs == (f"{job}:1",))
+    told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
+    assert told["sleepy"]["machines"] == 1
+    assert "shards of batch jobs" in told["sleepy"]["reason"]
+    ended = batch.succeeded(job)
+    answers = [json.loads(line)["y"] for line in batch.output(ended, "output.jsonl").splitlines()]
+    assert answers == [[4 * a, 4 * b] for a, b in pairs]
+    caller.invoke("tick")
+    assert caller.state("sleepy").jobs == ()
+    caller.change("sleepy", idle_since=timestamp(utc_now() - timedelta(minutes=2)))
+    told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
+    assert told["sleepy"]["machines"] == 0

@@ -1,5 +1,6 @@
 """What a worker needs of AWS, against an emulator of its own."""
 
+import json
 import os
 import threading
 import time
@@ -15,8 +16,9 @@ from botocore.awsrequest import AWSResponse
 from serval.aws.artifact_downloads import S3ArtifactDownloads
 from serval.aws.inbox import QueueInbox
 from serval.aws.queues import ModelQueues
+from serval.aws.shard_queue import FleetShards
 from serval.errors import ArtifactUnavailable
-from serval.fleets.names import dead_letter_queue_name, queue_name
+from serval.fleets.names import dead_letter_queue_name, queue_name, shards_queue_name
 from serval.storage import version_prefix
 from serval.versions import BundleFile, ModelVersion
 from serval.worker.inbox import Message
@@ -42,6 +44,7 @@ def sqs(endpoint: str) -> Iterator[Any]:
         for model in ("textgen", "resnet")
         for name in (queue_name("s", model), dead_letter_queue_name("s", model))
     ]
+    made.append(client.create_queue(QueueName=shards_queue_name("s", "gpu"))["QueueUrl"])
     yield client
     for url in made:
         client.delete_queue(QueueUrl=url)
@@ -64,6 +67,61 @@ def s3(endpoint: str) -> Any:
 
 def ids(messages: Any) -> list[str]:
     return sorted(message.request_id for message in messages)
+
+
+SHARD = {"shard": {"job": "j", "shard": 3}, "model": "textgen", "task_token": "t"}
+
+
+@pytest.fixture
+def shards(sqs: Any) -> FleetShards:
+    return FleetShards(sqs, "s", "gpu")
+
+
+def ask(sqs: Any, body: str = json.dumps(SHARD)) -> None:
+    url = sqs.get_queue_url(QueueName=shards_queue_name("s", "gpu"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+
+
+def test_a_shard_is_one_worker_s_at_a_time_and_its_receipts_are_counted(
+    sqs: Any, shards: FleetShards
+) -> None:
+    ask(sqs)
+    first = shards.receive(0, 60)
+    assert first is not None
+    assert (first.body, first.receipts) == (SHARD, 1)
+    assert shards.receive(0, 60) is None
+
+    shards.hide(first, 0)
+    again = shards.receive(0, 60)
+    assert again is not None
+    assert again.receipts == 2
+
+    shards.delete(again)
+    shards.delete(again)
+    shards.hide(again, 60)
+    assert shards.receive(0, 60) is None
+
+
+def test_a_shard_that_is_given_back_is_as_new(sqs: Any, shards: FleetShards) -> None:
+    ask(sqs)
+    first = shards.receive(0, 60)
+    assert first is not None
+
+    shards.give_back(first, 0)
+
+    again = shards.receive(0, 60)
+    assert again is not None
+    assert (again.body, again.receipts) == (SHARD, 1)
+    assert shards.receive(0, 60) is None
+    shards.give_back(again, 900)
+    assert shards.receive(0, 60) is None
+
+
+def test_a_message_that_is_none_of_ours_is_told_apart(sqs: Any, shards: FleetShards) -> None:
+    ask(sqs, "what?")
+    found = shards.receive(0, 60)
+    assert found is not None
+    assert found.body is None
 
 
 def test_a_message_is_one_receiver_s_until_it_is_seen_again(inbox: QueueInbox, queues: ModelQueues):

@@ -95,8 +95,8 @@ def test_a_shard_that_runs_short_of_time_is_called_again_with_where_to_go_on(
 def test_shards_of_a_fleet_model_go_to_its_queue_with_a_token(prod: Synthesised) -> None:
     done = walk(prod, plan={**READY, "model": "textgen", "fleet": "gpu"})
     assert done.calls[2] == (
-        "https://sqs.eu-central-1.amazonaws.com/123456789012/serval-prod-textgen",
-        {"shard": {"index": 0}, "task_token": "a-token"},
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/serval-prod-gpu-shards",
+        {"shard": {"index": 0}, "model": "textgen", "task_token": "a-token"},
     )
     assert called(done)[-1] == "assemble"
 
@@ -174,7 +174,7 @@ def test_a_shard_is_not_tried_again_when_its_job_was_stopped(prod: Synthesised) 
         first = state["Retry"][0]["ErrorEquals"]
         if first == ["States.HeartbeatTimeout"]:
             first = state["Retry"][1]["ErrorEquals"]
-        assert first == ["JobStopped", "BatchRefused", "BatchJobNotFound"]
+        assert first == ["JobStopped", "BatchRefused", "BatchJobNotFound", "ShardLost"]
 
 
 def test_a_shard_waits_an_hour_for_room_on_lambda(prod: Synthesised) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.stacks.rights import OF_EVERY_FUNCTION, rights, union
 from tests.stacks.synthesis import Synthesised
-from tests.stacks.test_heavy_permissions import MODELS, READING_KEYS, ROUTES, queues
+from tests.stacks.test_heavy_permissions import READING_KEYS, ROUTES, ROWS, SPOT, TICKS, shards
 
 FILES = {"data/batch/*"}
 LISTED = {"s3:GetObject": FILES}
@@ -72,7 +72,17 @@ def test_the_machine_calls_its_steps_and_runs_its_own_maps(prod: Synthesised) ->
 def test_the_machine_may_ask_the_fleets_that_there_are(
     prod: Synthesised, heavy: Synthesised
 ) -> None:
-    assert of_machine(heavy) == of_machine(prod) | {"sqs:SendMessage": queues(*MODELS)}
+    assert of_machine(heavy) == of_machine(prod) | {"sqs:SendMessage": shards(*SPOT)}
+
+
+@pytest.mark.parametrize("name", ["plan", "cut"])
+def test_what_lets_shards_run_may_say_so_to_the_fleets_that_there_are(
+    heavy: Synthesised, name: str
+) -> None:
+    """It gives them no machines: the ticks do, which it switches on."""
+    taking_on = union(ROWS, {"events:EnableRule": TICKS})
+    granted = rights(heavy, heavy.statements(name))
+    assert granted == union(OF_EVERY_FUNCTION, RIGHTS[name], taking_on)
 
 
 def test_the_rule_may_start_this_machine_alone(prod: Synthesised) -> None:

@@ -19,6 +19,10 @@ def dead(*models: str) -> set[str]:
     return {f"serval-prod-{model}-dead" for model in models}
 
 
+def shards(*fleets: str) -> set[str]:
+    return {f"serval-prod-{fleet}-shards" for fleet in fleets}
+
+
 def sending(to: set[str]) -> dict[str, set[str]]:
     return {"sqs:GetQueueUrl": to, "sqs:SendMessage": to}
 
@@ -76,7 +80,12 @@ RIGHTS = {
     "wait": MAKING,
     "requests": union(READING_KEYS, CHANGING, READING, CALLING_BACK),
     "callback": union(CHANGING, READING, taking(CALLBACKS), {"sqs:GetQueueAttributes": CALLBACKS}),
-    "tick": union(WAKING, {"events:DisableRule": TICKS}, LISTING),
+    "tick": union(
+        WAKING,
+        {"events:DisableRule": TICKS},
+        LISTING,
+        {"dynamodb:GetItem": {"jobs"}, "dynamodb:Query": {"jobs"}},
+    ),
     "sweep": union(WAKING, COMPLETING, LISTING, WORKING, sending(queues(*MODELS))),
     "fallback": union(ROWS, MACHINES),
     "dispatch": union(
@@ -147,6 +156,8 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
             "s3:PutObject": {"data/async/*"},
         },
         SHARDS,
+        taking(shards(fleet)),
+        sending(shards(fleet)),
         {
             "ecs:GetTaskProtection": tasks,
             "ecs:UpdateTaskProtection": tasks,

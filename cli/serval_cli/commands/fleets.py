@@ -59,6 +59,7 @@ def described_fleet(
         "running": seen.running,
         "oldest_age_seconds": round(seen.oldest_age_seconds, 1),
         "target_age_seconds": fleet.target_age_seconds,
+        "batch_jobs": [job.rpartition(":")[0] for job in state.jobs],
         "models": [described_model(stage, model, state, requests) for model in fleet.models],
         "workers": [described_worker(worker) for worker in workers],
     }
@@ -99,6 +100,7 @@ def described_worker(worker: WorkerState) -> dict[str, Any]:
         "completed": worker.completed,
         "busy_seconds": round(worker.busy_seconds, 1),
         "holding": worker.holding,
+        "shards": worker.shards,
         "draining": worker.draining,
         "loaded": list(worker.loaded),
     }

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from serval.batch.job import ShardRecord
+from serval.batch.messages import shard_of_message
 from serval.batch.tasks import Heart, ShardTasks, StaleToken
 from tests.fakes.batch import BatchStage
+from tests.fakes.fleets import at
 
 LINES = b"".join(b'{"x": [%d, 1]}\n' % number for number in range(600))
 WAIT_SECONDS = 10.0
@@ -55,16 +58,20 @@ def message(stage: BatchStage, **options: Any) -> dict[str, Any]:
     """Give what the state machine sends for the one shard of a job."""
     job = stage.accepting.accept(stage.upload("rows.jsonl", LINES, options), "execution")["job"]
     (line,) = stage._lines(stage.planning.plan(job)["items"])
-    return {"shard": line, "task_token": "token"}
+    return {"shard": line, "model": "adding", "task_token": "token"}
 
 
 def shard_tasks(stage: BatchStage, tasks: RecordedTasks, **members: Any) -> ShardTasks:
     return ShardTasks(stage.work, stage.store, tasks, beat_seconds=60.0, **members)
 
 
-def test_a_message_about_a_shard_is_known() -> None:
-    assert ShardTasks.knows({"shard": {}, "task_token": "t"})
-    assert not ShardTasks.knows({"id": "an async request"})
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"id": "an async request"}', '{"shard": {}, "model": 1, "task_token": "t"}']
+)
+def test_a_message_of_another_kind_is_told_apart(text: str) -> None:
+    assert shard_of_message(text) is None
+    body = {"shard": {}, "model": "adding", "task_token": "t"}
+    assert shard_of_message(json.dumps(body)) == body
 
 
 def test_a_shard_is_done_and_said_so(stage: BatchStage, tasks: RecordedTasks) -> None:
@@ -160,6 +167,37 @@ def test_a_heart_beats_however_long_a_block_takes(tasks: RecordedTasks) -> None:
         for _ in range(3):
             assert tasks.beats.acquire(timeout=WAIT_SECONDS)
     assert "heart" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_who_has_the_message_is_told_with_each_beat(tasks: RecordedTasks) -> None:
+    kept = threading.Semaphore(0)
+    with Heart(tasks, "token", 0.01, kept.release).beating():
+        assert kept.acquire(timeout=WAIT_SECONDS)
+        assert tasks.beats.acquire(timeout=WAIT_SECONDS)
+
+
+def test_a_shard_that_is_given_up_fails_with_its_reason_in_its_row(
+    stage: BatchStage, tasks: RecordedTasks
+) -> None:
+    body = message(stage)
+    stage.store.record(ShardRecord(job=body["shard"]["job"], index=0, started=at(0), updated=at(0)))
+
+    shard_tasks(stage, tasks).give_up(body, "5 workers have died of it")
+
+    assert tasks.said[-1] == ("fail", "token", "ShardLost", "5 workers have died of it")
+    record = stage.store.shard(body["shard"]["job"], 0)
+    assert record is not None
+    assert (record.status, record.error) == ("failed", "5 workers have died of it")
+
+
+def test_a_shard_that_nobody_began_or_waits_for_is_given_up_too(
+    stage: BatchStage, tasks: RecordedTasks
+) -> None:
+    body = message(stage)
+    shard_tasks(stage, tasks).give_up(body, "a reason")
+    assert tasks.said == [("fail", "token", "ShardLost", "a reason")]
+    tasks.stale = True
+    shard_tasks(stage, tasks).give_up(body, "a reason")
 
 
 def test_a_beat_that_is_lost_is_not_the_end() -> None:

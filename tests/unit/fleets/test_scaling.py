@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.fleets.deployed import DeployedFleet
-from serval.fleets.observation import Observed
-from serval.fleets.scaling import arrivals_ahead, decide, woken
+from serval.fleets.observation import JobShards, Observed
+from serval.fleets.scaling import arrivals_ahead, decide, machines_for_shards, woken
 from serval.fleets.state import FleetState, WorkerState
 from tests.fakes.fleets import at, seen, worker, workers
 
@@ -294,3 +294,29 @@ def test_noise_does_not_make_it_swing(per_minute: int) -> None:
     changes = sum(a != b for a, b in pairwise(settled))
     assert changes <= len(settled) / 4
     assert max(life.ages[30:]) <= FLEET.target_age_seconds
+
+
+@pytest.mark.parametrize(
+    ("left", "at_once", "machines"),
+    [(0, 10, 0), (1, 10, 1), (6, 10, 1), (7, 10, 2), (600, 4, 4), (3, 1, 1)],
+)
+def test_a_batch_job_gets_a_machine_for_half_an_hour_of_work_and_none_that_it_cannot_use(
+    left: int, at_once: int, machines: int
+) -> None:
+    assert machines_for_shards([JobShards("textgen", left, at_once)]) == machines
+
+
+def test_shards_come_on_top_of_requests_within_the_maximum() -> None:
+    look = seen(60, waiting=60, jobs=[JobShards("textgen", 12, 10)])
+    alone = decide(FLEET, AWAKE, replace(look, jobs=()))
+    assert decide(FLEET, AWAKE, look).machines == alone.machines + 2
+    many = replace(look, jobs=[JobShards("textgen", 1_000, 1_000)])
+    assert decide(FLEET, AWAKE, many).machines == FLEET.maximum
+
+
+def test_machines_that_work_on_shards_are_kept_when_fewer_would_do() -> None:
+    state = replace(AWAKE, less_since=at(-3600))
+    busy = tuple(workers(4, shards=1))
+    look = seen(60, jobs=[JobShards("textgen", 4, 10)], workers=busy)
+    assert decide(FLEET, state, look).machines == 4
+    assert decide(FLEET, state, replace(look, workers=busy[:2])).machines == 3

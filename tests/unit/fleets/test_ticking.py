@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from serval.fleets.deployed import Fleets
+from serval.fleets.observation import JobShards
 from serval.fleets.ticking import Tick
 from tests.fakes.fleets import ControlledFleets, at, worker
 from tests.fakes.requests import FLEETS, GPU
@@ -17,6 +18,8 @@ class Stage(ControlledFleets):
     def __init__(self, fleets: Fleets = FLEETS) -> None:
         super().__init__(fleets)
         self.printed: list[str] = []
+        self.jobs: dict[str, JobShards] = {}
+        """What batch jobs ask, by the names that fleets' rows have for them."""
         self.ticks.on = True
 
     def tick(self, seconds: float = 60) -> dict[str, object]:
@@ -26,8 +29,17 @@ class Stage(ControlledFleets):
             control=self.environment(),
             store=self.requests,
             write=self.printed.append,
+            jobs=self,
             clock=self.clock,
         ).tick()
+
+    def look(self, job: str) -> JobShards | None:
+        return self.jobs.get(job)
+
+    def run_job(self, left: int, at_once: int = 10) -> None:
+        """Let the shards of a job run."""
+        self.jobs["job:1"] = JobShards("textgen", left, at_once)
+        self.control.take_on("gpu", "job:1")
 
     def fall_asleep(self) -> None:
         """Put the fleet to sleep with a tick."""
@@ -247,3 +259,87 @@ def test_ticks_come_late_and_twice() -> None:
 
     assert stage.state().machines == once.machines
     assert stage.state().ticked == once.ticked == at(60)
+
+
+def test_a_batch_job_wakes_a_fleet_with_machines_for_its_shards() -> None:
+    stage = Stage()
+    stage.ticks.on = False
+    stage.run_job(left=13)
+    assert stage.ticks.on
+    assert stage.state().asleep, "the next tick gives it machines"
+
+    assert stage.tick()["goes_on"] is True
+
+    assert stage.state().machines == 3
+    assert stage.machines.asked == [("gpu", 3, "spot")]
+    assert "13 shards of batch jobs on 3 machines" in stage.state().reason
+
+
+def test_a_batch_job_keeps_its_fleet_awake_until_it_has_ended() -> None:
+    stage = Stage()
+    stage.run_job(left=1)
+    for _ in range(30):
+        stage.tick()
+        assert stage.state().machines == 1
+    del stage.jobs["job:1"]
+    for _ in range(6):
+        stage.tick()
+    assert stage.state().asleep
+    assert stage.state().jobs == ()
+    assert stage.tick()["goes_on"] is False
+
+
+def test_shards_of_a_paused_model_wait_until_it_is_resumed() -> None:
+    stage = Stage()
+    stage.set_state(paused=("textgen",))
+    stage.run_job(left=1)
+    assert stage.tick()["goes_on"] is False
+    assert stage.state().asleep
+    assert stage.state().jobs == ("job:1",)
+
+    stage.control.resume("textgen")
+    assert stage.ticks.on
+    assert stage.tick()["goes_on"] is True
+    assert stage.state().machines == 1
+
+
+def test_a_job_that_begins_while_its_fleet_falls_asleep_wakes_it_at_once() -> None:
+    stage = Stage()
+    stage.set_state(machines=1, woken=at(-900), ticked=at(-1), idle_since=at(-900))
+    save = stage.states.save
+
+    def slow(before: object, after: object) -> bool:
+        if not stage.jobs:
+            stage.run_job(left=1)
+        return save(before, after)  # type: ignore[arg-type]
+
+    stage.states.save = slow  # type: ignore[method-assign, assignment]
+    stage.tick(0)
+
+    assert stage.state().machines == 1
+    assert stage.state().jobs == ("job:1",)
+
+
+def test_a_job_that_begins_while_the_ticks_are_switched_off_has_them_on() -> None:
+    stage = Stage()
+    stage.fall_asleep()
+    stage.ticks.before_off = lambda: stage.run_job(left=1)
+
+    assert stage.tick()["goes_on"] is True
+
+    assert stage.ticks.on
+    assert stage.tick()["goes_on"] is True
+    assert stage.state().machines == 1
+
+
+def test_a_job_that_ended_while_its_fleet_slept_is_forgotten() -> None:
+    stage = Stage()
+    stage.set_state(jobs=("gone:1",))
+    stage.tick()
+    assert (stage.state().machines, stage.state().jobs) == (0, ())
+
+
+def test_a_job_of_a_fleet_that_is_gone_is_left_alone() -> None:
+    stage = Stage()
+    stage.control.take_on("gone", "job:1")
+    assert "gone" not in stage.states.states

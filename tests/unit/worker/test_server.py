@@ -216,7 +216,7 @@ def test_invocations_at_the_same_time_share_a_run(v2: V2, client: httpx.Client) 
             assert not any(answer.done() for answer in answers)
         release.set()
         assert [answer.result()[0] for answer in answers] == [value + 2 for value in range(CALLERS)]
-    assert len(runs) == 2
+    assert len(runs) <= 2, "the first may have found all of them"
     assert sum(runs) == CALLERS
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from serval.aws.queue_batches import Pause, QueueUrls, in_batches
 from serval.aws.queues import dead_letter, parse
-from serval.batch.messages import shard_of_message
 from serval.fleets.names import dead_letter_queue_name, queue_name
 from serval.worker.inbox import Message
 
@@ -39,12 +38,7 @@ class QueueInbox:
             VisibilityTimeout=visibility_seconds,
         )
         return [
-            Message(
-                model,
-                parse(found["Body"])[0],
-                found["ReceiptHandle"],
-                shard_of_message(found["Body"]),
-            )
+            Message(model, parse(found["Body"])[0], found["ReceiptHandle"])
             for found in answer.get("Messages", [])
         ]
 

@@ -15,7 +15,7 @@ from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import numbered
 from serval.batch.planning import AT_ONCE
 from serval.batch.ports import Announce, JobStore, Objects
-from serval.batch.readiness import Readiness
+from serval.batch.readiness import Readiness, TakeOn
 from serval.batch.tabular import nul_found
 from serval.clock import Clock, utc_now
 from serval.errors import BatchRefused
@@ -38,6 +38,7 @@ class Cutting:
     store: JobStore
     announce: Announce
     fleets: Mapping[str, str]
+    take_on: TakeOn
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
 
@@ -45,7 +46,13 @@ class Cutting:
         """Cut the files of a job; the outcomes are those of ``plan``, without ``scan``."""
         started = self.timer()
         readiness = Readiness(
-            self.objects, self.store, self.announce, self.fleets, self.clock, self.timer
+            self.objects,
+            self.store,
+            self.announce,
+            self.fleets,
+            self.take_on,
+            self.clock,
+            self.timer,
         )
         job = readiness.find(job_id)
         if job.stopping:

@@ -21,9 +21,4 @@ def _reason(fleet: DeployedFleet) -> str | None:
             f"fleet {fleet.name!r} is of kind {fleet.kind!r}, whose endpoint answers requests and "
             "takes no shards: declare its model on a spot fleet, or on Lambda"
         )
-    if not fleet.minimum:
-        return (
-            f"fleet {fleet.name!r} has no machine while nobody calls, and shards do not wake it: "
-            "give it 'minimum: 1' for as long as batch jobs are to run"
-        )
     return None

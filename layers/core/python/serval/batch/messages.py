@@ -1,19 +1,19 @@
-"""Messages about shards, as the state machine sends them to fleets: told apart without a reader."""
+"""Messages about shards, as the state machine sends them to fleets."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-
-def about_a_shard(body: Mapping[str, Any]) -> bool:
-    """Tell whether a message is about a shard: ``{"shard": …, "task_token": …}``."""
-    return "shard" in body and "task_token" in body
+MEMBERS = {"shard": dict, "model": str, "task_token": str}
 
 
 def shard_of_message(text: str) -> Mapping[str, Any] | None:
-    """Read a message about a shard; None if it is another one."""
+    """Read a message: ``{"shard": …, "model": …, "task_token": …}``; None if it is none."""
     try:
         body: Any = json.loads(text)
     except ValueError:
         return None
-    return body if isinstance(body, dict) and about_a_shard(body) else None
+    if not isinstance(body, dict):
+        return None
+    known = all(isinstance(body.get(name), kind) for name, kind in MEMBERS.items())
+    return body if known else None

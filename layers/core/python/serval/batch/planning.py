@@ -18,7 +18,7 @@ from serval.batch.options import JobOptions
 from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import Packed, Packer, numbered
 from serval.batch.ports import Announce, JobStore, Objects, change
-from serval.batch.readiness import Readiness
+from serval.batch.readiness import Readiness, TakeOn
 from serval.batch.sizing import Pace, large_enough, shards_of
 from serval.batch.survey import Survey, Surveyor
 from serval.clock import Clock, utc_now
@@ -48,6 +48,7 @@ class Planning:
     """Of ``shard``."""
     fleets: Mapping[str, str]
     """Fleet of each model that has one."""
+    take_on: TakeOn
     out_of_reach: Mapping[str, str] = field(default_factory=dict)
     """By model, why no batch job of it can run."""
     clock: Clock = utc_now
@@ -178,7 +179,13 @@ class Planning:
     def readiness(self) -> Readiness:
         """Give what lets shards run."""
         return Readiness(
-            self.objects, self.store, self.announce, self.fleets, self.clock, self.timer
+            self.objects,
+            self.store,
+            self.announce,
+            self.fleets,
+            self.take_on,
+            self.clock,
+            self.timer,
         )
 
     def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from serval.batch import lifecycle
 from serval.batch.estimating import Estimate
+from serval.batch.fleet_jobs import named
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import ShardItem, shard_items, to_lines
@@ -15,6 +16,9 @@ from serval.batch.lifecycle import Planned
 from serval.batch.ports import Announce, JobStore, Objects, change
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound
+
+TakeOn = Callable[[str, str], object]
+"""Has a fleet work on a job's shards; the job is named as ``serval.batch.fleet_jobs`` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Readiness:
     store: JobStore
     announce: Announce
     fleets: Mapping[str, str]
+    """Fleet of each model that has one."""
+    take_on: TakeOn
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
 
@@ -76,11 +82,14 @@ class Readiness:
         running = change(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
         if running.status != job.status:
             self.announce(running)
+        fleet = self.fleets.get(job.model)
+        if fleet is not None and remaining:
+            self.take_on(fleet, named(running))
         return {
             "outcome": "shards" if remaining else "assemble",
             "job": job.id,
             "model": job.model,
-            "fleet": self.fleets.get(job.model),
+            "fleet": fleet,
             "items": {"bucket": output.bucket, "key": key},
             "count": len(remaining),
             "concurrency": job.options.concurrency,

@@ -18,6 +18,8 @@ class AcceptSettings(Settings):
 class PlanSettings(Settings):
     """Environment of ``plan``."""
 
+    stage: str
+    """Names the rule of the ticks, which a job of a fleet model switches on."""
     registry_table: str
     jobs_table: str
     shard_memory_mib: int
@@ -35,11 +37,12 @@ class ScanSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutSettings(Settings):
-    """Environment of ``cut``."""
+    """Environment of ``cut``; as in ``PlanSettings``."""
 
+    stage: str
+    registry_table: str
     jobs_table: str
     fleets: str = "{}"
-    """As in ``PlanSettings``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

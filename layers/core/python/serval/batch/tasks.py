@@ -4,17 +4,18 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from serval.batch.layout import ShardItem
 from serval.batch.lifecycle import JobStopped
-from serval.batch.messages import about_a_shard
 from serval.batch.ports import JobStore
-from serval.batch.work import ShardWork
+from serval.batch.work import ShardWork, nothing
 
 CAUSE_CHARACTERS = 2_000
 ENDLESS = float("inf")
+LOST = "ShardLost"
+"""Error of a task whose shard no worker has survived; the state machine does not try it again."""
 TaskOutcome = Literal["done", "stale", "given back"]
 """What becomes of the message: it is deleted, deleted, or seen again by another worker."""
 
@@ -43,6 +44,8 @@ class Heart:
     tasks: Tasks
     token: str
     seconds: float
+    keep: Callable[[], object] = nothing
+    """Said with each beat: to whoever else has to know."""
     _stale: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -77,6 +80,7 @@ class Heart:
     def _beat_on(self) -> None:
         while not self._ended.wait(self.seconds):
             try:
+                self.keep()
                 self.tasks.heartbeat(self.token)
             except StaleToken:
                 self._stale.set()
@@ -88,7 +92,7 @@ class Heart:
 
 @dataclass(frozen=True, slots=True)
 class ShardTasks:
-    """Works on shards that come by messages: ``{"shard": …, "task_token": …}``."""
+    """Works on shards that come by messages, as ``serval.batch.messages`` reads them."""
 
     work: ShardWork
     store: JobStore
@@ -97,15 +101,10 @@ class ShardTasks:
     stopping: Callable[[], bool] = lambda: False
     """Tells that the machine is to be given back: what is written is kept for another one."""
 
-    @staticmethod
-    def knows(body: Mapping[str, Any]) -> bool:
-        """Tell whether a message is about a shard."""
-        return about_a_shard(body)
-
-    def run(self, body: Mapping[str, Any]) -> TaskOutcome:
+    def run(self, body: Mapping[str, Any], keep: Callable[[], object] = nothing) -> TaskOutcome:
         """Work on a message's shard to its end, from where an earlier worker left it."""
         item = ShardItem.from_json(body["shard"])
-        heart = Heart(self.tasks, str(body["task_token"]), self.beat_seconds)
+        heart = Heart(self.tasks, body["task_token"], self.beat_seconds, keep)
         try:
             heart.beat()
             with heart.beating():
@@ -119,6 +118,14 @@ class ShardTasks:
         except Exception as error:
             return self._fail(heart, type(error).__name__, str(error))
         return "done"
+
+    def give_up(self, body: Mapping[str, Any], reason: str) -> None:
+        """Fail a message's shard for good: nobody will work on it any more."""
+        item = ShardItem.from_json(body["shard"])
+        known = self.store.shard(item.job, item.index)
+        if known is not None and not known.done:
+            self.store.record(replace(known, status="failed", error=reason))
+        self._fail(Heart(self.tasks, body["task_token"], self.beat_seconds), LOST, reason)
 
     def _run(self, item: ShardItem, heart: Heart) -> bool:
         """Work until the shard is done; False if the machine is given back before."""

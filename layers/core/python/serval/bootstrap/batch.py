@@ -59,8 +59,13 @@ class Preview:
             announce=self.announce,
             memory_mib=self.settings.shard_memory_mib,
             fleets=fleets.models,
+            take_on=nobody,
             out_of_reach=out_of_reach(fleets),
         )
+
+
+def nobody(fleet: str, job: str) -> None:
+    """Take nothing on: a preview starts nothing."""
 
 
 def endpoint() -> BatchEndpoint:

@@ -9,6 +9,7 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.batch.fleet_models import out_of_reach
 from serval.batch.planning import Planning
 from serval.batch.settings import PlanSettings
+from serval.bootstrap.fleet_control import job_control
 from serval.fleets.deployed import Fleets
 
 
@@ -25,5 +26,6 @@ def planning() -> Planning:
         announce=BatchEvents(boto3.client("events", region)).announce,
         memory_mib=settings.shard_memory_mib,
         fleets=fleets.models,
+        take_on=job_control(settings, dynamodb).take_on,
         out_of_reach=out_of_reach(fleets),
     )

@@ -4,7 +4,9 @@ from functools import partial
 
 import boto3
 
+from serval.aws.jobs import JobTable
 from serval.aws.requests import RequestTable
+from serval.batch.fleet_jobs import FleetJobs
 from serval.bootstrap.fleet_control import fleet_control
 from serval.fleets.settings import TickSettings
 from serval.fleets.ticking import Tick
@@ -18,4 +20,5 @@ def tick() -> Tick:
         control=fleet_control(settings, dynamodb),
         store=RequestTable(dynamodb.Table(settings.requests_table)),
         write=partial(print, flush=True),
+        jobs=FleetJobs(JobTable(dynamodb.Table(settings.jobs_table))),
     )

@@ -24,6 +24,7 @@ from serval.aws.queue_batches import QueueRefused
 from serval.aws.queues import CallbackQueue
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
+from serval.aws.shard_queue import FleetShards
 from serval.aws.spot_notice import InstanceMetadata
 from serval.aws.task_protection import EcsTask
 from serval.aws.task_tokens import StepFunctionsTasks
@@ -40,7 +41,6 @@ from serval.worker.capacity import limits
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import NoTask
 from serval.worker.opening import Opening
-from serval.worker.shards import Run
 from serval.worker.versions import KnownVersions, Memory, Versions
 
 if TYPE_CHECKING:
@@ -121,7 +121,10 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
         spot=InstanceMetadata() if settings.watch_spot else None,
         unanswered=UNANSWERED,
         log=say,
-        shards=partial(_shards, settings, s3) if settings.jobs_table else None,
+        shard_queue=FleetShards(sqs, settings.stage, settings.fleet)
+        if settings.jobs_table
+        else None,
+        shard_runner=partial(_shards, settings, s3),
     )
 
 
@@ -131,7 +134,7 @@ def _shards(
     memory: Memory,
     versions: KnownVersions,
     stopping: Callable[[], bool],
-) -> Run:
+) -> ShardTasks:
     """Build what works on shards of batch jobs."""
     region = settings.aws_region
     store = JobTable(boto3.resource("dynamodb", region, config=CALLS).Table(settings.jobs_table))
@@ -145,7 +148,7 @@ def _shards(
     )
     tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
     beat_seconds = settings.lease_seconds / BEATS_A_LEASE
-    return ShardTasks(work, store, tasks, beat_seconds, stopping).run
+    return ShardTasks(work, store, tasks, beat_seconds, stopping)
 
 
 def _post(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> Post:

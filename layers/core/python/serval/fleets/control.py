@@ -64,6 +64,16 @@ class FleetControl:
         state = self.change(fleet.name, lambda row: woken(fleet, row, seen))
         return self.run(fleet, state)
 
+    def take_on(self, fleet: str, job: str) -> None:
+        """Have a fleet work on a batch job's shards: the next tick gives it machines for them.
+
+        A fleet that is not deployed any more is left alone, and the shards wait for nobody.
+        """
+        if fleet not in self.fleets.by_name:
+            return
+        self.change(fleet, lambda row: replace(row, jobs=tuple(sorted({*row.jobs, job}))))
+        self.ticks.enable()
+
     def run(self, fleet: DeployedFleet, state: FleetState) -> FleetState:
         """Make the world as an awake fleet's row says; doing it again changes nothing."""
         self.ticks.enable()

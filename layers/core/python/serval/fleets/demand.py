@@ -59,7 +59,7 @@ def measured(state: FleetState, seen: Observed) -> FleetState:
     work = done(state, seen)
     arrived = max(0, work.completed + seen.open - state.open_before)
     level, trend = smoothed(state, arrived / elapsed, elapsed)
-    quiet = seen.open == 0 and work.completed == 0
+    quiet = not seen.asked and work.completed == 0
     return replace(
         state,
         idle_since=(state.idle_since or timestamp(seen.now)) if quiet else "",

@@ -7,6 +7,7 @@ import hashlib
 
 QUEUE_NAME_LIMIT = 80
 DEAD = "-dead"
+SHARDS = "-shards"
 DIGEST_CHARACTERS = 8
 
 
@@ -23,6 +24,11 @@ def dead_letter_queue_name(stage: str, model: str) -> str:
 def callbacks_queue_name(stage: str) -> str:
     """Name the queue of closed requests whose callers want to be called back."""
     return f"serval-{stage}-callbacks"
+
+
+def shards_queue_name(stage: str, fleet: str) -> str:
+    """Name the queue of a spot fleet's shards of batch jobs; ``fleet`` may be a placeholder."""
+    return f"serval-{stage}-{fleet}{SHARDS}"
 
 
 def tick_rule_name(stage: str) -> str:

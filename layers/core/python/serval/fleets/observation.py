@@ -1,4 +1,4 @@
-"""What a tick sees of a fleet: its open requests, and what its workers say of themselves."""
+"""What a tick sees of a fleet: open requests, shards, and what its workers say of themselves."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,17 @@ from datetime import datetime
 from serval.clock import timestamp
 from serval.fleets.state import WorkerState
 from serval.requests.request import OpenRequest
+
+
+@dataclass(frozen=True, slots=True)
+class JobShards:
+    """What one batch job asks of a fleet."""
+
+    model: str
+    left: int
+    """Shards that are not done."""
+    at_once: int
+    """How many of them may run at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +31,15 @@ class Observed:
     oldest_age_seconds: float = 0.0
     """Since when the oldest of those that wait is there; more machines cannot help who runs."""
     workers: Sequence[WorkerState] = ()
+    jobs: Sequence[JobShards] = ()
+    """What batch jobs ask of it."""
+    ended_jobs: tuple[str, ...] = ()
+    """Which of the jobs in its row ask nothing of it any more."""
+
+    @property
+    def asked(self) -> bool:
+        """Tell whether anything is asked of the fleet."""
+        return self.open > 0 or any(job.left for job in self.jobs)
 
     @property
     def open(self) -> int:
@@ -33,12 +53,16 @@ class Observed:
 
     @property
     def busy(self) -> int:
-        """Count the workers that have begun something and not closed it."""
-        return sum(worker.holding > 0 for worker in self.present)
+        """Count the workers that have begun something and not ended it."""
+        return sum(worker.holding > 0 or worker.shards > 0 for worker in self.present)
 
 
 def observe(
-    requests: Iterable[OpenRequest], workers: Sequence[WorkerState], now: datetime
+    requests: Iterable[OpenRequest],
+    workers: Sequence[WorkerState],
+    now: datetime,
+    jobs: Sequence[JobShards] = (),
+    ended_jobs: tuple[str, ...] = (),
 ) -> Observed:
     """Put together what is to be known of a fleet."""
     moment = timestamp(now)
@@ -56,6 +80,8 @@ def observe(
         running=running,
         oldest_age_seconds=max(0.0, age),
         workers=workers,
+        jobs=jobs,
+        ended_jobs=ended_jobs,
     )
 
 

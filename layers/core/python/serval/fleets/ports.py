@@ -1,6 +1,8 @@
-"""What controlling fleets needs of AWS, beside their rows and machines; ``serval.aws`` has it."""
+"""What controlling fleets needs of others, beside their rows and machines."""
 
 from typing import Protocol
+
+from serval.fleets.observation import JobShards
 
 
 class Ticks(Protocol):
@@ -11,6 +13,21 @@ class Ticks(Protocol):
 
     def disable(self) -> None:
         """Let it rest, which costs nothing."""
+
+
+class BatchJobs(Protocol):
+    """What batch jobs ask of fleets; ``serval.batch.fleet_jobs`` knows it."""
+
+    def look(self, job: str) -> JobShards | None:
+        """Look a job of a fleet's row up; None: it asks nothing any more."""
+
+
+class NoBatchJobs:
+    """``BatchJobs`` where there are none."""
+
+    def look(self, job: str) -> JobShards | None:
+        """Find nothing."""
+        return None
 
 
 class Dispatcher(Protocol):

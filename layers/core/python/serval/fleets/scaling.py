@@ -2,12 +2,13 @@
 
 The count is absolute: machines that were ordered and have not come are part of it, so none is
 ordered twice. It is as many as the arrivals will need when a machine ordered now is there, and as
-many more as work off what waits within the target age. Machines go slowly, and only after fewer
-would have done for a while; the last one goes when nothing has been asked for the fleet's idle
-time. The simulation, the laptop and AWS run this very function.
+many more as work off what waits within the target age; batch jobs add machines for their shards.
+Machines go slowly, and only after fewer would have done for a while; the last one goes when nothing
+has been asked for the fleet's idle time. The simulation, the laptop and AWS run this very function.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 from serval.clock import timestamp
@@ -19,7 +20,7 @@ from serval.fleets.capacity import (
 )
 from serval.fleets.demand import forgotten, known_seconds, measured, seconds_since
 from serval.fleets.deployed import DeployedFleet
-from serval.fleets.observation import Observed
+from serval.fleets.observation import JobShards, Observed
 from serval.fleets.state import FleetState
 
 TICK_SECONDS = 60.0
@@ -34,13 +35,16 @@ CHANCE = 1.0
 the weights of ``demand`` that is the deviation of the arrivals of one minute."""
 LATE_GROWTH = 1.25
 """More machines when what waits is too old though all of them are there."""
+SHARDS_A_MACHINE = 6
+"""Of a batch job, for which a machine is ordered: half an hour of work, a shard being at most five
+minutes of it, beside which the machine's start is short."""
 LARGEST_CUT = 0.1
 """Part of the machines that may go in one tick; one always may."""
 
 
 def decide(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
     """Give what a fleet's row is to become: its machines, their capacity, and why."""
-    state = measured(state, seen)
+    state = replace(measured(state, seen), jobs=kept_jobs(state, seen))
     wanted, reason = needed(fleet, state, seen)
     if wanted > state.machines:
         state = _grown(fleet, state, wanted, seen)
@@ -58,25 +62,39 @@ def decide(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetStat
 
 def needed(fleet: DeployedFleet, state: FleetState, seen: Observed) -> tuple[int, str]:
     """Give how many machines would do, within the fleet's bounds, and why in words."""
-    if seen.open == 0 and _idle(fleet, state, seen):
+    if not seen.asked and _idle(fleet, state, seen):
         return fleet.minimum, f"nothing asked for {fleet.idle_seconds} s"
-    if seen.open == 0 and state.asleep:
+    if not seen.asked and state.asleep:
         return fleet.minimum, "nothing asked"
     seconds = known_seconds(state, seen) or UNKNOWN_SECONDS
     rate = arrivals_ahead(state)
     steady = rate * seconds * HEADROOM
     backlog = seen.waiting * min(1.0, seconds / fleet.target_age_seconds)
-    wanted = max(1, math.ceil(steady + backlog))
+    batch = machines_for_shards(seen.jobs)
+    wanted = max(1, math.ceil(steady + backlog + batch))
     reason = (
         f"{rate:.3g} requests/s ahead, {seconds:.3g} s each, {seen.waiting} waiting, "
         f"the oldest for {seen.oldest_age_seconds:.0f} s"
     )
+    if batch:
+        shards = sum(job.left for job in seen.jobs)
+        reason += f"; {shards} shards of batch jobs on {batch} machines"
     late = seen.oldest_age_seconds > fleet.target_age_seconds
     if late and len(seen.present) >= state.machines > 0:
         wanted = max(wanted, math.ceil(state.machines * LATE_GROWTH))
     if wanted > fleet.maximum:
         reason += f"; {wanted} machines would do, the maximum is {fleet.maximum}"
     return min(fleet.maximum, max(fleet.minimum, wanted)), reason
+
+
+def machines_for_shards(jobs: Iterable[JobShards]) -> int:
+    """Give how many machines shards are worth, of which each works on one at a time."""
+    return sum(min(job.at_once, math.ceil(job.left / SHARDS_A_MACHINE)) for job in jobs)
+
+
+def kept_jobs(state: FleetState, seen: Observed) -> tuple[str, ...]:
+    """Give the batch jobs of a row without those that have ended."""
+    return tuple(job for job in state.jobs if job not in seen.ended_jobs)
 
 
 def arrivals_ahead(state: FleetState) -> float:
@@ -91,7 +109,7 @@ def reduced(
     fleet: DeployedFleet, state: FleetState, seen: Observed, wanted: int, reason: str
 ) -> tuple[int, str]:
     """Give how many machines stay though fewer would do, and why."""
-    if seen.open == 0 and _idle(fleet, state, seen):
+    if not seen.asked and _idle(fleet, state, seen):
         return max(wanted, min(seen.busy, state.machines)), reason
     waited = seconds_since(state.less_since, seen.now) or 0.0
     if waited < LESS_SECONDS:

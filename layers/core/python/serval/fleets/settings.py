@@ -31,6 +31,7 @@ class TickSettings(FleetSettings):
     """Environment of ``tick``."""
 
     requests_table: str
+    jobs_table: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,8 @@ class FleetState:
     """Since when machines that it was promised are missing, and none has come."""
     paused: tuple[str, ...] = ()
     """Models whose queue is left alone; their requests wait."""
+    jobs: tuple[str, ...] = ()
+    """Batch jobs whose shards it is there for, each with its attempt: ``<id>:1``."""
     sent: tuple[str, ...] = ()
     """Ids of the inferences that its SageMaker endpoint holds."""
     open_before: int = 0
@@ -77,6 +79,8 @@ class WorkerState:
     """Time that it has spent running them."""
     holding: int = 0
     """Requests that it has begun and not closed."""
+    shards: int = 0
+    """Shards of batch jobs that it works on."""
     draining: bool = False
     """It takes no more work: it is being stopped."""
     loaded: tuple[str, ...] = field(default=())

@@ -7,7 +7,7 @@ looked for once more afterwards, for a fleet that wakes is written down before i
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from serval.fleets.demand import seconds_since
 from serval.fleets.deployed import DeployedFleet
 from serval.fleets.metrics import publish
 from serval.fleets.observation import Observed, observe
+from serval.fleets.ports import BatchJobs, NoBatchJobs
 from serval.fleets.scaling import decide
 from serval.fleets.state import FleetState
 from serval.requests.request import OpenRequest
@@ -41,6 +42,7 @@ class Tick:
     store: OpenRequests
     write: Callable[[str], object]
     """Prints a line of metrics."""
+    jobs: BatchJobs = field(default_factory=NoBatchJobs)
     clock: Clock = utc_now
 
     def tick(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class Tick:
         """Decide about one fleet; None if it sleeps and is left to."""
         before = self.control.states.find(fleet.name)
         seen = self._seen(fleet, before, requests)
-        if before.asleep and not seen.open:
+        if before.asleep and not seen.asked and not seen.ended_jobs:
             if not settled(before, seen):
                 self.control.ask_for_machines(fleet, before)
             return None
@@ -66,7 +68,7 @@ class Tick:
         after = self.control.change(fleet.name, lambda row: policy(fleet, row, seen))
         self.control.ask_for_machines(fleet, after)
         publish(after, seen, self.write)
-        if after.asleep and self._seen(fleet, after, self._open()[fleet.name]).open:
+        if after.asleep and self._seen(fleet, after, self._open()[fleet.name]).asked:
             after = self.control.rouse(fleet)
         if fleet.kind == "sagemaker" and seen.open:
             self.control.dispatcher.ask(fleet.name, recount=True)
@@ -76,7 +78,14 @@ class Tick:
         self, fleet: DeployedFleet, state: FleetState, requests: Sequence[OpenRequest]
     ) -> Observed:
         counted = [request for request in requests if request.model not in state.paused]
-        return observe(counted, self.control.states.workers(fleet.name), self.clock())
+        found = {job: self.jobs.look(job) for job in state.jobs}
+        return observe(
+            counted,
+            self.control.states.workers(fleet.name),
+            self.clock(),
+            [job for job in found.values() if job and job.model not in state.paused],
+            tuple(job for job, shards in found.items() if shards is None),
+        )
 
     def _open(self) -> Mapping[str, list[OpenRequest]]:
         """List the open requests of each fleet, by where their models are deployed now."""
@@ -99,15 +108,14 @@ class Tick:
         return True
 
     def _something_is_awake(self) -> bool:
-        seen = Observed(now=self.clock())
-        states = [self.control.states.find(name) for name in self.control.fleets.by_name]
-        if not all(settled(state, seen) for state in states):
+        now = Observed(now=self.clock())
+        fleets = self.control.fleets.by_name.values()
+        states = [(fleet, self.control.states.find(fleet.name)) for fleet in fleets]
+        if not all(settled(state, now) for _, state in states):
             return True
         open_by_fleet = self._open()
         return any(
-            request.model not in state.paused
-            for state in states
-            for request in open_by_fleet[state.fleet]
+            self._seen(fleet, state, open_by_fleet[fleet.name]).asked for fleet, state in states
         )
 
 

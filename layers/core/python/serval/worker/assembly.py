@@ -28,7 +28,7 @@ from serval.worker.prepare import Preparation
 from serval.worker.reporting import Reporting
 from serval.worker.run import Runner
 from serval.worker.schedule import Schedule
-from serval.worker.shards import Run, Shards
+from serval.worker.shards import ShardQueue, ShardRunner, Shards
 from serval.worker.turns import Turns
 from serval.worker.versions import KnownVersions, Memory, Versions
 from serval.worker.waiting import Waiting
@@ -53,8 +53,10 @@ class Ports:
     unanswered: tuple[type[Exception], ...]
     """What they raise when AWS does not answer."""
     log: Callable[[str], object]
-    shards: Callable[[Memory, KnownVersions, Callable[[], bool]], Run] | None = None
-    """Gives what works on shards; None: this worker knows no batch jobs."""
+    shard_queue: ShardQueue | None = None
+    """None: this worker knows no batch jobs."""
+    shard_runner: Callable[[Memory, KnownVersions, Callable[[], bool]], ShardRunner] | None = None
+    """Gives what works on shards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,6 @@ class Assembly:
     closing: Closing
     counts: Counts
     finish: Finish
-    shards: Shards
 
     @classmethod
     def of(cls, ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> "Assembly":
@@ -126,7 +127,6 @@ class Assembly:
             post.worker, ports.store, ports.payloads, ports.inbox, ports.callbacks, engine.clock
         )
         versions, memory = KnownVersions(ports.registry, engine.monotonic), Memory(loaded)
-        run = ports.shards and ports.shards(memory, versions, stopping.is_set)
         return cls(
             ports=ports,
             post=post,
@@ -142,12 +142,12 @@ class Assembly:
             closing=closing,
             counts=counts,
             finish=Finish(closing, holdings, counts, patience, engine.calls),
-            shards=Shards(run=run, holdings=holdings, patience=patience, stopping=stopping),
         )
 
     def worker(self) -> Worker:
         """Put them together."""
-        runner, reporting = self.runner(), self.reporting()
+        shards = self.shards()
+        runner, reporting = self.runner(), self.reporting(shards)
         finishing, clock = Finishing(self.engine.finishing), self.engine.monotonic
         return Worker(
             models=self.post.models,
@@ -156,7 +156,7 @@ class Assembly:
             fetch=self.fetch(),
             preparation=self.preparation(),
             runner=runner,
-            shards=self.shards,
+            shards=shards,
             finish=self.finish,
             heartbeat=self.heartbeat(),
             reporting=reporting,
@@ -166,7 +166,6 @@ class Assembly:
                 ahead=self.ahead,
                 holdings=self.holdings,
                 runner=runner,
-                shards=self.shards,
                 finish=self.finish,
                 finishing=finishing,
                 reporting=reporting,
@@ -183,7 +182,6 @@ class Assembly:
         return Fetch(
             inbox=self.ports.inbox,
             waiting=self.waiting,
-            shards=self.shards,
             holdings=self.holdings,
             limits=self.versions.limits,
             paused=self.paused,
@@ -225,6 +223,21 @@ class Assembly:
             stopping=self.stopping.is_set,
         )
 
+    def shards(self) -> Shards | None:
+        """Build what works on shards of batch jobs."""
+        if self.ports.shard_queue is None or self.ports.shard_runner is None:
+            return None
+        stopping = self.stopping
+        return Shards(
+            queue=self.ports.shard_queue,
+            runner=self.ports.shard_runner(self.memory, self.versions, stopping.is_set),
+            paused=self.paused,
+            stopping=stopping,
+            patience=self.patience,
+            wait_seconds=self.post.poll_seconds,
+            visibility_seconds=int(self.post.lease.total_seconds()),
+        )
+
     def heartbeat(self) -> Heartbeat:
         """Build what keeps leases."""
         return Heartbeat(
@@ -237,7 +250,7 @@ class Assembly:
             self.post.lease,
         )
 
-    def reporting(self) -> Reporting:
+    def reporting(self, shards: Shards | None) -> Reporting:
         """Build what speaks for the worker."""
         return Reporting(
             fleet=self.post.fleet,
@@ -246,6 +259,7 @@ class Assembly:
             states=self.ports.states,
             counts=self.counts,
             holdings=self.holdings,
+            shards=shards,
             waiting=self.waiting,
             finish=self.finish,
             memory=self.memory,

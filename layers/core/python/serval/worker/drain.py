@@ -8,7 +8,6 @@ from serval.worker.finish import Finish, Finishing
 from serval.worker.held import Holdings
 from serval.worker.reporting import Reporting
 from serval.worker.run import Runner
-from serval.worker.shards import Shards
 from serval.worker.threads import Threads
 
 SETTLE_SECONDS = 1.0
@@ -31,7 +30,6 @@ class Drain:
     ahead: Ahead
     holdings: Holdings
     runner: Runner
-    shards: Shards
     finish: Finish
     finishing: Finishing
     reporting: Reporting
@@ -45,14 +43,11 @@ class Drain:
             self.ahead.changed.notify_all()
         threads.join(min(SETTLE_SECONDS, MARGIN * left), "prepare")
         ready = self.ahead.take_all()
-        self.finish.give_back(
-            one for one in self.holdings.all() if not one.begun and not self.shards.working_on(one)
-        )
+        self.finish.give_back(one for one in self.holdings.all() if not one.begun)
         if threads.failure is None:
             self.finish.give_back(one for batch in ready for one in batch.held)
             self.reporting.report(draining=True)
             self._end_run(runs_until)
-            threads.join(runs_until - self.clock(), "shards")
             self.finishing.await_all(until - self.clock())
             self.finish.give_back(self.holdings.all())
         for name in fetching:

@@ -9,7 +9,6 @@ from serval.worker.faults import RETRY_SECONDS, Patience
 from serval.worker.held import Held, Holdings
 from serval.worker.inbox import Inbox
 from serval.worker.prepare import MOST_MESSAGES
-from serval.worker.shards import Shards
 from serval.worker.waiting import Waiting
 
 MOST_AT_ONCE = 10
@@ -22,7 +21,6 @@ class Fetch:
 
     inbox: Inbox
     waiting: Waiting
-    shards: Shards
     holdings: Holdings
     limits: Callable[[str], BatchLimits]
     paused: AbstractSet[str]
@@ -60,9 +58,8 @@ class Fetch:
         if self.stopping() or model in self.paused:
             self.holdings.settle((one, 0) for one in held)
             return
-        self.shards.take([one for one in held if one.message.shard is not None])
-        if asked := [one for one in held if one.message.shard is None]:
-            self.waiting.add(model, asked)
+        if held:
+            self.waiting.add(model, held)
 
     def _try(self, model: str) -> None:
         try:

@@ -1,13 +1,12 @@
 """Where a worker finds what is to do; ``serval.aws.inbox`` keeps it in SQS, a queue per model.
 
-A message holds only the request's id, and the row decides; or it is about a shard of a batch job.
-One that was received is hidden from other receivers for some seconds, which the worker extends for
-as long as it holds the message.
+A message holds only the request's id, and the row decides. One that was received is hidden from
+other receivers for some seconds, which the worker extends for as long as it holds the message.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +18,6 @@ class Message:
     """Empty if the message is none of ours: it is about no request, and is deleted."""
     receipt: str
     """Names this delivery; it ends with the message's being seen again."""
-    shard: Mapping[str, Any] | None = None
-    """The whole message, if it is about a shard of a batch job and about no request."""
 
 
 class Inbox(Protocol):

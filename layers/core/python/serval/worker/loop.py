@@ -43,7 +43,8 @@ class Worker:
     fetch: Fetch
     preparation: Preparation
     runner: Runner
-    shards: Shards
+    shards: Shards | None
+    """None: this worker knows no batch jobs."""
     finish: Finish
     heartbeat: Heartbeat
     reporting: Reporting
@@ -68,12 +69,15 @@ class Worker:
         loops: dict[str, Callable[[], object]] = {
             "prepare": self._prepare,
             "run": self._run,
-            "shards": self.shards.work,
             "beat": partial(self._every, self.rhythm.beat_seconds, self.heartbeat.beat),
             "report": partial(self._every, self.rhythm.report_seconds, self._report),
             "watch": self._watch,
         }
-        fetching = {f"fetch {model}": partial(self.fetch.run, model) for model in self.models}
+        fetching: dict[str, Callable[[], object]] = {
+            f"fetch {model}": partial(self.fetch.run, model) for model in self.models
+        }
+        if self.shards is not None:
+            fetching["shards"] = self.shards.work
         for name, loop in (loops | fetching).items():
             self._threads.start(name, loop)
         self.stopping.wait()

@@ -10,6 +10,7 @@ from serval.worker.faults import Patience
 from serval.worker.finish import Finish
 from serval.worker.held import Holdings
 from serval.worker.machine import Protection
+from serval.worker.shards import Shards
 from serval.worker.versions import Memory
 from serval.worker.waiting import Waiting
 
@@ -25,6 +26,7 @@ class Reporting:
     states: FleetStates
     counts: Counts
     holdings: Holdings
+    shards: Shards | None
     waiting: Waiting
     finish: Finish
     memory: Memory
@@ -43,7 +45,7 @@ class Reporting:
         try:
             self.states.report(self.state(draining=draining))
             self._obey(self.states.find(self.fleet).paused)
-            self.protection.hold(len(self.holdings) > 0, self.monotonic())
+            self.protection.hold(self.working, self.monotonic())
         except self.patience.errors as error:
             self.patience.warn("reporting", error)
         self.counts.flush()
@@ -59,9 +61,15 @@ class Reporting:
             completed=self.counts.completed,
             busy_seconds=round(self.counts.busy_seconds, 3),
             holding=len(self.holdings.begun()),
+            shards=self.shards.working if self.shards else 0,
             draining=draining,
             loaded=self.memory.names(),
         )
+
+    @property
+    def working(self) -> bool:
+        """Tell whether the worker has anything that it would have to give back."""
+        return len(self.holdings) > 0 or bool(self.shards and self.shards.working)
 
     def leave(self) -> None:
         """Say goodbye."""

@@ -1,68 +1,125 @@
-"""Shards: beside what callers ask for, a worker works on shards of batch jobs, one at a time."""
+"""Shards: beside what callers ask for, a worker works on shards of batch jobs, one at a time.
 
-import queue
+Those of all of a fleet's models wait in one queue. A worker takes a message there only when it has
+nothing else from it, and works on it at once: so every worker gets its share, and how often a
+message was received says how many workers have tried.
+"""
+
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from serval.batch.tasks import TaskOutcome
 from serval.worker.faults import RETRY_SECONDS, Patience
-from serval.worker.held import Fate, Held, Holdings
 
-FATES: Mapping[TaskOutcome, Fate] = {"done": "delete", "stale": "delete", "given back": 0}
-NEXT = 9
-"""Shards that wait here while another one is worked on: what one call of SQS may bring."""
-ELSEWHERE_SECONDS = 120
-"""When what has no place here is seen again: at once by whoever comes for it then.
+MOST_RECEIPTS = 5
+"""A shard that so many workers have begun, and none has ended or given back, is given up."""
+PAUSED_SECONDS = 60
+"""When a shard of a paused model is looked at again."""
 
-Each time counts as a receipt, of which a message has few.
-"""
-IDLE_SECONDS = 1.0
 
-Run = Callable[[Mapping[str, Any]], TaskOutcome]
+@dataclass(frozen=True, slots=True)
+class ShardMessage:
+    """One message of a fleet's queue of shards, as one of its deliveries brought it."""
+
+    body: Mapping[str, Any] | None
+    """``shard``, ``model`` and ``task_token``; None if the message is none of ours."""
+    text: str
+    """The message as it came."""
+    receipt: str
+    """Names this delivery."""
+    receipts: int
+    """How often it was received, this time included."""
+
+
+class ShardQueue(Protocol):
+    """A fleet's queue of shards; ``serval.aws.shard_queue`` keeps it in SQS."""
+
+    def receive(self, wait_seconds: int, visibility_seconds: int) -> ShardMessage | None:
+        """Take a message, waiting for it up to ``wait_seconds``; None: there is none.
+
+        Others receive it only when ``visibility_seconds`` have passed.
+        """
+
+    def hide(self, message: ShardMessage, seconds: int) -> None:
+        """Keep it from others for so many seconds from now; one that is gone is left alone."""
+
+    def delete(self, message: ShardMessage) -> None:
+        """Delete it; one that is gone is left alone."""
+
+    def give_back(self, message: ShardMessage, seconds: int) -> None:
+        """Let others receive it in so many seconds (0..900), as if nobody had before."""
+
+
+class ShardRunner(Protocol):
+    """Works on what messages are about."""
+
+    def run(self, body: Mapping[str, Any], keep: Callable[[], object]) -> TaskOutcome:
+        """Work on a shard to its end; ``keep`` is called every few seconds meanwhile."""
+
+    def give_up(self, body: Mapping[str, Any], reason: str) -> None:
+        """Say that nobody will work on a shard any more, and why."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Shards:
-    """Holds messages about shards, and works on them in a thread of its own."""
+    """Takes messages about shards, and works on them in a thread of its own."""
 
-    run: Run | None
-    """Works on a message's shard to its end; None: this worker knows no batch jobs."""
-    holdings: Holdings
-    patience: Patience
+    queue: ShardQueue
+    runner: ShardRunner
+    paused: AbstractSet[str]
+    """Models whose work is left alone at the moment."""
     stopping: threading.Event
-    _next: "queue.Queue[Held]" = field(default_factory=queue.Queue)
-    _busy: Held | None = None
-
-    def take(self, held: Sequence[Held]) -> None:
-        """Keep what there is a place for; the rest is for other workers, or for later."""
-        for one in held:
-            if self.run is None or self._next.qsize() >= NEXT:
-                self.holdings.settle([(one, ELSEWHERE_SECONDS)])
-            else:
-                self._next.put(one)
-
-    def working_on(self, one: Held) -> bool:
-        """Tell whether it is worked on: then it is given back only when it has come to a stop."""
-        return one is self._busy
+    patience: Patience
+    wait_seconds: int
+    """How long the queue is asked to wait for a message."""
+    visibility_seconds: int
+    """How long a message is hidden from others, until it is said again."""
+    working: int = field(default=0, init=False)
+    """Shards that are being worked on: 1 or 0."""
 
     def work(self) -> None:
         """Work until the worker is being stopped."""
         while not self.stopping.is_set():
             try:
-                one = self._next.get(timeout=IDLE_SECONDS)
-            except queue.Empty:
-                continue
-            self._busy = one
-            self._work(one)
-            self._busy = None
+                self.once()
+            except self.patience.errors as error:
+                self.patience.warn("receiving shards", error)
+                self.patience.pause(RETRY_SECONDS)
 
-    def _work(self, one: Held) -> None:
-        assert self.run is not None
+    def once(self) -> None:
+        """Work on a shard, if there is one, or comes while the queue waits."""
+        message = self.queue.receive(self.wait_seconds, self.visibility_seconds)
+        if message is None:
+            return
+        if message.body is None:
+            self.queue.delete(message)
+        elif self.stopping.is_set():
+            self.queue.give_back(message, 0)
+        elif message.body["model"] in self.paused:
+            self.queue.give_back(message, PAUSED_SECONDS)
+        elif message.receipts > MOST_RECEIPTS:
+            self.runner.give_up(message.body, f"{MOST_RECEIPTS} workers have died of it")
+            self.queue.delete(message)
+        else:
+            self._work(message, message.body)
+
+    def _work(self, message: ShardMessage, body: Mapping[str, Any]) -> None:
+        self.working = 1
         try:
-            fate = FATES[self.run(one.message.shard or {})]
+            outcome = self.runner.run(body, lambda: self._keep(message))
         except self.patience.errors as error:
-            self.patience.warn(f"a shard for {one.message.model!r}", error)
-            fate = RETRY_SECONDS
-        self.holdings.settle([(one, fate)])
+            self.patience.warn(f"a shard for {body['model']!r}", error)
+            self.queue.give_back(message, RETRY_SECONDS)
+        else:
+            if outcome == "given back":
+                self.queue.give_back(message, 0)
+            else:
+                self.queue.delete(message)
+        finally:
+            self.working = 0
+
+    def _keep(self, message: ShardMessage) -> None:
+        self.queue.hide(message, self.visibility_seconds)

@@ -1,0 +1,82 @@
+"""A fleet's queue of shards of batch jobs, in SQS."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from serval.aws.queue_batches import QueueUrls
+from serval.batch.messages import shard_of_message
+from serval.fleets.names import shards_queue_name
+from serval.worker.shards import ShardMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sqs.literals import MessageSystemAttributeNameType
+
+RECEIPTS: "MessageSystemAttributeNameType" = "ApproximateReceiveCount"
+GONE = frozenset({"InvalidParameterValue", "MessageNotInflight", "ReceiptHandleIsInvalid"})
+"""What SQS says of a message that was deleted, or that others have received meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetShards:
+    """``ShardQueue`` in SQS."""
+
+    client: "SQSClient"
+    stage: str
+    fleet: str
+    urls: QueueUrls = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "urls", QueueUrls(self.client))
+
+    def receive(self, wait_seconds: int, visibility_seconds: int) -> ShardMessage | None:
+        """Take a message, waiting for it up to ``wait_seconds`` (20 at most)."""
+        answer = self.client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=1,
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=visibility_seconds,
+            MessageSystemAttributeNames=[RECEIPTS],
+        )
+        for found in answer.get("Messages", []):
+            text, receipts = found["Body"], int(found["Attributes"][RECEIPTS])
+            return ShardMessage(shard_of_message(text), text, found["ReceiptHandle"], receipts)
+        return None
+
+    def hide(self, message: ShardMessage, seconds: int) -> None:
+        """Keep it from others for so many seconds from now; one that is gone is left alone."""
+        with unless_gone():
+            self.client.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
+            )
+
+    def delete(self, message: ShardMessage) -> None:
+        """Delete it; one that is gone is left alone."""
+        with unless_gone():
+            self.client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+
+    def give_back(self, message: ShardMessage, seconds: int) -> None:
+        """Send it anew, which begins the count of its receipts, and delete the old one.
+
+        A crash in between leaves two, of which the second one to be worked on finds the shard done.
+        """
+        self.client.send_message(QueueUrl=self._url, MessageBody=message.text, DelaySeconds=seconds)
+        self.delete(message)
+
+    @property
+    def _url(self) -> str:
+        return self.urls.of(shards_queue_name(self.stage, self.fleet))
+
+
+@contextmanager
+def unless_gone() -> Iterator[None]:
+    """Do something about a message, unless it was deleted, or others have received it since."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"].rpartition(".")[2] not in GONE:
+            raise
