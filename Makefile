@@ -96,13 +96,17 @@ check: build/stamps/laptop  ## format, lint, types, names: what a review should 
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/house
 
+# A file's tests share what their fixtures make; those of tests/local all share one stage.
+AT_ONCE := --numprocesses auto --dist loadfile
+
 .PHONY: fast
 fast: setup layers models  ## unit, functional and stack tests: offline, no credentials
-	@$(BIN)/python -m pytest tests/unit tests/functional tests/stacks tests/house
+	@$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/functional tests/stacks tests/house
 
 .PHONY: test
 test: setup layers models build/environments/clients/.stamp  ## every test there is, the running platform included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
+	@$(BIN)/python -m pytest tests/local
 
 .PHONY: demo
 demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses

@@ -1,5 +1,6 @@
 """The embedded emulator alone, with a registry table and an artifact bucket that can be filled."""
 
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from serval.routes import Route
 from serval.storage import version_prefix
 from serval.versions import ModelVersion
 from serval_cli.local.aws_client import CONFIG, session
-from serval_cli.local.server import HOST, await_ready, environment, free_port
+from serval_cli.local.server import HOST, await_ready, environment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,11 +55,19 @@ class Emulator:
         self.registry.set_route(record.model, Route(record.version), None)
 
 
+def any_port() -> int:
+    """Give a port that nobody uses; tests of other processes ask for one at the same time."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
 def emulator() -> Iterator[Emulator]:
     """Run an emulator of its own, and see that nothing of it is left."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        port = free_port(None)
+        port = any_port()
         log = Path(folder) / "log"
         with log.open("w") as output:
             process = subprocess.Popen(

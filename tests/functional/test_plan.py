@@ -9,8 +9,9 @@ from serval.batch.layout import RangeItem, shard_items
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, assert_same_members, imported, recorded
 
-PLAN = {"REGISTRY_TABLE": "registry", "JOBS_TABLE": "jobs", "SHARD_MEMORY_MIB": "1769"}
 JOBS = {"JOBS_TABLE": "jobs"}
+CUT = JOBS | {"STAGE": "prod", "REGISTRY_TABLE": "registry"}
+PLAN = CUT | {"SHARD_MEMORY_MIB": "1769"}
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(50))
 
 
@@ -53,7 +54,7 @@ def test_plan_scan_and_cut_make_shards_of_whole_records(
     assert_same_members(recorded("scan"), given)
     assert scan.handler(given, Context()) == {}
 
-    cut = imported("cut", JOBS, stage.cutting, monkeypatch)
+    cut = imported("cut", CUT, stage.cutting, monkeypatch)
     outcome = cut.handler(event("cut", job), Context())
 
     assert outcome == {

@@ -13,6 +13,7 @@ ENVIRONMENT = {
     "STAGE": "prod",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
+    "JOBS_TABLE": "jobs",
     "FLEETS": FLEETS.to_json(),
     "DISPATCH_FUNCTION": "dispatch",
 }

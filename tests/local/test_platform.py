@@ -177,14 +177,20 @@ def test_invocations_above_the_limit_wait_for_eight_workers_that_share_the_layer
 
 def test_metrics_that_a_function_prints_are_in_cloudwatch(probe: Probe, stage: LocalStage) -> None:
     probe.invoke(metric=[1, 2, 6])
-    data = stage.client("cloudwatch").get_metric_statistics(
-        Namespace="Probe",
-        MetricName="Value",
-        StartTime="2020-01-01",
-        EndTime="2100-01-01",
-        Period=3600,
-        Statistics=["Sum", "SampleCount"],
-    )["Datapoints"]
+
+    def points() -> list[dict[str, Any]]:
+        """A metric is taken from the log when it has been written there."""
+        found: list[dict[str, Any]] = stage.client("cloudwatch").get_metric_statistics(
+            Namespace="Probe",
+            MetricName="Value",
+            StartTime="2020-01-01",
+            EndTime="2100-01-01",
+            Period=3600,
+            Statistics=["Sum", "SampleCount"],
+        )["Datapoints"]
+        return found
+
+    data = until("the metric", points)
     assert [(point["Sum"], point["SampleCount"]) for point in data] == [(9, 3)]
 
 

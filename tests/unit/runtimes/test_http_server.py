@@ -17,7 +17,7 @@ from serval.runtimes.http_server import Declared, Server
 from serval.runtimes.http_v2 import ServedModel
 from serval.signatures import Signature, TensorSpec
 from serval.tensors import DATATYPES, Tensor
-from serval_cli.local.server import free_port
+from tests.fakes.emulator import any_port
 from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import identity, plus, signature
 from tests.fakes.worker import TWO_COLUMNS
@@ -84,7 +84,7 @@ def test_an_output_of_another_datatype_is_the_servers_failure(v2: tuple[V2, int]
 
 
 def test_a_server_that_is_not_up_is_named_with_what_to_look_at() -> None:
-    port = free_port(None)
+    port = any_port()
     message = (
         rf"the inference server on 127.0.0.1:{port} is not ready after 0 s: ConnectError: .*; see "
         rf"its own log, and 'runtime' in model.yaml: port {port}, model 'adder'"

@@ -13,7 +13,7 @@ from serval.aws.spot_notice import InstanceMetadata
 from serval.aws.task_protection import EcsTask
 from serval.worker.capacity import limits
 from serval.worker.machine import RENEWED_SECONDS, Protection
-from serval_cli.local.server import free_port
+from tests.fakes.emulator import any_port
 from tests.fakes.http_servers import running
 from tests.fakes.worker import RecordedProtection
 
@@ -62,7 +62,7 @@ def test_an_agent_that_does_not_grant_protection_stops_nothing() -> None:
     agent.status = 400
     with running(agent.app()) as port:
         EcsTask(f"http://127.0.0.1:{port}/api", log.append).protect(30)
-    EcsTask(f"http://127.0.0.1:{free_port(None)}/api", log.append).release()
+    EcsTask(f"http://127.0.0.1:{any_port()}/api", log.append).release()
     assert len(log) == 2
     assert all('"failed": "task protection"' in line for line in log)
 
@@ -94,7 +94,7 @@ def test_a_spot_notice_is_seen(status: int, due: bool) -> None:
 
 
 def test_a_machine_without_metadata_has_no_notice() -> None:
-    assert not InstanceMetadata(f"http://127.0.0.1:{free_port(None)}").due()
+    assert not InstanceMetadata(f"http://127.0.0.1:{any_port()}").due()
 
 
 def test_versions_may_take_what_is_declared(tmp_path: Path) -> None:
