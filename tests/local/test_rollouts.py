@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,13 +19,14 @@ from tests.local.conftest import LocalStage
 from tests.local.steady_load import SteadyLoad
 
 T = TypeVar("T")
-REQUESTS_PER_SECOND = 120
+REQUESTS_PER_SECOND = 80
 WIDTH = 1024
 ROLLOUT = """
 rollout:
   steps_percent: [10, 50]
   bake_seconds: 10
 """
+ONE_STEP = "rollout: {steps_percent: [50], bake_seconds: 10}\n"
 
 
 def push(stage: LocalStage, model: str, artifact: bytes, yaml: str = ROLLOUT) -> str:
@@ -80,6 +83,65 @@ def warm(under: SteadyLoad) -> None:
     assert under.problems() == []
 
 
+@dataclass
+class Canary:
+    """A candidate under a load, from its upload to 12 seconds after the verdict."""
+
+    under: SteadyLoad
+    shown: Rollout
+    ended: float
+    steps: dict[int, tuple[float, float]]
+    """Percent → when it was first and last seen."""
+
+    @classmethod
+    def run(
+        cls,
+        stage: LocalStage,
+        registry: DynamoDBRegistry,
+        model: str,
+        artifacts: tuple[bytes, bytes],
+        yaml: str = ROLLOUT,
+        rate: float = REQUESTS_PER_SECOND,
+    ) -> "Canary":
+        """Publish a stable version and, while it answers, a candidate."""
+        stable, candidate = artifacts
+        steps: dict[int, tuple[float, float]] = {}
+        first_version(stage, registry, model, stable)
+        with load(stage, model, rate) as under:
+            warm(under)
+            upload = push(stage, model, candidate, yaml)
+
+            def verdict() -> Rollout | None:
+                known = registry.rollout(model, upload)
+                if known is None or known.ended:
+                    return known
+                now = time.monotonic()
+                since, _ = steps.get(known.percent, (now, now))
+                steps[known.percent] = (since, now)
+                return None
+
+            shown = until(f"a verdict on {model}", verdict)
+            ended = time.monotonic()
+            until("the route's cache is over", lambda: time.monotonic() > ended + 12 or None)
+        return cls(under, shown, ended, steps)
+
+
+@pytest.fixture(scope="module")
+def canaries(stage: LocalStage, registry: DynamoDBRegistry) -> dict[str, Canary]:
+    """Three rollouts at once: most of a rollout is waiting."""
+    asked: dict[str, tuple[Any, ...]] = {
+        "good": ((plus(1), plus(10)),),
+        "failing": ((plus(1), failing_at_times(10)),),
+        "slower": ((slow(1, 60), slow(10, 120)), ONE_STEP, 40),
+    }
+    with ThreadPoolExecutor(len(asked)) as pool:
+        runs = {
+            model: pool.submit(Canary.run, stage, registry, model, *arguments)
+            for model, arguments in asked.items()
+        }
+        return {model: run.result() for model, run in runs.items()}
+
+
 def failing_at_times(addend: float) -> bytes:
     """Add a number, but fail on one value in twenty: an index out of bounds."""
     shape = ["rows", 2]
@@ -131,30 +193,14 @@ def built(nodes: Any, constants: dict[str, Any], shape: list[Any]) -> bytes:
 
 
 def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
-    stage: LocalStage, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
+    canaries: dict[str, Canary], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first_version(stage, registry, "good", plus(1))
-    steps: dict[int, tuple[float, float]] = {}
-    with load(stage, "good") as under:
-        warm(under)
-        upload = push(stage, "good", plus(10))
-
-        def verdict() -> Rollout | None:
-            known = registry.rollout("good", upload)
-            if known is None or known.ended:
-                return known
-            now = time.monotonic()
-            since, _ = steps.get(known.percent, (now, now))
-            steps[known.percent] = (since, now)
-            return None
-
-        shown = until("a verdict", verdict)
-        promoted = time.monotonic()
-        until("the route's cache is over", lambda: time.monotonic() > promoted + 12 or None)
-    assert shown.status == "promoted", shown.reason
+    good = canaries["good"]
+    under, promoted = good.under, good.ended
+    assert good.shown.status == "promoted", good.shown.reason
     assert under.problems() == []
     for percent in (10, 50):
-        since, last = steps[percent]
+        since, last = good.steps[percent]
         share = under.share("2", since + 6, last)
         with capsys.disabled():
             print(f"\nstep {percent} %: {share:.1f} % of the answers were the candidate's")
@@ -167,31 +213,20 @@ def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
 
 
 def test_a_candidate_that_fails_on_one_request_in_twenty_is_rolled_back(
-    stage: LocalStage, registry: DynamoDBRegistry
+    canaries: dict[str, Canary], registry: DynamoDBRegistry
 ) -> None:
-    first_version(stage, registry, "failing", plus(1))
-    with load(stage, "failing") as under:
-        warm(under)
-        upload = push(stage, "failing", failing_at_times(10))
-        shown = ended(registry, "failing", upload)
-    assert shown.status == "rolled back"
-    assert "errors: " in shown.reason
-    assert under.problems() == [], "the stable version answers what the candidate cannot"
+    failing = canaries["failing"]
+    assert failing.shown.status == "rolled back"
+    assert "errors: " in failing.shown.reason
+    assert failing.under.problems() == [], "the stable version answers what the candidate cannot"
     assert registry.route("failing").candidate is None
 
 
-def test_a_candidate_that_is_twice_as_slow_is_rolled_back(
-    stage: LocalStage, registry: DynamoDBRegistry
-) -> None:
-    first_version(stage, registry, "slower", slow(1, 60))
-    with load(stage, "slower", rate=40) as under:
-        warm(under)
-        yaml = "rollout: {steps_percent: [50], bake_seconds: 10}\n"
-        upload = push(stage, "slower", slow(10, 120), yaml)
-        shown = ended(registry, "slower", upload)
-    assert shown.status == "rolled back"
-    assert "latency: " in shown.reason
-    assert under.problems() == []
+def test_a_candidate_that_is_twice_as_slow_is_rolled_back(canaries: dict[str, Canary]) -> None:
+    slower = canaries["slower"]
+    assert slower.shown.status == "rolled back"
+    assert "latency: " in slower.shown.reason
+    assert slower.under.problems() == []
 
 
 def test_a_rollback_by_hand_takes_effect_within_ten_seconds(
