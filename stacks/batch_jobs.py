@@ -59,6 +59,7 @@ class BatchJobs(Construct):
             storage=storage,
             shard_memory_mib=shard_memory_mib,
             rights=rights,
+            machine_prices=models.machine_prices_json(),
         )
         self._batch = BatchMachine(
             self,
@@ -117,6 +118,7 @@ class BatchJobs(Construct):
                 shard_memory_mib=shard_memory_mib,
                 authentication=self._stage.authorization.authentication,
                 fleets=models.fleets.to_json(),
+                machine_prices=models.machine_prices_json(),
             ),
             memory_mib=1024,
             timeout=Duration.seconds(29),

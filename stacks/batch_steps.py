@@ -44,6 +44,7 @@ class BatchSteps(Construct):
         storage: StorageStack,
         shard_memory_mib: int,
         rights: FleetRights,
+        machine_prices: str,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
@@ -51,7 +52,7 @@ class BatchSteps(Construct):
         self._registry = storage.registry.table.table_name
         self.steps: Mapping[str, ServalFunction] = {
             "accept": self._accept(),
-            "plan": self._plan(shard_memory_mib, rights),
+            "plan": self._plan(shard_memory_mib, rights, machine_prices),
             "scan": self._scan(),
             "cut": self._cut(rights),
             "shard": self._shard(shard_memory_mib),
@@ -78,7 +79,9 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_deletes(function)
         return allow_to_announce(function)
 
-    def _plan(self, shard_memory_mib: int, rights: FleetRights) -> ServalFunction:
+    def _plan(
+        self, shard_memory_mib: int, rights: FleetRights, machine_prices: str
+    ) -> ServalFunction:
         function = self._function(
             "plan",
             PlanSettings,
@@ -87,6 +90,7 @@ class BatchSteps(Construct):
             jobs_table=self._jobs,
             shard_memory_mib=shard_memory_mib,
             fleets=rights.fleets.to_json(),
+            machine_prices=machine_prices,
         )
         self._allow_to_take_on(function, rights)
         self._storage.jobs.grant_change(function)

@@ -1,5 +1,6 @@
 """What the models of the repository ask of a stage: functions of their own, fleets, schedules."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from serval.fleets.names import (
     queue_name,
     shards_queue_name,
 )
+from serval.fleets.prices import PRICES
 from serval.model_yaml import read_bundle
 from serval.schedules import dead_letters_name
 
@@ -25,7 +27,7 @@ ONE_MODEL = frozenset({"lmi", "neuron"})
 """Inference servers that serve one model."""
 STAGE = "any"
 LIMIT_FLEETS_BYTES = 3000
-"""Of the variable ``FLEETS``: all variables of a function may have 4 KB."""
+"""Of the variables ``FLEETS`` and ``MACHINE_PRICES``: all of a function's may have 4 KB."""
 
 
 class FleetsTooLarge(Exception):
@@ -54,6 +56,20 @@ class DeployedModels:
     scheduled: Mapping[str, Bundle]
     """The bundles that have schedules, by model."""
 
+    def machine_prices_json(self) -> str:
+        """Give what a machine of each spot fleet costs, in microdollars an hour, where it is known.
+
+        It is the price of the type that the fleet prefers, on the spot market if there is one.
+        """
+        spot = {name: fleet for name, fleet in self.declared.items() if fleet.kind == "spot"}
+        known = {name: PRICES.get(fleet.instance_types[0]) for name, fleet in spot.items()}
+        prices = {
+            name: round((price.spot or price.on_demand) * 1e6)
+            for name, price in known.items()
+            if price is not None
+        }
+        return json.dumps(prices, separators=(",", ":"))
+
 
 def read_models(models: Path, fleets: Path) -> DeployedModels:
     """Read ``models/*/model.yaml`` and ``fleets.yaml``, which may be missing.
@@ -72,10 +88,7 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
     deployed = deployed_fleets(declared, bundles)
     if reasons := [*_name_reasons(deployed)]:
         raise BundleRefused(reasons)
-    size_bytes = len(deployed.to_json().encode())
-    if size_bytes > LIMIT_FLEETS_BYTES:
-        raise FleetsTooLarge(size_bytes, len(deployed.models))
-    return DeployedModels(
+    found = DeployedModels(
         own_functions={
             name: bundle.compute.memory_mib
             for name, bundle in bundles.items()
@@ -86,6 +99,10 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
         servers=_servers(deployed, bundles),
         scheduled={name: bundle for name, bundle in bundles.items() if _by_the_clock(bundle)},
     )
+    size_bytes = len((deployed.to_json() + found.machine_prices_json()).encode())
+    if size_bytes > LIMIT_FLEETS_BYTES:
+        raise FleetsTooLarge(size_bytes, len(deployed.models))
+    return found
 
 
 def _bundles(models: Path) -> Mapping[str, Bundle]:

@@ -1,6 +1,7 @@
 """A function's process as Lambda starts it: ``awslambdaric`` over the layers that are built."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ LAYERS = ROOT / "build" / "layers" / "local"
 INFER = ROOT / "functions" / "infer"
 INFER_LAYERS = [LAYERS / "core" / "python", LAYERS / "inference" / "python"]
 MEMORY_MIB = 1769
-ENDED_SECONDS = 10
+AGAIN_SECONDS = 1.0
+"""A signal that comes just before the runtime waits for an event is seen only with the next one."""
+SIGNALS = 30
 
 
 def environment(
@@ -63,3 +66,14 @@ def running(
             yield process
         finally:
             process.kill()
+
+
+def terminated(process: subprocess.Popen[str]) -> str:
+    """Tell a function to end, and give what it printed."""
+    for _ in range(SIGNALS):
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.communicate(timeout=AGAIN_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError(f"it has not ended after {SIGNALS} signals")

@@ -1,7 +1,6 @@
 """``infer`` as Lambda runs it: Lambda's own client for Python, over a stand-in of its API."""
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from tests.fakes.emulator import Emulator, emulator
 from tests.fakes.inference import event, plus, signature, version_record
-from tests.fakes.lambda_function import INFER, INFER_LAYERS, running
+from tests.fakes.lambda_function import INFER, INFER_LAYERS, running, terminated
 from tests.fakes.runtime_api import RuntimeApi
 
 PYTHON = Path(sys.executable)
@@ -69,8 +68,7 @@ def test_the_last_metrics_are_printed_before_the_environment_ends(
             assert api.invoke(request_to_plus).reply["statusCode"] == 200
         for _ in range(5):
             assert api.asked.acquire(timeout=WAIT_SECONDS), "it waits for an event, as when idle"
-        function.send_signal(signal.SIGTERM)
-        printed, _ = function.communicate(timeout=WAIT_SECONDS)
+        printed = terminated(function)
         assert function.returncode == 0, printed
     documents = [json.loads(line) for line in printed.splitlines()]
     assert [document["Requests"] for document in documents] == [1, 3]
@@ -82,8 +80,7 @@ def test_an_environment_that_has_answered_nothing_ends_in_silence(
 ) -> None:
     with running(PYTHON, api, INFER, INFER_LAYERS, aws.settings) as function:
         assert api.asked.acquire(timeout=WAIT_SECONDS)
-        function.send_signal(signal.SIGTERM)
-        assert function.communicate(timeout=WAIT_SECONDS) == ("", None)
+        assert terminated(function) == ""
         assert function.returncode == 0
 
 

@@ -228,6 +228,7 @@ def test_a_job_of_a_fleet_model_survives_the_death_of_its_workers(
     runners = {record.runner for record in caller.jobs.shards(job)}
     assert len(runners) > 1, "every worker gets its share"
     assert caller.waiting_shards("pair") == 0
+    assert 0 < batch.summary(ended)["cost"]["machines_usd"] < ended["cost_usd"]
 
 
 def test_a_job_wakes_its_fleet_which_goes_to_sleep_again_after_it(

@@ -16,10 +16,14 @@ from serval.registry import Rollout
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.inference import graph, plus
 from tests.local.conftest import LocalStage
+from tests.local.fleet_caller import Caller
+from tests.local.fleet_canaries import FleetCanaries
 from tests.local.steady_load import SteadyLoad
 
 T = TypeVar("T")
 REQUESTS_PER_SECOND = 80
+SLOW_REQUESTS_PER_SECOND = 20
+"""Of a model that takes long: two cores are not to be what is measured."""
 WIDTH = 1024
 ROLLOUT = """
 rollout:
@@ -79,67 +83,8 @@ def load(stage: LocalStage, model: str, rate: float = REQUESTS_PER_SECOND) -> St
 
 
 def warm(under: SteadyLoad) -> None:
-    until("the load is steady", lambda: len(under.answers) > REQUESTS_PER_SECOND or None)
+    until("the load is steady", lambda: len(under.answers) > under.requests_per_second or None)
     assert under.problems() == []
-
-
-@dataclass
-class Canary:
-    """A candidate under a load, from its upload to 12 seconds after the verdict."""
-
-    under: SteadyLoad
-    shown: Rollout
-    ended: float
-    steps: dict[int, tuple[float, float]]
-    """Percent → when it was first and last seen."""
-
-    @classmethod
-    def run(
-        cls,
-        stage: LocalStage,
-        registry: DynamoDBRegistry,
-        model: str,
-        artifacts: tuple[bytes, bytes],
-        yaml: str = ROLLOUT,
-        rate: float = REQUESTS_PER_SECOND,
-    ) -> "Canary":
-        """Publish a stable version and, while it answers, a candidate."""
-        stable, candidate = artifacts
-        steps: dict[int, tuple[float, float]] = {}
-        first_version(stage, registry, model, stable)
-        with load(stage, model, rate) as under:
-            warm(under)
-            upload = push(stage, model, candidate, yaml)
-
-            def verdict() -> Rollout | None:
-                known = registry.rollout(model, upload)
-                if known is None or known.ended:
-                    return known
-                now = time.monotonic()
-                since, _ = steps.get(known.percent, (now, now))
-                steps[known.percent] = (since, now)
-                return None
-
-            shown = until(f"a verdict on {model}", verdict)
-            ended = time.monotonic()
-            until("the route's cache is over", lambda: time.monotonic() > ended + 12 or None)
-        return cls(under, shown, ended, steps)
-
-
-@pytest.fixture(scope="module")
-def canaries(stage: LocalStage, registry: DynamoDBRegistry) -> dict[str, Canary]:
-    """Three rollouts at once: most of a rollout is waiting."""
-    asked: dict[str, tuple[Any, ...]] = {
-        "good": ((plus(1), plus(10)),),
-        "failing": ((plus(1), failing_at_times(10)),),
-        "slower": ((slow(1, 60), slow(10, 120)), ONE_STEP, 40),
-    }
-    with ThreadPoolExecutor(len(asked)) as pool:
-        runs = {
-            model: pool.submit(Canary.run, stage, registry, model, *arguments)
-            for model, arguments in asked.items()
-        }
-        return {model: run.result() for model, run in runs.items()}
 
 
 def failing_at_times(addend: float) -> bytes:
@@ -192,10 +137,81 @@ def built(nodes: Any, constants: dict[str, Any], shape: list[Any]) -> bytes:
     )
 
 
+@dataclass
+class Canary:
+    """A candidate under a load, from its upload to the verdict, or some seconds longer."""
+
+    under: SteadyLoad
+    shown: Rollout
+    ended: float
+    steps: dict[int, tuple[float, float]]
+    """Percent → when it was first and last seen."""
+
+    @classmethod
+    def run(
+        cls,
+        stage: LocalStage,
+        registry: DynamoDBRegistry,
+        model: str,
+        artifacts: tuple[bytes, bytes],
+        yaml: str = ROLLOUT,
+        rate: float = REQUESTS_PER_SECOND,
+        *,
+        longer: float = 0.0,
+    ) -> "Canary":
+        """Publish a stable version and, while it answers, a candidate."""
+        stable, candidate = artifacts
+        steps: dict[int, tuple[float, float]] = {}
+        first_version(stage, registry, model, stable)
+        with load(stage, model, rate) as under:
+            warm(under)
+            upload = push(stage, model, candidate, yaml)
+
+            def verdict() -> Rollout | None:
+                known = registry.rollout(model, upload)
+                if known is None or known.ended:
+                    return known
+                now = time.monotonic()
+                since, _ = steps.get(known.percent, (now, now))
+                steps[known.percent] = (since, now)
+                return None
+
+            shown = until(f"a verdict on {model}", verdict)
+            ended = time.monotonic()
+            time.sleep(longer)
+        return cls(under, shown, ended, steps)
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """What became of the candidates of light models and of fleet models."""
+
+    good: Canary
+    failing: Canary
+    slower: Canary
+    of_fleets: FleetCanaries
+
+
+@pytest.fixture(scope="module")
+def canaries(stage: LocalStage, registry: DynamoDBRegistry, caller: Caller) -> Canaries:
+    """Beside the longest rollout, all others: most of a rollout is waiting."""
+
+    def run(model: str, *arguments: Any, longer: float = 0.0) -> Canary:
+        return Canary.run(stage, registry, model, *arguments, longer=longer)
+
+    with ThreadPoolExecutor(2) as beside:
+        good = beside.submit(run, "good", (plus(1), plus(10)), longer=12)
+        of_fleets = beside.submit(FleetCanaries.run, caller)
+        failing = run("failing", (plus(1), failing_at_times(10)), ROLLOUT, 120)
+        artifacts = slow(1, 150), slow(10, 300)
+        slower = run("slower", artifacts, ONE_STEP, SLOW_REQUESTS_PER_SECOND)
+        return Canaries(good.result(), failing, slower, of_fleets.result())
+
+
 def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
-    canaries: dict[str, Canary], capsys: pytest.CaptureFixture[str]
+    canaries: Canaries, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = canaries["good"]
+    good = canaries.good
     under, promoted = good.under, good.ended
     assert good.shown.status == "promoted", good.shown.reason
     assert under.problems() == []
@@ -213,20 +229,34 @@ def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
 
 
 def test_a_candidate_that_fails_on_one_request_in_twenty_is_rolled_back(
-    canaries: dict[str, Canary], registry: DynamoDBRegistry
+    canaries: Canaries, registry: DynamoDBRegistry
 ) -> None:
-    failing = canaries["failing"]
+    failing = canaries.failing
     assert failing.shown.status == "rolled back"
     assert "errors: " in failing.shown.reason
     assert failing.under.problems() == [], "the stable version answers what the candidate cannot"
     assert registry.route("failing").candidate is None
 
 
-def test_a_candidate_that_is_twice_as_slow_is_rolled_back(canaries: dict[str, Canary]) -> None:
-    slower = canaries["slower"]
-    assert slower.shown.status == "rolled back"
+def test_a_candidate_that_is_twice_as_slow_is_rolled_back(canaries: Canaries) -> None:
+    slower = canaries.slower
+    assert slower.shown.status == "rolled back", slower.shown.reason
     assert "latency: " in slower.shown.reason
     assert slower.under.problems() == []
+
+
+def test_candidates_of_fleets_are_judged_by_what_workers_measure_and_no_request_fails(
+    canaries: Canaries,
+) -> None:
+    ended = canaries.of_fleets
+    pairs = ((ended.promoted, ended.good), (ended.rolled_back, ended.bad))
+    for shown, load in pairs:
+        print(f"\n{shown.status}: {shown.reason}; answers by version {dict(load.versions())}")
+        assert load.wrong() == []
+    assert ended.promoted.status == "promoted"
+    assert ended.rolled_back.status == "rolled back"
+    assert "errors: " in ended.rolled_back.reason
+    assert "2" in ended.bad.versions()
 
 
 def test_a_rollback_by_hand_takes_effect_within_ten_seconds(

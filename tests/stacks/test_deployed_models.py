@@ -100,7 +100,9 @@ def test_an_endpoint_has_no_server_beside_it(tmp_path: Path) -> None:
         read(tmp_path, {"a": on("a", "managed", SERVED % "triton")})
 
 
-@pytest.mark.parametrize("models", [("callbacks",), ("schedules",), ("a", "a-dead")])
+@pytest.mark.parametrize(
+    "models", [("callbacks",), ("schedules",), ("gpu-shards",), ("a", "a-dead")]
+)
 def test_models_whose_queues_would_share_a_name_are_refused(
     tmp_path: Path, models: tuple[str, ...]
 ) -> None:

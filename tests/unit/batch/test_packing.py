@@ -101,8 +101,23 @@ def test_more_rows_take_longer_and_cost_more() -> None:
     assert work(shards=0).seconds == 0.0
 
 
-def test_a_fleets_machines_are_not_priced() -> None:
-    assert work(memory_mib=0).usage().gb_seconds < work().usage().gb_seconds
+def test_a_fleets_machines_cost_the_time_that_they_work() -> None:
+    on_lambda, unknown = work(), work(memory_mib=0)
+    priced = work(memory_mib=0, machine_microdollars_hour=400_000)
+    assert unknown.usage().gb_seconds < on_lambda.usage().gb_seconds
+    assert unknown.usage().machine_microdollars == on_lambda.usage().machine_microdollars == 0
+    machines = priced.busy_seconds / 3600 * 400_000
+    assert priced.usage().machine_microdollars == pytest.approx(machines)
+    assert priced.usage().microdollars() - unknown.usage().microdollars() == round(machines)
+
+
+def test_what_machines_cost_is_counted_for_shards_that_ran_on_them() -> None:
+    shards = [
+        ShardRecord(job="j", index=0, busy_ms=1_800_000),
+        ShardRecord(job="j", index=1, busy_ms=9_000, memory_mib=1024),
+    ]
+    usage = actual(job(machine_microdollars_hour=400_000), shards)
+    assert usage.machine_microdollars == 200_000
 
 
 def test_a_row_takes_as_long_as_the_slower_of_reading_and_answering() -> None:

@@ -1,4 +1,4 @@
-"""What a job will take, and what it has taken: functions' time, steps, requests; and dollars."""
+"""What a job takes: functions' and machines' time, steps, requests; and dollars."""
 
 import math
 from collections.abc import Iterable
@@ -42,6 +42,13 @@ class Usage:
     s3_reads: int = 0
     dynamodb_writes: int = 0
     dynamodb_reads: int = 0
+    machine_seconds: float = 0.0
+    machine_microdollars_hour: int = 0
+
+    @property
+    def machine_microdollars(self) -> float:
+        """Give the part of its price that goes to a fleet's machines."""
+        return self.machine_seconds / 3600 * self.machine_microdollars_hour
 
     def microdollars(self, prices: Prices = PRICES) -> int:
         """Give its price."""
@@ -54,7 +61,7 @@ class Usage:
             + self.dynamodb_writes * prices.dynamodb_write
             + self.dynamodb_reads * prices.dynamodb_read
         )
-        return round(dollars * MICRO)
+        return round(dollars * MICRO + self.machine_microdollars)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,8 @@ class Work:
     """Of a shard; everything that overlaps counted once."""
     concurrency: int
     memory_mib: int
-    """Of ``shard``; 0: the shards run on a fleet's machines, which are not priced."""
+    """Of ``shard``; 0: the shards run on a fleet's machines."""
+    machine_microdollars_hour: int = 0
 
     @property
     def busy_seconds(self) -> float:
@@ -97,6 +105,8 @@ class Work:
             looks=looks,
             shard_gb_seconds=self.busy_seconds * self.memory_mib / 1024,
             step_seconds=SECONDS_OF_A_JOB + scanned,
+            machine_seconds=0.0 if self.memory_mib else self.busy_seconds,
+            machine_microdollars_hour=self.machine_microdollars_hour,
         )
 
 
@@ -116,6 +126,8 @@ def actual(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -
         looks=sum(record.busy_ms for record in known) / 1e3 / ROWS_WRITTEN_SECONDS,
         shard_gb_seconds=sum(record.busy_ms * record.memory_mib for record in known) / 1e3 / 1024,
         step_seconds=(job.plan_ms + job.scan_ms + (assemble_ms or job.assemble_ms)) / 1e3,
+        machine_seconds=sum(record.busy_ms for record in known if not record.memory_mib) / 1e3,
+        machine_microdollars_hour=job.machine_microdollars_hour,
     )
 
 
@@ -127,8 +139,12 @@ def _usage(
     looks: float,
     shard_gb_seconds: float,
     step_seconds: float,
+    machine_seconds: float,
+    machine_microdollars_hour: int,
 ) -> Usage:
     return Usage(
+        machine_seconds=machine_seconds,
+        machine_microdollars_hour=machine_microdollars_hour,
         gb_seconds=shard_gb_seconds + step_seconds * STEP_GB,
         invocations=FUNCTIONS_OF_A_JOB + scans + invocations,
         transitions=STEPS_OF_A_JOB + STEPS_OF_A_SHARD * shards + STEPS_OF_A_SCAN * scans,

@@ -24,6 +24,8 @@ class Estimate:
     shards: int
     seconds: int
     microdollars: int
+    machine_microdollars_hour: int = 0
+    """Of the fleet; 0: it runs on Lambda, or nobody knows."""
 
 
 def estimated(
@@ -37,6 +39,7 @@ def estimated(
     seconds_of_row: float,
     concurrency: int,
     memory_mib: int,
+    machine_microdollars_hour: int,
 ) -> Estimate:
     """Put an estimate together."""
     work = Work(
@@ -47,6 +50,7 @@ def estimated(
         seconds_per_row=seconds_of_row,
         concurrency=concurrency,
         memory_mib=memory_mib,
+        machine_microdollars_hour=machine_microdollars_hour,
     )
     return Estimate(
         files=files,
@@ -56,6 +60,7 @@ def estimated(
         shards=shards,
         seconds=round(work.seconds),
         microdollars=work.usage().microdollars(),
+        machine_microdollars_hour=machine_microdollars_hour,
     )
 
 

@@ -59,6 +59,8 @@ class BatchJob:
     shards: int = 0
     estimated_seconds: int = 0
     estimated_microdollars: int = 0
+    machine_microdollars_hour: int = 0
+    """What a machine of its fleet costs; 0: it runs on Lambda, or nobody knows."""
     plan_ms: int = 0
     """What ``plan`` and ``cut`` took, of the newest attempt."""
     scans: int = 0

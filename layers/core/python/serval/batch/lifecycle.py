@@ -47,6 +47,7 @@ class Planned:
     shards: int
     estimated_seconds: int
     estimated_microdollars: int
+    machine_microdollars_hour: int = 0
     plan_ms: int
     scans: int = 0
     scan_ms: int = 0

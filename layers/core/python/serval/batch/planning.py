@@ -49,6 +49,8 @@ class Planning:
     fleets: Mapping[str, str]
     """Fleet of each model that has one."""
     take_on: TakeOn
+    machine_prices: Mapping[str, int] = field(default_factory=dict)
+    """Microdollars an hour of a machine, by fleet, where they are known."""
     out_of_reach: Mapping[str, str] = field(default_factory=dict)
     """By model, why no batch job of it can run."""
     clock: Clock = utc_now
@@ -173,6 +175,7 @@ class Planning:
             ),
             concurrency=options.concurrency,
             memory_mib=0 if record.model in self.fleets else self.memory_mib,
+            machine_microdollars_hour=self.machine_prices.get(self.fleets.get(record.model, ""), 0),
         )
 
     @property

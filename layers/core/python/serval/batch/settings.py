@@ -26,6 +26,8 @@ class PlanSettings(Settings):
     """Memory of ``shard``, which decides the estimate of the cost."""
     fleets: str = "{}"
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    machine_prices: str = "{}"
+    """JSON: microdollars an hour of a machine, by fleet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +84,5 @@ class BatchSettings(CallerSettings):
     """Memory of ``shard``, which decides what a job is estimated to cost."""
     fleets: str = "{}"
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    machine_prices: str = "{}"
+    """JSON: microdollars an hour of a machine, by fleet."""

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from serval.batch.cost import actual
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address
 from serval.batch.prices import PRICES
@@ -56,9 +57,18 @@ def summary(
         "cost": {
             "estimated_usd": job.estimated_microdollars / MICRO,
             "actual_usd": job.microdollars / MICRO,
+            "machines_usd": machines_usd(job, tally),
             "prices": PRICES.dated,
         },
     }
+
+
+def machines_usd(job: BatchJob, tally: Tally) -> float | None:
+    """Give what a fleet's machines cost while they worked on it; None: nobody knows their price."""
+    used = actual(job, tally.records)
+    if used.machine_seconds and not job.machine_microdollars_hour:
+        return None
+    return round(used.machine_microdollars / MICRO, 6)
 
 
 def seconds(job: BatchJob, tally: Tally) -> dict[str, float | None]:

@@ -1,5 +1,6 @@
 """Composition root of ``batch``."""
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class Preview:
             memory_mib=self.settings.shard_memory_mib,
             fleets=fleets.models,
             take_on=nobody,
+            machine_prices=json.loads(self.settings.machine_prices),
             out_of_reach=out_of_reach(fleets),
         )
 

@@ -1,5 +1,7 @@
 """Composition root of ``plan``."""
 
+import json
+
 import boto3
 
 from serval.aws.batch_events import BatchEvents
@@ -26,6 +28,7 @@ def planning() -> Planning:
         announce=BatchEvents(boto3.client("events", region)).announce,
         memory_mib=settings.shard_memory_mib,
         fleets=fleets.models,
+        machine_prices=json.loads(settings.machine_prices),
         take_on=job_control(settings, dynamodb).take_on,
         out_of_reach=out_of_reach(fleets),
     )

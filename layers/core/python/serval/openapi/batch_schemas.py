@@ -64,7 +64,7 @@ JOB: Schema = opened(
         "seconds_left": perhaps(COUNT),
         "cost_usd": {
             **perhaps(NUMBER),
-            "description": "So far, by the dated price table; a fleet's machines are not in it.",
+            "description": "So far, by the dated price tables; a fleet's machines while they work.",
         },
     },
     schedule={**TEXT, "description": "The schedule that started it."},

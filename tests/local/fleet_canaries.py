@@ -1,10 +1,11 @@
-"""A candidate of a fleet model gets its share of the requests, and is judged as any other."""
+"""Rollouts of fleet models, each under a load of its own."""
 
 import itertools
 import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from serval.aws.registry import DynamoDBRegistry
@@ -68,23 +69,24 @@ def verdict(caller: Caller, name: str, model: FleetModel) -> Rollout:
     return until(f"a verdict on {name}", ended, seconds=240)
 
 
-def test_candidates_are_judged_by_what_workers_measure_and_no_request_fails(
-    caller: Caller,
-) -> None:
+@dataclass(frozen=True)
+class FleetCanaries:
     """Two rollouts at once: one candidate is good, the other fails one request in twenty."""
-    caller.ready(FLEET, workers=2)
-    with Load(caller, GOOD) as good, Load(caller, BAD) as bad, ThreadPoolExecutor(2) as pool:
-        promoting = pool.submit(verdict, caller, GOOD, FleetModel(linear(1, 10), FLEET))
-        failing = pool.submit(verdict, caller, BAD, FleetModel(unlucky(10), FLEET))
-        promoted, rolled_back = promoting.result(), failing.result()
-        until(
-            "only the new version answers, once routes are read again",
-            lambda: {answer["version"] for answer in good.answers[-30:]} == {"2"},
-        )
-    for shown, load in ((promoted, good), (rolled_back, bad)):
-        print(f"\n{shown.status}: {shown.reason}; answers by version {dict(load.versions())}")
-        assert load.wrong() == []
-    assert promoted.status == "promoted"
-    assert rolled_back.status == "rolled back"
-    assert "errors: " in rolled_back.reason
-    assert "2" in bad.versions()
+
+    good: Load
+    bad: Load
+    promoted: Rollout
+    rolled_back: Rollout
+
+    @classmethod
+    def run(cls, caller: Caller) -> "FleetCanaries":
+        caller.ready(FLEET, workers=2)
+        with Load(caller, GOOD) as good, Load(caller, BAD) as bad, ThreadPoolExecutor(2) as pool:
+            promoting = pool.submit(verdict, caller, GOOD, FleetModel(linear(1, 10), FLEET))
+            failing = pool.submit(verdict, caller, BAD, FleetModel(unlucky(10), FLEET))
+            promoted, rolled_back = promoting.result(), failing.result()
+            until(
+                "only the new version answers, once routes are read again",
+                lambda: {answer["version"] for answer in good.answers[-30:]} == {"2"},
+            )
+        return cls(good, bad, promoted, rolled_back)
