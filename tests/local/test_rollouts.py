@@ -183,12 +183,39 @@ class Canary:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """A candidate that somebody rolls back, under a load that goes on for a while."""
+
+    under: SteadyLoad
+    upload: str
+    asked: float
+    """When the command was given."""
+
+    @classmethod
+    def run(cls, stage: LocalStage, registry: DynamoDBRegistry) -> "ByHand":
+        first_version(stage, registry, "byhand", plus(1))
+        with load(stage, "byhand") as under:
+            warm(under)
+            yaml = "rollout: {steps_percent: [50], bake_seconds: 600}\n"
+            upload = push(stage, "byhand", plus(10), yaml)
+            until(
+                "the candidate answers",
+                lambda: any(each.version == "2" for each in under.answers[-100:]) or None,
+            )
+            asked = time.monotonic()
+            stage.serval("rollback", "byhand")
+            until("a while is over", lambda: time.monotonic() > asked + 14 or None)
+        return cls(under, upload, asked)
+
+
+@dataclass(frozen=True)
 class Canaries:
     """What became of the candidates of light models and of fleet models."""
 
     good: Canary
     failing: Canary
     slower: Canary
+    by_hand: ByHand
     of_fleets: FleetCanaries
 
 
@@ -205,7 +232,8 @@ def canaries(stage: LocalStage, registry: DynamoDBRegistry, caller: Caller) -> C
         failing = run("failing", (plus(1), failing_at_times(10)), ROLLOUT, 120)
         artifacts = slow(1, 150), slow(10, 300)
         slower = run("slower", artifacts, ONE_STEP, SLOW_REQUESTS_PER_SECOND)
-        return Canaries(good.result(), failing, slower, of_fleets.result())
+        by_hand = ByHand.run(stage, registry)
+        return Canaries(good.result(), failing, slower, by_hand, of_fleets.result())
 
 
 def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
@@ -260,26 +288,16 @@ def test_candidates_of_fleets_are_judged_by_what_workers_measure_and_no_request_
 
 
 def test_a_rollback_by_hand_takes_effect_within_ten_seconds(
-    stage: LocalStage, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
+    canaries: Canaries, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first_version(stage, registry, "byhand", plus(1))
-    with load(stage, "byhand") as under:
-        warm(under)
-        yaml = "rollout: {steps_percent: [50], bake_seconds: 600}\n"
-        upload = push(stage, "byhand", plus(10), yaml)
-        until(
-            "the candidate answers",
-            lambda: any(each.version == "2" for each in under.answers[-100:]) or None,
-        )
-        asked = time.monotonic()
-        stage.serval("rollback", "byhand")
-        until("ten seconds are over", lambda: time.monotonic() > asked + 14 or None)
+    under, asked = canaries.by_hand.under, canaries.by_hand.asked
     last = max(answer.at for answer in under.answers if answer.version == "2")
     with capsys.disabled():
         print(f"\nthe last answer of the candidate came {last - asked:.1f} s after the command")
     assert last - asked < 10
+    assert max(answer.at for answer in under.answers) - asked > 13
     assert under.problems() == []
-    assert ended(registry, "byhand", upload).status == "rolled back"
+    assert ended(registry, "byhand", canaries.by_hand.upload).status == "rolled back"
 
 
 def test_a_bare_artifact_starts_a_rollout_too(
