@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Duration
 from constructs import Construct
 
-from serval.settings import RequestsSettings, SubmitSettings, WaitSettings
+from serval.requests.settings import RequestsSettings, SubmitSettings, WaitSettings
 from stacks.fleet_control import FleetControl
 from stacks.fleet_rights import FleetRights
 from stacks.http_api import ServalHttpApi

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from serval.callbacks.backoff import ATTEMPTS
 from serval.fleets.names import DEAD, callbacks_queue_name
-from serval.settings import CallbackSettings
+from serval.requests.settings import CallbackSettings
 from stacks.acknowledgements import acknowledge
 from stacks.dead_letters import RETENTION, dead_letter_queue
 from stacks.layers import Layers

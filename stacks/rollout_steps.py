@@ -8,16 +8,16 @@ from constructs import Construct
 
 from serval.fleets.deployed import Fleets
 from serval.rollouts.events import SOURCE
-from serval.settings import (
+from serval.rollouts.settings import (
     ClaimSettings,
     ConcludeSettings,
     EvaluateSettings,
     GoldenSettings,
     OptimiseSettings,
     RegisterSettings,
-    Settings,
     VerifySettings,
 )
+from serval.settings import Settings
 from stacks.acknowledgements import acknowledge
 from stacks.deployed_models import SHARED
 from stacks.inference import EPHEMERAL_STORAGE_MIB

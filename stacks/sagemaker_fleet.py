@@ -12,7 +12,7 @@ from constructs import Construct
 from serval.fleets.declaration import Fleet
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.names import endpoint_name
-from serval.settings import ServerSettings
+from serval.worker.settings import ServerSettings
 from stacks.endpoint_role import EndpointRole
 from stacks.endpoint_scaling import EndpointScaling
 from stacks.endpoint_topics import OUTCOMES, Outcome, topic_name

@@ -24,7 +24,7 @@ from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
 from serval.fleets.deployed import DeployedFleet, Fleets
-from serval.settings import WorkerSettings
+from serval.worker.settings import WorkerSettings
 from stacks.acknowledgements import acknowledge
 from stacks.grants import GrantedRole
 from stacks.inference_server import MODELS, InferenceServer

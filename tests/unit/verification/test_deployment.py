@@ -3,7 +3,7 @@
 import pytest
 
 from serval.bundle import Bundle, Compute
-from serval.settings import VerifySettings
+from serval.rollouts.settings import VerifySettings
 from serval.verification.deployment import Deployment
 from tests.fakes.served import FLEETS
 

@@ -20,6 +20,7 @@ from tests.fakes.worker import TWO_COLUMNS, row_of
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 CALLERS = 12
+WAIT_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def test_invocations_at_the_same_time_share_a_run(v2: V2, client: httpx.Client) 
     def counted(inputs: Any, outputs: Any) -> Any:
         runs.append(len(inputs[0].array))
         if len(runs) == 1:
-            assert release.wait(10)
+            assert release.wait(WAIT_SECONDS)
         return run(inputs, outputs)
 
     loaded.model.run = counted  # type: ignore[method-assign]
@@ -212,8 +213,10 @@ def test_invocations_at_the_same_time_share_a_run(v2: V2, client: httpx.Client) 
             return list(answer.json()["outputs"][0]["data"])
 
         answers = [callers.submit(call, float(value)) for value in range(CALLERS)]
-        while sum(len(waiting) for waiting in v2.gathering._waiting.values()) + sum(runs) < CALLERS:
-            assert not any(answer.done() for answer in answers)
+        with v2.gathering._changed:
+            while sum(map(len, v2.gathering._waiting.values())) + sum(runs) < CALLERS:
+                assert not any(answer.done() for answer in answers)
+                v2.gathering._changed.wait(0.05)
         release.set()
         assert [answer.result()[0] for answer in answers] == [value + 2 for value in range(CALLERS)]
     assert len(runs) <= 2, "the first may have found all of them"

@@ -5,7 +5,7 @@ from serval.bootstrap.async_requests import adapters, say
 from serval.callbacks.delivery import Delivery
 from serval.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents
-from serval.settings import CallbackSettings
+from serval.requests.settings import CallbackSettings
 
 INLINE_RESULT_BYTES = 256_000
 """A larger result is fetched from its URL by whoever is called back, if it is wanted at all."""

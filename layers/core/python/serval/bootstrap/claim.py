@@ -10,7 +10,7 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
 from serval.rollouts.claiming import Claiming
 from serval.rollouts.control import RolloutControl
-from serval.settings import ClaimSettings
+from serval.rollouts.settings import ClaimSettings
 from serval.uploads import Uploads
 
 

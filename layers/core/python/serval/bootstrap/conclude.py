@@ -6,7 +6,7 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
 from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.control import RolloutControl
-from serval.settings import ConcludeSettings
+from serval.rollouts.settings import ConcludeSettings
 
 
 def conclusion() -> Conclusion:

@@ -10,7 +10,7 @@ from serval.aws.rollout_events import RolloutEvents
 from serval.aws.rollout_metrics import CloudWatchRolloutMetrics
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.evaluation import Evaluation
-from serval.settings import EvaluateSettings
+from serval.rollouts.settings import EvaluateSettings
 
 
 def evaluation() -> Evaluation:

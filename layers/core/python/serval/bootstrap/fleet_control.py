@@ -13,7 +13,7 @@ from serval.fleets.deployed import Fleets
 from serval.fleets.ports import Dispatcher, NoDispatcher
 from serval.fleets.settings import FleetSettings
 from serval.fleets.state import Machines
-from serval.settings import WaitSettings
+from serval.requests.settings import WaitSettings
 
 
 def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> FleetControl:

@@ -8,8 +8,8 @@ from serval.cpu import cpu_class
 from serval.golden.check import GoldenCheck
 from serval.golden.memory import Memory
 from serval.loaded import Limits
+from serval.rollouts.settings import GoldenSettings
 from serval.runtimes.onnx import OnnxModel
-from serval.settings import GoldenSettings
 
 
 def golden_check() -> GoldenCheck:

@@ -13,9 +13,9 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.bootstrap.worker import CALLS, loaded_versions
 from serval.fleets.deployed import Fleets
 from serval.runtimes.accelerators import execution
-from serval.settings import ServerSettings
 from serval.worker.gathering import Gathering
 from serval.worker.server import InferenceServer, application
+from serval.worker.settings import ServerSettings
 from serval.worker.versions import KnownVersions, Memory, Versions
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import boto3
 from serval.aws.artifacts import S3Artifacts
 from serval.cpu import cpu_class
 from serval.optimisation.step import Optimisation
-from serval.settings import OptimiseSettings
+from serval.rollouts.settings import OptimiseSettings
 
 
 def optimisation() -> Optimisation:

@@ -7,7 +7,7 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.registering import Registering
-from serval.settings import RegisterSettings
+from serval.rollouts.settings import RegisterSettings
 
 
 def registering() -> Registering:

@@ -5,7 +5,7 @@ from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.http.requests import RequestsEndpoint
 from serval.requests.cancellation import Cancellation
 from serval.requests.document import Documents
-from serval.settings import RequestsSettings
+from serval.requests.settings import RequestsSettings
 
 
 def endpoint() -> RequestsEndpoint:

@@ -7,10 +7,10 @@ from serval.http.submit import SubmitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.document import Documents
 from serval.requests.retrying import Retrying
+from serval.requests.settings import SubmitSettings
 from serval.requests.submission import CallbackUrls
 from serval.requests.uploads import Uploads
 from serval.requests.waiting import Waiting
-from serval.settings import SubmitSettings
 
 
 def endpoint() -> SubmitEndpoint:

@@ -6,8 +6,8 @@ from serval.bootstrap.async_requests import Adapters
 from serval.bootstrap.fleet_control import fleet_control
 from serval.fleets.deployed import Fleets
 from serval.requests.door import Door
+from serval.requests.settings import WaitSettings
 from serval.requests.submitting import Submitting
-from serval.settings import WaitSettings
 
 
 def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submitting:

@@ -1,8 +1,8 @@
 """Composition root of ``verify``."""
 
 from serval.aws.presigned import download
+from serval.rollouts.settings import VerifySettings
 from serval.rollouts.verifying import Verifying
-from serval.settings import VerifySettings
 from serval.verification.deployment import Deployment
 
 

@@ -5,8 +5,8 @@ from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.bootstrap.submitting import submitting
 from serval.http.wait import WaitEndpoint
 from serval.requests.access import Allowance
+from serval.requests.settings import WaitSettings
 from serval.requests.waiting import Waiting
-from serval.settings import WaitSettings
 
 
 def endpoint() -> WaitEndpoint:

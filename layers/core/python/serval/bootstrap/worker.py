@@ -35,12 +35,12 @@ from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.loaded import ArtifactStore, LoadedVersions
 from serval.runtimes.accelerators import execution, in_words
 from serval.runtimes.onnx import Execution
-from serval.settings import ServerSettings, WorkerSettings
 from serval.worker.assembly import Engine, Ports, Post, assemble
 from serval.worker.capacity import limits
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import NoTask
 from serval.worker.opening import Opening
+from serval.worker.settings import ServerSettings, WorkerSettings
 from serval.worker.versions import KnownVersions, Memory, Versions
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Self
 
 from serval.bundle import Bundle
 from serval.fleets.deployed import DeployedFleet, Fleets
-from serval.settings import VerifySettings
+from serval.rollouts.settings import VerifySettings
 
 SHARED = "*"
 MEBIBYTE = 2**20

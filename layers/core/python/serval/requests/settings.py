@@ -1,0 +1,47 @@
+"""What the functions of async requests read from their environment."""
+
+from dataclasses import dataclass
+
+from serval.settings import CallerSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsSettings(CallerSettings):
+    """Environment of ``requests``."""
+
+    stage: str
+    """Names the queues."""
+    requests_table: str
+    data_bucket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitSettings(RequestsSettings):
+    """Environment of ``wait``."""
+
+    fleets: str
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    machines: str = "ecs"
+    """As in ``serval.fleets.settings``."""
+    dispatch_function: str = ""
+    """As in ``serval.fleets.settings``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitSettings(WaitSettings):
+    """Environment of ``submit``."""
+
+    callback_local: int = 0
+    """1: callbacks may go to http and to this machine, as on a laptop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackSettings(Settings):
+    """Environment of ``callback``."""
+
+    stage: str
+    """Names the queue."""
+    requests_table: str
+    data_bucket: str
+    callback_local: int = 0
+    """As in ``SubmitSettings``."""

@@ -1,0 +1,57 @@
+"""What the fleet worker reads from its environment."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from serval.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(Settings):
+    """Environment of the fleet worker as a server, which a container of the stage's must name."""
+
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"host", "port"})
+    """Set by the image, or by the local platform."""
+
+    artifact_bucket: str
+    registry_table: str = ""
+    """Empty: records are read beside the artifacts, and versions are named by whoever calls."""
+    fleet: str = ""
+    fleets: str = "{}"
+    """JSON of ``serval.fleets.deployed.Fleets``."""
+    threads: int = 0
+    """Of a run on the processor; 0: as many as it has cores."""
+    memory_mib: int = 0
+    """What versions may take of memory; 0: three quarters of the machine's."""
+    server_folder: str = ""
+    """Where artifacts are left for an inference server beside it; empty: it has its own."""
+    host: str = "127.0.0.1"
+    """Where it listens as a server; a container's image says everywhere."""
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings(ServerSettings):
+    """Environment of the fleet worker on a spot fleet's machine."""
+
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"ecs_agent_uri", "worker_id"})
+    """Set by ECS, or by the local platform."""
+
+    stage: str
+    fleet: str
+    fleets: str
+    registry_table: str
+    requests_table: str
+    data_bucket: str
+    jobs_table: str = ""
+    """Empty: it works on no shards of batch jobs."""
+    worker_id: str = ""
+    """Empty: the machine's name and some random digits."""
+    lease_seconds: int = 60
+    """How long a worker that has fallen silent is taken to be alive."""
+    report_seconds: int = 5
+    stop_seconds: int = 110
+    """How long after SIGTERM it has ended; ECS kills it after two minutes."""
+    watch_spot: int = 0
+    """1: the machine may be reclaimed, and EC2 gives notice."""
+    ecs_agent_uri: str = ""
