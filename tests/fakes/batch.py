@@ -22,6 +22,7 @@ from serval.batch.layout import RangeItem, ShardItem
 from serval.batch.lifecycle import JobStopped
 from serval.batch.planning import Planning
 from serval.batch.ports import Part, Source
+from serval.batch.readiness import Readiness
 from serval.batch.scanning import Scanning
 from serval.batch.work import ShardWork
 from serval.clock import timestamp
@@ -346,14 +347,12 @@ class BatchStage:
         self.accepting = Accepting(
             self.objects, self.store, self.registry, announce, DATA, self.ticker.clock
         )
-        self.planning = Planning(
-            self.objects, self.store, self.registry, announce, 1769, fleets or {}, self.take_on,
-            **clocks,
-        )  # fmt: skip
-        self.scanning = Scanning(self.objects, self.store, self.ticker.timer)
-        self.cutting = Cutting(
+        readiness = Readiness(
             self.objects, self.store, announce, fleets or {}, self.take_on, **clocks
         )
+        self.planning = Planning(readiness, self.registry, 1769, **clocks)
+        self.scanning = Scanning(self.objects, self.store, self.ticker.timer)
+        self.cutting = Cutting(readiness, self.ticker.timer)
         self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
         self.assembly = Assembly(self.objects, self.store, announce, **clocks)
         self.finishing = Finishing(self.objects, self.store, announce, self.ticker.clock)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
+from serval.batch.fleet_jobs import id_of
 from serval.clock import utc_now
 from serval.fleets.deployed import DeployedFleet
 from serval.fleets.observation import observe
@@ -59,7 +60,7 @@ def described_fleet(
         "running": seen.running,
         "oldest_age_seconds": round(seen.oldest_age_seconds, 1),
         "target_age_seconds": fleet.target_age_seconds,
-        "batch_jobs": [job.rpartition(":")[0] for job in state.jobs],
+        "batch_jobs": [id_of(job) for job in state.jobs],
         "models": [described_model(stage, model, state, requests) for model in fleet.models],
         "workers": [described_worker(worker) for worker in workers],
     }

@@ -169,6 +169,15 @@ def test_a_heart_beats_however_long_a_block_takes(tasks: RecordedTasks) -> None:
     assert "heart" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_shard_that_cannot_be_read_fails_its_task_and_not_the_worker(
+    stage: BatchStage, tasks: RecordedTasks
+) -> None:
+    body = {"shard": {"job": "j"}, "model": "adding", "task_token": "token"}
+
+    assert shard_tasks(stage, tasks).run(body) == "done"
+    assert tasks.said[-1][:2] == ("fail", "token")
+
+
 def test_who_has_the_message_is_told_with_each_beat(tasks: RecordedTasks) -> None:
     kept = threading.Semaphore(0)
     with Heart(tasks, "token", 0.01, kept.release).beating():

@@ -337,9 +337,3 @@ def test_a_job_that_ended_while_its_fleet_slept_is_forgotten() -> None:
     stage.set_state(jobs=("gone:1",))
     stage.tick()
     assert (stage.state().machines, stage.state().jobs) == (0, ())
-
-
-def test_a_job_of_a_fleet_that_is_gone_is_left_alone() -> None:
-    stage = Stage()
-    stage.control.take_on("gone", "job:1")
-    assert "gone" not in stage.states.states

@@ -1,13 +1,9 @@
 """A fleet's queue of shards of batch jobs, in SQS."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from serval.aws.queue_batches import QueueUrls
+from serval.aws.queue_batches import QueueUrls, in_batches
 from serval.batch.messages import shard_of_message
 from serval.fleets.names import shards_queue_name
 from serval.worker.shards import ShardMessage
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import MessageSystemAttributeNameType
 
 RECEIPTS: "MessageSystemAttributeNameType" = "ApproximateReceiveCount"
-GONE = frozenset({"InvalidParameterValue", "MessageNotInflight", "ReceiptHandleIsInvalid"})
-"""What SQS says of a message that was deleted, or that others have received meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +43,13 @@ class FleetShards:
 
     def hide(self, message: ShardMessage, seconds: int) -> None:
         """Keep it from others for so many seconds from now; one that is gone is left alone."""
-        with unless_gone():
-            self.client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
-            )
+        entry = {"ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+        in_batches(self.client.change_message_visibility_batch, self._url, [entry])
 
     def delete(self, message: ShardMessage) -> None:
         """Delete it; one that is gone is left alone."""
-        with unless_gone():
-            self.client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+        entry = {"ReceiptHandle": message.receipt}
+        in_batches(self.client.delete_message_batch, self._url, [entry])
 
     def give_back(self, message: ShardMessage, seconds: int) -> None:
         """Send it anew, which begins the count of its receipts, and delete the old one.
@@ -70,13 +62,3 @@ class FleetShards:
     @property
     def _url(self) -> str:
         return self.urls.of(shards_queue_name(self.stage, self.fleet))
-
-
-@contextmanager
-def unless_gone() -> Iterator[None]:
-    """Do something about a message, unless it was deleted, or others have received it since."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"].rpartition(".")[2] not in GONE:
-            raise

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,9 @@ from serval.batch.layout import Layout, Outlined, ScannedFile, ShardItem, outlin
 from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import numbered
 from serval.batch.planning import AT_ONCE
-from serval.batch.ports import Announce, JobStore, Objects
-from serval.batch.readiness import Readiness, TakeOn
+from serval.batch.ports import Objects
+from serval.batch.readiness import Readiness
 from serval.batch.tabular import nul_found
-from serval.clock import Clock, utc_now
 from serval.errors import BatchRefused
 
 
@@ -34,27 +33,13 @@ class Found:
 class Cutting:
     """Everything that cutting takes."""
 
-    objects: Objects
-    store: JobStore
-    announce: Announce
-    fleets: Mapping[str, str]
-    take_on: TakeOn
-    clock: Clock = utc_now
+    readiness: Readiness
     timer: Callable[[], float] = time.perf_counter
 
     def cut(self, job_id: str) -> dict[str, Any]:
         """Cut the files of a job; the outcomes are those of ``plan``, without ``scan``."""
         started = self.timer()
-        readiness = Readiness(
-            self.objects,
-            self.store,
-            self.announce,
-            self.fleets,
-            self.take_on,
-            self.clock,
-            self.timer,
-        )
-        job = readiness.find(job_id)
+        job = self.readiness.find(job_id)
         if job.stopping:
             return cancelled(job)
         output, keys = self._places(job)
@@ -67,10 +52,15 @@ class Cutting:
             return refused(job, str(reason))
         if len(outline) == 1:
             scans = [scan for each in found for scan in each.scans]
-            readiness.count(job, count(scans, header=layout.header))
+            self.readiness.count(job, count(scans, header=layout.header))
         self.objects.put(Address(output.bucket, keys.shards), to_lines(items))
         scan_ms = sum(each.ms for each in found)
-        return readiness.ready(job, items, started, len(found), scan_ms)
+        return self.readiness.ready(job, items, started, len(found), scan_ms)
+
+    @property
+    def objects(self) -> Objects:
+        """Give the buckets."""
+        return self.readiness.objects
 
     def _all_found(
         self, output: Address, keys: JobKeys, outline: Sequence[Outlined]

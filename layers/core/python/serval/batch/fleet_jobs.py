@@ -12,6 +12,11 @@ def named(job: BatchJob) -> str:
     return f"{job.id}:{job.attempt}"
 
 
+def id_of(name: str) -> str:
+    """Give the id of a job that a fleet's row names."""
+    return name.rpartition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class FleetJobs:
     """``BatchJobs`` of the jobs table."""
@@ -20,7 +25,7 @@ class FleetJobs:
 
     def look(self, job: str) -> JobShards | None:
         """Look a job of a fleet's row up; None: it asks nothing any more."""
-        job_id, _, _ = job.rpartition(":")
+        job_id = id_of(job)
         found = self.store.find(job_id)
         if found is None or named(found) != job or found.status != "running" or found.stopping:
             return None

@@ -2,23 +2,15 @@
 
 from collections.abc import Mapping
 
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.fleets.deployed import Fleets
 
 
 def out_of_reach(fleets: Fleets) -> Mapping[str, str]:
     """Give by model why no batch job of it can run."""
     return {
-        model: reason
+        model: f"fleet {fleet.name!r} is of kind {fleet.kind!r}, whose endpoint answers requests "
+        "and takes no shards: declare its model on a spot fleet, or on Lambda"
         for fleet in fleets.by_name.values()
+        if fleet.kind != "spot"
         for model in fleet.models
-        if (reason := _reason(fleet))
     }
-
-
-def _reason(fleet: DeployedFleet) -> str | None:
-    if fleet.kind != "spot":
-        return (
-            f"fleet {fleet.name!r} is of kind {fleet.kind!r}, whose endpoint answers requests and "
-            "takes no shards: declare its model on a spot fleet, or on Lambda"
-        )
-    return None

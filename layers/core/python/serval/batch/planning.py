@@ -17,8 +17,8 @@ from serval.batch.layout import Layout, ShardItem, to_lines
 from serval.batch.options import JobOptions
 from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import Packed, Packer, numbered
-from serval.batch.ports import Announce, JobStore, Objects, change
-from serval.batch.readiness import Readiness, TakeOn
+from serval.batch.ports import JobStore, Objects, change
+from serval.batch.readiness import Readiness
 from serval.batch.sizing import Pace, large_enough, shards_of
 from serval.batch.survey import Survey, Surveyor
 from serval.clock import Clock, utc_now
@@ -40,15 +40,10 @@ class Versions(Protocol):
 class Planning:
     """Everything that planning takes."""
 
-    objects: Objects
-    store: JobStore
+    readiness: Readiness
     registry: Versions
-    announce: Announce
     memory_mib: int
     """Of ``shard``."""
-    fleets: Mapping[str, str]
-    """Fleet of each model that has one."""
-    take_on: TakeOn
     machine_prices: Mapping[str, int] = field(default_factory=dict)
     """Microdollars an hour of a machine, by fleet, where they are known."""
     out_of_reach: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +67,7 @@ class Planning:
         before = job
         job = change(self.store, job, lambda row: lifecycle.plan(row, self.clock()))
         if job.status != before.status:
-            self.announce(job)
+            self.readiness.announce(job)
         try:
             if (items := self.readiness.planned(job)) is not None:
                 return self.readiness.ready(job, items, started)
@@ -179,17 +174,19 @@ class Planning:
         )
 
     @property
-    def readiness(self) -> Readiness:
-        """Give what lets shards run."""
-        return Readiness(
-            self.objects,
-            self.store,
-            self.announce,
-            self.fleets,
-            self.take_on,
-            self.clock,
-            self.timer,
-        )
+    def objects(self) -> Objects:
+        """Give the buckets."""
+        return self.readiness.objects
+
+    @property
+    def store(self) -> JobStore:
+        """Give the jobs table."""
+        return self.readiness.store
+
+    @property
+    def fleets(self) -> Mapping[str, str]:
+        """Give the fleet of each model that has one."""
+        return self.readiness.fleets
 
     def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:
         output = read_address(job.output, "output")

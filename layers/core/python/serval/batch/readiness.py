@@ -109,7 +109,7 @@ class Readiness:
             shards=shards,
             estimated_seconds=estimate["seconds"],
             estimated_microdollars=estimate["microdollars"],
-            machine_microdollars_hour=estimate.get("machine_microdollars_hour", 0),
+            machine_microdollars_hour=estimate["machine_microdollars_hour"],
             plan_ms=plan_ms,
             scans=scans or job.scans,
             scan_ms=scan_ms or job.scan_ms,

@@ -15,17 +15,23 @@ class AcceptSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanSettings(Settings):
-    """Environment of ``plan``."""
+class CutSettings(Settings):
+    """Environment of ``cut``."""
 
     stage: str
     """Names the rule of the ticks, which a job of a fleet model switches on."""
     registry_table: str
     jobs_table: str
-    shard_memory_mib: int
-    """Memory of ``shard``, which decides the estimate of the cost."""
     fleets: str = "{}"
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings(CutSettings):
+    """Environment of ``plan``."""
+
+    shard_memory_mib: int
+    """Memory of ``shard``, which decides the estimate of the cost."""
     machine_prices: str = "{}"
     """JSON: microdollars an hour of a machine, by fleet."""
 
@@ -35,16 +41,6 @@ class ScanSettings(Settings):
     """Environment of ``scan``."""
 
     jobs_table: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CutSettings(Settings):
-    """Environment of ``cut``; as in ``PlanSettings``."""
-
-    stage: str
-    registry_table: str
-    jobs_table: str
-    fleets: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,9 +103,9 @@ class ShardTasks:
 
     def run(self, body: Mapping[str, Any], keep: Callable[[], object] = nothing) -> TaskOutcome:
         """Work on a message's shard to its end, from where an earlier worker left it."""
-        item = ShardItem.from_json(body["shard"])
         heart = Heart(self.tasks, body["task_token"], self.beat_seconds, keep)
         try:
+            item = ShardItem.from_json(body["shard"])
             heart.beat()
             with heart.beating():
                 if not self._run(item, heart):

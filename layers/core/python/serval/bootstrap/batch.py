@@ -51,16 +51,19 @@ class Preview:
     def _planning(self) -> "Planning":
         # Only a dry run pays for this import: it samples the input with the shards' own readers.
         from serval.batch.planning import Planning
+        from serval.batch.readiness import Readiness
 
         fleets = Fleets.from_json(self.settings.fleets)
         return Planning(
-            objects=self.objects,
-            store=self.store,
+            readiness=Readiness(
+                objects=self.objects,
+                store=self.store,
+                announce=self.announce,
+                fleets=fleets.models,
+                take_on=nobody,
+            ),
             registry=self.registry,
-            announce=self.announce,
             memory_mib=self.settings.shard_memory_mib,
-            fleets=fleets.models,
-            take_on=nobody,
             machine_prices=json.loads(self.settings.machine_prices),
             out_of_reach=out_of_reach(fleets),
         )

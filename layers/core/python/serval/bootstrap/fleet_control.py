@@ -7,7 +7,7 @@ from serval.aws.dispatch_calls import DispatchCalls
 from serval.aws.ecs_machines import EcsMachines, NoMachines
 from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
-from serval.batch.settings import CutSettings, PlanSettings
+from serval.batch.settings import CutSettings
 from serval.fleets.control import FleetControl
 from serval.fleets.deployed import Fleets
 from serval.fleets.ports import Dispatcher, NoDispatcher
@@ -34,7 +34,7 @@ def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> Flee
     )
 
 
-def job_control(settings: PlanSettings | CutSettings, dynamodb: Any) -> FleetControl:
+def job_control(settings: CutSettings, dynamodb: Any) -> FleetControl:
     """Build what only says in fleets' rows that jobs wait: the ticks give them machines."""
     return FleetControl(
         fleets=Fleets.from_json(settings.fleets),

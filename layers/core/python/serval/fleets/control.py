@@ -65,12 +65,7 @@ class FleetControl:
         return self.run(fleet, state)
 
     def take_on(self, fleet: str, job: str) -> None:
-        """Have a fleet work on a batch job's shards: the next tick gives it machines for them.
-
-        A fleet that is not deployed any more is left alone, and the shards wait for nobody.
-        """
-        if fleet not in self.fleets.by_name:
-            return
+        """Have a fleet work on a batch job's shards: the next tick gives it machines for them."""
         self.change(fleet, lambda row: replace(row, jobs=tuple(sorted({*row.jobs, job}))))
         self.ticks.enable()
 

@@ -1,0 +1,24 @@
+"""What lets a job's shards run, for both steps that do."""
+
+from typing import Any
+
+import boto3
+
+from serval.aws.batch_events import BatchEvents
+from serval.aws.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.jobs import JobTable
+from serval.batch.readiness import Readiness
+from serval.batch.settings import CutSettings
+from serval.fleets.control import FleetControl
+
+
+def readiness(settings: CutSettings, dynamodb: Any, control: FleetControl) -> Readiness:
+    """Build it."""
+    region = settings.aws_region
+    return Readiness(
+        objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
+        store=JobTable(dynamodb.Table(settings.jobs_table)),
+        announce=BatchEvents(boto3.client("events", region)).announce,
+        fleets=control.fleets.models,
+        take_on=control.take_on,
+    )
