@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
-GROUPS := laptop clients platform sagemaker functions worker worker-cuda lambda-client layer-inference layer-control layer-verification layer-batch
+GROUPS := laptop clients platform sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -41,6 +41,12 @@ build/environments/%/.stamp: requirements/%.txt | $(UV)
 	@echo "· environment of its own: $*"
 	@$(UV) venv --quiet --clear --python $(BIN)/python build/environments/$*
 	@$(INSTALL) --python build/environments/$*/bin/python $<
+	@touch $@
+
+# Lambda's runtime brings an SDK of its own; here it brings none, so what a function uses is in its layers.
+build/environments/functions/.stamp: | $(UV)
+	@echo "· environment of its own: functions"
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/environments/functions
 	@touch $@
 
 build/stamps/node: package.json package-lock.json

@@ -111,7 +111,7 @@ class AsyncRequests(Construct):
             name,
             stage=self._stage,
             function=name,
-            layers=[self._layers["core"], self._layers[layer]],
+            layers=self._layers.of("core", "sdk", layer),
             settings=settings,
             memory_mib=memory_mib,
             timeout=TIMEOUT,

@@ -109,7 +109,7 @@ class BatchJobs(Construct):
             "batch",
             stage=self._stage,
             function="batch",
-            layers=[self._layers[layer] for layer in READING],
+            layers=self._layers.of(*READING),
             settings=BatchSettings.environment(
                 registry_table=storage.registry.table.table_name,
                 jobs_table=storage.jobs.table.table_name,

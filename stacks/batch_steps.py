@@ -23,7 +23,7 @@ from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
-READING = ("core", "inference", "batch")
+READING = ("core", "sdk", "inference", "batch")
 """Of whatever opens inputs or parts; ``inference`` has NumPy."""
 STREAMING_MIB = 1769
 """The least that gives a whole vCPU."""
@@ -162,7 +162,7 @@ class BatchSteps(Construct):
         function = self._function(
             "finish",
             FinishSettings,
-            layers=("core", "control"),
+            layers=("core", "sdk", "control"),
             memory_mib=512,
             timeout=Duration.minutes(5),
             jobs_table=self._jobs,
@@ -188,7 +188,7 @@ class BatchSteps(Construct):
             name,
             stage=self._stage,
             function=name,
-            layers=[self._layers[layer] for layer in layers],
+            layers=self._layers.of(*layers),
             settings=settings.environment(**values),
             memory_mib=memory_mib,
             timeout=timeout,

@@ -58,7 +58,7 @@ class Callbacks(Construct):
             "callback",
             stage=stage,
             function="callback",
-            layers=[layers["core"], layers["control"]],
+            layers=layers.of("core", "sdk", "control"),
             settings=CallbackSettings.environment(
                 stage=stage.name,
                 requests_table=storage.requests.table.table_name,

@@ -43,7 +43,7 @@ class Description(Construct):
             "describe",
             stage=stage,
             function="describe",
-            layers=[layers["core"], layers["control"]],
+            layers=layers.of("core", "sdk", "control"),
             settings=DescribeSettings.environment(
                 registry_table=registry.table.table_name,
                 authentication=stage.authorization.authentication,

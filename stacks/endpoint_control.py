@@ -126,7 +126,7 @@ class EndpointControl(Construct):
             name,
             stage=self._stage,
             function=name,
-            layers=[self._layers["core"], self._layers["control"]],
+            layers=self._layers.of("core", "sdk", "control"),
             settings=settings,
             memory_mib=MEMORY_MIB,
             timeout=Duration.minutes(1),

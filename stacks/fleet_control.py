@@ -118,7 +118,7 @@ class FleetControl(Construct):
             name,
             stage=self._stage,
             function=name,
-            layers=[self._layers["core"], self._layers["control"]],
+            layers=self._layers.of("core", "sdk", "control"),
             settings=settings,
             memory_mib=MEMORY_MIB,
             timeout=timeout or Duration.minutes(1),

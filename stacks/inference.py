@@ -36,7 +36,7 @@ class Inference(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._storage = stage, storage
-        self._layers = [layers["core"], layers["inference"]]
+        self._layers = layers.of("core", "inference")
         self.memory_mib = {SHARED: SHARED_MEMORY_MIB, **own_functions}
         """MiB of each deployed function by model; ``*`` is the shared one."""
         self.functions = {

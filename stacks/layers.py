@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from aws_cdk.aws_lambda import Code, LayerVersion, Runtime
+from aws_cdk.aws_lambda import Code, ILayerVersion, LayerVersion, Runtime
 from constructs import Construct
 
 from stacks.stage import Stage
 
 PYTHON = Runtime.PYTHON_3_13
-NAMES = ("core", "inference", "control", "verification", "batch")
+NAMES = ("core", "sdk", "inference", "control", "verification", "batch")
 
 
 class LayersNotBuilt(Exception):
@@ -26,9 +26,9 @@ class Layers(Construct):
         self._stage, self._built = stage, built / stage.layers
         self._versions = {name: self._version(name) for name in NAMES}
 
-    def __getitem__(self, name: str) -> LayerVersion:
-        """Give a layer by its name."""
-        return self._versions[name]
+    def of(self, *names: str) -> list[ILayerVersion]:
+        """Return the layers of one function by their names."""
+        return [self._versions[name] for name in names]
 
     def _version(self, name: str) -> LayerVersion:
         folder = self._built / name

@@ -27,7 +27,7 @@ from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
 CONTROL_MIB = 512
-CONTROL = ("core", "control")
+CONTROL = ("core", "sdk", "control")
 WORK_STORAGE_MIB = 4096
 """Ephemeral storage of the steps that hold a whole bundle."""
 SEEN = "called by the state machine alone, which sees every failure and concludes the rollout"
@@ -85,7 +85,7 @@ class RolloutSteps(Construct):
         return self._function(
             "verify",
             VerifySettings,
-            layers=(*CONTROL, "verification"),
+            layers=("core", "control", "verification"),
             memory_mib=self._stage.verification_memory_mib,
             timeout=Duration.minutes(5),
             storage_mib=WORK_STORAGE_MIB,
@@ -168,7 +168,7 @@ class RolloutSteps(Construct):
             name,
             stage=self._stage,
             function=folder or name,
-            layers=[self._layers[layer] for layer in layers],
+            layers=self._layers.of(*layers),
             settings=settings.environment(**values),
             memory_mib=memory_mib,
             timeout=timeout or Duration.minutes(1),

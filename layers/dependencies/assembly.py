@@ -92,7 +92,7 @@ class Assembly:
         wheels = scratch / f"{layer.name}-wheels"
         wheels.mkdir(parents=True)
         folder = scratch / layer.name / "python"
-        copy_kept(self.install(layer, self.variant, wheels), folder, layer.left_out)
+        copy_kept(self.install(layer, self.variant, wheels), folder, layer.left_out, layer.spared)
         return folder
 
     def put_in_place(self, layer: Layer, scratch: Path, stamp: Stamp) -> None:

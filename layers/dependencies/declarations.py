@@ -43,6 +43,23 @@ BATCH_LEFT_OUT = (
     "polars/testing/*",
 )
 
+SERVICES = (
+    "cloudwatch",
+    "dynamodb",
+    "ecs",
+    "events",
+    "lambda",
+    "s3",
+    "sagemaker",
+    "sagemaker-runtime",
+    "sqs",
+    "stepfunctions",
+)
+"""The AWS services that functions call; the SDK describes 440 of them in 27 MB."""
+
+SDK_LEFT_OUT = ("botocore/data/*/*", "boto3/data/*", "boto3/examples/*")
+SDK_SPARED = (*(f"botocore/data/{service}/*" for service in SERVICES), "boto3/data/dynamodb/*")
+
 ONNX_LEFT_OUT = (
     "onnx/backend/test/*",
     "onnx/fuzz/*",
@@ -62,6 +79,8 @@ class Layer:
     """Name of its file in ``requirements/``."""
     left_out: tuple[str, ...] = ()
     """Patterns of paths below ``python/``; ``*`` crosses folders."""
+    spared: tuple[str, ...] = ()
+    """Patterns of what stays of ``left_out`` all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +108,7 @@ LAYERS = (
         (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT),
     ),
     Layer("control", 25, "layer-control.txt"),
+    Layer("sdk", 12, "layer-sdk.txt", SDK_LEFT_OUT, SDK_SPARED),
     Layer(
         "verification",
         65,
@@ -99,9 +119,9 @@ LAYERS = (
 )
 
 TOGETHER = (
-    ("core", "control", "inference"),
+    ("core", "sdk", "control", "inference"),
     ("core", "control", "verification"),
-    ("core", "inference", "batch"),
+    ("core", "sdk", "inference", "batch"),
 )
 """Which layers one function may have at once: Lambda's limit holds for all of them together."""
 

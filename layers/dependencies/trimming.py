@@ -31,21 +31,25 @@ NEVER_LOADED = (
 )
 
 
-def kept_files(folder: Path, left_out: Iterable[str]) -> Iterator[Path]:
+def kept_files(folder: Path, left_out: Iterable[str], spared: Iterable[str] = ()) -> Iterator[Path]:
     """Yield, in order and relative to the folder, the files that belong into a layer."""
-    dropped, kept, never = matcher(left_out), matcher(KEPT), matcher(NEVER_LOADED)
+    dropped, spares = matcher(left_out), matcher(spared)
+    kept, never = matcher(KEPT), matcher(NEVER_LOADED)
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder).as_posix()
-        if file.is_file() and not dropped(path) and (kept(path) or not never(path)):
+        wanted = spares(path) or not dropped(path)
+        if file.is_file() and wanted and (kept(path) or not never(path)):
             yield file.relative_to(folder)
 
 
-def copy_kept(source: Path, target: Path, left_out: Iterable[str]) -> None:
+def copy_kept(
+    source: Path, target: Path, left_out: Iterable[str], spared: Iterable[str] = ()
+) -> None:
     """Copy what belongs into a layer, readable by everyone.
 
     A copy, since the installer's files may be hard links into its cache.
     """
-    for path in kept_files(source, left_out):
+    for path in kept_files(source, left_out, spared):
         copy = target / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, copy)

@@ -177,7 +177,7 @@ def test_the_handler_answers_a_recorded_event(monkeypatch: pytest.MonkeyPatch) -
 
 def test_forms_are_made_in_the_layers_of_the_function(tmp_path: Path) -> None:
     """What the layers leave out, of numpy above all, is not needed here."""
-    names = ("core", "control", "inference")
+    names = ("core", "sdk", "control", "inference")
     layers = [ROOT / "build/layers/local" / name / "python" for name in names]
     assert all(layer.exists() for layer in layers), "run `make layers`"
     python = ROOT / "build/environments/functions/bin/python"

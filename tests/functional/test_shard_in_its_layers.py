@@ -11,11 +11,10 @@ from tests.functional.test_infer_starts_lean import ROOT
 
 LAYERS = [
     ROOT / "layers/core/python",
+    ROOT / "build/layers/local/sdk/python",
     ROOT / "build/layers/local/inference/python",
     ROOT / "build/layers/local/batch/python",
 ]
-SDK = next((ROOT / "build/environments/functions/lib").glob("python*/site-packages"), ROOT)
-"""What Lambda's own runtime brings."""
 ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
@@ -86,7 +85,7 @@ with TemporaryDirectory() as folder:
 def run(code: str, *paths: Any) -> set[str]:
     """Run code in an interpreter of its own; give what it imported."""
     assert all(layer.exists() for layer in LAYERS), "run `make layers`"
-    program = RUN.format(paths=[str(path) for path in (*paths, *LAYERS, SDK)], code=code)
+    program = RUN.format(paths=[str(path) for path in (*paths, *LAYERS)], code=code)
     found = subprocess.run(
         [sys.executable, "-I", "-W", "error", "-c", program],
         env=ENVIRONMENT,

@@ -1,11 +1,13 @@
 """What every function is deployed as."""
 
+import ast
 import json
 import platform
 from pathlib import Path
 
 import pytest
 
+from layers.dependencies.installation import LIBRARY
 from stacks.layers import LayersNotBuilt
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
@@ -40,6 +42,40 @@ def test_a_laptop_runs_functions_on_its_own_architecture(laptop: Synthesised) ->
     own = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
     for function in laptop.properties("AWS::Lambda::Function"):
         assert function["Architectures"] == [own]
+
+
+def test_a_function_has_the_sdk_exactly_when_it_calls_it(prod: Synthesised) -> None:
+    (sdk,) = [
+        logical_id
+        for logical_id, resource in prod.templates["api"]["Resources"].items()
+        if resource["Type"] == "AWS::Lambda::LayerVersion"
+        and resource["Properties"]["LayerName"].endswith("-sdk")
+    ]
+    for folder in (ROOT / "functions").glob("*/handler.py"):
+        calls = "boto3" in modules_imported(folder)
+        assert ({"Ref": sdk} in prod.function(folder.parent.name)["Layers"]) == calls, folder
+
+
+def modules_imported(start: Path) -> set[str]:
+    """Follow the import statements of a file through the library."""
+    queue, seen, found = [start], set(), set()
+    while queue:
+        file = queue.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found.update(names)
+            places = [LIBRARY / name.replace(".", "/") for name in names]
+            queue += [
+                place.with_suffix(".py") for place in places if place.with_suffix(".py").exists()
+            ]
+            if isinstance(node, ast.ImportFrom):
+                inside = [LIBRARY / names[0].replace(".", "/") / f"{a.name}.py" for a in node.names]
+                queue += [place for place in inside if place.exists()]
+    return found
 
 
 def test_every_function_is_traced_on_aws(prod: Synthesised, laptop: Synthesised) -> None:
@@ -158,9 +194,9 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
     for name in ("infer", "golden"):
         assert layers(name) == layers(f"{name}-heavier") == {"core", "inference"}
     for name in ("submit", "wait"):
-        assert layers(name) == {"core", "inference"}
+        assert layers(name) == {"core", "sdk", "inference"}
     for name in ("batch", "accept", "plan", "scan", "cut", "shard", "assemble"):
-        assert layers(name) == {"core", "inference", "batch"}
+        assert layers(name) == {"core", "sdk", "inference", "batch"}
     controls = [
         "finish",
         "describe",
@@ -172,9 +208,9 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
         "callback",
     ]
     for name in (*controls, "tick", "sweep", "fallback", "dispatch", "complete"):
-        assert layers(name) == {"core", "control"}
+        assert layers(name) == {"core", "sdk", "control"}
     assert layers("verify") == {"core", "control", "verification"}
-    assert layers("optimise") == {"core", "control", "inference"}
+    assert layers("optimise") == {"core", "sdk", "control", "inference"}
 
 
 def test_each_stage_packs_the_layers_made_for_it(prod: Synthesised, laptop: Synthesised) -> None:

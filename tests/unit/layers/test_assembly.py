@@ -121,7 +121,7 @@ def test_layers_over_lambdas_limit_together_are_refused():
     check_together(built[:2])
     with pytest.raises(
         LayerBuildFailed,
-        match=r"core, inference, batch are 270\.0 MB together, Lambda allows 250 MB",
+        match=r"core, sdk, inference, batch are 270\.0 MB together, Lambda allows 250 MB",
     ):
         check_together(built)
 

@@ -1,5 +1,6 @@
 """Each layer works with nothing beside it but Python itself."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from layers.dependencies.declarations import LOCAL
+from layers.dependencies.declarations import LOCAL, SERVICES
+from layers.dependencies.installation import LIBRARY
 
 RUN_A_MODEL = """
 import numpy, onnxruntime, orjson, simdjson
@@ -98,6 +100,57 @@ APIGatewayHttpResolver(enable_validation=True)
 assert not {"boto3", "botocore"} & set(sys.modules)
 """
     assert "pydantic" in run_isolated(built(LOCAL, "control"), code)
+
+
+def test_the_sdk_layer_makes_a_client_of_every_service_that_the_library_calls(built):
+    code = f"""
+import boto3
+for service in {sorted(services_called())}:
+    boto3.client(service, "eu-central-1", aws_access_key_id="a", aws_secret_access_key="s")
+boto3.resource("dynamodb", "eu-central-1").Table("registry")
+"""
+    assert "botocore" in run_isolated(built(LOCAL, "sdk"), code)
+
+
+def test_the_sdk_layer_describes_no_service_that_the_library_does_not_call():
+    assert services_called() == set(SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameter"),
+    [
+        ("s3", "CopyObject", "IfNoneMatch"),
+        ("s3", "CompleteMultipartUpload", "IfNoneMatch"),
+        ("sagemaker-runtime", "InvokeEndpointAsync", "Body"),
+        ("sagemaker-runtime", "InvokeEndpointAsync", "InvocationTimeoutSeconds"),
+    ],
+)
+def test_the_sdk_layer_knows_parameters_that_lambdas_own_has_lacked(
+    built, service, operation, parameter
+):
+    code = f"""
+import botocore.session
+model = botocore.session.Session().get_service_model({service!r})
+assert {parameter!r} in model.operation_model({operation!r}).input_shape.members
+"""
+    run_isolated(built(LOCAL, "sdk"), code)
+
+
+def services_called() -> set[str]:
+    """Find the services in calls such as ``boto3.client("s3", …)`` and ``later("ecs", …)``."""
+    calls = (
+        node
+        for file in LIBRARY.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and node.args
+    )
+    named = {
+        call.args[0].value
+        for call in calls
+        if ast.unparse(call.func).rpartition(".")[2] in {"client", "resource", "later"}
+        and isinstance(call.args[0], ast.Constant)
+    }
+    return {str(name) for name in named}
 
 
 def test_the_batch_layer_reads_and_writes_tables_and_unpacks_zstd(built, tmp_path):
