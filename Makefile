@@ -118,6 +118,10 @@ test: setup layers models build/environments/clients/.stamp  ## every test there
 demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
 	@$(BIN)/python -m serval_cli.demo
 
+.PHONY: smoke
+smoke: setup layers-local $(call built,iris)  ## every flow once, on a stage made for it on this machine
+	@bash docs/cloud-smoke.sh --stage local
+
 .PHONY: bench
 bench: setup layers models build/environments/lambda-client/.stamp build/environments/clients/.stamp  ## benchmarks; each prints its own table
 	@$(BIN)/python -m benchmarks.infer

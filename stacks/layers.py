@@ -8,6 +8,7 @@ from constructs import Construct
 from stacks.stage import Stage
 
 PYTHON = Runtime.PYTHON_3_13
+DESCRIPTION_CHARACTERS = 256
 NAMES = ("core", "sdk", "inference", "control", "verification", "batch")
 
 
@@ -38,7 +39,14 @@ class Layers(Construct):
             self,
             name,
             layer_version_name=f"serval-{self._stage.name}-{name}",
+            description=packages(folder / "python"),
             code=Code.from_asset(str(folder)),
             compatible_runtimes=[PYTHON],
             compatible_architectures=[self._stage.architecture],
         )
+
+
+def packages(folder: Path) -> str | None:
+    """Name the packages in a layer with their versions, so that an account says what it runs."""
+    found = sorted(path.stem for path in folder.glob("*.dist-info"))
+    return ", ".join(name.replace("-", " ") for name in found)[:DESCRIPTION_CHARACTERS] or None

@@ -1,0 +1,1 @@
+"""Deploy a stage, run every flow once, compare the answers, destroy it: ``docs/cloud-smoke.sh``."""

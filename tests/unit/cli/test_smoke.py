@@ -1,0 +1,73 @@
+"""The smoke test's own promises: a failure is seen, and leaves nothing behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from serval_cli.smoke.bundles import FLEET, SmokeBundles
+from serval_cli.smoke.report import FlowBroken, Report, await_value
+from stacks.layers import packages
+
+
+@pytest.fixture
+def bundles(tmp_path: Path) -> SmokeBundles:
+    source = tmp_path / "iris"
+    source.mkdir()
+    (source / "model.onnx").write_bytes(b"onnx")
+    line = {"request": {}, "response": {"outputs": [{"name": "label", "data": [0]}]}}
+    (source / "golden.jsonl").write_text(json.dumps(line) + "\n")
+    (source / "model.yaml").write_text("name: iris\ngolden: golden.jsonl\n")
+    return SmokeBundles(source, tmp_path / "made" / "models")
+
+
+def test_a_check_that_fails_is_remembered() -> None:
+    report = Report()
+    report.expect("two and two", 2 + 2, 4)
+    report.expect("two and one", 2 + 1, 4)
+    assert (report.checks, report.failures) == (2, ["two and one"])
+
+
+def test_a_flow_that_breaks_is_a_failure_and_the_next_one_runs() -> None:
+    report = Report()
+    with report.flow("first"):
+        raise FlowBroken("nothing answers")
+    with report.flow("second"):
+        report.expect("still here", 1, 1)
+    assert report.failures == ["first"]
+
+
+def test_waiting_ends_with_what_was_waited_for() -> None:
+    with pytest.raises(FlowBroken, match="not within 0 s: the moon"):
+        await_value("the moon", lambda: None, 0)
+
+
+def test_another_revision_is_another_bundle(bundles: SmokeBundles) -> None:
+    first = (bundles.light("1") / "model.yaml").read_text()
+    assert (bundles.light("2") / "model.yaml").read_text() != first
+
+
+def test_spoilt_golden_requests_expect_another_answer(bundles: SmokeBundles) -> None:
+    (line,) = (bundles.spoil() / "golden.jsonl").read_text().splitlines()
+    assert json.loads(line)["response"]["outputs"][0]["data"] == [3]
+
+
+@pytest.mark.parametrize("with_fleet", [True, False])
+def test_a_stage_without_the_fleet_declares_no_fleet(
+    bundles: SmokeBundles, with_fleet: bool
+) -> None:
+    bundles.write(with_fleet=with_fleet)
+    declared = yaml.safe_load(bundles.fleets_file.read_text())["fleets"]
+    assert [fleet["name"] for fleet in declared] == [FLEET] * with_fleet
+    assert len(list(bundles.folder.iterdir())) == 1 + with_fleet
+
+
+def test_a_layer_names_its_packages_in_as_many_characters_as_lambda_takes(tmp_path: Path) -> None:
+    assert packages(tmp_path) is None
+    (tmp_path / "boto3-1.2.3.dist-info").mkdir()
+    (tmp_path / "zstandard-0.1.dist-info").mkdir()
+    assert packages(tmp_path) == "boto3 1.2.3, zstandard 0.1"
+    for number in range(100):
+        (tmp_path / f"p{number}-1.dist-info").mkdir()
+    assert len(packages(tmp_path) or "") == 256
