@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.synthesis import Synthesised
+from tests.stacks.synthesis import ROOT, Synthesised
 
 NAME = "serval-prod-managed"
 OF_ENDPOINT = [{"Name": "EndpointName", "Value": NAME}]
@@ -48,8 +48,22 @@ def test_it_wakes_on_what_waits_for_none(heavy: Synthesised) -> None:
     (action,) = alarm["AlarmActions"]
     woken = heavy.named("fleets", action["Ref"])["Properties"]
     assert woken == policies(heavy)["StepScaling"]
-    (step,) = woken["StepScalingPolicyConfiguration"]["StepAdjustments"]
+    scaling = woken["StepScalingPolicyConfiguration"]
+    (step,) = scaling["StepAdjustments"]
     assert step["ScalingAdjustment"] == 1
+
+
+def test_an_alarm_that_rings_twice_wakes_one_instance(heavy: Synthesised) -> None:
+    scaling = policies(heavy)["StepScaling"]["StepScalingPolicyConfiguration"]
+    assert scaling["AdjustmentType"] == "ExactCapacity"
+
+
+def test_an_endpoints_host_has_the_driver_that_the_workers_cuda_wants(heavy: Synthesised) -> None:
+    dockerfile = (ROOT / "functions/worker/Dockerfile").read_text()
+    assert "CUDA_BASE=nvidia/cuda:13." in dockerfile
+    (config,) = heavy.properties("AWS::SageMaker::EndpointConfig")
+    (variant,) = config["ProductionVariants"]
+    assert variant["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 def test_it_scales_once_it_is_there(heavy: Synthesised) -> None:
