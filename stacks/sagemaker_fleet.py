@@ -77,9 +77,7 @@ class SageMakerFleet(Construct):
             self,
             "Endpoint",
             endpoint_name=name,
-            endpoint_config_name=self._config(
-                fleet, model, topics
-            ).attr_endpoint_config_name,
+            endpoint_config_name=self._config(fleet, model, topics).attr_endpoint_config_name,
         )
         endpoint.node.add_dependency(log)
         scaling = EndpointScaling(self, "Scaling", endpoint=name, variant=VARIANT, fleet=fleet)

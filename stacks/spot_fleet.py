@@ -89,8 +89,8 @@ class SpotFleet(Construct):
                     capacity_provider=spot.provider.capacity_provider_name, weight=1
                 )
             ],
-            # ECS's default in new services is to even out the zones, with machines beyond those that
-            # `tick` asks for: spot capacity is where it is.
+            # ECS's default in new services is to even out the zones, with machines beyond those
+            # that `tick` asks for: spot capacity is where it is.
             availability_zone_rebalancing=AvailabilityZoneRebalancing.DISABLED,
             placement_constraints=[PlacementConstraint.distinct_instances()],
         )
