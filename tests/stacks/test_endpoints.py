@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from serval.fleets.dispatching import PATIENCE
+from serval.fleets.duty import LOOKING
 from tests.stacks.synthesis import ROOT, Synthesised
 
 NAME = "serval-prod-managed"
@@ -97,6 +99,11 @@ def test_notices_reach_complete_by_encrypted_topics_that_refuse_plain_http(
     for subscription in subscriptions:
         assert subscription["Endpoint"] == {"Fn::GetAtt": [heavy.functions["complete"], "Arn"]}
     assert len(heavy.properties("AWS::SNS::TopicPolicy")) == 2
+
+
+def test_a_dispatch_is_ended_before_another_one_takes_its_duty(heavy: Synthesised) -> None:
+    seconds = heavy.function("dispatch")["Timeout"]
+    assert PATIENCE.total_seconds() < seconds < LOOKING.total_seconds()
 
 
 def test_dispatch_is_called_by_name_where_there_are_endpoints(
