@@ -68,7 +68,9 @@ class EndpointScaling(Construct):
             policy_type="StepScaling",
             scaling_target_id=self._target.ref,
             step_scaling_policy_configuration=CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
-                adjustment_type="ChangeInCapacity",
+                # "One", and not "one more": the alarm goes on ringing until an instance has come,
+                # and each time that it does would add another.
+                adjustment_type="ExactCapacity",
                 cooldown=SCALE_OUT_SECONDS,
                 metric_aggregation_type="Average",
                 step_adjustments=[

@@ -23,6 +23,11 @@ from stacks.storage_stack import StorageStack
 VARIANT = "worker"
 LAPTOP_IMAGE = "serval-worker"
 """Names the worker on a laptop, where endpoints are processes."""
+DRIVERS = {"nvidia": "al2023-ami-sagemaker-inference-gpu-4-1"}
+"""The host's image by accelerator: CUDA 13, which the worker is built for, wants driver 580.
+
+Without it SageMaker takes one whose driver is as old as the instance type: 470 on g4dn and g5.
+"""
 AT_ONCE = 1
 """Inferences that an instance runs at a time; the next one waits there, ready to be taken."""
 
@@ -72,9 +77,7 @@ class SageMakerFleet(Construct):
             self,
             "Endpoint",
             endpoint_name=name,
-            endpoint_config_name=self._config(
-                fleet.instance_types[0], model, topics
-            ).attr_endpoint_config_name,
+            endpoint_config_name=self._config(fleet, model, topics).attr_endpoint_config_name,
         )
         endpoint.node.add_dependency(log)
         scaling = EndpointScaling(self, "Scaling", endpoint=name, variant=VARIANT, fleet=fleet)
@@ -93,7 +96,7 @@ class SageMakerFleet(Construct):
         )
 
     def _config(
-        self, instance_type: str, model: CfnModel, topics: Mapping[Outcome, str]
+        self, fleet: Fleet, model: CfnModel, topics: Mapping[Outcome, str]
     ) -> CfnEndpointConfig:
         bucket = self._storage.data.bucket_name
         return CfnEndpointConfig(
@@ -103,7 +106,8 @@ class SageMakerFleet(Construct):
                 CfnEndpointConfig.ProductionVariantProperty(
                     variant_name=VARIANT,
                     model_name=model.attr_model_name,
-                    instance_type=instance_type,
+                    instance_type=fleet.instance_types[0],
+                    inference_ami_version=DRIVERS.get(fleet.accelerator),
                     # SageMaker wants one to begin with; scaling takes it away when it is idle.
                     initial_instance_count=1,
                     initial_variant_weight=1,

@@ -1,6 +1,7 @@
 """A spot fleet: an ECS service of workers on machines that are there while there is work."""
 
 from aws_cdk.aws_ecs import (
+    AvailabilityZoneRebalancing,
     CapacityProviderStrategy,
     Ec2Service,
     PlacementConstraint,
@@ -88,6 +89,9 @@ class SpotFleet(Construct):
                     capacity_provider=spot.provider.capacity_provider_name, weight=1
                 )
             ],
+            # ECS's default in new services is to even out the zones, with machines beyond those
+            # that `tick` asks for: spot capacity is where it is.
+            availability_zone_rebalancing=AvailabilityZoneRebalancing.DISABLED,
             placement_constraints=[PlacementConstraint.distinct_instances()],
         )
         acknowledge(

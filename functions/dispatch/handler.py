@@ -13,6 +13,6 @@ ready = dispatching()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Lambda entry point."""
-    outcome = ready.dispatch(event["fleet"], recount=event.get("recount", False))
+    outcome = ready.dispatch(event["fleet"], event.get("token", context.aws_request_id))
     logger.info("dispatched", fleet=event["fleet"], outcome=outcome)
     return outcome

@@ -13,6 +13,7 @@ from serval.fleets.completing import Completion
 from serval.fleets.control import FleetControl
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.dispatching import Dispatching
+from serval.fleets.duty import LOOKING, STARTING, Calls
 from serval.fleets.ending import Ending
 from serval.fleets.endpoints import Submitted
 from serval.fleets.handover import Handover
@@ -210,6 +211,48 @@ class InMemoryEndpoints:
         return self.instances
 
 
+@dataclass
+class InMemoryDuty:
+    """``Duty`` with DynamoDB's conditions."""
+
+    clock: HandClock
+    calls: int = 0
+    recount: bool = False
+    holder: str = ""
+    until: datetime = START
+    started: int = 0
+    """Dispatches that calls have started."""
+
+    @property
+    def free(self) -> bool:
+        return not self.holder or self.until <= self.clock()
+
+    def call(self, fleet: str, *, recount: bool = False) -> str | None:
+        self.calls += 1
+        self.recount = self.recount or recount
+        if not self.free:
+            return None
+        self.started += 1
+        self.holder, self.until = f"token-{self.started}", self.clock() + STARTING
+        return self.holder
+
+    def take(self, fleet: str, token: str) -> Calls | None:
+        if not self.free and self.holder != token:
+            return None
+        self.holder, self.until = token, self.clock() + LOOKING
+        return Calls(self.calls, self.recount)
+
+    def leave(self, fleet: str, token: str, heard: Calls) -> bool:
+        if self.holder != token or self.calls != heard.count:
+            return False
+        self.holder, self.recount = "", False
+        return True
+
+    def give_up(self, fleet: str, token: str) -> None:
+        if self.holder == token:
+            self.holder = ""
+
+
 def output_key(inference_id: str) -> str:
     return f"async-out/{inference_id}.out"
 
@@ -253,6 +296,7 @@ class ManagedFleet:
         self.states = InMemoryFleetStates()
         self.ticks = RecordedTicks()
         self.dispatcher = RecordedDispatcher()
+        self.duty = InMemoryDuty(self.clock)
         self.printed: list[str] = []
         self.fleets = Fleets({"managed": VISION, "gpu": GPU})
 
@@ -273,7 +317,11 @@ class ManagedFleet:
         self.queues.send(model, request_id)
 
     def dispatch(self, *, recount: bool = False, crashes: Crashes | None = None) -> dict[str, int]:
-        """Run ``dispatch`` once, in an environment of its own."""
+        """Call for the fleet, and run ``dispatch`` in an environment of its own."""
+        token = self.duty.call("managed", recount=recount) or "of nobody on duty"
+        return self.dispatching(crashes).dispatch("managed", token)
+
+    def dispatching(self, crashes: Crashes | None = None) -> Dispatching:
         crashes = crashes or Crashes()
         store = Dying(self.requests, crashes)
         handover = Handover(
@@ -285,8 +333,12 @@ class ManagedFleet:
             ending=self._ending(crashes),
             clock=self.clock,
         )
-        dispatching = Dispatching(handover=handover, random=Random(7), clock=self.clock)
-        return dispatching.dispatch("managed", recount=recount)
+        return Dispatching(
+            handover=handover,
+            duty=Dying(self.duty, crashes),
+            random=Random(7),
+            clock=self.clock,
+        )
 
     def complete(self, event: Any, crashes: Crashes | None = None) -> str:
         """Run ``complete`` on an event of one notice."""

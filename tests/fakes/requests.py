@@ -9,6 +9,7 @@ from hashlib import md5
 from serval.clock import timestamp
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import Capacity, FleetState, WorkerState
+from serval.requests.glance import LISTED, Glance
 from serval.requests.ports import StoredPayload
 from serval.requests.redriving import DeadLetter
 from serval.requests.request import AsyncRequest, OpenRequest
@@ -43,6 +44,8 @@ class InMemoryRequests:
     rows: dict[str, AsyncRequest] = field(default_factory=dict)
     rival: AsyncRequest | None = None
     """Another writer's row, which lands just before the next ``save``."""
+    listed: int = LISTED
+    """Queued requests that a glance lists."""
 
     def create(self, request: AsyncRequest) -> bool:
         if request.id in self.rows:
@@ -77,6 +80,19 @@ class InMemoryRequests:
                     updated=row.updated,
                     lease_until=row.lease_until,
                 )
+
+    def glance(self) -> Glance:
+        """List as the table does, but for its parts: there is one."""
+        queued = sorted(
+            (one for one in self.open() if one.status == "queued"), key=lambda one: one.updated
+        )
+        running = [one for one in self.open() if one.status == "running"]
+        rest = {"queued": {"id": "…"}} if len(queued) > self.listed else {}
+        return Glance([*running, *queued[: self.listed]], rest)
+
+    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
+        known = {one.id for one in glance.listed}
+        return sum(one.model in models and one.id not in known for one in self.open())
 
     def callbacks_due(self, before: str) -> Iterator[str]:
         return (

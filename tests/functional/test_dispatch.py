@@ -28,7 +28,7 @@ def dispatching(stage: ManagedFleet) -> Dispatching:
         ending=completion.ending,
         clock=stage.clock,
     )
-    return Dispatching(handover=handover, random=Random(1), clock=stage.clock)
+    return Dispatching(handover=handover, duty=stage.duty, random=Random(1), clock=stage.clock)
 
 
 @pytest.mark.parametrize("event", [recorded("dispatch"), {"fleet": "managed"}])

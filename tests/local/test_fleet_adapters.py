@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from serval.aws.dispatch_duty import DutyTable
 from serval.aws.ecs_machines import EcsMachines
 from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
 from serval.clock import timestamp
+from serval.fleets.duty import LOOKING, STARTING, Calls
 from serval.fleets.names import (
     capacity_provider_name,
     cluster_name,
@@ -22,6 +24,7 @@ from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.filled import filled
 from tests.fakes.requests import START
+from tests.fakes.worker import HandClock
 
 STATE = filled(FleetState, fleet="gpu", arrivals_trend=-1 / 3, seconds_per_request=1e-5, revision=1)
 WORKER = filled(
@@ -73,6 +76,61 @@ def test_what_is_as_in_the_beginning_again_reads_back(registry: Any):
         "sk",
         "revision",
     }
+
+
+def test_any_number_of_calls_starts_one_dispatch_which_hears_them_all(registry: Any):
+    duty = DutyTable(registry, HandClock())
+    token = duty.call("managed")
+    assert token is not None
+    assert [duty.call("managed") for _ in range(3)] == [None, None, None]
+
+    heard = duty.take("managed", token)
+    assert heard == Calls(4)
+    assert duty.take("managed", "another") is None
+    assert duty.call("managed", recount=True) is None
+
+    assert not duty.leave("managed", token, heard)
+    heard = duty.take("managed", token)
+    assert heard == Calls(5, recount=True)
+    assert duty.leave("managed", token, heard)
+    assert duty.take("managed", "another") == Calls(5)
+
+
+def test_duty_that_nobody_has_been_called_to_is_left(registry: Any):
+    duty = DutyTable(registry, HandClock())
+    heard = duty.take("managed", "by hand")
+    assert heard == Calls(0)
+    assert duty.leave("managed", "by hand", heard)
+
+
+def test_duty_ends_by_itself(registry: Any):
+    clock = HandClock()
+    duty = DutyTable(registry, clock)
+    lost = duty.call("managed")
+    assert lost is not None
+    clock.pass_seconds(STARTING.total_seconds())
+    crashed = duty.call("managed")
+    assert crashed is not None
+    heard = duty.take("managed", crashed)
+    assert heard is not None
+    assert duty.take("managed", lost) is None
+    clock.pass_seconds(LOOKING.total_seconds())
+    assert duty.take("managed", lost) is not None
+    assert not duty.leave("managed", crashed, heard)
+
+
+def test_who_gives_up_is_in_nobodys_way_and_leaves_the_recount(registry: Any):
+    duty = DutyTable(registry, HandClock())
+    token = duty.call("managed", recount=True)
+    assert token is not None
+    duty.give_up("managed", "another")
+    assert duty.call("managed") is None
+
+    duty.give_up("managed", token)
+
+    following = duty.call("managed")
+    assert following not in {None, token}
+    assert duty.take("managed", str(following)) == Calls(3, recount=True)
 
 
 def test_a_fleet_is_woken_by_the_first_of_two_writers(registry: Any):

@@ -169,7 +169,7 @@ def test_a_request_goes_to_an_endpoint_and_its_result_comes_back(platform: Platf
     assert isinstance(ready.handover.endpoints, SageMakerEndpoints)
     ready = replace(ready, handover=replace(ready.handover, endpoints=endpoints))
 
-    assert ready.dispatch("managed") == {"handed over": 1}
+    assert ready.dispatch("managed", "token") == {"handed over": 1}
 
     assert platform.states.find("managed").sent == ("r1.1",)
     assert platform.row("r1").output_key == output_key("r1.1")

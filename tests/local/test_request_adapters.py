@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 
+from serval.aws import requests
 from serval.aws.artifacts import PRESIGNING
 from serval.aws.data_bucket import PRESIGNED_SECONDS, DataBucket
 from serval.aws.queues import (
@@ -216,6 +217,32 @@ def test_open_requests_are_listed_until_they_have_finished(store: RequestTable):
     assert found["r1"].status == "running"
     assert found["r1"].updated == running.updated
     assert found["r1"].lease_until == running.lease_until
+
+
+def test_of_a_long_backlog_the_oldest_are_listed_and_the_rest_is_counted(
+    store: RequestTable, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(requests, "LISTED", 2)
+    for number in range(60):
+        moment = f"2026-11-21T10:15:{number:02}.000Z"
+        model = "resnet" if number % 3 == 0 else "textgen"
+        store.create(async_request(f"r{number}", model=model, created=moment, updated=moment))
+    running = lifecycle.begin(async_request("r1"), "worker-1", START + LEASE, LEASE)
+    assert store.save(async_request("r1"), running)
+
+    glance = store.glance()
+
+    queued = [row for row in glance.listed if row.status == "queued"]
+    assert [row.id for row in glance.listed if row.status == "running"] == ["r1"]
+    assert len(queued) == 8 * 2
+    shards = {row.id: async_request(row.id).shard for row in store.open()}
+    for shard in range(8):
+        mine = sorted(int(one[1:]) for one, part in shards.items() if part == shard and one != "r1")
+        listed = sorted(int(row.id[1:]) for row in queued if shards[row.id] == shard)
+        assert listed == mine[:2], "those that wait longest"
+    listed_textgen = sum(row.model == "textgen" for row in queued)
+    assert store.count_rest(glance, ["textgen"]) == 39 - listed_textgen
+    assert store.count_rest(glance, ["textgen", "resnet"]) == 59 - len(queued)
 
 
 def test_a_model_s_requests_are_listed_newest_first(store: RequestTable):

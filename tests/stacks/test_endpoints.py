@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.synthesis import Synthesised
+from serval.fleets.dispatching import PATIENCE
+from serval.fleets.duty import LOOKING
+from tests.stacks.synthesis import ROOT, Synthesised
 
 NAME = "serval-prod-managed"
 OF_ENDPOINT = [{"Name": "EndpointName", "Value": NAME}]
@@ -48,8 +50,22 @@ def test_it_wakes_on_what_waits_for_none(heavy: Synthesised) -> None:
     (action,) = alarm["AlarmActions"]
     woken = heavy.named("fleets", action["Ref"])["Properties"]
     assert woken == policies(heavy)["StepScaling"]
-    (step,) = woken["StepScalingPolicyConfiguration"]["StepAdjustments"]
+    scaling = woken["StepScalingPolicyConfiguration"]
+    (step,) = scaling["StepAdjustments"]
     assert step["ScalingAdjustment"] == 1
+
+
+def test_an_alarm_that_rings_twice_wakes_one_instance(heavy: Synthesised) -> None:
+    scaling = policies(heavy)["StepScaling"]["StepScalingPolicyConfiguration"]
+    assert scaling["AdjustmentType"] == "ExactCapacity"
+
+
+def test_an_endpoints_host_has_the_driver_that_the_workers_cuda_wants(heavy: Synthesised) -> None:
+    dockerfile = (ROOT / "functions/worker/Dockerfile").read_text()
+    assert "CUDA_BASE=nvidia/cuda:13." in dockerfile
+    (config,) = heavy.properties("AWS::SageMaker::EndpointConfig")
+    (variant,) = config["ProductionVariants"]
+    assert variant["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 def test_it_scales_once_it_is_there(heavy: Synthesised) -> None:
@@ -83,6 +99,11 @@ def test_notices_reach_complete_by_encrypted_topics_that_refuse_plain_http(
     for subscription in subscriptions:
         assert subscription["Endpoint"] == {"Fn::GetAtt": [heavy.functions["complete"], "Arn"]}
     assert len(heavy.properties("AWS::SNS::TopicPolicy")) == 2
+
+
+def test_a_dispatch_is_ended_before_another_one_takes_its_duty(heavy: Synthesised) -> None:
+    seconds = heavy.function("dispatch")["Timeout"]
+    assert PATIENCE.total_seconds() < seconds < LOOKING.total_seconds()
 
 
 def test_dispatch_is_called_by_name_where_there_are_endpoints(

@@ -73,6 +73,11 @@ def test_a_deploy_starts_no_machine_and_takes_none_from_whoever_needs_more(
         assert "DesiredCapacity" not in machines
 
 
+@pytest.mark.parametrize("fleet", SPOT)
+def test_no_machine_starts_only_to_even_out_the_zones(heavy: Synthesised, fleet: str) -> None:
+    assert service(heavy, fleet)["AvailabilityZoneRebalancing"] == "DISABLED"
+
+
 @pytest.mark.parametrize(("fleet", "most"), [("gpu", "4"), ("inferentia", "2"), ("plain", "1")])
 def test_ecs_starts_machines_for_the_workers_that_tick_asks_for_and_ends_idle_ones(
     heavy: Synthesised, fleet: str, most: str

@@ -120,6 +120,81 @@ def test_a_connection_is_kept_while_it_can_be() -> None:
     assert fifth is not fourth, "nobody read what was still to come"
 
 
+class Server:
+    """Answers one request on a connection, and then hangs up, at once or at the next request."""
+
+    def __init__(self, *, at_once: bool) -> None:
+        self.heard: list[bytes] = []
+        self.hung_up = threading.Event()
+        self._at_once = at_once
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                with connection:
+                    self.heard.append(connection.recv(1 << 16))
+                    connection.sendall(OK + b"Content-Length: 5\r\n\r\nhello")
+                    if not self._at_once:
+                        self.heard.append(connection.recv(1 << 16))
+                self.hung_up.set()
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_a_server_that_hung_up_in_between_is_asked_over_another_connection(
+    repeatable: bool,
+) -> None:
+    server = Server(at_once=True)
+    asked = Connection("127.0.0.1", server.port, timeout_seconds=5)
+    assert asked.request("POST", "/", {}, b"1").read() == b"hello"
+    assert server.hung_up.wait(5)
+
+    assert asked.request("POST", "/", {}, b"2", repeatable=repeatable).read() == b"hello"
+
+    assert [sent[-1:] for sent in server.heard] == [b"1", b"2"], "each request arrived once"
+    asked.close()
+    server.close()
+
+
+def test_a_request_that_may_arrive_twice_is_sent_again_at_once() -> None:
+    server = Server(at_once=False)
+    asked = Connection("127.0.0.1", server.port, timeout_seconds=5)
+    assert asked.request("POST", "/", {}, b"1").read() == b"hello"
+
+    assert asked.request("POST", "/", {}, b"2", repeatable=True).read() == b"hello"
+
+    assert [sent[-1:] for sent in server.heard] == [b"1", b"2", b"2"]
+    asked.close()
+    server.close()
+
+
+def test_a_request_that_may_have_arrived_is_not_sent_again_unless_it_may_be() -> None:
+    server = Server(at_once=False)
+    asked = Connection("127.0.0.1", server.port, timeout_seconds=5)
+    assert asked.request("POST", "/", {}, b"1").read() == b"hello"
+
+    with pytest.raises((OSError, BrokenAnswer)):
+        asked.request("POST", "/", {}, b"2")
+
+    assert [sent[-1:] for sent in server.heard] == [b"1", b"2"]
+    asked.close()
+    server.close()
+
+
+def test_a_first_connection_that_breaks_is_not_tried_again_here() -> None:
+    with serve(lambda plain: plain, [b"", OK + b"Content-Length: 0\r\n\r\n"]) as server:
+        asked = Connection("127.0.0.1", server.getsockname()[1], timeout_seconds=5)
+        with pytest.raises((OSError, BrokenAnswer)):
+            asked.request("GET", "/", {}, repeatable=True)
+        asked.close()
+
+
 def test_a_server_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate, key = tmp_path / "certificate", tmp_path / "key"
     made = f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {key} -out {certificate}"

@@ -7,7 +7,9 @@ import pytest
 
 from serval.aws.clients import LaterClient
 from serval.aws.dispatch_calls import DispatchCalls
+from tests.fakes.fleets import InMemoryDuty
 from tests.fakes.handlers import recorded
+from tests.fakes.worker import HandClock
 
 
 class Client:
@@ -23,13 +25,25 @@ class Client:
 
 @pytest.mark.parametrize("recount", [False, True])
 def test_the_function_is_invoked_as_its_event_is_recorded(recount: bool) -> None:
-    client = Client()
+    client, duty = Client(), InMemoryDuty(HandClock())
 
-    DispatchCalls(client, "serval-prod-dispatch").ask("managed", recount=recount)  # type: ignore[arg-type]
+    DispatchCalls(client, "serval-prod-dispatch", duty).ask("managed", recount=recount)  # type: ignore[arg-type]
 
     (call,) = client.calls
     assert (call["FunctionName"], call["InvocationType"]) == ("serval-prod-dispatch", "Event")
-    assert json.loads(call["Payload"]) == recorded("dispatch") | {"recount": recount}
+    assert json.loads(call["Payload"]) == recorded("dispatch") | {"token": duty.holder}
+    assert duty.recount is recount
+
+
+def test_while_a_dispatch_is_on_duty_a_call_is_counted_and_starts_none() -> None:
+    client, duty = Client(), InMemoryDuty(HandClock())
+    calls = DispatchCalls(client, "serval-prod-dispatch", duty)  # type: ignore[arg-type]
+
+    for _ in range(100):
+        calls.ask("managed")
+
+    assert len(client.calls) == 1
+    assert duty.calls == 100
 
 
 def test_a_client_is_made_when_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:

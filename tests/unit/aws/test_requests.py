@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from serval.aws.requests import BATCH, BATCH_ATTEMPTS, RequestTable
+from serval.aws.requests import BATCH, BATCH_ATTEMPTS, MOST_PAGES, RequestTable
 from serval.errors import RegistryUnavailable
+from serval.requests.glance import LISTED
 from serval.requests.rows import to_attributes
 from tests.fakes.requests import async_request
 
@@ -60,3 +61,57 @@ def test_a_table_that_reads_nothing_is_unavailable() -> None:
     with pytest.raises(RegistryUnavailable, match="left 2 of 2 rows unread"):
         RequestTable(table, pauses.append).find_all(["r1", "r2"])  # type: ignore[arg-type]
     assert len(table.calls) == BATCH_ATTEMPTS
+
+
+@dataclass
+class LongIndex:
+    """Stands for a table with ``length`` queued requests in each part of its index.
+
+    DynamoDB's page ends at 1 MiB: 7,000 of them.
+    """
+
+    length: int
+    page: int = 7_000
+    handed_over: int = 0
+    """Items that left DynamoDB."""
+    counted: list[int] = field(default_factory=list)
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        part = asked["KeyConditionExpression"].get_expression()["values"][1]
+        if part.startswith("running"):
+            return {"Items": [], "Count": 0}
+        first = int(asked.get("ExclusiveStartKey", {"updated": "0"})["updated"])
+        end = min(self.length, first + min(self.page, asked.get("Limit", self.page)))
+        answer: dict[str, Any] = {"Count": end - first}
+        if end < self.length:
+            answer["LastEvaluatedKey"] = {"updated": str(end)}
+        if asked.get("Select") == "COUNT":
+            self.counted.append(end - first)
+            return answer
+        items = [queued(part, number) for number in range(first, end)]
+        self.handed_over += len(items)
+        return answer | {"Items": items}
+
+
+def queued(part: str, number: int) -> dict[str, Any]:
+    made = to_attributes(async_request(f"{part}-{number}"))
+    return made | {"state": part}
+
+
+def test_half_a_million_open_requests_are_counted_and_few_are_listed() -> None:
+    index = LongIndex(62_500)
+    table = RequestTable(index)  # type: ignore[arg-type]
+
+    glance = table.glance()
+    counted = table.count_rest(glance, ["textgen"])
+
+    assert len(glance.listed) + counted == 500_000
+    assert index.handed_over == len(glance.listed) == 8 * LISTED
+    assert len(index.counted) == 72
+
+
+def test_a_count_ends_before_its_function_does() -> None:
+    index = LongIndex(62_500, page=10)
+    table = RequestTable(index)  # type: ignore[arg-type]
+
+    assert table.count_rest(table.glance(), ["textgen"]) == MOST_PAGES * 10

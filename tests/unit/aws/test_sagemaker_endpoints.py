@@ -10,6 +10,7 @@ from botocore.awsrequest import AWSResponse
 
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.fleets.endpoints import Submitted
+from serval.fleets.inferences import LEASE
 
 
 class Body:
@@ -68,6 +69,17 @@ def test_a_stored_payload_is_named_to_the_fleet_s_endpoint(accepting: SageMaker)
     assert headers["x-amzn-sagemaker-inference-id"] == b"r1.2"
     assert headers["x-amzn-sagemaker-custom-attributes"] == b'{"m":"v"}'
     assert not request.body
+
+
+def test_an_endpoint_gives_an_inference_up_before_its_lease_ends(accepting: SageMaker) -> None:
+    accepting.endpoints.submit("managed", "r1.2", b"{}", "{}")
+
+    (request,) = accepting.asked
+    said = {name.lower(): value for name, value in request.headers.items()}
+    waits = int(said["x-amzn-sagemaker-requestttlseconds"])
+    runs = int(said["x-amzn-sagemaker-invocationtimeoutseconds"])
+    assert runs == 3600, "SageMaker allows no more"
+    assert waits + runs < LEASE.total_seconds()
 
 
 def test_a_small_payload_goes_with_the_call(accepting: SageMaker) -> None:

@@ -4,13 +4,16 @@ from collections import Counter
 
 import pytest
 
+from serval.fleets.duty import STARTING
 from serval.fleets.inferences import HANDOVER, LEASE
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
-from tests.fakes.fleets import ManagedFleet, at, moment
+from tests.fakes.fleets import InMemoryDuty, ManagedFleet, at, moment
 from tests.fakes.registration import Crash, Crashes
 
 HANDED_OVER = [
+    "InMemoryDuty.take",
+    "InMemoryDuty.leave",
     "InMemoryFleetStates.find",
     "InMemoryEndpoints.capacity",
     "Queues.receive",
@@ -70,6 +73,73 @@ def test_no_more_than_twice_the_instances_are_in_flight_and_at_least_one(
     assert len(stage.queues.visible("vision")) == 10 - window
 
 
+def test_a_dispatch_leaves_a_fleet_to_the_one_on_duty_which_looks_again() -> None:
+    stage = ManagedFleet()
+    stage.submit("r0")
+    submit, inner = stage.endpoints.submit, iter([True])
+
+    def submitting(*arguments: object) -> object:
+        if next(inner, False):
+            stage.submit("r1")
+            stage.queues.clock.pass_seconds(1)
+            assert stage.dispatch() == {}
+        return submit(*arguments)  # type: ignore[arg-type]
+
+    stage.endpoints.submit = submitting  # type: ignore[method-assign, assignment]
+
+    assert stage.dispatch() == {"handed over": 2}
+    assert stage.duty.started == 1
+
+
+def test_who_calls_while_the_one_on_duty_finds_nothing_is_heard() -> None:
+    stage = ManagedFleet()
+    receive, inner = stage.queues.receive, iter([True])
+
+    def receiving(*arguments: object) -> object:
+        found = receive(*arguments)  # type: ignore[arg-type]
+        if next(inner, False):
+            stage.submit("r1")
+            assert stage.duty.call("managed", recount=True) is None
+        return found
+
+    stage.queues.receive = receiving  # type: ignore[method-assign, assignment]
+
+    assert stage.dispatch() == {"handed over": 1}
+    assert (stage.duty.holder, stage.duty.recount) == ("", False)
+
+
+def test_one_that_is_started_and_never_comes_is_in_nobodys_way_for_long() -> None:
+    stage = ManagedFleet()
+    stage.submit("r1")
+    assert stage.duty.call("managed") is not None
+
+    assert stage.dispatch() == {}
+    stage.clock.pass_seconds(STARTING.total_seconds())
+
+    assert stage.dispatch() == {"handed over": 1}
+
+
+def test_one_that_crashed_goes_on_when_lambda_starts_it_again() -> None:
+    stage = ManagedFleet()
+    stage.submit("r1")
+    with pytest.raises(Crash):
+        stage.dispatch(crashes=Crashes(1))
+    token = stage.duty.holder
+    assert stage.dispatch() == {}, "it is on duty still"
+
+    assert stage.dispatching().dispatch("managed", token) == {"handed over": 1}
+
+
+def test_one_that_fails_is_in_nobodys_way() -> None:
+    stage = ManagedFleet()
+    stage.submit("r1")
+    stage.endpoints.failing = RuntimeError("throttled")
+    with pytest.raises(RuntimeError, match="throttled"):
+        stage.dispatch()
+
+    assert stage.duty.free
+
+
 def test_two_dispatches_at_once_do_not_overfill_the_window() -> None:
     stage = ManagedFleet()
     for number in range(4):
@@ -78,6 +148,7 @@ def test_two_dispatches_at_once_do_not_overfill_the_window() -> None:
 
     def submitting(*arguments: object) -> object:
         if next(inner, False):
+            stage.duty = InMemoryDuty(stage.clock)  # The first one's duty is over: it was slow.
             assert stage.dispatch() == {"handed over": 1}
         return submit(*arguments)  # type: ignore[arg-type]
 

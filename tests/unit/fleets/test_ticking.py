@@ -8,6 +8,7 @@ import pytest
 from serval.fleets.deployed import Fleets
 from serval.fleets.observation import JobShards
 from serval.fleets.ticking import Tick
+from serval.requests.glance import LISTED
 from tests.fakes.fleets import ControlledFleets, at, worker
 from tests.fakes.requests import FLEETS, GPU
 
@@ -67,6 +68,27 @@ def test_it_asks_for_the_machines_that_are_needed() -> None:
             "reason": stage.state().reason,
         }
     ]
+
+
+@pytest.mark.parametrize("paused", [(), ("resnet",)])
+def test_a_long_backlog_is_counted_and_comes_to_the_same_decision(paused: tuple[str, ...]) -> None:
+    rows, published = [], []
+    for listed in (LISTED, 5):
+        stage = Stage()
+        stage.set_state(machines=1, woken=at(-300), ticked=at(0), seconds_per_request=3.0)
+        stage.set_state(paused=paused)
+        stage.requests.listed = listed
+        for number in range(40):
+            stage.submit(f"r{number:02}", model=("textgen", "resnet", "vision", "gone")[number % 4])
+            stage.clock.pass_seconds(1)
+
+        stage.tick()
+
+        rows.append(stage.state())
+        published.append(stage.printed)
+    assert rows[0].open_before == (10 if paused else 20)
+    assert rows[0] == rows[1]
+    assert published[0] == published[1]
 
 
 def test_it_asks_again_every_minute_so_that_a_crash_between_row_and_machines_is_mended() -> None:

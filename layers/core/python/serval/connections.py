@@ -6,6 +6,7 @@
 Specification: RFC 9112.
 """
 
+import select
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,9 +114,19 @@ class Connection:
     _answer: Answer | None = None
 
     def request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        repeatable: bool = False,
     ) -> Answer:
         """Send a request and give the answer, its body unread.
+
+        A server hangs up on whoever is silent for long, as a frozen Lambda environment is. That is
+        seen before anything is sent, and another connection is opened. If it shows only then, a
+        ``repeatable`` request, which does no harm when it arrives twice, is sent again at once.
 
         Raises
         ------
@@ -124,17 +135,39 @@ class Connection:
         BrokenAnswer
             If what it says is not HTTP.
         """
-        if self._answer is None or not (self._answer.keep_alive and self._answer.complete):
+        if not self._reusable():
             self.close()
-        connection, stream = self._opened()
+        kept = self._socket is not None
         own = {"accept-encoding": "identity"}
         if body or method != "GET":
             own["content-length"] = str(len(body))
         lines = [f"{name}: {value}" for name, value in ({**headers, **own}).items()]
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""])
-        connection.sendall(head.encode("latin-1") + body)
+        message = head.encode("latin-1") + body
+        try:
+            return self._exchange(message)
+        except (OSError, BrokenAnswer) as error:
+            if isinstance(error, TimeoutError) or not (kept and repeatable):
+                raise
+        self.close()
+        return self._exchange(message)
+
+    def _exchange(self, message: bytes) -> Answer:
+        connection, stream = self._opened()
+        connection.sendall(message)
         self._answer = read_answer(stream)
         return self._answer
+
+    def _reusable(self) -> bool:
+        """Tell whether the last answer was read whole, and the server has said nothing since."""
+        if self._socket is None or self._answer is None:
+            return False
+        if not (self._answer.keep_alive and self._answer.complete):
+            return False
+        # Between two requests a server has nothing to say but that it hangs up.
+        heard = select.poll()
+        heard.register(self._socket, select.POLLIN)
+        return not heard.poll(0)
 
     def _opened(self) -> tuple[socket.socket, BinaryIO]:
         if self._socket is None or self._stream is None:

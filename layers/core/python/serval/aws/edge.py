@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from serval.aws.signed import TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
+from serval.aws.signed import ATTEMPTS, TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
 from serval.errors import (
     ArtifactUnavailable,
     ModelVersionNotFound,
@@ -73,6 +74,14 @@ class EdgeRegistry:
         return {item["pk"]["S"]: item for item in answer["Responses"].get(self.table, [])}
 
     def _note_use(self, key_hash: str) -> None:
+        """Write down that a key is used today; a request is answered also if that fails.
+
+        It is tried once: whoever looks the key up next tries again.
+        """
+        with suppress(RegistryUnavailable):
+            self._mark(key_hash)
+
+    def _mark(self, key_hash: str) -> None:
         key = {"pk": {"S": api_key_partition(key_hash)}, "sk": {"S": API_KEY}}
         self._call(
             "UpdateItem",
@@ -83,16 +92,20 @@ class EdgeRegistry:
                 "ConditionExpression": "attribute_exists(pk)",
                 "ExpressionAttributeValues": {":today": {"S": self.today()}},
             },
+            attempts=1,
         )
 
-    def _call(self, operation: str, request: dict[str, Any]) -> Any:
+    def _call(self, operation: str, request: dict[str, Any], attempts: int = ATTEMPTS) -> Any:
         headers = {
             "content-type": "application/x-amz-json-1.0",
             "x-amz-target": f"DynamoDB_20120810.{operation}",
         }
         try:
-            response = self.dynamodb.request("POST", "/", headers, json.dumps(request).encode())
+            body = json.dumps(request).encode()
+            response = self.dynamodb.request("POST", "/", headers, body, attempts=attempts)
             return json.loads(response.read())
+        except AwsRefused as error:
+            raise RegistryUnavailable(f"the registry refused {operation}: {error}") from error
         except (AwsUnavailable, *TRANSIENT) as error:
             raise RegistryUnavailable(f"the registry did not answer: {error}") from error
 

@@ -1,10 +1,12 @@
 """API keys in the registry table."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.tables import happened, items
 from serval.clock import Clock, timestamp, utc_now
@@ -68,14 +70,18 @@ class ApiKeyStore:
         return None
 
     def mark_used(self, key_hash: str, day: str) -> None:
-        """Remember the day (YYYY-MM-DD) on which a key was used; unknown keys are left alone."""
-        happened(
-            self.table.update_item,
-            Key={"pk": api_key_partition(key_hash), "sk": API_KEY},
-            UpdateExpression="SET last_used = :day",
-            ConditionExpression=Attr("pk").exists(),
-            ExpressionAttributeValues={":day": day},
-        )
+        """Remember the day (YYYY-MM-DD) on which a key was used; unknown keys are left alone.
+
+        Its caller is answered also if that fails; whoever looks the key up next tries again.
+        """
+        with suppress(ClientError, BotoCoreError):
+            happened(
+                self.table.update_item,
+                Key={"pk": api_key_partition(key_hash), "sk": API_KEY},
+                UpdateExpression="SET last_used = :day",
+                ConditionExpression=Attr("pk").exists(),
+                ExpressionAttributeValues={":day": day},
+            )
 
     def _items(self) -> Iterator[dict[str, Any]]:
         keys = Attr("sk").eq(API_KEY) & Attr("pk").begins_with(api_key_partition(""))

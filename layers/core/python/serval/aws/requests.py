@@ -10,6 +10,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from serval.aws.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
+from serval.requests.glance import LISTED, Glance
 from serval.requests.request import OPEN, SHARDS, AsyncRequest, OpenRequest
 from serval.requests.rows import (
     BY_MODEL,
@@ -28,6 +29,8 @@ BATCH = 100
 """Keys that BatchGetItem takes."""
 BATCH_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.05
+MOST_PAGES = 500
+"""Of 1 MiB of the index, that one count reads: some three million requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,42 @@ class RequestTable:
         """List the open requests of the stage, in no particular order, from the index."""
         for status in OPEN:
             yield from map(open_request, self._in_state(status))
+
+    def glance(self) -> Glance:
+        """List those that run, and of those queued the ones that changed longest ago."""
+        listed = list(map(open_request, self._in_state("running")))
+        rest: dict[str, Mapping[str, Any]] = {}
+        for shard in range(SHARDS):
+            part = state("queued", shard)
+            page = self.table.query(
+                IndexName=BY_STATE, KeyConditionExpression=Key("state").eq(part), Limit=LISTED
+            )
+            listed += map(open_request, page["Items"])
+            if "LastEvaluatedKey" in page:
+                rest[part] = page["LastEvaluatedKey"]
+        return Glance(listed, rest)
+
+    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
+        """Count the queued requests of these models that a glance has not listed.
+
+        DynamoDB reads them, and hands over numbers: a page of 1 MiB, some 7,000 requests, is 128
+        read units, $0.000016.
+        """
+        counted = pages = 0
+        for part, after in glance.rest.items():
+            arguments: dict[str, Any] = {"ExclusiveStartKey": after}
+            while arguments and pages < MOST_PAGES:
+                page = self.table.query(
+                    IndexName=BY_STATE,
+                    KeyConditionExpression=Key("state").eq(part),
+                    FilterExpression=Attr("model").is_in(list(models)),
+                    Select="COUNT",
+                    **arguments,
+                )
+                counted, pages = counted + page["Count"], pages + 1
+                following = page.get("LastEvaluatedKey")
+                arguments = {"ExclusiveStartKey": following} if following else {}
+        return counted
 
     def callbacks_due(self, before: str) -> Iterator[str]:
         """Give the ids of requests that closed before a time, and whose callers do not know."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.fleets.endpoints import Submitted
+from serval.fleets.endpoints import RUNNING, WAITING, Submitted
 from serval.fleets.names import endpoint_name
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class SageMakerEndpoints:
             InferenceId=inference_id,
             ContentType=CONTENT_TYPE,
             CustomAttributes=attributes,
+            RequestTTLSeconds=int(WAITING.total_seconds()),
+            InvocationTimeoutSeconds=int(RUNNING.total_seconds()),
             **given,
         )
         return Submitted(

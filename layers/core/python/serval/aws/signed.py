@@ -8,6 +8,7 @@ Specification: AWS Signature Version 4 for API requests, "Create a signed AWS AP
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,20 @@ from serval.settings import Credentials
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 5.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
+PASSING = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "SlowDown",
+        "ThrottlingException",
+    }
+)
+"""Errors, some of them with status 400, that the same request may not meet again."""
 TRANSIENT = (OSError, BrokenAnswer)
+CODE = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?(\w+)"|<Code>(\w+)</Code>')
 
 
 class AwsUnavailable(Exception):
@@ -33,8 +47,15 @@ class AwsRefused(Exception):
     status: int
     body: bytes
 
+    @property
+    def code(self) -> str:
+        """Give the error's name, as DynamoDB and S3 write it; empty if there is none."""
+        found = CODE.search(self.body)
+        return (found[1] or found[2]).decode() if found else ""
+
     def __str__(self) -> str:
-        return f"{self.status}: {self.body[:300].decode('utf-8', 'replace')}"
+        # Not what AWS says beside: callers read this, and that names account and role.
+        return f"{self.status} {self.code}".rstrip()
 
 
 def signature_headers(
@@ -101,8 +122,12 @@ class SignedClient:
         headers: Mapping[str, str],
         body: bytes = b"",
         query: str = "",
+        attempts: int = ATTEMPTS,
     ) -> Answer:
         """Send a request and give the answer, its body unread; retried when that may help.
+
+        So it must be one that does no harm when it arrives twice: a read, or a write that says what
+        is to be there.
 
         ``query`` is URL-encoded, its parameters in the order of their names.
 
@@ -111,10 +136,10 @@ class SignedClient:
         AwsRefused
             If AWS answers with a status that a retry does not change.
         AwsUnavailable
-            If there is no answer after 3 attempts.
+            If there is no answer after that many attempts.
         """
         path = quote(path, safe="/-_.~")
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             if attempt:
                 self.sleep(0.05 * 2**attempt)
             try:
@@ -126,7 +151,7 @@ class SignedClient:
             if response.status < 300:
                 return response
             refused = AwsRefused(response.status, response.read())
-            if response.status not in RETRIED and b"Throttl" not in refused.body:
+            if response.status not in RETRIED and refused.code not in PASSING:
                 raise refused
             problem = str(refused)
         raise AwsUnavailable(f"{self.service} did not answer: {problem}")
@@ -149,7 +174,7 @@ class SignedClient:
             query=query,
         )
         target = f"{path}?{query}" if query else path
-        return self._connection.request(method, target, signed, body)
+        return self._connection.request(method, target, signed, body, repeatable=True)
 
     def close(self) -> None:
         """Drop the connection; the next request opens another."""

@@ -4,6 +4,7 @@ from random import SystemRandom
 
 import boto3
 
+from serval.aws.dispatch_duty import DutyTable
 from serval.aws.inbox import QueueInbox
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.bootstrap.async_requests import adapters
@@ -32,4 +33,5 @@ def dispatching() -> Dispatching:
         routing=routing(settings, aws),
         ending=ending(settings, aws),
     )
-    return Dispatching(handover=handover, random=SystemRandom())
+    duty = DutyTable(aws.dynamodb.Table(settings.registry_table))
+    return Dispatching(handover=handover, duty=duty, random=SystemRandom())

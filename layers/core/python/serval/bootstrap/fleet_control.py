@@ -4,6 +4,7 @@ from typing import Any
 
 from serval.aws.clients import LaterClient
 from serval.aws.dispatch_calls import DispatchCalls
+from serval.aws.dispatch_duty import DutyTable
 from serval.aws.ecs_machines import EcsMachines, NoMachines
 from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
@@ -22,12 +23,15 @@ def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> Flee
     machines: Machines = NoMachines()
     if settings.machines == "ecs":
         machines = EcsMachines(later("ecs", region), stage)
+    registry = dynamodb.Table(settings.registry_table)
     dispatcher: Dispatcher = NoDispatcher()
     if settings.dispatch_function:
-        dispatcher = DispatchCalls(later("lambda", region), settings.dispatch_function)
+        dispatcher = DispatchCalls(
+            later("lambda", region), settings.dispatch_function, DutyTable(registry)
+        )
     return FleetControl(
         fleets=Fleets.from_json(settings.fleets),
-        states=FleetTable(dynamodb.Table(settings.registry_table)),
+        states=FleetTable(registry),
         machines=machines,
         ticks=TickRule(later("events", region), stage),
         dispatcher=dispatcher,

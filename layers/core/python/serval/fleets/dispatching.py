@@ -1,7 +1,8 @@
 """Dispatching: a SageMaker fleet's endpoint is given what fits its window, and no more.
 
 The window is twice its instances, at least one: enough to keep them busy, and little enough that
-order, cancel and age go on meaning something in our own queues.
+order, cancel and age go on meaning something in our own queues. One dispatch at a time looks at a
+fleet: ``serval.fleets.duty`` says which.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from serval.clock import Clock, utc_now
+from serval.fleets.duty import Calls, Duty
 from serval.fleets.handover import Handover
 from serval.fleets.in_flight import recount as counted_again
 from serval.fleets.inferences import HANDOVER
@@ -28,24 +30,42 @@ class Dispatching:
     """Hands requests over, in weighted turns of a fleet's models."""
 
     handover: Handover
+    duty: Duty
     random: Random
     """Draws whose turn it is, by weight: no dispatch knows what the last one did."""
     clock: Clock = utc_now
     _capacities: dict[str, tuple[datetime, int]] = field(default_factory=dict)
 
-    def dispatch(self, fleet: str, *, recount: bool = False) -> dict[str, int]:
-        """Hand over what fits; count what became of the messages that were received."""
+    def dispatch(self, fleet: str, token: str) -> dict[str, int]:
+        """Hand over what fits, again if called meanwhile; count what became of messages received.
+
+        Another one that is on duty is left to it.
+        """
+        outcomes: Counter[str] = Counter()
+        until = self.clock() + PATIENCE
+        while (heard := self.duty.take(fleet, token)) is not None:
+            try:
+                self._hand_over(fleet, heard, outcomes, until)
+            except Exception:
+                self.duty.give_up(fleet, token)
+                raise
+            if self.duty.leave(fleet, token, heard):
+                break
+            if self.clock() >= until:
+                self.duty.give_up(fleet, token)
+                break
+        return dict(outcomes)
+
+    def _hand_over(self, fleet: str, heard: Calls, outcomes: Counter[str], until: datetime) -> None:
         control = self.handover.control
         window = max(1, PER_INSTANCE * self._capacity(fleet))
         state = (
             counted_again(control, self.handover.store, fleet, self.clock())
-            if recount
+            if heard.recount
             else control.states.find(fleet)
         )
         free = window - state.in_flight
         models = [name for name in control.fleets.by_name[fleet].models if name not in state.paused]
-        outcomes: Counter[str] = Counter()
-        until = self.clock() + PATIENCE
         while free > 0 and models and self.clock() < until:
             model = self._whose_turn(models)
             found = self.handover.inbox.receive(model, 1, WAIT_SECONDS, HIDDEN_SECONDS)
@@ -55,7 +75,6 @@ class Dispatching:
             outcome = self.handover.deal_with(found[0], fleet, window)
             outcomes[outcome] += 1
             free = 0 if outcome == "no room" else free - (outcome == "handed over")
-        return dict(outcomes)
 
     def _whose_turn(self, models: list[str]) -> str:
         weights = [self.handover.routing.weight_of(model) for model in models]

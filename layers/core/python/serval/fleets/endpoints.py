@@ -1,8 +1,14 @@
 """What dispatching to SageMaker needs of an endpoint; ``serval.aws.sagemaker_endpoints`` has it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
+WAITING = timedelta(hours=2)
+"""How long an inference may wait at an endpoint, for one before it and for an instance to start."""
+RUNNING = timedelta(hours=1)
+"""How long it may run then: the most that SageMaker allows, which ends it after 15 minutes if it is
+told nothing."""
 INLINE_BYTES = 128_000
 """The largest body that an endpoint takes with the call itself."""
 

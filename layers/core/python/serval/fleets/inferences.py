@@ -9,15 +9,17 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from serval.fleets.endpoints import Submitted
+from serval.fleets.endpoints import RUNNING, WAITING, Submitted
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
 from serval.storage import version_prefix
 
 HANDOVER = timedelta(minutes=2)
 """How long it may take to hand a request over; a dispatch that takes longer has crashed."""
-LEASE = timedelta(hours=2)
-"""How long an endpoint may take: its own limits are less, but for a start that finds no machine."""
+NOTICE = timedelta(minutes=5)
+"""How long SageMaker may take to say that an inference has ended."""
+LEASE = WAITING + RUNNING + NOTICE
+"""How long an endpoint has: it works on none of its inferences any more when this is over."""
 RUNNER = "sagemaker:"
 OUTPUT_PREFIX = "async-out/"
 """Where the endpoints write, in the data bucket."""

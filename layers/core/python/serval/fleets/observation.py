@@ -63,10 +63,15 @@ def observe(
     now: datetime,
     jobs: Sequence[JobShards] = (),
     ended_jobs: tuple[str, ...] = (),
+    *,
+    also_waiting: int = 0,
 ) -> Observed:
-    """Put together what is to be known of a fleet."""
+    """Put together what is to be known of a fleet.
+
+    ``also_waiting`` counts requests that are not listed, for those that are have waited longer.
+    """
     moment = timestamp(now)
-    waiting, running, oldest = 0, 0, moment
+    waiting, running, oldest = also_waiting, 0, moment
     for request in requests:
         if waits(request, moment):
             waiting += 1

@@ -6,7 +6,7 @@ anybody remembers; only then are the ticks switched off, and whoever woke a flee
 looked for once more afterwards, for a fleet that wakes is written down before it switches them on.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from serval.fleets.observation import Observed, observe
 from serval.fleets.ports import BatchJobs, NoBatchJobs
 from serval.fleets.scaling import decide
 from serval.fleets.state import FleetState
+from serval.requests.glance import Glance
 from serval.requests.request import OpenRequest
 
 SETTLED = timedelta(seconds=30)
@@ -30,8 +31,20 @@ SHOWN = ("fleet", "machines", "capacity", "reason")
 class OpenRequests(Protocol):
     """What a tick reads of the requests table."""
 
-    def open(self) -> Iterator[OpenRequest]:
-        """List the open requests of the stage, in no particular order."""
+    def glance(self) -> Glance:
+        """List those that run, and of those queued the ones that changed longest ago."""
+
+    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
+        """Count the queued requests of these models that a glance has not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The open requests of a stage, by where their models are deployed now."""
+
+    listed: Mapping[str, Sequence[OpenRequest]]
+    """Those of each fleet."""
+    glance: Glance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +60,19 @@ class Tick:
 
     def tick(self) -> dict[str, Any]:
         """Look at every fleet once; tell what each one is to have, and whether ticks go on."""
-        open_by_fleet = self._open()
+        backlog = self._open()
         states = [
             state
             for fleet in self.control.fleets.by_name.values()
-            if (state := self._look(fleet, open_by_fleet[fleet.name])) is not None
+            if (state := self._look(fleet, backlog)) is not None
         ]
         shown = [{name: asdict(state)[name] for name in SHOWN} for state in states]
         return {"fleets": shown, "goes_on": self._goes_on()}
 
-    def _look(self, fleet: DeployedFleet, requests: Sequence[OpenRequest]) -> FleetState | None:
+    def _look(self, fleet: DeployedFleet, backlog: Backlog) -> FleetState | None:
         """Decide about one fleet; None if it sleeps and is left to."""
         before = self.control.states.find(fleet.name)
-        seen = self._seen(fleet, before, requests)
+        seen = self._seen(fleet, before, backlog)
         if before.asleep and not seen.asked and not seen.ended_jobs:
             if not settled(before, seen):
                 self.control.ask_for_machines(fleet, before)
@@ -68,34 +81,35 @@ class Tick:
         after = self.control.change(fleet.name, lambda row: policy(fleet, row, seen))
         self.control.ask_for_machines(fleet, after)
         publish(after, seen, self.write)
-        if after.asleep and self._seen(fleet, after, self._open()[fleet.name]).asked:
+        if after.asleep and self._seen(fleet, after, self._open()).asked:
             after = self.control.rouse(fleet)
         if fleet.kind == "sagemaker" and seen.open:
             self.control.dispatcher.ask(fleet.name, recount=True)
         return after
 
-    def _seen(
-        self, fleet: DeployedFleet, state: FleetState, requests: Sequence[OpenRequest]
-    ) -> Observed:
-        counted = [request for request in requests if request.model not in state.paused]
+    def _seen(self, fleet: DeployedFleet, state: FleetState, backlog: Backlog) -> Observed:
+        models = [model for model in fleet.models if model not in state.paused]
+        listed = [each for each in backlog.listed[fleet.name] if each.model in models]
+        goes_on = models and backlog.glance.rest
         found = {job: self.jobs.look(job) for job in state.jobs}
         return observe(
-            counted,
+            listed,
             self.control.states.workers(fleet.name),
             self.clock(),
             [job for job in found.values() if job and job.model not in state.paused],
             tuple(job for job, shards in found.items() if shards is None),
+            also_waiting=self.store.count_rest(backlog.glance, models) if goes_on else 0,
         )
 
-    def _open(self) -> Mapping[str, list[OpenRequest]]:
-        """List the open requests of each fleet, by where their models are deployed now."""
+    def _open(self) -> Backlog:
         fleets = self.control.fleets
         listed: dict[str, list[OpenRequest]] = {name: [] for name in fleets.by_name}
         deployed = fleets.models
-        for request in self.store.open():
+        glance = self.store.glance()
+        for request in glance.listed:
             if (name := deployed.get(request.model)) is not None:
                 listed[name].append(request)
-        return listed
+        return Backlog(listed, glance)
 
     def _goes_on(self) -> bool:
         """Switch the ticks off when there is nothing left to look at."""
@@ -113,10 +127,8 @@ class Tick:
         states = [(fleet, self.control.states.find(fleet.name)) for fleet in fleets]
         if not all(settled(state, now) for _, state in states):
             return True
-        open_by_fleet = self._open()
-        return any(
-            self._seen(fleet, state, open_by_fleet[fleet.name]).asked for fleet, state in states
-        )
+        backlog = self._open()
+        return any(self._seen(fleet, state, backlog).asked for fleet, state in states)
 
 
 def settled(state: FleetState, seen: Observed) -> bool:

@@ -14,6 +14,7 @@ from serval.batch.job import BatchJob
 from serval.batch.starting import KEY, Starting
 from serval.errors import ServalError
 from serval.http import query
+from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.batch_endpoints import CANCEL, ENDPOINTS, LIST, RETRY, START
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.json_body import json_body
@@ -54,7 +55,8 @@ class BatchEndpoint:
         method = event["requestContext"]["http"]["method"]
         try:
             endpoint, names = find(ENDPOINTS, method, path_after_stage(event))
-            return self._answer(endpoint, Call(event, headers, names))
+            with aws_failures_as_ours():
+                return self._answer(endpoint, Call(event, headers, names))
         except ServalError as error:
             return error_reply(error, self.log)
 

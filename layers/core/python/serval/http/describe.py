@@ -13,6 +13,7 @@ from serval.authentication import Authenticator, KeyLookup
 from serval.descriptions import Descriptions
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
 from serval.http import async_endpoints, batch_endpoints
+from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.json_body import json_body
 from serval.http.status import status_of
@@ -105,7 +106,8 @@ class DescribeEndpoint:
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway, payload format 2.0."""
         try:
-            return json_reply(HTTPStatus.OK, self._document(event))
+            with aws_failures_as_ours():
+                return json_reply(HTTPStatus.OK, self._document(event))
         except ServalError as error:
             status = status_of(error)
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from serval.errors import ServalError
 from serval.http.async_endpoints import CANCEL, REQUESTS
+from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Event, Reply, find, path_after_stage
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.requests.access import Access
@@ -28,11 +29,12 @@ class RequestsEndpoint:
         method = event["requestContext"]["http"]["method"]
         try:
             endpoint, names = find(REQUESTS, method, path_after_stage(event))
-            caller = self.access.caller(headers)
-            request = self.access.request(caller, names["id"])
-            if endpoint == CANCEL:
-                request = self.cancellation.cancel(request)
-            document = self.documents.of(request)
+            with aws_failures_as_ours():
+                caller = self.access.caller(headers)
+                request = self.access.request(caller, names["id"])
+                if endpoint == CANCEL:
+                    request = self.cancellation.cancel(request)
+                document = self.documents.of(request)
         except ServalError as error:
             return error_reply(error, self.log)
         if not request.open:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from serval.errors import InvalidParameter, MalformedBody, ServalError
 from serval.http.async_endpoints import INFER, PUT, SUBMIT, UPLOADS
+from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.location import location
 from serval.http.preferences import wait_seconds
@@ -53,7 +54,8 @@ class SubmitEndpoint:
         method = event["requestContext"]["http"]["method"]
         try:
             endpoint, names = find(SUBMIT, method, path_after_stage(event))
-            return self._answer(endpoint, Call(event, headers, names))
+            with aws_failures_as_ours():
+                return self._answer(endpoint, Call(event, headers, names))
         except ServalError as error:
             return error_reply(error, self.log)
 

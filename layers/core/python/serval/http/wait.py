@@ -16,6 +16,7 @@ from serval.errors import (
     ServalError,
     StillWaiting,
 )
+from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Event, Reply
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import error_reply
@@ -48,10 +49,11 @@ class WaitEndpoint:
         begun = self.clock()
         headers = {name.lower(): value for name, value in event["headers"].items()}
         try:
-            request = self._submit(event, headers)
-            left = WAIT_SECONDS - (self.clock() - begun)
-            request = self.waiting.until_closed(request, left)
-            return self._answer(request, headers.get("accept-encoding", ""))
+            with aws_failures_as_ours():
+                request = self._submit(event, headers)
+                left = WAIT_SECONDS - (self.clock() - begun)
+                request = self.waiting.until_closed(request, left)
+                return self._answer(request, headers.get("accept-encoding", ""))
         except ServalError as error:
             return error_reply(error, self.log)
 
