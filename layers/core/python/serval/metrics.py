@@ -1,8 +1,8 @@
 """Metrics of inference: aggregated in the environment, printed as CloudWatch's embedded format.
 
 Each custom metric costs $0.30 a month, so there are three per model and track: ``Requests``,
-``Errors`` and ``Latency`` (milliseconds, of requests that were answered, loading left out). Requests
-that named a version are counted on tracks of their own, which no rollout looks at.
+``Errors`` and ``Latency`` (milliseconds, of requests that were answered, loading left out).
+Requests that named a version are counted on tracks of their own, which no rollout looks at.
 
 Specification: "CloudWatch embedded metric format", Amazon CloudWatch User Guide.
 """
