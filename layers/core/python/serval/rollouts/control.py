@@ -45,13 +45,13 @@ class RolloutControl:
         A pause that a person set since the rollout was read stands. ``quietly``: nobody hears of
         it, since nothing has changed but what is known.
         """
-        return self._amend(
-            rollout,
-            lambda known: replace(  # type: ignore[arg-type]
-                rollout, **{"paused": known.paused, "revision": known.revision, **changes}
-            ),
-            quietly=quietly,
-        )
+
+        def noted(known: Rollout) -> Rollout:
+            kept = replace(rollout, paused=known.paused, revision=known.revision)
+            changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
+            return changed
+
+        return self._amend(rollout, noted, quietly=quietly)
 
     def pause(self, rollout: Rollout, *, paused: bool) -> Rollout:
         """Let a rollout take no step of its own accord, or let it go on."""
