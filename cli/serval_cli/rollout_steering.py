@@ -22,7 +22,7 @@ def control_of(stage: Stage) -> RolloutControl:
 
 def pause(control: RolloutControl, rollout: Rollout, *, paused: bool) -> Rollout:
     """Let a rollout take no step of its own accord, or let it go on."""
-    return expect(control.note(rollout, paused=paused), "running")
+    return expect(control.pause(rollout, paused=paused), "running")
 
 
 def abort(control: RolloutControl, rollout: Rollout) -> Rollout:

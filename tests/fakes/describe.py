@@ -13,7 +13,7 @@ from serval.errors import (
 from serval.http.describe import DescribeEndpoint
 from serval.keys import ApiKey, hash_api_key
 from serval.registry import Rollout
-from serval.routes import Route, Track
+from serval.routes import Counted, Route
 from serval.signatures import Signature, TensorSpec
 from serval.statistics import TrackStatistics
 from serval.storage import MODEL_NAME
@@ -80,12 +80,12 @@ class InMemoryRegistry:
 
 @dataclass
 class InMemoryStatistics:
-    known: dict[tuple[str, Track], TrackStatistics] = field(default_factory=dict)
+    known: dict[tuple[str, Counted], TrackStatistics] = field(default_factory=dict)
     down: bool = False
 
     def of(
-        self, tracks: Iterable[tuple[str, Track]]
-    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        self, tracks: Iterable[tuple[str, Counted]]
+    ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         if self.down:
             raise StatisticsUnavailable("the metrics did not answer: timed out")
         return {track: self.known.get(track, TrackStatistics()) for track in tracks}

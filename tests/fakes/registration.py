@@ -163,25 +163,40 @@ class InMemoryRegistry:
         self.listed.add(version.model)
         self.crashes.done()
 
-    def set_route(self, model: str, route: Route, expected_revision: int | None) -> bool:
+    def set_route(
+        self,
+        model: str,
+        route: Route,
+        expected_revision: int | None,
+        rollouts: Sequence[Rollout] = (),
+    ) -> bool:
         self.crashes.before("set_route")
         if self.rival is not None:
             self.routes[model], self.rival = self.rival, None
         current = self.routes.get(model)
         if (current and current.revision) != expected_revision:
             return False
+        if not all(map(self._writable, rollouts)):
+            return False
         self.routes[model] = route
+        for rollout in rollouts:
+            self.rollout_records[model, rollout.rollout] = rollout.written
         self.crashes.done()
         return True
 
     def record_rollout(self, rollout: Rollout) -> bool:
         self.crashes.before(f"record_rollout {rollout.status}")
-        known = self.rollout_records.get((rollout.model, rollout.rollout))
-        if known is not None and known.status != "running":
+        if not self._writable(rollout):
             return False
-        self.rollout_records[rollout.model, rollout.rollout] = rollout
+        self.rollout_records[rollout.model, rollout.rollout] = rollout.written
         self.crashes.done()
         return True
+
+    def _writable(self, rollout: Rollout) -> bool:
+        known = self.rollout_records.get((rollout.model, rollout.rollout))
+        if known is None:
+            return True
+        return known.status == "running" and known.revision == rollout.revision
 
 
 @dataclass

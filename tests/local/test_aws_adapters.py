@@ -260,9 +260,40 @@ def test_a_verdict_is_never_changed(registry: DynamoDBRegistry):
     promoted = replace(running, status="promoted", version="1")
 
     assert registry.record_rollout(running)
-    assert registry.record_rollout(promoted)
-    assert not registry.record_rollout(running)
+    assert not registry.record_rollout(promoted), "it was written since it was read"
+    assert registry.record_rollout(replace(promoted, revision=1))
+    assert not registry.record_rollout(replace(running, revision=2))
     assert registry.rollout("iris", "u") == promoted
+
+
+def test_a_route_and_its_rollouts_are_written_together_or_not_at_all(registry: DynamoDBRegistry):
+    running = Rollout(model="iris", rollout="u", status="running", created="1", updated="1")
+    promoted = replace(running, status="promoted", version="1", revision=1)
+    aborted = replace(running, status="rolled back", revision=1)
+    route = Route("1", rollout="u", revision=1)
+    registry.record_rollout(running)
+
+    assert not registry.set_route("iris", route, 4, [promoted]), "there is no such route"
+    assert registry.record_rollout(aborted)
+    assert not registry.set_route("iris", route, None, [promoted]), "it was aborted meanwhile"
+    with pytest.raises(ModelNotFound):
+        registry.route("iris")
+    assert registry.rollout("iris", "u") == aborted
+    later = replace(running, rollout="v")
+    assert registry.set_route("iris", replace(route, rollout="v"), None, [later])
+    assert registry.rollout("iris", "v") == later
+
+
+def test_records_without_a_revision_are_written_over(registry: DynamoDBRegistry, table: "Table"):
+    running = Rollout(model="iris", rollout="u", status="running", created="1", updated="1")
+    item = {"pk": "MODEL#iris", "sk": "ROLLOUT#u", **running.to_attributes()}
+    del item["revision"]
+    table.put_item(Item=item)
+
+    found = registry.rollout("iris", "u")
+
+    assert found is not None
+    assert registry.record_rollout(replace(found, paused=True))
 
 
 def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"):

@@ -2,7 +2,7 @@
 
 import json
 
-from serval.metrics import FLUSH_REQUESTS, METRICS, InferenceMetrics
+from serval.metrics import FLUSH_REQUESTS, METRICS, SPARE_FLUSHES, InferenceMetrics
 from tests.fakes.inference import Clock
 
 METRICS_PER_MODEL = 6
@@ -27,21 +27,58 @@ def test_a_model_has_no_more_metrics_than_its_budget() -> None:
     assert len(names) == METRICS_PER_MODEL
 
 
-def test_nothing_is_printed_before_ten_seconds_or_a_hundred_requests() -> None:
+def busy(printed: list[str], clock: Clock) -> InferenceMetrics:
+    """Give the metrics of an environment that has just answered as many as are printed singly."""
+    metrics = InferenceMetrics(printed.append, clock)
+    for _ in range(SPARE_FLUSHES):
+        metrics.answered("iris", "stable", 1.0)
+    assert len(printed) == SPARE_FLUSHES
+    printed.clear()
+    return metrics
+
+
+def test_what_a_quiet_environment_did_last_is_known_before_it_is_frozen() -> None:
     printed: list[str] = []
     clock = Clock()
     metrics = InferenceMetrics(printed.append, clock)
-    metrics.answered("iris", "stable", 1.0)
-    assert len(printed) == 1, "the first request of an environment is known at once"
+    for number in range(1, 6):
+        clock.seconds += 1
+        metrics.answered("iris", "stable", 1.0)
+        assert sum(json.loads(line)["Requests"] for line in printed) == number
+
+
+def test_a_busy_environment_prints_every_ten_seconds_or_hundred_requests() -> None:
+    printed: list[str] = []
+    clock = Clock()
+    metrics = busy(printed, clock)
     for _ in range(FLUSH_REQUESTS - 1):
         metrics.answered("iris", "stable", 1.0)
-    assert len(printed) == 1
+    assert printed == []
     metrics.answered("iris", "stable", 1.0)
-    assert json.loads(printed[1])["Requests"] == FLUSH_REQUESTS
+    assert json.loads(printed[0])["Requests"] == FLUSH_REQUESTS
     metrics.answered("iris", "stable", 2.0)
     clock.seconds += 10
     metrics.answered("iris", "stable", 3.0)
-    assert json.loads(printed[2])["Latency"] == [2.0, 3.0]
+    assert json.loads(printed[1])["Latency"] == [2.0, 3.0]
+
+
+def test_a_steady_stream_prints_no_more_than_six_times_a_minute() -> None:
+    printed: list[str] = []
+    clock = Clock()
+    metrics = busy(printed, clock)
+    for _ in range(600):
+        clock.seconds += 1
+        metrics.answered("iris", "stable", 1.0)
+    assert len(printed) <= 61
+    assert sum(json.loads(line)["Requests"] for line in printed) >= 590
+
+
+def test_a_process_that_goes_on_waits_with_each_print() -> None:
+    printed: list[str] = []
+    metrics = InferenceMetrics(printed.append, Clock(), spare=0)
+    for _ in range(3):
+        metrics.answered("iris", "stable", 1.0)
+    assert len(printed) == 1
 
 
 def test_metrics_are_kept_by_the_second() -> None:
@@ -54,14 +91,12 @@ def test_metrics_are_kept_by_the_second() -> None:
 def test_what_an_idle_environment_prints_late_is_dated_when_it_happened() -> None:
     printed: list[str] = []
     clock = Clock()
-    metrics = InferenceMetrics(printed.append, clock)
-    metrics.answered("iris", "stable", 1.0)
-    clock.seconds += 1
+    metrics = busy(printed, clock)
     metrics.answered("iris", "candidate", 1.0)
     happened = clock.seconds
     clock.seconds += 600
     metrics.answered("iris", "stable", 1.0)
-    late, now = (json.loads(line) for line in printed[1:])
+    late, now = (json.loads(line) for line in printed)
     assert (late["Track"], late["_aws"]["Timestamp"]) == ("candidate", happened * 1000)
     assert (now["Track"], now["_aws"]["Timestamp"]) == ("stable", clock.seconds * 1000)
 

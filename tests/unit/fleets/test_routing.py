@@ -44,8 +44,14 @@ def test_what_the_candidate_failed_at_is_tried_on_the_stable_version() -> None:
 
 
 def test_a_version_stands_for_a_track() -> None:
-    assert routing().track_of("textgen", "2") == "candidate"
-    assert routing().track_of("textgen", "1") == "stable"
+    assert routing().track_of(async_request(version="2")) == "candidate"
+    assert routing().track_of(async_request(version="1")) == "stable"
+
+
+def test_a_request_that_named_its_version_has_no_vote() -> None:
+    named = async_request(version="2", wanted="2")
+
+    assert routing().track_of(named) == "pinned-candidate"
 
 
 def test_routes_are_remembered_for_five_seconds() -> None:

@@ -276,6 +276,22 @@ def test_requests_are_counted_by_track(ready: Bench) -> None:
     assert counts.keys() == {"stable", "candidate"}
 
 
+def test_a_rollout_hears_nothing_of_requests_that_named_their_version(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", plus(10), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 50, "rollout-1", 2)
+    artifact = ready.edge.artifacts.pop(("adder", "2"))
+    refusal(ready.endpoint.reply(event("adder", document(), version="2")), 503)
+    ready.edge.artifacts["adder", "2"] = artifact
+    by_header = event("adder", document())
+    by_header["headers"]["serval-model-version"] = "2"
+    answer(ready.endpoint.reply(by_header))
+    answer(ready.endpoint.reply(event("adder", document(), version="1")))
+    ready.endpoint.metrics.flush()
+    counted = [json.loads(line) for line in ready.printed]
+    assert {line["Track"] for line in counted} == {"pinned-stable", "pinned-candidate"}
+    assert sum(line["Errors"] for line in counted) == 1
+
+
 def failing(addend: float) -> bytes:
     """Give a model that fails on rows whose first value is not 0: an index out of bounds."""
     shape = ["rows", 2]

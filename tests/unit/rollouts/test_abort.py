@@ -1,9 +1,11 @@
 """Ending rollouts by hand at any step, and at the moment in which one gets its first share."""
 
+from collections.abc import Callable
+
 import pytest
 
 from serval.registry import Rollout
-from serval.rollouts.policy import Promote
+from serval.rollouts.policy import CanaryPolicy, Promote
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import MODEL, RollingModel, said, seen
 
@@ -62,70 +64,90 @@ def test_a_running_candidate_is_left_alone_by_the_abort_of_another(model: Rollin
 # The moment in which a rollout gets its first share
 
 
-class AbortedAt(Crashes):
-    """Lets a person abort a rollout just before a call of the registry, or right after it."""
+@pytest.mark.parametrize("steps", [(10, 50), ()])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_begin_and_an_abort_that_meet_leave_a_record_that_the_route_bears_out(
+    model: RollingModel, after: bool, steps: tuple[int, ...]
+) -> None:
+    model.policy = CanaryPolicy(steps_percent=steps)
+    claimed = model.claim()
+    version = model.verified("b")
+    borne_out = {"rolled back": ("1", None, 0), "promoted": (version, None, 0)}
+    for first, second in ((begin, abort), (abort, begin)):
+        at = 0
+        while True:
+            raced = model.copy()
+            raced.registry.crashes = met = Meeting(raced, second, claimed, at, after)
+            first(raced, claimed, version)
+            if not met.happened:
+                break
+            status = raced.record(claimed.rollout).status
+            assert seen(raced.route) == borne_out[status], f"{first.__name__}, call {at}"
+            at += 1
+        assert at >= 3
 
-    def __init__(self, model: RollingModel, rollout: Rollout, at: int, after: bool) -> None:
+
+def begin(model: RollingModel, rollout: Rollout, version: str) -> None:
+    model.control.begin(rollout, version, model.policy)
+
+
+def abort(model: RollingModel, rollout: Rollout, version: str) -> None:
+    model.control.abort(rollout, "by hand")
+
+
+class Meeting(Crashes):
+    """Lets another do something just before a call of the registry, or right after it."""
+
+    def __init__(
+        self,
+        model: RollingModel,
+        other: Callable[[RollingModel, Rollout, str], None],
+        rollout: Rollout,
+        at: int,
+        after: bool,
+    ) -> None:
         super().__init__(at, after)
-        self.model, self.rollout = model, rollout
-        self.aborted = False
+        self.model, self.other, self.rollout = model, other, rollout
+        self.happened = False
 
-    def abort(self) -> None:
-        self.aborted = True
+    def meet(self) -> None:
+        self.happened = True
         registry = self.model.registry
         registry.crashes = Crashes()
-        self.model.control.abort(registry.rollout_records[MODEL, self.rollout.rollout], "by hand")
+        self.other(self.model, registry.rollout_records[MODEL, self.rollout.rollout], "2")
         registry.crashes = self
 
     def before(self, call: str) -> None:
         try:
             super().before(call)
         except Crash:
-            self.abort()
+            self.meet()
 
     def done(self) -> None:
         try:
             super().done()
         except Crash:
-            self.abort()
+            self.meet()
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_an_abort_at_any_moment_of_a_begin_leaves_no_candidate(
+def test_a_begin_that_died_and_was_aborted_is_not_begun_by_its_retry(
     model: RollingModel, after: bool
 ) -> None:
     claimed = model.claim()
-    at = 0
-    while True:
-        raced = model.copy()
-        raced.registry.crashes = abort = AbortedAt(raced, claimed, at, after)
-        raced.begin(claimed, "b")
-        if not abort.aborted:
-            break
-        assert raced.record(claimed.rollout).status == "rolled back", f"at call {at}"
-        assert seen(raced.route) == ("1", None, 0), f"at call {at}"
-        at += 1
-    assert at >= 5
-
-
-@pytest.mark.parametrize("after", [False, True])
-def test_a_begin_that_died_after_an_abort_is_mended_by_its_retry(
-    model: RollingModel, after: bool
-) -> None:
-    claimed = model.claim()
+    version = model.verified("b")
     at = 0
     while True:
         crashed = model.copy()
         crashed.registry.crashes = crashes = Crashes(at, after)
         try:
-            crashed.begin(claimed, "b")
+            begin(crashed, claimed, version)
         except Crash:
             crashed.registry.crashes = Crashes()
         else:
             break
-        # The first half of an abort that saw the route as it was before.
-        crashed.control.note(crashed.record(claimed.rollout), status="rolled back", reason="x")
-        crashed.begin(claimed, "b")
+        assert crashed.control.abort(claimed, "by hand").status == "rolled back"
+        begin(crashed, claimed, version)
         assert seen(crashed.route) == ("1", None, 0), crashes.calls[-1]
         at += 1
-    assert at >= 5
+    assert at >= 3

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -45,7 +44,7 @@ def test_a_second_version_begins_with_the_first_step(model: RollingModel) -> Non
         "version": "2",
         "baseline": "1",
         "percent": 10,
-        "percent_since": timestamp(model.now - timedelta(seconds=1)),
+        "percent_since": timestamp(model.now),
     }
     assert said(rollout, **expected) == expected
 
@@ -260,6 +259,27 @@ def test_a_rollout_without_a_share_moves_no_route(model: RollingModel) -> None:
     assert (model.route, model.record("u3")) == (before, waiting)
 
 
+def test_a_pause_keeps_what_a_step_recorded_meanwhile(model: RollingModel) -> None:
+    found = model.roll_out("b")
+    model.wait(300)
+    stepped = model.pass_step(found.rollout)
+    paused = model.control.pause(found, paused=True)
+    assert (paused.paused, paused.percent) == (True, 50)
+    assert paused.percent_since == stepped.percent_since
+
+
+@pytest.mark.parametrize("decision", [TakeStep(50, "baked"), Promote("no harm")])
+def test_a_pause_stands_against_what_was_decided_before_it(
+    model: RollingModel, decision: TakeStep | Promote
+) -> None:
+    found = model.roll_out("b")
+    before = model.route
+    model.control.pause(found, paused=True)
+    assert model.control.apply(found, decision).paused
+    assert model.route == before
+    assert model.control.apply(found, RollBack("harm")).status == "rolled back"
+
+
 # Other writers
 
 
@@ -327,7 +347,7 @@ def test_refusing_a_rollout_that_has_a_share_rolls_it_back(model: RollingModel) 
     assert seen(model.route) == ("1", None, 0)
 
 
-def test_refusing_after_a_crash_between_route_and_record_rolls_back(model: RollingModel) -> None:
+def test_refusing_after_a_crash_with_a_first_share_rolls_back(model: RollingModel) -> None:
     claimed = model.claim()
     version = model.verified("b")
     crashed = dead_after(
@@ -335,7 +355,7 @@ def test_refusing_after_a_crash_between_route_and_record_rolls_back(model: Rolli
         lambda model: model.control.begin(claimed, version, model.policy),
         lambda model: model.route.candidate == version,
     )
-    assert crashed.record(claimed.rollout).version is None
+    assert crashed.record(claimed.rollout).step == "canary"
     ended = crashed.control.refuse(crashed.record(claimed.rollout), "crashed")
     assert (ended.status, ended.version, ended.reason) == ("rolled back", version, "crashed")
     assert seen(crashed.route) == ("1", None, 0)
@@ -424,20 +444,28 @@ def test_a_crash_and_a_retry_end_as_without_a_crash(
         action(crashed)
         assert state(crashed) == expected, f"crash at call {at}"
         at += 1
-    assert at >= 5
+    assert at >= 3
 
 
 @pytest.mark.parametrize(
     "then", [lambda model: model.roll_out("c"), lambda model: model.control.go_to(MODEL, "1", "x")]
 )
-def test_a_promotion_that_died_before_its_record_is_recorded_by_who_comes_next(
+def test_a_promotion_that_died_is_recorded_with_its_route(
     model: RollingModel, then: Callable[[RollingModel], object]
 ) -> None:
     model.roll_out("b")
     crashed = dead_after(model, promote, lambda model: model.route.stable == "2")
-    assert crashed.record("u2").status == "running"
+    assert crashed.record("u2").status == "promoted"
     then(crashed)
     assert crashed.record("u2").status == "promoted"
+
+
+def test_records_of_an_earlier_serval_follow_the_route(model: RollingModel) -> None:
+    name = model.roll_out("b").rollout
+    before = model.record(name)
+    promote(model)
+    model.registry.rollout_records[MODEL, name] = before
+    assert model.control.reconcile(before).status == "promoted"
 
 
 class Overtaken(InMemoryRegistry):

@@ -278,7 +278,7 @@ def test_who_asked_for_the_candidate_by_number_gets_its_failure(
     rollout.submit("r1", wanted="2")
     worker.work()
     assert "version '2' failed" in (rollout.row("r1").error or "")
-    assert counted(rollout, worker) == [("candidate", 1, 1)]
+    assert counted(rollout, worker) == [("pinned-candidate", 1, 1)]
 
 
 def test_a_version_that_cannot_be_loaded_costs_attempts(world: World, worker: Stepped) -> None:

@@ -12,6 +12,7 @@ from serval.routes import Route
 from serval.statistics import (
     ModelStatistics,
     TrackStatistics,
+    both_counts,
     model_statistics,
     tracks_of,
     version_on,
@@ -99,8 +100,14 @@ class Descriptions:
 
     def _statistics(self, routes: Mapping[str, Route]) -> list[dict[str, Any]]:
         tracks = [track for model, route in routes.items() for track in tracks_of(model, route)]
-        found = self.statistics.of(tracks)
+        counts = [(model, count) for model, track in tracks for count in both_counts(track)]
+        found = self.statistics.of(counts)
         return [
-            model_statistics(model, version_on(track, routes[model]), found[model, track])
+            model_statistics(
+                model,
+                version_on(track, routes[model]),
+                found[model, routed].with_others(found[model, pinned]),
+            )
             for model, track in tracks
+            for routed, pinned in [both_counts(track)]
         ]

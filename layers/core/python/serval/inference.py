@@ -9,17 +9,17 @@ from serval.loaded import Loaded, LoadedVersions
 from serval.protocol.fit import check_inputs, output_names
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse
-from serval.routes import Route, Track
+from serval.routes import PINNED, Counted, Route, Track
 from serval.runtimes import RuntimeFailed
 from serval.storage import VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The version that answers a request, and the track it stands for."""
+    """The version that answers a request, and what it is counted for."""
 
     version: str
-    track: Track
+    track: Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Answer:
 def choose(route: Route, wanted: str | None, affinity: str) -> Target:
     """Choose the version: the one asked for by number, else the route's for this affinity."""
     if wanted is not None:
-        return Target(wanted, "candidate" if wanted == route.candidate else "stable")
+        track: Track = "candidate" if wanted == route.candidate else "stable"
+        return Target(wanted, PINNED[track])
     return Target(route.version_for(affinity), route.track_for(affinity))
 
 

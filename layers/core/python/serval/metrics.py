@@ -2,6 +2,7 @@
 
 Each custom metric costs $0.30 a month, so there are three per model and track: ``Requests``,
 ``Errors`` and ``Latency`` (milliseconds, of requests that were answered, loading left out).
+Requests that named a version are counted on tracks of their own, which no rollout looks at.
 
 Specification: "CloudWatch embedded metric format", Amazon CloudWatch User Guide.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from serval.routes import Track
+from serval.routes import Counted
 
 NAMESPACE = "Serval"
 DIMENSIONS = ("Model", "Track")
@@ -22,6 +23,9 @@ RESOLUTION_SECONDS = 1
 FLUSH_SECONDS = 10.0
 FLUSH_REQUESTS = 100
 """Also the most values that one metric may have in one document."""
+SPARE_FLUSHES = 60
+"""How often an environment may print earlier, so that what it did last is known while it is quiet:
+Lambda freezes it after an answer, and then it can print nothing. One comes back every 10 s."""
 
 
 @dataclass(slots=True)
@@ -37,21 +41,25 @@ class Tally:
 
 @dataclass(slots=True)
 class InferenceMetrics:
-    """Counts requests; printed every 10 s or 100 requests, whichever comes first."""
+    """Counts requests; printed with each while there are few, else every 10 s or 100 requests."""
 
     write: Callable[[str], object]
     clock: Callable[[], float] = time.time
-    _tallies: dict[tuple[str, Track], Tally] = field(default_factory=dict)
+    spare: int = SPARE_FLUSHES
+    """Flushes that need not wait; none where the process goes on between requests."""
+    _tallies: dict[tuple[str, Counted], Tally] = field(default_factory=dict)
     _pending: int = 0
     _flushed: float = 0.0
+    _spent: float = 0.0
+    """How many of the spare flushes are gone."""
 
-    def answered(self, model: str, track: Track, latency_ms: float) -> None:
+    def answered(self, model: str, track: Counted, latency_ms: float) -> None:
         """Count a request that was answered, in milliseconds without loading."""
         tally = self._tally(model, track)
         tally.latencies_ms.append(round(latency_ms, 3))
         self._flush_when_due()
 
-    def failed(self, model: str, track: Track) -> None:
+    def failed(self, model: str, track: Counted) -> None:
         """Count a request that failed through no fault of the client."""
         self._tally(model, track).errors += 1
         self._flush_when_due()
@@ -62,9 +70,11 @@ class InferenceMetrics:
             self.write(json.dumps(document(model, track, tally, int(tally.last * 1000))))
         self._tallies.clear()
         self._pending = 0
-        self._flushed = self.clock()
+        now = self.clock()
+        self._spent = self._spent_at(now) + 1
+        self._flushed = now
 
-    def _tally(self, model: str, track: Track) -> Tally:
+    def _tally(self, model: str, track: Counted) -> Tally:
         tally = self._tallies.get((model, track))
         if tally is None:
             tally = self._tallies[model, track] = Tally()
@@ -74,11 +84,16 @@ class InferenceMetrics:
         return tally
 
     def _flush_when_due(self) -> None:
-        if self._pending >= FLUSH_REQUESTS or self.clock() - self._flushed >= FLUSH_SECONDS:
+        now = self.clock()
+        due = self._pending >= FLUSH_REQUESTS or now - self._flushed >= FLUSH_SECONDS
+        if due or self._spent_at(now) + 1 <= self.spare:
             self.flush()
 
+    def _spent_at(self, now: float) -> float:
+        return max(0.0, self._spent - (now - self._flushed) / FLUSH_SECONDS)
 
-def document(model: str, track: Track, tally: Tally, timestamp_ms: int) -> dict[str, Any]:
+
+def document(model: str, track: Counted, tally: Tally, timestamp_ms: int) -> dict[str, Any]:
     """Give the embedded metric document of a tally."""
     values: dict[str, Any] = {"Requests": tally.requests, "Errors": tally.errors}
     if tally.latencies_ms:

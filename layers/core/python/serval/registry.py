@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from serval.routes import Route
@@ -39,6 +39,8 @@ class Rollout:
     """The stable version that it is measured against, and goes back to."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What the steps found out: the golden check's report, notes, metrics of both versions."""
+    revision: int = field(default=0, compare=False)
+    """Grows by one with every write of the record; writes are conditional on it."""
 
     @property
     def ended(self) -> bool:
@@ -59,6 +61,7 @@ class Rollout:
             "paused": self.paused,
             "baseline": self.baseline,
             "details": json.dumps(self.details),
+            "revision": self.revision,
         }
         return {name: value for name, value in attributes.items() if value is not None}
 
@@ -79,7 +82,13 @@ class Rollout:
             paused=bool(attributes.get("paused", False)),
             baseline=attributes.get("baseline"),
             details=json.loads(attributes.get("details", "{}")),
+            revision=int(attributes.get("revision", 0)),
         )
+
+    @property
+    def written(self) -> "Rollout":
+        """Give the record as it is once it has been written."""
+        return replace(self, revision=self.revision + 1)
 
 
 class ModelRegistry(Protocol):
@@ -113,8 +122,17 @@ class ModelRegistration(Protocol):
     def record(self, version: ModelVersion) -> None:
         """Record a version and list its model; a version once recorded is never changed."""
 
-    def set_route(self, model: str, route: Route, expected_revision: int | None) -> bool:
-        """Write the route if its revision still is ``expected_revision`` (None: there is none).
+    def set_route(
+        self,
+        model: str,
+        route: Route,
+        expected_revision: int | None,
+        rollouts: Sequence[Rollout] = (),
+    ) -> bool:
+        """Write the route and what it means to rollouts, or nothing of it.
+
+        Only if the route's revision still is ``expected_revision`` (None: there is none), and
+        each rollout's record could be written by ``record_rollout``.
 
         Returns
         -------
@@ -123,12 +141,13 @@ class ModelRegistration(Protocol):
         """
 
     def record_rollout(self, rollout: Rollout) -> bool:
-        """Write a rollout's state, unless it has ended: a verdict is never changed.
+        """Write a rollout's record with the next revision, unless it has changed or ended.
 
         Returns
         -------
         bool
-            False when it had ended before; nothing is written then.
+            False when another writer was first, or there is a verdict: that is never changed.
+            Nothing is written then.
         """
 
 

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Track = Literal["stable", "candidate"]
+Counted = Literal["stable", "candidate", "pinned-stable", "pinned-candidate"]
+"""What a request is counted for: the track that the route chose, or apart from what rollouts judge
+if its caller named the version: whoever names versions has no vote on one."""
+PINNED: dict[Track, Counted] = {"stable": "pinned-stable", "candidate": "pinned-candidate"}
+"""Where requests are counted that named the version of a track."""
 
 
 @dataclass(frozen=True, slots=True)

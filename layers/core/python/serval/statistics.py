@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from serval.routes import Route, Track
+from serval.routes import PINNED, Counted, Route, Track
 
 WINDOW = timedelta(hours=3)
 """Counts and durations are sums over this much time before now."""
@@ -34,13 +34,22 @@ class TrackStatistics:
     last: datetime | None = None
     """When the last requests were counted, to the minute; None: there were none."""
 
+    def with_others(self, other: "TrackStatistics") -> "TrackStatistics":
+        """Add what was counted elsewhere for the same version."""
+        return TrackStatistics(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.latency_ms + other.latency_ms,
+            max((one for one in (self.last, other.last) if one), default=None),
+        )
+
 
 class ModelStatistics(Protocol):
     """Where statistics come from; ``serval.aws.statistics`` reads the metrics."""
 
     def of(
-        self, tracks: Sequence[tuple[str, Track]]
-    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        self, tracks: Sequence[tuple[str, Counted]]
+    ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         """Give the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
 
 
@@ -48,6 +57,11 @@ def tracks_of(model: str, route: Route) -> list[tuple[str, Track]]:
     """Name the tracks that a route has."""
     stable: list[tuple[str, Track]] = [(model, "stable")]
     return stable if route.candidate is None else [*stable, (model, "candidate")]
+
+
+def both_counts(track: Track) -> tuple[Counted, Counted]:
+    """Name where the requests of a track's version are counted: the routed, and the pinned ones."""
+    return track, PINNED[track]
 
 
 def version_on(track: Track, route: Route) -> str:

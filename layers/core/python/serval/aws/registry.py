@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from serval.aws.tables import happened, items
+from serval.aws.tables import happened, items, landed
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
 from serval.registry import Rollout
 from serval.routes import Route
@@ -18,6 +18,45 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 RESERVE_ATTEMPTS = 20
+CANCELLED = frozenset({"TransactionCanceledException", "TransactionConflictException"})
+Written = Mapping[str, Any]
+"""Arguments of one conditional write, the table left out."""
+
+
+def put_route(model: str, route: Route, expected_revision: int | None) -> Written:
+    """Write a route over the one of a revision; None: over none."""
+    item = {
+        "pk": model_partition(model),
+        "sk": ROUTE,
+        "stable": route.stable,
+        "percent": route.percent,
+        "rollout": route.rollout,
+        "revision": route.revision,
+    }
+    if route.candidate is not None:
+        item["candidate"] = route.candidate
+    if expected_revision is None:
+        return {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "Item": item,
+        "ConditionExpression": "revision = :expected",
+        "ExpressionAttributeValues": {":expected": expected_revision},
+    }
+
+
+def put_rollout(rollout: Rollout) -> Written:
+    """Write a rollout's record over the one that was read; older ones have no revision."""
+    return {
+        "Item": {
+            "pk": model_partition(rollout.model),
+            "sk": f"ROLLOUT#{rollout.rollout}",
+            **rollout.written.to_attributes(),
+        },
+        "ConditionExpression": "attribute_not_exists(pk) OR (#status = :running AND "
+        "(revision = :read OR attribute_not_exists(revision)))",
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": {":running": "running", ":read": rollout.revision},
+    }
 
 
 def _rollout(model: str, item: Mapping[str, Any]) -> Rollout:
@@ -96,36 +135,22 @@ class DynamoDBRegistry:
             Item={"pk": MODELS_PARTITION, "sk": version.model, "description": description}
         )
 
-    def set_route(self, model: str, route: Route, expected_revision: int | None) -> bool:
-        """Write the route if its revision still is ``expected_revision`` (None: there is none)."""
-        unchanged = (
-            Attr("pk").not_exists()
-            if expected_revision is None
-            else Attr("revision").eq(expected_revision)
+    def set_route(
+        self,
+        model: str,
+        route: Route,
+        expected_revision: int | None,
+        rollouts: Sequence[Rollout] = (),
+    ) -> bool:
+        """Write the route and what it means to rollouts, or nothing of it."""
+        return self._transact(
+            put_route(model, route, expected_revision), *map(put_rollout, rollouts)
         )
-        item = {
-            "pk": model_partition(model),
-            "sk": ROUTE,
-            "stable": route.stable,
-            "percent": route.percent,
-            "rollout": route.rollout,
-            "revision": route.revision,
-        }
-        if route.candidate is not None:
-            item["candidate"] = route.candidate
-        return happened(self.table.put_item, Item=item, ConditionExpression=unchanged)
 
     def record_rollout(self, rollout: Rollout) -> bool:
-        """Write a rollout's state, unless it has ended: a verdict is never changed."""
-        return happened(
-            self.table.put_item,
-            Item={
-                "pk": model_partition(rollout.model),
-                "sk": f"ROLLOUT#{rollout.rollout}",
-                **rollout.to_attributes(),
-            },
-            ConditionExpression=Attr("pk").not_exists() | Attr("status").eq("running"),
-        )
+        """Write a rollout's record with the next revision, unless it has changed or ended."""
+        put = put_rollout(rollout)
+        return landed(self.table.put_item, put["Item"], **put)
 
     def _assign(self, partition: str, digest: str, last: int) -> bool:
         """Move the counter from ``last`` and give the new version to the digest, or do neither."""
@@ -140,22 +165,19 @@ class DynamoDBRegistry:
             "Item": {"pk": partition, "sk": f"DIGEST#{digest}", "version": str(last + 1)},
             "ConditionExpression": "attribute_not_exists(pk)",
         }
+        return self._transact(assignment, updates=[counter])
+
+    def _transact(self, *puts: Written, updates: Sequence[Written] = ()) -> bool:
+        """Write everything, or nothing and give False, as a condition does not hold."""
         name = self.table.name
+        writes = [
+            *({"Update": {"TableName": name, **update}} for update in updates),
+            *({"Put": {"TableName": name, **put}} for put in puts),
+        ]
         try:
-            self.table.meta.client.transact_write_items(
-                TransactItems=cast(
-                    Any,
-                    [
-                        {"Update": {"TableName": name, **counter}},
-                        {"Put": {"TableName": name, **assignment}},
-                    ],
-                )
-            )
+            self.table.meta.client.transact_write_items(TransactItems=cast(Any, writes))
         except ClientError as error:
-            if error.response["Error"]["Code"] in {
-                "TransactionCanceledException",
-                "TransactionConflictException",
-            }:
+            if error.response["Error"]["Code"] in CANCELLED:
                 return False
             raise
         return True

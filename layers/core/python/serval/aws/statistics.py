@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from serval.clock import Clock, utc_now
 from serval.errors import StatisticsUnavailable
 from serval.metrics import METRICS, NAMESPACE
-from serval.routes import Track
+from serval.routes import Counted
 from serval.statistics import WINDOW, TrackStatistics
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class CloudWatchStatistics:
     clock: Clock = utc_now
 
     def of(
-        self, tracks: Sequence[tuple[str, Track]]
-    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        self, tracks: Sequence[tuple[str, Counted]]
+    ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         """Sum the window's metrics of each (model, track)."""
         queries = [
             query(f"q{position}_{metric.lower()}", model, track, metric)
@@ -62,7 +62,7 @@ class CloudWatchStatistics:
             raise StatisticsUnavailable(f"the metrics did not answer: {error}") from error
 
 
-def query(name: str, model: str, track: Track, metric: str) -> "MetricDataQueryTypeDef":
+def query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQueryTypeDef":
     """Ask for a metric's sum in each minute."""
     return {
         "Id": name,

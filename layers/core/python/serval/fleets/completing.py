@@ -76,7 +76,7 @@ class Completion:
 
     def _end(self, row: AsyncRequest, inference: Inference, notice: Notice) -> str:
         version = row.version or ""
-        track = self.routing.track_of(row.model, version)
+        track = self.routing.track_of(row)
         result = self._result(notice) if notice.succeeded else None
         if result is not None:
             self.metrics.answered(row.model, track, notice.milliseconds)

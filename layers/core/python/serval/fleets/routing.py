@@ -7,7 +7,7 @@ from typing import Protocol
 from serval.clock import Clock, utc_now
 from serval.errors import NotFound
 from serval.requests.request import AsyncRequest
-from serval.routes import Route, Track
+from serval.routes import PINNED, Counted, Route, Track
 from serval.versions import ModelVersion
 
 REMEMBERED = timedelta(seconds=5)
@@ -45,9 +45,11 @@ class Routing:
         chosen = request.wanted or self._routed(request)
         return self.version(request.model, chosen).version
 
-    def track_of(self, model: str, version: str) -> Track:
-        """Tell which track a version stands for now."""
-        return "candidate" if self.route(model).candidate == version else "stable"
+    def track_of(self, request: AsyncRequest) -> Counted:
+        """Tell what a request is counted for that a version has run."""
+        candidate = self.route(request.model).candidate == request.version
+        track: Track = "candidate" if candidate else "stable"
+        return track if request.wanted is None else PINNED[track]
 
     def weight_of(self, model: str) -> int:
         """Give the model's weight among others, as its stable version declares it."""

@@ -15,7 +15,7 @@ from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
 from serval.protocol.content import REMEDY, body_of, inflate
 from serval.protocol.response import write_response
-from serval.routes import Track
+from serval.routes import Counted
 
 Event = Mapping[str, Any]
 Headers = Mapping[str, str]
@@ -46,8 +46,8 @@ class InferEndpoint:
             target = choose(route, wanted, affinity)
         except ServalError as error:
             return self._refuse(error)
-        by_route = wanted is None and target.track == "candidate"
-        return self._infer(event, headers, model, target, route.stable if by_route else None)
+        fallback = route.stable if target.track == "candidate" else None
+        return self._infer(event, headers, model, target, fallback)
 
     def _infer(
         self,
@@ -101,7 +101,7 @@ class InferEndpoint:
         reply = success(answer, loaded, headers.get("accept-encoding", ""), cold=cold)
         return reply, (self.clock() - started) * 1e3
 
-    def _fail(self, model: str, track: Track, error: ServalError) -> Reply:
+    def _fail(self, model: str, track: Counted, error: ServalError) -> Reply:
         """Give an error's reply; count it if it is ours."""
         if status_of(error) >= 500:
             self.metrics.failed(model, track)

@@ -1,20 +1,24 @@
 """Control of rollouts: every change of a route, by the policy or by hand, goes through here.
 
-The route is the truth: it says which rollout it belongs to, also after that has ended. A rollout's
-record follows it, so that a crash between the two writes is mended by whoever looks next:
+The route says which rollout it belongs to, also after that has ended, and a rollout's record says
+the same in words. Both are written at once, or neither:
 
 - the route is another rollout's: this one is *superseded*;
 - it is this one's and its version is stable: *promoted*;
 - it is this one's and another version is stable, without a candidate: *rolled back*.
+
+A record is written only over the one that was read, so an abort, a pause and a step that meet
+cannot undo one another: whoever comes second looks again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import ModelNotFound, RegistryUnavailable
 from serval.registry import Registry, Rollout, RolloutStatus
 from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Promote, RollBack, TakeStep
+from serval.rollouts.records import ended, informed, stated_by
 from serval.routes import Route
 
 ROUTE_ATTEMPTS = 10
@@ -41,15 +45,17 @@ class RolloutControl:
         A pause that a person set since the rollout was read stands. ``quietly``: nobody hears of
         it, since nothing has changed but what is known.
         """
-        known = self.registry.rollout(rollout.model, rollout.rollout)
-        paused = rollout.paused if known is None else known.paused
-        kept = replace(rollout, updated=self._now(), paused=paused)
-        changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
-        if self.registry.record_rollout(changed):
-            if not quietly:
-                self.announce(changed)
+
+        def noted(known: Rollout) -> Rollout:
+            kept = replace(rollout, paused=known.paused, revision=known.revision)
+            changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
             return changed
-        return self.registry.rollout(rollout.model, rollout.rollout) or changed
+
+        return self._amend(rollout, noted, quietly=quietly)
+
+    def pause(self, rollout: Rollout, *, paused: bool) -> Rollout:
+        """Let a rollout take no step of its own accord, or let it go on."""
+        return self._amend(rollout, lambda known: replace(known, paused=paused))
 
     def begin(self, rollout: Rollout, version: str, policy: CanaryPolicy) -> Rollout:
         """Give a registered version its first share of the traffic.
@@ -58,28 +64,24 @@ class RolloutControl:
         rollout that still runs is superseded; a newer one supersedes this. What a person made
         stable in the meantime is where it starts from.
         """
-        rollout = replace(rollout, version=version)
         for _ in range(ROUTE_ATTEMPTS):
-            current = self.registry.rollout(rollout.model, rollout.rollout)
-            if current is not None and current.ended:
-                return self.reconcile(current)
+            known = self._known(rollout)
             route = self._route(rollout.model)
-            if route is not None and route.rollout == rollout.rollout:
-                return self.reconcile(current or rollout)
-            self._settle(rollout.model, route)
-            if route is not None and self._is_newer(route, rollout):
-                return self._end(
-                    rollout, "superseded", f"rollout {route.rollout} of a later upload was faster"
-                )
-            if self._set(rollout.model, first_route(route, rollout, version, policy), route):
-                self._supersede(route, rollout)
-                return self.reconcile(rollout)
+            if known.ended or (route is not None and route.rollout == known.rollout):
+                return self.reconcile(known)
+            known = replace(known, version=version)
+            if route is not None and self._is_newer(route, known):
+                reason = f"rollout {route.rollout} of a later upload was faster"
+                if (end := self._record(ended(known, "superseded", reason))) is not None:
+                    return end
+            elif begun := self._move(route, first_route(route, known, version, policy), known):
+                return begun
         raise self._contended(rollout.model)
 
     def reconcile(self, rollout: Rollout) -> Rollout:
         """Bring a rollout's record in step with the route, and give it.
 
-        A rollout that a person ended while it was getting its first share loses that again.
+        They are written together, but by versions of Serval that wrote one after the other.
         """
         route = self._route(rollout.model)
         if route is None:
@@ -95,26 +97,16 @@ class RolloutControl:
         if route.rollout != rollout.rollout:
             if rollout.version is None:
                 return rollout
-            reason = f"rollout {route.rollout} took its place"
-            return self._end(rollout, "superseded", reason)
-        rollout = replace(rollout, version=rollout.version or route.candidate or route.stable)
-        if route.candidate is None:
-            if route.stable == rollout.version:
-                reason = rollout.reason or f"version {route.stable} takes all traffic"
-                return self._end(rollout, "promoted", reason)
-            return self._end(rollout, "rolled back", rollout.reason or "ended between two writes")
-        if rollout.step != "canary" or route.percent != rollout.percent:
             return self.note(
-                rollout,
-                step="canary",
-                baseline=route.stable,
-                percent=route.percent,
-                percent_since=self._now(),
+                ended(rollout, "superseded", f"rollout {route.rollout} took its place")
             )
-        return rollout
+        stated = stated_by(route, rollout, self._now())
+        return rollout if stated == rollout else self.note(stated)
 
     def apply(self, rollout: Rollout, decision: Decision) -> Rollout:
         """Carry a decision out; a rollout that lost its route meanwhile only learns of it.
+
+        A person's pause that came after the rollout was read stands against all but a rollback.
 
         Raises
         ------
@@ -122,38 +114,48 @@ class RolloutControl:
             If the rollout has no share of the traffic yet.
         """
         if isinstance(decision, Hold):
-            return self.note(rollout, quietly=True, reason=decision.reason)
+            return self._amend(
+                rollout, lambda known: informed(known, rollout, decision), quietly=True
+            )
         for _ in range(ROUTE_ATTEMPTS):
-            rollout = self.reconcile(rollout)
+            known = self.reconcile(self._known(rollout))
             route = self._route(rollout.model)
-            if rollout.ended or route is None:
-                return rollout
-            if rollout.version is None:
+            if known.ended or route is None:
+                return known
+            if known.version is None:
                 raise RolloutRefused(
                     f"rollout {rollout.rollout!r} of model {rollout.model!r} has no share of the "
-                    f"traffic yet: it is {rollout.step}"
+                    f"traffic yet: it is {known.step}"
                 )
-            if route.rollout != rollout.rollout or route.candidate is None:
+            if known.paused and not rollout.paused and not isinstance(decision, RollBack):
+                return known
+            if route.rollout != known.rollout or route.candidate is None:
                 continue
-            rollout = self.note(rollout, quietly=True, reason=decision.reason)
-            if self._set(rollout.model, decided_route(route, decision), route):
-                return self.reconcile(rollout)
+            decided = decided_route(route, decision)
+            if moved := self._move(route, decided, informed(known, rollout, decision)):
+                return moved
         raise self._contended(rollout.model)
 
     def refuse(self, rollout: Rollout, reasons: str) -> Rollout:
         """End a rollout before it gets a share of the traffic; one that has a share rolls back."""
-        route = self._route(rollout.model)
-        if route is not None and route.rollout == rollout.rollout:
-            return self.apply(rollout, RollBack(reasons))
-        return self._end(rollout, "refused", reasons)
+        return self._give_up(rollout, "refused", reasons)
 
     def abort(self, rollout: Rollout, reason: str) -> Rollout:
         """Roll back by hand, at any step: what still verifies never gets a share."""
-        rollout = self.reconcile(rollout)
-        route = self._route(rollout.model)
-        if route is not None and route.rollout == rollout.rollout:
-            return self.apply(rollout, RollBack(reason))
-        return self.reconcile(self._end(rollout, "rolled back", reason))
+        return self._give_up(rollout, "rolled back", reason)
+
+    def _give_up(self, rollout: Rollout, status: RolloutStatus, reason: str) -> Rollout:
+        for _ in range(ROUTE_ATTEMPTS):
+            # Read before the route: a share that it gets after both changes its record.
+            known = self._known(rollout)
+            route = self._route(rollout.model)
+            if known.ended:
+                return known
+            if route is not None and route.rollout == known.rollout:
+                return self.apply(known, RollBack(reason))
+            if (end := self._record(ended(known, status, reason))) is not None:
+                return end
+        raise self._contended(rollout.model)
 
     def go_to(self, model: str, version: str, reason: str) -> Rollout:
         """Make a version stable by hand; a running rollout is superseded.
@@ -177,10 +179,8 @@ class RolloutControl:
                 reason=reason,
                 baseline=route.stable,
             )
-            self._settle(model, route)
-            if self._set(model, Route(version, rollout=by_hand.rollout), route):
-                self._supersede(route, by_hand)
-                return self.reconcile(by_hand)
+            if moved := self._move(route, Route(version, rollout=by_hand.rollout), by_hand):
+                return moved
         raise self._contended(model)
 
     def running(self, model: str) -> Rollout | None:
@@ -190,21 +190,49 @@ class RolloutControl:
             return None
         return self.registry.rollout(model, route.rollout)
 
-    def _settle(self, model: str, route: Route | None) -> None:
-        """Record the verdict of the rollout that the route is of, before another takes it."""
-        if route is None or route.candidate is not None:
-            return
-        other = self.registry.rollout(model, route.rollout)
-        if other is not None:
-            self.reconcile(other)
+    def _amend(
+        self, rollout: Rollout, change: Callable[[Rollout], Rollout], *, quietly: bool = False
+    ) -> Rollout:
+        """Change a record as it is now, whoever else does; one that has ended stays as it is."""
+        for _ in range(ROUTE_ATTEMPTS):
+            known = self._known(rollout)
+            if known.ended:
+                return known
+            if (changed := self._record(change(known), quietly=quietly)) is not None:
+                return changed
+        raise self._contended(rollout.model)
 
-    def _supersede(self, route: Route | None, by: Rollout) -> None:
-        """Tell the rollout whose candidate was on the route; its own steps would notice too."""
-        if route is None or route.candidate is None:
-            return
-        other = self.registry.rollout(by.model, route.rollout)
-        if other is not None and not other.ended:
-            self._end(other, "superseded", f"rollout {by.rollout} took its place")
+    def _known(self, rollout: Rollout) -> Rollout:
+        return self.registry.rollout(rollout.model, rollout.rollout) or rollout
+
+    def _record(self, rollout: Rollout, *, quietly: bool = False) -> Rollout | None:
+        """Write a record over the one it was made of; None: that is not there any more."""
+        dated = replace(rollout, updated=self._now())
+        if not self.registry.record_rollout(dated):
+            return None
+        if not quietly:
+            self.announce(dated.written)
+        return dated.written
+
+    def _move(self, over: Route | None, route: Route, rollout: Rollout) -> Rollout | None:
+        """Write a route and its rollout's record, and end the rollout whose candidate it takes."""
+        now = self._now()
+        moved = replace(stated_by(route, rollout, now), updated=now)
+        records = [moved, *self._superseded(over, moved, now)]
+        if not self._set(rollout.model, route, over, records):
+            return None
+        for record in records:
+            self.announce(record.written)
+        return moved.written
+
+    def _superseded(self, over: Route | None, by: Rollout, now: str) -> list[Rollout]:
+        if over is None or over.candidate is None or over.rollout == by.rollout:
+            return []
+        other = self.registry.rollout(by.model, over.rollout)
+        if other is None or other.ended:
+            return []
+        reason = f"rollout {by.rollout} took its place"
+        return [replace(ended(other, "superseded", reason), updated=now)]
 
     def _is_newer(self, route: Route, rollout: Rollout) -> bool:
         if route.rollout.startswith(BY_HAND):
@@ -212,26 +240,24 @@ class RolloutControl:
         other = self.registry.rollout(rollout.model, route.rollout)
         return other is not None and other.created > rollout.created
 
-    def _end(self, rollout: Rollout, status: RolloutStatus, reason: str) -> Rollout:
-        percent = 100 if status == "promoted" else 0
-        return self.note(rollout, status=status, reason=reason, step="ended", percent=percent)
-
     def _route(self, model: str) -> Route | None:
         try:
             return self.registry.route(model)
         except ModelNotFound:
             return None
 
-    def _set(self, model: str, route: Route, over: Route | None) -> bool:
+    def _set(
+        self, model: str, route: Route, over: Route | None, records: Sequence[Rollout] = ()
+    ) -> bool:
         revision = None if over is None else over.revision
         return self.registry.set_route(
-            model, replace(route, revision=(revision or 0) + 1), revision
+            model, replace(route, revision=(revision or 0) + 1), revision, records
         )
 
     def _contended(self, model: str) -> RegistryUnavailable:
         return RegistryUnavailable(
-            f"model {model!r}: {ROUTE_ATTEMPTS} attempts to set its route all met another writer; "
-            "the next attempt may succeed"
+            f"model {model!r}: {ROUTE_ATTEMPTS} attempts to change its rollouts all met another "
+            "writer; the next attempt may succeed"
         )
 
     def _now(self) -> str:

@@ -122,7 +122,7 @@ class Assembly:
         stopping, waiting = threading.Event(), Waiting()
         patience = Patience(ports.unanswered, engine.pause or stopping.wait, ports.log)
         holdings = Holdings(ports.inbox, patience)
-        counts = Counts(InferenceMetrics(write=ports.log))
+        counts = Counts(InferenceMetrics(write=ports.log, spare=0))
         closing = Closing(
             post.worker, ports.store, ports.payloads, ports.inbox, ports.callbacks, engine.clock
         )

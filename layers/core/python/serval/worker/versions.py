@@ -68,8 +68,7 @@ class KnownVersions:
         row = one.known
         route = self.route(row.model)
         target = choose(route, row.wanted, row.affinity or row.id)
-        by_route = row.wanted is None and target.track == "candidate"
-        one.fallback = route.stable if by_route else None
+        one.fallback = route.stable if target.track == "candidate" else None
         if one.target is None or one.target.version != target.version:
             one.request = None
         one.target = target
