@@ -114,6 +114,10 @@ test: setup layers models build/environments/clients/.stamp  ## every test there
 	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
 	@$(BIN)/python -m pytest tests/local
 
+.PHONY: soak
+soak: setup layers models  ## ten thousand mutated inputs for every parser: minutes
+	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
+
 .PHONY: demo
 demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
 	@$(BIN)/python -m serval_cli.demo

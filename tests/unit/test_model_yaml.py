@@ -98,7 +98,7 @@ def test_a_number_may_be_written_without_a_point():
         ("a: !!python/object:os.system x", "model.yaml is not YAML: could not determine"),
         ("a: 2024-99-99", "model.yaml is not YAML: month must be in 1..12"),
         (b"\xff\xfe\x00", "model.yaml is not YAML: "),
-        ("[" * 5000, "model.yaml is not usable: nested too deeply"),
+        ("[" * 5000, "model.yaml is not YAML: nested too deeply"),
         ("#" * (LIMIT_BYTES + 1), f"model.yaml: {LIMIT_BYTES + 1} bytes, at most {LIMIT_BYTES}"),
     ],
 )

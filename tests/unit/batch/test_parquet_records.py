@@ -1,5 +1,8 @@
 """Rows of Parquet files: every type that a column may have, and rows that do not fit."""
 
+import base64
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +11,19 @@ import polars as pl
 import pytest
 
 from serval.batch.columns import InputColumns
-from serval.batch.parquet_footer import Column
+from serval.batch.parquet_footer import (
+    GROUP_ROWS,
+    GROUPS,
+    MAGIC,
+    ROWS,
+    Column,
+    Footer,
+    read_footer,
+)
 from serval.batch.parquet_input import choose_columns
 from serval.batch.records.parquet_records import ParquetRecords
 from serval.batch.records.rows import Rows
+from serval.batch.thrift import BINARY, I64, Typed, written
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
@@ -118,4 +130,38 @@ def test_a_page_that_is_damaged_is_said(tmp_path: Path) -> None:
     path.write_bytes(body)
     records = ParquetRecords(path, 5_000, 100, [X], [InputColumns(X, ("x_0", "x_1"))])
     with pytest.raises(BatchRefused, match="rows 0 to 100 cannot be read"):
+        records.read(b"", 0, 0)
+
+
+def with_more_rows(footer: Footer) -> None:
+    """Say that the first row group has a row more than there is."""
+    group = footer.fields[GROUPS].value.values[0]
+    group[GROUP_ROWS] = footer.fields[ROWS] = Typed(I64, footer.rows + 1)
+
+
+def with_an_offset(footer: Footer) -> None:
+    """Say that times are those of ``+05:30``, as pandas does."""
+    [schema] = footer.fields[KEY_VALUES].value.values
+    told = base64.b64decode(schema[VALUE].value).replace(b"Israel", b"+05:30")
+    schema[VALUE] = Typed(BINARY, base64.b64encode(told))
+
+
+KEY_VALUES, VALUE = 5, 2
+
+
+@pytest.mark.parametrize("change", [with_more_rows, with_an_offset])
+def test_a_file_that_polars_panics_at_is_refused(
+    tmp_path: Path, change: Callable[[Footer], None]
+) -> None:
+    path = tmp_path / "t.parquet"
+    times = pl.Series([0, 1]).cast(pl.Datetime("us", "Israel"))
+    pl.DataFrame({"x_0": [1.0, 2.0], "x_1": [1.0, 2.0], "at": times}).write_parquet(path)
+    data = path.read_bytes()
+    footer = read_footer(data, len(data))
+    change(footer)
+    end = written(footer.fields)
+    path.write_bytes(data[: footer.body_end] + end + struct.pack("<I", len(end)) + MAGIC)
+    records = ParquetRecords(path, 3, 100, (X,), [InputColumns(X, ("x_0", "x_1"))])
+
+    with pytest.raises(BatchRefused, match="rows 0 to 3 cannot be read: "):
         records.read(b"", 0, 0)

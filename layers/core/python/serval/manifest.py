@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.errors import BundleRefused
+from serval.foreign import refusing
 from serval.paths import check_path
 from serval.storage import MANIFEST
 from serval.versions import BundleFile
@@ -56,10 +57,8 @@ def read_manifest(text: bytes | str, model: str) -> Manifest:
     BundleRefused
         With every mistake found.
     """
-    try:
+    with refusing(lambda said: BundleRefused([f"{MANIFEST} is not JSON: {said}"])):
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BundleRefused([f"{MANIFEST} is not JSON: {error}"]) from None
     if not isinstance(value, dict) or not isinstance(value.get("files"), list):
         raise BundleRefused([f'{MANIFEST}: {{"model": …, "files": […]}} expected'])
     files, reasons = _read_files(value["files"])

@@ -5,6 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from serval.errors import shown
+
+
+class NotAnUpload(ValueError):
+    """The event announces no object."""
+
+    def __init__(self, event: object) -> None:
+        super().__init__(f"{shown(event)} given, EventBridge's 'Object Created' expected")
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectCreated:
@@ -18,10 +27,13 @@ class ObjectCreated:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Read an EventBridge event."""
-        detail = event["detail"]
-        found = detail["object"]
-        return cls(detail["bucket"]["name"], found["key"], found.get("version-id"))
+        """Read an EventBridge event, or raise ``NotAnUpload``."""
+        match event:
+            case {"detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **more}}}:
+                version_id = more.get("version-id")
+                if version_id is None or isinstance(version_id, str):
+                    return cls(bucket, key, version_id)
+        raise NotAnUpload(event)
 
 
 def claim_id(bucket: str, key: str, version_id: str) -> str:

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from serval.bundle import Section
 from serval.errors import BundleRefused
+from serval.foreign import refusing
 
 LIMIT_BYTES = 65_536
 IN_THE_TEXT = re.compile(r' in "<(byte|unicode) string>",')
@@ -29,12 +30,11 @@ def read_section(text: bytes | str, file: str, section: type[SectionT]) -> Secti
     BundleRefused
         With every mistake found: the key, its value and what was expected.
     """
-    value = _plain_value(text, file)
+    value, as_json = _plain_value(text, file)
     if not isinstance(value, dict):
         raise BundleRefused([f"{file}: keys and values expected, as 'name: iris'"])
     try:
-        # By way of JSON, where a list is the only sequence and strict mode knows it.
-        return section.model_validate_json(json.dumps(value, default=str))
+        return section.model_validate_json(as_json)
     except ValidationError as error:
         reasons = [_reason(detail, file, section) for detail in error.errors()]
         raise BundleRefused(reasons) from None
@@ -67,16 +67,16 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _plain_value(text: bytes | str, file: str) -> Any:
+def _plain_value(text: bytes | str, file: str) -> tuple[Any, str]:
+    """Give what a file holds, and that as JSON."""
     if len(text) > LIMIT_BYTES:
         raise BundleRefused([f"{file}: {len(text)} bytes, at most {LIMIT_BYTES} allowed"])
-    try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        said = IN_THE_TEXT.sub(" at", " ".join(str(error).split()))
-        raise BundleRefused([f"{file} is not YAML: {said}"]) from None
-    except RecursionError:
-        raise BundleRefused([f"{file} is not usable: nested too deeply"]) from None
+    with refusing(
+        lambda said: BundleRefused([f"{file} is not YAML: {IN_THE_TEXT.sub(' at', said)}"])
+    ):
+        value = yaml.load(text, _Loader)
+        # By way of JSON, where a list is the only sequence and strict mode knows it.
+        return value, json.dumps(value, default=str)
 
 
 def _reason(detail: ErrorDetails, file: str, section: type[BaseModel]) -> str:

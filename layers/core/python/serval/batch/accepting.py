@@ -24,6 +24,7 @@ from serval.batch.ports import Announce, JobStore, Objects, change
 from serval.batch.prefixes import Prefixes
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused, ModelNotFound, ModelVersionNotFound
+from serval.foreign import refusing
 from serval.object_created import ObjectCreated
 from serval.routes import Route
 from serval.versions import ModelVersion
@@ -198,9 +199,9 @@ class Accepting:
         if body is None:
             return DEFAULTS, None
         try:
-            return JobOptions.from_json(json.loads(body)), None
-        except ValueError as problem:
-            return DEFAULTS, f"{beside}: no JSON: {problem}"
+            with refusing(lambda said: BatchRefused(f"no JSON: {said}")):
+                value = json.loads(body)
+            return JobOptions.from_json(value), None
         except BatchRefused as reason:
             return DEFAULTS, f"{beside}: {reason}"
 

@@ -8,6 +8,7 @@ import zstandard
 
 from serval.batch.detection import FoundCompression
 from serval.errors import BatchRefused
+from serval.foreign import refusing
 
 GZIP_WINDOW = 31
 """zlib's largest window, and the header and the checksum of gzip around it."""
@@ -40,10 +41,8 @@ def _gunzipped(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
         data = piece
         while data:
             begun = True
-            try:
+            with refusing(lambda said: BatchRefused(f"its gzip is damaged: {said}")):
                 out = member.decompress(data, piece_bytes)
-            except zlib.error as error:
-                raise BatchRefused(f"its gzip is damaged: {error}") from None
             if out:
                 yield out
             data = member.unconsumed_tail
@@ -63,10 +62,8 @@ def _unzstd(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
         rest = data
         while rest:
             begun = True
-            try:
+            with refusing(lambda said: BatchRefused(f"its zstd is damaged: {said}")):
                 out += frame.decompress(rest)
-            except zstandard.ZstdError as error:
-                raise BatchRefused(f"its zstd is damaged: {error}") from None
             rest = frame.unused_data if frame.eof else b""
             if frame.eof:
                 frame, begun = frames(), False

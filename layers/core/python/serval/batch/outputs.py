@@ -11,6 +11,8 @@ import polars as pl
 
 from serval.batch.records.casting import CASTS
 from serval.batch.records.rows import Rows
+from serval.errors import BatchRefused
+from serval.foreign import refusing
 from serval.signatures import TensorSpec
 from serval.tensors import DATATYPES, Array, Tensor
 
@@ -50,7 +52,11 @@ class PartFormat:
         return self.write(Rows((), 0, passed=passed if self.joined else None), outputs)
 
     def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
-        """Write the answers of a block's rows."""
+        """Write the answers of a block's rows, behind what passes from the input."""
+        with refusing(lambda said: BatchRefused(f"the output cannot be written: {said}")):
+            return self._written(rows, outputs)
+
+    def _written(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
         if self.kind == "jsonl":
             return _jsonl(rows, outputs)
         frame = table(outputs, rows.passed.select(self.joined) if rows.passed is not None else None)

@@ -12,6 +12,7 @@ from typing import Any
 
 from serval.batch.thrift import BINARY, I64, LIST, STRUCT, Listed, NotThrift, Reader, Struct, Typed
 from serval.batch.thrift import written as write_struct
+from serval.foreign import refusing
 
 MAGIC = b"PAR1"
 ENCRYPTED = b"PARE"
@@ -22,8 +23,6 @@ VERSION, SCHEMA, ROWS, GROUPS, COLUMN_ORDERS = 1, 2, 3, 4, 7
 GROUP_COLUMNS, GROUP_ROWS, GROUP_OFFSET, GROUP_ORDINAL = 1, 3, 5, 7
 CHUNK_OFFSET, CHUNK_META, OFFSET_INDEX, COLUMN_INDEX = 2, 3, 4, 6
 META_PATH, META_BYTES, META_DATA, META_INDEX, META_DICTIONARY, META_BLOOM = 3, 7, 9, 10, 11, 14
-MALFORMED = (NotThrift, KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError)
-"""What reading a footer raises that has other fields than it should."""
 REPETITION, NAME, CHILDREN, REPEATED = 3, 4, 5, 2
 
 
@@ -108,13 +107,11 @@ def read_footer(tail: bytes, size: int) -> Footer:
         raise NotParquet(f"its footer has {length} bytes, the whole file {size}: it is cut short")
     if begin < 0:
         raise NotParquet(f"its footer has {length} bytes, of which {len(tail)} were read")
-    try:
+    with refusing(lambda said: NotParquet(f"its footer cannot be read: {said}")):
         footer = Footer(Reader(tail, begin).struct(), size - TAIL_BYTES - length)
-        if not footer.columns:
-            raise NotParquet("it has no columns")
-        _check_places(footer)
-    except MALFORMED as error:
-        raise NotParquet(f"its footer cannot be read: {error}") from None
+        problem = "it has no columns" if not footer.columns else _misplaced(footer)
+    if problem:
+        raise NotParquet(problem)
     return footer
 
 
@@ -203,16 +200,22 @@ def _moved(fields: Struct, moved: int, offsets: Sequence[int]) -> Struct:
     }
 
 
-def _check_places(footer: Footer) -> None:
-    if footer.rows != sum(group.rows for group in footer.groups):
-        raise NotParquet("its row groups do not have the rows that it says")
-    for group in footer.groups:
-        for chunk in group.chunks:
-            if chunk.start < 0 or chunk.start + chunk.size_bytes > footer.body_end:
-                raise NotParquet(
-                    f"column {chunk.column!r} would end at byte {chunk.start + chunk.size_bytes}, "
-                    f"its footer begins at {footer.body_end}: it is cut short"
-                )
+def _misplaced(footer: Footer) -> str | None:
+    """Say what does not lie where the footer says; None: all of it may."""
+    groups = list(footer.groups)
+    if footer.rows != sum(group.rows for group in groups):
+        return "its row groups do not have the rows that it says"
+    if any(group.rows < 0 for group in groups):
+        return "a row group has fewer rows than none"
+    for chunk in (chunk for group in groups for chunk in group.chunks):
+        if chunk.start < 0 or chunk.size_bytes < 0:
+            return f"column {chunk.column!r} has {chunk.size_bytes} bytes from {chunk.start} on"
+        if chunk.start + chunk.size_bytes > footer.body_end:
+            return (
+                f"column {chunk.column!r} would end at byte {chunk.start + chunk.size_bytes}, "
+                f"its footer begins at {footer.body_end}: it is cut short"
+            )
+    return None
 
 
 def _chunk(chunk: Struct) -> Chunk:

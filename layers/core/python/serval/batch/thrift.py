@@ -54,9 +54,7 @@ class Reader:
         NotThrift
             If the bytes end too soon, or are none.
         """
-        self._depth += 1
-        if self._depth > MOST_DEPTH:
-            raise NotThrift(f"more than {MOST_DEPTH} structs in each other")
+        self._enter()
         fields: Struct = {}
         field = 0
         while header := self._byte():
@@ -84,6 +82,17 @@ class Reader:
         raise NotThrift(f"type {kind} at byte {self.at}")
 
     def _list(self) -> Listed:
+        self._enter()
+        listed = self._elements()
+        self._depth -= 1
+        return listed
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise NotThrift(f"more than {MOST_DEPTH} structs and lists in each other")
+
+    def _elements(self) -> Listed:
         header = self._byte()
         size, kind = header >> 4, header & 15
         if size == LONG_LIST:

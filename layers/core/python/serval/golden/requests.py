@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from serval.errors import BundleRefused, InvalidRequest, InvalidTensor
+from serval.foreign import refusing
 from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
 from serval.protocol.request import Fields, members, parsed, read_datatype, read_shape
@@ -83,10 +84,11 @@ def read_line(number: int, line: bytes) -> GoldenRequest:
 
 def json_object(line: bytes) -> dict[str, Any]:
     """Parse a line."""
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"not JSON: {error.msg} (column {error.colno})") from None
+    with refusing(lambda said: InvalidRequest(f"not JSON: {said}")):
+        try:
+            document = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InvalidRequest(f"not JSON: {error.msg} (column {error.colno})") from None
     if not isinstance(document, dict):
         raise InvalidRequest(f"not a JSON object: {EXPECTATION} expected")
     return document

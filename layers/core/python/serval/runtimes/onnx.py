@@ -20,6 +20,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from serval.errors import InvalidInputs, InvalidTensor
+from serval.foreign import refusing
 from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.signatures import TensorSpec
 from serval.tensors import Array, Tensor
@@ -98,13 +99,14 @@ class OnnxModel:
         self._run_options = onnxruntime.RunOptions() if execution else None
         providers = execution.providers if execution else (CPU,)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=list(providers)
-            )
-        except NotImplemented as error:
-            raise OperatorMissing(str(error)) from error
-        except (*RUNTIME_ERRORS, InvalidArgument) as error:
-            raise ArtifactUnreadable(str(error)) from error
+            with refusing(ArtifactUnreadable):
+                self._session = onnxruntime.InferenceSession(
+                    str(path), options, providers=list(providers)
+                )
+        except ArtifactUnreadable as refused:
+            if isinstance(refused.__cause__, NotImplemented):
+                raise OperatorMissing(str(refused)) from refused
+            raise
         self._expect_provider(providers[0])
         self._symbols = {
             spec.name: [extent if isinstance(extent, str) else None for extent in spec.shape]

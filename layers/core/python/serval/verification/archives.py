@@ -5,12 +5,12 @@ Nothing is unpacked here, and nothing but headers is kept in memory, whatever th
 
 import gzip
 import tarfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from serval.foreign import refusing
 from serval.paths import check_path
 from serval.verification.files import PICKLES
 
@@ -22,9 +22,12 @@ LIMIT_RATIO = 100
 """Unpacked bytes for each byte of the archive; weights are packed two or three to one."""
 LIMIT_HEADER_BYTES = 64 * 2**20
 LIMIT_REASONS = 10
-UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, RecursionError)
 NOWHERE = "/nowhere"
 """Where the data filter is told that the archive goes; it looks at names alone."""
+
+
+class Unreadable(Exception):
+    """The file is no archive, or a damaged one."""
 
 
 class HeadersTooLong(ValueError):
@@ -66,15 +69,15 @@ def archive_reasons(folder: Path, paths: Iterable[str]) -> list[str]:
 
 def _reasons(path: Path) -> list[str]:
     found: list[str] = []
+    kind = "a gzipped tar" if path.name.lower().endswith(COMPRESSED) else "a tar"
     try:
-        with path.open("rb") as raw:
+        with refusing(Unreadable), path.open("rb") as raw:
             for reason in _found(raw, path):
                 found.append(reason)
                 if len(found) == LIMIT_REASONS:
                     return found
-    except UNREADABLE as error:
-        kind = "a gzipped tar" if path.name.lower().endswith(COMPRESSED) else "a tar"
-        found.append(f" is not {kind} archive that can be read: {error}; pack it again")
+    except Unreadable as said:
+        found.append(f" is not {kind} archive that can be read: {said}; pack it again")
     return found
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto
 
 from serval.errors import BundleRefused
+from serval.foreign import refusing
 from serval.paths import check_path
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
@@ -33,15 +33,15 @@ def load_graph(folder: Path, artifact: str) -> ModelProto:
                 "as external data (onnx.save(model, path, save_as_external_data=True))"
             ]
         )
-    try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
-    except DecodeError as error:
-        raise BundleRefused(
+    with refusing(
+        lambda said: BundleRefused(
             [
-                f"{artifact} is not an ONNX model: {error}; it is damaged, cut off or of another "
+                f"{artifact} is not an ONNX model: {said}; it is damaged, cut off or of another "
                 "format: export it again"
             ]
-        ) from None
+        )
+    ):
+        model = onnx.load(path, format="protobuf", load_external_data=False)
     if not model.HasField("graph") or not model.ir_version:
         raise BundleRefused([f"{artifact} is not an ONNX model: it holds no graph"])
     return model
@@ -76,15 +76,14 @@ def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) ->
 
 def checker_reasons(folder: Path, artifact: str, artifact_bytes: int) -> list[str]:
     """Run the ONNX checker; call it when nothing in the graph points outside the bundle."""
+    full_check = artifact_bytes <= FULL_CHECK_BYTES
     try:
-        onnx.checker.check_model(folder / artifact, full_check=artifact_bytes <= FULL_CHECK_BYTES)
-    except (
-        onnx.checker.ValidationError,
-        onnx.shape_inference.InferenceError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        return [f"{artifact} is not a valid ONNX model: {' '.join(str(error).split())[:1000]}"]
+        with refusing(
+            lambda said: BundleRefused([f"{artifact} is not a valid ONNX model: {said}"])
+        ):
+            onnx.checker.check_model(folder / artifact, full_check=full_check)
+    except BundleRefused as refused:
+        return list(refused.reasons)
     return []
 
 

@@ -11,7 +11,8 @@ import polars as pl
 from serval.batch.columns import InputColumns
 from serval.batch.records.casting import cast, tensor
 from serval.batch.records.places import Places
-from serval.batch.records.rows import Reject, Rows
+from serval.batch.records.rows import Reject, Rows, Unread, readable
+from serval.foreign import refusing
 from serval.tensors import Array
 
 
@@ -29,22 +30,24 @@ class CsvRecords:
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
-        try:
-            frame = self._frame(block)
-        except pl.exceptions.ComputeError:
-            return self._read_one_by_one(block, first_record, offset)
-        if self._blank(frame).any() or not (self.quoted or len(frame) == lines_in(block)):
-            # Records and rows no longer count alike.
-            return self._read_one_by_one(block, first_record, offset)
-        return self._rows(frame, Places(block, first_record, offset, quoted=self.quoted))
+        with readable(first_record):
+            try:
+                frame = self._frame(block)
+            except Unread:
+                return self._read_one_by_one(block, first_record, offset)
+            if self._blank(frame).any() or not (self.quoted or len(frame) == lines_in(block)):
+                # Records and rows no longer count alike.
+                return self._read_one_by_one(block, first_record, offset)
+            return self._rows(frame, Places(block, first_record, offset, quoted=self.quoted))
 
     def _frame(self, block: bytes) -> pl.DataFrame:
-        return pl.read_csv(
-            block,
-            has_header=False,
-            separator=self.delimiter,
-            schema=dict.fromkeys(self.columns, pl.String),
-        )
+        with refusing(Unread):
+            return pl.read_csv(
+                block,
+                has_header=False,
+                separator=self.delimiter,
+                schema=dict.fromkeys(self.columns, pl.String),
+            )
 
     def _blank(self, frame: pl.DataFrame) -> Array:
         """Tell which rows may be blank lines."""

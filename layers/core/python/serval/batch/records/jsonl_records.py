@@ -15,7 +15,8 @@ import polars as pl
 
 from serval.batch.records.casting import CASTS
 from serval.batch.records.record_ends import spans
-from serval.batch.records.rows import Reject, Rows, kept
+from serval.batch.records.rows import Reject, Rows, Unread, kept, readable
+from serval.foreign import refusing
 from serval.signatures import TensorSpec
 from serval.tensors import DATATYPES, Array, Tensor
 
@@ -38,9 +39,10 @@ class JsonlRecords:
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
-        if not self.keep and (rows := self._read_together(block)) is not None:
-            return replace(rows, first_record=first_record)
-        return self._read_one_by_one(block, first_record, offset)
+        with readable(first_record):
+            if not self.keep and (rows := self._read_together(block)) is not None:
+                return replace(rows, first_record=first_record)
+            return self._read_one_by_one(block, first_record, offset)
 
     def _read_together(self, block: bytes) -> Rows | None:
         """Read lines that are all alike; None if they are not, or one does not fit."""
@@ -96,10 +98,8 @@ class JsonlRecords:
         """Give one record's array for each input, or raise ``Unfit``."""
         if len(text) > LINE_LIMIT_BYTES:
             raise Unfit(f"the line has {len(text)} bytes, at most {LINE_LIMIT_BYTES} allowed")
-        try:
+        with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
             value = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise Unfit(f"the line is not JSON: {error}") from None
         values = self._by_name(value)
         return [element(spec, values[spec.name]) for spec in self.inputs]
 
@@ -211,8 +211,9 @@ def _frame(block: bytes, schema: Mapping[str, Any]) -> pl.DataFrame | None:
     if None in schema.values():
         return None
     try:
-        frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
-    except (pl.exceptions.PolarsError, ValueError):
+        with refusing(Unread):
+            frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
+    except Unread:
         return None
     return frame if len(frame) == block.strip(b"\r\n").count(b"\n") + 1 else None
 

@@ -19,6 +19,7 @@ from serval.batch.records.casting import cast, tensor
 from serval.batch.records.jsonl_records import Unfit, element, stacked
 from serval.batch.records.rows import Reject, Rows, kept
 from serval.errors import BatchRefused
+from serval.foreign import refusing
 from serval.signatures import TensorSpec
 from serval.tensors import Array, Tensor
 
@@ -42,7 +43,13 @@ class ParquetRecords:
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read the slice that begins with this row."""
-        frame = self._frame(first_record)
+        behind = first_record + min(self.block_rows, self.end - first_record)
+        with refusing(
+            lambda said: BatchRefused(f"rows {first_record} to {behind} cannot be read: {said}")
+        ):
+            return self._rows(self._frame(first_record), first_record)
+
+    def _rows(self, frame: pl.DataFrame, first_record: int) -> Rows:
         faults: dict[int, str] = {}
         tensors = [self._list(frame, spec, faults) for spec in self.specs if self._is_list(spec)]
         read = {
@@ -80,11 +87,8 @@ class ParquetRecords:
         needed = {column for planned in self.inputs for column in planned.columns}
         needed |= {*self.lists.values(), *self.joined}
         rows = min(self.block_rows, self.end - first)
-        try:
-            lazy = pl.scan_parquet(self.path, glob=False)
-            return lazy.select(sorted(needed)).slice(first, rows).collect()
-        except pl.exceptions.PolarsError as error:
-            raise BatchRefused(f"rows {first} to {first + rows} cannot be read: {error}") from None
+        lazy = pl.scan_parquet(self.path, glob=False)
+        return lazy.select(sorted(needed)).slice(first, rows).collect()
 
     def _is_list(self, spec: TensorSpec) -> bool:
         return spec.name in self.lists

@@ -1,11 +1,14 @@
 """Rows: what a block of records gives a model, and what is rejected of it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import polars as pl
 
+from serval.errors import BatchRefused
+from serval.foreign import refusing
 from serval.tensors import Array, Tensor
 
 SHOWN_CHARACTERS = 2_000
@@ -73,6 +76,20 @@ class Records(Protocol):
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
+
+
+class Unread(Exception):
+    """polars does not take a block as it is; record by record it may still be read."""
+
+
+def readable(first_record: int) -> AbstractContextManager[None]:
+    """Refuse a block that polars cannot read, or whose columns turn out to be of no use.
+
+    It looks at a column only where it is used: in a cast, in a filter, when a row is shown.
+    """
+    return refusing(
+        lambda said: BatchRefused(f"records from {first_record} on cannot be read: {said}")
+    )
 
 
 def kept(text: bytes | str) -> str:
