@@ -12,6 +12,7 @@ from serval_cli.local.launcher import (
     cors,
     custom_resources,
     embedded_metrics,
+    enforcement,
     failures,
     interpreters,
     layers,
@@ -26,6 +27,8 @@ from serval_cli.local.launcher import (
     shutdown,
 )
 from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+from serval_cli.local.launcher.iam.authority import Authority
+from serval_cli.local.launcher.iam.report import Report
 from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.launcher.sagemaker.storage import Storage
 from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
@@ -40,6 +43,7 @@ PATCHES = (
     response_limit,
     concurrency,
     embedded_metrics,
+    enforcement,
     cors,
     bucket_tags,
     custom_resources,
@@ -51,10 +55,17 @@ PATCHES = (
 )
 
 
-def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
-    """Import the emulator and close its gaps."""
+def load() -> Emulator:
+    """Import the emulator, or raise ``WrongEmulator`` if the patches do not fit it."""
     emulator = Emulator.load()
     emulator.require(name for patch in PATCHES for name in patch.NAMES)
+    return emulator
+
+
+def patch(
+    emulator: Emulator, options: argparse.Namespace, endpoints: Endpoints, authority: Authority
+) -> None:
+    """Close the emulator's gaps."""
     interpreters.apply(emulator, dict(options.python))
     logs_wait.apply(emulator)
     long_poll.apply(emulator)
@@ -63,6 +74,7 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     response_limit.apply(emulator)
     concurrency.apply(emulator, options.concurrency)
     embedded_metrics.apply(emulator)
+    enforcement.apply(emulator, authority)
     cors.apply(emulator)
     options_requests.apply(emulator)
     bucket_tags.apply(emulator)
@@ -72,7 +84,6 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     scaling_targets.apply(emulator)
     scheduled_times.apply(emulator)
     shutdown.apply(emulator)
-    return emulator
 
 
 def arguments() -> argparse.Namespace:
@@ -99,6 +110,13 @@ def arguments() -> argparse.Namespace:
         metavar="JSON",
         help="what runs instead of an endpoint's image: command, environment, logs",
     )
+    parser.add_argument(
+        "--permissions",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="where to write what roles are granted and use",
+    )
     return parser.parse_args()
 
 
@@ -108,14 +126,19 @@ def main() -> None:
     endpoints = Endpoints(options.server, Storage(options.server.environment["AWS_ENDPOINT_URL"]))
     sys.argv[1:] = []  # the emulator reads them too
     try:
-        emulator = patched(options, endpoints)
+        emulator = load()
     except WrongEmulator as error:
         raise SystemExit(str(error)) from None
+    authority = Authority(emulator)
+    patch(emulator, options, endpoints, authority)
+    report = Report(options.permissions, authority.ledger, authority.policies.granted)
+    report.follow()
     try:
         emulator.app.main()
     finally:
         endpoints.stop()
         emulator.lambda_runtime.reset()
+        report.write()
         sys.stdout.flush()
         # Not by return: a thread that waits for a custom resource would hold the process.
         os._exit(0)
