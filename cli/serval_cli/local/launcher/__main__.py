@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from serval_cli.local.launcher import (
@@ -11,6 +12,7 @@ from serval_cli.local.launcher import (
     concurrency,
     cors,
     custom_resources,
+    delivery_rights,
     embedded_metrics,
     enforcement,
     failures,
@@ -18,17 +20,21 @@ from serval_cli.local.launcher import (
     layers,
     logs_wait,
     long_poll,
+    machine_rights,
     map_limits,
+    missing_objects,
     options_requests,
     response_limit,
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
     shutdown,
+    task_credentials,
 )
 from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
 from serval_cli.local.launcher.iam.authority import Authority
 from serval_cli.local.launcher.iam.report import Report
+from serval_cli.local.launcher.iam.sessions import Sessions
 from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.launcher.sagemaker.storage import Storage
 from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
@@ -44,6 +50,9 @@ PATCHES = (
     concurrency,
     embedded_metrics,
     enforcement,
+    machine_rights,
+    delivery_rights,
+    missing_objects,
     cors,
     bucket_tags,
     custom_resources,
@@ -51,6 +60,7 @@ PATCHES = (
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
+    task_credentials,
     shutdown,
 )
 
@@ -63,7 +73,11 @@ def load() -> Emulator:
 
 
 def patch(
-    emulator: Emulator, options: argparse.Namespace, endpoints: Endpoints, authority: Authority
+    emulator: Emulator,
+    options: argparse.Namespace,
+    endpoints: Endpoints,
+    authority: Authority,
+    sessions: Sessions,
 ) -> None:
     """Close the emulator's gaps."""
     interpreters.apply(emulator, dict(options.python))
@@ -75,6 +89,9 @@ def patch(
     concurrency.apply(emulator, options.concurrency)
     embedded_metrics.apply(emulator)
     enforcement.apply(emulator, authority)
+    machine_rights.apply(emulator, authority)
+    delivery_rights.apply(emulator, authority)
+    missing_objects.apply(emulator)
     cors.apply(emulator)
     options_requests.apply(emulator)
     bucket_tags.apply(emulator)
@@ -83,6 +100,7 @@ def patch(
     sagemaker_endpoints.apply(emulator, endpoints)
     scaling_targets.apply(emulator)
     scheduled_times.apply(emulator)
+    task_credentials.apply(emulator, sessions)
     shutdown.apply(emulator)
 
 
@@ -123,14 +141,20 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Serve until a signal ends it, and then leave no worker behind."""
     options = arguments()
-    endpoints = Endpoints(options.server, Storage(options.server.environment["AWS_ENDPOINT_URL"]))
     sys.argv[1:] = []  # the emulator reads them too
     try:
         emulator = load()
     except WrongEmulator as error:
         raise SystemExit(str(error)) from None
-    authority = Authority(emulator)
-    patch(emulator, options, endpoints, authority)
+    authority, sessions = Authority(emulator), Sessions(emulator.sts)
+
+    def storage(role: str) -> Storage:
+        return Storage(
+            options.server.environment["AWS_ENDPOINT_URL"], partial(authority.check_role, role)
+        )
+
+    endpoints = Endpoints(options.server, storage, sessions.environment)
+    patch(emulator, options, endpoints, authority, sessions)
     report = Report(options.permissions, authority.ledger, authority.policies.granted)
     report.follow()
     try:

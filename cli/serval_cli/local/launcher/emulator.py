@@ -33,6 +33,7 @@ class Emulator:
     provisioners: Any
     router: Any
     s3: Any
+    sns: Any
     sqs: Any
     stepfunctions: Any
     sts: Any
@@ -61,6 +62,7 @@ class Emulator:
             provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),
             router=importlib.import_module("ministack.core.router"),
             s3=importlib.import_module("ministack.services.s3"),
+            sns=importlib.import_module("ministack.services.sns"),
             sqs=importlib.import_module("ministack.services.sqs"),
             stepfunctions=importlib.import_module("ministack.services.stepfunctions"),
             sts=importlib.import_module("ministack.services.sts"),

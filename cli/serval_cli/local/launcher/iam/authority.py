@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
 from serval_cli.local.launcher.iam.ledger import Ledger
 from serval_cli.local.launcher.iam.role_policies import Policies
+from serval_cli.local.launcher.iam.tasks import REGION
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ class Authority:
         self.ledger = Ledger()
         self.policies = Policies(emulator, self.ledger)
         self._evaluator = emulator.iam_evaluator
+        self._decided: dict[tuple[str, str, str, str], tuple[Any, bool]] = {}
+        """By question: the policy as it was, and whether it allows."""
 
     def check_role(
         self, role: str, action: str, resource: str, keys: Mapping[str, Any] | None = None
@@ -42,10 +46,14 @@ class Authority:
         self, service: str, action: str, resource: str, *, source: str, policy: Any
     ) -> None:
         """Raise ``Refused`` unless the resource's policy lets a service do it for a source."""
-        keys = {"aws:SourceArn": source, "aws:SourceAccount": resource.split(":")[4]}
-        context = self._context("*", "Service", "", action, resource, keys)
-        decided = self._evaluator.evaluate_resource_policy(policy, context, service=service)
-        if decided.decision != "Allow":
+        question = service, action, resource, source
+        known = self._decided.get(question)
+        if known is None or known[0] != policy:
+            keys = {"aws:SourceArn": source, "aws:SourceAccount": resource.split(":")[4]}
+            context = self._context("*", "Service", "", action, resource, keys)
+            decided = self._evaluator.evaluate_resource_policy(policy, context, service=service)
+            known = self._decided[question] = deepcopy(policy), decided.decision == "Allow"
+        if not known[1]:
             self.refuse(service, action, resource)
             raise Refused(f"{service} for {source}", action, resource)
 
@@ -69,6 +77,6 @@ class Authority:
             principal_account=account,
             action=action,
             resource_arn=resource,
-            region=resource.split(":")[3],
+            region=REGION,
             service_context={name.lower(): value for name, value in keys.items()},
         )
