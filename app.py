@@ -26,7 +26,7 @@ def build(
     deployed = read_models(context.path("models", models), context.path("fleets", fleets))
     storage = StorageStack(app, "storage", stage=stage)
     api = ApiStack(app, "api", stage=stage, storage=storage, built_layers=layers, models=deployed)
-    if FleetsStack.needed(stage, deployed):
+    if deployed.fleets.by_name:
         machines = FleetsStack(app, "fleets", stage=stage, storage=storage, models=deployed)
         machines.add_stack_dependency(api, "endpoints are told of topics that are there")
     if stage.checked:

@@ -1,6 +1,6 @@
 """The machines of the fleets: spot machines in a network of their own, SageMaker endpoints."""
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.deployed_models import DeployedModels
@@ -11,6 +11,7 @@ from stacks.spot_fleet import SpotFleet
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 from stacks.worker_images import WorkerImages
+from stacks.worker_role import WorkerRole
 
 
 class FleetsStack(Stack):
@@ -34,18 +35,26 @@ class FleetsStack(Stack):
         self._stage, self._storage, self._models = stage, storage, models
         self._rights = FleetRights(stage, models.fleets, storage.registry)
         self._images = WorkerImages(self, "Images")
-        self._spot_fleets()
+        if stage.fleet_machines:
+            self._spot_fleets()
+        else:
+            self._roles()
         for name in self._rights.of_kind("sagemaker"):
             self._endpoint(name)
 
-    @staticmethod
-    def needed(stage: Stage, models: DeployedModels) -> bool:
-        """Tell whether there is anything in it."""
-        kinds = {fleet.kind for fleet in models.fleets.by_name.values()}
-        return "sagemaker" in kinds or ("spot" in kinds and stage.fleet_machines)
+    def _roles(self) -> None:
+        """Give the processes that are a laptop's workers the rights of real ones."""
+        roles = {
+            name: WorkerRole(
+                self, f"{name}Worker", fleet=name, storage=self._storage, rights=self._rights
+            )
+            for name in self._rights.of_kind("spot")
+        }
+        names = {name: role.role.role_name for name, role in roles.items()}
+        CfnOutput(self, "WorkerRoles", value=self.to_json_string(names))
 
     def _spot_fleets(self) -> None:
-        names = self._rights.of_kind("spot") if self._stage.fleet_machines else ()
+        names = self._rights.of_kind("spot")
         if not names:
             return
         cluster = FleetCluster(self, "Cluster", stage=self._stage)

@@ -9,6 +9,8 @@ from botocore.config import Config
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 CREDENTIAL = "test"
+"""Of the laptop's user, who may do everything."""
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 FOREIGN = ("AWS_", "CDK_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
 """What begins like this in the caller's environment is about another account or network."""
 # Without the environment's proxies: the emulator is on this machine.
@@ -31,6 +33,12 @@ def environment(endpoint: str, environ: Mapping[str, str] | None = None) -> dict
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "1",
     }
+
+
+def of_role(environment: Mapping[str, str], credentials: str) -> dict[str, str]:
+    """Give an environment whose program asks a URL for its credentials, as tasks of ECS do."""
+    kept = {name: value for name, value in environment.items() if name not in KEYS}
+    return kept | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": credentials}
 
 
 def session() -> boto3.Session:

@@ -39,6 +39,7 @@ def start(
         fleets=outputs.fleets,
         command=toolchain.worker("work"),
         environment=environment(toolchain, folder, outputs, endpoint),
+        roles=outputs.worker_roles,
         stop_seconds=STOP_SECONDS + 2,
         logs=folder.logs,
         status=folder.workers,

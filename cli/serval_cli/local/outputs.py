@@ -7,7 +7,8 @@ from typing import Self
 from serval.fleets.deployed import Fleets
 from serval_cli.local.aws_client import CONFIG, session
 
-STACKS = ("serval-local-storage", "serval-local-api")
+STACKS = ("serval-local-storage", "serval-local-api", "serval-local-fleets")
+"""The last one is there only if there are fleets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Outputs:
     requests_table: str
     jobs_table: str
     fleets: Fleets
+    worker_roles: dict[str, str]
+    """Name of the role of each spot fleet's workers."""
 
     @classmethod
     def read(cls, endpoint: str) -> Self:
@@ -30,8 +33,9 @@ class Outputs:
         client = session().client("cloudformation", endpoint_url=endpoint, config=CONFIG)
         values = {
             output["OutputKey"]: output["OutputValue"]
-            for name in STACKS
-            for output in client.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+            for stack in client.describe_stacks()["Stacks"]
+            if stack["StackName"] in STACKS
+            for output in stack["Outputs"]
         }
         return cls(
             artifact_bucket=values["ArtifactBucketName"],
@@ -42,6 +46,7 @@ class Outputs:
             requests_table=values["RequestsTableName"],
             jobs_table=values["JobsTableName"],
             fleets=Fleets.from_json(values["Fleets"]),
+            worker_roles=json.loads(values.get("WorkerRoles", "{}")),
         )
 
     def api_url(self, endpoint: str) -> str:

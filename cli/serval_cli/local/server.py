@@ -23,6 +23,8 @@ POLL_SECONDS = 0.05
 PYTHON_SOURCES = Path(__file__).resolve().parents[2]
 """The folder from which the launcher is imported."""
 NAME = "server"
+PERMISSIONS = "permissions.json"
+"""Among the logs: what roles are granted and use, as the emulator sees it."""
 INHERITED = ("PATH", "LANG", "TZ", "HOME", "TMPDIR", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED")
 """What of the emulator's environment is for the processes that it starts, too."""
 
@@ -105,6 +107,8 @@ def start(
         str(concurrency),
         "--server",
         json.dumps(endpoint_server(toolchain, port, temporary, log.parent)),
+        "--permissions",
+        str(log.parent / PERMISSIONS),
     ]
     with log.open("w") as output:
         process = started.start(

@@ -197,6 +197,8 @@ import json, os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print({json.dumps(json.dumps(EMF))}, flush=True)
 print("worker", os.environ["FLEET"], os.environ["WORKER_ID"], flush=True)
+print(os.environ.get("AWS_ACCESS_KEY_ID"), end=" ")
+print(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], flush=True)
 time.sleep(60)
 """
 FLEETS = Fleets(
@@ -216,7 +218,8 @@ def told(folder: Path) -> Supervision:
         registry_table="registry",
         fleets=FLEETS,
         command=(sys.executable, str(program)),
-        environment={"PYTHONUNBUFFERED": "1"},
+        environment={"PYTHONUNBUFFERED": "1", "AWS_ACCESS_KEY_ID": "the user's"},
+        roles={"gpu": "role-of-gpu", "kept": "role-of-kept"},
         stop_seconds=10,
         logs=folder,
         status=folder / "workers.json",
@@ -275,6 +278,14 @@ def test_workers_follow_the_row_and_know_their_fleet(running: Running) -> None:
     eventually(lambda: log.exists() and "worker gpu worker-gpu-2-" in log.read_text())
     running.rows.machines = {"gpu": 1}
     eventually(lambda: running.workers() == [everyone[0], everyone[2]])
+
+
+def test_a_worker_has_the_credentials_of_its_fleets_role_and_not_the_users(
+    running: Running,
+) -> None:
+    log = running.supervisor.told.logs / "worker-kept-1.log"
+    asked = "None http://127.0.0.1:1/v2/credentials/role-of-kept"
+    eventually(lambda: log.exists() and asked in log.read_text())
 
 
 def test_a_worker_that_is_killed_is_back_soon(running: Running) -> None:

@@ -44,6 +44,7 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(7)
         said = {
             "model": os.environ["MODEL"],
+            "key": os.environ["AWS_ACCESS_KEY_ID"],
             "pid": os.getpid(),
             "body": body.decode(),
             "most": Handler.most,
@@ -69,7 +70,12 @@ print('{"_aws": {"Timestamp": 1000, "CloudWatchMetrics": [{"Namespace": "Serval"
       '[{"Name": "Started"}]}]}, "Started": 1}', flush=True)
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
-MODEL = {"ModelName": "m", "PrimaryContainer": {"Image": "i", "Environment": {"MODEL": "one"}}}
+ROLE = "arn:aws:iam::1:role/endpoint"
+MODEL = {
+    "ModelName": "m",
+    "ExecutionRoleArn": ROLE,
+    "PrimaryContainer": {"Image": "i", "Environment": {"MODEL": "one"}},
+}
 CONFIGURATION: dict[str, Any] = {
     "EndpointConfigName": "c",
     "ProductionVariants": [{"VariantName": "all", "ModelName": "m", "InitialInstanceCount": 1}],
@@ -130,7 +136,16 @@ class Stage:
             ),
         )
         told = Program((sys.executable, str(program)), {}, folder)
-        self.endpoints = Endpoints(told, self.storage, idle_seconds)  # type: ignore[arg-type]
+        self.roles: list[str] = []
+
+        def storage(role: str) -> Any:
+            self.roles.append(role)
+            return self.storage
+
+        def credentials(role: str, name: str) -> dict[str, str]:
+            return {"AWS_ACCESS_KEY_ID": f"key of {role} for {name}"}
+
+        self.endpoints = Endpoints(told, storage, credentials, idle_seconds)
         sagemaker_endpoints.apply(self.emulator, self.endpoints)
 
     def handlers(self, kind: str) -> dict[str, Callable[..., Any]]:
@@ -202,6 +217,14 @@ def test_a_server_starts_with_the_first_invocation_and_stays(stage: Stage) -> No
     assert stage.capacity() == 1
     assert stage.invoke(b"y")["pid"] == first["pid"]
     assert stage.metrics == ["Started"]
+
+
+def test_a_server_has_the_credentials_of_its_models_role(stage: Stage) -> None:
+    stage.declare()
+    assert stage.invoke(b"x")["key"] == f"key of {ROLE} for e"
+    stage.submit(b"x")
+    stage.notice()
+    assert stage.roles == [ROLE]
 
 
 def test_a_server_that_is_idle_stops(tmp_path: Path) -> None:
@@ -371,7 +394,7 @@ def test_another_configuration_is_another_server(stage: Stage) -> None:
     before = stage.invoke(b"x")
     handlers = stage.handlers("Model")
     container = {"Image": "i", "Environment": {"MODEL": "two"}}
-    other = {"ModelName": "m2", "PrimaryContainer": container}
+    other = MODEL | {"ModelName": "m2", "PrimaryContainer": container}
     handlers["create"]("M2", other, "s")
     variants = [{"VariantName": "all", "ModelName": "m2"}]
     configured = CONFIGURATION | {"EndpointConfigName": "c2", "ProductionVariants": variants}

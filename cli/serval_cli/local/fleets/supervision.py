@@ -18,7 +18,9 @@ class Supervision:
     fleets: Fleets
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    """Of every worker; its fleet and its id come on top."""
+    """Of every worker; its fleet, its id and where its credentials are come on top."""
+    roles: Mapping[str, str]
+    """Name of the role of each fleet's workers."""
     stop_seconds: int
     """How long a worker may take to give back what it has begun."""
     logs: Path
@@ -34,11 +36,16 @@ class Supervision:
                 "fleets": self.fleets.to_json(),
                 "command": self.command,
                 "environment": dict(self.environment),
+                "roles": dict(self.roles),
                 "stop_seconds": self.stop_seconds,
                 "logs": str(self.logs),
                 "status": str(self.status),
             }
         )
+
+    def credentials(self, fleet: str) -> str:
+        """Give the URL at which a fleet's workers find the credentials of their role."""
+        return f"{self.endpoint}/v2/credentials/{self.roles[fleet]}"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -50,6 +57,7 @@ class Supervision:
             fleets=Fleets.from_json(document["fleets"]),
             command=tuple(document["command"]),
             environment=document["environment"],
+            roles=document["roles"],
             stop_seconds=document["stop_seconds"],
             logs=Path(document["logs"]),
             status=Path(document["status"]),

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.fleets.deployed import DeployedFleet
 from serval.fleets.state import FleetStates
+from serval_cli.local.aws_client import of_role
 from serval_cli.local.fleets.places import Place, Places, Process
 from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name
 from serval_cli.local.fleets.worker_metrics import WorkerMetrics
@@ -91,11 +92,8 @@ class Supervisor:
         with log.open("a") as output:
             process = subprocess.Popen(
                 self.told.command,
-                env={
-                    **self.told.environment,
-                    "FLEET": fleet.name,
-                    "WORKER_ID": f"{name}-{time.time_ns():x}",
-                },
+                env=of_role(self.told.environment, self.told.credentials(fleet.name))
+                | {"FLEET": fleet.name, "WORKER_ID": f"{name}-{time.time_ns():x}"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

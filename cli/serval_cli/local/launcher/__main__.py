@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from serval_cli.local.launcher import (
@@ -11,21 +12,29 @@ from serval_cli.local.launcher import (
     concurrency,
     cors,
     custom_resources,
+    delivery_rights,
     embedded_metrics,
+    enforcement,
     failures,
     interpreters,
     layers,
     logs_wait,
     long_poll,
+    machine_rights,
     map_limits,
+    missing_objects,
     options_requests,
     response_limit,
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
     shutdown,
+    task_credentials,
 )
 from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+from serval_cli.local.launcher.iam.authority import Authority
+from serval_cli.local.launcher.iam.report import Report
+from serval_cli.local.launcher.iam.sessions import Sessions
 from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.launcher.sagemaker.storage import Storage
 from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
@@ -40,6 +49,10 @@ PATCHES = (
     response_limit,
     concurrency,
     embedded_metrics,
+    enforcement,
+    machine_rights,
+    delivery_rights,
+    missing_objects,
     cors,
     bucket_tags,
     custom_resources,
@@ -47,14 +60,26 @@ PATCHES = (
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
+    task_credentials,
     shutdown,
 )
 
 
-def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
-    """Import the emulator and close its gaps."""
+def load() -> Emulator:
+    """Import the emulator, or raise ``WrongEmulator`` if the patches do not fit it."""
     emulator = Emulator.load()
     emulator.require(name for patch in PATCHES for name in patch.NAMES)
+    return emulator
+
+
+def patch(
+    emulator: Emulator,
+    options: argparse.Namespace,
+    endpoints: Endpoints,
+    authority: Authority,
+    sessions: Sessions,
+) -> None:
+    """Close the emulator's gaps."""
     interpreters.apply(emulator, dict(options.python))
     logs_wait.apply(emulator)
     long_poll.apply(emulator)
@@ -63,6 +88,10 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     response_limit.apply(emulator)
     concurrency.apply(emulator, options.concurrency)
     embedded_metrics.apply(emulator)
+    enforcement.apply(emulator, authority)
+    machine_rights.apply(emulator, authority)
+    delivery_rights.apply(emulator, authority)
+    missing_objects.apply(emulator)
     cors.apply(emulator)
     options_requests.apply(emulator)
     bucket_tags.apply(emulator)
@@ -71,8 +100,8 @@ def patched(options: argparse.Namespace, endpoints: Endpoints) -> Emulator:
     sagemaker_endpoints.apply(emulator, endpoints)
     scaling_targets.apply(emulator)
     scheduled_times.apply(emulator)
+    task_credentials.apply(emulator, sessions)
     shutdown.apply(emulator)
-    return emulator
 
 
 def arguments() -> argparse.Namespace:
@@ -99,23 +128,41 @@ def arguments() -> argparse.Namespace:
         metavar="JSON",
         help="what runs instead of an endpoint's image: command, environment, logs",
     )
+    parser.add_argument(
+        "--permissions",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="where to write what roles are granted and use",
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Serve until a signal ends it, and then leave no worker behind."""
     options = arguments()
-    endpoints = Endpoints(options.server, Storage(options.server.environment["AWS_ENDPOINT_URL"]))
     sys.argv[1:] = []  # the emulator reads them too
     try:
-        emulator = patched(options, endpoints)
+        emulator = load()
     except WrongEmulator as error:
         raise SystemExit(str(error)) from None
+    authority, sessions = Authority(emulator), Sessions(emulator.sts)
+
+    def storage(role: str) -> Storage:
+        return Storage(
+            options.server.environment["AWS_ENDPOINT_URL"], partial(authority.check_role, role)
+        )
+
+    endpoints = Endpoints(options.server, storage, sessions.environment)
+    patch(emulator, options, endpoints, authority, sessions)
+    report = Report(options.permissions, authority.ledger, authority.policies.granted)
+    report.follow()
     try:
         emulator.app.main()
     finally:
         endpoints.stop()
         emulator.lambda_runtime.reset()
+        report.write()
         sys.stdout.flush()
         # Not by return: a thread that waits for a custom resource would hold the process.
         os._exit(0)

@@ -22,15 +22,21 @@ class Emulator:
     app: Any
     cloudwatch: Any
     custom_resource: Any
+    dynamodb: Any
     eventbridge: Any
     hypercorn_config: Any
+    iam: Any
+    iam_actions: Any
+    iam_evaluator: Any
     lambda_runtime: Any
     lambda_svc: Any
     provisioners: Any
     router: Any
     s3: Any
+    sns: Any
     sqs: Any
     stepfunctions: Any
+    sts: Any
 
     @classmethod
     def load(cls) -> Self:
@@ -45,15 +51,21 @@ class Emulator:
             custom_resource=importlib.import_module(
                 "ministack.services.cloudformation.custom_resource"
             ),
+            dynamodb=importlib.import_module("ministack.services.dynamodb"),
             eventbridge=importlib.import_module("ministack.services.eventbridge"),
             hypercorn_config=importlib.import_module("hypercorn.config"),
+            iam=importlib.import_module("ministack.services.iam"),
+            iam_actions=importlib.import_module("ministack.core.iam_actions"),
+            iam_evaluator=importlib.import_module("ministack.core.iam_evaluator"),
             lambda_runtime=importlib.import_module("ministack.core.lambda_runtime"),
             lambda_svc=importlib.import_module("ministack.services.lambda_svc"),
             provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),
             router=importlib.import_module("ministack.core.router"),
             s3=importlib.import_module("ministack.services.s3"),
+            sns=importlib.import_module("ministack.services.sns"),
             sqs=importlib.import_module("ministack.services.sqs"),
             stepfunctions=importlib.import_module("ministack.services.stepfunctions"),
+            sts=importlib.import_module("ministack.services.sts"),
         )
 
     def require(self, names: Iterable[str]) -> None:

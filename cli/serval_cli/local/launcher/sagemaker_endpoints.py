@@ -2,17 +2,19 @@
 
 import threading
 import time
+from collections.abc import Callable, Mapping
 
 from serval_cli.local.launcher.embedded_metrics import store
 from serval_cli.local.launcher.emulator import Emulator
 from serval_cli.local.launcher.sagemaker import server
 from serval_cli.local.launcher.sagemaker.definition import Declared, Definition
-from serval_cli.local.launcher.sagemaker.endpoint import Endpoint
+from serval_cli.local.launcher.sagemaker.endpoint import Endpoint, Storages
 from serval_cli.local.launcher.sagemaker.resources import ResourceType
 from serval_cli.local.launcher.sagemaker.server import Program, Server
 from serval_cli.local.launcher.sagemaker.service import Service
-from serval_cli.local.launcher.sagemaker.storage import Storage
 
+Credentials = Callable[[str, str], Mapping[str, str]]
+"""Gives credentials of a role, whose ARN it is, to whom the name names, as variables."""
 NAMES = (
     "app/SERVICE_HANDLERS",
     "cloudwatch/_evaluate_all_alarms",
@@ -36,9 +38,14 @@ class Endpoints:
     """The endpoints of the stage, and the servers that run for them."""
 
     def __init__(
-        self, program: Program, storage: Storage, idle_seconds: float = IDLE_SECONDS
+        self,
+        program: Program,
+        storages: Storages,
+        credentials: Credentials,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self._program, self._storage, self._idle_seconds = program, storage, idle_seconds
+        self._program, self._storages, self._credentials = program, storages, credentials
+        self._idle_seconds = idle_seconds
         self._service: Service | None = None
 
     def serve(self, emulator: Emulator) -> None:
@@ -53,7 +60,7 @@ class Endpoints:
             return server.start(
                 name,
                 self._program,
-                definition.environment,
+                {**definition.environment, **self._credentials(definition.role, name)},
                 lambda line: store(emulator.cloudwatch, line),
             )
 
@@ -62,7 +69,7 @@ class Endpoints:
                 name,
                 lambda: declared.define(name),
                 lambda definition: start(name, definition),
-                self._storage,
+                self._storages,
             )
 
         declared = Declared()

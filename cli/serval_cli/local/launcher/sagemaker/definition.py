@@ -23,6 +23,8 @@ class Definition:
 
     configuration: str
     variant: str
+    role: str
+    """ARN of the role by which it, and its container, act."""
     environment: Mapping[str, str]
     """Of the container."""
     concurrency: int
@@ -60,6 +62,7 @@ class Declared:
         return Definition(
             configuration=name,
             variant=variant["VariantName"],
+            role=model["ExecutionRoleArn"],
             environment={
                 key: str(value) for key, value in (container.get("Environment") or {}).items()
             },

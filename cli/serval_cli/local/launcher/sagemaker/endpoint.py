@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from serval_cli.local.launcher.iam.authority import Refused
 from serval_cli.local.launcher.sagemaker.definition import Definition
 from serval_cli.local.launcher.sagemaker.invocation import Invocation, notice
 from serval_cli.local.launcher.sagemaker.server import Answer, Server, ServerFailed
@@ -14,15 +15,17 @@ from serval_cli.local.launcher.sagemaker.storage import ObjectNotFound, Storage
 
 logger = logging.getLogger(__name__)
 Starter = Callable[[Definition], Server]
+Storages = Callable[[str], Storage]
+"""Gives the storage as a role, whose ARN it is, may use it."""
 
 
 class Endpoint:
     """Starts its server at the first invocation, and another when it is defined otherwise."""
 
     def __init__(
-        self, name: str, define: Callable[[], Definition], start: Starter, storage: Storage
+        self, name: str, define: Callable[[], Definition], start: Starter, storages: Storages
     ) -> None:
-        self._name, self._define, self._start, self._storage = name, define, start, storage
+        self._name, self._define, self._start, self._storages = name, define, start, storages
         self._serving_lock = threading.Lock()
         """Held while a server starts, which takes seconds."""
         self._server: Server | None = None
@@ -105,28 +108,31 @@ class Endpoint:
             logger.exception("endpoint %s, inference %s", self._name, invocation.id)
 
     def _answer(self, invocation: Invocation, definition: Definition) -> None:
+        storage = self._storages(definition.role)
         try:
-            body = invocation.body or self._storage.read(invocation.input_location)
+            body = invocation.body or storage.read(invocation.input_location)
             answer = self.invoke(body, invocation.headers, invocation.seconds)
-        except (ObjectNotFound, ServerFailed) as error:
+        except (ObjectNotFound, Refused, ServerFailed) as error:
             answer = Answer(500, str(error).encode(), "text/plain")
         if answer.status >= 400:
-            self._failed(invocation, definition, answer)
+            self._failed(storage, invocation, definition, answer)
             return
-        self._storage.write(invocation.output_location, answer.body, answer.content_type)
+        storage.write(invocation.output_location, answer.body, answer.content_type)
         if definition.success_topic:
             said = notice(self._name, invocation, now(), answered=answer.content_type)
-            self._storage.publish(definition.success_topic, said)
+            storage.publish(definition.success_topic, said)
 
-    def _failed(self, invocation: Invocation, definition: Definition, answer: Answer) -> None:
+    def _failed(
+        self, storage: Storage, invocation: Invocation, definition: Definition, answer: Answer
+    ) -> None:
         side = "client" if answer.status < 500 else "server"
         message = answer.body.decode(errors="replace")
         reason = f'Received {side} error ({answer.status}) from model with message "{message}"'
         if invocation.failure_location:
-            self._storage.write(invocation.failure_location, reason.encode(), "text/plain")
+            storage.write(invocation.failure_location, reason.encode(), "text/plain")
         if definition.error_topic:
             said = notice(self._name, invocation, now(), failure=reason)
-            self._storage.publish(definition.error_topic, said)
+            storage.publish(definition.error_topic, said)
 
 
 def now() -> datetime:

@@ -3,11 +3,14 @@
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/{}/aws4_request, Signature=0"
 """Names the service that is called; the emulator does not check signatures."""
 SECONDS = 60.0
+Check = Callable[[str, str], None]
+"""Raises ``Refused`` unless an action on a resource is allowed."""
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Opens URLs of this machine, whatever proxies the environment names."""
 
@@ -21,12 +24,17 @@ class ObjectNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Objects by their ``s3://`` location, and topics by their ARN."""
+    """Objects by their ``s3://`` location, and topics by their ARN.
+
+    It calls as the laptop's user, after the role for which it does so was held against each call.
+    """
 
     endpoint: str
+    check: Check
 
     def read(self, location: str) -> bytes:
         """Read an object, or raise ``ObjectNotFound``."""
+        self.check("s3:GetObject", object_arn(location))
         request = urllib.request.Request(
             self._url(location), headers={"Authorization": SCOPE.format("s3")}
         )
@@ -39,6 +47,7 @@ class Storage:
 
     def write(self, location: str, body: bytes, content_type: str) -> None:
         """Write an object."""
+        self.check("s3:PutObject", object_arn(location))
         headers = {"Authorization": SCOPE.format("s3"), "Content-Type": content_type}
         request = urllib.request.Request(
             self._url(location), data=body, headers=headers, method="PUT"
@@ -47,6 +56,7 @@ class Storage:
 
     def publish(self, topic: str, message: str) -> None:
         """Publish to a topic."""
+        self.check("sns:Publish", topic)
         form = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic, "Message": message}
         request = urllib.request.Request(
             self.endpoint,
@@ -57,3 +67,8 @@ class Storage:
 
     def _url(self, location: str) -> str:
         return f"{self.endpoint}/{urllib.parse.quote(location.removeprefix('s3://'))}"
+
+
+def object_arn(location: str) -> str:
+    """Give the ARN of an object."""
+    return location.replace("s3://", "arn:aws:s3:::", 1)

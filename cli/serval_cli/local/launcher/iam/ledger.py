@@ -1,0 +1,68 @@
+"""What roles used of what they are granted, and what they were refused."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+MOST_REFUSALS = 1000
+"""Different ones that are remembered."""
+
+
+class Grant(NamedTuple):
+    """One action on one resource, as a statement has them: wildcards included."""
+
+    action: str
+    resource: str
+    condition: str = ""
+    """As JSON; empty if there is none."""
+
+
+class Ledger:
+    """Remembers uses and refusals by the name of the role, for as long as the stage is up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used: defaultdict[str, set[Grant]] = defaultdict(set)
+        self._refused: Counter[tuple[str, str, str]] = Counter()
+        self.changes = 0
+
+    def use(self, role: str, grants: Iterable[Grant]) -> None:
+        """Note that a role needed these grants."""
+        with self._lock:
+            new = set(grants) - self._used[role]
+            self._used[role] |= new
+            self.changes += bool(new)
+
+    def refuse(self, role: str, action: str, resource: str) -> None:
+        """Note that a role lacked a right."""
+        with self._lock:
+            refusal = role, action, resource
+            if refusal in self._refused or len(self._refused) < MOST_REFUSALS:
+                self._refused[refusal] += 1
+                self.changes += 1
+
+    def report(self, granted: Mapping[str, Iterable[Grant]]) -> dict[str, Any]:
+        """Compare what is granted with what was used."""
+        with self._lock:
+            return {
+                "roles": {
+                    role: {
+                        "used": described(set(grants) & self._used[role]),
+                        "unused": described(set(grants) - self._used[role]),
+                    }
+                    for role, grants in sorted(granted.items())
+                },
+                "refused": [
+                    {"role": role, "action": action, "resource": resource, "times": times}
+                    for (role, action, resource), times in sorted(self._refused.items())
+                ],
+            }
+
+
+def described(grants: Iterable[Grant]) -> list[dict[str, str]]:
+    """List grants in order."""
+    return [
+        {name: value for name, value in grant._asdict().items() if value}
+        for grant in sorted(grants)
+    ]
