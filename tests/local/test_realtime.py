@@ -91,13 +91,13 @@ TENSOR = GOOD["inputs"][0]
         ({"json": GOOD, "headers": {"x-api-key": ""}}, 401, "no API key"),
         ({"json": GOOD, "headers": {"x-api-key": "srv_wrong"}}, 401, "unknown or revoked"),
         (
-            {"content": gzip.compress(b"{}"), "headers": {"content-encoding": "gzip"}},
+            {"content": gzip.compress(b"{}", mtime=0), "headers": {"content-encoding": "gzip"}},
             400,
             "'inputs' is missing",
         ),
         (
             {
-                "content": gzip.compress(b"{}")[:-8],
+                "content": gzip.compress(b"{}", mtime=0)[:-8],
                 "headers": {
                     "content-encoding": "gzip",
                     "content-type": "application/octet-stream",
@@ -119,7 +119,7 @@ TENSOR = GOOD["inputs"][0]
         ),
         (
             {
-                "content": gzip.compress(b"{}"),
+                "content": gzip.compress(b"{}", mtime=0),
                 "headers": {"content-encoding": "gzip", "content-type": "application/json"},
             },
             400,

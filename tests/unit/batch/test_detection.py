@@ -28,14 +28,14 @@ def kind(key: str, head: bytes, spec: TensorSpec = X, **options: Any) -> Kind:
     [
         ("a/rows.csv", CSV, Kind("csv")),
         ("a/rows.TSV", CSV, Kind("csv")),
-        ("a/rows.csv.gz", gzip.compress(CSV), Kind("csv", "gzip")),
+        ("a/rows.csv.gz", gzip.compress(CSV, mtime=0), Kind("csv", "gzip")),
         ("a/rows.jsonl.zst", zstandard.compress(JSONL), Kind("jsonl", "zstd")),
         ("a/rows.ndjson", JSONL, Kind("jsonl")),
         ("a/rows", JSONL, Kind("jsonl")),
         ("a/rows", CSV, Kind("csv")),
         ("a.b/rows", CSV, Kind("csv")),
         ("rows.csv", b"PAR1....", Kind("parquet")),
-        ("rows.csv", gzip.compress(CSV), Kind("csv", "gzip")),
+        ("rows.csv", gzip.compress(CSV, mtime=0), Kind("csv", "gzip")),
         ("part-0000.snappy.parquet", b"PAR1", Kind("parquet")),
     ],
 )
