@@ -1,5 +1,6 @@
 """Fleets of a stage, bundles that an inference server runs, and archives of every kind."""
 
+import gzip
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ def served(
 def tar(members: Sequence[Member], *, compressed: bool = False) -> bytes:
     """Pack an archive."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz" if compressed else "w") as archive:
+    with tarfile.open(fileobj=file, mode="w") as archive:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
                 archive.addfile(member, io.BytesIO(bytes(member.size)) if member.size else None)
@@ -57,7 +58,7 @@ def tar(members: Sequence[Member], *, compressed: bool = False) -> bytes:
                 plain = tarfile.TarInfo(member[0])
                 plain.size = len(member[1])
                 archive.addfile(plain, io.BytesIO(member[1]))
-    return file.getvalue()
+    return gzip.compress(file.getvalue(), mtime=0) if compressed else file.getvalue()
 
 
 def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
