@@ -1,7 +1,19 @@
 """Statistics in Triton's shape."""
 
-from serval.routes import Route
-from serval.statistics import TrackStatistics, model_statistics, tracks_of, version_on
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from serval import statistics
+from serval.errors import StatisticsUnavailable
+from serval.routes import Route, Track
+from serval.statistics import (
+    RememberedStatistics,
+    TrackStatistics,
+    model_statistics,
+    tracks_of,
+    version_on,
+)
 
 
 def test_a_route_without_a_candidate_has_one_track() -> None:
@@ -22,3 +34,65 @@ def test_every_duration_has_a_count_and_nanoseconds() -> None:
     entry = model_statistics("iris", "1", TrackStatistics(requests=2, latency_ms=3.0))
     assert entry["inference_stats"]["success"] == {"count": 2, "ns": 3_000_000}
     assert all(duration.keys() == {"count", "ns"} for duration in entry["inference_stats"].values())
+
+
+class Metered:
+    """Statistics whose every reading is counted, and gives other figures."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[str, Track]] = []
+        self.down = False
+
+    def of(
+        self, tracks: Sequence[tuple[str, Track]]
+    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        if self.down:
+            raise StatisticsUnavailable("the metrics did not answer")
+        self.read += tracks
+        return {track: TrackStatistics(requests=len(self.read)) for track in tracks}
+
+
+IRIS: tuple[str, Track] = ("iris", "stable")
+CANDIDATE: tuple[str, Track] = ("iris", "candidate")
+DIGITS: tuple[str, Track] = ("digits", "stable")
+
+
+def test_statistics_are_read_once_a_minute() -> None:
+    source, now = Metered(), [0.0]
+    remembered = RememberedStatistics(source, lambda: now[0])
+
+    first = remembered.of([IRIS])
+    now[0] = 59.9
+    assert remembered.of([IRIS]) == first
+    assert source.read == [IRIS]
+    now[0] = 60.0
+    assert remembered.of([IRIS]) != first
+    assert source.read == [IRIS, IRIS]
+
+
+def test_each_track_has_figures_of_its_own_in_whichever_order_it_is_asked_for() -> None:
+    for order in ([IRIS, CANDIDATE, DIGITS], [DIGITS, CANDIDATE, IRIS]):
+        source = Metered()
+        remembered = RememberedStatistics(source, lambda: 0.0)
+        alone = {track: remembered.of([track])[track] for track in order}
+        assert len({figures.requests for figures in alone.values()}) == 3
+        assert remembered.of(order) == alone
+        assert source.read == order
+
+
+def test_metrics_that_do_not_answer_are_asked_again() -> None:
+    source = Metered()
+    remembered = RememberedStatistics(source, lambda: 0.0)
+    source.down = True
+    with pytest.raises(StatisticsUnavailable):
+        remembered.of([IRIS])
+    source.down = False
+    assert remembered.of([IRIS, DIGITS]).keys() == {IRIS, DIGITS}
+
+
+def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "REMEMBERED_TRACKS", 3)
+    remembered = RememberedStatistics(Metered(), lambda: 0.0)
+    for number in range(10):
+        assert len(remembered.of([IRIS, (f"m{number}", "stable")])) == 2
+    assert len(remembered._known) <= 3
