@@ -45,7 +45,11 @@ class AsyncRequests(Construct):
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
         self._rights, self._control = rights, control
-        waking = {**self._settings, **control.settings}
+        waking = {
+            **self._settings,
+            **control.settings,
+            "waiting_places": stage.concurrency.waiting,
+        }
         callback_local = int(stage.callback_local)
         self.submit = self._submit(
             SubmitSettings.environment(callback_local=callback_local, **waking)
@@ -97,6 +101,7 @@ class AsyncRequests(Construct):
     def _allow_to_make_requests(self, function: ServalFunction) -> None:
         self._storage.registry.grant_read(function)
         self._storage.registry.grant_count(function)
+        self._storage.registry.grant_places(function)
         self._storage.requests.grant_create(function)
         self._storage.data.grant_requests(function)
         self._storage.data.grant_results(function)

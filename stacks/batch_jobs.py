@@ -116,6 +116,7 @@ class BatchJobs(Construct):
                 data_bucket=storage.data.bucket_name,
                 batch_machine=self.machine.state_machine_arn,
                 shard_memory_mib=shard_memory_mib,
+                shards_at_once=self._stage.concurrency.shards,
                 authentication=self._stage.authorization.authentication,
                 fleets=models.fleets.to_json(),
                 machine_prices=models.machine_prices_json(),

@@ -51,7 +51,12 @@ class BatchMachine(Construct):
         log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
         queue = shards_queue_name(stage.name, "{}")
         url = f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}/{queue}"
-        states = definition(arns, partition=Aws.PARTITION, queue_url=url)
+        states = definition(
+            arns,
+            partition=Aws.PARTITION,
+            queue_url=url,
+            scans_at_once=stage.concurrency.scans,
+        )
         self.machine = StateMachine(
             self,
             "Machine",

@@ -38,12 +38,11 @@ A worker that dies is not what this is for: its message is seen again when its l
 """
 SILENCES = 100
 """So often a shard is asked for again that no worker has taken up, or that all have lost."""
-SCANS_AT_ONCE = 40
 FLEET = {"fleet.$": "$.fleet"}
 """What a shard on a fleet is told beside its model."""
 
 
-def definition(steps: Steps, *, partition: str, queue_url: str) -> State:
+def definition(steps: Steps, *, partition: str, queue_url: str, scans_at_once: int) -> State:
     """Give the whole machine; ``queue_url`` has ``{}`` for a fleet's name."""
     ask = f"arn:{partition}:states:::sqs:sendMessage.waitForTaskToken"
     job = {"job.$": "$.job"}
@@ -54,7 +53,7 @@ def definition(steps: Steps, *, partition: str, queue_url: str) -> State:
         "After accept": _after({"accepted": "Plan", "ignored": "Done"}),
         "Plan": _step(steps["plan"], job, "After plan"),
         "After plan": _after({"scan": "Scan", **parts}),
-        "Scan": _scan(steps["scan"], partition),
+        "Scan": _scan(steps["scan"], partition, scans_at_once),
         "Cut": _step(steps["cut"], job, "After cut"),
         "After cut": _after(parts),
         "Where": {
@@ -109,7 +108,7 @@ def _after(outcomes: Mapping[str, str]) -> State:
     }
 
 
-def _scan(function: str, partition: str) -> State:
+def _scan(function: str, partition: str, at_once: int) -> State:
     """Go through all ranges at once; what they find lies beside the plan."""
     child = {"Type": "Task", "Resource": function, "Retry": _retries(FINAL), "Next": "Scanned"}
     return _distributed(
@@ -117,7 +116,7 @@ def _scan(function: str, partition: str) -> State:
         _lines(partition, "$.ranges"),
         {"range.$": "$$.Map.Item.Value"},
         {"StartAt": "Range", "States": {"Range": child, "Scanned": _nothing()}},
-        {"MaxConcurrency": SCANS_AT_ONCE},
+        {"MaxConcurrency": at_once},
         "Cut",
     )
 

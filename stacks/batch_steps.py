@@ -89,6 +89,7 @@ class BatchSteps(Construct):
             registry_table=self._registry,
             jobs_table=self._jobs,
             shard_memory_mib=shard_memory_mib,
+            shards_at_once=self._stage.concurrency.shards,
             fleets=rights.fleets.to_json(),
             machine_prices=machine_prices,
         )
@@ -120,6 +121,7 @@ class BatchSteps(Construct):
             stage=self._stage.name,
             registry_table=self._registry,
             jobs_table=self._jobs,
+            shards_at_once=self._stage.concurrency.shards,
             fleets=rights.fleets.to_json(),
         )
         self._allow_to_take_on(function, rights)
@@ -136,6 +138,7 @@ class BatchSteps(Construct):
             ShardSettings,
             memory_mib=memory_mib,
             storage_mib=EPHEMERAL_STORAGE_MIB,
+            reserved_concurrency=self._stage.concurrency.reserved_shards,
             registry_table=self._registry,
             jobs_table=self._jobs,
             artifact_bucket=self._storage.artifacts.bucket.bucket_name,
@@ -181,6 +184,7 @@ class BatchSteps(Construct):
         memory_mib: int = STREAMING_MIB,
         timeout: Duration = LONGEST,
         storage_mib: int = 512,
+        reserved_concurrency: int | None = None,
         **values: object,
     ) -> ServalFunction:
         return ServalFunction(
@@ -193,5 +197,6 @@ class BatchSteps(Construct):
             memory_mib=memory_mib,
             timeout=timeout,
             ephemeral_storage_mib=storage_mib,
+            reserved_concurrency=reserved_concurrency,
             no_dead_letters=SEEN,
         )

@@ -18,8 +18,6 @@ from stacks.storage_stack import StorageStack
 TIMEOUT = Duration.seconds(30)
 """A receiver has ten seconds to answer."""
 HIDDEN = Duration.seconds(6 * 30)
-AT_ONCE = 10
-"""Receivers that are slow shall not take the account's concurrency."""
 GIVEN_UP = "it is the dead-letter queue: the request's row says why nobody accepted the callback"
 QUEUED = "its messages come from a queue, which has a dead-letter queue"
 
@@ -78,7 +76,8 @@ class Callbacks(Construct):
                 self.queue,
                 batch_size=1,
                 report_batch_item_failures=True,
-                max_concurrency=AT_ONCE,
+                # Receivers that are slow shall not take the account's concurrency.
+                max_concurrency=stage.concurrency.callbacks,
                 enabled=in_use,
             )
         )

@@ -12,7 +12,7 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from serval.storage import fleet_partition
+from serval.storage import WAITING, fleet_partition
 from stacks.grants import Granted
 from stacks.stage import Stage
 
@@ -48,6 +48,10 @@ class RegistryTable(Construct):
     def grant_count(self, granted: Granted) -> None:
         """Let it count what each API key submits."""
         self._note(granted, ["count", "expires"])
+
+    def grant_places(self, granted: Granted) -> None:
+        """Let it take a place to wait, and give it back."""
+        self._allow(granted, ["dynamodb:UpdateItem"], WAITING)
 
     def grant_fleets(self, granted: Granted) -> None:
         """Let it read and change what fleets are to have, and read what their workers say."""

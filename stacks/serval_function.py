@@ -39,6 +39,7 @@ class ServalFunction(Granted):
         memory_mib: int,
         timeout: Duration,
         ephemeral_storage_mib: int = 512,
+        reserved_concurrency: int | None = None,
         no_dead_letters: str = SYNCHRONOUS,
     ) -> None:
         super().__init__(scope, id_)
@@ -62,6 +63,7 @@ class ServalFunction(Granted):
             role=self.role,
             log_group=log,
             tracing=stage.tracing,
+            reserved_concurrent_executions=reserved_concurrency,
         )
         acknowledge(
             self,

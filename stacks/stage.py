@@ -10,12 +10,14 @@ from aws_cdk.aws_lambda import Architecture, Tracing
 from constructs import Node
 
 from stacks.authorization import Authorization
+from stacks.concurrency import NEW_ACCOUNT, Concurrency
 from stacks.context import Context
 
 LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 RATE_PER_SECOND, BURST = 1000, 2000
 FLEET_ZONES = 3
+LAPTOP_CONCURRENCY = 150
 VERIFICATION_MEMORY_MIB = 3008
 """The most that a new AWS account may give a function."""
 
@@ -30,6 +32,8 @@ class Stage:
     """Requests a second that the API lets through, all callers together."""
     burst: int
     """Requests that it lets through at once."""
+    concurrency: Concurrency
+    """How the account's invocations at once are shared out."""
     verification_memory_mib: int = VERIFICATION_MEMORY_MIB
     """Memory of the functions that verify and optimise: 2.5 and 3.5 MiB per MiB of artifact."""
     architecture: Architecture = Architecture.ARM_64
@@ -68,6 +72,11 @@ class Stage:
             burst=context.count("burst", BURST),
             verification_memory_mib=context.count(
                 "verification_memory_mib", VERIFICATION_MEMORY_MIB
+            ),
+            concurrency=Concurrency(
+                context.count(
+                    "lambda_concurrency", LAPTOP_CONCURRENCY if name == LOCAL else NEW_ACCOUNT
+                )
             ),
             fleet_zones=context.count("fleet_zones", FLEET_ZONES),
             **(laptop() if name == LOCAL else {}),

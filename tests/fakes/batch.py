@@ -324,6 +324,7 @@ class BatchStage:
         objects: Any = None,
         store: Any = None,
         fleets: Mapping[str, str] | None = None,
+        shards_at_once: int = 1000,
     ) -> None:
         self.taken_on: list[tuple[str, str]] = []
         """Fleets, and the jobs that they were asked to work on."""
@@ -348,7 +349,7 @@ class BatchStage:
             self.objects, self.store, self.registry, announce, DATA, self.ticker.clock
         )
         readiness = Readiness(
-            self.objects, self.store, announce, fleets or {}, self.take_on, **clocks
+            self.objects, self.store, announce, fleets or {}, self.take_on, shards_at_once, **clocks
         )
         self.planning = Planning(readiness, self.registry, 1769, **clocks)
         self.scanning = Scanning(self.objects, self.store, self.ticker.timer)

@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "DATA_BUCKET": DATA_BUCKET,
     "BATCH_MACHINE": "arn:aws:states:eu-central-1:123456789012:stateMachine:batch",
     "SHARD_MEMORY_MIB": "1769",
+    "SHARDS_AT_ONCE": "40",
 }
 OTHER_KEY = "srv_of-digits-alone"
 INPUT = {"input": "s3://orders/rows.csv"}

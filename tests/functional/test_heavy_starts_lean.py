@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "FLEETS": "{}",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
+    "WAITING_PLACES": "40",
     "DATA_BUCKET": "data",
 }
 

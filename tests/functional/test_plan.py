@@ -10,7 +10,7 @@ from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, assert_same_members, imported, recorded
 
 JOBS = {"JOBS_TABLE": "jobs"}
-CUT = JOBS | {"STAGE": "prod", "REGISTRY_TABLE": "registry"}
+CUT = JOBS | {"STAGE": "prod", "REGISTRY_TABLE": "registry", "SHARDS_AT_ONCE": "40"}
 PLAN = CUT | {"SHARD_MEMORY_MIB": "1769"}
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(50))
 

@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "JOBS_TABLE": "jobs",
     "REGISTRY_TABLE": "registry",
     "SHARD_MEMORY_MIB": "1769",
+    "SHARDS_AT_ONCE": "40",
     "STAGE": "prod",
 }
 RUN = """

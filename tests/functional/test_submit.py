@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "FLEETS": "{}",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
+    "WAITING_PLACES": "40",
     "DATA_BUCKET": "data",
 }
 ASKED = {"model": "textgen", "request": inference_request()}

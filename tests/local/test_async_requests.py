@@ -143,6 +143,7 @@ def endpoints(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         "FLEETS": FLEETS.to_json(),
         "REGISTRY_TABLE": TABLE,
         "REQUESTS_TABLE": "requests",
+        "WAITING_PLACES": "40",
         "DATA_BUCKET": BUCKET,
         "MACHINES": "rows",
         "CALLBACK_LOCAL": "1",

@@ -86,6 +86,7 @@ def stage(running: Emulator) -> Iterator[Stage]:
             "DATA_BUCKET": DATA,
             "BATCH_MACHINE": machine,
             "SHARD_MEMORY_MIB": "1769",
+            "SHARDS_AT_ONCE": "40",
         }
         for name, value in (environment(running.url) | settings).items():
             patched.setenv(name, value)

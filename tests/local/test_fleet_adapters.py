@@ -11,6 +11,7 @@ from serval.aws.dispatch_duty import DutyTable
 from serval.aws.ecs_machines import EcsMachines
 from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
+from serval.aws.waiting_places import HELD, PlaceTable
 from serval.clock import timestamp
 from serval.fleets.duty import LOOKING, STARTING, Calls
 from serval.fleets.names import (
@@ -131,6 +132,27 @@ def test_who_gives_up_is_in_nobodys_way_and_leaves_the_recount(registry: Any):
     following = duty.call("managed")
     assert following not in {None, token}
     assert duty.take("managed", str(following)) == Calls(3, recount=True)
+
+
+def test_a_place_to_wait_is_one_callers_at_a_time(registry: Any):
+    clock = HandClock()
+    places = PlaceTable(registry, 2, clock)
+    first, second = places.take(), places.take()
+    assert first is not None
+    assert second is not None
+    assert places.take() is None
+
+    places.give_back(first)
+
+    third = places.take()
+    assert third is not None
+    assert places.take() is None
+    clock.pass_seconds(HELD.total_seconds())
+    assert places.take() is not None, "its holder has crashed"
+    taken = places.take()
+    assert taken is not None
+    places.give_back(second)
+    assert places.take() is None, "whose it was gives nothing back that is another's"
 
 
 def test_a_fleet_is_woken_by_the_first_of_two_writers(registry: Any):

@@ -82,6 +82,7 @@ def platform(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pla
         "STAGE": STAGE,
         "REGISTRY_TABLE": TABLE,
         "REQUESTS_TABLE": "requests",
+        "WAITING_PLACES": "40",
         "JOBS_TABLE": "jobs",
         "DATA_BUCKET": BUCKET,
         "FLEETS": FLEETS.to_json(),

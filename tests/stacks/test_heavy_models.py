@@ -73,7 +73,7 @@ def test_callbacks_are_retried_one_by_one_and_then_kept(heavy: Synthesised) -> N
     (mapping,) = heavy.properties("AWS::Lambda::EventSourceMapping")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 1
-    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     queue = heavy.named("api", mapping["EventSourceArn"]["Fn::GetAtt"][0])["Properties"]
     assert queue["QueueName"] == "serval-prod-callbacks"
     assert queue["RedrivePolicy"]["maxReceiveCount"] == ATTEMPTS

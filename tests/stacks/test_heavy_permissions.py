@@ -65,7 +65,7 @@ LOOKING = union({"s3:GetObject": {"data/async-out/*"}}, MISSING)
 READING = union({"s3:GetObject": {"data/async/*"}}, LOOKING)
 MAKING = union(
     READING_KEYS,
-    {"dynamodb:UpdateItem": {"KEY#* (count, expires)"}},
+    {"dynamodb:UpdateItem": {"KEY#* (count, expires)", "WAITING"}},
     {"dynamodb:PutItem": {"requests"}, "dynamodb:GetItem": {"requests"}},
     READING,
     {"s3:PutObject": {"data/async/*"}},

@@ -1,9 +1,15 @@
 """Statistics in Triton's shape."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from serval.routes import Route
+import pytest
+
+from serval import statistics
+from serval.errors import StatisticsUnavailable
+from serval.routes import Route, Track
 from serval.statistics import (
+    RememberedStatistics,
     TrackStatistics,
     both_counts,
     model_statistics,
@@ -38,3 +44,65 @@ def test_what_named_its_version_is_added_to_what_the_route_chose() -> None:
     assert both_counts("candidate") == ("candidate", "pinned-candidate")
     assert routed.with_others(pinned) == TrackStatistics(5, 1, 25.0, later)
     assert routed.with_others(TrackStatistics()) == routed
+
+
+class Metered:
+    """Statistics whose every reading is counted, and gives other figures."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[str, Track]] = []
+        self.down = False
+
+    def of(
+        self, tracks: Sequence[tuple[str, Track]]
+    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        if self.down:
+            raise StatisticsUnavailable("the metrics did not answer")
+        self.read += tracks
+        return {track: TrackStatistics(requests=len(self.read)) for track in tracks}
+
+
+IRIS: tuple[str, Track] = ("iris", "stable")
+CANDIDATE: tuple[str, Track] = ("iris", "candidate")
+DIGITS: tuple[str, Track] = ("digits", "stable")
+
+
+def test_statistics_are_read_once_a_minute() -> None:
+    source, now = Metered(), [0.0]
+    remembered = RememberedStatistics(source, lambda: now[0])
+
+    first = remembered.of([IRIS])
+    now[0] = 59.9
+    assert remembered.of([IRIS]) == first
+    assert source.read == [IRIS]
+    now[0] = 60.0
+    assert remembered.of([IRIS]) != first
+    assert source.read == [IRIS, IRIS]
+
+
+def test_each_track_has_figures_of_its_own_in_whichever_order_it_is_asked_for() -> None:
+    for order in ([IRIS, CANDIDATE, DIGITS], [DIGITS, CANDIDATE, IRIS]):
+        source = Metered()
+        remembered = RememberedStatistics(source, lambda: 0.0)
+        alone = {track: remembered.of([track])[track] for track in order}
+        assert len({figures.requests for figures in alone.values()}) == 3
+        assert remembered.of(order) == alone
+        assert source.read == order
+
+
+def test_metrics_that_do_not_answer_are_asked_again() -> None:
+    source = Metered()
+    remembered = RememberedStatistics(source, lambda: 0.0)
+    source.down = True
+    with pytest.raises(StatisticsUnavailable):
+        remembered.of([IRIS])
+    source.down = False
+    assert remembered.of([IRIS, DIGITS]).keys() == {IRIS, DIGITS}
+
+
+def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "REMEMBERED_TRACKS", 3)
+    remembered = RememberedStatistics(Metered(), lambda: 0.0)
+    for number in range(10):
+        assert len(remembered.of([IRIS, (f"m{number}", "stable")])) == 2
+    assert len(remembered._known) <= 3

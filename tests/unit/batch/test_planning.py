@@ -64,3 +64,28 @@ def test_a_dry_run_refuses_what_the_job_would() -> None:
         stage.planning.preview(asked(), "1")
     with pytest.raises(ModelVersionNotFound):
         stage.planning.preview(asked(), "9")
+
+
+@pytest.mark.parametrize(("fleets", "at_once"), [({}, 4), ({"adding": "gpu"}, 20)])
+def test_a_job_on_lambda_runs_no_more_shards_at_once_than_its_account_has_room_for(
+    fleets: dict[str, str], at_once: int
+) -> None:
+    stage = BatchStage(shards_at_once=4, fleets=fleets)
+    job_id = stage.accepting.accept(
+        stage.upload("rows.jsonl", b'{"x": [1, 1]}\n' * 9, {"concurrency": 20}), "execution"
+    )["job"]
+
+    planned = stage.planning.plan(job_id)
+
+    assert planned["concurrency"] == at_once
+
+
+def test_an_estimate_knows_how_many_shards_run_at_once() -> None:
+    seconds = []
+    for at_once in (1, 8):
+        stage = BatchStage(
+            measurements={"rows_per_second": 10, "best_batch_size": 8}, shards_at_once=at_once
+        )
+        stage.objects.upload(f"s3://{DATA}/rows.csv", ROWS)
+        seconds.append(stage.planning.preview(asked(concurrency=8), "1").seconds)
+    assert seconds[0] > 1.5 * seconds[1]

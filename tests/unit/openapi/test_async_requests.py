@@ -102,3 +102,12 @@ def test_recorded_events_are_what_the_document_describes() -> None:
     jsonschema_rs.validate(schema_of("PutRequest"), asked)
     asked = json.loads(call("submit_upload")["body"])
     jsonschema_rs.validate(schema_of("UploadRequest"), asked)
+
+
+def test_no_url_is_promised_for_longer_than_the_session_that_signs_it() -> None:
+    schemas = document()["components"]["schemas"]
+    upload = schemas["Upload"]["properties"]["expires_in_seconds"]
+    result = schemas["AsyncRequest"]["properties"]["response_url"]
+    for described in (upload, result):
+        assert "at the most" in described["description"].lower()
+        assert "session" in described["description"]

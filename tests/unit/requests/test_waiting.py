@@ -60,3 +60,60 @@ def test_a_row_that_is_gone_stays_what_it_was() -> None:
     time = SteppingTime()
     waiting = Waiting(InMemoryRequests(), time, time.sleep)
     assert waiting.until_closed(async_request("r"), 1) == async_request("r")
+
+
+class OnePlace:
+    """``Places`` for one."""
+
+    def __init__(self) -> None:
+        self.taken = False
+
+    def take(self) -> str | None:
+        if self.taken:
+            return None
+        self.taken = True
+        return "the place"
+
+    def give_back(self, place: str) -> None:
+        assert place == "the place"
+        self.taken = False
+
+
+def test_who_finds_no_place_does_not_wait() -> None:
+    time, places = SteppingTime(), OnePlace()
+    waiting = Waiting(InMemoryRequests(), time, time.sleep, places)
+    request = async_request("r")
+    meanwhile: list[bool] = []
+
+    def another() -> None:
+        if not meanwhile:
+            meanwhile.append(True)
+            before = len(time.naps)
+            assert waiting.until_closed(request, 20) is request
+            assert len(time.naps) == before
+
+    time.meanwhile = another
+    waiting.until_closed(request, 1)
+
+    assert meanwhile
+    assert not places.taken, "it is given back"
+
+
+@pytest.mark.parametrize(("status", "seconds"), [("succeeded", 20), ("queued", 0)])
+def test_who_need_not_wait_takes_no_place(status: str, seconds: float) -> None:
+    places = OnePlace()
+    places.taken = True
+    request = async_request("r", status=status)
+    assert Waiting(InMemoryRequests(), places=places).until_closed(request, seconds) is request
+
+
+def test_a_place_is_given_back_by_who_fails() -> None:
+    places, time = OnePlace(), SteppingTime()
+
+    def lost() -> None:
+        raise ConnectionError
+
+    time.meanwhile = lost
+    with pytest.raises(ConnectionError):
+        Waiting(InMemoryRequests(), time, time.sleep, places).until_closed(async_request("r"), 1)
+    assert not places.taken

@@ -3,8 +3,9 @@
 Specification: Triton's ``extension_statistics.md``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from serval.routes import PINNED, Counted, Route, Track
 
 WINDOW = timedelta(hours=3)
 """Counts and durations are sums over this much time before now."""
+REMEMBERED_SECONDS = 60.0
+REMEMBERED_TRACKS = 4096
 UNMEASURED = (
     "queue",
     "compute_input",
@@ -51,6 +54,35 @@ class ModelStatistics(Protocol):
         self, tracks: Sequence[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         """Give the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
+
+
+@dataclass(slots=True)
+class RememberedStatistics:
+    """Statistics of another source, each looked up at most once a minute: reading costs money.
+
+    What is remembered is of a model's track, whoever asks for it: who may see it is decided before.
+    """
+
+    source: ModelStatistics
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[tuple[str, Track], tuple[float, TrackStatistics]] = field(default_factory=dict)
+
+    def of(
+        self, tracks: Sequence[tuple[str, Track]]
+    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        """Give the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
+        now = self.clock()
+        old = [track for track in tracks if not self._fresh(track, now)]
+        if old:
+            found = self.source.of(old)
+            if len(self._known) + len(found) > REMEMBERED_TRACKS:
+                self._known = {track: self._known[track] for track in tracks if track not in found}
+            self._known |= {track: (now, statistics) for track, statistics in found.items()}
+        return {track: self._known[track][1] for track in tracks}
+
+    def _fresh(self, track: tuple[str, Track], now: float) -> bool:
+        known = self._known.get(track)
+        return known is not None and now - known[0] < REMEMBERED_SECONDS
 
 
 def tracks_of(model: str, route: Route) -> list[tuple[str, Track]]:

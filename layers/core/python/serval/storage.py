@@ -90,6 +90,11 @@ def worker_sort_key(worker: str) -> str:
     return f"{WORKER}{worker}"
 
 
+def place_sort_key(number: int) -> str:
+    """Give the sort key of a place of a caller who waits."""
+    return f"PLACE#{number:04}"
+
+
 def rate_sort_key(minute: str) -> str:
     """Give the sort key under an API key of what it has submitted in a minute."""
     return f"RATE#{minute}"
@@ -101,4 +106,6 @@ ROUTE = "ROUTE"
 API_KEY = "KEY"
 FLEET_STATE = "STATE"
 FLEET_DUTY = "DUTY"
+WAITING = "WAITING"
+"""Partition of the places of callers who wait."""
 WORKER = "WORKER#"

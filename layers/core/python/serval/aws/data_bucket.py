@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PRESIGNED_SECONDS = 3600
+"""At the most: a URL ends with the session of the role that signs it, which Lambda renews."""
 JSON, BINARY = "application/json", "application/octet-stream"
 GONE = frozenset({"404", "NoSuchKey"})
 EMPTY = "InvalidRange"
@@ -62,7 +63,7 @@ class DataBucket:
         return StoredPayload(head["ContentLength"], head["ETag"].strip('"'))
 
     def presign_read(self, key: str, header_length: int | None) -> str:
-        """Give a URL that reads an object for an hour, with the content type of its form."""
+        """Give a URL that reads an object as the type that its form has, for an hour at most."""
         return self.client.generate_presigned_url(
             "get_object",
             Params={
@@ -74,7 +75,7 @@ class DataBucket:
         )
 
     def presign_write(self, key: str, size_bytes: int) -> str:
-        """Give a URL that writes an object of exactly this size, for an hour: it is signed."""
+        """Give a URL that writes an object of exactly this signed size, for an hour at most."""
         return self.client.generate_presigned_url(
             "put_object",
             Params={"Bucket": self.bucket, "Key": key, "ContentLength": size_bytes},

@@ -168,7 +168,7 @@ class Planning:
             seconds_of_row=pace_of_rows(
                 earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
             ),
-            concurrency=options.concurrency,
+            concurrency=self.readiness.at_once(record.model, options),
             memory_mib=0 if record.model in self.fleets else self.memory_mib,
             machine_microdollars_hour=self.machine_prices.get(self.fleets.get(record.model, ""), 0),
         )

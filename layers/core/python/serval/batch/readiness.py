@@ -13,6 +13,7 @@ from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys, read_address
 from serval.batch.layout import ShardItem, shard_items, to_lines
 from serval.batch.lifecycle import Planned
+from serval.batch.options import JobOptions
 from serval.batch.ports import Announce, JobStore, Objects, change
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound
@@ -31,8 +32,16 @@ class Readiness:
     fleets: Mapping[str, str]
     """Fleet of each model that has one."""
     take_on: TakeOn
+    shards_at_once: int
+    """Shards of one job that run at once on Lambda, whatever the job asks for."""
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
+
+    def at_once(self, model: str, options: JobOptions) -> int:
+        """Give how many shards run at once; those on a fleet take nothing of Lambda's."""
+        if model in self.fleets:
+            return options.concurrency
+        return min(options.concurrency, self.shards_at_once)
 
     def find(self, job_id: str) -> BatchJob:
         """Give a job that must be there."""
@@ -92,7 +101,7 @@ class Readiness:
             "fleet": fleet,
             "items": {"bucket": output.bucket, "key": key},
             "count": len(remaining),
-            "concurrency": job.options.concurrency,
+            "concurrency": self.at_once(job.model, job.options),
             "tolerated_failed_percent": job.options.tolerated_failed_shards_percent,
         }
 

@@ -22,6 +22,8 @@ class CutSettings(Settings):
     """Names the rule of the ticks, which a job of a fleet model switches on."""
     registry_table: str
     jobs_table: str
+    shards_at_once: int
+    """Shards of one job that run at once on Lambda, whatever the job asks for."""
     fleets: str = "{}"
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
 
@@ -78,6 +80,8 @@ class BatchSettings(CallerSettings):
     """ARN of the state machine of batch jobs."""
     shard_memory_mib: int
     """Memory of ``shard``, which decides what a job is estimated to cost."""
+    shards_at_once: int
+    """As in ``CutSettings``."""
     fleets: str = "{}"
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
     machine_prices: str = "{}"

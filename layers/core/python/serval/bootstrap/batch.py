@@ -61,6 +61,7 @@ class Preview:
                 announce=self.announce,
                 fleets=fleets.models,
                 take_on=nobody,
+                shards_at_once=self.settings.shards_at_once,
             ),
             registry=self.registry,
             memory_mib=self.settings.shard_memory_mib,

@@ -14,6 +14,7 @@ from serval.clock import utc_now
 from serval.http.describe import DescribeEndpoint
 from serval.keys import ApiKey
 from serval.settings import DescribeSettings
+from serval.statistics import RememberedStatistics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
@@ -43,7 +44,7 @@ def endpoint() -> DescribeEndpoint:
 
     return DescribeEndpoint(
         DynamoDBRegistry(table),
-        CloudWatchStatistics(cloudwatch),
+        RememberedStatistics(CloudWatchStatistics(cloudwatch)),
         Authenticator() if settings.authentication == "key" else None,
         lookup,
         log=partial(print, flush=True),

@@ -21,4 +21,5 @@ def readiness(settings: CutSettings, dynamodb: Any, control: FleetControl) -> Re
         announce=BatchEvents(boto3.client("events", region)).announce,
         fleets=control.fleets.models,
         take_on=control.take_on,
+        shards_at_once=settings.shards_at_once,
     )

@@ -1,6 +1,7 @@
 """Composition root of ``submit``."""
 
 from serval.aws.rate_limits import RateLimits
+from serval.aws.waiting_places import PlaceTable
 from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.bootstrap.submitting import submitting
 from serval.http.submit import SubmitEndpoint
@@ -18,15 +19,16 @@ def endpoint() -> SubmitEndpoint:
     settings = SubmitSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     registry = edge_registry(settings)
+    table = aws.dynamodb.Table(settings.registry_table)
     making = submitting(settings, aws, registry)
     return SubmitEndpoint(
         access=access(settings, registry, aws.store),
-        allowance=Allowance(RateLimits(aws.dynamodb.Table(settings.registry_table))),
+        allowance=Allowance(RateLimits(table)),
         callback_urls=CallbackUrls(local=bool(settings.callback_local)),
         submitting=making,
         retrying=Retrying(aws.store, making.announce),
         uploads=Uploads(making.door, aws.payloads),
-        waiting=Waiting(aws.store),
+        waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
         documents=Documents(aws.payloads),
         log=say,
     )

@@ -1,6 +1,7 @@
 """Composition root of ``wait``."""
 
 from serval.aws.rate_limits import RateLimits
+from serval.aws.waiting_places import PlaceTable
 from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.bootstrap.submitting import submitting
 from serval.http.wait import WaitEndpoint
@@ -14,11 +15,12 @@ def endpoint() -> WaitEndpoint:
     settings = WaitSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     registry = edge_registry(settings)
+    table = aws.dynamodb.Table(settings.registry_table)
     return WaitEndpoint(
         access=access(settings, registry, aws.store),
-        allowance=Allowance(RateLimits(aws.dynamodb.Table(settings.registry_table))),
+        allowance=Allowance(RateLimits(table)),
         submitting=submitting(settings, aws, registry),
-        waiting=Waiting(aws.store),
+        waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
         payloads=aws.payloads,
         log=say,
     )

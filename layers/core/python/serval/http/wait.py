@@ -53,6 +53,8 @@ class WaitEndpoint:
                 request = self._submit(event, headers)
                 left = WAIT_SECONDS - (self.clock() - begun)
                 request = self.waiting.until_closed(request, left)
+                if request.open:
+                    raise StillWaiting(request.model, request.id, self.clock() - begun)
                 return self._answer(request, headers.get("accept-encoding", ""))
         except ServalError as error:
             return error_reply(error, self.log)
@@ -74,8 +76,6 @@ class WaitEndpoint:
         return self.submitting.submit(asked, caller, route)
 
     def _answer(self, request: AsyncRequest, accept_encoding: str) -> Reply:
-        if request.open:
-            raise StillWaiting(request.model, request.id, WAIT_SECONDS)
         if request.status == "cancelled":
             raise RequestCancelled(request.id)
         if request.refused:

@@ -15,6 +15,7 @@ ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,58}$"}
 CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": 2000}
 UPLOAD_BYTES = 1_000_000_000
 MOMENT: Schema = {"type": "string", "format": "date-time"}
+SESSION = "it ends sooner if the session does that signed it; ask again then, for another URL."
 HEADER_LENGTH: Schema = {
     **COUNT,
     "description": "Bytes of the JSON part; binary tensors follow it.",
@@ -52,7 +53,7 @@ SCHEMAS: dict[str, Schema] = {
         id=ID,
         upload_url={"type": "string", "format": "uri"},
         method={"const": "PUT"},
-        expires_in_seconds=COUNT,
+        expires_in_seconds={**COUNT, "description": f"At the most: {SESSION}"},
         next=TEXT,
     ),
     "AsyncRequest": opened(
@@ -74,7 +75,11 @@ SCHEMAS: dict[str, Schema] = {
             },
         },
         response=reference("InferenceResponse"),
-        response_url={"type": "string", "format": "uri"},
+        response_url={
+            "type": "string",
+            "format": "uri",
+            "description": f"Reads the result, for an hour at the most: {SESSION}",
+        },
         response_header_length=HEADER_LENGTH,
         cancel_requested={"const": True},
         callback=closed(url=CALLBACK_URL, sent=perhaps(MOMENT), error=perhaps(TEXT)),

@@ -85,13 +85,13 @@ class Payloads(Protocol):
         """Look an object up; None if there is none."""
 
     def presign_read(self, key: str, header_length: int | None) -> str:
-        """Give a URL that reads an object for an hour, with the content type of its form.
+        """Give a URL that reads an object for an hour at most, with the content type of its form.
 
         S3 sends no ``Inference-Header-Content-Length``: whoever gives the URL tells it too.
         """
 
     def presign_write(self, key: str, size_bytes: int) -> str:
-        """Give a URL that writes an object of exactly this size, for an hour."""
+        """Give a URL that writes an object of exactly this size, for an hour at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class WaitSettings(RequestsSettings):
 
     fleets: str
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    waiting_places: int
+    """How many callers may wait at once."""
     machines: str = "ecs"
     """As in ``serval.fleets.settings``."""
     dispatch_function: str = ""

@@ -28,7 +28,10 @@ class Uploads:
     def begin(
         self, model: str, route: Route, wanted: str | None, size_bytes: object
     ) -> dict[str, Any]:
-        """Give an id, a URL that takes exactly so many bytes for an hour, and what comes next.
+        """Give an id, a URL that takes exactly so many bytes, and what comes next.
+
+        The URL is good for an hour, or for what is left of the session that signs it, if that is
+        less.
 
         Raises
         ------
