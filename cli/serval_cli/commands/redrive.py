@@ -91,7 +91,7 @@ def listed(dead: Dead) -> dict[str, Any]:
     """Describe a dead letter."""
     row = dead.request
     return {
-        "id": dead.request_id,
+        "id": dead.request_id if row is None else row.name,
         "reason": dead.reason,
         "status": "expired" if row is None else row.status,
         "version": None if row is None else row.version,

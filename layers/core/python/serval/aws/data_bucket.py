@@ -59,7 +59,7 @@ class DataBucket:
             if error.response["Error"]["Code"] in GONE:
                 return None
             raise
-        return StoredPayload(head["ContentLength"], head["ETag"].strip('"'))
+        return StoredPayload(key, head["ContentLength"], head["ETag"].strip('"'))
 
     def presign_read(self, key: str, header_length: int | None) -> str:
         """Give a URL that reads an object for an hour, with the content type of its form."""

@@ -98,6 +98,7 @@ class Payloads(Protocol):
 class StoredPayload:
     """An object of the data bucket."""
 
+    key: str
     size_bytes: int
     etag: str
     """Changes with the bytes."""

@@ -60,6 +60,7 @@ class Redriven:
     """What became of a dead letter."""
 
     request_id: str
+    """By which its caller knows it."""
     fate: Fate
     reason: str
     """Why its request had failed."""
@@ -115,7 +116,8 @@ class Redriving:
         before = self.store.find(letter.request_id)
         row = None if before is None else change(self.store, before, self._again)
         fate: Fate = "expired" if row is None else row.status
-        redriven = Redriven(letter.request_id, fate, reason(letter, before))
+        name = letter.request_id if before is None else before.name
+        redriven = Redriven(name, fate, reason(letter, before))
         if redriven.fate == "running":
             return redriven
         if row is not None and row.open:

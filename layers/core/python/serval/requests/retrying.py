@@ -31,6 +31,6 @@ class Retrying:
         """
         after = change(self.store, request, lambda row: lifecycle.retry(row, self.clock()))
         if after is None:
-            raise RequestNotFound(request.id)
+            raise RequestNotFound(request.name)
         self.announce(after)
         return after

@@ -13,14 +13,14 @@ class RequestsSettings(CallerSettings):
     """Names the queues."""
     requests_table: str
     data_bucket: str
+    fleets: str
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSettings(RequestsSettings):
     """Environment of ``wait``."""
 
-    fleets: str
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
     machines: str = "ecs"
     """As in ``serval.fleets.settings``."""
     dispatch_function: str = ""
