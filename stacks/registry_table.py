@@ -49,6 +49,10 @@ class RegistryTable(Construct):
         """Let it count what each API key submits."""
         self._note(granted, ["count", "expires"])
 
+    def grant_secrets(self, granted: Granted) -> None:
+        """Let it read what signs the callbacks of API keys."""
+        self._allow(granted, ["dynamodb:GetItem"], API_KEY)
+
     def grant_fleets(self, granted: Granted) -> None:
         """Let it read and change what fleets are to have, and read what their workers say."""
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], FLEET)

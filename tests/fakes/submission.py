@@ -92,7 +92,7 @@ class RecordedCalls:
     def wake(self, fleet: str) -> None:
         self.asked.append(fleet)
 
-    def send(self, request_id: str) -> None:
+    def send(self, request_id: str, submitter: str | None = None) -> None:
         self.asked.append(request_id)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from serval.aws.keys import ApiKeyStore
 from serval.keys import hash_api_key
 from tests.local.fleet_caller import FINAL, Caller, answered, asked, until
 
@@ -276,7 +277,9 @@ def test_a_callback_is_signed_and_sent_until_it_is_accepted(
     (first, _), (headers, body) = receiver.received
     assert headers["webhook-id"] == first["webhook-id"]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    secret = bytes.fromhex(hash_api_key(api_key))
+    keys = ApiKeyStore(caller.table("RegistryTableName"))
+    secret = keys.callback_secret(hash_api_key(api_key))
+    assert secret != bytes.fromhex(hash_api_key(api_key))
     expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     document = json.loads(body)

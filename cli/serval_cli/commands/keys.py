@@ -10,7 +10,7 @@ from serval.keys import (
     MOST_PER_MINUTE,
     RATE_PER_MINUTE,
     ApiKey,
-    callback_secret,
+    callback_secret_text,
     hash_api_key,
 )
 from serval_cli import views
@@ -55,7 +55,7 @@ def create(
         raise CommandFailed(str(problem)) from None
     for unknown in sorted(set(models) - {ALL_MODELS} - set(found.registry.models())):
         note(f"model {unknown!r} is not registered yet: the key will be good for it when it is")
-    secret = callback_secret(hash_api_key(text))
+    secret = callback_secret_text(found.api_keys.callback_secret(hash_api_key(text)))
     created = {"key": text, "callback_secret": secret, **described(key)}
     show(created, views.new_key, as_json=as_json)
 

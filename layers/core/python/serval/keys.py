@@ -28,12 +28,19 @@ def hash_api_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def callback_secret(key_hash: str) -> str:
-    """Give the secret that signs a key's callbacks, as Standard Webhooks' libraries take it.
+def new_callback_secret() -> bytes:
+    """Make the secret that signs a key's callbacks: nobody can compute it, nor read it in a row."""
+    return os.urandom(32)
 
-    It is the key's sha256, so whoever has the key can compute it, and nothing more is stored.
-    """
-    return CALLBACK_SECRET_PREFIX + base64.b64encode(bytes.fromhex(key_hash)).decode()
+
+def first_callback_secret(key_hash: str) -> bytes:
+    """Give the secret of a key that was made before keys had secrets of their own: its sha256."""
+    return bytes.fromhex(key_hash)
+
+
+def callback_secret_text(secret: bytes) -> str:
+    """Write a secret as Standard Webhooks' libraries take it."""
+    return CALLBACK_SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ SIGNATURE = [
     header("webhook-timestamp", "Seconds since 1970.", {"type": "string"}),
     header(
         "webhook-signature",
-        "By the Standard Webhooks scheme; the secret is the sha256 of the API key.",
+        "By the Standard Webhooks scheme, with the callback secret of the API key.",
         {"type": "string"},
     ),
 ]

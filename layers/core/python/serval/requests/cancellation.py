@@ -31,5 +31,5 @@ class Cancellation:
         if after is None:
             raise RequestNotFound(request.name)
         if after.callback_due:
-            self.callbacks.send(after.id)
+            self.callbacks.send(after.id, after.submitter)
         return after

@@ -54,8 +54,8 @@ class RequestQueue(Protocol):
 class CallbackQueue(Protocol):
     """Where closed requests wait whose callers want to be called back."""
 
-    def send(self, request_id: str) -> None:
-        """Send a message about a closed request."""
+    def send(self, request_id: str, submitter: str | None = None) -> None:
+        """Send a message about a closed request; those of one submitter wait for one another."""
 
 
 class Waker(Protocol):

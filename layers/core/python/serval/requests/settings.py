@@ -41,6 +41,7 @@ class CallbackSettings(Settings):
 
     stage: str
     """Names the queue."""
+    registry_table: str
     requests_table: str
     data_bucket: str
     callback_local: int = 0
