@@ -173,6 +173,7 @@ class InMemoryPayloads:
     """``Payloads`` with the objects as bytes."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    renewed: list[str] = field(default_factory=list)
 
     def put(self, key: str, body: bytes) -> None:
         self.objects[key] = bytes(body)
@@ -184,6 +185,10 @@ class InMemoryPayloads:
         if key not in self.objects:
             return None
         return StoredPayload(key, len(self.objects[key]), md5(self.objects[key]).hexdigest())
+
+    def renew(self, key: str) -> bool:
+        self.renewed.append(key)
+        return key in self.objects
 
     def presign_read(self, key: str, header_length: int | None) -> str:
         return f"https://data/{key}?read&header={header_length}"

@@ -174,7 +174,7 @@ class Bench:
             allowance=Allowance(self.limits),
             callback_urls=CallbackUrls(self.local_callbacks),
             submitting=making,
-            retrying=Retrying(self.store, making.announce, self.clock),
+            retrying=Retrying(self.store, self.payloads, making.announce, self.clock),
             uploads=Uploads(making.door, self.payloads, self.clock),
             waiting=self.waiting,
             documents=Documents(self.payloads),

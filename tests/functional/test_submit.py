@@ -637,6 +637,28 @@ def test_a_key_submits_as_many_a_minute_as_it_may(bench: Bench) -> None:
     answered(bench.requests.reply(given), 200)
 
 
+def test_a_retry_keeps_what_was_asked_for_as_long_as_a_new_request_s(bench: Bench) -> None:
+    large = {"model": "textgen", "request": inference_request("a" * 9000)}
+    answered(bench.submit.reply(put("r", large)), 202)
+    bench.fail("r", "no reason")
+    given = call("submit_retry", "/async/requests/r/retry")
+    answered(bench.submit.reply(given), 202)
+    answered(bench.submit.reply(given), 202)
+    assert bench.payloads.renewed == [bench.row.payload_key]
+
+
+def test_a_retry_of_what_has_expired_says_so_at_once(bench: Bench) -> None:
+    large = {"model": "textgen", "request": inference_request("a" * 9000)}
+    answered(bench.submit.reply(put("r", large)), 202)
+    bench.fail("r", "no reason")
+    bench.payloads.objects.clear()
+    message = refusal(bench.submit.reply(call("submit_retry", "/async/requests/r/retry")), 409)
+    assert message == (
+        "async request 'r': what was asked has expired, so it cannot be retried: submit it again"
+    )
+    assert bench.row.status == "failed"
+
+
 # A stage whose gateway authenticates
 
 

@@ -499,3 +499,11 @@ def test_callers_who_do_not_know_yet_are_listed_until_they_do(store: RequestTabl
     assert store.save(closed, replace(closed, callback_sent=closed.updated))
     assert list(store.callbacks_due("2027")) == []
     assert list(store.open()) == []
+
+
+def test_an_object_is_kept_anew_unless_it_is_gone(bucket: DataBucket) -> None:
+    bucket.put("async/r/request", b"body")
+    before = bucket.find("async/r/request")
+    assert bucket.renew("async/r/request")
+    assert (bucket.find("async/r/request"), bucket.get("async/r/request")) == (before, b"body")
+    assert not bucket.renew("async/absent/request")

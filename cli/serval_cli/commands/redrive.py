@@ -48,7 +48,9 @@ def redrive(
     """
     found = find_stage(stage)
     fleet_of(found, model)
-    redriving = Redriving(found.requests, found.queues, found.queues, control_of(found))
+    redriving = Redriving(
+        found.requests, found.queues, found.payloads, found.queues, control_of(found)
+    )
     if inspect:
         seen = {
             "model": model,

@@ -10,6 +10,7 @@ from serval.aws.tables import happened, items
 from serval.clock import Clock, timestamp, utc_now
 from serval.keys import (
     RATE_PER_MINUTE,
+    REALTIME_PER_MINUTE,
     ApiKey,
     first_callback_secret,
     hash_api_key,
@@ -30,7 +31,11 @@ class ApiKeyStore:
     clock: Clock = utc_now
 
     def create(
-        self, name: str, models: Sequence[str], rate_per_minute: int = RATE_PER_MINUTE
+        self,
+        name: str,
+        models: Sequence[str],
+        rate_per_minute: int = RATE_PER_MINUTE,
+        realtime_per_minute: int = REALTIME_PER_MINUTE,
     ) -> tuple[str, ApiKey]:
         """Make a key for the models (``*``: all), or raise ``ValueError`` for a bad scope or rate.
 
@@ -40,7 +45,8 @@ class ApiKeyStore:
             The key's text, which is stored nowhere, and its description.
         """
         text = new_api_key()
-        key = ApiKey.describe(text, name, models, timestamp(self.clock()), rate_per_minute)
+        now = timestamp(self.clock())
+        key = ApiKey.describe(text, name, models, now, rate_per_minute, realtime_per_minute)
         self.table.put_item(
             Item={
                 "pk": api_key_partition(hash_api_key(text)),

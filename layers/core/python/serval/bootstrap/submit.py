@@ -24,7 +24,7 @@ def endpoint() -> SubmitEndpoint:
         allowance=Allowance(RateLimits(aws.dynamodb.Table(settings.registry_table))),
         callback_urls=CallbackUrls(local=bool(settings.callback_local)),
         submitting=making,
-        retrying=Retrying(aws.store, making.announce),
+        retrying=Retrying(aws.store, aws.payloads, making.announce),
         uploads=Uploads(making.door, aws.payloads),
         waiting=Waiting(aws.store),
         documents=Documents(aws.payloads),

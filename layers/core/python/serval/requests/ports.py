@@ -84,6 +84,9 @@ class Payloads(Protocol):
     def find(self, key: str) -> "StoredPayload | None":
         """Look an object up; None if there is none."""
 
+    def renew(self, key: str) -> bool:
+        """Keep an object for as long as if it were written now; False if it is gone."""
+
     def presign_read(self, key: str, header_length: int | None) -> str:
         """Give a URL that reads an object for an hour, with the content type of its form.
 

@@ -13,6 +13,11 @@ INLINE_BYTES = 8_192
 """Bodies up to this lie in the row; DynamoDB bills each write of a row by its size (decision 5)."""
 
 
+PAYLOAD_DAYS = 45
+"""After which the data bucket lets go of what it holds of requests: one that waits for as long as
+its queue keeps messages (14 days) is kept for at most 30 more. A retry begins the days anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsyncRequest:
     """One heavy inference; all times are UTC, ISO 8601, so that text order is time order."""
