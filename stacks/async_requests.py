@@ -24,7 +24,11 @@ SUBMIT = (
     "PUT /async/requests/{id}",
     "POST /async/requests/{id}/retry",
 )
-REQUESTS = ("GET /async/requests/{id}", "DELETE /async/requests/{id}")
+REQUESTS = (
+    "GET /async/requests",
+    "GET /async/requests/{id}",
+    "DELETE /async/requests/{id}",
+)
 
 
 class AsyncRequests(Construct):
@@ -54,7 +58,10 @@ class AsyncRequests(Construct):
         self.submit = self._submit(
             SubmitSettings.environment(callback_local=callback_local, **waking)
         )
-        self.requests = self._requests(RequestsSettings.environment(**self._settings))
+        fleets = control.settings["fleets"]
+        self.requests = self._requests(
+            RequestsSettings.environment(fleets=fleets, **self._settings)
+        )
         self.wait = self._wait(WaitSettings.environment(**waking))
         api.route(self.submit, *SUBMIT)
         api.route(self.requests, *REQUESTS)
@@ -80,13 +87,14 @@ class AsyncRequests(Construct):
     def _submit(self, settings: Mapping[str, str]) -> ServalFunction:
         function = self._function("submit", "inference", settings, memory_mib=1024)
         self._allow_to_make_requests(function)
-        self._storage.requests.grant_change(function)
+        self._storage.requests.grant_work(function)
         return function
 
     def _requests(self, settings: Mapping[str, str]) -> ServalFunction:
         function = self._function("requests", "control", settings, memory_mib=512)
         self._storage.registry.grant_read(function)
-        self._storage.requests.grant_change(function)
+        self._storage.requests.grant_work(function)
+        self._storage.requests.grant_list(function)
         self._storage.data.grant_results(function)
         self._rights.grant_call_back(function)
         return function

@@ -23,7 +23,7 @@ QUEUED = "its messages come from a queue, which has a dead-letter queue"
 
 
 class Callbacks(Construct):
-    """The callbacks queue and the function ``callback``, which has no right but to read results."""
+    """The callbacks queue and the function ``callback``, which reads results and secrets."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Callbacks(Construct):
             layers=layers.of("core", "sdk", "control"),
             settings=CallbackSettings.environment(
                 stage=stage.name,
+                registry_table=storage.registry.table.table_name,
                 requests_table=storage.requests.table.table_name,
                 data_bucket=storage.data.bucket_name,
                 callback_local=int(stage.callback_local),
@@ -69,6 +70,7 @@ class Callbacks(Construct):
         )
         storage.requests.grant_change(self.function)
         storage.data.grant_results(self.function)
+        storage.registry.grant_secrets(self.function)
         # Polling costs some 648,000 calls a month, of the million that SQS gives for nothing.
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(

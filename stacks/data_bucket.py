@@ -6,14 +6,14 @@ from aws_cdk import Duration, Stack
 from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
+from serval.requests.request import PAYLOAD_DAYS
 from stacks.acknowledgements import acknowledge
 from stacks.grants import Granted
 from stacks.private_bucket import PrivateBucket, superseded
 from stacks.stage import Stage
 
 REQUESTS, ENDPOINTS, BATCH = "async/*", "async-out/*", "batch/*"
-KEPT = Duration.days(30)
-"""The longest that a bundle may have its requests kept."""
+KEPT = Duration.days(PAYLOAD_DAYS)
 READ, WRITE = "s3:GetObject", "s3:PutObject"
 STOP_WRITING = "s3:AbortMultipartUpload"
 

@@ -53,6 +53,10 @@ class RegistryTable(Construct):
         """Let it take a place to wait, and give it back."""
         self._allow(granted, ["dynamodb:UpdateItem"], WAITING)
 
+    def grant_secrets(self, granted: Granted) -> None:
+        """Let it read what signs the callbacks of API keys."""
+        self._allow(granted, ["dynamodb:GetItem"], API_KEY)
+
     def grant_fleets(self, granted: Granted) -> None:
         """Let it read and change what fleets are to have, and read what their workers say."""
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], FLEET)

@@ -70,9 +70,13 @@ class RequestsTable(Construct):
         granted.allow(["dynamodb:PutItem"], [self.table.table_arn])
 
     def grant_work(self, granted: Granted) -> None:
-        """Let a worker read many rows at once and change what becomes of them."""
+        """Let it read many rows at once and change what becomes of them."""
         self.grant_change(granted)
         granted.allow(["dynamodb:BatchGetItem"], [self.table.table_arn])
+
+    def grant_list(self, granted: Granted) -> None:
+        """Let it list the requests of a model."""
+        granted.allow(["dynamodb:Query"], [f"{self.table.table_arn}/index/{BY_MODEL}"])
 
     def grant_list_open(self, granted: Granted) -> None:
         """Let it list the open requests of the stage."""

@@ -163,7 +163,7 @@ class CalledBack:
 
     sent: list[str] = field(default_factory=list)
 
-    def send(self, request_id: str) -> None:
+    def send(self, request_id: str, submitter: str | None = None) -> None:
         self.sent.append(request_id)
 
 

@@ -10,6 +10,7 @@ from serval.clock import timestamp
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import Capacity, FleetState, WorkerState
 from serval.requests.glance import LISTED, Glance
+from serval.requests.listing import Filters, Position
 from serval.requests.ports import StoredPayload
 from serval.requests.redriving import DeadLetter
 from serval.requests.request import AsyncRequest, OpenRequest
@@ -100,8 +101,27 @@ class InMemoryRequests:
         )
 
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
-        mine = [replace(row, payload=None) for row in self.rows.values() if row.model == model]
+        mine = [
+            replace(row, payload=None, chosen=None)
+            for row in self.rows.values()
+            if row.model == model
+        ]
         return sorted(mine, key=lambda row: (row.created, row.id), reverse=True)[:limit]
+
+    def page(
+        self, model: str, filters: Filters, after: Position | None, limit: int
+    ) -> tuple[Sequence[AsyncRequest], Position | None]:
+        rows = [
+            row
+            for row in self.of_model(model, len(self.rows))
+            if filters.status in (None, row.status)
+            and row.created >= (filters.since or "")
+            and (filters.before is None or row.created < filters.before)
+            and (after is None or (row.created, row.id) < (after.created, after.id))
+        ]
+        page = [replace(row, chosen=None) for row in rows[:limit]]
+        more = len(rows) > limit
+        return page, Position(page[-1].created, page[-1].id) if more else None
 
 
 @dataclass
@@ -169,6 +189,7 @@ class InMemoryPayloads:
     """``Payloads`` with the objects as bytes."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    renewed: list[str] = field(default_factory=list)
 
     def put(self, key: str, body: bytes) -> None:
         self.objects[key] = bytes(body)
@@ -179,7 +200,11 @@ class InMemoryPayloads:
     def find(self, key: str) -> StoredPayload | None:
         if key not in self.objects:
             return None
-        return StoredPayload(len(self.objects[key]), md5(self.objects[key]).hexdigest())
+        return StoredPayload(key, len(self.objects[key]), md5(self.objects[key]).hexdigest())
+
+    def renew(self, key: str) -> bool:
+        self.renewed.append(key)
+        return key in self.objects
 
     def presign_read(self, key: str, header_length: int | None) -> str:
         return f"https://data/{key}?read&header={header_length}"

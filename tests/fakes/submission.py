@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 
@@ -22,7 +23,9 @@ from serval.requests.access import Access, Allowance
 from serval.requests.cancellation import Cancellation
 from serval.requests.document import Documents
 from serval.requests.door import Door
-from serval.requests.request import AsyncRequest, response_key
+from serval.requests.identifiers import row_id
+from serval.requests.listing import Listing
+from serval.requests.request import AsyncRequest, response_key, upload_key
 from serval.requests.retrying import Retrying
 from serval.requests.submission import CallbackUrls
 from serval.requests.submitting import Submitting
@@ -89,7 +92,7 @@ class RecordedCalls:
     def wake(self, fleet: str) -> None:
         self.asked.append(fleet)
 
-    def send(self, request_id: str) -> None:
+    def send(self, request_id: str, submitter: str | None = None) -> None:
         self.asked.append(request_id)
 
 
@@ -145,10 +148,14 @@ class Bench:
         object.__setattr__(record, "bundle", {"requests": declared})
         self.edge.routes["textgen"] = Route("1")
 
+    def publish_vision(self) -> None:
+        """Have another fleet model, of the same signature."""
+        self.edge.publish("vision", "1", b"", TEXTGEN)
+
     @property
     def access(self) -> Access:
         keys = Authenticator(Clock()) if self.authentication == "key" else None
-        return Access(Admission(self.edge, keys, Clock()), self.store)
+        return Access(Admission(self.edge, keys, Clock()), self.store, tuple(FLEETS.models))
 
     @property
     def submitting(self) -> Submitting:
@@ -167,7 +174,7 @@ class Bench:
             allowance=Allowance(self.limits),
             callback_urls=CallbackUrls(self.local_callbacks),
             submitting=making,
-            retrying=Retrying(self.store, making.announce, self.clock),
+            retrying=Retrying(self.store, self.payloads, making.announce, self.clock),
             uploads=Uploads(making.door, self.payloads, self.clock),
             waiting=self.waiting,
             documents=Documents(self.payloads),
@@ -190,6 +197,7 @@ class Bench:
     def requests(self) -> RequestsEndpoint:
         return RequestsEndpoint(
             self.access,
+            Listing(self.store, self.access.models),
             Cancellation(self.store, self.called_back, self.clock),
             Documents(self.payloads),
             self.log.append,
@@ -201,12 +209,21 @@ class Bench:
         (row,) = self.store.rows.values()
         return row
 
-    def change(self, request_id: str, after: AsyncRequest) -> AsyncRequest:
-        assert self.store.save(self.store.rows[request_id], after)
-        return self.store.rows[request_id]
+    def upload(self, name: str, body: bytes, key: str = KEY) -> None:
+        """Do what a client does with the URL of an upload for textgen."""
+        self.payloads.put(upload_key(row_id("textgen", name), hash_api_key(key)), body)
+
+    def find(self, name: str) -> AsyncRequest:
+        """Give the only row of an id, its own or the one that its caller chose."""
+        (row,) = (row for row in self.store.rows.values() if name in (row.id, row.name))
+        return row
+
+    def change(self, name: str, after: AsyncRequest) -> AsyncRequest:
+        assert self.store.save(self.find(name), after)
+        return self.find(name)
 
     def begin(self, request_id: str) -> AsyncRequest:
-        row = self.store.rows[request_id]
+        row = self.find(request_id)
         return self.change(request_id, lifecycle.begin(row, "worker-1", self.clock(), LEASE))
 
     def succeed(
@@ -214,7 +231,7 @@ class Bench:
     ) -> AsyncRequest:
         """Do what a worker does with a request."""
         row = self.begin(request_id)
-        key = response_key(request_id, row.attempt)
+        key = response_key(row.id, row.attempt)
         self.payloads.put(key, result)
         after = lifecycle.succeed(row, "1", key, len(result), header_length, self.clock())
         return self.change(request_id, after)
@@ -252,15 +269,24 @@ def binary_result(text: str = "flower") -> tuple[bytes, int]:
 
 
 def call(
-    event: str, path: str | None = None, body: Any = None, *, key: str | None = KEY, **headers: str
+    event: str,
+    path: str | None = None,
+    body: Any = None,
+    *,
+    key: str | None = KEY,
+    query: str = "",
+    **headers: str,
 ) -> dict[str, Any]:
-    """Give a recorded event with another path, body (bytes: base64), key or headers."""
+    """Give a recorded event with another path, body (bytes: base64), key, query or headers."""
     given = recorded(event)
     given["headers"] = {name: value for name, value in given["headers"].items() if name != "prefer"}
     del given["headers"]["authorization"]
     if key is not None:
         given["headers"]["x-api-key"] = key
     given["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
+    if query:
+        given["rawQueryString"] = query
+        given["queryStringParameters"] = dict(parse_qsl(query))
     if path is not None:
         given["rawPath"] = given["requestContext"]["http"]["path"] = path
     if isinstance(body, bytes):

@@ -89,7 +89,7 @@ def work(bench: Bench) -> list[str]:
     for request_id in bench.queue.sent.pop("textgen", []):
         if verdict(bench.store.rows[request_id], bench.clock()) == "run":
             bench.succeed(request_id, result())
-            run.append(request_id)
+            run.append(bench.find(request_id).name)
     return run
 
 
@@ -100,7 +100,7 @@ def test_calls_are_made_in_the_order_that_loses_nothing(
 ) -> None:
     crashes = Crashes()
     answered(mortal(Bench(), crashes).submit.reply(asked(event, request_)), 202)
-    first = ["store.find"] if event == "put" else []
+    first = ["store.find_all"] if event == "put" else []
     second = ["payloads.put"] if request_ is LARGE else []
     assert crashes.calls == [*first, *second, "store.create", "queue.send", "woken.wake"]
 
@@ -137,7 +137,7 @@ def test_a_row_without_a_message_is_swept_up_and_runs_once(
     event: str, request_: dict[str, Any]
 ) -> None:
     for crash, bench in crashed(asked(event, request_)):
-        accepted = list(bench.store.rows)
+        accepted = [row.name for row in bench.store.rows.values()]
         ran = work(bench)
         sweep(bench)
         assert ran + work(bench) == accepted, crash
@@ -177,5 +177,5 @@ def test_fifty_puts_at_once_run_once() -> None:
     with ThreadPoolExecutor(50) as clients:
         replies = list(clients.map(lambda _: endpoint.reply(asked("put", LARGE)), range(50)))
     assert {reply["statusCode"] for reply in replies} == {202}
-    assert set(bench.queue.sent["textgen"]) == {"r"}
+    assert set(bench.queue.sent["textgen"]) == {bench.row.id}
     assert work(bench) == ["r"]

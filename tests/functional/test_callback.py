@@ -15,7 +15,7 @@ from serval.callbacks.addresses import resolve
 from serval.callbacks.delivery import Delivery
 from serval.callbacks.messages import CallbackMessages
 from serval.callbacks.signing import signature_headers
-from serval.keys import hash_api_key
+from serval.keys import first_callback_secret, hash_api_key
 from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest
 from tests.fakes.handlers import imported, recorded
@@ -23,7 +23,12 @@ from tests.fakes.receivers import Receiver, certificate, receiving
 from tests.fakes.requests import InMemoryPayloads, InMemoryRequests, async_request
 from tests.fakes.submission import KEY, result
 
-ENVIRONMENT = {"STAGE": "prod", "REQUESTS_TABLE": "requests", "DATA_BUCKET": "data"}
+ENVIRONMENT = {
+    "STAGE": "prod",
+    "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "data",
+}
 HOST = "shop.example.com"
 ID = "order-4711"
 """Of the recorded event."""
@@ -53,6 +58,9 @@ class Bench:
             callback_url=url,
         )
 
+    def callback_secret(self, key_hash: str) -> bytes:
+        return first_callback_secret(key_hash)
+
     def postpone(self, receipt: str, seconds: int) -> None:
         self.postponed.append((receipt, seconds))
 
@@ -60,7 +68,7 @@ class Bench:
     def messages(self) -> CallbackMessages:
         documents = Documents(self.payloads)
         delivery = Delivery(
-            self.store, documents, self.log.append, local=self.local, resolve=self.resolve
+            self.store, documents, self, self.log.append, local=self.local, resolve=self.resolve
         )
         return CallbackMessages(delivery, self)
 
@@ -88,7 +96,7 @@ def test_the_handler_answers_a_recorded_event(monkeypatch: pytest.MonkeyPatch) -
     assert (document["id"], document["response"]) == (ID, json.loads(result()))
     assert sent.headers["content-type"] == "application/json"
     signed = signature_headers(
-        hash_api_key(KEY),
+        first_callback_secret(hash_api_key(KEY)),
         sent.headers["webhook-id"],
         int(sent.headers["webhook-timestamp"]),
         sent.body,

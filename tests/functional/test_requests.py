@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serval.requests.identifiers import row_id
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (
@@ -26,6 +27,7 @@ ENVIRONMENT = {
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
     "DATA_BUCKET": "data",
+    "FLEETS": "{}",
 }
 URL = "https://shop.example.com/serval"
 
@@ -54,6 +56,61 @@ def test_the_handler_answers_recorded_events(
     bench.store.create(async_request("order-4711"))
     handler = imported("requests", ENVIRONMENT, bench.requests, monkeypatch).handler
     assert answered(handler(recorded(event), None), 200)["id"] == "order-4711"
+
+
+def named(bench: Bench, name: str, *models: str) -> None:
+    """Put a request of each model under one name."""
+    for model in models:
+        bench.store.create(async_request(row_id(model, name), chosen=name, model=model))
+
+
+def test_a_request_is_found_by_the_id_that_its_caller_chose(bench: Bench) -> None:
+    named(bench, "order-1", "resnet")
+    assert get(bench, "order-1") == get(bench, "order-1", query="model=resnet")
+    assert get(bench, "order-1")["id"] == "order-1"
+    assert cancel(bench, 200, "order-1")["status"] == "cancelled"
+
+
+def test_of_an_id_that_two_models_have_each_key_finds_its_own(bench: Bench) -> None:
+    named(bench, "order-1", "resnet", "textgen")
+    bench.grant("srv_resnet", "resnet")
+    assert get(bench, "order-1", key="srv_resnet")["model"] == "resnet"
+
+
+def test_who_may_see_both_of_an_id_is_asked_which(bench: Bench) -> None:
+    named(bench, "order-1", "resnet", "textgen")
+    given = call("requests_get", "/async/requests/order-1")
+    assert refusal(bench.requests.reply(given), 409) == (
+        "async request 'order-1': models 'resnet' and 'textgen' have one each: "
+        "say which (`?model=`, `--model`)"
+    )
+    assert get(bench, "order-1", query="model=textgen")["model"] == "textgen"
+    cancelled = cancel(bench, 200, "order-1", query="model=resnet")
+    assert (cancelled["model"], cancelled["status"]) == ("resnet", "cancelled")
+    assert get(bench, "order-1", query="model=textgen")["status"] == "queued"
+
+
+def test_a_model_that_is_out_of_scope_cannot_be_named(bench: Bench) -> None:
+    named(bench, "order-1", "textgen")
+    bench.grant("srv_resnet", "resnet")
+    for path in ("order-1?model=textgen", "order-1", f"{row_id('textgen', 'order-1')}"):
+        name, _, query = path.partition("?")
+        given = call("requests_get", f"/async/requests/{name}", key="srv_resnet", query=query)
+        refusal(bench.requests.reply(given), 404)
+
+
+def test_a_row_s_own_id_is_no_name_of_it(bench: Bench) -> None:
+    named(bench, "order-1", "textgen")
+    given = call("requests_get", f"/async/requests/{row_id('textgen', 'order-1')}")
+    refusal(bench.requests.reply(given), 404)
+
+
+def test_who_took_an_id_of_an_earlier_serval_is_told_apart_by_its_model(bench: Bench) -> None:
+    """The bench's own row is one of an earlier Serval: its id is the one that was chosen."""
+    named(bench, "r", "resnet")
+    assert get(bench, query="model=textgen")["model"] == "textgen"
+    assert get(bench, query="model=resnet")["model"] == "resnet"
+    refusal(bench.requests.reply(call("requests_get", "/async/requests/r")), 409)
 
 
 def test_a_queued_request_has_everything_but_a_result(bench: Bench) -> None:
@@ -131,7 +188,6 @@ def test_whoever_is_called_back_sees_what_became_of_it(bench: Bench) -> None:
         ("/async/requests/absent", KEY, 404, "'absent' does not exist, or is not yours"),
         ("/async/requests/-", KEY, 404, "'-' does not exist"),
         ("/async/requests/" + "r" * 65, KEY, 404, "does not exist"),
-        ("/async/requests", KEY, 404, "no route"),
     ],
 )
 @pytest.mark.parametrize("event", ["requests_get", "requests_cancel"])
@@ -200,3 +256,97 @@ def test_nobody_is_told_of_what_still_runs(bench: Bench) -> None:
 def test_the_gateway_s_callers_see_every_model_s_requests(bench: Bench) -> None:
     bench.authentication = "gateway"
     assert get(bench, key=None)["id"] == "r"
+
+
+# Listing
+
+
+def listed(bench: Bench, query: str = "", **more: Any) -> tuple[list[str], str | None]:
+    page = answered(bench.requests.reply(call("requests_list", query=query or " ", **more)), 200)
+    return [row["id"] for row in page["requests"]], page["next"]
+
+
+@pytest.fixture
+def many() -> Bench:
+    """Give a stage with requests of two models, textgen's named by their callers."""
+    bench = Bench()
+    for minute in range(5):
+        created = f"2026-11-21T10:{minute:02}:00.000Z"
+        bench.store.create(async_request(f"v{minute}", model="resnet", created=created))
+        own = row_id("textgen", f"t{minute}")
+        bench.store.create(async_request(own, chosen=f"t{minute}", created=created))
+    bench.fail("t1", "no reason")
+    bench.fail("v2", "no reason")
+    return bench
+
+
+def test_the_handler_lists_too(many: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = imported("requests", ENVIRONMENT, many.requests, monkeypatch).handler
+    page = answered(handler(recorded("requests_list"), None), 200)
+    assert page["next"] is None
+    assert page["requests"] == [
+        {
+            "id": "t1",
+            "status": "failed",
+            "model": "textgen",
+            "version": None,
+            "attempts": 1,
+            "created": "2026-11-21T10:01:00.000Z",
+            "finished": many.find("t1").finished,
+            "error": "no reason",
+        }
+    ]
+
+
+def test_requests_are_listed_by_model_newest_first(many: Bench) -> None:
+    resnet, textgen = [f"v{n}" for n in (4, 3, 2, 1, 0)], [f"t{n}" for n in (4, 3, 2, 1, 0)]
+    assert listed(many) == ([*resnet, *textgen], None)
+    assert listed(many, "model=textgen") == (textgen, None)
+
+
+@pytest.mark.parametrize("limit", range(1, 11))
+def test_pages_follow_one_another_without_gap_or_repetition(limit: int, many: Bench) -> None:
+    whole, _ = listed(many)
+    pages: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page, cursor = listed(many, f"limit={limit}&cursor={cursor}")
+        assert len(page) <= limit
+        pages += page
+    assert pages == whole
+
+
+def test_requests_are_listed_by_status_and_time(many: Bench) -> None:
+    assert listed(many, "status=failed")[0] == ["v2", "t1"]
+    assert listed(many, "since=2026-11-21T10:03:00Z&model=textgen")[0] == ["t4", "t3"]
+    assert listed(many, "before=2026-11-21T10:01:00Z")[0] == ["v0", "t0"]
+    assert listed(many, "before=2026-11-21T12:01:00%2B02:00")[0] == ["v0", "t0"]
+    assert listed(many, "since=2026-11-21T10:01:00&before=2026-11-21T10:03:00&status=failed")[
+        0
+    ] == [
+        "v2",
+        "t1",
+    ]
+
+
+def test_a_key_lists_what_is_in_its_scope(many: Bench) -> None:
+    many.grant("srv_resnet", "resnet")
+    assert {name[0] for name in listed(many, key="srv_resnet")[0]} == {"v"}
+    _, cursor = listed(many, "limit=7")
+    for query, status in (("model=textgen", 403), (f"cursor={cursor}", 400)):
+        given = call("requests_list", query=query, key="srv_resnet")
+        refusal(many.requests.reply(given), status)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("status=done", "parameter 'status': 'done' given, one of queued, running, succeeded"),
+        ("since=yesterday", "parameter 'since': 'yesterday' given, a time as"),
+        ("limit=0", "parameter 'limit': '0' given, 1 to 100"),
+        ("cursor=x", "parameter 'cursor': 'x' given, the 'next' of the page before"),
+        ("cursor=WyJ4Il0", "parameter 'cursor'"),
+    ],
+)
+def test_a_list_that_cannot_be_is_refused(query: str, message: str, many: Bench) -> None:
+    assert message in refusal(many.requests.reply(call("requests_list", query=query)), 400)

@@ -2,15 +2,18 @@
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from serval.keys import hash_api_key
+from serval.requests.identifiers import row_id
 from serval.requests.request import INLINE_BYTES
 from serval.routes import Route
 from serval.signatures import Signature, TensorSpec
 from tests.fakes.handlers import imported, recorded
+from tests.fakes.requests import async_request
 from tests.fakes.submission import (
     HOST,
     KEY,
@@ -235,16 +238,17 @@ def test_a_put_has_the_caller_s_id_and_runs_once(bench: Bench) -> None:
     for _ in range(50):
         reply = bench.submit.reply(put("order-1", ASKED))
         assert answered(reply, 202)["id"] == "order-1"
-    assert reply["headers"]["location"] == f"https://{HOST}/async/requests/order-1"
-    assert list(bench.store.rows) == ["order-1"]
-    assert set(bench.queue.sent["textgen"]) == {"order-1"}
+    location = f"https://{HOST}/async/requests/order-1?model=textgen"
+    assert reply["headers"]["location"] == location
+    assert bench.row.name == "order-1"
+    assert set(bench.queue.sent["textgen"]) == {bench.row.id}
 
 
 def test_a_put_on_a_queued_request_sends_its_message_again(bench: Bench) -> None:
     answered(bench.submit.reply(put("r", ASKED)), 202)
     bench.queue.sent.clear()
     answered(bench.submit.reply(put("r", ASKED)), 202)
-    assert bench.queue.sent == {"textgen": ["r"]}
+    assert bench.queue.sent == {"textgen": [bench.row.id]}
     assert bench.woken.asked == ["gpu", "gpu"]
 
 
@@ -300,14 +304,7 @@ def test_large_puts_that_race_for_an_id_do_not_overwrite_each_other(bench: Bench
     winner = {"model": "textgen", "request": inference_request("a" * 9000)}
     loser = {"model": "textgen", "request": inference_request("b" * 9000)}
     answered(bench.submit.reply(put("r", winner)), 202)
-    found, bench.store.find = bench.store.find, lambda _: None  # type: ignore[method-assign]
-    create = bench.store.create
-
-    def late(request: Any) -> bool:
-        bench.store.find = found  # type: ignore[method-assign]
-        return create(request)
-
-    bench.store.create = late  # type: ignore[method-assign]
+    bench.store.find_all = lambda _: {}  # type: ignore[method-assign]
     refusal(bench.submit.reply(put("r", loser)), 409)
 
     kept = json.loads(bench.payloads.objects[bench.row.payload_key or ""])
@@ -323,8 +320,8 @@ def test_large_puts_that_race_for_an_id_do_not_overwrite_each_other(bench: Bench
         (put("r", {**ASKED, "model": "iris"}), 404, "model 'iris' runs on no fleet"),
         (put("r", {**ASKED, "model": "absent"}), 404, "'absent' is not registered"),
         (put("r", {**ASKED, "version": "9"}), 404, "has no version '9'"),
-        (put("-r", ASKED), 400, "parameter 'id': '-r' given, 1 to 59 letters, digits"),
-        (put("r" * 60, ASKED), 400, "parameter 'id'"),
+        (put("-r", ASKED), 400, "parameter 'id': '-r' given, 1 to 64 letters, digits"),
+        (put("r" * 65, ASKED), 400, "parameter 'id'"),
         (put("r%20x", ASKED), 400, "parameter 'id': 'r x' given"),
         (put("r", "[]"), 400, "not an object with a 'model' member"),
         (put("r", "{"), 400, "not valid JSON"),
@@ -346,7 +343,7 @@ def test_large_puts_that_race_for_an_id_do_not_overwrite_each_other(bench: Bench
         (
             put("r", {"model": "textgen", "upload": True}),
             400,
-            "parameter 'upload': True given, an upload for 'r' that is complete",
+            "parameter 'upload': True given, an upload for 'r' by this key that is complete",
         ),
     ],
 )  # fmt: skip
@@ -358,12 +355,37 @@ def test_a_put_that_cannot_be_answered_is_refused_at_the_door(
     assert bench.store.rows == {}
 
 
-def test_an_id_that_another_s_model_has_is_not_shown(bench: Bench) -> None:
-    answered(bench.submit.reply(put("r", ASKED)), 202)
+def test_a_model_s_ids_are_none_of_another_s(bench: Bench) -> None:
+    bench.publish_vision()
     bench.grant("srv_vision", "vision")
-    bench.edge.publish("vision", "1", b"", bench.edge.records["textgen", "1"].signature)
     given = put("r", {**ASKED, "model": "vision"}, key="srv_vision")
-    assert "does not exist, or is not yours" in refusal(bench.submit.reply(given), 404)
+    answered(bench.submit.reply(given), 202)
+    answered(bench.submit.reply(put("r", ASKED)), 202)
+    assert {row.model: row.name for row in bench.store.rows.values()} == {
+        "textgen": "r",
+        "vision": "r",
+    }
+
+
+def test_an_id_may_have_64_characters(bench: Bench) -> None:
+    answered(bench.submit.reply(put("r" * 64, ASKED)), 202)
+    assert len(f"{bench.row.id}.{10**18}") <= 64, "SageMaker takes no longer ids"
+
+
+def test_a_put_finds_what_an_earlier_serval_stored_under_the_bare_id(bench: Bench) -> None:
+    answered(bench.submit.reply(put("r", ASKED)), 202)
+    (row,) = bench.store.rows.values()
+    bench.store.rows = {"r": replace(row, id="r", chosen=None)}
+    assert answered(bench.submit.reply(put("r", ASKED)), 202)["id"] == "r"
+    other = {**ASKED, "request": inference_request("something else")}
+    assert "something else" in refusal(bench.submit.reply(put("r", other)), 409)
+    assert list(bench.store.rows) == ["r"]
+
+
+def test_what_an_earlier_serval_stored_for_another_model_is_in_nobody_s_way(bench: Bench) -> None:
+    bench.store.create(async_request("r", model="vision", fleet="managed"))
+    answered(bench.submit.reply(put("r", ASKED)), 202)
+    assert {row.model for row in bench.store.rows.values()} == {"textgen", "vision"}
 
 
 # Uploads
@@ -371,7 +393,7 @@ def test_an_id_that_another_s_model_has_is_not_shown(bench: Bench) -> None:
 
 def test_an_upload_is_submitted_by_its_id(bench: Bench) -> None:
     begun = answered(bench.submit.reply(call("submit_upload")), 201)
-    key = f"async/{begun['id']}/request"
+    key = f"async/{row_id('textgen', begun['id'])}/upload-{hash_api_key(KEY)[:16]}"
     assert begun == {
         "id": begun["id"],
         "upload_url": f"https://data/{key}?write&size=52428800",
@@ -392,12 +414,37 @@ def test_an_upload_is_submitted_by_its_id(bench: Bench) -> None:
     answered(bench.submit.reply(put(begun["id"], asked)), 202)
 
 
+def test_what_one_key_uploaded_no_other_key_can_submit(bench: Bench) -> None:
+    begun = answered(bench.submit.reply(call("submit_upload")), 201)
+    bench.upload(begun["id"], binary_request()[0])
+    bench.grant("srv_other", "textgen")
+    asked = {"model": "textgen", "upload": True}
+    message = refusal(bench.submit.reply(put(begun["id"], asked, key="srv_other")), 400)
+    assert f"an upload for '{begun['id']}' by this key" in message
+
+
+def test_what_was_uploaded_for_one_model_is_none_of_another_s(bench: Bench) -> None:
+    begun = answered(bench.submit.reply(call("submit_upload")), 201)
+    bench.upload(begun["id"], binary_request()[0])
+    bench.publish_vision()
+    asked = {"model": "vision", "upload": True}
+    assert "an upload for" in refusal(bench.submit.reply(put(begun["id"], asked)), 400)
+
+
+def test_asking_for_an_upload_counts(bench: Bench) -> None:
+    bench.grant(KEY, rate=2)
+    for _ in range(2):
+        answered(bench.submit.reply(call("submit_upload")), 201)
+    refusal(bench.submit.reply(call("submit_upload")), 429)
+
+
 def test_another_upload_under_the_same_id_is_a_conflict(bench: Bench) -> None:
     begun = answered(bench.submit.reply(call("submit_upload")), 201)
     asked = {"model": "textgen", "upload": True}
-    bench.payloads.put(f"async/{begun['id']}/request", b"one")
+    key = begun["upload_url"].removeprefix("https://data/").partition("?")[0]
+    bench.payloads.put(key, b"one")
     answered(bench.submit.reply(put(begun["id"], asked)), 202)
-    bench.payloads.put(f"async/{begun['id']}/request", b"two")
+    bench.payloads.put(key, b"two")
     assert "something else" in refusal(bench.submit.reply(put(begun["id"], asked)), 409)
 
 
@@ -448,7 +495,7 @@ def test_an_upload_that_could_not_be_submitted_is_refused(
 def test_an_upload_that_is_none_is_refused(
     stored: bytes, length: int | None, status: int, message: str, bench: Bench
 ) -> None:
-    bench.payloads.put("async/r/request", stored)
+    bench.upload("r", stored)
     asked = {"model": "textgen", "upload": True, "inference_header_content_length": length}
     assert message in refusal(bench.submit.reply(put("r", asked)), status)
     assert bench.store.rows == {}
@@ -524,7 +571,7 @@ def test_a_retry_queues_it_again_and_says_so_to_its_fleet(end: str, bench: Bench
     document = answered(bench.submit.reply(call("submit_retry", "/async/requests/r/retry")), 202)
 
     assert (document["status"], document["attempts"], document["error"]) == ("queued", 0, None)
-    assert bench.queue.sent == {"textgen": ["r"]}
+    assert bench.queue.sent == {"textgen": [bench.row.id]}
     assert bench.woken.asked == ["gpu"]
 
 
@@ -572,7 +619,6 @@ def test_only_those_with_the_model_in_scope_retry(bench: Bench) -> None:
 
 def test_a_key_submits_as_many_a_minute_as_it_may(bench: Bench) -> None:
     bench.grant("srv_slow", rate=2)
-    bench.payloads.put("async/u/request", b"{}")
     answered(bench.submit.reply(call("submit", key="srv_slow")), 202)
     answered(bench.submit.reply(put("r", ASKED, key="srv_slow")), 202)
     bench.fail("r", "no reason")
@@ -581,15 +627,37 @@ def test_a_key_submits_as_many_a_minute_as_it_may(bench: Bench) -> None:
         put("r", ASKED, key="srv_slow"),
         put("u", {"model": "textgen", "upload": True}, key="srv_slow"),
         call("submit_retry", "/async/requests/r/retry", key="srv_slow"),
+        call("submit_upload", key="srv_slow"),
     ]:
         reply = bench.submit.reply(given)
         assert refusal(reply, 429) == (
             "the API key may submit 2 async requests a minute and has: try again in 42 s"
         )
         assert reply["headers"]["retry-after"] == "42"
-    answered(bench.submit.reply(call("submit_upload", key="srv_slow")), 201)
     given = call("requests_get", "/async/requests/r", key="srv_slow")
     answered(bench.requests.reply(given), 200)
+
+
+def test_a_retry_keeps_what_was_asked_for_as_long_as_a_new_request_s(bench: Bench) -> None:
+    large = {"model": "textgen", "request": inference_request("a" * 9000)}
+    answered(bench.submit.reply(put("r", large)), 202)
+    bench.fail("r", "no reason")
+    given = call("submit_retry", "/async/requests/r/retry")
+    answered(bench.submit.reply(given), 202)
+    answered(bench.submit.reply(given), 202)
+    assert bench.payloads.renewed == [bench.row.payload_key]
+
+
+def test_a_retry_of_what_has_expired_says_so_at_once(bench: Bench) -> None:
+    large = {"model": "textgen", "request": inference_request("a" * 9000)}
+    answered(bench.submit.reply(put("r", large)), 202)
+    bench.fail("r", "no reason")
+    bench.payloads.objects.clear()
+    message = refusal(bench.submit.reply(call("submit_retry", "/async/requests/r/retry")), 409)
+    assert message == (
+        "async request 'r': what was asked has expired, so it cannot be retried: submit it again"
+    )
+    assert bench.row.status == "failed"
 
 
 # A stage whose gateway authenticates

@@ -17,6 +17,8 @@ from serval.aws.requests import RequestTable
 from serval.clock import timestamp, utc_now
 from serval.fleets.names import shards_queue_name
 from serval.fleets.state import FleetState
+from serval.requests.access import Caller as Anybody
+from serval.requests.finding import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli.local.aws_client import CONFIG, session
 
@@ -103,9 +105,8 @@ class Caller:
         return until(f"the end of {request_id}", final, seconds)
 
     def row(self, request_id: str) -> AsyncRequest:
-        found = self.store.find(request_id)
-        assert found is not None
-        return found
+        models = self.client.get("/v2/models").json()["models"]
+        return find_named(self.store, Anybody(), request_id, models)
 
     def invoke(self, function: str, event: dict[str, Any] | None = None) -> Any:
         """Invoke a function as its schedule would; gives what it answered."""

@@ -26,6 +26,7 @@ from serval.aws.requests import RequestTable
 from serval.clock import utc_now
 from serval.fleets.names import callbacks_queue_name, queue_name, tick_rule_name
 from serval.requests import lifecycle
+from serval.requests.identifiers import row_id
 from serval.requests.request import response_key
 from serval.routes import Route
 from serval_cli.local.aws_client import CONFIG, FOREIGN, environment, session
@@ -191,11 +192,25 @@ def test_an_upload_goes_up_and_is_found(platform: Platform, endpoints: Any) -> N
         assert reply.status == 200
     asked = {"model": "textgen", "upload": True, "inference_header_content_length": length}
     answered(submit.reply(put(begun["id"], asked, key=platform.key)), 202)
-    row = platform.store.find(begun["id"])
+    row = platform.store.find(row_id("textgen", begun["id"]))
     assert row is not None
     assert platform.payloads.get(row.payload_key or "") == body
     given = call("requests_cancel", f"/async/requests/{begun['id']}", key=platform.key)
     assert answered(requests.reply(given), 200)["status"] == "cancelled"
+
+
+def test_requests_are_listed_as_their_callers_know_them(platform: Platform, endpoints: Any) -> None:
+    submit, requests = endpoints("submit"), endpoints("requests")
+    answered(submit.reply(put("listed", ASKED, key=platform.key)), 202)
+    unnamed = answered(submit.reply(call("submit", body=ASKED["request"], key=platform.key)), 202)
+    names: list[str] = []
+    cursor = ""
+    while not {"listed", unnamed["id"]} <= set(names):
+        query = f"model=textgen&status=queued&limit=1&cursor={cursor}"
+        page = answered(requests.reply(call("requests_list", query=query, key=platform.key)), 200)
+        names += [row["id"] for row in page["requests"]]
+        cursor = page["next"]
+    assert names[:2] == [unnamed["id"], "listed"]
 
 
 def test_fifty_puts_at_once_make_one_row_of_the_body_that_won(
@@ -216,7 +231,7 @@ def test_fifty_puts_at_once_make_one_row_of_the_body_that_won(
         thread.start()
     for thread in threads:
         thread.join()
-    row = platform.store.find("race")
+    row = platform.store.find(row_id("textgen", "race"))
     assert row is not None
     kept = json.loads(platform.payloads.get(row.payload_key or "") or b"")
     won = bodies[0] if kept == bodies[0]["request"] else bodies[1]

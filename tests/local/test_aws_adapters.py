@@ -296,6 +296,10 @@ def test_records_without_a_revision_are_written_over(registry: DynamoDBRegistry,
     assert registry.record_rollout(replace(found, paused=True))
 
 
+def test_a_key_without_a_callback_secret_signs_as_it_always_did(table: "Table"):
+    assert ApiKeyStore(table).callback_secret("5b" * 32) == bytes.fromhex("5b" * 32)
+
+
 def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"):
     store = ApiKeyStore(table, lambda: START)
     text, key = store.create("laptop", ["iris"])
@@ -304,6 +308,9 @@ def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"
     assert text not in str(table.scan()["Items"])
     assert store.find(hash_api_key(text)) == key
     assert store.find(hash_api_key("srv_unknown")) is None
+    secret = store.callback_secret(hash_api_key(text))
+    assert len(secret) == 32
+    assert secret not in (bytes.fromhex(hash_api_key(text)), store.callback_secret("0c" * 32))
     store.mark_used(hash_api_key(text), "2026-11-21")
     store.mark_used(hash_api_key("srv_unknown"), "2026-11-21")
     listed = store.keys()

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from serval.aws.keys import ApiKeyStore
 from serval.keys import hash_api_key
-from tests.local.fleet_caller import Caller, answered, asked, until
+from tests.local.fleet_caller import FINAL, Caller, answered, asked, until
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,66 @@ def test_another_body_under_the_same_id_is_a_conflict(caller: Caller) -> None:
     assert answered(caller.ended("taken")) == [3, 5]
 
 
+@pytest.fixture
+def narrow(caller: Caller) -> Iterator[httpx.Client]:
+    """Call with a key for model ``third`` alone."""
+    made = caller.stage.serval("keys", "create", "narrow", "--model", "third", "--json")
+    headers = {"x-api-key": json.loads(made)["key"]}
+    with httpx.Client(base_url=caller.stage.api_url, headers=headers, timeout=60) as client:
+        yield client
+
+
+def test_an_id_that_another_model_s_key_has_put_is_free(
+    caller: Caller, narrow: httpx.Client
+) -> None:
+    first = narrow.put("/async/requests/order-1", json={"model": "third", "request": asked(1, 2)})
+    assert first.status_code == 202, first.text
+    second = caller.put("order-1", "light", asked(1, 2))
+    assert second.status_code == 202, second.text
+    for client, reply, expected in ((narrow, first, [4, 3]), (caller.client, second, [3, 5])):
+        at = reply.url.join(reply.headers["location"])
+        document = until(
+            "its end",
+            lambda client=client, at=at: (
+                found if (found := client.get(at).json())["status"] in FINAL else None
+            ),
+        )
+        assert (document["id"], answered(document)) == ("order-1", expected)
+    assert narrow.get("/async/requests/order-1").json()["model"] == "third"
+    both = caller.client.get("/async/requests/order-1")
+    assert (both.status_code, "?model=" in both.json()["error"]) == (409, True)
+
+
+def test_what_one_key_has_uploaded_another_cannot_submit(
+    caller: Caller, narrow: httpx.Client
+) -> None:
+    body = json.dumps(asked(1, 2)).encode()
+    size = {"size_bytes": len(body)}
+    begun = caller.client.post("/async/models/third/uploads", json=size).json()
+    httpx.put(begun["upload_url"], content=body, trust_env=False).raise_for_status()
+    put = {"model": "third", "upload": True}
+    assert narrow.put(f"/async/requests/{begun['id']}", json=put).status_code == 400
+    assert caller.client.put(f"/async/requests/{begun['id']}", json=put).status_code == 202
+
+
+def test_a_key_lists_the_requests_of_its_models(caller: Caller, narrow: httpx.Client) -> None:
+    ours, theirs = (caller.submitted(model, asked(1, 2)) for model in ("third", "light"))
+    listed = until("the index", lambda: seen(narrow, ours))
+    assert {row["model"] for row in listed} == {"third"}
+    assert until("the index", lambda: seen(caller.client, theirs))
+    assert narrow.get("/async/requests?model=light").status_code == 403
+
+
+def seen(client: httpx.Client, request_id: str) -> list[dict[str, Any]] | None:
+    """List requests, once this one is among them."""
+    rows: list[dict[str, Any]] = []
+    cursor = ""
+    while cursor is not None:
+        page = client.get("/async/requests", params={"limit": 100, "cursor": cursor}).json()
+        rows, cursor = [*rows, *page["requests"]], page["next"]
+    return rows if any(row["id"] == request_id for row in rows) else None
+
+
 def test_an_input_over_the_limit_of_the_api_is_uploaded(caller: Caller) -> None:
     """12 MB of JSON, whose result is behind a URL, too."""
     rows = 600_000
@@ -166,18 +227,15 @@ def test_what_is_cancelled_can_be_retried(caller: Caller, paused: str) -> None:
     assert "has succeeded" in again.json()["error"]
 
 
-def test_a_key_without_scope_sees_no_request(caller: Caller) -> None:
+def test_a_key_without_scope_sees_no_request(caller: Caller, narrow: httpx.Client) -> None:
     known = caller.submitted("light", asked(1, 2))
-    made = caller.stage.serval("keys", "create", "narrow", "--model", "third", "--json")
-    headers = {"x-api-key": json.loads(made)["key"]}
-    with httpx.Client(base_url=caller.stage.api_url, headers=headers, timeout=60) as narrow:
-        for reply in (
-            narrow.get(f"/async/requests/{known}"),
-            narrow.delete(f"/async/requests/{known}"),
-            narrow.post(f"/async/requests/{known}/retry"),
-            narrow.get("/async/requests/nobody-knows"),
-        ):
-            assert reply.status_code == 404
+    for reply in (
+        narrow.get(f"/async/requests/{known}"),
+        narrow.delete(f"/async/requests/{known}"),
+        narrow.post(f"/async/requests/{known}/retry"),
+        narrow.get("/async/requests/nobody-knows"),
+    ):
+        assert reply.status_code == 404
 
 
 class Receiver:
@@ -219,7 +277,9 @@ def test_a_callback_is_signed_and_sent_until_it_is_accepted(
     (first, _), (headers, body) = receiver.received
     assert headers["webhook-id"] == first["webhook-id"]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    secret = bytes.fromhex(hash_api_key(api_key))
+    keys = ApiKeyStore(caller.table("RegistryTableName"))
+    secret = keys.callback_secret(hash_api_key(api_key))
+    assert secret != bytes.fromhex(hash_api_key(api_key))
     expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     document = json.loads(body)

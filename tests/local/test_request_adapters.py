@@ -30,6 +30,7 @@ from serval.aws.requests import RequestTable
 from serval.errors import RateLimited
 from serval.fleets.names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests import lifecycle
+from serval.requests.listing import Filters
 from serval.requests.ports import StoredPayload, change
 from serval.requests.request import AsyncRequest, OpenRequest
 from serval_cli.local.aws_client import CONFIG, session
@@ -261,6 +262,26 @@ def test_a_model_s_requests_are_listed_newest_first(store: RequestTable):
     assert listed[1].version == "3"
     assert [row.id for row in store.of_model("textgen", 100)][-1] == "r0"
     assert store.of_model("nothing", 3) == []
+
+
+def test_a_model_s_requests_are_read_by_pages_status_and_time(store: RequestTable) -> None:
+    for number in range(6):
+        row = async_request(f"r{number}", created=f"2026-11-21T10:0{number}:00.000Z")
+        store.create(replace(row, status="failed") if number % 2 else row)
+    store.create(async_request("other", model="resnet"))
+
+    def read(limit: int, **filters: Any) -> list[list[str]]:
+        pages, after = [], None
+        while not pages or after is not None:
+            rows, after = store.page("textgen", Filters(**filters), after, limit)
+            pages.append([row.id for row in rows])
+        return [page for page in pages if page]
+
+    assert read(4) == [["r5", "r4", "r3", "r2"], ["r1", "r0"]]
+    assert read(2, status="failed") == [["r5", "r3"], ["r1"]]
+    times = {"since": "2026-11-21T10:01:00.000Z", "before": "2026-11-21T10:04:00.000Z"}
+    assert read(10, **times) == [["r3", "r2", "r1"]]
+    assert read(10, status="queued", **times) == [["r2"]]
 
 
 def losing_one_answer(endpoint: str, operation: str) -> Any:
@@ -505,3 +526,11 @@ def test_callers_who_do_not_know_yet_are_listed_until_they_do(store: RequestTabl
     assert store.save(closed, replace(closed, callback_sent=closed.updated))
     assert list(store.callbacks_due("2027")) == []
     assert list(store.open()) == []
+
+
+def test_an_object_is_kept_anew_unless_it_is_gone(bucket: DataBucket) -> None:
+    bucket.put("async/r/request", b"body")
+    before = bucket.find("async/r/request")
+    assert bucket.renew("async/r/request")
+    assert (bucket.find("async/r/request"), bucket.get("async/r/request")) == (before, b"body")
+    assert not bucket.renew("async/absent/request")

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from serval.bundle import MOST_KEEP_DAYS
+from serval.requests.request import PAYLOAD_DAYS
 from serval.requests.rows import BY_MODEL, BY_MODEL_HAS, BY_STATE, BY_STATE_HAS
+from stacks.dead_letters import RETENTION
 from tests.stacks.synthesis import Synthesised
 
 
@@ -62,7 +65,9 @@ def test_what_nobody_needs_any_more_expires(prod: Synthesised) -> None:
         for rule in each["LifecycleConfiguration"]["Rules"]
         if rule["Id"] in {"results", "outputs"}
     }
-    assert data == {"async/": 30, "async-out/": 30}
+    assert data == {"async/": PAYLOAD_DAYS, "async-out/": PAYLOAD_DAYS}
+    # Of a request that has waited for as long as its queue keeps messages.
+    assert RETENTION.to_days() + MOST_KEEP_DAYS <= PAYLOAD_DAYS
     for each in prod.properties("AWS::S3::Bucket"):
         assert any(
             rule.get("AbortIncompleteMultipartUpload") == {"DaysAfterInitiation": 1}

@@ -4,7 +4,8 @@ import pytest
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
-from serval.errors import ApiKeyMissing, ModelNotFound
+from serval.errors import ApiKeyMissing, ApiKeyRejected, ModelNotFound
+from serval.keys import hash_api_key
 from serval.routes import Route
 from tests.fakes.inference import Clock, InMemoryEdge
 
@@ -78,3 +79,17 @@ def test_a_caller_is_told_apart_before_it_names_a_model() -> None:
     with pytest.raises(ApiKeyMissing):
         checks.caller({})
     assert Admission(edge, None, clock).caller({}) is None
+
+
+def test_no_key_is_kept_by_which_somebody_could_call() -> None:
+    authenticator = Authenticator(lambda: 0.0)
+    asked: list[str] = []
+
+    def lookup(key_hash: str) -> None:
+        asked.append(key_hash)
+
+    for _ in range(2):
+        with pytest.raises(ApiKeyRejected):
+            authenticator.authenticate({"x-api-key": "srv_secret"}, lookup)
+    assert asked == [hash_api_key("srv_secret")]
+    assert "srv_secret" not in repr(authenticator)

@@ -2,11 +2,10 @@
 
 import base64
 import re
-from hashlib import sha256
 
 import pytest
 
-from serval.keys import ApiKey, callback_secret, hash_api_key, new_api_key
+from serval.keys import ApiKey, callback_secret_text, hash_api_key, new_api_key, new_callback_secret
 
 NOW = "2026-11-21T10:15:00.000Z"
 
@@ -68,13 +67,13 @@ def test_a_key_from_before_there_were_rates_has_the_usual_one():
     assert ApiKey.from_attributes(attributes).rate_per_minute == 600
 
 
-def test_the_callback_secret_is_the_keys_hash_as_webhook_libraries_take_it():
-    text = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
+def test_a_callback_secret_is_random_and_written_as_webhook_libraries_take_it():
+    first, second = new_callback_secret(), new_callback_secret()
+    text = callback_secret_text(first)
 
-    secret = callback_secret(hash_api_key(text))
-
-    assert secret.startswith("whsec_")
-    assert base64.b64decode(secret.removeprefix("whsec_")) == sha256(text.encode()).digest()
+    assert first != second
+    assert text.startswith("whsec_")
+    assert base64.b64decode(text.removeprefix("whsec_")) == first
 
 
 @pytest.mark.parametrize("revoked", [None, NOW])

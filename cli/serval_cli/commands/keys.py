@@ -9,8 +9,9 @@ from serval.keys import (
     ALL_MODELS,
     MOST_PER_MINUTE,
     RATE_PER_MINUTE,
+    REALTIME_PER_MINUTE,
     ApiKey,
-    callback_secret,
+    callback_secret_text,
     hash_api_key,
 )
 from serval_cli import views
@@ -43,6 +44,16 @@ def create(
             help="How many async requests it may submit in a minute.",
         ),
     ] = RATE_PER_MINUTE,
+    realtime_rate: Annotated[
+        int,
+        typer.Option(
+            "--realtime-rate",
+            metavar="N",
+            min=1,
+            max=MOST_PER_MINUTE,
+            help="How many requests to models on Lambda each environment answers it in a minute.",
+        ),
+    ] = REALTIME_PER_MINUTE,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,12 +61,12 @@ def create(
     models = model or [ALL_MODELS]
     found = find_stage(stage)
     try:
-        text, key = found.api_keys.create(name, models, rate)
+        text, key = found.api_keys.create(name, models, rate, realtime_rate)
     except ValueError as problem:
         raise CommandFailed(str(problem)) from None
     for unknown in sorted(set(models) - {ALL_MODELS} - set(found.registry.models())):
         note(f"model {unknown!r} is not registered yet: the key will be good for it when it is")
-    secret = callback_secret(hash_api_key(text))
+    secret = callback_secret_text(found.api_keys.callback_secret(hash_api_key(text)))
     created = {"key": text, "callback_secret": secret, **described(key)}
     show(created, views.new_key, as_json=as_json)
 

@@ -48,7 +48,9 @@ def redrive(
     """
     found = find_stage(stage)
     fleet_of(found, model)
-    redriving = Redriving(found.requests, found.queues, found.queues, control_of(found))
+    redriving = Redriving(
+        found.requests, found.queues, found.payloads, found.queues, control_of(found)
+    )
     if inspect:
         seen = {
             "model": model,
@@ -91,7 +93,7 @@ def listed(dead: Dead) -> dict[str, Any]:
     """Describe a dead letter."""
     row = dead.request
     return {
-        "id": dead.request_id,
+        "id": dead.request_id if row is None else row.name,
         "reason": dead.reason,
         "status": "expired" if row is None else row.status,
         "version": None if row is None else row.version,

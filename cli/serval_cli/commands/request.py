@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from serval.errors import RequestNotFound
+from serval.requests.access import Caller
+from serval.requests.finding import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli import fleet_views
 from serval_cli.failures import CommandFailed
@@ -15,7 +18,7 @@ from serval_cli.output import note, show
 from serval_cli.stages import Stage, find_stage
 
 STDOUT = Path("-")
-HIDDEN = ("body_hash", "payload", "submitter")
+HIDDEN = ("body_hash", "payload", "submitter", "chosen")
 """Members of a row that are nobody's business here: what was asked, and by whose key."""
 
 app = new_app()
@@ -23,7 +26,18 @@ app = new_app()
 
 @app.command()
 def request(
-    request_id: Annotated[str, typer.Argument(metavar="ID", help="As submit answered it.")],
+    request_id: Annotated[
+        str, typer.Argument(metavar="ID", help="As submit answered it, or as it was put.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            show_default=False,
+            help="Whose request it is, if several models have one of that id.",
+        ),
+    ] = None,
     result: Annotated[
         Path | None,
         typer.Option(
@@ -44,32 +58,32 @@ def request(
     if as_json and result == STDOUT:
         raise CommandFailed("--json and '--result -' both print on stdout: choose one")
     found = find_stage(stage)
-    row = find(found, request_id)
+    row = find(found, request_id, model)
     if result is not None:
         write(row, read(found, row), result)
     if result != STDOUT:
         show(described(row), fleet_views.request, as_json=as_json)
 
 
-def find(stage: Stage, request_id: str) -> AsyncRequest:
+def find(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
     """Find a request."""
-    row = stage.requests.find(request_id)
-    if row is None:
+    try:
+        return find_named(stage.requests, Caller(), request_id, stage.fleets.models, model)
+    except RequestNotFound:
         raise CommandFailed(
             f"there is no async request {request_id!r}: it was never made, or has been kept for "
             "as long as its model says; `serval requests` lists the newest"
-        )
-    return row
+        ) from None
 
 
 def read(stage: Stage, row: AsyncRequest) -> bytes:
     """Read a result."""
     if row.status != "succeeded" or row.response_key is None:
         why = f": {row.error}" if row.error else ""
-        raise CommandFailed(f"async request {row.id} has no result, it is {row.status}{why}")
+        raise CommandFailed(f"async request {row.name} has no result, it is {row.status}{why}")
     body = stage.payloads.get(row.response_key)
     if body is None:
-        raise CommandFailed(f"the result of async request {row.id} is gone: {row.response_key}")
+        raise CommandFailed(f"the result of async request {row.name} is gone: {row.response_key}")
     return body
 
 
@@ -86,4 +100,5 @@ def write(row: AsyncRequest, body: bytes, target: Path) -> None:
 
 def described(row: AsyncRequest) -> dict[str, Any]:
     """Describe a request."""
-    return {name: value for name, value in asdict(row).items() if name not in HIDDEN}
+    members = {name: value for name, value in asdict(row).items() if name not in HIDDEN}
+    return members | {"id": row.name}

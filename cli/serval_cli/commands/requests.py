@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serval.requests.finding import with_names
 from serval.requests.request import OPEN, AsyncRequest, Status
 from serval_cli import fleet_views
 from serval_cli.fleet_steering import fleet_of
@@ -58,7 +59,7 @@ def list_requests(
     else:
         rows = newest(stage, models, status, limit)
     ordered = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
-    return {"requests": [listed(row) for row in ordered[:limit]]}
+    return {"requests": [listed(row) for row in with_names(stage.requests, ordered[:limit])]}
 
 
 def open_requests(stage: Stage, models: list[str], status: Status | None) -> list[AsyncRequest]:
@@ -86,7 +87,7 @@ def newest(
 def listed(row: AsyncRequest) -> dict[str, Any]:
     """Describe a request in short."""
     return {
-        "id": row.id,
+        "id": row.name,
         "model": row.model,
         "fleet": row.fleet,
         "status": row.status,

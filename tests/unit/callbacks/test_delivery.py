@@ -9,6 +9,7 @@ import pytest
 
 from serval.callbacks.delivery import Delivery
 from serval.callbacks.messages import CallbackMessages
+from serval.callbacks.patience import Patience
 from serval.callbacks.posting import NoAnswer
 from serval.callbacks.signing import signature_headers
 from serval.callbacks.urls import CallbackUrl
@@ -20,7 +21,7 @@ from tests.fakes.requests import (
     TickingClock,
     async_request,
 )
-from tests.fakes.submission import binary_result, result
+from tests.fakes.submission import SteppingTime, binary_result, result
 
 KEY_HASH = "5b" * 32
 URL = "https://shop.example.com/serval"
@@ -33,6 +34,9 @@ class Receiver:
 
     addresses: Sequence[str] | OSError = ("203.0.112.7",)
     status: int | NoAnswer = 200
+    seconds: float = 0.0
+    """What an answer takes."""
+    time: SteppingTime = field(default_factory=SteppingTime)
     posted: list[tuple[CallbackUrl, str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     def resolve(self, host: str, port: int) -> Sequence[str]:
@@ -42,6 +46,7 @@ class Receiver:
 
     def post(self, url: CallbackUrl, address: str, headers: Mapping[str, str], body: bytes) -> int:
         self.posted.append((url, address, headers, body))
+        self.time.seconds += self.seconds
         if isinstance(self.status, NoAnswer):
             raise self.status
         return self.status
@@ -55,17 +60,28 @@ class Bench:
     clock: TickingClock = field(default_factory=TickingClock)
     log: list[str] = field(default_factory=list)
     postponed: list[tuple[str, int]] = field(default_factory=list)
+    time: SteppingTime = field(default_factory=SteppingTime)
+    patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patience = Patience(self.time)
+        self.receiver.time = self.time
 
     @property
     def delivery(self) -> Delivery:
         return Delivery(
             self.store,
             Documents(self.payloads, 1000),
+            self,
             self.log.append,
+            patience=self.patience,
             resolve=self.receiver.resolve,
             post=self.receiver.post,
             clock=self.clock,
         )
+
+    def callback_secret(self, key_hash: str) -> bytes:
+        return f"secret of {key_hash}".encode()
 
     def postpone(self, receipt: str, seconds: int) -> None:
         self.postponed.append((receipt, seconds))
@@ -108,7 +124,7 @@ def test_the_receiver_gets_what_a_caller_would_see_signed(bench: Bench) -> None:
     assert headers["user-agent"].startswith("serval/")
     moment = int(headers["webhook-timestamp"])
     assert abs(moment - bench.clock.now.timestamp()) < 5
-    signed = signature_headers(KEY_HASH, headers["webhook-id"], moment, body)
+    signed = signature_headers(bench.callback_secret(KEY_HASH), headers["webhook-id"], moment, body)
     assert headers["webhook-signature"] == signed["webhook-signature"]
 
 
@@ -250,6 +266,69 @@ def test_a_request_that_is_retried_meanwhile_keeps_its_own_callback(bench: Bench
     bench.store.rival = retried
     assert bench.delivery.deliver("r")
     assert bench.row == retried
+
+
+# Receivers that keep everybody waiting
+
+
+def test_a_receiver_that_never_answers_is_left_alone_for_a_while(bench: Bench) -> None:
+    bench.receiver.status = NoAnswer("no answer within 10 s")
+    for _ in range(5):
+        assert not bench.delivery.deliver("r")
+    assert len(bench.receiver.posted) == 3
+    bench.time.seconds += 60
+    for _ in range(5):
+        assert not bench.delivery.deliver("r")
+    assert len(bench.receiver.posted) == 4
+    bench.time.seconds += 120
+    bench.receiver.status = 200
+    assert bench.delivery.deliver("r")
+
+
+def test_a_callback_that_waits_for_its_receiver_says_so_once(bench: Bench) -> None:
+    bench.receiver.status = NoAnswer("no answer")
+    bench.store.create(replace(closed(), id="s"))
+    for _ in range(3):
+        bench.delivery.deliver("r")
+    for _ in range(3):
+        assert not bench.delivery.deliver("s")
+    row = bench.store.rows["s"]
+    assert row.callback_error == "it waits: shop.example.com did not answer 3 times in a row"
+    assert row.revision == 1
+    assert not row.callback_due, "the sweep would send its message again and again"
+
+
+def test_the_callbacks_of_others_go_on_while_one_key_s_receivers_do_not_answer(
+    bench: Bench,
+) -> None:
+    """Whatever hosts a key names, also somebody else's."""
+    bench.receiver.status, bench.receiver.seconds = NoAnswer("no answer within 10 s"), 10
+    for number in range(600):
+        url = f"https://host{number}.example.com/" if number % 2 else URL
+        bench.store.rows["r"] = closed(callback_url=url)
+        bench.delivery.deliver("r")
+        bench.time.seconds += 1
+    lost = 10 * len(bench.receiver.posted)
+    assert lost <= 20 + 0.2 * bench.time.seconds + 10
+    bench.receiver.status, bench.receiver.seconds = 200, 0
+    bench.store.create(replace(closed(submitter="0c" * 32), id="other"))
+    assert bench.delivery.deliver("other")
+    assert bench.store.rows["other"].callback_sent is not None
+
+
+def test_answers_that_are_slow_cost_patience_too(bench: Bench) -> None:
+    bench.receiver.seconds = 9
+    for number in range(10):
+        bench.store.create(replace(closed(), id=f"r{number}"))
+        bench.delivery.deliver(f"r{number}")
+    assert len(bench.receiver.posted) == 3
+
+
+def test_a_receiver_that_answers_quickly_is_called_as_often_as_need_be(bench: Bench) -> None:
+    bench.receiver.seconds = 0.9
+    for number in range(100):
+        bench.store.create(replace(closed(), id=f"r{number}"))
+        assert bench.delivery.deliver(f"r{number}")
 
 
 # Messages

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from serval.callbacks.signing import message_id, signature_headers
-from serval.keys import callback_secret, hash_api_key
+from serval.keys import callback_secret_text
 
 ROOT = Path(__file__).parents[3]
-KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
+SECRET = b"a secret of 32 bytes, as keys get"
+TEXT = callback_secret_text(SECRET)
 BODY = b'{"id": "order-4711", "status": "succeeded"}'
 
 
 def test_the_signature_is_over_id_time_and_body_with_the_bytes_of_the_secret() -> None:
-    headers = signature_headers(hash_api_key(KEY), "msg_1", 1795256129, BODY)
+    headers = signature_headers(SECRET, "msg_1", 1795256129, BODY)
 
-    secret = base64.b64decode(callback_secret(hash_api_key(KEY)).removeprefix("whsec_"))
+    secret = base64.b64decode(TEXT.removeprefix("whsec_"))
     expected = hmac.new(secret, b"msg_1.1795256129." + BODY, hashlib.sha256).digest()
     assert headers == {
         "webhook-id": "msg_1",
@@ -33,7 +34,7 @@ def test_the_scheme_s_own_example_has_our_signature() -> None:
     """The example of the specification's reference libraries."""
     secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     headers = signature_headers(
-        secret.hex(), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+        secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
     )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -57,19 +58,19 @@ def documented() -> Any:
 
 def test_the_documented_receiver_takes_what_is_ours_and_nothing_else() -> None:
     verified = documented()
-    headers = signature_headers(hash_api_key(KEY), "msg_1", 1795256129, BODY)
-    assert verified(KEY, headers, BODY, now=1795256129 + 299)
-    assert not verified(KEY, headers, BODY, now=1795256129 + 301)
-    assert not verified(KEY, headers, BODY, now=1795256129 - 301)
-    assert not verified(KEY, headers, BODY + b" ", now=1795256129)
-    assert not verified("srv_other", headers, BODY, now=1795256129)
+    headers = signature_headers(SECRET, "msg_1", 1795256129, BODY)
+    assert verified(TEXT, headers, BODY, now=1795256129 + 299)
+    assert not verified(TEXT, headers, BODY, now=1795256129 + 301)
+    assert not verified(TEXT, headers, BODY, now=1795256129 - 301)
+    assert not verified(TEXT, headers, BODY + b" ", now=1795256129)
+    assert not verified(callback_secret_text(b"other"), headers, BODY, now=1795256129)
     for name in headers:
         other = "1795256130" if name == "webhook-timestamp" else "other"
-        assert not verified(KEY, {**headers, name: other}, BODY, now=1795256129)
+        assert not verified(TEXT, {**headers, name: other}, BODY, now=1795256129)
 
 
 @pytest.mark.parametrize("others", ["v1,AAAA ", "v2,AAAA v1a,BBBB "])
 def test_the_documented_receiver_takes_any_of_several_signatures(others: str) -> None:
-    headers = dict(signature_headers(hash_api_key(KEY), "msg_1", 1795256129, BODY))
+    headers = dict(signature_headers(SECRET, "msg_1", 1795256129, BODY))
     headers["webhook-signature"] = others + headers["webhook-signature"]
-    assert documented()(KEY, headers, BODY, now=1795256129)
+    assert documented()(TEXT, headers, BODY, now=1795256129)

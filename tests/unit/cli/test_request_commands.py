@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from serval.requests.identifiers import row_id
 from serval_cli.commands import requests as requests_command
 from tests.fakes.fleet_stage import FleetStage
 
@@ -185,3 +186,18 @@ def test_a_model_without_dead_letters_says_so(user: FleetStage) -> None:
     assert user.serval("redrive", "textgen", "--inspect").out == "textgen has no dead letters\n"
     ended = user.serval("redrive", "textgen")
     assert (ended.code, ended.out) == (0, "textgen has no dead letters\n")
+
+
+def test_requests_are_known_by_the_ids_that_callers_chose(user: FleetStage) -> None:
+    for model in ("textgen", "resnet"):
+        user.ask(row_id(model, "order-1"), chosen="order-1", model=model, status="failed")
+    user.queues.letters.add("resnet", row_id("resnet", "order-1"))
+    assert ids(user) == ["order-1", "order-1"]
+    value = user.serval("request", "order-1", "--model", "resnet", "--json").value
+    assert (value["id"], value["model"]) == ("order-1", "resnet")
+    ended = user.serval("request", "order-1")
+    assert "models 'resnet' and 'textgen' have one each" in ended.err
+    dead = user.serval("redrive", "resnet", "--inspect", "--json").value["dead_letters"]
+    assert [letter["id"] for letter in dead] == ["order-1"]
+    redriven = user.serval("redrive", "resnet", "--json").value["redriven"]
+    assert [one["id"] for one in redriven] == ["order-1"]

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from serval.errors import InvalidParameter
 from serval.fleets.endpoints import Submitted
 from serval.fleets.inferences import HANDOVER, LEASE, Inference, begun, envelope, handed_over
 from serval.requests import lifecycle
-from serval.requests.identifiers import checked_id
+from serval.requests.identifiers import new_request_id, row_id
 from tests.fakes.fleets import at, moment
-from tests.fakes.requests import async_request
+from tests.fakes.requests import START, async_request
 
 
 def test_an_id_names_the_request_and_the_attempt() -> None:
@@ -61,14 +60,6 @@ def test_the_envelope_fits_what_sagemaker_hands_on() -> None:
     assert len(said) <= 1024
 
 
-def test_every_id_that_a_caller_may_choose_fits_an_inference_s() -> None:
-    longest = next(n for n in range(64, 0, -1) if is_allowed("a" * n))
-
-    assert len(Inference("a" * longest, 9999).id) <= 64
-
-
-def is_allowed(request_id: str) -> bool:
-    try:
-        return checked_id(request_id) == request_id
-    except InvalidParameter:
-        return False
+def test_every_row_of_a_request_has_an_id_that_fits_an_inference_s() -> None:
+    for request_id in (row_id("m" * 63, "a" * 64), new_request_id(START)):
+        assert len(Inference(request_id, 10**18).id) <= 64

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from serval.keys import ApiKey, hash_api_key
 from serval.loaded import Limits
 from serval.routes import Route
 from tests.fakes.inference import Bench, bench, event, graph, identity, plus, signature
@@ -260,6 +261,17 @@ def test_an_affinity_key_stays_with_its_version(ready: Bench) -> None:
             for n in range(5)
         }
         assert len(versions) == 1
+
+
+def test_a_key_that_is_too_fast_is_told_when_to_come_again(ready: Bench) -> None:
+    ready.edge.keys[hash_api_key("srv_good")] = ApiKey.describe(
+        "srv_good", "test", ["*"], "2026", realtime_per_minute=6
+    )
+    answer(ready.endpoint.reply(event("adder", document())))
+    reply = ready.endpoint.reply(event("adder", document()))
+    assert reply["statusCode"] == 429
+    assert 1 <= int(reply["headers"]["retry-after"]) <= 10
+    assert "the API key may send 6 requests a minute" in reply["body"]
 
 
 def test_requests_are_counted_by_track(ready: Bench) -> None:

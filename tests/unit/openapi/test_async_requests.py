@@ -68,6 +68,15 @@ def test_submits_and_uploads_answer_with_what_is_promised(bench: Bench) -> None:
     jsonschema_rs.validate(schema_of("Upload"), found)
 
 
+def test_a_list_has_the_shape_that_is_promised(bench: Bench) -> None:
+    bench.store.create(async_request("s"))
+    bench.succeed("s", result())
+    for query in ("limit=1", "status=succeeded"):
+        found = answered(bench.requests.reply(call("requests_list", query=query)), 200)
+        jsonschema_rs.validate(schema_of("AsyncRequests"), found)
+        assert len(found["requests"]) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "good"),
     [
@@ -83,7 +92,7 @@ def test_submits_and_uploads_answer_with_what_is_promised(bench: Bench) -> None:
     ],
 )
 def test_what_a_put_may_say_is_what_it_does(body: Any, good: bool, bench: Bench) -> None:
-    bench.payloads.put("async/p/request", b"abc")
+    bench.upload("p", b"abc")
     bench.publish("3")
     assert jsonschema_rs.is_valid(schema_of("PutRequest"), body) == good
     assert (bench.submit.reply(put("p", body))["statusCode"] == 202) == good

@@ -8,6 +8,7 @@ from serval.requests.redriving import Redriven, Redriving
 from serval.requests.request import AsyncRequest
 from tests.fakes.requests import (
     InMemoryDeadLetters,
+    InMemoryPayloads,
     InMemoryQueue,
     InMemoryRequests,
     RecordedWaker,
@@ -25,6 +26,7 @@ class Bench:
 
     store: InMemoryRequests = field(default_factory=InMemoryRequests)
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
     letters: InMemoryDeadLetters = field(default_factory=InMemoryDeadLetters)
     waker: RecordedWaker = field(default_factory=RecordedWaker)
 
@@ -37,7 +39,9 @@ class Bench:
 
     @property
     def redriving(self) -> Redriving:
-        return Redriving(self.store, self.queue, self.letters, self.waker, TickingClock())
+        return Redriving(
+            self.store, self.queue, self.payloads, self.letters, self.waker, TickingClock()
+        )
 
     def redrive(self, limit: int = ALL) -> list[Redriven]:
         return list(self.redriving.redrive(MODEL, limit))
@@ -182,3 +186,18 @@ def test_looking_changes_nothing(bench: Bench) -> None:
     assert (len(bench.letters.waiting[MODEL]), bench.letters.hidden) == (13, [])
     assert len(bench.redriving.inspect(MODEL, 5)) == 5
     assert (len(bench.letters.waiting[MODEL]), bench.letters.hidden) == (13, [])
+
+
+def test_what_a_dead_letter_s_request_asks_is_kept_anew(bench: Bench) -> None:
+    bench.payloads.put("async/r/request", b"{}")
+    bench.dead("r", payload_key="async/r/request")
+    assert [one.fate for one in bench.redrive()] == ["queued"]
+    assert bench.payloads.renewed == ["async/r/request"]
+
+
+def test_a_dead_letter_whose_request_s_body_has_expired_goes(bench: Bench) -> None:
+    bench.dead("r", payload_key="async/r/request")
+    assert [one.fate for one in bench.redrive()] == ["expired"]
+    assert bench.row("r").status == "failed"
+    assert bench.queue.sent == {}
+    assert bench.letters.waiting[MODEL] == []

@@ -27,7 +27,10 @@ def presented_key(headers: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Authenticator:
-    """Check API keys, remembering yes and no for 60 s: so a revocation holds within 60 s."""
+    """Check API keys, remembering yes and no for 60 s: so a revocation holds within 60 s.
+
+    By their hashes: the process that runs models keeps no key that could be used.
+    """
 
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[float, ApiKey | None]] = field(default_factory=dict)
@@ -42,13 +45,13 @@ class Authenticator:
         ApiKeyRejected
             If the key is unknown or revoked.
         """
-        text = presented_key(headers)
+        key_hash = hash_api_key(presented_key(headers))
         now = self.clock()
-        seen = self._seen.get(text)
+        seen = self._seen.get(key_hash)
         if seen is None or now - seen[0] >= CACHE_SECONDS:
             if len(self._seen) >= CACHED_KEYS:
                 self._seen.clear()
-            seen = self._seen[text] = (now, lookup(hash_api_key(text)))
+            seen = self._seen[key_hash] = (now, lookup(key_hash))
         if seen[1] is None:
             raise ApiKeyRejected
         return seen[1]

@@ -27,6 +27,8 @@ from serval.paths import check_path
 from serval.schedules import check_job
 from serval.storage import MODEL_NAME
 
+MOST_KEEP_DAYS = 30
+"""The longest that requests are kept after they have finished."""
 MODEL_YAML = "model.yaml"
 
 
@@ -117,7 +119,7 @@ class Batching(Section):
 class Requests(Section):
     """What becomes of async requests of a fleet model."""
 
-    keep_days: Annotated[int, Field(ge=1, le=30)] = 7
+    keep_days: Annotated[int, Field(ge=1, le=MOST_KEEP_DAYS)] = 7
     """How long a request and its result are kept after it has finished."""
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """Attempts that may fail before a request is dead-lettered."""

@@ -189,10 +189,11 @@ class BatchConflict(ServalError):
 class RateLimited(ServalError):
     """The API key has used up what it may send in a minute."""
 
-    def __init__(self, limit: int, retry_seconds: int) -> None:
+    def __init__(
+        self, limit: int, retry_seconds: int, what: str = "submit {} async requests"
+    ) -> None:
         super().__init__(
-            f"the API key may submit {limit} async requests a minute and has: try again in "
-            f"{retry_seconds} s"
+            f"the API key may {what.format(limit)} a minute and has: try again in {retry_seconds} s"
         )
         self.limit, self.retry_seconds = limit, retry_seconds
 

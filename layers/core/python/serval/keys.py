@@ -14,6 +14,8 @@ ALL_MODELS = "*"
 PREFIX = "srv_"
 RATE_PER_MINUTE = 600
 """Async requests that a key may submit in a minute, unless it says otherwise."""
+REALTIME_PER_MINUTE = 30_000
+"""Requests that each environment of ``infer`` answers a key in a minute, likewise."""
 MOST_PER_MINUTE = 1_000_000
 CALLBACK_SECRET_PREFIX = "whsec_"
 
@@ -28,12 +30,19 @@ def hash_api_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def callback_secret(key_hash: str) -> str:
-    """Give the secret that signs a key's callbacks, as Standard Webhooks' libraries take it.
+def new_callback_secret() -> bytes:
+    """Make the secret that signs a key's callbacks: nobody can compute it, nor read it in a row."""
+    return os.urandom(32)
 
-    It is the key's sha256, so whoever has the key can compute it, and nothing more is stored.
-    """
-    return CALLBACK_SECRET_PREFIX + base64.b64encode(bytes.fromhex(key_hash)).decode()
+
+def first_callback_secret(key_hash: str) -> bytes:
+    """Give the secret of a key that was made before keys had secrets of their own: its sha256."""
+    return bytes.fromhex(key_hash)
+
+
+def callback_secret_text(secret: bytes) -> str:
+    """Write a secret as Standard Webhooks' libraries take it."""
+    return CALLBACK_SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,8 @@ class ApiKey:
     """Day of the last use (YYYY-MM-DD)."""
     rate_per_minute: int = RATE_PER_MINUTE
     """Async requests that it may submit in a minute."""
+    realtime_per_minute: int = REALTIME_PER_MINUTE
+    """Requests to models on Lambda that each environment answers in a minute."""
 
     @classmethod
     def describe(
@@ -62,6 +73,7 @@ class ApiKey:
         models: Sequence[str],
         created: str,
         rate_per_minute: int = RATE_PER_MINUTE,
+        realtime_per_minute: int = REALTIME_PER_MINUTE,
     ) -> "ApiKey":
         """Describe a new key.
 
@@ -69,7 +81,7 @@ class ApiKey:
         ------
         ValueError
             If the name is empty, the scope names no model or something that is no model name, or
-            the rate is none.
+            a rate is none.
         """
         if not name.strip():
             raise ValueError(
@@ -83,13 +95,20 @@ class ApiKey:
                     f"API key {name!r}: scope {model!r} is no model name; expected "
                     f"{ALL_MODELS!r} or {MODEL_NAME.pattern}"
                 )
-        if not 1 <= rate_per_minute <= MOST_PER_MINUTE:
-            raise ValueError(
-                f"API key {name!r}: rate {rate_per_minute} given, 1 to {MOST_PER_MINUTE} async "
-                "requests a minute expected"
-            )
-        key_id = hash_api_key(text)[:12]
-        return cls(key_id, name, tuple(models), created, rate_per_minute=rate_per_minute)
+        for rate, what in ((rate_per_minute, "async requests"), (realtime_per_minute, "requests")):
+            if not 1 <= rate <= MOST_PER_MINUTE:
+                raise ValueError(
+                    f"API key {name!r}: rate {rate} given, 1 to {MOST_PER_MINUTE} {what} a minute "
+                    "expected"
+                )
+        return cls(
+            hash_api_key(text)[:12],
+            name,
+            tuple(models),
+            created,
+            rate_per_minute=rate_per_minute,
+            realtime_per_minute=realtime_per_minute,
+        )
 
     def allows(self, model: str) -> bool:
         """Tell whether the key may call a model."""
@@ -105,6 +124,7 @@ class ApiKey:
             "revoked": self.revoked,
             "last_used": self.last_used,
             "rate_per_minute": str(self.rate_per_minute),
+            "realtime_per_minute": str(self.realtime_per_minute),
         }
         return {name: value for name, value in attributes.items() if value is not None}
 
@@ -119,4 +139,5 @@ class ApiKey:
             revoked=attributes.get("revoked"),
             last_used=attributes.get("last_used"),
             rate_per_minute=int(attributes.get("rate_per_minute", RATE_PER_MINUTE)),
+            realtime_per_minute=int(attributes.get("realtime_per_minute", REALTIME_PER_MINUTE)),
         )

@@ -60,7 +60,23 @@ class DataBucket:
             if error.response["Error"]["Code"] in GONE:
                 return None
             raise
-        return StoredPayload(head["ContentLength"], head["ETag"].strip('"'))
+        return StoredPayload(key, head["ContentLength"], head["ETag"].strip('"'))
+
+    def renew(self, key: str) -> bool:
+        """Keep an object for as long as if it were written now; False if it is gone."""
+        try:
+            self.client.copy_object(
+                Bucket=self.bucket,
+                Key=key,
+                CopySource={"Bucket": self.bucket, "Key": key},
+                # S3 copies an object to itself only if something of it is replaced.
+                MetadataDirective="REPLACE",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in GONE:
+                return False
+            raise
+        return True
 
     def presign_read(self, key: str, header_length: int | None) -> str:
         """Give a URL that reads an object as the type that its form has, for an hour at most."""

@@ -10,8 +10,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.tables import happened, items
 from serval.clock import Clock, timestamp, utc_now
-from serval.keys import RATE_PER_MINUTE, ApiKey, hash_api_key, new_api_key
-from serval.storage import API_KEY, api_key_partition
+from serval.keys import (
+    RATE_PER_MINUTE,
+    REALTIME_PER_MINUTE,
+    ApiKey,
+    first_callback_secret,
+    hash_api_key,
+    new_api_key,
+    new_callback_secret,
+)
+from serval.storage import API_KEY, CALLBACK_SECRET, api_key_partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -25,7 +33,11 @@ class ApiKeyStore:
     clock: Clock = utc_now
 
     def create(
-        self, name: str, models: Sequence[str], rate_per_minute: int = RATE_PER_MINUTE
+        self,
+        name: str,
+        models: Sequence[str],
+        rate_per_minute: int = RATE_PER_MINUTE,
+        realtime_per_minute: int = REALTIME_PER_MINUTE,
     ) -> tuple[str, ApiKey]:
         """Make a key for the models (``*``: all), or raise ``ValueError`` for a bad scope or rate.
 
@@ -35,7 +47,15 @@ class ApiKeyStore:
             The key's text, which is stored nowhere, and its description.
         """
         text = new_api_key()
-        key = ApiKey.describe(text, name, models, timestamp(self.clock()), rate_per_minute)
+        now = timestamp(self.clock())
+        key = ApiKey.describe(text, name, models, now, rate_per_minute, realtime_per_minute)
+        self.table.put_item(
+            Item={
+                "pk": api_key_partition(hash_api_key(text)),
+                "sk": CALLBACK_SECRET,
+                "secret": new_callback_secret(),
+            }
+        )
         self.table.put_item(
             Item={"pk": api_key_partition(hash_api_key(text)), "sk": API_KEY} | key.to_attributes(),
             ConditionExpression=Attr("pk").not_exists(),
@@ -49,6 +69,12 @@ class ApiKeyStore:
             return None
         key = ApiKey.from_attributes(answer["Item"])
         return None if key.revoked else key
+
+    def callback_secret(self, key_hash: str) -> bytes:
+        """Give the secret that signs a key's callbacks."""
+        answer = self.table.get_item(Key={"pk": api_key_partition(key_hash), "sk": CALLBACK_SECRET})
+        stored: Any = answer.get("Item", {}).get("secret")
+        return first_callback_secret(key_hash) if stored is None else bytes(stored)
 
     def keys(self) -> Sequence[ApiKey]:
         """List every key, revoked ones too, oldest first."""

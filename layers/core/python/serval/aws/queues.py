@@ -22,6 +22,7 @@ ALL_SERVERS_SECONDS = 1
 DEAD_LETTER_SECONDS = 60
 """How long a dead letter that was received is left to its receiver."""
 REASON_CHARACTERS = 1000
+GROUP_CHARACTERS = 16
 VISIBLE: "QueueAttributeNameType" = "ApproximateNumberOfMessages"
 IN_FLIGHT: "QueueAttributeNameType" = "ApproximateNumberOfMessagesNotVisible"
 DELAYED: "QueueAttributeNameType" = "ApproximateNumberOfMessagesDelayed"
@@ -145,7 +146,13 @@ class CallbackQueue:
     def __post_init__(self) -> None:
         object.__setattr__(self, "urls", QueueUrls(self.client))
 
-    def send(self, request_id: str) -> None:
-        """Send a message about a closed request."""
+    def send(self, request_id: str, submitter: str | None = None) -> None:
+        """Send a message about a closed request; those of one submitter wait for one another.
+
+        SQS shares a standard queue fairly among its message groups.
+        """
         url = self.urls.of(callbacks_queue_name(self.stage))
-        self.client.send_message(QueueUrl=url, MessageBody=message(request_id))
+        group = (submitter or request_id)[:GROUP_CHARACTERS]
+        self.client.send_message(
+            QueueUrl=url, MessageBody=message(request_id), MessageGroupId=group
+        )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from serval.aws.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
 from serval.requests.glance import LISTED, Glance
+from serval.requests.listing import Filters, Position
 from serval.requests.request import OPEN, SHARDS, AsyncRequest, OpenRequest
 from serval.requests.rows import (
     BY_MODEL,
@@ -31,6 +32,17 @@ BATCH_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.05
 MOST_PAGES = 500
 """Of 1 MiB of the index, that one count reads: some three million requests."""
+SEARCHED = 500
+"""How many requests are read at once to find those of a status."""
+FIRST_TIME, LAST_TIME = "0", "9"
+"""Before and after every time, as rows hold times."""
+
+
+def submitted(filters: Filters) -> ConditionBase:
+    """Give the condition on when a request was submitted."""
+    # Bounds are inclusive: without its last character a time is before itself, and after others.
+    before = filters.before[:-1] if filters.before else LAST_TIME
+    return Key("created").between(filters.since or FIRST_TIME, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +146,30 @@ class RequestTable:
             Limit=limit,
         )
         return [from_attributes(item) for item in islice(found, limit)]
+
+    def page(
+        self, model: str, filters: Filters, after: Position | None, limit: int
+    ) -> tuple[Sequence[AsyncRequest], Position | None]:
+        """Read some of a model's requests, newest first, payloads left out."""
+        asked: dict[str, Any] = {
+            "IndexName": BY_MODEL,
+            "KeyConditionExpression": Key("model").eq(model) & submitted(filters),
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if filters.status is not None:
+            # What has another status is read too, so more is read at once.
+            asked["FilterExpression"] = Attr("status").eq(filters.status)
+            asked["Limit"] = max(limit, SEARCHED)
+        if after is not None:
+            asked["ExclusiveStartKey"] = {"model": model, **asdict(after)}
+        answer = self.table.query(**asked)
+        rows = [from_attributes(item) for item in answer["Items"]]
+        if len(rows) > limit:
+            rows = rows[:limit]
+            return rows, Position(rows[-1].created, rows[-1].id)
+        last = answer.get("LastEvaluatedKey")
+        return rows, None if last is None else Position(str(last["created"]), str(last["id"]))
 
     def _in_state(self, status: str, when: ConditionBase | None = None) -> Iterator[dict[str, Any]]:
         for shard in range(SHARDS):

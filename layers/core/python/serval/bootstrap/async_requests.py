@@ -15,7 +15,9 @@ from serval.aws.edge import EdgeRegistry
 from serval.aws.requests import RequestTable
 from serval.aws.signed import SignedClient
 from serval.clock import utc_now
+from serval.fleets.deployed import Fleets
 from serval.requests.access import Access
+from serval.requests.settings import RequestsSettings
 from serval.settings import CallerSettings
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def edge_registry(settings: CallerSettings) -> EdgeRegistry:
     return EdgeRegistry(settings.registry_table, client, lambda: utc_now().date().isoformat())
 
 
-def access(settings: CallerSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
+def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
     """Check keys here, or leave it to the gateway."""
     keys = Authenticator() if settings.authentication == "key" else None
-    return Access(Admission(registry, keys), store)
+    models = tuple(Fleets.from_json(settings.fleets).models)
+    return Access(Admission(registry, keys), store, models)

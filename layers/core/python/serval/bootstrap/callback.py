@@ -1,6 +1,7 @@
 """Composition root of ``callback``."""
 
 from serval.aws.callback_messages import PostponedCallbacks
+from serval.aws.keys import ApiKeyStore
 from serval.bootstrap.async_requests import adapters, say
 from serval.callbacks.delivery import Delivery
 from serval.callbacks.messages import CallbackMessages
@@ -18,6 +19,7 @@ def messages() -> CallbackMessages:
     delivery = Delivery(
         aws.store,
         Documents(aws.payloads, INLINE_RESULT_BYTES),
+        ApiKeyStore(aws.dynamodb.Table(settings.registry_table)),
         say,
         local=bool(settings.callback_local),
     )

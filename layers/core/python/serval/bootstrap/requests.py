@@ -5,6 +5,7 @@ from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.http.requests import RequestsEndpoint
 from serval.requests.cancellation import Cancellation
 from serval.requests.document import Documents
+from serval.requests.listing import Listing
 from serval.requests.settings import RequestsSettings
 
 
@@ -12,8 +13,10 @@ def endpoint() -> RequestsEndpoint:
     """Build what answers events about async requests, once per environment."""
     settings = RequestsSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    allowed = access(settings, edge_registry(settings), aws.store)
     return RequestsEndpoint(
-        access(settings, edge_registry(settings), aws.store),
+        allowed,
+        Listing(aws.store, allowed.models),
         Cancellation(aws.store, CallbackQueue(aws.sqs, settings.stage)),
         Documents(aws.payloads),
         say,

@@ -26,7 +26,7 @@ def endpoint() -> SubmitEndpoint:
         allowance=Allowance(RateLimits(table)),
         callback_urls=CallbackUrls(local=bool(settings.callback_local)),
         submitting=making,
-        retrying=Retrying(aws.store, making.announce),
+        retrying=Retrying(aws.store, aws.payloads, making.announce),
         uploads=Uploads(making.door, aws.payloads),
         waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
         documents=Documents(aws.payloads),

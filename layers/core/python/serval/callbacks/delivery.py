@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from serval.callbacks.addresses import AddressRefused, Resolve, choose, resolve
+from serval.callbacks.patience import Patience
 from serval.callbacks.posting import NoAnswer, post
 from serval.callbacks.signing import message_id, signature_headers
 from serval.callbacks.urls import CallbackUrl, read_callback_url
@@ -20,6 +22,13 @@ Post = Callable[[CallbackUrl, str, Mapping[str, str], bytes], int]
 """Posts to an address and gives the status, or raises ``NoAnswer``."""
 
 
+class Secrets(Protocol):
+    """Where the secrets of API keys are kept."""
+
+    def callback_secret(self, key_hash: str) -> bytes:
+        """Give the secret that signs a key's callbacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a callback was not accepted."""
@@ -27,6 +36,8 @@ class Refusal:
     problem: str
     for_good: bool = False
     """Trying again is of no use."""
+    called: bool = True
+    """Whether its receiver was called at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +46,13 @@ class Delivery:
 
     store: RequestStore
     documents: Documents
+    secrets: Secrets
     log: Callable[[str], object]
     local: bool = False
     """Whether http and this machine are allowed, as on a laptop."""
     resolve: Resolve = resolve
     post: Post = post
+    patience: Patience = field(default_factory=Patience)
     clock: Clock = utc_now
 
     def deliver(self, request_id: str) -> bool:
@@ -48,7 +61,9 @@ class Delivery:
         if request is None or request.open or request.callback_sent is not None:
             return True
         refusal = self._call(request)
-        self._note(request, refusal)
+        # What merely waits is noted once, so that the sweep knows that it has a message.
+        if refusal is None or refusal.called or request.callback_error is None:
+            self._note(request, refusal)
         return refusal is None or refusal.for_good
 
     def _call(self, request: AsyncRequest) -> Refusal | None:
@@ -57,29 +72,40 @@ class Delivery:
             return Refusal("there is nobody to call, or no API key to sign it with", for_good=True)
         try:
             url = read_callback_url(request.callback_url, local=self.local)
-            address = choose(url.host, self.resolve(url.host, url.port), local=self.local)
         except ValueError as problem:
             return Refusal(f"{problem} expected", for_good=True)
+        if objection := self.patience.objection(request.submitter, url.host):
+            return Refusal(f"it waits: {objection}", called=False)
+        begun, answered = self.patience.clock(), False
+        try:
+            status = self._post(request, request.submitter, url)
+            answered = True
         except AddressRefused as refused:
             return Refusal(str(refused), for_good=True)
-        except OSError as error:
-            return Refusal(f"{url.host} cannot be looked up: {error}")
-        body = self.documents.of(request).to_json().encode()
-        try:
-            status = self.post(url, address, self._headers(request, request.submitter, body), body)
         except NoAnswer as problem:
             return Refusal(str(problem))
+        except OSError as error:
+            return Refusal(f"{url.host} cannot be looked up: {error}")
+        finally:
+            took = self.patience.clock() - begun
+            self.patience.note(request.submitter, url.host, took, answered=answered)
         if 200 <= status < 300:
             return None
         return Refusal(f"it answered {status}", for_good=status == GONE)
 
+    def _post(self, request: AsyncRequest, key_hash: str, url: CallbackUrl) -> int:
+        address = choose(url.host, self.resolve(url.host, url.port), local=self.local)
+        body = self.documents.of(request).to_json().encode()
+        return self.post(url, address, self._headers(request, key_hash, body), body)
+
     def _headers(self, request: AsyncRequest, key_hash: str, body: bytes) -> Mapping[str, str]:
         message = message_id(request.id, request.finished or "")
         moment = int(self.clock().timestamp())
+        secret = self.secrets.callback_secret(key_hash)
         return {
             "content-type": "application/json",
             "user-agent": f"serval/{VERSION}",
-            **signature_headers(key_hash, message, moment, body),
+            **signature_headers(secret, message, moment, body),
         }
 
     def _note(self, request: AsyncRequest, refusal: Refusal | None) -> None:

@@ -83,7 +83,7 @@ class Ending:
         if row.status == "queued":
             self.queue.send(row.model, row.id)
         elif row.callback_due:
-            self.callbacks.send(row.id)
+            self.callbacks.send(row.id, row.submitter)
 
     def close_unbegun(self, row: AsyncRequest, after: AsyncRequest) -> bool:
         """Close a row that nobody runs; False when somebody else has changed it."""

@@ -34,7 +34,7 @@ class Inference:
 
     @property
     def id(self) -> str:
-        """Give what SageMaker calls it: at most 64 characters, for ids of up to 59."""
+        """Give what SageMaker calls it: at most 64 characters, as rows have short ids."""
         return f"{self.request_id}.{self.attempt}"
 
     @property

@@ -9,7 +9,8 @@ INFER = (Endpoint("POST", f"{MODEL}/infer"), Endpoint("POST", f"{MODEL_VERSION}/
 UPLOADS = (Endpoint("POST", f"{MODEL}/uploads"), Endpoint("POST", f"{MODEL_VERSION}/uploads"))
 PUT, RETRY = Endpoint("PUT", REQUEST), Endpoint("POST", f"{REQUEST}/retry")
 GET, CANCEL = Endpoint("GET", REQUEST), Endpoint("DELETE", REQUEST)
+LIST = Endpoint("GET", "/async/requests")
 SUBMIT = (*INFER, *UPLOADS, PUT, RETRY)
 """Of the function ``submit``."""
-REQUESTS = (GET, CANCEL)
+REQUESTS = (GET, CANCEL, LIST)
 """Of the function ``requests``."""

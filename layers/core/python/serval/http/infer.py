@@ -3,16 +3,18 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from serval.admission import Admission
 from serval.errors import ServalError
 from serval.http.inference_reply import inference_reply
+from serval.http.replies import headers_of
 from serval.http.status import status_of
 from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
+from serval.pace import Pace
 from serval.protocol.content import REMEDY, body_of, inflate
 from serval.protocol.response import write_response
 from serval.routes import Counted
@@ -31,6 +33,7 @@ class InferEndpoint:
     inference: Inference
     metrics: InferenceMetrics
     log: Callable[[str], object]
+    pace: Pace = field(default_factory=Pace)
     clock: Callable[[], float] = time.perf_counter
 
     def reply(self, event: Event) -> Reply:
@@ -41,6 +44,8 @@ class InferEndpoint:
         headers = {name.lower(): value for name, value in event["headers"].items()}
         try:
             route = self.admission.admit(headers, model)
+            if (key := self.admission.caller(headers)) is not None:
+                self.pace.take(key)
             wanted = parameters.get("version") or headers.get("serval-model-version")
             affinity = headers.get("serval-affinity") or event["requestContext"]["requestId"]
             target = choose(route, wanted, affinity)
@@ -114,7 +119,7 @@ class InferEndpoint:
             self.log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
         return {
             "statusCode": int(status),
-            "headers": {"content-type": "application/json"},
+            "headers": {"content-type": "application/json", **headers_of(error)},
             "body": json.dumps({"error": str(error)}),
             "isBase64Encoded": False,
         }

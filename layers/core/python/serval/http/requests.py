@@ -1,24 +1,29 @@
-"""Async requests that there are: status and result, cancel. An event in, a reply out."""
+"""Async requests that there are: list, status and result, cancel. An event in, a reply out."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from serval.errors import ServalError
-from serval.http.async_endpoints import CANCEL, REQUESTS
+from serval.http.async_endpoints import CANCEL, LIST, REQUESTS
 from serval.http.aws_failures import aws_failures_as_ours
-from serval.http.dispatch import Event, Reply, find, path_after_stage
+from serval.http.dispatch import Event, Names, Reply, find, path_after_stage
+from serval.http.query import choice, count, moment, text
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.requests.access import Access
 from serval.requests.cancellation import Cancellation
 from serval.requests.document import Documents
+from serval.requests.listing import LISTED, MOST_LISTED, Filters, Listing
+from serval.requests.request import STATUSES
 
 
 @dataclass(frozen=True, slots=True)
 class RequestsEndpoint:
-    """Everything that answering an event about a request takes."""
+    """Everything that answering an event about requests takes."""
 
     access: Access
+    listing: Listing
     cancellation: Cancellation
     documents: Documents
     log: Callable[[str], object]
@@ -30,8 +35,10 @@ class RequestsEndpoint:
         try:
             endpoint, names = find(REQUESTS, method, path_after_stage(event))
             with aws_failures_as_ours():
+                if endpoint == LIST:
+                    return self._list(event, headers)
                 caller = self.access.caller(headers)
-                request = self.access.request(caller, names["id"])
+                request = self.access.request(caller, names["id"], text(event, "model"))
                 if endpoint == CANCEL:
                     request = self.cancellation.cancel(request)
                 document = self.documents.of(request)
@@ -41,3 +48,18 @@ class RequestsEndpoint:
             return text_reply(HTTPStatus.OK, document.to_json())
         status = HTTPStatus.ACCEPTED if endpoint == CANCEL else HTTPStatus.OK
         return text_reply(status, document.to_json(), {"retry-after": str(RETRY_SECONDS)})
+
+    def _list(self, event: Event, headers: Names) -> Reply:
+        model = text(event, "model")
+        if model is None:
+            caller = self.access.caller(headers)
+        else:
+            caller, _ = self.access.admit(headers, model)
+        filters = Filters(
+            status=choice(event, "status", STATUSES),
+            since=moment(event, "since"),
+            before=moment(event, "before"),
+        )
+        limit = count(event, "limit", MOST_LISTED, LISTED)
+        page = self.listing.page(caller, model, filters, text(event, "cursor"), limit)
+        return text_reply(HTTPStatus.OK, json.dumps(page))

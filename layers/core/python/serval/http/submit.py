@@ -11,6 +11,7 @@ from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.location import location
 from serval.http.preferences import wait_seconds
+from serval.http.query import text
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.http.sent_body import sent_body, sent_header_length
 from serval.requests.access import Access, Allowance
@@ -88,7 +89,7 @@ class SubmitEndpoint:
         caller, route = self.access.admit(headers, body.model)
         checked_id(request_id)
         self.allowance.take(caller)
-        payload = body.request or self.uploads.find(request_id)
+        payload = body.request or self.uploads.find(caller, body.model, request_id)
         asked = Submission(
             model=body.model,
             version=body.version,
@@ -104,7 +105,7 @@ class SubmitEndpoint:
         """Answer with what there is, after the wait that the caller prefers."""
         seconds = wait_seconds(call.headers.get("prefer", ""))
         request = self.waiting.until_closed(request, seconds)
-        headers = {"location": location(call.event, f"async/requests/{request.id}")}
+        headers = {"location": location(call.event, path_of(request))}
         if seconds:
             headers["preference-applied"] = f"wait={seconds}"
         status = HTTPStatus.ACCEPTED if request.open else HTTPStatus.OK
@@ -114,17 +115,24 @@ class SubmitEndpoint:
 
     def _upload(self, call: Call) -> Reply:
         model, headers = call.names["model"], call.headers
-        _, route = self.access.admit(headers, model)
+        caller, route = self.access.admit(headers, model)
         wanted = call.names.get("version") or headers.get("serval-model-version")
         size_bytes = upload_size(sent_body(call.event, headers))
-        begun = self.uploads.begin(model, route, wanted, size_bytes)
+        self.allowance.take(caller)
+        begun = self.uploads.begin(caller, model, route, wanted, size_bytes)
         return text_reply(HTTPStatus.CREATED, json.dumps(begun))
 
     def _retry(self, call: Call) -> Reply:
         caller = self.access.caller(call.headers)
-        request = self.access.request(caller, call.names["id"])
+        request = self.access.request(caller, call.names["id"], text(call.event, "model"))
         self.allowance.take(caller)
         return self._submitted(call, self.retrying.retry(request))
+
+
+def path_of(request: AsyncRequest) -> str:
+    """Give the path of a request; ids that callers chose are one model's, which it names."""
+    path = f"async/requests/{request.name}"
+    return path if request.chosen is None else f"{path}?model={request.model}"
 
 
 def fits(body: PutBody, asked: Submission) -> None:

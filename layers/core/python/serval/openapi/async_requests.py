@@ -10,9 +10,11 @@ from serval.openapi.operations import (
     Operation,
     content,
     errors,
+    parameter,
     path_of_model,
 )
-from serval.openapi.request_schemas import CALLBACK_URL, ID
+from serval.openapi.request_schemas import CALLBACK_URL, ID, MOMENT, STATUS
+from serval.openapi.schemas import NAME
 
 TAG = "async requests"
 MODEL = "/async/models/{model}"
@@ -26,6 +28,7 @@ REQUEST_NAME = {
     "schema": ID,
     "example": "order-4711",
 }
+WHOSE = parameter("model", "Whose request it is, if several models have one of that id.", NAME)
 OF_SUBMIT = (400, 401, 403, 404, 413, 429, 501, 503)
 PREFER = header(
     "Prefer",
@@ -58,7 +61,7 @@ SIGNATURE = [
     header("webhook-timestamp", "Seconds since 1970.", {"type": "string"}),
     header(
         "webhook-signature",
-        "By the Standard Webhooks scheme; the secret is the sha256 of the API key.",
+        "By the Standard Webhooks scheme, with the callback secret of the API key.",
         {"type": "string"},
     ),
 ]
@@ -123,7 +126,7 @@ def upload(*, versioned: bool) -> Operation:
         "requestBody": {"required": True, "content": content("UploadRequest")},
         "responses": {
             "201": {"description": "The URL, and what comes next", "content": content("Upload")},
-            **errors((400, 401, 403, 404, 413, 503)),
+            **errors((400, 401, 403, 404, 413, 429, 503)),
         },
     }
 
@@ -142,15 +145,17 @@ GET: Operation = {
     "operationId": "getRequest",
     "tags": [TAG],
     "summary": "Status of an async request, and its result",
+    "parameters": [WHOSE],
     "responses": {
         "200": answer("The request", RETRY_AFTER),
-        **errors((401, 404, 503)),
+        **errors((401, 404, 409, 503)),
     },
 }
 CANCEL: Operation = {
     "operationId": "cancelRequest",
     "tags": [TAG],
     "summary": "Cancel an async request",
+    "parameters": [WHOSE],
     "responses": {
         "200": answer("It never runs.", {}),
         "202": answer("It runs, and was asked to stop.", RETRY_AFTER),
@@ -161,8 +166,26 @@ RETRY: Operation = {
     "operationId": "retryRequest",
     "tags": [TAG],
     "summary": "Queue a failed or cancelled async request again",
-    "parameters": [PREFER],
+    "parameters": [WHOSE, PREFER],
     "responses": submitted((401, 404, 409, 429, 503)),
+}
+
+LIST: Operation = {
+    "operationId": "listRequests",
+    "tags": [TAG],
+    "summary": "List async requests, those of each model newest first",
+    "parameters": [
+        parameter("model", "Only this model's; else those of every model in scope.", NAME),
+        parameter("status", "Only those.", STATUS),
+        parameter("since", "The earliest time of submission.", MOMENT),
+        parameter("before", "Only what was submitted before.", MOMENT),
+        parameter("limit", "How many at most: 20 without it.", {"type": "integer", "maximum": 100}),
+        parameter("cursor", "`next` of the page before.", {"type": "string"}),
+    ],
+    "responses": {
+        "200": {"description": "A page", "content": content("AsyncRequests")},
+        **errors((400, 401, 403, 404, 503)),
+    },
 }
 
 
@@ -181,6 +204,7 @@ def of_model(prefix: str, *, versioned: bool) -> dict[str, Operation]:
 PATHS: dict[str, Operation] = {
     **of_model(MODEL, versioned=False),
     **of_model(MODEL_VERSION, versioned=True),
+    "/async/requests": {"get": LIST},
     REQUEST: {"parameters": [REQUEST_NAME], "get": GET, "put": PUT, "delete": CANCEL},
     f"{REQUEST}/retry": {"parameters": [REQUEST_NAME], "post": RETRY},
 }

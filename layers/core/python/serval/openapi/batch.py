@@ -5,7 +5,7 @@ from typing import Any
 from serval.openapi.async_requests import RETRY_AFTER
 from serval.openapi.batch_schemas import JOB_ID
 from serval.openapi.infer import header
-from serval.openapi.operations import JSON, MODEL, Operation, content, errors
+from serval.openapi.operations import JSON, MODEL, Operation, content, errors, parameter
 from serval.openapi.schemas import NAME, reference
 
 TAG = "batch jobs"
@@ -33,11 +33,6 @@ KEY = header(
     "Text of your own: repeating the call with it gives the same job.",
     {"type": "string", "minLength": 1, "maxLength": 255},
 )
-
-
-def parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe what may stand behind the ``?``."""
-    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def job(description: str, *, made: bool = False) -> dict[str, Any]:

@@ -48,6 +48,11 @@ def content(schema: str) -> dict[str, Any]:
     return {JSON: {"schema": reference(schema)}}
 
 
+def parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe what may stand behind the ``?``."""
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
 def errors(statuses: Iterable[int]) -> dict[str, Any]:
     """Refer to the replies that tell of errors."""
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}

@@ -7,11 +7,12 @@ from serval.openapi.schemas import (
     VERSION,
     Schema,
     closed,
+    listed,
     opened,
     reference,
 )
 
-ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,58}$"}
+ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": 2000}
 UPLOAD_BYTES = 1_000_000_000
 MOMENT: Schema = {"type": "string", "format": "date-time"}
@@ -26,6 +27,21 @@ def perhaps(schema: Schema) -> Schema:
     """Give a shape that may be null instead."""
     return {**schema, "type": [schema["type"], "null"]}
 
+
+STATUS: Schema = {
+    "type": "string",
+    "enum": ["queued", "running", "succeeded", "failed", "cancelled"],
+}
+SHORT: dict[str, Schema] = {
+    "id": ID,
+    "status": STATUS,
+    "model": NAME,
+    "version": {**perhaps(VERSION), "description": "null: not chosen yet."},
+    "attempts": {**COUNT, "description": "Machines that were reclaimed do not count."},
+    "created": MOMENT,
+    "finished": perhaps(MOMENT),
+    "error": {**perhaps(TEXT), "description": "Why it failed, or why its last attempt did."},
+}
 
 SCHEMAS: dict[str, Schema] = {
     "PutRequest": {
@@ -56,23 +72,17 @@ SCHEMAS: dict[str, Schema] = {
         expires_in_seconds={**COUNT, "description": f"At the most: {SESSION}"},
         next=TEXT,
     ),
+    "AsyncRequests": closed(
+        requests=listed(opened(SHORT)),
+        next={
+            **perhaps(TEXT),
+            "description": "Cursor of the next page; null: there is none. A page may be short.",
+        },
+    ),
     "AsyncRequest": opened(
         {
-            "id": ID,
-            "status": {
-                "type": "string",
-                "enum": ["queued", "running", "succeeded", "failed", "cancelled"],
-            },
-            "model": NAME,
-            "version": {**perhaps(VERSION), "description": "null: not chosen yet."},
-            "attempts": {**COUNT, "description": "Machines that were reclaimed do not count."},
-            "created": MOMENT,
+            **SHORT,
             "started": {**perhaps(MOMENT), "description": "Begin of the newest attempt."},
-            "finished": perhaps(MOMENT),
-            "error": {
-                **perhaps(TEXT),
-                "description": "Why it failed, or why its last attempt did.",
-            },
         },
         response=reference("InferenceResponse"),
         response_url={

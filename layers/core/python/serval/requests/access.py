@@ -1,13 +1,12 @@
 """Who calls, and which async requests it may see."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from serval.admission import Admission
 from serval.authentication import presented_key
-from serval.errors import RequestNotFound
-from serval.keys import ApiKey, hash_api_key
-from serval.requests.identifiers import REQUEST_ID
+from serval.keys import ALL_MODELS, ApiKey, hash_api_key
+from serval.requests.finding import find_named
 from serval.requests.ports import RateLimits, RequestStore
 from serval.requests.request import AsyncRequest
 from serval.routes import Route
@@ -24,6 +23,12 @@ class Caller:
     def allows(self, model: str) -> bool:
         """Tell whether a model is in its scope."""
         return self.key is None or self.key.allows(model)
+
+    def among(self, models: Iterable[str]) -> Sequence[str]:
+        """Name the models in its scope: those that its key names, else all of these."""
+        if self.key is None or ALL_MODELS in self.key.models:
+            return sorted(models)
+        return sorted(self.key.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,12 @@ class Access(Callers):
     """Lets each caller at the requests of the models in its scope."""
 
     store: RequestStore
+    models: Sequence[str] = ()
+    """The models that have async requests."""
 
-    def request(self, caller: Caller, request_id: str) -> AsyncRequest:
-        """Give a request, or raise ``RequestNotFound`` if the caller may see none of that id."""
-        found = self.store.find(request_id) if REQUEST_ID.fullmatch(request_id) else None
-        if found is None or not caller.allows(found.model):
-            raise RequestNotFound(request_id)
-        return found
+    def request(self, caller: Caller, name: str, model: str | None = None) -> AsyncRequest:
+        """Give a request, or raise as ``find_named`` does."""
+        return find_named(self.store, caller, name, self.models, model)
 
 
 @dataclass(frozen=True, slots=True)

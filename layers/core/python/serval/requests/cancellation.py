@@ -29,7 +29,7 @@ class Cancellation:
         """
         after = change(self.store, request, lambda row: lifecycle.cancel(row, self.clock()))
         if after is None:
-            raise RequestNotFound(request.id)
+            raise RequestNotFound(request.name)
         if after.callback_due:
-            self.callbacks.send(after.id)
+            self.callbacks.send(after.id, after.submitter)
         return after

@@ -36,7 +36,7 @@ class Documents:
     def of(self, request: AsyncRequest) -> Document:
         """Describe a request, with its result if it has one."""
         members: dict[str, Any] = {
-            "id": request.id,
+            "id": request.name,
             "status": request.status,
             "model": request.model,
             "version": request.version or request.wanted,

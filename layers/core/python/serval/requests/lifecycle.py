@@ -126,7 +126,9 @@ def cancel(request: AsyncRequest, now: datetime) -> AsyncRequest:
     if request.status == "cancelled":
         return request
     if not request.open:
-        raise RequestConflict(request.id, f"it has {request.status}, so there is nothing to cancel")
+        raise RequestConflict(
+            request.name, f"it has {request.status}, so there is nothing to cancel"
+        )
     if request.status == "queued":
         return cancelled(replace(request, cancel_requested=True), now)
     return replace(request, cancel_requested=True, updated=timestamp(now))
@@ -144,7 +146,7 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
         return request
     if request.status in ("running", "succeeded"):
         said = "is running" if request.status == "running" else "has succeeded"
-        raise RequestConflict(request.id, f"it {said}; only failed or cancelled ones are retried")
+        raise RequestConflict(request.name, f"it {said}; only failed or cancelled ones are retried")
     return replace(
         _idle(request, now),
         status="queued",

@@ -54,8 +54,8 @@ class RequestQueue(Protocol):
 class CallbackQueue(Protocol):
     """Where closed requests wait whose callers want to be called back."""
 
-    def send(self, request_id: str) -> None:
-        """Send a message about a closed request."""
+    def send(self, request_id: str, submitter: str | None = None) -> None:
+        """Send a message about a closed request; those of one submitter wait for one another."""
 
 
 class Waker(Protocol):
@@ -84,6 +84,9 @@ class Payloads(Protocol):
     def find(self, key: str) -> "StoredPayload | None":
         """Look an object up; None if there is none."""
 
+    def renew(self, key: str) -> bool:
+        """Keep an object for as long as if it were written now; False if it is gone."""
+
     def presign_read(self, key: str, header_length: int | None) -> str:
         """Give a URL that reads an object for an hour at most, with the content type of its form.
 
@@ -98,6 +101,7 @@ class Payloads(Protocol):
 class StoredPayload:
     """An object of the data bucket."""
 
+    key: str
     size_bytes: int
     etag: str
     """Changes with the bytes."""

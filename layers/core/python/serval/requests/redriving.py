@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from serval.clock import Clock, utc_now
+from serval.errors import RequestConflict
 from serval.requests import lifecycle
-from serval.requests.ports import RequestQueue, RequestStore, Waker, change
+from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker, change
 from serval.requests.request import AsyncRequest, Status
+from serval.requests.retrying import renew_asked
 
 Fate = Status | Literal["expired"]
 """What became of a dead letter's request: it is queued again; it is being attempted at this very
@@ -60,6 +62,7 @@ class Redriven:
     """What became of a dead letter."""
 
     request_id: str
+    """By which its caller knows it."""
     fate: Fate
     reason: str
     """Why its request had failed."""
@@ -71,6 +74,7 @@ class Redriving:
 
     store: RequestStore
     queue: RequestQueue
+    payloads: Payloads
     letters: DeadLetters
     waker: Waker
     clock: Clock = utc_now
@@ -113,9 +117,10 @@ class Redriving:
 
     def _redrive(self, model: str, letter: DeadLetter) -> Redriven:
         before = self.store.find(letter.request_id)
-        row = None if before is None else change(self.store, before, self._again)
+        row = None if before is None else self._requeued(before)
         fate: Fate = "expired" if row is None else row.status
-        redriven = Redriven(letter.request_id, fate, reason(letter, before))
+        name = letter.request_id if before is None else before.name
+        redriven = Redriven(name, fate, reason(letter, before))
         if redriven.fate == "running":
             return redriven
         if row is not None and row.open:
@@ -123,6 +128,15 @@ class Redriving:
             self.waker.wake(row.fleet)
         self.letters.delete_dead_letter(model, letter)
         return redriven
+
+    def _requeued(self, row: AsyncRequest) -> AsyncRequest | None:
+        """Queue what has failed; None: it, or what it asked, has expired."""
+        if row.status == "failed":
+            try:
+                renew_asked(self.payloads, row)
+            except RequestConflict:
+                return None
+        return change(self.store, row, self._again)
 
     def _again(self, row: AsyncRequest) -> AsyncRequest:
         """Queue what has failed; what its caller has cancelled stays so."""

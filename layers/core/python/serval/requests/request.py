@@ -1,14 +1,11 @@
 """One async request, as its row in the requests table holds it."""
 
-import secrets
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
-
-from serval.clock import timestamp
+from typing import Literal, get_args
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 OPEN: tuple[Status, ...] = ("queued", "running")
 SHARDS = 8
 """Parts of the index of open requests; a partition of DynamoDB takes 1,000 writes a second."""
@@ -16,11 +13,17 @@ INLINE_BYTES = 8_192
 """Bodies up to this lie in the row; DynamoDB bills each write of a row by its size (decision 5)."""
 
 
+PAYLOAD_DAYS = 45
+"""After which the data bucket lets go of what it holds of requests: one that waits for as long as
+its queue keeps messages (14 days) is kept for at most 30 more. A retry begins the days anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsyncRequest:
     """One heavy inference; all times are UTC, ISO 8601, so that text order is time order."""
 
     id: str
+    """Of the row, of what lies in the data bucket, and of the messages about it."""
     model: str
     fleet: str
     status: Status = "queued"
@@ -31,6 +34,8 @@ class AsyncRequest:
     body_hash: str
     """sha256 (hex) of everything that was asked: the same id with another body is a conflict."""
 
+    chosen: str | None = None
+    """Id that its caller chose, one of its model's; None: the caller knows it by ``id``."""
     wanted: str | None = None
     """Version asked for by number; None: the route decides when the work begins."""
     affinity: str = ""
@@ -88,6 +93,11 @@ class AsyncRequest:
     """Why the last attempt at it was not accepted."""
 
     @property
+    def name(self) -> str:
+        """Give the id by which its caller knows it."""
+        return self.chosen or self.id
+
+    @property
     def open(self) -> bool:
         """Tell whether there is still work to do."""
         return self.status in OPEN
@@ -117,14 +127,14 @@ class OpenRequest:
     lease_until: str | None = None
 
 
-def new_request_id(moment: datetime) -> str:
-    """Make an id that sorts by time and cannot be guessed: its second, and 96 random bits."""
-    return f"{timestamp(moment)[:19].replace('-', '').replace(':', '')}-{secrets.token_hex(12)}"
-
-
 def request_key(request_id: str) -> str:
     """Give the data bucket's key of an inference request that does not fit the row."""
     return f"async/{request_id}/request"
+
+
+def upload_key(request_id: str, key_hash: str | None) -> str:
+    """Give the key of one that an API key uploads: no other key can submit it."""
+    return f"async/{request_id}/upload-{key_hash[:16] if key_hash else 'gateway'}"
 
 
 def sent_request_key(request_id: str, body_hash: str) -> str:

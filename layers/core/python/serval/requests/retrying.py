@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serval.clock import Clock, utc_now
-from serval.errors import RequestNotFound
+from serval.errors import RequestConflict, RequestNotFound
 from serval.requests import lifecycle
-from serval.requests.ports import RequestStore, change
+from serval.requests.ports import Payloads, RequestStore, change
 from serval.requests.request import AsyncRequest
 
 
@@ -15,6 +15,7 @@ class Retrying:
     """Queues requests again."""
 
     store: RequestStore
+    payloads: Payloads
     announce: Callable[[AsyncRequest], None]
     """Sends the message about a request, and wakes its fleet."""
     clock: Clock = utc_now
@@ -25,12 +26,29 @@ class Retrying:
         Raises
         ------
         RequestConflict
-            If it runs, or has succeeded.
+            If it runs, or has succeeded, or what was asked has expired.
         RequestNotFound
             If its row has expired meanwhile.
         """
+        if lifecycle.retry(request, self.clock()) != request:
+            renew_asked(self.payloads, request)
         after = change(self.store, request, lambda row: lifecycle.retry(row, self.clock()))
         if after is None:
-            raise RequestNotFound(request.id)
+            raise RequestNotFound(request.name)
         self.announce(after)
         return after
+
+
+def renew_asked(payloads: Payloads, request: AsyncRequest) -> None:
+    """Keep what was asked until the request has ended again.
+
+    Raises
+    ------
+    RequestConflict
+        If it lay in the data bucket, and has expired.
+    """
+    key = request.payload_key
+    if key is not None and not payloads.renew(key):
+        raise RequestConflict(
+            request.name, "what was asked has expired, so it cannot be retried: submit it again"
+        )

@@ -13,14 +13,14 @@ class RequestsSettings(CallerSettings):
     """Names the queues."""
     requests_table: str
     data_bucket: str
+    fleets: str
+    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSettings(RequestsSettings):
     """Environment of ``wait``."""
 
-    fleets: str
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
     waiting_places: int
     """How many callers may wait at once."""
     machines: str = "ecs"
@@ -43,6 +43,7 @@ class CallbackSettings(Settings):
 
     stage: str
     """Names the queue."""
+    registry_table: str
     requests_table: str
     data_bucket: str
     callback_local: int = 0

@@ -4,18 +4,17 @@ A crash between any two loses nothing: a payload without a row is expired by the
 without a message is sent again by a repeated PUT or the sweeper, which wakes the fleet too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
 from serval.requests.access import Caller
 from serval.requests.door import Door
+from serval.requests.identifiers import new_request_id, row_id
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker
 from serval.requests.request import (
     INLINE_BYTES,
     AsyncRequest,
-    new_request_id,
-    request_key,
     sent_request_key,
 )
 from serval.requests.submission import Submission
@@ -39,9 +38,9 @@ class Submitting:
 
     def submit(self, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
         """Make a request with an id of its own."""
-        return self._new(new_request_id(self.clock()), asked, caller, route)
+        return self._new(new_request_id(self.clock()), None, asked, caller, route)
 
-    def put(self, request_id: str, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
+    def put(self, chosen: str, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
         """Make a request with the caller's id, or give the one that the same PUT has made.
 
         Raises
@@ -49,39 +48,52 @@ class Submitting:
         RequestConflict
             If something else was asked under this id.
         """
-        found = self.store.find(request_id)
+        found = self._standing(chosen, asked.model)
         if found is None:
-            return self._new(request_id, asked, caller, route)
-        return self._again(found, asked, caller)
+            return self._new(row_id(asked.model, chosen), chosen, asked, caller, route)
+        return self._again(found, asked)
 
     def announce(self, request: AsyncRequest) -> None:
         """Send the message about a request, and wake its fleet."""
         self.queue.send(request.model, request.id)
         self.waker.wake(request.fleet)
 
+    def _standing(self, chosen: str, model: str) -> AsyncRequest | None:
+        """Find what the model has under an id; a row of an earlier Serval has it as its own."""
+        own = row_id(model, chosen)
+        rows = self.store.find_all([own, chosen])
+        earlier = rows.get(chosen)
+        if earlier is not None and earlier.name == chosen and earlier.model == model:
+            return earlier
+        return rows.get(own)
+
     def _new(
-        self, request_id: str, asked: Submission, caller: Caller, route: Route
+        self,
+        request_id: str,
+        chosen: str | None,
+        asked: Submission,
+        caller: Caller,
+        route: Route,
     ) -> AsyncRequest:
         fleet = self.door.fleet(asked.model)
         record = self.door.version(asked.model, route, asked.version)
         self.door.check(asked, record)
-        request = self._row(request_id, asked, fleet.name, record, caller)
+        row = self._row(request_id, asked, fleet.name, record, caller)
+        request = replace(row, chosen=chosen)
         if isinstance(asked.payload, bytes) and request.payload_key is not None:
             self.payloads.put(request.payload_key, asked.payload)
         if not self.store.create(request):
             found = self.store.find(request_id)
             if found is None:
-                raise RequestNotFound(request_id)
-            return self._again(found, asked, caller)
+                raise RequestNotFound(request.name)
+            return self._again(found, asked)
         self.announce(request)
         return request
 
-    def _again(self, found: AsyncRequest, asked: Submission, caller: Caller) -> AsyncRequest:
-        if not caller.allows(found.model):
-            raise RequestNotFound(found.id)
+    def _again(self, found: AsyncRequest, asked: Submission) -> AsyncRequest:
         if found.body_hash != asked.body_hash:
             raise RequestConflict(
-                found.id, "something else was submitted under this id: use another id"
+                found.name, "something else was submitted under this id: use another id"
             )
         if found.status == "queued":
             self.announce(found)
@@ -121,7 +133,7 @@ class Submitting:
 def placed(request_id: str, asked: Submission, body_hash: str) -> tuple[bytes | None, str | None]:
     """Tell what lies in the row, or else under which key of the data bucket."""
     if not isinstance(asked.payload, bytes):
-        return None, request_key(request_id)
+        return None, asked.payload.key
     if len(asked.payload) <= INLINE_BYTES:
         return asked.payload, None
     return None, sent_request_key(request_id, body_hash)

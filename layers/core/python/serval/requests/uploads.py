@@ -6,9 +6,11 @@ from typing import Any
 
 from serval.clock import Clock, utc_now
 from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
+from serval.requests.access import Caller
 from serval.requests.door import Door
+from serval.requests.identifiers import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload
-from serval.requests.request import new_request_id, request_key
+from serval.requests.request import upload_key
 from serval.routes import Route
 
 UPLOAD_LIMIT_BYTES = 1_000_000_000
@@ -26,7 +28,7 @@ class Uploads:
     clock: Clock = utc_now
 
     def begin(
-        self, model: str, route: Route, wanted: str | None, size_bytes: object
+        self, caller: Caller, model: str, route: Route, wanted: str | None, size_bytes: object
     ) -> dict[str, Any]:
         """Give an id, a URL that takes exactly so many bytes, and what comes next.
 
@@ -45,30 +47,31 @@ class Uploads:
                 "size_bytes", size_bytes, f"a whole number of bytes up to {UPLOAD_LIMIT_BYTES}"
             )
         request_id = new_request_id(self.clock())
+        key = upload_key(row_id(model, request_id), caller.key_hash)
         body = {"model": model, **({} if wanted is None else {"version": wanted}), "upload": True}
         return {
             "id": request_id,
-            "upload_url": self.payloads.presign_write(request_key(request_id), size_bytes),
+            "upload_url": self.payloads.presign_write(key, size_bytes),
             "method": "PUT",
             "expires_in_seconds": UPLOAD_SECONDS,
             "next": f"PUT /async/requests/{request_id} with {json.dumps(body)}",
         }
 
-    def find(self, request_id: str) -> StoredPayload:
-        """Find what was uploaded for an id.
+    def find(self, caller: Caller, model: str, request_id: str) -> StoredPayload:
+        """Find what the caller's key has uploaded for an id and a model.
 
         Raises
         ------
         InvalidParameter
             If nothing was.
         """
-        found = self.payloads.find(request_key(request_id))
+        found = self.payloads.find(upload_key(row_id(model, request_id), caller.key_hash))
         if found is None:
             raise InvalidParameter(
                 "upload",
                 True,
-                f"an upload for {request_id!r} that is complete "
-                "(POST /async/models/{model}/uploads gives its URL)",
+                f"an upload for {request_id!r} by this key that is complete "
+                f"(POST /async/models/{model}/uploads gives its URL)",
             )
         if found.size_bytes == 0:
             raise MalformedBody("the upload is empty: a V2 inference request is expected")

@@ -149,7 +149,7 @@ class Closing:
 
     def _announce(self, row: AsyncRequest) -> Fate:
         if row.callback_due:
-            self.callbacks.send(row.id)
+            self.callbacks.send(row.id, row.submitter)
         return "delete"
 
 
