@@ -85,7 +85,7 @@ class Line:
         self.socket.close()
 
     def _exactly(self, size: int) -> memoryview:
-        found = memoryview(np.empty(size, np.uint8))
+        found = np.empty(size, np.uint8).data
         left = found
         while left:
             try:
