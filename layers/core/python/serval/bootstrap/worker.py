@@ -1,6 +1,7 @@
 """Composition root of the fleet worker at its work."""
 
 import secrets
+import shutil
 import socket
 import tempfile
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from serval.worker.faults import Patience
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import NoTask
 from serval.worker.opening import Opening
+from serval.worker.server_folder import ServerFolder, size_bytes
 from serval.worker.settings import ServerSettings, WorkerSettings
 from serval.worker.shard_process import ShardProcess
 from serval.worker.versions import KnownVersions, Memory, Versions
@@ -47,6 +49,8 @@ LONGEST_POLL_SECONDS = 20
 POLLS_A_STOP = 4
 """A worker that is being stopped waits for its polls, which must leave time for the rest."""
 NOTICE_SECONDS = 5.0
+SERVER_SHARE = 0.7
+"""Of the disk, for what an inference server reads; a shard may take a fourth of what is free."""
 
 
 def worker() -> Worker:
@@ -71,9 +75,9 @@ def loaded_versions(
 ) -> LoadedVersions:
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
-    server_folder = Path(settings.server_folder) if settings.server_folder else None
+    server_folder = _server_folder(settings)
     opening = Opening(registry.version, store, chosen, server_folder)
-    return LoadedVersions(
+    loaded = LoadedVersions(
         find=opening.find,
         store=store,
         open_model=opening.open,
@@ -82,6 +86,18 @@ def loaded_versions(
         cpu_class=cpu_class(),
         log=say,
     )
+    if server_folder is not None:
+        server_folder.let_go = loaded.let_go
+    return loaded
+
+
+def _server_folder(settings: ServerSettings) -> ServerFolder | None:
+    if not settings.server_folder:
+        return None
+    folder = Path(settings.server_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    there_is = shutil.disk_usage(folder).free + size_bytes(folder)
+    return ServerFolder(folder, int(SERVER_SHARE * there_is))
 
 
 def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
