@@ -228,6 +228,11 @@ def zip_files() -> list[bytes]:
     return [target.getvalue()]
 
 
+def pickles() -> list[bytes]:
+    """Give what is nearly one: each is taken."""
+    return [b"os\nsystem\n(S'id'\ntR.", b"(lp0\nF1.5\naF2.5\na.", b"\x80\x09]q\x00(K\x01e."]
+
+
 def yaml_files() -> list[bytes]:
     return [path.read_bytes() for path in sorted(ROOT.glob("models/*/model.yaml"))]
 
@@ -345,6 +350,8 @@ PARSERS = {
         ForeignParser(
             "gzipped tar", lambda: tar_files()[1:], run_by_a_server("m.tgz"), (BundleRefused,)
         ),
+        ForeignParser("zip", zip_files, run_by_a_server("weights.bin"), (BundleRefused,)),
+        ForeignParser("pickle", pickles, run_by_a_server("weights.bin"), (BundleRefused,)),
         ForeignParser("events", events, event, (NotAnUpload,)),
         ForeignParser("callback URLs", lambda: URLS, lenient(read_callback_url), (ValueError,)),
         ForeignParser("cron", lambda: CRONS, lenient(Cron.parse), (InvalidCron,)),

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.object_created import ObjectCreated
 from serval.routes import Route
+from serval.verification.code import REMEDY
 from tests.fakes.bad_uploads import (
     GOOD,
     Bad,
@@ -597,8 +598,8 @@ ON_FLEETS = {
         model="served",
     ),
     "archive with a pickle": Bad(
-        "model/weights.tar: member 'model.pt' is a pickle by its name: loading it could run code; "
-        "traced TorchScript is called '….neuron', as optimum-neuron does",
+        "model/weights.tar: member 'model.pt' is a pickle by its name (traced TorchScript is "
+        f"called '….neuron'): {REMEDY}",
         files=served_on(tar([("model.pt", b"x")])),
         model="served",
     ),
@@ -613,8 +614,8 @@ ON_FLEETS = {
         model="served",
     ),
     "a pickle for a server": Bad(
-        "model/model.pt is a pickle: loading it could run code; export the model to ONNX "
-        "(skl2onnx, torch.onnx.export)",
+        "model/model.pt is a pickle by its name (traced TorchScript is called '….neuron'): "
+        f"{REMEDY}",
         files=served_on(b"x", artifact="model/model.pt"),
         model="served",
     ),

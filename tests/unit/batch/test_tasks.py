@@ -10,7 +10,7 @@ import pytest
 
 from serval.batch.job import ShardRecord
 from serval.batch.messages import shard_of_message
-from serval.batch.tasks import Heart, ShardTasks, StaleToken
+from serval.batch.tasks import Heart, LostShards, ShardTasks, StaleToken
 from tests.fakes.batch import BatchStage
 from tests.fakes.fleets import at
 
@@ -191,7 +191,7 @@ def test_a_shard_that_is_given_up_fails_with_its_reason_in_its_row(
     body = message(stage)
     stage.store.record(ShardRecord(job=body["shard"]["job"], index=0, started=at(0), updated=at(0)))
 
-    shard_tasks(stage, tasks).give_up(body, "5 workers have died of it")
+    LostShards(stage.store, tasks).give_up(body, "5 workers have died of it")
 
     assert tasks.said[-1] == ("fail", "token", "ShardLost", "5 workers have died of it")
     record = stage.store.shard(body["shard"]["job"], 0)
@@ -203,10 +203,10 @@ def test_a_shard_that_nobody_began_or_waits_for_is_given_up_too(
     stage: BatchStage, tasks: RecordedTasks
 ) -> None:
     body = message(stage)
-    shard_tasks(stage, tasks).give_up(body, "a reason")
+    LostShards(stage.store, tasks).give_up(body, "a reason")
     assert tasks.said == [("fail", "token", "ShardLost", "a reason")]
     tasks.stale = True
-    shard_tasks(stage, tasks).give_up(body, "a reason")
+    LostShards(stage.store, tasks).give_up(body, "a reason")
 
 
 def test_a_beat_that_is_lost_is_not_the_end() -> None:

@@ -25,7 +25,7 @@ def test_files_and_folders_are_fine_however_they_were_packed(tmp_path: Path, nam
         special("./1", tarfile.DIRTYPE),
         ("./1/weights.bin", b"w" * 1000),
         ("config.json", b"{}"),
-        (f"{'deep/' * 30}model.neuron", b"PK\x03\x04 as TorchScript is"),
+        (f"{'deep/' * 30}model.neuron", b"\x00 as weights are"),
     ]
 
     assert reasons(tmp_path, tar(members, compressed=name != "weights.tar"), name) == []
@@ -46,8 +46,8 @@ def test_files_of_other_names_are_not_opened(tmp_path: Path):
         (("/etc/passwd", b"x"), ": expected a path inside the bundle: relative and without '..'"),
         (("a/./b", b"x"), ": expected a plain path, as 'a/b'"),
         (("a\\b", b"x"), ": expected forward slashes, no backslash"),
-        (("scaler.pkl", b"x"), " is a pickle by its name: loading it could run code; traced"),
-        (("nested/model.PT", b"x"), " is a pickle by its name: loading it could run code; traced"),
+        (("scaler.pkl", b"x"), " is a pickle by its name (traced TorchScript is called"),
+        (("nested/model.PT", b"x"), " is a pickle by its name (traced TorchScript is called"),
     ],
     ids=lambda value: getattr(value, "name", None) or str(value)[:30],
 )
@@ -73,7 +73,25 @@ def test_members_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     assert reasons(tmp_path, tar([(f"f{n}", b"x" * 600) for n in range(3)])) == []
     assert reasons(tmp_path, tar([(f"f{n}", b"x" * 600) for n in range(4)])) == [
-        "weights.tar has more than 3 members"
+        "weights.tar has more than 3 members, with the bundle's archives before it"
+    ]
+
+
+def test_the_archives_of_a_bundle_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.tar").write_bytes(tar([("w", b"x" * 700)]))
+    (tmp_path / "b.tar").write_bytes(tar([("v", b"x" * 700), ("u", b"x")]))
+    both = "with the bundle's archives before it"
+
+    monkeypatch.setattr(archives, "LIMIT_UNPACKED_BYTES", 1000)
+    assert archive_reasons(tmp_path, ["a.tar", "b.tar"]) == [
+        f"b.tar unpacks to more than 1000 bytes, {both}"
+    ]
+    monkeypatch.setattr(archives, "LIMIT_UNPACKED_BYTES", 10_000)
+    monkeypatch.setattr(archives, "LIMIT_MEMBERS", 2)
+    assert archive_reasons(tmp_path, ["a.tar", "b.tar"]) == [
+        f"b.tar has more than 2 members, {both}"
     ]
 
 
@@ -84,7 +102,9 @@ def test_unpacked_bytes_are_counted_before_they_are_passed_over(
     cut = tar([("w", b"x" * 1001)])[: tarfile.BLOCKSIZE]
 
     assert reasons(tmp_path, tar([("w", b"x" * 1000)])) == []
-    assert reasons(tmp_path, cut) == ["weights.tar unpacks to more than 1000 bytes"]
+    assert reasons(tmp_path, cut) == [
+        "weights.tar unpacks to more than 1000 bytes, with the bundle's archives before it"
+    ]
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path):
@@ -138,6 +158,6 @@ def test_an_archive_that_leads_back_to_where_it_was_ends(tmp_path: Path):
     (found,) = reasons(tmp_path, circle)
 
     assert found in (
-        "weights.tar has more than 10000 members",
+        "weights.tar has more than 10000 members, with the bundle's archives before it",
         "weights.tar is not a tar archive that can be read: invalid header; pack it again",
     )

@@ -19,6 +19,7 @@ from serval.signatures import Signature, TensorSpec
 from serval.tensors import Tensor
 from serval.versions import BundleFile, Form
 from serval.worker.opening import Opening
+from serval.worker.server_folder import ServerFolder
 from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import plus
 from tests.fakes.worker import TWO_COLUMNS, Registry
@@ -94,7 +95,7 @@ def test_a_servers_artifact_is_left_for_it_once(
     declared(registry, server, TWO_COLUMNS, model="theirs")
     folder = tmp_path / "for the server"
     for _ in range(2):
-        opened(registry, tmp_path, server_folder=folder).get("served", "1")
+        opened(registry, tmp_path, server_folder=ServerFolder(folder, 2**20)).get("served", "1")
     assert (folder / "served" / "1" / "model.onnx").read_bytes() == b"an archive"
     assert registry.reads.count("artifact") == 1
 
@@ -110,8 +111,14 @@ def test_a_servers_archive_is_left_unpacked(
     declared(registry, server, TWO_COLUMNS, model="theirs")
     registry.artifacts["served", "1"] = packed.getvalue()
     record = registry.records["served", "1"]
-    registry.records["served", "1"] = replace(record, artifact_files=("model.tar.gz",))
-    opened(registry, tmp_path, server_folder=tmp_path / "models").get("served", "1")
+    registry.records["served", "1"] = replace(
+        record,
+        artifact_files=("model.tar.gz",),
+        files=(BundleFile("model.tar.gz", "0" * 64, 9),),
+    )
+    opened(registry, tmp_path, server_folder=ServerFolder(tmp_path / "models", 2**20)).get(
+        "served", "1"
+    )
     left = tmp_path / "models" / "served" / "1"
     assert (left / "weights" / "model.neuron").read_bytes() == b"neff"
     assert not (left / "model.tar.gz").exists()

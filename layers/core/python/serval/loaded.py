@@ -113,6 +113,10 @@ class LoadedVersions:
         """Give a version if it is loaded; that does not count as its use."""
         return self._held.get((model, version))
 
+    def let_go(self, model: str, version: str) -> None:
+        """Forget a version if it is loaded; whoever is using it goes on."""
+        self._held.pop((model, version), None)
+
     def has_room(self, record: ModelVersion) -> bool:
         """Tell whether a version fits beside all that is loaded."""
         form = record.form_for(self.cpu_class)

@@ -16,8 +16,9 @@ CAUSE_CHARACTERS = 2_000
 ENDLESS = float("inf")
 LOST = "ShardLost"
 """Error of a task whose shard no worker has survived; the state machine does not try it again."""
-TaskOutcome = Literal["done", "stale", "given back"]
-"""What becomes of the message: it is deleted, deleted, or seen again by another worker."""
+TaskOutcome = Literal["done", "stale", "given back", "unanswered"]
+"""What becomes of the message: it is deleted, deleted, or seen again; of the last one in a while,
+since AWS did not answer."""
 
 
 class StaleToken(Exception):
@@ -114,18 +115,10 @@ class ShardTasks:
         except StaleToken:
             return "stale"
         except JobStopped as stopped:
-            return self._fail(heart, "JobStopped", str(stopped))
+            return failed(self.tasks, heart.token, "JobStopped", str(stopped))
         except Exception as error:
-            return self._fail(heart, type(error).__name__, str(error))
+            return failed(self.tasks, heart.token, type(error).__name__, str(error))
         return "done"
-
-    def give_up(self, body: Mapping[str, Any], reason: str) -> None:
-        """Fail a message's shard for good: nobody will work on it any more."""
-        item = ShardItem.from_json(body["shard"])
-        known = self.store.shard(item.job, item.index)
-        if known is not None and not known.done:
-            self.store.record(replace(known, status="failed", error=reason))
-        self._fail(Heart(self.tasks, body["task_token"], self.beat_seconds), LOST, reason)
 
     def _run(self, item: ShardItem, heart: Heart) -> bool:
         """Work until the shard is done; False if the machine is given back before."""
@@ -142,9 +135,27 @@ class ShardTasks:
     def _remaining(self) -> float:
         return 0.0 if self.stopping() else ENDLESS
 
-    def _fail(self, heart: Heart, error: str, cause: str) -> TaskOutcome:
-        try:
-            self.tasks.fail(heart.token, error, cause[:CAUSE_CHARACTERS])
-        except StaleToken:
-            return "stale"
-        return "done"
+
+@dataclass(frozen=True, slots=True)
+class LostShards:
+    """Gives up shards that whoever worked on them has died of."""
+
+    store: JobStore
+    tasks: Tasks
+
+    def give_up(self, body: Mapping[str, Any], reason: str) -> None:
+        """Fail a message's shard for good: nobody will work on it any more."""
+        item = ShardItem.from_json(body["shard"])
+        known = self.store.shard(item.job, item.index)
+        if known is not None and not known.done:
+            self.store.record(replace(known, status="failed", error=reason))
+        failed(self.tasks, body["task_token"], LOST, reason)
+
+
+def failed(tasks: Tasks, token: str, error: str, cause: str) -> TaskOutcome:
+    """End a task with an error; one that nobody waits for is left alone."""
+    try:
+        tasks.fail(token, error, cause[:CAUSE_CHARACTERS])
+    except StaleToken:
+        return "stale"
+    return "done"

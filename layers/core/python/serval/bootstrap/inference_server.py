@@ -10,7 +10,8 @@ import uvicorn
 from serval.aws.artifact_downloads import S3ArtifactDownloads
 from serval.aws.artifact_records import ArtifactRecords
 from serval.aws.registry import DynamoDBRegistry
-from serval.bootstrap.worker import CALLS, loaded_versions
+from serval.bootstrap.worker import loaded_versions
+from serval.bootstrap.worker_calls import CALLS
 from serval.fleets.deployed import Fleets
 from serval.runtimes.accelerators import execution
 from serval.worker.gathering import Gathering

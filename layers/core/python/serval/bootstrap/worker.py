@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.artifact_downloads import S3ArtifactDownloads
-from serval.aws.batch_objects import S3Objects
 from serval.aws.data_bucket import DataBucket
 from serval.aws.fleet_states import FleetTable
 from serval.aws.inbox import QueueInbox
 from serval.aws.jobs import JobTable
-from serval.aws.queue_batches import QueueRefused
 from serval.aws.queues import CallbackQueue
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
@@ -28,8 +24,8 @@ from serval.aws.shard_queue import FleetShards
 from serval.aws.spot_notice import InstanceMetadata
 from serval.aws.task_protection import EcsTask
 from serval.aws.task_tokens import StepFunctionsTasks
-from serval.batch.tasks import ShardTasks
-from serval.batch.work import ShardWork
+from serval.batch.tasks import LostShards
+from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.cpu import cpu_class
 from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.loaded import ArtifactStore, LoadedVersions
@@ -37,30 +33,24 @@ from serval.runtimes.accelerators import execution, in_words
 from serval.runtimes.onnx import Execution
 from serval.worker.assembly import Engine, Ports, Post, assemble
 from serval.worker.capacity import limits
+from serval.worker.faults import Patience
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import NoTask
 from serval.worker.opening import Opening
+from serval.worker.server_folder import ServerFolder, size_bytes
 from serval.worker.settings import ServerSettings, WorkerSettings
+from serval.worker.shard_process import ShardProcess
 from serval.worker.versions import KnownVersions, Memory, Versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-CALLS = Config(
-    connect_timeout=5,
-    # A queue is asked to wait 20 seconds for a message.
-    read_timeout=40,
-    max_pool_connections=64,
-    retries={"mode": "standard", "total_max_attempts": 4},
-)
-UNANSWERED = (BotoCoreError, ClientError, QueueRefused)
 LONGEST_POLL_SECONDS = 20
-BEATS_A_LEASE = 3
 POLLS_A_STOP = 4
 """A worker that is being stopped waits for its polls, which must leave time for the rest."""
 NOTICE_SECONDS = 5.0
-DISK_SHARE = 4
-"""A shard may fill a fourth of what is free."""
+SERVER_SHARE = 0.7
+"""Of the disk, for what an inference server reads; a shard may take a fourth of what is free."""
 
 
 def worker() -> Worker:
@@ -85,9 +75,9 @@ def loaded_versions(
 ) -> LoadedVersions:
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
-    server_folder = Path(settings.server_folder) if settings.server_folder else None
+    server_folder = _server_folder(settings)
     opening = Opening(registry.version, store, chosen, server_folder)
-    return LoadedVersions(
+    loaded = LoadedVersions(
         find=opening.find,
         store=store,
         open_model=opening.open,
@@ -96,11 +86,18 @@ def loaded_versions(
         cpu_class=cpu_class(),
         log=say,
     )
+    if server_folder is not None:
+        server_folder.let_go = loaded.let_go
+    return loaded
 
 
-def say(line: str) -> None:
-    """Print a line, whole and at once."""
-    print(line, flush=True)
+def _server_folder(settings: ServerSettings) -> ServerFolder | None:
+    if not settings.server_folder:
+        return None
+    folder = Path(settings.server_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    there_is = shutil.disk_usage(folder).free + size_bytes(folder)
+    return ServerFolder(folder, int(SERVER_SHARE * there_is))
 
 
 def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
@@ -124,31 +121,28 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
         shard_queue=FleetShards(sqs, settings.stage, settings.fleet)
         if settings.jobs_table
         else None,
-        shard_runner=partial(_shards, settings, s3),
+        shard_runner=partial(_shards, settings),
     )
 
 
 def _shards(
     settings: WorkerSettings,
-    s3: "S3Client",
     memory: Memory,
     versions: KnownVersions,
+    patience: Patience,
     stopping: Callable[[], bool],
-) -> ShardTasks:
+) -> ShardProcess:
     """Build what works on shards of batch jobs."""
     region = settings.aws_region
     store = JobTable(boto3.resource("dynamodb", region, config=CALLS).Table(settings.jobs_table))
-    work = ShardWork(
-        objects=S3Objects(s3),
-        store=store,
-        load=lambda model, version: memory.load(versions.record(model, version)),
-        runner=settings.worker_id or socket.gethostname(),
-        memory_mib=0,
-        disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free // DISK_SHARE,
-    )
     tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
-    beat_seconds = settings.lease_seconds / BEATS_A_LEASE
-    return ShardTasks(work, store, tasks, beat_seconds, stopping)
+    return ShardProcess(
+        lost=LostShards(store, tasks),
+        load=lambda model, version: memory.load(versions.record(model, version)),
+        stopping=stopping,
+        patience=patience,
+        beat_seconds=settings.lease_seconds / BEATS_A_LEASE,
+    )
 
 
 def _post(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> Post:

@@ -42,6 +42,9 @@ class Fleet(Section):
     """How old the oldest open request may get before there are more machines."""
     idle_seconds: Annotated[int, Field(ge=60, le=86400)] = 300
     """How long nothing is asked before the last machine goes."""
+    trusted: bool = False
+    """Whether bundles for inference servers on it may carry code: Python, pickles, libraries. It
+    runs beside the worker, on its machine; without it such bundles are refused."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -25,6 +25,8 @@ class DeployedFleet:
     """How old the oldest open request may get."""
     idle_seconds: int = 300
     """How long nothing is asked of a fleet before its last machine goes."""
+    trusted: bool = False
+    """Whether bundles for its inference servers may carry code."""
     models: tuple[str, ...] = ()
 
 

@@ -55,5 +55,6 @@ def _deployed(fleet: Fleet, models: list[str]) -> DeployedFleet:
         maximum=fleet.maximum,
         target_age_seconds=fleet.target_age_seconds,
         idle_seconds=fleet.idle_seconds,
+        trusted=fleet.trusted,
         models=tuple(models),
     )

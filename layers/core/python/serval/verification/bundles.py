@@ -10,7 +10,8 @@ from serval.manifest import Manifest
 from serval.model_yaml import read_bundle
 from serval.onnx_signature import read_signature
 from serval.signatures import Signature
-from serval.verification.archives import archive_reasons
+from serval.verification.archives import archive_reasons, is_archive
+from serval.verification.code import code_reasons
 from serval.verification.deployment import Deployment
 from serval.verification.files import file_reasons, pickle_reasons
 from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
@@ -37,13 +38,15 @@ def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> Verified
     BundleRefused
         With every reason found. Later checks need earlier ones: no graph is read before the
         files are what the manifest says, no checker runs before the graph stays in the bundle.
-        An artifact that an inference server runs is no graph: it is not opened at all.
+        What an inference server runs is no graph: it is looked at for code alone.
     """
     if reasons := file_reasons(folder, manifest.files):
         raise BundleRefused(reasons)
     bundle, reasons = _read_bundle(folder, manifest)
     artifact = bundle.artifact if bundle else Bundle(name=manifest.model).artifact
-    reasons += pickle_reasons(folder, artifact, manifest.paths)
+    served = bundle is not None and bundle.runtime.kind == "http"
+    if not served:
+        reasons += pickle_reasons(folder, artifact, manifest.paths)
     if bundle:
         reasons += _path_reasons(bundle, manifest)
     if reasons or not bundle:
@@ -109,9 +112,13 @@ def _verify_served(
 ) -> VerifiedBundle:
     sizes = {file.path: file.size_bytes for file in manifest.files}
     files = served_files(bundle, manifest.paths)
+    fleet = deployment.fleet_of(bundle.name)
+    trusted = fleet is not None and fleet.trusted
     signature, reasons = declared_signature(bundle)
-    reasons += archive_reasons(folder, files)
+    if not trusted:
+        reasons += code_reasons(folder, [path for path in files if not is_archive(path)])
+    reasons += archive_reasons(folder, files, trusted=trusted)
     reasons += deployment.reasons(bundle, sum(sizes[path] for path in files))
     if reasons:
         raise BundleRefused(reasons)
-    return VerifiedBundle(bundle, signature, files, deployment.fleet_of(bundle.name))
+    return VerifiedBundle(bundle, signature, files, fleet)

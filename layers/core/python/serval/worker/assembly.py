@@ -55,7 +55,9 @@ class Ports:
     log: Callable[[str], object]
     shard_queue: ShardQueue | None = None
     """None: this worker knows no batch jobs."""
-    shard_runner: Callable[[Memory, KnownVersions, Callable[[], bool]], ShardRunner] | None = None
+    shard_runner: (
+        Callable[[Memory, KnownVersions, Patience, Callable[[], bool]], ShardRunner] | None
+    ) = None
     """Gives what works on shards."""
 
 
@@ -230,7 +232,9 @@ class Assembly:
         stopping = self.stopping
         return Shards(
             queue=self.ports.shard_queue,
-            runner=self.ports.shard_runner(self.memory, self.versions, stopping.is_set),
+            runner=self.ports.shard_runner(
+                self.memory, self.versions, self.patience, stopping.is_set
+            ),
             paused=self.paused,
             stopping=stopping,
             patience=self.patience,

@@ -1,9 +1,8 @@
 """Opening: a version's artifact in the runtime that its bundle names."""
 
-import shutil
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from serval.loaded import ArtifactStore, Model
@@ -12,8 +11,7 @@ from serval.runtimes.http_server import READY_SECONDS, Declared, Server
 from serval.runtimes.http_v2 import ServedModel
 from serval.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
 from serval.versions import Form, ModelVersion
-
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
+from serval.worker.server_folder import ServerFolder
 
 
 @dataclass(slots=True)
@@ -23,7 +21,7 @@ class Opening:
     find_record: Callable[[str, str], ModelVersion]
     store: ArtifactStore
     execution: Execution
-    server_folder: Path | None = None
+    server_folder: ServerFolder | None = None
     """Where artifacts are left for an inference server beside the worker; None: it has its own."""
     ready_seconds: float = READY_SECONDS
     _found: ModelVersion | None = field(default=None)
@@ -47,8 +45,7 @@ class Opening:
         """
         record = self._found
         if record is not None and record.runtime == "http":
-            self._hand_over(record)
-            return self._serve(record)
+            return self._hand_over(record)
         memory_mib = self.execution.threads * MIB_PER_VCPU
         return OnnxModel(path, memory_mib, form, self.execution)
 
@@ -59,26 +56,11 @@ class Opening:
             return Completions(server, record.signature, self.ready_seconds)
         return ServedModel(server, self.ready_seconds)
 
-    def _hand_over(self, record: ModelVersion) -> None:
-        """Leave a version's files for the server, once; they appear when they are whole."""
+    def _hand_over(self, record: ModelVersion) -> Model:
+        """Leave a version's files for the server, once, and wait for it."""
         if self.server_folder is None:
-            return
-        folder = self.server_folder / record.model / record.version
-        if folder.exists():
-            return
-        partial = folder.with_name(f"{record.version}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        for path in record.artifact_files:
-            destination = partial / path
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            self.store.fetch(record, path, destination)
-            unpack(destination)
-        partial.rename(folder)
-
-
-def unpack(path: Path) -> None:
-    """Put an archive's members in its place; ``verify`` has looked at them all."""
-    if path.name.lower().endswith(ARCHIVES):
-        with tarfile.open(path) as archive:
-            archive.extractall(path.parent, filter="data")
-        path.unlink()
+            return self._serve(record)
+        self.server_folder.hand_over(record, partial(self.store.fetch, record))
+        model = self._serve(record)
+        self.server_folder.note_user(record, model)
+        return model

@@ -16,6 +16,8 @@ from serval.worker.faults import RETRY_SECONDS, Patience
 
 MOST_RECEIPTS = 5
 """A shard that so many workers have begun, and none has ended or given back, is given up."""
+LATER_SECONDS: Mapping[TaskOutcome, int] = {"given back": 0, "unanswered": RETRY_SECONDS}
+"""When a shard that was not done is looked at again."""
 PAUSED_SECONDS = 60
 """When a shard of a paused model is looked at again."""
 
@@ -114,8 +116,8 @@ class Shards:
             self.patience.warn(f"a shard for {body['model']!r}", error)
             self.queue.give_back(message, RETRY_SECONDS)
         else:
-            if outcome == "given back":
-                self.queue.give_back(message, 0)
+            if outcome in LATER_SECONDS:
+                self.queue.give_back(message, LATER_SECONDS[outcome])
             else:
                 self.queue.delete(message)
         finally:

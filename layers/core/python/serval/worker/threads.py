@@ -2,7 +2,8 @@
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -37,3 +38,21 @@ class Threads:
     def join(self, seconds: float, name: str) -> None:
         """Wait for a loop to end, so long at most."""
         self._threads[name].join(max(0.0, seconds))
+
+
+@contextmanager
+def repeating(act: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Do something every so many seconds, in a thread of its own, as long as the block runs."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            act()
+
+    thread = threading.Thread(target=repeat, name="repeating", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

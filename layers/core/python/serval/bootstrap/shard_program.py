@@ -1,0 +1,56 @@
+"""Composition root of the shard process; ``python -m serval.bootstrap.shard_program SOCKET``."""
+
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from functools import partial
+
+import boto3
+
+from serval.aws.batch_objects import S3Objects
+from serval.aws.jobs import JobTable
+from serval.aws.task_tokens import StepFunctionsTasks
+from serval.batch.tasks import ShardTasks
+from serval.batch.work import ShardWork
+from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
+from serval.worker.faults import Patience
+from serval.worker.settings import WorkerSettings
+from serval.worker.shard_line import Line
+from serval.worker.shard_models import WorkersModels
+from serval.worker.shard_program import ShardProgram, offer_to_go_first, watch
+
+DISK_SHARE = 4
+"""A shard may fill a fourth of what is free."""
+
+
+def shard_program(line: Line, stopping: threading.Event) -> ShardProgram:
+    """Build the program from the environment of its worker."""
+    settings = WorkerSettings.from_environment()
+    region = settings.aws_region
+    store = JobTable(boto3.resource("dynamodb", region, config=CALLS).Table(settings.jobs_table))
+    work = ShardWork(
+        objects=S3Objects(boto3.client("s3", region, config=CALLS)),
+        store=store,
+        load=WorkersModels(line).load,
+        runner=settings.worker_id or socket.gethostname(),
+        memory_mib=0,
+        disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free // DISK_SHARE,
+    )
+    tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
+    beat_seconds = settings.lease_seconds / BEATS_A_LEASE
+    shards = ShardTasks(work, store, tasks, beat_seconds, stopping.is_set)
+    return ShardProgram(line, shards.run, Patience(UNANSWERED, stopping.wait, say))
+
+
+def main(number: str) -> None:
+    """Work on shards until the worker is gone."""
+    offer_to_go_first()
+    stopping = threading.Event()
+    threading.Thread(target=partial(watch, sys.stdin.fileno(), stopping), daemon=True).start()
+    shard_program(Line(socket.socket(fileno=int(number))), stopping).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

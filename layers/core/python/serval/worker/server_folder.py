@@ -1,0 +1,109 @@
+"""The folder from which an inference server takes versions; the least recently used ones go."""
+
+import shutil
+import tarfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from serval.errors import ArtifactUnavailable
+from serval.loaded import Model
+from serval.versions import ModelVersion
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
+PARTIAL = ".partial"
+Key = tuple[str, str]
+"""Model and version."""
+
+
+def nobody(model: str, version: str) -> None:
+    """Tell nobody that a version goes."""
+
+
+@dataclass(slots=True)
+class ServerFolder:
+    """Holds versions as ``<model>/<version>/``, each whole, up to a limit of bytes.
+
+    It is used by one thread at a time: by the one that loads.
+    """
+
+    folder: Path
+    limit_bytes: int
+    let_go: Callable[[str, str], object] = nobody
+    """Hears that a version is about to go: nobody may take it up any more."""
+    _sizes: OrderedDict[Key, int] = field(default_factory=OrderedDict)
+    """Bytes of what lies there, the least recently used first."""
+    _users: WeakValueDictionary[Key, Model] = field(default_factory=WeakValueDictionary)
+    """What runs a version, as long as anybody holds it."""
+
+    def __post_init__(self) -> None:
+        for partial in self.folder.glob(f"*/*{PARTIAL}"):
+            shutil.rmtree(partial)
+        left = [path for path in self.folder.glob("*/*") if path.is_dir()]
+        for path in sorted(left, key=lambda path: path.stat().st_mtime):
+            self._sizes[path.parent.name, path.name] = size_bytes(path)
+
+    def hand_over(self, record: ModelVersion, fetch: Callable[[str, Path], object]) -> None:
+        """Leave a version's files for the server, archives unpacked; they appear all at once.
+
+        Raises
+        ------
+        ArtifactUnavailable
+            If there is no room for them, even without all that nobody uses.
+        """
+        key = record.model, record.version
+        if key in self._sizes:
+            self._sizes.move_to_end(key)
+            return
+        place = self.folder / record.model / record.version
+        partial = place.with_name(f"{record.version}{PARTIAL}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for path in record.artifact_files:
+            self._make_room(record, size_bytes(partial) + record.file(path).size_bytes)
+            destination = partial / path
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            fetch(path, destination)
+            if path.lower().endswith(ARCHIVES):
+                self._unpack(record, destination, partial)
+        self._sizes[key] = size_bytes(partial)
+        partial.rename(place)
+
+    def note_user(self, record: ModelVersion, model: Model) -> None:
+        """Note what runs a version: it stays as long as anybody holds that."""
+        self._users[record.model, record.version] = model
+
+    def _unpack(self, record: ModelVersion, path: Path, partial: Path) -> None:
+        """Put an archive's members in its place; ``verify`` has looked at them all."""
+        with tarfile.open(path) as archive:
+            unpacked = sum(member.size for member in archive)
+            self._make_room(record, size_bytes(partial) + unpacked)
+            archive.extractall(path.parent, filter="data")
+        path.unlink()
+
+    def _make_room(self, record: ModelVersion, needed_bytes: int) -> None:
+        for key in list(self._sizes):
+            if sum(self._sizes.values()) + needed_bytes <= self.limit_bytes:
+                return
+            self._evict(key)
+        if sum(self._sizes.values()) + needed_bytes > self.limit_bytes:
+            raise ArtifactUnavailable(
+                record.model,
+                record.version,
+                f"it takes {needed_bytes} bytes of disk for its inference server, which may have "
+                f"{self.limit_bytes}, and {sum(self._sizes.values())} of them are in use",
+            )
+
+    def _evict(self, key: Key) -> None:
+        """Delete a version, unless somebody who has taken it up before still holds it."""
+        self.let_go(*key)
+        if key not in self._users:
+            shutil.rmtree(self.folder.joinpath(*key))
+            del self._sizes[key]
+
+
+def size_bytes(folder: Path) -> int:
+    """Give what files in a folder have, all together."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())

@@ -1,0 +1,98 @@
+"""The line between a worker and its shard process: messages of JSON, with tensors as bytes behind.
+
+::
+
+    worker                          shard process
+      {"shard": …}           ->
+                             <-       {"ask": "load", "model": …, "version": …}
+      {"is": "loaded", …}    ->
+                             <-       {"ask": "run", …} and inputs        (again and again)
+      {"is": "answered"} and outputs  ->
+                             <-       {"ended": "done"}
+"""
+
+import json
+import select
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serval.foreign import refusing
+from serval.protocol.binary_tensors import decode_binary, encode_binary
+from serval.tensors import Tensor
+
+LENGTH = struct.Struct("<Q")
+BUFFER_BYTES = 4 * 2**20
+
+
+class LineClosed(Exception):
+    """The process at the other end is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one says to the other."""
+
+    head: Mapping[str, Any]
+    tensors: Sequence[Tensor] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One end; each method raises ``LineClosed``."""
+
+    socket: socket.socket
+
+    def __post_init__(self) -> None:
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            self.socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+
+    def send(self, message: Message) -> None:
+        """Send a message."""
+        raw = [encode_binary(tensor.datatype, tensor.array) for tensor in message.tensors]
+        described = [
+            (tensor.name, tensor.datatype, tensor.array.shape, len(own))
+            for tensor, own in zip(message.tensors, raw, strict=True)
+        ]
+        head = json.dumps({**message.head, "tensors": described}).encode()
+        try:
+            for part in (LENGTH.pack(len(head)), head, *raw):
+                self.socket.sendall(part)
+        except OSError as error:
+            raise LineClosed from error
+
+    def receive(self) -> Message:
+        """Wait for a message; what is none has been sent by a process that is about to die."""
+        with refusing(LineClosed):
+            (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
+            head = json.loads(bytes(self._exactly(length)))
+            tensors = [
+                Tensor(name, datatype, decode_binary(name, datatype, shape, self._exactly(size)))
+                for name, datatype, shape, size in head.pop("tensors")
+            ]
+            return Message(head, tensors)
+
+    def ready(self, seconds: float) -> bool:
+        """Tell whether there is something to receive, or comes within so many seconds."""
+        return bool(select.select([self.socket], [], [], seconds)[0])
+
+    def close(self) -> None:
+        """End it."""
+        self.socket.close()
+
+    def _exactly(self, size: int) -> memoryview:
+        found = np.empty(size, np.uint8).data
+        left = found
+        while left:
+            try:
+                count = self.socket.recv_into(left)
+            except OSError as error:
+                raise LineClosed from error
+            if not count:
+                raise LineClosed
+            left = left[count:]
+        return found

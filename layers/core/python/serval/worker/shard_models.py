@@ -1,0 +1,81 @@
+"""Models as the shard process has them: in its worker, which runs them when it is asked to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serval.errors import InvalidInputs
+from serval.loaded import Loaded
+from serval.runtimes import RuntimeFailed
+from serval.signatures import TensorSpec
+from serval.tensors import Tensor
+from serval.versions import ModelVersion
+from serval.worker.shard_line import Line, LineClosed, Message
+
+
+class VersionUnavailable(Exception):
+    """The worker could not load a version, or not run it; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersModels:
+    """The models of the worker at the other end of the line."""
+
+    line: Line
+
+    def load(self, model: str, version: str) -> Loaded:
+        """Have a version loaded.
+
+        Raises
+        ------
+        VersionUnavailable
+            If it cannot be.
+        """
+        told = asked(self.line, Message({"ask": "load", "model": model, "version": version}))
+        record = ModelVersion.from_json(told.head["record"])
+        return Loaded(
+            record,
+            WorkersModel(self.line, model, version),
+            {spec.name: spec for spec in record.signature.inputs},
+            {spec.name: spec for spec in record.signature.outputs},
+            load_ms=0.0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersModel:
+    """One version."""
+
+    line: Line
+    model: str
+    version: str
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Have it run once.
+
+        Raises
+        ------
+        InvalidInputs, RuntimeFailed
+            As the model's own runtime.
+        VersionUnavailable
+            If it is no longer loaded, and cannot be again.
+        """
+        head = {"ask": "run", "model": self.model, "version": self.version}
+        names = [spec.name for spec in outputs]
+        return list(asked(self.line, Message({**head, "outputs": names}, inputs)).tensors)
+
+
+def asked(line: Line, message: Message) -> Message:
+    """Ask the worker, or raise what it says; without a worker the process ends at once."""
+    try:
+        line.send(message)
+        told = line.receive()
+    except LineClosed:
+        # The shard is not at fault: its message will be received by another worker.
+        raise SystemExit(1) from None
+    if told.head["is"] == "refused":
+        raise InvalidInputs(told.head["why"])
+    if told.head["is"] == "failed":
+        raise RuntimeFailed(told.head["why"])
+    if told.head["is"] == "unavailable":
+        raise VersionUnavailable(told.head["why"])
+    return told

@@ -1,0 +1,92 @@
+"""Shards are worked on in a process of their own: what a file does to it hurts that shard alone.
+
+Reading, parsing and writing happen there. Models stay here, where requests use them too: the
+process asks for a run as it would ask an inference server, so nothing is in memory twice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serval.batch.tasks import LostShards, TaskOutcome
+from serval.errors import InvalidRequest
+from serval.loaded import Loaded
+from serval.runtimes import RuntimeFailed
+from serval.worker.faults import Patience
+from serval.worker.shard_child import ShardChild
+from serval.worker.shard_line import LineClosed, Message
+from serval.worker.threads import repeating
+
+LOOK_SECONDS = 0.25
+"""How soon it is noticed that the worker is being stopped."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ShardProcess:
+    """``ShardRunner``: a process works on shards, and is kept; when it dies another one follows."""
+
+    lost: LostShards
+    load: Callable[[str, str], Loaded]
+    """Gives a loaded version of a model."""
+    stopping: Callable[[], bool]
+    patience: Patience
+    beat_seconds: float
+    start: Callable[[], ShardChild] = ShardChild.start
+    _child: ShardChild | None = field(default=None, init=False)
+
+    def run(self, body: Mapping[str, Any], keep: Callable[[], object]) -> TaskOutcome:
+        """Have a shard worked on to its end; one that the process dies of is given up."""
+        try:
+            child = self._child = self._child or self.start()
+        except OSError as error:
+            self.patience.warn("starting the shard process", error)
+            return "unanswered"
+        try:
+            with repeating(lambda: self._keep(keep), self.beat_seconds):
+                return self._await_end(child, body)
+        except LineClosed:
+            self._child = None
+            self.give_up(body, f"the process that worked on it {child.end()}")
+            return "done"
+
+    def give_up(self, body: Mapping[str, Any], reason: str) -> None:
+        """Say that nobody will work on a shard any more, and why."""
+        self.lost.give_up(body, reason)
+
+    def _await_end(self, child: ShardChild, body: Mapping[str, Any]) -> TaskOutcome:
+        child.line.send(Message({"shard": dict(body)}))
+        told = False
+        while True:
+            if self.stopping() and not told:
+                child.stop()
+                told = True
+            if not child.line.ready(LOOK_SECONDS):
+                continue
+            message = child.line.receive()
+            if "ended" in message.head:
+                ended: TaskOutcome = message.head["ended"]
+                return ended
+            child.line.send(self._answer(message))
+
+    def _answer(self, asked: Message) -> Message:
+        """Load a version, or run it; what goes wrong is raised over there."""
+        head = asked.head
+        try:
+            loaded = self.load(head["model"], head["version"])
+            if head["ask"] == "load":
+                return Message({"is": "loaded", "record": loaded.record.to_json()})
+            outputs = [loaded.outputs[name] for name in head["outputs"]]
+            return Message({"is": "answered"}, loaded.model.run(asked.tensors, outputs))
+        except InvalidRequest as error:
+            return Message({"is": "refused", "why": str(error)})
+        except RuntimeFailed as error:
+            return Message({"is": "failed", "why": str(error)})
+        except Exception as error:
+            return Message({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
+
+    def _keep(self, keep: Callable[[], object]) -> None:
+        try:
+            keep()
+        except self.patience.errors as error:
+            # The next beat may get through; if none does, another worker receives the message.
+            self.patience.warn("keeping a shard's message", error)

@@ -1,0 +1,54 @@
+"""The program of the shard process: one shard after another, until its worker is gone."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serval.batch.tasks import TaskOutcome
+from serval.worker.faults import Patience
+from serval.worker.shard_line import Line, LineClosed, Message
+
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+FIRST_TO_GO = "1000"
+ORDER_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ShardProgram:
+    """Works on what comes over the line."""
+
+    line: Line
+    work: Callable[[Mapping[str, Any]], TaskOutcome]
+    patience: Patience
+
+    def run(self) -> None:
+        """Work until the line is closed."""
+        with suppress(LineClosed):
+            while True:
+                body = self.line.receive().head["shard"]
+                self.line.send(Message({"ended": self._work(body)}))
+
+    def _work(self, body: Mapping[str, Any]) -> TaskOutcome:
+        try:
+            return self.work(body)
+        except self.patience.errors as error:
+            self.patience.warn(f"a shard for {body['model']!r}", error)
+            return "unanswered"
+
+
+def watch(orders: int, stopping: threading.Event) -> None:
+    """Stop when the worker says so; end at once when it is gone."""
+    # A buffered file would be locked by this thread, and Python would abort on its way out.
+    while os.read(orders, ORDER_BYTES):
+        stopping.set()
+    os._exit(1)
+
+
+def offer_to_go_first(score: Path = OOM_SCORE) -> None:
+    """Have Linux end this process before the worker when memory runs out."""
+    with suppress(OSError):
+        score.write_text(FIRST_TO_GO)

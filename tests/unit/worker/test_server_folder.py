@@ -1,0 +1,103 @@
+"""The folder of an inference server: what is handed over, and what goes when there is no room."""
+
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval.errors import ArtifactUnavailable
+from serval.signatures import Signature
+from serval.versions import BundleFile, ModelVersion
+from serval.worker.server_folder import ServerFolder, size_bytes
+from tests.fakes.inference import version_record
+from tests.fakes.served import tar
+
+SIGNATURE = Signature((), ())
+
+
+class User:
+    """What runs a version."""
+
+
+def record(version: str, path: str = "w.bin", size: int = 400) -> ModelVersion:
+    plain = version_record("served", version, b"", SIGNATURE)
+    files = (BundleFile(path, "0" * 64, size),)
+    return replace(plain, artifact=path, artifact_files=(path,), files=files)
+
+
+def write(data: bytes, path: str, destination: Path) -> None:
+    destination.write_bytes(data)
+
+
+FETCH = partial(write, b"w" * 400)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ServerFolder:
+    return ServerFolder(tmp_path / "models", 1000)
+
+
+def versions(folder: ServerFolder) -> list[str]:
+    return sorted(path.name for path in folder.folder.glob("*/*"))
+
+
+def test_the_version_that_was_not_used_for_longest_goes(folder: ServerFolder) -> None:
+    gone: list[Any] = []
+    folder.let_go = lambda *key: gone.append(key)
+    for version in ("1", "2", "1", "3"):
+        folder.hand_over(record(version), FETCH)
+    assert versions(folder) == ["1", "3"]
+    assert gone == [("served", "2")]
+
+
+def test_as_many_go_as_need_to_and_bytes_never_pass_the_limit(folder: ServerFolder) -> None:
+    for version in ("1", "2"):
+        folder.hand_over(record(version), FETCH)
+    folder.hand_over(record("3", size=900), partial(write, b"w" * 900))
+    assert versions(folder) == ["3"]
+    for number in range(4, 60):
+        folder.hand_over(record(str(number)), FETCH)
+        assert size_bytes(folder.folder) <= 1000
+
+
+def test_a_version_that_somebody_holds_stays(folder: ServerFolder) -> None:
+    first, second = User(), User()
+    for version, user in (("1", first), ("2", second)):
+        folder.hand_over(record(version), FETCH)
+        folder.note_user(record(version), user)  # type: ignore[arg-type]
+    with pytest.raises(ArtifactUnavailable, match="and 800 of them are in use") as refused:
+        folder.hand_over(record("3"), FETCH)
+    assert not refused.value.lost
+    del second, user
+    folder.hand_over(record("3"), FETCH)
+    assert versions(folder) == ["1", "3"]
+
+
+def test_an_archive_has_room_made_for_what_is_in_it(folder: ServerFolder) -> None:
+    folder.hand_over(record("1"), FETCH)
+    folder.limit_bytes = 20_000
+    packed = tar([("a/w.bin", b"w" * 9_500)], compressed=True)
+    folder.hand_over(record("2", "m.tgz", len(packed)), partial(write, packed))
+    assert size_bytes(folder.folder) == 9_900
+    folder.limit_bytes = 9_510
+    with pytest.raises(ArtifactUnavailable):
+        folder.hand_over(record("3", "m.tgz", len(packed)), partial(write, packed))
+    assert versions(folder) == ["3.partial"]
+    folder.limit_bytes = 20_000
+    folder.hand_over(record("3", "m.tgz", len(packed)), partial(write, packed))
+    assert versions(folder) == ["3"]
+
+
+def test_what_an_earlier_worker_has_left_counts(tmp_path: Path) -> None:
+    for order, name in enumerate(("7", "4", "9.partial")):
+        left = tmp_path / "served" / name
+        left.mkdir(parents=True)
+        (left / "w.bin").write_bytes(b"w" * 400)
+        os.utime(left, (order, order))
+    folder = ServerFolder(tmp_path, 1000)
+    assert versions(folder) == ["4", "7"]
+    folder.hand_over(record("5"), FETCH)
+    assert versions(folder) == ["4", "5"]
