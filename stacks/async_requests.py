@@ -81,7 +81,7 @@ class AsyncRequests(Construct):
 
     def _requests(self, settings: Mapping[str, str]) -> ServalFunction:
         function = self._function("requests", "control", settings, memory_mib=512)
-        self._storage.registry.grant_read(function)
+        self._storage.registry.grant_admit(function)
         self._storage.requests.grant_change(function)
         self._storage.data.grant_results(function)
         self._rights.grant_call_back(function)
@@ -95,7 +95,7 @@ class AsyncRequests(Construct):
         return function
 
     def _allow_to_make_requests(self, function: ServalFunction) -> None:
-        self._storage.registry.grant_read(function)
+        self._storage.registry.grant_admit(function)
         self._storage.registry.grant_count(function)
         self._storage.requests.grant_create(function)
         self._storage.data.grant_requests(function)
