@@ -92,7 +92,7 @@ class AsyncRequests(Construct):
 
     def _requests(self, settings: Mapping[str, str]) -> ServalFunction:
         function = self._function("requests", "control", settings, memory_mib=512)
-        self._storage.registry.grant_read(function)
+        self._storage.registry.grant_admit(function)
         self._storage.requests.grant_work(function)
         self._storage.requests.grant_list(function)
         self._storage.data.grant_results(function)
@@ -107,7 +107,7 @@ class AsyncRequests(Construct):
         return function
 
     def _allow_to_make_requests(self, function: ServalFunction) -> None:
-        self._storage.registry.grant_read(function)
+        self._storage.registry.grant_admit(function)
         self._storage.registry.grant_count(function)
         self._storage.registry.grant_places(function)
         self._storage.requests.grant_create(function)

@@ -124,7 +124,9 @@ class BatchJobs(Construct):
             memory_mib=1024,
             timeout=Duration.seconds(29),
         )
-        storage.registry.grant_read(function)
+        storage.registry.grant_admit(function)
+        storage.registry.grant_routes(function)
+        storage.registry.grant_list_models(function)
         storage.jobs.grant_create(function)
         storage.jobs.grant_change(function)
         storage.jobs.grant_list_shards(function)

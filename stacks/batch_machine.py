@@ -1,7 +1,7 @@
 """The state machine of batch jobs, and what it may do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Aws
 from aws_cdk.aws_iam import ServicePrincipal
@@ -12,7 +12,7 @@ from constructs import Construct
 
 from serval.fleets.names import shards_queue_name
 from stacks.acknowledgements import acknowledge
-from stacks.batch_states import definition
+from stacks.batch_states import definition, labels
 from stacks.fleet_rights import FleetRights, arn
 from stacks.grants import GrantedRole
 from stacks.rollout_machine import DELIVER_LOGS, KNOW_NO_RESOURCES, TRACE
@@ -44,11 +44,6 @@ class BatchMachine(Construct):
         arns = {step: function.function_arn for step, function in steps.items()}
         role.allow(["lambda:InvokeFunction"], list(arns.values()))
         storage.data.grant_batch_items(role)
-        self._allow_to_map(role, name)
-        rights.grant_ask(role)
-        role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
-        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
-        log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
         queue = shards_queue_name(stage.name, "{}")
         url = f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}/{queue}"
         states = definition(
@@ -57,6 +52,11 @@ class BatchMachine(Construct):
             queue_url=url,
             scans_at_once=stage.concurrency.scans,
         )
+        self._allow_to_map(role, name, labels(states))
+        rights.grant_ask(role)
+        role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
+        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
+        log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
         self.machine = StateMachine(
             self,
             "Machine",
@@ -72,14 +72,17 @@ class BatchMachine(Construct):
         # Step Functions tries the role's rights on the log before it creates the machine.
         self.machine.node.add_dependency(role)
 
-    def _allow_to_map(self, role: GrantedRole, name: str) -> None:
+    def _allow_to_map(self, role: GrantedRole, name: str, maps: Sequence[str]) -> None:
         """Let it start its own maps' children, look at them and stop them."""
         role.allow(["states:StartExecution"], [arn(role, "states", f"stateMachine:{name}")])
-        children = f"execution:{name}/*"
+        # AWS's policy for such maps has the first of them; its children are called by the second.
+        children = (self.executions, *(f"execution:{name}/{label}:*" for label in maps))
         role.allow(
-            ["states:DescribeExecution", "states:StopExecution"], [arn(role, "states", children)]
+            ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
+            [arn(role, "states", each) for each in children],
         )
-        explain(role, children, OWN_CHILDREN)
+        for each in children:
+            explain(role, each, OWN_CHILDREN)
 
 
 def machine_name(stage: str) -> str:

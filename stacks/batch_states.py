@@ -96,6 +96,11 @@ def _finish(function: str, payload: State) -> State:
     }
 
 
+def labels(machine: State) -> list[str]:
+    """List what a machine's maps are called: their children's names begin so."""
+    return [state["Label"] for state in machine["States"].values() if "Label" in state]
+
+
 def _after(outcomes: Mapping[str, str]) -> State:
     """Go where an outcome leads; any other is a refusal."""
     return {

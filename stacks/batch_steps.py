@@ -148,7 +148,7 @@ class BatchSteps(Construct):
         self._storage.registry.grant_routes(function)
         self._storage.artifacts.grant_load(function)
         self._storage.data.grant_batch_inputs(function)
-        self._storage.data.grant_batch_writes(function)
+        self._storage.data.grant_large_batch_writes(function)
         self._storage.data.grant_batch_deletes(function)
         return function
 
@@ -157,7 +157,7 @@ class BatchSteps(Construct):
         self._storage.jobs.grant_change(function)
         self._storage.jobs.grant_list_shards(function)
         self._storage.data.grant_batch_inputs(function)
-        self._storage.data.grant_batch_writes(function)
+        self._storage.data.grant_large_batch_writes(function)
         self._storage.data.grant_batch_deletes(function)
         return allow_to_announce(function)
 

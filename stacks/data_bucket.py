@@ -54,7 +54,11 @@ class DataBucket(PrivateBucket):
         self._allow_to_miss(granted)
 
     def grant_batch_writes(self, granted: Granted) -> None:
-        """Let it write plans, parts and outputs of batch jobs."""
+        """Let it write plans, parts and outputs of batch jobs, each in one request."""
+        self._allow(granted, [WRITE], BATCH)
+
+    def grant_large_batch_writes(self, granted: Granted) -> None:
+        """Let it write them in parts, too, and give up what it has begun so."""
         self._allow(granted, [WRITE, STOP_WRITING], BATCH)
 
     def grant_batch_deletes(self, granted: Granted) -> None:

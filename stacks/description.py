@@ -51,7 +51,7 @@ class Description(Construct):
             memory_mib=512,
             timeout=Duration.seconds(10),
         )
-        registry.grant_read(self.function)
+        registry.grant_describe(self.function)
         # CloudWatch's reads know no resources.
-        self.function.allow(["cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics"], ["*"])
+        self.function.allow(["cloudwatch:GetMetricData"], ["*"])
         api.route(self.function, *ROUTES)

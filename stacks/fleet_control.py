@@ -73,6 +73,7 @@ class FleetControl(Construct):
             ),
         )
         self.allow_to_wake(function)
+        self._rights.grant_workers(function)
         self._rights.grant_ticks(function, "events:DisableRule")
         self._storage.jobs.grant_read(function)
         self._storage.jobs.grant_list_shards(function)

@@ -46,6 +46,11 @@ class FleetRights:
         if self.fleets.by_name:
             self.registry.grant_fleets(granted)
 
+    def grant_workers(self, granted: Granted) -> None:
+        """Let it read what the workers of fleets say."""
+        if self.fleets.by_name:
+            self.registry.grant_list_workers(granted)
+
     def grant_machines(self, granted: Granted) -> None:
         """Let it give spot fleets machines, and take them away."""
         stage = self.stage.name

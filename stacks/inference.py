@@ -65,6 +65,7 @@ class Inference(Construct):
             timeout=TIMEOUT,
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
         )
-        artifacts.grant_load(function, model=None if model == SHARED else model)
-        registry.grant_read(function)
+        only = None if model == SHARED else model
+        artifacts.grant_load(function, model=only)
+        registry.grant_admit(function, model=only)
         return function

@@ -12,12 +12,11 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from serval.storage import WAITING, fleet_partition
+from serval.storage import MODELS_PARTITION, WAITING, fleet_partition, model_partition
 from stacks.grants import Granted
 from stacks.stage import Stage
 
-READS = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
-MODEL, API_KEY, FLEET = "MODEL#*", "KEY#*", "FLEET#*"
+MODELS, MODEL, API_KEY, FLEET = MODELS_PARTITION, "MODEL#*", "KEY#*", "FLEET#*"
 
 
 class RegistryTable(Construct):
@@ -40,10 +39,21 @@ class RegistryTable(Construct):
             removal_policy=stage.removal_policy,
         )
 
-    def grant_read(self, granted: Granted) -> None:
-        """Let it read all of it, and note the day on which an API key was used."""
-        granted.allow(READS, [self.table.table_arn])
+    def grant_admit(self, granted: Granted, model: str | None = None) -> None:
+        """Let it read callers' keys with the route of one model, or of all, and note their use."""
+        of_model = model_partition(model) if model else MODEL
+        self._allow(granted, ["dynamodb:BatchGetItem"], API_KEY, of_model)
         self._note(granted, ["last_used"])
+
+    def grant_describe(self, granted: Granted) -> None:
+        """Let it read callers' keys and all that is known of models, and note the keys' use."""
+        self._allow(granted, ["dynamodb:GetItem"], API_KEY, MODEL)
+        self._allow(granted, ["dynamodb:Query"], MODELS, MODEL)
+        self._note(granted, ["last_used"])
+
+    def grant_list_models(self, granted: Granted) -> None:
+        """Let it list the models."""
+        self._allow(granted, ["dynamodb:Query"], MODELS)
 
     def grant_count(self, granted: Granted) -> None:
         """Let it count what each API key submits."""
@@ -58,8 +68,12 @@ class RegistryTable(Construct):
         self._allow(granted, ["dynamodb:GetItem"], API_KEY)
 
     def grant_fleets(self, granted: Granted) -> None:
-        """Let it read and change what fleets are to have, and read what their workers say."""
-        self._allow(granted, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], FLEET)
+        """Let it read and change what fleets are to have."""
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:UpdateItem"], FLEET)
+
+    def grant_list_workers(self, granted: Granted) -> None:
+        """Let it read what the workers of fleets say."""
+        self._allow(granted, ["dynamodb:Query"], FLEET)
 
     def grant_routes(self, granted: Granted) -> None:
         """Let it read models' routes and versions."""
@@ -82,7 +96,7 @@ class RegistryTable(Construct):
     def grant_register(self, granted: Granted) -> None:
         """Let it number versions and list their models."""
         self._allow(granted, ["dynamodb:UpdateItem"], MODEL)
-        self._allow(granted, ["dynamodb:PutItem"], "MODELS")
+        self._allow(granted, ["dynamodb:PutItem"], MODELS)
 
     def _note(self, granted: Granted, attributes: list[str]) -> None:
         """Allow changes of these attributes below API keys, and of no other."""
@@ -90,8 +104,8 @@ class RegistryTable(Construct):
         conditions = partitions(API_KEY) | {"ForAllValues:StringEquals": only}
         granted.allow(["dynamodb:UpdateItem"], [self.table.table_arn], conditions)
 
-    def _allow(self, granted: Granted, actions: list[str], partition: str) -> None:
-        granted.allow(actions, [self.table.table_arn], partitions(partition))
+    def _allow(self, granted: Granted, actions: list[str], *names: str) -> None:
+        granted.allow(actions, [self.table.table_arn], partitions(*names))
 
 
 def partitions(*names: str) -> dict[str, Mapping[str, object]]:

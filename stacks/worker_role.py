@@ -37,7 +37,7 @@ class WorkerRole(GrantedRole):
         for model in rights.fleets.by_name[fleet].models:
             storage.artifacts.grant_load(self, model)
         tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name)}/*")
-        self.allow(["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks])
+        self.allow(["ecs:UpdateTaskProtection"], [tasks])
         wildcard = (
             "arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
             f":task/{cluster_name(rights.stage.name)}/*"
@@ -48,7 +48,7 @@ class WorkerRole(GrantedRole):
         """Let it work on shards of batch jobs, and say so to the machine that waits for them."""
         storage.jobs.grant_work(self)
         storage.data.grant_batch_inputs(self)
-        storage.data.grant_batch_writes(self)
+        storage.data.grant_large_batch_writes(self)
         storage.data.grant_batch_deletes(self)
         machine = f"stateMachine:{machine_name(stage)}"
         answers = ("SendTaskFailure", "SendTaskHeartbeat", "SendTaskSuccess")

@@ -25,6 +25,7 @@ from serval_cli.local.state_folder import StateFolder
 from tests.local.conftest import ROOT, LocalStage, serval
 from tests.local.fleet_caller import until
 from tests.local.fleet_models import bundles
+from tests.local.roles import LOGS, role, statement
 
 PROBE = """
 import json, os, pathlib, sys, time
@@ -75,17 +76,18 @@ def probe(stage: LocalStage) -> Iterator[Probe]:
     layer = client.publish_layer_version(
         LayerName="probe", Content={"ZipFile": zipped("python/layered.py", "")}
     )
-    client.create_function(
-        FunctionName="probe",
-        Runtime="python3.13",
-        Role="arn:aws:iam::000000000000:role/probe",
-        Handler="handler.handler",
-        Code={"ZipFile": zipped("handler.py", PROBE)},
-        Layers=[layer["LayerVersionArn"]],
-        Timeout=30,
-    )
-    yield Probe(client, "probe")
-    client.delete_function(FunctionName="probe")
+    with role(stage, "probe", statement(LOGS)) as own:
+        client.create_function(
+            FunctionName="probe",
+            Runtime="python3.13",
+            Role=own,
+            Handler="handler.handler",
+            Code={"ZipFile": zipped("handler.py", PROBE)},
+            Layers=[layer["LayerVersionArn"]],
+            Timeout=30,
+        )
+        yield Probe(client, "probe")
+        client.delete_function(FunctionName="probe")
 
 
 def test_local_json_has_exactly_the_six_keys(stage: LocalStage) -> None:

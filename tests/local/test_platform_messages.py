@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.local.conftest import LocalStage
+from tests.local.roles import LOGS, role, statement
 
 STACK = "messages"
 RECORDER = """
@@ -83,6 +84,20 @@ RESOURCES = {
         },
     },
     "TopicPermission": permission("sns", {"Ref": "Topic"}),
+    "MayBeSent": {
+        "Type": "AWS::SQS::QueuePolicy",
+        "Properties": {
+            "Queues": [{"Ref": "Recorded"}],
+            "PolicyDocument": {
+                "Statement": {
+                    "Effect": "Allow",
+                    "Action": "sqs:SendMessage",
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Resource": attribute("Recorded", "Arn"),
+                }
+            },
+        },
+    },
     "Rule": {
         "Type": "AWS::Events::Rule",
         "Properties": {
@@ -141,21 +156,23 @@ def zipped(text: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def messages(stage: LocalStage) -> Iterator[Messages]:
-    stage.client("lambda").create_function(
-        FunctionName="recorder",
-        Runtime="python3.13",
-        Role="arn:aws:iam::000000000000:role/recorder",
-        Handler="handler.handler",
-        Code={"ZipFile": zipped(RECORDER)},
-        Timeout=30,
-    )
     cloudformation = stage.client("cloudformation")
-    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": RESOURCES}))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK)
-    yield Messages(stage)
-    cloudformation.delete_stack(StackName=STACK)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK)
-    stage.client("lambda").delete_function(FunctionName="recorder")
+    with role(stage, "recorder", statement([*LOGS, "sqs:*"])) as own:
+        stage.client("lambda").create_function(
+            FunctionName="recorder",
+            Runtime="python3.13",
+            Role=own,
+            Handler="handler.handler",
+            Code={"ZipFile": zipped(RECORDER)},
+            Timeout=30,
+        )
+        template = json.dumps({"Resources": RESOURCES})
+        cloudformation.create_stack(StackName=STACK, TemplateBody=template)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK)
+        yield Messages(stage)
+        cloudformation.delete_stack(StackName=STACK)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK)
+        stage.client("lambda").delete_function(FunctionName="recorder")
 
 
 def eventually(condition: Callable[[], object]) -> None:

@@ -9,7 +9,8 @@ from tests.stacks.test_heavy_permissions import READING_KEYS, ROUTES, ROWS, SPOT
 FILES = {"data/batch/*"}
 LISTED = {"s3:GetObject": FILES}
 READING = LISTED | {"s3:GetObjectVersion": FILES, "s3:ListBucket": {"data"}}
-WRITING = {"s3:PutObject": FILES, "s3:AbortMultipartUpload": FILES}
+WRITING = {"s3:PutObject": FILES}
+WRITING_PARTS = WRITING | {"s3:AbortMultipartUpload": FILES}
 DELETING = {"s3:DeleteObject": FILES}
 LOOKING = {"dynamodb:GetItem": {"jobs"}}
 CREATING = {"dynamodb:PutItem": {"jobs"}}
@@ -29,13 +30,15 @@ RIGHTS = {
         ROUTES,
         {"s3:GetObject": {"models/*"}},
         READING,
-        WRITING,
+        WRITING_PARTS,
         DELETING,
     ),
-    "assemble": union(CHANGING, SHARDS, READING, WRITING, DELETING, ANNOUNCING),
+    "assemble": union(CHANGING, SHARDS, READING, WRITING_PARTS, DELETING, ANNOUNCING),
     "finish": union(CHANGING, SHARDS, WRITING, ANNOUNCING),
     "batch": union(
         READING_KEYS,
+        ROUTES,
+        {"dynamodb:Query": {"MODELS"}},
         CREATING,
         CHANGING,
         SHARDS,
@@ -49,6 +52,8 @@ RIGHTS = {
         },
     ),
 }
+CHILDREN = {f"execution:{MACHINE}{end}:*" for end in ("", "/Scan", "/Shards", "/Tasks")}
+"""As AWS's own policy for such maps has them, and as their names are."""
 STEPS = RIGHTS.keys() - {"batch"}
 
 
@@ -64,8 +69,9 @@ def test_the_machine_calls_its_steps_and_runs_its_own_maps(prod: Synthesised) ->
         "lambda:InvokeFunction": set(STEPS),
         **LISTED,
         "states:StartExecution": {f"stateMachine:{MACHINE}"},
-        "states:DescribeExecution": {f"execution:{MACHINE}/*"},
-        "states:StopExecution": {f"execution:{MACHINE}/*"},
+        "states:DescribeExecution": CHILDREN,
+        "states:RedriveExecution": CHILDREN,
+        "states:StopExecution": CHILDREN,
     }
 
 

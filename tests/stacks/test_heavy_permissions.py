@@ -39,20 +39,14 @@ def taking(of: set[str]) -> dict[str, set[str]]:
 OWN_IMAGES = "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}"
 CALLBACKS = {"serval-prod-callbacks"}
 CALLING_BACK = sending(CALLBACKS)
-ROWS = {
-    "dynamodb:GetItem": {"FLEET#*"},
-    "dynamodb:Query": {"FLEET#*"},
-    "dynamodb:UpdateItem": {"FLEET#*"},
-}
+ROWS = {"dynamodb:GetItem": {"FLEET#*"}, "dynamodb:UpdateItem": {"FLEET#*"}}
 SERVICES = {f"service/serval-prod/serval-prod-{fleet}" for fleet in SPOT}
 MACHINES = {"ecs:DescribeServices": SERVICES, "ecs:UpdateService": SERVICES}
 TICKS = {"rule/serval-prod-tick"}
 ASKING = {"lambda:InvokeFunction": {"dispatch"}}
 WAKING = union(ROWS, MACHINES, {"events:EnableRule": TICKS}, ASKING)
 READING_KEYS = {
-    "dynamodb:BatchGetItem": {"the registry"},
-    "dynamodb:GetItem": {"the registry"},
-    "dynamodb:Query": {"the registry"},
+    "dynamodb:BatchGetItem": {"KEY#*", "MODEL#*"},
     "dynamodb:UpdateItem": {"KEY#* (last_used)"},
 }
 ROUTES = {"dynamodb:GetItem": {"MODEL#*"}}
@@ -84,7 +78,7 @@ RIGHTS = {
         WAKING,
         {"events:DisableRule": TICKS},
         LISTING,
-        {"dynamodb:GetItem": {"jobs"}, "dynamodb:Query": {"jobs"}},
+        {"dynamodb:GetItem": {"jobs"}, "dynamodb:Query": {"jobs", "FLEET#*"}},
     ),
     "sweep": union(WAKING, COMPLETING, LISTING, WORKING, sending(queues(*MODELS))),
     "fallback": union(ROWS, MACHINES),
@@ -158,10 +152,7 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
         SHARDS,
         taking(shards(fleet)),
         sending(shards(fleet)),
-        {
-            "ecs:GetTaskProtection": tasks,
-            "ecs:UpdateTaskProtection": tasks,
-        },
+        {"ecs:UpdateTaskProtection": tasks},
     )
 
 

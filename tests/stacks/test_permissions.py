@@ -8,9 +8,8 @@ import pytest
 from tests.stacks.synthesis import Synthesised, listed
 
 TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
-METRICS = {"cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics"}
+METRICS = {"cloudwatch:GetMetricData"}
 EVALUATION = {"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"}
-READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
 def actions(stage: Synthesised, name: str, service: str) -> set[str]:
@@ -52,16 +51,41 @@ def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> No
         assert granted == allowed.get(name, TRACES)
 
 
-@pytest.mark.parametrize("name", ["infer", "infer-heavier", "describe"])
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [
+        ("infer", {"BatchGetItem"}),
+        ("infer-heavier", {"BatchGetItem"}),
+        ("describe", {"GetItem", "Query"}),
+    ],
+)
 def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use(
-    prod: Synthesised, name: str
+    prod: Synthesised, name: str, reads: set[str]
 ) -> None:
-    assert actions(prod, name, "dynamodb") == READS | {"dynamodb:UpdateItem"}
+    named = {f"dynamodb:{action}" for action in (*reads, "UpdateItem")}
+    assert actions(prod, name, "dynamodb") == named
     assert with_action(prod, name, "dynamodb:UpdateItem")["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]},
         "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "last_used"]},
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "partitions"),
+    [
+        ("infer", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#*"]),
+        ("infer-heavier", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#heavier"]),
+        ("describe", "dynamodb:GetItem", ["KEY#*", "MODEL#*"]),
+        ("describe", "dynamodb:Query", ["MODELS", "MODEL#*"]),
+    ],
+)
+def test_what_answers_callers_reads_keys_and_models_and_nothing_of_fleets(
+    prod: Synthesised, name: str, action: str, partitions: list[str]
+) -> None:
+    condition = with_action(prod, name, action)["Condition"]
+    assert condition["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": partitions}
+    assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
 
 
 def test_infer_reads_published_versions_and_nothing_else(prod: Synthesised) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from serval_cli.failures import CommandFailed
 from serval_cli.local import fleet_workers
+from serval_cli.local import permissions as report
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
@@ -117,6 +118,12 @@ def logs(
         raise NotUp
     for line in stage_lines(folder, record, function, follow=follow):
         typer.echo(json.dumps(line) if as_json else line["message"].rstrip("\n"))
+
+
+@local_app.command()
+def permissions(as_json: JsonOption = False) -> None:
+    """List what was refused to roles, and what they are granted and have not used so far."""
+    show(report.read(StateFolder.locate()), report.view, as_json=as_json)
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ Functions get credentials of their roles; the keys of the laptop's user may do e
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
+from serval_cli.local.launcher.iam.actions import Actions
 from serval_cli.local.launcher.iam.authority import Authority
 from serval_cli.local.launcher.iam.requests import Requests
 
@@ -16,8 +17,11 @@ NAMES = (
     "app/AUTH",
     "dynamodb/_tables",
     "iam/_roles",
+    "iam_actions/SERVICE_TO_IAM_NAMESPACE",
     "iam_actions/dynamodb_resource_arns",
     "iam_actions/dynamodb_transaction_checks",
+    "iam_actions/extract_iam_action",
+    "iam_actions/extract_resource_arn",
     "iam_actions/request_tag_context",
     "iam_evaluator/_conditions_met",
     "iam_evaluator/_gather_role_policies",
@@ -49,7 +53,7 @@ class OverTls:
 def apply(emulator: Emulator, authority: Authority) -> None:
     """Turn enforcement on."""
     evaluator, actions = emulator.iam_evaluator, emulator.iam_actions
-    requests = Requests(emulator)
+    requests, read = Requests(emulator), Actions(emulator, authority.tokens)
     enforce = evaluator.enforce
 
     def enforce_noting(
@@ -71,6 +75,9 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     evaluator._gather_role_policies = authority.policies.gather
     evaluator.evaluate = authority.policies.evaluate
     evaluator.enforce = enforce_noting
+    actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
+    actions.extract_iam_action = read.action
+    actions.extract_resource_arn = read.resource
     actions.dynamodb_resource_arns = requests.tables
     actions.dynamodb_transaction_checks = requests.transaction
     actions.request_tag_context = requests.keys

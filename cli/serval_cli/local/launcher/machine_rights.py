@@ -20,6 +20,8 @@ NAMES = (
 )
 ROLE: ContextVar[str] = ContextVar("role")
 """Of the machine whose execution this is; its branches and items run in copies of the context."""
+MACHINE: ContextVar[str] = ContextVar("machine")
+"""Its ARN, or that of the map whose child this is."""
 
 
 def apply(emulator: Emulator, authority: Authority) -> None:
@@ -41,6 +43,7 @@ def apply(emulator: Emulator, authority: Authority) -> None:
 
     def run_as_role(execution: str) -> None:
         machine = machines._executions[execution]["stateMachineArn"]
+        MACHINE.set(machine)
         ROLE.set(machines._state_machines[machine]["roleArn"])
         run(execution)
 
@@ -50,6 +53,7 @@ def apply(emulator: Emulator, authority: Authority) -> None:
 
     def call_back_checked(resource: str, given: Any, token: str, state: Any) -> Any:
         check(*tasks.needs(resource, given, ROLE.get()))
+        authority.tokens.note(token, MACHINE.get())
         return call_back(resource, given, token, state)
 
     def run_map_checked(
@@ -57,7 +61,11 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     ) -> Any:
         machine = execution["stateMachineArn"]
         check("states:StartExecution", machine, "States.Runtime")
-        return run_map(state, given, effective, iterator, execution, ctx)
+        before = MACHINE.set(f"{machine}/{state.get('Label', '')}")
+        try:
+            return run_map(state, given, effective, iterator, execution, ctx)
+        finally:
+            MACHINE.reset(before)
 
     def read_checked(bucket: str, key: str) -> Any:
         check("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}", "States.ItemReaderFailed")

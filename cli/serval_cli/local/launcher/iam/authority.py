@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
+from serval_cli.local.launcher.iam.actions import Tokens
 from serval_cli.local.launcher.iam.ledger import Ledger
 from serval_cli.local.launcher.iam.role_policies import Policies
 from serval_cli.local.launcher.iam.tasks import REGION
@@ -26,6 +27,7 @@ class Authority:
     def __init__(self, emulator: Emulator) -> None:
         self.ledger = Ledger()
         self.policies = Policies(emulator, self.ledger)
+        self.tokens = Tokens()
         self._evaluator = emulator.iam_evaluator
         self._decided: dict[tuple[str, str, str, str], tuple[Any, bool]] = {}
         """By question: the policy as it was, and whether it allows."""

@@ -1,0 +1,48 @@
+"""The report on permissions, as the emulator keeps it: granted, used, refused."""
+
+import json
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from serval_cli.failures import CommandFailed
+from serval_cli.local.server import PERMISSIONS
+from serval_cli.local.state_folder import StateFolder
+
+
+class NoReport(CommandFailed):
+    """No stage has run here yet."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        super().__init__(
+            f"no report on permissions in {folder.logs}: `serval local up` starts a stage"
+        )
+
+
+def read(folder: StateFolder) -> dict[str, Any]:
+    """Read the report of the stage that runs, or of the last one that ran."""
+    try:
+        found: dict[str, Any] = json.loads((folder.logs / PERMISSIONS).read_text())
+    except FileNotFoundError:
+        raise NoReport(folder) from None
+    return found
+
+
+def view(found: dict[str, Any]) -> RenderableType:
+    """Show what was refused, and what no role has used so far."""
+    lines = [
+        Text(f"refused  {each['role']}: {each['action']} on {each['resource']} ({each['times']}x)")
+        for each in found["refused"]
+    ]
+    for role, grants in found["roles"].items():
+        used, unused = len(grants["used"]), grants["unused"]
+        lines.append(Text(f"{role}: {used} used, {len(unused)} not"))
+        lines += [Text(f"  {described(grant)}") for grant in unused]
+    return Group(*lines)
+
+
+def described(grant: dict[str, str]) -> str:
+    """Put a grant into a line."""
+    where = f" where {grant['condition']}" if "condition" in grant else ""
+    return f"{grant['action']} on {grant['resource']}{where}"
