@@ -95,10 +95,10 @@ def down(as_json: JsonOption = False) -> None:
 
 @local_app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Say whether the stage is up and where it answers; the exit status is 1 if it is not."""
+    """Say whether the stage is up and where it answers; the exit status is 1 if it is not whole."""
     found = describe(Platform(StateFolder.locate()))
     show(found, view_status, as_json=as_json)
-    if not found["running"]:
+    if not found["running"] or found["ended"]:
         raise typer.Exit(1)
 
 
@@ -134,16 +134,30 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 def stay(platform: Platform) -> None:
     """Wait until the platform is down, or raise ``StepFailed`` if nobody took it down."""
     note("Ctrl-C stops it.")
+    warned = False
     while platform.running():
+        if fleet_workers.NAME in platform.ended() and not warned:
+            note(unsupervised(platform.folder.logs))
+            warned = True
         time.sleep(WATCH_SECONDS)
     if platform.folder.read() is not None:
         raise StepFailed("server", platform.folder.logs / "server.log", "ended by itself")
+
+
+def unsupervised(logs: Path) -> str:
+    """Word that who supervises the fleets' workers has ended."""
+    log = logs / f"{fleet_workers.NAME}.log"
+    return (
+        f"who supervises the fleets' workers has ended (see {log}): none starts or stops until"
+        " `serval local up` is run again"
+    )
 
 
 def describe(platform: Platform) -> dict[str, Any]:
     """Describe the stage for ``status``."""
     record, local_json = platform.running(), platform.folder.local_json
     found: dict[str, Any] = {"running": record is not None, "ephemeral": True, "notice": EPHEMERAL}
+    found["ended"] = platform.ended()
     found["killed"] = record is None and platform.folder.read() is not None
     if record is not None:
         access = json.loads(local_json.read_text())
@@ -179,13 +193,15 @@ def view_status(found: dict[str, Any]) -> RenderableType:
         state = "killed, and what it stored is gone" if found["killed"] else "not up"
         return Text(f"The laptop stage is {state}: `serval local up` starts it.")
     names = ", ".join(sorted(found["functions"]))
-    workers = [f"{one['worker']} ({one['state']})" for one in found["workers"]]
+    workers = ", ".join(f"{one['worker']} ({one['state']})" for one in found["workers"])
+    if found["ended"]:
+        workers = unsupervised(Path(found["logs"]))
     return Group(
-        Text("The laptop stage is up."),
+        Text(f"The laptop stage is up{', but not whole' if found['ended'] else ''}."),
         Text(f"API        {found['api_url']}"),
         Text(f"AWS        {found['aws_endpoint_url']}"),
         Text(f"Functions  {names}"),
-        Text(f"Workers    {', '.join(workers) or 'none: the fleets sleep'}"),
+        Text(f"Workers    {workers or 'none: the fleets sleep'}"),
         Text(f"Key        in {found['local_json']}"),
         Text(EPHEMERAL, style="yellow"),
     )

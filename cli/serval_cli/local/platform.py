@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from serval_cli.local import server
+from serval_cli.local import fleet_workers, server
 from serval_cli.local.bring_up import BringUp
 from serval_cli.local.machine_logs import machine_logs
 from serval_cli.local.progress import Steps
@@ -15,6 +15,7 @@ EPHEMERAL = (
     "The laptop stage is ephemeral: models, keys and results live in its memory, and are gone"
     " when it stops or is killed."
 )
+LASTING = (server.NAME, fleet_workers.NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ class Platform:
             return None
         servers = [group for group in record.processes if group.name == server.NAME]
         return record if any(group.leads() for group in servers) else None
+
+    def ended(self) -> list[str]:
+        """List what should run as long as the stage does, and has ended by itself."""
+        record = self.folder.read()
+        lasting = [group for group in record.processes if group.name in LASTING] if record else []
+        return [group.name for group in lasting if not group.leads()]
 
     def _remove_remains(self, steps: Steps) -> None:
         """Clear away what a killed platform left behind."""
