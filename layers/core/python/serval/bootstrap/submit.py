@@ -29,4 +29,5 @@ def endpoint() -> SubmitEndpoint:
         waiting=Waiting(aws.store),
         documents=Documents(aws.payloads),
         log=say,
+        limits=settings.limits,
     )

@@ -21,4 +21,5 @@ def endpoint() -> WaitEndpoint:
         waiting=Waiting(aws.store),
         payloads=aws.payloads,
         log=say,
+        limits=settings.limits,
     )

@@ -26,7 +26,7 @@ REQUEST_NAME = {
     "schema": ID,
     "example": "order-4711",
 }
-OF_SUBMIT = (400, 401, 403, 404, 413, 429, 501, 503)
+OF_SUBMIT = (400, 401, 403, 404, 413, 429, 503)
 PREFER = header(
     "Prefer",
     "`wait=20`: answer when the request has ended, or after so many seconds, at most 20.",
