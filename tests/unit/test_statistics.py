@@ -7,7 +7,7 @@ import pytest
 
 from serval import statistics
 from serval.errors import StatisticsUnavailable
-from serval.routes import Route, Track
+from serval.routes import Counted, Route, Track
 from serval.statistics import (
     RememberedStatistics,
     TrackStatistics,
@@ -62,9 +62,9 @@ class Metered:
         return {track: TrackStatistics(requests=len(self.read)) for track in tracks}
 
 
-IRIS: tuple[str, Track] = ("iris", "stable")
-CANDIDATE: tuple[str, Track] = ("iris", "candidate")
-DIGITS: tuple[str, Track] = ("digits", "stable")
+IRIS: tuple[str, Counted] = ("iris", "stable")
+CANDIDATE: tuple[str, Counted] = ("iris", "candidate")
+DIGITS: tuple[str, Counted] = ("digits", "stable")
 
 
 def test_statistics_are_read_once_a_minute() -> None:
