@@ -151,10 +151,10 @@ def _on_lambda(function: str) -> State:
         "Next": "After shard",
     }
     onward = {"Variable": "$.went.resume", "IsPresent": True, "Next": "Shard"}
-    after = {"Type": "Choice", "Choices": [onward], "Default": "Written"}
+    after = {"Type": "Choice", "Choices": [onward], "Default": "Answered"}
     return {
         "StartAt": "Shard",
-        "States": {"Shard": shard, "After shard": after, "Written": _nothing()},
+        "States": {"Shard": shard, "After shard": after, "Answered": _nothing()},
     }
 
 
@@ -173,9 +173,9 @@ def _on_fleet(ask: str, queue_url: str) -> State:
         },
         "HeartbeatSeconds": HEARTBEAT_SECONDS,
         "Retry": [_retry([SILENT], tries=SILENCES, seconds=1, longest=60), *_retries(FINAL)],
-        "Next": "Written",
+        "Next": "Answered by a fleet",
     }
-    return {"StartAt": "Ask", "States": {"Ask": task, "Written": _nothing()}}
+    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": _nothing()}}
 
 
 def _distributed(
