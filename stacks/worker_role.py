@@ -11,7 +11,7 @@ from stacks.grants import GrantedRole
 from stacks.storage_stack import StorageStack
 
 OWN_MAPS = "the machine's own maps, by the label that each of them has"
-OWN_TASKS = "the tasks of the stage's cluster: a task's own id is known only while it runs"
+OWN_TASKS = "the tasks of the fleet's cluster: a task's own id is known only while it runs"
 
 
 class WorkerRole(GrantedRole):
