@@ -7,7 +7,7 @@ import pytest
 
 from serval import statistics
 from serval.errors import StatisticsUnavailable
-from serval.routes import Route, Track
+from serval.routes import Counted, Route
 from serval.statistics import (
     RememberedStatistics,
     TrackStatistics,
@@ -50,21 +50,21 @@ class Metered:
     """Statistics whose every reading is counted, and gives other figures."""
 
     def __init__(self) -> None:
-        self.read: list[tuple[str, Track]] = []
+        self.read: list[tuple[str, Counted]] = []
         self.down = False
 
     def of(
-        self, tracks: Sequence[tuple[str, Track]]
-    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        self, tracks: Sequence[tuple[str, Counted]]
+    ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         if self.down:
             raise StatisticsUnavailable("the metrics did not answer")
         self.read += tracks
         return {track: TrackStatistics(requests=len(self.read)) for track in tracks}
 
 
-IRIS: tuple[str, Track] = ("iris", "stable")
-CANDIDATE: tuple[str, Track] = ("iris", "candidate")
-DIGITS: tuple[str, Track] = ("digits", "stable")
+IRIS: tuple[str, Counted] = ("iris", "stable")
+CANDIDATE: tuple[str, Counted] = ("iris", "candidate")
+DIGITS: tuple[str, Counted] = ("digits", "stable")
 
 
 def test_statistics_are_read_once_a_minute() -> None:

@@ -65,11 +65,11 @@ class RememberedStatistics:
 
     source: ModelStatistics
     clock: Callable[[], float] = time.monotonic
-    _known: dict[tuple[str, Track], tuple[float, TrackStatistics]] = field(default_factory=dict)
+    _known: dict[tuple[str, Counted], tuple[float, TrackStatistics]] = field(default_factory=dict)
 
     def of(
-        self, tracks: Sequence[tuple[str, Track]]
-    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        self, tracks: Sequence[tuple[str, Counted]]
+    ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         """Give the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
         now = self.clock()
         old = [track for track in tracks if not self._fresh(track, now)]
@@ -80,7 +80,7 @@ class RememberedStatistics:
             self._known |= {track: (now, statistics) for track, statistics in found.items()}
         return {track: self._known[track][1] for track in tracks}
 
-    def _fresh(self, track: tuple[str, Track], now: float) -> bool:
+    def _fresh(self, track: tuple[str, Counted], now: float) -> bool:
         known = self._known.get(track)
         return known is not None and now - known[0] < REMEMBERED_SECONDS
 
