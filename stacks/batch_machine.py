@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Aws
 from aws_cdk.aws_iam import ServicePrincipal
 from aws_cdk.aws_lambda import IFunction
-from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
 from constructs import Construct
 
@@ -15,10 +14,10 @@ from stacks.acknowledgements import acknowledge
 from stacks.batch_states import definition, labels
 from stacks.fleet_rights import FleetRights, arn
 from stacks.grants import GrantedRole
-from stacks.rollout_machine import DELIVER_LOGS, KNOW_NO_RESOURCES, TRACE
-from stacks.serval_function import LOG_RETENTION
+from stacks.rollout_machine import DELIVER_LOGS, KNOW_NO_RESOURCES, NOT_TRACED, TRACE
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
+from stacks.vended_logs import vended_log_group
 
 OWN_CHILDREN = "its own maps' executions, whose names it learns while it runs"
 
@@ -56,7 +55,7 @@ class BatchMachine(Construct):
         rights.grant_ask(role)
         role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
-        log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
+        log = vended_log_group(self, "Log", stage=stage, service="states", name="batch")
         self.machine = StateMachine(
             self,
             "Machine",
@@ -69,6 +68,8 @@ class BatchMachine(Construct):
             logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
             tracing_enabled=stage.traced,
         )
+        if not stage.traced:
+            acknowledge(self.machine, NOT_TRACED)
         # Step Functions tries the role's rights on the log before it creates the machine.
         self.machine.node.add_dependency(role)
 

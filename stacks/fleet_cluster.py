@@ -1,4 +1,4 @@
-"""The cluster of spot fleets, and which machines it may use."""
+"""The cluster of a spot fleet, and which machines it may use."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,19 @@ NO_INSIGHTS = "Container Insights bills custom metrics by the hour; the tick pub
 
 
 class FleetCluster(Construct):
-    """One cluster for all of a stage's spot fleets; each has machines of its own in it."""
+    """A cluster of the fleet's own, which costs nothing and lets the fleet be removed.
 
-    def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
+    ECS takes no capacity provider from a cluster while a service uses it, and CloudFormation
+    changes what stays before it deletes what goes: of a cluster that fleets share, the association
+    would have to change first, and every deploy without the fleet would fail.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, stage: Stage, fleet: str, network: FleetNetwork
+    ) -> None:
         super().__init__(scope, id_)
-        self.network = FleetNetwork(self, "Network", stage=stage)
-        name = cluster_name(stage.name)
+        self.network = network
+        name = cluster_name(stage.name, fleet)
         cluster = Cluster(
             self,
             "Cluster",
@@ -41,7 +48,7 @@ class FleetCluster(Construct):
         )
 
     def use(self, providers: Sequence[str]) -> CfnClusterCapacityProviderAssociations:
-        """Let services have machines of these capacity providers, and of no others."""
+        """Let the service have machines of these capacity providers, and of no others."""
         return CfnClusterCapacityProviderAssociations(
             self,
             "Capacity",

@@ -58,7 +58,11 @@ class FleetRights:
             granted,
             ["ecs:DescribeServices", "ecs:UpdateService"],
             [
-                arn(granted, "ecs", f"service/{cluster_name(stage)}/{service_name(stage, fleet)}")
+                arn(
+                    granted,
+                    "ecs",
+                    f"service/{cluster_name(stage, fleet)}/{service_name(stage, fleet)}",
+                )
                 for fleet in self.of_kind("spot")
                 if self.stage.fleet_machines
             ],

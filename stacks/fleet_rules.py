@@ -45,9 +45,12 @@ class FleetRules(Construct):
             enabled=False,
         )
         self._periodic("Sweep", sweep, SWEEP, enabled=bool(rights.fleets.by_name))
-        cluster = cluster_name(stage.name)
         services = [
-            arn(fallback, "ecs", f"service/{cluster}/{service_name(stage.name, fleet)}")
+            arn(
+                fallback,
+                "ecs",
+                f"service/{cluster_name(stage.name, fleet)}/{service_name(stage.name, fleet)}",
+            )
             for fleet in rights.of_kind("spot")
         ]
         if services:

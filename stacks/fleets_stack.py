@@ -4,7 +4,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.deployed_models import DeployedModels
-from stacks.fleet_cluster import FleetCluster
+from stacks.fleet_network import FleetNetwork
 from stacks.fleet_rights import FleetRights
 from stacks.sagemaker_fleet import SageMakerFleet
 from stacks.spot_fleet import SpotFleet
@@ -57,8 +57,8 @@ class FleetsStack(Stack):
         names = self._rights.of_kind("spot")
         if not names:
             return
-        cluster = FleetCluster(self, "Cluster", stage=self._stage)
-        fleets = [
+        network = FleetNetwork(self, "Network", stage=self._stage)
+        for name in names:
             SpotFleet(
                 self,
                 name,
@@ -67,15 +67,9 @@ class FleetsStack(Stack):
                 rights=self._rights,
                 fleet=self._models.declared[name],
                 server=self._models.servers.get(name),
-                cluster=cluster,
+                network=network,
                 images=self._images,
             )
-            for name in names
-        ]
-        capacity = cluster.use([name for fleet in fleets for name in fleet.providers])
-        for fleet in fleets:
-            # ECS takes no provider for a service that its cluster does not use yet.
-            fleet.service.node.add_dependency(capacity)
 
     def _endpoint(self, name: str) -> None:
         fleet = self._models.declared[name]

@@ -17,12 +17,12 @@ from aws_cdk.aws_apigatewayv2 import (
 )
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from aws_cdk.aws_iam import ServicePrincipal
-from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
-from stacks.serval_function import LOG_RETENTION, ServalFunction
+from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
+from stacks.vended_logs import vended_log_group
 
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -53,9 +53,7 @@ class ServalHttpApi(Construct):
         self._authorization = stage.authorization
         self._authorizer = stage.authorization.authorizer()
         self.api = HttpApi(self, "Api", api_name=f"serval-{stage.name}", create_default_stage=False)
-        log = LogGroup(
-            self, "AccessLog", retention=LOG_RETENTION, removal_policy=stage.removal_policy
-        )
+        log = vended_log_group(self, "AccessLog", stage=stage, service="apigateway", name="api")
         throttle = ThrottleSettings(rate_limit=stage.rate_per_second, burst_limit=stage.burst)
         default = HttpStage(self, "Default", http_api=self.api, auto_deploy=True, throttle=throttle)
         cast(

@@ -64,6 +64,7 @@ class Inference(Construct):
             memory_mib=memory_mib,
             timeout=TIMEOUT,
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+            own_lines_alone=True,
         )
         only = None if model == SHARED else model
         artifacts.grant_load(function, model=only)

@@ -1,4 +1,4 @@
-"""What the machines of spot fleets may do: be part of the stage's cluster."""
+"""What the machines of spot fleets may do: be part of their fleet's cluster."""
 
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
@@ -20,7 +20,7 @@ OF_INSTANCE = (
     # With it the agent sets its machine to draining when EC2 reclaims it.
     "ecs:UpdateContainerInstancesState",
 )
-OWN_INSTANCES = "the machines of the stage's cluster: ECS names them when they come"
+OWN_INSTANCES = "the machines of the fleet's cluster: ECS names them when they come"
 FINDS_ECS = "finding ECS's own endpoint knows no resources"
 
 

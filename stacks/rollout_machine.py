@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from aws_cdk.aws_dynamodb import ITable
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import IFunction
-from aws_cdk.aws_logs import LogGroup
 from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
 from constructs import Construct
 
@@ -13,8 +12,9 @@ from stacks.acknowledgements import acknowledge
 from stacks.grants import allow
 from stacks.registry_table import partitions
 from stacks.rollout_states import RolloutStates
-from stacks.serval_function import LOG_RETENTION
+from stacks.serval_function import UNTRACED
 from stacks.stage import Stage
+from stacks.vended_logs import vended_log_group
 
 DELIVER_LOGS = [
     "logs:CreateLogDelivery",
@@ -32,6 +32,7 @@ TRACE = [
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 ]
+NOT_TRACED = {"AwsSolutions-SF2": UNTRACED, "Serverless-StepFunctionStateMachineXray": UNTRACED}
 KNOW_NO_RESOURCES = "neither X-Ray's actions nor those that set up a log's delivery know resources"
 
 
@@ -55,7 +56,7 @@ class RolloutMachine(Construct):
         allow(role, ["dynamodb:UpdateItem"], [registry.table_arn], partitions("MODEL#*"))
         allow(role, [*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
-        log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
+        log = vended_log_group(self, "Log", stage=stage, service="states", name="rollout")
         states = RolloutStates(self, "States", steps=steps, registry=registry)
         self.machine = StateMachine(
             self,
@@ -67,5 +68,7 @@ class RolloutMachine(Construct):
             logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
             tracing_enabled=stage.traced,
         )
+        if not stage.traced:
+            acknowledge(self.machine, NOT_TRACED)
         # Step Functions tries the role's rights on the log before it creates the machine.
         self.machine.node.add_dependency(role)

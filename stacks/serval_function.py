@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import Duration, Size
 from aws_cdk.aws_iam import Role, ServicePrincipal
-from aws_cdk.aws_lambda import Code, Function, ILayerVersion
+from aws_cdk.aws_lambda import (
+    ApplicationLogLevel,
+    Code,
+    Function,
+    ILayerVersion,
+    LoggingFormat,
+    SystemLogLevel,
+)
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
@@ -20,7 +28,16 @@ RUNTIME = (
     "python3.13, not the newest: the layers' wheels and byte-code are built and tested for it,"
     " and ONNX Runtime has no wheels for the newest"
 )
+OWN_LINES: Mapping[str, Any] = {
+    "logging_format": LoggingFormat.JSON,
+    # Without a line at the start and two at the end of each invocation.
+    "system_log_level_v2": SystemLogLevel.WARN,
+    # Of our lines all: one that names no level counts as INFO.
+    "application_log_level_v2": ApplicationLogLevel.INFO,
+}
+"""Lambda has log levels in its JSON format alone; it leaves lines as they are that are JSON."""
 SYNCHRONOUS = "called by API Gateway alone, which gets every failure as the answer"
+UNTRACED = "X-Ray bills each trace, so tracing is a stage's choice (docs/decisions/0011)"
 TRACES = "X-Ray's actions know no resources; a test holds every other grant to its resources"
 
 
@@ -40,6 +57,7 @@ class ServalFunction(Granted):
         timeout: Duration,
         ephemeral_storage_mib: int = 512,
         reserved_concurrency: int | None = None,
+        own_lines_alone: bool = False,
         no_dead_letters: str = SYNCHRONOUS,
     ) -> None:
         super().__init__(scope, id_)
@@ -64,7 +82,10 @@ class ServalFunction(Granted):
             log_group=log,
             tracing=stage.tracing,
             reserved_concurrent_executions=reserved_concurrency,
+            **(OWN_LINES if own_lines_alone else {}),
         )
+        if not stage.traced:
+            acknowledge(self, {"Serverless-LambdaTracing": UNTRACED})
         acknowledge(
             self,
             {

@@ -14,6 +14,7 @@ from serval.fleets.names import service_name
 from stacks.acknowledgements import acknowledge
 from stacks.fleet_cluster import FleetCluster
 from stacks.fleet_machines import FleetMachines
+from stacks.fleet_network import FleetNetwork
 from stacks.fleet_rights import FleetRights
 from stacks.inference_server import InferenceServer
 from stacks.stage import Stage
@@ -38,10 +39,11 @@ class SpotFleet(Construct):
         rights: FleetRights,
         fleet: Fleet,
         server: Runtime | None,
-        cluster: FleetCluster,
+        network: FleetNetwork,
         images: WorkerImages,
     ) -> None:
         super().__init__(scope, id_)
+        cluster = FleetCluster(self, "Cluster", stage=stage, fleet=fleet.name, network=network)
         deployed = rights.fleets.by_name[fleet.name]
         task = WorkerTask(
             self,
@@ -67,9 +69,9 @@ class SpotFleet(Construct):
         on_demand = FleetMachines(
             self, "OnDemand", stage=stage, fleet=fleet, capacity="on-demand", cluster=cluster
         )
-        self.providers = [
-            machines.provider.capacity_provider_name for machines in (spot, on_demand)
-        ]
+        capacity = cluster.use(
+            [machines.provider.capacity_provider_name for machines in (spot, on_demand)]
+        )
         self.service = Ec2Service(
             self,
             "Service",
@@ -94,6 +96,8 @@ class SpotFleet(Construct):
             availability_zone_rebalancing=AvailabilityZoneRebalancing.DISABLED,
             placement_constraints=[PlacementConstraint.distinct_instances()],
         )
+        # ECS takes no provider for a service that its cluster does not use yet.
+        self.service.node.add_dependency(capacity)
         acknowledge(
             self.service, {"Annotation::@aws-cdk/aws-ecs:shouldUseCircuitBreaker": NOTHING_STARTS}
         )

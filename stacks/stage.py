@@ -17,6 +17,7 @@ LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 RATE_PER_SECOND, BURST = 1000, 2000
 FLEET_ZONES = 3
+TRACING = {"off": Tracing.DISABLED, "active": Tracing.ACTIVE}
 LAPTOP_CONCURRENCY = 150
 VERIFICATION_MEMORY_MIB = 3008
 """The most that a new AWS account may give a function."""
@@ -41,7 +42,8 @@ class Stage:
     """Variant of the layers: built for Lambda, or for the laptop's own Python."""
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
     """Of what holds state or logs."""
-    tracing: Tracing = Tracing.ACTIVE
+    tracing: Tracing = Tracing.DISABLED
+    """Whether requests are traced by X-Ray, which bills each trace (decision 11)."""
     metric_lag_seconds: int = 90
     """How long CloudWatch takes to have extracted a metric from a log line."""
     fleet_machines: bool = True
@@ -78,19 +80,19 @@ class Stage:
                     "lambda_concurrency", LAPTOP_CONCURRENCY if name == LOCAL else NEW_ACCOUNT
                 )
             ),
+            tracing=TRACING[context.choice("tracing", tuple(TRACING))],
             fleet_zones=context.count("fleet_zones", FLEET_ZONES),
             **(laptop() if name == LOCAL else {}),
         )
 
 
 def laptop() -> dict[str, Any]:
-    """Give what is different on a laptop, which keeps nothing and has no X-Ray."""
+    """Give what is different on a laptop, which keeps nothing."""
     arm = platform.machine().lower() in {"arm64", "aarch64"}
     return {
         "architecture": Architecture.ARM_64 if arm else Architecture.X86_64,
         "layers": "local",
         "removal_policy": RemovalPolicy.DESTROY,
-        "tracing": Tracing.DISABLED,
         "metric_lag_seconds": 12,
         "fleet_machines": False,
         "callback_local": True,

@@ -11,7 +11,7 @@ from stacks.grants import GrantedRole
 from stacks.storage_stack import StorageStack
 
 OWN_MAPS = "the machine's own maps, by the label that each of them has"
-OWN_TASKS = "the tasks of the stage's cluster: a task's own id is known only while it runs"
+OWN_TASKS = "the tasks of the fleet's cluster: a task's own id is known only while it runs"
 
 
 class WorkerRole(GrantedRole):
@@ -36,11 +36,11 @@ class WorkerRole(GrantedRole):
         self._allow_shards(storage, rights.stage.name)
         for model in rights.fleets.by_name[fleet].models:
             storage.artifacts.grant_load(self, model)
-        tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name)}/*")
+        tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name, fleet)}/*")
         self.allow(["ecs:UpdateTaskProtection"], [tasks])
         wildcard = (
             "arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>"
-            f":task/{cluster_name(rights.stage.name)}/*"
+            f":task/{cluster_name(rights.stage.name, fleet)}/*"
         )
         acknowledge(self, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OWN_TASKS})
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from serval.metrics import SPARE_FLUSHES
+from serval.metrics import METRICS, SPARE_FLUSHES
+from serval_cli.local.launcher import embedded_metrics
 from tests.fakes.emulator import Emulator, emulator
 from tests.fakes.inference import event, plus, signature, version_record
 from tests.fakes.lambda_function import INFER, INFER_LAYERS, running, terminated
@@ -76,6 +77,24 @@ def test_the_last_metrics_are_printed_before_the_environment_ends(
     assert set(at_once) == {1}
     assert (len(documents[-1]["Latency"]), sum(at_once) + last) == (last, SPARE_FLUSHES + 3)
     assert last > 1, "the spare flushes were spent"
+
+
+def test_under_lambdas_json_format_lines_stay_as_they_are_printed(
+    aws: Emulator, api: RuntimeApi, request_to_plus: dict[str, Any]
+) -> None:
+    settings = {
+        **aws.settings,
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+    }
+    with running(PYTHON, api, INFER, INFER_LAYERS, settings) as function:
+        assert api.invoke(request_to_plus).reply["statusCode"] == 200
+        assert api.asked.acquire(timeout=WAIT_SECONDS)
+        printed = terminated(function)
+    (line,) = printed.splitlines()
+    document = json.loads(line)
+    assert document.keys() == {"_aws", "Model", "Track", "Requests", "Errors", "Latency"}
+    assert {datum.name for datum in embedded_metrics.data(printed)} == METRICS.keys()
 
 
 def test_an_environment_that_has_answered_nothing_ends_in_silence(

@@ -225,12 +225,12 @@ def sent_to(client: Any, service: str, operation: str) -> list[dict[str, Any]]:
 def ecs(endpoint: str) -> Iterator[Any]:
     """Give a client of a cluster that has the service of fleet ``gpu``, on spot capacity."""
     client = session().client("ecs", endpoint_url=endpoint, config=CONFIG)
-    client.create_cluster(clusterName=cluster_name("s"))
+    client.create_cluster(clusterName=cluster_name("s", "gpu"))
     client.register_task_definition(
         family="worker", containerDefinitions=[{"name": "worker", "image": "worker", "memory": 8}]
     )
     client.create_service(
-        cluster=cluster_name("s"),
+        cluster=cluster_name("s", "gpu"),
         serviceName=service_name("s", "gpu"),
         taskDefinition="worker",
         desiredCount=0,
@@ -240,12 +240,14 @@ def ecs(endpoint: str) -> Iterator[Any]:
         ],
     )
     yield client
-    client.delete_service(cluster=cluster_name("s"), service=service_name("s", "gpu"), force=True)
+    client.delete_service(
+        cluster=cluster_name("s", "gpu"), service=service_name("s", "gpu"), force=True
+    )
 
 
 def service(ecs: Any) -> Any:
     (found,) = ecs.describe_services(
-        cluster=cluster_name("s"), services=[service_name("s", "gpu")]
+        cluster=cluster_name("s", "gpu"), services=[service_name("s", "gpu")]
     )["services"]
     return found
 

@@ -8,8 +8,6 @@ from tests.stacks.synthesis import Synthesised, listed
 OF_EVERY_FUNCTION = {
     "logs:CreateLogStream": {"its log"},
     "logs:PutLogEvents": {"its log"},
-    "xray:PutTelemetryRecords": {"*"},
-    "xray:PutTraceSegments": {"*"},
 }
 Rights = Mapping[str, set[str]]
 

@@ -1,6 +1,9 @@
 """Spot fleets: from zero and back, drained on notice, not to be reached, with a machine each."""
 
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,20 +141,41 @@ def test_a_fleet_begins_on_spot_and_may_use_either_capacity(heavy: Synthesised, 
     (strategy,) = service(heavy, fleet)["CapacityProviderStrategy"]
     provider = heavy.named("fleets", strategy["CapacityProvider"]["Ref"])["Properties"]
     assert provider["Name"] == f"serval-prod-{fleet}-spot"
-    (used,) = heavy.properties("AWS::ECS::ClusterCapacityProviderAssociations")
+    (used,) = of(heavy, "AWS::ECS::ClusterCapacityProviderAssociations", fleet).values()
     references = {each["Ref"] for each in used["CapacityProviders"]}
-    assert of(heavy, "AWS::ECS::CapacityProvider", fleet).keys() <= references
+    assert of(heavy, "AWS::ECS::CapacityProvider", fleet).keys() == references
 
 
-def test_a_service_is_made_when_its_cluster_may_use_its_machines(heavy: Synthesised) -> None:
+@pytest.mark.parametrize("fleet", SPOT)
+def test_a_service_is_there_while_its_cluster_may_use_its_machines(
+    heavy: Synthesised, fleet: str
+) -> None:
+    """It is made after them and deleted before them: ECS takes no provider that is in use away."""
     resources = heavy.templates["fleets"]["Resources"]
-    (association,) = [
-        name
-        for name, each in resources.items()
-        if each["Type"] == "AWS::ECS::ClusterCapacityProviderAssociations"
-    ]
-    for each in heavy.resources("AWS::ECS::Service"):
-        assert association in each["DependsOn"]
+    (association,) = of(heavy, "AWS::ECS::ClusterCapacityProviderAssociations", fleet)
+    (name,) = of(heavy, "AWS::ECS::Service", fleet)
+    assert association in resources[name]["DependsOn"]
+
+
+def test_a_fleet_that_is_removed_changes_nothing_of_another_one(
+    heavy: Synthesised, heavy_sources: Sources, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(heavy_sources.models, models)
+    shutil.rmtree(models / "sorted")  # The only model of the fleet "plain".
+    without = synthesise(replace(heavy_sources, models=models), tmp_path / "without")
+
+    before, after = (
+        {
+            name: resource
+            for name, resource in stage.templates["fleets"]["Resources"].items()
+            if not name.startswith("plain")
+        }
+        for stage in (heavy, without)
+    )
+
+    assert not of(without, "AWS::ECS::Service", "plain")
+    assert before == after
 
 
 def test_ecs_tells_fallback_that_it_cannot_place_a_worker_of_this_stage(
@@ -166,7 +190,7 @@ def test_ecs_tells_fallback_that_it_cannot_place_a_worker_of_this_stage(
     assert pattern["detail-type"] == ["ECS Service Action"]
     assert pattern["detail"] == {"eventName": ["SERVICE_TASK_PLACEMENT_FAILURE"]}
     ends = {each["Fn::Join"][1][-1] for each in pattern["resources"]}
-    assert ends == {f":service/serval-prod/serval-prod-{fleet}" for fleet in SPOT}
+    assert ends == {f":service/serval-prod-{fleet}/serval-prod-{fleet}" for fleet in SPOT}
     assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": [heavy.functions["fallback"], "Arn"]}
 
 

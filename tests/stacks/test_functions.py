@@ -78,10 +78,29 @@ def modules_imported(start: Path) -> set[str]:
     return found
 
 
-def test_every_function_is_traced_on_aws(prod: Synthesised, laptop: Synthesised) -> None:
-    for function in prod.properties("AWS::Lambda::Function"):
+def test_nothing_is_traced_unless_the_stage_chooses_it(
+    prod: Synthesised, heavy_sources: Sources, tmp_path: Path
+) -> None:
+    assert not any("TracingConfig" in each for each in prod.properties("AWS::Lambda::Function"))
+    assert "xray:" not in json.dumps(prod.templates["api"])
+    traced = synthesise(heavy_sources, tmp_path, tracing="active")
+    for function in traced.properties("AWS::Lambda::Function"):
         assert function["TracingConfig"] == {"Mode": "Active"}
-    assert not any("TracingConfig" in each for each in laptop.properties("AWS::Lambda::Function"))
+    machines = traced.properties("AWS::StepFunctions::StateMachine")
+    assert len(machines) == 2
+    for machine in machines:
+        assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def test_infer_logs_its_own_lines_and_none_of_lambdas_for_each_request(prod: Synthesised) -> None:
+    for name in prod.functions:
+        logging = dict(prod.function(name)["LoggingConfig"])
+        del logging["LogGroup"]
+        assert logging == (
+            {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": "INFO"}
+            if name.startswith("infer")
+            else {}
+        )
 
 
 def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> None:
@@ -93,11 +112,6 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
         assert log["RetentionInDays"] == 30
-
-
-def test_log_lines_stay_as_they_are_printed(prod: Synthesised) -> None:
-    for function in prod.properties("AWS::Lambda::Function"):
-        assert set(function["LoggingConfig"]) == {"LogGroup"}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ OWN_IMAGES = "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}"
 CALLBACKS = {"serval-prod-callbacks"}
 CALLING_BACK = sending(CALLBACKS)
 ROWS = {"dynamodb:GetItem": {"FLEET#*"}, "dynamodb:UpdateItem": {"FLEET#*"}}
-SERVICES = {f"service/serval-prod/serval-prod-{fleet}" for fleet in SPOT}
+SERVICES = {f"service/serval-prod-{fleet}/serval-prod-{fleet}" for fleet in SPOT}
 MACHINES = {"ecs:DescribeServices": SERVICES, "ecs:UpdateService": SERVICES}
 TICKS = {"rule/serval-prod-tick"}
 ASKING = {"lambda:InvokeFunction": {"dispatch"}}
@@ -135,7 +135,7 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
     heavy: Synthesised, fleet: str, models: tuple[str, ...]
 ) -> None:
     granted = rights(heavy, heavy.statements_of(task(heavy, fleet)["TaskRoleArn"]))
-    tasks = {"task/serval-prod/*"}
+    tasks = {f"task/serval-prod-{fleet}/*"}
     assert granted == union(
         taking(queues(*models)),
         sending(dead(*models)),
@@ -156,16 +156,20 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
     )
 
 
-def test_a_machine_may_be_part_of_its_cluster_and_no_more(heavy: Synthesised) -> None:
-    (profile,) = {str(each["Roles"]) for each in heavy.properties("AWS::IAM::InstanceProfile")}
-    (role,) = [name for name in heavy.templates["fleets"]["Resources"] if name in profile]
-    granted = rights(heavy, heavy.statements_of({"Fn::GetAtt": [role, "Arn"]}))
-    assert granted.pop("ecs:DiscoverPollEndpoint") == {"*"}
-    assert set.union(*granted.values()) == {
-        "cluster/serval-prod",
-        "container-instance/serval-prod/*",
-    }
-    assert granted["ecs:UpdateContainerInstancesState"] == {"container-instance/serval-prod/*"}
+def test_a_machine_may_be_part_of_its_fleets_cluster_and_no_more(heavy: Synthesised) -> None:
+    profiles = {str(each["Roles"]) for each in heavy.properties("AWS::IAM::InstanceProfile")}
+    resources = heavy.templates["fleets"]["Resources"]
+    roles = [name for name in resources if any(repr(name) in each for each in profiles)]
+    assert len(roles) == len(profiles) == len(SPOT)
+    seen = set()
+    for role in roles:
+        granted = rights(heavy, heavy.statements_of({"Fn::GetAtt": [role, "Arn"]}))
+        assert granted.pop("ecs:DiscoverPollEndpoint") == {"*"}
+        (instances,) = granted["ecs:UpdateContainerInstancesState"]
+        cluster = instances.removeprefix("container-instance/").removesuffix("/*")
+        assert set.union(*granted.values()) == {f"cluster/{cluster}", instances}
+        seen.add(cluster)
+    assert seen == {f"serval-prod-{fleet}" for fleet in SPOT}
 
 
 def test_what_starts_a_task_may_pull_its_images_and_write_its_log(heavy: Synthesised) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from tests.stacks.synthesis import Synthesised, listed
 
-TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 METRICS = {"cloudwatch:GetMetricData"}
 EVALUATION = {"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"}
 
@@ -44,11 +43,11 @@ def test_every_action_is_spelt_out(prod: Synthesised) -> None:
 
 
 def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> None:
-    allowed = {"describe": TRACES | METRICS, "evaluate": TRACES | EVALUATION}
+    allowed = {"describe": METRICS, "evaluate": EVALUATION}
     for name in prod.functions:
         on_all = [each for each in prod.statements(name) if "*" in listed(each["Resource"])]
         granted = {action for statement in on_all for action in listed(statement["Action"])}
-        assert granted == allowed.get(name, TRACES)
+        assert granted == allowed.get(name, set())
 
 
 @pytest.mark.parametrize(

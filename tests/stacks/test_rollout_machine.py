@@ -124,13 +124,6 @@ def test_presigned_urls_go_to_verify_and_into_no_log(
     assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
 
 
-def test_executions_are_traced_on_aws(prod: Synthesised, laptop: Synthesised) -> None:
-    machine = prod.machine("Rollouts")["Properties"]
-    assert machine["TracingConfiguration"] == {"Enabled": True}
-    machine = laptop.machine("Rollouts")["Properties"]
-    assert machine["TracingConfiguration"] == {"Enabled": False}
-
-
 def test_the_machine_is_created_after_its_rights(prod: Synthesised) -> None:
     machine = prod.machine("Rollouts")
     resources = prod.templates["api"]["Resources"]

@@ -58,7 +58,7 @@ def test_the_machine_calls_these_functions_and_notes_steps_in_rollouts(prod: Syn
     granted = rights(prod, prod.statements_of(machine["RoleArn"]))
     assert granted.pop("lambda:InvokeFunction") == RIGHTS.keys()
     assert granted.pop("dynamodb:UpdateItem") == {"MODEL#*"}
-    assert {action.split(":")[0] for action in granted} == {"logs", "xray"}
+    assert {action.split(":")[0] for action in granted} == {"logs"}
 
 
 def test_the_rule_may_start_this_machine_alone(prod: Synthesised) -> None:

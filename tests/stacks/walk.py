@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 State = dict[str, Any]
@@ -150,6 +151,8 @@ def holds(choice: Mapping[str, Any], known: State) -> bool:
         return present(known, choice["Variable"]) is choice["IsPresent"]
     if "IsNull" in choice:
         return (at(known, choice["Variable"]) is None) is choice["IsNull"]
+    if "StringMatches" in choice:
+        return fnmatchcase(at(known, choice["Variable"]), choice["StringMatches"])
     return bool(at(known, choice["Variable"]) == choice["StringEquals"])
 
 

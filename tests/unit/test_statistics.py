@@ -7,7 +7,7 @@ import pytest
 
 from serval import statistics
 from serval.errors import StatisticsUnavailable
-from serval.routes import Counted, Route, Track
+from serval.routes import Counted, Route
 from serval.statistics import (
     RememberedStatistics,
     TrackStatistics,
@@ -50,12 +50,12 @@ class Metered:
     """Statistics whose every reading is counted, and gives other figures."""
 
     def __init__(self) -> None:
-        self.read: list[tuple[str, Track]] = []
+        self.read: list[tuple[str, Counted]] = []
         self.down = False
 
     def of(
-        self, tracks: Sequence[tuple[str, Track]]
-    ) -> Mapping[tuple[str, Track], TrackStatistics]:
+        self, tracks: Sequence[tuple[str, Counted]]
+    ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         if self.down:
             raise StatisticsUnavailable("the metrics did not answer")
         self.read += tracks

@@ -29,7 +29,7 @@ class EcsMachines:
         ECS takes another capacity only with a new deployment. Each worker that runs goes on until
         one of that capacity has come; then it is stopped, and gives back what it has begun.
         """
-        cluster, service = cluster_name(self.stage), service_name(self.stage, fleet)
+        cluster, service = cluster_name(self.stage, fleet), service_name(self.stage, fleet)
         found = self.client.describe_services(cluster=cluster, services=[service])["services"]
         provider = capacity_provider_name(self.stage, fleet, capacity)
         changes: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from botocore.config import Config
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
+from serval.aws.addresses import service_url
 from serval.aws.artifacts import PRESIGNING
 from serval.aws.data_bucket import DataBucket
 from serval.aws.edge import EdgeRegistry
@@ -59,7 +60,7 @@ def edge_registry(settings: CallerSettings) -> EdgeRegistry:
         service="dynamodb",
         region=region,
         credentials=settings.credentials,
-        endpoint_url=settings.aws_endpoint_url or f"https://dynamodb.{region}.amazonaws.com",
+        endpoint_url=settings.aws_endpoint_url or service_url("dynamodb", region),
     )
     return EdgeRegistry(settings.registry_table, client, lambda: utc_now().date().isoformat())
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from serval.aws.addresses import bucket_url
 from serval.aws.edge import EdgeArtifacts
 from serval.aws.signed import SignedClient
 from serval.cpu import cpu_class
@@ -20,7 +21,7 @@ def golden_check() -> GoldenCheck:
         service="s3",
         region=region,
         credentials=settings.credentials,
-        endpoint_url=f"{aws}/{bucket}" if aws else f"https://{bucket}.s3.{region}.amazonaws.com",
+        endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
     )
     memory_mib = settings.aws_lambda_function_memory_size
     return GoldenCheck(

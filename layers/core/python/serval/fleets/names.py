@@ -36,17 +36,12 @@ def tick_rule_name(stage: str) -> str:
     return f"serval-{stage}-tick"
 
 
-def cluster_name(stage: str) -> str:
-    """Name the ECS cluster of a stage's spot fleets."""
-    return f"serval-{stage}"
-
-
 def service_name(stage: str, fleet: str) -> str:
     """Name the ECS service of a spot fleet, and the endpoint of a SageMaker one."""
     return f"serval-{stage}-{fleet}"
 
 
-endpoint_name = service_name
+endpoint_name = cluster_name = service_name
 
 
 def capacity_provider_name(stage: str, fleet: str, capacity: str) -> str:

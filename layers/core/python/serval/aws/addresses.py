@@ -1,0 +1,27 @@
+"""Where AWS's services are reached: each of its partitions has a domain of its own."""
+
+DOMAINS = {
+    "cn-": "amazonaws.com.cn",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+}
+"""By how the names of a partition's regions begin; all others have the first of AWS's domains."""
+ELSEWHERE = "amazonaws.com"
+
+
+def domain(region: str) -> str:
+    """Give the domain that a region's services have."""
+    return next((DOMAINS[start] for start in DOMAINS if region.startswith(start)), ELSEWHERE)
+
+
+def service_url(service: str, region: str) -> str:
+    """Give where a region's service is."""
+    return f"https://{service}.{region}.{domain(region)}"
+
+
+def bucket_url(bucket: str, region: str) -> str:
+    """Give where a bucket is."""
+    return f"https://{bucket}.s3.{region}.{domain(region)}"
