@@ -13,7 +13,7 @@ from serval.admission import Admission
 from serval.authentication import Authenticator
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.http.infer import InferEndpoint
-from serval.inference import Inference
+from serval.inference import Inference, on_lambda
 from serval.keys import ApiKey, hash_api_key
 from serval.loaded import Limits, LoadedVersions
 from serval.metrics import InferenceMetrics
@@ -111,6 +111,8 @@ class InMemoryEdge:
     routes: dict[str, Route] = field(default_factory=dict)
     records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    silent: bool = False
+    """The artifacts' store does not answer."""
     reads: list[str] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
     """Models whose route was asked for."""
@@ -143,9 +145,11 @@ class InMemoryEdge:
 
     def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
         self.reads.append("artifact")
+        if self.silent:
+            raise ArtifactUnavailable(record.model, record.version, f"{path} did not answer")
         artifact = self.artifacts.get((record.model, record.version))
         if artifact is None:
-            raise ArtifactUnavailable(record.model, record.version, f"{path} is gone")
+            raise ArtifactUnavailable(record.model, record.version, f"{path} is gone", lost=True)
         destination.write_bytes(artifact)
 
 
@@ -176,7 +180,7 @@ def bench(folder: Path, limits: Limits = ROOMY) -> Bench:
     printed: list[str] = []
     log: list[str] = []
     loaded = LoadedVersions(
-        find=edge.version,
+        find=on_lambda(edge.version),
         store=edge,
         open_model=lambda path, form: OnnxModel(path, 1769, form),
         folder=folder,

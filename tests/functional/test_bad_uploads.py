@@ -269,8 +269,8 @@ CONFIGURATIONS = {
     "too large for two in memory": Bad(
         (
             "the artifact has 1048705 bytes; two versions of it, side by side "
-            "during a rollout, need 206 MiB of memory and the function has "
-            "202: set 'compute: {memory_mib: 206}', put the bundle into "
+            "during a rollout, and requests beside them need 211 MiB of memory "
+            "and the function has 202: set 'compute: {memory_mib: 211}', put the bundle into "
             "models/ and run `cdk deploy`"
         ),
         files=large(),

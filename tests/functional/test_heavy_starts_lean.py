@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
     "STAGE": "prod",
     "FLEETS": "{}",
     "REGISTRY_TABLE": "registry",

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from serval.keys import hash_api_key
+from serval.protocol.limits import MOST_JSON_BYTES
 from serval.requests.identifiers import row_id
 from serval.requests.request import INLINE_BYTES
 from serval.routes import Route
@@ -32,6 +34,7 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
     "STAGE": "prod",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
     "FLEETS": "{}",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
@@ -683,3 +686,47 @@ def test_the_gateway_s_callers_are_not_called_back(bench: Bench) -> None:
             "this stage has the gateway authenticate) expected"
         )
     assert bench.store.rows == {}
+
+
+def test_a_put_of_a_key_that_has_used_up_its_rate_is_not_even_read(bench: Bench) -> None:
+    bench.grant(KEY, rate=1)
+    answered(bench.submit.reply(put("r1", ASKED)), 202)
+    refusal(bench.submit.reply(put("r2", "{")), 429)
+    refusal(bench.submit.reply(call("submit", body="{")), 429)
+
+
+def test_a_put_with_members_without_end_is_refused_at_once(bench: Bench) -> None:
+    endless = {f"k{number}": 0 for number in range(40_000)}
+    started = time.process_time()
+    message = refusal(bench.submit.reply(put("r1", endless | ASKED)), 400)
+    assert time.process_time() - started < 0.5
+    assert message.startswith("an object has 40002 members, at most 1024 allowed")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/async/requests/r1", '{"model": "iris", "model": "textgen", "upload": true}'),
+        ("/async/requests/r1", '{"model": "textgen", "request": {"inputs": [], "inputs": []}}'),
+        ("/async/models/textgen/infer", '{"inputs": [], "inputs": []}'),
+        ("/async/models/textgen/uploads", '{"size_bytes": 1, "size_bytes": 2}'),
+    ],
+)
+def test_a_member_that_is_there_twice_is_refused(path: str, body: str, bench: Bench) -> None:
+    event = "submit_put" if "requests" in path else "submit"
+    assert "is there 2 times" in refusal(bench.submit.reply(call(event, path, body)), 400)
+    assert not bench.store.rows
+
+
+def test_bytes_that_came_as_text_are_refused_as_damaged(bench: Bench) -> None:
+    text = bytes([0xE9, 0xFF, 0x80, 65, 66]).decode("utf-8", "replace")
+    given = call("submit", body=text, inference_header_content_length="0")
+    assert "damaged on the way" in refusal(bench.submit.reply(given), 400)
+
+
+def test_json_that_no_worker_has_memory_for_is_not_submitted_as_an_upload(bench: Bench) -> None:
+    bench.payloads.sizes["async/r1/request"] = MOST_JSON_BYTES + 1
+    message = refusal(bench.submit.reply(put("r1", {"model": "textgen", "upload": True})), 413)
+    assert message.endswith("send binary tensors, or fewer rows")
+    framed = {"model": "textgen", "upload": True, "inference_header_content_length": 0}
+    answered(bench.submit.reply(put("r1", framed)), 202)

@@ -3,11 +3,15 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from serval.protocol.content import BINARY_LIMIT_BYTES, JSON_LIMIT_BYTES
+from serval.protocol.limits import RequestLimits
 from serval.requests.lifecycle import cancel
+from serval.requests.settings import WaitSettings
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.submission import (
     Bench,
@@ -23,6 +27,7 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
     "STAGE": "prod",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
     "FLEETS": "{}",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
@@ -152,12 +157,12 @@ def test_what_a_worker_refuses_is_the_caller_s_fault(bench: Bench) -> None:
     assert bench.log == []
 
 
-def test_a_request_that_is_cancelled_meanwhile_is_unavailable(bench: Bench) -> None:
+def test_a_request_that_is_cancelled_meanwhile_is_no_fault_of_ours(bench: Bench) -> None:
     def stop() -> None:
         bench.change(bench.row.id, cancel(bench.row, bench.clock()))
 
     bench.time.meanwhile = stop
-    message = refusal(bench.wait.reply(call("wait")), 503)
+    message = refusal(bench.wait.reply(call("wait")), 409)
     assert message == f"async request '{bench.row.id}' was cancelled before it had a result"
 
 
@@ -197,3 +202,24 @@ def test_what_cannot_be_answered_is_refused_at_the_door(
     before = dict(bench.store.rows)
     assert message in refusal(bench.wait.reply(given), status)
     assert bench.store.rows == before
+
+
+def test_bytes_that_came_as_text_are_refused_as_damaged(bench: Bench) -> None:
+    text = bytes([0xE9, 0xFF, 0x80, 65, 66]).decode("utf-8", "replace")
+    given = call("wait", body=text, inference_header_content_length="0")
+    assert "damaged on the way" in refusal(bench.wait.reply(given), 400)
+    assert not bench.store.rows
+
+
+def test_no_more_is_taken_than_there_is_memory_for(bench: Bench) -> None:
+    limits = RequestLimits.of_memory(24 * 1000)
+    small = replace(bench.wait, limits=limits)
+    packed = gzip.compress(json.dumps(inference_request("x" * 1000)).encode())
+    given = call("wait", body=packed, content_encoding="gzip")
+    assert "at most 1000 allowed" in refusal(small.reply(given), 413)
+
+
+def test_what_the_function_has_memory_for_is_all_that_the_api_takes() -> None:
+    settings = WaitSettings.from_environment(ENVIRONMENT | {"AWS_REGION": "eu-central-1"})
+    assert settings.limits.json_bytes >= JSON_LIMIT_BYTES
+    assert settings.limits.inflated_bytes >= BINARY_LIMIT_BYTES

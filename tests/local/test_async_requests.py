@@ -141,6 +141,7 @@ def endpoints(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
     settings = {
         **environment(platform.url, {}),
         "STAGE": STAGE,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
         "FLEETS": FLEETS.to_json(),
         "REGISTRY_TABLE": TABLE,
         "REQUESTS_TABLE": "requests",

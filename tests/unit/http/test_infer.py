@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from onnx import TensorProto, helper
 
 from serval.keys import ApiKey, hash_api_key
 from serval.loaded import Limits
+from serval.protocol.limits import RequestLimits
 from serval.routes import Route
 from tests.fakes.inference import Bench, bench, event, graph, identity, plus, signature
 
@@ -368,6 +370,61 @@ def test_a_crash_counts_as_an_error_and_is_not_hidden(ready: Bench) -> None:
     with pytest.raises(Crash):
         ready.endpoint.reply(event("adder", document()))
     assert sum(json.loads(line)["Errors"] for line in ready.printed) == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"outputs": [{"name": "y", "parameters": {"classification": 1}}]},
+        {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32",
+                     "parameters": {"shared_memory_region": "r"}}]},
+    ],
+)  # fmt: skip
+def test_what_serval_does_not_support_is_no_failure_of_a_version(
+    ready: Bench, asked: dict[str, Any]
+) -> None:
+    ready.edge.publish("adder", "2", plus(2), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 50, "rollout-1", 2)
+    for version in ("1", "2", None):
+        sent = event("adder", document(**asked), version=version)
+        assert "is not supported" in refusal(ready.endpoint.reply(sent), 400)
+    ready.endpoint.metrics.flush()
+    assert (ready.printed, ready.log) == ([], [])
+
+
+def test_a_store_that_does_not_answer_is_not_held_against_the_candidate(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", plus(2), TWO_COLUMNS)
+    ready.edge.routes["adder"] = Route("1", "2", 100, "rollout-1", 2)
+    ready.edge.silent = True
+    assert "did not answer" in refusal(ready.endpoint.reply(event("adder", document())), 503)
+    assert refusal(ready.endpoint.reply(event("adder", document(), version="2")), 503)
+    ready.endpoint.metrics.flush()
+    assert ready.printed == []
+
+
+def test_a_fleets_model_is_not_run_here_however_its_name_was_written(ready: Bench) -> None:
+    ready.edge.publish("heavy", "1", plus(1), TWO_COLUMNS)
+    on_fleet = {"compute": {"target": "fleet", "fleet": "gpu"}}
+    object.__setattr__(ready.edge.records["heavy", "1"], "bundle", on_fleet)
+    message = refusal(ready.endpoint.reply(event("heavy", document())), 404)
+    assert message.endswith("call POST /v2/models/heavy/infer, its name spelled out")
+    assert "artifact" not in ready.edge.reads
+
+
+def test_bytes_that_came_as_text_are_refused_as_damaged(ready: Bench) -> None:
+    raw = np.array([1, -1], "<f4").tobytes().decode("utf-8", "replace")
+    sent = event("adder", raw, inference_header_content_length="0")
+    assert "damaged on the way" in refusal(ready.endpoint.reply(sent), 400)
+
+
+def test_a_function_takes_no_more_than_it_has_memory_for(ready: Bench) -> None:
+    small = replace(ready.endpoint, limits=RequestLimits.of_memory(24 * 200))
+    assert answer(small.reply(event("adder", document())))
+    long = document(unknown="x" * 200)
+    assert "JSON: " in refusal(small.reply(event("adder", long)), 413)
+    packed = base64.b64encode(gzip.compress(long.encode())).decode()
+    sent = event("adder", packed, is_base64=True, content_encoding="gzip")
+    assert "inflated body: " in refusal(small.reply(sent), 413)
 
 
 def test_a_refused_request_is_nobodys_error(ready: Bench) -> None:

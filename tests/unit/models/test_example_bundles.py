@@ -16,14 +16,13 @@ from sklearn.datasets import load_iris
 from models import golden
 from serval.bundle import Compute
 from serval.model_yaml import read_bundle
+from serval.onnx_signature import read_signature
 from serval.protocol.request import read_request
-from serval.signatures import Signature
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NAMES = ["diabetes", "digits", "iris"]
 HEAVY = ["resnet", "textgen"]
 """Tested in test_heavy_bundles.py."""
-NO_SIGNATURE = Signature((), ())
 
 
 class Bundle:
@@ -39,6 +38,10 @@ class Bundle:
         self.declared = read_bundle((self.source / "model.yaml").read_bytes())
         self.golden = (folder / "golden.jsonl").read_text().splitlines()
         self.training, self.held_out, self.answers, _ = self.build.measured()
+
+    @property
+    def signature(self):
+        return read_signature(onnx.load(self.artifact))
 
     def trained(self):
         return self.build.train(self.training, self.answers)
@@ -89,7 +92,7 @@ def test_iris_has_exactly_a_label_and_its_probabilities(iris):
 def test_golden_requests_hold_within_the_declared_tolerance(bundle):
     for line in bundle.golden:
         pair = json.loads(line)
-        request = read_request(json.dumps(pair["request"]), None, NO_SIGNATURE)
+        request = read_request(json.dumps(pair["request"]), None, bundle.signature)
         answer = bundle.infer({tensor.name: tensor.array for tensor in request.inputs})
 
         assert pair["response"]["outputs"]

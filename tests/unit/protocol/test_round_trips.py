@@ -42,13 +42,19 @@ def same(left: Tensor, right: Tensor) -> bool:
     return bool(np.array_equal(left.array, right.array, equal_nan=left.array.dtype.kind == "f"))
 
 
+def fitting(documents: list[dict[str, Any]]) -> Signature:
+    """Give the signature that tensors have."""
+    specs = [TensorSpec(one["name"], one["datatype"], tuple(one["shape"])) for one in documents]
+    return Signature(tuple(specs), ())
+
+
 def as_request(body: bytes, head_length: int | None) -> InferenceRequest:
     """Read a response's tensors back as if they were a request's."""
     head = json.loads(body if head_length is None else body[:head_length])
     document = json.dumps({"inputs": head["outputs"]}).encode()
     tail = b"" if head_length is None else body[head_length:]
     length = None if head_length is None else str(len(document))
-    return read_request(document + tail, length, ONE_INPUT)
+    return read_request(document + tail, length, fitting(head["outputs"]))
 
 
 @given(tensors())
@@ -79,7 +85,7 @@ def test_nested_json_is_read_like_flat_json(tensor: Tensor) -> None:
     shape = list(tensor.array.shape)
     data = readable(tensor.array.tolist())
     document = {"name": "x", "datatype": tensor.datatype, "shape": shape, "data": data}
-    read = read_request(json.dumps({"inputs": [document]}), None, ONE_INPUT)
+    read = read_request(json.dumps({"inputs": [document]}), None, fitting([document]))
     assert same(read.inputs[0], tensor)
 
 

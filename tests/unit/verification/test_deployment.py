@@ -98,8 +98,8 @@ def test_a_graph_is_nothing_for_neuron_chips():
     assert "'runtime: {kind: http, server: neuron}' and 'signature:'" in found
 
 
-def test_two_versions_must_fit_the_memory():
-    largest = int((1024 - 200) / 5 * MEBIBYTE)
+def test_two_versions_must_fit_the_memory_beside_requests():
+    largest = int((1024 - 200 - 192) / 5 * MEBIBYTE)
 
     assert STAGE.reasons(bundle(), largest) == []
     (found,) = STAGE.reasons(bundle(), largest + MEBIBYTE)

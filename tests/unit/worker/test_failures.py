@@ -244,6 +244,16 @@ def test_what_the_candidate_cannot_load_the_stable_version_answers(
     assert counted(rollout, worker) == [("candidate", 1, 1)]
 
 
+def test_what_cannot_be_loaded_at_the_moment_is_not_held_against_the_candidate(
+    rollout: World, worker: Stepped
+) -> None:
+    rollout.registry.silent = True
+    rollout.submit("r1")
+    worker.work()
+    rollout.registry.silent = False
+    assert counted(rollout, worker) == []
+
+
 def test_what_the_candidate_cannot_read_the_stable_version_answers(
     rollout: World, worker: Stepped
 ) -> None:

@@ -7,7 +7,8 @@
     │   ├── MalformedBody          the body is not what its headers say
     │   ├── InvalidTensor          one tensor of the request does not fit the signature
     │   ├── InvalidParameter       a request parameter has an impossible value
-    │   └── InvalidInputs          the set of tensors does not fit the signature
+    │   ├── InvalidInputs          the set of tensors does not fit the signature
+    │   └── UnsupportedFeature     the protocol has it, Serval does not
     ├── NotAuthenticated
     │   ├── ApiKeyMissing          no key was sent
     │   └── ApiKeyRejected         the key is unknown or revoked
@@ -16,20 +17,20 @@
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
     │   ├── ModelWithoutFleet      the model runs on Lambda: it has no async requests
+    │   ├── ModelOnFleet           the model runs on a fleet, and this function runs none
     │   ├── RequestNotFound        no such async request, or none that the caller may see
     │   ├── BatchJobNotFound       no such batch job, or none that the caller may see
     │   └── PathNotFound           no such route
+    ├── RequestCancelled           a heavy request was cancelled while its caller waited
     ├── RequestConflict            the async request is not in a state for that
     ├── BatchConflict              the batch job is not in a state for that
     ├── RateLimited                the API key has used up what it may send in a minute
     ├── PayloadTooLarge            a request or a reply is over the limit
-    ├── UnsupportedFeature         the protocol has it, Serval does not
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
     │   ├── RegistryUnavailable    the registry did not answer
     │   ├── StatisticsUnavailable  the metrics did not answer
     │   ├── StillWaiting           a heavy request goes on after its caller's connection
-    │   ├── RequestCancelled       a heavy request was cancelled while its caller waited
     │   └── ModelTooLarge          the version does not fit this function's limits
     ├── BatchRefused               a batch job cannot be done as it was asked
     ├── InferenceFailed            the runtime failed on a valid request
@@ -82,6 +83,10 @@ class InvalidParameter(InvalidRequest):
 
 class InvalidInputs(InvalidRequest):
     """The set of tensors does not fit the signature."""
+
+
+class UnsupportedFeature(InvalidRequest):
+    """The protocol has this feature, Serval does not."""
 
 
 class NotAuthenticated(ServalError):
@@ -141,6 +146,17 @@ class ModelWithoutFleet(NotFound):
         super().__init__(
             f"model {shown(model)} runs on no fleet, so it has no async requests: it answers at "
             f"once to POST /v2/models/{model:.63}/infer"
+        )
+        self.model = model
+
+
+class ModelOnFleet(NotFound):
+    """The model runs on a fleet, whose own route answers, and was asked for on another."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"model {shown(model)} runs on a fleet, and nothing on Lambda does: call "
+            f"POST /v2/models/{model:.63}/infer, its name spelled out"
         )
         self.model = model
 
@@ -206,10 +222,6 @@ class PayloadTooLarge(ServalError):
         self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
 
 
-class UnsupportedFeature(ServalError):
-    """The protocol has this feature, Serval does not."""
-
-
 class Unavailable(ServalError):
     """Cannot be answered now; trying again may help."""
 
@@ -243,7 +255,7 @@ class StillWaiting(Unavailable):
         self.request_id = request_id
 
 
-class RequestCancelled(Unavailable):
+class RequestCancelled(ServalError):
     """A heavy request was cancelled while its caller waited for it."""
 
     def __init__(self, request_id: str) -> None:

@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval.errors import InferenceFailed, ModelVersionNotFound
+from serval.errors import InferenceFailed, ModelOnFleet, ModelVersionNotFound
 from serval.loaded import Loaded, LoadedVersions
-from serval.protocol.fit import check_inputs, output_names
+from serval.protocol.fit import output_names
+from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse
 from serval.routes import PINNED, Counted, Route, Track
 from serval.runtimes import RuntimeFailed
 from serval.storage import VERSION
+from serval.versions import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,22 @@ def choose(route: Route, wanted: str | None, affinity: str) -> Target:
     return Target(route.version_for(affinity), route.track_for(affinity))
 
 
+def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], ModelVersion]:
+    """Find versions as ``find`` does, but none that runs on a fleet.
+
+    A path whose name has a character as ``%74`` is not the one that a fleet's model is deployed on,
+    and leads to the function that all other models share.
+    """
+
+    def found(model: str, version: str) -> ModelVersion:
+        record = find(model, version)
+        if record.bundle.get("compute", {}).get("target") == "fleet":
+            raise ModelOnFleet(model)
+        return record
+
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Inference:
     """Answers requests from the versions that this environment has loaded."""
@@ -52,7 +70,13 @@ class Inference:
             raise ModelVersionNotFound(model, version)
         return self.loaded.get(model, version)
 
-    def answer(self, loaded: Loaded, body: str | bytes, header_length: str | None) -> Answer:
+    def answer(
+        self,
+        loaded: Loaded,
+        body: str | bytes,
+        header_length: str | None,
+        json_limit: int = MOST_JSON_BYTES,
+    ) -> Answer:
         """Read, check, run.
 
         Raises
@@ -62,8 +86,7 @@ class Inference:
         InferenceFailed
             If the runtime fails on a request that does.
         """
-        request = read_request(body, header_length, loaded.record.signature)
-        check_inputs(request.inputs, loaded.inputs)
+        request = read_request(body, header_length, loaded.record.signature, json_limit)
         names = output_names(request.outputs, loaded.record.signature)
         started = self.clock()
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
+from serval.protocol.limits import ENVIRONMENT_MIB, requests_mib
 from serval.runtimes import ArtifactUnreadable
 from serval.signatures import TensorSpec
 from serval.tensors import Tensor
@@ -21,8 +22,6 @@ MEMORY_PER_PORTABLE_FORM = 2.0
 """Weights that are laid out at load are copied once; all others stay mapped (docs/rollouts.md)."""
 MEMORY_PER_LAID_OUT_FORM = 1.5
 """Weights stay mapped, but for those that a kernel packs for itself."""
-ENVIRONMENT_BYTES = 200 * 2**20
-"""What the function takes before it loads anything."""
 
 
 class Model(Protocol):
@@ -61,8 +60,9 @@ class Limits:
 
     @classmethod
     def of_function(cls, memory_mib: int, ephemeral_storage_mib: int) -> "Limits":
-        """Derive the limits from a function's settings."""
-        return cls(memory_mib * 2**20 - ENVIRONMENT_BYTES, ephemeral_storage_mib * 2**20)
+        """Derive the limits from a function's settings; requests need memory beside the models."""
+        models_mib = memory_mib - ENVIRONMENT_MIB - requests_mib(memory_mib)
+        return cls(models_mib * 2**20, ephemeral_storage_mib * 2**20)
 
 
 def estimated_bytes(record: ModelVersion, form: Form | None = None) -> int:

@@ -12,9 +12,10 @@ from serval.aws.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed import SignedClient
 from serval.cpu import cpu_class
 from serval.http.infer import InferEndpoint
-from serval.inference import Inference
+from serval.inference import Inference, on_lambda
 from serval.loaded import Limits, LoadedVersions
 from serval.metrics import InferenceMetrics
+from serval.protocol.limits import RequestLimits, requests_mib
 from serval.runtimes.onnx import OnnxModel
 from serval.settings import InferSettings
 from serval.shutdown import on_shutdown
@@ -36,7 +37,7 @@ def endpoint() -> InferEndpoint:
     registry = EdgeRegistry(settings.registry_table, dynamodb, today)
     memory_mib = settings.aws_lambda_function_memory_size
     loaded = LoadedVersions(
-        find=registry.version,
+        find=on_lambda(registry.version),
         store=EdgeArtifacts(s3),
         open_model=lambda path, form: OnnxModel(path, memory_mib, form),
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
@@ -47,7 +48,8 @@ def endpoint() -> InferEndpoint:
     metrics = InferenceMetrics(write=say)
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
     keys = Authenticator() if settings.authentication == "key" else None
-    return InferEndpoint(Admission(registry, keys), Inference(loaded), metrics, say)
+    limits = RequestLimits.of_memory(requests_mib(memory_mib) * 2**20)
+    return InferEndpoint(Admission(registry, keys), Inference(loaded), metrics, say, limits=limits)
 
 
 def today() -> str:

@@ -31,4 +31,5 @@ def endpoint() -> SubmitEndpoint:
         waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
         documents=Documents(aws.payloads),
         log=say,
+        limits=settings.limits,
     )

@@ -14,7 +14,7 @@ def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) ->
     """Build what makes async requests."""
     fleets = Fleets.from_json(settings.fleets)
     return Submitting(
-        door=Door(fleets, registry.version),
+        door=Door(fleets, registry.version, settings.limits),
         store=aws.store,
         payloads=aws.payloads,
         queue=ModelQueues(aws.sqs, settings.stage),

@@ -23,4 +23,5 @@ def endpoint() -> WaitEndpoint:
         waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
         payloads=aws.payloads,
         log=say,
+        limits=settings.limits,
     )

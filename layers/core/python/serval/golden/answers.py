@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serval.errors import BundleRefused, InferenceFailed, InvalidRequest, UnsupportedFeature
+from serval.errors import BundleRefused, InferenceFailed, InvalidRequest
 from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
 from serval.golden.requests import GoldenRequest, first_reasons
@@ -63,7 +63,7 @@ def ask(
         asked += 1
         try:
             answer = inference.answer(loaded, request.body, None)
-        except (InvalidRequest, UnsupportedFeature, InferenceFailed) as error:
+        except (InvalidRequest, InferenceFailed) as error:
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue
         found = compare(request.expected, answer.response.outputs, candidate.tolerance)

@@ -8,6 +8,7 @@ from typing import Any
 
 from serval.admission import Admission
 from serval.errors import ServalError
+from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import headers_of
 from serval.http.status import status_of
@@ -16,6 +17,7 @@ from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
 from serval.pace import Pace
 from serval.protocol.content import REMEDY, body_of, inflate
+from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import write_response
 from serval.routes import Counted
 
@@ -34,6 +36,7 @@ class InferEndpoint:
     metrics: InferenceMetrics
     log: Callable[[str], object]
     pace: Pace = field(default_factory=Pace)
+    limits: RequestLimits = MOST
     clock: Callable[[], float] = time.perf_counter
 
     def reply(self, event: Event) -> Reply:
@@ -88,7 +91,8 @@ class InferEndpoint:
             reply, _ = self._attempt(event, headers, model, stable)
         except ServalError as error:
             return self._fail(model, "stable", error)
-        self.metrics.failed(model, "candidate")
+        if fault_of(failure) != "stage":
+            self.metrics.failed(model, "candidate")
         self.log(json.dumps({"level": "WARNING", "model": model, "candidate": str(failure)}))
         return reply
 
@@ -100,15 +104,16 @@ class InferEndpoint:
         loaded = self.inference.load(model, version)
         started = self.clock()
         body = body_of(event.get("body"), bool(event.get("isBase64Encoded")))
+        framing = headers.get("inference-header-content-length")
         if encoding := headers.get("content-encoding"):
-            body = inflate(body if isinstance(body, bytes) else body.encode(), encoding)
-        answer = self.inference.answer(loaded, body, headers.get("inference-header-content-length"))
+            body = inflate(body, encoding, self.limits.inflated(framing))
+        answer = self.inference.answer(loaded, body, framing, self.limits.json_bytes)
         reply = success(answer, loaded, headers.get("accept-encoding", ""), cold=cold)
         return reply, (self.clock() - started) * 1e3
 
     def _fail(self, model: str, track: Counted, error: ServalError) -> Reply:
-        """Give an error's reply; count it if it is ours."""
-        if status_of(error) >= 500:
+        """Give an error's reply; count it if it is the version's."""
+        if fault_of(error) == "version":
             self.metrics.failed(model, track)
         return self._refuse(error)
 

@@ -1,17 +1,29 @@
 """Bodies of async requests: as they were sent, with everything undone that carried them."""
 
-from serval.errors import MalformedBody, PayloadTooLarge
+from dataclasses import dataclass
+
+from serval.errors import PayloadTooLarge
 from serval.http.dispatch import Event, Names
-from serval.protocol.content import body_of, inflate
-from serval.protocol.request import json_length
+from serval.protocol.content import as_bytes, body_of, inflate
+from serval.protocol.framing import framed
+from serval.protocol.limits import RequestLimits
 
 REMEDY = (
     "send it as a presigned upload: POST /async/models/{model}/uploads gives a URL for up to 1 GB"
 )
 
 
-def sent_body(event: Event, headers: Names) -> bytes:
-    """Give a body as it is to be stored: neither base64 nor compressed.
+@dataclass(frozen=True, slots=True)
+class SentBody:
+    """A body as it is to be stored: neither base64 nor compressed."""
+
+    content: bytes
+    header_length: int | None
+    """``Inference-Header-Content-Length``; None: it is JSON alone."""
+
+
+def sent_body(event: Event, headers: Names, limits: RequestLimits) -> SentBody:
+    """Read a body.
 
     Raises
     ------
@@ -20,17 +32,11 @@ def sent_body(event: Event, headers: Names) -> bytes:
     PayloadTooLarge
         If it is over the API's limits, which an upload is not.
     """
+    framing = headers.get("inference-header-content-length")
     try:
         body = body_of(event.get("body"), bool(event.get("isBase64Encoded")))
-        sent = body if isinstance(body, bytes) else body.encode()
-        return inflate(sent, headers.get("content-encoding", ""))
-    except UnicodeEncodeError:
-        raise MalformedBody("the body is not valid JSON: it is not UTF-8") from None
+        if encoding := headers.get("content-encoding"):
+            body = inflate(body, encoding, limits.inflated(framing))
     except PayloadTooLarge as error:
         raise PayloadTooLarge(error.what, error.size_bytes, error.limit_bytes, REMEDY) from None
-
-
-def sent_header_length(headers: Names, size_bytes: int) -> int | None:
-    """Read ``Inference-Header-Content-Length``; None if it was not sent."""
-    given = headers.get("inference-header-content-length")
-    return None if given is None else json_length(given, size_bytes)
+    return SentBody(as_bytes(body), None) if framing is None else SentBody(*framed(body, framing))

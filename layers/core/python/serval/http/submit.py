@@ -9,11 +9,13 @@ from serval.errors import InvalidParameter, MalformedBody, ServalError
 from serval.http.async_endpoints import INFER, PUT, SUBMIT, UPLOADS
 from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
+from serval.http.json_body import json_body
 from serval.http.location import location
 from serval.http.preferences import wait_seconds
 from serval.http.query import text
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
-from serval.http.sent_body import sent_body, sent_header_length
+from serval.http.sent_body import sent_body
+from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import Access, Allowance
 from serval.requests.document import Documents
 from serval.requests.identifiers import checked_id
@@ -48,6 +50,7 @@ class SubmitEndpoint:
     waiting: Waiting
     documents: Documents
     log: Callable[[str], object]
+    limits: RequestLimits = MOST
 
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway, payload format 2.0."""
@@ -70,25 +73,25 @@ class SubmitEndpoint:
     def _submit(self, call: Call) -> Reply:
         model, headers = call.names["model"], call.headers
         caller, route = self.access.admit(headers, model)
-        body = sent_body(call.event, headers)
+        self.allowance.take(caller)
+        body = sent_body(call.event, headers, self.limits)
         asked = Submission(
             model=model,
             version=call.names.get("version") or headers.get("serval-model-version"),
-            payload=body,
-            header_length=sent_header_length(headers, len(body)),
+            payload=body.content,
+            header_length=body.header_length,
             callback_url=self.callback_urls.check(headers.get("serval-callback-url"), caller),
             affinity=headers.get("serval-affinity", ""),
         )
-        self.allowance.take(caller)
         return self._submitted(call, self.submitting.submit(asked, caller, route))
 
     def _put(self, call: Call) -> Reply:
         request_id, headers = call.names["id"], call.headers
-        self.access.caller(headers)
-        body = read_put_body(sent_body(call.event, headers))
+        self.allowance.take(self.access.caller(headers))
+        sent = sent_body(call.event, headers, self.limits).content
+        body = read_put_body(sent, self.limits.json_bytes)
         caller, route = self.access.admit(headers, body.model)
         checked_id(request_id)
-        self.allowance.take(caller)
         payload = body.request or self.uploads.find(caller, body.model, request_id)
         asked = Submission(
             model=body.model,
@@ -117,8 +120,8 @@ class SubmitEndpoint:
         model, headers = call.names["model"], call.headers
         caller, route = self.access.admit(headers, model)
         wanted = call.names.get("version") or headers.get("serval-model-version")
-        size_bytes = upload_size(sent_body(call.event, headers))
         self.allowance.take(caller)
+        size_bytes = upload_size(json_body(call.event, headers))
         begun = self.uploads.begin(caller, model, route, wanted, size_bytes)
         return text_reply(HTTPStatus.CREATED, json.dumps(begun))
 
@@ -145,12 +148,8 @@ def fits(body: PutBody, asked: Submission) -> None:
         )
 
 
-def upload_size(body: bytes) -> object:
+def upload_size(document: object) -> object:
     """Read ``{"size_bytes": n}``."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {error}") from None
     if not isinstance(document, dict) or "size_bytes" not in document:
         raise MalformedBody('the body needs {"size_bytes": …}: how long the upload will be')
     size_bytes: object = document["size_bytes"]

@@ -20,7 +20,8 @@ from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Event, Reply
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import error_reply
-from serval.http.sent_body import sent_body, sent_header_length
+from serval.http.sent_body import sent_body
+from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import Access, Allowance
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
@@ -42,6 +43,7 @@ class WaitEndpoint:
     waiting: Waiting
     payloads: Payloads
     log: Callable[[str], object]
+    limits: RequestLimits = MOST
     clock: Callable[[], float] = time.monotonic
 
     def reply(self, event: Event) -> Reply:
@@ -64,15 +66,15 @@ class WaitEndpoint:
         # The routes of fleet models spell their names out.
         model = parameters.get("model") or event["routeKey"].split("/")[3]
         caller, route = self.access.admit(headers, model)
-        body = sent_body(event, headers)
+        self.allowance.take(caller)
+        body = sent_body(event, headers, self.limits)
         asked = Submission(
             model=model,
             version=parameters.get("version") or headers.get("serval-model-version"),
-            payload=body,
-            header_length=sent_header_length(headers, len(body)),
+            payload=body.content,
+            header_length=body.header_length,
             affinity=headers.get("serval-affinity", ""),
         )
-        self.allowance.take(caller)
         return self.submitting.submit(asked, caller, route)
 
     def _answer(self, request: AsyncRequest, accept_encoding: str) -> Reply:

@@ -29,7 +29,7 @@ REQUEST_NAME = {
     "example": "order-4711",
 }
 WHOSE = parameter("model", "Whose request it is, if several models have one of that id.", NAME)
-OF_SUBMIT = (400, 401, 403, 404, 413, 429, 501, 503)
+OF_SUBMIT = (400, 401, 403, 404, 413, 429, 503)
 PREFER = header(
     "Prefer",
     "`wait=20`: answer when the request has ended, or after so many seconds, at most 20.",

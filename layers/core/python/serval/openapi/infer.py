@@ -95,7 +95,7 @@ def infer(*, versioned: bool) -> Operation:
                 "headers": {**RESPONSE_HEADERS, **BINARY_LENGTH},
                 "content": {**content("InferenceResponse"), BINARY: {}},
             },
-            **errors((400, 401, 403, 404, 413, 429, 500, 501, 503)),
+            **errors((400, 401, 403, 404, 409, 413, 429, 500, 503)),
         },
     }
 

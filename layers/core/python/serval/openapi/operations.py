@@ -22,7 +22,6 @@ ERRORS = {
     413: "The request or the reply is over the limit.",
     429: "The API key has used up what it may submit in a minute.",
     500: "The runtime failed on a valid request.",
-    501: "The protocol has this feature, Serval does not.",
     503: "Cannot be answered now; trying again may help.",
 }
 MODEL = {

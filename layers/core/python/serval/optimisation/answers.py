@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from serval.errors import BundleRefused, InvalidRequest, UnsupportedFeature
+from serval.errors import BundleRefused, InvalidRequest
 from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
 from serval.golden.requests import read_golden
 from serval.golden.sample import samples
 from serval.loaded import Model
-from serval.protocol.fit import check_inputs
 from serval.protocol.request import read_request
 from serval.runtimes import RuntimeFailed
 from serval.tensors import Tensor
 
 LIMIT_REQUESTS = 32
 """Golden requests that a form is compared on, from the first."""
-FAILURES = (InvalidRequest, RuntimeFailed, UnsupportedFeature)
+FAILURES = (InvalidRequest, RuntimeFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,10 @@ def golden_inputs(candidate: Candidate, bundle: Path) -> list[list[Tensor]]:
 def fitting(candidate: Candidate, bodies: Iterator[bytes]) -> Iterator[list[Tensor]]:
     """Give the inputs of each request that fits the signature."""
     signature = candidate.record.signature
-    specs = {spec.name: spec for spec in signature.inputs}
     for body in bodies:
         try:
             inputs = read_request(body, None, signature).inputs
-            check_inputs(inputs, specs)
-        except (InvalidRequest, UnsupportedFeature):
+        except InvalidRequest:
             continue
         # The reader's arrays may end with the next request that it reads.
         yield [Tensor(t.name, t.datatype, np.array(t.array)) for t in inputs]

@@ -3,13 +3,17 @@
 import base64
 import binascii
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 
-from serval.errors import MalformedBody, PayloadTooLarge
+from serval.errors import MalformedBody, PayloadTooLarge, shown
+from serval.protocol.limits import INFLATED_LIMIT_BYTES, MOST_JSON_BYTES
 
 JSON_LIMIT_BYTES = 5_500_000
 BINARY_LIMIT_BYTES = 4_400_000
-INFLATED_LIMIT_BYTES = 32 * 2**20
-"""What a compressed body may inflate to."""
+MOST_RATIO = 100
+"""How far a body may inflate, once it is longer than it may be without any compression."""
+INFLATED_AT_ONCE = 2**20
 COMPRESS_FROM_BYTES = 1024
 REMEDY = "send fewer rows, or send it through the async path"
 
@@ -17,6 +21,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW, ZLIB_WINDOW = 31, 15
 MANGLED_GZIP = "\x1f\N{REPLACEMENT CHARACTER}"
 """The gzip magic after a gateway took the body for UTF-8 text."""
+DAMAGED = (
+    "the {} damaged on the way, because the Content-Type says text: "
+    "send 'Content-Type: application/octet-stream'"
+)
 
 
 def body_of(body: str | None, is_base64: bool) -> str | bytes:
@@ -39,14 +47,19 @@ def body_of(body: str | None, is_base64: bool) -> str | bytes:
         except (binascii.Error, ValueError) as error:
             raise MalformedBody(f"the body is not valid base64: {error}") from None
     if body.startswith(MANGLED_GZIP):
-        raise MalformedBody(
-            "the compressed body was damaged on its way, because its Content-Type says text: "
-            "send 'Content-Type: application/octet-stream'"
-        )
+        raise MalformedBody(DAMAGED.format("compressed body was"))
     size = len(body) if body.isascii() else len(body.encode("utf-8", "surrogatepass"))
     if size > JSON_LIMIT_BYTES:
         raise PayloadTooLarge("request body", size, JSON_LIMIT_BYTES, REMEDY)
     return body
+
+
+def as_bytes(body: str | bytes) -> bytes:
+    """Give the bytes of a body that may have come as text."""
+    try:
+        return body if isinstance(body, bytes) else body.encode()
+    except UnicodeEncodeError:
+        raise MalformedBody("the body is not valid JSON: it is not UTF-8") from None
 
 
 def compressed_window(body: bytes, content_encoding: str) -> int | None:
@@ -66,31 +79,55 @@ def compressed_window(body: bytes, content_encoding: str) -> int | None:
     raise MalformedBody(f"Content-Encoding {encoding!r:.80}: gzip, deflate or identity expected")
 
 
-def inflate(body: bytes, content_encoding: str) -> bytes:
-    """Undo gzip or deflate (zlib).
+def inflate(
+    body: str | bytes, content_encoding: str, limit_bytes: int = INFLATED_LIMIT_BYTES
+) -> str | bytes:
+    """Undo gzip or deflate (zlib); a body that is not compressed is given back.
 
     Raises
     ------
     MalformedBody
         If the body is damaged, cut short or followed by something else.
     PayloadTooLarge
-        If it inflates to more than 32 MiB; no more than that is ever held.
+        If it inflates to more than the limit, or more than its length explains; little more than
+        that is ever held.
     """
-    window = compressed_window(body, content_encoding)
+    sent = as_bytes(body)
+    window = compressed_window(sent, content_encoding)
     if window is None:
         return body
+    limit = min(limit_bytes, max(JSON_LIMIT_BYTES, MOST_RATIO * len(sent)))
     inflater = zlib.decompressobj(window)
+    inflated = bytearray()
+    waiting = sent
     try:
-        inflated = inflater.decompress(body, INFLATED_LIMIT_BYTES + 1)
+        while len(inflated) <= limit and not inflater.eof:
+            piece = inflater.decompress(waiting, INFLATED_AT_ONCE)
+            waiting = inflater.unconsumed_tail
+            if not piece and not waiting:
+                break
+            inflated += piece
     except zlib.error as error:
         raise MalformedBody(f"the compressed body is damaged: {error}") from None
-    if len(inflated) > INFLATED_LIMIT_BYTES:
-        raise PayloadTooLarge("inflated body", len(inflated), INFLATED_LIMIT_BYTES, REMEDY)
+    if len(inflated) > limit:
+        raise PayloadTooLarge("inflated body", len(inflated), limit, REMEDY)
     if not inflater.eof:
-        raise MalformedBody(f"the compressed body is cut short after {len(body)} bytes")
+        raise MalformedBody(f"the compressed body is cut short after {len(sent)} bytes")
     if inflater.unused_data:
         raise MalformedBody(f"{len(inflater.unused_data)} bytes follow the compressed body's end")
-    return inflated
+    return bytes(inflated)
+
+
+def check_json_size(size_bytes: int, limit_bytes: int = MOST_JSON_BYTES) -> None:
+    """Refuse JSON that takes more memory than there is."""
+    if size_bytes > limit_bytes:
+        raise PayloadTooLarge("JSON", size_bytes, limit_bytes, "send binary tensors, or fewer rows")
+
+
+def repeated_member(names: Iterable[str]) -> MalformedBody:
+    """Name the member that a JSON object has twice: which one is meant, nobody knows."""
+    ((name, times),) = Counter(names).most_common(1)
+    return MalformedBody(f"member {shown(name)} is there {times} times in one JSON object")
 
 
 def deflate(body: bytes, accept_encoding: str) -> tuple[bytes, str | None]:

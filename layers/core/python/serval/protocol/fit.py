@@ -1,44 +1,28 @@
 """Does a request fit a signature."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
 
 
-def check_inputs(inputs: Iterable[Tensor], specs: Mapping[str, TensorSpec]) -> None:
-    """Refuse inputs that the signature does not have, or that differ from what it says.
+def check_tensor(
+    name: str, datatype: str, shape: Sequence[int], specs: Mapping[str, TensorSpec]
+) -> None:
+    """Refuse an input that the signature does not have, or that differs from what it says.
 
     Raises
     ------
     InvalidInputs
-        If an input is missing or unknown.
+        If the signature has no such input.
     InvalidTensor
-        If a datatype, rank or extent differs.
+        If its datatype, rank or an extent differs.
     """
-    given = 0
-    for tensor in inputs:
-        spec = specs.get(tensor.name)
-        if spec is None:
-            raise InvalidInputs(
-                f"input {tensor.name!r:.80} is unknown: the model takes {', '.join(specs)}"
-            )
-        if tensor.datatype != spec.datatype:
-            raise InvalidTensor(
-                tensor.name, f"datatype {tensor.datatype} given, {spec.datatype} expected"
-            )
-        check_shape(tensor, spec)
-        given += 1
-    if given != len(specs):
-        names = {tensor.name for tensor in inputs}
-        missing = ", ".join(repr(name) for name in specs if name not in names)
-        raise InvalidInputs(f"input {missing} is missing")
-
-
-def check_shape(tensor: Tensor, spec: TensorSpec) -> None:
-    """Refuse a shape that the signature does not allow."""
-    shape = tensor.array.shape
+    spec = specs.get(name)
+    if spec is None:
+        raise InvalidInputs(f"input {name!r:.80} is unknown: the model takes {', '.join(specs)}")
+    if datatype != spec.datatype:
+        raise InvalidTensor(name, f"datatype {datatype} given, {spec.datatype} expected")
     if len(shape) == len(spec.shape):
         for extent, wanted in zip(shape, spec.shape, strict=True):
             if extent != wanted and wanted != -1:
@@ -46,9 +30,15 @@ def check_shape(tensor: Tensor, spec: TensorSpec) -> None:
         else:
             return
     raise InvalidTensor(
-        tensor.name,
-        f"shape {list(shape)} given, {list(spec.shape)} expected (-1: any extent)",
+        name, f"shape {list(shape)} given, {list(spec.shape)} expected (-1: any extent)"
     )
+
+
+def check_complete(given: Collection[str], specs: Collection[str]) -> None:
+    """Refuse inputs, each of which the signature has, that are not all that it has."""
+    if len(given) != len(specs):
+        missing = ", ".join(repr(name) for name in specs if name not in given)
+        raise InvalidInputs(f"input {missing} is missing")
 
 
 def output_names(requested: Iterable[str], signature: Signature) -> list[str]:

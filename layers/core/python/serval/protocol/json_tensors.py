@@ -6,17 +6,23 @@ JSON has no NaN and no infinity. Serval writes and reads them as the strings "Na
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import simdjson
 
 from serval.errors import InvalidTensor, shown
 from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.json_objects import glimpse
 from serval.tensors import DATATYPES, Array, Tensor
 
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 BINARY_ONLY = frozenset({"FP16", "BF16"})
+WIDE, WIDE_TYPES = {"f": "d", "i": "q", "u": "Q"}, {"f": "f8", "i": "i8", "u": "u8"}
+BUFFERS = {"f": "d", "i": "i", "u": "u"}
+"""The widest type of a kind: as ``array`` names it, as numpy does, as simdjson does."""
 JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not negative"}
 
 
@@ -30,46 +36,39 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
     """
     if datatype in BINARY_ONLY:
         raise InvalidTensor(name, f"{datatype} travels only as a binary tensor, not as JSON")
-    if not hasattr(data, "as_buffer"):
-        given = data.as_dict() if hasattr(data, "as_dict") else data
-        raise InvalidTensor(name, f"data: an array expected, got {shown(given)}")
-    check_nesting(name, shape, data)
+    if not isinstance(data, simdjson.Array):
+        raise InvalidTensor(name, f"data: an array expected, got {shown(glimpse(data))}")
+    if len(data) and isinstance(data[0], simdjson.Array):
+        check_nesting(name, shape, data)
     dtype = DATATYPES[datatype]
     if dtype.kind in "fiu":
-        array = numbers(name, datatype, dtype, data)
+        read = numbers(name, datatype, dtype, data)
     else:
-        array = other_elements(name, datatype, data)
-    if array.size != math.prod(shape):
+        read = other_elements(name, datatype, data)
+    if read.size != math.prod(shape):
         raise InvalidTensor(
-            name, f"shape {list(shape)} holds {math.prod(shape)} values, got {array.size}"
+            name, f"shape {list(shape)} holds {math.prod(shape)} values, got {read.size}"
         )
-    return array.reshape(shape)
+    return read.reshape(shape)
 
 
-def check_nesting(name: str, shape: Sequence[int], data: Any) -> None:
-    """Refuse nested data whose lists do not follow the shape."""
-    if len(data) == 0 or not hasattr(data[0], "as_buffer"):
-        return
-    level = [data]
-    for axis, extent in enumerate(shape):
-        for row in level:
-            if not hasattr(row, "as_buffer") or len(row) != extent:
-                raise InvalidTensor(
-                    name, f"nested data does not follow shape {list(shape)} on axis {axis}"
-                )
-        if axis + 1 < len(shape):
-            level = [row for rows in level for row in rows]
-    if level and len(level[0]) and hasattr(level[0][0], "as_buffer"):
+def check_nesting(name: str, shape: Sequence[int], rows: Any, axis: int = 0) -> None:
+    """Refuse nested data whose lists do not follow the shape; no more than a row is held."""
+    if axis == len(shape):
+        raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
+    if not isinstance(rows, simdjson.Array) or len(rows) != shape[axis]:
+        raise InvalidTensor(name, f"nested data does not follow shape {list(shape)} on axis {axis}")
+    if axis + 1 < len(shape):
+        for row in rows:
+            check_nesting(name, shape, row, axis + 1)
+    elif len(rows) and isinstance(rows[0], simdjson.Array):
         raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
 
 
 def numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
     """Read numbers through one buffer of the widest type of their kind."""
-    wide = {"f": "d", "i": "i", "u": "u"}[dtype.kind]
     try:
-        buffer = np.frombuffer(
-            data.as_buffer(of_type=wide), {"d": "f8", "i": "i8", "u": "u8"}[wide]
-        )
+        buffer = np.frombuffer(data.as_buffer(of_type=BUFFERS[dtype.kind]), WIDE_TYPES[dtype.kind])
     except (TypeError, ValueError):
         return spelled_numbers(name, datatype, dtype, data)
     return narrowed(name, datatype, dtype, buffer)
@@ -97,47 +96,47 @@ def narrowed(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Arr
 
 def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
     """Read numbers one by one: for the non-finite ones, and to name the element that is wrong."""
-    values = []
-    for index, value in enumerate(flat(data.as_list())):
+    values: Any = array(WIDE[dtype.kind])
+    for index, value in enumerate(flat(data)):
         if dtype.kind == "f" and isinstance(value, str) and value in NON_FINITE:
             value = NON_FINITE[value]
         wanted = (int, float) if dtype.kind == "f" else int
         negative = dtype.kind == "u" and isinstance(value, int) and value < 0
         if isinstance(value, bool) or not isinstance(value, wanted) or negative:
-            raise InvalidTensor(
-                name,
-                f"element {index} is {shown(value)}, {JSON_KIND[dtype.kind]} expected "
-                f"for {datatype}",
-            )
-        values.append(value)
-    try:
-        wide = np.array(values, {"f": "f8", "i": "i8", "u": "u8"}[dtype.kind])
-    except OverflowError:
-        raise InvalidTensor(name, f"a value does not fit {datatype}") from None
-    return narrowed(name, datatype, dtype, wide)
+            raise wrong_element(name, datatype, index, value, JSON_KIND[dtype.kind])
+        try:
+            values.append(value)
+        except OverflowError:
+            raise InvalidTensor(name, f"a value does not fit {datatype}") from None
+    return narrowed(name, datatype, dtype, np.frombuffer(values, WIDE_TYPES[dtype.kind]))
 
 
 def other_elements(name: str, datatype: str, data: Any) -> Array:
     """Read BOOL and BYTES elements."""
-    elements = list(flat(data.as_list()))
-    wanted: type = bool if datatype == "BOOL" else str
-    for index, value in enumerate(elements):
+    wanted = bool if datatype == "BOOL" else str
+    elements: list[Any] = []
+    for index, value in enumerate(flat(data)):
         if not isinstance(value, wanted):
             expected = "true or false" if datatype == "BOOL" else "a string"
-            raise InvalidTensor(
-                name, f"element {index} is {shown(value)}, {expected} expected for {datatype}"
-            )
+            raise wrong_element(name, datatype, index, value, expected)
+        elements.append(value.encode() if isinstance(value, str) else value)
     if datatype == "BOOL":
         return np.array(elements, np.bool_)
-    return bytes_array([element.encode() for element in elements], (len(elements),))
+    return bytes_array(elements, (len(elements),))
 
 
-def flat(values: Sequence[Any]) -> Iterator[Any]:
+def wrong_element(name: str, datatype: str, index: int, value: Any, expected: str) -> InvalidTensor:
+    """Say which element is wrong."""
+    found = shown(glimpse(value))
+    return InvalidTensor(name, f"element {index} is {found}, {expected} expected for {datatype}")
+
+
+def flat(values: Iterable[Any]) -> Iterator[Any]:
     """Walk nested lists in row-major order; as deep as they go, each element costs the same."""
     waiting = [iter(values)]
     while waiting:
         for value in waiting[-1]:
-            if isinstance(value, list):
+            if isinstance(value, simdjson.Array):
                 waiting.append(iter(value))
                 break
             yield value

@@ -20,14 +20,26 @@ from serval.errors import (
     shown,
 )
 from serval.protocol.binary_tensors import decode_binary
+from serval.protocol.content import check_json_size
+from serval.protocol.fit import check_complete, check_tensor
+from serval.protocol.framing import framed
+from serval.protocol.json_objects import Fields, glimpse, json_object, picked
 from serval.protocol.json_tensors import decode_json
-from serval.signatures import Signature
+from serval.protocol.limits import MOST_JSON_BYTES
+from serval.signatures import Signature, TensorSpec
 from serval.tensors import DATATYPES, Tensor
 
-Fields = dict[str, Any]
-"""Members of a JSON object; lists and objects inside are simdjson's lazy ones."""
 REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs"})
 TENSOR_MEMBERS = frozenset({"name", "datatype", "shape", "parameters", "data"})
+PARAMETERS = frozenset(
+    {
+        "binary_data",
+        "binary_data_output",
+        "binary_data_size",
+        "classification",
+        "shared_memory_region",
+    }
+)
 MAX_DIMENSIONS = 32
 MAX_TENSORS = 1024
 MAX_EXTENT = 2**63 - 1
@@ -48,67 +60,36 @@ class InferenceRequest:
 
 
 def read_request(
-    body: str | bytes, header_length: str | None, signature: Signature
+    body: str | bytes,
+    header_length: str | None,
+    signature: Signature,
+    json_limit: int = MOST_JSON_BYTES,
 ) -> InferenceRequest:
     """Read a body; ``header_length`` is the ``Inference-Header-Content-Length`` header.
 
+    What a tensor says of itself is held against the signature before its elements are read.
+
     Raises
     ------
-    MalformedBody, InvalidTensor, InvalidInputs, InvalidParameter, UnsupportedFeature
+    InvalidRequest
         Naming the tensor, the value and the expectation.
+    PayloadTooLarge
+        If the JSON is longer than the limit.
     """
     if header_length is None:
-        return read_document(parsed(body), memoryview(b""))
-    if isinstance(body, str):
-        body = body.encode()
-    length = json_length(header_length, len(body))
-    tail = memoryview(body)[length:]
+        check_json_size(len(body), json_limit)
+        return read_document(parsed(body), memoryview(b""), signature)
+    sent, length = framed(body, header_length)
+    check_json_size(length, json_limit)
+    tail = memoryview(sent)[length:]
     if length == 0:
         return raw_request(tail, signature)
-    return read_document(parsed(body[:length]), tail)
-
-
-def json_length(header: str, body_bytes: int) -> int:
-    """Read ``Inference-Header-Content-Length``."""
-    if not (header.isascii() and header.isdigit() and len(header) < 20):
-        raise MalformedBody(
-            f"Inference-Header-Content-Length is {header!r:.80}, a whole number of bytes expected"
-        )
-    if int(header) > body_bytes:
-        raise MalformedBody(
-            f"Inference-Header-Content-Length is {int(header)}, but the body has {body_bytes} bytes"
-        )
-    return int(header)
+    return read_document(parsed(sent[:length]), tail, signature)
 
 
 def parsed(text: str | bytes) -> Fields:
     """Parse the JSON part; what is inside stays lazy."""
-    try:
-        document = simdjson.Parser().parse(text)
-    except (ValueError, RuntimeError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
-    if not isinstance(document, simdjson.Object):
-        raise MalformedBody("the body is JSON, but not an object with an 'inputs' member")
-    return picked(document, REQUEST_MEMBERS)
-
-
-def picked(item: Any, names: frozenset[str]) -> Fields:
-    """Give the members that are known.
-
-    Each look-up walks the object, however many members it has, and one that is missing costs an
-    exception: so the names are gone through once, and only known ones are looked up.
-    """
-    return {name: item[name] for name in names.intersection(item)}
-
-
-def json_problem(error: Exception) -> str:
-    """Say simdjson's complaint in a sentence; it begins with a code in capitals."""
-    if isinstance(error, UnicodeError):
-        return "it is not UTF-8"
-    code, _, sentence = str(error).partition(": ")
-    if code == "BIGINT_ERROR":
-        return "an integer does not fit 64 bits"
-    return sentence.partition(".")[0] or code
+    return picked(json_object(text, "an 'inputs' member"), REQUEST_MEMBERS)
 
 
 def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
@@ -135,14 +116,15 @@ def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
     return InferenceRequest((Tensor(spec.name, spec.datatype, array),), binary_outputs=True)
 
 
-def read_document(document: Fields, tail: memoryview) -> InferenceRequest:
+def read_document(document: Fields, tail: memoryview, signature: Signature) -> InferenceRequest:
     """Read the JSON part and the binary tensors behind it."""
     request_id = document.get("id")
     if request_id is not None and not isinstance(request_id, str):
-        raise InvalidParameter("id", plain(request_id), "a string")
+        raise InvalidParameter("id", glimpse(request_id), "a string")
     binary_outputs = flag(parameters(document), "binary_data_output", default=False)
+    specs = {spec.name: spec for spec in signature.inputs}
     return InferenceRequest(
-        inputs=read_inputs(members(document, "inputs"), tail),
+        inputs=read_tensors(members(document, "inputs"), tail, specs),
         request_id=request_id,
         outputs=read_outputs(document, binary_outputs) if "outputs" in document else {},
         binary_outputs=binary_outputs,
@@ -165,8 +147,13 @@ def members(document: Fields, name: str) -> list[Fields]:
     return found
 
 
-def read_inputs(items: list[Fields], tail: memoryview) -> tuple[Tensor, ...]:
-    """Read the input tensors, slicing the binary ones off the tail in order."""
+def read_tensors(
+    items: list[Fields], tail: memoryview, specs: Mapping[str, TensorSpec] | None = None
+) -> tuple[Tensor, ...]:
+    """Read tensors, slicing the binary ones off the tail in order.
+
+    What does not fit ``specs`` is refused before its elements are read.
+    """
     offset = 0
     tensors: dict[str, Tensor] = {}
     for item in items:
@@ -175,6 +162,8 @@ def read_inputs(items: list[Fields], tail: memoryview) -> tuple[Tensor, ...]:
             raise InvalidInputs(f"input {shown(name)} is given twice")
         datatype, shape = read_datatype(name, item), read_shape(name, item)
         size = binary_size(name, item)
+        if specs is not None:
+            check_tensor(name, datatype, shape, specs)
         if size is None:
             array = decode_json(name, datatype, shape, item.get("data"))
         elif offset + size <= len(tail):
@@ -190,6 +179,8 @@ def read_inputs(items: list[Fields], tail: memoryview) -> tuple[Tensor, ...]:
         raise MalformedBody(
             f"the binary tensors take {offset} bytes, but {len(tail)} follow the JSON part"
         )
+    if specs is not None:
+        check_complete(tensors, specs)
     return tuple(tensors.values())
 
 
@@ -197,26 +188,27 @@ def read_datatype(name: str, item: Fields) -> str:
     """Read a tensor's datatype."""
     datatype = item.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
-        raise InvalidTensor(
-            name, f"datatype {shown(plain(datatype))} given, one of {', '.join(DATATYPES)} expected"
-        )
+        given = shown(glimpse(datatype))
+        raise InvalidTensor(name, f"datatype {given} given, one of {', '.join(DATATYPES)} expected")
     return datatype
 
 
 def read_shape(name: str, item: Fields) -> list[int]:
     """Read a tensor's shape."""
     array = item.get("shape")
-    shape: Any = array.as_list() if isinstance(array, simdjson.Array) else None
-    if shape is None or len(shape) > MAX_DIMENSIONS:
+    if not isinstance(array, simdjson.Array) or len(array) > MAX_DIMENSIONS:
+        given = shown(glimpse(array))
         raise InvalidTensor(
-            name, f"shape {shown(plain(array))} given, a list of at most {MAX_DIMENSIONS} expected"
+            name, f"shape {given} given, a list of at most {MAX_DIMENSIONS} expected"
         )
+    shape: list[Any] = list(array)
     for extent in shape:
         if type(extent) is not int or not 0 <= extent <= MAX_EXTENT:
-            raise InvalidTensor(name, f"shape {shown(shape)}: {shown(extent)} is not an extent")
+            given = shown(glimpse(array))
+            raise InvalidTensor(name, f"shape {given}: {shown(glimpse(extent))} is not an extent")
     if math.prod(extent or 1 for extent in shape) > MAX_ELEMENTS:
         raise InvalidTensor(name, f"shape {shape!r} is more than any tensor holds")
-    return list(shape)
+    return shape
 
 
 def binary_size(name: str, item: Fields) -> int | None:
@@ -230,7 +222,9 @@ def binary_size(name: str, item: Fields) -> int | None:
             raise InvalidTensor(name, "neither 'data' nor 'parameters.binary_data_size' given")
         return None
     if type(size) is not int or size < 0:
-        raise InvalidTensor(name, f"binary_data_size {shown(size)} is not a number of bytes")
+        raise InvalidTensor(
+            name, f"binary_data_size {shown(glimpse(size))} is not a number of bytes"
+        )
     if "data" in item:
         raise InvalidTensor(name, "both 'data' and 'parameters.binary_data_size' given")
     return size
@@ -249,26 +243,19 @@ def read_outputs(document: Fields, binary: bool) -> dict[str, bool]:
     return outputs
 
 
-def parameters(item: Fields) -> dict[str, Any]:
-    """Read a ``parameters`` member."""
+def parameters(item: Fields) -> Fields:
+    """Read what there is to know of a ``parameters`` member."""
     given = item.get("parameters")
     if given is None:
         return {}
     if not isinstance(given, simdjson.Object):
-        raise InvalidParameter("parameters", plain(given), "an object")
-    return dict(given.as_dict())
+        raise InvalidParameter("parameters", glimpse(given), "an object")
+    return picked(given, PARAMETERS)
 
 
 def flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
     """Read a parameter that is true or false."""
     value = given.get(name, default)
     if not isinstance(value, bool):
-        raise InvalidParameter(name, value, "true or false")
+        raise InvalidParameter(name, glimpse(value), "true or false")
     return value
-
-
-def plain(value: Any) -> Any:
-    """Give the Python value of a lazy one, for messages."""
-    if isinstance(value, simdjson.Array):
-        return value.as_list()
-    return value.as_dict() if isinstance(value, simdjson.Object) else value

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from serval.errors import ModelNotFound, ModelVersionNotFound, ModelWithoutFleet
 from serval.fleets.deployed import DeployedFleet, Fleets
-from serval.protocol.fit import check_inputs, output_names
+from serval.protocol.content import check_json_size
+from serval.protocol.fit import output_names
+from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import read_request
 from serval.requests.submission import Submission
 from serval.routes import Route
@@ -22,6 +24,7 @@ class Door:
     fleets: Fleets
     find: Callable[[str, str], ModelVersion]
     """Reads a version's record, or raises ``ModelVersionNotFound``."""
+    limits: RequestLimits = MOST
     _seen: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
 
     def fleet(self, model: str) -> DeployedFleet:
@@ -54,12 +57,16 @@ class Door:
 
         Raises
         ------
-        InvalidRequest, UnsupportedFeature
+        InvalidRequest
             Naming the tensor, the value and the expectation.
+        PayloadTooLarge
+            If there is more JSON in it than is read here, or, of an upload, anywhere.
         """
         if not isinstance(asked.payload, bytes):
+            check_json_size(
+                asked.size_bytes if asked.header_length is None else asked.header_length
+            )
             return
         header = None if asked.header_length is None else str(asked.header_length)
-        request = read_request(asked.payload, header, record.signature)
-        check_inputs(request.inputs, {spec.name: spec for spec in record.signature.inputs})
+        request = read_request(asked.payload, header, record.signature, self.limits.json_bytes)
         output_names(request.outputs, record.signature)

@@ -7,7 +7,9 @@ from typing import Any
 import simdjson
 
 from serval.errors import InvalidParameter, MalformedBody
-from serval.protocol.request import json_problem, plain
+from serval.protocol.content import check_json_size
+from serval.protocol.json_objects import distinct_names, glimpse, json_object, picked
+from serval.protocol.limits import MOST_JSON_BYTES
 
 MEMBERS = frozenset(
     {
@@ -33,25 +35,23 @@ class PutBody:
     callback_url: str | None
 
 
-def read_put_body(body: str | bytes) -> PutBody:
+def read_put_body(body: bytes, json_limit: int = MOST_JSON_BYTES) -> PutBody:
     """Read a body.
 
     Raises
     ------
     MalformedBody, InvalidParameter
         Naming the member, the value and the expectation.
+    PayloadTooLarge
+        If it is longer than the limit.
     """
-    try:
-        document = simdjson.Parser().parse(body)
-    except (ValueError, RuntimeError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
-    if not isinstance(document, simdjson.Object):
-        raise MalformedBody("the body is JSON, but not an object with a 'model' member")
-    members = {name: document[name] for name in document}
-    if unknown := sorted(members.keys() - MEMBERS):
+    check_json_size(len(body), json_limit)
+    document = json_object(body, "a 'model' member")
+    if unknown := sorted(distinct_names(document) - MEMBERS):
         raise MalformedBody(
             f"the body has {unknown[0]!r:.80}, one of {', '.join(sorted(MEMBERS))} expected"
         )
+    members = picked(document, MEMBERS)
     request = inference_request(members)
     return PutBody(
         model=text(members, "model") or missing_model(),
@@ -64,7 +64,7 @@ def read_put_body(body: str | bytes) -> PutBody:
 
 def inference_request(members: Mapping[str, Any]) -> bytes | None:
     """Give the inference request; None if it was uploaded."""
-    uploaded = plain(members.get("upload", False))
+    uploaded = glimpse(members.get("upload", False))
     if not isinstance(uploaded, bool):
         raise InvalidParameter("upload", uploaded, "true or false")
     if uploaded == ("request" in members):
@@ -74,14 +74,14 @@ def inference_request(members: Mapping[str, Any]) -> bytes | None:
     if uploaded:
         return None
     if not isinstance(members["request"], simdjson.Object):
-        raise InvalidParameter("request", plain(members["request"]), "a V2 inference request")
+        raise InvalidParameter("request", glimpse(members["request"]), "a V2 inference request")
     written: str | bytes = members["request"].mini
     return written.encode() if isinstance(written, str) else written
 
 
 def text(members: Mapping[str, Any], name: str) -> str | None:
     """Give a member that is a string; None if it is not there, or null."""
-    value = plain(members.get(name))
+    value = glimpse(members.get(name))
     if value is not None and not isinstance(value, str):
         raise InvalidParameter(name, value, "a string")
     return value
@@ -95,7 +95,7 @@ def missing_model() -> str:
 def header_length(members: Mapping[str, Any], *, uploaded: bool) -> int | None:
     """Give the length of the JSON part of an upload."""
     name = "inference_header_content_length"
-    value = plain(members.get(name))
+    value = glimpse(members.get(name))
     if value is None:
         return None
     if not uploaded:

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from serval.protocol.limits import RequestLimits
 from serval.settings import CallerSettings, Settings
+
+ENVIRONMENT_MIB = 112
+"""What the functions take that submit requests, before one comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +27,17 @@ class WaitSettings(RequestsSettings):
 
     waiting_places: int
     """How many callers may wait at once."""
+    aws_lambda_function_memory_size: int
     machines: str = "ecs"
     """As in ``serval.fleets.settings``."""
     dispatch_function: str = ""
     """As in ``serval.fleets.settings``."""
+
+    @property
+    def limits(self) -> RequestLimits:
+        """Tell what the function has memory for."""
+        free_mib = self.aws_lambda_function_memory_size - ENVIRONMENT_MIB
+        return RequestLimits.of_memory(free_mib * 2**20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,12 +28,12 @@ class Submission:
     def body_hash(self) -> str:
         """Give the sha256 (hex) of everything that is asked; the affinity only chooses a track."""
         asked = [self.model, self.version, self.header_length, self.callback_url]
-        sent = b""
-        if isinstance(self.payload, bytes):
-            sent = self.payload
-        else:
+        if not isinstance(self.payload, bytes):
             asked += [self.payload.size_bytes, self.payload.etag]
-        return hashlib.sha256(json.dumps(asked).encode() + b"\0" + sent).hexdigest()
+        hashed = hashlib.sha256(json.dumps(asked).encode() + b"\0")
+        if isinstance(self.payload, bytes):
+            hashed.update(self.payload)
+        return hashed.hexdigest()
 
     @property
     def size_bytes(self) -> int:

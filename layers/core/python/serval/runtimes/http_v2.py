@@ -8,7 +8,8 @@ import httpx
 
 from serval.errors import InvalidRequest, ServalError
 from serval.protocol.binary_tensors import encode_binary
-from serval.protocol.request import json_length, members, parsed, read_inputs
+from serval.protocol.framing import json_length
+from serval.protocol.request import members, parsed, read_tensors
 from serval.runtimes import RuntimeFailed
 from serval.runtimes.http_server import Server
 from serval.signatures import TensorSpec
@@ -97,7 +98,7 @@ def read(body: bytes, header_length: str | None, outputs: Sequence[TensorSpec]) 
     """
     length = len(body) if header_length is None else json_length(header_length, len(body))
     document = parsed(body[:length])
-    tensors = read_inputs(members(document, "outputs"), memoryview(body)[length:])
+    tensors = read_tensors(members(document, "outputs"), memoryview(body)[length:])
     by_name = {tensor.name: tensor for tensor in tensors}
     for spec in outputs:
         given = by_name[spec.name].datatype if spec.name in by_name else "nothing"

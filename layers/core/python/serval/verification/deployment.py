@@ -8,6 +8,7 @@ from typing import Self
 
 from serval.bundle import Bundle
 from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.protocol.limits import REQUESTS_MIB
 from serval.rollouts.settings import VerifySettings
 
 SHARED = "*"
@@ -106,7 +107,7 @@ class Deployment:
     def _memory_reasons(self, bundle: Bundle, artifact_bytes: int) -> list[str]:
         memory_mib = self.memory_mib.get(bundle.name, self.memory_mib[SHARED])
         versions_mib = VERSIONS_AT_ONCE * MEMORY_PER_BYTE * artifact_bytes / MEBIBYTE
-        needed_mib = math.ceil(RUNTIME_MIB + versions_mib)
+        needed_mib = math.ceil(RUNTIME_MIB + versions_mib + min(versions_mib, REQUESTS_MIB))
         if needed_mib <= memory_mib:
             return []
         remedy = (
@@ -116,7 +117,8 @@ class Deployment:
         )
         return [
             f"the artifact has {artifact_bytes} bytes; two versions of it, side by side during a "
-            f"rollout, need {needed_mib} MiB of memory and the function has {memory_mib}: {remedy}"
+            f"rollout, and requests beside them need {needed_mib} MiB of memory and the function "
+            f"has {memory_mib}: {remedy}"
         ]
 
     def _storage_reasons(self, artifact_bytes: int) -> list[str]:

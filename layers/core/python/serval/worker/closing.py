@@ -15,11 +15,12 @@ from functools import partial
 
 from serval.clock import Clock
 from serval.errors import InvalidTensor, ServalError
+from serval.faults import fault_of
 from serval.protocol.response import InferenceResponse, write_response
 from serval.requests import lifecycle
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore, change
 from serval.requests.request import AsyncRequest, response_key
-from serval.worker.faults import backoff_seconds, clients_fault
+from serval.worker.faults import backoff_seconds
 from serval.worker.held import Fate, Held
 from serval.worker.inbox import Inbox
 from serval.worker.runs import Outputs
@@ -67,7 +68,7 @@ class Closing:
         row = one.known
         if not self.owns(one, row):
             return "leave"
-        if clients_fault(error):
+        if fault_of(error) == "caller":
             return self._close(
                 one, lambda now: lifecycle.fail(now, str(error), self.clock(), refused=True)
             )

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from serval.faults import fault_of
 from serval.metrics import InferenceMetrics
-from serval.worker.faults import clients_fault
 from serval.worker.held import Held
 from serval.worker.outcomes import Answered, Ended, Failed, Outcome
 
@@ -42,9 +42,10 @@ class Counts:
         """Count as ``infer`` does: what the stable version answered, its candidate failed."""
         model = one.message.model
         match outcome:
-            case Answered(_, run_ms) if one.candidate_failure is None:
-                self.metrics.answered(model, one.aim.track, run_ms)
-            case Answered():
-                self.metrics.failed(model, "candidate")
-            case Failed(error) if not clients_fault(error):
+            case Answered(_, run_ms):
+                if (failure := one.candidate_failure) is None:
+                    self.metrics.answered(model, one.aim.track, run_ms)
+                elif fault_of(failure) != "stage":
+                    self.metrics.failed(model, "candidate")
+            case Failed(error) if fault_of(error) == "version":
                 self.metrics.failed(model, one.aim.track)

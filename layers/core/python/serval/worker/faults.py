@@ -1,39 +1,17 @@
-"""Whose fault a failure is, and what a worker does about what AWS does not answer."""
+"""What a worker does about what AWS does not answer, and when it tries again."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from serval.errors import (
-    ArtifactUnavailable,
-    InvalidRequest,
-    NotFound,
-    PayloadTooLarge,
-    RegistryUnavailable,
-    ServalError,
-    UnsupportedFeature,
-)
+from serval.errors import RegistryUnavailable
 
 Result = TypeVar("Result")
-CLIENTS_FAULT = (InvalidRequest, NotFound, PayloadTooLarge, UnsupportedFeature)
-"""What trying again cannot change, and no operator can mend."""
 RETRY_SECONDS = 5
 """When a message is looked at again that AWS kept from being dealt with."""
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Between attempts at what AWS does not answer, after those that its SDK makes by itself."""
-
-
-def clients_fault(error: ServalError) -> bool:
-    """Tell whether a request failed through a fault of its own."""
-    return isinstance(error, CLIENTS_FAULT)
-
-
-def passing(error: ServalError) -> bool:
-    """Tell whether nobody is at fault: something that is there did not answer."""
-    if isinstance(error, ArtifactUnavailable):
-        return not error.lost
-    return isinstance(error, RegistryUnavailable)
 
 
 def backoff_seconds(attempts: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from serval.errors import MalformedBody, ServalError
-from serval.protocol.fit import check_inputs, output_names
+from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest, read_request
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
@@ -63,10 +63,9 @@ def fitting(body: str | bytes, header_length: str | None, record: ModelVersion) 
 
     Raises
     ------
-    InvalidRequest, UnsupportedFeature
+    InvalidRequest, PayloadTooLarge
         Naming the tensor, the value and the expectation.
     """
     request = read_request(body, header_length, record.signature)
-    check_inputs(request.inputs, {spec.name: spec for spec in record.signature.inputs})
     output_names(request.outputs, record.signature)
     return request

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
+from serval.faults import fault_of
 from serval.loaded import Loaded
 from serval.requests.ports import RequestStore
 from serval.worker.batch import Batch
 from serval.worker.closing import Closing
-from serval.worker.faults import RETRY_SECONDS, Patience, passing
+from serval.worker.faults import RETRY_SECONDS, Patience
 from serval.worker.held import Held
 from serval.worker.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
 from serval.worker.reading import read_for_target
@@ -111,7 +112,8 @@ class Runner:
     def _instead(self, one: Held, failure: ServalError) -> Outcome:
         """Let the stable version answer what the candidate could not, in the same attempt."""
         if one.fallback is None:
-            return GivenBack(RETRY_SECONDS) if passing(failure) else Failed(failure)
+            nobodys = fault_of(failure) == "stage"
+            return GivenBack(RETRY_SECONDS) if nobodys else Failed(failure)
         self.patience.warn(f"candidate of {one.known.model!r}", failure)
         one.turn_to_stable(failure)
         try:

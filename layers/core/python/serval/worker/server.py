@@ -22,7 +22,7 @@ from serval import metadata
 from serval.errors import PathNotFound, ServalError
 from serval.http.status import status_of
 from serval.inference import choose
-from serval.protocol.content import inflate
+from serval.protocol.content import as_bytes, inflate
 from serval.protocol.response import InferenceResponse, write_response
 from serval.versions import ModelVersion
 from serval.worker.envelope import BINARY, JSON, Envelope, content_type
@@ -110,7 +110,7 @@ class InferenceServer:
         """Read, run together with what else comes, write."""
         body = await request.body()
         if encoding := request.headers.get("content-encoding"):
-            body = await run_in_threadpool(inflate, body, encoding)
+            body = as_bytes(await run_in_threadpool(inflate, body, encoding))
         record = await run_in_threadpool(self.versions.record, model, version)
         asked = await run_in_threadpool(fitting, body, header_length, record)
         ran = await asyncio.wrap_future(self.gathering.submit(record, asked))
