@@ -115,8 +115,9 @@ test: setup layers models build/environments/clients/.stamp  ## every test there
 	@$(BIN)/python -m pytest tests/local
 
 .PHONY: soak
-soak: setup layers models  ## ten thousand mutated inputs for every parser: minutes
+soak: setup layers models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
+	@$(BIN)/python -m tests.mutations
 
 .PHONY: demo
 demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses

@@ -504,3 +504,20 @@ def test_only_a_dry_run_loads_what_reads_an_input() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout.split("\n")[:2] == ["", "True"]
+
+
+def test_a_member_that_is_there_twice_is_refused(bench: Bench) -> None:
+    body = '{"input": "s3://orders/rows.csv", "options": {"format": "csv", "format": "jsonl"}}'
+    assert "member 'format' is there 2 times" in refusal(start(bench, body), 400)
+
+
+@pytest.mark.parametrize("place", ["options", "csv", "output", "input"])
+def test_a_refusal_is_short_whatever_was_sent(bench: Bench, place: str) -> None:
+    long = "x" * 5000
+    bodies: dict[str, Any] = {
+        "options": INPUT | {"options": {long: 1}},
+        "csv": INPUT | {"options": {"csv": {long: 1}}},
+        "output": INPUT | {"output": f"s3://orders/{long}{{{long}}}/"},
+        "input": {"input": f"s3://{long}"},
+    }
+    assert len(refusal(start(bench, bodies[place]), 400)) < 500

@@ -1,6 +1,7 @@
 """The ``describe`` function, from API Gateway's events to its replies."""
 
 import base64
+import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,12 +201,24 @@ def test_the_index_takes_an_empty_body_or_an_object(bench: Bench, body: str | No
         ("{", "the body is not valid JSON"),
         ("[" * 100_000, "the body is not valid JSON"),
         ('{"n": ' + "9" * 5000 + "}", "the body is not valid JSON"),
+        ('{"ready": true, "ready": false}', "member 'ready' is there 2 times in one JSON object"),
+        ('{"x": [{"a": 1, "a": 1}]}', "member 'a' is there 2 times in one JSON object"),
     ],
 )
 def test_a_bad_index_request_is_told_what_is_wrong(bench: Bench, body: str, told: str) -> None:
     status, error = answered(bench, event("/v2/repository/index", "POST", body))
     assert status == 400
     assert told in error
+
+
+def test_an_index_request_is_no_place_for_much_json(bench: Bench) -> None:
+    body = "[" + "[]," * 100_000 + "1]"
+    status, error = answered(bench, event("/v2/repository/index", "POST", body))
+    assert (status, error[:13]) == (413, "request body:")
+    bomb = base64.b64encode(gzip.compress(body.encode())).decode()
+    headers = {"x-api-key": KEY, "content-encoding": "gzip"}
+    given = event("/v2/repository/index", "POST", bomb, isBase64Encoded=True, headers=headers)
+    assert answered(bench, given)[0] == 413
 
 
 def test_an_index_request_that_is_not_utf8_is_refused(bench: Bench) -> None:

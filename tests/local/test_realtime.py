@@ -71,6 +71,9 @@ def test_replies_name_the_version_and_the_time_it_took(client: httpx.Client) -> 
 
 GOOD = request([[1, 2, 3, 4]])
 TENSOR = GOOD["inputs"][0]
+BARE = {name: value for name, value in TENSOR.items() if name != "data"}
+SHARED = BARE | {"parameters": {"shared_memory_region": "region"}}
+CLASSIFIED = {"name": "label", "parameters": {"classification": 1}}
 
 
 @pytest.mark.parametrize(
@@ -79,13 +82,16 @@ TENSOR = GOOD["inputs"][0]
         ({"json": {"inputs": [TENSOR | {"name": "x"}]}}, 400, "input 'x' is unknown"),
         ({"json": {"inputs": []}}, 400, "input 'measurements' is missing"),
         ({"json": {"inputs": [TENSOR, TENSOR]}}, 400, "given twice"),
-        ({"json": {"inputs": [TENSOR | {"datatype": "INT8"}]}}, 400, "an integer expected"),
-        ({"json": {"inputs": [TENSOR | {"shape": [4]}]}}, 400, "does not follow shape [4]"),
+        ({"json": {"inputs": [TENSOR | {"datatype": "INT8"}]}}, 400, "INT8 given, FP32 expected"),
+        ({"json": {"inputs": [TENSOR | {"shape": [4]}]}}, 400, "shape [4] given, [-1, 4] exp"),
         ({"json": {"inputs": [TENSOR | {"data": [1, 2]}]}}, 400, "holds 4 values, got 2"),
         ({"json": {"inputs": [TENSOR | {"shape": [-1, 4]}]}}, 400, "-1 is not an extent"),
         ({"json": {"inputs": [TENSOR | {"shape": [2**62, 4]}]}}, 400, "more than any tensor"),
         ({"content": "{"}, 400, "not valid JSON"),
         ({"content": ""}, 400, "the body is empty"),
+        ({"content": b'{"inputs": [], "inputs": []}'}, 400, "is there 2 times"),
+        ({"json": GOOD | {"outputs": [CLASSIFIED]}}, 400, "'classification' is not supported"),
+        ({"json": {"inputs": [SHARED]}}, 400, "shared memory is not supported"),
         ({"content": b"\xff\xfe", "headers": {"content-type": "text/plain"}}, 400, "not"),
         ({"content": b"{}", "headers": {"inference-header-content-length": "9"}}, 400, "9"),
         ({"json": GOOD, "headers": {"x-api-key": ""}}, 401, "no API key"),
@@ -234,16 +240,36 @@ def test_fifty_clients_for_twenty_seconds_get_right_answers(
     assert len(timed) > CLIENTS
 
 
+def binary(rows: Any) -> tuple[bytes, dict[str, str]]:
+    """Give a body with a binary tensor, and the header that it needs."""
+    raw = np.asarray(rows, "<f4").tobytes()
+    item = BARE | {"parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"inputs": [item]}).encode()
+    return head + raw, {"inference-header-content-length": str(len(head))}
+
+
 def test_a_binary_body_without_content_type_is_read(client: httpx.Client) -> None:
     """As the sync tritonclient sends it: the gateway hands such a body over in base64."""
-    bare = {name: value for name, value in TENSOR.items() if name != "data"}
-    item = bare | {"parameters": {"binary_data_size": 16}}
-    head = json.dumps({"inputs": [item]}).encode()
-    sent = client.build_request(
-        "POST",
-        "/v2/models/iris/infer",
-        content=head + np.array([1, 2, 3, 4], "<f4").tobytes(),
-        headers={"inference-header-content-length": str(len(head))},
-    )
+    body, headers = binary([1, 2, 3, 4])
+    sent = client.build_request("POST", "/v2/models/iris/infer", content=body, headers=headers)
     assert "content-type" not in sent.headers
     assert outputs(client.send(sent))["label"]["shape"] == [1]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+@pytest.mark.parametrize("path", ["/v2/models/iris/infer", "/v2/models/heavier/infer"])
+def test_bytes_that_the_gateway_takes_for_text_are_refused_as_damaged(
+    client: httpx.Client, path: str, content_type: str
+) -> None:
+    body, headers = binary([5.1, 3.5, 1.4, 0.2])
+    for content, framing in [(body, headers), (body[-16:], {next(iter(headers)): "0"})]:
+        sent = framing | {"content-type": content_type}
+        reply = client.post(path, content=content, headers=sent)
+        assert reply.status_code == 400, reply.text
+        assert "damaged on the way" in reply.json()["error"]
+
+
+def test_a_fleets_model_is_not_to_be_had_by_another_spelling(client: httpx.Client) -> None:
+    reply = client.post("/v2/models/%68eavier/infer", json=GOOD)
+    assert reply.status_code == 404, reply.text
+    assert "call POST /v2/models/heavier/infer" in reply.json()["error"]

@@ -80,7 +80,7 @@ def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
     for word in TEMPLATE.findall(template):
         if word not in words:
             raise BatchRefused(
-                f"{template!r}: {{{word}}} is not known; there is "
+                f"{shown(template)}: {{{shown(word)[1:-1]}}} is not known; there is "
                 + ", ".join(f"{{{known}}}" for known in words)
             )
     return TEMPLATE.sub(lambda found: words[found[1]], template)

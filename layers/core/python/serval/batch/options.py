@@ -85,7 +85,7 @@ def _members(name: str, value: Any, known: Mapping[str, Reader]) -> dict[str, An
     if not isinstance(value, Mapping):
         raise BatchRefused(f"{name}: {shown(value)} given, an object expected")
     if unknown := [member for member in value if member not in known]:
-        raise BatchRefused(f"{name}: {unknown[0]!r} is not known; there is {', '.join(known)}")
+        raise BatchRefused(f"{name}: {shown(unknown[0])} is not known; there is {', '.join(known)}")
     prefix = "" if name == "options" else f"{name}."
     return {member: known[member](f"{prefix}{member}", value[member]) for member in value}
 

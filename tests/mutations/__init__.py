@@ -1,0 +1,1 @@
+"""Mutated HTTP events over every route: seeded, so that what fails can be sent again."""
