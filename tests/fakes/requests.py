@@ -201,7 +201,7 @@ class InMemoryPayloads:
 
     def find(self, key: str) -> StoredPayload | None:
         if key in self.sizes:
-            return StoredPayload(self.sizes[key], "large")
+            return StoredPayload(key, self.sizes[key], "large")
         if key not in self.objects:
             return None
         return StoredPayload(key, len(self.objects[key]), md5(self.objects[key]).hexdigest())
