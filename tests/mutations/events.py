@@ -33,7 +33,7 @@ VALUES = (
     "wait=9999", "respond-async; wait=1", "1e3", "Bearer ", "Bearer x", "https://example.com/",
     "ftp://x",
 )  # fmt: skip
-QUERIES = ("limit", "model", "dry_run", "status", "after", "page", "created_after", "x")
+QUERIES = ("limit", "model", "dry_run", "status", "cursor", "x")
 
 
 @dataclass(frozen=True, slots=True)
