@@ -126,7 +126,9 @@ BAD = {
     "text that is called gzip": Bad(
         "rows.csv.gz", GOOD, "it is called gzip, and begins with bytes 78 5f 30 2c"
     ),
-    "options that are no JSON": Bad("rows.csv", GOOD, "rows.csv.options.json: no JSON"),
+    "options that are no JSON": Bad(
+        "rows.csv", GOOD, "rows.csv.options.json: the file is not valid JSON"
+    ),
     "options that are not known": Bad(
         "rows.csv", GOOD, "'formt' is not known; there is format", {"formt": "csv"}
     ),
@@ -161,7 +163,7 @@ BAD = {
 def test_a_bad_input_fails_its_job_with_a_reason(bad: Bad) -> None:
     stage = BatchStage(*([bad.signature] if bad.signature else []))
     event = stage.upload(bad.name, bad.body, bad.options or None)
-    if "no JSON" in bad.reason:
+    if "not valid JSON" in bad.reason:
         stage.objects.upload(f"s3://{DATA}/batch/adding/in/{bad.name}.options.json", b"{")
 
     job = stage.run(event)

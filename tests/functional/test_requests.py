@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serval.requests.identifiers import row_id
+from serval.requests.listing import Cursor, Position
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (
@@ -329,6 +330,13 @@ def test_requests_are_listed_by_status_and_time(many: Bench) -> None:
     ]
 
 
+NOON = "2026-11-21T12:00:00.000Z"
+
+
+def cursor_of(created: str, row_id: str) -> str:
+    return Cursor("textgen", Position(created, row_id)).to_text()
+
+
 def test_a_key_lists_what_is_in_its_scope(many: Bench) -> None:
     many.grant("srv_resnet", "resnet")
     assert {name[0] for name in listed(many, key="srv_resnet")[0]} == {"v"}
@@ -346,6 +354,12 @@ def test_a_key_lists_what_is_in_its_scope(many: Bench) -> None:
         ("limit=0", "parameter 'limit': '0' given, 1 to 100"),
         ("cursor=x", "parameter 'cursor': 'x' given, the 'next' of the page before"),
         ("cursor=WyJ4Il0", "parameter 'cursor'"),
+        ("since=2026-11-22&before=2026-11-21", "parameter 'since': '2026-11-22T00:00:00.000Z' gi"),
+        ("since=2026-11-22&before=2026-11-22", "a time before 2026-11-22T00:00:00.000Z expected"),
+        (f"cursor={cursor_of('x', 'id')}", "the 'next' of the page before"),
+        (f"cursor={cursor_of(NOON, 'x' * 3000)}", "the 'next' of the page before"),
+        (f"since=2026-11-22&cursor={cursor_of(NOON, 'id')}", "one of a list of the same times"),
+        (f"before=2026-11-21&cursor={cursor_of(NOON, 'id')}", "one of a list of the same times"),
     ],
 )
 def test_a_list_that_cannot_be_is_refused(query: str, message: str, many: Bench) -> None:

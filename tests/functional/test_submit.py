@@ -725,8 +725,11 @@ def test_bytes_that_came_as_text_are_refused_as_damaged(bench: Bench) -> None:
 
 
 def test_json_that_no_worker_has_memory_for_is_not_submitted_as_an_upload(bench: Bench) -> None:
-    bench.payloads.sizes["async/r1/request"] = MOST_JSON_BYTES + 1
-    message = refusal(bench.submit.reply(put("r1", {"model": "textgen", "upload": True})), 413)
+    begun = answered(bench.submit.reply(call("submit_upload")), 201)
+    key = begun["upload_url"].removeprefix("https://data/").partition("?")[0]
+    bench.payloads.sizes[key] = MOST_JSON_BYTES + 1
+    asked = {"model": "textgen", "upload": True}
+    message = refusal(bench.submit.reply(put(begun["id"], asked)), 413)
     assert message.endswith("send binary tensors, or fewer rows")
-    framed = {"model": "textgen", "upload": True, "inference_header_content_length": 0}
-    answered(bench.submit.reply(put("r1", framed)), 202)
+    framed = asked | {"inference_header_content_length": 0}
+    answered(bench.submit.reply(put(begun["id"], framed)), 202)

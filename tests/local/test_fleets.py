@@ -69,6 +69,22 @@ def test_what_a_model_cannot_take_is_refused_at_the_door(caller: Caller) -> None
         assert "FP64" in reply.json()["error"]
 
 
+def test_a_model_is_not_to_be_had_on_lambda_by_another_spelling_of_its_name(
+    caller: Caller,
+) -> None:
+    reply = caller.client.post("/v2/models/%68eavier/infer", json=asked(1, 2))
+    assert reply.status_code == 404, reply.text
+    assert "call POST /v2/models/heavier/infer" in reply.json()["error"]
+
+
+def test_bytes_that_the_gateway_takes_for_text_are_refused_as_damaged(caller: Caller) -> None:
+    headers = {"content-type": "application/json", "inference-header-content-length": "0"}
+    for path in ("/v2/models/light/infer", "/async/models/light/infer"):
+        reply = caller.client.post(path, content=b"\xe9\xff\x80AB\0\0\0", headers=headers)
+        assert reply.status_code == 400, reply.text
+        assert "damaged on the way" in reply.json()["error"]
+
+
 def test_a_put_fifty_times_at_once_runs_once(caller: Caller) -> None:
     with ThreadPoolExecutor(16) as pool:
         replies = list(

@@ -33,7 +33,17 @@ VALUES = (
     "wait=9999", "respond-async; wait=1", "1e3", "Bearer ", "Bearer x", "https://example.com/",
     "ftp://x",
 )  # fmt: skip
-QUERIES = ("limit", "model", "dry_run", "status", "cursor", "x")
+QUERIES = ("limit", "model", "dry_run", "status", "cursor", "since", "before", "x")
+QUERIED = (
+    "5",
+    "true",
+    "textgen",
+    "iris",
+    "failed",
+    "2026-11-21T10:15:00Z",
+    "2026-11-22",
+    "WyJ4Il0",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,11 @@ def mutated(route: Endpoint, seed: str) -> Mutated:
     event |= {"rawPath": path, "headers": headers, **sent(random, headers, body)}
     event["requestContext"]["http"] |= {"method": route.method, "path": path}
     event["requestContext"]["requestId"] = seed
-    if random.random() < 0.3:
-        event["queryStringParameters"] = {random.choice(QUERIES): damage.odd_text(random)}
+    if random.random() < 0.4:
+        event["queryStringParameters"] = {
+            random.choice(QUERIES): random.choice((damage.odd_text(random), random.choice(QUERIED)))
+            for _ in range(2)
+        }
     function = function_of(route, names.get("model", ""))
     if route.template in INFER:
         named = {name: unquote(value) for name, value in names.items()}

@@ -38,6 +38,8 @@ ENVIRONMENT = {
     "REQUESTS_TABLE": "requests",
     "JOBS_TABLE": "jobs",
     "SHARD_MEMORY_MIB": "1769",
+    "WAITING_PLACES": "8",
+    "SHARDS_AT_ONCE": "100",
     "BATCH_MACHINE": "arn:aws:states:eu-central-1:123456789012:stateMachine:batch",
 }
 INFER = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer")

@@ -1,6 +1,5 @@
 """``accept``: one upload, one call or one stroke of a clock starts one job; or it is refused."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,8 +22,15 @@ from serval.batch.outcomes import cancelled, ignored, refused
 from serval.batch.ports import Announce, JobStore, Objects, change
 from serval.batch.prefixes import Prefixes
 from serval.clock import Clock, timestamp, utc_now
-from serval.errors import BatchJobNotFound, BatchRefused, ModelNotFound, ModelVersionNotFound
-from serval.foreign import refusing
+from serval.errors import (
+    BatchJobNotFound,
+    BatchRefused,
+    MalformedBody,
+    ModelNotFound,
+    ModelVersionNotFound,
+    PayloadTooLarge,
+)
+from serval.json_documents import read_document
 from serval.object_created import ObjectCreated
 from serval.routes import Route
 from serval.versions import ModelVersion
@@ -199,10 +205,8 @@ class Accepting:
         if body is None:
             return DEFAULTS, None
         try:
-            with refusing(lambda said: BatchRefused(f"no JSON: {said}")):
-                value = json.loads(body)
-            return JobOptions.from_json(value), None
-        except BatchRefused as reason:
+            return JobOptions.from_json(read_document(body, "the file")), None
+        except (BatchRefused, MalformedBody, PayloadTooLarge) as reason:
             return DEFAULTS, f"{beside}: {reason}"
 
     def _refuse(self, job: BatchJob, reason: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
-from serval.aws.addresses import bucket_url, service_url
 from serval.aws.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed import SignedClient
 from serval.cpu import cpu_class
@@ -28,10 +27,12 @@ def endpoint() -> InferEndpoint:
     aws = settings.aws_endpoint_url
     region, bucket = settings.aws_region, settings.artifact_bucket
     client = partial(SignedClient, region=region, credentials=settings.credentials)
-    dynamodb = client(service="dynamodb", endpoint_url=aws or service_url("dynamodb", region))
+    dynamodb = client(
+        service="dynamodb", endpoint_url=aws or f"https://dynamodb.{region}.amazonaws.com"
+    )
     s3 = client(
         service="s3",
-        endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
+        endpoint_url=f"{aws}/{bucket}" if aws else f"https://{bucket}.s3.{region}.amazonaws.com",
     )
     registry = EdgeRegistry(settings.registry_table, dynamodb, today)
     memory_mib = settings.aws_lambda_function_memory_size
@@ -48,8 +49,7 @@ def endpoint() -> InferEndpoint:
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
     keys = Authenticator() if settings.authentication == "key" else None
     limits = RequestLimits.of_memory(requests_mib(memory_mib) * 2**20)
-    admission = Admission(registry, keys)
-    return InferEndpoint(admission, Inference(loaded), metrics, say, limits=limits)
+    return InferEndpoint(Admission(registry, keys), Inference(loaded), metrics, say, limits=limits)
 
 
 def today() -> str:

@@ -120,8 +120,8 @@ class SubmitEndpoint:
         model, headers = call.names["model"], call.headers
         caller, route = self.access.admit(headers, model)
         wanted = call.names.get("version") or headers.get("serval-model-version")
-        size_bytes = upload_size(json_body(call.event, headers))
         self.allowance.take(caller)
+        size_bytes = upload_size(json_body(call.event, headers))
         begun = self.uploads.begin(caller, model, route, wanted, size_bytes)
         return text_reply(HTTPStatus.CREATED, json.dumps(begun))
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest, Status
 
 MOST_LISTED, LISTED = 100, 20
+POSITION = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}Z [\w.-]{1,64}", re.ASCII)
+"""A time of submission and a row's id: DynamoDB refuses a place that is none."""
 QUERIES = 10
 """A page ends early after so many, however few of what was read has the status."""
 
@@ -26,6 +29,16 @@ class Filters:
     """The earliest time of submission."""
     before: str | None = None
     """The time that all were submitted before."""
+
+    def check(self, cursor: str | None, after: "Position | None") -> None:
+        """Refuse times, or a place to read on, that no list has."""
+        if self.since and self.before and self.since >= self.before:
+            raise InvalidParameter("since", self.since, f"a time before {self.before}")
+        if after is None:
+            return
+        late = self.before is not None and after.created >= self.before
+        if late or (self.since is not None and after.created < self.since):
+            raise InvalidParameter("cursor", cursor, "one of a list of the same times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,9 @@ class Cursor:
             match json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))):
                 case [str(model)]:
                     return cls(model)
-                case [str(model), str(created), str(row_id)] if created and row_id:
+                case [str(model), str(created), str(row_id)] if POSITION.fullmatch(
+                    f"{created} {row_id}"
+                ):
                     return cls(model, Position(created, row_id))
         except (ValueError, RecursionError):
             pass
@@ -95,6 +110,7 @@ class Listing:
         at = Cursor.from_text(cursor) if cursor else None
         if at is not None and at.model not in models:
             raise InvalidParameter("cursor", cursor, "one of a list of the same models")
+        filters.check(cursor, at.after if at else None)
         if at is None and models:
             at = Cursor(models[0])
         found: list[AsyncRequest] = []
