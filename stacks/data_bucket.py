@@ -1,5 +1,6 @@
 """The data bucket: inference requests that do not fit a row, results, and files of batch jobs."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from aws_cdk import Duration, Stack
@@ -64,6 +65,13 @@ class DataBucket(PrivateBucket):
     def grant_batch_deletes(self, granted: Granted) -> None:
         """Let it delete what a batch job has written and does not need any more."""
         self._allow(granted, ["s3:DeleteObject"], BATCH)
+
+    def grant_shards(self, granted: Granted, models: Sequence[str]) -> None:
+        """Let a worker read and write files of batch jobs of its models, and nobody else's."""
+        actions = [READ, "s3:GetObjectVersion", WRITE, STOP_WRITING, "s3:DeleteObject"]
+        for model in models:
+            self._allow(granted, actions, f"batch/{model}/*")
+        self._allow_to_miss(granted)
 
     def grant_requests(self, granted: Granted) -> None:
         """Let it read and write inference requests and results, and presign that for callers."""

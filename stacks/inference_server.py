@@ -5,7 +5,9 @@ looks there by itself, again and again. The others serve one model, named when t
 for its first version, and serve another one when their task is started anew.
 """
 
-from aws_cdk import Aws, CfnMapping, Stack
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Annotations, Aws, CfnMapping, Stack
 from constructs import Construct
 
 from serval.bundle import Runtime
@@ -18,7 +20,15 @@ FIRST_VERSION = (
     f'until found=$(ls -d {MODELS}/*/*[0-9] 2>/dev/null | head -n 1) && [ -n "$found" ]; '
     "do sleep 1; done; "
 )
+WITHOUT_RIGHTS = (
+    "unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI "
+    "ECS_AGENT_URI ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4; "
+    "export AWS_EC2_METADATA_DISABLED=true; "
+)
+"""A task has one role, and each of its containers is told where its credentials are: at an address
+with an id that nobody guesses. What the shell then becomes is not told."""
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+BY_TAG = "serval:image-by-tag"
 OF_AWS = "the image is AWS's: the account that holds it differs from region to region"
 
 
@@ -26,16 +36,38 @@ class InferenceServer(Construct):
     """One server of the committed table, in the region that the stack is deployed to."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, runtime: Runtime, model: str, accelerator: str
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        runtime: Runtime,
+        model: str,
+        accelerator: str,
+        uris: Mapping[str, str] | None = None,
     ) -> None:
+        """Name the image by region; ``uris``: None means those of the committed table."""
         super().__init__(scope, id_)
         self._server = runtime.server or ""
         self._accelerator = accelerator
         table = CfnMapping(self, "Images", lazy=False)
-        for region, uri in images(self._server, accelerator).items():
+        uris = images(self._server, accelerator) if uris is None else uris
+        for region, uri in uris.items():
             table.set_value(region, "uri", uri)
+        self._warn([region for region, uri in uris.items() if "@" not in uri])
         self.image = table.find_in_map(Aws.REGION, "uri")
-        self.entry_point = ("sh", "-c", script(runtime, model))
+        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + script(runtime, model))
+
+    def _warn(self, by_tag: Sequence[str]) -> None:
+        """Say at synth, and at each deploy, that what a tag names may become another image."""
+        if by_tag:
+            Annotations.of(self).add_warning_v2(
+                BY_TAG,
+                f"the image of inference server {self._server!r} for accelerator "
+                f"{self._accelerator!r} is pulled by its tag in {len(by_tag)} regions "
+                f"({', '.join(sorted(by_tag))}): whoever may push to its registry changes what "
+                "runs beside the worker; run `make images` with credentials that may do "
+                "ecr:DescribeImages, look at the difference, and deploy again",
+            )
 
     def grant_pull(self, granted: Granted) -> None:
         """Let it pull the server's image."""

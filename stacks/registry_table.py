@@ -1,6 +1,6 @@
 """The registry table: models, routes, versions, rollouts, claims and API keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk.aws_dynamodb import (
     Attribute,
@@ -79,11 +79,11 @@ class RegistryTable(Construct):
         """Let it read models' routes and versions."""
         self._allow(granted, ["dynamodb:GetItem"], MODEL)
 
-    def grant_work(self, granted: Granted, fleet: str) -> None:
+    def grant_work(self, granted: Granted, fleet: str, models: Sequence[str]) -> None:
         """Let a worker read its fleet's row and say how it is, and read its models' routes."""
         own = fleet_partition(fleet)
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], own)
-        self.grant_routes(granted)
+        self._allow(granted, ["dynamodb:GetItem"], *map(model_partition, models))
 
     def grant_roll_out(self, granted: Granted) -> None:
         """Let it read what is known of a model, and put its routes and rollouts."""

@@ -1,4 +1,10 @@
-"""What the worker of a spot fleet may do."""
+"""What the worker of a spot fleet may do.
+
+Where keys name models, only what is of its own: artifacts, routes, files of batch jobs. Rows and
+bodies of async requests, and rows of jobs, have keys of ids alone: any worker may touch those.
+"""
+
+from collections.abc import Sequence
 
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
@@ -29,12 +35,13 @@ class WorkerRole(GrantedRole):
         super().__init__(scope, id_, assumed_by=ServicePrincipal("ecs-tasks.amazonaws.com"))
         rights.grant_take(self, fleet)
         rights.grant_call_back(self)
-        storage.registry.grant_work(self, fleet)
+        models = rights.fleets.by_name[fleet].models
+        storage.registry.grant_work(self, fleet, models)
         storage.requests.grant_work(self)
         storage.data.grant_requests(self)
         rights.grant_take_shards(self, fleet)
-        self._allow_shards(storage, rights.stage.name)
-        for model in rights.fleets.by_name[fleet].models:
+        self._allow_shards(storage, rights.stage.name, models)
+        for model in models:
             storage.artifacts.grant_load(self, model)
         tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name, fleet)}/*")
         self.allow(["ecs:UpdateTaskProtection"], [tasks])
@@ -44,12 +51,10 @@ class WorkerRole(GrantedRole):
         )
         acknowledge(self, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OWN_TASKS})
 
-    def _allow_shards(self, storage: StorageStack, stage: str) -> None:
+    def _allow_shards(self, storage: StorageStack, stage: str, models: Sequence[str]) -> None:
         """Let it work on shards of batch jobs, and say so to the machine that waits for them."""
         storage.jobs.grant_work(self)
-        storage.data.grant_batch_inputs(self)
-        storage.data.grant_large_batch_writes(self)
-        storage.data.grant_batch_deletes(self)
+        storage.data.grant_shards(self, models)
         machine = f"stateMachine:{machine_name(stage)}"
         answers = ("SendTaskFailure", "SendTaskHeartbeat", "SendTaskSuccess")
         # A token names its task: whoever has none can answer none.

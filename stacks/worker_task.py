@@ -101,7 +101,7 @@ class WorkerTask(Construct):
             entry_point=list(server.entry_point),
             memory_reservation_mib=RESERVED_MIB,
             gpu_count=self._gpus,
-            linux_parameters=self._devices("ServerDevices"),
+            linux_parameters=self._server_parameters(),
             logging=self._logging("server"),
             stop_timeout=STOP_TIMEOUT,
         )
@@ -138,6 +138,12 @@ class WorkerTask(Construct):
     @property
     def _gpus(self) -> int | None:
         return 1 if self._fleet.accelerator == "nvidia" else None
+
+    def _server_parameters(self) -> LinuxParameters:
+        """Keep the server from reading what the worker sends over the network that they share."""
+        parameters = self._devices("ServerDevices") or LinuxParameters(self, "ServerDevices")
+        parameters.drop_capabilities(Capability.NET_RAW)
+        return parameters
 
     def _devices(self, id_: str) -> LinuxParameters | None:
         if self._fleet.accelerator != "neuron":

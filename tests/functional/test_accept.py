@@ -217,3 +217,28 @@ def test_the_ends_of_a_job_open_no_tables(function: str) -> None:
     """They do not wait for what only reads inputs, and need no layers for it."""
     found = imported_by(f"import serval.bootstrap.{function}")
     assert not found & {"numpy", "polars", "onnxruntime", "zstandard"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "outside"),
+    [
+        ({"input": f"s3://{DATA}/batch/other/in/rows.csv"}, "batch/other/in/rows.csv"),
+        ({"output": f"s3://{DATA}/batch/adding-2/out/"}, "batch/adding-2/out/"),
+    ],
+    ids=["input", "output"],
+)
+def test_a_fleet_s_workers_are_asked_for_nothing_that_they_may_not_touch(
+    asked: dict[str, str], outside: str
+) -> None:
+    stage = BatchStage(bundle={"compute": {"target": "fleet", "fleet": "gpu"}})
+    stage.objects.upload(f"s3://{DATA}/batch/adding/in/rows.csv", ROWS)
+    event = recorded("accept_schedule")["input"] | {"model": "adding", "options": {}}
+    event |= {"input": f"s3://{DATA}/batch/adding/in/rows.csv", "output": None} | asked
+
+    outcome = stage.accepting.accept(event, "execution")
+
+    assert outcome["outcome"] == "refused"
+    assert outcome["reason"].startswith(
+        f"s3://{DATA}/{outside} is not under s3://{DATA}/batch/adding/: model 'adding' runs on a "
+        "fleet, whose workers may read and write only there"
+    )

@@ -1,7 +1,9 @@
 """Spot fleets: from zero and back, drained on notice, not to be reached, with a machine each."""
 
 import json
+import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -342,3 +344,24 @@ def test_a_laptop_has_workers_instead_of_machines(heavy_laptop: Synthesised) -> 
     told = heavy_laptop.function("tick")["Environment"]["Variables"]
     assert told["MACHINES"] == "rows"
     assert "gpu" in json.loads(heavy_laptop.templates["api"]["Outputs"]["Fleets"]["Value"])
+
+
+@pytest.mark.parametrize("fleet", ["served", "inferentia"])
+def test_a_server_is_not_told_where_the_worker_s_credentials_are(
+    heavy: Synthesised, fleet: str
+) -> None:
+    server = containers(heavy, fleet)["server"]
+    shell, option, script = server["EntryPoint"]
+    told = {
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/1",
+        "ECS_AGENT_URI": "http://169.254.170.2/api/1",
+        "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/1",
+        "PATH": os.environ["PATH"],
+    }
+    before, _, _ = script.partition("export ")
+    run = subprocess.run(
+        [shell, option, f"{before} env"], env=told, capture_output=True, text=True, check=True
+    )
+    assert "169.254" not in run.stdout
+    assert "credentials" not in run.stdout
+    assert server["LinuxParameters"]["Capabilities"]["Drop"] == ["NET_RAW"]

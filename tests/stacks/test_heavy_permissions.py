@@ -102,16 +102,18 @@ OF_THE_MACHINE = {"stateMachine:serval-prod-batch", "stateMachine:serval-prod-ba
 SHARDS = {
     "dynamodb:GetItem": {"jobs"},
     "dynamodb:PutItem": {"jobs"},
-    "s3:GetObject": {"data/batch/*"},
-    "s3:GetObjectVersion": {"data/batch/*"},
-    "s3:PutObject": {"data/batch/*"},
-    "s3:AbortMultipartUpload": {"data/batch/*"},
-    "s3:DeleteObject": {"data/batch/*"},
     "states:SendTaskFailure": OF_THE_MACHINE,
     "states:SendTaskHeartbeat": OF_THE_MACHINE,
     "states:SendTaskSuccess": OF_THE_MACHINE,
 }
 """What working on shards of batch jobs takes."""
+ON_FILES = (
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:PutObject",
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+)
 
 
 @pytest.mark.parametrize("name", RIGHTS)
@@ -143,13 +145,14 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
         WORKING,
         MISSING,
         {
-            "dynamodb:GetItem": {f"FLEET#{fleet}", "MODEL#*"},
+            "dynamodb:GetItem": {f"FLEET#{fleet}", *(f"MODEL#{model}" for model in models)},
             "dynamodb:PutItem": {f"FLEET#{fleet}"},
             "dynamodb:DeleteItem": {f"FLEET#{fleet}"},
             "s3:GetObject": {"data/async/*", *(f"models/{model}/*" for model in models)},
             "s3:PutObject": {"data/async/*"},
         },
         SHARDS,
+        {action: {f"data/batch/{model}/*" for model in models} for action in ON_FILES},
         taking(shards(fleet)),
         sending(shards(fleet)),
         {"ecs:UpdateTaskProtection": tasks},

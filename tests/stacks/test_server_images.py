@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk.cx_api import SynthesisMessageLevel
 from botocore.exceptions import ClientError
 
 from serval.bundle import Runtime
 from serval.fleets.deployed import Accelerator
 from stacks.image_refresh import WANTED, newest, newest_images, text_of, with_digests
+from stacks.inference_server import InferenceServer
 from stacks.server_images import TABLE, NoServerImage, ServerImage, image, images, read_images
+from tests.stacks.synthesis import Synthesised
 
 SERVERS = set(get_args(get_args(Runtime.model_fields["server"].annotation)[0]))
 ONE = ServerImage(
@@ -23,6 +27,7 @@ ONE = ServerImage(
     tag="26.05-py3",
     registries={"us-east-1": "1.dkr.ecr.us-east-1.amazonaws.com", "eu-west-1": "2.dkr.eu"},
 )
+TRITON = Runtime(kind="http", server="triton")
 MOMENT = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -126,3 +131,32 @@ def test_a_digest_does_not_outlive_its_tag() -> None:
     before = replace(ONE, tag="24.01-py3", digests={"eu-west-1": "sha256:old"})
     [resolved], _ = with_digests([ONE], [before], refused)
     assert resolved.digests == {"us-east-1": "sha256:new"}
+
+
+def test_a_deploy_whose_images_have_no_digests_says_so(heavy: Synthesised) -> None:
+    said = warnings(heavy.app)
+    assert (
+        "the image of inference server 'triton' for accelerator 'nvidia' is pulled by its" in said
+    )
+    assert "run `make images` with credentials" in said
+    for target, base in (("cuda", "nvidia/cuda"), ("cpu", "python")):
+        assert f"the worker's image '{target}' is built from {base}:" in said
+
+
+def test_an_image_with_a_digest_needs_no_warning() -> None:
+    app = App()
+    stack = Stack(app, "stack")
+    by_digest = replace(ONE, digests=dict.fromkeys(ONE.registries, "sha256:1"))
+    table = {region: by_digest.uri(region) for region in by_digest.registries}
+    InferenceServer(stack, "Server", runtime=TRITON, model="m", accelerator="nvidia", uris=table)
+    assert warnings(app) == ""
+
+
+def warnings(app: App) -> str:
+    """Give what a deploy prints, all of it."""
+    return "\n".join(
+        str(message.entry.data)
+        for stack in app.synth().stacks
+        for message in stack.messages
+        if message.level == SynthesisMessageLevel.WARNING
+    )

@@ -74,6 +74,12 @@ class ModelVersion:
     measurements: Mapping[str, Any] = field(default_factory=dict)
     """What the golden check measured of it."""
 
+    @property
+    def on_fleet(self) -> bool:
+        """Tell whether machines of a fleet run it."""
+        compute: Mapping[str, Any] = self.bundle.get("compute", {})
+        return compute.get("target") == "fleet"
+
     def file(self, path: str) -> BundleFile:
         """Find a file of the bundle or of a form by its path."""
         files = chain(self.files, *(form.files for form in self.forms))

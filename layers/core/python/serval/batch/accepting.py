@@ -13,6 +13,7 @@ from serval.batch.keys import (
     OPTIONS_SUFFIX,
     Address,
     check_apart,
+    check_within,
     parse_input_key,
     read_address,
 )
@@ -185,6 +186,8 @@ class Accepting:
         output = self._output(job)
         inputs = [read_address(address, "input") for address in job.input]
         check_apart(output, inputs, self.data_bucket)
+        if record.on_fleet:
+            check_within(job.model, [*inputs, output], self.data_bucket)
         finder = Finder(self.objects)
         if job.attempt == 1:
             sources = finder.first(inputs, job.input_version)

@@ -1,7 +1,7 @@
 """Addresses and keys of batch jobs: what an upload announces, and where everything is written."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -99,6 +99,17 @@ def check_apart(output: Address, inputs: list[Address], data_bucket: str) -> Non
             f"output {output} is where uploads start batch jobs: what the job writes would start "
             "others; choose a prefix that is not batch/<model>/in/"
         )
+
+
+def check_within(model: str, addresses: Iterable[Address], data_bucket: str) -> None:
+    """Refuse what the workers of a model's fleet may neither read nor write."""
+    own = Address(data_bucket, f"batch/{model}/")
+    for address in addresses:
+        if address.bucket != own.bucket or not address.key.startswith(own.key):
+            raise BatchRefused(
+                f"{address} is not under {own}: model {model!r} runs on a fleet, whose workers may "
+                "read and write only there; copy the input there, or write there and copy it"
+            )
 
 
 def overlap(output: Address, found: Address) -> bool:
