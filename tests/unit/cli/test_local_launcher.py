@@ -28,6 +28,7 @@ from serval_cli.local.launcher import (
     map_limits,
     options_requests,
     response_limit,
+    retention,
     scaling_targets,
     scheduled_times,
     shutdown,
@@ -109,7 +110,7 @@ def test_waits_are_shortened() -> None:
 class FailingWorker:
     def invoke(self) -> dict[str, Any]:
         failure = {"errorMessage": "'x'", "errorType": "KeyError", "stackTrace": ["line"]}
-        return {"status": "ok", "trace": "Traceback …", "failure": failure, "log": "before"}
+        return {"status": "ok", "trace": "[ERROR] Traceback …", "failure": failure, "log": "before"}
 
 
 def test_a_failure_has_the_exceptions_type_and_its_trace_in_the_log() -> None:
@@ -126,6 +127,25 @@ def test_a_failure_has_the_exceptions_type_and_its_trace_in_the_log() -> None:
     assert result["log"] == "before\n[ERROR] Traceback …"
     patched = runtime._PYTHON_WORKER_SCRIPT
     assert patched == f"write({failures.INSTEAD})"
+
+
+def test_a_bounded_list_keeps_what_is_newest() -> None:
+    kept: list[int] = []
+    module = SimpleNamespace(_points=lambda key: kept)
+    retention.keep_newest(module, "_points", 20)
+    for number in range(100):
+        module._points("key").append(number)
+        assert len(kept) <= 20
+    assert kept == list(range(100 - len(kept), 100))
+
+
+def test_a_log_that_is_full_keeps_the_newest_invocations() -> None:
+    log, streams = retention.FunctionLog(limit_bytes=100), dict[int, int]()
+    for number, size in enumerate([40, 40, 40, 200, 60]):
+        streams[number] = size
+        log.add(size, streams)
+        assert sum(streams.values()) <= 100 or list(streams) == [number]
+    assert streams == {4: 60}
 
 
 def test_a_worker_script_that_reports_failures_otherwise_is_refused() -> None:
@@ -311,7 +331,9 @@ except Exception as e:
 def test_the_worker_script_answers_failures_as_lambda_words_them() -> None:
     scope: dict[str, Any] = {"json": json, "traceback": traceback}
     exec(FAILING.format(said=failures.INSTEAD), scope)
-    failure = json.loads(scope["said"])["failure"]
+    said = json.loads(scope["said"])
+    assert said["trace"].startswith("[ERROR] Traceback")
+    failure = said["failure"]
     assert failure["errorType"] == "KeyError"
     assert failure["errorMessage"] == "'x'"
     assert len(failure["stackTrace"]) == 1

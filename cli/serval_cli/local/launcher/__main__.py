@@ -15,6 +15,7 @@ from serval_cli.local.launcher import (
     delivery_rights,
     embedded_metrics,
     enforcement,
+    execution_limits,
     failures,
     interpreters,
     layers,
@@ -25,6 +26,7 @@ from serval_cli.local.launcher import (
     missing_objects,
     options_requests,
     response_limit,
+    retention,
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
@@ -45,6 +47,7 @@ PATCHES = (
     long_poll,
     map_limits,
     options_requests,
+    execution_limits,
     failures,
     response_limit,
     concurrency,
@@ -53,6 +56,7 @@ PATCHES = (
     machine_rights,
     delivery_rights,
     missing_objects,
+    retention,
     cors,
     bucket_tags,
     custom_resources,
@@ -84,9 +88,11 @@ def patch(
     logs_wait.apply(emulator)
     long_poll.apply(emulator)
     map_limits.apply(emulator)
+    execution_limits.apply(emulator)
     failures.apply(emulator)
     response_limit.apply(emulator)
     concurrency.apply(emulator, options.concurrency)
+    retention.apply(emulator)
     embedded_metrics.apply(emulator)
     enforcement.apply(emulator, authority)
     machine_rights.apply(emulator, authority)

@@ -21,6 +21,7 @@ class Emulator:
     apigateway: Any
     app: Any
     cloudwatch: Any
+    cloudwatch_logs: Any
     custom_resource: Any
     dynamodb: Any
     eventbridge: Any
@@ -48,6 +49,7 @@ class Emulator:
             apigateway=importlib.import_module("ministack.services.apigateway"),
             app=importlib.import_module("ministack.app"),
             cloudwatch=importlib.import_module("ministack.services.cloudwatch"),
+            cloudwatch_logs=importlib.import_module("ministack.services.cloudwatch_logs"),
             custom_resource=importlib.import_module(
                 "ministack.services.cloudformation.custom_resource"
             ),

@@ -13,7 +13,8 @@ NAMES = (
 REPORTED = 'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})'
 """What the worker says of an exception; the emulator then ends the worker."""
 INSTEAD = (
-    'json.dumps({"status": "ok", "result": None, "trace": traceback.format_exc(), "failure": {'
+    'json.dumps({"status": "ok", "result": None, "trace": "[ERROR] " + traceback.format_exc(), '
+    '"failure": {'
     '"errorMessage": str(e), "errorType": type(e).__name__, '
     '"stackTrace": traceback.format_tb(e.__traceback__)[1:]}})'
 )
@@ -42,5 +43,5 @@ def apply(emulator: Emulator) -> None:
 
 def failed(reply: dict[str, Any]) -> dict[str, Any]:
     """Turn a worker's reply about an exception into the result of the invocation."""
-    lines = (reply.get("log", ""), "[ERROR] " + reply["trace"])
+    lines = (reply.get("log", ""), reply["trace"])
     return {"error": True, "body": reply["failure"], "log": "\n".join(filter(None, lines))}

@@ -1,0 +1,1 @@
+"""The execution environments of functions: what they use, and what ends them."""

@@ -1,0 +1,48 @@
+"""Why an environment ended before its function answered, as Lambda words it."""
+
+import signal
+from typing import Any
+
+
+class EnvironmentEnded(Exception):
+    """The environment ended, and the invocation that it was at has failed."""
+
+    error_type: str
+
+    def reply(self, request_id: str) -> dict[str, Any]:
+        """Report it as a worker reports a failure."""
+        message = f"RequestId: {request_id} Error: {self}"
+        return {
+            "status": "ok",
+            "result": None,
+            "trace": f"{message}\n{self.error_type}",
+            "failure": {"errorType": self.error_type, "errorMessage": message},
+        }
+
+
+class TimedOut(EnvironmentEnded):
+    """The function took longer than its ``Timeout``."""
+
+    error_type = "Sandbox.Timedout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Task timed out after {seconds:.2f} seconds")
+
+
+class Exited(EnvironmentEnded):
+    """The process ended: killed for the memory that it used, or by itself."""
+
+    error_type = "Runtime.ExitError"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Runtime {exit_reason(status)}")
+
+
+def exit_reason(status: int) -> str:
+    """Describe an exit status; negative ones are signals."""
+    if status == 0:
+        return "exited without providing a reason"
+    if status > 0:
+        return f"exited with error: exit status {status}"
+    name = signal.strsignal(-status) or str(-status)
+    return f"exited with error: signal: {name.lower()}"
