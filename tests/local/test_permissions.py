@@ -116,7 +116,7 @@ def eventually(condition: Callable[[], object]) -> None:
         ("states", "list_state_machines", {}, 400, "AccessDeniedException"),
         ("lambda", "invoke", {"FunctionName": "caller"}, 403, "AccessDeniedException"),
         ("sqs", "create_queue", {"QueueName": "another"}, 403, "AccessDenied"),
-        ("cloudwatch", "describe_alarms", {}, 403, "AccessDenied"),
+        ("events", "list_rules", {}, 400, "AccessDeniedException"),
     ],
 )
 def test_a_function_that_lacks_a_right_is_refused_as_the_service_does_it(
