@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from serval_cli.local.aws_client import CONFIG
 from tests.local.conftest import LocalStage
-from tests.local.roles import LOGS, document, role, statement
+from tests.local.own_functions import LOGS, document, role, sdk_layer, statement
 
 CALLER = """
 import boto3
@@ -86,6 +86,7 @@ def caller(stage: LocalStage) -> Iterator[Caller]:
             Role=own,
             Handler="handler.handler",
             Code={"ZipFile": code.getvalue()},
+            Layers=[sdk_layer(stage)],
             Timeout=30,
         )
         yield Caller(client)
