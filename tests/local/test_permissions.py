@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from serval_cli.local.aws_client import CONFIG
 from tests.local.conftest import LocalStage
-from tests.local.roles import LOGS, document, role, statement
+from tests.local.own_functions import LOGS, document, role, sdk_layer, statement
 
 CALLER = """
 import boto3
@@ -86,6 +86,7 @@ def caller(stage: LocalStage) -> Iterator[Caller]:
             Role=own,
             Handler="handler.handler",
             Code={"ZipFile": code.getvalue()},
+            Layers=[sdk_layer(stage)],
             Timeout=30,
         )
         yield Caller(client)
@@ -116,7 +117,7 @@ def eventually(condition: Callable[[], object]) -> None:
         ("states", "list_state_machines", {}, 400, "AccessDeniedException"),
         ("lambda", "invoke", {"FunctionName": "caller"}, 403, "AccessDeniedException"),
         ("sqs", "create_queue", {"QueueName": "another"}, 403, "AccessDenied"),
-        ("cloudwatch", "describe_alarms", {}, 403, "AccessDenied"),
+        ("events", "list_rules", {}, 400, "AccessDeniedException"),
     ],
 )
 def test_a_function_that_lacks_a_right_is_refused_as_the_service_does_it(

@@ -25,7 +25,7 @@ from serval_cli.local.state_folder import StateFolder
 from tests.local.conftest import ROOT, LocalStage, serval
 from tests.local.fleet_caller import until
 from tests.local.fleet_models import bundles
-from tests.local.roles import LOGS, role, statement
+from tests.local.own_functions import LOGS, role, statement
 
 PROBE = """
 import json, os, pathlib, sys, time

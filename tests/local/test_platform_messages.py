@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.local.conftest import LocalStage
-from tests.local.roles import LOGS, role, statement
+from tests.local.own_functions import LOGS, role, sdk_layer, statement
 
 STACK = "messages"
 RECORDER = """
@@ -164,6 +164,7 @@ def messages(stage: LocalStage) -> Iterator[Messages]:
             Role=own,
             Handler="handler.handler",
             Code={"ZipFile": zipped(RECORDER)},
+            Layers=[sdk_layer(stage)],
             Timeout=30,
         )
         template = json.dumps({"Resources": RESOURCES})

@@ -159,6 +159,24 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
     )
 
 
+def test_a_laptops_worker_has_the_rights_of_a_machines(
+    heavy: Synthesised, heavy_laptop: Synthesised
+) -> None:
+    told = heavy_laptop.templates["fleets"]["Outputs"]["WorkerRoles"]["Value"]["Fn::Join"][1]
+    roles = {fleet.split('"')[-3]: role for fleet, role in zip(told[::2], told[1::2], strict=False)}
+    assert roles.keys() == set(SPOT)
+    for fleet, role in roles.items():
+        on_laptop = rights(
+            heavy_laptop, heavy_laptop.statements_of({"Fn::GetAtt": [role["Ref"], "Arn"]})
+        )
+        on_machine = rights(heavy, heavy.statements_of(task(heavy, fleet)["TaskRoleArn"]))
+        named = {
+            action: {name.replace("serval-local", "serval-prod") for name in on}
+            for action, on in on_laptop.items()
+        }
+        assert named == on_machine
+
+
 def test_a_machine_may_be_part_of_its_fleets_cluster_and_no_more(heavy: Synthesised) -> None:
     profiles = {str(each["Roles"]) for each in heavy.properties("AWS::IAM::InstanceProfile")}
     resources = heavy.templates["fleets"]["Resources"]

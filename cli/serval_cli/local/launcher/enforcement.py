@@ -6,6 +6,7 @@ closed here are its gaps: condition keys that it leaves out, and that this machi
 Functions get credentials of their roles; the keys of the laptop's user may do everything.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
@@ -17,6 +18,7 @@ NAMES = (
     "app/AUTH",
     "dynamodb/_tables",
     "iam/_roles",
+    "iam_actions/access_denied_response",
     "iam_actions/SERVICE_TO_IAM_NAMESPACE",
     "iam_actions/dynamodb_resource_arns",
     "iam_actions/dynamodb_transaction_checks",
@@ -32,6 +34,9 @@ NAMES = (
     "iam_evaluator/fnmatch_iam",
     "iam_evaluator/fnmatch_iam_cs",
 )
+Reply = tuple[int, dict[str, str], bytes]
+CLIENT_ERRORS = {"dynamodb", "ecs", "events", "sagemaker", "states"}
+"""Services of AWS's JSON protocol: what they deny has status 400, and not the emulator's 403."""
 
 
 class OverTls:
@@ -54,9 +59,24 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     """Turn enforcement on."""
     evaluator, actions = emulator.iam_evaluator, emulator.iam_actions
     requests, read = Requests(emulator), Actions(emulator, authority.tokens)
-    enforce = evaluator.enforce
+    evaluator._request_origin = OverTls(evaluator._request_origin)
+    evaluator._gather_role_policies = authority.policies.gather
+    evaluator.evaluate = authority.policies.evaluate
+    evaluator.enforce = noting(evaluator.enforce, evaluator, authority)
+    actions.access_denied_response = with_status(actions.access_denied_response)
+    actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
+    actions.extract_iam_action = read.action
+    actions.extract_resource_arn = read.resource
+    actions.dynamodb_resource_arns = requests.tables
+    actions.dynamodb_transaction_checks = requests.transaction
+    actions.request_tag_context = requests.keys
+    emulator.app.AUTH = True
 
-    def enforce_noting(
+
+def noting(enforce: Callable[..., Any], evaluator: Any, authority: Authority) -> Callable[..., Any]:
+    """Make a check that takes the keys of a resource into account, and notes what it refuses."""
+
+    def check(
         key: str,
         action: str,
         service: str,
@@ -71,14 +91,14 @@ def apply(emulator: Emulator, authority: Authority) -> None:
             authority.refuse(role, action, resource_arn)
         return refused
 
-    evaluator._request_origin = OverTls(evaluator._request_origin)
-    evaluator._gather_role_policies = authority.policies.gather
-    evaluator.evaluate = authority.policies.evaluate
-    evaluator.enforce = enforce_noting
-    actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
-    actions.extract_iam_action = read.action
-    actions.extract_resource_arn = read.resource
-    actions.dynamodb_resource_arns = requests.tables
-    actions.dynamodb_transaction_checks = requests.transaction
-    actions.request_tag_context = requests.keys
-    emulator.app.AUTH = True
+    return check
+
+
+def with_status(deny: Callable[..., Reply]) -> Callable[..., Reply]:
+    """Make a denial that has AWS's status."""
+
+    def denied(service: str, *told: Any, **more: Any) -> Reply:
+        status, headers, body = deny(service, *told, **more)
+        return 400 if service in CLIENT_ERRORS else status, headers, body
+
+    return denied

@@ -1,4 +1,4 @@
-"""Roles for the functions of tests, which like all others may do what theirs allows."""
+"""What the functions of tests need: a role, which allows what they do, and an SDK."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -24,6 +24,15 @@ def role(stage: LocalStage, name: str, *statements: dict[str, Any]) -> Iterator[
     yield str(made["Role"]["Arn"])
     iam.delete_role_policy(RoleName=name, PolicyName="all")
     iam.delete_role(RoleName=name)
+
+
+def sdk_layer(stage: LocalStage) -> str:
+    """Give the layer in which the stage's functions find their SDK."""
+    configuration = stage.client("lambda").get_function_configuration(
+        FunctionName=stage.functions()["describe"]
+    )
+    (found,) = [layer["Arn"] for layer in configuration["Layers"] if "sdk" in layer["Arn"].lower()]
+    return str(found)
 
 
 def document(*statements: dict[str, Any]) -> str:
