@@ -66,6 +66,7 @@ class BatchSteps(Construct):
             AcceptSettings,
             memory_mib=1024,
             timeout=Duration.minutes(5),
+            stage=self._stage.name,
             registry_table=self._registry,
             jobs_table=self._jobs,
             data_bucket=self._storage.data.bucket_name,

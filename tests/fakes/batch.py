@@ -325,6 +325,7 @@ class BatchStage:
         store: Any = None,
         fleets: Mapping[str, str] | None = None,
         shards_at_once: int = 1000,
+        stage: str = "prod",
     ) -> None:
         self.taken_on: list[tuple[str, str]] = []
         """Fleets, and the jobs that they were asked to work on."""
@@ -346,7 +347,7 @@ class BatchStage:
         clocks: dict[str, Any] = {"clock": self.ticker.clock, "timer": self.ticker.timer}
         announce = self.announced.append
         self.accepting = Accepting(
-            self.objects, self.store, self.registry, announce, DATA, self.ticker.clock
+            self.objects, self.store, self.registry, announce, DATA, stage, self.ticker.clock
         )
         readiness = Readiness(
             self.objects, self.store, announce, fleets or {}, self.take_on, shards_at_once, **clocks

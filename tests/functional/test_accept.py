@@ -14,7 +14,12 @@ from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import START
 from tests.functional.test_infer_starts_lean import imported as imported_by
 
-ENVIRONMENT = {"REGISTRY_TABLE": "registry", "JOBS_TABLE": "jobs", "DATA_BUCKET": DATA}
+ENVIRONMENT = {
+    "STAGE": "prod",
+    "REGISTRY_TABLE": "registry",
+    "JOBS_TABLE": "jobs",
+    "DATA_BUCKET": DATA,
+}
 ROWS = b"x_0,x_1\n1,2\n"
 
 

@@ -61,6 +61,7 @@ class Accepting:
     registry: StableVersions
     announce: Announce
     data_bucket: str
+    stage: str
     clock: Clock = utc_now
 
     def accept(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -192,7 +193,7 @@ class Accepting:
         if job.attempt == 1:
             sources = finder.first(inputs, job.input_version)
             finder.kind(sources, job.options, record.signature)
-        Prefixes(self.objects, self.store).take(job, output)
+        Prefixes(self.objects, self.store, self.stage).take(job, output)
         return version, output
 
     def _output(self, job: BatchJob) -> Address:

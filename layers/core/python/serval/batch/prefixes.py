@@ -1,7 +1,13 @@
-"""Whose prefix is whose: parts of two jobs under one prefix would be put together."""
+"""Output prefixes belong to one job at a time: parts of two would be joined into one output.
+
+A claim is an object under the prefix that names the stage and the job. A job that takes over a
+prefix writes its claim first, marked as ``clearing``, then deletes what the earlier job has left,
+and then claims it for good; whoever finds its own claim still marked clears again.
+"""
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, JobKeys
@@ -10,43 +16,75 @@ from serval.errors import BatchRefused
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has a prefix."""
+
+    stage: str
+    job: str
+    clearing: bool = False
+
+    def to_json(self) -> bytes:
+        """Write the object that says so."""
+        said: dict[str, Any] = {"job": self.job, "stage": self.stage}
+        return json.dumps(said | ({"clearing": True} if self.clearing else {})).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes, stage: str) -> "Claim":
+        """Read a claim; one that names no stage is this one's, an object of another kind no job's."""
+        try:
+            said = json.loads(body)
+            return cls(str(said.get("stage", stage)), str(said["job"]), bool(said.get("clearing")))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(stage, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Prefixes:
-    """Output prefixes, each of one job at a time."""
+    """Claims output prefixes for the jobs of a stage."""
 
     objects: Objects
     store: JobStore
+    stage: str
 
     def take(self, job: BatchJob, output: Address) -> None:
-        """Make a prefix a job's own; one that an earlier job has done with is cleared of its parts.
+        """Claim a prefix for a job; one that an earlier job has done with is cleared of its parts.
 
         What that job has left as its output stays until this one has its own.
 
         Raises
         ------
         BatchRefused
-            If the prefix is of a job that goes on, or what a retry would go on with is not there.
+            If the prefix is of a job that goes on or of another stage, or what a retry would go on
+            with is not there.
         """
         place = Address(output.bucket, JobKeys(output.key).owner)
-        body = json.dumps({"job": job.id}).encode()
-        there = self.objects.claim(place, body)
-        if there != body and job.attempt > 1:
+        mine, clearing = Claim(self.stage, job.id), Claim(self.stage, job.id, clearing=True)
+        body = self.objects.claim(place, mine.to_json())
+        there = Claim.from_json(body, self.stage)
+        if (there.stage, there.job) != (self.stage, job.id):
+            self._refuse_unless_free(job, output, there)
+            body = self.objects.claim(place, clearing.to_json(), instead_of=body)
+            there = Claim.from_json(body, self.stage)
+        if (there.stage, there.job) != (self.stage, job.id):
+            raise in_use(output, there)
+        if there.clearing:
+            self._clear(output, place)
+            self.objects.claim(place, mine.to_json(), instead_of=body)
+
+    def _refuse_unless_free(self, job: BatchJob, output: Address, there: Claim) -> None:
+        if job.attempt > 1:
             raise BatchRefused(
-                f"output {output} has been job {holder(there)}'s since, so that nothing is left to "
+                f"output {output} has been job {there.job}'s since, so that nothing is left to "
                 "go on with: start the job anew"
             )
-        if there != body and self._is_free(there):
-            self._clear(output, place)
-            there = self.objects.claim(place, body, instead_of=there)
-        if there != body:
+        if there.stage != self.stage:
             raise BatchRefused(
-                f"output {output} is that of job {holder(there)}, which goes on: choose another "
-                "prefix, or put {job} or {time} in it"
+                f"output {output} is that of job {there.job} of stage {there.stage!r}: choose "
+                "another prefix, or delete what is under this one"
             )
-
-    def _is_free(self, there: bytes) -> bool:
-        """Tell whether the job that has a prefix has ended, or is not remembered any more."""
-        job = self.store.find(holder(there))
-        return job is None or not job.open
+        holder = self.store.find(there.job)
+        if holder is not None and holder.open:
+            raise in_use(output, there)
 
     def _clear(self, output: Address, place: Address) -> None:
         """Delete what an earlier job's shards have left: it would be taken for this one's."""
@@ -55,9 +93,9 @@ class Prefixes:
             self.objects.delete([address for address in left if address != place])
 
 
-def holder(claim: bytes) -> str:
-    """Give the id of the job that has a prefix; of an object that is none of ours, nothing."""
-    try:
-        return str(json.loads(claim)["job"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+def in_use(output: Address, there: Claim) -> BatchRefused:
+    """Make the refusal of a prefix that somebody else's job has."""
+    return BatchRefused(
+        f"output {output} is that of job {there.job}, which goes on: choose another prefix, or put "
+        "{job} or {time} in it"
+    )

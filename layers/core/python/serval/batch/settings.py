@@ -9,6 +9,8 @@ from serval.settings import CallerSettings, Settings
 class AcceptSettings(Settings):
     """Environment of ``accept``."""
 
+    stage: str
+    """Named in the claims on output prefixes."""
     registry_table: str
     jobs_table: str
     data_bucket: str

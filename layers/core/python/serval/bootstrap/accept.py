@@ -21,4 +21,5 @@ def accepting() -> Accepting:
         registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
         announce=BatchEvents(boto3.client("events", region)).announce,
         data_bucket=settings.data_bucket,
+        stage=settings.stage,
     )
