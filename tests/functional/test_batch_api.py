@@ -511,11 +511,12 @@ def test_a_member_that_is_there_twice_is_refused(bench: Bench) -> None:
     assert "member 'format' is there 2 times" in refusal(start(bench, body), 400)
 
 
-@pytest.mark.parametrize("place", ["options", "csv", "output", "input"])
+@pytest.mark.parametrize("place", ["options", "columns", "csv", "output", "input"])
 def test_a_refusal_is_short_whatever_was_sent(bench: Bench, place: str) -> None:
     long = "x" * 5000
     bodies: dict[str, Any] = {
         "options": INPUT | {"options": {long: 1}},
+        "columns": INPUT | {"options": {"columns": {long: 1}}},
         "csv": INPUT | {"options": {"csv": {long: 1}}},
         "output": INPUT | {"output": f"s3://orders/{long}{{{long}}}/"},
         "input": {"input": f"s3://{long}"},

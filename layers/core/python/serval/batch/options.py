@@ -138,7 +138,7 @@ def _header(name: str, value: Any) -> bool | str:
 def _columns(name: str, value: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, Mapping):
         raise BatchRefused(f"{name}: {shown(value)} given, inputs with their columns expected")
-    return {key: _names(f"{name}.{key}", own) for key, own in value.items()}
+    return {key: _names(f"{name}.{key:.80}", own) for key, own in value.items()}
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:
