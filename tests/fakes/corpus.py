@@ -22,6 +22,8 @@ from tests.fakes.mutations import mutated
 ROOT = Path(__file__).parents[2]
 MOST_MEMORY_BYTES = 6 * 2**30
 """Address space: an allocation beyond it fails at once, and does not take the machine's memory."""
+NUMBERS = b"%08d %08d %08d"
+"""The input that is fed, and how many were taken and refused before it."""
 WARM = 100
 """Inputs after which memory is looked at for the first time."""
 
@@ -33,7 +35,9 @@ class Figures:
     accepted: int = 0
     refused: int = 0
     foreign: list[str] = field(default_factory=list)
-    """Exceptions that are not ours, and deaths of the process, each with its input's number."""
+    """Exceptions that are not ours, each with its input's number."""
+    died: list[str] = field(default_factory=list)
+    """How the process died, where it did."""
     growth_mib: float = 0.0
     """Of the most memory that the process has had, from its first inputs to its last."""
     seconds: float = 0.0
@@ -41,7 +45,7 @@ class Figures:
 
     @property
     def inputs(self) -> int:
-        return self.accepted + self.refused + len(self.foreign)
+        return self.accepted + self.refused + len(self.foreign) + len(self.died)
 
     def add(self, told: Mapping[str, Any]) -> None:
         self.accepted += told["accepted"]
@@ -54,9 +58,9 @@ class Figures:
 def feed_all(name: str, count: int, folder: Path) -> Figures:
     """Feed inputs 0 to ``count``; a process that dies of one is followed by another."""
     figures, first, begun = Figures(), 0, time.monotonic()
-    numbers = folder / "number"
+    numbers = folder / "numbers"
     while first < count:
-        numbers.write_bytes(b"0" * 8)
+        numbers.write_bytes(NUMBERS % (first, 0, 0))
         run = subprocess.run(
             [sys.executable, "-m", "tests.fakes.corpus", numbers, name, str(first), str(count)],
             cwd=ROOT,
@@ -67,10 +71,12 @@ def feed_all(name: str, count: int, folder: Path) -> Figures:
         if run.returncode == 0:
             figures.add(json.loads(run.stdout.splitlines()[-1]))
             break
-        died = int(numbers.read_bytes())
-        figures.foreign.append(f"{died}: exit {run.returncode}: {run.stderr[-500:]}")
-        figures.accepted += died - first
-        first = died + 1
+        deadly, accepted, refused = map(int, numbers.read_bytes().split())
+        said = next(iter(run.stderr.splitlines()), "")
+        figures.died.append(f"{deadly}: exit {run.returncode}: {said:.200}")
+        figures.accepted += accepted
+        figures.refused += refused
+        first = deadly + 1
     figures.seconds = time.monotonic() - begun
     return figures
 
@@ -82,7 +88,8 @@ def feed(name: str, first: int, end: int, numbers: int) -> dict[str, Any]:
     foreign: list[str] = []
     slowest, warm = 0.0, 0
     for number in range(first, end):
-        os.pwrite(numbers, b"%08d" % number, 0)
+        told = NUMBERS % (number, outcomes["accepted"], outcomes["refused"])
+        os.pwrite(numbers, told, 0)
         data = mutated(seeds, number)
         started = time.monotonic()
         try:

@@ -67,6 +67,8 @@ class ForeignParser:
     """Gives it an input, as a stranger would."""
     refusals: tuple[type[Exception], ...]
     """What it may raise."""
+    apart: bool = False
+    """Whether an input may end the process that it is called in, which works on nothing else."""
 
 
 @contextmanager
@@ -257,17 +259,17 @@ def binary_head() -> bytes:
             {
                 "name": name,
                 "datatype": datatype,
-                "shape": [1, 2],
+                "shape": [1, extent],
                 "parameters": {"binary_data_size": size},
             }
-            for name, datatype, size in (("x", "FP32", 8), ("label", "BYTES", 10))
+            for name, datatype, extent, size in (("x", "FP32", 2, 8), ("label", "BYTES", 1, 5))
         ]
     }
     return json.dumps(document).encode()
 
 
 def binary_requests() -> list[bytes]:
-    texts = b"\x01\x00\x00\x00a" * 2
+    texts = b"\x01\x00\x00\x00a"
     return [binary_head() + np.ones(2, np.float32).tobytes() + texts]
 
 
@@ -318,7 +320,7 @@ PARSERS = {
     for parser in (
         ForeignParser("polars and csv", lambda: CSV, csv_table, (BatchRefused,)),
         ForeignParser("polars and orjson", lambda: JSONL, jsonl, (BatchRefused,)),
-        ForeignParser("polars on parquet", parquet_files, parquet, (BatchRefused,)),
+        ForeignParser("polars on parquet", parquet_files, parquet, (BatchRefused,), apart=True),
         ForeignParser("footers", footers, lambda d: read_footer(d, 10**6), (NotParquet,)),
         ForeignParser("gzip", lambda: [gzip.compress(text())], unpacked("gzip"), (BatchRefused,)),
         ForeignParser(

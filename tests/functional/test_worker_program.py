@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 
 from serval.aws.queues import QueueCounts
 from serval.requests.request import AsyncRequest
+from serval.worker.shard_child import ShardChild
+from serval.worker.shard_line import Message
 from tests.fakes.inference import graph, plus
 from tests.fakes.worker import row_of
 from tests.fakes.worker_stage import (
@@ -185,6 +187,22 @@ def test_a_model_that_an_inference_server_runs_is_answered_by_it(alone: WorkerSt
             alone.submit(request_id, "served", row_of(1.0))
         alone.await_closed(ids)
         assert [result(alone, request_id) for request_id in ids] == [[11.0, 10.0]] * len(ids)
+
+
+def test_the_shard_process_asks_aws_and_tells_what_became_of_a_shard(
+    stage: WorkerStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stage.environment(JOBS_TABLE="jobs").items():
+        monkeypatch.setenv(name, value)
+    child = ShardChild.start()
+    try:
+        body = {"shard": {"job": "j"}, "model": "one", "task_token": "nobody waits for it"}
+        for _ in range(2):
+            child.line.send(Message({"shard": body}))
+            assert child.line.receive().head == {"ended": "stale"}
+    finally:
+        child.process.kill()
+        child.end()
 
 
 def test_what_is_neither_work_nor_serve_is_refused(stage: WorkerStage) -> None:

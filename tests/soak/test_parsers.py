@@ -21,10 +21,11 @@ def test_no_input_is_met_with_an_exception_that_is_not_ours(
     with capsys.disabled():
         print(
             f"\n{name}: {figures.inputs} inputs, {figures.refused} refused, "
-            f"{figures.accepted} accepted, {len(figures.foreign)} not ours, memory grew by "
-            f"{figures.growth_mib:.0f} MiB, {figures.seconds:.0f} s, "
-            f"slowest {figures.slowest_seconds} s"
+            f"{figures.accepted} accepted, {len(figures.foreign)} not ours, "
+            f"{len(figures.died)} processes died, memory grew by {figures.growth_mib:.0f} MiB, "
+            f"{figures.seconds:.0f} s, slowest {figures.slowest_seconds} s"
         )
     assert figures.foreign == []
+    assert figures.died == [] or PARSERS[name].apart
     assert figures.growth_mib <= MOST_GROWTH_MIB
     assert figures.slowest_seconds <= SLOWEST_SECONDS
