@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
+from serval.aws.addresses import bucket_url, service_url
 from serval.aws.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed import SignedClient
 from serval.cpu import cpu_class
@@ -27,12 +28,10 @@ def endpoint() -> InferEndpoint:
     aws = settings.aws_endpoint_url
     region, bucket = settings.aws_region, settings.artifact_bucket
     client = partial(SignedClient, region=region, credentials=settings.credentials)
-    dynamodb = client(
-        service="dynamodb", endpoint_url=aws or f"https://dynamodb.{region}.amazonaws.com"
-    )
+    dynamodb = client(service="dynamodb", endpoint_url=aws or service_url("dynamodb", region))
     s3 = client(
         service="s3",
-        endpoint_url=f"{aws}/{bucket}" if aws else f"https://{bucket}.s3.{region}.amazonaws.com",
+        endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
     )
     registry = EdgeRegistry(settings.registry_table, dynamodb, today)
     memory_mib = settings.aws_lambda_function_memory_size
