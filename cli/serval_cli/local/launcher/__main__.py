@@ -16,6 +16,7 @@ from serval_cli.local.launcher import (
     embedded_metrics,
     enforcement,
     execution_limits,
+    expiry,
     failures,
     interpreters,
     layers,
@@ -57,6 +58,7 @@ PATCHES = (
     delivery_rights,
     missing_objects,
     retention,
+    expiry,
     cors,
     bucket_tags,
     custom_resources,
@@ -93,6 +95,7 @@ def patch(
     response_limit.apply(emulator)
     concurrency.apply(emulator, options.concurrency)
     retention.apply(emulator)
+    expiry.apply(emulator)
     embedded_metrics.apply(emulator)
     enforcement.apply(emulator, authority)
     machine_rights.apply(emulator, authority)
