@@ -70,10 +70,22 @@ COMPLETING = union(
     CHANGING, LOOKING, ROUTES, ROWS, sending(queues("meant") | dead("meant")), CALLING_BACK, ASKING
 )
 RIGHTS = {
-    "submit": union(MAKING, CHANGING),
+    "submit": union(MAKING, WORKING),
     "wait": MAKING,
-    "requests": union(READING_KEYS, CHANGING, READING, CALLING_BACK),
-    "callback": union(CHANGING, READING, taking(CALLBACKS), {"sqs:GetQueueAttributes": CALLBACKS}),
+    "requests": union(
+        READING_KEYS,
+        WORKING,
+        {"dynamodb:Query": {"requests/index/by_model"}},
+        READING,
+        CALLING_BACK,
+    ),
+    "callback": union(
+        CHANGING,
+        {"dynamodb:GetItem": {"KEY#*"}},
+        READING,
+        taking(CALLBACKS),
+        {"sqs:GetQueueAttributes": CALLBACKS},
+    ),
     "tick": union(
         WAKING,
         {"events:DisableRule": TICKS},

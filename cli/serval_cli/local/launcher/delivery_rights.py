@@ -1,6 +1,5 @@
 """What services do for others needs rights, too: rules, schedules, gateways, topics, mappings."""
 
-import logging
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
@@ -13,7 +12,6 @@ NAMES = (
     "eventbridge/_invoke_target",
     "iam_evaluator/_resource_policy",
     "lambda_svc/_emit_lambda_logs",
-    "lambda_svc/_functions",
     "lambda_svc/_get_func_record_for_ref",
     "lambda_svc/_route_async_failure",
     f"provisioners/_RESOURCE_HANDLERS/{MAPPINGS}/create",
@@ -33,7 +31,6 @@ POLLING = {
 }
 """What a function's role needs for Lambda to read from a source in its name."""
 INTERNAL = 500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}'
-logger = logging.getLogger(__name__)
 
 
 def apply(emulator: Emulator, authority: Authority) -> None:

@@ -46,6 +46,8 @@ class Requests:
         self, action: str, body: bytes, region: str, account: str
     ) -> list[tuple[str, str]]:
         """List the actions of a transaction and their tables, each with its own keys."""
+        if not action.startswith("dynamodb:Transact"):
+            return []
         return [
             (each, Asked.of(arn, request_keys(asked, self._partition_key)))
             for item in items(body)
