@@ -49,8 +49,8 @@ class ShardWork:
     timer: Callable[[], float] = time.perf_counter
     folder: Path | None = None
     """Where files of a shard go; None: the system's temporary folder."""
-    layouts: dict[str, Layout] = field(default_factory=dict)
-    """Of the jobs of late."""
+    layouts: dict[tuple[str, int], Layout] = field(default_factory=dict)
+    """Of the jobs of late, by id and attempt: a prefix may be another job's by now."""
 
     def run(
         self,
@@ -184,7 +184,8 @@ class ShardWork:
         return {}
 
     def _layout(self, job: BatchJob, output: Address) -> Layout:
-        known = self.layouts.get(job.output)
+        whose = (job.id, job.attempt)
+        known = self.layouts.get(whose)
         if known is None:
             address = Address(output.bucket, JobKeys(output.key).plan)
             body = self.objects.get(address)
@@ -192,7 +193,7 @@ class ShardWork:
                 raise BatchRefused(f"{address} is gone: start the job anew")
             while len(self.layouts) >= LAYOUTS_KEPT:
                 del self.layouts[next(iter(self.layouts))]
-            known = self.layouts[job.output] = Layout.from_json(json.loads(body))
+            known = self.layouts[whose] = Layout.from_json(json.loads(body))
         return known
 
     def _delete_others(self, output: Address, done: ShardRecord) -> None:
