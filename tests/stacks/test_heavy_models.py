@@ -23,6 +23,7 @@ def test_async_requests_have_routes_of_their_own(heavy: Synthesised) -> None:
         "POST /async/requests/{id}/retry",
     }
     assert {key for key, name in routes.items() if name == "requests"} == {
+        "GET /async/requests",
         "GET /async/requests/{id}",
         "DELETE /async/requests/{id}",
     }

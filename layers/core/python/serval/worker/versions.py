@@ -37,7 +37,6 @@ class KnownVersions:
     clock: Callable[[], float]
     _routes: dict[str, tuple[float, Route]] = field(default_factory=dict)
     _records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
-    _limits: dict[str, BatchLimits] = field(default_factory=dict)
     _unshared: set[tuple[str, str]] = field(default_factory=set)
 
     def route(self, model: str) -> Route:
@@ -54,12 +53,16 @@ class KnownVersions:
             if not VERSION.fullmatch(version):
                 raise ModelVersionNotFound(model, version)
             record = self._records[model, version] = self.registry.version(model, version)
-            self._limits[model] = BatchLimits.of_bundle(record.bundle)
         return record
 
     def limits(self, model: str) -> BatchLimits:
-        """Give a model's batch limits: those of the version that was last looked up."""
-        return self._limits.get(model, BatchLimits())
+        """Give a model's batch limits: its stable version's, the defaults until that is known.
+
+        It asks nobody: it is called between any two messages.
+        """
+        seen = self._routes.get(model)
+        record = self._records.get((model, seen[1].stable)) if seen else None
+        return BatchLimits.of_bundle(record.bundle) if record else BatchLimits()
 
     def aim(self, one: Held) -> None:
         """Choose the version of a request; what was read for another one is read again."""
