@@ -18,7 +18,7 @@ def twice_of(stage: BatchStage, job: BatchJob) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "first, second",
+    ("first", "second"),
     [(STRAIGHT, SWAPPED), (SWAPPED, STRAIGHT)],
     ids=["swapped second", "swapped first"],
 )
