@@ -34,6 +34,8 @@ import layered
 def handler(event, context):
     if "fail" in event:
         return {}[event["fail"]]
+    if "use_mib" in event:
+        bytes([1]) * event["use_mib"] * 2**20
     if "answer_bytes" in event:
         return "x" * event["answer_bytes"]
     if "metric" in event:
@@ -160,6 +162,22 @@ def test_an_exception_is_reported_as_lambda_does_and_the_worker_lives_on(
     assert probe.invoke()["value"]["pid"] == pid
     events = stage.client("logs").filter_log_events(logGroupName="/aws/lambda/probe")["events"]
     assert any("KeyError: 'absent'" in event["message"] for event in events)
+
+
+def test_a_function_over_its_memory_is_killed_and_its_log_tells(
+    probe: Probe, stage: LocalStage
+) -> None:
+    killed = probe.invoke(use_mib=200)
+    assert killed["failed"]
+    assert killed["value"]["errorType"] == "Runtime.ExitError"
+    assert killed["value"]["errorMessage"].endswith("Runtime exited with error: signal: killed")
+    events = stage.client("logs").filter_log_events(logGroupName="/aws/lambda/probe")["events"]
+    told = [event["message"] for event in events]
+    assert killed["value"]["errorMessage"] in told
+    used = [int(one.split("Max Memory Used: ")[1].split()[0]) for one in told if "REPORT" in one]
+    assert max(used) > 200
+    assert min(used) < 128
+    assert not probe.invoke()["failed"]
 
 
 def test_answers_over_lambdas_limit_are_refused(probe: Probe) -> None:
