@@ -14,7 +14,7 @@ from typing import Any
 from serval_cli.local.launcher import execution_limits, failures, interpreters
 from serval_cli.local.launcher.emulator import Emulator
 
-INIT_SECONDS = 1.0
+INIT_SECONDS = 3.0
 """Enough for functions that import nothing, and soon over."""
 ANSWER = threading.Lock()
 

@@ -145,26 +145,26 @@ def test_an_initialisation_that_fails_is_repeated_within_the_invocation(
 
 
 @pytest.mark.parametrize(
-    ("statement", "expected"),
+    ("statement", "timeout", "expected"),
     [
-        (f"time.sleep({LONG})", ("Sandbox.Timedout", "Task timed out after 1.00 seconds")),
-        ("b'x' * 200 * 2**20", KILLED),
-        ("os._exit(3)", ("Runtime.ExitError", "Runtime exited with error: exit status 3")),
+        (f"time.sleep({LONG})", 1, ("Sandbox.Timedout", "Task timed out after 1.00 seconds")),
+        ("b'x' * 200 * 2**20", LONG, KILLED),
+        ("os._exit(3)", LONG, ("Runtime.ExitError", "Runtime exited with error: exit status 3")),
     ],
 )
 def test_an_initialisation_that_fails_again_fails_the_invocation(
-    functions: Functions, statement: str, expected: tuple[str, str]
+    functions: Functions, statement: str, timeout: int, expected: tuple[str, str]
 ) -> None:
     code = f"import os, time\n{statement}\ndef handler(event, context): return 1"
-    answer = functions.invoke(f"never-{statement[:3]}", {}, code=code, timeout=1)
+    answer = functions.invoke(f"never-{statement[:3]}", {}, code=code, timeout=timeout)
     assert failure(answer) == expected
 
 
 def test_the_second_initialisation_takes_of_the_invocations_time(functions: Functions) -> None:
-    """Of three seconds two and a half, so that the handler's two are too many."""
-    code = "import time\ntime.sleep(2.5)\ndef handler(event, context): time.sleep(2)"
-    answer = functions.invoke("tardy", {}, code=code, timeout=3)
-    assert failure(answer) == ("Sandbox.Timedout", "Task timed out after 3.00 seconds")
+    """Of five seconds three and a half, so that the handler's two are too many."""
+    code = "import time\ntime.sleep(3.5)\ndef handler(event, context): time.sleep(2)"
+    answer = functions.invoke("tardy", {}, code=code, timeout=5)
+    assert failure(answer) == ("Sandbox.Timedout", "Task timed out after 5.00 seconds")
 
 
 @pytest.mark.parametrize(

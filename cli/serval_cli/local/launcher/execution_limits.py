@@ -86,16 +86,18 @@ class ExecutionLimits:
 
     def _start(self, worker: Any, seconds: float) -> None:
         worker._proc = None
+        exited = False
         with self._watched(worker, lambda: worker._proc, seconds) as watch:
             try:
                 self._spawn(worker)
             except RuntimeError as error:
-                if watch.ended is None and not str(error).startswith(NO_INIT):
+                exited = str(error).startswith(NO_INIT)
+                if watch.ended is None and not exited:
                     raise
         if watch.ended:
             raise watch.ended
-        if worker._proc.poll() is not None:
-            raise Exited(worker._proc.returncode)
+        if exited:
+            raise Exited(worker._proc.wait())
 
     def _run(
         self, worker: Any, spent: float, log: list[str], event: Any, request_id: str, **options: Any
