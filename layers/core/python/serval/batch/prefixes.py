@@ -30,7 +30,7 @@ class Claim:
 
     @classmethod
     def from_json(cls, body: bytes, stage: str) -> "Claim":
-        """Read a claim; one that names no stage is this one's, an object of another kind no job's."""
+        """Read a claim; one that names no stage is this one's, another object is no job's."""
         try:
             said = json.loads(body)
             return cls(str(said.get("stage", stage)), str(said["job"]), bool(said.get("clearing")))
