@@ -37,7 +37,7 @@ class KnownVersions:
     clock: Callable[[], float]
     _routes: dict[str, tuple[float, Route]] = field(default_factory=dict)
     _records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
-    _limits: dict[str, BatchLimits] = field(default_factory=dict)
+    _limits: dict[tuple[str, str], BatchLimits] = field(default_factory=dict)
     _unshared: set[tuple[str, str]] = field(default_factory=set)
 
     def route(self, model: str) -> Route:
@@ -54,12 +54,17 @@ class KnownVersions:
             if not VERSION.fullmatch(version):
                 raise ModelVersionNotFound(model, version)
             record = self._records[model, version] = self.registry.version(model, version)
-            self._limits[model] = BatchLimits.of_bundle(record.bundle)
+            self._limits[model, version] = BatchLimits.of_bundle(record.bundle)
         return record
 
     def limits(self, model: str) -> BatchLimits:
-        """Give a model's batch limits: those of the version that was last looked up."""
-        return self._limits.get(model, BatchLimits())
+        """Give how a model's requests wait for each other: as its stable version says, once known.
+
+        Its route is not read for that: whoever asks holds a lock.
+        """
+        seen = self._routes.get(model)
+        known = self._limits.get((model, seen[1].stable)) if seen else None
+        return known or BatchLimits()
 
     def aim(self, one: Held) -> None:
         """Choose the version of a request; what was read for another one is read again."""
