@@ -10,12 +10,15 @@ from serval.batch import lifecycle
 from serval.batch.access import JobAccess
 from serval.batch.asked import AskedJob
 from serval.batch.attributes import job_attributes, job_from, shard_attributes
+from serval.batch.caps import Caps
 from serval.batch.control import Control
 from serval.batch.document import JobDocuments
 from serval.batch.estimating import Estimate
 from serval.batch.finishing import Finishing
 from serval.batch.job import BatchJob, ShardRecord
 from serval.batch.lifecycle import Done, Planned
+from serval.batch.reach import Reach
+from serval.batch.results import Results
 from serval.batch.starting import Starting
 from serval.clock import timestamp
 from serval.errors import BatchRefused
@@ -25,9 +28,11 @@ from serval.signatures import Signature, TensorSpec
 from tests.fakes.batch import InMemoryJobs, InMemoryObjects, RecordedExecutions
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import START, TickingClock
+from tests.fakes.submission import CountingLimits
 
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
-DATA_BUCKET = "serval-data"
+DATA_BUCKET = "serval-prod-data"
+ALLOWED = "s3://orders/,s3://out/{model}/"
 IRIS = Signature(
     (TensorSpec("measurements", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
 )
@@ -94,6 +99,9 @@ class Bench:
     """Why no input can be planned."""
     log: list[str] = field(default_factory=list)
     authentication: str = "key"
+    limits: CountingLimits = field(default_factory=CountingLimits)
+    per_minute: int = 60
+    open_jobs: int = 20
 
     def __post_init__(self) -> None:
         for model in ("iris", "digits"):
@@ -116,7 +124,15 @@ class Bench:
 
     @property
     def starting(self) -> Starting:
-        return Starting(self.store, self.executions, self.announce, DATA_BUCKET, self.clock)
+        reach = Reach.from_text(DATA_BUCKET, ALLOWED)
+        caps = Caps(
+            limits=self.limits,
+            store=self.store,
+            per_minute=self.per_minute,
+            open_jobs=self.open_jobs,
+            least_shard_bytes=1_000,
+        )
+        return Starting(self.store, self.executions, self.announce, reach, caps, self.clock)
 
     @property
     def endpoint(self) -> BatchEndpoint:
@@ -129,6 +145,7 @@ class Bench:
             cancel=self.control.cancel,
             retry=self.control.retry,
             documents=JobDocuments(self.store, self.clock),
+            results=Results(self.objects, self.store, lambda at: f"https://signed/{at.key}"),
             log=self.log.append,
         )
 

@@ -6,10 +6,14 @@ a retry.
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from serval.batch.asked import AskedJob
+from serval.batch.caps import Caps
 from serval.batch.job import BatchJob, new_job_id
+from serval.batch.keys import Address
 from serval.batch.ports import Announce, Executions, JobStore
+from serval.batch.reach import Reach
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
 from serval.requests.access import Caller
@@ -25,7 +29,8 @@ class Starting:
     store: JobStore
     executions: Executions
     announce: Announce
-    data_bucket: str
+    reach: Reach
+    caps: Caps
     clock: Clock = utc_now
 
     def start(self, asked: AskedJob, caller: Caller, key: str | None = None) -> BatchJob:
@@ -35,18 +40,26 @@ class Starting:
         ------
         BatchRefused
             If an address or a template is not understood, or the job would read its own output.
+        AddressOutOfScope
+            If the caller may not have a job read or write there.
+        TooManyBatchJobs
+            If the caller has as many open as it may have.
         BatchConflict
             If something else was asked with this key.
         """
         now = self.clock()
         job_id = new_job_id(now) if key is None else keyed_job_id(caller, key)
+        output = self._output(asked, caller, job_id, now)
+        if key is not None and self.store.find(job_id) is not None:
+            return self._again(job_id, asked, caller)
+        self.caps.make_room(caller, asked.model)
         job = BatchJob(
             id=job_id,
             model=asked.model,
             created=timestamp(now),
             updated=timestamp(now),
             input=asked.input,
-            output=str(asked.output(self.data_bucket, job_id, now)),
+            output=str(output),
             options=asked.options,
             submitter=caller.key_hash,
         )
@@ -56,9 +69,15 @@ class Starting:
         self.executions.start(execution_name(job), job.id)
         return job
 
-    def output(self, asked: AskedJob) -> str:
+    def output(self, asked: AskedJob, caller: Caller) -> str:
         """Give where a job would write, with ``{job}`` for its id; or raise as ``start`` does."""
-        return str(asked.output(self.data_bucket, "{job}", self.clock()))
+        return str(self._output(asked, caller, "{job}", self.clock()))
+
+    def _output(self, asked: AskedJob, caller: Caller, job_id: str, now: datetime) -> Address:
+        output = asked.output(self.reach.data_bucket, job_id, now)
+        self.reach.check(caller, asked, output)
+        self.caps.check(asked)
+        return output
 
     def _again(self, job_id: str, asked: AskedJob, caller: Caller) -> BatchJob:
         found = self.store.find(job_id)

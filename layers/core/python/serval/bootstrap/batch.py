@@ -8,19 +8,24 @@ import boto3
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
+from serval.aws.artifacts import PRESIGNING
 from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.executions import BatchExecutions
 from serval.aws.jobs import JobTable
+from serval.aws.rate_limits import RateLimits
 from serval.aws.registry import DynamoDBRegistry
 from serval.batch.access import JobAccess
 from serval.batch.asked import AskedJob
+from serval.batch.caps import Caps
 from serval.batch.control import Control
 from serval.batch.document import JobDocuments
 from serval.batch.estimating import Estimate
 from serval.batch.finishing import Finishing
 from serval.batch.fleet_models import out_of_reach
 from serval.batch.ports import Announce
+from serval.batch.reach import Reach
+from serval.batch.results import Results
 from serval.batch.settings import BatchSettings
 from serval.batch.starting import Starting
 from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
@@ -81,7 +86,8 @@ def endpoint() -> BatchEndpoint:
     dynamodb = boto3.resource("dynamodb", region, config=PATIENCE)
     registry = DynamoDBRegistry(dynamodb.Table(settings.registry_table))
     store = JobTable(dynamodb.Table(settings.jobs_table))
-    objects = S3Objects(boto3.client("s3", region, config=PATIENCE.merge(CONNECTIONS)))
+    signing = PATIENCE.merge(CONNECTIONS).merge(PRESIGNING)
+    objects = S3Objects(boto3.client("s3", region, config=signing))
     announce = BatchEvents(boto3.client("events", region, config=PATIENCE)).announce
     executions = BatchExecutions(
         boto3.client("stepfunctions", region, config=PATIENCE), settings.batch_machine
@@ -90,10 +96,23 @@ def endpoint() -> BatchEndpoint:
     control = Control(store, executions, announce, Finishing(objects, store, announce))
     return BatchEndpoint(
         access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
-        starting=Starting(store, executions, announce, settings.data_bucket),
+        starting=Starting(
+            store,
+            executions,
+            announce,
+            Reach.from_text(settings.data_bucket, settings.batch_prefixes),
+            Caps(
+                limits=RateLimits(registry.table, kind="BATCH", what="start {} batch jobs"),
+                store=store,
+                per_minute=settings.batch_jobs_per_minute,
+                open_jobs=settings.batch_open_jobs,
+                least_shard_bytes=settings.batch_least_shard_bytes,
+            ),
+        ),
         preview=Preview(settings, objects, store, registry, announce),
         cancel=control.cancel,
         retry=control.retry,
         documents=JobDocuments(store),
+        results=Results(objects, store, objects.presign),
         log=say,
     )
