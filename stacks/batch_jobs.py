@@ -122,7 +122,7 @@ class BatchJobs(Construct):
                 batch_least_shard_bytes=self._stage.batch_least_shard_bytes,
                 batch_prefixes=self._stage.batch_prefixes,
                 authentication=self._stage.authorization.authentication,
-                fleets=models.fleets.to_json(),
+                fleets=models.fleets.to_text(),
                 machine_prices=models.machine_prices_json(),
             ),
             memory_mib=1024,

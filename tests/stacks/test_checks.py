@@ -32,7 +32,7 @@ Sources(*map(Path, sys.argv[1:4])).app(Path(sys.argv[4])).synth()
 """
 
 
-@pytest.mark.parametrize("stack", ["storage", "api"])
+@pytest.mark.parametrize("stack", ["storage", "models", "api"])
 def test_a_change_to_the_account_is_reviewed(
     prod: Synthesised, stack: str, snapshot: SnapshotAssertion
 ) -> None:

@@ -27,7 +27,7 @@ class CutSettings(Settings):
     shards_at_once: int
     """Shards of one job that run at once on Lambda, whatever the job asks for."""
     fleets: str = "{}"
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,6 @@ class BatchSettings(CallerSettings):
     batch_prefixes: str = ""
     """Addresses of prefixes that callers' jobs may name beside the data bucket's, by commas."""
     fleets: str = "{}"
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     machine_prices: str = "{}"
     """JSON: microdollars an hour of a machine, by fleet."""
