@@ -117,6 +117,7 @@ class BatchJobs(Construct):
                 batch_machine=self.machine.state_machine_arn,
                 shard_memory_mib=shard_memory_mib,
                 shards_at_once=self._stage.concurrency.shards,
+                batch_prefixes=self._stage.batch_prefixes,
                 authentication=self._stage.authorization.authentication,
                 fleets=models.fleets.to_json(),
                 machine_prices=models.machine_prices_json(),

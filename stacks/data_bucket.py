@@ -48,11 +48,11 @@ class DataBucket(PrivateBucket):
     def grant_batch_inputs(self, granted: Granted) -> None:
         """Let it find and read inputs of batch jobs and what was written of them, also by version.
 
-        Listing is for the whole bucket: a condition on the prefix would also make an object that
-        is not there a denied one.
+        It may list only under ``batch/``. The condition holds where a request has a prefix: one
+        for an object has none, and would be denied instead of told that there is no such object.
         """
         self._allow(granted, [READ, "s3:GetObjectVersion"], BATCH)
-        self._allow_to_miss(granted)
+        self._allow_to_miss(granted, listed=[BATCH])
 
     def grant_batch_writes(self, granted: Granted) -> None:
         """Let it write plans, parts and outputs of batch jobs, each in one request."""
@@ -69,9 +69,10 @@ class DataBucket(PrivateBucket):
     def grant_shards(self, granted: Granted, models: Sequence[str]) -> None:
         """Let a worker read and write files of batch jobs of its models, and nobody else's."""
         actions = [READ, "s3:GetObjectVersion", WRITE, STOP_WRITING, "s3:DeleteObject"]
-        for model in models:
-            self._allow(granted, actions, f"batch/{model}/*")
-        self._allow_to_miss(granted)
+        own = [f"batch/{model}/*" for model in models]
+        for keys in own:
+            self._allow(granted, actions, keys)
+        self._allow_to_miss(granted, listed=own)
 
     def grant_requests(self, granted: Granted) -> None:
         """Let it read and write inference requests and results, and presign that for callers."""
@@ -93,9 +94,10 @@ class DataBucket(PrivateBucket):
         self._allow(granted, [READ], REQUESTS)
         self._allow(granted, [WRITE, STOP_WRITING], ENDPOINTS)
 
-    def _allow_to_miss(self, granted: Granted) -> None:
+    def _allow_to_miss(self, granted: Granted, listed: Sequence[str] = ()) -> None:
         """Have S3 answer 404 instead of 403 for an object that is not there, or has expired."""
-        granted.allow(["s3:ListBucket"], [self.bucket_arn])
+        only = {"StringLikeIfExists": {"s3:prefix": list(listed)}} if listed else None
+        granted.allow(["s3:ListBucket"], [self.bucket_arn], only)
 
     def _allow(self, granted: Granted, actions: list[str], keys: str) -> None:
         granted.allow(actions, [self.arn_for_objects(keys)])

@@ -15,6 +15,8 @@ from stacks.context import Context
 
 LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
+PREFIX = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^,\s]+/)?"
+PREFIXES = re.compile(f"({PREFIX}(,{PREFIX})*)?")
 RATE_PER_SECOND, BURST = 1000, 2000
 FLEET_ZONES = 3
 TRACING = {"off": Tracing.DISABLED, "active": Tracing.ACTIVE}
@@ -35,6 +37,8 @@ class Stage:
     """Requests that it lets through at once."""
     concurrency: Concurrency
     """How the account's invocations at once are shared out."""
+    batch_prefixes: str = ""
+    """Prefixes that callers' batch jobs may name beside the data bucket's, split by commas."""
     verification_memory_mib: int = VERIFICATION_MEMORY_MIB
     """Memory of the functions that verify and optimise: 2.5 and 3.5 MiB per MiB of artifact."""
     architecture: Architecture = Architecture.ARM_64
@@ -72,6 +76,9 @@ class Stage:
             authorization=Authorization.from_context(context),
             rate_per_second=context.count("rate_per_second", RATE_PER_SECOND),
             burst=context.count("burst", BURST),
+            batch_prefixes=context.text(
+                "batch_prefixes", "", PREFIXES, "s3://bucket/prefix/ and others, split by commas,"
+            ),
             verification_memory_mib=context.count(
                 "verification_memory_mib", VERIFICATION_MEMORY_MIB
             ),

@@ -16,6 +16,7 @@ from serval.batch.estimating import Estimate
 from serval.batch.finishing import Finishing
 from serval.batch.job import BatchJob, ShardRecord
 from serval.batch.lifecycle import Done, Planned
+from serval.batch.reach import Reach
 from serval.batch.starting import Starting
 from serval.clock import timestamp
 from serval.errors import BatchRefused
@@ -27,7 +28,8 @@ from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import START, TickingClock
 
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
-DATA_BUCKET = "serval-data"
+DATA_BUCKET = "serval-prod-data"
+ALLOWED = "s3://orders/,s3://out/{model}/"
 IRIS = Signature(
     (TensorSpec("measurements", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
 )
@@ -116,7 +118,8 @@ class Bench:
 
     @property
     def starting(self) -> Starting:
-        return Starting(self.store, self.executions, self.announce, DATA_BUCKET, self.clock)
+        reach = Reach.from_text(DATA_BUCKET, ALLOWED)
+        return Starting(self.store, self.executions, self.announce, reach, self.clock)
 
     @property
     def endpoint(self) -> BatchEndpoint:

@@ -72,7 +72,7 @@ def stage(running: Emulator) -> Iterator[Stage]:
     table = create_jobs_table(dynamodb, "jobs")
     s3, states = client(running, "s3"), client(running, "stepfunctions")
     s3.create_bucket(Bucket=DATA)
-    s3.put_object(Bucket=DATA, Key="orders/rows.csv", Body=ROWS)
+    s3.put_object(Bucket=DATA, Key="batch/iris/orders/rows.csv", Body=ROWS)
     machine = states.create_state_machine(
         name="serval-test-batch", definition=json.dumps(WAITING), roleArn=ROLE
     )["stateMachineArn"]
@@ -96,7 +96,7 @@ def stage(running: Emulator) -> Iterator[Stage]:
 
 
 def test_a_job_is_started_once_looked_at_and_cancelled(stage: Stage) -> None:
-    asked = {"input": f"s3://{DATA}/orders/rows.csv"}
+    asked = {"input": f"s3://{DATA}/batch/iris/orders/rows.csv"}
     path = "/batch/models/iris/jobs"
     first = answered(stage.ask("batch_start", path, asked, idempotency_key="order-1"), 202)
     again = answered(stage.ask("batch_start", path, asked, idempotency_key="order-1"), 202)
@@ -129,15 +129,41 @@ def test_a_job_is_started_once_looked_at_and_cancelled(stage: Stage) -> None:
 
 def test_a_dry_run_looks_at_the_input(stage: Stage) -> None:
     path, query = "/batch/models/iris/jobs", "dry_run=true"
-    asked = {"input": f"s3://{DATA}/orders/rows.csv", "options": {"csv": {"header": False}}}
+    asked = {
+        "input": f"s3://{DATA}/batch/iris/orders/rows.csv",
+        "options": {"csv": {"header": False}},
+    }
     seen = answered(stage.ask("batch_dry_run", path, asked, query), 200)
     assert (seen["files"], seen["input_bytes"], seen["shards"]) == (1, len(ROWS), 1)
     assert 1_900 < seen["rows"] < 2_100
     assert 0 < seen["cost_usd"] < 0.01
     gone = answered(
-        stage.ask("batch_dry_run", path, {"input": f"s3://{DATA}/gone.csv"}, query), 400
+        stage.ask("batch_dry_run", path, {"input": f"s3://{DATA}/batch/iris/gone.csv"}, query), 400
     )
-    assert "s3://serval-data/gone.csv does not exist" in gone["error"]
+    assert "s3://serval-data/batch/iris/gone.csv does not exist" in gone["error"]
+
+
+def test_a_key_of_one_model_reads_and_replaces_nothing_of_another(
+    stage: Stage, running: Emulator
+) -> None:
+    secret, path = b"name,a,b,c,d\nSECRET,1,2,3,4\n", "/batch/models/iris/jobs"
+    for key in ("batch/digits/rows.csv", "batch/digits/answers/output.csv"):
+        stage.s3.put_object(Bucket=DATA, Key=key, Body=secret)
+    text, _ = running.keys.create("iris alone", ["iris"])
+    scoped = replace(stage, key=text)
+    theirs, answers = f"s3://{DATA}/batch/digits/rows.csv", f"s3://{DATA}/batch/digits/answers/"
+    options = {"format": "csv", "csv": {"delimiter": "|"}}
+    for query in ("dry_run=true", ""):
+        asked = {"input": theirs, "options": options}
+        refused = answered(scoped.ask("batch_dry_run", path, asked, query), 403)
+        assert "SECRET" not in json.dumps(refused)
+    asked = {"input": f"s3://{DATA}/batch/iris/orders/rows.csv", "output": answers}
+    answered(scoped.ask("batch_start", path, asked, idempotency_key="take-over"), 403)
+    left = stage.s3.get_object(Bucket=DATA, Key="batch/digits/answers/output.csv")["Body"].read()
+    assert left == secret
+    options = {"csv": {"header": False}}
+    own = {"input": f"s3://{DATA}/batch/iris/orders/rows.csv", "options": options}
+    answered(scoped.ask("batch_dry_run", path, own, "dry_run=true"), 200)
 
 
 def test_an_execution_that_is_gone_need_not_be_stopped(stage: Stage) -> None:

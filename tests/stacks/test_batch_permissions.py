@@ -64,6 +64,14 @@ def test_a_function_has_the_rights_that_it_needs_and_no_others(
     assert rights(prod, prod.statements(name)) == union(OF_EVERY_FUNCTION, RIGHTS[name])
 
 
+@pytest.mark.parametrize("name", ["accept", "plan", "scan", "cut", "shard", "assemble", "batch"])
+def test_only_the_files_of_batch_jobs_are_listed(prod: Synthesised, name: str) -> None:
+    (listing,) = [
+        statement for statement in prod.statements(name) if statement["Action"] == "s3:ListBucket"
+    ]
+    assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["batch/*"]}}
+
+
 def test_the_machine_calls_its_steps_and_runs_its_own_maps(prod: Synthesised) -> None:
     assert of_machine(prod) == {
         "lambda:InvokeFunction": set(STEPS),

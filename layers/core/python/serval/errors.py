@@ -13,6 +13,7 @@
     │   ├── ApiKeyMissing          no key was sent
     │   └── ApiKeyRejected         the key is unknown or revoked
     ├── ModelOutOfScope            the key is good, but not for this model
+    ├── AddressOutOfScope          the key's batch jobs may not read or write there
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
@@ -115,6 +116,18 @@ class ModelOutOfScope(ServalError):
     def __init__(self, model: str) -> None:
         super().__init__(f"the API key has no scope for model {shown(model)}")
         self.model = model
+
+
+class AddressOutOfScope(ServalError):
+    """The API key may not have a batch job read or write at an address."""
+
+    def __init__(self, what: str, address: str, prefixes: Sequence[str]) -> None:
+        among = ", ".join(prefixes[:6])
+        super().__init__(
+            f"{what} {shown(address)}: the API key's batch jobs read and write only under {among}; "
+            "other prefixes are allowed by the stage's setting batch_prefixes"
+        )
+        self.what, self.address = what, address
 
 
 class NotFound(ServalError):

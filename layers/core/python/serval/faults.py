@@ -21,6 +21,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.ApiKeyMissing: "caller",
     errors.ApiKeyRejected: "caller",
     errors.ModelOutOfScope: "caller",
+    errors.AddressOutOfScope: "caller",
     errors.ModelNotFound: "caller",
     errors.ModelVersionNotFound: "caller",
     errors.ModelWithoutFleet: "caller",

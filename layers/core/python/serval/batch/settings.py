@@ -84,6 +84,8 @@ class BatchSettings(CallerSettings):
     """Memory of ``shard``, which decides what a job is estimated to cost."""
     shards_at_once: int
     """As in ``CutSettings``."""
+    batch_prefixes: str = ""
+    """Addresses of prefixes that callers' jobs may name beside the data bucket's, by commas."""
     fleets: str = "{}"
     """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
     machine_prices: str = "{}"

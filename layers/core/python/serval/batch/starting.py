@@ -6,10 +6,13 @@ a retry.
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from serval.batch.asked import AskedJob
 from serval.batch.job import BatchJob, new_job_id
+from serval.batch.keys import Address
 from serval.batch.ports import Announce, Executions, JobStore
+from serval.batch.reach import Reach
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
 from serval.requests.access import Caller
@@ -25,7 +28,7 @@ class Starting:
     store: JobStore
     executions: Executions
     announce: Announce
-    data_bucket: str
+    reach: Reach
     clock: Clock = utc_now
 
     def start(self, asked: AskedJob, caller: Caller, key: str | None = None) -> BatchJob:
@@ -35,18 +38,21 @@ class Starting:
         ------
         BatchRefused
             If an address or a template is not understood, or the job would read its own output.
+        AddressOutOfScope
+            If the caller may not have a job read or write there.
         BatchConflict
             If something else was asked with this key.
         """
         now = self.clock()
         job_id = new_job_id(now) if key is None else keyed_job_id(caller, key)
+        output = self._output(asked, caller, job_id, now)
         job = BatchJob(
             id=job_id,
             model=asked.model,
             created=timestamp(now),
             updated=timestamp(now),
             input=asked.input,
-            output=str(asked.output(self.data_bucket, job_id, now)),
+            output=str(output),
             options=asked.options,
             submitter=caller.key_hash,
         )
@@ -56,9 +62,14 @@ class Starting:
         self.executions.start(execution_name(job), job.id)
         return job
 
-    def output(self, asked: AskedJob) -> str:
+    def output(self, asked: AskedJob, caller: Caller) -> str:
         """Give where a job would write, with ``{job}`` for its id; or raise as ``start`` does."""
-        return str(asked.output(self.data_bucket, "{job}", self.clock()))
+        return str(self._output(asked, caller, "{job}", self.clock()))
+
+    def _output(self, asked: AskedJob, caller: Caller, job_id: str, now: datetime) -> Address:
+        output = asked.output(self.reach.data_bucket, job_id, now)
+        self.reach.check(caller, asked, output)
+        return output
 
     def _again(self, job_id: str, asked: AskedJob, caller: Caller) -> BatchJob:
         found = self.store.find(job_id)

@@ -21,6 +21,7 @@ from serval.batch.estimating import Estimate
 from serval.batch.finishing import Finishing
 from serval.batch.fleet_models import out_of_reach
 from serval.batch.ports import Announce
+from serval.batch.reach import Reach
 from serval.batch.settings import BatchSettings
 from serval.batch.starting import Starting
 from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
@@ -90,7 +91,12 @@ def endpoint() -> BatchEndpoint:
     control = Control(store, executions, announce, Finishing(objects, store, announce))
     return BatchEndpoint(
         access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
-        starting=Starting(store, executions, announce, settings.data_bucket),
+        starting=Starting(
+            store,
+            executions,
+            announce,
+            Reach.from_text(settings.data_bucket, settings.batch_prefixes),
+        ),
         preview=Preview(settings, objects, store, registry, announce),
         cancel=control.cancel,
         retry=control.retry,

@@ -11,6 +11,7 @@ from serval.batch.asked import AskedJob
 from serval.batch.document import JobDocuments, previewed
 from serval.batch.estimating import Estimate
 from serval.batch.job import BatchJob
+from serval.batch.reach import UNTOLD
 from serval.batch.starting import KEY, Starting
 from serval.errors import ServalError
 from serval.http import query
@@ -20,6 +21,7 @@ from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after
 from serval.http.json_body import json_body
 from serval.http.location import location
 from serval.http.replies import error_reply, text_reply
+from serval.requests.access import Caller
 
 SHARDS_A_SECOND, MOST_RETRY_SECONDS = 500, 10
 """A look at a job reads every shard of it, so one of many shards is to be looked at less often."""
@@ -68,10 +70,10 @@ class BatchEndpoint:
         caller = self.access.caller(call.headers)
         job = self.access.job(caller, call.names["id"])
         if endpoint == CANCEL:
-            return self._changed(call, self.cancel(job))
+            return self._changed(call, caller, self.cancel(job))
         if endpoint == RETRY:
-            return self._changed(call, self.retry(job))
-        return document_reply(HTTPStatus.OK, self.documents.of(job), waiting(job))
+            return self._changed(call, caller, self.retry(job))
+        return document_reply(HTTPStatus.OK, self._document(caller, job), waiting(job))
 
     def _start(self, call: Call) -> Reply:
         model = call.names["model"]
@@ -79,29 +81,40 @@ class BatchEndpoint:
         dry_run = query.truth(call.event, "dry_run")
         asked = AskedJob.from_json(model, json_body(call.event, call.headers))
         if dry_run:
-            output = self.starting.output(asked)
+            output = self.starting.output(asked, caller)
             estimate = self.preview(asked, route.stable)
             return document_reply(
                 HTTPStatus.OK, previewed(asked, route.stable, output, estimate), {}
             )
-        return self._changed(call, self.starting.start(asked, caller, call.headers.get(KEY)))
+        job = self.starting.start(asked, caller, call.headers.get(KEY))
+        return self._changed(call, caller, job)
 
     def _list(self, call: Call) -> Reply:
         limit = query.count(call.event, "limit", MOST_LISTED, LISTED)
         model = query.text(call.event, "model")
         if model is None:
-            jobs = self.access.newest(self.access.caller(call.headers), limit)
+            caller = self.access.caller(call.headers)
+            jobs = self.access.newest(caller, limit)
         else:
-            self.access.admit(call.headers, model)
+            caller, _ = self.access.admit(call.headers, model)
             jobs = list(self.access.store.of_model(model, limit))
-        listed = {"jobs": [self.documents.listed(job) for job in jobs]}
-        return document_reply(HTTPStatus.OK, listed, {})
+        documents = [self._shown(caller, job, self.documents.listed(job)) for job in jobs]
+        return document_reply(HTTPStatus.OK, {"jobs": documents}, {})
 
-    def _changed(self, call: Call, job: BatchJob) -> Reply:
+    def _document(self, caller: Caller, job: BatchJob) -> dict[str, Any]:
+        return self._shown(caller, job, self.documents.of(job))
+
+    def _shown(self, caller: Caller, job: BatchJob, document: dict[str, Any]) -> dict[str, Any]:
+        """Leave out why a job failed where that would quote records that are not the caller's."""
+        if document["error"] is None or self.starting.reach.reads(caller, job):
+            return document
+        return document | {"error": UNTOLD}
+
+    def _changed(self, call: Call, caller: Caller, job: BatchJob) -> Reply:
         """Answer with a job that was started, cancelled or queued again."""
         headers = waiting(job) | {"location": location(call.event, f"batch/jobs/{job.id}")}
         status = HTTPStatus.ACCEPTED if job.open else HTTPStatus.OK
-        return document_reply(status, self.documents.of(job), headers)
+        return document_reply(status, self._document(caller, job), headers)
 
 
 def waiting(job: BatchJob) -> dict[str, str]:

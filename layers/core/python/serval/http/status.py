@@ -16,6 +16,7 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
     errors.ApiKeyRejected: HTTPStatus.UNAUTHORIZED,
     errors.ModelOutOfScope: HTTPStatus.FORBIDDEN,
+    errors.AddressOutOfScope: HTTPStatus.FORBIDDEN,
     errors.ModelNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelVersionNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelWithoutFleet: HTTPStatus.NOT_FOUND,

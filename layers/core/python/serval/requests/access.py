@@ -20,13 +20,18 @@ class Caller:
     """None: the gateway let it in, and every model is in its scope."""
     key_hash: str | None = None
 
+    @property
+    def unscoped(self) -> bool:
+        """Tell whether every model is in its scope, those that will be too."""
+        return self.key is None or ALL_MODELS in self.key.models
+
     def allows(self, model: str) -> bool:
         """Tell whether a model is in its scope."""
         return self.key is None or self.key.allows(model)
 
     def among(self, models: Iterable[str]) -> Sequence[str]:
         """Name the models in its scope: those that its key names, else all of these."""
-        if self.key is None or ALL_MODELS in self.key.models:
+        if self.key is None or self.unscoped:
             return sorted(models)
         return sorted(self.key.models)
 
