@@ -25,11 +25,12 @@ CASTS: Mapping[str, type[pl.DataType]] = {
     "BYTES": pl.String,
 }
 """V2 datatype → the polars type that its text is read as."""
+INFINITY = r"(?i)^\s*[-+]?inf"
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def cast(column: pl.Series, datatype: str) -> pl.Series:
-    """Read a column of text; what is not of the datatype becomes null.
+    """Read a column; what is not of the datatype, or too large for it, becomes null.
 
     Raises
     ------
@@ -38,6 +39,11 @@ def cast(column: pl.Series, datatype: str) -> pl.Series:
     """
     if datatype not in CASTS:
         raise BatchRefused(f"inputs of datatype {datatype} have no text form: use Parquet")
+    found = _converted(column, datatype)
+    return _held(found, column, datatype) if DATATYPES[datatype].kind == "f" else found
+
+
+def _converted(column: pl.Series, datatype: str) -> pl.Series:
     if column.dtype == CASTS[datatype]:
         return column
     if column.dtype != pl.String:
@@ -50,6 +56,38 @@ def cast(column: pl.Series, datatype: str) -> pl.Series:
     if found.null_count() > column.null_count():
         found = column.str.strip_chars().cast(CASTS[datatype], strict=False)
     return found
+
+
+def _held(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
+    """Take out numbers that became infinite; those that were infinite stay so."""
+    if datatype == "FP16":
+        with np.errstate(over="ignore"):
+            infinite = pl.Series(np.isinf(found.to_numpy().astype(DATATYPES[datatype])))
+    else:
+        infinite = found.is_infinite().fill_null(value=False)
+    if not infinite.any():
+        return found
+    if column.dtype == pl.String:
+        meant = column.str.contains(INFINITY)
+    else:
+        meant = column.cast(pl.Float64, strict=False).is_infinite()
+    return pl.select(pl.when(~infinite | meant).then(found).otherwise(None)).to_series()
+
+
+def unfit(value: object, datatype: str) -> str:
+    """Say why a value became null."""
+    kind = DATATYPES[datatype].kind
+    if (
+        kind == "f"
+        and pl.Series([value], strict=False).cast(pl.Float64, strict=False)[0] is not None
+    ):
+        return f"{value!r:.80} does not fit {datatype}"
+    return f"{value!r:.80} is no {datatype}"
+
+
+def overflown(narrow: Array, wide: Array) -> bool:
+    """Tell whether a number became infinite that was not."""
+    return bool((np.isinf(narrow) & ~np.isinf(wide)).any())
 
 
 def tensor(planned: InputColumns, columns: Sequence[pl.Series], rows: int) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from serval.batch.records.casting import CASTS
+from serval.batch.records.casting import CASTS, overflown
 from serval.batch.records.record_ends import spans
 from serval.batch.records.rows import Reject, Rows, Unread, kept, readable
 from serval.foreign import refusing
@@ -169,7 +169,10 @@ def _converted(spec: TensorSpec, found: Array, value: Any) -> Array:
     )
     if not fits:
         raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
-    array = found.astype(wanted)
+    with np.errstate(over="ignore"):
+        array = found.astype(wanted)
+    if wanted.kind == "f" and overflown(array, found):
+        raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype}")
     if wanted.kind in "iu" and not np.array_equal(array, found):
         raise Unfit(f"input {spec.name!r}: {value!r:.80} is out of the range of {spec.datatype}")
     return array
@@ -233,5 +236,9 @@ def _array(column: pl.Series, spec: TensorSpec) -> Array | None:
         column = column.cast(CASTS[spec.datatype], strict=False)
     if column.null_count():
         return None
-    array = column.to_numpy().astype(wanted, copy=False)
+    read = column.to_numpy()
+    with np.errstate(over="ignore"):
+        array = read.astype(wanted, copy=False)
+    if wanted.kind == "f" and overflown(array, read):
+        return None
     return array.reshape(rows, -1) if spec.shape[1:] else array

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from serval.batch.columns import InputColumns
-from serval.batch.records.casting import cast, tensor
+from serval.batch.records.casting import cast, tensor, unfit
 from serval.batch.records.jsonl_records import Unfit, element, stacked
 from serval.batch.records.rows import Reject, Rows, kept
 from serval.errors import BatchRefused
@@ -117,7 +117,7 @@ class ParquetRecords:
                     reason = (
                         f"column {column!r} is null"
                         if value is None
-                        else f"column {column!r}: {value!r:.80} is no {planned.spec.datatype}"
+                        else f"column {column!r}: {unfit(value, planned.spec.datatype)}"
                     )
                     faults.setdefault(int(row), reason)
 
