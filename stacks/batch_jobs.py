@@ -117,6 +117,9 @@ class BatchJobs(Construct):
                 batch_machine=self.machine.state_machine_arn,
                 shard_memory_mib=shard_memory_mib,
                 shards_at_once=self._stage.concurrency.shards,
+                batch_jobs_per_minute=self._stage.batch_jobs_per_minute,
+                batch_open_jobs=self._stage.batch_open_jobs,
+                batch_least_shard_bytes=self._stage.batch_least_shard_bytes,
                 batch_prefixes=self._stage.batch_prefixes,
                 authentication=self._stage.authorization.authentication,
                 fleets=models.fleets.to_json(),
@@ -126,6 +129,7 @@ class BatchJobs(Construct):
             timeout=Duration.seconds(29),
         )
         storage.registry.grant_admit(function)
+        storage.registry.grant_count(function)
         storage.registry.grant_routes(function)
         storage.registry.grant_list_models(function)
         storage.jobs.grant_create(function)

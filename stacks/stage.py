@@ -17,6 +17,7 @@ LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 PREFIX = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^,\s]+/)?"
 PREFIXES = re.compile(f"({PREFIX}(,{PREFIX})*)?")
+BATCH_JOBS_PER_MINUTE, BATCH_OPEN_JOBS, BATCH_LEAST_SHARD_BYTES = 60, 20, 65_536
 RATE_PER_SECOND, BURST = 1000, 2000
 FLEET_ZONES = 3
 TRACING = {"off": Tracing.DISABLED, "active": Tracing.ACTIVE}
@@ -37,6 +38,12 @@ class Stage:
     """Requests that it lets through at once."""
     concurrency: Concurrency
     """How the account's invocations at once are shared out."""
+    batch_jobs_per_minute: int = BATCH_JOBS_PER_MINUTE
+    """Batch jobs that each API key may start, try or run again in a minute."""
+    batch_open_jobs: int = BATCH_OPEN_JOBS
+    """Batch jobs of a model that each API key may have open."""
+    batch_least_shard_bytes: int = BATCH_LEAST_SHARD_BYTES
+    """The smallest shards that a caller may ask for."""
     batch_prefixes: str = ""
     """Prefixes that callers' batch jobs may name beside the data bucket's, split by commas."""
     verification_memory_mib: int = VERIFICATION_MEMORY_MIB
@@ -76,6 +83,11 @@ class Stage:
             authorization=Authorization.from_context(context),
             rate_per_second=context.count("rate_per_second", RATE_PER_SECOND),
             burst=context.count("burst", BURST),
+            batch_jobs_per_minute=context.count("batch_jobs_per_minute", BATCH_JOBS_PER_MINUTE),
+            batch_open_jobs=context.count("batch_open_jobs", BATCH_OPEN_JOBS),
+            batch_least_shard_bytes=context.count(
+                "batch_least_shard_bytes", 1 if name == LOCAL else BATCH_LEAST_SHARD_BYTES
+            ),
             batch_prefixes=context.text(
                 "batch_prefixes", "", PREFIXES, "s3://bucket/prefix/ and others, split by commas,"
             ),

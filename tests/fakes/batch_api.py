@@ -10,6 +10,7 @@ from serval.batch import lifecycle
 from serval.batch.access import JobAccess
 from serval.batch.asked import AskedJob
 from serval.batch.attributes import job_attributes, job_from, shard_attributes
+from serval.batch.caps import Caps
 from serval.batch.control import Control
 from serval.batch.document import JobDocuments
 from serval.batch.estimating import Estimate
@@ -26,6 +27,7 @@ from serval.signatures import Signature, TensorSpec
 from tests.fakes.batch import InMemoryJobs, InMemoryObjects, RecordedExecutions
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import START, TickingClock
+from tests.fakes.submission import CountingLimits
 
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
 DATA_BUCKET = "serval-prod-data"
@@ -96,6 +98,9 @@ class Bench:
     """Why no input can be planned."""
     log: list[str] = field(default_factory=list)
     authentication: str = "key"
+    limits: CountingLimits = field(default_factory=CountingLimits)
+    per_minute: int = 60
+    open_jobs: int = 20
 
     def __post_init__(self) -> None:
         for model in ("iris", "digits"):
@@ -119,7 +124,14 @@ class Bench:
     @property
     def starting(self) -> Starting:
         reach = Reach.from_text(DATA_BUCKET, ALLOWED)
-        return Starting(self.store, self.executions, self.announce, reach, self.clock)
+        caps = Caps(
+            limits=self.limits,
+            store=self.store,
+            per_minute=self.per_minute,
+            open_jobs=self.open_jobs,
+            least_shard_bytes=1_000,
+        )
+        return Starting(self.store, self.executions, self.announce, reach, caps, self.clock)
 
     @property
     def endpoint(self) -> BatchEndpoint:

@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "BATCH_MACHINE": "arn:aws:states:eu-central-1:123456789012:stateMachine:batch",
     "SHARD_MEMORY_MIB": "1769",
     "SHARDS_AT_ONCE": "40",
+    "BATCH_JOBS_PER_MINUTE": "60",
+    "BATCH_OPEN_JOBS": "20",
+    "BATCH_LEAST_SHARD_BYTES": "1000",
 }
 OTHER_KEY = "srv_of-digits-alone"
 INPUT = {"input": "s3://orders/rows.csv"}

@@ -87,6 +87,9 @@ def stage(running: Emulator) -> Iterator[Stage]:
             "BATCH_MACHINE": machine,
             "SHARD_MEMORY_MIB": "1769",
             "SHARDS_AT_ONCE": "40",
+            "BATCH_JOBS_PER_MINUTE": "60",
+            "BATCH_OPEN_JOBS": "20",
+            "BATCH_LEAST_SHARD_BYTES": "1000",
         }
         for name, value in (environment(running.url) | settings).items():
             patched.setenv(name, value)

@@ -491,6 +491,16 @@ def test_an_api_key_may_submit_so_much_a_minute(dynamodb: Any):
     assert allowed(limits, "a", 3)
 
 
+def test_kinds_are_counted_apart(dynamodb: Any):
+    table, clock = dynamodb.Table(TABLE), lambda: START + timedelta(hours=2)
+    requests = RateLimits(table, clock)
+    jobs = RateLimits(table, clock, kind="BATCH", what="start {} batch jobs")
+
+    assert [allowed(limits, "f", 1) for limits in (requests, jobs)] == [True, True]
+    with pytest.raises(RateLimited, match="may start 1 batch jobs a minute"):
+        jobs.take("f", 1)
+
+
 def test_many_that_submit_at_once_are_counted_each(dynamodb: Any):
     limits = RateLimits(dynamodb.Table(TABLE), lambda: START + timedelta(hours=1))
 

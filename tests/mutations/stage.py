@@ -40,6 +40,9 @@ ENVIRONMENT = {
     "SHARD_MEMORY_MIB": "1769",
     "WAITING_PLACES": "8",
     "SHARDS_AT_ONCE": "100",
+    "BATCH_JOBS_PER_MINUTE": "1000000",
+    "BATCH_OPEN_JOBS": "1000000",
+    "BATCH_LEAST_SHARD_BYTES": "1",
     "BATCH_MACHINE": "arn:aws:states:eu-central-1:123456789012:stateMachine:batch",
 }
 INFER = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer")
@@ -113,6 +116,7 @@ class Stage:
             self.requests.time.naps,
             self.batch.store.rows,
             self.batch.store.shard_rows,
+            self.batch.limits.taken,
             self.batch.executions.started,
             self.batch.announced,
             self.batch.previewed,

@@ -39,6 +39,7 @@ RIGHTS = {
         READING_KEYS,
         ROUTES,
         {"dynamodb:Query": {"MODELS"}},
+        {"dynamodb:UpdateItem": {"KEY#* (count, expires)"}},
         CREATING,
         CHANGING,
         SHARDS,

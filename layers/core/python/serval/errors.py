@@ -26,6 +26,7 @@
     ├── RequestConflict            the async request is not in a state for that
     ├── BatchConflict              the batch job is not in a state for that
     ├── RateLimited                the API key has used up what it may send in a minute
+    ├── TooManyBatchJobs           the API key has as many open batch jobs as it may have
     ├── PayloadTooLarge            a request or a reply is over the limit
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
@@ -225,6 +226,19 @@ class RateLimited(ServalError):
             f"the API key may {what.format(limit)} a minute and has: try again in {retry_seconds} s"
         )
         self.limit, self.retry_seconds = limit, retry_seconds
+
+
+class TooManyBatchJobs(ServalError):
+    """The API key has as many open batch jobs of a model as it may have."""
+
+    retry_seconds = 60
+
+    def __init__(self, model: str, limit: int) -> None:
+        super().__init__(
+            f"the API key has {limit} open batch jobs of model {model!r}, as many as it may: wait "
+            "for one to end, or cancel it"
+        )
+        self.model, self.limit = model, limit
 
 
 class PayloadTooLarge(ServalError):

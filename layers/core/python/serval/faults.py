@@ -33,6 +33,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.RequestCancelled: "caller",
     errors.BatchConflict: "caller",
     errors.RateLimited: "caller",
+    errors.TooManyBatchJobs: "caller",
     errors.PayloadTooLarge: "caller",
     errors.BatchRefused: "caller",
     errors.BundleRefused: "caller",

@@ -95,9 +95,9 @@ def place_sort_key(number: int) -> str:
     return f"PLACE#{number:04}"
 
 
-def rate_sort_key(minute: str) -> str:
-    """Give the sort key under an API key of what it has submitted in a minute."""
-    return f"RATE#{minute}"
+def rate_sort_key(minute: str, kind: str = "") -> str:
+    """Give the sort key under an API key of how much of a kind it has asked for in a minute."""
+    return f"RATE#{kind}#{minute}" if kind else f"RATE#{minute}"
 
 
 MODELS_PARTITION = "MODELS"

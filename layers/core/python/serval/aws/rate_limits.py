@@ -1,4 +1,4 @@
-"""How much each API key has submitted in a minute, in the registry table."""
+"""How much each API key has asked for in a minute, in the registry table."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,9 @@ class RateLimits:
 
     table: "Table"
     clock: Clock = utc_now
+    kind: str = ""
+    """Of what is counted; empty: async requests."""
+    what: str = "submit {} async requests"
 
     def take(self, key_hash: str, limit: int) -> None:
         """Count one more, or raise ``RateLimited`` if the minute's ``limit`` is used up."""
@@ -31,7 +34,7 @@ class RateLimits:
             self.table.update_item,
             Key={
                 "pk": api_key_partition(key_hash),
-                "sk": rate_sort_key(timestamp(begun)),
+                "sk": rate_sort_key(timestamp(begun), self.kind),
             },
             UpdateExpression="ADD #count :one SET #expires = :expires",
             ConditionExpression="(attribute_not_exists(#count) AND :limit > :zero) "
@@ -46,4 +49,4 @@ class RateLimits:
         )
         if not counted:
             left = begun + WINDOW - now
-            raise RateLimited(limit, max(1, round(left.total_seconds())))
+            raise RateLimited(limit, max(1, round(left.total_seconds())), self.what)

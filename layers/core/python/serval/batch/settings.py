@@ -84,6 +84,12 @@ class BatchSettings(CallerSettings):
     """Memory of ``shard``, which decides what a job is estimated to cost."""
     shards_at_once: int
     """As in ``CutSettings``."""
+    batch_jobs_per_minute: int
+    """Jobs that an API key may start, try or run again in a minute."""
+    batch_open_jobs: int
+    """Jobs of a model that an API key may have open."""
+    batch_least_shard_bytes: int
+    """The smallest shards that a caller may ask for."""
     batch_prefixes: str = ""
     """Addresses of prefixes that callers' jobs may name beside the data bucket's, by commas."""
     fleets: str = "{}"

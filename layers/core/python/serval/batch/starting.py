@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serval.batch.asked import AskedJob
+from serval.batch.caps import Caps
 from serval.batch.job import BatchJob, new_job_id
 from serval.batch.keys import Address
 from serval.batch.ports import Announce, Executions, JobStore
@@ -29,6 +30,7 @@ class Starting:
     executions: Executions
     announce: Announce
     reach: Reach
+    caps: Caps
     clock: Clock = utc_now
 
     def start(self, asked: AskedJob, caller: Caller, key: str | None = None) -> BatchJob:
@@ -40,12 +42,17 @@ class Starting:
             If an address or a template is not understood, or the job would read its own output.
         AddressOutOfScope
             If the caller may not have a job read or write there.
+        TooManyBatchJobs
+            If the caller has as many open as it may have.
         BatchConflict
             If something else was asked with this key.
         """
         now = self.clock()
         job_id = new_job_id(now) if key is None else keyed_job_id(caller, key)
         output = self._output(asked, caller, job_id, now)
+        if key is not None and self.store.find(job_id) is not None:
+            return self._again(job_id, asked, caller)
+        self.caps.make_room(caller, asked.model)
         job = BatchJob(
             id=job_id,
             model=asked.model,
@@ -69,6 +76,7 @@ class Starting:
     def _output(self, asked: AskedJob, caller: Caller, job_id: str, now: datetime) -> Address:
         output = asked.output(self.reach.data_bucket, job_id, now)
         self.reach.check(caller, asked, output)
+        self.caps.check(asked)
         return output
 
     def _again(self, job_id: str, asked: AskedJob, caller: Caller) -> BatchJob:

@@ -12,9 +12,11 @@ from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.executions import BatchExecutions
 from serval.aws.jobs import JobTable
+from serval.aws.rate_limits import RateLimits
 from serval.aws.registry import DynamoDBRegistry
 from serval.batch.access import JobAccess
 from serval.batch.asked import AskedJob
+from serval.batch.caps import Caps
 from serval.batch.control import Control
 from serval.batch.document import JobDocuments
 from serval.batch.estimating import Estimate
@@ -96,6 +98,13 @@ def endpoint() -> BatchEndpoint:
             executions,
             announce,
             Reach.from_text(settings.data_bucket, settings.batch_prefixes),
+            Caps(
+                limits=RateLimits(registry.table, kind="BATCH", what="start {} batch jobs"),
+                store=store,
+                per_minute=settings.batch_jobs_per_minute,
+                open_jobs=settings.batch_open_jobs,
+                least_shard_bytes=settings.batch_least_shard_bytes,
+            ),
         ),
         preview=Preview(settings, objects, store, registry, announce),
         cancel=control.cancel,

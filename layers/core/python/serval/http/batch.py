@@ -72,12 +72,13 @@ class BatchEndpoint:
         if endpoint == CANCEL:
             return self._changed(call, caller, self.cancel(job))
         if endpoint == RETRY:
-            return self._changed(call, caller, self.retry(job))
+            return self._changed(call, caller, self._retry(caller, job))
         return document_reply(HTTPStatus.OK, self._document(caller, job), waiting(job))
 
     def _start(self, call: Call) -> Reply:
         model = call.names["model"]
         caller, route = self.access.admit(call.headers, model)
+        self.starting.caps.count(caller)
         dry_run = query.truth(call.event, "dry_run")
         asked = AskedJob.from_json(model, json_body(call.event, call.headers))
         if dry_run:
@@ -88,6 +89,12 @@ class BatchEndpoint:
             )
         job = self.starting.start(asked, caller, call.headers.get(KEY))
         return self._changed(call, caller, job)
+
+    def _retry(self, caller: Caller, job: BatchJob) -> BatchJob:
+        self.starting.caps.count(caller)
+        if not job.open:
+            self.starting.caps.make_room(caller, job.model)
+        return self.retry(job)
 
     def _list(self, call: Call) -> Reply:
         limit = query.count(call.event, "limit", MOST_LISTED, LISTED)

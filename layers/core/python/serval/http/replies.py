@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from serval.errors import RateLimited, ServalError, StillWaiting
+from serval.errors import RateLimited, ServalError, StillWaiting, TooManyBatchJobs
 from serval.http.dispatch import Reply
 from serval.http.status import status_of
 
@@ -37,7 +37,7 @@ def error_reply(error: ServalError, log: Callable[[str], object]) -> Reply:
 
 def headers_of(error: ServalError) -> Headers:
     """Give what an error says to a caller's program."""
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | TooManyBatchJobs):
         return {"retry-after": str(error.retry_seconds)}
     if isinstance(error, StillWaiting):
         return {

@@ -28,6 +28,7 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.RequestCancelled: HTTPStatus.CONFLICT,
     errors.BatchConflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyBatchJobs: HTTPStatus.TOO_MANY_REQUESTS,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InferenceFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RequestFailed: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -63,7 +63,7 @@ START: Operation = {
                 }
             },
         },
-        **errors((400, 401, 403, 404, 409, 413, 503)),
+        **errors((400, 401, 403, 404, 409, 413, 429, 503)),
     },
 }
 LIST: Operation = {
@@ -105,7 +105,7 @@ RETRY: Operation = {
     "summary": "Run what a failed or cancelled batch job has not done",
     "responses": {
         "202": job("It is queued again.", made=True),
-        **errors((401, 404, 409, 503)),
+        **errors((401, 404, 409, 429, 503)),
     },
 }
 PATHS: dict[str, Operation] = {

@@ -20,7 +20,7 @@ ERRORS = {
     404: "No such model, version, async request, batch job or path.",
     409: "Something else has this id or key, or what is there is not in a state for that.",
     413: "The request or the reply is over the limit.",
-    429: "The API key has used up what it may submit in a minute.",
+    429: "The API key has used up what it may submit in a minute, or has open.",
     500: "The runtime failed on a valid request.",
     503: "Cannot be answered now; trying again may help.",
 }

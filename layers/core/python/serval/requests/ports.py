@@ -66,7 +66,7 @@ class Waker(Protocol):
 
 
 class RateLimits(Protocol):
-    """How much each API key has submitted in the minute."""
+    """How much each API key has asked for in the minute."""
 
     def take(self, key_hash: str, limit: int) -> None:
         """Count one more, or raise ``RateLimited`` if the minute's limit is used up."""
