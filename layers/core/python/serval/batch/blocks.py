@@ -8,6 +8,8 @@ from serval.batch.records.record_ends import record_ends
 from serval.batch.records.rows import Records
 from serval.errors import BatchRefused
 
+QUOTED = b'"'
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -39,20 +41,59 @@ def whole_records(
     BatchRefused
         If a record is longer than 16 MiB.
     """
-    held = b""
+    # Of each piece only its own bytes are looked at, however long the record that it goes on with.
+    held, inside = bytearray(), False
     for piece in pieces:
-        held += piece
-        ends = record_ends(held, quoted=quoted)
-        if not len(ends):
-            if len(held) > LINE_LIMIT_BYTES:
-                raise BatchRefused(
-                    f"byte {offset}: a record of more than {LINE_LIMIT_BYTES} bytes begins there"
-                )
-            continue
-        whole = int(ends[-1])
-        yield Block(held[:whole], offset, first_record)
-        held = held[whole:]
-        offset += whole
-        first_record += len(ends)
+        ends = record_ends(piece, quoted=quoted, inside=inside)
+        whole = int(ends[-1]) if len(ends) else 0
+        if whole:
+            data = bytes(held) + piece[:whole]
+            yield Block(data, offset, first_record)
+            held.clear()
+            offset += len(data)
+            first_record += len(ends)
+            inside = False
+        held += piece[whole:]
+        inside ^= quoted and bool(piece.count(QUOTED, whole) % 2)
+        if len(held) > LINE_LIMIT_BYTES:
+            raise too_long(offset)
     if held:
-        yield Block(held, offset, first_record)
+        yield Block(bytes(held), offset, first_record)
+
+
+def first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Iterator[bytes]]:
+    """Take the first record that is no blank line, with what stands before it; give the rest too.
+
+    Raises
+    ------
+    BatchRefused
+        If it is longer than 16 MiB.
+    """
+    held, inside, begun = bytearray(), False, False
+    for piece in pieces:
+        blank = 0 if begun else len(piece) - len(piece.lstrip(b"\r\n"))
+        begun = begun or blank < len(piece)
+        ends = record_ends(piece, quoted=quoted, inside=inside)
+        ends = ends[ends > blank]
+        if len(ends):
+            end = int(ends[0])
+            return bytes(held) + piece[:end], chained(piece[end:], pieces)
+        held += piece
+        inside ^= quoted and bool(piece.count(QUOTED) % 2)
+        if len(held) > LINE_LIMIT_BYTES:
+            raise BatchRefused(f"the header has more than {LINE_LIMIT_BYTES} bytes")
+    return bytes(held), iter(())
+
+
+def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Give a piece, if there is any of it, and then the others."""
+    if first:
+        yield first
+    yield from rest
+
+
+def too_long(offset: int) -> BatchRefused:
+    """Make the refusal of a record that is too long."""
+    return BatchRefused(
+        f"byte {offset}: a record of more than {LINE_LIMIT_BYTES} bytes begins there"
+    )

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,8 +103,9 @@ def column_names(fields: Sequence[str]) -> tuple[str, ...]:
     names = tuple(field.strip() for field in fields)
     if "" in names:
         raise BatchRefused(f"the header's column {names.index('') + 1} has no name")
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise BatchRefused(f"the header has column {twice[0]!r} more than once")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise BatchRefused(f"the header has column {name!r} more than once")
     return names
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from serval.batch.blocks import Block, whole_records
+from serval.batch.blocks import Block, chained, first_record, whole_records
 from serval.batch.csv_cuts import NEWLINE, BareQuote, Scanner
 from serval.batch.decompression import decompressed
 from serval.batch.layout import Layout
-from serval.batch.line_cuts import LINE_LIMIT_BYTES
 from serval.batch.ports import Source
 from serval.batch.records.record_ends import record_ends
 from serval.batch.tabular import UTF8_MARK, column_names, header_fields, mark_bytes, nul_found
@@ -94,7 +93,7 @@ class TextSpan:
             pieces = behind(pieces, at)
         pieces = self._checked(pieces, at, None)
         if self.span.head:
-            record, pieces = self._header(pieces)
+            record, pieces = first_record(pieces, quoted=self.layout.quoted)
             self._check_header(record)
             at += len(record)
         return at, pieces
@@ -118,18 +117,6 @@ class TextSpan:
             raise BareQuote(scan.outside.fault, "a bare quote")
         if scan.odd:
             raise BareQuote(scan.last_quote or 0, "a quote that is never closed")
-
-    def _header(self, pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-        """Take the first record that is no blank line, and what stands before it."""
-        held = b""
-        for piece in pieces:
-            held += piece
-            for end in record_ends(held, quoted=self.layout.quoted):
-                if held[: int(end)].strip(b"\r\n"):
-                    return held[: int(end)], chained(held[int(end) :], pieces)
-            if len(held) > LINE_LIMIT_BYTES:
-                raise BatchRefused(f"the header has more than {LINE_LIMIT_BYTES} bytes")
-        return held, iter(())
 
     def _check_header(self, record: bytes) -> None:
         found = column_names(header_fields(record.strip(b"\r\n"), self.layout.delimiter))
@@ -158,10 +145,3 @@ def behind(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
             continue
         yield piece[size:]
         size = 0
-
-
-def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Give a piece, if there is any of it, and then the others."""
-    if first:
-        yield first
-    yield from rest

@@ -6,17 +6,17 @@ from serval.batch.csv_cuts import NEWLINE, QUOTE
 from serval.tensors import Array
 
 
-def record_ends(block: bytes, *, quoted: bool) -> Array:
+def record_ends(block: bytes, *, quoted: bool, inside: bool = False) -> Array:
     """Give the offset behind each record's newline; ``quoted``: newlines in quotes end none.
 
-    A last record without a newline has no entry.
+    A last record without a newline has no entry. ``inside``: the block begins within quotes.
     """
     view = np.frombuffer(block, np.uint8)
     newlines = np.flatnonzero(view == NEWLINE)
     if quoted:
         quotes = np.flatnonzero(view == QUOTE)
-        if len(quotes):
-            newlines = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
+        if inside or len(quotes):
+            newlines = newlines[(np.searchsorted(quotes, newlines) + inside) % 2 == 0]
     return newlines + 1
 
 
