@@ -18,6 +18,7 @@ from serval.batch.finishing import Finishing
 from serval.batch.job import BatchJob, ShardRecord
 from serval.batch.lifecycle import Done, Planned
 from serval.batch.reach import Reach
+from serval.batch.results import Results
 from serval.batch.starting import Starting
 from serval.clock import timestamp
 from serval.errors import BatchRefused
@@ -144,6 +145,7 @@ class Bench:
             cancel=self.control.cancel,
             retry=self.control.retry,
             documents=JobDocuments(self.store, self.clock),
+            results=Results(self.objects, self.store, lambda at: f"https://signed/{at.key}"),
             log=self.log.append,
         )
 

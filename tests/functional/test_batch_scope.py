@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from serval.http.batch import BatchEndpoint
+from tests.fakes.batch import ADDING, BatchStage
 from tests.fakes.batch_api import DATA_BUCKET, KEY, Bench
 from tests.fakes.submission import answered, call, refusal
 
@@ -92,6 +94,95 @@ def test_a_key_of_all_models_is_held_to_the_files_of_batch_jobs(
     refusal(ask(bench.endpoint, KEY, body), 403)
     bench.authentication = "gateway"
     refusal(ask(bench.endpoint, KEY, body), 403)
+
+
+RESULTS = ["summary.json", "output.csv", "errors.jsonl"]
+
+
+@pytest.fixture
+def stage() -> BatchStage:
+    """Give a stage on which a job of model ``adding`` has rejected one record of three."""
+    stage = BatchStage()
+    stage.objects.upload("s3://orders/rows.csv", b"x_0,x_1\n1,2\n3,4\nfive,6\n")
+    return stage
+
+
+def ended(stage: BatchStage, bench: Bench, **options: Any) -> str:
+    given = call(
+        "batch_start",
+        "/batch/models/adding/jobs",
+        {"input": "s3://orders/rows.csv", "options": {"max_rejected_percent": 50, **options}},
+    )
+    del given["headers"]["idempotency-key"]
+    job_id = str(answered(bench.endpoint.reply(given), 202)["id"])
+    stage.run({"origin": "api", "job": job_id}, job_id)
+    return job_id
+
+
+def on(stage: BatchStage) -> Bench:
+    bench = Bench(store=stage.store, objects=stage.objects)  # type: ignore[arg-type]
+    bench.edge.publish("adding", "1", b"", ADDING)
+    return bench
+
+
+def seen(bench: Bench, job_id: str, key: str = KEY) -> dict[str, Any]:
+    reply = bench.endpoint.reply(call("batch_get", f"/batch/jobs/{job_id}", key=key))
+    return answered(reply, 200)
+
+
+def test_a_job_that_has_ended_has_urls_of_its_results(stage: BatchStage) -> None:
+    bench = on(stage)
+    job_id = ended(stage, bench)
+    results = seen(bench, job_id)["results"]
+    prefix = f"batch/adding/out/{job_id}/"
+    assert results == [{"name": name, "url": f"https://signed/{prefix}{name}"} for name in RESULTS]
+    bench.grant("srv_adding", "adding")
+    assert seen(bench, job_id, "srv_adding")["results"] == results
+
+
+def test_results_are_the_parts_where_these_are_the_output(stage: BatchStage) -> None:
+    bench = on(stage)
+    job_id = ended(stage, bench, output={"partitioned": True})
+    names = [result["name"] for result in seen(bench, job_id)["results"]]
+    assert names == ["summary.json", "parts/00000.csv", "errors.jsonl"]
+
+
+def test_results_that_another_job_has_replaced_are_not_those_of_the_first(
+    stage: BatchStage,
+) -> None:
+    bench = on(stage)
+    output = {"prefix": f"s3://{DATA_BUCKET}/batch/adding/answers/"}
+    first, second = ended(stage, bench, output=output), ended(stage, bench, output=output)
+    assert seen(bench, first)["results"] == []
+    assert [result["name"] for result in seen(bench, second)["results"]] == RESULTS
+
+
+@pytest.mark.parametrize(
+    "summary", [b"", b"{", b"[1]", b'{"job": "%s", "output": "s3://serval-prod-data/async/1.json"}']
+)
+def test_a_summary_that_was_written_over_names_nothing_else(
+    stage: BatchStage, summary: bytes
+) -> None:
+    bench = on(stage)
+    job_id = ended(stage, bench)
+    place = f"s3://{DATA_BUCKET}/batch/adding/out/{job_id}/summary.json"
+    stage.objects.upload(place, summary.replace(b"%s", job_id.encode()))
+    names = [result["name"] for result in seen(bench, job_id)["results"]]
+    assert names in ([], ["summary.json"])
+
+
+def test_results_are_only_for_who_may_read_the_input(stage: BatchStage) -> None:
+    bench = on(stage)
+    job_id = ended(stage, bench)
+    bench.grant("srv_adding", "adding")
+    bench.put(replace(bench.row, input=(f"{IN}/digits/rows.csv",)))
+    assert "results" not in seen(bench, job_id, "srv_adding")
+    assert len(seen(bench, job_id)["results"]) == len(RESULTS)
+
+
+def test_what_a_schedule_writes_elsewhere_has_no_urls(bench: Bench) -> None:
+    bench.ended(origin="schedule", output="s3://elsewhere/answers/")
+    assert "results" not in seen(bench, "j1")
 
 
 LOOKS: list[Callable[[Bench, str], str]] = [

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import pytest
 
 from serval.aws.executions import BatchExecutions
@@ -122,6 +123,9 @@ def test_a_job_is_started_once_looked_at_and_cancelled(stage: Stage) -> None:
     key = f"batch/iris/out/{job.id}/summary.json"
     summary = json.loads(stage.s3.get_object(Bucket=DATA, Key=key)["Body"].read())
     assert summary["status"] == "cancelled"
+    (result,) = answered(stage.ask("batch_get", f"/batch/jobs/{job.id}"), 200)["results"]
+    assert result["name"] == "summary.json"
+    assert httpx.get(result["url"]).raise_for_status().json() == summary
 
     listed = answered(stage.ask("batch_list", "/batch/jobs"), 200)["jobs"]
     assert [one["id"] for one in listed] == [job.id]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from serval.aws.data_bucket import PRESIGNED_SECONDS
 from serval.aws.object_sinks import ObjectSink
 from serval.batch.job import Piece
 from serval.batch.keys import Address
@@ -90,6 +91,14 @@ class S3Objects:
             raise said(error, address) from error
         with answer["Body"] as body:
             return body.read()
+
+    def presign(self, address: Address) -> str:
+        """Give a URL that reads an object, for an hour at most; the client needs ``PRESIGNING``."""
+        return self.client.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": address.bucket, "Key": address.key},
+            ExpiresIn=PRESIGNED_SECONDS,
+        )
 
     def put(self, address: Address, body: bytes) -> None:
         """Write a small object."""

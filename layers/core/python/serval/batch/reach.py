@@ -57,6 +57,14 @@ class Reach:
             if text
         )
 
+    def delivers(self, caller: Caller, job: BatchJob) -> bool:
+        """Tell whether a caller is handed what a job has written: where callers' jobs may write.
+
+        What a schedule writes elsewhere is for those who may read there.
+        """
+        stage = list(self._prefixes(Caller(), job.model))
+        return self.reads(caller, job) and covered(read_address(job.output, "output"), stage)
+
     def _prefixes(self, caller: Caller, model: str) -> Iterable[Address]:
         if caller.unscoped:
             yield Address(self.data_bucket, "batch/")

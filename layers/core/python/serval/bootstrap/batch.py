@@ -8,6 +8,7 @@ import boto3
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
+from serval.aws.artifacts import PRESIGNING
 from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.executions import BatchExecutions
@@ -24,6 +25,7 @@ from serval.batch.finishing import Finishing
 from serval.batch.fleet_models import out_of_reach
 from serval.batch.ports import Announce
 from serval.batch.reach import Reach
+from serval.batch.results import Results
 from serval.batch.settings import BatchSettings
 from serval.batch.starting import Starting
 from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
@@ -84,7 +86,8 @@ def endpoint() -> BatchEndpoint:
     dynamodb = boto3.resource("dynamodb", region, config=PATIENCE)
     registry = DynamoDBRegistry(dynamodb.Table(settings.registry_table))
     store = JobTable(dynamodb.Table(settings.jobs_table))
-    objects = S3Objects(boto3.client("s3", region, config=PATIENCE.merge(CONNECTIONS)))
+    signing = PATIENCE.merge(CONNECTIONS).merge(PRESIGNING)
+    objects = S3Objects(boto3.client("s3", region, config=signing))
     announce = BatchEvents(boto3.client("events", region, config=PATIENCE)).announce
     executions = BatchExecutions(
         boto3.client("stepfunctions", region, config=PATIENCE), settings.batch_machine
@@ -110,5 +113,6 @@ def endpoint() -> BatchEndpoint:
         cancel=control.cancel,
         retry=control.retry,
         documents=JobDocuments(store),
+        results=Results(objects, store, objects.presign),
         log=say,
     )

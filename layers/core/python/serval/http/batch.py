@@ -12,6 +12,7 @@ from serval.batch.document import JobDocuments, previewed
 from serval.batch.estimating import Estimate
 from serval.batch.job import BatchJob
 from serval.batch.reach import UNTOLD
+from serval.batch.results import Results
 from serval.batch.starting import KEY, Starting
 from serval.errors import ServalError
 from serval.http import query
@@ -49,6 +50,7 @@ class BatchEndpoint:
     cancel: Callable[[BatchJob], BatchJob]
     retry: Callable[[BatchJob], BatchJob]
     documents: JobDocuments
+    results: Results
     log: Callable[[str], object]
 
     def reply(self, event: Event) -> Reply:
@@ -73,7 +75,8 @@ class BatchEndpoint:
             return self._changed(call, caller, self.cancel(job))
         if endpoint == RETRY:
             return self._changed(call, caller, self._retry(caller, job))
-        return document_reply(HTTPStatus.OK, self._document(caller, job), waiting(job))
+        document = self._document(caller, job) | self._results(caller, job)
+        return document_reply(HTTPStatus.OK, document, waiting(job))
 
     def _start(self, call: Call) -> Reply:
         model = call.names["model"]
@@ -110,6 +113,11 @@ class BatchEndpoint:
 
     def _document(self, caller: Caller, job: BatchJob) -> dict[str, Any]:
         return self._shown(caller, job, self.documents.of(job))
+
+    def _results(self, caller: Caller, job: BatchJob) -> dict[str, Any]:
+        if job.open or not job.output or not self.starting.reach.delivers(caller, job):
+            return {}
+        return {"results": self.results.of(job)}
 
     def _shown(self, caller: Caller, job: BatchJob, document: dict[str, Any]) -> dict[str, Any]:
         """Leave out why a job failed where that would quote records that are not the caller's."""

@@ -69,6 +69,11 @@ JOB: Schema = opened(
     },
     schedule={**TEXT, "description": "The schedule that started it."},
     cancel_requested={"const": True},
+    results={
+        **listed(closed(name=TEXT, url={"type": "string", "format": "uri"})),
+        "description": "What a job that has ended has left under its output prefix; each URL reads "
+        "an object, for an hour at most. Only in the document of one job.",
+    },
 )
 
 SCHEMAS: dict[str, Schema] = {
