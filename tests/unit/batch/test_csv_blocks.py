@@ -17,6 +17,10 @@ LINES: dict[str, tuple[float, float] | str | None] = {
     "1,2,a": (1, 2),
     "3,4": (3, 4),
     '5,6,"a\nb"': (5, 6),
+    "1,2,p\rq": (1, 2),
+    '3,4,"p\rq"': (3, 4),
+    "5,6," + "n" * 140_000: (5, 6),
+    "\ufeff,9": "'x_0': '\\ufeff' is no FP32",
     "7": "'x_1' is empty",
     "x": "'x_0': 'x' is no FP32",
     ",": "'x_0' is empty",
@@ -48,6 +52,16 @@ def test_whatever_a_block_begins_with_each_record_gives_its_own(
     for reject, reason in zip(rows.rejects, wrong.values(), strict=True):
         assert reason in reject.reason
         assert block[(reject.offset or 0) - 1_000 :].startswith(reject.text.encode())
+
+
+def test_text_is_the_same_beside_a_record_that_only_python_reads() -> None:
+    texts = TensorSpec("note", "BYTES", (-1, 1))
+    records = CsvRecords(("note",), input_columns([texts], ("note",), {}), keep=True)
+    block = b'\xef\xbb\xbfk\np\rq\n"r\rs"\r\n\r\n' + b"l" * 140_000 + b"\n"
+    alone, beside = (records.read(b"k\n" + block + more, 0, 0) for more in (b"", b"1,2\n"))
+    assert [len(alone.rejects), len(beside.rejects)] == [0, 1]
+    assert alone.inputs[0].array.tolist() == beside.inputs[0].array.tolist()
+    assert alone.inputs[0].array.ravel().tolist()[1:4] == [b"\xef\xbb\xbfk", b"p\rq", b"r\rs"]
 
 
 @pytest.mark.parametrize("begin", ["7\n", "\n\n", "\r\n", "8,9,a,b\n"])

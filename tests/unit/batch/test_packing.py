@@ -1,10 +1,12 @@
 """How large shards are, and which files share one."""
 
 import math
-from dataclasses import replace
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serval.batch.cost import (
@@ -17,10 +19,14 @@ from serval.batch.cost import (
 )
 from serval.batch.estimating import pace_of_rows
 from serval.batch.job import BatchJob, Piece, ShardRecord
+from serval.batch.layout import Layout, ShardItem
+from serval.batch.line_cuts import PROBE_BYTES, line_cuts
 from serval.batch.options import JobOptions, OutputOptions
-from serval.batch.packing import row_cuts
+from serval.batch.packing import BAND, Packer, row_cuts
+from serval.batch.ports import Source
 from serval.batch.prices import PRICES
 from serval.batch.sizing import MOST_SHARDS, Pace, grouped, large_enough, shards_of
+from tests.fakes.batch import InMemoryObjects
 from tests.fakes.inference import signature, version_record
 
 RECORD = version_record("m", "1", b"", signature("FP32", (-1, 2)))
@@ -168,3 +174,44 @@ def test_shards_that_run_at_once_take_as_long_as_one(rows: int, shards: int, mos
     found = work(rows=rows, shards=shards, concurrency=most, seconds_per_row=1.0)
     each = SECONDS_TO_BEGIN + rows / shards
     assert found.seconds == pytest.approx(SECONDS_TO_START + waves * each)
+
+
+@dataclass
+class CountedObjects(InMemoryObjects):
+    """Objects, and how many bytes were read of them."""
+
+    read_bytes: int = 0
+
+    def read(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
+        for piece in super().read(source, start, end, piece_bytes):
+            self.read_bytes += len(piece)
+            yield piece
+
+
+def cuts_of(body: bytes, shard_bytes: int) -> tuple[list[tuple[int, int]], int]:
+    """Cut a file of lines; give the shards, and how many bytes were read for that."""
+    objects = CountedObjects()
+    objects.buckets["in-bucket"] = {}
+    source = objects.upload("s3://in-bucket/rows.jsonl", body)
+    with ThreadPoolExecutor(BAND) as pool:
+        packer = Packer("j1", objects, Layout(format="jsonl"), shard_bytes, pool)
+        outline = packer.pack([source], [source.size_bytes]).outline
+    items = [item for item in outline if isinstance(item, ShardItem)]
+    return [(item.start, item.end) for item in items], objects.read_bytes
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=60), st.integers(1, 40))
+@settings(deadline=None)
+def test_a_file_of_lines_is_cut_behind_each_boundary(lengths: list[int], size: int) -> None:
+    body = b"".join(b"x" * length + b"\n" for length in lengths)
+    found, _ = cuts_of(body, size)
+    if len(body) > size:
+        wished = range(size, len(body), size)
+        assert found == line_cuts(len(body), wished, lambda start, end: body[start:end])
+
+
+def test_a_long_line_is_gone_through_once_for_a_band_of_boundaries() -> None:
+    line = 2**21
+    found, read_bytes = cuts_of(b"{}\n" + b"x" * line + b"\n{}\n", 1_000)
+    assert found == [(0, line + 4), (line + 4, line + 7)]
+    assert read_bytes <= BAND * (line + PROBE_BYTES)

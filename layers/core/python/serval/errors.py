@@ -13,7 +13,6 @@
     │   ├── ApiKeyMissing          no key was sent
     │   └── ApiKeyRejected         the key is unknown or revoked
     ├── ModelOutOfScope            the key is good, but not for this model
-    ├── AddressOutOfScope          the key's batch jobs may not read or write there
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
@@ -26,7 +25,6 @@
     ├── RequestConflict            the async request is not in a state for that
     ├── BatchConflict              the batch job is not in a state for that
     ├── RateLimited                the API key has used up what it may send in a minute
-    ├── TooManyBatchJobs           the API key has as many open batch jobs as it may have
     ├── PayloadTooLarge            a request or a reply is over the limit
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
@@ -39,6 +37,7 @@
     ├── RequestFailed              a heavy request failed while its caller waited
     └── BundleRefused              a bundle cannot become a version
 
+Those about the rights of callers to batch jobs are in ``serval.batch.refusals``.
 HTTP statuses are not known here: ``serval.http.status`` maps every leaf.
 """
 
@@ -117,18 +116,6 @@ class ModelOutOfScope(ServalError):
     def __init__(self, model: str) -> None:
         super().__init__(f"the API key has no scope for model {shown(model)}")
         self.model = model
-
-
-class AddressOutOfScope(ServalError):
-    """The API key may not have a batch job read or write at an address."""
-
-    def __init__(self, what: str, address: str, prefixes: Sequence[str]) -> None:
-        among = ", ".join(prefixes[:6])
-        super().__init__(
-            f"{what} {shown(address)}: the API key's batch jobs read and write only under {among}; "
-            "other prefixes are allowed by the stage's setting batch_prefixes"
-        )
-        self.what, self.address = what, address
 
 
 class NotFound(ServalError):
@@ -226,19 +213,6 @@ class RateLimited(ServalError):
             f"the API key may {what.format(limit)} a minute and has: try again in {retry_seconds} s"
         )
         self.limit, self.retry_seconds = limit, retry_seconds
-
-
-class TooManyBatchJobs(ServalError):
-    """The API key has as many open batch jobs of a model as it may have."""
-
-    retry_seconds = 60
-
-    def __init__(self, model: str, limit: int) -> None:
-        super().__init__(
-            f"the API key has {limit} open batch jobs of model {model!r}, as many as it may: wait "
-            "for one to end, or cancel it"
-        )
-        self.model, self.limit = model, limit
 
 
 class PayloadTooLarge(ServalError):

@@ -7,6 +7,7 @@ What is the caller's has a status of 4xx, so that no caller rings an alarm.
 from typing import Literal
 
 from serval import errors
+from serval.batch.refusals import AddressOutOfScope, TooManyBatchJobs
 from serval.errors import ServalError
 
 Fault = Literal["caller", "version", "stage"]
@@ -21,7 +22,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.ApiKeyMissing: "caller",
     errors.ApiKeyRejected: "caller",
     errors.ModelOutOfScope: "caller",
-    errors.AddressOutOfScope: "caller",
+    AddressOutOfScope: "caller",
     errors.ModelNotFound: "caller",
     errors.ModelVersionNotFound: "caller",
     errors.ModelWithoutFleet: "caller",
@@ -33,7 +34,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.RequestCancelled: "caller",
     errors.BatchConflict: "caller",
     errors.RateLimited: "caller",
-    errors.TooManyBatchJobs: "caller",
+    TooManyBatchJobs: "caller",
     errors.PayloadTooLarge: "caller",
     errors.BatchRefused: "caller",
     errors.BundleRefused: "caller",

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +18,8 @@ from serval.errors import BatchRefused
 SCAN_BYTES = 256 * 2**20
 """That one scan goes through."""
 MARK_BYTES = 4
+BAND = 16
+"""Boundaries of a file of lines that are looked behind at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Packer:
         boundaries = range(mark + self.shard_bytes, source.size_bytes, self.shard_bytes)
         look = partial(next_line, source.size_bytes, read=partial(self._read, source))
         try:
-            found = sorted({mark, *self.pool.map(look, boundaries)} - {source.size_bytes})
+            found = sorted({mark, *self._begins(look, boundaries)} - {source.size_bytes})
         except LineTooLong as problem:
             raise BatchRefused(f"{source.address}: {problem}") from None
         for start, end in zip(found, [*found[1:], source.size_bytes], strict=True):
@@ -125,6 +127,18 @@ class Packer:
                 first and self.layout.header,
                 source,
             )
+
+    def _begins(self, look: Callable[[int], int], boundaries: range) -> set[int]:
+        """Look for the begins of lines behind boundaries, a band of them at once.
+
+        A line that a band has found the end of is not gone through again for the next ones.
+        """
+        found: set[int] = set()
+        while boundaries:
+            found.update(self.pool.map(look, boundaries[:BAND]))
+            behind = max(found) - boundaries.start
+            boundaries = boundaries[max(len(boundaries[:BAND]), behind // boundaries.step + 1) :]
+        return found
 
     def _read(self, source: Source, start: int, end: int) -> bytes:
         return b"".join(self.objects.read(source, start, end, end - start))

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from serval.errors import RateLimited, ServalError, StillWaiting, TooManyBatchJobs
+from serval.batch.refusals import TooManyBatchJobs
+from serval.errors import RateLimited, ServalError, StillWaiting
 from serval.http.dispatch import Reply
 from serval.http.status import status_of
 

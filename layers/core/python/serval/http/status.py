@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from serval import errors
+from serval.batch.refusals import AddressOutOfScope, TooManyBatchJobs
 from serval.errors import ServalError
 
 STATUS: dict[type[ServalError], HTTPStatus] = {
@@ -16,7 +17,7 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
     errors.ApiKeyRejected: HTTPStatus.UNAUTHORIZED,
     errors.ModelOutOfScope: HTTPStatus.FORBIDDEN,
-    errors.AddressOutOfScope: HTTPStatus.FORBIDDEN,
+    AddressOutOfScope: HTTPStatus.FORBIDDEN,
     errors.ModelNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelVersionNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelWithoutFleet: HTTPStatus.NOT_FOUND,
@@ -28,7 +29,7 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.RequestCancelled: HTTPStatus.CONFLICT,
     errors.BatchConflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.TooManyBatchJobs: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyBatchJobs: HTTPStatus.TOO_MANY_REQUESTS,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InferenceFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RequestFailed: HTTPStatus.INTERNAL_SERVER_ERROR,

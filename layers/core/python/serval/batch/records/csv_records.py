@@ -9,11 +9,17 @@ import numpy as np
 import polars as pl
 
 from serval.batch.columns import InputColumns
+from serval.batch.line_cuts import LINE_LIMIT_BYTES
 from serval.batch.records.casting import cast, tensor, unfit
 from serval.batch.records.places import Places
 from serval.batch.records.rows import Reject, Rows, Unread, readable
+from serval.batch.tabular import UTF8_MARK
 from serval.foreign import refusing
 from serval.tensors import Array
+
+csv.field_size_limit(LINE_LIMIT_BYTES)
+STANDING_IN = "\0"
+"""For a carriage return within a record, which ends it for Python's reader; text has no NUL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,9 @@ class CsvRecords:
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
         with readable(first_record):
+            if block.startswith(UTF8_MARK):
+                # polars would take it for that of a file, which has been passed over.
+                return self._read_one_by_one(block, first_record, offset)
             try:
                 frame = self._frame(block)
             except Unread:
@@ -131,13 +140,15 @@ class CsvRecords:
         return replace(rows, rejects=tuple(merged))
 
     def _fields(self, text: bytes) -> list[str | None]:
-        decoded = io.StringIO(text.decode(), newline="")
-        (found,) = csv.reader(decoded, delimiter=self.delimiter, strict=True)
+        record = text.removesuffix(b"\n").removesuffix(b"\r").decode().replace("\r", STANDING_IN)
+        lines = io.StringIO(record, newline="")
+        (found,) = csv.reader(lines, delimiter=self.delimiter, strict=True)
         if len(found) > len(self.columns):
             raise ValueError(
                 f"the record has {len(found)} fields, {len(self.columns)} expected: "
                 f"{', '.join(map(repr, self.columns[:12]))}"
             )
+        found = [field.replace(STANDING_IN, "\r") for field in found]
         padded = found + [""] * (len(self.columns) - len(found))
         return [field or None for field in padded]
 
