@@ -262,7 +262,7 @@ def test_a_fleet_gets_the_machines_that_are_asked_for(ecs: Any):
     assert service(ecs)["desiredCount"] == 3
     (update,) = updates
     assert update == {
-        "cluster": "serval-s",
+        "cluster": cluster_name("s", "gpu"),
         "service": "serval-s-gpu",
         "desiredCount": 3,
     }
@@ -300,7 +300,7 @@ def test_workers_go_on_until_those_of_the_other_capacity_have_come(ecs: Any):
 
 
 def test_machines_of_a_fleet_that_is_not_deployed_are_an_error(ecs: Any):
-    with pytest.raises(ecs.exceptions.ServiceNotFoundException):
+    with pytest.raises(ecs.exceptions.ClusterNotFoundException):
         EcsMachines(ecs, "s").set("nothing", 1, "spot")
 
 
