@@ -486,3 +486,10 @@ def test_a_rollout_that_is_overtaken_between_two_reads_moves_no_route() -> None:
     model.registry.rival = rival
     assert model.control.apply(running, Promote("late")).status == "superseded"
     assert model.route == rival
+
+
+def test_a_step_that_is_repeated_leaves_a_rollout_its_share(model: RollingModel) -> None:
+    rollout = model.roll_out("b")
+    noted = model.control.note(rollout, step="registering")
+    assert said(noted, step="canary", percent=10) == {"step": "canary", "percent": 10}
+    assert noted.percent_since == rollout.percent_since

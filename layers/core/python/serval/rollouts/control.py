@@ -42,11 +42,14 @@ class RolloutControl:
     def note(self, rollout: Rollout, *, quietly: bool = False, **changes: object) -> Rollout:
         """Record a rollout with changes, unless it has ended; gives what the registry holds.
 
-        A pause that a person set since the rollout was read stands. ``quietly``: nobody hears of
-        it, since nothing has changed but what is known.
+        A pause that a person set since the rollout was read stands, and so does a share of the
+        traffic against a step that is repeated. ``quietly``: nobody hears of it, since nothing has
+        changed but what is known.
         """
 
         def noted(known: Rollout) -> Rollout:
+            if known.step == "canary" and changes.get("step", "canary") != "canary":
+                return known
             kept = replace(rollout, paused=known.paused, revision=known.revision)
             changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
             return changed

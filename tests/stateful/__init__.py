@@ -1,0 +1,1 @@
+"""Stages that hypothesis drives: deaths between any two writes, and two actors at once."""
