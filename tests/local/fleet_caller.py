@@ -29,7 +29,7 @@ T = TypeVar("T")
 FINAL = {"succeeded", "failed", "cancelled"}
 
 
-def until(what: str, condition: Callable[[], T | None], seconds: float = 60) -> T:
+def until(what: str, condition: Callable[[], T | None], seconds: float = 180) -> T:
     """Wait for a condition and give what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

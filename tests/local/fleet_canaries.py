@@ -16,7 +16,7 @@ from tests.local.fleet_models.graphs import linear, unlucky
 
 FLEET = "pair"
 GOOD, BAD = "rolled", "rolled-back"
-CALLERS = 2
+CALLERS = 4
 
 
 class Load:
@@ -66,7 +66,7 @@ def verdict(caller: Caller, name: str, model: FleetModel) -> Rollout:
         known = registry.rollout(name, upload)
         return known if known is not None and known.ended else None
 
-    return until(f"a verdict on {name}", ended, seconds=240)
+    return until(f"a verdict on {name}", ended, seconds=600)
 
 
 @dataclass(frozen=True)

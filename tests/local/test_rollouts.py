@@ -51,7 +51,7 @@ def registry(stage: LocalStage) -> DynamoDBRegistry:
     return DynamoDBRegistry(dynamodb.Table(outputs["RegistryTableName"]))
 
 
-def until(what: str, condition: Callable[[], T | None], seconds: float = 240) -> T:
+def until(what: str, condition: Callable[[], T | None], seconds: float = 600) -> T:
     """Wait for a condition and give what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
