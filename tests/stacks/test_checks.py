@@ -124,7 +124,7 @@ def test_synth_needs_neither_an_account_nor_a_network_nor_docker(
         check=True,
     )
     assert "aws://unknown-account/unknown-region" in (outdir / "manifest.json").read_text()
-    assert len(list(outdir.glob("*.template.json"))) == 3
+    assert len(list(outdir.glob("*.template.json"))) == 4
 
 
 def node() -> str:
