@@ -1,18 +1,31 @@
 """The CDK app: `cdk deploy --all` puts a stage of Serval into an AWS account or on the laptop."""
 
+import sys
 from pathlib import Path
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
+from serval.errors import BundleRefused
 from stacks.api_stack import ApiStack
-from stacks.context import Context
-from stacks.deployed_models import read_models
+from stacks.capacity import StageTooLarge, TooMuchToTell, check_capacity
+from stacks.context import Context, InvalidContext
+from stacks.deployed_models import DeclaredTwice, read_models
 from stacks.fleets_stack import FleetsStack
+from stacks.layers import LayersNotBuilt
+from stacks.models_stack import ModelsStack
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
 ROOT = Path(__file__).parent
+REFUSALS = (
+    BundleRefused,
+    DeclaredTwice,
+    InvalidContext,
+    LayersNotBuilt,
+    StageTooLarge,
+    TooMuchToTell,
+)
 
 
 def build(
@@ -24,8 +37,14 @@ def build(
     """Compose the stacks of the stage that the app's context asks for."""
     stage, context = Stage.from_context(app.node), Context(app.node)
     deployed = read_models(context.path("models", models), context.path("fleets", fleets))
+    check_capacity(deployed)
     storage = StorageStack(app, "storage", stage=stage)
     api = ApiStack(app, "api", stage=stage, storage=storage, built_layers=layers, models=deployed)
+    if deployed.own_functions:
+        own = ModelsStack(
+            app, "models", stage=stage, storage=storage, built_layers=layers, models=deployed
+        )
+        api.add_stack_dependency(own, "routes lead to functions that are there")
     if deployed.fleets.by_name:
         machines = FleetsStack(app, "fleets", stage=stage, storage=storage, models=deployed)
         machines.add_stack_dependency(api, "endpoints are told of topics that are there")
@@ -35,4 +54,8 @@ def build(
 
 
 if __name__ == "__main__":
-    build(App()).synth()
+    try:
+        app = build(App())
+    except REFUSALS as refused:
+        sys.exit(f"serval: {refused}")
+    app.synth()

@@ -1,17 +1,20 @@
 """What answers and what rolls out: the HTTP API, functions, queues, the state machine."""
 
+import json
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from serval.function_names import inference_function_name
+from serval.packed import pack
 from stacks.alarms import Alarms
 from stacks.batch_jobs import BatchJobs
-from stacks.deployed_models import DeployedModels
+from stacks.deployed_models import SHARED, DeployedModels
 from stacks.description import Description
 from stacks.heavy_models import HeavyModels
 from stacks.http_api import ServalHttpApi
-from stacks.inference import Inference
+from stacks.inference import SHARED_MEMORY_MIB, Inference, inference_routes
 from stacks.layers import Layers
 from stacks.rollouts import Rollouts
 from stacks.stage import Stage
@@ -40,14 +43,12 @@ class ApiStack(Stack):
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
         inference = Inference(
-            self,
-            "Inference",
-            stage=stage,
-            layers=layers,
-            storage=storage,
-            api=api,
-            own_functions=models.own_functions,
+            Construct(self, "Inference"), stage=stage, layers=layers, storage=storage
         )
+        api.route(inference, *inference_routes(SHARED))
+        for model in models.own_functions:
+            name = inference_function_name(stage.name, model)
+            api.route_to_named(name, *inference_routes(model))
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
         )
@@ -57,8 +58,7 @@ class ApiStack(Stack):
             stage=stage,
             layers=layers,
             storage=storage,
-            memory_mib=inference.memory_mib,
-            fleets=models.fleets,
+            models=models,
         )
         heavy = HeavyModels(
             self,
@@ -78,11 +78,11 @@ class ApiStack(Stack):
             api=api,
             models=models,
             dead_letters=rollouts.dead_letters,
-            shard_memory_mib=max(inference.memory_mib.values()),
+            shard_memory_mib=max([SHARED_MEMORY_MIB, *models.own_functions.values()]),
         )
         Alarms(self, "Alarms", api=api, rollouts=rollouts, batch=batch)
         functions = [
-            *inference.functions.values(),
+            inference,
             description.function,
             *rollouts.functions,
             *heavy.functions,
@@ -90,7 +90,8 @@ class ApiStack(Stack):
         ]
         CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
         CfnOutput(self, "ApiId", value=api.api.api_id)
-        CfnOutput(self, "Fleets", value=models.fleets.to_json())
+        CfnOutput(self, "Fleets", value=models.fleets.to_text())
+        CfnOutput(self, "OwnFunctions", value=pack(json.dumps(list(models.own_functions))))
         CfnOutput(
             self,
             "Functions",

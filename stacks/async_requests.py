@@ -9,6 +9,7 @@ from serval.requests.settings import RequestsSettings, SubmitSettings, WaitSetti
 from stacks.fleet_control import FleetControl
 from stacks.fleet_rights import FleetRights
 from stacks.http_api import ServalHttpApi
+from stacks.inference import inference_routes
 from stacks.layers import Layers
 from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
@@ -65,9 +66,8 @@ class AsyncRequests(Construct):
         self.wait = self._wait(WaitSettings.environment(**waking))
         api.route(self.submit, *SUBMIT)
         api.route(self.requests, *REQUESTS)
-        for model in rights.fleets.models:
-            path = f"POST /v2/models/{model}"
-            api.route(self.wait, f"{path}/infer", f"{path}/versions/{{version}}/infer")
+        routes = [key for model in rights.fleets.models for key in inference_routes(model)]
+        api.route(self.wait, *routes)
 
     @property
     def functions(self) -> Sequence[ServalFunction]:

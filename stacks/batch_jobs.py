@@ -118,7 +118,7 @@ class BatchJobs(Construct):
                 shard_memory_mib=shard_memory_mib,
                 shards_at_once=self._stage.concurrency.shards,
                 authentication=self._stage.authorization.authentication,
-                fleets=models.fleets.to_json(),
+                fleets=models.fleets.to_text(),
                 machine_prices=models.machine_prices_json(),
             ),
             memory_mib=1024,

@@ -91,7 +91,7 @@ class BatchSteps(Construct):
             jobs_table=self._jobs,
             shard_memory_mib=shard_memory_mib,
             shards_at_once=self._stage.concurrency.shards,
-            fleets=rights.fleets.to_json(),
+            fleets=rights.fleets.to_text(),
             machine_prices=machine_prices,
         )
         self._allow_to_take_on(function, rights)
@@ -123,7 +123,7 @@ class BatchSteps(Construct):
             registry_table=self._registry,
             jobs_table=self._jobs,
             shards_at_once=self._stage.concurrency.shards,
-            fleets=rights.fleets.to_json(),
+            fleets=rights.fleets.to_text(),
         )
         self._allow_to_take_on(function, rights)
         self._storage.jobs.grant_change(function)

@@ -26,19 +26,13 @@ SHARED = "*"
 ONE_MODEL = frozenset({"lmi", "neuron"})
 """Inference servers that serve one model."""
 STAGE = "any"
-LIMIT_FLEETS_BYTES = 3000
-"""Of the variables ``FLEETS`` and ``MACHINE_PRICES``: all of a function's may have 4 KB."""
 
 
-class FleetsTooLarge(Exception):
-    """The stage's fleets do not fit a function's environment."""
+class DeclaredTwice(ValueError):
+    """Two folders declare one model, and it needs a deploy."""
 
-    def __init__(self, size_bytes: int, models: int) -> None:
-        super().__init__(
-            f"the fleets of {models} models take {size_bytes} bytes in a function's environment, "
-            f"at most {LIMIT_FLEETS_BYTES} fit: give the models shorter names, or deploy some of "
-            "them to another stage"
-        )
+    def __init__(self, path: Path, model: str) -> None:
+        super().__init__(f"{path}: model {model!r} is declared in another folder too")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +72,7 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
     ------
     BundleRefused
         If one of the files is wrong, or a model names a fleet that is not there.
-    FleetsTooLarge
-        If the fleets do not fit a function's environment.
-    ValueError
+    DeclaredTwice
         If two folders declare the same model, and it needs a deploy.
     """
     bundles = _bundles(models)
@@ -88,7 +80,7 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
     deployed = deployed_fleets(declared, bundles)
     if reasons := [*_name_reasons(deployed)]:
         raise BundleRefused(reasons)
-    found = DeployedModels(
+    return DeployedModels(
         own_functions={
             name: bundle.compute.memory_mib
             for name, bundle in bundles.items()
@@ -99,10 +91,6 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
         servers=_servers(deployed, bundles),
         scheduled={name: bundle for name, bundle in bundles.items() if _by_the_clock(bundle)},
     )
-    size_bytes = len((deployed.to_json() + found.machine_prices_json()).encode())
-    if size_bytes > LIMIT_FLEETS_BYTES:
-        raise FleetsTooLarge(size_bytes, len(deployed.models))
-    return found
 
 
 def _bundles(models: Path) -> Mapping[str, Bundle]:
@@ -111,7 +99,7 @@ def _bundles(models: Path) -> Mapping[str, Bundle]:
         bundle = _read(path)
         other = bundles.setdefault(bundle.name, bundle)
         if other is not bundle and (_needs_deploy(other) or _needs_deploy(bundle)):
-            raise ValueError(f"{path}: model {bundle.name!r} is declared in another folder too")
+            raise DeclaredTwice(path, bundle.name)
     return bundles
 
 

@@ -79,7 +79,7 @@ class EndpointControl(Construct):
         return {
             "stage": self._stage.name,
             "registry_table": self._storage.registry.table.table_name,
-            "fleets": self._rights.fleets.to_json(),
+            "fleets": self._rights.fleets.to_text(),
             "machines": "ecs" if self._stage.fleet_machines else "rows",
         }
 

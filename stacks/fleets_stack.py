@@ -1,4 +1,4 @@
-"""The machines of the fleets: spot machines in a network of their own, SageMaker endpoints."""
+"""The fleets: their queues, spot machines in a network of their own, SageMaker endpoints."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -6,6 +6,7 @@ from constructs import Construct
 from stacks.deployed_models import DeployedModels
 from stacks.fleet_network import FleetNetwork
 from stacks.fleet_rights import FleetRights
+from stacks.model_queues import ModelQueues, shards_queue
 from stacks.sagemaker_fleet import SageMakerFleet
 from stacks.spot_fleet import SpotFleet
 from stacks.stage import Stage
@@ -35,12 +36,20 @@ class FleetsStack(Stack):
         self._stage, self._storage, self._models = stage, storage, models
         self._rights = FleetRights(stage, models.fleets, storage.registry)
         self._images = WorkerImages(self, "Images")
+        self._queues()
         if stage.fleet_machines:
             self._spot_fleets()
         else:
             self._roles()
         for name in self._rights.of_kind("sagemaker"):
             self._endpoint(name)
+
+    def _queues(self) -> None:
+        queues = Construct(self, "Queues")
+        for model in self._models.fleets.models:
+            ModelQueues(queues, model, stage=self._stage, model=model)
+        for fleet in self._rights.of_kind("spot"):
+            shards_queue(queues, self._stage, fleet)
 
     def _roles(self) -> None:
         """Give the processes that are a laptop's workers the rights of real ones."""

@@ -9,6 +9,9 @@ from constructs import Construct
 
 from serval.batch.events import SOURCE
 
+RESOURCES_AT_ONCE = 25
+"""Of a statement. CDK moves what a role's own 10,240 bytes do not hold, statement by statement, to
+policies of 6,144."""
 Conditions = Mapping[str, Mapping[str, object]]
 
 
@@ -55,11 +58,12 @@ def allow(
     conditions: Conditions | None = None,
 ) -> None:
     """Grant exactly these actions on these resources."""
-    role.add_to_policy(
-        PolicyStatement(
-            effect=Effect.ALLOW,
-            actions=list(actions),
-            resources=list(resources),
-            conditions=dict(conditions) if conditions else None,
+    for first in range(0, len(resources), RESOURCES_AT_ONCE):
+        role.add_to_policy(
+            PolicyStatement(
+                effect=Effect.ALLOW,
+                actions=list(actions),
+                resources=list(resources[first : first + RESOURCES_AT_ONCE]),
+                conditions=dict(conditions) if conditions else None,
+            )
         )
-    )

@@ -1,4 +1,4 @@
-"""Heavy models: async requests, their queues, and the control of the fleets that run them."""
+"""Heavy models: async requests and the control of the fleets that run them."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,13 @@ from stacks.fleet_control import FleetControl
 from stacks.fleet_rights import FleetRights
 from stacks.http_api import ServalHttpApi
 from stacks.layers import Layers
-from stacks.model_queues import ModelQueues, shards_queue
 from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
 
 class HeavyModels(Construct):
-    """Everything of fleets but their machines; without fleets it costs nothing and does nothing."""
+    """Everything of fleets but queues and machines; without fleets it neither costs nor does."""
 
     def __init__(
         self,
@@ -34,11 +33,6 @@ class HeavyModels(Construct):
     ) -> None:
         super().__init__(scope, id_)
         rights = FleetRights(stage, fleets, storage.registry)
-        queues = Construct(self, "Queues")
-        for model in fleets.models:
-            ModelQueues(queues, model, stage=stage, model=model)
-        for fleet in rights.of_kind("spot"):
-            shards_queue(queues, stage, fleet)
         callbacks = Callbacks(
             self,
             "Callbacks",

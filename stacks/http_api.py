@@ -1,6 +1,7 @@
 """The HTTP API: its routes, who may call them, its limits and its access log."""
 
 import json
+from collections.abc import Sequence
 from typing import cast
 
 from aws_cdk import Stack
@@ -17,10 +18,11 @@ from aws_cdk.aws_apigatewayv2 import (
 )
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from aws_cdk.aws_iam import ServicePrincipal
+from aws_cdk.aws_lambda import Function, IFunction
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
-from stacks.serval_function import ServalFunction
+from stacks.serval_function import ServalFunction, function_arn
 from stacks.stage import Stage
 from stacks.vended_logs import vended_log_group
 
@@ -65,9 +67,28 @@ class ServalHttpApi(Construct):
 
     def route(self, function: ServalFunction, *keys: str) -> None:
         """Send routes to a function: ``GET /v2``, or ``$default`` for all that is left."""
+        self._route(function.node.id, function.function, keys)
+        if DEFAULT in keys:
+            # The integration's permission is for `stage/method/path`, and this route has neither.
+            function.function.add_permission(
+                "UnknownPaths",
+                principal=ServicePrincipal("apigateway.amazonaws.com"),
+                source_arn=Stack.of(self).format_arn(
+                    service="execute-api", resource=self.api.api_id, resource_name=f"*/{DEFAULT}"
+                ),
+            )
+
+    def route_to_named(self, name: str, *keys: str) -> None:
+        """Send routes to a function of another stack, which is there already."""
+        function = Function.from_function_attributes(
+            self, name, function_arn=function_arn(self, name), same_environment=True
+        )
+        self._route(name, function, keys)
+
+    def _route(self, name: str, function: IFunction, keys: Sequence[str]) -> None:
         integration = HttpLambdaIntegration(
-            f"{function.node.id}-integration",
-            function.function,
+            f"{name}-integration",
+            function,
             payload_format_version=PayloadFormatVersion.VERSION_2_0,
             scope_permission_to_route=False,
         )
@@ -82,15 +103,6 @@ class ServalHttpApi(Construct):
             )
             if self._authorization.authentication == "key":
                 acknowledge(route, {"AwsSolutions-APIG4": CHECKED_INSIDE})
-        if DEFAULT in keys:
-            # The integration's permission is for `stage/method/path`, and this route has neither.
-            function.function.add_permission(
-                "UnknownPaths",
-                principal=ServicePrincipal("apigateway.amazonaws.com"),
-                source_arn=Stack.of(self).format_arn(
-                    service="execute-api", resource=self.api.api_id, resource_name=f"*/{DEFAULT}"
-                ),
-            )
 
 
 def route_key(key: str) -> HttpRouteKey:

@@ -1,5 +1,6 @@
 """The layers of the functions, as `make layers` left them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk.aws_lambda import Code, ILayerVersion, LayerVersion, Runtime
@@ -22,10 +23,18 @@ class LayersNotBuilt(Exception):
 class Layers(Construct):
     """One layer version of each layer, in the stage's variant."""
 
-    def __init__(self, scope: Construct, id_: str, *, stage: Stage, built: Path) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        built: Path,
+        only: Sequence[str] = NAMES,
+    ) -> None:
         super().__init__(scope, id_)
         self._stage, self._built = stage, built / stage.layers
-        self._versions = {name: self._version(name) for name in NAMES}
+        self._versions = {name: self._version(name) for name in only}
 
     def of(self, *names: str) -> list[ILayerVersion]:
         """Return the layers of one function by their names."""

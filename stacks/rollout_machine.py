@@ -46,12 +46,12 @@ class RolloutMachine(Construct):
         *,
         stage: Stage,
         steps: Mapping[str, IFunction],
-        golden: Sequence[IFunction],
+        golden: Sequence[str],
         registry: ITable,
     ) -> None:
         super().__init__(scope, id_)
         role = Role(self, "Role", assumed_by=ServicePrincipal("states.amazonaws.com"))
-        called = [function.function_arn for function in (*steps.values(), *golden)]
+        called = [*(function.function_arn for function in steps.values()), *golden]
         allow(role, ["lambda:InvokeFunction"], called)
         allow(role, ["dynamodb:UpdateItem"], [registry.table_arn], partitions("MODEL#*"))
         allow(role, [*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])

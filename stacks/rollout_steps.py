@@ -1,26 +1,26 @@
 """The functions of a rollout's steps, each with only the rights that it needs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
 from constructs import Construct
 
-from serval.fleets.deployed import Fleets
+from serval.packed import pack
 from serval.rollouts.events import SOURCE
 from serval.rollouts.settings import (
     ClaimSettings,
     ConcludeSettings,
     EvaluateSettings,
-    GoldenSettings,
     OptimiseSettings,
     RegisterSettings,
     VerifySettings,
 )
 from serval.settings import Settings
 from stacks.acknowledgements import acknowledge
-from stacks.deployed_models import SHARED
-from stacks.inference import EPHEMERAL_STORAGE_MIB
+from stacks.deployed_models import SHARED, DeployedModels
+from stacks.golden_check import SEEN, GoldenCheck
+from stacks.inference import EPHEMERAL_STORAGE_MIB, SHARED_MEMORY_MIB
 from stacks.layers import Layers
 from stacks.serval_function import ServalFunction
 from stacks.stage import Stage
@@ -30,12 +30,11 @@ CONTROL_MIB = 512
 CONTROL = ("core", "sdk", "control")
 WORK_STORAGE_MIB = 4096
 """Ephemeral storage of the steps that hold a whole bundle."""
-SEEN = "called by the state machine alone, which sees every failure and concludes the rollout"
 METRICS = "CloudWatch's reads know no resources, and a bundle may name any alarm"
 
 
 class RolloutSteps(Construct):
-    """One function for each step; one golden check beside each inference function."""
+    """One function for each step, the golden check of models without functions among them."""
 
     def __init__(
         self,
@@ -45,17 +44,18 @@ class RolloutSteps(Construct):
         stage: Stage,
         layers: Layers,
         storage: StorageStack,
-        memory_mib: Mapping[str, int],
-        fleets: Fleets,
+        models: DeployedModels,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
         self._table = storage.registry.table.table_name
         self._bucket = storage.artifacts.bucket.bucket_name
-        self.golden = {model: self._golden(model, mib) for model, mib in memory_mib.items()}
+        self.golden = GoldenCheck(
+            self, stage=stage, layers=layers, storage=storage, memory_mib=SHARED_MEMORY_MIB
+        )
         self.steps = {
-            "claim": self._claim(),
-            "verify": self._verify(memory_mib, fleets),
+            "claim": self._claim(models),
+            "verify": self._verify(models),
             "optimise": self._optimise(),
             "register": self._register(),
             "evaluate": self._evaluate(),
@@ -65,22 +65,23 @@ class RolloutSteps(Construct):
     @property
     def functions(self) -> Sequence[ServalFunction]:
         """Every function of this construct."""
-        return [*self.steps.values(), *self.golden.values()]
+        return [*self.steps.values(), self.golden]
 
-    def _claim(self) -> ServalFunction:
-        names = {model: golden.function.function_name for model, golden in self.golden.items()}
+    def _claim(self, models: DeployedModels) -> ServalFunction:
         function = self._function(
             "claim",
             ClaimSettings,
             registry_table=self._table,
             artifact_bucket=self._bucket,
-            golden_functions=Stack.of(self).to_json_string(names),
+            stage=self._stage.name,
+            golden_function=self.golden.function.function_name,
+            own_functions=pack(json.dumps(list(models.own_functions))),
         )
         self._storage.artifacts.grant_find_uploads(function)
         self._storage.registry.grant_claim(function)
         return self._recording(function)
 
-    def _verify(self, memory_mib: Mapping[str, int], fleets: Fleets) -> ServalFunction:
+    def _verify(self, models: DeployedModels) -> ServalFunction:
         """Declare the step that opens what strangers made: it has no rights, and reads by URL."""
         return self._function(
             "verify",
@@ -89,8 +90,8 @@ class RolloutSteps(Construct):
             memory_mib=self._stage.verification_memory_mib,
             timeout=Duration.minutes(5),
             storage_mib=WORK_STORAGE_MIB,
-            functions=json.dumps(dict(memory_mib)),
-            fleets=fleets.to_json(),
+            functions=pack(json.dumps({SHARED: SHARED_MEMORY_MIB, **models.own_functions})),
+            fleets=models.fleets.to_text(),
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
         )
 
@@ -105,22 +106,6 @@ class RolloutSteps(Construct):
             artifact_bucket=self._bucket,
         )
         self._storage.artifacts.grant_optimise(function)
-        return function
-
-    def _golden(self, model: str, memory_mib: int) -> ServalFunction:
-        """Declare the golden check beside an inference function, as large as it is."""
-        function = self._function(
-            "golden" if model == SHARED else f"golden-{model}",
-            GoldenSettings,
-            folder="golden",
-            layers=("core", "inference"),
-            memory_mib=memory_mib,
-            timeout=Duration.minutes(5),
-            storage_mib=EPHEMERAL_STORAGE_MIB,
-            artifact_bucket=self._bucket,
-            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
-        )
-        self._storage.artifacts.grant_check(function, None if model == SHARED else model)
         return function
 
     def _register(self) -> ServalFunction:
@@ -156,7 +141,6 @@ class RolloutSteps(Construct):
         name: str,
         settings: type[Settings],
         *,
-        folder: str = "",
         layers: Sequence[str] = CONTROL,
         memory_mib: int = CONTROL_MIB,
         timeout: Duration | None = None,
@@ -167,7 +151,7 @@ class RolloutSteps(Construct):
             self,
             name,
             stage=self._stage,
-            function=folder or name,
+            function=name,
             layers=self._layers.of(*layers),
             settings=settings.environment(**values),
             memory_mib=memory_mib,

@@ -1,18 +1,18 @@
 """Rollouts: an upload to the artifact bucket becomes a version, and the version gets traffic."""
 
-from collections.abc import Mapping
-
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SfnStateMachine
 from constructs import Construct
 
-from serval.fleets.deployed import Fleets
+from serval.function_names import golden_function_name
 from serval.storage import BARE_ARTIFACT, MANIFEST
 from stacks.dead_letters import dead_letter_queue
+from stacks.deployed_models import DeployedModels
 from stacks.layers import Layers
 from stacks.rollout_machine import RolloutMachine
 from stacks.rollout_steps import RolloutSteps
+from stacks.serval_function import function_arn
 from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
@@ -31,8 +31,7 @@ class Rollouts(Construct):
         stage: Stage,
         layers: Layers,
         storage: StorageStack,
-        memory_mib: Mapping[str, int],
-        fleets: Fleets,
+        models: DeployedModels,
     ) -> None:
         super().__init__(scope, id_)
         steps = RolloutSteps(
@@ -41,8 +40,7 @@ class Rollouts(Construct):
             stage=stage,
             layers=layers,
             storage=storage,
-            memory_mib=memory_mib,
-            fleets=fleets,
+            models=models,
         )
         self.functions = steps.functions
         self.machine = RolloutMachine(
@@ -50,7 +48,13 @@ class Rollouts(Construct):
             "Rollout",
             stage=stage,
             steps={name: step.function for name, step in steps.steps.items()},
-            golden=[golden.function for golden in steps.golden.values()],
+            golden=[
+                steps.golden.function.function_arn,
+                *(
+                    function_arn(self, golden_function_name(stage.name, model))
+                    for model in models.own_functions
+                ),
+            ],
             registry=storage.registry.table,
         ).machine
         # Events of uploads that could not start a rollout, or a batch job.

@@ -88,7 +88,7 @@ class SageMakerFleet(Construct):
             aws_region=Aws.REGION,
             artifact_bucket=self._storage.artifacts.bucket.bucket_name,
             fleet=self._deployed.name,
-            fleets=Fleets({self._deployed.name: self._deployed}).to_json(),
+            fleets=Fleets({self._deployed.name: self._deployed}).to_text(),
         )
         container = CfnModel.ContainerDefinitionProperty(image=image, environment=settings)
         return CfnModel(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, Size
+from aws_cdk import ArnFormat, Duration, Size, Stack
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import (
     ApplicationLogLevel,
@@ -42,7 +42,7 @@ TRACES = "X-Ray's actions know no resources; a test holds every other grant to i
 
 
 class ServalFunction(Granted):
-    """``functions/<function>/handler.py`` with a role and a log group of its own."""
+    """``functions/<function>/handler.py`` with a role, and a log group unless it shares one."""
 
     def __init__(
         self,
@@ -59,16 +59,21 @@ class ServalFunction(Granted):
         reserved_concurrency: int | None = None,
         own_lines_alone: bool = False,
         no_dead_letters: str = SYNCHRONOUS,
+        name: str | None = None,
+        log: LogGroup | None = None,
     ) -> None:
         super().__init__(scope, id_)
         # Lines stay as they are printed: CloudWatch reads our metrics from them.
-        log = LogGroup(self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy)
+        log = log or LogGroup(
+            self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy
+        )
         # Without the managed policy, whose log rights go beyond this log group.
         self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
         log.grant_write(self.role)
         self.function = Function(
             self,
             "Function",
+            function_name=name,
             code=Code.from_asset(str(FUNCTIONS / function), exclude=["__pycache__", "*.pyc"]),
             handler="handler.handler",
             runtime=PYTHON,
@@ -96,3 +101,13 @@ class ServalFunction(Granted):
                 "Serverless-LambdaDLQ": no_dead_letters,
             },
         )
+
+
+def function_arn(scope: Construct, name: str) -> str:
+    """Return the ARN of a function of this account and region."""
+    return Stack.of(scope).format_arn(
+        service="lambda",
+        resource="function",
+        resource_name=name,
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )

@@ -125,7 +125,7 @@ class WorkerTask(Construct):
             aws_region=Aws.REGION,
             stage=self._stage.name,
             fleet=self._fleet.name,
-            fleets=Fleets({self._fleet.name: self._fleet}).to_json(),
+            fleets=Fleets({self._fleet.name: self._fleet}).to_text(),
             registry_table=self._storage.registry.table.table_name,
             requests_table=self._storage.requests.table.table_name,
             jobs_table=self._storage.jobs.table.table_name,

@@ -25,6 +25,8 @@ from serval.aws.queues import ModelQueues
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
 from serval.fleets.deployed import Fleets
+from serval.function_names import own_function_names
+from serval.packed import unpack
 from serval_cli.failures import CommandFailed
 from serval_cli.local_stage import LocalStage, read_local_stage
 from serval_cli.output import note
@@ -77,7 +79,7 @@ class Stage:
     @cached_property
     def fleets(self) -> Fleets:
         """The fleets that are deployed, and their models."""
-        return Fleets.from_json(self.output("api", "Fleets"))
+        return Fleets.from_text(self.output("api", "Fleets"))
 
     @property
     def fleet_states(self) -> FleetTable:
@@ -111,7 +113,8 @@ class Stage:
     def functions(self) -> Mapping[str, str]:
         """Function → its physical name."""
         names: dict[str, str] = json.loads(self.output("api", "Functions"))
-        return names
+        own: list[str] = json.loads(unpack(self.output("api", "OwnFunctions")))
+        return names | own_function_names(self.name, own)
 
     def api_key(self, given: str | None) -> str:
         """Give the API key to call with: the one given, else the local stage's own."""

@@ -97,7 +97,7 @@ class WorkerStage:
             "PYTHONPATH": str(ROOT / "layers" / "core" / "python"),
             "STAGE": STAGE,
             "FLEET": FLEET,
-            "FLEETS": Fleets({FLEET: fleet}).to_json(),
+            "FLEETS": Fleets({FLEET: fleet}).to_text(),
             "REGISTRY_TABLE": TABLE,
             "REQUESTS_TABLE": REQUESTS,
             "ARTIFACT_BUCKET": BUCKET,

@@ -17,7 +17,8 @@ FILES = scaling_bundle("iris")
 ENVIRONMENT = {
     "REGISTRY_TABLE": "registry",
     "ARTIFACT_BUCKET": "artifacts",
-    "GOLDEN_FUNCTIONS": '{"*": "golden"}',
+    "STAGE": "prod",
+    "GOLDEN_FUNCTION": "golden",
 }
 
 

@@ -26,7 +26,7 @@ def test_a_success_closes_its_row(
 ):
     stage = running()
     stage.objects.put("async-out/managed/2f6d1a54.out", b'{"outputs": []}')
-    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_json()}
+    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_text()}
     handler = imported("complete", environment, stage.completion(), monkeypatch)
 
     ended = handler.handler(recorded("complete"), Context())
@@ -41,7 +41,7 @@ def test_a_success_closes_its_row(
 
 def test_a_failure_is_tried_again(monkeypatch: pytest.MonkeyPatch):
     stage = running()
-    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_json()}
+    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_text()}
     handler = imported("complete", environment, stage.completion(), monkeypatch)
 
     (ended,) = handler.handler(recorded("complete_failed"), Context())

@@ -37,7 +37,7 @@ def test_requests_are_handed_over(
 ):
     stage = ManagedFleet()
     stage.submit("r1")
-    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_json()}
+    environment = {**ENVIRONMENT, "FLEETS": stage.fleets.to_text()}
     handler = imported("dispatch", environment, dispatching(stage), monkeypatch)
 
     outcome = handler.handler(event, Context())

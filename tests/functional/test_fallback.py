@@ -7,7 +7,7 @@ from tests.fakes.fleets import ControlledFleets
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import FLEETS
 
-ENVIRONMENT = {"STAGE": "prod", "REGISTRY_TABLE": "registry", "FLEETS": FLEETS.to_json()}
+ENVIRONMENT = {"STAGE": "prod", "REGISTRY_TABLE": "registry", "FLEETS": FLEETS.to_text()}
 
 
 def test_a_worker_that_is_not_placed_turns_its_fleet_to_on_demand_machines(

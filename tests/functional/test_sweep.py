@@ -14,7 +14,7 @@ ENVIRONMENT = {
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
     "DATA_BUCKET": "data",
-    "FLEETS": FLEETS.to_json(),
+    "FLEETS": FLEETS.to_text(),
     "DISPATCH_FUNCTION": "dispatch",
 }
 

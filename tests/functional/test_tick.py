@@ -14,7 +14,7 @@ ENVIRONMENT = {
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
     "JOBS_TABLE": "jobs",
-    "FLEETS": FLEETS.to_json(),
+    "FLEETS": FLEETS.to_text(),
     "DISPATCH_FUNCTION": "dispatch",
 }
 

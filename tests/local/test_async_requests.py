@@ -142,7 +142,7 @@ def endpoints(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         **environment(platform.url, {}),
         "STAGE": STAGE,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-        "FLEETS": FLEETS.to_json(),
+        "FLEETS": FLEETS.to_text(),
         "REGISTRY_TABLE": TABLE,
         "REQUESTS_TABLE": "requests",
         "WAITING_PLACES": "40",

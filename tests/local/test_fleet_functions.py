@@ -85,7 +85,7 @@ def platform(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pla
         "WAITING_PLACES": "40",
         "JOBS_TABLE": "jobs",
         "DATA_BUCKET": BUCKET,
-        "FLEETS": FLEETS.to_json(),
+        "FLEETS": FLEETS.to_text(),
         "MACHINES": "rows",
     }
     for name, value in {**environment(running.url, {}), **settings}.items():

@@ -48,7 +48,7 @@ def in_words(stage: Synthesised, resource: Any, condition: Mapping[str, Any]) ->
         case {"Fn::Join": ["", [{"Fn::ImportValue": exported}, str(keys)]]}:
             return {f"{store(exported)}{keys}".removeprefix("the bucket/")}
         case {"Fn::Join": ["", [*_, str(end) | {"Fn::Sub": str(end)}]]}:
-            return {end.removeprefix(":")}
+            return {end.removeprefix(":").removeprefix("function:serval-prod-")}
     raise AssertionError(f"{resource} has no words")
 
 

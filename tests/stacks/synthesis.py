@@ -17,6 +17,7 @@ from aws_cdk import App  # noqa: E402
 
 from app import build  # noqa: E402
 
+NOTHING: Mapping[str, Any] = {"Resources": {}}
 Template = Mapping[str, Any]
 Resource = Mapping[str, Any]
 
@@ -66,15 +67,33 @@ class Synthesised:
 
     def function(self, name: str) -> Mapping[str, Any]:
         """Give a function's properties by the name that the stack's output has for it."""
-        api = self.templates["api"]
-        return dict(api["Resources"][self.functions[name]]["Properties"])
+        logical_id = self.functions[name]
+        (found,) = [
+            template["Resources"][logical_id]
+            for template in self.templates.values()
+            if logical_id in template["Resources"]
+        ]
+        return dict(found["Properties"])
 
     @cached_property
     def functions(self) -> Mapping[str, str]:
-        """Give the logical ids of the functions by name, from the stack's output."""
+        """Give the logical ids of the functions by name: of models' own by their own names."""
         _, parts = self.templates["api"]["Outputs"]["Functions"]["Value"]["Fn::Join"]
         text = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
-        return dict(json.loads(text))
+        return dict(json.loads(text)) | {
+            resource["Properties"]["FunctionName"].split("-", 2)[2]: logical_id
+            for logical_id, resource in self.templates.get("models", NOTHING)["Resources"].items()
+            if resource["Type"] == "AWS::Lambda::Function"
+        }
+
+    def called(self, arn: Any) -> str:
+        """Return the name of a function that a resource refers to, by itself or by its ARN."""
+        match arn:
+            case {"Fn::GetAtt": [logical_id, "Arn"]}:
+                return {own: name for name, own in self.functions.items()}[logical_id]
+            case {"Fn::Join": ["", [*_, str(end)]]}:
+                return end.split(":")[-1].split("-", 2)[2]
+        raise AssertionError(f"{arn} is no function")
 
     @cached_property
     def rollout(self) -> Mapping[str, Any]:

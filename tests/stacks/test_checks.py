@@ -32,7 +32,7 @@ Sources(*map(Path, sys.argv[1:4])).app(Path(sys.argv[4])).synth()
 """
 
 
-@pytest.mark.parametrize("stack", ["storage", "api"])
+@pytest.mark.parametrize("stack", ["storage", "models", "api"])
 def test_a_change_to_the_account_is_reviewed(
     prod: Synthesised, stack: str, snapshot: SnapshotAssertion
 ) -> None:
@@ -124,7 +124,7 @@ def test_synth_needs_neither_an_account_nor_a_network_nor_docker(
         check=True,
     )
     assert "aws://unknown-account/unknown-region" in (outdir / "manifest.json").read_text()
-    assert len(list(outdir.glob("*.template.json"))) == 3
+    assert len(list(outdir.glob("*.template.json"))) == 4
 
 
 def node() -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from layers.dependencies.installation import LIBRARY
+from serval.function_names import golden_function_name
+from serval.packed import unpack
 from stacks.layers import LayersNotBuilt
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
@@ -157,7 +159,7 @@ def test_sizes(
 
 def test_verify_knows_the_sizes_of_the_inference_functions(prod: Synthesised) -> None:
     variables = prod.function("verify")["Environment"]["Variables"]
-    assert json.loads(variables["FUNCTIONS"]) == {"*": 1769, "heavier": 3538}
+    assert json.loads(unpack(variables["FUNCTIONS"])) == {"*": 1769, "heavier": 3538}
     for name in ("infer", "infer-heavier"):
         infer = prod.function(name)
         assert variables["EPHEMERAL_STORAGE_MIB"] == str(infer["EphemeralStorage"]["Size"])
@@ -176,10 +178,10 @@ def test_the_golden_check_runs_in_the_likeness_of_infer(prod: Synthesised, model
 
 def test_claim_knows_which_golden_function_stands_beside_which_infer(prod: Synthesised) -> None:
     variables = prod.function("claim")["Environment"]["Variables"]
-    _, parts = variables["GOLDEN_FUNCTIONS"]["Fn::Join"]
-    text = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
-    own, shared = (prod.functions[name] for name in ("golden-heavier", "golden"))
-    assert json.loads(text) == {"*": shared, "heavier": own}
+    assert variables["GOLDEN_FUNCTION"] == {"Ref": prod.functions["golden"]}
+    assert json.loads(unpack(variables["OWN_FUNCTIONS"])) == ["heavier"]
+    own = prod.function("golden-heavier")["FunctionName"]
+    assert own == golden_function_name(variables["STAGE"], "heavier")
 
 
 def test_memory_of_the_steps_that_hold_a_bundle_can_be_raised(

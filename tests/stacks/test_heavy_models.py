@@ -1,10 +1,9 @@
 """Heavy models in the API's stack: routes, queues, callbacks, and what functions are told."""
 
-import json
-
 import pytest
 
 from serval.callbacks.backoff import ATTEMPTS
+from serval.fleets.deployed import Fleets
 from stacks.context import InvalidContext
 from tests.stacks.synthesis import Sources, Synthesised
 from tests.stacks.test_http_api import leads_to
@@ -23,6 +22,7 @@ def test_async_requests_have_routes_of_their_own(heavy: Synthesised) -> None:
         "POST /async/requests/{id}/retry",
     }
     assert {key for key, name in routes.items() if name == "requests"} == {
+        "GET /async/requests",
         "GET /async/requests/{id}",
         "DELETE /async/requests/{id}",
     }
@@ -52,19 +52,23 @@ def test_a_fleet_model_has_a_queue_and_a_dead_letter_queue_by_fixed_names(
         assert each["MessageRetentionPeriod"] == fourteen_days
         assert each["SqsManagedSseEnabled"] is True
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 50
-    target = heavy.named("api", queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
+    target = heavy.named("fleets", queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
     assert target["Properties"] == dead
 
 
 def test_each_models_dead_letters_ring_an_alarm(heavy: Synthesised) -> None:
     watched = set()
-    for alarm in heavy.properties("AWS::CloudWatch::Alarm"):
-        if alarm["MetricName"] != "ApproximateNumberOfMessagesVisible":
-            continue
-        (dimension,) = alarm["Dimensions"]
-        queue = heavy.named("api", dimension["Value"]["Fn::GetAtt"][0])["Properties"]
-        watched.add(queue.get("QueueName"))
-        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
+    for template in heavy.templates.values():
+        for resource in template["Resources"].values():
+            if resource["Type"] != "AWS::CloudWatch::Alarm":
+                continue
+            alarm = resource["Properties"]
+            if alarm["MetricName"] != "ApproximateNumberOfMessagesVisible":
+                continue
+            (dimension,) = alarm["Dimensions"]
+            queue = template["Resources"][dimension["Value"]["Fn::GetAtt"][0]]["Properties"]
+            watched.add(queue.get("QueueName"))
+            assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
     others = {None, "serval-prod-schedules-dead"}
     assert watched == {*others, *(f"serval-prod-{model}-dead" for model in MODELS)}
 
@@ -96,7 +100,14 @@ def test_functions_are_told_of_fleets_alike(heavy: Synthesised) -> None:
     }
     (text,) = set(told.values())
     assert text == heavy.templates["api"]["Outputs"]["Fleets"]["Value"]
-    assert set(json.loads(text)) == {"gpu", "served", "inferentia", "plain", "managed"}
+    fleets = Fleets.from_text(text).by_name
+    assert fleets.keys() == {
+        "gpu",
+        "served",
+        "inferentia",
+        "plain",
+        "managed",
+    }
 
 
 def test_only_a_laptop_calls_back_to_itself(heavy: Synthesised, heavy_laptop: Synthesised) -> None:

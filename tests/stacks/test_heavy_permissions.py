@@ -240,9 +240,9 @@ def test_an_endpoint_reads_its_models_and_does_what_async_inference_needs(
 def test_only_what_its_rule_or_topic_calls_may_be_called_so(heavy: Synthesised) -> None:
     callers: dict[str, set[str]] = {}
     for permission in heavy.properties("AWS::Lambda::Permission"):
-        function = permission["FunctionName"]["Fn::GetAtt"][0]
+        function = heavy.called(permission["FunctionName"])
         callers.setdefault(function, set()).add(permission["Principal"].split(".")[0])
-    named = {name: callers.get(heavy.functions[name], set()) for name in RIGHTS}
+    named = {name: callers.get(name, set()) for name in RIGHTS}
     assert named == {
         "submit": {"apigateway"},
         "requests": {"apigateway"},

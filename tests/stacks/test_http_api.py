@@ -15,12 +15,11 @@ from tests.stacks.synthesis import Sources, Synthesised, synthesise
 def leads_to(stage: Synthesised) -> dict[str, str]:
     """Give the function of each route key."""
     resources = stage.templates["api"]["Resources"]
-    names = {logical_id: name for name, logical_id in stage.functions.items()}
     found = {}
     for route in stage.properties("AWS::ApiGatewayV2::Route"):
         _, (_, integration) = route["Target"]["Fn::Join"]
         uri = resources[integration["Ref"]]["Properties"]["IntegrationUri"]
-        found[route["RouteKey"]] = names[uri["Fn::GetAtt"][0]]
+        found[route["RouteKey"]] = stage.called(uri)
     return found
 
 
@@ -67,13 +66,13 @@ def test_the_gateway_may_call_the_function_of_every_route(prod: Synthesised) -> 
     allowed: dict[str, set[str]] = {}
     for permission in prod.properties("AWS::Lambda::Permission"):
         if permission["Principal"] == "apigateway.amazonaws.com":
-            function = permission["FunctionName"]["Fn::GetAtt"][0]
+            function = prod.called(permission["FunctionName"])
             _, parts = permission["SourceArn"]["Fn::Join"]
             allowed.setdefault(function, set()).add(parts[-1])
     for key, name in leads_to(prod).items():
         # As API Gateway names the caller: stage, method and path, or stage and $default.
         caller = "/$default/" + key.replace(" ", "")
-        patterns = allowed[prod.functions[name]]
+        patterns = allowed[name]
         assert any(fnmatchcase(caller, pattern) for pattern in patterns), (key, patterns)
 
 

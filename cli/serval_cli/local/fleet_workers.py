@@ -66,7 +66,7 @@ def environment(
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
         "STAGE": "local",
-        "FLEETS": outputs.fleets.to_json(),
+        "FLEETS": outputs.fleets.to_text(),
         "REGISTRY_TABLE": outputs.registry_table,
         "REQUESTS_TABLE": outputs.requests_table,
         "JOBS_TABLE": outputs.jobs_table,

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from serval.fleets.deployed import Fleets
+from serval.function_names import own_function_names
+from serval.packed import unpack
 from serval_cli.local.aws_client import CONFIG, session
 
+LOCAL = "local"
 STACKS = ("serval-local-storage", "serval-local-api", "serval-local-fleets")
 """The last one is there only if there are fleets."""
 
@@ -42,10 +45,11 @@ class Outputs:
             data_bucket=values["DataBucketName"],
             registry_table=values["RegistryTableName"],
             api_id=values["ApiId"],
-            functions=json.loads(values["Functions"]),
+            functions=json.loads(values["Functions"])
+            | own_function_names(LOCAL, json.loads(unpack(values["OwnFunctions"]))),
             requests_table=values["RequestsTableName"],
             jobs_table=values["JobsTableName"],
-            fleets=Fleets.from_json(values["Fleets"]),
+            fleets=Fleets.from_text(values["Fleets"]),
             worker_roles=json.loads(values.get("WorkerRoles", "{}")),
         )
 

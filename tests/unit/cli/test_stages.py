@@ -19,7 +19,8 @@ OUTPUTS = {
     "serval-prod-api": {
         "ApiUrl": "https://api/",
         "Functions": '{"infer": "infer-123"}',
-        "Fleets": FLEETS.to_json(),
+        "OwnFunctions": '["own"]',
+        "Fleets": FLEETS.to_text(),
     },
 }
 
@@ -161,7 +162,11 @@ def test_a_deployed_stage_is_what_its_stacks_say() -> None:
     assert stage.artifact_bucket == "artifacts"
     assert stage.output("storage", "RegistryTableName") == "registry"
     assert stage.api_url == "https://api"
-    assert stage.functions == {"infer": "infer-123"}
+    assert stage.functions == {
+        "infer": "infer-123",
+        "infer-own": "serval-prod-infer-own",
+        "golden-own": "serval-prod-golden-own",
+    }
     assert stage.fleets == FLEETS
     assert session.asked == ["serval-prod-storage", "serval-prod-api"]
 

@@ -23,7 +23,7 @@ def test_the_deployment_is_read_from_the_settings():
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
         "FUNCTIONS": '{"*": 1024, "digits": 1769}',
     }
-    with_fleets = environment | {"FLEETS": FLEETS.to_json()}
+    with_fleets = environment | {"FLEETS": FLEETS.to_text()}
 
     assert Deployment.from_settings(VerifySettings.from_environment(environment)) == STAGE
     assert Deployment.from_settings(VerifySettings.from_environment(with_fleets)) == HEAVY

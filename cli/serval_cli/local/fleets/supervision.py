@@ -33,7 +33,7 @@ class Supervision:
             {
                 "endpoint": self.endpoint,
                 "registry_table": self.registry_table,
-                "fleets": self.fleets.to_json(),
+                "fleets": self.fleets.to_text(),
                 "command": self.command,
                 "environment": dict(self.environment),
                 "roles": dict(self.roles),
@@ -54,7 +54,7 @@ class Supervision:
         return cls(
             endpoint=document["endpoint"],
             registry_table=document["registry_table"],
-            fleets=Fleets.from_json(document["fleets"]),
+            fleets=Fleets.from_text(document["fleets"]),
             command=tuple(document["command"]),
             environment=document["environment"],
             roles=document["roles"],

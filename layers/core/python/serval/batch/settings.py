@@ -27,7 +27,7 @@ class CutSettings(Settings):
     shards_at_once: int
     """Shards of one job that run at once on Lambda, whatever the job asks for."""
     fleets: str = "{}"
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,6 @@ class BatchSettings(CallerSettings):
     shards_at_once: int
     """As in ``CutSettings``."""
     fleets: str = "{}"
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     machine_prices: str = "{}"
     """JSON: microdollars an hour of a machine, by fleet."""

@@ -68,5 +68,5 @@ def edge_registry(settings: CallerSettings) -> EdgeRegistry:
 def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
     """Check keys here, or leave it to the gateway."""
     keys = Authenticator() if settings.authentication == "key" else None
-    models = tuple(Fleets.from_json(settings.fleets).models)
+    models = tuple(Fleets.from_text(settings.fleets).models)
     return Access(Admission(registry, keys), store, models)

@@ -53,7 +53,7 @@ class Preview:
         from serval.batch.planning import Planning
         from serval.batch.readiness import Readiness
 
-        fleets = Fleets.from_json(self.settings.fleets)
+        fleets = Fleets.from_text(self.settings.fleets)
         return Planning(
             readiness=Readiness(
                 objects=self.objects,

@@ -8,7 +8,9 @@ from serval.aws.artifacts import PRESIGNING, S3Artifacts
 from serval.aws.claims import DynamoDBClaims
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
-from serval.rollouts.claiming import Claiming
+from serval.function_names import golden_function_name
+from serval.packed import unpack
+from serval.rollouts.claiming import SHARED, Claiming
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
 from serval.uploads import Uploads
@@ -22,10 +24,12 @@ def claiming() -> Claiming:
     s3 = boto3.client("s3", settings.aws_region, config=PRESIGNING)
     artifacts = S3Artifacts(s3, settings.artifact_bucket)
     events = RolloutEvents(boto3.client("events", settings.aws_region))
+    own = json.loads(unpack(settings.own_functions))
     return Claiming(
         claims=DynamoDBClaims(table),
         uploads=Uploads(artifacts, registry),
         control=RolloutControl(registry, events.announce),
         presign=artifacts.presign,
-        golden_functions=json.loads(settings.golden_functions),
+        golden_functions={SHARED: settings.golden_function}
+        | {model: golden_function_name(settings.stage, model) for model in own},
     )

@@ -30,7 +30,7 @@ def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> Flee
             later("lambda", region), settings.dispatch_function, DutyTable(registry)
         )
     return FleetControl(
-        fleets=Fleets.from_json(settings.fleets),
+        fleets=Fleets.from_text(settings.fleets),
         states=FleetTable(registry),
         machines=machines,
         ticks=TickRule(later("events", region), stage),
@@ -41,7 +41,7 @@ def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> Flee
 def job_control(settings: CutSettings, dynamodb: Any) -> FleetControl:
     """Build what only says in fleets' rows that jobs wait: the ticks give them machines."""
     return FleetControl(
-        fleets=Fleets.from_json(settings.fleets),
+        fleets=Fleets.from_text(settings.fleets),
         states=FleetTable(dynamodb.Table(settings.registry_table)),
         machines=NoMachines(),
         ticks=TickRule(later("events", settings.aws_region), settings.stage),

@@ -35,7 +35,7 @@ def serve() -> None:
     loaded = loaded_versions(settings, registry, store, execution(settings.threads))
     gathering = Gathering(Memory(loaded), time.monotonic)
     threading.Thread(target=gathering.run, name="run", daemon=True).start()
-    fleet = Fleets.from_json(settings.fleets).by_name.get(settings.fleet)
+    fleet = Fleets.from_text(settings.fleets).by_name.get(settings.fleet)
     server = InferenceServer(
         KnownVersions(registry, time.monotonic), gathering, fleet.models if fleet else ()
     )

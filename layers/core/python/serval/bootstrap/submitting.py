@@ -12,7 +12,7 @@ from serval.requests.submitting import Submitting
 
 def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submitting:
     """Build what makes async requests."""
-    fleets = Fleets.from_json(settings.fleets)
+    fleets = Fleets.from_text(settings.fleets)
     return Submitting(
         door=Door(fleets, registry.version, settings.limits),
         store=aws.store,

@@ -56,7 +56,7 @@ SERVER_SHARE = 0.7
 def worker() -> Worker:
     """Build a worker from its environment."""
     settings = WorkerSettings.from_environment()
-    fleet = Fleets.from_json(settings.fleets).by_name[settings.fleet]
+    fleet = Fleets.from_text(settings.fleets).by_name[settings.fleet]
     chosen = execution(settings.threads)
     s3: S3Client = boto3.client("s3", settings.aws_region, config=CALLS)
     ports = _ports(settings, s3)

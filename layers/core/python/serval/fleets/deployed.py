@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from serval.errors import ModelNotFound
+from serval.packed import pack, unpack
 
 Kind = Literal["spot", "sagemaker"]
 Accelerator = Literal["none", "nvidia", "neuron"]
@@ -54,25 +55,23 @@ class Fleets:
         """Give the fleet's name for each model."""
         return {model: fleet.name for fleet in self.by_name.values() for model in fleet.models}
 
-    def to_json(self) -> str:
-        """Give the text that ``from_json`` reads; defaults are left out."""
+    def to_text(self) -> str:
+        """Write the packed text that ``from_text`` reads; defaults are left out."""
         plain = DeployedFleet(name="")
-        return json.dumps(
-            {
-                name: {
-                    key: value
-                    for key, value in asdict(fleet).items()
-                    if key != "name" and value != getattr(plain, key)
-                }
-                for name, fleet in self.by_name.items()
-            },
-            separators=(",", ":"),
-        )
+        document = {
+            name: {
+                key: value
+                for key, value in asdict(fleet).items()
+                if key != "name" and value != getattr(plain, key)
+            }
+            for name, fleet in self.by_name.items()
+        }
+        return pack(json.dumps(document, separators=(",", ":")))
 
     @classmethod
-    def from_json(cls, text: str) -> "Fleets":
-        """Read what ``to_json`` gave."""
-        document: dict[str, dict[str, Any]] = json.loads(text)
+    def from_text(cls, text: str) -> "Fleets":
+        """Read what ``to_text`` wrote, or the JSON inside it."""
+        document: dict[str, dict[str, Any]] = json.loads(unpack(text))
         return cls(
             {
                 name: DeployedFleet(

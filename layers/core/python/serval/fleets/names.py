@@ -13,7 +13,7 @@ DIGEST_CHARACTERS = 8
 
 def queue_name(stage: str, model: str) -> str:
     """Name the queue of a fleet model."""
-    return _within(f"serval-{stage}-{model}", QUEUE_NAME_LIMIT - len(DEAD))
+    return within(f"serval-{stage}-{model}", QUEUE_NAME_LIMIT - len(DEAD))
 
 
 def dead_letter_queue_name(stage: str, model: str) -> str:
@@ -49,7 +49,8 @@ def capacity_provider_name(stage: str, fleet: str, capacity: str) -> str:
     return f"serval-{stage}-{fleet}-{capacity}"
 
 
-def _within(name: str, limit: int) -> str:
+def within(name: str, limit: int) -> str:
+    """Cut a name that is too long, and end it in a digest of itself."""
     if len(name) <= limit:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST_CHARACTERS]

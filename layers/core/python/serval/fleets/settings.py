@@ -13,7 +13,7 @@ class FleetSettings(Settings):
     """Names the queues, the services, the endpoints and the rule of the ticks."""
     registry_table: str
     fleets: str
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     machines: str = "ecs"
     """Who gives spot fleets their machines: ``ecs``, or ``rows``: whoever reads the fleets' rows,
     as on a laptop."""

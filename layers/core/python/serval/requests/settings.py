@@ -18,7 +18,7 @@ class RequestsSettings(CallerSettings):
     requests_table: str
     data_bucket: str
     fleets: str
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,11 @@ class ClaimSettings(Settings):
 
     registry_table: str
     artifact_bucket: str
-    golden_functions: str
-    """JSON: name of the function that checks golden requests by model; ``"*"`` is the shared."""
+    stage: str
+    golden_function: str
+    """Name of the function that checks golden requests of every model without its own."""
+    own_functions: str = "[]"
+    """JSON, maybe packed: the models that have functions of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +24,11 @@ class VerifySettings(Settings):
 
     aws_lambda_function_memory_size: int
     functions: str
-    """JSON: MiB of each deployed inference function by model; ``"*"`` is the shared one."""
+    """JSON, maybe packed: MiB of each inference function by model; ``"*"`` is the shared one."""
     ephemeral_storage_mib: int = 512
     """Ephemeral storage of the inference functions."""
     fleets: str = "{}"
-    """JSON: the deployed fleets and their models, as ``Fleets.to_json`` gives them."""
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Self
 
 from serval.bundle import Bundle
 from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.packed import unpack
 from serval.protocol.limits import REQUESTS_MIB
 from serval.rollouts.settings import VerifySettings
 
@@ -36,8 +37,9 @@ class Deployment:
     @classmethod
     def from_settings(cls, settings: VerifySettings) -> Self:
         """Read what the stack says is deployed."""
-        memory = {model: int(mib) for model, mib in json.loads(settings.functions).items()}
-        fleets = Fleets.from_json(settings.fleets)
+        functions: dict[str, int] = json.loads(unpack(settings.functions))
+        memory = {model: int(mib) for model, mib in functions.items()}
+        fleets = Fleets.from_text(settings.fleets)
         return cls(memory, settings.ephemeral_storage_mib, fleets)
 
     def fleet_of(self, model: str) -> DeployedFleet | None:
