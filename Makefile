@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
-GROUPS := laptop clients platform sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
+GROUPS := laptop clients platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -22,7 +22,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 .PHONY: setup
-setup: build/stamps/laptop build/stamps/node build/environments/platform/.stamp build/environments/functions/.stamp build/environments/worker/.stamp  ## create the environments from the lock files
+setup: build/stamps/laptop build/stamps/node build/environments/platform/.stamp build/environments/checkov/.stamp build/environments/functions/.stamp build/environments/worker/.stamp  ## create the environments from the lock files
 
 $(UV): requirements/uv.txt
 	@echo "· python environment ($(VENV))"
