@@ -95,15 +95,18 @@ layers-local: build/stamps/laptop  ## build the layers for this machine only
 	@echo "· layers for this machine, unzipped MB of the limit"
 	@$(BIN)/python -m layers.dependencies.build --variant local
 
+# asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits, over the synthesised stages.
+CHECKERS := $(patsubst %,tests/stacks/test_%.py,checkov checks definitions limits)
+# A file's tests share what their fixtures make; those of tests/local all share one stage.
+AT_ONCE := --numprocesses auto --dist loadfile
+
 .PHONY: check
-check: build/stamps/laptop  ## format, lint, types, names: what a review should not have to say
+check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types, names; the templates by checkers that are not ours
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/house
-
-# A file's tests share what their fixtures make; those of tests/local all share one stage.
-AT_ONCE := --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) $(CHECKERS)
 
 .PHONY: fast
 fast: setup layers models  ## unit, functional and stack tests: offline, no credentials
