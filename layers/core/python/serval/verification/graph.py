@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 from serval.paths import check_path
+from serval.verification.formats import format_reason
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 LIMIT_OPSETS = {"": 26, "ai.onnx.ml": 5}
@@ -26,6 +27,8 @@ FULL_CHECK_BYTES = 64 * 2**20
 def load_graph(folder: Path, artifact: str) -> ModelProto:
     """Read an artifact without its external data, or raise ``BundleRefused``."""
     path = folder / artifact
+    if (reason := format_reason(folder, artifact)) is not None:
+        raise BundleRefused([reason])
     if (size := path.stat().st_size) > LIMIT_GRAPH_BYTES:
         raise BundleRefused(
             [
