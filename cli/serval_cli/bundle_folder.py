@@ -82,7 +82,7 @@ def read_folder(folder: Path) -> BundleFolder:
             f"{folder} has no {MODEL_YAML}: `serval init NAME --from model.onnx` makes a bundle"
         ) from None
     sizes, reasons = named_files(folder, bundle)
-    reasons += pickle_reasons(folder, bundle.artifact, sizes)
+    reasons += pickle_reasons(sizes)
     if not reasons:
         reasons = [*content_reasons(folder, bundle, sizes), *golden_reasons(folder, bundle)]
     if reasons:
@@ -124,6 +124,13 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
         return [no_graph]
     model = load_graph(folder, artifact)
     sizes |= external_sizes(folder, model, artifact)
+    return model_reasons(folder, artifact, model, sizes)
+
+
+def model_reasons(
+    folder: Path, artifact: str, model: ModelProto, sizes: Mapping[str, int]
+) -> list[str]:
+    """Check a graph as the stage will; ``sizes`` has the bytes of it and its external data."""
     reasons = graph_reasons(model, artifact, sizes)
     if not reasons:
         reasons = checker_reasons(folder, artifact, sum(sizes.values()))

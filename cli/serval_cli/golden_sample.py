@@ -1,4 +1,4 @@
-"""A first golden request: random inputs of the right shapes, and what the model makes of them."""
+"""A first golden request: made-up inputs of the right shapes, and what the model makes of them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from serval.errors import ServalError
+from serval.foreign import refusing, said
+from serval.golden.sample import samples
+from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.runtimes.onnx import OnnxModel
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES, Tensor
+from serval.signatures import Signature
+from serval.tensors import Tensor
 
 BINARY_ONLY = frozenset({"FP16", "BF16"})
 MEMORY_MIB = 1769
@@ -21,21 +22,25 @@ class NoSample(Exception):
     """No golden request can be made; the message says why."""
 
 
+class NotLoaded(Exception):
+    """ONNX Runtime does not load the model, so no stage would; the message says why."""
+
+
 def golden_line(artifact: Path, signature: Signature) -> str:
     """Run the model once and give a line of ``golden.jsonl``.
 
     Raises
     ------
     NoSample
-        If JSON cannot say a tensor, or the outputs.
-    ServalError
-        If the model cannot be run.
+        If JSON cannot say a tensor, or if the model cannot be run here on made-up inputs.
+    NotLoaded
+        If the model cannot be loaded.
     """
+    model = loaded(artifact)
     for spec in (*signature.inputs, *signature.outputs):
         if spec.datatype in BINARY_ONLY:
             raise NoSample(f"tensor {spec.name!r} is {spec.datatype}, which JSON does not carry")
-    inputs = [sample(spec) for spec in signature.inputs]
-    outputs = OnnxModel(artifact, MEMORY_MIB).run(inputs, signature.outputs)
+    inputs, outputs = answered(model, signature)
     golden = {
         "request": {"inputs": [document(tensor) for tensor in inputs]},
         "response": {"outputs": [document(tensor) for tensor in outputs]},
@@ -43,17 +48,33 @@ def golden_line(artifact: Path, signature: Signature) -> str:
     return json.dumps(golden, allow_nan=False) + "\n"
 
 
-def sample(spec: TensorSpec) -> Tensor:
-    """Make a tensor of one row: floats between 0 and 1, and zero for everything else."""
-    shape = [1 if extent < 0 else extent for extent in spec.shape]
-    dtype = DATATYPES[spec.datatype]
-    if spec.datatype == "BYTES":
-        array: npt.NDArray[Any] = np.full(shape, b"", dtype)
-    elif spec.datatype.startswith("FP"):
-        array = np.random.default_rng(0).random(shape).round(3).astype(dtype)
-    else:
-        array = np.zeros(shape, dtype)
-    return Tensor(spec.name, spec.datatype, array)
+def loaded(artifact: Path) -> OnnxModel:
+    """Load the model; an operator that this processor lacks may be on a fleet's."""
+    try:
+        return OnnxModel(artifact, MEMORY_MIB)
+    except OperatorMissing as problem:
+        raise NoSample(
+            f"the processor has no kernel for one of its operators, so only a fleet with a GPU "
+            f"may run it: {said(problem)}"
+        ) from problem
+    except ArtifactUnreadable as problem:
+        raise NotLoaded(f"ONNX Runtime does not load it: {said(problem)}") from problem
+
+
+def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
+    """Run the model on the first made-up inputs that it takes."""
+    problems = []
+    for inputs in samples(signature):
+        try:
+            with refusing(RuntimeFailed):
+                return inputs, model.run(inputs, signature.outputs)
+        except (ServalError, RuntimeFailed) as problem:
+            shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
+            problems.append(f"{shapes}: {said(problem)}")
+    raise NoSample(
+        f"the model fails on made-up inputs ({'; '.join(problems)}); publish requests with inputs "
+        "of its own kind ('golden:' in model.yaml), or export it with fixed dimensions"
+    )
 
 
 def document(tensor: Tensor) -> Mapping[str, Any]:
@@ -74,5 +95,5 @@ def elements(tensor: Tensor) -> Sequence[Any]:
     if not tensor.datatype.startswith("FP"):
         return list(flat.tolist())
     if not all(isfinite(element) for element in flat.tolist()):
-        raise NoSample(f"tensor {tensor.name!r} is not finite for random inputs")
+        raise NoSample(f"tensor {tensor.name!r} is not finite for made-up inputs")
     return [float(str(element)) for element in flat]

@@ -1,18 +1,21 @@
 """Bundle skeletons: a folder that can be published, from an ONNX file or none."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from serval.bundle import MODEL_YAML
 from serval.errors import BundleRefused
 from serval.onnx_signature import read_signature
 from serval.signatures import Signature, TensorSpec
 from serval.storage import BARE_ARTIFACT
-from serval.verification.graph import external_files, graph_reasons, load_graph
+from serval.verification.files import pickle_reasons
+from serval.verification.graph import external_files, load_graph
 from serval.verification.served import README
-from serval_cli.bundle_folder import external_sizes, size_of
+from serval_cli.bundle_folder import external_sizes, model_reasons, size_of
 from serval_cli.failures import CommandFailed
 
 GOLDEN = "golden.jsonl"
@@ -27,7 +30,7 @@ name: {name}
 # compute: {{memory_mib: 3538}}       a function of its own, at the next deploy
 """
 WITH_GOLDEN = """\
-# Requests and the outputs that they should give. The one made here has random inputs: put
+# Requests and the outputs that they should give. The inputs made here mean nothing: put
 # held-out data in its place.
 golden: golden.jsonl"""
 WITHOUT_GOLDEN = "# golden: golden.jsonl             requests and the outputs that they should give"
@@ -66,19 +69,40 @@ def read_graph(path: Path) -> Graph:
     folder, artifact = path.parent, path.name
     model = load_graph(folder, artifact)
     sizes = {artifact: size_of(path), **external_sizes(folder, model, artifact)}
-    if reasons := graph_reasons(model, artifact, sizes):
-        raise BundleRefused(reasons)
     external = external_files(model, artifact)
+    reasons = [*pickle_reasons(external), *model_reasons(folder, artifact, model, sizes)]
+    if reasons:
+        raise BundleRefused(reasons)
     if taken := {MODEL_YAML, README, GOLDEN, BARE_ARTIFACT} & set(external):
         raise CommandFailed(f"{path}: external data at {', '.join(taken)}: the bundle needs it")
     return Graph(path, external, read_signature(model))
 
 
-def new_folder(folder: Path) -> None:
-    """Make the bundle's folder, unless something is there."""
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Lend a folder to write in, whose files move into ``folder`` when all are written.
+
+    Nothing is left of them if writing fails.
+
+    Raises
+    ------
+    CommandFailed
+        If something is there already.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandFailed(f"{folder} is there already: choose another with --dir, or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
+    # On the same file system: moving is renaming.
+    near = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    with TemporaryDirectory(dir=near, prefix=".serval-init-") as aside:
+        made = Path(aside) / "bundle"
+        made.mkdir()
+        yield made
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made.rename(folder)
+            return
+        for path in made.iterdir():
+            path.rename(folder / path.name)
 
 
 def model_yaml(name: str, *, golden: bool) -> str:

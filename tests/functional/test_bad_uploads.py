@@ -172,10 +172,7 @@ FILES = {
         model="new",
     ),
     "bare artifact that is no model": Bad(
-        re.compile(
-            r"model\.onnx is not an ONNX model: .*; it is damaged, cut off or "
-            r"of another format: export it again"
-        ),
+        "model.onnx is not an ONNX model but a text: export the model to ONNX, which is binary",
         bare=b"no model",
     ),
     "too large to be verified": Bad(
@@ -278,14 +275,12 @@ CONFIGURATIONS = {
 }
 ARTIFACTS = {
     "artifact is no ONNX model": Bad(
-        re.compile(
-            r"model\.onnx is not an ONNX model: .*; it is damaged, cut off or "
-            r"of another format: export it again"
-        ),
+        "model.onnx is not an ONNX model but a text: export the model to ONNX, which is binary",
         files=GOOD | {"model.onnx": b"not a model"},
     ),
     "artifact is empty": Bad(
-        "model.onnx is not an ONNX model: it holds no graph", files=GOOD | {"model.onnx": b""}
+        "model.onnx is not an ONNX model but an empty file: export or download it again",
+        files=GOOD | {"model.onnx": b""},
     ),
     "artifact is truncated": Bad(
         re.compile(
@@ -296,16 +291,17 @@ ARTIFACTS = {
     ),
     "artifact is a pickle": Bad(
         (
-            "model.onnx is a pickle, whatever its name: loading it could run "
-            "code; export the model to ONNX (skl2onnx, torch.onnx.export)"
+            "model.onnx is not an ONNX model but a pickle: loading it could run code; export the "
+            "model to ONNX where it was trained (skl2onnx for scikit-learn, torch.onnx.export for "
+            "PyTorch)"
         ),
         files=GOOD | {"model.onnx": pickle.dumps(print)},
     ),
     "artifact is a PyTorch archive": Bad(
         (
-            "model.onnx is a zip archive, as PyTorch saves pickles: loading it "
-            "could run code; export the model to ONNX (skl2onnx, "
-            "torch.onnx.export)"
+            "model.onnx is not an ONNX model but a zip archive: if the model is packed in it, "
+            "unpack it and publish the ONNX file; if PyTorch wrote it, loading it could run code: "
+            "export the model with torch.onnx.export"
         ),
         files=GOOD | {"model.onnx": b"PK\x03\x04rest"},
     ),

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from serval.bundle import MODEL_YAML
-from serval.errors import ServalError
 from serval.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.verification.served import README
 from serval_cli import views
@@ -45,8 +44,8 @@ def init(
         )
     graph = None if source is None else read_graph(source)
     target = folder or Path(name)
-    new_folder(target)
-    files = write(target, name, graph)
+    with new_folder(target) as aside:
+        files = write(aside, name, graph)
     if graph is None:
         note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
     show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
@@ -75,7 +74,9 @@ def golden_request(artifact: Path, graph: Graph) -> str | None:
     sampling = importlib.import_module("serval_cli.golden_sample")
     try:
         line: str = sampling.golden_line(artifact, graph.signature)
-    except (sampling.NoSample, ServalError) as problem:
+    except sampling.NotLoaded as problem:
+        raise CommandFailed(f"{graph.path}: {problem}") from problem
+    except sampling.NoSample as problem:
         note(f"no {GOLDEN}: {problem}")
         return None
     return line

@@ -91,7 +91,7 @@ YAML = "name: tiny\nartifact: a/net.onnx\n"
         (remove("golden.jsonl"), "golden: 'golden.jsonl' is not a file"),
         (remove("a/net.onnx"), "artifact: 'a/net.onnx' is not a file"),
         (remove("a/net.data"), "external data at 'net.data': a/net.data is not in the bundle"),
-        (write("a/net.onnx", b"\x80\x04x"), "a/net.onnx is a pickle"),
+        (write("a/net.onnx", b"\x80\x04N."), "a/net.onnx is not an ONNX model but a pickle"),
         (write("a/net.onnx", b"GIF89a"), "a/net.onnx is not an ONNX model"),
         (write("model.yaml", "name: Tiny\n"), "name: .*lower-case"),
         (write("model.yaml", "name: [\n"), "model.yaml is not YAML"),

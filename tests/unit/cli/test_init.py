@@ -1,6 +1,7 @@
 """``serval init``: skeleton.py, golden_sample.py and the command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from serval.model_yaml import read_bundle
 from serval_cli.bundle_folder import read_folder
 from serval_cli.commands.init import init
 from serval_cli.failures import CommandFailed
+from serval_cli.skeleton import new_folder, read_graph
 
 
 def write_graph(path: Path, datatype: int = TensorProto.FLOAT, *, external: bool = False) -> Path:
@@ -88,8 +90,8 @@ def test_the_readme_names_inputs_and_outputs_in_about_ten_lines(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("datatype", "name", "row"),
     [
-        (TensorProto.FLOAT, "FP32", [0.637, 0.27]),
-        (TensorProto.DOUBLE, "FP64", [0.637, 0.27]),
+        (TensorProto.FLOAT, "FP32", [0.618, 0.236]),
+        (TensorProto.DOUBLE, "FP64", [0.618, 0.236]),
         (TensorProto.INT64, "INT64", [0, 0]),
         (TensorProto.BOOL, "BOOL", [False, False]),
         (TensorProto.STRING, "BYTES", ["", ""]),
@@ -143,4 +145,121 @@ def test_a_file_that_could_not_be_published_makes_nothing(tmp_path: Path) -> Non
         make(tmp_path, tmp_path / "net.onnx")
     with pytest.raises(CommandFailed, match="an ONNX file expected"):
         make(tmp_path, tmp_path / "absent.onnx")
+    assert not (tmp_path / "made").exists()
+
+
+def write_nodes(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, list[object]],
+    weights: dict[str, np.ndarray] | None = None,
+) -> Path:
+    """Write a graph of floats whose output is ``y``."""
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [value(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [value("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in (weights or {}).items()],
+    )
+    graph.output[0].type.tensor_type.shape.dim.add().dim_param = "rows"
+    graph.output[0].type.tensor_type.shape.dim.add().dim_param = "columns"
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+def test_a_scalar_input_gets_a_golden_request(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mul", ["x", "alpha"], ["y"])]
+    folder = make(tmp_path, write_nodes(tmp_path / "m.onnx", nodes, {"x": ["b", 3], "alpha": []}))
+    assert golden(folder)["request"]["inputs"][1] == {  # type: ignore[index]
+        "name": "alpha",
+        "datatype": "FP32",
+        "shape": [],
+        "data": [0.618],
+    }
+
+
+def test_an_image_model_with_open_extents_gets_a_golden_request(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["pixels", "w"], ["c"], strides=[16, 16]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    weights = {"w": np.ones((4, 3, 16, 16), np.float32)}
+    shape: list[object] = ["batch", "channels", "height", "width"]
+    folder = make(tmp_path, write_nodes(tmp_path / "m.onnx", nodes, {"pixels": shape}, weights))
+    (pixels,) = golden(folder)["request"]["inputs"]  # type: ignore[index]
+    assert pixels["shape"] == [1, 3, 224, 224]
+
+
+def test_a_model_that_fails_on_made_up_inputs_becomes_a_bundle_without_golden_requests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    weights = {"w": np.ones((7, 2), np.float32)}
+    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["rows", "columns"]}, weights)
+    folder = make(tmp_path, source)
+    said = capsys.readouterr().err
+    assert "no golden.jsonl: the model fails on made-up inputs (x [1, 1]: " in said
+    assert "export it with fixed dimensions" in said
+    assert set(read_folder(folder).sizes) == {"README.md", "model.onnx", "model.yaml"}
+
+
+def test_a_graph_that_onnx_runtime_does_not_load_makes_nothing(tmp_path: Path) -> None:
+    weights = {"w": np.ones(4, np.float32)}
+    nodes = [
+        helper.make_node("Gelu", ["x"], ["h"], domain="com.microsoft", nonsense=1),
+        helper.make_node("MatMul", ["h", "w"], ["y"]),
+    ]
+    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["rows", 3]}, weights)
+    with pytest.raises(CommandFailed, match=r"m\.onnx: ONNX Runtime does not load it: "):
+        make(tmp_path, source)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_an_operator_without_a_kernel_here_is_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [helper.make_node("NhwcConv", ["x", "w"], ["y"], domain="com.microsoft")]
+    weights = {"w": np.ones((1, 1, 1, 3), np.float32)}
+    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["b", 4, 4, 3]}, weights)
+    make(tmp_path, source)
+    assert "no golden.jsonl: the processor has no kernel for" in capsys.readouterr().err
+
+
+def test_what_push_refuses_makes_nothing(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["h"], ["y"]), helper.make_node("Exp", ["nowhere"], ["h"])]
+    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["rows", 3]})
+    with pytest.raises(BundleRefused, match="is not a valid ONNX model"):
+        make(tmp_path, source)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_a_failure_while_writing_leaves_nothing_and_the_next_run_succeeds(tmp_path: Path) -> None:
+    source = write_graph(tmp_path / "net.onnx", external=True)
+    target = tmp_path / "new" / "made"
+    (tmp_path / "w.data").rename(tmp_path / "away")
+    graph = replace(read_graph(write_graph(tmp_path / "whole.onnx")), external=("w.data",))
+    with pytest.raises(FileNotFoundError), new_folder(target) as aside:
+        graph.copy_to(aside)
+    (tmp_path / "away").rename(tmp_path / "w.data")
+    assert not (tmp_path / "new").exists()
+    init("tiny", source, target)
+    assert read_folder(target).bundle.name == "tiny"
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    folder = make(tmp_path, write_graph(tmp_path / "net.onnx"))
+    assert read_folder(folder).bundle.name == "tiny"
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_file_of_another_format_is_answered_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
+    with pytest.raises(BundleRefused, match=r"a pointer of Git LFS: .*git lfs pull"):
+        make(tmp_path, tmp_path / "m.onnx")
     assert not (tmp_path / "made").exists()

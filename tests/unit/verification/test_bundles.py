@@ -90,10 +90,13 @@ def test_weights_outside_the_bundle_are_refused(tmp_path: Path, location: str):
             {"model.yaml": b"name: scaling\ngolden: golden.jsonl\n"},
             "model.yaml: golden: 'golden.jsonl' is not in the bundle, which has model.onnx",
         ),
-        ({"model.onnx": b""}, "model.onnx is not an ONNX model: it holds no graph"),
-        ({"model.onnx": b"<html>"}, "model.onnx is not an ONNX model: "),
-        ({"model.onnx": pickle.dumps([1])}, "model.onnx is a pickle, whatever its name"),
-        ({"model.onnx": b"PK\x03\x04"}, "model.onnx is a zip archive"),
+        ({"model.onnx": b""}, "model.onnx is not an ONNX model but an empty file: "),
+        ({"model.onnx": b"<html>"}, "model.onnx is not an ONNX model but a web page: "),
+        (
+            {"model.onnx": pickle.dumps([1])},
+            "model.onnx is not an ONNX model but a pickle: loading it could run code",
+        ),
+        ({"model.onnx": b"PK\x03\x04"}, "model.onnx is not an ONNX model but a zip archive: "),
         ({"extra.pkl": b"x"}, "extra.pkl is a pickle"),
         (
             {"model.yaml": b"name: scaling\ncompute: {memory_mib: 512}\n"},

@@ -43,10 +43,8 @@ def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> Verified
     if reasons := file_reasons(folder, manifest.files):
         raise BundleRefused(reasons)
     bundle, reasons = _read_bundle(folder, manifest)
-    artifact = bundle.artifact if bundle else Bundle(name=manifest.model).artifact
-    served = bundle is not None and bundle.runtime.kind == "http"
-    if not served:
-        reasons += pickle_reasons(folder, artifact, manifest.paths)
+    if bundle is None or bundle.runtime.kind != "http":
+        reasons += pickle_reasons(manifest.paths)
     if bundle:
         reasons += _path_reasons(bundle, manifest)
     if reasons or not bundle:

@@ -8,8 +8,6 @@ from pathlib import Path, PurePosixPath
 from serval.versions import BundleFile
 
 PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".dill", ".cloudpickle"})
-PICKLE_MAGIC = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
-ZIP_MAGIC = b"PK\x03\x04"
 EXPORT = "loading it could run code; export the model to ONNX (skl2onnx, torch.onnx.export)"
 
 
@@ -24,21 +22,13 @@ def file_reasons(folder: Path, files: Iterable[BundleFile]) -> list[str]:
     return [reason for file in files if (reason := _reason(folder, file)) is not None]
 
 
-def pickle_reasons(folder: Path, artifact: str, paths: Iterable[str]) -> list[str]:
-    """Refuse pickles by their names, and an artifact that begins as one."""
-    reasons = [
+def pickle_reasons(paths: Iterable[str]) -> list[str]:
+    """Refuse pickles by their names."""
+    return [
         f"{path} is a pickle: {EXPORT}"
         for path in sorted(paths)
         if PurePosixPath(path).suffix.lower() in PICKLES
     ]
-    if not reasons and (folder / artifact).is_file():
-        with (folder / artifact).open("rb") as file:
-            head = file.read(4)
-        if head.startswith(PICKLE_MAGIC):
-            reasons.append(f"{artifact} is a pickle, whatever its name: {EXPORT}")
-        elif head == ZIP_MAGIC:
-            reasons.append(f"{artifact} is a zip archive, as PyTorch saves pickles: {EXPORT}")
-    return reasons
 
 
 def _reason(folder: Path, file: BundleFile) -> str | None:

@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 from serval.paths import check_path
+from serval.verification.formats import format_reason
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 LIMIT_OPSETS = {"": 26, "ai.onnx.ml": 5}
@@ -19,6 +20,13 @@ LIMIT_IR_VERSION = 13
 LIMIT_NODES = 100_000
 LIMIT_GRAPH_BYTES = 2**31 - 1
 """Protocol buffers end here; larger weights go into external data."""
+SORTED = "must be topologically sorted"
+UNSORTED = (
+    " If it is the output of a later node, sort them: "
+    "from onnxruntime.transformers.onnx_model import OnnxModel; m = OnnxModel(onnx.load(path)); "
+    "m.topological_sort(); m.save_model_to_file(path)"
+)
+"""What helps against the order in which converters to FP16 leave the nodes."""
 FULL_CHECK_BYTES = 64 * 2**20
 """Up to this size the checker also infers every shape."""
 
@@ -26,6 +34,8 @@ FULL_CHECK_BYTES = 64 * 2**20
 def load_graph(folder: Path, artifact: str) -> ModelProto:
     """Read an artifact without its external data, or raise ``BundleRefused``."""
     path = folder / artifact
+    if (reason := format_reason(folder, artifact)) is not None:
+        raise BundleRefused([reason])
     if (size := path.stat().st_size) > LIMIT_GRAPH_BYTES:
         raise BundleRefused(
             [
@@ -78,9 +88,7 @@ def checker_reasons(folder: Path, artifact: str, artifact_bytes: int) -> list[st
     """Run the ONNX checker; call it when nothing in the graph points outside the bundle."""
     full_check = artifact_bytes <= FULL_CHECK_BYTES
     try:
-        with refusing(
-            lambda said: BundleRefused([f"{artifact} is not a valid ONNX model: {said}"])
-        ):
+        with refusing(lambda said: BundleRefused([_invalid(artifact, said)])):
             onnx.checker.check_model(folder / artifact, full_check=full_check)
     except BundleRefused as refused:
         return list(refused.reasons)
@@ -105,6 +113,11 @@ def external_tensors(model: ModelProto) -> Iterator[TensorProto]:
             yield from _outside([attribute.t, *attribute.tensors])
             for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
                 yield from _outside([sparse.values, sparse.indices])
+
+
+def _invalid(artifact: str, said: str) -> str:
+    advice = UNSORTED if SORTED in said else ""
+    return f"{artifact} is not a valid ONNX model: {said}{advice}"
 
 
 def _version_reasons(model: ModelProto) -> list[str]:
