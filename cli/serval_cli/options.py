@@ -11,7 +11,7 @@ StageOption = Annotated[
         envvar="SERVAL_STAGE",
         metavar="NAME",
         show_default=False,
-        help="Stage to work on; without it the local one if it runs, else 'prod'.",
+        help="Stage to work on; without it the one that `serval use` chose.",
     ),
 ]
 ApiKeyOption = Annotated[

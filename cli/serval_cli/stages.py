@@ -7,7 +7,6 @@ is described by the outputs of its stacks and reached with the user's credential
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,17 +29,18 @@ from serval.packed import unpack
 from serval_cli.failures import CommandFailed
 from serval_cli.local_stage import LocalStage, read_local_stage
 from serval_cli.output import note
+from serval_cli.stage_choice import LOCAL, choose
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-LOCAL, DEFAULT = "local", "prod"
+STACK_ID = "AWS::StackId"
+"""Stands beside a stack's outputs; no output may have such a name."""
 SETTINGS = {
     "user_agent_extra": "serval-cli",
     "connect_timeout": 10,
     "retries": {"mode": "standard", "total_max_attempts": 3},
 }
-STAGE_NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 
 
 @dataclass
@@ -116,6 +116,14 @@ class Stage:
         own: list[str] = json.loads(unpack(self.output("api", "OwnFunctions")))
         return names | own_function_names(self.name, own)
 
+    @property
+    def place(self) -> str:
+        """Where it is: the laptop's address, or the account and region that it is deployed in."""
+        if self.local:
+            return f"this machine, {self.local.aws_endpoint_url}"
+        account = self.output("api", STACK_ID).split(":")[4]
+        return f"AWS account {account}, {self.session.region_name}"
+
     def api_key(self, given: str | None) -> str:
         """Give the API key to call with: the one given, else the local stage's own."""
         if key := given or (self.local.api_key if self.local else None):
@@ -150,8 +158,9 @@ class Stage:
             if code == "ValidationError" and "does not exist" in message:
                 raise CommandFailed(self._absence(stack)) from None
             raise
-        outputs = answer["Stacks"][0].get("Outputs", [])
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        found = answer["Stacks"][0]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+        return {STACK_ID: found["StackId"], **outputs}
 
     def _absence(self, stack: str) -> str:
         if self.local:
@@ -177,29 +186,29 @@ class Stage:
             raise CommandFailed(f"{error}: look at AWS_ENDPOINT_URL") from None
 
 
-def find_stage(name: str | None) -> Stage:
-    """Find a stage by its name; without one the local stage if it runs, else ``prod``.
+def find_stage(name: str | None, *, writes: bool = False) -> Stage:
+    """Find the stage that is named or chosen; one that is to be changed is said on stderr first.
 
     Raises
     ------
     CommandFailed
-        If there is no such stage, as far as can be told without asking AWS.
+        If none is chosen, or it does not answer.
     """
-    if name is not None and not STAGE_NAME.fullmatch(name):
-        raise CommandFailed(
-            f"stage {name!r}: up to 24 lower-case letters, digits and single '-' expected, "
-            "the first a letter"
-        )
-    if name is None or name == LOCAL:
+    stage = reach(choose(name))
+    if writes:
+        note(f"stage {stage.name}: {stage.place}")
+    return stage
+
+
+def reach(name: str) -> Stage:
+    """Make ready to work on a stage; only the local one is looked for yet."""
+    if name == LOCAL:
         local = read_local_stage()
-        if local is not None and local.answers():
-            return Stage(LOCAL, local_session(local.region), local)
-        if name == LOCAL:
+        if local is None or not local.answers():
             raise CommandFailed(absent(local))
-        if local is not None:
-            note(f"stage {DEFAULT!r}: the local stage ({local.source}) does not answer")
+        return Stage(LOCAL, local_session(local.region), local)
     # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and CDK know both.
-    return Stage(name or DEFAULT, boto3.Session(region_name=os.environ.get("AWS_REGION")))
+    return Stage(name, boto3.Session(region_name=os.environ.get("AWS_REGION")))
 
 
 def absent(local: LocalStage | None) -> str:

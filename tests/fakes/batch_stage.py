@@ -49,8 +49,8 @@ class BatchStage:
     name: str = "local"
 
     def __post_init__(self) -> None:
-        self.monkeypatch.setattr(batch, "find_stage", lambda _: self)
-        self.monkeypatch.setattr(schedules, "find_stage", lambda _: self)
+        self.monkeypatch.setattr(batch, "find_stage", lambda *_, **__: self)
+        self.monkeypatch.setattr(schedules, "find_stage", lambda *_, **__: self)
         client = httpx.Client(transport=httpx.MockTransport(self.answer))
         self.monkeypatch.setattr(batch, "api_of", lambda *_: BatchApi(client, "http://api"))
         watch = partial(JobWatch, clock=lambda: self.seconds, sleep=self.sleep)

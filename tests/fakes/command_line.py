@@ -53,7 +53,7 @@ class CommandLine:
     def __post_init__(self) -> None:
         for name in COMMANDS:
             module = importlib.import_module(f"serval_cli.commands.{name}")
-            self.monkeypatch.setattr(module, "find_stage", lambda _: self)
+            self.monkeypatch.setattr(module, "find_stage", lambda *_, **__: self)
 
     @property
     def registry(self) -> InMemoryRegistry:

@@ -79,7 +79,7 @@ def run(
         ),
         **({} if output is None else {"output": output}),
     }
-    found = find_stage(stage)
+    found = find_stage(stage, writes=True)
     api = api_of(found, api_key)
     body["input"] = located(found, api, model, source)
     if dry_run:
@@ -141,7 +141,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """End a batch job; its summary says what was done, and a retry does the rest."""
-    api = api_of(find_stage(stage), api_key)
+    api = api_of(find_stage(stage, writes=True), api_key)
     show(api.cancel(job), batch_views.job, as_json=as_json)
 
 
@@ -154,7 +154,7 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Run what a failed or cancelled batch job has not done, with the version of its start."""
-    api = api_of(find_stage(stage), api_key)
+    api = api_of(find_stage(stage, writes=True), api_key)
     changed(api, api.retry(job), watch=watch, as_json=as_json)
 
 

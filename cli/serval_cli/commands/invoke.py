@@ -40,7 +40,7 @@ def invoke(
     key in place of their example key is yours. Exit code 1 if the function fails.
     """
     payload = json.dumps(read_json(event))
-    found = find_stage(stage)
+    found = find_stage(stage, writes=True)
     functions = found.functions
     if function not in functions:
         raise CommandFailed(

@@ -59,7 +59,7 @@ def create(
 ) -> None:
     """Create an API key and show it, this once, with the secret that signs its callbacks."""
     models = model or [ALL_MODELS]
-    found = find_stage(stage)
+    found = find_stage(stage, writes=True)
     try:
         text, key = found.api_keys.create(name, models, rate, realtime_rate)
     except ValueError as problem:
@@ -85,7 +85,7 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Revoke an API key; within 60 seconds nothing accepts it any more."""
-    key = find_stage(stage).api_keys.revoke(key_id)
+    key = find_stage(stage, writes=True).api_keys.revoke(key_id)
     if key is None:
         raise CommandFailed(f"no API key has the id {key_id!r}: `serval keys list` shows the ids")
     show(described(key), views.revoked_key, as_json=as_json)

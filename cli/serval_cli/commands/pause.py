@@ -16,7 +16,7 @@ def pause(model: ModelArgument, stage: StageOption = None, as_json: JsonOption =
     Requests are still taken, and wait; those that run end. The fleet's other models go on, and
     what waits here wakes no machine.
     """
-    found = find_stage(stage)
+    found = find_stage(stage, writes=True)
     fleet_of(found, model)
     state = control_of(found).pause(model)
     show(held(found, model, state), fleet_views.held, as_json=as_json)

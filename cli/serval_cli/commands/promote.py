@@ -17,6 +17,6 @@ def promote_candidate(
 
     The rest of its canary steps is left out. A version that still verifies cannot be promoted.
     """
-    control = control_of(find_stage(stage))
+    control = control_of(find_stage(stage, writes=True))
     ended = promote(control, find_running(control, model))
     show(steered(control, ended), rollout_views.steered, as_json=as_json)

@@ -46,7 +46,7 @@ def push(
     through its checks and its canary: exit code 1 if the version did not become the stable one.
     """
     folder = read_folder(bundle)
-    found = find_stage(stage)
+    found = find_stage(stage, writes=True)
     upload_id = new_upload_id()
     manifest = send(folder, found, upload_id)
     result = uploaded(manifest, upload_id, found)

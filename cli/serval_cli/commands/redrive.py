@@ -46,7 +46,7 @@ def redrive(
     Each request begins again, its attempts counted anew. Ending the command loses nothing: what it
     has not come to stays a dead letter.
     """
-    found = find_stage(stage)
+    found = find_stage(stage, writes=not inspect)
     fleet_of(found, model)
     redriving = Redriving(
         found.requests, found.queues, found.payloads, found.queues, control_of(found)

@@ -15,7 +15,7 @@ def resume(model: ModelArgument, stage: StageOption = None, as_json: JsonOption 
 
     Its fleet, if it sleeps and something waits, is woken within a minute.
     """
-    found = find_stage(stage)
+    found = find_stage(stage, writes=True)
     fleet_of(found, model)
     state = control_of(found).resume(model)
     show(held(found, model, state), fleet_views.held, as_json=as_json)

@@ -33,6 +33,6 @@ def rollback(
     While a candidate has a share of the traffic, the stable version takes it back. Otherwise the
     version that was stable before becomes stable again.
     """
-    control = control_of(find_stage(stage))
+    control = control_of(find_stage(stage, writes=True))
     ended = roll_back(control, model, version)
     show(steered(control, ended), rollout_views.steered, as_json=as_json)

@@ -97,7 +97,7 @@ def abort_rollout(
     as_json: JsonOption = False,
 ) -> None:
     """Roll the running rollout back, whether or not it has a share of the traffic yet."""
-    control = control_of(find_stage(stage))
+    control = control_of(find_stage(stage, writes=True))
     ended = abort(control, find_running(control, model, rollout))
     show(steered(control, ended), rollout_views.steered, as_json=as_json)
 
@@ -106,7 +106,7 @@ def hold(
     model: str, rollout: str | None, stage: str | None, *, paused: bool, as_json: bool
 ) -> None:
     """Pause, or let go on."""
-    control = control_of(find_stage(stage))
+    control = control_of(find_stage(stage, writes=True))
     held = pause(control, find_running(control, model, rollout), paused=paused)
     show(steered(control, held), rollout_views.held, as_json=as_json)
 

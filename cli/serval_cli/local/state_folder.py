@@ -75,6 +75,11 @@ class StateFolder:
         return self.path / "local.json"
 
     @property
+    def chosen_stage(self) -> Path:
+        """The stage that `serval use` chose."""
+        return self.path / "stage"
+
+    @property
     def logs(self) -> Path:
         """A log file for each step; they stay when the stage is down."""
         return self.path / "logs"

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from serval_cli.failures import CommandFailed
+from serval_cli.stage_choice import CREDENTIALS, FILES, forget, remember
 from serval_cli.stages import Stage, find_stage
 from tests.fakes.requests import FLEETS
 
@@ -28,8 +29,10 @@ OUTPUTS = {
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment without a stage, and its state folder."""
-    for variable in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "SERVAL_STAGE"):
+    for variable in (*CREDENTIALS, "AWS_REGION", "AWS_DEFAULT_REGION", "SERVAL_STAGE"):
         monkeypatch.delenv(variable, raising=False)
+    for variable, _ in FILES:
+        monkeypatch.setenv(variable, str(tmp_path / "absent"))
     monkeypatch.setenv("SERVAL_STATE", str(tmp_path))
     return tmp_path
 
@@ -47,22 +50,57 @@ def write_local(state: Path, endpoint: str) -> None:
     (state / "local.json").write_text(json.dumps(access))
 
 
-def test_the_local_stage_is_the_default_where_it_runs(state: Path, listening: str) -> None:
+def test_the_local_stage_is_worked_on_where_it_is_the_only_one(state: Path, listening: str) -> None:
     write_local(state, listening)
     stage = find_stage(None)
     assert (stage.name, stage.api_url, stage.artifact_bucket) == ("local", "http://a", "a")
 
 
-def test_prod_is_the_default_where_no_local_stage_is() -> None:
-    assert find_stage(None).name == "prod"
-
-
-def test_a_dead_local_stage_is_passed_over_aloud(
-    state: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("credentials", [False, True])
+def test_no_stage_in_aws_is_worked_on_unasked(
+    monkeypatch: pytest.MonkeyPatch, credentials: bool
 ) -> None:
+    if credentials:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    with pytest.raises(CommandFailed, match=r"no stage is chosen: `serval use STAGE`"):
+        find_stage(None)
+
+
+def test_what_was_meant_for_a_dead_local_stage_goes_nowhere_else(state: Path) -> None:
     write_local(state, "http://127.0.0.1:1")
+    with pytest.raises(CommandFailed, match="the local stage does not answer"):
+        find_stage(None)
+
+
+def test_two_candidates_and_no_choice_are_an_error_without_a_terminal(
+    state: Path, listening: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_local(state, listening)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    with pytest.raises(CommandFailed, match=r"the local one, and credentials for AWS"):
+        find_stage(None)
+
+
+def test_a_remembered_stage_is_worked_on_until_it_is_forgotten(state: Path, listening: str) -> None:
+    write_local(state, listening)
+    remember("prod")
     assert find_stage(None).name == "prod"
-    assert "the local stage" in capsys.readouterr().err
+    assert find_stage("local").name == "local"
+    forget()
+    assert find_stage(None).name == "local"
+
+
+def test_a_command_that_writes_says_where(
+    state: Path, listening: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_local(state, listening)
+    find_stage("local", writes=True)
+    assert capsys.readouterr().err == f"stage local: this machine, {listening}\n"
+
+
+def test_a_deployed_stage_names_its_account_and_region() -> None:
+    stage, _ = deployed()
+    assert stage.place == "AWS account 123456789012, eu-central-1"
 
 
 def test_a_stage_asked_for_by_name_is_that_stage(state: Path, listening: str) -> None:
@@ -149,7 +187,9 @@ class DeployedStacks:
                 {"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks"
             )
         outputs = self.stacks[StackName].items()
-        return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs]}]}
+        stack = f"arn:aws:cloudformation:{self.region_name}:123456789012:stack/{StackName}/1"
+        listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs]
+        return {"Stacks": [{"StackId": stack, "Outputs": listed}]}
 
 
 def deployed(stacks: dict[str, dict[str, str]] = OUTPUTS) -> tuple[Stage, DeployedStacks]:

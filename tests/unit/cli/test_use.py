@@ -1,0 +1,30 @@
+"""serval_cli/commands/use.py: the choice is shown, remembered and forgotten."""
+
+from pathlib import Path
+
+import pytest
+
+from serval_cli.commands.use import choice, use
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("SERVAL_STAGE", raising=False)
+    monkeypatch.setenv("SERVAL_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_use_shows_the_choice_and_where_it_comes_from(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert choice() == {"stage": None, "source": None}
+    use("canary")
+    assert choice() == {"stage": "canary", "source": str(state / "stage")}
+    monkeypatch.setenv("SERVAL_STAGE", "prod")
+    assert choice() == {"stage": "prod", "source": "SERVAL_STAGE"}
+
+
+def test_use_forgets_the_choice() -> None:
+    use("canary")
+    use(none=True)
+    assert choice() == {"stage": None, "source": None}
