@@ -9,6 +9,7 @@ from typing import Any
 from serval.errors import ServalError
 from serval.foreign import refusing, said
 from serval.golden.sample import samples
+from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.runtimes.onnx import OnnxModel
 from serval.signatures import Signature
@@ -45,7 +46,13 @@ def golden_line(artifact: Path, signature: Signature) -> str:
         "request": {"inputs": [document(tensor) for tensor in inputs]},
         "response": {"outputs": [document(tensor) for tensor in outputs]},
     }
-    return json.dumps(golden, allow_nan=False) + "\n"
+    line = json.dumps(golden, allow_nan=False) + "\n"
+    if len(line) > JSON_LIMIT_BYTES:
+        raise NoSample(
+            f"the request and its answer take {len(line)} bytes as JSON, at most "
+            f"{JSON_LIMIT_BYTES} allowed"
+        )
+    return line
 
 
 def loaded(artifact: Path) -> OnnxModel:

@@ -263,3 +263,16 @@ def test_a_file_of_another_format_is_answered_with_what_to_do(tmp_path: Path) ->
     with pytest.raises(BundleRefused, match=r"a pointer of Git LFS: .*git lfs pull"):
         make(tmp_path, tmp_path / "m.onnx")
     assert not (tmp_path / "made").exists()
+
+
+def test_a_golden_request_that_the_stage_would_refuse_for_its_size_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["b", 3, 640, 640]})
+    folder = make(tmp_path, source)
+    assert "bytes as JSON, at most" in capsys.readouterr().err
+    assert set(read_folder(folder).sizes) == {"README.md", "model.onnx", "model.yaml"}
