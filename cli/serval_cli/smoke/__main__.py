@@ -21,7 +21,7 @@ from serval_cli.smoke.batch import BatchFlow
 from serval_cli.smoke.bundles import LIGHT, SmokeBundles
 from serval_cli.smoke.report import Report
 from serval_cli.smoke.stages import CHECKOUT, SmokeStage
-from serval_cli.stages import LOCAL
+from serval_cli.stage_choice import LOCAL
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
