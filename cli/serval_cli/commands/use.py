@@ -27,8 +27,8 @@ def use(
 ) -> None:
     """Choose the stage that commands work on.
 
-    The choice is remembered; `--stage` and SERVAL_STAGE go before it. Without STAGE: show what is
-    chosen, and by what.
+    The choice is remembered; `--stage` and SERVAL_STAGE go before it. Without
+    STAGE: show what is chosen, and by what.
     """
     if none and stage is not None:
         raise typer.BadParameter("STAGE or --none, not both")

@@ -2,7 +2,9 @@
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,13 @@ def listening() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+class Terminal(StringIO):
+    """A stream that people sit at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def write_local(state: Path, endpoint: str) -> None:
     access = {"api_url": "http://a", "api_key": "srv_local", "region": "us-east-1"}
     access |= {"aws_endpoint_url": endpoint, "artifact_bucket": "a", "data_bucket": "d"}
@@ -79,6 +88,18 @@ def test_two_candidates_and_no_choice_are_an_error_without_a_terminal(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     with pytest.raises(CommandFailed, match=r"the local one, and credentials for AWS"):
         find_stage(None)
+
+
+def test_two_candidates_and_no_choice_are_a_question_on_a_terminal(
+    state: Path, listening: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_local(state, listening)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    asked = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal("canary\n"))
+    monkeypatch.setattr(sys, "stderr", asked)
+    assert find_stage(None).name == "canary"
+    assert "Which one? [local, prod, …]" in asked.getvalue()
 
 
 def test_a_remembered_stage_is_worked_on_until_it_is_forgotten(state: Path, listening: str) -> None:
