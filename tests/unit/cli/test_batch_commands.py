@@ -64,12 +64,12 @@ def test_a_job_is_started_and_its_id_said(user: BatchStage) -> None:
 
 def test_what_is_chosen_on_the_line_becomes_the_jobs_options(user: BatchStage) -> None:
     value = user.serval(
-        *("batch", "run", "iris", SOURCE, "--output", "s3://answers/{date}/", "--join", "--json"),
+        *("batch", "run", "iris", SOURCE, "--output", "s3://out/iris/{date}/", "--join", "--json"),
         *("--format", "csv", "--output-format", "parquet", "--concurrency", "3"),
         *("--columns", "measurements=a,b,c,d", "--max-rejected-percent", "0"),
     ).value
     options = user.bench.row.options
-    assert value["output"] == "s3://answers/2026-11-21/"
+    assert value["output"] == "s3://out/iris/2026-11-21/"
     assert (options.format, options.concurrency, options.max_rejected_percent) == ("csv", 3, 0.0)
     assert options.columns == {"measurements": ("a", "b", "c", "d")}
     assert (options.output.format, options.output.join) == ("parquet", True)
