@@ -49,4 +49,4 @@ def test_verify_says_why_it_refuses(handler: ModuleType, stage: Stage):
     outcome = handler.handler(claimed(stage, {"model.onnx": b"no model"}), Context())
 
     assert outcome["outcome"] == "refused"
-    assert outcome["reasons"][0].startswith("model.onnx is not an ONNX model: ")
+    assert outcome["reasons"][0].startswith("model.onnx is not an ONNX model but ")

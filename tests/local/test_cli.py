@@ -22,7 +22,12 @@ FLOWER = "[5.1, 3.5, 1.4, 0.2]"
 
 def start(stage: LocalStage, *words: str, **environment: str) -> subprocess.Popen[str]:
     """Start the command as a user does, who has an AWS configuration that is no good here."""
-    own = {"SERVAL_STATE": str(stage.state), "AWS_PROFILE": "absent", "AWS_REGION": "eu-west-1"}
+    own = {
+        "SERVAL_STATE": str(stage.state),
+        "SERVAL_STAGE": "local",
+        "AWS_PROFILE": "absent",
+        "AWS_REGION": "eu-west-1",
+    }
     everything = os.environ | own | environment
     return subprocess.Popen(
         [sys.executable, "-m", "serval_cli.main", *words],

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,8 @@ def test_inferentia_is_pushed_once_its_archive_is_there(tmp_path):
         read_folder(tmp_path)
 
     traced = tmp_path / "model.neuron"
-    traced.write_bytes(b"PK\x03\x04 TorchScript")
+    with zipfile.ZipFile(traced, "w") as script:
+        script.writestr("model/version", b"3")
     with tarfile.open(tmp_path / "model.neuron.tar", "w") as archive:
         archive.add(traced, traced.name)
 
