@@ -57,12 +57,17 @@ def succeeded(stage: LocalStage, *words: str, typed: str = "", **environment: st
 
 
 def failed(stage: LocalStage, *words: str, typed: str = "", **environment: str) -> str:
-    """Run a command that must fail as expected; gives its message."""
+    """Run a command that must fail as expected; gives its message.
+
+    One that writes says first where.
+    """
     done = run(stage, *words, typed=typed, **environment)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: ")
+    where, error, message = done.stderr.rpartition("error: ")
+    assert error
+    assert where == "" or where.startswith("stage local: ")
     assert "Traceback" not in done.stderr
-    return str(done.stderr)
+    return str(message)
 
 
 @pytest.fixture
