@@ -63,7 +63,7 @@ def failed(stage: LocalStage, *words: str, typed: str = "", **environment: str) 
     """
     done = run(stage, *words, typed=typed, **environment)
     assert (done.returncode, done.stdout) == (1, "")
-    where, error, message = done.stderr.rpartition("error: ")
+    where, error, message = done.stderr.partition("error: ")
     assert error
     assert where == "" or where.startswith("stage local: ")
     assert "Traceback" not in done.stderr
