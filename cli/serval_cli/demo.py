@@ -47,6 +47,7 @@ def main() -> None:
     console.print("Try next:")
     console.print("  source .venv/bin/activate")
     console.print("  serval local up --detach            a stage to play with")
+    console.print("  serval use local                    work on it, and not on a stage in AWS")
     console.print("  serval push models/digits --wait    a model with a function of its own")
     console.print("  serval init my-model --from FILE    a bundle from your own ONNX file")
     console.print("  make deploy                         the same app in your AWS account")
