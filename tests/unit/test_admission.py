@@ -21,8 +21,8 @@ def admission(edge: InMemoryEdge, clock: Clock) -> Admission:
 def test_key_and_route_are_one_read() -> None:
     edge, clock = InMemoryEdge(), Clock()
     admit = admission(edge, clock).admit
-    assert admit(GOOD, "iris").stable == "1"
-    assert admit(GOOD, "iris").stable == "1"
+    assert admit(GOOD, "iris")[1].stable == "1"
+    assert admit(GOOD, "iris")[1].stable == "1"
     assert edge.reads == ["key and route"]
 
 
@@ -32,9 +32,9 @@ def test_a_changed_route_is_seen_after_five_seconds() -> None:
     admit(GOOD, "iris")
     edge.routes["iris"] = Route("2")
     clock.seconds += 4.9
-    assert admit(GOOD, "iris").stable == "1"
+    assert admit(GOOD, "iris")[1].stable == "1"
     clock.seconds += 0.1
-    assert admit(GOOD, "iris").stable == "2"
+    assert admit(GOOD, "iris")[1].stable == "2"
     assert edge.reads == ["key and route", "route"]
 
 
@@ -64,7 +64,7 @@ def test_a_header_without_a_key_is_no_key(value: str) -> None:
 def test_the_gateway_may_authenticate_instead() -> None:
     edge, clock = InMemoryEdge(), Clock()
     edge.routes["iris"] = Route("1")
-    assert Admission(edge, None, clock).admit({}, "iris").stable == "1"
+    assert Admission(edge, None, clock).admit({}, "iris") == (None, Route("1"))
 
 
 def test_a_caller_is_told_apart_before_it_names_a_model() -> None:

@@ -106,8 +106,8 @@ def admitted(folder: Path) -> tuple[Ask, Sequence[Any]]:
 
     def ask(call: tuple[str, str]) -> Any:
         headers = {"x-api-key": call[0]}
-        key = found.caller(headers)
-        return key and key.name, found.admit(headers, call[1]).stable
+        key, route = found.admit(headers, call[1])
+        return key and key.name, route.stable
 
     return ask, [(key, model) for key in KEYS for model in MODELS]
 

@@ -51,8 +51,8 @@ class Admission:
             headers, lambda key_hash: self._key_with_route(key_hash, NO_MODEL)
         )
 
-    def admit(self, headers: Mapping[str, str], model: str) -> Route:
-        """Give the model's route to a caller who may use it.
+    def admit(self, headers: Mapping[str, str], model: str) -> tuple[ApiKey | None, Route]:
+        """Return the caller's key and the model's route; the key is None where the gateway let it in.
 
         Raises
         ------
@@ -64,6 +64,7 @@ class Admission:
             If the model has no route.
         """
         named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
+        key = None
         if self.authenticator is not None:
             key = self.authenticator.authenticate(
                 headers, lambda key_hash: self._key_with_route(key_hash, named)
@@ -78,7 +79,7 @@ class Admission:
             seen = self._remember(model, self.reader.route(model), now)
         if seen[1] is None:
             raise ModelNotFound(model)
-        return seen[1]
+        return key, seen[1]
 
     def _key_with_route(self, key_hash: str, model: str) -> ApiKey | None:
         key, route = self.reader.key_and_route(key_hash, model)

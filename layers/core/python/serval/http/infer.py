@@ -46,8 +46,8 @@ class InferEndpoint:
         model = parameters.get("model") or event["routeKey"].split("/")[3]
         headers = {name.lower(): value for name, value in event["headers"].items()}
         try:
-            route = self.admission.admit(headers, model)
-            if (key := self.admission.caller(headers)) is not None:
+            key, route = self.admission.admit(headers, model)
+            if key is not None:
                 self.pace.take(key)
             wanted = parameters.get("version") or headers.get("serval-model-version")
             affinity = headers.get("serval-affinity") or event["requestContext"]["requestId"]

@@ -44,15 +44,16 @@ class Callers:
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Give the caller, or raise ``NotAuthenticated``."""
-        key = self.admission.caller(headers)
-        if key is None:
-            return Caller()
-        return Caller(key, hash_api_key(presented_key(headers)))
+        return _caller(self.admission.caller(headers), headers)
 
     def admit(self, headers: Mapping[str, str], model: str) -> tuple[Caller, Route]:
         """Give the caller and the model's route, or raise as ``Admission.admit`` does."""
-        route = self.admission.admit(headers, model)
-        return self.caller(headers), route
+        key, route = self.admission.admit(headers, model)
+        return _caller(key, headers), route
+
+
+def _caller(key: ApiKey | None, headers: Mapping[str, str]) -> Caller:
+    return Caller() if key is None else Caller(key, hash_api_key(presented_key(headers)))
 
 
 @dataclass(frozen=True, slots=True)
