@@ -52,7 +52,7 @@ class Admission:
         )
 
     def admit(self, headers: Mapping[str, str], model: str) -> tuple[ApiKey | None, Route]:
-        """Return the caller's key and the model's route; the key is None where the gateway let it in.
+        """Return the caller's key and the model's route; no key where the gateway let it in.
 
         Raises
         ------

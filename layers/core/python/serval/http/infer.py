@@ -10,8 +10,7 @@ from serval.admission import Admission
 from serval.errors import ServalError
 from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
-from serval.http.replies import headers_of
-from serval.http.status import status_of
+from serval.http.replies import error_reply
 from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
@@ -53,7 +52,7 @@ class InferEndpoint:
             affinity = headers.get("serval-affinity") or event["requestContext"]["requestId"]
             target = choose(route, wanted, affinity)
         except ServalError as error:
-            return self._refuse(error)
+            return error_reply(error, self.log)
         fallback = route.stable if target.track == "candidate" else None
         return self._infer(event, headers, model, target, fallback)
 
@@ -115,19 +114,7 @@ class InferEndpoint:
         """Give an error's reply; count it if it is the version's."""
         if fault_of(error) == "version":
             self.metrics.failed(model, track)
-        return self._refuse(error)
-
-    def _refuse(self, error: ServalError) -> Reply:
-        """Give an error's reply, and log it if it is ours."""
-        status = status_of(error)
-        if status >= 500:
-            self.log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
-        return {
-            "statusCode": int(status),
-            "headers": {"content-type": "application/json", **headers_of(error)},
-            "body": json.dumps({"error": str(error)}),
-            "isBase64Encoded": False,
-        }
+        return error_reply(error, self.log)
 
 
 def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool) -> Reply:
