@@ -5,22 +5,16 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from serval.aws.signed import PASSING
 from serval.errors import RegistryUnavailable
 
-PASSING = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
+REFUSED_FOR_NOW = PASSING | {
+    "AccessDenied",
+    "AccessDeniedException",
+    "RequestThrottled",
+    "Throttling",
+    "TooManyRequestsException",
+}
 """Throttling, and rights that a deploy has not yet spread or has lost."""
 
 
@@ -32,7 +26,7 @@ def aws_failures_as_ours() -> Iterator[None]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if code not in PASSING and status < 500:
+        if code not in REFUSED_FOR_NOW and status < 500:
             raise
         # Not with what AWS says beside: callers read this, and that names account and role.
         raise RegistryUnavailable(f"AWS refused {error.operation_name}: {code}") from error
