@@ -58,12 +58,11 @@ class SmokeStage:
 
     def deploy(self) -> None:
         """Deploy the stage, or what changed of it."""
-        models, fleets = str(self.bundles.folder), str(self.bundles.fleets_file)
         if self.on_laptop:
+            models, fleets = str(self.bundles.folder), str(self.bundles.fleets_file)
             self._run([*SERVAL, "local", "up", "--detach", "--models", models, "--fleets", fleets])
             return
-        context = [f"stage={self.name}", f"models={models}", f"fleets={fleets}"]
-        self._run([*self._cdk("deploy"), *contexts(context), "--require-approval", "never"])
+        self._run([*self._cdk("deploy"), "--require-approval", "never"])
 
     def destroy(self) -> None:
         """Take the stage down; in an account its buckets and tables are emptied and deleted too."""
@@ -71,9 +70,7 @@ class SmokeStage:
             self._run([*SERVAL, "local", "down"])
             return
         retained = self._retained()
-        context = [f"stage={self.name}", f"models={self.bundles.folder}"]
-        context.append(f"fleets={self.bundles.fleets_file}")
-        self._run([*self._cdk("destroy"), *contexts(context), "--force"])
+        self._run([*self._cdk("destroy"), "--force"])
         for kind, name in retained:
             self._delete(kind, name)
 
@@ -113,7 +110,13 @@ class SmokeStage:
         return httpx.Client(base_url=self.found.api_url, headers=headers, timeout=60)
 
     def _cdk(self, command: str) -> Sequence[str]:
-        return [str(CHECKOUT / "node_modules/.bin/cdk"), command, "--all"]
+        context = {
+            "stage": self.name,
+            "models": self.bundles.folder,
+            "fleets": self.bundles.fleets_file,
+        }
+        words = [word for name, value in context.items() for word in ("-c", f"{name}={value}")]
+        return [str(CHECKOUT / "node_modules/.bin/cdk"), command, "--all", *words]
 
     def _retained(self) -> Sequence[tuple[str, str]]:
         pages = self.found.client("cloudformation").get_paginator("list_stack_resources")
@@ -143,8 +146,3 @@ class SmokeStage:
 
 
 SERVAL = (sys.executable, "-m", "serval_cli.main")
-
-
-def contexts(values: Sequence[str]) -> list[str]:
-    """Write context values as the CDK CLI takes them."""
-    return [word for value in values for word in ("-c", value)]
