@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from serval.aws.queues import QueueCounts
 from serval.requests.request import AsyncRequest
 from serval.worker.shard_child import ShardChild
-from serval.worker.shard_line import Message
+from serval.worker.shard_line import LineMessage
 from tests.fakes.inference import graph, plus
 from tests.fakes.worker import row_of
 from tests.fakes.worker_stage import (
@@ -198,7 +198,7 @@ def test_the_shard_process_asks_aws_and_tells_what_became_of_a_shard(
     try:
         body = {"shard": {"job": "j"}, "model": "one", "task_token": "nobody waits for it"}
         for _ in range(2):
-            child.line.send(Message({"shard": body}))
+            child.line.send(LineMessage({"shard": body}))
             assert child.line.receive().head == {"ended": "stale"}
     finally:
         child.process.kill()

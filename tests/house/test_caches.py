@@ -36,9 +36,9 @@ KEPT = {
     "worker/versions.KnownVersions._routes": "model",
     "statistics.RememberedStatistics._known": "model and track",
     # Counts, and what waits: no answers.
-    "pace.Pace._buckets": "id of the API key",
-    "callbacks/patience.Patience._silent": "API key and host",
-    "callbacks/patience.Patience._waited": "API key",
+    "pace.RealtimePace._buckets": "id of the API key",
+    "callbacks/patience.ReceiverPatience._silent": "API key and host",
+    "callbacks/patience.ReceiverPatience._waited": "API key",
     "metrics.InferenceMetrics._tallies": "model and track",
     "worker/batch.Ahead._ready": "model",
     "worker/gathering.Gathering._waiting": "model",

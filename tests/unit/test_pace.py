@@ -1,4 +1,4 @@
-"""Pace: how fast one API key may call models on Lambda."""
+"""RealtimePace: how fast one API key may call models on Lambda."""
 
 from dataclasses import replace
 
@@ -6,13 +6,15 @@ import pytest
 
 from serval.errors import RateLimited
 from serval.keys import ApiKey
-from serval.pace import Pace
+from serval.pace import RealtimePace
 from tests.fakes.inference import Clock
 
 SLOW = ApiKey("slow", "a key", ("*",), "2026", realtime_per_minute=60)
 
 
-def answered(pace: Pace, clock: Clock, key: ApiKey, seconds: float, at_once: int = 20) -> int:
+def answered(
+    pace: RealtimePace, clock: Clock, key: ApiKey, seconds: float, at_once: int = 20
+) -> int:
     """Count what is answered of a flood."""
     count = 0
     for _ in range(int(seconds)):
@@ -28,12 +30,12 @@ def answered(pace: Pace, clock: Clock, key: ApiKey, seconds: float, at_once: int
 
 def test_a_key_that_floods_is_answered_at_its_rate() -> None:
     clock = Clock()
-    assert answered(Pace(clock), clock, SLOW, 600) == 10 + 600 - 1
+    assert answered(RealtimePace(clock), clock, SLOW, 600) == 10 + 600 - 1
 
 
 def test_a_key_that_was_quiet_may_send_some_at_once() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = RealtimePace(clock)
     answered(pace, clock, SLOW, 60)
     clock.seconds += 3600
     assert answered(pace, clock, SLOW, 1) == 10
@@ -41,7 +43,7 @@ def test_a_key_that_was_quiet_may_send_some_at_once() -> None:
 
 def test_other_keys_go_on() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = RealtimePace(clock)
     answered(pace, clock, SLOW, 5)
     pace.take(SLOW)
     with pytest.raises(RateLimited):
@@ -51,7 +53,7 @@ def test_other_keys_go_on() -> None:
 
 def test_who_is_too_fast_is_told_when_to_come_again() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = RealtimePace(clock)
     hourly = replace(SLOW, realtime_per_minute=1)
     pace.take(hourly)
     clock.seconds += 20

@@ -9,7 +9,7 @@ import pytest
 
 from serval.callbacks.delivery import Delivery
 from serval.callbacks.messages import CallbackMessages
-from serval.callbacks.patience import Patience
+from serval.callbacks.patience import ReceiverPatience
 from serval.callbacks.posting import NoAnswer
 from serval.callbacks.signing import signature_headers
 from serval.callbacks.urls import CallbackUrl
@@ -61,10 +61,10 @@ class Bench:
     log: list[str] = field(default_factory=list)
     postponed: list[tuple[str, int]] = field(default_factory=list)
     time: SteppingTime = field(default_factory=SteppingTime)
-    patience: Patience = field(init=False)
+    patience: ReceiverPatience = field(init=False)
 
     def __post_init__(self) -> None:
-        self.patience = Patience(self.time)
+        self.patience = ReceiverPatience(self.time)
         self.receiver.time = self.time
 
     @property

@@ -63,7 +63,7 @@ def test_a_row_that_is_gone_stays_what_it_was() -> None:
 
 
 class OnePlace:
-    """``Places`` for one."""
+    """``WaitingPlaces`` for one."""
 
     def __init__(self) -> None:
         self.taken = False

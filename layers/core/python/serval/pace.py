@@ -20,7 +20,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(slots=True)
-class Pace:
+class RealtimePace:
     """A bucket of tokens for each key; a request takes one."""
 
     clock: Callable[[], float] = time.monotonic

@@ -23,7 +23,7 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class PlaceTable:
-    """``Places`` in DynamoDB: taking one, and giving it back, is a conditional write.
+    """``WaitingPlaces`` in DynamoDB: taking one, and giving it back, is a conditional write.
 
     A table that does not answer has no place: the request is made, and only not waited for.
     """

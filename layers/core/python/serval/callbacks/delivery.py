@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from serval.callbacks.addresses import AddressRefused, Resolve, choose, resolve
-from serval.callbacks.patience import Patience
+from serval.callbacks.patience import ReceiverPatience
 from serval.callbacks.posting import NoAnswer, post
 from serval.callbacks.signing import message_id, signature_headers
 from serval.callbacks.urls import CallbackUrl, read_callback_url
@@ -52,7 +52,7 @@ class Delivery:
     """Whether http and this machine are allowed, as on a laptop."""
     resolve: Resolve = resolve
     post: Post = post
-    patience: Patience = field(default_factory=Patience)
+    patience: ReceiverPatience = field(default_factory=ReceiverPatience)
     clock: Clock = utc_now
 
     def deliver(self, request_id: str) -> bool:

@@ -37,7 +37,7 @@ class Silence:
 
 
 @dataclass(slots=True)
-class Patience:
+class ReceiverPatience:
     """What one environment keeps in mind of its receivers."""
 
     clock: Callable[[], float] = time.monotonic

@@ -14,7 +14,7 @@ from serval.http.replies import error_reply
 from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
-from serval.pace import Pace
+from serval.pace import RealtimePace
 from serval.protocol.content import REMEDY, body_of, inflate
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import write_response
@@ -34,7 +34,7 @@ class InferEndpoint:
     inference: Inference
     metrics: InferenceMetrics
     log: Callable[[str], object]
-    pace: Pace = field(default_factory=Pace)
+    pace: RealtimePace = field(default_factory=RealtimePace)
     limits: RequestLimits = MOST
     clock: Callable[[], float] = time.perf_counter
 

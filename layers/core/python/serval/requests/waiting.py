@@ -18,7 +18,7 @@ SHARE = 0.05
 """How much longer a wait may get because nobody looked."""
 
 
-class Places(Protocol):
+class WaitingPlaces(Protocol):
     """Where callers wait, those of all environments together."""
 
     def take(self) -> str | None:
@@ -29,7 +29,7 @@ class Places(Protocol):
 
 
 class Everywhere:
-    """``Places`` without an end."""
+    """``WaitingPlaces`` without an end."""
 
     def take(self) -> str | None:
         """Take one more."""
@@ -47,7 +47,7 @@ class Waiting:
     clock: Callable[[], float] = time.monotonic
     """Seconds, from anywhere."""
     sleep: Callable[[float], None] = time.sleep
-    places: Places = field(default_factory=Everywhere)
+    places: WaitingPlaces = field(default_factory=Everywhere)
 
     def until_closed(self, request: AsyncRequest, seconds: float) -> AsyncRequest:
         """Give the row as it is when it is closed, or as it is after so many seconds."""

@@ -68,8 +68,9 @@ class ServerFolder:
             fetch(path, destination)
             if path.lower().endswith(ARCHIVES):
                 self._unpack(record, destination, partial)
-        self._sizes[key] = size_bytes(partial)
+        size = size_bytes(partial)
         partial.rename(place)
+        self._sizes[key] = size
 
     def note_user(self, record: ModelVersion, model: Model) -> None:
         """Note what runs a version: it stays as long as anybody holds that."""

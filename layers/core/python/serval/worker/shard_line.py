@@ -34,7 +34,7 @@ class LineClosed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class LineMessage:
     """What one says to the other."""
 
     head: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Line:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: LineMessage) -> None:
         """Send a message."""
         raw = [encode_binary(tensor.datatype, tensor.array) for tensor in message.tensors]
         described = [
@@ -65,7 +65,7 @@ class Line:
         except OSError as error:
             raise LineClosed from error
 
-    def receive(self) -> Message:
+    def receive(self) -> LineMessage:
         """Wait for a message; what is none has been sent by a process that is about to die."""
         with refusing(LineClosed):
             (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
@@ -74,7 +74,7 @@ class Line:
                 Tensor(name, datatype, decode_binary(name, datatype, shape, self._exactly(size)))
                 for name, datatype, shape, size in head.pop("tensors")
             ]
-            return Message(head, tensors)
+            return LineMessage(head, tensors)
 
     def ready(self, seconds: float) -> bool:
         """Tell whether there is something to receive, or comes within so many seconds."""

@@ -9,7 +9,7 @@ from serval.runtimes import RuntimeFailed
 from serval.signatures import TensorSpec
 from serval.tensors import Tensor
 from serval.versions import ModelVersion
-from serval.worker.shard_line import Line, LineClosed, Message
+from serval.worker.shard_line import Line, LineClosed, LineMessage
 
 
 class VersionUnavailable(Exception):
@@ -30,7 +30,7 @@ class WorkersModels:
         VersionUnavailable
             If it cannot be.
         """
-        told = asked(self.line, Message({"ask": "load", "model": model, "version": version}))
+        told = asked(self.line, LineMessage({"ask": "load", "model": model, "version": version}))
         record = ModelVersion.from_json(told.head["record"])
         return Loaded(
             record,
@@ -61,10 +61,10 @@ class WorkersModel:
         """
         head = {"ask": "run", "model": self.model, "version": self.version}
         names = [spec.name for spec in outputs]
-        return list(asked(self.line, Message({**head, "outputs": names}, inputs)).tensors)
+        return list(asked(self.line, LineMessage({**head, "outputs": names}, inputs)).tensors)
 
 
-def asked(line: Line, message: Message) -> Message:
+def asked(line: Line, message: LineMessage) -> LineMessage:
     """Ask the worker, or raise what it says; without a worker the process ends at once."""
     try:
         line.send(message)

@@ -14,7 +14,7 @@ from serval.loaded import Loaded
 from serval.runtimes import RuntimeFailed
 from serval.worker.faults import Patience
 from serval.worker.shard_child import ShardChild
-from serval.worker.shard_line import LineClosed, Message
+from serval.worker.shard_line import LineClosed, LineMessage
 from serval.worker.threads import repeating
 
 LOOK_SECONDS = 0.25
@@ -54,7 +54,7 @@ class ShardProcess:
         self.lost.give_up(body, reason)
 
     def _await_end(self, child: ShardChild, body: Mapping[str, Any]) -> TaskOutcome:
-        child.line.send(Message({"shard": dict(body)}))
+        child.line.send(LineMessage({"shard": dict(body)}))
         told = False
         while True:
             if self.stopping() and not told:
@@ -68,21 +68,21 @@ class ShardProcess:
                 return ended
             child.line.send(self._answer(message))
 
-    def _answer(self, asked: Message) -> Message:
+    def _answer(self, asked: LineMessage) -> LineMessage:
         """Load a version, or run it; what goes wrong is raised over there."""
         head = asked.head
         try:
             loaded = self.load(head["model"], head["version"])
             if head["ask"] == "load":
-                return Message({"is": "loaded", "record": loaded.record.to_json()})
+                return LineMessage({"is": "loaded", "record": loaded.record.to_json()})
             outputs = [loaded.outputs[name] for name in head["outputs"]]
-            return Message({"is": "answered"}, loaded.model.run(asked.tensors, outputs))
+            return LineMessage({"is": "answered"}, loaded.model.run(asked.tensors, outputs))
         except InvalidRequest as error:
-            return Message({"is": "refused", "why": str(error)})
+            return LineMessage({"is": "refused", "why": str(error)})
         except RuntimeFailed as error:
-            return Message({"is": "failed", "why": str(error)})
+            return LineMessage({"is": "failed", "why": str(error)})
         except Exception as error:
-            return Message({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
+            return LineMessage({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
 
     def _keep(self, keep: Callable[[], object]) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from serval.batch.tasks import TaskOutcome
 from serval.worker.faults import Patience
-from serval.worker.shard_line import Line, LineClosed, Message
+from serval.worker.shard_line import Line, LineClosed, LineMessage
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "1000"
@@ -30,7 +30,7 @@ class ShardProgram:
         with suppress(LineClosed):
             while True:
                 body = self.line.receive().head["shard"]
-                self.line.send(Message({"ended": self._work(body)}))
+                self.line.send(LineMessage({"ended": self._work(body)}))
 
     def _work(self, body: Mapping[str, Any]) -> TaskOutcome:
         try:
