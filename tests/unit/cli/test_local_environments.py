@@ -58,12 +58,8 @@ def test_descendants_are_found_over_generations() -> None:
     assert [one.pid for one in memory.descendants(2, family)] == [3, 4]
 
 
-@pytest.mark.parametrize("listed", [memory.from_ps, memory.from_proc])
-def test_this_process_is_listed_with_its_memory(listed: object) -> None:
-    if listed is memory.from_proc and not memory.PROC.exists():
-        pytest.skip("no /proc")
-    assert callable(listed)
-    (own,) = [one for one in listed() if one.pid == os.getpid()]
+def test_this_process_is_listed_with_its_memory() -> None:
+    (own,) = [one for one in memory.running() if one.pid == os.getpid()]
     assert own.parent == os.getppid()
     assert own.resident_bytes > 10 * MIB
 

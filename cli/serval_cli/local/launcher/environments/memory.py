@@ -7,11 +7,12 @@ Lambda is a machine of its own.
 
 import os
 import signal
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 PROC = Path("/proc")
 KIB = 1024
@@ -40,7 +41,12 @@ def peak_bytes(pid: int) -> int:
 
 def running() -> list[Process]:
     """List the machine's processes."""
-    return list(from_proc() if (PROC / "self" / "statm").exists() else from_ps())
+    found = psutil.process_iter(["pid", "ppid", "memory_info"])
+    return [
+        Process(info["pid"], info["ppid"], memory.rss)
+        for info in (one.info for one in found)
+        if (memory := info["memory_info"]) is not None  # None: another user's, on macOS
+    ]
 
 
 def descendants(pid: int, processes: Iterable[Process]) -> list[Process]:
@@ -59,24 +65,3 @@ def kill(pid: int) -> None:
     for one in (pid, *(process.pid for process in descendants(pid, running()))):
         with suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
-
-
-def from_proc() -> Iterator[Process]:
-    """Read the processes from Linux's ``/proc``."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    for folder in PROC.iterdir():
-        if folder.name.isdecimal():
-            with suppress(OSError):  # it ended meanwhile
-                stat = (folder / "stat").read_text(errors="replace")
-                # The name in brackets may hold anything; the fields count from behind it.
-                fields = stat.rpartition(")")[2].split()
-                yield Process(int(folder.name), int(fields[1]), int(fields[21]) * page)
-
-
-def from_ps() -> Iterator[Process]:
-    """Ask ``ps``, where there is no ``/proc``."""
-    columns = ["ps", "-axo", "pid=,ppid=,rss="]
-    listed = subprocess.run(columns, capture_output=True, check=True, text=True).stdout
-    for line in listed.splitlines():
-        pid, parent, resident = line.split()
-        yield Process(int(pid), int(parent), int(resident) * KIB)
