@@ -15,7 +15,7 @@ from typing import IO, cast
 from serval.foreign import refusing
 from serval.paths import check_path
 from serval.verification.code import LOOKED_AT_BYTES, REMEDY, code_in
-from serval.verification.zips import ZIP_MAGIC, ZipSection
+from serval.verification.zips import ZIP_MAGIC, FileSection
 
 PLAIN = ".tar"
 COMPRESSED = (".tar.gz", ".tgz")
@@ -139,7 +139,7 @@ def _too_dense(unpacked_bytes: int, packed_bytes: int) -> str | None:
 
 def _code(member: tarfile.TarInfo, file: IO[bytes], compressed: bool) -> Iterator[str]:
     """Look at a member's content, by which alone it is known."""
-    content = cast(IO[bytes], ZipSection(file, member.offset_data, member.size))
+    content = cast(IO[bytes], FileSection(file, member.offset_data, member.size))
     if compressed:
         # To look into a zip archive is to go to and fro, which gzip does by beginning anew.
         head = content.read(LOOKED_AT_BYTES)

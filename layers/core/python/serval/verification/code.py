@@ -14,7 +14,7 @@ from typing import IO, cast
 from serval.foreign import refusing
 from serval.verification.files import PICKLES
 from serval.verification.pickles import is_pickle
-from serval.verification.zips import ZIP_MAGIC, Unseen, ZipSection, zipped
+from serval.verification.zips import ZIP_MAGIC, FileSection, Unseen, zipped
 
 LOOKED_AT_BYTES = 262_144
 """How much of each file is looked at."""
@@ -64,7 +64,7 @@ def code_reasons(folder: Path, paths: Iterable[str]) -> list[str]:
     reasons = []
     for path in paths:
         with (folder / path).open("rb") as file:
-            section = cast(IO[bytes], ZipSection(file, 0, (folder / path).stat().st_size))
+            section = cast(IO[bytes], FileSection(file, 0, (folder / path).stat().st_size))
             if (found := code_in(path, section)) is not None:
                 reasons.append(f"{path} {found}: {REMEDY}")
     return reasons

@@ -22,7 +22,7 @@ class Unseen(Exception):
 
 
 @dataclass(slots=True)
-class ZipSection:
+class FileSection:
     """A part of a file, as a file; little of it is read at once, whatever it says of itself."""
 
     file: IO[bytes]
