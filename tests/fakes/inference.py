@@ -213,7 +213,11 @@ def event(
         "rawPath": path,
         "headers": {"x-api-key": "srv_good", **named},
         "pathParameters": parameters,
-        "requestContext": {"requestId": request_id, "http": {"method": "POST", "path": path}},
+        "requestContext": {
+            "requestId": request_id,
+            "stage": "$default",
+            "http": {"method": "POST", "path": path},
+        },
         "body": body,
         "isBase64Encoded": is_base64,
     }

@@ -49,10 +49,12 @@ def get(bench: Bench, path: str, **more: Any) -> tuple[int, Any]:
 def answered(bench: Bench, given: dict[str, Any]) -> tuple[int, Any]:
     """Answer an event; what no reply may break is checked here."""
     reply = bench.endpoint.reply(given)
-    assert reply["headers"] == {"content-type": "application/json"}
+    call = given["requestContext"]["requestId"]
+    own = {} if reply["statusCode"] == 200 else {"x-request-id": call}
+    assert reply["headers"] == {"content-type": "application/json", **own}
     assert reply["isBase64Encoded"] is False
     body = json.loads(reply["body"])
-    if reply["statusCode"] != 200:
+    if own:
         assert list(body) == ["error"]
         return reply["statusCode"], body["error"]
     return 200, body
@@ -255,7 +257,14 @@ def test_a_port_that_is_down_is_a_503_and_a_line_in_the_log(bench: Bench, port: 
     getattr(bench, port).down = True
     status, error = get(bench, "/v2/models/iris/stats")
     assert status == 503
-    assert json.loads(bench.log[0]) == {"level": "ERROR", "status": 503, "error": error}
+    assert json.loads(bench.log[0]) == {
+        "level": "ERROR",
+        "status": 503,
+        "error": error,
+        "request": event("/")["requestContext"]["requestId"],
+        "model": "iris",
+        "key": "test",
+    }
 
 
 def test_every_answer_has_the_shape_that_the_document_promises(bench: Bench) -> None:

@@ -40,7 +40,7 @@ def answer(reply: dict[str, Any]) -> dict[str, Any]:
 
 def refusal(reply: dict[str, Any], status: int) -> str:
     assert reply["statusCode"] == status, reply
-    assert reply["headers"] == {"content-type": "application/json"}
+    assert reply["headers"] == {"content-type": "application/json", "x-request-id": "request-1"}
     body = json.loads(reply["body"])
     assert body.keys() == {"error"}
     return str(body["error"])
@@ -337,7 +337,7 @@ def test_a_version_asked_for_by_number_answers_for_itself(ready: Bench) -> None:
     ready.edge.publish("adder", "2", failing(7), TWO_COLUMNS)
     ready.edge.routes["adder"] = Route("1", "2", 100, "rollout-1", 2)
     sent = event("adder", document(data=[5, 0]), version="2")
-    assert "the model refuses these inputs" in refusal(ready.endpoint.reply(sent), 400)
+    assert "the model cannot answer these inputs" in refusal(ready.endpoint.reply(sent), 400)
 
 
 def test_what_no_version_can_answer_is_the_clients_own_error(ready: Bench) -> None:
@@ -346,6 +346,17 @@ def test_what_no_version_can_answer_is_the_clients_own_error(ready: Bench) -> No
     assert refusal(ready.endpoint.reply(event("adder", document(data=[1]))), 400)
     ready.endpoint.metrics.flush()
     assert ready.printed == []
+
+
+def test_data_that_neither_version_can_work_on_counts_for_neither(ready: Bench) -> None:
+    ready.edge.publish("adder", "2", failing(7), TWO_COLUMNS)
+    ready.edge.publish("adder", "3", failing(8), TWO_COLUMNS)
+    for percent in (0, 100):
+        ready.edge.routes["adder"] = Route("2", "3", percent, "rollout-1", 2)
+        message = refusal(ready.endpoint.reply(event("adder", document(data=[5, 0]))), 400)
+        assert "its operator Gather says: indices element out of data bounds" in message
+    ready.endpoint.metrics.flush()
+    assert (ready.printed, ready.log) == ([], [])
 
 
 def test_a_candidate_that_cannot_be_loaded_fails_nobody(ready: Bench) -> None:

@@ -16,7 +16,7 @@ from serval.http import async_endpoints, batch_endpoints
 from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.json_body import json_body
-from serval.http.status import status_of
+from serval.http.replies import error_reply, text_reply
 from serval.metadata import server_metadata
 from serval.openapi.document import document
 from serval.registry import ModelRegistry
@@ -107,12 +107,9 @@ class DescribeEndpoint:
         """Answer an event of API Gateway, payload format 2.0."""
         try:
             with aws_failures_as_ours():
-                return json_reply(HTTPStatus.OK, self._document(event))
+                return text_reply(HTTPStatus.OK, json.dumps(self._document(event)))
         except ServalError as error:
-            status = status_of(error)
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                self.log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
-            return json_reply(status, {"error": str(error)})
+            return error_reply(error, self.log, event, self.authenticator)
 
     def _document(self, event: Event) -> Any:
         headers = {name.lower(): value for name, value in event["headers"].items()}
@@ -128,13 +125,3 @@ class DescribeEndpoint:
         if self.authenticator is None:
             return lambda _: True
         return self.authenticator.authenticate(headers, self.lookup).allows
-
-
-def json_reply(status: HTTPStatus, body: Any) -> Reply:
-    """Give a reply, never compressed: the protocol's clients read it as it comes."""
-    return {
-        "statusCode": int(status),
-        "headers": {"content-type": "application/json"},
-        "body": json.dumps(body),
-        "isBase64Encoded": False,
-    }

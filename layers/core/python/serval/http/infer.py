@@ -11,6 +11,7 @@ from serval.errors import ServalError
 from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import error_reply
+from serval.http.subjects import subjects
 from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
@@ -52,7 +53,7 @@ class InferEndpoint:
             affinity = headers.get("serval-affinity") or event["requestContext"]["requestId"]
             target = choose(route, wanted, affinity)
         except ServalError as error:
-            return error_reply(error, self.log)
+            return error_reply(error, self.log, event, self.admission.authenticator)
         fallback = route.stable if target.track == "candidate" else None
         return self._infer(event, headers, model, target, fallback)
 
@@ -74,7 +75,7 @@ class InferEndpoint:
         except ServalError as error:
             if fallback is not None:
                 return self._answer_instead(event, headers, model, fallback, error)
-            return self._fail(model, target.track, error)
+            return self._fail(event, model, target.track, error)
         except BaseException:
             self.metrics.failed(model, target.track)
             self.metrics.flush()
@@ -89,10 +90,11 @@ class InferEndpoint:
         try:
             reply, _ = self._attempt(event, headers, model, stable)
         except ServalError as error:
-            return self._fail(model, "stable", error)
+            return self._fail(event, model, "stable", error)
         if fault_of(failure) != "stage":
             self.metrics.failed(model, "candidate")
-        self.log(json.dumps({"level": "WARNING", "model": model, "candidate": str(failure)}))
+        about = subjects(failure, event, self.admission.authenticator)
+        self.log(json.dumps({"level": "WARNING", "candidate": str(failure), **about}))
         return reply
 
     def _attempt(
@@ -110,11 +112,11 @@ class InferEndpoint:
         reply = success(answer, loaded, headers.get("accept-encoding", ""), cold=cold)
         return reply, (self.clock() - started) * 1e3
 
-    def _fail(self, model: str, track: Counted, error: ServalError) -> Reply:
-        """Give an error's reply; count it if it is the version's."""
+    def _fail(self, event: Event, model: str, track: Counted, error: ServalError) -> Reply:
+        """Answer with an error; count it if it is the version's."""
         if fault_of(error) == "version":
             self.metrics.failed(model, track)
-        return error_reply(error, self.log)
+        return error_reply(error, self.log, event, self.admission.authenticator)
 
 
 def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool) -> Reply:

@@ -4,14 +4,18 @@ import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from serval.authentication import Authenticator
 from serval.batch.refusals import TooManyBatchJobs
 from serval.errors import RateLimited, ServalError, StillWaiting
-from serval.http.dispatch import Reply
+from serval.http.dispatch import Event, Reply
 from serval.http.status import status_of
+from serval.http.subjects import subjects
 
 Headers = Mapping[str, str]
 """Names in lower case."""
 JSON = "application/json"
+REQUEST_ID = "x-request-id"
+"""In every error's reply: the gateway's id of the call, which log lines carry as ``request``."""
 RETRY_SECONDS = 1
 """When a caller may look at an open request again."""
 STILL_WAITING_SECONDS = 5
@@ -28,12 +32,19 @@ def text_reply(status: int, body: str, headers: Headers | None = None) -> Reply:
     }
 
 
-def error_reply(error: ServalError, log: Callable[[str], object]) -> Reply:
-    """Give an error's reply, and log it if it is ours."""
+def error_reply(
+    error: ServalError,
+    log: Callable[[str], object],
+    event: Event,
+    authenticator: Authenticator | None,
+) -> Reply:
+    """Answer an event with an error, and log it with what it was about if it is ours."""
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
-    return text_reply(status, json.dumps({"error": str(error)}), headers_of(error))
+        about = subjects(error, event, authenticator)
+        log(json.dumps({"level": "ERROR", "status": status, "error": str(error), **about}))
+    headers = {REQUEST_ID: event["requestContext"]["requestId"], **headers_of(error)}
+    return text_reply(status, json.dumps({"error": str(error)}), headers)
 
 
 def headers_of(error: ServalError) -> Headers:

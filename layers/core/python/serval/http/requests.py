@@ -43,7 +43,7 @@ class RequestsEndpoint:
                     request = self.cancellation.cancel(request)
                 document = self.documents.of(request)
         except ServalError as error:
-            return error_reply(error, self.log)
+            return error_reply(error, self.log, event, self.access.admission.authenticator)
         if not request.open:
             return text_reply(HTTPStatus.OK, document.to_json())
         status = HTTPStatus.ACCEPTED if endpoint == CANCEL else HTTPStatus.OK

@@ -61,7 +61,7 @@ class SubmitEndpoint:
             with aws_failures_as_ours():
                 return self._answer(endpoint, Call(event, headers, names))
         except ServalError as error:
-            return error_reply(error, self.log)
+            return error_reply(error, self.log, event, self.access.admission.authenticator)
 
     def _answer(self, endpoint: Endpoint, call: Call) -> Reply:
         if endpoint in INFER:

@@ -59,7 +59,7 @@ class WaitEndpoint:
                     raise StillWaiting(request.model, request.id, self.clock() - begun)
                 return self._answer(request, headers.get("accept-encoding", ""))
         except ServalError as error:
-            return error_reply(error, self.log)
+            return error_reply(error, self.log, event, self.access.admission.authenticator)
 
     def _submit(self, event: Event, headers: dict[str, str]) -> AsyncRequest:
         parameters = event.get("pathParameters") or {}

@@ -25,6 +25,12 @@ The HTTP API of one stage of Serval: the Open Inference Protocol V2, async reque
 a fleet, batch jobs over files. Every operation takes an API key (`serval keys create`); with \
 `auth: iam` or `auth: jwt` the gateway's own authorizer stands there instead. Errors are \
 `{"error": "…"}` with exactly `application/json`."""
+REQUEST_ID = {
+    "X-Request-Id": {
+        "description": "Names the call in the stage's log.",
+        "schema": {"type": "string"},
+    }
+}
 KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -73,7 +79,11 @@ def document() -> dict[str, Any]:
                 "OpenApi": OPENAPI_SCHEMA,
             },
             "responses": {
-                f"Error{status}": {"description": text, "content": content("Error")}
+                f"Error{status}": {
+                    "description": text,
+                    "headers": REQUEST_ID,
+                    "content": content("Error"),
+                }
                 for status, text in ERRORS.items()
             },
         },

@@ -22,6 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.foreign import refusing
 from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
+from serval.runtimes.onnx_failures import blames_inputs, in_plain_words
 from serval.signatures import TensorSpec
 from serval.tensors import Array, Tensor
 from serval.versions import Form
@@ -31,6 +32,7 @@ MIB_PER_VCPU = 1769
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 ONNX_BFLOAT16 = 16
 """``TensorProto.BFLOAT16``."""
+REFUSES = "the model cannot answer these inputs"
 
 RUNTIME_ERRORS = (
     EPFail,
@@ -120,9 +122,10 @@ class OnnxModel:
         Raises
         ------
         InvalidInputs
-            If extents that the graph calls by one name differ, or the runtime refuses the inputs.
+            If extents that the graph calls by one name differ, or the runtime refuses the inputs,
+            before it runs or in a node that cannot work on them.
         RuntimeFailed
-            If the runtime fails on a valid request.
+            If the runtime fails for another reason.
         """
         if self._shared_symbols:
             self._check_symbols(inputs)
@@ -134,11 +137,13 @@ class OnnxModel:
                 feed = {tensor.name: fed(tensor) for tensor in inputs}
                 arrays = self._session.run(names, feed, self._run_options)
         except InvalidArgument as error:
-            raise InvalidInputs(f"the model refuses these inputs: {error}") from None
+            raise InvalidInputs(f"{REFUSES}: {in_plain_words(str(error))}") from None
         except RUNTIME_ERRORS as error:
             if any(tensor.array.size == 0 for tensor in inputs):
                 raise InvalidInputs("the model does not take empty inputs") from None
-            raise RuntimeFailed(str(error)) from error
+            if blames_inputs(str(error)):
+                raise InvalidInputs(f"{REFUSES}: {in_plain_words(str(error))}") from None
+            raise RuntimeFailed(in_plain_words(str(error))) from error
         return [
             Tensor(spec.name, spec.datatype, given(spec, array))
             for spec, array in zip(outputs, arrays, strict=True)

@@ -1,0 +1,52 @@
+"""What ONNX Runtime says when a run fails: whose fault it is, and in words for a caller.
+
+A run that fails in a node's arithmetic fails on account of its inputs: a category that the graph
+does not know, a text that is longer than the table of positions, an image of another size. The
+same graph has answered its golden requests. What a node says about memory or the accelerator is
+no such thing, nor is whatever fails outside of a node.
+"""
+
+import re
+
+NODE = re.compile(
+    r"Non-zero status code returned while running (?P<operator>\S+) node\. "
+    r"Name:'(?P<node>[^']*)' Status Message: (?P<says>.*)",
+    re.DOTALL,
+)
+MACHINE = re.compile(r"allocat|out of memory|bad_alloc|\bcuda|cudnn|cublas|cufft", re.IGNORECASE)
+PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+CONDITION = re.compile(r"^.* was false\. (?=\S)", re.DOTALL)
+SIGNATURE = re.compile(
+    r"(?:^|(?<=\s))\S+\.(?:cc|h|cpp|hpp|cu|cuh):\d+ "
+    r"(?:[^()]*\([^()]*\)(?:::\S+)?(?: const)? |\w+ )?"
+)
+"""Where in ONNX Runtime's own source a check failed, and in which function."""
+
+
+def in_plain_words(message: str) -> str:
+    """Write what ONNX Runtime says without where in its own source it says so.
+
+    Examples
+    --------
+    >>> in_plain_words(
+    ...     "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Add node. "
+    ...     "Name:'sum' Status Message: /src/ops.h:583 void ort::Append(long, long) "
+    ...     "axis == 1 was false. Attempting to broadcast 64 by 100"
+    ... )
+    "its operator Add (node 'sum') says: Attempting to broadcast 64 by 100"
+    """
+    found = NODE.search(message)
+    if found is None:
+        return _told(PREFIX.sub("", message))
+    node = f" (node {found['node']!r})" if found["node"] else ""
+    return f"its operator {found['operator']}{node} says: {_told(found['says'])}"
+
+
+def blames_inputs(message: str) -> bool:
+    """Tell whether a failed run would have succeeded with other inputs."""
+    found = NODE.search(message)
+    return found is not None and MACHINE.search(found["says"]) is None
+
+
+def _told(says: str) -> str:
+    return " ".join(SIGNATURE.sub("", CONDITION.sub("", says)).split())
