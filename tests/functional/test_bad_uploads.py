@@ -449,7 +449,7 @@ ANSWERS = {
     "golden differs": Bad(
         (
             "golden.jsonl line 2: output 'y': element [0, 2]: 3 given, 2 "
-            "expected; the difference of 1 is over golden_tolerance 0.0001"
+            "expected; the difference of 1 is over golden_tolerance 0.0001 * (1 + 2)"
         ),
         files=golden(golden_line([3.0] * 3), golden_line([3.0, 3.0, 2.0])),
     ),

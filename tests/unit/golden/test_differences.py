@@ -15,22 +15,37 @@ def made(datatype: str, values: Any, name: str = "y") -> Tensor:
     return Tensor(name, datatype, np.array(values, DATATYPES[datatype]))
 
 
-def reasons(expected: Tensor, given: Tensor, tolerance: float = 0.5) -> list[str]:
+def reasons(expected: Tensor, given: Tensor, tolerance: float | None = 0.5) -> list[str]:
     return list(compare([expected], [given], tolerance).reasons)
 
 
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
-def test_a_difference_as_large_as_the_tolerance_is_right(datatype: str) -> None:
-    found = compare([made(datatype, [1.0, 2.0])], [made(datatype, [1.5, 1.75])], 0.5)
-    assert (found.largest, found.reasons) == (0.5, ())
+@pytest.mark.parametrize(("expected", "at_most"), [(0.0, 0.5), (-1.0, 1.0), (1e6, 500000.5)])
+def test_the_tolerance_is_absolute_for_small_values_and_relative_for_large_ones(
+    datatype: str, expected: float, at_most: float
+) -> None:
+    found = compare([made(datatype, [expected])], [made(datatype, [expected + at_most])], 0.5)
+    assert (found.largest, found.reasons) == (at_most, ())
+    assert reasons(made(datatype, [expected]), made(datatype, [expected - 1.001 * at_most]))
+
+
+def test_a_price_is_right_to_the_roundings_of_its_datatype() -> None:
+    assert reasons(made("FP32", [1016171.81]), made("FP32", [1016171.44]), None) == []
+
+
+@pytest.mark.parametrize(("datatype", "at_most"), [("FP16", 0.01), ("FP32", 1e-4), ("FP64", 1e-4)])
+def test_without_a_tolerance_each_datatype_has_its_own(datatype: str, at_most: float) -> None:
+    for off, right in ((0.9 * at_most, True), (1.5 * at_most, False)):
+        found = reasons(made(datatype, [0.0]), made(datatype, [off]), None)
+        assert (found == []) is right
 
 
 def test_a_difference_over_the_tolerance_names_the_worst_element() -> None:
-    found = compare([made("FP32", [[1.0, 2.0], [3.0, 4.0]])], [made("FP32", [[2, 2], [5, 4]])], 0.5)
-    assert found.largest == 2.0
+    found = compare([made("FP32", [[1.0, 2.0], [3.0, 4.0]])], [made("FP32", [[3, 2], [6, 4]])], 0.5)
+    assert found.largest == 3.0
     assert list(found.reasons) == [
-        "output 'y': element [1, 0]: 5 given, 3 expected; the difference of 2 is over "
-        "golden_tolerance 0.5 (1 more of its elements differ)"
+        "output 'y': element [0, 0]: 3 given, 1 expected; the difference of 2 is over "
+        "golden_tolerance 0.5 * (1 + 1) (1 more of its elements differ)"
     ]
 
 

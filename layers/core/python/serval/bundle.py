@@ -245,8 +245,11 @@ class Bundle(Section):
     rollout: Rollout = Rollout()
     golden: BundlePath | None = None
     """Inference requests with expected outputs, one JSON object per line."""
-    golden_tolerance: Annotated[float, Field(ge=0)] = 1e-4
-    """Largest difference from an expected output that is still right."""
+    golden_tolerance: Annotated[float, Field(ge=0)] | None = None
+    """How far a float may be from the expected one: this much * (1 + |expected|), so absolute for
+    small values and relative for large ones. Without it 1e-4 for FP32 and FP64, 1e-2 for FP16 and
+    5e-2 for BF16.
+    """
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
     """Batch jobs that start by the clock; each exists from the next deploy on."""
     retrain: Annotated[tuple[Retrain, ...], Field(max_length=100)] = ()

@@ -11,7 +11,6 @@ from serval.versions import BundleFile, Form, ModelVersion, runtime_of
 
 CANDIDATE = "candidate"
 """Stands for the version's number, which it gets once it is registered."""
-DEFAULT_TOLERANCE = 1e-4
 DEFAULT_BATCH_SIZE = 32
 
 
@@ -74,9 +73,10 @@ class Candidate:
         return path
 
     @property
-    def tolerance(self) -> float:
-        """Give the largest difference from an expected float that is still right."""
-        return float(self.record.bundle.get("golden_tolerance", DEFAULT_TOLERANCE))
+    def tolerance(self) -> float | None:
+        """How far floats may be from what is expected; None: as their datatype allows."""
+        tolerance = self.record.bundle.get("golden_tolerance")
+        return None if tolerance is None else float(tolerance)
 
     @property
     def max_batch_size(self) -> int:
