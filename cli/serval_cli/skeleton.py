@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 from serval.bundle import MODEL_YAML
 from serval.errors import BundleRefused
-from serval.onnx_signature import read_signature
 from serval.signatures import Signature, TensorSpec
 from serval.storage import BARE_ARTIFACT
+from serval.verification.external import external_files
 from serval.verification.files import pickle_reasons
-from serval.verification.graph import external_files, load_graph
+from serval.verification.graph import load_graph
 from serval.verification.served import README
+from serval.verification.signature import signature_of
 from serval_cli.bundle_folder import external_sizes, model_reasons, size_of
 from serval_cli.failures import CommandFailed
 
@@ -70,12 +71,12 @@ def read_graph(path: Path) -> Graph:
     model = load_graph(folder, artifact)
     sizes = {artifact: size_of(path), **external_sizes(folder, model, artifact)}
     external = external_files(model, artifact)
-    reasons = [*pickle_reasons(external), *model_reasons(folder, artifact, model, sizes)]
+    reasons = [*pickle_reasons(external), *model_reasons(artifact, model, sizes)]
     if reasons:
         raise BundleRefused(reasons)
     if taken := {MODEL_YAML, README, GOLDEN, BARE_ARTIFACT} & set(external):
         raise CommandFailed(f"{path}: external data at {', '.join(taken)}: the bundle needs it")
-    return Graph(path, external, read_signature(model))
+    return Graph(path, external, signature_of(model))
 
 
 @contextmanager
