@@ -382,15 +382,15 @@ ARTIFACTS = {
     "outputs are maps": Bad(
         re.compile(
             r"(?s).*output 'scores' is of kind sequence, a tensor expected: "
-            r".*turn ZipMap off \(skl2onnx: options=\{'zipmap': False\}\)"
+            r"`serval init NAME --from FILE` makes tensors of what ZipMap, or a list of them, .*"
         ),
         files=maps(),
     ),
     "outputs are sequences": Bad(
         (
             "model.onnx: output 's' is of kind sequence, a tensor expected: "
-            "export it as a tensor; for scikit-learn classifiers turn ZipMap "
-            "off (skl2onnx: options={'zipmap': False})"
+            "`serval init NAME --from FILE` makes tensors of what ZipMap, or a list of them, ends "
+            "in; or export it as a tensor"
         ),
         files=of_one_node(
             helper.make_node("SequenceConstruct", ["x"], ["s"]),

@@ -11,6 +11,7 @@ from serval.foreign import refusing
 from serval.verification.external import external_reason, external_tensors
 from serval.verification.formats import format_reason
 from serval.verification.leniency import lenient, with_shapes
+from serval.verification.locales import locale_reasons
 from serval.verification.subgraphs import nodes_of
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
@@ -88,6 +89,7 @@ def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) ->
         if node.domain not in DOMAINS and (node.domain, node.op_type) not in own:
             foreign[f"{node.domain}::{node.op_type}"] = NOT_RUN.get(node.domain, UNKNOWN)
     reasons += [f"{artifact} uses operator {name}, {why}" for name, why in sorted(foreign.items())]
+    reasons += locale_reasons(model, artifact)
     for tensor in external_tensors(model):
         if (reason := external_reason(tensor, artifact, sizes)) and reason not in reasons:
             reasons.append(reason)

@@ -21,7 +21,7 @@ def signature_of(model: ModelProto) -> Signature:
     BundleRefused
         With every input and output that the Open Inference Protocol cannot say.
     """
-    described = ModelProto(ir_version=model.ir_version)
+    described = ModelProto(producer_name=model.producer_name)
     described.graph.input.extend(model.graph.input)
     described.graph.initializer.extend(
         type(tensor)(name=tensor.name) for tensor in model.graph.initializer
