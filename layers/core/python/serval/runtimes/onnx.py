@@ -118,13 +118,13 @@ class OnnxModel:
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature.
 
-                Raises
-                ------
-                InvalidInputs
-        If the runtime refuses the inputs, before it runs or in a node that cannot work on
-                    them. A name that two extents share is a hint, and explains why it failed.
-                RuntimeFailed
-                    If the runtime fails for another reason.
+        Raises
+        ------
+        InvalidInputs
+            If the runtime refuses the inputs, before it runs or in a node that cannot work on
+            them. A name that two extents share is a hint, and explains why it failed.
+        RuntimeFailed
+            If the runtime fails for another reason.
         """
         names = [spec.name for spec in outputs]
         try:
