@@ -18,17 +18,18 @@ from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
 from serval.manifest import LIMIT_FILES, Manifest
 from serval.model_yaml import read_bundle
-from serval.onnx_signature import read_signature
 from serval.paths import check_path
 from serval.verification.archives import archive_reasons
+from serval.verification.external import external_files
 from serval.verification.files import pickle_reasons
-from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
+from serval.verification.graph import checker_reasons, graph_reasons, load_graph
 from serval.verification.served import (
     README,
     declared_signature,
     no_graph_reason,
     served_files,
 )
+from serval.verification.signature import signature_of
 from serval.versions import BundleFile
 from serval_cli.failures import CommandFailed
 
@@ -124,16 +125,14 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
         return [no_graph]
     model = load_graph(folder, artifact)
     sizes |= external_sizes(folder, model, artifact)
-    return model_reasons(folder, artifact, model, sizes)
+    return model_reasons(artifact, model, sizes)
 
 
-def model_reasons(
-    folder: Path, artifact: str, model: ModelProto, sizes: Mapping[str, int]
-) -> list[str]:
+def model_reasons(artifact: str, model: ModelProto, sizes: Mapping[str, int]) -> list[str]:
     """Check a graph as the stage will; ``sizes`` has the bytes of it and its external data."""
     reasons = graph_reasons(model, artifact, sizes)
     if not reasons:
-        reasons = checker_reasons(folder, artifact, sum(sizes.values()))
+        reasons = checker_reasons(model, artifact)
     return reasons + signature_reasons(model, artifact)
 
 
@@ -160,7 +159,7 @@ def external_sizes(folder: Path, model: ModelProto, artifact: str) -> dict[str, 
 def signature_reasons(model: ModelProto, artifact: str) -> list[str]:
     """Say why a graph has no signature."""
     try:
-        read_signature(model)
+        signature_of(model)
     except BundleRefused as refused:
         return [f"{artifact}: {reason}" for reason in refused.reasons]
     return []

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from onnx import ModelProto
+
 from serval.bundle import MODEL_YAML
 from serval.errors import BundleRefused
-from serval.onnx_signature import read_signature
 from serval.signatures import Signature, TensorSpec
 from serval.storage import BARE_ARTIFACT
+from serval.verification.external import external_files
 from serval.verification.files import pickle_reasons
-from serval.verification.graph import external_files, load_graph
+from serval.verification.graph import load_graph
 from serval.verification.served import README
+from serval.verification.signature import signature_of
 from serval_cli.bundle_folder import external_sizes, model_reasons, size_of
 from serval_cli.failures import CommandFailed
+from serval_cli.graph_locales import use_locales_of_lambda
+from serval_cli.graph_tails import end_in_tensors, labels_of
 
 GOLDEN = "golden.jsonl"
 
@@ -44,10 +49,16 @@ class Graph:
     external: tuple[str, ...]
     """External data, as paths beside the file."""
     signature: Signature
+    model: ModelProto
+    changes: tuple[str, ...] = ()
+    """What is not as it stands in the file."""
 
     def copy_to(self, folder: Path) -> list[str]:
-        """Copy the file, as ``model.onnx``, and its external data; gives what was written."""
-        shutil.copyfile(self.path, folder / BARE_ARTIFACT)
+        """Write the graph, as ``model.onnx``, and its external data; gives what was written."""
+        if self.changes:
+            (folder / BARE_ARTIFACT).write_bytes(self.model.SerializeToString())
+        else:
+            shutil.copyfile(self.path, folder / BARE_ARTIFACT)
         for path in self.external:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.path.parent / path, folder / path)
@@ -55,7 +66,7 @@ class Graph:
 
 
 def read_graph(path: Path) -> Graph:
-    """Read an ONNX file.
+    """Read an ONNX file, and change what a stage could not serve.
 
     Raises
     ------
@@ -68,14 +79,15 @@ def read_graph(path: Path) -> Graph:
         raise CommandFailed(f"{path} is not a file: an ONNX file expected")
     folder, artifact = path.parent, path.name
     model = load_graph(folder, artifact)
+    changes = [*end_in_tensors(model), *use_locales_of_lambda(model)]
     sizes = {artifact: size_of(path), **external_sizes(folder, model, artifact)}
     external = external_files(model, artifact)
-    reasons = [*pickle_reasons(external), *model_reasons(folder, artifact, model, sizes)]
+    reasons = [*pickle_reasons(external), *model_reasons(artifact, model, sizes)]
     if reasons:
         raise BundleRefused(reasons)
     if taken := {MODEL_YAML, README, GOLDEN, BARE_ARTIFACT} & set(external):
         raise CommandFailed(f"{path}: external data at {', '.join(taken)}: the bundle needs it")
-    return Graph(path, external, read_signature(model))
+    return Graph(path, external, signature_of(model), model, tuple(changes))
 
 
 @contextmanager
@@ -110,11 +122,12 @@ def model_yaml(name: str, *, golden: bool) -> str:
     return MODEL_YAML_TEXT.format(name=name, golden=WITH_GOLDEN if golden else WITHOUT_GOLDEN)
 
 
-def readme(name: str, signature: Signature | None) -> str:
+def readme(name: str, graph: Graph | None) -> str:
     """Write a README of about ten lines."""
     about = ["- Its inputs and outputs are read from `model.onnx`; put that file here."]
-    if signature is not None:
-        about = [*tensors("Input", signature.inputs), *tensors("Output", signature.outputs)]
+    if graph is not None:
+        inputs, outputs = graph.signature.inputs, graph.signature.outputs
+        about = [*tensors("Input", inputs), *tensors("Output", outputs), *columns(graph)]
     return "\n".join(
         [
             f"# {name}",
@@ -132,3 +145,13 @@ def readme(name: str, signature: Signature | None) -> str:
 def tensors(role: str, specs: Sequence[TensorSpec]) -> list[str]:
     """Describe tensors, a line each."""
     return [f"- {role} `{s.name}` {s.datatype} {list(s.shape)}" for s in specs]
+
+
+def columns(graph: Graph) -> list[str]:
+    """Name the labels of an output's columns, a line each."""
+    found = {s.name: labels_of(graph.model, s.name) for s in graph.signature.outputs}
+    return [
+        f"- Columns of `{name}`, in order: {', '.join(map(str, labels))}"
+        for name, labels in found.items()
+        if labels is not None
+    ]

@@ -87,8 +87,8 @@ def test_a_graph_without_inputs_is_a_model():
                     )
                 )
             ),
-            "output 'y' is of kind sequence, a tensor expected: export it as a tensor; "
-            "for scikit-learn classifiers turn ZipMap off (skl2onnx: options={'zipmap': False})",
+            "output 'y' is of kind sequence, a tensor expected: `serval init NAME --from FILE` "
+            "makes tensors of what ZipMap, or a list of them, ends in; or export it as a tensor",
         ),
         (
             value(
@@ -96,7 +96,7 @@ def test_a_graph_without_inputs_is_a_model():
                     TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
                 )
             ),
-            "output 'y' is of kind map, a tensor expected: export it as a tensor",
+            "output 'y' is of kind map, a tensor expected: `serval init NAME --from FILE` makes",
         ),
         (
             value(
@@ -121,6 +121,37 @@ def test_what_the_protocol_cannot_say_is_refused_with_advice(output: Any, reason
     (found,) = reasons(model([tensor()], [output]))
 
     assert found.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("producer", "way"),
+    [
+        ("skl2onnx", "; or export with options={'zipmap': False}"),
+        ("OnnxMLTools", "; or convert with zipmap=False"),
+        ("CatBoost", "makes tensors of what ZipMap, or a list of them, ends in"),
+        ("pytorch", "; or return tensors from forward, no lists or dictionaries"),
+    ],
+)
+def test_the_advice_is_for_the_exporter_that_wrote_the_graph(producer: str, way: str):
+    probabilities = helper.make_sequence_type_proto(
+        helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
+    graph = model([tensor()], [value(probabilities)])
+    graph.producer_name = producer
+
+    (found,) = reasons(graph)
+
+    assert found.endswith(way)
+
+
+def test_a_dictionary_as_input_is_refused_with_its_own_advice():
+    kind = helper.make_map_type_proto(
+        TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
+
+    (found,) = reasons(model([helper.make_value_info("x", kind)], [tensor("y")]))
+
+    assert "have callers send its columns" in found
 
 
 def test_a_name_that_is_not_text_is_refused():

@@ -46,6 +46,8 @@ def init(
     target = folder or Path(name)
     with new_folder(target) as aside:
         files = write(aside, name, graph)
+    for change in graph.changes if graph else ():
+        note(change)
     if graph is None:
         note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
     show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
@@ -57,7 +59,7 @@ def write(folder: Path, name: str, graph: Graph | None) -> list[str]:
     golden = golden_request(folder / BARE_ARTIFACT, graph) if graph else None
     texts = {
         MODEL_YAML: model_yaml(name, golden=golden is not None),
-        README: readme(name, graph.signature if graph else None),
+        README: readme(name, graph),
         **({GOLDEN: golden} if golden else {}),
     }
     for path, text in texts.items():

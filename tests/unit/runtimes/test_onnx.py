@@ -41,7 +41,24 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         model.run([Tensor("x", "BYTES", bytes_array([b"\xff"], [1]))], [])
 
 
-def test_extents_that_share_a_name_must_be_equal(tmp_path: Path) -> None:
+def test_extents_that_share_a_name_may_differ_where_the_model_answers(tmp_path: Path) -> None:
+    artifact = graph(
+        [("texts", TensorProto.FLOAT, ["rows", 2]), ("image", TensorProto.FLOAT, ["rows", 2])],
+        [("y", TensorProto.FLOAT, ["rows", "rows"])],
+        [
+            helper.make_node("Transpose", ["texts"], ["t"]),
+            helper.make_node("MatMul", ["image", "t"], ["y"]),
+        ],
+    )
+    texts, image = np.ones((3, 2), np.float32), np.ones((1, 2), np.float32)
+    [answer] = opened(tmp_path, artifact).run(
+        [Tensor("texts", "FP32", texts), Tensor("image", "FP32", image)],
+        [TensorSpec("y", "FP32", (-1, -1))],
+    )
+    assert answer.array.tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_where_the_model_fails_extents_that_share_a_name_must_be_equal(tmp_path: Path) -> None:
     artifact = graph(
         [("a", TensorProto.FLOAT, ["rows"]), ("b", TensorProto.FLOAT, ["rows"])],
         [("y", TensorProto.FLOAT, ["rows"])],

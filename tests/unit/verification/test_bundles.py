@@ -162,7 +162,7 @@ def test_a_classifier_with_zipmap_is_refused_with_advice(tmp_path: Path):
 
     (found,) = reasons(tmp_path, {"model.onnx": model.SerializeToString()})
     assert found.startswith("model.onnx: output 'z' is of kind sequence, a tensor expected")
-    assert "options={'zipmap': False}" in found
+    assert "`serval init NAME --from FILE` makes tensors of what ZipMap" in found
 
 
 def test_a_model_of_which_two_do_not_fit_is_refused(tmp_path: Path):

@@ -10,16 +10,15 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import ModelProto, TensorProto, helper
-from onnxruntime.transformers.onnx_model import OnnxModel
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from serval.errors import BundleRefused
 from serval.verification import graph
+from serval.verification.external import external_files
 from serval.verification.graph import (
     LIMIT_IR_VERSION,
     LIMIT_OPSETS,
     checker_reasons,
-    external_files,
     graph_reasons,
     load_graph,
 )
@@ -98,11 +97,39 @@ def test_operators_that_onnx_runtime_brings_are_allowed(domain: str):
     assert reasons(one_node("Any", domain)) == []
 
 
-@pytest.mark.parametrize("domain", ["com.example", "ai.onnx.training", "com.microsoft.nchwc"])
-def test_another_operator_domain_is_refused_by_name(domain: str):
+@pytest.mark.parametrize(
+    ("domain", "truth"),
+    [
+        ("com.example", "whose domain ONNX Runtime does not bring; allowed: ai.onnx, "),
+        ("ai.onnx.training", "which is for training: export the model for inference"),
+        ("ai.onnx.contrib", "which belongs to onnxruntime-extensions, a library that Serval's "),
+        ("com.microsoft.nchwc", "which ONNX Runtime wrote when it saved the graph optimised"),
+    ],
+)
+def test_another_operator_domain_is_refused_for_what_it_is(domain: str, truth: str):
     (found,) = reasons(one_node("Twist", domain))
 
-    assert found.startswith(f"model.onnx uses operator {domain}::Twist, whose domain")
+    assert found.startswith(f"model.onnx uses operator {domain}::Twist, {truth}")
+
+
+def test_a_graph_that_onnx_runtime_saved_for_its_processor_is_refused_for_that(tmp_path: Path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "model.onnx")
+    weights = numpy_helper.from_array(np.ones((16, 16, 3, 3), np.float32), "w")
+    shape = [1, 16, 32, 32]
+    made = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [weights],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnxruntime.InferenceSession(model.SerializeToString(), options)
+    saved = load_graph(tmp_path, "model.onnx")
+
+    for found in reasons(saved):
+        assert "publish the file that it was optimised from" in found
 
 
 def test_an_operator_hidden_in_a_branch_is_found():
@@ -151,7 +178,7 @@ def test_external_data_in_the_bundle_are_allowed(place: Callable[[TensorProto], 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
-    "location", ["../w.bin", "/etc/passwd", "a/../../w.bin", "a\\w.bin", "", "./w.bin"]
+    "location", ["../w.bin", "/etc/passwd", "a/../../w.bin", "a\\w.bin", "", "."]
 )
 def test_external_data_outside_the_bundle_are_refused(
     place: Callable[[TensorProto], ModelProto], location: str
@@ -218,48 +245,29 @@ def test_a_graph_past_protocol_buffers_is_refused_with_advice(tmp_path: Path):
         load_graph(tmp_path, "model.onnx")
 
 
-def test_the_checker_s_findings_are_put_in_one_line(tmp_path: Path):
+def test_the_checker_s_findings_are_put_in_one_line():
     made = scaling_model()
     made.graph.node[0].input[0] = "nowhere"
-    onnx.save(made, tmp_path / "model.onnx")
 
-    (found,) = checker_reasons(tmp_path, "model.onnx", 100)
+    (found,) = checker_reasons(made, "model.onnx")
 
     assert found.startswith("model.onnx is not a valid ONNX model: ")
     assert "nowhere" in found
     assert "\n" not in found
 
 
-def test_unsorted_nodes_are_refused_with_the_way_to_sort_them(tmp_path: Path):
-    made = scaling_model()
-    output = made.graph.output[0].name
-    made.graph.node[0].output[0] = "later"
-    made.graph.node.insert(0, helper.make_node("Identity", ["later"], [output]))
-    onnx.save(made, tmp_path / "model.onnx")
-
-    (found,) = checker_reasons(tmp_path, "model.onnx", 100)
-    assert "m.topological_sort(); m.save_model_to_file(path)" in found
-
-    model = OnnxModel(onnx.load(tmp_path / "model.onnx"))
-    model.topological_sort()
-    model.save_model_to_file(str(tmp_path / "model.onnx"))
-    assert checker_reasons(tmp_path, "model.onnx", 100) == []
-
-
-def test_a_small_graph_has_its_shapes_checked_too(tmp_path: Path):
+def test_a_type_that_contradicts_the_nodes_is_refused():
     made = scaling_model()
     made.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
-    onnx.save(made, tmp_path / "model.onnx")
 
-    assert len(checker_reasons(tmp_path, "model.onnx", 100)) == 1
-    assert checker_reasons(tmp_path, "model.onnx", 2**30) == []
+    assert len(checker_reasons(made, "model.onnx")) == 1
 
 
 def test_the_checker_allows_microsoft_operators(tmp_path: Path):
     made = one_node("Gelu", "com.microsoft")
     onnx.save(made, tmp_path / "model.onnx")
 
-    assert checker_reasons(tmp_path, "model.onnx", 100) == []
+    assert checker_reasons(made, "model.onnx") == []
     onnxruntime.InferenceSession(tmp_path / "model.onnx")
 
 
@@ -301,4 +309,4 @@ def test_a_damaged_model_is_refused_and_never_fails(
     except BundleRefused:
         return
     if not graph_reasons(model, "model.onnx", {"model.onnx": len(body)}):
-        checker_reasons(folder, "model.onnx", len(body))
+        checker_reasons(model, "model.onnx")

@@ -26,13 +26,18 @@ V2_DATATYPES: dict[int, str] = {
 """ONNX element type → V2 datatype."""
 
 ADVICE = {
-    "sequence_type": "export it as a tensor; for scikit-learn classifiers turn ZipMap off "
-    "(skl2onnx: options={'zipmap': False})",
-    "map_type": "export it as a tensor; for scikit-learn classifiers turn ZipMap off "
-    "(skl2onnx: options={'zipmap': False})",
     "optional_type": "export the graph without optional values",
     "sparse_tensor_type": "export it as a dense tensor",
 }
+COLLECTIONS = frozenset({"sequence_type", "map_type"})
+INIT = "`serval init NAME --from FILE` makes tensors of what ZipMap, or a list of them, ends in"
+EXPORTERS = {
+    "skl2onnx": f"{INIT}; or export with options={{'zipmap': False}}",
+    "OnnxMLTools": f"{INIT}; or convert with zipmap=False",
+    "CatBoost": INIT,
+    "pytorch": f"{INIT}; or return tensors from forward, no lists or dictionaries",
+}
+"""What helps against outputs that are no tensors, by who wrote the graph."""
 
 
 def read_signature(model: ModelProto) -> Signature:
@@ -47,8 +52,9 @@ def read_signature(model: ModelProto) -> Signature:
     weights = {tensor.name for tensor in graph.initializer}
     weights |= {tensor.values.name for tensor in graph.sparse_initializer}
     reasons: list[str] = []
-    inputs = _specs("input", (v for v in graph.input if v.name not in weights), reasons)
-    outputs = _specs("output", graph.output, reasons)
+    producer = model.producer_name
+    inputs = _specs("input", (v for v in graph.input if v.name not in weights), producer, reasons)
+    outputs = _specs("output", graph.output, producer, reasons)
     if not graph.output:
         reasons.append("the graph has no output")
     if reasons:
@@ -57,12 +63,12 @@ def read_signature(model: ModelProto) -> Signature:
 
 
 def _specs(
-    role: str, values: Iterable[ValueInfoProto], reasons: list[str]
+    role: str, values: Iterable[ValueInfoProto], producer: str, reasons: list[str]
 ) -> tuple[TensorSpec, ...]:
     specs = []
     for value in values:
         try:
-            specs.append(_spec(value))
+            specs.append(_spec(role, value, producer))
         except ValueError as problem:
             reasons.append(f"{role} {value.name!r} {problem}")
     names = [spec.name for spec in specs]
@@ -71,15 +77,13 @@ def _specs(
     return tuple(specs)
 
 
-def _spec(value: ValueInfoProto) -> TensorSpec:
+def _spec(role: str, value: ValueInfoProto, producer: str) -> TensorSpec:
     if not value.name or not isinstance(value.name, str):  # bytes: not UTF-8
         raise ValueError("has no name in UTF-8")
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         said = str(kind or "value without a type").removesuffix("_type").replace("_", " ")
-        raise ValueError(
-            f"is of kind {said}, a tensor expected: {ADVICE.get(kind, 'export its type')}"
-        )
+        raise ValueError(f"is of kind {said}, a tensor expected: {_advice(role, kind, producer)}")
     tensor = value.type.tensor_type
     datatype = V2_DATATYPES.get(tensor.elem_type)
     if datatype is None:
@@ -92,6 +96,14 @@ def _spec(value: ValueInfoProto) -> TensorSpec:
             "(onnx.shape_inference.infer_shapes may find it)"
         )
     return TensorSpec(value.name, datatype, tuple(_dimension(d) for d in tensor.shape.dim))
+
+
+def _advice(role: str, kind: str | None, producer: str) -> str:
+    if kind not in COLLECTIONS:
+        return ADVICE.get(kind or "", "export its type")
+    if role == "output":
+        return EXPORTERS.get(producer, f"{INIT}; or export it as a tensor")
+    return "export what comes behind it (a DictVectorizer, say), and have callers send its columns"
 
 
 def _dimension(dimension: object) -> int:

@@ -114,7 +114,6 @@ class OnnxModel:
             spec.name: [extent if isinstance(extent, str) else None for extent in spec.shape]
             for spec in self._session.get_inputs()
         }
-        self._shared_symbols = len(self._symbols) > 1
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature.
@@ -122,13 +121,11 @@ class OnnxModel:
         Raises
         ------
         InvalidInputs
-            If extents that the graph calls by one name differ, or the runtime refuses the inputs,
-            before it runs or in a node that cannot work on them.
+            If the runtime refuses the inputs, before it runs or in a node that cannot work on
+            them. A name that two extents share is a hint, and explains why it failed.
         RuntimeFailed
             If the runtime fails for another reason.
         """
-        if self._shared_symbols:
-            self._check_symbols(inputs)
         names = [spec.name for spec in outputs]
         try:
             if "BF16" in {*(t.datatype for t in inputs), *(s.datatype for s in outputs)}:
@@ -142,7 +139,8 @@ class OnnxModel:
             if any(tensor.array.size == 0 for tensor in inputs):
                 raise InvalidInputs("the model does not take empty inputs") from None
             if blames_inputs(str(error)):
-                raise InvalidInputs(f"{REFUSES}: {in_plain_words(str(error))}") from None
+                why = self._different_extents(inputs) or in_plain_words(str(error))
+                raise InvalidInputs(f"{REFUSES}: {why}") from None
             raise RuntimeFailed(in_plain_words(str(error))) from error
         return [
             Tensor(spec.name, spec.datatype, given(spec, array))
@@ -174,8 +172,8 @@ class OnnxModel:
             for spec, value in zip(outputs, values, strict=True)
         ]
 
-    def _check_symbols(self, inputs: Sequence[Tensor]) -> None:
-        """Refuse extents that differ where the graph gives them one name."""
+    def _different_extents(self, inputs: Sequence[Tensor]) -> str | None:
+        """Say which extents differ that the graph calls by one name."""
         bound: dict[str, tuple[int, str]] = {}
         for tensor in inputs:
             for symbol, extent in zip(self._symbols[tensor.name], tensor.array.shape, strict=True):
@@ -183,10 +181,11 @@ class OnnxModel:
                     continue
                 first, owner = bound.setdefault(symbol, (extent, tensor.name))
                 if first != extent:
-                    raise InvalidInputs(
+                    return (
                         f"extent {symbol!r} is {first} in tensor {owner!r} and {extent} in tensor "
                         f"{tensor.name!r}: they must be equal"
                     )
+        return None
 
 
 def fed(tensor: Tensor) -> Array:

@@ -8,14 +8,15 @@ from serval.errors import BundleRefused
 from serval.fleets.deployed import DeployedFleet
 from serval.manifest import Manifest
 from serval.model_yaml import read_bundle
-from serval.onnx_signature import read_signature
 from serval.signatures import Signature
 from serval.verification.archives import archive_reasons, is_archive
 from serval.verification.code import code_reasons
 from serval.verification.deployment import Deployment
+from serval.verification.external import external_files
 from serval.verification.files import file_reasons, pickle_reasons
-from serval.verification.graph import checker_reasons, external_files, graph_reasons, load_graph
+from serval.verification.graph import checker_reasons, graph_reasons, load_graph
 from serval.verification.served import declared_signature, no_graph_reason, served_files
+from serval.verification.signature import signature_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,10 @@ def _verify_graph(
         raise BundleRefused(reasons + deployment.reasons(bundle, sizes[artifact]))
     files = (artifact, *external_files(model, artifact))
     artifact_bytes = sum(sizes[path] for path in files)
-    reasons = checker_reasons(folder, artifact, artifact_bytes)
+    reasons = checker_reasons(model, artifact)
     signature = None
     try:
-        signature = read_signature(model)
+        signature = signature_of(model)
     except BundleRefused as refused:
         reasons += [f"{artifact}: {reason}" for reason in refused.reasons]
     reasons += deployment.reasons(bundle, artifact_bytes)

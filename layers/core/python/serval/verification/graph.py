@@ -1,34 +1,49 @@
 """The ONNX graph: readable, of known operators, within limits, and nothing outside the bundle."""
 
-import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import onnx
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto
 
 from serval.errors import BundleRefused
 from serval.foreign import refusing
-from serval.paths import check_path
+from serval.verification.external import external_reason, external_tensors
 from serval.verification.formats import format_reason
+from serval.verification.leniency import lenient, with_shapes
+from serval.verification.locales import locale_reasons
+from serval.verification.subgraphs import nodes_of
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+EXTENSIONS = (
+    "which belongs to onnxruntime-extensions, a library that Serval's layers do not have: export "
+    "the model without what is before and behind it (tokeniser, image decoder), and have callers "
+    "send tensors"
+)
+SAVED = (
+    "which ONNX Runtime wrote when it saved the graph optimised, in the layout of one kind of "
+    "processor: publish the file that it was optimised from, Serval optimises it where it runs"
+)
+TRAINING = "which is for training: export the model for inference"
+NOT_RUN = {
+    "ai.onnx.contrib": EXTENSIONS,
+    "com.microsoft.extensions": EXTENSIONS,
+    "com.microsoft.nchwc": SAVED,
+    "com.ms.internal.nhwc": SAVED,
+    "ai.onnx.training": TRAINING,
+    "ai.onnx.preview.training": TRAINING,
+}
+"""Domains that people meet, and what there is to know of each."""
+UNKNOWN = (
+    "whose domain ONNX Runtime does not bring; allowed: ai.onnx, ai.onnx.ml, com.microsoft, and "
+    "functions of the model's own"
+)
 LIMIT_OPSETS = {"": 26, "ai.onnx.ml": 5}
 """Highest operator sets that the ONNX Runtime of the layers loads."""
 LIMIT_IR_VERSION = 13
 LIMIT_NODES = 100_000
 LIMIT_GRAPH_BYTES = 2**31 - 1
 """Protocol buffers end here; larger weights go into external data."""
-SORTED = "must be topologically sorted"
-UNSORTED = (
-    " If it is the output of a later node, sort them: "
-    "from onnxruntime.transformers.onnx_model import OnnxModel; m = OnnxModel(onnx.load(path)); "
-    "m.topological_sort(); m.save_model_to_file(path)"
-)
-"""What helps against the order in which converters to FP16 leave the nodes."""
-FULL_CHECK_BYTES = 64 * 2**20
-"""Up to this size the checker also infers every shape."""
 
 
 def load_graph(folder: Path, artifact: str) -> ModelProto:
@@ -66,58 +81,33 @@ def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) ->
         Bytes of each file of the bundle by its path.
     """
     reasons = _version_reasons(model)
-    foreign: set[str] = set()
+    foreign: dict[str, str] = {}
     own = {(function.domain, function.name) for function in model.functions}
-    for count, node in enumerate(_nodes(model), start=1):
+    for count, node in enumerate(nodes_of(model), start=1):
         if count > LIMIT_NODES:
             return [*reasons, f"{artifact} has more than {LIMIT_NODES} nodes"]
         if node.domain not in DOMAINS and (node.domain, node.op_type) not in own:
-            foreign.add(f"{node.domain}::{node.op_type}")
-    reasons += [
-        f"{artifact} uses operator {name}, whose domain ONNX Runtime does not bring; "
-        f"allowed: ai.onnx, ai.onnx.ml, com.microsoft"
-        for name in sorted(foreign)
-    ]
+            foreign[f"{node.domain}::{node.op_type}"] = NOT_RUN.get(node.domain, UNKNOWN)
+    reasons += [f"{artifact} uses operator {name}, {why}" for name, why in sorted(foreign.items())]
+    reasons += locale_reasons(model, artifact)
     for tensor in external_tensors(model):
-        if (reason := _external_reason(tensor, artifact, sizes)) and reason not in reasons:
+        if (reason := external_reason(tensor, artifact, sizes)) and reason not in reasons:
             reasons.append(reason)
     return reasons
 
 
-def checker_reasons(folder: Path, artifact: str, artifact_bytes: int) -> list[str]:
-    """Run the ONNX checker; call it when nothing in the graph points outside the bundle."""
-    full_check = artifact_bytes <= FULL_CHECK_BYTES
+def checker_reasons(model: ModelProto, artifact: str) -> list[str]:
+    """Run the ONNX checker, and infer every shape, on what ONNX Runtime would make of the graph."""
     try:
-        with refusing(lambda said: BundleRefused([_invalid(artifact, said)])):
-            onnx.checker.check_model(folder / artifact, full_check=full_check)
+        with refusing(
+            lambda said: BundleRefused([f"{artifact} is not a valid ONNX model: {said}"])
+        ):
+            checked = lenient(model)
+            onnx.checker.check_model(checked)
+            with_shapes(checked)
     except BundleRefused as refused:
         return list(refused.reasons)
     return []
-
-
-def external_files(model: ModelProto, artifact: str) -> tuple[str, ...]:
-    """Name the external-data files that the graph reads, as paths inside the bundle."""
-    folder = posixpath.dirname(artifact)
-    locations = {_external(tensor).get("location", "") for tensor in external_tensors(model)}
-    return tuple(sorted(posixpath.join(folder, location) for location in locations))
-
-
-def external_tensors(model: ModelProto) -> Iterator[TensorProto]:
-    """Give every tensor whose data lie outside the graph, wherever it hides."""
-    for graph in _graphs(model):
-        yield from _outside(graph.initializer)
-        for sparse in graph.sparse_initializer:
-            yield from _outside([sparse.values, sparse.indices])
-    for node in _nodes(model):
-        for attribute in node.attribute:
-            yield from _outside([attribute.t, *attribute.tensors])
-            for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
-                yield from _outside([sparse.values, sparse.indices])
-
-
-def _invalid(artifact: str, said: str) -> str:
-    advice = UNSORTED if SORTED in said else ""
-    return f"{artifact} is not a valid ONNX model: {said}{advice}"
 
 
 def _version_reasons(model: ModelProto) -> list[str]:
@@ -135,59 +125,3 @@ def _version_reasons(model: ModelProto) -> list[str]:
                 f"{LIMIT_OPSETS[domain]} expected: export with target_opset={LIMIT_OPSETS[domain]}"
             )
     return reasons
-
-
-def _graphs(model: ModelProto) -> Iterator[Any]:
-    """Give the graph and every graph inside its nodes and functions, without recursion."""
-    waiting = [model.graph, *model.functions]
-    for training in model.training_info:
-        waiting += [training.initialization, training.algorithm]
-    while waiting:
-        graph = waiting.pop()
-        if not isinstance(graph, onnx.FunctionProto):
-            yield graph
-        for node in graph.node:
-            for attribute in node.attribute:
-                if attribute.HasField("g"):
-                    waiting.append(attribute.g)
-                waiting.extend(attribute.graphs)
-
-
-def _nodes(model: ModelProto) -> Iterator[Any]:
-    for function in model.functions:
-        yield from function.node
-    for graph in _graphs(model):
-        yield from graph.node
-
-
-def _outside(tensors: Any) -> Iterator[TensorProto]:
-    # Metadata without the flag is refused as well: readers differ in what they make of it.
-    return (t for t in tensors if t.data_location == TensorProto.EXTERNAL or t.external_data)
-
-
-def _external(tensor: TensorProto) -> dict[str, str]:
-    # Texts that are not UTF-8 come as bytes, whose repr is no path of the bundle.
-    return {entry.key: f"{entry.value}" for entry in tensor.external_data}
-
-
-def _external_reason(tensor: TensorProto, artifact: str, sizes: Mapping[str, int]) -> str | None:
-    where = f"tensor {tensor.name!r}: external data"
-    entries = _external(tensor)
-    location = entries.get("location", "")
-    try:
-        check_path(location)
-    except ValueError as problem:
-        return f"{where} at {location!r}: {problem}"
-    path = posixpath.join(posixpath.dirname(artifact), location)
-    if path not in sizes:
-        return f"{where} at {location!r}: {path} is not in the bundle; add it to the upload"
-    try:
-        start, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
-    except ValueError:
-        return f"{where} at {location!r}: offset and length must be whole numbers"
-    if start < 0 or length < 0 or start + length > sizes[path]:
-        return (
-            f"{where} at {location!r}: bytes {start} to {start + length} are to be read, and "
-            f"{path} has {sizes[path]} bytes: export the model again, and upload all of its files"
-        )
-    return None

@@ -1,0 +1,22 @@
+"""Locales that Lambda does not have, replaced by the one that changes letters alike."""
+
+from onnx import ModelProto, helper
+
+from serval.verification.locales import UNICODE, missing_locales, replaceable
+
+
+def use_locales_of_lambda(model: ModelProto) -> list[str]:
+    """Change the locale of operators that need one which is not there, and say so."""
+    replaced = set()
+    for node, locale in list(missing_locales(model)):
+        if replaceable(locale):
+            replaced.add(locale)
+            attribute = next((a for a in node.attribute if a.name == "locale"), None)
+            if attribute is None:
+                attribute = node.attribute.add(name="locale")
+            attribute.CopyFrom(helper.make_attribute("locale", UNICODE))
+    return [
+        f"letters are changed in the locale {UNICODE!r}: Lambda does not have {locale!r}, and "
+        "letters change alike in both"
+        for locale in sorted(replaced)
+    ]

@@ -1,0 +1,120 @@
+"""The graph as the checker is to see it: without what it minds and ONNX Runtime does not.
+
+ONNX Runtime sorts nodes by itself, infers shapes anew, brings operator sets that nobody imported,
+and needs no name for a graph. Weights are left out: the checker would read them all, and says
+nothing of their values.
+"""
+
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+
+from serval.verification.external import external_tensors, outside
+from serval.verification.subgraphs import nodes_of
+
+WEIGHT_BYTES = 1024
+"""Smaller initializers stay: shapes may hang on their values."""
+IR_OF_FREE_INITIALIZERS = 4
+"""Before this version of the format, every initializer had to be among the inputs."""
+OPSETS = {"ai.onnx.ml": 5, "com.microsoft": 1}
+"""ONNX Runtime's own, which it takes where the model imports none."""
+
+
+def lenient(model: ModelProto) -> ModelProto:
+    """Copy a graph without its weights and inferred shapes, its nodes in order."""
+    made = ModelProto(ir_version=max(model.ir_version, IR_OF_FREE_INITIALIZERS))
+    made.opset_import.extend(model.opset_import)
+    made.functions.extend(model.functions)
+    published = model.graph
+    made.graph.name = published.name or "graph"
+    made.graph.input.extend(published.input)
+    made.graph.output.extend(published.output)
+    for output in made.graph.output:
+        if output.type.HasField("tensor_type"):
+            output.type.tensor_type.shape.SetInParent()
+    made.graph.node.extend(in_order(published.node))
+    _keep_small(made.graph, published)
+    for tensor in list(external_tensors(made)):
+        _empty(tensor)
+    _import_opsets(made)
+    return made
+
+
+def with_shapes(model: ModelProto) -> ModelProto:
+    """Infer every shape, those of the outputs too, whatever they are said to be.
+
+    The ``onnx`` package raises what it likes if types or shapes contradict each other.
+    """
+    bare = ModelProto()
+    bare.CopyFrom(model)
+    for output in bare.graph.output:
+        if output.type.HasField("tensor_type"):
+            output.type.tensor_type.ClearField("shape")
+    return onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True)
+
+
+def in_order(nodes: Iterable[NodeProto]) -> list[NodeProto]:
+    """Sort nodes so that each comes behind those whose outputs it reads; a cycle stays as it is."""
+    listed = list(nodes)
+    made_by = {name: at for at, node in enumerate(listed) for name in node.output if name}
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    for at, node in enumerate(listed):
+        sorter.add(at, *sorted({made_by[name] for name in reads(node) if name in made_by}))
+    try:
+        return [listed[at] for at in sorter.static_order()]
+    except CycleError:
+        return listed
+
+
+def reads(node: NodeProto) -> set[str]:
+    """Name all that a node reads, its branches and loop bodies included."""
+    found, waiting = set(node.input), [node]
+    while waiting:
+        for attribute in waiting.pop().attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                for inner in graph.node:
+                    found.update(inner.input)
+                    waiting.append(inner)
+                found.update(output.name for output in graph.output)
+    return found
+
+
+def _keep_small(graph: GraphProto, published: GraphProto) -> None:
+    """Keep small initializers; others become inputs of their type and shape."""
+    given = {value.name for value in graph.input}
+    for tensor in published.initializer:
+        if tensor.ByteSize() <= WEIGHT_BYTES and not any(outside([tensor])):
+            graph.initializer.append(tensor)
+        elif tensor.name not in given:
+            graph.input.append(
+                helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            )
+    for sparse in published.sparse_initializer:
+        graph.input.append(
+            helper.make_tensor_value_info(
+                sparse.values.name, sparse.values.data_type, list(sparse.dims)
+            )
+        )
+
+
+def _empty(tensor: TensorProto) -> None:
+    """Forget data that lie outside; what hangs on the shape is not known then."""
+    tensor.ClearField("external_data")
+    tensor.ClearField("data_location")
+    del tensor.dims[:]
+    tensor.dims.append(0)
+
+
+def _import_opsets(model: ModelProto) -> None:
+    """Import what nodes use and the model does not say; ``ai.onnx`` is another name for ''."""
+    used = set()
+    for node in nodes_of(model):
+        if node.domain == "ai.onnx":
+            node.domain = ""
+        used.add(node.domain)
+    imported = {opset.domain for opset in model.opset_import}
+    for domain in sorted(used - imported):
+        if domain in OPSETS:
+            model.opset_import.append(helper.make_opsetid(domain, OPSETS[domain]))
