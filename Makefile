@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
+# Of `make deploy`.
+STAGE ?= prod
 GROUPS := laptop clients platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
@@ -56,6 +58,7 @@ build/stamps/node: package.json package-lock.json
 
 # A model that cannot be built here has no build.py (models/not-deployed).
 MODELS := $(patsubst models/%/build.py,%,$(wildcard models/*/build.py))
+LIGHT := $(filter-out $(shell grep -l 'target: fleet' models/*/model.yaml | cut -d/ -f2),$(MODELS))
 GOLDEN := $(patsubst models/%/model.yaml,%,$(shell grep -l '^golden:' models/*/model.yaml))
 # What `make demo` pushes, and what it says to push next.
 DEMO_MODELS := iris digits
@@ -145,8 +148,8 @@ synth: setup layers  ## write the CloudFormation templates of the real stage; no
 	@npx cdk synth --quiet
 
 .PHONY: deploy
-deploy: setup layers models  ## deploy to the AWS account of your credentials
-	@npx cdk deploy --all
+deploy: setup $(call built,$(LIGHT))  ## deploy the light examples to your AWS account, once you have seen what that means
+	@$(BIN)/serval deploy --stage $(STAGE)
 
 .PHONY: pr
 pr: check test  ## everything a pull request must pass

@@ -18,6 +18,7 @@ from stacks.stage import Stage
 from stacks.storage_stack import StorageStack
 
 ROOT = Path(__file__).parent
+EXAMPLES = ROOT / "models"
 REFUSALS = (
     BundleRefused,
     DeclaredTwice,
@@ -31,12 +32,16 @@ REFUSALS = (
 def build(
     app: App,
     layers: Path = ROOT / "build/layers",
-    models: Path = ROOT / "models",
-    fleets: Path = ROOT / "fleets.yaml",
+    models: Path = EXAMPLES,
+    fleets: Path | None = None,
 ) -> App:
-    """Compose the stacks of the stage that the app's context asks for."""
+    """Compose the stacks of the stage that the app's context asks for.
+
+    Of the examples those on fleets are left out unless the context, or the stage, has fleets.
+    """
     stage, context = Stage.from_context(app.node), Context(app.node)
-    deployed = read_models(context.path("models", models), context.path("fleets", fleets))
+    models, fleets = context.path("models", models), context.path("fleets", fleets or stage.fleets)
+    deployed = read_models(models, fleets, light_alone=fleets is None and models == EXAMPLES)
     check_capacity(deployed)
     storage = StorageStack(app, "storage", stage=stage)
     api = ApiStack(app, "api", stage=stage, storage=storage, built_layers=layers, models=deployed)

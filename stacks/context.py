@@ -4,10 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from constructs import Node
 
 CHECKOUT = Path(__file__).parents[1]
+OrElse = TypeVar("OrElse")
 
 
 class InvalidContext(Exception):
@@ -45,7 +47,7 @@ class Context:
             raise InvalidContext(name, value, "a whole number above 0")
         return int(text)
 
-    def path(self, name: str, default: Path) -> Path:
+    def path(self, name: str, default: OrElse) -> Path | OrElse:
         """Read the path of something that exists; a relative one is one below the checkout."""
         value = self.node.try_get_context(name)
         if value is None:

@@ -65,8 +65,13 @@ class DeployedModels:
         return json.dumps(prices, separators=(",", ":"))
 
 
-def read_models(models: Path, fleets: Path) -> DeployedModels:
+def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False) -> DeployedModels:
     """Read ``models/*/model.yaml`` and ``fleets.yaml``, which may be missing.
+
+    Parameters
+    ----------
+    light_alone
+        Whether models on fleets are left out.
 
     Raises
     ------
@@ -75,8 +80,12 @@ def read_models(models: Path, fleets: Path) -> DeployedModels:
     DeclaredTwice
         If two folders declare the same model, and it needs a deploy.
     """
-    bundles = _bundles(models)
-    declared = read_fleets(fleets.read_bytes()) if fleets.exists() else {}
+    bundles = {
+        name: bundle
+        for name, bundle in _bundles(models).items()
+        if bundle.compute.fleet is None or not light_alone
+    }
+    declared = read_fleets(fleets.read_bytes()) if fleets and fleets.exists() else {}
     deployed = deployed_fleets(declared, bundles)
     if reasons := [*_name_reasons(deployed)]:
         raise BundleRefused(reasons)

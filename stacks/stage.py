@@ -3,15 +3,17 @@
 import platform
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_lambda import Architecture, Tracing
 from constructs import Node
 
+from serval.fleets.declaration import FLEETS_YAML
 from stacks.authorization import Authorization
 from stacks.concurrency import NEW_ACCOUNT, Concurrency
-from stacks.context import Context
+from stacks.context import CHECKOUT, Context
 
 LOCAL = "local"
 NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
@@ -57,6 +59,8 @@ class Stage:
     """Whether requests are traced by X-Ray, which bills each trace (decision 11)."""
     metric_lag_seconds: int = 90
     """How long CloudWatch takes to have extracted a metric from a log line."""
+    fleets: Path | None = None
+    """The fleets that it has unasked."""
     fleet_machines: bool = True
     """Whether fleets have machines and images; a laptop runs their workers as processes."""
     fleet_zones: int = FLEET_ZONES
@@ -113,6 +117,8 @@ def laptop() -> dict[str, Any]:
         "layers": "local",
         "removal_policy": RemovalPolicy.DESTROY,
         "metric_lag_seconds": 12,
+        # They cost nothing here, and the examples that need them can be tried.
+        "fleets": CHECKOUT / FLEETS_YAML,
         "fleet_machines": False,
         "callback_local": True,
         "checked": False,

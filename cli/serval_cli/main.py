@@ -55,6 +55,7 @@ COMMANDS = {
     "keys": ("serval_cli.commands.keys:app", "Create, list and revoke API keys."),
     "invoke": ("serval_cli.commands.invoke:app", "Invoke a function with an event from a file."),
     "use": ("serval_cli.commands.use:app", "Choose the stage that commands work on."),
+    "deploy": ("serval_cli.commands.deploy:app", "Deploy a stage, after showing what that means."),
     "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),
 }
 """Command → where its Typer app is, and what ``serval --help`` says of it."""

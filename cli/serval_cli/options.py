@@ -1,5 +1,6 @@
 """What commands have in common: how they read their line, and options of one meaning."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,30 @@ ApiKeyOption = Annotated[
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
+]
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--models",
+        exists=True,
+        file_okay=False,
+        resolve_path=True,
+        metavar="DIR",
+        show_default=False,
+        help="Folder of bundles, each in a folder of its own, instead of the examples in models/.",
+    ),
+]
+FleetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--fleets",
+        exists=True,
+        dir_okay=False,
+        resolve_path=True,
+        metavar="FILE",
+        show_default=False,
+        help="File that declares the stage's fleets, as fleets.yaml does.",
+    ),
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
 

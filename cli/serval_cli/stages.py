@@ -167,7 +167,7 @@ class Stage:
             return f"the local stage has no stack {stack}: `serval local up` deploys it"
         return (
             f"stage {self.name!r} is not deployed in {self.session.region_name}: no stack {stack}; "
-            "deploy it (`make deploy`), choose another with --stage or AWS_REGION, "
+            "deploy it (`serval deploy`), choose another with --stage or AWS_REGION, "
             "or start one on this machine (`serval local up --detach`)"
         )
 

@@ -178,7 +178,7 @@ FILES = {
     "too large to be verified": Bad(
         (
             "the graph has 1048705 bytes, whose checks need 203 MiB of "
-            "memory; `verify` has 202: run `cdk deploy --all -c "
+            "memory; `verify` has 202: run `serval deploy -c "
             "verification_memory_mib=203`"
         ),
         files=large(),
@@ -250,16 +250,16 @@ CONFIGURATIONS = {
     "memory not deployed": Bad(
         (
             "compute.memory_mib: 3008 needs a function of the model's own, "
-            "which is not deployed: put the bundle into models/ and run `cdk "
-            "deploy`"
+            "which is not deployed: run `serval deploy --models DIR`, where DIR has the "
+            "bundle in a folder of its own"
         ),
         files=configured("compute: {memory_mib: 3008}\n"),
     ),
     "fleet not there": Bad(
         (
             "model 'scaling' runs on fleet 'gpu', which this stage does not "
-            "have: declare it in fleets.yaml, put the bundle into models/ and "
-            "run `cdk deploy`"
+            "have: declare it in fleets.yaml, run `serval deploy --models DIR`, where DIR has the "
+            "bundle in a folder of its own"
         ),
         files=configured("compute: {target: fleet, fleet: gpu}\n"),
     ),
@@ -267,8 +267,8 @@ CONFIGURATIONS = {
         (
             "the artifact has 1048705 bytes; two versions of it, side by side "
             "during a rollout, and requests beside them need 211 MiB of memory "
-            "and the function has 202: set 'compute: {memory_mib: 211}', put the bundle into "
-            "models/ and run `cdk deploy`"
+            "and the function has 202: set 'compute: {memory_mib: 211}', run `serval "
+            "deploy --models DIR`, where DIR has the bundle in a folder of its own"
         ),
         files=large(),
     ),
@@ -509,7 +509,7 @@ ANSWERS = {
         failing=ends("verify", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
     ),
 }
-DEPLOY = "put the bundle into models/ and run `cdk deploy`"
+DEPLOY = "run `serval deploy --models DIR`, where DIR has the bundle in a folder of its own"
 ON_FLEETS = {
     "fleet does not answer for the model": Bad(
         f"model 'scaling' runs on fleet 'cpu', which does not answer for it yet: {DEPLOY}",

@@ -88,7 +88,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStage]:
         return
     state, models = tmp_path_factory.mktemp("stage"), tmp_path_factory.mktemp("models")
     fleets = bundles.write(models, EXAMPLES)
-    serval(state, "local", "up", "--detach", "--models", str(models), "--fleets", str(fleets))
+    serval(state, "deploy", "--models", str(models), "--fleets", str(fleets))
     record = StateFolder(state).read()
     assert record is not None
     try:

@@ -2,18 +2,11 @@
 
 import pytest
 
+from serval_cli.deploy import idle_cost
+from serval_cli.deploy.idle_cost import ALARM_DOLLARS, MADE_BY_AWS, PRICES_OF
 from tests.stacks.synthesis import ROOT, Synthesised
 
-PRICES_OF = "2026-11-21"
-"""us-east-1, list, USD; what is not here yet is added with the resource that needs it."""
-PER_ALARM = 0.10
-"""A month, for each metric that it looks at."""
 OPERATIONS = ROOT / "docs/operations.md"
-MADE_BY_AWS = {
-    # Each of these has AWS make two alarms, one to grow and one to shrink.
-    "AWS::ECS::CapacityProvider": 2,
-    "AWS::ApplicationAutoScaling::ScalingPolicy": 2,
-}
 FREE_WHILE_IDLE = {
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Authorizer",
@@ -64,34 +57,30 @@ BUDGET = 1.00
 
 
 def alarms(stage: Synthesised) -> int:
-    """Count the metrics that alarms look at, those included that AWS makes by itself."""
-    total = 0
-    for template in stage.templates.values():
-        for name, resource in template["Resources"].items():
-            kind, properties = resource["Type"], resource.get("Properties", {})
-            if kind == "AWS::CloudWatch::Alarm":
-                total += len(properties.get("Metrics", [properties]))
-            elif properties.get("PolicyType") == "StepScaling":
-                continue  # its alarm is the template's own
-            elif kind in MADE_BY_AWS:
-                total += MADE_BY_AWS[kind]
-            else:
-                assert kind in FREE_WHILE_IDLE, f"{name}: no price of {PRICES_OF} for {kind}"
-    return total
+    """Count the metrics that alarms look at, in a stage of which all has a price."""
+    resources = [
+        resource
+        for template in stage.templates.values()
+        for resource in template["Resources"].values()
+    ]
+    kinds = {resource["Type"] for resource in resources}
+    known = FREE_WHILE_IDLE | MADE_BY_AWS.keys() | {"AWS::CloudWatch::Alarm"}
+    assert kinds <= known, f"no price of {PRICES_OF} for {kinds - known}"
+    return idle_cost.alarms(resources)
 
 
 def test_an_idle_stage_without_fleets_costs_less_than_a_dollar_at_list_price(
     prod: Synthesised,
 ) -> None:
-    assert alarms(prod) * PER_ALARM == pytest.approx(0.40)
+    assert alarms(prod) * ALARM_DOLLARS == pytest.approx(0.40)
 
 
 def test_an_idle_default_stage_costs_at_most_a_dollar_a_month(default: Synthesised) -> None:
-    assert 0 < alarms(default) * PER_ALARM <= BUDGET
+    assert 0 < alarms(default) * ALARM_DOLLARS <= BUDGET
 
 
 def test_the_list_prices_of_fleets_are_as_the_docs_have_them(default: Synthesised) -> None:
-    listed = alarms(default) * PER_ALARM
+    listed = alarms(default) * ALARM_DOLLARS
     assert f"two fleet models | {alarms(default)} | ${listed:.2f} |" in OPERATIONS.read_text()
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -19,7 +20,7 @@ from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
 from serval_cli.local.state_folder import StateFolder
-from serval_cli.options import JsonOption, new_app
+from serval_cli.options import FleetsOption, JsonOption, ModelsOption, new_app
 from serval_cli.output import errors, note, show
 
 local_app = new_app("Run a stage on this machine.")
@@ -47,38 +48,16 @@ def up(
     concurrency: Annotated[
         int, typer.Option(min=1, help="Invocations of a function at a time; more wait.")
     ] = 8,
-    models: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            file_okay=False,
-            resolve_path=True,
-            metavar="DIR",
-            help="Bundles that are declared at deploy, instead of those in models/.",
-        ),
-    ] = None,
-    fleets: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            resolve_path=True,
-            metavar="FILE",
-            help="The stage's fleets, instead of fleets.yaml.",
-        ),
-    ] = None,
+    models: ModelsOption = None,
+    fleets: FleetsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start the platform and deploy Serval to it; if it runs, deploy what changed."""
     chosen = {"models": models, "fleets": fleets}
     context = {name: str(path) for name, path in chosen.items() if path is not None}
     platform = Platform(StateFolder.locate())
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, interrupt)
-    with steps_on(errors()) as steps:
-        access = dict(platform.up(steps, port=port, concurrency=concurrency, context=context))
+    bring_up(platform, context, as_json=as_json, port=port, concurrency=concurrency)
     try:
-        show(access, partial(view_up, platform.folder), as_json=as_json)
         if not detach:
             stay(platform)
     except KeyboardInterrupt:
@@ -124,6 +103,17 @@ def logs(
 def permissions(as_json: JsonOption = False) -> None:
     """List what was refused to roles, and what they are granted and have not used so far."""
     show(report.read(StateFolder.locate()), report.view, as_json=as_json)
+
+
+def bring_up(
+    platform: Platform, context: Mapping[str, str], *, as_json: bool, **options: Any
+) -> None:
+    """Bring the stage up, or up to date, and show where it answers."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
+    with steps_on(errors()) as steps:
+        access = dict(platform.up(steps, context=context, **options))
+    show(access, partial(view_up, platform.folder), as_json=as_json)
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:

@@ -234,7 +234,9 @@ def test_a_deployed_stage_is_what_its_stacks_say() -> None:
 
 def test_a_stage_that_is_not_deployed_says_what_to_do() -> None:
     stage, _ = deployed({})
-    with pytest.raises(CommandFailed, match=r"not deployed in eu-central-1.*make deploy.*--stage"):
+    with pytest.raises(
+        CommandFailed, match=r"not deployed in eu-central-1.*serval deploy.*--stage"
+    ):
         _ = stage.artifact_bucket
 
 

@@ -100,7 +100,7 @@ def test_an_upload_that_its_checks_have_no_memory_for_is_not_downloaded(stage: S
 
     (reason,) = verify(stage, scaling_bundle(), memory_mib=128)["reasons"]
 
-    assert "run `cdk deploy --all -c verification_memory_mib=201`" in reason
+    assert "run `serval deploy -c verification_memory_mib=201`" in reason
     assert not any(call.startswith("download") for call in stage.crashes.calls)
 
 

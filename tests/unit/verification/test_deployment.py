@@ -10,7 +10,7 @@ from tests.fakes.served import FLEETS
 MEBIBYTE = 2**20
 STAGE = Deployment({"*": 1024, "digits": 1769}, 512)
 HEAVY = Deployment({"*": 1024, "digits": 1769}, 512, FLEETS)
-DEPLOY = "put the bundle into models/ and run `cdk deploy`"
+DEPLOY = "run `serval deploy --models DIR`, where DIR has the bundle in a folder of its own"
 
 
 def bundle(name: str = "iris", **compute: object) -> Bundle:
@@ -45,8 +45,7 @@ def test_a_light_model_is_served_as_it_stands(served: Bundle):
 )
 def test_another_memory_needs_a_deploy(asked: Bundle, deployed: str):
     assert STAGE.reasons(asked, 1) == [
-        f"compute.memory_mib: 512 needs a function of the model's own, which {deployed}: "
-        "put the bundle into models/ and run `cdk deploy`"
+        f"compute.memory_mib: 512 needs a function of the model's own, which {deployed}: {DEPLOY}"
     ]
 
 
@@ -54,7 +53,7 @@ def test_a_fleet_needs_a_deploy():
     (found,) = STAGE.reasons(bundle(target="fleet", fleet="gpu"), 1)
 
     assert "runs on fleet 'gpu', which this stage does not have" in found
-    assert "run `cdk deploy`" in found
+    assert "run `serval deploy --models DIR`" in found
 
 
 @pytest.mark.parametrize(("model", "fleet"), [("textgen", "gpu"), ("plain", "cpu")])
@@ -104,7 +103,7 @@ def test_two_versions_must_fit_the_memory_beside_requests():
     assert STAGE.reasons(bundle(), largest) == []
     (found,) = STAGE.reasons(bundle(), largest + MEBIBYTE)
     assert "need 1029 MiB of memory and the function has 1024" in found
-    assert "set 'compute: {memory_mib: 1029}', put the bundle into models/" in found
+    assert "set 'compute: {memory_mib: 1029}', run `serval deploy" in found
 
 
 def test_a_model_s_own_function_is_what_counts():

@@ -84,7 +84,7 @@ class Verifying:
         needed_mib = math.ceil(RUNTIME_MIB + MEMORY_PER_BYTE * graph / 2**20)
         if needed_mib > self.memory_mib:
             remedy = (
-                f"run `cdk deploy --all -c verification_memory_mib={needed_mib}`"
+                f"run `serval deploy -c verification_memory_mib={needed_mib}`"
                 if needed_mib <= LAMBDA_LIMIT_MIB
                 else f"Lambda ends at {LAMBDA_LIMIT_MIB} MiB, so quantise the model"
             )
@@ -98,7 +98,7 @@ class Verifying:
             raise BundleRefused(
                 [
                     f"the upload has {needed} bytes and `verify` has room for {free}: quantise "
-                    "the model, or give `verify` more ephemeral storage and run `cdk deploy`"
+                    "the model, or give `verify` more ephemeral storage and deploy again"
                 ]
             )
 

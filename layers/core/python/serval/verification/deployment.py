@@ -21,7 +21,7 @@ MEMORY_PER_BYTE = 2.5
 VERSIONS_AT_ONCE = 2
 """Stable and candidate are loaded side by side, so that no request fails because of a rollout."""
 LAMBDA_LIMIT_MIB = 10_240
-DEPLOY = "put the bundle into models/ and run `cdk deploy`"
+DEPLOY = "run `serval deploy --models DIR`, where DIR has the bundle in a folder of its own"
 GRAPH = ".onnx"
 
 

@@ -1,0 +1,1 @@
+"""``serval deploy``: what is deployed, what it asks of the account, and the deployment itself."""

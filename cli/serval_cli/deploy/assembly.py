@@ -1,0 +1,84 @@
+"""A synthesised stage, as it lies on disk: its templates, and the images that it needs."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from serval.fleets.deployed import Fleets
+from serval.packed import unpack
+
+TEMPLATE = ".template.json"
+Resource = Mapping[str, Any]
+POLICIES = ("AWS::IAM::Policy", "AWS::IAM::Role")
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The templates of a stage by the part that each stack is."""
+
+    templates: Mapping[str, Mapping[str, Any]]
+    images: int
+    """Images that are built by Docker."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what ``cdk synth`` wrote."""
+        return cls(
+            {
+                path.name.removesuffix(TEMPLATE): json.loads(path.read_text())
+                for path in sorted(folder.glob(f"*{TEMPLATE}"))
+            },
+            sum(
+                len(json.loads(path.read_text()).get("dockerImages", {}))
+                for path in folder.glob("*.assets.json")
+            ),
+        )
+
+    def resources(self) -> Iterator[Resource]:
+        """Yield every resource of every stack."""
+        for template in self.templates.values():
+            yield from template["Resources"].values()
+
+    @cached_property
+    def kinds(self) -> Mapping[str, int]:
+        """Resource type → how many there are."""
+        return Counter(resource["Type"] for resource in self.resources())
+
+    @cached_property
+    def fleets(self) -> Fleets:
+        """The fleets that are deployed, and their models."""
+        return Fleets.from_text(self.templates["api"]["Outputs"]["Fleets"]["Value"])
+
+    @cached_property
+    def own_functions(self) -> list[str]:
+        """The models with functions of their own."""
+        packed = self.templates["api"]["Outputs"]["OwnFunctions"]["Value"]
+        return sorted(json.loads(unpack(packed)))
+
+    def unbounded_actions(self) -> list[str]:
+        """List what a role may do to any resource of the account, since AWS knows no narrower."""
+        return sorted(
+            {
+                action
+                for resource in self.resources()
+                if resource["Type"] in POLICIES
+                for statement in statements(resource["Properties"])
+                if statement["Effect"] == "Allow" and "*" in listed(statement.get("Resource", []))
+                for action in listed(statement["Action"])
+            }
+        )
+
+
+def statements(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the statements of a policy, or of those within a role."""
+    for one in (properties, *properties.get("Policies", [])):
+        yield from one.get("PolicyDocument", {}).get("Statement", [])
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, also for the one value that IAM lets stand alone."""
+    return value if isinstance(value, list) else [value]
