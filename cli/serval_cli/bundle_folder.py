@@ -7,8 +7,7 @@ nothing: what belongs to it lies beside it, in a folder of its own.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from onnx import ModelProto
 
 from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
+from serval.golden.requests import read_golden
 from serval.manifest import LIMIT_FILES, Manifest
 from serval.model_yaml import read_bundle
 from serval.paths import check_path
@@ -165,24 +165,15 @@ def signature_reasons(model: ModelProto, artifact: str) -> list[str]:
     return []
 
 
-def golden_reasons(folder: Path, bundle: Bundle) -> Iterator[str]:
-    """Check that every line holds a request and a response."""
+def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
+    """Read the golden requests as the golden check will."""
     if bundle.golden is None:
-        return
-    with (folder / bundle.golden).open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                golden = json.loads(line)
-                has = isinstance(golden["request"]["inputs"], list)
-                has = has and isinstance(golden["response"]["outputs"], list)
-            except (ValueError, KeyError, TypeError, RecursionError):
-                has = False
-            if not has:
-                yield (
-                    f"{bundle.golden}, line {number}: "
-                    '{"request": {"inputs": […]}, "response": {"outputs": […]}} expected'
-                )
-                return
+        return ()
+    try:
+        read_golden(bundle.golden, (folder / bundle.golden).read_bytes())
+    except BundleRefused as refused:
+        return refused.reasons
+    return ()
 
 
 def inside(path: str) -> bool:

@@ -1,21 +1,19 @@
 """A first golden request: made-up inputs of the right shapes, and what the model makes of them."""
 
-import json
-from collections.abc import Mapping, Sequence
-from math import isfinite
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from serval.errors import ServalError
 from serval.foreign import refusing, said
+from serval.golden import lines
+from serval.golden.requests import LIMIT_BYTES
 from serval.golden.sample import samples
-from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.runtimes.onnx import OnnxModel
 from serval.signatures import Signature
 from serval.tensors import Tensor
 
-BINARY_ONLY = frozenset({"FP16", "BF16"})
 MEMORY_MIB = 1769
 
 
@@ -33,24 +31,18 @@ def golden_line(artifact: Path, signature: Signature) -> str:
     Raises
     ------
     NoSample
-        If JSON cannot say a tensor, or if the model cannot be run here on made-up inputs.
+        If the line is too long, or if the model cannot be run here on made-up inputs.
     NotLoaded
         If the model cannot be loaded.
     """
-    model = loaded(artifact)
-    for spec in (*signature.inputs, *signature.outputs):
-        if spec.datatype in BINARY_ONLY:
-            raise NoSample(f"tensor {spec.name!r} is {spec.datatype}, which JSON does not carry")
-    inputs, outputs = answered(model, signature)
-    golden = {
-        "request": {"inputs": [document(tensor) for tensor in inputs]},
-        "response": {"outputs": [document(tensor) for tensor in outputs]},
-    }
-    line = json.dumps(golden, allow_nan=False) + "\n"
-    if len(line) > JSON_LIMIT_BYTES:
+    inputs, outputs = answered(loaded(artifact), signature)
+    for tensor in (*inputs, *outputs):
+        if tensor.datatype.startswith("FP") and not np.isfinite(tensor.array).all():
+            raise NoSample(f"tensor {tensor.name!r} is not finite for made-up inputs")
+    line = lines.golden_line(inputs, outputs)
+    if len(line) > LIMIT_BYTES:
         raise NoSample(
-            f"the request and its answer take {len(line)} bytes as JSON, at most "
-            f"{JSON_LIMIT_BYTES} allowed"
+            f"the request and its answer take {len(line)} bytes, at most {LIMIT_BYTES} allowed"
         )
     return line
 
@@ -82,25 +74,3 @@ def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list
         f"the model fails on made-up inputs ({'; '.join(problems)}); publish requests with inputs "
         "of its own kind ('golden:' in model.yaml), or export it with fixed dimensions"
     )
-
-
-def document(tensor: Tensor) -> Mapping[str, Any]:
-    """Give a tensor as V2 JSON has it."""
-    return {
-        "name": tensor.name,
-        "datatype": tensor.datatype,
-        "shape": list(tensor.array.shape),
-        "data": elements(tensor),
-    }
-
-
-def elements(tensor: Tensor) -> Sequence[Any]:
-    """Give elements in row order; a float in its shortest digits."""
-    flat = tensor.array.ravel()
-    if tensor.datatype == "BYTES":
-        return [element.decode() for element in flat.tolist()]
-    if not tensor.datatype.startswith("FP"):
-        return list(flat.tolist())
-    if not all(isfinite(element) for element in flat.tolist()):
-        raise NoSample(f"tensor {tensor.name!r} is not finite for made-up inputs")
-    return [float(str(element)) for element in flat]

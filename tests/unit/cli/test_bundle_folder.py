@@ -14,7 +14,10 @@ from serval_cli.bundle_folder import read_folder
 from serval_cli.failures import CommandFailed
 from tests.fakes.served import on_fleet, served, tar
 
-GOLDEN = '{"request": {"inputs": []}, "response": {"outputs": []}}\n'
+GOLDEN = (
+    '{"request": {"inputs": []}, "response": {"outputs": ['
+    '{"name": "y", "datatype": "FP32", "shape": [1], "data": [1]}]}}\n'
+)
 
 
 def model(**attributes: object) -> onnx.ModelProto:
@@ -96,8 +99,8 @@ YAML = "name: tiny\nartifact: a/net.onnx\n"
         (write("model.yaml", "name: Tiny\n"), "name: .*lower-case"),
         (write("model.yaml", "name: [\n"), "model.yaml is not YAML"),
         (write("model.yaml", YAML + "golden: golden.txt\n"), "golden: 'golden.txt' is not a file"),
-        (write("golden.jsonl", GOLDEN + "\n"), "golden.jsonl, line 2: .* expected"),
-        (write("golden.jsonl", '{"request": 1}\n'), "golden.jsonl, line 1: .* expected"),
+        (write("golden.jsonl", GOLDEN + "{"), "golden.jsonl line 2: not JSON"),
+        (write("golden.jsonl", '{"request": 1}\n'), "golden.jsonl line 1: 'request' is missing"),
         (
             write("a/net.onnx", model(domain="my.ops").SerializeToString()),
             "a/net.onnx uses operator my.ops::MatMul",

@@ -10,7 +10,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.errors import BundleRefused
+from serval.golden.requests import read_golden
 from serval.model_yaml import read_bundle
+from serval.onnx_signature import read_signature
+from serval.protocol.request import read_request
+from serval.verification.graph import load_graph
 from serval_cli.bundle_folder import read_folder
 from serval_cli.commands.init import init
 from serval_cli.failures import CommandFailed
@@ -108,13 +112,11 @@ def test_the_golden_request_is_one_row_that_the_model_has_answered(
     assert outputs[1]["data"] == [1.0] * 64
 
 
-def test_a_model_that_json_does_not_carry_gets_no_golden_request(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_golden_request_of_half_precision_is_written_as_bytes(tmp_path: Path) -> None:
     folder = make(tmp_path, write_graph(tmp_path / "net.onnx", TensorProto.FLOAT16))
-    assert "no golden.jsonl: tensor 'x' is FP16" in capsys.readouterr().err
-    assert not (folder / "golden.jsonl").exists()
-    assert read_bundle((folder / "model.yaml").read_bytes()).golden is None
+    [read] = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
+    assert read.expected[0].datatype == "FP16"
+    assert read.header_length is not None
 
 
 def test_without_a_file_it_says_where_to_put_one(
@@ -265,8 +267,8 @@ def test_a_file_of_another_format_is_answered_with_what_to_do(tmp_path: Path) ->
     assert not (tmp_path / "made").exists()
 
 
-def test_a_golden_request_that_the_stage_would_refuse_for_its_size_is_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_golden_request_of_a_detector_of_large_images_is_one_that_the_stage_takes(
+    tmp_path: Path,
 ) -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["p"]),
@@ -274,5 +276,24 @@ def test_a_golden_request_that_the_stage_would_refuse_for_its_size_is_left_out(
     ]
     source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["b", 3, 640, 640]})
     folder = make(tmp_path, source)
-    assert "bytes as JSON, at most" in capsys.readouterr().err
-    assert set(read_folder(folder).sizes) == {"README.md", "model.onnx", "model.yaml"}
+    [read] = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
+    signature = read_signature(load_graph(folder, "model.onnx"))
+    [image] = read_request(read.body, read.header_length, signature).inputs
+    assert image.array.shape[1:] == (3, 640, 640)
+    assert set(read_folder(folder).sizes) == {
+        "README.md",
+        "golden.jsonl",
+        "model.onnx",
+        "model.yaml",
+    }
+
+
+def test_a_golden_request_that_is_longer_than_the_file_may_be_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    make(tmp_path, write_nodes(tmp_path / "m.onnx", nodes, {"x": ["b", 3, 2400, 2400]}))
+    assert "bytes, at most 33554432 allowed" in capsys.readouterr().err

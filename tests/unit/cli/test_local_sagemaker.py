@@ -51,8 +51,8 @@ class Handler(BaseHTTPRequestHandler):
             "attributes": self.headers["X-Amzn-SageMaker-Custom-Attributes"],
         }
         status = int(body) if body.isdigit() else 200
-        self.answer(status, json.dumps(said).encode())
         Handler.running -= 1
+        self.answer(status, json.dumps(said).encode())
 
     def answer(self, status, body):
         self.send_response(status)

@@ -3,11 +3,17 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from serval.errors import BundleRefused
 from serval.golden import requests
+from serval.golden.lines import golden_line
 from serval.golden.requests import read_golden
+from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.request import read_request
+from serval.signatures import Signature, TensorSpec
+from serval.tensors import DATATYPES, Tensor
 from tests.fakes.golden import line, rows, tensor
 
 GOOD = rows([1.0, 2.0], [2.0, 3.0])
@@ -23,6 +29,11 @@ def reasons(text: bytes) -> list[str]:
 
 def pair(**members: Any) -> bytes:
     return json.dumps(members).encode()
+
+
+def packed(text: Any) -> Any:
+    """Give a tensor that has its bytes in place of its data."""
+    return {"name": "x", "datatype": "FP32", "shape": [1, 1], "base64": text}
 
 
 def outputs(*tensors: Any) -> bytes:
@@ -58,7 +69,11 @@ def test_a_line_is_a_request_and_what_is_expected_of_it() -> None:
         (outputs(tensor("y", "FP32", [2], [1.0])), "tensor 'y': shape [2] holds 2 values, got 1"),
         (outputs(tensor("y", "FP32", [2, 2], [[1.0], [1.0, 2.0]])), "does not follow shape [2, 2]"),
         (outputs(tensor("y", "INT64", [1], [0.5])), "element 0 is 0.5, an integer expected"),
-        (outputs({"name": "y", "datatype": "FP32", "shape": [1]}), "'y': 'data' is missing"),
+        (outputs({"name": "y", "datatype": "FP32", "shape": [1]}), "'y': one of 'data' and"),
+        (outputs({**X, "base64": "AAAAAA=="}), "'x': one of 'data' and 'base64' expected"),
+        (outputs(packed("no base64")), "tensor 'x': 'base64' is none: "),
+        (outputs(packed(7)), "tensor 'x': 'base64' is none: "),
+        (outputs(packed("AAA=")), "tensor 'x': shape [1, 1] of FP32 takes 4 bytes, got 2"),
         (outputs(X, X), "line 1: output 'x' is given twice"),
         (GOOD + b"\n{}\n", "line 3: 'request' is missing"),
         (b"\n \n", "golden.jsonl has no requests"),
@@ -106,11 +121,41 @@ def test_files_are_read_up_to_their_limits(monkeypatch: pytest.MonkeyPatch) -> N
     assert reasons(GOOD * 3) == ["golden.jsonl: 3 lines, at most 2 allowed"]
 
 
-def test_a_line_is_no_longer_than_a_request_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "JSON_LIMIT_BYTES", len(GOOD) - 2)
+def test_json_is_no_longer_than_a_request_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    [read] = read_golden("golden.jsonl", GOOD)
+    most = len(read.body) - 1
+    monkeypatch.setattr(requests, "JSON_LIMIT_BYTES", most)
     assert reasons(GOOD) == [
-        f"golden.jsonl line 1: {len(GOOD) - 1} bytes, at most {len(GOOD) - 2} allowed"
+        f"golden.jsonl line 1: the request is {most + 1} bytes of JSON, at most {most} allowed: "
+        "give large tensors 'base64' in place of 'data'"
     ]
+
+
+@pytest.mark.parametrize("datatype", sorted(DATATYPES))
+def test_every_datatype_comes_back_as_it_was_written(datatype: str) -> None:
+    if datatype == "BYTES":
+        array = bytes_array([b"caf\xc3\xa9", b"\xff"], [2])
+    else:
+        array = np.array([0, 1], DATATYPES[datatype])
+    signature = Signature((TensorSpec("x", datatype, (-1,)),), ())
+    text = golden_line([Tensor("x", datatype, array)], [Tensor("y", datatype, array)])
+    [read] = read_golden("golden.jsonl", text.encode())
+    [sent] = read_request(read.body, read.header_length, signature).inputs
+    [expected] = read.expected
+    for found in (sent, expected):
+        assert found.datatype == datatype
+        assert found.array.tolist() == array.tolist()
+
+
+def test_an_image_is_written_as_bytes() -> None:
+    image = np.random.default_rng(1).random((1, 3, 640, 640), np.float32)
+    text = golden_line([Tensor("x", "FP32", image)], [Tensor("y", "FP32", image[0, 0, 0])])
+    assert len(text) < 1.4 * image.nbytes
+    [read] = read_golden("golden.jsonl", text.encode())
+    spec = TensorSpec("x", "FP32", (-1, 3, 640, 640))
+    [sent] = read_request(read.body, read.header_length, Signature((spec,), ())).inputs
+    assert np.array_equal(sent.array, image)
+    assert json.loads(text)["response"]["outputs"][0]["data"][0] == float(str(image[0, 0, 0, 0]))
 
 
 def test_half_precision_is_expected_as_plain_numbers() -> None:

@@ -62,7 +62,7 @@ def ask(
             break
         asked += 1
         try:
-            answer = inference.answer(loaded, request.body, None)
+            answer = inference.answer(loaded, request.body, request.header_length)
         except (InvalidRequest, InferenceFailed) as error:
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue

@@ -1,5 +1,11 @@
-"""Read ``golden.jsonl``: inference requests, each with the outputs that are expected of it."""
+"""Read ``golden.jsonl``: inference requests, each with the outputs that are expected of it.
 
+A tensor may have ``base64`` in place of V2's ``data``: its bytes as a binary tensor has them, for
+what JSON does not carry (FP16, BF16) and for what nobody reads (images).
+"""
+
+import binascii
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +14,7 @@ import orjson
 
 from serval.errors import BundleRefused, InvalidRequest, InvalidTensor
 from serval.foreign import refusing
+from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.protocol.json_objects import Fields
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
@@ -15,6 +22,7 @@ from serval.protocol.request import members, parsed, read_datatype, read_shape
 from serval.tensors import Tensor
 
 LIMIT_BYTES = 32 * 2**20
+SIZE = "binary_data_size"
 LIMIT_LINES = 10_000
 LIMIT_REASONS = 10
 LIMIT_REASON_CHARACTERS = 600
@@ -29,6 +37,8 @@ class GoldenRequest:
     """From 1, as editors count."""
     body: bytes
     """The request as a client would send it."""
+    header_length: str | None
+    """Of its ``Inference-Header-Content-Length``, if it has binary tensors."""
     expected: tuple[Tensor, ...]
 
 
@@ -65,22 +75,40 @@ def numbered(text: bytes) -> Iterator[tuple[int, bytes]]:
 
 def read_line(number: int, line: bytes) -> GoldenRequest:
     """Read one line, or raise ``InvalidRequest`` saying what is wrong with it."""
-    if len(line) > JSON_LIMIT_BYTES:
-        raise InvalidRequest(f"{len(line)} bytes, at most {JSON_LIMIT_BYTES} allowed")
     document = json_object(line)
     for name in ("request", "response"):
         if not isinstance(document.get(name), dict):
             raise InvalidRequest(f"{name!r} is missing or not an object: {EXPECTATION} expected")
-    request, response = json_bytes(document["request"]), json_bytes(document["response"])
+    sent = unpacked(document["request"].get("inputs"))
+    request = json_bytes(document["request"])
+    if len(request) > JSON_LIMIT_BYTES:
+        raise InvalidRequest(
+            f"the request is {len(request)} bytes of JSON, at most {JSON_LIMIT_BYTES} allowed: "
+            "give large tensors 'base64' in place of 'data'"
+        )
     members(parsed(request), "inputs")
-    outputs = members(parsed(response), "outputs")
-    if not outputs:
-        raise InvalidRequest("'outputs' of the response is empty: nothing would be compared")
-    expected = tuple(read_expected(output) for output in outputs)
+    expected = read_expected(document["response"])
     names = [tensor.name for tensor in expected]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InvalidRequest(f"output {repeated[0]!r:.80} is given twice")
-    return GoldenRequest(number, request, expected)
+    header_length = str(len(request)) if sent else None
+    return GoldenRequest(number, request + b"".join(sent.values()), header_length, expected)
+
+
+def unpacked(tensors: Any) -> dict[int, bytes]:
+    """Take the ``base64`` out of tensors, by their index: binary tensors follow the JSON."""
+    found = {}
+    for index, tensor in enumerate(tensors if isinstance(tensors, list) else ()):
+        if not isinstance(tensor, dict) or "base64" not in tensor:
+            continue
+        try:
+            raw = b64decode(tensor.pop("base64"), validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise InvalidTensor(str(tensor.get("name")), f"'base64' is none: {error}") from None
+        given = tensor.get("parameters")
+        tensor["parameters"] = {**(given if isinstance(given, dict) else {}), SIZE: len(raw)}
+        found[index] = raw
+    return found
 
 
 def json_object(line: bytes) -> dict[str, Any]:
@@ -103,15 +131,26 @@ def json_bytes(value: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"nested too deeply: {error}") from None
 
 
-def read_expected(output: Fields) -> Tensor:
-    """Read an expected output; FP16 and BF16, which the protocol's JSON lacks, are plain numbers.
+def read_expected(response: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Read the expected outputs."""
+    packed = unpacked(response.get("outputs"))
+    outputs = members(parsed(json_bytes(response)), "outputs")
+    if not outputs:
+        raise InvalidRequest("'outputs' of the response is empty: nothing would be compared")
+    return tuple(read_output(output, packed.get(index)) for index, output in enumerate(outputs))
 
-    Their arrays are float32.
+
+def read_output(output: Fields, raw: bytes | None) -> Tensor:
+    """Read an expected output, its bytes if it came as such.
+
+    FP16 and BF16, which the protocol's JSON lacks, may be plain numbers; their arrays are float32.
     """
     name = output["name"]
     datatype, shape = read_datatype(name, output), read_shape(name, output)
-    if "data" not in output:
-        raise InvalidTensor(name, "'data' is missing")
+    if (raw is None) == ("data" not in output):
+        raise InvalidTensor(name, "one of 'data' and 'base64' expected")
+    if raw is not None:
+        return Tensor(name, datatype, decode_binary(name, datatype, shape, memoryview(raw)))
     carried = "FP32" if datatype in BINARY_ONLY else datatype
     return Tensor(name, datatype, decode_json(name, carried, shape, output["data"]))
 

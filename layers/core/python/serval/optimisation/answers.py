@@ -10,7 +10,7 @@ import numpy as np
 from serval.errors import BundleRefused, InvalidRequest
 from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
-from serval.golden.requests import read_golden
+from serval.golden.requests import GoldenRequest, read_golden
 from serval.golden.sample import samples
 from serval.loaded import Model
 from serval.protocol.request import read_request
@@ -62,15 +62,15 @@ def golden_inputs(candidate: Candidate, bundle: Path) -> list[list[Tensor]]:
         requests = read_golden(candidate.golden, text)
     except BundleRefused:
         return []
-    return list(islice(fitting(candidate, (request.body for request in requests)), LIMIT_REQUESTS))
+    return list(islice(fitting(candidate, requests), LIMIT_REQUESTS))
 
 
-def fitting(candidate: Candidate, bodies: Iterator[bytes]) -> Iterator[list[Tensor]]:
+def fitting(candidate: Candidate, requests: Sequence[GoldenRequest]) -> Iterator[list[Tensor]]:
     """Give the inputs of each request that fits the signature."""
     signature = candidate.record.signature
-    for body in bodies:
+    for request in requests:
         try:
-            inputs = read_request(body, None, signature).inputs
+            inputs = read_request(request.body, request.header_length, signature).inputs
         except InvalidRequest:
             continue
         # The reader's arrays may end with the next request that it reads.
