@@ -1,5 +1,6 @@
 """A first golden request: made-up inputs of the right shapes, and what the model makes of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,18 +8,25 @@ import numpy as np
 from serval.errors import ServalError
 from serval.foreign import refusing, said
 from serval.golden import lines
+from serval.golden.differences import compare
 from serval.golden.requests import LIMIT_BYTES
-from serval.golden.sample import samples
+from serval.golden.sample import samples, symbols_of
 from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.runtimes.onnx import OnnxModel
 from serval.signatures import Signature
 from serval.tensors import Tensor
 
 MEMORY_MIB = 1769
+TOLERANCE = 1e-3
+"""Two runs of one model may round differently, where threads share a sum."""
 
 
 class NoSample(Exception):
     """No golden request can be made; the message says why."""
+
+
+class NotFinite(Exception):
+    """The model answers with what JSON does not carry; the message says where."""
 
 
 class NotLoaded(Exception):
@@ -36,9 +44,6 @@ def golden_line(artifact: Path, signature: Signature) -> str:
         If the model cannot be loaded.
     """
     inputs, outputs = answered(loaded(artifact), signature)
-    for tensor in (*inputs, *outputs):
-        if tensor.datatype.startswith("FP") and not np.isfinite(tensor.array).all():
-            raise NoSample(f"tensor {tensor.name!r} is not finite for made-up inputs")
     line = lines.golden_line(inputs, outputs)
     if len(line) > LIMIT_BYTES:
         raise NoSample(
@@ -61,16 +66,35 @@ def loaded(artifact: Path) -> OnnxModel:
 
 
 def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
-    """Run the model on the first made-up inputs that it takes."""
+    """Run the model on the first made-up inputs that it takes and has finite answers to."""
     problems = []
-    for inputs in samples(signature):
+    for inputs in samples(signature, symbols_of(model)):
         try:
-            with refusing(RuntimeFailed):
-                return inputs, model.run(inputs, signature.outputs)
-        except (ServalError, RuntimeFailed) as problem:
+            return inputs, steady_answer(model, inputs, signature)
+        except (ServalError, RuntimeFailed, NotFinite) as problem:
             shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
             problems.append(f"{shapes}: {said(problem)}")
     raise NoSample(
-        f"the model fails on made-up inputs ({'; '.join(problems)}); publish requests with inputs "
-        "of its own kind ('golden:' in model.yaml), or export it with fixed dimensions"
+        f"the model fails on made-up inputs ({'; '.join(problems)}); give it real ones (--sample "
+        "FILE), or export it with fixed dimensions"
     )
+
+
+def steady_answer(model: OnnxModel, inputs: Sequence[Tensor], signature: Signature) -> list[Tensor]:
+    """Run the model twice on the same, and give its answer.
+
+    Raises
+    ------
+    NoSample
+        If it does not answer the same.
+    NotFinite
+        If there are NaN or infinities among it.
+    """
+    with refusing(RuntimeFailed):
+        first, second = (model.run(inputs, signature.outputs) for _ in range(2))
+    if compare(first, second, TOLERANCE).reasons:
+        raise NoSample("the model answers differently each time that it is asked the same")
+    for tensor in first:
+        if tensor.datatype.startswith("FP") and not np.isfinite(tensor.array).all():
+            raise NotFinite(f"output {tensor.name!r} is not finite")
+    return first

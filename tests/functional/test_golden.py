@@ -284,3 +284,33 @@ def handler(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_the_function_answers_the_state_machine(handler: ModuleType, bench: Bench) -> None:
     answer = handler.handler(json.loads(json.dumps(bench.event(plus(1), GOOD))), None)
     assert passed(answer)["requests"] == 2
+
+
+def random() -> bytes:
+    """Give a model that adds noise to ``x``, FP32 of shape [-1, 2]."""
+    shape = ["rows", 2]
+    return graph(
+        [("x", TensorProto.FLOAT, shape)],
+        [("y", TensorProto.FLOAT, shape)],
+        [
+            helper.make_node("RandomNormalLike", ["x"], ["noise"]),
+            helper.make_node("Add", ["x", "noise"], ["y"]),
+        ],
+    )
+
+
+def test_a_model_that_is_random_is_told_so_and_not_that_one_number_is_wrong(bench: Bench) -> None:
+    first, second = refused(bench.outcome(random(), rows([1.0, 2.0], [1.0, 2.0])))
+    assert first.startswith("the model answers differently each time that it is asked the same: ")
+    assert "model.eval()" in first
+    assert second.startswith("golden.jsonl line 1: ")
+
+
+def test_a_random_model_without_golden_requests_passes_with_a_note(bench: Bench) -> None:
+    notes = passed(bench.outcome(random()))["notes"]
+    assert "the model answers differently each time that it is asked the same" in notes
+
+
+def test_a_wrong_answer_that_is_always_the_same_is_no_random_one(bench: Bench) -> None:
+    [reason] = refused(bench.outcome(plus(1), rows([1.0, 2.0], [1.0, 2.0])))
+    assert reason.startswith("golden.jsonl line 1: ")

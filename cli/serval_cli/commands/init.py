@@ -9,6 +9,7 @@ import typer
 
 from serval.bundle import MODEL_YAML
 from serval.storage import BARE_ARTIFACT, MODEL_NAME
+from serval.verification.randomness import random_operators
 from serval.verification.served import README
 from serval_cli import views
 from serval_cli.failures import CommandFailed
@@ -46,11 +47,16 @@ def init(
     target = folder or Path(name)
     with new_folder(target) as aside:
         files = write(aside, name, graph)
-    for change in graph.changes if graph else ():
-        note(change)
+    for remark in remarks(graph) if graph else ():
+        note(remark)
     if graph is None:
         note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
     show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
+
+
+def remarks(graph: Graph) -> list[str]:
+    """Say what has been changed in a graph, and what its owner should know of it."""
+    return [*graph.changes, *random_operators(graph.model)]
 
 
 def write(folder: Path, name: str, graph: Graph | None) -> list[str]:

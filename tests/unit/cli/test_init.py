@@ -297,3 +297,45 @@ def test_a_golden_request_that_is_longer_than_the_file_may_be_is_left_out(
     ]
     make(tmp_path, write_nodes(tmp_path / "m.onnx", nodes, {"x": ["b", 3, 2400, 2400]}))
     assert "bytes, at most 33554432 allowed" in capsys.readouterr().err
+
+
+def test_a_model_that_is_random_gets_no_golden_request_and_is_told_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])]
+    weights = {"ratio": np.array(0.5, np.float32), "training": np.array(True)}
+    folder = make(tmp_path, write_nodes(tmp_path / "m.onnx", nodes, {"x": [1, 64]}, weights))
+    said = capsys.readouterr().err
+    assert "no golden.jsonl: the model answers differently each time" in said
+    assert "operator Dropout is in training mode" in said
+    assert not (folder / "golden.jsonl").exists()
+    read_folder(folder)
+
+
+def test_an_answer_that_is_not_finite_is_not_taken_while_there_are_other_inputs(
+    tmp_path: Path,
+) -> None:
+    """Dividing by how many there are beside the first gives infinity for a single one."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"], start=1),
+        helper.make_node("Cast", ["shape"], ["count"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["count", "one"], ["others"]),
+        helper.make_node("Div", ["x", "others"], ["y"]),
+    ]
+    weights = {"one": np.ones(1, np.float32)}
+    shape: list[object] = ["rows", "length"]
+    folder = make(tmp_path, write_nodes(tmp_path / "m.onnx", nodes, {"x": shape}, weights))
+    [x] = golden(folder)["request"]["inputs"]  # type: ignore[index]
+    assert x["shape"] == [1, 16]
+
+
+def test_a_text_model_with_the_usual_locale_becomes_a_bundle_that_answers(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info
+    lower = helper.make_node("StringNormalizer", ["x"], ["y"], case_change_action="LOWER")
+    kind = TensorProto.STRING
+    graph = helper.make_graph([lower], "g", [value("x", kind, [None])], [value("y", kind, [None])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    folder = make(tmp_path, tmp_path / "m.onnx")
+    assert golden(folder)["response"]["outputs"][0]["data"] == [""]  # type: ignore[index]
+    read_folder(folder)

@@ -7,8 +7,8 @@ from serval.errors import BundleRefused, InferenceFailed, InvalidRequest
 from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
 from serval.golden.requests import GoldenRequest, first_reasons
-from serval.golden.sample import rows_of, samples
-from serval.inference import Inference
+from serval.golden.sample import rows_of, samples, symbols_of
+from serval.inference import Answer, Inference
 from serval.loaded import Loaded
 from serval.runtimes import RuntimeFailed
 from serval.tensors import Tensor
@@ -19,6 +19,13 @@ NO_GOLDEN = (
     "the bundle has no golden requests: the model ran on made-up inputs, so its answers were "
     "compared with nothing; add 'golden: golden.jsonl' to model.yaml"
 )
+UNSTEADY = "the model answers differently each time that it is asked the same"
+EVALUATE = (
+    "export it in evaluation mode (PyTorch: model.eval()), so that no Dropout is left in training "
+    "mode; if it is random by intent, publish it without golden requests"
+)
+SAME = 1e-3
+"""Two runs of one model may round differently, where threads share a sum."""
 SLOW = "asked here, where they take long"
 
 
@@ -67,6 +74,8 @@ def ask(
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue
         found = compare(request.expected, answer.response.outputs, candidate.tolerance)
+        if found.reasons and not reasons and unsteady(loaded, answer):
+            reasons.append(f"{UNSTEADY}: {EVALUATE}")
         reasons += [f"{candidate.golden} line {request.line}: {why}" for why in found.reasons]
         largest = max(largest, found.largest)
         rows += rows_of(answer.request.inputs, loaded.record.signature)
@@ -89,13 +98,28 @@ def try_samples(loaded: Loaded) -> Answered:
         If it fails on all of them.
     """
     reasons = []
-    for inputs in samples(loaded.record.signature):
+    for inputs in samples(loaded.record.signature, symbols_of(loaded.model)):
         try:
-            loaded.model.run(inputs, loaded.record.signature.outputs)
+            given = loaded.model.run(inputs, loaded.record.signature.outputs)
         except (InvalidRequest, RuntimeFailed) as error:
             shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
             reasons.append(f"the model fails on made-up inputs ({shapes}): {error}")
             continue
-        return Answered([inputs], notes=(NO_GOLDEN,))
+        notes = (NO_GOLDEN, UNSTEADY) if differs(loaded, inputs, given) else (NO_GOLDEN,)
+        return Answered([inputs], notes=notes)
     remedy = "if it needs inputs of its own kind, publish golden requests: 'golden:' in model.yaml"
     raise BundleRefused([*first_reasons(reasons), remedy])
+
+
+def unsteady(loaded: Loaded, answer: Answer) -> bool:
+    """Tell whether a request that has been answered gets another answer now."""
+    return differs(loaded, answer.request.inputs, answer.response.outputs)
+
+
+def differs(loaded: Loaded, inputs: Sequence[Tensor], given: Sequence[Tensor]) -> bool:
+    """Tell whether the model answers otherwise than it did."""
+    try:
+        again = loaded.model.run(inputs, [loaded.outputs[tensor.name] for tensor in given])
+    except (InvalidRequest, RuntimeFailed):
+        return True
+    return bool(compare(given, again, SAME).reasons)

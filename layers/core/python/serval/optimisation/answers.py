@@ -11,7 +11,7 @@ from serval.errors import BundleRefused, InvalidRequest
 from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
 from serval.golden.requests import GoldenRequest, read_golden
-from serval.golden.sample import samples
+from serval.golden.sample import samples, symbols_of
 from serval.loaded import Model
 from serval.protocol.request import read_request
 from serval.runtimes import RuntimeFailed
@@ -40,7 +40,7 @@ def answers(model: Model, candidate: Candidate, bundle: Path) -> list[Answer]:
     asked = golden_inputs(candidate, bundle)
     needed = len(asked) or 1
     found: list[Answer] = []
-    for inputs in asked or samples(candidate.record.signature):
+    for inputs in asked or samples(candidate.record.signature, symbols_of(model)):
         try:
             found.append(Answer(inputs, model.run(inputs, wanted)))
         except FAILURES:

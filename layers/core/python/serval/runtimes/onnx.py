@@ -110,7 +110,7 @@ class OnnxModel:
                 raise OperatorMissing(str(refused)) from refused
             raise
         self._expect_provider(providers[0])
-        self._symbols = {
+        self.symbols = {
             spec.name: [extent if isinstance(extent, str) else None for extent in spec.shape]
             for spec in self._session.get_inputs()
         }
@@ -176,7 +176,7 @@ class OnnxModel:
         """Say which extents differ that the graph calls by one name."""
         bound: dict[str, tuple[int, str]] = {}
         for tensor in inputs:
-            for symbol, extent in zip(self._symbols[tensor.name], tensor.array.shape, strict=True):
+            for symbol, extent in zip(self.symbols[tensor.name], tensor.array.shape, strict=True):
                 if symbol is None:
                     continue
                 first, owner = bound.setdefault(symbol, (extent, tensor.name))

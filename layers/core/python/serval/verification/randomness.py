@@ -1,0 +1,56 @@
+"""Operators by which a model answers differently each time that it is asked the same."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from onnx import ModelProto, NodeProto, numpy_helper
+
+from serval.verification.external import outside
+from serval.verification.subgraphs import graphs_of, nodes_of
+
+RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+TRAINING_MODE_INPUT = 2
+"""Of Dropout: data, ratio, training_mode."""
+EVALUATE = (
+    "is in training mode, so that answers are random and worse than they could be: export the "
+    "model in evaluation mode (PyTorch: model.eval() before torch.onnx.export)"
+)
+
+
+def random_operators(model: ModelProto) -> list[str]:
+    """Name what makes the answers of a graph random, and what to do where that is a mistake."""
+    true = {name for name, value in constants(model) if value.size == 1 and bool(value.item())}
+    found = []
+    for node in nodes_of(model):
+        if node.op_type == "Dropout" and true.intersection(node.input[TRAINING_MODE_INPUT:]):
+            found.append(f"operator Dropout{called(node)} {EVALUATE}")
+        elif node.op_type in RANDOM and node.domain in ("", "ai.onnx"):
+            found.append(f"operator {node.op_type}{called(node)} makes random numbers")
+    return found
+
+
+def constants(model: ModelProto) -> Iterator[tuple[str, Any]]:
+    """Give small constants of all graphs, by name."""
+    for graph in graphs_of(model):
+        for tensor in graph.initializer:
+            if not any(outside([tensor])) and tensor.ByteSize() < 100 + len(tensor.name):
+                yield tensor.name, numpy_helper.to_array(tensor)
+    for node in nodes_of(model):
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                if attribute.name == "value" and not any(outside([attribute.t])):
+                    yield node.output[0], numpy_helper.to_array(attribute.t)
+
+
+def called(node: NodeProto) -> str:
+    """Give a node's name for a message."""
+    return f" (node {node.name!r})" if node.name else ""
