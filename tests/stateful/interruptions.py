@@ -1,7 +1,7 @@
 """What comes between two writes: the process dies, or somebody else gets to work."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from hypothesis import strategies as st
@@ -11,6 +11,10 @@ from tests.fakes.registration import Crash
 Kind = Literal["dies before", "dies after", "meanwhile"]
 MOST_CALLS = 9
 """Calls of ports among which the interrupted one is drawn; few operations make more."""
+WRITES = (0, 0, 0, 1, 2)
+"""Conditional writes among which it is drawn: most operations make one."""
+CONDITIONAL = frozenset({"create", "save", "set_route", "record_rollout", "take", "claim"})
+"""Methods that write on condition: what comes between them and what was read decides."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,20 @@ class Interruption:
 
     at: int
     kind: Kind
+    conditional: bool = False
+    """Only conditional writes are counted: everything was read by then."""
 
 
 def interruptions() -> st.SearchStrategy[Interruption | None]:
     """Draw an interruption of an operation, or none."""
     kinds = st.sampled_from(["dies before", "dies after", "meanwhile", "meanwhile"])
-    return st.none() | st.builds(Interruption, st.integers(0, MOST_CALLS), kinds)
+    anywhere = st.builds(Interruption, st.integers(0, MOST_CALLS), kinds)
+    return st.none() | anywhere | before_writes()
+
+
+def before_writes() -> st.SearchStrategy[Interruption]:
+    """Draw an interruption between what an operation has read and what it writes then."""
+    return st.builds(Interruption, st.sampled_from(WRITES), st.just("meanwhile"), st.just(True))
 
 
 @dataclass
@@ -33,7 +45,9 @@ class Interrupting:
 
     armed: Interruption | None = None
     meanwhile: Callable[[], object] = lambda: None
-    calls: list[str] = field(default_factory=list)
+    counted: int = 0
+    actor: str = ""
+    """Whoever makes the call that is under way."""
     watch: Callable[[], object] = lambda: None
     """Looks at the stage after each call, as any reader may."""
 
@@ -44,7 +58,7 @@ class Interrupting:
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Any:
         """Do something that may be interrupted; None: its process died."""
-        self.armed, self.meanwhile, self.calls = interruption, meanwhile, []
+        self.armed, self.meanwhile, self.counted = interruption, meanwhile, 0
         try:
             return operation()
         except Crash:
@@ -52,28 +66,43 @@ class Interrupting:
         finally:
             self.armed = None
 
-    def call(self, name: str, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    def call(
+        self,
+        port: "Interrupted",
+        name: str,
+        function: Callable[..., Any],
+        *given: Any,
+        **named: Any,
+    ) -> Any:
         """Call a port."""
-        due = self.armed if self.armed and len(self.calls) == self.armed.at else None
-        self.calls.append(name)
-        if due is not None:
-            self.armed = None
+        due = self._due(name)
         if due is not None and due.kind == "meanwhile":
             self.meanwhile()
         if due is not None and due.kind == "dies before":
             raise Crash(f"before {name}")
+        self.actor = port.actor
         answer = function(*given, **named)
         self.watch()
         if due is not None and due.kind == "dies after":
             raise Crash(f"after {name}")
         return answer
 
+    def _due(self, name: str) -> Interruption | None:
+        armed = self.armed
+        if armed is None or (armed.conditional and name not in CONDITIONAL):
+            return None
+        self.counted += 1
+        if self.counted <= armed.at:
+            return None
+        self.armed = None
+        return armed
+
 
 class Interrupted:
-    """A port whose calls may be interrupted; the fake behind it keeps its conditions."""
+    """A port as one actor has it, whose calls may be interrupted; conditions are kept behind it."""
 
-    def __init__(self, port: Any, interrupting: Interrupting) -> None:
-        self._port, self._interrupting = port, interrupting
+    def __init__(self, port: Any, interrupting: Interrupting, actor: str = "") -> None:
+        self._port, self._interrupting, self.actor = port, interrupting, actor
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._port, name)
@@ -81,7 +110,6 @@ class Interrupted:
             return member
 
         def called(*given: Any, **named: Any) -> Any:
-            where = f"{type(self._port).__name__}.{name}"
-            return self._interrupting.call(where, member, *given, **named)
+            return self._interrupting.call(self, name, member, *given, **named)
 
         return called

@@ -51,16 +51,18 @@ class RequestLedger:
         if reply["statusCode"] == 202:
             assert self.stage.asked(rows[0]) is not None, "it was queued without what it asks"
 
-    def forget(self, gone: list[str]) -> None:
+    def forget(self, gone: list[AsyncRequest]) -> None:
         """Let go of rows that have expired."""
-        for request_id in gone:
-            self.seen.pop(request_id, None)
-            self.asked.pop(request_id, None)
-            self.accepted.discard(request_id)
-            self.unwanted.discard(request_id)
+        for row in gone:
+            assert not row.open, f"it expired while it was {row.status}"
+            self.seen.pop(row.id, None)
+            self.asked.pop(row.id, None)
+            self.accepted.discard(row.id)
+            self.unwanted.discard(row.id)
 
     def check(self) -> None:
-        """Compare every row with what was seen of it before."""
+        """Compare every row with what was seen of it before, and hear who wrote what."""
+        assert self.stage.store.offences == []
         rows = {row.id: row for row in self.stage.rows()}
         assert self.accepted <= rows.keys(), "an accepted request is lost"
         for row in rows.values():

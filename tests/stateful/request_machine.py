@@ -1,31 +1,37 @@
 """Requests in any order of events, with deaths between any two writes and two actors at once."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tests.stateful.interruptions import Interruption, interruptions
+from tests.stateful.interruptions import Interruption, before_writes, interruptions
+from tests.stateful.request_actions import (
+    ABOUT,
+    BODY,
+    CANCEL,
+    ENDPOINT,
+    MEANWHILE,
+    NAMES,
+    PUT,
+    RETRY,
+    STEP,
+    SWEEP,
+    WORKERS,
+    races,
+)
 from tests.stateful.request_ledger import RequestLedger
 from tests.stateful.request_stage import BODIES, RequestStage
 
 SETTLING_ROUNDS = 200
 DAY = 86_400.0
-NAMES = st.sampled_from([("a", "textgen"), ("a", "vision")])
-WORKERS = st.sampled_from(["left", "right"])
-BODY = st.sampled_from(BODIES)
-STEPS = st.sampled_from(["fetch", "prepare", "run", "beat", "work", "drain"])
-POST = st.tuples(st.just("post"), BODY, st.booleans())
-PUT = st.tuples(st.just("put"), NAMES, BODY, st.booleans()) | POST
-CANCEL = st.tuples(st.just("cancel"), NAMES)
-RETRY = st.tuples(st.just("retry"), NAMES)
-STEP = st.tuples(STEPS, WORKERS)
-ENDPOINT = st.sampled_from([("dispatch",), ("endpoint_ends",), ("notice", True), ("notice", False)])
-SWEEP = st.just(("sweep",))
-MEANWHILE = PUT | CANCEL | RETRY | STEP | ENDPOINT | SWEEP
+LONGEST_WAIT = 13 * DAY
+"""Queues keep messages for 14 days: what waits for longer is nobody's case."""
 
 
 class RequestMachine(RuleBasedStateMachine):
@@ -36,6 +42,7 @@ class RequestMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.stage = RequestStage(Path(self.folder.name), self.store())
         self.ledger = RequestLedger(self.stage)
+        self.races = count(1)
 
     def store(self) -> Any:
         """Make the store; None: one in memory."""
@@ -95,6 +102,24 @@ class RequestMachine(RuleBasedStateMachine):
         self.stage.prepare(which)
         self.stage.dispatch()
 
+    @rule(race=races(), value=BODY, large=st.booleans(), interruption=before_writes())
+    def race_again(self, race: Any, value: float, large: bool, interruption: Interruption) -> None:
+        """Have races come more often."""
+        self._race(race, value, large, interruption)
+
+    @rule(race=races(), value=BODY, large=st.booleans(), interruption=before_writes())
+    def race(self, race: Any, value: float, large: bool, interruption: Interruption) -> None:
+        """Have one read a request and write, and others write in between."""
+        self._race(race, value, large, interruption)
+
+    def _race(self, race: Any, value: float, large: bool, interruption: Interruption) -> None:
+        model, (situation, first), meanwhile, then = race
+        name = (f"race-{next(self.races)}", model)
+        self._do(("put", name, value, large), None, lambda: None)
+        self._do_all(situation, name)
+        self._do(about(first, name), interruption, lambda: self._do_all(meanwhile, name))
+        self._do_all(then, name)
+
     @rule(seconds=st.sampled_from([30.0, 61.0, 130.0, 700.0]))
     def pass_time(self, seconds: float) -> None:
         self.stage.clock.pass_seconds(seconds)
@@ -102,6 +127,16 @@ class RequestMachine(RuleBasedStateMachine):
     @rule()
     def lose_message(self) -> None:
         self.stage.lose_message()
+
+    @rule(days=st.sampled_from([1, 8]))
+    def expire(self, days: int) -> None:
+        """Let days pass over requests, whatever state they are in."""
+        now = self.stage.clock().timestamp() + days * DAY
+        created = [datetime.fromisoformat(row.created).timestamp() for row in self.stage.rows()]
+        if created and now - min(created) > LONGEST_WAIT:
+            self.settle()
+        self.stage.clock.pass_seconds(days * DAY)
+        self.ledger.forget(self.stage.expire())
 
     @rule(days=st.sampled_from([6, 8, 40, 46]))
     def settle_and_expire(self, days: int) -> None:
@@ -139,6 +174,10 @@ class RequestMachine(RuleBasedStateMachine):
         self.ledger.check()
         self.ledger.ended()
 
+    def _do_all(self, actions: Sequence[Any], name: tuple[str, str]) -> None:
+        for action in actions:
+            self._do(about(action, name), None, lambda: None)
+
     def _act(self, action: Any, interruption: Interruption | None, meanwhile: Any) -> None:
         self.stage.clock.pass_seconds(1)
         self._do(action, interruption, lambda: self._do(meanwhile, None, lambda: None))
@@ -152,25 +191,18 @@ class RequestMachine(RuleBasedStateMachine):
             return self.stage.interrupting.run(operation, interruption, meanwhile)
 
         match action:
-            case ("put", name, value, large):
-                self.ledger.accept(
-                    name[0],
-                    name[1],
-                    value,
-                    run(lambda: self.stage.put(name[0], name[1], value, large=large)),
-                )
+            case ("put", (name, model), value, large):
+                reply = run(lambda: self.stage.put(name, model, value, large=large))
+                self.ledger.accept(name, model, value, reply)
             case ("post", value, large):
                 reply = run(lambda: self.stage.post(value, large=large))
                 assert reply is None or reply["statusCode"] == 202, reply
-            case ("cancel", name):
+            case ("cancel", (name, model)):
                 retries = self.ledger.retries
-                self.ledger.cancelled(
-                    name[0], name[1], run(lambda: self.stage.cancel(name[0], name[1])), retries
-                )
-            case ("retry", name):
-                self.ledger.retried(
-                    name[0], name[1], run(lambda: self.stage.retry(name[0], name[1]))
-                )
+                reply = run(lambda: self.stage.cancel(name, model))
+                self.ledger.cancelled(name, model, reply, retries)
+            case ("retry", (name, model)):
+                self.ledger.retried(name, model, run(lambda: self.stage.retry(name, model)))
             case (verb, *given):
                 run(lambda: getattr(self.stage, verb)(*given))
 
@@ -178,3 +210,9 @@ class RequestMachine(RuleBasedStateMachine):
         self.ledger.accept(
             name[0], name[1], value, self.stage.put(name[0], name[1], value, large=large)
         )
+
+
+def about(action: Any, name: tuple[str, str]) -> Any:
+    """Give an action with the request that it is about."""
+    verb, *given = action
+    return (verb, name) if given == [ABOUT] else action

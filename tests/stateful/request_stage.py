@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from serval.aws.requests import RequestTable
+from serval.fleets.inferences import RUNNER
+from serval.fleets.notices import notices
 from serval.requests.request import PAYLOAD_DAYS, AsyncRequest
 from serval.requests.rows import EXPIRES, from_attributes, to_attributes
 from tests.fakes.fleets import ManagedFleet, StoredObjects
@@ -18,6 +20,8 @@ from tests.fakes.requests import InMemoryRequests
 from tests.fakes.submission import KEY, Bench, call, put
 from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, HandClock, Registry, WorkerDied, World
 from tests.stateful.interruptions import Interrupted, Interrupting
+from tests.stateful.request_witness import RequestWitness
+from tests.stateful.row_rules import CALLER, DISPATCH, SWEEP
 
 BODIES = (1.0, 2.0, FAILS, CRASHES, IS_REFUSED)
 LARGE_ROWS = 1_100
@@ -36,15 +40,25 @@ class Table(RequestTable):
         items = self.table.scan(ConsistentRead=True)["Items"]
         return {row.id: row for row in map(from_attributes, items)}
 
-    def remove(self, request_id: str) -> None:
-        self.table.delete_item(Key={"id": request_id})
+    def expire(self, now: float) -> list[AsyncRequest]:
+        """Delete what DynamoDB would by the table's TTL attribute, and no other."""
+        items = self.table.scan(ConsistentRead=True)["Items"]
+        gone = [item for item in items if item.get(EXPIRES, now) < now]
+        for item in gone:
+            self.table.delete_item(Key={"id": item["id"]})
+        return list(map(from_attributes, gone))
 
 
 class Rows(InMemoryRequests):
     """Rows in memory, which expire."""
 
-    def remove(self, request_id: str) -> None:
-        del self.rows[request_id]
+    def expire(self, now: float) -> list[AsyncRequest]:
+        """Delete what DynamoDB would by the table's TTL attribute, and no other."""
+        rows = list(self.rows.values())
+        gone = [row for row in rows if to_attributes(row).get(EXPIRES, now) < now]
+        for row in gone:
+            del self.rows[row.id]
+        return gone
 
 
 @dataclass
@@ -84,7 +98,7 @@ class RequestStage:
         self.interrupting = Interrupting()
         self.managed = managed = ManagedFleet()
         self.clock, self.queues = managed.clock, managed.queues
-        self.store = store or Rows()
+        self.store: Any = RequestWitness(store or Rows(), self.interrupting, self.clock)
         self.objects = DatedObjects(clock=self.clock)
         self.called_back = managed.callbacks
         self.names = count(1)
@@ -100,23 +114,27 @@ class RequestStage:
 
     def _wire(self) -> None:
         """Have every actor reach the same ports, through what interrupts them."""
-        reach = {
-            "store": Interrupted(self.store, self.interrupting),
-            "payloads": Interrupted(self.objects, self.interrupting),
-            "queue": Interrupted(self.queues, self.interrupting),
-            "callbacks": Interrupted(self.called_back, self.interrupting),
-        }
-        bench, world, managed = self.bench, cast(Any, self.world), cast(Any, self.managed)
-        bench.store, bench.payloads = cast(Any, reach["store"]), cast(Any, reach["payloads"])
-        bench.queue, bench.called_back = cast(Any, reach["queue"]), cast(Any, reach["callbacks"])
-        cast(Any, bench).clock = self.clock
-        world.store, world.payloads = reach["store"], reach["payloads"]
-        world.inbox, world.callbacks = reach["queue"], reach["callbacks"]
-        managed.requests, managed.queues = reach["store"], reach["queue"]
-        managed.objects, managed.callbacks = reach["payloads"], reach["callbacks"]
+        payloads = Interrupted(self.objects, self.interrupting)
+        queue = Interrupted(self.queues, self.interrupting)
+        callbacks = Interrupted(self.called_back, self.interrupting)
+        bench, world, managed = (
+            cast(Any, self.bench),
+            cast(Any, self.world),
+            cast(Any, self.managed),
+        )
+        bench.store, bench.payloads, bench.clock = self._rows(CALLER), payloads, self.clock
+        bench.queue, bench.called_back = queue, callbacks
+        world.payloads, world.inbox, world.callbacks = payloads, queue, callbacks
+        managed.queues, managed.objects, managed.callbacks = queue, payloads, callbacks
+
+    def _rows(self, actor: str) -> Any:
+        """Give the table as an actor has it."""
+        return Interrupted(self.store, self.interrupting, actor)
 
     def new_worker(self) -> Any:
-        return self.world.worker(f"worker-{next(self.names)}")
+        name = f"worker-{next(self.names)}"
+        self.world.store = self._rows(name)
+        return self.world.worker(name)
 
     # Callers
 
@@ -176,6 +194,7 @@ class RequestStage:
 
     def dispatch(self) -> None:
         token = self.managed.duty.call("managed", recount=True)
+        self.managed.requests = self._rows(DISPATCH)
         if token is not None:
             self.managed.dispatching().dispatch("managed", token)
 
@@ -197,11 +216,17 @@ class RequestStage:
         """Deliver the oldest notice; it may come again."""
         if self.notices:
             event = self.notices[0] if again else self.notices.pop(0)
+            (told,) = notices(event)
+            self.managed.requests = self._rows(RUNNER + told.inference_id)
             self.managed.completion().complete(event)
 
     # Time
 
+    def pass_seconds(self, seconds: float) -> None:
+        self.clock.pass_seconds(seconds)
+
     def sweep(self) -> None:
+        self.managed.requests = self._rows(SWEEP)
         self.managed.sweep()
 
     def lose_message(self) -> None:
@@ -209,16 +234,20 @@ class RequestStage:
         for queue in self.queues.queues.values():
             del queue[:1]
 
-    def expire(self) -> list[str]:
-        """Let go of rows and objects whose time has come; gives the rows' ids."""
+    def expire(self) -> list[AsyncRequest]:
+        """Let go of rows and objects whose time has come; gives the rows.
+
+        Days have passed: what endpoints and workers held is given up long since.
+        """
+        self.managed.endpoints.held.clear()
+        self.notices.clear()
+        self.workers = {name: self.new_worker() for name in self.workers}
         self.objects.expire()
-        now = self.clock().timestamp()
-        gone = [row.id for row in self.rows() if to_attributes(row).get(EXPIRES, now) < now]
-        for request_id in gone:
-            self.store.remove(request_id)
+        gone: list[AsyncRequest] = self.store.expire(self.clock().timestamp())
+        for row in gone:
             # Endpoints name what they write anew each time, whichever inference it is of.
             for key in [
-                key for key in self.objects.objects if key.startswith(f"async-out/{request_id}.")
+                key for key in self.objects.objects if key.startswith(f"async-out/{row.id}.")
             ]:
                 del self.objects.objects[key], self.objects.since[key]
         return gone
