@@ -1,6 +1,7 @@
 """The HTTP API of a stage: requests with a key, and what it means when they fail."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -45,16 +46,30 @@ class HttpApi:
         """
         content = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"content-type": "application/json"}
+        reply = self.send(method, path, content, headers)
+        if is_json(reply):
+            return reply
+        raise failed(reply)
+
+    def send(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """Send a request whatever its answer is, or raise ``CommandFailed`` as ``ask`` does."""
         try:
             reply = self.client.request(method, self.url + path, content=content, headers=headers)
         except httpx.TimeoutException:
             raise ApiUnavailable(f"{self.url} did not answer within {TIMEOUT_SECONDS} s") from None
         except httpx.TransportError as error:
             raise ApiUnavailable(f"{self.url} does not answer: {error}") from None
-        if reply.is_success and is_json(reply):
+        if reply.is_success:
             return reply
-        failure = ApiUnavailable if reply.is_server_error else CommandFailed
-        raise failure(f"{reply.status_code} {reply.reason_phrase}: {reason(reply)}")
+        raise failed(reply)
+
+
+def failed(reply: httpx.Response) -> CommandFailed:
+    """Say in the API's words why a request failed."""
+    failure = ApiUnavailable if reply.is_server_error else CommandFailed
+    return failure(f"{reply.status_code} {reply.reason_phrase}: {reason(reply)}")
 
 
 def is_json(reply: httpx.Response) -> bool:

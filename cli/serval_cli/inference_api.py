@@ -5,7 +5,10 @@ from typing import Any
 
 import httpx
 
+from serval.errors import InvalidRequest
+from serval_cli.failures import CommandFailed
 from serval_cli.http_api import HttpApi
+from serval_cli.wire import packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,18 @@ class InferenceApi(HttpApi):
         return found
 
     def infer(self, model: str, version: str | None, request: Any) -> httpx.Response:
-        """Send a V2 inference request."""
-        return self.ask("POST", path_of(model, version) + "/infer", request)
+        """Send a V2 inference request.
+
+        Raises
+        ------
+        CommandFailed
+            If the request does not fit the model, or for anything else but success.
+        """
+        try:
+            body, headers = packed(request)
+        except InvalidRequest as error:
+            raise CommandFailed(str(error)) from None
+        return self.send("POST", path_of(model, version) + "/infer", body, headers)
 
 
 def path_of(model: str, version: str | None) -> str:

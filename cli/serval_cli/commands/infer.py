@@ -14,6 +14,7 @@ from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, show
 from serval_cli.stages import find_stage
+from serval_cli.wire import unpacked
 
 app = new_app()
 
@@ -47,5 +48,6 @@ def infer(
     if not is_request(request):
         request = build_request(request, api.metadata(model, version)["inputs"])
     reply = api.infer(model, version, request)
-    show(reply.json(), views.inference, as_json=as_json)
+    answer = unpacked(reply.content, reply.headers.get("inference-header-content-length"))
+    show(answer, views.inference, as_json=as_json)
     note(f"server-timing: {reply.headers.get('server-timing', 'not said')}")

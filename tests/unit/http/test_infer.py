@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,42 @@ def test_an_answer_that_does_not_fit_through_lambda_is_refused(ready: Bench) -> 
     item = {"name": "x", "shape": [1], "datatype": "BYTES", "data": [quotes]}
     sent = event("echo", json.dumps({"inputs": [item]}))
     assert "reply: " in refusal(ready.endpoint.reply(sent), 413)
+
+
+def test_who_gets_too_large_an_answer_is_told_ways_that_exist(ready: Bench) -> None:
+    ready.edge.publish("echo", "1", identity("FP32", ["b", 900_000]), signature("FP32", [-1, -1]))
+    row = np.random.default_rng(1).random((1, 900_000), np.float32)
+
+    def sent(rows: int, *, binary: bool, **headers: str) -> dict[str, Any]:
+        data = np.concatenate([row] * rows).tobytes()
+        head = {
+            "parameters": {"binary_data_output": binary},
+            "inputs": [
+                {
+                    "name": "x",
+                    "shape": [rows, 900_000],
+                    "datatype": "FP32",
+                    "parameters": {"binary_data_size": len(data)},
+                }
+            ],
+        }
+        said = json.dumps(head).encode()
+        body = zlib.compress(said + data, 1)
+        framing = {"inference_header_content_length": str(len(said)), "content_encoding": "deflate"}
+        text = base64.b64encode(body).decode()
+        return ready.endpoint.reply(event("echo", text, is_base64=True, **framing, **headers))
+
+    said = refusal(sent(1, binary=False), 413)
+    assert "ask for binary outputs" in said
+    assert "run a batch job, or publish a graph with a smaller output" in said
+    assert answer_of_binary(sent(1, binary=True)) == row.nbytes
+
+
+def answer_of_binary(reply: dict[str, Any]) -> int:
+    """Give the bytes of a reply's binary tensors."""
+    assert reply["statusCode"] == 200, reply
+    head = int(reply["headers"]["inference-header-content-length"])
+    return len(base64.b64decode(reply["body"])) - head
 
 
 def test_an_affinity_key_stays_with_its_version(ready: Bench) -> None:

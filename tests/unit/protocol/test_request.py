@@ -309,7 +309,7 @@ def test_nothing_is_built_of_what_is_refused(document: str, huge: str) -> None:
 def test_more_json_than_there_is_memory_for_is_refused_unread() -> None:
     body = json.dumps({"inputs": [tensor()]})
     assert read_request(body, None, SIGNATURE, len(body)).inputs
-    with pytest.raises(PayloadTooLarge, match=r"JSON: .* send binary tensors, or fewer rows"):
+    with pytest.raises(PayloadTooLarge, match=r"JSON: .* send binary tensors, send fewer rows"):
         read_request(body, None, SIGNATURE, len(body) - 1)
     sent, length = binary(8, b"12345678")
     assert read_request(sent, length, SIGNATURE, int(length)).inputs

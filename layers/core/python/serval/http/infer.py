@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from serval.admission import Admission
@@ -16,7 +17,7 @@ from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.metrics import InferenceMetrics
 from serval.pace import RealtimePace
-from serval.protocol.content import REMEDY, body_of, inflate
+from serval.protocol.content import FEWER, body_of, inflate
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import write_response
 from serval.routes import Counted
@@ -132,4 +133,22 @@ def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool)
     if cold:
         timing = f"load;dur={loaded.load_ms:.1f}, {timing}"
     headers = {"serval-model-version": answer.response.version, "server-timing": timing}
-    return inference_reply(body, head_length, headers, accept_encoding, REMEDY)
+    remedy = partial(smaller_reply, answer)
+    return inference_reply(body, head_length, headers, accept_encoding, remedy)
+
+
+def smaller_reply(answer: Answer, is_binary: bool, is_compressed: bool) -> str:
+    """Say what would make a reply smaller that is too large."""
+    ways = []
+    if not is_binary:
+        ways.append('ask for binary outputs ({"parameters": {"binary_data_output": true}})')
+    if not is_compressed:
+        ways.append("take it compressed (Accept-Encoding: gzip)")
+    if len(answer.response.outputs) > 1:
+        ways.append("ask for fewer 'outputs'")
+    shape = answer.request.inputs[0].array.shape if answer.request.inputs else ()
+    if shape and shape[0] > 1:
+        ways.append(FEWER)
+    else:
+        ways.append("run a batch job, or publish a graph with a smaller output (ArgMax in it)")
+    return "; ".join(ways)

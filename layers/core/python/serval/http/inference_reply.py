@@ -1,7 +1,7 @@
 """The reply that carries an inference response: within limits, compressed if a client takes it."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from serval.errors import PayloadTooLarge
 from serval.http.dispatch import Reply
@@ -13,9 +13,12 @@ def inference_reply(
     header_length: int | None,
     own_headers: Mapping[str, str],
     accept_encoding: str,
-    remedy: str,
+    remedy: Callable[[bool, bool], str],
 ) -> Reply:
-    """Give a reply.
+    """Make a reply.
+
+    ``remedy`` says what a caller can do whose reply is too large, knowing whether it has binary
+    tensors and whether it is compressed.
 
     Raises
     ------
@@ -34,7 +37,8 @@ def inference_reply(
     # Lambda escapes quotes when it wraps a text body in JSON once more.
     size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
     if size > limit:
-        raise PayloadTooLarge("reply", size, limit, remedy)
+        said = remedy(header_length is not None, encoding is not None)
+        raise PayloadTooLarge("reply", size, limit, said)
     return {
         "statusCode": 200,
         "headers": headers,

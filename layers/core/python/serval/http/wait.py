@@ -92,7 +92,7 @@ class WaitEndpoint:
             request.response_header_length,
             {"serval-model-version": request.version or "", "server-timing": timing(request)},
             accept_encoding,
-            f"GET /async/requests/{request.id} gives a URL of it",
+            lambda *_: f"GET /async/requests/{request.id} gives a URL of it",
         )
 
 

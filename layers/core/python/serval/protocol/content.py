@@ -15,7 +15,9 @@ MOST_RATIO = 100
 """How far a body may inflate, once it is longer than it may be without any compression."""
 INFLATED_AT_ONCE = 2**20
 COMPRESS_FROM_BYTES = 1024
-REMEDY = "send fewer rows, or send it through the async path"
+FEWER = "send fewer rows, or run a batch job over a file of them"
+COMPRESS = f"compress it (Content-Encoding: gzip), {FEWER}"
+"""What a caller can do who sent too much; on a fleet an upload takes more."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW, ZLIB_WINDOW = 31, 15
@@ -41,7 +43,7 @@ def body_of(body: str | None, is_base64: bool) -> str | bytes:
         raise MalformedBody("the body is empty: a V2 inference request is expected")
     if is_base64:
         if len(body) > BINARY_LIMIT_BYTES * 4 // 3 + 4:
-            raise PayloadTooLarge("request body", len(body) * 3 // 4, BINARY_LIMIT_BYTES, REMEDY)
+            raise PayloadTooLarge("request body", len(body) * 3 // 4, BINARY_LIMIT_BYTES, COMPRESS)
         try:
             return base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError) as error:
@@ -50,7 +52,9 @@ def body_of(body: str | None, is_base64: bool) -> str | bytes:
         raise MalformedBody(DAMAGED.format("compressed body was"))
     size = len(body) if body.isascii() else len(body.encode("utf-8", "surrogatepass"))
     if size > JSON_LIMIT_BYTES:
-        raise PayloadTooLarge("request body", size, JSON_LIMIT_BYTES, REMEDY)
+        raise PayloadTooLarge(
+            "request body", size, JSON_LIMIT_BYTES, f"send binary tensors, {COMPRESS}"
+        )
     return body
 
 
@@ -110,7 +114,7 @@ def inflate(
     except zlib.error as error:
         raise MalformedBody(f"the compressed body is damaged: {error}") from None
     if len(inflated) > limit:
-        raise PayloadTooLarge("inflated body", len(inflated), limit, REMEDY)
+        raise PayloadTooLarge("inflated body", len(inflated), limit, FEWER)
     if not inflater.eof:
         raise MalformedBody(f"the compressed body is cut short after {len(sent)} bytes")
     if inflater.unused_data:
@@ -121,7 +125,7 @@ def inflate(
 def check_json_size(size_bytes: int, limit_bytes: int = MOST_JSON_BYTES) -> None:
     """Refuse JSON that takes more memory than there is."""
     if size_bytes > limit_bytes:
-        raise PayloadTooLarge("JSON", size_bytes, limit_bytes, "send binary tensors, or fewer rows")
+        raise PayloadTooLarge("JSON", size_bytes, limit_bytes, f"send binary tensors, {FEWER}")
 
 
 def repeated_member(names: Iterable[str]) -> MalformedBody:
