@@ -85,8 +85,8 @@ def test_columns_are_those_that_are_meant(
     ("text", "reason"),
     [
         (csv("id,length,width,height,depth", [(n, *row) for n, row in enumerate(ROWS)]),
-         'as {"measurements": ["id", "length", "width", "height"]}, or take the first 4 in order with '
-         "'positional': true (--positional)"),
+         'as {"measurements": ["id", "length", "width", "height"]}, or take the first 4 in order '
+         "with 'positional': true (--positional)"),
         (csv("Sepal Length,Sepal Width,Petal Length,Petal Width"),
          '{"measurements": ["Sepal Length", "Sepal Width", "Petal Length", "Petal Width"]}'),
         (csv("sepal_length,sepal_width,petal_length,species", ROWS), "no columns are called as"),
