@@ -43,6 +43,12 @@ ColumnsOption = Annotated[
         help="Columns of an input of the model, in order; may be repeated.",
     ),
 ]
+PositionalOption = Annotated[
+    bool,
+    typer.Option(
+        "--positional", help="The first columns fill the inputs in order, whatever their names."
+    ),
+]
 ConcurrencyOption = Annotated[
     int | None,
     typer.Option(

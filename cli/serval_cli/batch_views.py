@@ -9,6 +9,13 @@ from serval_cli.fleet_views import duration, shortened
 from serval_cli.views import Value, bullets, lines, status, table
 
 BAR_COLUMNS = 40
+FOUND = {
+    "name": "by name",
+    "case": "by name, but for capital letters",
+    "columns": "as chosen",
+    "position": "by position",
+}
+"""How columns were found."""
 
 
 def job(value: Value) -> RenderableType:
@@ -18,6 +25,7 @@ def job(value: Value) -> RenderableType:
         Text(f"{value['model']}{version(value)}: ") + status(value["status"]) + Text(asked(value)),
         bullets(value["error"] or ""),
         f"{addresses(value['input'])} → {value['output']}",
+        *columns(value),
         counts(value) if value["shards"] else None,
         planned(value["estimate"]) if value["estimate"] else None,
         f"started by {origin(value)} {moment(value['created'])}"
@@ -127,7 +135,16 @@ def preview(value: Value) -> RenderableType:
         f"{addresses(value['input'])} → {value['output']}",
         f"{files}, {value['input_bytes']:,} bytes, {rows}, {value['shards']:,} shards",
         f"{duration(value['seconds'])}, {dollars(value['cost_usd'])}",
+        *columns(value),
     )
+
+
+def columns(value: Value) -> list[str]:
+    """Say which columns fill which input, a line for each."""
+    return [
+        f"{each['input']} ← {', '.join(each['columns'])} ({FOUND[each['by']]})"
+        for each in value["columns"]
+    ]
 
 
 def live(value: Value) -> RenderableType:
@@ -141,7 +158,7 @@ def live(value: Value) -> RenderableType:
         f"{percent(value):3.0f} %",
         counts(value),
     )
-    return Group(head, row)
+    return Group(head, *map(Text, columns(value)), row)
 
 
 def percent(value: Value) -> float:

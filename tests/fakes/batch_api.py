@@ -36,6 +36,9 @@ ALLOWED = "s3://orders/,s3://out/{model}/"
 IRIS = Signature(
     (TensorSpec("measurements", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
 )
+MATCHED = (
+    {"input": "measurements", "columns": ["length", "width", "height", "depth"], "by": "case"},
+)
 PLANNED = Planned(
     format="csv",
     files=1,
@@ -45,6 +48,7 @@ PLANNED = Planned(
     shards=4,
     estimated_seconds=30,
     estimated_microdollars=1200,
+    columns=MATCHED,
     plan_ms=900,
 )
 ESTIMATE = Estimate(
@@ -55,6 +59,7 @@ ESTIMATE = Estimate(
     shards=4,
     seconds=30,
     microdollars=1200,
+    columns=MATCHED,
 )
 
 

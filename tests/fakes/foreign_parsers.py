@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 
 from serval.batch.columns import InputColumns
 from serval.batch.decompression import decompressed
-from serval.batch.detection import FoundCompression
+from serval.batch.kinds import FoundCompression
 from serval.batch.options import JobOptions
 from serval.batch.outputs import PartFormat
 from serval.batch.parquet_footer import NotParquet, read_footer

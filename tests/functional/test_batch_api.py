@@ -12,7 +12,7 @@ import pytest
 
 from serval.clock import timestamp
 from tests.fakes.batch import ADDING, BatchStage
-from tests.fakes.batch_api import DATA_BUCKET, Bench
+from tests.fakes.batch_api import DATA_BUCKET, MATCHED, Bench
 from tests.fakes.handlers import ROOT, imported, recorded
 from tests.fakes.requests import START
 from tests.fakes.submission import HOST, answered, call, refusal
@@ -117,6 +117,7 @@ def test_a_queued_job_has_everything_but_counts(bench: Bench) -> None:
         "attempt": 1,
         "error": None,
         "shards": 0,
+        "columns": [],
         "estimate": None,
         "shards_done": None,
         "rows": None,
@@ -237,6 +238,7 @@ def test_a_dry_run_says_what_it_would_take_and_starts_nothing(bench: Bench) -> N
         "rows": 400,
         "exact_rows": False,
         "shards": 4,
+        "columns": list(MATCHED),
         "seconds": 30,
         "cost_usd": 0.0012,
     }

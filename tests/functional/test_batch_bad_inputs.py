@@ -101,7 +101,15 @@ BAD = {
         "byte 14: a record of more than 16777216 bytes begins there",
     ),
     "one JSON document": Bad(
-        "rows.json", json.dumps([{"x": [1, 2]}], indent=2).encode(), "the line is not JSON"
+        "rows.json", json.dumps([{"x": [1, 2]}], indent=2).encode(),
+        "it is one JSON value over several lines: JSONL has a record a line",
+    ),
+    "one JSON array in a line": Bad(
+        "rows.json", json.dumps([{"x": [1, 2]}] * 3).encode(), "it is one JSON array of 3 records"
+    ),
+    "a long JSON document": Bad(
+        "rows.jsonl", json.dumps([{"x": [1, 2]}] * 90_000, indent=1).encode(),
+        "it is one JSON value over several lines",
     ),
     "JSONL of other inputs": Bad(
         "rows.jsonl", b'{"y": [1, 2]}\n', "input 'x' is missing; the line has 'y'"
@@ -154,7 +162,7 @@ BAD = {
         {"output": {"join": True}},
     ),
     "objects that are compressed": Bad(
-        "rows.parquet", gzip.compress(parquet()), "it is called Parquet, and begins with"
+        "rows.parquet", gzip.compress(parquet()), "parquet compressed with gzip: only CSV"
     ),
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ from tests.fakes.requests import START
 from tests.fakes.tables import create_jobs_table
 
 SAMPLES.setdefault(JobOptions, JobOptions(format="csv", columns={"x": ("a",)}))
+SAMPLES.setdefault(tuple[dict[str, Any], ...], ({"input": "x", "columns": ["a"], "by": "name"},))
 SAMPLES.setdefault(tuple[Piece, ...], (Piece("parts/00000.csv", 9, "v1", 3),))
 MIB = 2**20
 

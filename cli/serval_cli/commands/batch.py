@@ -18,6 +18,7 @@ from serval_cli.batch_options import (
     OptionsOption,
     OutputFormatOption,
     OutputOption,
+    PositionalOption,
     RejectedOption,
     SourceArgument,
     chosen_options,
@@ -50,6 +51,7 @@ def run(
     output_format: OutputFormatOption = None,
     join: JoinOption = False,
     columns: ColumnsOption = None,
+    positional: PositionalOption = False,
     concurrency: ConcurrencyOption = None,
     max_rejected_percent: RejectedOption = None,
     options: OptionsOption = None,
@@ -68,6 +70,7 @@ def run(
     own = {
         "format": input_format,
         "columns": columns_of(columns or ()),
+        "positional": positional,
         "concurrency": concurrency,
         "max_rejected_percent": max_rejected_percent,
     }

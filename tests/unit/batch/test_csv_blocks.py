@@ -1,5 +1,8 @@
 """CSV in blocks: a record gives the same, wherever the block begins that it stands in."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,41 +15,84 @@ from tests.fakes.batch import BatchStage
 
 COLUMNS = ("x_0", "x_1", "note")
 PAIR = TensorSpec("x", "FP32", (-1, 2))
-RECORDS = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS, {}))
+NAN = float("nan")
+FEW, MANY, STRAY = "2 fields, 3 expected", "4 fields, 3 expected", "not those of RFC 4180"
 LINES: dict[str, tuple[float, float] | str | None] = {
     "1,2,a": (1, 2),
-    "3,4": (3, 4),
     '5,6,"a\nb"': (5, 6),
+    '5,6,"a,b"': (5, 6),
     "1,2,p\rq": (1, 2),
     '3,4,"p\rq"': (3, 4),
+    '3,4,"p""\rq"': (3, 4),
     "5,6," + "n" * 140_000: (5, 6),
-    "\ufeff,9": "'x_0': '\\ufeff' is no FP32",
-    "7": "'x_1' is empty",
-    "x": "'x_0': 'x' is no FP32",
-    ",": "'x_0' is empty",
-    '""': "'x_0' is empty",
-    " ": "'x_0': ' ' is no FP32",
-    "#": "'x_0': '#' is no FP32",
-    "8,9,a,": "4 fields, 3 expected",
+    '5,6,""': (5, 6),
+    '"5","6",': (5, 6),
+    ",,": (NAN, NAN),
+    '3,"",a': (3, NAN),
+    "3,4": FEW,
+    "\ufeff,9,": "'x_0': '\\ufeff' is no FP32",
+    "7": "1 fields, 3 expected",
+    ",": FEW,
+    '7,"a,b"': FEW,
+    '""': "1 fields, 3 expected",
+    " ": "1 fields, 3 expected",
+    "#,,": "'x_0': '#' is no FP32",
+    "1;5,2,": "'x_0': '1;5' is no FP32",
+    "8,9,a,": MANY,
     "8,9,a,b,c": "5 fields, 3 expected",
+    '8,9,"a"\rb': STRAY,
+    "\x1a": "Ctrl-Z",
+    "8,\x1a,": "'x_1': '\\x1a' is no FP32",
     "": None,
+}
+LINES_WITHOUT_NEWLINES = {line: given for line, given in LINES.items() if "\n" not in line} | {
+    '1,2,a"b"': (1, 2),
+    '1,2,a"b': (1, 2),
+    '8,9,"a': STRAY,
+    '8,9,"a"b': STRAY,
+    "8,\0,a": " is NUL",
 }
 """Each record, and what it gives: a row, the reason for which it is rejected, or nothing."""
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(sorted(LINES)), min_size=1), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.sampled_from(sorted(LINES)), min_size=1),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
 def test_whatever_a_block_begins_with_each_record_gives_its_own(
-    lines: list[str], newline: str
+    lines: list[str], newline: str, final: bool
 ) -> None:
-    block = "".join(line + newline for line in lines).encode()
+    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS))
+    each_gives_its_own(records, LINES, lines, newline, final)
 
-    rows = RECORDS.read(block, 100, 1_000)
 
-    fitting = {n: given for n, line in enumerate(lines) if isinstance(given := LINES[line], tuple)}
-    wrong = {n: given for n, line in enumerate(lines) if isinstance(given := LINES[line], str)}
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(sorted(LINES_WITHOUT_NEWLINES)), min_size=1),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_where_each_line_is_a_record_a_stray_quote_is_its_own_alone(
+    lines: list[str], newline: str, final: bool
+) -> None:
+    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS), quoted=False)
+    each_gives_its_own(records, LINES_WITHOUT_NEWLINES, lines, newline, final)
+
+
+def each_gives_its_own(
+    records: CsvRecords, known: Mapping[str, Any], lines: list[str], newline: str, final: bool
+) -> None:
+    final = final or not lines[-1]
+    block = (newline.join(lines) + (newline if final else "")).encode()
+
+    rows = records.read(block, 100, 1_000)
+
+    fitting = {n: own for n, line in enumerate(lines) if isinstance(own := known[line], tuple)}
+    wrong = {n: own for n, line in enumerate(lines) if isinstance(own := known[line], str)}
     (tensor,) = rows.inputs
-    assert tensor.array.tolist() == [list(row) for row in fitting.values()]
+    assert repr(tensor.array.tolist()) == repr([[*map(float, row)] for row in fitting.values()])
     assert [rows.record(row) - 100 for row in range(rows.count)] == list(fitting)
     assert [reject.record - 100 for reject in rows.rejects] == list(wrong)
     for reject, reason in zip(rows.rejects, wrong.values(), strict=True):
@@ -54,9 +100,20 @@ def test_whatever_a_block_begins_with_each_record_gives_its_own(
         assert block[(reject.offset or 0) - 1_000 :].startswith(reject.text.encode())
 
 
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["k", '""', " ", "p\rq", "\x1a", "k,1", "", '"r,s"']), min_size=1))
+def test_each_text_of_a_file_of_one_column_is_its_own(lines: list[str]) -> None:
+    known = {'""': b"", '"r,s"': b"r,s"}
+    texts = TensorSpec("note", "BYTES", (-1,))
+    records = CsvRecords(("note",), input_columns([texts], ("note",)))
+    rows = records.read("".join(line + "\n" for line in lines).encode(), 0, 0)
+    fitting = [line for line in lines if line not in ("", "\x1a", "k,1")]
+    assert rows.inputs[0].array.tolist() == [known.get(line, line.encode()) for line in fitting]
+
+
 def test_text_is_the_same_beside_a_record_that_only_python_reads() -> None:
     texts = TensorSpec("note", "BYTES", (-1, 1))
-    records = CsvRecords(("note",), input_columns([texts], ("note",), {}), keep=True)
+    records = CsvRecords(("note",), input_columns([texts], ("note",)), keep=True)
     block = b'\xef\xbb\xbfk\np\rq\n"r\rs"\r\n\r\n' + b"l" * 140_000 + b"\n"
     alone, beside = (records.read(b"k\n" + block + more, 0, 0) for more in (b"", b"1,2\n"))
     assert [len(alone.rejects), len(beside.rejects)] == [0, 1]
@@ -64,7 +121,7 @@ def test_text_is_the_same_beside_a_record_that_only_python_reads() -> None:
     assert alone.inputs[0].array.ravel().tolist()[1:4] == [b"\xef\xbb\xbfk", b"p\rq", b"r\rs"]
 
 
-@pytest.mark.parametrize("begin", ["7\n", "\n\n", "\r\n", "8,9,a,b\n"])
+@pytest.mark.parametrize("begin", ["7\n", "8,9\n", "\n\n", "\r\n", "8,9,a,b\n", "\x1a\n"])
 @pytest.mark.parametrize("rows", [1, 400])
 def test_a_job_and_its_dry_run_take_a_file_whose_records_begin_so(begin: str, rows: int) -> None:
     body = ("x_0,x_1,note\n" + begin + "1,2,a\n" * rows).encode()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serval.batch.columns import input_columns
+from serval.batch.columns import ColumnChoice, input_columns
 from serval.batch.records.csv_records import CsvRecords
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
@@ -14,7 +14,7 @@ COLUMNS = ("note", "x_0", "x_1")
 
 def reader(*specs: TensorSpec, columns: tuple[str, ...] = COLUMNS, keep: bool = False):
     specs = specs or (PAIR,)
-    return CsvRecords(columns, input_columns(specs, columns, {}), keep=keep)
+    return CsvRecords(columns, input_columns(specs, columns), keep=keep)
 
 
 def test_columns_become_the_arrays_of_inputs() -> None:
@@ -25,7 +25,7 @@ def test_columns_become_the_arrays_of_inputs() -> None:
 
 
 def test_rows_that_do_not_fit_are_rejected_one_by_one() -> None:
-    block = b"a,1,2\nb,one,2\nc,,4\nd,5,6\n"
+    block = b"a,1,2\nb,one,2\nc, ,4\nd,5,6\n"
     rows = reader(keep=True).read(block, 10, 100)
     assert rows.inputs[0].array.tolist() == [[1, 2], [5, 6]]
     assert [reject.to_json() for reject in rows.rejects] == [
@@ -35,7 +35,7 @@ def test_rows_that_do_not_fit_are_rejected_one_by_one() -> None:
             "reason": "column 'x_0': 'one' is no FP32",
             "text": "b,one,2",
         },
-        {"record": 12, "offset": 114, "reason": "column 'x_0' is empty", "text": "c,,4"},
+        {"record": 12, "offset": 114, "reason": "column 'x_0': ' ' is no FP32", "text": "c, ,4"},
     ]
     assert rows.passed is not None
     assert rows.passed["note"].to_list() == ["a", "d"]
@@ -85,13 +85,14 @@ def test_text_is_read_as_the_datatype(datatype: str, text: str, value: object) -
     ("columns", "mapping", "found"),
     [
         (("x[0]", "x[1]"), {}, ("x[0]", "x[1]")),
-        (("a", "b", "c"), {}, ("a", "b")),
+        (("X_1", "z", "x_0"), {}, ("x_0", "X_1")),
+        (("1", "0"), {}, ("0", "1")),
         (("a", "b", "c"), {"x": ["c", "a"]}, ("c", "a")),
     ],
-    ids=["by name", "by order", "as mapped"],
+    ids=["by name", "but for capital letters", "by number", "as mapped"],
 )
 def test_columns_are_found(columns, mapping, found) -> None:
-    assert input_columns([PAIR], columns, mapping)[0].columns == found
+    assert input_columns([PAIR], columns, ColumnChoice(mapping))[0].columns == found
 
 
 @pytest.mark.parametrize(
@@ -107,12 +108,12 @@ def test_columns_are_found(columns, mapping, found) -> None:
 )
 def test_columns_that_do_not_fit_are_refused(spec, columns, mapping, said: str) -> None:
     with pytest.raises(BatchRefused) as refused:
-        input_columns([spec], columns, mapping)
+        input_columns([spec], columns, ColumnChoice(mapping))
     assert said in str(refused.value)
 
 
 def test_where_no_newline_is_quoted_a_stray_quote_takes_no_other_record_with_it() -> None:
-    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS, {}), quoted=False)
+    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS), quoted=False)
     rows = records.read(b'a,1,2\n"b,3,4\nc"",5,6\nd,7,8\n', 0, 0)
     assert rows.inputs[0].array.tolist() == [[1, 2], [5, 6], [7, 8]]
     assert [(reject.record, reject.offset) for reject in rows.rejects] == [(1, 6)]

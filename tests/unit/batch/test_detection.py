@@ -7,7 +7,8 @@ import pytest
 import zstandard
 
 from serval.batch.decompression import decompressed
-from serval.batch.detection import Kind, detect
+from serval.batch.detection import detect
+from serval.batch.kinds import Kind
 from serval.batch.options import JobOptions
 from serval.batch.ports import Source
 from serval.errors import BatchRefused

@@ -1,6 +1,7 @@
 """What may become of a batch job, and how its rows hold it."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.fakes.filled import SAMPLES, filled
 from tests.fakes.requests import START
 
 SAMPLES.setdefault(JobOptions, JobOptions(format="csv", columns={"x": ("a",)}))
+SAMPLES.setdefault(tuple[dict[str, Any], ...], ({"input": "x", "columns": ["a"], "by": "name"},))
 SAMPLES.setdefault(tuple[Piece, ...], (Piece("parts/00000.csv", 9, "v1", 3),))
 JOB_ROW = BatchJob(id="j1", model="iris", created="2026-11-21T10:15:00.000Z", updated="")
 PLANNED = Planned(

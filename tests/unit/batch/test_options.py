@@ -15,7 +15,7 @@ def test_options_survive_their_json() -> None:
     options = JobOptions(
         format="csv",
         compression="gzip",
-        csv=CsvOptions(";", False, "never"),
+        csv=CsvOptions(";", False, "never", "pad", null_values=("NA",), escape="\\"),
         columns={"x": ("a", "b")},
         output=OutputOptions("parquet", True, True, "s3://b/o/"),
         max_rejected_percent=0.5,

@@ -39,7 +39,7 @@ def read(
     path = folder / "t.parquet"
     frame.write_parquet(path)
     columns = [Column(name, dtype.is_nested()) for name, dtype in frame.schema.items()]
-    chosen = choose_columns(specs, columns, {})
+    chosen = choose_columns(specs, columns)
     inputs = [
         InputColumns(spec, chosen.inputs[spec.name]) for spec in specs if spec.name in chosen.inputs
     ]

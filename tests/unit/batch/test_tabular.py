@@ -35,7 +35,12 @@ def test_a_delimiter_in_quotes_is_none() -> None:
         ("1,2\n3,4\n", False),
         ("1,2", False),
         ("a,1\nb,2\n", False),
-        (",b\n1,2\n", False),
+        (",b\n1,2\n", True),
+        (",a,b\n0,1,2\n", True),
+        ("X_0,other\n1,2\n", True),
+        ("x_0,2020\n1,2\n", True),
+        (",\n1,2\n", False),
+        ("5,5\n1.5,2.5\n", False),
     ],
 )
 def test_a_header_is_what_no_numbers_are_in(text: str, header: bool) -> None:
@@ -55,6 +60,51 @@ def test_texts_alone_may_be_a_header_or_not() -> None:
     with pytest.raises(BatchRefused, match="may be a header or not: say which"):
         table("good film\nbad film\n", TEXT)
     assert table("good film\nbad film\n", TEXT, header=False) == Table(",", ("column_0",), False, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,1\n5.1,3.5\n",
+        ",0,1\n0,5.1,3.5\n",
+        "0,1\n3,4\n",
+        "7,3\n5.1,3.5\n4.9,3.0\n",
+        "NA,5\n1,2\n",
+        "year,2020\n1,2\n",
+    ],
+)
+def test_a_record_that_may_be_a_header_of_numbers_is_asked_about(text: str) -> None:
+    with pytest.raises(BatchRefused, match="may be a header or not: say which"):
+        table(text)
+
+
+def test_columns_without_a_name_are_called_by_their_place() -> None:
+    found = table(",x_0,x_1,,column_3\n0,1,2,,4\n")
+    assert found.columns == ("column_0", "x_0", "x_1", "column_3_", "column_3")
+    assert found.named == ("x_0", "x_1", "column_3")
+
+
+@pytest.mark.parametrize("text", ["1,5;2,5\n", "1,5;2,5\n3,5;4,5\n"])
+def test_a_delimiter_that_may_be_another_is_asked_about(text: str) -> None:
+    with pytest.raises(BatchRefused, match=r"split by ',' \(3 columns\), ';' \(2 columns\)"):
+        table(text)
+    assert len(table(text, delimiter=";", header=False).columns) == 2
+    assert table(text, decimal=",", header=False).delimiter == ";"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("x_0,x_1\na,1,2\nb,3,4\n", "as R writes it"), ("x_0,x_1\n1,2,\n3,4,\n", "csv.ragged 'pad'")],
+)
+def test_records_one_field_longer_than_the_header_are_explained(text: str, hint: str) -> None:
+    with pytest.raises(BatchRefused, match=r"the header has 2 fields .*, each record 3") as refused:
+        table(text)
+    assert hint in str(refused.value)
+
+
+def test_a_header_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(BatchRefused, match=r"byte 4 of the header is not UTF-8: choose csv\.enc"):
+        read_table("x_0,é\n1,2\n".encode("latin-1"), CsvOptions(), [X], whole=True)
 
 
 def test_too_few_columns_are_left_to_be_said() -> None:
@@ -77,7 +127,7 @@ def test_a_header_may_have_newlines_in_quotes() -> None:
     ("text", "reason"),
     [
         ("x_0,x_0\n1,2\n", "the header has column 'x_0' more than once"),
-        ("x_0,,y\n1,2,3\n", "the header's column 2 has no name"),
+        (",,\n1,2,3\n", "the header names no column"),
         ("\n\n", "the file has no records"),
     ],
 )

@@ -32,8 +32,9 @@ def printed(view: RenderableType) -> str:
 
 
 def test_a_job_that_goes_has_a_bar_with_everything_about_it(bench: Bench) -> None:
-    head, bar = printed(batch_views.live(document(bench))).splitlines()
+    head, match, bar = printed(batch_views.live(document(bench))).splitlines()
     assert head == "iris j1  running"
+    assert match == "measurements ← length, width, height, depth (by name, but for capital letters)"
     assert "━" in bar
     for said in (" 25 % ", "1/4 shards", "99 rows", "10 rows/s", "1 rejected", "30 s left", "$0.0"):
         assert said in bar, said

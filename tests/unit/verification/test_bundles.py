@@ -232,3 +232,18 @@ def test_an_archive_without_a_server_needs_one(tmp_path: Path):
     assert found.startswith("artifact: 'model.tar' is no ONNX graph by its name")
     assert "'runtime: {kind: http, …}'" in found
     assert "'signature:'" in found
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ("{y: [a]}", "columns: y: no such input; the model takes x"),
+        ("{x: [a, b]}", "columns: x: 3 expected, one for each element, 2 given"),
+        ("{x: [a, b, B]}", "columns: x: a name is there twice; capital letters make no difference"),
+    ],
+)
+def test_columns_that_do_not_fit_the_inputs_are_refused(
+    tmp_path: Path, columns: str, reason: str
+) -> None:
+    given = {**scaling_bundle(), "model.yaml": f"name: scaling\ncolumns: {columns}\n".encode()}
+    assert any(reason in each for each in reasons(tmp_path, given))

@@ -240,6 +240,9 @@ class Bundle(Section):
     runtime: Runtime = Runtime()
     signature: DeclaredSignature | None = None
     """Only for a runtime of kind ``http``; an ONNX graph's is read from it."""
+    columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    """For an input, what the columns of a table are called that fill it, in the order of its
+    elements: batch jobs find them by these names."""
     batching: Batching = Batching()
     requests: Requests = Requests()
     rollout: Rollout = Rollout()

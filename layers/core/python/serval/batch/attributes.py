@@ -100,6 +100,6 @@ def _member(name: str, value: Any) -> Any:
             return JobOptions.from_json(json.loads(value))
         case "pieces" | "errors":
             return tuple(Piece(**piece) for piece in json.loads(value))
-        case "input" | "reasons":
+        case "input" | "reasons" | "columns":
             return tuple(json.loads(value))
     return int(value) if isinstance(value, Decimal) else value

@@ -1,15 +1,18 @@
 """Which columns of a table fill which inputs of a model."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from serval.batch.column_names import Names, element_names, numbered_names, quoted_list, suggested
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
-NUMBERED = ("{name}_{index}", "{name}.{index}", "{name}[{index}]")
-"""How the columns of an input with several elements may be called."""
-LISTED = 12
+By = Literal["name", "case", "columns", "position"]
+"""How columns were found: as they are called, but for capital letters, as chosen, or in order."""
+SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,47 +21,81 @@ class InputColumns:
 
     spec: TensorSpec
     columns: tuple[str, ...]
+    by: By = "name"
 
     @property
     def extents(self) -> tuple[int, ...]:
         """Give the shape of one row's elements."""
         return self.spec.shape[1:]
 
+    def to_json(self) -> dict[str, Any]:
+        """Describe the match, as documents of a job show it; of many columns the first."""
+        more = len(self.columns) - SHOWN
+        shown = [*self.columns[:SHOWN], *([f"… {more} more"] if more > 0 else [])]
+        return {"input": self.spec.name, "columns": shown, "by": self.by}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """What a job and its model say of columns."""
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → its columns, as the job says."""
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → what its elements are called, as ``model.yaml`` says."""
+    positional: bool = False
+    """Whether the first columns fill the inputs, whatever they are called."""
+
+    @property
+    def names(self) -> list[str]:
+        """List every column that is named."""
+        mappings = (*self.columns.values(), *self.features.values())
+        return [column for own in mappings for column in own]
+
+
+NOTHING_CHOSEN = ColumnChoice()
+
 
 def input_columns(
     inputs: Sequence[TensorSpec],
     columns: Sequence[str],
-    mapping: Mapping[str, Sequence[str]],
+    chosen: ColumnChoice = NOTHING_CHOSEN,
+    *,
+    named: Sequence[str] | None = None,
 ) -> list[InputColumns]:
-    """Find the columns of every input: as mapped, else by name, else by order.
+    """Find the columns of every input; nothing is guessed.
 
-    By order the first columns fill the inputs as the signature lists them; what is left over is
-    passed through.
+    Where there are names, an input has the columns that the job chose, or those that are called as
+    its elements are. Without names, or if the job says so, the columns fill the inputs in order.
+
+    Parameters
+    ----------
+    columns
+        Of the file, in its order.
+    named
+        Those that its header names; empty: there is none; None: all of them.
 
     Raises
     ------
     BatchRefused
         If an input has no columns, or too many or too few, or its extents vary.
     """
-    widths = {spec.name: _width(spec) for spec in inputs}
-    if unknown := sorted(mapping.keys() - widths.keys()):
+    widths = {spec.name: width_of(spec) for spec in inputs}
+    if unknown := sorted(chosen.columns.keys() - widths.keys()):
         raise BatchRefused(
             f"columns: {unknown[0]!r} is no input: the model takes {', '.join(widths)}"
         )
-    if mapping:
-        found = {name: tuple(mapping.get(name, ())) or _named(name, widths[name], columns)
-                 for name in widths}  # fmt: skip
+    names = Names(columns, columns if named is None else named)
+    if chosen.positional or not (names.named or chosen.columns):
+        found = _in_order(widths, names, chosen)
     else:
-        found = {name: _named(name, widths[name], columns) for name in widths}
-        if not all(found.values()):
-            found = _in_order(widths, columns)
-    for name, own in found.items():
-        _check(name, widths[name], own, columns)
-    return [InputColumns(spec, found[spec.name]) for spec in inputs]
+        found = _by_name(widths, names, chosen)
+    return [InputColumns(spec, *found[spec.name]) for spec in inputs]
 
 
-def _width(spec: TensorSpec) -> int:
-    if not spec.shape or spec.shape[0] != -1:
+def width_of(spec: TensorSpec) -> int:
+    """Count the elements of a row, each of which takes a column."""
+    if not spec.shape or spec.shape[0] not in (-1, 1):
         raise BatchRefused(
             f"input {spec.name!r} has shape {list(spec.shape)}: a batch job needs a model whose "
             "first extent varies (-1), so that rows can be run together"
@@ -71,24 +108,28 @@ def _width(spec: TensorSpec) -> int:
     return math.prod(spec.shape[1:])
 
 
-def _named(name: str, width: int, columns: Sequence[str]) -> tuple[str, ...]:
-    if width == 1 and name in columns:
-        return (name,)
-    for pattern in NUMBERED:
-        numbered = tuple(pattern.format(name=name, index=index) for index in range(width))
-        if set(numbered) <= set(columns):
-            return numbered
-    return ()
+Found = dict[str, tuple[tuple[str, ...], By]]
 
 
-def _in_order(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _in_order(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> Found:
+    if chosen.columns:
+        raise BatchRefused("columns: they are chosen by 'positional' too: leave one of the two out")
+    usable = names.named or names.all
     needed = sum(widths.values())
-    if needed > len(columns):
+    if needed > len(usable):
+        raise BatchRefused(_too_few(widths, usable))
+    if needed < len(usable) and not chosen.positional:
         raise BatchRefused(
-            f"the file has {len(columns)} columns ({_listed(columns)}), and the inputs "
-            f"{', '.join(widths)} need {needed}: is the delimiter right? Else name them in "
-            "'columns', as {\"" + next(iter(widths)) + '": ["first", "second"]}'
+            f"the file has {len(usable)} columns and no header, and the inputs "
+            f"{', '.join(widths)} need {needed}: choose with 'columns', as "
+            f"{suggested(_cut(widths, usable))}, or take the first {needed} with "
+            "'positional': true (--positional)"
         )
+    return {name: (own, "position") for name, own in _cut(widths, usable).items()}
+
+
+def _cut(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Deal columns out in the order of the inputs."""
     found, start = {}, 0
     for name, width in widths.items():
         found[name] = tuple(columns[start : start + width])
@@ -96,17 +137,89 @@ def _in_order(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tu
     return found
 
 
-def _check(name: str, width: int, own: Sequence[str], columns: Sequence[str]) -> None:
-    if missing := [column for column in own if column not in columns]:
+def _by_name(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> Found:
+    found: Found = {}
+    for name, width in widths.items():
+        own = chosen.columns.get(name)
+        if own is not None:
+            found[name] = _chosen(name, width, own, names)
+            continue
+        match = names.match(_tiers(name, widths, names, chosen))
+        if match is not None:
+            found[name] = match[0], "case" if match[1] else "name"
+    if missing := [name for name in widths if name not in found]:
+        raise BatchRefused(_unnamed(missing[0], widths, names, chosen, found))
+    _check_once(found)
+    return found
+
+
+def _chosen(name: str, width: int, own: Sequence[str], names: Names) -> tuple[tuple[str, ...], By]:
+    match = names.match([[tuple(own)]], every=True)
+    if match is None:
+        missing = next(column for column in own if not names.has(column))
         raise BatchRefused(
-            f"columns: input {name!r}: the file has no column {missing[0]!r}; it has "
-            f"{_listed(columns)}"
+            f"columns: input {name!r}: the file has no column {missing!r}; it has "
+            f"{quoted_list(names.all)}"
         )
     if len(own) != width:
         raise BatchRefused(f"columns: input {name!r} takes {width} for a row, {len(own)} given")
+    return match[0], "case" if match[1] else "columns"
 
 
-def _listed(columns: Sequence[str]) -> str:
-    more = len(columns) - LISTED
-    listed = ", ".join(map(repr, columns[:LISTED]))
-    return f"{listed} and {more} more" if more > 0 else listed
+def _tiers(
+    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
+) -> list[list[tuple[str, ...]]]:
+    """List what the columns of an input may be called, as ``Names.match`` takes it."""
+    width = widths[name]
+    features = tuple(chosen.features.get(name, ()))
+    own = [features] if len(features) == width else []
+    numbered = element_names(name, width)
+    bare = tuple(map(str, range(width)))
+    if len(widths) == 1 and set(bare) == {each for each in names.named if each.isdecimal()}:
+        numbered.append(bare)
+    return [own, [(name,)] if width == 1 else [], numbered]
+
+
+def _check_once(found: Found) -> None:
+    """Refuse a column that was taken for two elements because capital letters were passed over."""
+    times = Counter(column for own, by in found.values() if by != "columns" for column in own)
+    for own, by in found.values():
+        if by == "case" and (twice := [column for column in own if times[column] > 1]):
+            raise BatchRefused(
+                f"column {twice[0]!r} would fill two elements of the inputs: choose with 'columns'"
+            )
+
+
+def _unnamed(
+    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice, found: Found
+) -> str:
+    """Say that no columns are called as an input is, and which ones there are."""
+    needed = sum(widths.values())
+    if needed > len(names.named):
+        return _too_few(widths, names.named)
+    wished = next(tier[0] for tier in _tiers(name, widths, names, chosen) if tier)
+    alike = names.alike(wished)
+    if alike is None:
+        fitting = {**_cut(widths, names.named), **{key: own for key, (own, _) in found.items()}}
+    else:
+        fitting = {name: alike}
+    return (
+        f"no columns are called as input {name!r} is ({quoted_list(wished, 4)}); the file has "
+        f"{quoted_list(names.named)}: choose with 'columns', as {suggested(fitting)}, or take the "
+        f"first {needed} in order with 'positional': true (--positional)"
+    )
+
+
+def _too_few(widths: Mapping[str, int], columns: Iterable[str]) -> str:
+    listed = list(columns)
+    first = next(iter(widths))
+    return (
+        f"the file has {len(listed)} columns ({quoted_list(listed)}), and the inputs "
+        f"{', '.join(widths)} need {sum(widths.values())}: is the delimiter right? Else name them "
+        f"in 'columns', as {suggested({first: ['first', 'second']})}"
+    )
+
+
+def possible_names(spec: TensorSpec) -> set[str]:
+    """List what the first column of an input may be called."""
+    return numbered_names(spec.name)

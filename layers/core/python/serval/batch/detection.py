@@ -1,16 +1,21 @@
 """What kind of file an input is: by what it says it is, and by how it begins."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from contextlib import suppress
 
+from serval.batch.decompression import decompressed
+from serval.batch.kinds import (
+    FoundCompression,
+    FoundFormat,
+    Kind,
+    compression_by_content,
+    shown_bytes,
+)
 from serval.batch.options import JobOptions
 from serval.batch.ports import Source
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
-FoundFormat = Literal["csv", "jsonl", "parquet", "objects"]
-FoundCompression = Literal["none", "gzip", "zstd"]
 HEAD_BYTES = 262_144
 """What is read of a file to tell what it is, and how long its records are."""
 EXTENSIONS: dict[FoundFormat, tuple[str, ...]] = {
@@ -23,17 +28,12 @@ EXTENSIONS: dict[FoundFormat, tuple[str, ...]] = {
     ),
 }
 FORMAT_OF = {each: found for found, extensions in EXTENSIONS.items() for each in extensions}
-COMPRESSION_OF: dict[str, FoundCompression] = {"gz": "gzip", "gzip": "gzip", "zst": "zstd"}
-GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
-SHOWN_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How the files of a job are read."""
-
-    format: FoundFormat
-    compression: FoundCompression = "none"
+COMPRESSION_OF: dict[str, FoundCompression] = {
+    **{"gz": "gzip", "gzip": "gzip"},
+    **{"zst": "zstd", "zstd": "zstd"},
+    **{"bz2": "bz2", "bzip2": "bz2"},
+}
+PARQUET = b"PAR1"
 
 
 def detect(source: Source, head: bytes, options: JobOptions, inputs: Sequence[TensorSpec]) -> Kind:
@@ -59,25 +59,39 @@ def detect(source: Source, head: bytes, options: JobOptions, inputs: Sequence[Te
 
 
 def compression_of(source: Source, head: bytes, options: JobOptions) -> FoundCompression:
-    """Tell how a file is compressed."""
+    """Tell how a file is compressed: as chosen, else by its first bytes."""
     if options.compression != "auto":
         return options.compression
-    if head.startswith(GZIP):
-        return "gzip"
-    if head.startswith(ZSTD):
-        return "zstd"
-    named = COMPRESSION_OF.get(_extensions(source.key)[-1])
-    if named is not None:
+    found = compression_by_content(head)
+    named = named_compression(source.key)
+    if named is not None and found == "none":
         raise BatchRefused(
             f"{source.address}: it is called {named}, and begins with bytes {shown_bytes(head)}: "
             "it was not compressed, or is damaged"
         )
-    return "none"
+    return found
+
+
+def named_compression(key: str) -> FoundCompression | None:
+    """Tell the compression that a file's name promises; None if it promises none."""
+    return COMPRESSION_OF.get(_extensions(key)[-1])
+
+
+def text_head(head: bytes, compression: FoundCompression) -> bytes:
+    """Give how a file's text begins, as far as its first bytes tell."""
+    text = b""
+    with suppress(BatchRefused):
+        for piece in decompressed([head], compression, HEAD_BYTES):
+            text += piece
+            if len(text) >= HEAD_BYTES:
+                break
+    return text
 
 
 def _format(
     source: Source, head: bytes, compression: FoundCompression, inputs: Sequence[TensorSpec]
 ) -> FoundFormat:
+    head = head if head.startswith(PARQUET) else text_head(head, compression)
     if head.startswith(PARQUET):
         return "parquet"
     named = named_format(source.key)
@@ -93,7 +107,7 @@ def _format(
         )
     if named is not None:
         return named
-    if compression == "none" and b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BatchRefused(
             f"{source.address}: no CSV, JSONL or Parquet: it begins with bytes "
             f"{shown_bytes(head)}; say 'format' if it is"
@@ -102,7 +116,7 @@ def _format(
         extension = _extensions(source.key)[-1]
         raise BatchRefused(
             f"{source.address}: type {extension!r} is not known: csv, tsv, jsonl, ndjson and "
-            "parquet are, and csv and jsonl with .gz or .zst behind; or say 'format'"
+            "parquet are, and csv and jsonl with .gz, .zst or .bz2 behind; or say 'format'"
         )
     return "jsonl" if head.lstrip()[:1] in (b"{", b"[") else "csv"
 
@@ -124,11 +138,6 @@ def takes_objects(inputs: Sequence[TensorSpec]) -> bool:
     if spec.datatype == "BYTES":
         return spec.shape in ((-1,), (-1, 1))
     return spec.datatype == "UINT8" and spec.shape == (-1, -1)
-
-
-def shown_bytes(head: bytes) -> str:
-    """Show how a file begins."""
-    return head[:SHOWN_BYTES].hex(" ") or "none at all"
 
 
 def _extensions(key: str) -> list[str]:

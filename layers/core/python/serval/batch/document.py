@@ -59,6 +59,7 @@ def described(job: BatchJob) -> dict[str, Any]:
         "attempt": job.attempt,
         "error": job.error or job.stop_reason,
         "shards": job.shards,
+        "columns": list(job.columns),
         "estimate": estimate(job),
     }
     if job.name:
@@ -96,6 +97,7 @@ def previewed(asked: AskedJob, version: str, output: str, seen: Estimate) -> dic
         "rows": seen.rows,
         "exact_rows": seen.exact,
         "shards": seen.shards,
+        "columns": list(seen.columns),
         "seconds": seen.seconds,
         "cost_usd": seen.microdollars / MICRO,
     }

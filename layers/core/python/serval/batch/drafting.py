@@ -1,6 +1,7 @@
 """From a survey to a layout: how the input is read and the output written, or why it cannot be."""
 
-from serval.batch.detection import FoundFormat
+from serval.batch.column_names import quoted_list
+from serval.batch.kinds import FoundFormat
 from serval.batch.layout import Layout
 from serval.batch.options import JobOptions
 from serval.batch.outputs import OutputFormat, column_names
@@ -29,10 +30,12 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
     """
     chosen = options.output.format
     output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
-    check_outputs(signature.outputs, output)
+    outputs = written_outputs(signature, options)
     columns = (OBJECT,) if survey.kind.format == "objects" else survey.columns
+    joined = joined_columns(columns, options, survey.kind.format)
     if options.output.join:
-        check_join(survey, output, columns, signature)
+        check_join(survey, output, joined, outputs)
+    check_outputs(outputs, output)
     alone = any(spec.shape[0] == 1 for spec in signature.inputs)
     return Layout(
         format=survey.kind.format,
@@ -43,15 +46,47 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         delimiter=survey.table.delimiter if survey.table else ",",
         header=survey.table.header if survey.table else False,
         quoted=survey.kind.format == "csv" and options.csv.quoted_newlines == "auto",
+        csv=options.csv,
         output=output,
-        outputs=signature.outputs,
+        outputs=outputs,
         join=options.output.join,
+        joined=joined,
         partitioned=options.output.partitioned,
         batch_rows=1 if alone else pace.batch_rows,
         block_bytes=pace.block_bytes(survey.row_bytes),
         block_rows=pace.block_rows(survey.row_bytes),
         several_files=len(survey.sources) > 1,
     )
+
+
+def written_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSpec, ...]:
+    """Give the outputs that are written: those that the job chose, in the model's order."""
+    chosen = options.output.tensors
+    names = [spec.name for spec in signature.outputs]
+    if unknown := sorted(set(chosen) - set(names)):
+        raise BatchRefused(
+            f"output.tensors: {unknown[0]!r} is no output: the model gives {', '.join(names)}"
+        )
+    return tuple(spec for spec in signature.outputs if not chosen or spec.name in chosen)
+
+
+def joined_columns(
+    columns: tuple[str, ...], options: JobOptions, found: FoundFormat
+) -> tuple[str, ...]:
+    """Give the columns of the input that stand before the outputs."""
+    left_out = options.output.leave_out
+    if not options.output.join:
+        if left_out:
+            raise BatchRefused("output.leave_out: no columns are joined: choose output.join")
+        return ()
+    if left_out and found == "jsonl":
+        raise BatchRefused("output.leave_out: JSONL records have no columns to leave out")
+    if unknown := [column for column in left_out if column not in columns]:
+        raise BatchRefused(
+            f"output.leave_out: the input has no column {unknown[0]!r}; it has "
+            f"{quoted_list(columns)}"
+        )
+    return tuple(column for column in columns if column not in set(left_out))
 
 
 def check_batches(signature: Signature) -> None:
@@ -81,7 +116,10 @@ def check_outputs(outputs: tuple[TensorSpec, ...], output: OutputFormat) -> None
 
 
 def check_join(
-    survey: Survey, output: OutputFormat, columns: tuple[str, ...], signature: Signature
+    survey: Survey,
+    output: OutputFormat,
+    columns: tuple[str, ...],
+    outputs: tuple[TensorSpec, ...],
 ) -> None:
     """Refuse to join what cannot stand in one record."""
     if survey.kind.format == "jsonl":
@@ -92,15 +130,19 @@ def check_join(
             )
         return
     if survey.footer and output == "csv":
-        nested = [column.name for column in survey.footer.columns if column.nested]
+        nested = [
+            column.name
+            for column in survey.footer.columns
+            if column.nested and column.name in columns
+        ]
         if nested:
             raise BatchRefused(
                 f"output.join: column {nested[0]!r} is nested, which CSV has no form for; choose "
                 "output.format parquet or jsonl"
             )
-    names = [spec.name for spec in signature.outputs]
+    names = [spec.name for spec in outputs]
     if output != "jsonl":
-        names = [name for spec in signature.outputs for name in column_names(spec)]
+        names = [name for spec in outputs for name in column_names(spec)]
     if both := sorted(set(columns) & set(names)):
         raise BatchRefused(
             f"output.join: {both[0]!r} is a column of the input and an output of the model: "

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from serval.batch.cost import SECONDS_TO_BEGIN, Work, seconds_per_row
 from serval.batch.job import BatchJob
@@ -26,6 +27,8 @@ class Estimate:
     microdollars: int
     machine_microdollars_hour: int = 0
     """Of the fleet; 0: it runs on Lambda, or nobody knows."""
+    columns: tuple[dict[str, Any], ...] = ()
+    """Which columns fill which input, and how they were found; empty: there are no columns."""
 
 
 def estimated(
@@ -40,6 +43,7 @@ def estimated(
     concurrency: int,
     memory_mib: int,
     machine_microdollars_hour: int,
+    columns: tuple[dict[str, Any], ...] = (),
 ) -> Estimate:
     """Put an estimate together."""
     work = Work(
@@ -61,6 +65,7 @@ def estimated(
         seconds=round(work.seconds),
         microdollars=work.usage().microdollars(),
         machine_microdollars_hour=machine_microdollars_hour,
+        columns=columns,
     )
 
 

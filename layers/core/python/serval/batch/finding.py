@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from serval.batch.detection import HEAD_BYTES, Kind, detect, named_format
+from serval.batch.detection import HEAD_BYTES, detect, named_compression, named_format
 from serval.batch.keys import OPTIONS_SUFFIX, Address
+from serval.batch.kinds import Kind
 from serval.batch.options import JobOptions
 from serval.batch.ports import Objects, Source
 from serval.errors import BatchRefused
@@ -66,6 +67,8 @@ class Finder:
                         f"input: {first.address} and {source.address} are of two kinds; say "
                         "'format' if they are not"
                     )
+        if options.compression == "auto" and kind.format in ("csv", "jsonl"):
+            _check_compression(sources)
         return kind
 
     def head(self, source: Source) -> bytes:
@@ -90,6 +93,17 @@ class Finder:
         if not source.size_bytes:
             raise BatchRefused(f"input: {address} is empty")
         return source
+
+
+def _check_compression(sources: Sequence[Source]) -> None:
+    """Refuse files of which some are compressed in another way than the first, by their names."""
+    first = sources[0]
+    for source in sources:
+        if named_compression(source.key) != named_compression(first.key):
+            raise BatchRefused(
+                f"input: {first.address} and {source.address} are compressed in two ways; make a "
+                "job of each, or say 'compression' if they are not"
+            )
 
 
 def _counts(source: Source, prefix: Address) -> bool:

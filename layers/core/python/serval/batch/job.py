@@ -61,6 +61,8 @@ class BatchJob:
     estimated_microdollars: int = 0
     machine_microdollars_hour: int = 0
     """What a machine of its fleet costs; 0: it runs on Lambda, or nobody knows."""
+    columns: tuple[dict[str, Any], ...] = ()
+    """Which columns fill which input: ``input``, ``columns``, and ``by`` what they were found."""
     plan_ms: int = 0
     """What ``plan`` and ``cut`` took, of the newest attempt."""
     scans: int = 0

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from serval.batch.detection import FoundCompression, FoundFormat
+from serval.batch.kinds import FoundCompression, FoundFormat
+from serval.batch.options import PLAIN_CSV, CsvOptions
 from serval.batch.outputs import OutputFormat, PartFormat
 from serval.batch.ports import Source
 from serval.signatures import TensorSpec
@@ -30,10 +31,14 @@ class Layout:
     header: bool = False
     quoted: bool = True
     """Whether a newline in quotes is part of a field."""
+    csv: CsvOptions = PLAIN_CSV
+    """As the job chose them."""
     output: OutputFormat = "jsonl"
     outputs: tuple[TensorSpec, ...] = ()
     """Of the model."""
     join: bool = False
+    joined: tuple[str, ...] = ()
+    """Columns of the input that stand before the outputs."""
     partitioned: bool = False
     batch_rows: int = 32
     block_bytes: int = 4 * 2**20
@@ -54,18 +59,26 @@ class Layout:
             "columns": tuple(value["columns"]),
             "inputs": {name: tuple(columns) for name, columns in value["inputs"].items()},
             "outputs": tuple(map(TensorSpec.from_json, value["outputs"])),
+            "csv": CsvOptions.from_json(value.get("csv", {})),
+            "joined": tuple(value.get("joined", value["columns"] if value["join"] else ())),
         }
         return cls(**{**value, **read})
 
     @property
     def cut(self) -> bool:
         """Tell whether a large file is cut into shards."""
-        return self.compression == "none" and self.format != "objects"
+        return self.as_it_lies and self.format != "objects"
+
+    @property
+    def as_it_lies(self) -> bool:
+        """Tell whether text is read as it lies in the file, so that one can begin within it."""
+        rewritten = self.format == "csv" and self.csv.rewritten
+        return self.compression == "none" and not rewritten
 
     @property
     def part(self) -> PartFormat:
         """Give how the parts are written."""
-        return PartFormat(self.output, self.outputs, self.columns if self.join else ())
+        return PartFormat(self.output, self.outputs, self.joined)
 
 
 @dataclass(frozen=True, slots=True)

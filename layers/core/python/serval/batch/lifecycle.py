@@ -12,6 +12,7 @@ A step may be called again after its answer was lost: a change that was made alr
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from serval.batch.job import OPEN, BatchJob
 from serval.clock import timestamp
@@ -48,6 +49,7 @@ class Planned:
     estimated_seconds: int
     estimated_microdollars: int
     machine_microdollars_hour: int = 0
+    columns: tuple[dict[str, Any], ...] = ()
     plan_ms: int
     scans: int = 0
     scan_ms: int = 0

@@ -1,5 +1,6 @@
 """What may be chosen of a batch job, read from JSON; whatever is not understood is refused."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,9 +9,14 @@ from typing import Any, Literal
 from serval.errors import BatchRefused, shown
 
 Format = Literal["auto", "csv", "jsonl", "parquet", "objects"]
-Compression = Literal["auto", "none", "gzip", "zstd"]
+Compression = Literal["auto", "none", "gzip", "zstd", "bz2"]
 FORMATS = ("auto", "csv", "jsonl", "parquet", "objects")
-COMPRESSIONS = ("auto", "none", "gzip", "zstd")
+COMPRESSIONS = ("auto", "none", "gzip", "zstd", "bz2")
+ENCODINGS = (
+    *("utf-8", "utf-16", "iso-8859-1", "iso-8859-2", "iso-8859-15"),
+    *("windows-1250", "windows-1251", "windows-1252", "macintosh", "cp437", "cp850"),
+    *("shift_jis", "euc-jp", "euc-kr", "big5", "gb18030"),
+)
 OUTPUT_FORMATS = ("auto", "csv", "jsonl", "parquet")
 MIB = 2**20
 SHARD_BYTES = 64 * MIB
@@ -28,6 +34,32 @@ class CsvOptions:
     """Whether the first record names the columns."""
     quoted_newlines: Literal["auto", "never"] = "auto"
     """``never``: no field has a newline in it, so nothing need be scanned to cut the file."""
+    ragged: Literal["reject", "pad"] = "reject"
+    """``pad``: short records are filled up, and empty fields behind the last column left out."""
+    empty: Literal["missing", "reject"] = "missing"
+    """What an empty field is: NaN for a float and empty text, or no value at all."""
+    null_values: tuple[str, ...] = ()
+    """Texts that stand for an empty field."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the decimals of a number."""
+    quote: str = '"'
+    """One character that fields stand in."""
+    escape: str | None = None
+    """One character that takes the meaning from the next; None: there is none."""
+    encoding: str = "utf-8"
+
+    @classmethod
+    def from_json(cls, value: Any) -> "CsvOptions":
+        """Read the member ``csv`` of what a user wrote."""
+        return _csv("csv", value)
+
+    @property
+    def rewritten(self) -> bool:
+        """Tell whether the text is rewritten in RFC 4180 and UTF-8 before it is read."""
+        return (self.quote, self.escape, self.encoding) != ('"', None, "utf-8")
+
+
+PLAIN_CSV = CsvOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +74,10 @@ class OutputOptions:
     """Whether the parts are the output, each whole by itself, and no single file is written."""
     prefix: str | None = None
     """Address of a prefix, with ``{date}``, ``{time}``, ``{model}``, ``{job}`` in it."""
+    leave_out: tuple[str, ...] = ()
+    """Columns of the input that do not stand there."""
+    tensors: tuple[str, ...] = ()
+    """Outputs of the model that are written; none named: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +86,11 @@ class JobOptions:
 
     format: Format = "auto"
     compression: Compression = "auto"
-    csv: CsvOptions = CsvOptions()
+    csv: CsvOptions = PLAIN_CSV
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Input of the model → its columns, in the order of the input's elements."""
+    positional: bool = False
+    """Whether the first columns fill the inputs, whatever they are called."""
     output: OutputOptions = OutputOptions()
     max_rejected_percent: float = 1.0
     concurrency: int = 10
@@ -62,7 +100,7 @@ class JobOptions:
 
     def to_json(self) -> dict[str, Any]:
         """Give every choice, defaults too."""
-        return asdict(self) | {"columns": {name: list(own) for name, own in self.columns.items()}}
+        return dict(json.loads(json.dumps(asdict(self))))
 
     @classmethod
     def from_json(cls, value: Any) -> "JobOptions":
@@ -126,9 +164,37 @@ def _percent(name: str, value: Any) -> float:
 def _delimiter(name: str, value: Any) -> str:
     if value == "auto":
         return "auto"
-    if isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n':
+    if value == '"':
+        raise BatchRefused(f"{name}: {shown(value)} given, 'auto' or one ASCII character expected")
+    return _character(name, value, "'auto' or ")
+
+
+def _character(name: str, value: Any, otherwise: str = "") -> str:
+    if isinstance(value, str) and len(value) == 1 and value.isascii() and value not in "\r\n":
         return value
-    raise BatchRefused(f"{name}: {shown(value)} given, 'auto' or one ASCII character expected")
+    raise BatchRefused(f"{name}: {shown(value)} given, {otherwise}one ASCII character expected")
+
+
+def _escape(name: str, value: Any) -> str | None:
+    return None if value is None else _character(name, value, "null or ")
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise BatchRefused(f"{name}: {shown(value)} given, a list of texts expected")
+    return tuple(value)
+
+
+def _csv(name: str, value: Any) -> CsvOptions:
+    chosen = CsvOptions(**_members(name, value, CSV))
+    special = [chosen.delimiter, chosen.quote, *([chosen.escape] if chosen.escape else [])]
+    if len(set(special)) < len(special):
+        raise BatchRefused(f"{name}: delimiter, quote and escape have to differ")
+    if chosen.delimiter == "auto" and (chosen.quote, chosen.escape) != ('"', None):
+        raise BatchRefused(f"{name}: quote and escape need the delimiter too")
+    if chosen.decimal == chosen.delimiter == ",":
+        raise BatchRefused(f"{name}.decimal: ',' is the delimiter too")
+    return chosen
 
 
 def _header(name: str, value: Any) -> bool | str:
@@ -160,18 +226,28 @@ CSV: Mapping[str, Reader] = {
     "delimiter": _delimiter,
     "header": _header,
     "quoted_newlines": _one_of("auto", "never"),
+    "ragged": _one_of("reject", "pad"),
+    "empty": _one_of("missing", "reject"),
+    "null_values": _texts,
+    "decimal": _one_of(".", ","),
+    "quote": _character,
+    "escape": _escape,
+    "encoding": _one_of(*ENCODINGS),
 }
 OUTPUT: Mapping[str, Reader] = {
     "format": _one_of(*OUTPUT_FORMATS),
     "join": _boolean,
+    "leave_out": _texts,
+    "tensors": _texts,
     "partitioned": _boolean,
     "prefix": _prefix,
 }
 OPTIONS: Mapping[str, Reader] = {
     "format": _one_of(*FORMATS),
     "compression": _one_of(*COMPRESSIONS),
-    "csv": lambda name, value: CsvOptions(**_members(name, value, CSV)),
+    "csv": lambda name, value: _csv(name, value),
     "columns": _columns,
+    "positional": _boolean,
     "output": lambda name, value: OutputOptions(**_members(name, value, OUTPUT)),
     "max_rejected_percent": _percent,
     "concurrency": _integer(1, MOST_CONCURRENCY),

@@ -7,6 +7,7 @@ from typing import Any
 
 from serval.batch.options import (
     COMPRESSIONS,
+    ENCODINGS,
     FORMATS,
     LARGEST_SHARD_BYTES,
     MOST_CONCURRENCY,
@@ -17,7 +18,9 @@ Schema = dict[str, Any]
 ADDRESS = "^s3://"
 DELIMITER = r"^[\x00-\x09\x0B\x0C\x0E-\x21\x23-\x7F]$"
 """One ASCII character that is neither a quote nor ends a line."""
+CHARACTER: Schema = {"type": "string", "pattern": r"^[\x00-\x09\x0B\x0C\x0E-\x7F]$"}
 COLUMN: Schema = {"type": "string"}
+TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 
 
 def chosen(description: str, schema: Schema) -> Schema:
@@ -45,10 +48,29 @@ CSV = members(
         "'never': no field has a newline in it, so nothing need be scanned to cut the file.",
         {"enum": ["auto", "never"]},
     ),
+    ragged=chosen(
+        "'pad': short records are filled up with empty fields, and empty fields behind the last "
+        "column are left out; else a record of another length is rejected.",
+        {"enum": ["reject", "pad"]},
+    ),
+    empty=chosen(
+        "'missing': an empty field is NaN for a float and empty text; else its record is rejected.",
+        {"enum": ["missing", "reject"]},
+    ),
+    null_values=chosen("Texts that stand for an empty field, as 'NA'.", TEXTS),
+    decimal=chosen("What stands before the decimals of a number.", {"enum": [".", ","]}),
+    quote=chosen("One character that fields stand in.", CHARACTER),
+    escape=chosen(
+        "One character that takes the meaning from the next.",
+        {"anyOf": [{"type": "null"}, CHARACTER]},
+    ),
+    encoding=chosen("Of the text.", {"enum": list(ENCODINGS)}),
 )
 OUTPUT = members(
     format=chosen("'auto': that of the input; JSONL for objects.", {"enum": list(OUTPUT_FORMATS)}),
     join=chosen("Whether the input's own columns stand before the outputs.", {"type": "boolean"}),
+    leave_out=chosen("Columns of the input that are not joined.", TEXTS),
+    tensors=chosen("Outputs of the model that are written; none named: all.", TEXTS),
     partitioned=chosen(
         "Whether the parts are the output, each whole by itself, and no single file is written.",
         {"type": "boolean"},
@@ -75,6 +97,10 @@ OPTIONS: Schema = {
                     "anyOf": [COLUMN, {"type": "array", "items": COLUMN, "minItems": 1}]
                 },
             },
+        ),
+        positional=chosen(
+            "Whether the first columns fill the inputs in order, whatever they are called.",
+            {"type": "boolean"},
         ),
         output=chosen("What is written, and where.", OUTPUT),
         max_rejected_percent=chosen(

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -57,9 +57,11 @@ class PartFormat:
             return self._written(rows, outputs)
 
     def _written(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+        if rows.passed is not None:
+            rows = replace(rows, passed=rows.passed.select(self.joined) if self.joined else None)
         if self.kind == "jsonl":
             return _jsonl(rows, outputs)
-        frame = table(outputs, rows.passed.select(self.joined) if rows.passed is not None else None)
+        frame = table(outputs, rows.passed)
         if self.kind == "csv":
             return frame.write_csv(include_header=False).encode()
         target = io.BytesIO()

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from serval.batch.columns import input_columns
+from serval.batch.columns import NOTHING_CHOSEN, ColumnChoice, InputColumns, input_columns
 from serval.batch.parquet_footer import (
     TAIL_BYTES,
     Column,
@@ -49,10 +49,11 @@ class Chosen:
 
     inputs: Mapping[str, tuple[str, ...]]
     lists: Mapping[str, str]
+    matches: tuple[InputColumns, ...] = ()
 
 
 def choose_columns(
-    inputs: Sequence[TensorSpec], columns: Sequence[Column], mapping: Mapping[str, tuple[str, ...]]
+    inputs: Sequence[TensorSpec], columns: Sequence[Column], choice: ColumnChoice = NOTHING_CHOSEN
 ) -> Chosen:
     """Find the columns of every input; one of several elements may be one column of lists.
 
@@ -64,13 +65,18 @@ def choose_columns(
     nested = {column.name for column in columns if column.nested}
     lists = {}
     for spec in inputs:
-        named = mapping.get(spec.name, (spec.name,))
+        named = choice.columns.get(spec.name, (spec.name,))
         if len(named) == 1 and named[0] in nested and math.prod(spec.shape[1:]) != 1:
             lists[spec.name] = named[0]
     flat = [spec for spec in inputs if spec.name not in lists]
     found = input_columns(
         flat,
         [column.name for column in columns if not column.nested],
-        {name: own for name, own in mapping.items() if name not in lists},
+        replace(
+            choice,
+            columns={name: own for name, own in choice.columns.items() if name not in lists},
+        ),
     )
-    return Chosen({planned.spec.name: planned.columns for planned in found}, lists)
+    by_list = [InputColumns(spec, (lists[spec.name],)) for spec in inputs if spec.name in lists]
+    own = {planned.spec.name: planned.columns for planned in found}
+    return Chosen(own, lists, (*by_list, *found))

@@ -87,7 +87,9 @@ class Planning:
         """
         record = self._record(asked.model, version)
         inputs = [read_address(address, "input") for address in asked.input]
-        survey = Surveyor(self.objects).survey(inputs, None, asked.options, record.signature)
+        survey = Surveyor(self.objects).survey(
+            inputs, None, asked.options, record.signature, features_of(record)
+        )
         layout = drafted(survey, asked.options, record.signature, Pace.of(record))
         shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
         scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
@@ -107,7 +109,7 @@ class Planning:
         pace = Pace.of(record)
         inputs = [read_address(address, "input") for address in job.input]
         survey = Surveyor(self.objects).survey(
-            inputs, job.input_version, job.options, record.signature
+            inputs, job.input_version, job.options, record.signature, features_of(record)
         )
         layout = drafted(survey, job.options, record.signature, pace)
         shard_bytes, sizes = sized(survey, job.options, pace)
@@ -171,6 +173,7 @@ class Planning:
             concurrency=self.readiness.at_once(record.model, options),
             memory_mib=0 if record.model in self.fleets else self.memory_mib,
             machine_microdollars_hour=self.machine_prices.get(self.fleets.get(record.model, ""), 0),
+            columns=tuple(each.to_json() for each in survey.matches),
         )
 
     @property
@@ -196,6 +199,12 @@ class Planning:
         self.objects.put(Address(output.bucket, key), body)
 
 
+def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:
+    """Give what the version's ``model.yaml`` calls the elements of inputs."""
+    named: Mapping[str, Sequence[str]] = record.bundle.get("columns", {})
+    return named
+
+
 def form_of(layout: Layout) -> str:
     """Name how an input is written, as jobs are compared by it."""
     packed = f".{layout.compression}" if layout.compression != "none" else ""
@@ -209,7 +218,7 @@ def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequenc
     if survey.kind.format == "objects":
         # Small objects count as ordinary ones, since the model takes as long for them.
         sizes = [max(size, int(row_bytes)) for size in sizes]
-    elif survey.kind.compression != "none":
+    elif survey.inflation != 1.0:
         sizes = [int(size * survey.inflation) for size in sizes]
     wished = pace.shard_bytes(options.shard_bytes, row_bytes)
     return large_enough(wished, sizes), sizes

@@ -119,6 +119,7 @@ class Readiness:
             estimated_seconds=estimate["seconds"],
             estimated_microdollars=estimate["microdollars"],
             machine_microdollars_hour=estimate["machine_microdollars_hour"],
+            columns=tuple(estimate.get("columns", ())),
             plan_ms=plan_ms,
             scans=scans or job.scans,
             scan_ms=scan_ms or job.scan_ms,

@@ -71,7 +71,12 @@ class Reading:
         layout = self.layout
         if layout.format == "csv":
             return CsvRecords(
-                layout.columns, self._inputs, layout.delimiter, layout.join, layout.quoted
+                layout.columns,
+                self._inputs,
+                layout.delimiter,
+                layout.join,
+                layout.quoted,
+                layout.csv,
             )
         if layout.format == "objects":
             joined = layout.columns[0] if layout.join else ""
@@ -135,7 +140,7 @@ class Reading:
         self, span: Span, body: "Future[bytes] | None", begin: From | None
     ) -> tuple[Span, Iterable[bytes]]:
         start = span.start
-        if begin is not None and begin.span == span.number and self.layout.compression == "none":
+        if begin is not None and begin.span == span.number and self.layout.as_it_lies:
             start = begin.offset
         if body is not None:
             return span, [body.result()[start:]]
@@ -158,7 +163,7 @@ class Reading:
         end = span.end if self.item.source is not None else footer.rows
         start = begin.first if begin is not None and begin.span == span.number else span.start
         columns = {column for planned in self._inputs for column in planned.columns}
-        columns |= {*self.layout.lists.values(), *(self.layout.columns if self.layout.join else ())}
+        columns |= {*self.layout.lists.values(), *self.layout.joined}
         self._check_columns(span.source, [column.name for column in footer.columns], columns)
         path = self.folder / f"{span.number}.parquet"
         ranges = needed_ranges(footer, start, end, columns)
@@ -170,7 +175,7 @@ class Reading:
             self.specs,
             self._inputs,
             self.layout.lists,
-            self.layout.columns if self.layout.join else (),
+            self.layout.joined,
             span.source.size_bytes / max(1, footer.rows),
         )
         file = str(span.source.address) if self.layout.several_files else ""

@@ -40,6 +40,7 @@ def summary(
         "input": job.input[0] if len(job.input) == 1 else list(job.input),
         "files": job.files,
         "input_bytes": job.input_bytes,
+        "columns": list(job.columns),
         "output": str(output) if output else None,
         "errors": str(errors) if errors else None,
         "rows": job.rows,

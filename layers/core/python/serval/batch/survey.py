@@ -1,27 +1,31 @@
 """A look at a job's input before anything runs: which files, of what kind, laid out how."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from serval.batch.columns import input_columns
+from serval.batch.columns import ColumnChoice, InputColumns, input_columns
 from serval.batch.decompression import decompressed
-from serval.batch.detection import HEAD_BYTES, Kind
+from serval.batch.detection import HEAD_BYTES
 from serval.batch.finding import Finder
+from serval.batch.json_lines import check_lines
 from serval.batch.keys import Address
-from serval.batch.options import JobOptions
+from serval.batch.kinds import Kind
+from serval.batch.options import PLAIN_CSV, CsvOptions, JobOptions
 from serval.batch.parquet_footer import Footer
 from serval.batch.parquet_input import choose_columns, footer_of
 from serval.batch.ports import Objects, Source
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.record_ends import record_ends
-from serval.batch.records.rows import Rows
+from serval.batch.records.rows import Records, Rows
+from serval.batch.rewriting import rewritten
 from serval.batch.tabular import Table, mark_bytes, read_table
 from serval.errors import BatchRefused
 from serval.signatures import Signature
 
 Found = TypeVar("Found")
+NO_FEATURES: Mapping[str, Sequence[str]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ class Survey:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lists: dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    matches: tuple[InputColumns, ...] = ()
+    """How the columns of each input were found; empty where there are no columns."""
 
     @property
     def size_bytes(self) -> int:
@@ -67,6 +73,7 @@ class Surveyor:
         version_id: str | None,
         options: JobOptions,
         signature: Signature,
+        features: Mapping[str, Sequence[str]] = NO_FEATURES,
     ) -> Survey:
         """Look at the files, at the first one closely.
 
@@ -75,6 +82,7 @@ class Surveyor:
         BatchRefused
             If they cannot be the input of this model.
         """
+        choice = ColumnChoice(options.columns, features, options.positional)
         finder = Finder(self.objects)
         sources = finder.find(addresses, version_id)
         kind = finder.kind(sources, options, signature)
@@ -82,33 +90,30 @@ class Surveyor:
             mean = sum(source.size_bytes for source in sources) / len(sources)
             return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
         if kind.format == "parquet":
-            return self._parquet(sources, kind, options, signature)
-        return named(sources[0], lambda: self._text(sources, kind, options, signature))
+            return self._parquet(sources, kind, choice, signature)
+        return named(sources[0], lambda: self._text(sources, kind, options, choice, signature))
 
-    def head(self, source: Source, kind: Kind) -> tuple[bytes, float, bool]:
+    def head(
+        self, source: Source, kind: Kind, options: CsvOptions = PLAIN_CSV
+    ) -> tuple[bytes, float, bool]:
         """Give how a file's text begins, how compressed it is, and whether that is all of it."""
         head = Finder(self.objects).head(source)
         whole = len(head) == source.size_bytes
-        if kind.compression == "none":
+        changed = kind.format == "csv" and options.rewritten
+        if kind.compression == "none" and not changed:
             return head, 1.0, whole
-        text = b""
-        try:
-            for piece in decompressed([head], kind.compression, HEAD_BYTES):
-                text += piece
-                if len(text) >= 4 * HEAD_BYTES:
-                    break
-        except BatchRefused:
-            if whole or not text:
-                raise
-        return text, max(1.0, len(text) / max(1, len(head))), whole and len(text) < 4 * HEAD_BYTES
+        text, ended = begin_of(decompressed([head], kind.compression, HEAD_BYTES), whole=whole)
+        whole = whole and ended
+        if changed:
+            text = text if whole else text[: text.rfind(b"\n") + 1]
+            text, _ = begin_of(rewritten([text], options, options.delimiter), whole=whole)
+        return text, max(1.0, len(text) / max(1, len(head))), whole
 
     def _parquet(
-        self, sources: list[Source], kind: Kind, options: JobOptions, signature: Signature
+        self, sources: list[Source], kind: Kind, choice: ColumnChoice, signature: Signature
     ) -> Survey:
         footer = footer_of(self.objects, sources[0])
-        chosen = named(
-            sources[0], lambda: choose_columns(signature.inputs, footer.columns, options.columns)
-        )
+        chosen = named(sources[0], lambda: choose_columns(signature.inputs, footer.columns, choice))
         return Survey(
             sources=sources,
             kind=kind,
@@ -116,27 +121,35 @@ class Surveyor:
             footer=footer,
             inputs=dict(chosen.inputs),
             lists=dict(chosen.lists),
+            matches=chosen.matches,
             columns=tuple(column.name for column in footer.columns),
         )
 
     def _text(
-        self, sources: list[Source], kind: Kind, options: JobOptions, signature: Signature
+        self,
+        sources: list[Source],
+        kind: Kind,
+        options: JobOptions,
+        choice: ColumnChoice,
+        signature: Signature,
     ) -> Survey:
-        head, inflation, whole = self.head(sources[0], kind)
-        table, inputs = None, {}
+        head, inflation, whole = self.head(sources[0], kind, options.csv)
+        table: Table | None = None
+        matches: list[InputColumns] = []
         start = mark_bytes(head)
+        records: Records = JsonlRecords(signature.inputs)
+        quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
         if kind.format == "csv":
-            mapped = [column for own in options.columns.values() for column in own]
-            table = read_table(head, options.csv, signature.inputs, mapped, whole=whole)
-            planned = input_columns(signature.inputs, table.columns, options.columns)
-            inputs = {each.spec.name: each.columns for each in planned}
+            table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
+            matches = input_columns(signature.inputs, table.columns, choice, named=table.named)
+            records = CsvRecords(
+                table.columns, matches, table.delimiter, quoted=quoted, options=options.csv
+            )
             start = table.start
-        sample = complete(head[start:], quoted=kind.format == "csv", whole=whole)
-        if table is not None:
-            planned = input_columns(signature.inputs, table.columns, options.columns)
-            rows = CsvRecords(table.columns, planned, table.delimiter).read(sample, 0, start)
         else:
-            rows = JsonlRecords(signature.inputs).read(sample, 0, start)
+            check_lines(head[start:], whole=whole)
+        sample = complete(head[start:], quoted=quoted, whole=whole)
+        rows = records.read(sample, 0, start)
         check_sample(rows)
         counted = rows.count + len(rows.rejects)
         return Survey(
@@ -145,9 +158,24 @@ class Surveyor:
             row_bytes=max(1.0, len(sample) / counted if counted else float(len(head))),
             inflation=inflation,
             table=table,
-            inputs=inputs,
+            inputs={each.spec.name: each.columns for each in matches},
             columns=table.columns if table else (),
+            matches=tuple(matches),
         )
+
+
+def begin_of(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
+    """Gather how a text begins, and tell whether that is all; ``whole``: it may not be cut."""
+    text = b""
+    try:
+        for piece in pieces:
+            text += piece
+            if len(text) >= 4 * HEAD_BYTES:
+                return text, False
+    except BatchRefused:
+        if whole or not text:
+            raise
+    return text, True
 
 
 def named(source: Source, look: Callable[[], Found]) -> Found:

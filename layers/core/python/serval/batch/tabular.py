@@ -2,13 +2,12 @@
 
 import csv
 import io
-import math
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serval.batch.columns import NUMBERED
+from serval.batch.column_names import quoted_list
+from serval.batch.columns import possible_names, width_of
+from serval.batch.header import has_header, names_of
 from serval.batch.options import CsvOptions
 from serval.batch.records.record_ends import spans
 from serval.errors import BatchRefused
@@ -19,9 +18,6 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = (",", ";", "\t", "|")
 LOOKED_AT = 50
 """Records that have to agree on a delimiter."""
-NUMBER = re.compile(
-    r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*[-+]?(nan|inf(inity)?)\s*", re.I
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,14 @@ class Table:
     header: bool
     start: int
     """First byte of the first record that is one: behind the mark and the header."""
+    nameless: frozenset[str] = frozenset()
+    """Columns that the header has no name for."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """List the columns that the file itself names."""
+        named = self.columns if self.header else ()
+        return tuple(name for name in named if name not in self.nameless)
 
 
 def mark_bytes(head: bytes) -> int:
@@ -44,7 +48,7 @@ def mark_bytes(head: bytes) -> int:
         If the text is UTF-16, or has NUL in it; the byte is named.
     """
     if head.startswith(UTF16_MARKS):
-        raise BatchRefused("byte 0: the text is UTF-16; UTF-8 expected")
+        raise BatchRefused("byte 0: the text is UTF-16; UTF-8 expected: choose csv.encoding")
     if (nul := head.find(b"\0")) >= 0:
         raise nul_found(nul)
     return len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0
@@ -59,7 +63,7 @@ def read_table(
     head: bytes,
     options: CsvOptions,
     inputs: Sequence[TensorSpec],
-    mapped: Sequence[str] = (),
+    chosen: Sequence[str] = (),
     *,
     whole: bool,
 ) -> Table:
@@ -67,8 +71,8 @@ def read_table(
 
     Parameters
     ----------
-    mapped
-        Columns that were chosen by name.
+    chosen
+        Columns that the job or the model names.
     whole
         Whether ``head`` is all there is of the file.
 
@@ -83,35 +87,52 @@ def read_table(
         raise BatchRefused(
             "the file has no records" if whole else f"the first record has over {len(head)} bytes"
         )
-    delimiter = _delimiter(records) if options.delimiter == "auto" else options.delimiter
+    names = {name for spec in inputs for name in possible_names(spec)} | set(chosen)
+    auto = options.delimiter == "auto"
+    delimiter = _delimiter(records, options, names) if auto else options.delimiter
     rows = [_fields(record, delimiter) for record in records]
-    header = _has_header(rows, inputs, mapped) if options.header == "auto" else options.header
+    header = options.header
+    if header == "auto":
+        header = has_header(rows, sum(map(width_of, inputs)), names, chosen)
     if not header:
         columns = tuple(f"column_{index}" for index in range(len(rows[0])))
         return Table(delimiter, columns, False, mark)
-    return Table(delimiter, column_names(rows[0]), True, mark + ends[0])
+    columns, nameless = header_names(records[0], delimiter)
+    _check_widths(rows, options)
+    return Table(delimiter, columns, True, mark + ends[0], nameless)
 
 
-def column_names(fields: Sequence[str]) -> tuple[str, ...]:
-    """Take the fields of a header as names.
+def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Read a header: the names of the columns, and those that it does not give.
 
     Raises
     ------
     BatchRefused
-        If one is empty, or there twice.
+        If it is not UTF-8, or names two columns alike.
     """
-    names = tuple(field.strip() for field in fields)
-    if "" in names:
-        raise BatchRefused(f"the header's column {names.index('') + 1} has no name")
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise BatchRefused(f"the header has column {name!r} more than once")
-    return names
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        raise BatchRefused(
+            f"byte {error.start} of the header is not UTF-8: choose csv.encoding, as windows-1252"
+        ) from None
+    return names_of(_fields(record.rstrip(b"\r\n"), delimiter))
 
 
-def header_fields(record: bytes, delimiter: str) -> list[str]:
-    """Split a header."""
-    return _fields(record, delimiter)
+def _check_widths(rows: Sequence[Sequence[str]], options: CsvOptions) -> None:
+    """Refuse a file all of whose records have one field more than the header, and say why."""
+    width = len(rows[0])
+    if len(rows) < 2 or any(len(row) != width + 1 for row in rows[1:]):
+        return
+    if all(not row[-1] for row in rows[1:]):
+        if options.ragged == "pad":
+            return
+        hint = "a delimiter ends each record, but not the header: csv.ragged 'pad' passes over it"
+    else:
+        hint = "where they begin with a name of the row, as R writes it, the header has to name it"
+    raise BatchRefused(
+        f"the header has {width} fields ({quoted_list(rows[0])}), each record {width + 1}: {hint}"
+    )
 
 
 def _records(text: bytes, whole: bool) -> tuple[list[bytes], list[int]]:
@@ -132,42 +153,28 @@ def _fields(record: bytes, delimiter: str) -> list[str]:
     return fields
 
 
-def _delimiter(records: Sequence[bytes]) -> str:
-    """Choose the delimiter that gives most columns, alike in most of the first records."""
-
-    def score(delimiter: str) -> tuple[int, int]:
-        widths = [len(_fields(record, delimiter)) for record in records]
-        return (widths.count(widths[0]) if widths[0] > 1 else 0), widths[0]
-
-    return max(DELIMITERS, key=score)
-
-
-def _has_header(
-    rows: Sequence[Sequence[str]], inputs: Sequence[TensorSpec], mapped: Sequence[str]
-) -> bool:
-    """Tell whether the first record names columns.
+def _delimiter(records: Sequence[bytes], options: CsvOptions, names: set[str]) -> str:
+    """Choose the delimiter that gives most columns, alike in most of the first records.
 
     Raises
     ------
     BatchRefused
-        If it might as well be a record of texts.
+        If all of them can be split by two.
     """
-    first = [field.strip() for field in rows[0]]
-    names = {name for spec in inputs for name in _possible_names(spec)} | set(mapped)
-    if names & set(first):
-        return True
-    if any(NUMBER.fullmatch(field) or not field for field in first):
-        return False
-    if len(first) < sum(math.prod(map(abs, spec.shape[1:])) for spec in inputs):
-        # Whatever it is: there are too few columns, which is what has to be said.
-        return True
-    if any(NUMBER.fullmatch(field) for row in rows[1:] for field in row):
-        return True
-    raise BatchRefused(
-        f"the first record, {', '.join(map(repr, first))[:200]}, may be a header or not: say "
-        "which with 'csv': {'header': true} or false"
-    )
+    possible = [each for each in DELIMITERS if each != options.decimal]
+    split = {each: [_fields(record, each) for record in records] for each in possible}
+    agreed = {each: _agreed(rows) for each, rows in split.items()}
+    best = max(possible, key=lambda each: (agreed[each], len(split[each][0])))
+    rivals = [each for each in possible if agreed[each] == len(records)]
+    if len(rivals) > 1:
+        rivals = [each for each in rivals if names & set(split[each][0])] or rivals
+    if len(rivals) > 1:
+        said = ", ".join(f"{each!r} ({len(split[each][0])} columns)" for each in rivals)
+        raise BatchRefused(f"the first records can be split by {said}: choose csv.delimiter")
+    return rivals[0] if rivals else best
 
 
-def _possible_names(spec: TensorSpec) -> list[str]:
-    return [spec.name, *(pattern.format(name=spec.name, index=0) for pattern in NUMBERED)]
+def _agreed(rows: Sequence[Sequence[str]]) -> int:
+    """Count the records that are as wide as the first; none if it is one column."""
+    width = len(rows[0])
+    return sum(len(row) == width for row in rows) if width > 1 else 0

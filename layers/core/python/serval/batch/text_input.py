@@ -9,7 +9,8 @@ from serval.batch.decompression import decompressed
 from serval.batch.layout import Layout
 from serval.batch.ports import Source
 from serval.batch.records.record_ends import record_ends
-from serval.batch.tabular import UTF8_MARK, column_names, header_fields, mark_bytes, nul_found
+from serval.batch.rewriting import rewritten
+from serval.batch.tabular import UTF8_MARK, header_names, mark_bytes, nul_found
 from serval.errors import BatchRefused
 
 
@@ -68,7 +69,9 @@ class TextSpan:
         layout, span = self.layout, self.span
         pieces = decompressed(self.raw, layout.compression, layout.block_bytes)
         at, first = span.start, span.first
-        if self.offset is not None and layout.compression == "none":
+        if layout.format == "csv" and layout.csv.rewritten:
+            pieces = rewritten(pieces, layout.csv, layout.delimiter)
+        if self.offset is not None and layout.as_it_lies:
             at, first = self.offset, self.first
             pieces = self._checked(pieces, at, NEWLINE)
         else:
@@ -119,7 +122,7 @@ class TextSpan:
             raise BareQuote(scan.last_quote or 0, "a quote that is never closed")
 
     def _check_header(self, record: bytes) -> None:
-        found = column_names(header_fields(record.strip(b"\r\n"), self.layout.delimiter))
+        found, _ = header_names(record.strip(b"\r\n"), self.layout.delimiter)
         if found != self.layout.columns:
             raise BatchRefused(
                 f"its header is {', '.join(map(repr, found))[:300]}; that of the first file is "

@@ -227,8 +227,8 @@ def recorded(
         pieces=_added(before.pieces, part and replace(part, rows=progress.counts.rows)),
         errors=_added(before.errors, errors and replace(errors, rows=progress.counts.rejected)),
     )
-    if layout.compression != "none":
-        # A compressed file is read from its beginning every time.
+    if not layout.as_it_lies:
+        # Such a file is read from its beginning every time.
         record = replace(record, read_bytes=reading.raw_bytes)
     if (at := progress.resume) is None:
         return record

@@ -3,6 +3,7 @@
 from typing import get_args
 
 from serval.batch.asked import MOST_INPUTS
+from serval.batch.columns import By
 from serval.batch.job import Origin, Status
 from serval.batch.options_schema import OPTIONS
 from serval.openapi.request_schemas import MOMENT, perhaps
@@ -31,6 +32,14 @@ INPUT: Schema = {
     ]
 }
 NUMBER: Schema = {"type": "number", "minimum": 0}
+COLUMNS: Schema = {
+    **listed(
+        closed(input=TEXT, columns=listed(TEXT), by={"enum": list(get_args(By))}),
+    ),
+    "description": "Of a table: which columns fill which input, of many the first, and whether "
+    "they were found by `name`, by name but for capital letters (`case`), as the job chose them "
+    "(`columns`) or in order (`position`). Empty: it is no table, or not planned yet.",
+}
 ESTIMATE: Schema = closed(
     format={**TEXT, "description": "Of the input, with its compression: `csv`, `jsonl.gzip`, …"},
     files=COUNT,
@@ -55,6 +64,7 @@ JOB: Schema = opened(
         "attempt": {"type": "integer", "minimum": 1},
         "error": {**perhaps(TEXT), "description": "Why it failed, or is going to."},
         "shards": COUNT,
+        "columns": COLUMNS,
         "estimate": {"anyOf": [ESTIMATE, {"type": "null"}]},
         "shards_done": perhaps(COUNT),
         "rows": perhaps(COUNT),
@@ -101,6 +111,7 @@ SCHEMAS: dict[str, Schema] = {
         rows=COUNT,
         exact_rows={"type": "boolean"},
         shards=COUNT,
+        columns=COLUMNS,
         seconds=COUNT,
         cost_usd=NUMBER,
     ),

@@ -11,6 +11,7 @@ from serval.model_yaml import read_bundle
 from serval.signatures import Signature
 from serval.verification.archives import archive_reasons, is_archive
 from serval.verification.code import code_reasons
+from serval.verification.columns import column_reasons
 from serval.verification.deployment import Deployment
 from serval.verification.external import external_files
 from serval.verification.files import file_reasons, pickle_reasons
@@ -100,6 +101,8 @@ def _verify_graph(
         signature = signature_of(model)
     except BundleRefused as refused:
         reasons += [f"{artifact}: {reason}" for reason in refused.reasons]
+    else:
+        reasons += column_reasons(bundle, signature)
     reasons += deployment.reasons(bundle, artifact_bytes)
     if reasons or signature is None:
         raise BundleRefused(reasons)
@@ -114,6 +117,7 @@ def _verify_served(
     fleet = deployment.fleet_of(bundle.name)
     trusted = fleet is not None and fleet.trusted
     signature, reasons = declared_signature(bundle)
+    reasons += column_reasons(bundle, signature)
     if not trusted:
         reasons += code_reasons(folder, [path for path in files if not is_archive(path)])
     reasons += archive_reasons(folder, files, trusted=trusted)
