@@ -45,7 +45,8 @@ def infer(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None
     )
     if not is_request(request):
-        request = build_request(request, api.metadata(model, version)["inputs"])
+        metadata = api.metadata(model, version)
+        request = build_request(request, metadata["inputs"], metadata.get("optional_inputs", ()))
     reply = api.infer(model, version, request)
     show(reply.json(), views.inference, as_json=as_json)
     note(f"server-timing: {reply.headers.get('server-timing', 'not said')}")
