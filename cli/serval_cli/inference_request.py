@@ -14,13 +14,17 @@ def is_request(value: Any) -> bool:
     )
 
 
-def build_request(value: Any, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def build_request(
+    value: Any, inputs: Sequence[Mapping[str, Any]], optional: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Build a request from an object of input name → data, or from one input's data alone.
 
     Parameters
     ----------
     inputs
         Of the model's metadata: ``name``, ``datatype`` and ``shape`` of each.
+    optional
+        Those that may be left out.
     """
     names = [spec["name"] for spec in inputs]
     if not isinstance(value, dict):
@@ -29,12 +33,13 @@ def build_request(value: Any, inputs: Sequence[Mapping[str, Any]]) -> dict[str, 
                 f"the model has inputs {', '.join(names)}: expected an object of name → data"
             )
         value = {names[0]: value}
-    if value.keys() != set(names):
+    given = [spec for spec in (*inputs, *optional) if spec["name"] in value]
+    if not value.keys() >= set(names) or len(given) != len(value):
         raise CommandFailed(
             f"data for {', '.join(value) or 'no input'} given; the model has inputs "
             f'{", ".join(names)}: expected all of them, or a V2 request {{"inputs": […]}}'
         )
-    return {"inputs": [tensor(spec, value[spec["name"]]) for spec in inputs]}
+    return {"inputs": [tensor(spec, value[spec["name"]]) for spec in given]}
 
 
 def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:

@@ -109,9 +109,11 @@ def description(value: Value) -> RenderableType:
 def signature(value: Value) -> RenderableType:
     """Show inputs and outputs."""
     shown = table("", "tensor", "datatype", "shape")
-    for role in ("inputs", "outputs"):
-        for spec in value[role]:
-            shown.add_row(role[:-1], spec["name"], spec["datatype"], str(spec["shape"]))
+    for role in ("inputs", "optional_inputs", "outputs"):
+        for spec in value.get(role, ()):
+            shown.add_row(
+                role[:-1].replace("_", " "), spec["name"], spec["datatype"], str(spec["shape"])
+            )
     return shown
 
 

@@ -46,7 +46,8 @@ def infer(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None
     )
     if not is_request(request):
-        request = build_request(request, api.metadata(model, version)["inputs"])
+        metadata = api.metadata(model, version)
+        request = build_request(request, metadata["inputs"], metadata.get("optional_inputs", ()))
     reply = api.infer(model, version, request)
     answer = unpacked(reply.content, reply.headers.get("inference-header-content-length"))
     show(answer, views.inference, as_json=as_json)

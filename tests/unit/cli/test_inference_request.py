@@ -71,3 +71,12 @@ def test_data_that_do_not_fit_say_what_was_expected(
 )
 def test_a_whole_request_is_told_from_data(value: Any, whole: bool) -> None:
     assert is_request(value) is whole
+
+
+def test_what_may_be_left_out_may_be_given() -> None:
+    factor = {"name": "factor", "datatype": "FP32", "shape": [1]}
+    for value in ({"x": [[1, 2, 3, 4]]}, {"x": [[1, 2, 3, 4]], "factor": [2]}):
+        built = build_request(value, [FLOWER], [factor])
+        assert [given["name"] for given in built["inputs"]] == list(value)
+    with pytest.raises(CommandFailed, match="expected all of them"):
+        build_request({"factor": [2]}, [FLOWER], [factor])

@@ -68,7 +68,10 @@ def model_config(record: ModelVersion) -> dict[str, Any]:
         "backend": names[1],
         "version_policy": {"all": {}},
         "max_batch_size": 0,
-        "input": [configured(spec) for spec in record.signature.inputs],
+        "input": [
+            *(configured(spec) for spec in record.signature.inputs),
+            *({**configured(spec), "optional": True} for spec in record.signature.optional),
+        ],
         "output": [configured(spec) for spec in record.signature.outputs],
         "default_model_filename": record.artifact,
     }

@@ -1,6 +1,7 @@
 """Read a signature from an ONNX graph: the user never types it."""
 
 from collections.abc import Iterable
+from math import prod
 
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
@@ -40,8 +41,13 @@ EXPORTERS = {
 """What helps against outputs that are no tensors, by who wrote the graph."""
 
 
+FREE_INITIALIZERS_IR = 4
+MOST_ELEMENTS = 64
+"""Of a setting; more of them are weights."""
+
+
 def read_signature(model: ModelProto) -> Signature:
-    """Read names, datatypes and shapes; inputs that have an initializer are none.
+    """Read names, datatypes and shapes; inputs that have an initializer are optional, or none.
 
     Raises
     ------
@@ -54,12 +60,29 @@ def read_signature(model: ModelProto) -> Signature:
     reasons: list[str] = []
     producer = model.producer_name
     inputs = _specs("input", (v for v in graph.input if v.name not in weights), producer, reasons)
+    free = _overridable(model, weights)
+    optional = _specs("input", (v for v in graph.input if v.name in free), producer, reasons)
     outputs = _specs("output", graph.output, producer, reasons)
     if not graph.output:
         reasons.append("the graph has no output")
     if reasons:
         raise BundleRefused(reasons)
-    return Signature(inputs, outputs)
+    return Signature(inputs, outputs, optional)
+
+
+def _overridable(model: ModelProto, weights: set[str]) -> set[str]:
+    """Name the initializers that a request may override.
+
+    Those among the inputs, since version 4 of the format. Exporters that list every initializer
+    there follow the custom of before: then they are weights, unless all of them are small.
+    """
+    listed = weights & {value.name for value in model.graph.input}
+    if model.ir_version < FREE_INITIALIZERS_IR:
+        return set()
+    sizes = [prod(tensor.dims) for tensor in model.graph.initializer if tensor.name in listed]
+    if listed == weights and max(sizes, default=0) > MOST_ELEMENTS:
+        return set()
+    return listed
 
 
 def _specs(

@@ -29,12 +29,19 @@ class Signature:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    optional: tuple[TensorSpec, ...] = ()
+    """Inputs that a request may leave out: the model has values of its own for them."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the ``inputs`` and ``outputs`` members of V2 model metadata."""
+        """Give the ``inputs`` and ``outputs`` members of V2 model metadata.
+
+        Optional inputs are a member of their own, ``optional_inputs``, where there are any.
+        """
+        optional = [spec.to_json() for spec in self.optional]
         return {
             "inputs": [spec.to_json() for spec in self.inputs],
             "outputs": [spec.to_json() for spec in self.outputs],
+            **({"optional_inputs": optional} if optional else {}),
         }
 
     @classmethod
@@ -43,4 +50,5 @@ class Signature:
         return cls(
             tuple(TensorSpec.from_json(spec) for spec in value["inputs"]),
             tuple(TensorSpec.from_json(spec) for spec in value["outputs"]),
+            tuple(TensorSpec.from_json(spec) for spec in value.get("optional_inputs", ())),
         )

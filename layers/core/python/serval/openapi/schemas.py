@@ -41,6 +41,11 @@ def closed(**members: Schema) -> Schema:
     }
 
 
+def with_optional(shape: Schema, **members: Schema) -> Schema:
+    """Allow an object members that it need not have."""
+    return {**shape, "properties": {**shape["properties"], **members}}
+
+
 def opened(required: Mapping[str, Schema], **optional: Schema) -> Schema:
     """Give the shape of an object that may have further members."""
     return {
@@ -115,6 +120,10 @@ DURATION = closed(count=COUNT, ns=COUNT)
 DURATIONS = ("success", "fail", *UNMEASURED)
 TENSOR = closed(name=TEXT, datatype=DATATYPE, shape=DIMENSIONS)
 CONFIGURED_TENSOR = closed(name=TEXT, data_type=TEXT, dims=DIMENSIONS)
+OPTIONAL: Schema = {
+    "const": True,
+    "description": "There for inputs that a request may leave out.",
+}
 STATISTICS = closed(
     name=NAME,
     version=VERSION,
@@ -131,12 +140,18 @@ SCHEMAS: dict[str, Schema] = {
     "Live": closed(live={"const": True}),
     "Ready": closed(ready={"const": True}, live={"const": True}),
     "Models": closed(models=listed(NAME)),
-    "ModelMetadata": closed(
-        name=NAME,
-        versions=listed(VERSION),
-        platform=TEXT,
-        inputs=listed(TENSOR),
-        outputs=listed(TENSOR),
+    "ModelMetadata": with_optional(
+        closed(
+            name=NAME,
+            versions=listed(VERSION),
+            platform=TEXT,
+            inputs=listed(TENSOR),
+            outputs=listed(TENSOR),
+        ),
+        optional_inputs={
+            **listed(TENSOR),
+            "description": "Inputs that a request may leave out; there if the model has any.",
+        },
     ),
     "ModelReady": closed(name=NAME, ready={"const": True}),
     "ModelConfig": closed(
@@ -145,7 +160,7 @@ SCHEMAS: dict[str, Schema] = {
         backend=TEXT,
         version_policy=closed(all={"type": "object"}),
         max_batch_size={"const": 0, "description": "0: `dims` are whole shapes."},
-        input=listed(CONFIGURED_TENSOR),
+        input=listed(with_optional(CONFIGURED_TENSOR, optional=OPTIONAL)),
         output=listed(CONFIGURED_TENSOR),
         default_model_filename=TEXT,
     ),

@@ -34,11 +34,16 @@ def check_tensor(
     )
 
 
-def check_complete(given: Collection[str], specs: Collection[str]) -> None:
-    """Refuse inputs, each of which the signature has, that are not all that it has."""
-    if len(given) != len(specs):
-        missing = ", ".join(repr(name) for name in specs if name not in given)
-        raise InvalidInputs(f"input {missing} is missing")
+def known(signature: Signature) -> dict[str, TensorSpec]:
+    """Give every input that a request may have, by name."""
+    return {spec.name: spec for spec in (*signature.inputs, *signature.optional)}
+
+
+def check_complete(given: Collection[str], signature: Signature) -> None:
+    """Refuse a request without an input that the model has no value of its own for."""
+    missing = [spec.name for spec in signature.inputs if spec.name not in given]
+    if missing:
+        raise InvalidInputs(f"input {', '.join(map(repr, missing))} is missing")
 
 
 def output_names(requested: Iterable[str], signature: Signature) -> list[str]:

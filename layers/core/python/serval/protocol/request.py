@@ -21,7 +21,7 @@ from serval.errors import (
 )
 from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.content import check_json_size
-from serval.protocol.fit import check_complete, check_tensor
+from serval.protocol.fit import check_complete, check_tensor, known
 from serval.protocol.framing import framed
 from serval.protocol.json_objects import Fields, glimpse, json_object, picked
 from serval.protocol.json_tensors import decode_json
@@ -122,9 +122,10 @@ def read_document(document: Fields, tail: memoryview, signature: Signature) -> I
     if request_id is not None and not isinstance(request_id, str):
         raise InvalidParameter("id", glimpse(request_id), "a string")
     binary_outputs = flag(parameters(document), "binary_data_output", default=False)
-    specs = {spec.name: spec for spec in signature.inputs}
+    inputs = read_tensors(members(document, "inputs"), tail, known(signature))
+    check_complete({tensor.name for tensor in inputs}, signature)
     return InferenceRequest(
-        inputs=read_tensors(members(document, "inputs"), tail, specs),
+        inputs=inputs,
         request_id=request_id,
         outputs=read_outputs(document, binary_outputs) if "outputs" in document else {},
         binary_outputs=binary_outputs,
@@ -179,8 +180,6 @@ def read_tensors(
         raise MalformedBody(
             f"the binary tensors take {offset} bytes, but {len(tail)} follow the JSON part"
         )
-    if specs is not None:
-        check_complete(tensors, specs)
     return tuple(tensors.values())
 
 

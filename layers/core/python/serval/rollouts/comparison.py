@@ -99,6 +99,7 @@ def signature_changes(old: Signature, new: Signature) -> list[str]:
     """Say in words how a signature differs from another; the order of tensors does not matter."""
     return [
         *tensor_changes("input", old.inputs, new.inputs),
+        *tensor_changes("optional input", old.optional, new.optional),
         *tensor_changes("output", old.outputs, new.outputs),
     ]
 

@@ -176,7 +176,9 @@ class OnnxModel:
         """Say which extents differ that the graph calls by one name."""
         bound: dict[str, tuple[int, str]] = {}
         for tensor in inputs:
-            for symbol, extent in zip(self.symbols[tensor.name], tensor.array.shape, strict=True):
+            # The session does not describe the inputs that may be left out.
+            names = self.symbols.get(tensor.name, ())
+            for symbol, extent in zip(names, tensor.array.shape, strict=False):
                 if symbol is None:
                     continue
                 first, owner = bound.setdefault(symbol, (extent, tensor.name))

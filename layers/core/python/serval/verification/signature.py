@@ -1,6 +1,6 @@
 """The signature of a graph, with outputs of the shapes that they have, not of stale ones."""
 
-from onnx import ModelProto, TypeProto, ValueInfoProto
+from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto
 
 from serval.errors import BundleRefused
 from serval.foreign import refusing
@@ -21,10 +21,10 @@ def signature_of(model: ModelProto) -> Signature:
     BundleRefused
         With every input and output that the Open Inference Protocol cannot say.
     """
-    described = ModelProto(producer_name=model.producer_name)
+    described = ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     described.graph.input.extend(model.graph.input)
     described.graph.initializer.extend(
-        type(tensor)(name=tensor.name) for tensor in model.graph.initializer
+        TensorProto(name=tensor.name, dims=tensor.dims) for tensor in model.graph.initializer
     )
     for sparse in model.graph.sparse_initializer:
         described.graph.sparse_initializer.add().values.name = sparse.values.name

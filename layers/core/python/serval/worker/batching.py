@@ -41,6 +41,11 @@ def shareable(signature: Signature) -> bool:
     return all(spec.shape[:1] == (-1,) for spec in (*signature.inputs, *signature.outputs))
 
 
+def complemented(inputs: Sequence[Tensor], signature: Signature) -> bool:
+    """Tell whether a request has inputs that it might leave out: those are for it alone."""
+    return len(inputs) > len(signature.inputs)
+
+
 def rows_in(inputs: Sequence[Tensor]) -> int | None:
     """Count a request's rows; None if its inputs differ in them, or have none: it runs alone."""
     extents = {tensor.array.shape[:1] for tensor in inputs}

@@ -12,6 +12,7 @@ from serval.versions import ModelVersion
 from serval.worker.batching import (
     BatchLimits,
     ShapeKey,
+    complemented,
     joined,
     rows_in,
     shape_key,
@@ -47,7 +48,8 @@ class Asked:
     @property
     def sharing(self) -> tuple[str, ShapeKey] | None:
         """Give what it must have in common with those it shares a run with; None: nobody."""
-        if not shareable(self.record.signature) or rows_in(self.request.inputs) is None:
+        signature, inputs = self.record.signature, self.request.inputs
+        if not shareable(signature) or complemented(inputs, signature) or rows_in(inputs) is None:
             return None
         return self.record.version, shape_key(self.request.inputs)
 

@@ -11,7 +11,14 @@ from serval.loaded import Loaded, LoadedVersions
 from serval.routes import Route
 from serval.storage import VERSION
 from serval.versions import ModelVersion
-from serval.worker.batching import BatchLimits, ShapeKey, rows_in, shape_key, shareable
+from serval.worker.batching import (
+    BatchLimits,
+    ShapeKey,
+    complemented,
+    rows_in,
+    shape_key,
+    shareable,
+)
 from serval.worker.held import Held
 
 ROUTE_SECONDS = 5.0
@@ -81,7 +88,8 @@ class KnownVersions:
         key, request = (one.known.model, one.aim.version), one.request
         if request is None or one.alone or key in self._unshared or not rows_in(request.inputs):
             return None
-        if not shareable(self.record(*key).signature):
+        signature = self.record(*key).signature
+        if not shareable(signature) or complemented(request.inputs, signature):
             return None
         return one.aim.version, shape_key(request.inputs)
 
