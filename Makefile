@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
 # Of `make deploy`.
 STAGE ?= prod
-GROUPS := laptop clients platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
+GROUPS := laptop cli clients platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -75,8 +75,7 @@ models/%/model.onnx models/%/golden.jsonl: $$(wildcard models/$$*/*.py models/*.
 lock: | $(UV)  ## resolve every group again into requirements/
 	@for group in $(GROUPS); do \
 	  echo "· $$group"; \
-	  extra=""; [ $$group = laptop ] && extra="pyproject.toml"; \
-	   \
+	  extra=""; case $$group in laptop | cli) extra="pyproject.toml";; esac; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command 'make lock' $$extra --group $$group -o requirements/$$group.txt; \
 	done
@@ -116,7 +115,7 @@ fast: setup layers models  ## unit, functional and stack tests: offline, no cred
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/functional tests/stacks tests/house
 
 .PHONY: test
-test: setup layers models build/environments/clients/.stamp  ## every test there is, the running platform included
+test: setup layers models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included
 	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
 	@$(BIN)/python -m pytest tests/local
 

@@ -7,31 +7,27 @@ nothing: what belongs to it lies beside it, in a folder of its own.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-
-from onnx import ModelProto
 
 from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
-from serval.golden.requests import read_golden
 from serval.manifest import LIMIT_FILES, Manifest
 from serval.model_yaml import read_bundle
 from serval.paths import check_path
 from serval.verification.archives import archive_reasons
-from serval.verification.external import external_files
 from serval.verification.files import pickle_reasons
-from serval.verification.graph import checker_reasons, graph_reasons, load_graph
 from serval.verification.served import (
     README,
     declared_signature,
     no_graph_reason,
     served_files,
 )
-from serval.verification.signature import signature_of
 from serval.versions import BundleFile
 from serval_cli.failures import CommandFailed
+from serval_cli.output import note
 
 BLOCK_BYTES = 2**20
 
@@ -123,17 +119,16 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
         return served_reasons(folder, bundle, sizes)
     if no_graph := no_graph_reason(bundle):
         return [no_graph]
-    model = load_graph(folder, artifact)
-    sizes |= external_sizes(folder, model, artifact)
-    return model_reasons(artifact, model, sizes)
+    if find_spec("onnx") is None:
+        note("onnx is not installed here, so the stage alone checks the graph")
+        # Only this case pays for the import, as only the other does for onnx.
+        from serval_cli.external_data import external_paths
 
+        sizes |= sizes_inside(folder, external_paths(folder, artifact))
+        return []
+    from serval_cli.graph_check import graph_file_reasons
 
-def model_reasons(artifact: str, model: ModelProto, sizes: Mapping[str, int]) -> list[str]:
-    """Check a graph as the stage will; ``sizes`` has the bytes of it and its external data."""
-    reasons = graph_reasons(model, artifact, sizes)
-    if not reasons:
-        reasons = checker_reasons(model, artifact)
-    return reasons + signature_reasons(model, artifact)
+    return graph_file_reasons(folder, artifact, sizes)
 
 
 def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:
@@ -147,28 +142,19 @@ def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> li
     return reasons + archive_reasons(folder, served_files(bundle, sizes))
 
 
-def external_sizes(folder: Path, model: ModelProto, artifact: str) -> dict[str, int]:
-    """Find the external data of a graph; what is not in the folder is left out."""
+def sizes_inside(folder: Path, paths: Iterable[str]) -> dict[str, int]:
+    """Find files of a bundle; what is not in the folder is left out."""
     return {
-        path: size_of(folder / path)
-        for path in external_files(model, artifact)
-        if inside(path) and (folder / path).is_file()
+        path: size_of(folder / path) for path in paths if inside(path) and (folder / path).is_file()
     }
 
 
-def signature_reasons(model: ModelProto, artifact: str) -> list[str]:
-    """Say why a graph has no signature."""
-    try:
-        signature_of(model)
-    except BundleRefused as refused:
-        return [f"{artifact}: {reason}" for reason in refused.reasons]
-    return []
-
-
 def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
-    """Read the golden requests as the golden check will."""
-    if bundle.golden is None:
+    """Read the golden requests as the golden check will, where its libraries are."""
+    if bundle.golden is None or find_spec("simdjson") is None:
         return ()
+    from serval.golden.requests import read_golden
+
     try:
         read_golden(bundle.golden, (folder / bundle.golden).read_bytes())
     except BundleRefused as refused:

@@ -6,6 +6,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from serval_cli.failures import CommandFailed
+
+EXTRAS = {"onnx": "init"}
+"""A package that some commands need → the extra that installs it."""
+
 
 class LazyCommand(TyperCommand):
     """Stands for a command, or a group of them, until its name is typed."""
@@ -18,7 +23,15 @@ class LazyCommand(TyperCommand):
     def load(self) -> Any:
         """Import the command."""
         module, attribute = self.place.split(":")
-        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        try:
+            command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        except ModuleNotFoundError as missing:
+            if missing.name not in EXTRAS:
+                raise
+            raise CommandFailed(
+                f"`serval {self.name}` needs {missing.name}, which is not installed: "
+                f"`pip install '.[{EXTRAS[missing.name]}]'` in the checkout does"
+            ) from None
         command.name = self.name
         return command
 

@@ -18,8 +18,9 @@ from serval.verification.files import pickle_reasons
 from serval.verification.graph import load_graph
 from serval.verification.served import README
 from serval.verification.signature import signature_of
-from serval_cli.bundle_folder import external_sizes, model_reasons, size_of
+from serval_cli.bundle_folder import size_of
 from serval_cli.failures import CommandFailed
+from serval_cli.graph_check import external_sizes, model_reasons
 from serval_cli.graph_locales import use_locales_of_lambda
 from serval_cli.graph_tails import end_in_tensors, labels_of
 

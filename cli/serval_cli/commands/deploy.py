@@ -59,11 +59,12 @@ def deploy(
     if asked.stage == LOCAL:
         bring_up(Platform(StateFolder.locate()), asked.choices, as_json=as_json)
         return
+    toolchain = Toolchain.find()
     if not (yes or plan or (sys.stdin.isatty() and sys.stderr.isatty())):
         raise CommandFailed(NO_TERMINAL)
     with steps_on(errors()) as steps:
         folder = StateFolder.locate().path / "deployments" / asked.stage
-        cdk = CdkForAws(Toolchain.find(), folder, steps)
+        cdk = CdkForAws(toolchain, folder, steps)
         deployment = Deployment(AwsAccount(), cdk, docker_problem)
         made = deployment.plan(asked, without_account=plan)
     if plan:

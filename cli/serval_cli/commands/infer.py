@@ -14,7 +14,6 @@ from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, show
 from serval_cli.stages import find_stage
-from serval_cli.wire import unpacked
 
 app = new_app()
 
@@ -48,7 +47,6 @@ def infer(
     if not is_request(request):
         metadata = api.metadata(model, version)
         request = build_request(request, metadata["inputs"], metadata.get("optional_inputs", ()))
-    reply = api.infer(model, version, request)
-    answer = unpacked(reply.content, reply.headers.get("inference-header-content-length"))
+    answer, headers = api.infer(model, version, request)
     show(answer, views.inference, as_json=as_json)
-    note(f"server-timing: {reply.headers.get('server-timing', 'not said')}")
+    note(f"server-timing: {headers.get('server-timing', 'not said')}")

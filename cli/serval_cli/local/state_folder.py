@@ -14,6 +14,7 @@ from serval_cli.failures import CommandFailed
 from serval_cli.local.process_group import ProcessGroup
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+"""Where the code lies; a checkout only if the CDK app is in it."""
 VARIABLE = "SERVAL_STATE"
 
 
@@ -32,6 +33,11 @@ class RecordDamaged(CommandFailed):
             f"{file} is not what `serval local up` wrote ({problem}): end what still runs of the "
             "stage by its process id, and remove the file"
         )
+
+
+def in_checkout() -> bool:
+    """Tell whether this command line runs from a checkout of Serval."""
+    return (CHECKOUT / "app.py").is_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """``.serval`` in the checkout, or what ``SERVAL_STATE`` names."""
+    """``.serval`` in the checkout, or in the user's home where there is none, or what is named."""
 
     path: Path
 
@@ -67,7 +73,8 @@ class StateFolder:
     def locate(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Find the folder; it need not exist."""
         named = (os.environ if environ is None else environ).get(VARIABLE)
-        return cls(Path(named).absolute() if named else CHECKOUT / ".serval")
+        home = CHECKOUT if in_checkout() else Path.home()
+        return cls(Path(named).absolute() if named else home / ".serval")
 
     @property
     def local_json(self) -> Path:

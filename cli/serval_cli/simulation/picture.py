@@ -8,7 +8,7 @@ from serval_cli.simulation.world import World
 
 MISSING = (
     "--plot FILE.png draws with matplotlib, which is not installed: "
-    "`pip install 'serval[simulation]'`, or `--plot -` draws here"
+    "`pip install '.[simulation]'` in the checkout, or `--plot -` draws here"
 )
 
 

@@ -113,6 +113,7 @@ def test_a_log_is_shown_from_its_last_lines(tmp_path: Path) -> None:
 
 
 def test_an_environment_that_is_not_set_up_says_what_to_run(tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
     with pytest.raises(NotSetUp, match=r"environments/platform/bin/python, .*`make setup"):
         Toolchain.find(tmp_path)
 

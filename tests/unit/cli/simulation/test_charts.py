@@ -60,5 +60,5 @@ def test_without_matplotlib_the_remedy_is_said(
 
     monkeypatch.setattr(builtins, "__import__", without)
 
-    with pytest.raises(CommandFailed, match=r"pip install 'serval\[simulation\]'"):
+    with pytest.raises(CommandFailed, match=r"pip install '\.\[simulation\]'"):
         draw(world, "an evening", tmp_path / "evening.png")
