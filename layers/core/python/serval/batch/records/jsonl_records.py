@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 
 from serval.batch.records.casting import CASTS, overflown
+from serval.batch.records.members import once_in, repeated_member
 from serval.batch.records.record_ends import spans
 from serval.batch.records.rows import Reject, Rows, Unread, kept, readable
 from serval.foreign import refusing
@@ -51,7 +52,7 @@ class JsonlRecords:
         first = block[:1]
         if first == b"[" and len(names) == 1:
             block, names = _named(block), [BARE]
-        elif first != b"{":
+        elif first != b"{" or not _once_a_line(block, names):
             return None
         frame = _frame(block, dict(zip(names, map(_polars_type, self.inputs), strict=True)))
         if frame is None:
@@ -100,6 +101,9 @@ class JsonlRecords:
             raise Unfit(f"the line has {len(text)} bytes, at most {LINE_LIMIT_BYTES} allowed")
         with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
             value = orjson.loads(text)
+            repeated = repeated_member(text, [*(spec.name for spec in self.inputs), "inputs"])
+        if repeated is not None:
+            raise Unfit(f"member {repeated!r} is there twice")
         values = self._by_name(value)
         return [element(spec, values[spec.name]) for spec in self.inputs]
 
@@ -129,6 +133,8 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
                 raise Unfit(
                     f"input {name!r}: shape {shape} given, [1, …] expected: a record is a row"
                 )
+            if name in values:
+                raise Unfit(f"input {name!r} is there twice")
             values[name] = np.array(data, dtype=object).reshape(shape[1:]).tolist()
         except (KeyError, TypeError, ValueError) as error:
             raise Unfit(f"inputs: name, shape [1, …] and data expected: {error}") from None
@@ -201,6 +207,12 @@ def _polars_type(spec: TensorSpec) -> Any:
     if read_as is None or len(extents) > 1:
         return None
     return pl.List(read_as) if extents else read_as
+
+
+def _once_a_line(block: bytes, names: Sequence[str]) -> bool:
+    """Tell whether no line can have a member twice, of which polars would take the first."""
+    lines = block.strip(b"\r\n").count(b"\n") + 1
+    return all(once_in(block, name, lines) for name in names)
 
 
 def _named(block: bytes) -> bytes:
