@@ -22,6 +22,7 @@ from serval.signatures import TensorSpec
 from serval.tensors import DATATYPES, Array, Tensor
 
 LINE_LIMIT_BYTES = 16 * 2**20
+QUOTE = b'"'
 BARE = "row"
 """Name that a bare array gets while polars reads it."""
 
@@ -51,11 +52,15 @@ class JsonlRecords:
         # A blank line before the first row would move the numbers of all.
         first = block[:1]
         if first == b"[" and len(names) == 1:
+            if QUOTE in block:
+                # Behind an array may stand members, as if it had been an object's.
+                return None
             block, names = _named(block), [BARE]
-        elif first != b"{" or not _once_a_line(block, names):
+        elif first != b"{":
             return None
         frame = _frame(block, dict(zip(names, map(_polars_type, self.inputs), strict=True)))
-        if frame is None:
+        # Of a member that is there twice polars takes the first.
+        if frame is None or not all(once_in(block, name, len(frame)) for name in names):
             return None
         arrays = [_array(frame[name], spec) for name, spec in zip(names, self.inputs, strict=True)]
         inputs = tuple(
@@ -207,12 +212,6 @@ def _polars_type(spec: TensorSpec) -> Any:
     if read_as is None or len(extents) > 1:
         return None
     return pl.List(read_as) if extents else read_as
-
-
-def _once_a_line(block: bytes, names: Sequence[str]) -> bool:
-    """Tell whether no line can have a member twice, of which polars would take the first."""
-    lines = block.strip(b"\r\n").count(b"\n") + 1
-    return all(once_in(block, name, lines) for name in names)
 
 
 def _named(block: bytes) -> bytes:
