@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 
 from serval.batch.records.casting import CASTS, overflown
+from serval.batch.records.members import once_in, repeated_member
 from serval.batch.records.record_ends import spans
 from serval.batch.records.rows import Reject, Rows, Unread, kept, readable
 from serval.foreign import refusing
@@ -21,6 +22,7 @@ from serval.signatures import TensorSpec
 from serval.tensors import DATATYPES, Array, Tensor
 
 LINE_LIMIT_BYTES = 16 * 2**20
+QUOTE = b'"'
 BARE = "row"
 """Name that a bare array gets while polars reads it."""
 
@@ -50,11 +52,15 @@ class JsonlRecords:
         # A blank line before the first row would move the numbers of all.
         first = block[:1]
         if first == b"[" and len(names) == 1:
+            if QUOTE in block:
+                # Behind an array may stand members, as if it had been an object's.
+                return None
             block, names = _named(block), [BARE]
         elif first != b"{":
             return None
         frame = _frame(block, dict(zip(names, map(_polars_type, self.inputs), strict=True)))
-        if frame is None:
+        # Of a member that is there twice polars takes the first.
+        if frame is None or not all(once_in(block, name, len(frame)) for name in names):
             return None
         arrays = [_array(frame[name], spec) for name, spec in zip(names, self.inputs, strict=True)]
         inputs = tuple(
@@ -100,6 +106,9 @@ class JsonlRecords:
             raise Unfit(f"the line has {len(text)} bytes, at most {LINE_LIMIT_BYTES} allowed")
         with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
             value = orjson.loads(text)
+            repeated = repeated_member(text, [*(spec.name for spec in self.inputs), "inputs"])
+        if repeated is not None:
+            raise Unfit(f"member {repeated!r} is there twice")
         values = self._by_name(value)
         return [element(spec, values[spec.name]) for spec in self.inputs]
 
@@ -129,6 +138,8 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
                 raise Unfit(
                     f"input {name!r}: shape {shape} given, [1, …] expected: a record is a row"
                 )
+            if name in values:
+                raise Unfit(f"input {name!r} is there twice")
             values[name] = np.array(data, dtype=object).reshape(shape[1:]).tolist()
         except (KeyError, TypeError, ValueError) as error:
             raise Unfit(f"inputs: name, shape [1, …] and data expected: {error}") from None
