@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
 # Of `make deploy`.
 STAGE ?= prod
-GROUPS := laptop cli clients platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
+GROUPS := laptop cli clients exporters platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
 INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
 
 export CDK_DISABLE_CLI_TELEMETRY := true
@@ -123,6 +123,15 @@ test: setup layers models build/environments/clients/.stamp build/environments/c
 soak: setup layers models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
+
+build/exporters/.stamp: $(wildcard tests/exporters/exporting/*.py) build/environments/exporters/.stamp
+	@echo "· models of every exporter"
+	@build/environments/exporters/bin/python -m tests.exporters.exporting build/exporters
+	@touch $@
+
+.PHONY: exporters
+exporters: setup layers-local build/exporters/.stamp  ## models of scikit-learn, boosted trees, PyTorch, transformers and Keras: init, push, same answers (6 GB of packages)
+	@$(BIN)/python -m pytest tests/exporters
 
 .PHONY: demo
 demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses

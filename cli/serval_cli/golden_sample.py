@@ -10,7 +10,8 @@ from serval.foreign import refusing, said
 from serval.golden import lines
 from serval.golden.differences import compare
 from serval.golden.requests import LIMIT_BYTES
-from serval.golden.sample import samples, symbols_of
+from serval.golden.sample import samples as made_up
+from serval.golden.sample import symbols_of
 from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.runtimes.onnx import OnnxModel
 from serval.signatures import Signature
@@ -33,17 +34,24 @@ class NotLoaded(Exception):
     """ONNX Runtime does not load the model, so no stage would; the message says why."""
 
 
-def golden_line(artifact: Path, signature: Signature) -> str:
-    """Run the model once and give a line of ``golden.jsonl``.
+def golden_lines(artifact: Path, signature: Signature, samples: Sequence[Sequence[Tensor]]) -> str:
+    """Run the model and give ``golden.jsonl``: a line for each sample, else a made-up one.
 
     Raises
     ------
     NoSample
-        If the line is too long, or if the model cannot be run here on made-up inputs.
+        If a line is too long, or if the model cannot be run here on these inputs.
     NotLoaded
         If the model cannot be loaded.
     """
-    inputs, outputs = answered(loaded(artifact), signature)
+    model = loaded(artifact)
+    if not samples:
+        return line_of(*answered(model, signature))
+    return "".join(line_of(inputs, real_answer(model, inputs, signature)) for inputs in samples)
+
+
+def line_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
+    """Write a request and its answer, if that is not too long."""
     line = lines.golden_line(inputs, outputs)
     if len(line) > LIMIT_BYTES:
         raise NoSample(
@@ -68,7 +76,7 @@ def loaded(artifact: Path) -> OnnxModel:
 def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
     """Run the model on the first made-up inputs that it takes and has finite answers to."""
     problems = []
-    for inputs in samples(signature, symbols_of(model)):
+    for inputs in made_up(signature, symbols_of(model)):
         try:
             return inputs, steady_answer(model, inputs, signature)
         except (ServalError, RuntimeFailed, NotFinite) as problem:
@@ -78,6 +86,16 @@ def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list
         f"the model fails on made-up inputs ({'; '.join(problems)}); give it real ones (--sample "
         "FILE), or export it with fixed dimensions"
     )
+
+
+def real_answer(
+    model: OnnxModel, inputs: Sequence[Tensor], signature: Signature
+) -> Sequence[Tensor]:
+    """Run the model on inputs that somebody has given."""
+    try:
+        return steady_answer(model, inputs, signature)
+    except (ServalError, RuntimeFailed, NotFinite) as problem:
+        raise NoSample(f"the model fails on the sample: {said(problem)}") from problem
 
 
 def steady_answer(model: OnnxModel, inputs: Sequence[Tensor], signature: Signature) -> list[Tensor]:

@@ -31,6 +31,7 @@ COMMANDS = {
     "versions": ("serval_cli.commands.versions:app", "List the versions of a model."),
     "diff": ("serval_cli.commands.diff:app", "Compare two versions of a model."),
     "infer": ("serval_cli.commands.infer:app", "Send an inference request to a model."),
+    "golden": ("serval_cli.commands.golden:app", "Add golden requests to a bundle."),
     "batch": ("serval_cli.commands.batch:app", "Start and follow batch jobs."),
     "schedules": (
         "serval_cli.commands.schedules:app",

@@ -39,6 +39,9 @@ WITH_GOLDEN = """\
 # Requests and the outputs that they should give. The inputs made here mean nothing: put
 # held-out data in its place.
 golden: golden.jsonl"""
+REAL_GOLDEN = """\
+# Requests and the outputs that they should give: here, what this model itself answers.
+golden: golden.jsonl"""
 WITHOUT_GOLDEN = "# golden: golden.jsonl             requests and the outputs that they should give"
 
 
@@ -118,9 +121,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
             path.rename(folder / path.name)
 
 
-def model_yaml(name: str, *, golden: bool) -> str:
+def model_yaml(name: str, *, golden: bool, real: bool = False) -> str:
     """Write ``model.yaml`` with what is needed, and comments for what may be."""
-    return MODEL_YAML_TEXT.format(name=name, golden=WITH_GOLDEN if golden else WITHOUT_GOLDEN)
+    known = (REAL_GOLDEN if real else WITH_GOLDEN) if golden else WITHOUT_GOLDEN
+    return MODEL_YAML_TEXT.format(name=name, golden=known)
 
 
 def readme(name: str, graph: Graph | None) -> str:

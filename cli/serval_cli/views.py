@@ -50,6 +50,14 @@ def skeleton(value: Value) -> RenderableType:
     )
 
 
+def golden_added(value: Value) -> RenderableType:
+    """Show what became a golden request."""
+    return lines(
+        f"{value['file']}: {value['requests']} golden requests, the last as version "
+        f"{value['version']} of {value['model']} answers"
+    )
+
+
 def push(value: Value) -> RenderableType:
     """Show what became of an upload."""
     head = f"{value['model']}: upload {value['upload']} to stage {value['stage']}"

@@ -1,6 +1,7 @@
 """``serval init``: a bundle skeleton."""
 
 import importlib
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +10,18 @@ import typer
 
 from serval.bundle import MODEL_YAML
 from serval.storage import BARE_ARTIFACT, MODEL_NAME
+from serval.tensors import Tensor
 from serval.verification.randomness import random_operators
 from serval.verification.served import README
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, new_app
 from serval_cli.output import note, show
+from serval_cli.samples.files import read_sample
 from serval_cli.skeleton import GOLDEN, Graph, model_yaml, new_folder, read_graph, readme
 
 app = new_app()
+Inputs = Sequence[Tensor]
 
 
 @app.command()
@@ -30,6 +34,15 @@ def init(
     folder: Annotated[
         Path | None,
         typer.Option("--dir", metavar="FOLDER", help="Where to make it; without it ./NAME."),
+    ] = None,
+    sample: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--sample",
+            metavar="FILE",
+            help="Real inputs for a golden request: .npy, .npz, .json, .csv or an image. "
+            "May be repeated.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,9 +57,10 @@ def init(
             "the first a letter or digit"
         )
     graph = None if source is None else read_graph(source)
+    samples = [*sample_inputs(graph, sample or [])]
     target = folder or Path(name)
     with new_folder(target) as aside:
-        files = write(aside, name, graph)
+        files = write(aside, name, graph, samples)
     for remark in remarks(graph) if graph else ():
         note(remark)
     if graph is None:
@@ -59,12 +73,24 @@ def remarks(graph: Graph) -> list[str]:
     return [*graph.changes, *random_operators(graph.model)]
 
 
-def write(folder: Path, name: str, graph: Graph | None) -> list[str]:
+def sample_inputs(graph: Graph | None, files: Sequence[Path]) -> Iterator[Inputs]:
+    """Read the samples; each is one request."""
+    if not files:
+        return
+    if graph is None:
+        raise CommandFailed("--sample needs --from: the inputs are those of a graph")
+    if find_spec("onnxruntime") is None:
+        raise CommandFailed("--sample needs onnxruntime, which answers: `pip install onnxruntime`")
+    for path in files:
+        yield read_sample(path, graph.signature.inputs)
+
+
+def write(folder: Path, name: str, graph: Graph | None, samples: Sequence[Inputs]) -> list[str]:
     """Write the bundle's files and name them."""
     files = graph.copy_to(folder) if graph else []
-    golden = golden_request(folder / BARE_ARTIFACT, graph) if graph else None
+    golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
     texts = {
-        MODEL_YAML: model_yaml(name, golden=golden is not None),
+        MODEL_YAML: model_yaml(name, golden=golden is not None, real=bool(samples)),
         README: readme(name, graph),
         **({GOLDEN: golden} if golden else {}),
     }
@@ -73,18 +99,20 @@ def write(folder: Path, name: str, graph: Graph | None) -> list[str]:
     return [*files, *texts]
 
 
-def golden_request(artifact: Path, graph: Graph) -> str | None:
-    """Make a golden request, or say why there is none."""
+def golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
+    """Make golden requests, or say why there are none."""
     if find_spec("onnxruntime") is None:
         note(f"no {GOLDEN}: onnxruntime is not installed")
         return None
     # Not among the CLI's own dependencies.
     sampling = importlib.import_module("serval_cli.golden_sample")
     try:
-        line: str = sampling.golden_line(artifact, graph.signature)
+        lines: str = sampling.golden_lines(artifact, graph.signature, samples)
     except sampling.NotLoaded as problem:
         raise CommandFailed(f"{graph.path}: {problem}") from problem
     except sampling.NoSample as problem:
+        if samples:
+            raise CommandFailed(f"no {GOLDEN}: {problem}") from problem
         note(f"no {GOLDEN}: {problem}")
         return None
-    return line
+    return lines

@@ -43,8 +43,8 @@ def write_graph(path: Path, datatype: int = TensorProto.FLOAT, *, external: bool
     return path
 
 
-def make(tmp_path: Path, source: Path | None, name: str = "tiny") -> Path:
-    init(name, source, tmp_path / "made", as_json=True)
+def make(tmp_path: Path, source: Path | None, name: str = "tiny", *samples: Path) -> Path:
+    init(name, source, tmp_path / "made", list(samples), as_json=True)
     return tmp_path / "made"
 
 
@@ -339,3 +339,35 @@ def test_a_text_model_with_the_usual_locale_becomes_a_bundle_that_answers(tmp_pa
     folder = make(tmp_path, tmp_path / "m.onnx")
     assert golden(folder)["response"]["outputs"][0]["data"] == [""]  # type: ignore[index]
     read_folder(folder)
+
+
+def test_samples_make_the_golden_requests(tmp_path: Path) -> None:
+    for number in range(2):
+        np.save(tmp_path / f"{number}.npy", np.array([number, 0.5], np.float32))
+    source = write_graph(tmp_path / "net.onnx")
+    folder = make(tmp_path, source, "tiny", tmp_path / "0.npy", tmp_path / "1.npy")
+    requests = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
+    assert [read.expected[0].array.tolist() for read in requests] == [[[0.0, 0.5]], [[1.0, 0.5]]]
+    assert "mean nothing" not in (folder / "model.yaml").read_text()
+    read_folder(folder)
+
+
+def test_a_sample_that_the_model_does_not_take_makes_nothing(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    with pytest.raises(CommandFailed, match=r"x\.npy: input 'x' has shape \[1, 3\], \[-1, 2\] exp"):
+        make(tmp_path, write_graph(tmp_path / "net.onnx"), "tiny", tmp_path / "x.npy")
+    with pytest.raises(CommandFailed, match="--sample needs --from"):
+        make(tmp_path, None, "tiny", tmp_path / "x.npy")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_sample_that_the_model_fails_on_makes_nothing(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["rows", "columns"]})
+    model = onnx.load(source)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 4]), "shape"))
+    onnx.save(model, source)
+    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    with pytest.raises(CommandFailed, match=r"no golden\.jsonl: the model fails on the sample"):
+        make(tmp_path, source, "tiny", tmp_path / "x.npy")
+    assert not (tmp_path / "made").exists()

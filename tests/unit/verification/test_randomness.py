@@ -33,6 +33,17 @@ def test_dropout_in_training_mode_is_named_with_what_to_do() -> None:
     assert "model.eval() before torch.onnx.export" in found
 
 
+def test_a_normalisation_in_training_mode_is_named() -> None:
+    kept = {name: np.ones(3, np.float32) for name in ("scale", "bias", "mean", "variance")}
+    normal = {
+        mode: helper.make_node("BatchNormalization", ["x", *kept], ["y"], training_mode=mode)
+        for mode in (0, 1)
+    }
+    [found] = random_operators(model([normal[1]], **kept))
+    assert "in training mode, so that an answer hangs on the rows beside it" in found
+    assert random_operators(model([normal[0]], **kept)) == []
+
+
 def test_the_mode_may_be_a_constant_among_the_nodes() -> None:
     yes = helper.make_node("Constant", [], ["yes"], value=numpy_helper.from_array(np.array(True)))
     assert len(random_operators(model([yes, dropout("yes")], ratio=np.float32(0.5)))) == 1

@@ -41,6 +41,7 @@ UNKNOWN = (
 LIMIT_OPSETS = {"": 26, "ai.onnx.ml": 5}
 """Highest operator sets that the ONNX Runtime of the layers loads."""
 LIMIT_IR_VERSION = 13
+DOUBLES = "; ONNX Runtime's trees answer FP32, so convert the model with inputs of FloatTensorType"
 LIMIT_NODES = 100_000
 LIMIT_GRAPH_BYTES = 2**31 - 1
 """Protocol buffers end here; larger weights go into external data."""
@@ -99,15 +100,18 @@ def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) ->
 def checker_reasons(model: ModelProto, artifact: str) -> list[str]:
     """Run the ONNX checker, and infer every shape, on what ONNX Runtime would make of the graph."""
     try:
-        with refusing(
-            lambda said: BundleRefused([f"{artifact} is not a valid ONNX model: {said}"])
-        ):
+        with refusing(lambda said: BundleRefused([_invalid(artifact, said)])):
             checked = lenient(model)
             onnx.checker.check_model(checked)
             with_shapes(checked)
     except BundleRefused as refused:
         return list(refused.reasons)
     return []
+
+
+def _invalid(artifact: str, said: str) -> str:
+    advice = DOUBLES if "TreeEnsemble" in said and "elem type differs" in said else ""
+    return f"{artifact} is not a valid ONNX model: {said}{advice}"
 
 
 def _version_reasons(model: ModelProto) -> list[str]:

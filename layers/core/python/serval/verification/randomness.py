@@ -1,4 +1,4 @@
-"""Operators by which a model answers differently each time that it is asked the same."""
+"""Operators by which a model answers differently when it is asked the same."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,10 +20,9 @@ RANDOM = frozenset(
 )
 TRAINING_MODE_INPUT = 2
 """Of Dropout: data, ratio, training_mode."""
-EVALUATE = (
-    "is in training mode, so that answers are random and worse than they could be: export the "
-    "model in evaluation mode (PyTorch: model.eval() before torch.onnx.export)"
-)
+EVALUATE = "export the model in evaluation mode (PyTorch: model.eval() before torch.onnx.export)"
+DROPS = f"is in training mode, so that answers may be random: {EVALUATE}"
+NORMALISES = f"is in training mode, so that an answer hangs on the rows beside it: {EVALUATE}"
 
 
 def random_operators(model: ModelProto) -> list[str]:
@@ -32,7 +31,9 @@ def random_operators(model: ModelProto) -> list[str]:
     found = []
     for node in nodes_of(model):
         if node.op_type == "Dropout" and true.intersection(node.input[TRAINING_MODE_INPUT:]):
-            found.append(f"operator Dropout{called(node)} {EVALUATE}")
+            found.append(f"operator Dropout{called(node)} {DROPS}")
+        elif node.op_type == "BatchNormalization" and trains(node):
+            found.append(f"operator BatchNormalization{called(node)} {NORMALISES}")
         elif node.op_type in RANDOM and node.domain in ("", "ai.onnx"):
             found.append(f"operator {node.op_type}{called(node)} makes random numbers")
     return found
@@ -49,6 +50,11 @@ def constants(model: ModelProto) -> Iterator[tuple[str, Any]]:
             for attribute in node.attribute:
                 if attribute.name == "value" and not any(outside([attribute.t])):
                     yield node.output[0], numpy_helper.to_array(attribute.t)
+
+
+def trains(node: NodeProto) -> bool:
+    """Tell whether a node's attribute puts it in training mode."""
+    return any(attribute.name == "training_mode" and attribute.i for attribute in node.attribute)
 
 
 def called(node: NodeProto) -> str:

@@ -1,0 +1,1 @@
+"""Samples: inputs of a model from files that people have."""

@@ -1,0 +1,41 @@
+"""A file with a request's inputs, read by what its name says that it is."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from serval.tensors import Array, Tensor
+from serval_cli.failures import CommandFailed
+from serval_cli.samples import images
+from serval_cli.samples.arrays import json_inputs, npy, npz
+from serval_cli.samples.fitting import Specs, fitting
+from serval_cli.samples.tables import csv_rows
+
+READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
+    ".npy": npy,
+    ".npz": npz,
+    ".json": json_inputs,
+    ".csv": csv_rows,
+    **dict.fromkeys(images.SUFFIXES, images.image),
+}
+
+
+def read_sample(path: Path, inputs: Specs) -> list[Tensor]:
+    """Read a file with one request's inputs.
+
+    Raises
+    ------
+    CommandFailed
+        If it does not have what the model takes.
+    """
+    if not path.is_file():
+        raise CommandFailed(f"{path} is not a file: inputs for the model expected")
+    if (read := READERS.get(path.suffix.lower())) is None:
+        raise CommandFailed(f"{path}: .npy, .npz, .json, .csv or an image (.png, .jpg, …) expected")
+    arrays = read(path, inputs)
+    names = [spec.name for spec in inputs]
+    if arrays.keys() != set(names):
+        raise CommandFailed(
+            f"{path} has {', '.join(arrays)}; the model takes {', '.join(names)}: all of them "
+            "expected, by name in a .npz or .json"
+        )
+    return [fitting(path, spec, arrays[spec.name]) for spec in inputs]

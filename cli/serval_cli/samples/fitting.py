@@ -1,0 +1,60 @@
+"""Whether arrays are what a model takes; nothing is cut, padded or rounded to fit."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serval.protocol.binary_tensors import bytes_array
+from serval.signatures import TensorSpec
+from serval.tensors import DATATYPES, Array, Tensor
+from serval_cli.failures import CommandFailed
+
+Specs = Sequence[TensorSpec]
+
+
+def fitting(path: Path, spec: TensorSpec, array: Array) -> Tensor:
+    """Convert an array to what an input takes, without loss of kind; one row may lack its axis."""
+    if array.ndim == len(spec.shape) - 1 and spec.shape[0] in (-1, 1):
+        array = array[np.newaxis]
+    where = f"{path}: input {spec.name!r}"
+    if array.ndim != len(spec.shape) or any(
+        wanted not in (-1, extent) for extent, wanted in zip(array.shape, spec.shape, strict=True)
+    ):
+        raise CommandFailed(f"{where} has shape {list(array.shape)}, {list(spec.shape)} expected")
+    if spec.datatype == "BYTES":
+        return Tensor(spec.name, "BYTES", texts(where, array))
+    dtype = DATATYPES[spec.datatype]
+    if spec.datatype == "BF16":
+        raise CommandFailed(f"{where} is BF16, which numpy does not have")
+    # Whole numbers become floats, and never the other way round.
+    if array.dtype.kind not in {"b": "b", "f": "biuf"}.get(dtype.kind, "biu"):
+        raise CommandFailed(f"{where} is of {array.dtype}, {spec.datatype} expected")
+    if dtype.kind in "iu" and array.size and not in_range(array, dtype):
+        raise CommandFailed(f"{where} has numbers that {spec.datatype} does not hold")
+    return Tensor(spec.name, spec.datatype, array.astype(dtype, order="C"))
+
+
+def in_range(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Tell whether a datatype holds all of some whole numbers."""
+    limits = np.iinfo(dtype)
+    return limits.min <= int(array.min()) and int(array.max()) <= limits.max
+
+
+def texts(where: str, array: Array) -> Array:
+    """Give texts as a tensor holds them."""
+    if array.dtype.kind not in "US" and not all(
+        isinstance(element, (str, bytes)) for element in array.ravel().tolist()
+    ):
+        raise CommandFailed(f"{where} is of {array.dtype}, texts expected")
+    encoded = [e.encode() if isinstance(e, str) else e for e in array.ravel().tolist()]
+    return bytes_array(encoded, list(array.shape))
+
+
+def only(path: Path, inputs: Specs) -> TensorSpec:
+    """Give the one input that a file without names is for."""
+    if len(inputs) != 1:
+        names = ", ".join(spec.name for spec in inputs)
+        raise CommandFailed(f"{path} is for one input, the model takes {names}: give a .npz")
+    return inputs[0]

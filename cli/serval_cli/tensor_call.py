@@ -1,0 +1,32 @@
+"""One call of a model with tensors, as bytes to and fro: exact for every datatype, and short."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serval.runtimes.http_v2 import HEADER, read, written
+from serval.signatures import TensorSpec
+from serval.tensors import Tensor
+from serval_cli.inference_api import InferenceApi, path_of
+
+
+@dataclass(frozen=True, slots=True)
+class TensorAnswer:
+    """What a model answers, and which version of it."""
+
+    outputs: Sequence[Tensor]
+    version: str
+
+
+def call(
+    api: InferenceApi,
+    model: str,
+    version: str | None,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[TensorSpec],
+) -> TensorAnswer:
+    """Ask a model for outputs of its signature."""
+    head, body = written(inputs, outputs)
+    headers = {HEADER: str(len(head)), "content-type": "application/octet-stream"}
+    reply = api.send("POST", path_of(model, version) + "/infer", body, headers)
+    answered = read(reply.content, reply.headers.get(HEADER), outputs)
+    return TensorAnswer(answered, reply.headers.get("serval-model-version", ""))

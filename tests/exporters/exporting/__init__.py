@@ -1,0 +1,1 @@
+"""Models of other people's libraries, exported; runs in ``build/environments/exporters``."""

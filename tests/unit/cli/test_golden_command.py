@@ -1,0 +1,150 @@
+"""``serval golden add``: a real request, and what the live model answers, as a golden request."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from serval.golden.requests import read_golden
+from serval.model_yaml import read_bundle
+from serval.protocol.request import read_request
+from serval.protocol.response import InferenceResponse
+from serval.signatures import Signature, TensorSpec
+from serval.tensors import Tensor
+from serval_cli.commands import golden
+from serval_cli.failures import CommandFailed
+from serval_cli.golden_file import golden_file
+from serval_cli.inference_api import InferenceApi
+from serval_cli.tensor_call import call
+
+SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 2)),), (TensorSpec("y", "FP16", (-1, 2)),))
+HEADER = "inference-header-content-length"
+
+
+def live(request: httpx.Request) -> httpx.Response:
+    """Answer as version 7 of a model that halves what it gets."""
+    if request.method == "GET":
+        return httpx.Response(200, json={"name": "tiny", **SIGNATURE.to_json()})
+    read = read_request(request.content, request.headers[HEADER], SIGNATURE)
+    halves = (read.inputs[0].array / 2).astype(np.float16)
+    response = InferenceResponse("tiny", "7", (Tensor("y", "FP16", halves),))
+    body, length = written(response)
+    return httpx.Response(200, content=body, headers={HEADER: length, "serval-model-version": "7"})
+
+
+def written(response: InferenceResponse) -> tuple[bytes, str]:
+    [output] = response.outputs
+    raw = output.array.tobytes()
+    head = json.dumps(
+        {
+            "model_name": "tiny",
+            "outputs": [
+                {
+                    "name": "y",
+                    "datatype": "FP16",
+                    "shape": list(output.array.shape),
+                    "parameters": {"binary_data_size": len(raw)},
+                }
+            ],
+        }
+    ).encode()
+    return head + raw, str(len(head))
+
+
+class Stage:
+    """A stage whose API is in this process."""
+
+    local = None
+    api_url = "http://api"
+
+    def api_key(self, given: str | None) -> str:
+        return "srv_key"
+
+
+@pytest.fixture(autouse=True)
+def stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(live)), "http://api")
+    monkeypatch.setattr(golden, "find_stage", lambda *_: Stage())
+    monkeypatch.setattr(InferenceApi, "of", lambda *_, **__: api)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    (tmp_path / "model.yaml").write_text("name: tiny\n# golden: golden.jsonl   as you like\n")
+    np.save(tmp_path / "x.npy", np.array([[1.0, 3.0]], np.float32))
+    return tmp_path
+
+
+def add(bundle: Path, capsys: pytest.CaptureFixture[str], model: str = "tiny") -> Any:
+    golden.add(model, bundle / "x.npy", bundle, as_json=True)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_live_answer_becomes_a_golden_request(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = add(bundle, capsys)
+    assert said == {
+        "model": "tiny",
+        "version": "7",
+        "file": str(bundle / "golden.jsonl"),
+        "requests": 1,
+    }
+    assert read_bundle((bundle / "model.yaml").read_text()).golden == "golden.jsonl"
+    [read] = read_golden("golden.jsonl", (bundle / "golden.jsonl").read_bytes())
+    assert read.expected[0].array.tolist() == [[0.5, 1.5]]
+
+
+def test_a_second_one_is_added_behind_it(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add(bundle, capsys)
+    (bundle / "golden.jsonl").write_text((bundle / "golden.jsonl").read_text().rstrip("\n"))
+    yaml = (bundle / "model.yaml").read_text()
+    assert add(bundle, capsys)["requests"] == 2
+    assert (bundle / "model.yaml").read_text() == yaml
+    assert len(read_golden("golden.jsonl", (bundle / "golden.jsonl").read_bytes())) == 2
+
+
+def test_a_bundle_may_call_its_file_otherwise(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bundle / "model.yaml").write_text("name: tiny\ngolden: held-out.jsonl\n")
+    assert add(bundle, capsys)["file"] == str(bundle / "held-out.jsonl")
+
+
+def test_the_folder_must_be_a_bundle_of_the_model(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandFailed, match="is a bundle of 'tiny', not of 'other'"):
+        add(bundle, capsys, "other")
+    (bundle / "model.yaml").unlink()
+    with pytest.raises(CommandFailed, match=r"has no model\.yaml: --bundle names the bundle"):
+        add(bundle, capsys)
+    assert not (bundle / "golden.jsonl").exists()
+
+
+def test_a_file_over_its_limits_stays_as_it_is(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serval_cli.golden_file.LIMIT_LINES", 1)
+    kept = golden_file(bundle, "tiny")
+    kept.add("{}\n")
+    with pytest.raises(CommandFailed, match="would have 2 lines"):
+        kept.add("{}\n")
+    assert (bundle / "golden.jsonl").read_text() == "{}\n"
+
+
+def test_a_model_yaml_that_cannot_be_added_to_is_left_to_its_owner(bundle: Path) -> None:
+    (bundle / "model.yaml").write_text("{name: tiny}\n")
+    with pytest.raises(CommandFailed, match=r"add 'golden: golden\.jsonl' to it"):
+        golden_file(bundle, "tiny")
+
+
+def test_tensors_go_to_and_fro_as_bytes() -> None:
+    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(live)), "http://api")
+    x = Tensor("x", "FP32", np.array([[0.1, -2.0]], np.float32))
+    answer = call(api, "tiny", "7", [x], SIGNATURE.outputs)
+    assert answer.version == "7"
+    assert np.array_equal(answer.outputs[0].array, (x.array / 2).astype(np.float16))
