@@ -12,7 +12,10 @@ ENVIRONMENTS := build/environments
 # Of `make deploy`.
 STAGE ?= prod
 GROUPS := laptop cli clients exporters platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
-INSTALL := $(UV) pip sync --quiet --require-hashes --compile-bytecode
+# On a terminal uv and npm show how far they are; elsewhere each step says what it takes.
+QUIET := $(shell [ -t 2 ] || echo --quiet)
+INSTALL = $(UV) pip sync $(QUIET) --require-hashes --compile-bytecode
+packages = $$(grep -c '==' requirements/$(1).txt) packages
 
 export CDK_DISABLE_CLI_TELEMETRY := true
 export CDK_DISABLE_VERSION_CHECK := 1
@@ -21,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+)[^:]*:.*## /  make \1\t/' | expand -t 24
 
 .PHONY: setup
 setup: build/stamps/laptop build/stamps/node build/environments/platform/.stamp build/environments/checkov/.stamp build/environments/functions/.stamp build/environments/worker/.stamp  ## create the environments from the lock files
@@ -34,13 +37,13 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 build/stamps/laptop: requirements/laptop.txt pyproject.toml | $(UV)
-	@echo "· laptop packages: CLI, CDK, model export, tests"
+	@echo "· laptop packages: CLI, CDK, model export, tests ($(call packages,laptop): the longest step, a minute or two)"
 	@$(INSTALL) --python $(BIN)/python requirements/laptop.txt requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 	@mkdir -p $(@D) && touch $@
 
 build/environments/%/.stamp: requirements/%.txt | $(UV)
-	@echo "· environment of its own: $*"
+	@echo "· environment of its own: $* ($(call packages,$*))"
 	@$(UV) venv --quiet --clear --python $(BIN)/python build/environments/$*
 	@$(INSTALL) --python build/environments/$*/bin/python $<
 	@touch $@
@@ -53,7 +56,7 @@ build/environments/functions/.stamp: | $(UV)
 
 build/stamps/node: package.json package-lock.json
 	@echo "· CDK CLI and the Node that jsii runs on"
-	@npm ci --silent --no-audit --no-fund
+	@npm ci --no-audit --no-fund $(if $(QUIET),--silent,--loglevel=error)
 	@mkdir -p $(@D) && touch $@
 
 # A model that cannot be built here has no build.py (models/not-deployed).
@@ -87,15 +90,16 @@ images: build/environments/sagemaker/.stamp  ## write stacks/server_images.json 
 	@build/environments/sagemaker/bin/python -W ignore -m stacks.server_images
 
 # The builder itself sees what changed; a second run takes a tenth of a second.
-.PHONY: layers
-layers: build/stamps/laptop build/stamps/node  ## build the layers for AWS and for this machine
-	@echo "· layers: trimmed wheels and byte-code, unzipped MB of the limit"
-	@$(BIN)/python -m layers.dependencies.build
-
-.PHONY: layers-local
-layers-local: build/stamps/laptop  ## build the layers for this machine only
+.PHONY: layers layers-local
+layers layers-local: build/stamps/laptop  ## build the layers for this machine
 	@echo "· layers for this machine, unzipped MB of the limit"
 	@$(BIN)/python -m layers.dependencies.build --variant local
+
+# What is deployed runs on arm64; `serval deploy` builds these itself.
+.PHONY: layers-aws
+layers-aws: build/stamps/laptop build/stamps/node  ## build the layers for AWS too
+	@echo "· layers: trimmed wheels and byte-code, unzipped MB of the limit"
+	@$(BIN)/python -m layers.dependencies.build
 
 # asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits, over the synthesised stages.
 CHECKERS := $(patsubst %,tests/stacks/test_%.py,checkov checks definitions limits)
@@ -111,16 +115,16 @@ check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp b
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) $(CHECKERS)
 
 .PHONY: fast
-fast: setup layers models  ## unit, functional and stack tests: offline, no credentials
+fast: setup layers-aws models  ## unit, functional and stack tests: offline, no credentials
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/functional tests/stacks tests/house
 
 .PHONY: test
-test: setup layers models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included
+test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included
 	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
 	@$(BIN)/python -m pytest tests/local
 
 .PHONY: soak
-soak: setup layers models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
+soak: setup layers-aws models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
 
@@ -130,19 +134,19 @@ build/exporters/.stamp: $(wildcard tests/exporters/exporting/*.py) build/environ
 	@touch $@
 
 .PHONY: exporters
-exporters: setup layers-local build/exporters/.stamp  ## models of scikit-learn, boosted trees, PyTorch, transformers and Keras: init, push, same answers (6 GB of packages)
+exporters: setup layers build/exporters/.stamp  ## models of scikit-learn, boosted trees, PyTorch, transformers and Keras: init, push, same answers (6 GB of packages)
 	@$(BIN)/python -m pytest tests/exporters
 
 .PHONY: demo
-demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
+demo: setup layers $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
 	@$(BIN)/python -m serval_cli.demo
 
 .PHONY: smoke
-smoke: setup layers-local $(call built,iris)  ## every flow once, on a stage made for it on this machine
+smoke: setup layers $(call built,iris)  ## every flow once, on a stage made for it on this machine
 	@bash docs/cloud-smoke.sh --stage local
 
 .PHONY: bench
-bench: setup layers models build/environments/lambda-client/.stamp build/environments/clients/.stamp  ## benchmarks; each prints its own table
+bench: setup layers-aws models build/environments/lambda-client/.stamp build/environments/clients/.stamp  ## benchmarks; each prints its own table
 	@$(BIN)/python -m benchmarks.infer
 	@$(BIN)/python -m benchmarks.cold_start
 	@$(BIN)/python -m benchmarks.forms
@@ -152,7 +156,7 @@ bench: setup layers models build/environments/lambda-client/.stamp build/environ
 	@$(BIN)/python -m benchmarks.shard
 
 .PHONY: synth
-synth: setup layers  ## write the CloudFormation templates of the real stage; no credentials, no network
+synth: setup layers-aws  ## write the CloudFormation templates of the real stage; no credentials, no network
 	@npx cdk synth --quiet
 
 .PHONY: deploy

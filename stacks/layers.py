@@ -17,7 +17,7 @@ class LayersNotBuilt(Exception):
     """A layer's folder is not there."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"layer {folder} is not built: run `make layers`")
+        super().__init__(f"layer {folder} is not built: run `make layers-aws`")
 
 
 class Layers(Construct):

@@ -26,3 +26,17 @@ def row(elements: Sequence[Any]) -> str:
     text = ", ".join(json.dumps(element) for element in elements[:ELEMENTS])
     left = len(elements) - ELEMENTS
     return f"[{text}, … {left} more]" if left > 0 else f"[{text}]"
+
+
+def is_text(datatype: str, data: Sequence[Any] | None) -> bool:
+    """Tell whether a tensor may hold texts: strings, or bytes of UTF-8."""
+    return data is not None and datatype in ("BYTES", "UINT8")
+
+
+def texts(shape: Sequence[int], datatype: str, data: Sequence[Any]) -> list[str]:
+    """Read the texts of a tensor, those of bytes by its rows."""
+    if datatype == "BYTES":
+        return [str(each) for each in data]
+    width = prod(shape[1:]) or 1
+    rows = [bytes(data[start : start + width]) for start in range(0, len(data), width)]
+    return [row.rstrip(b"\0").decode(errors="replace") for row in rows]

@@ -5,8 +5,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from serval_cli.fitting_table import table
 from serval_cli.fleet_views import duration, shortened
-from serval_cli.views import Value, bullets, lines, status, table
+from serval_cli.views import Value, bullets, lines, status
 
 BAR_COLUMNS = 40
 FOUND = {

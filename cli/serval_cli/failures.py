@@ -12,7 +12,13 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, CommandFailed):
         return str(error)
     if isinstance(error, ModelNotFound):
-        return f"model {error.model!r} is not registered: `serval models` lists those that are"
+        # Only a failure pays for this import.
+        from serval_cli.suggestion import did_you_mean, known_models
+
+        meant = did_you_mean(error.model, known_models())
+        return (
+            f"model {error.model!r} is not registered: `serval models` lists those that are{meant}"
+        )
     if isinstance(error, ModelVersionNotFound):
         return f"{error}: `serval versions {error.model}` lists those it has"
     if isinstance(error, BundleRefused):

@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serval_cli.views import Value, bullets, lines, status, table
+from serval_cli.fitting_table import table
+from serval_cli.views import Value, bullets, lines, status
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 ERROR_CHARACTERS = 80

@@ -16,6 +16,13 @@ class ApiUnavailable(CommandFailed):
     """The API did not answer, or could not: asking again may help."""
 
 
+class NotThere(CommandFailed):
+    """What was asked for is not there: 404."""
+
+
+FAILURES: dict[int, type[CommandFailed]] = {404: NotThere}
+
+
 @dataclass(frozen=True, slots=True)
 class HttpApi:
     """A connection to the API."""
@@ -68,7 +75,9 @@ class HttpApi:
 
 def failed(reply: httpx.Response) -> CommandFailed:
     """Say in the API's words why a request failed."""
-    failure = ApiUnavailable if reply.is_server_error else CommandFailed
+    failure = FAILURES.get(
+        reply.status_code, ApiUnavailable if reply.is_server_error else CommandFailed
+    )
     return failure(f"{reply.status_code} {reply.reason_phrase}: {reason(reply)}")
 
 

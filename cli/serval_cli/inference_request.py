@@ -43,14 +43,22 @@ def build_request(
 
 
 def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
-    """Build a tensor; one row may leave out the axis of rows."""
+    """Build a tensor; one row may leave out the axis of rows, and text stands for its bytes."""
     name, expected = spec["name"], spec["shape"]
+    data = bytes_of(data) if spec["datatype"] == "UINT8" else data
     given = shape_of(name, data)
     is_row = len(given) == len(expected) - 1 and expected[0] in (-1, 1)
     shape = [1, *given] if is_row else given
     if not fits(shape, expected):
         raise CommandFailed(f"input {name!r}: the data has shape {given}, {expected} expected")
     return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flat(data)}
+
+
+def bytes_of(data: Any) -> Any:
+    """Write texts as lists of their bytes in UTF-8; anything else stays as it is."""
+    if isinstance(data, str):
+        return list(data.encode())
+    return [bytes_of(item) for item in data] if isinstance(data, list) else data
 
 
 def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:

@@ -15,9 +15,9 @@ EXTRAS = {"onnx": "init"}
 class LazyCommand(TyperCommand):
     """Stands for a command, or a group of them, until its name is typed."""
 
-    def __init__(self, name: str, place: str, summary: str) -> None:
+    def __init__(self, name: str, place: str, summary: str, panel: str | None = None) -> None:
         """Name the command's Typer app as ``module:attribute``."""
-        super().__init__(name, help=summary, rich_markup_mode="rich")
+        super().__init__(name, help=summary, rich_markup_mode="rich", rich_help_panel=panel)
         self.place = place
 
     def load(self) -> Any:

@@ -1,7 +1,9 @@
 """``serval``: the entry point, and which commands there are."""
 
+import os
 import sys
-from typing import Annotated
+from io import TextIOWrapper
+from typing import Annotated, cast
 
 import typer
 from typer.core import TyperGroup
@@ -9,6 +11,7 @@ from typer.core import TyperGroup
 from serval.metadata import VERSION
 from serval_cli.failures import explain
 from serval_cli.lazy import LazyCommand
+from serval_cli.options import STAGE_VARIABLE, StageOption
 from serval_cli.output import complain
 
 COMMANDS = {
@@ -60,8 +63,15 @@ COMMANDS = {
     "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),
 }
 """Command → where its Typer app is, and what ``serval --help`` says of it."""
+PANELS = {
+    "Publish": ("init", "push", "rollout", "promote", "rollback", "versions", "diff"),
+    "Call": ("infer", "batch", "models", "describe", "schedules"),
+    "Heavy models": ("fleets", "requests", "request", "redrive", "pause", "resume", "simulate"),
+    "Stages": ("use", "local", "deploy", "keys", "invoke"),
+}
+"""The groups in which ``serval --help`` shows the commands."""
 
-shell = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+shell = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 def say_version(wanted: bool) -> None:
@@ -77,20 +87,28 @@ def serval(
         bool,
         typer.Option("--version", callback=say_version, is_eager=True, help="Print the version."),
     ] = False,
+    stage: StageOption = None,
 ) -> None:
     """Turn a folder with a trained model into a production API in your own AWS account."""
+    if stage is not None:
+        # A command's own --stage goes before it, as before the variable.
+        os.environ[STAGE_VARIABLE] = stage
 
 
 def program() -> TyperGroup:
     """Build the command line; no command is imported yet."""
-    group = typer.main.get_group(shell)
-    for name, (place, summary) in COMMANDS.items():
-        group.add_command(LazyCommand(name, place, summary))
+    group = cast(TyperGroup, typer.main.get_command(shell))
+    for panel, names in PANELS.items():
+        for name in names:
+            group.add_command(LazyCommand(name, *COMMANDS[name], panel))
     return group
 
 
 def main() -> None:
     """Run the command line: 0, or 1 when the command failed, 2 for wrong usage, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character gets a question mark, and nobody a traceback.
+        cast(TextIOWrapper, stream).reconfigure(errors="replace")
     try:
         program().main(prog_name="serval")
     except KeyboardInterrupt:

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+STAGE_VARIABLE = "SERVAL_STAGE"
 StageOption = Annotated[
     str | None,
     typer.Option(
         "--stage",
-        envvar="SERVAL_STAGE",
+        envvar=STAGE_VARIABLE,
         metavar="NAME",
         show_default=False,
         help="Stage to work on; without it the one that `serval use` chose.",

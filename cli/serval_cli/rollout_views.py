@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from serval.rollouts.control import BY_HAND
+from serval_cli.fitting_table import table
 from serval_cli.rollout_state import milliseconds, percent
-from serval_cli.views import Value, bullets, lines, standing, status, table, traffic
+from serval_cli.views import Value, bullets, lines, standing, status, traffic
 
 
 def rollout(value: Value) -> RenderableType:

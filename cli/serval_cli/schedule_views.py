@@ -3,7 +3,8 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serval_cli.views import Value, lines, table
+from serval_cli.fitting_table import table
+from serval_cli.views import Value, lines
 
 
 def schedules(value: Value) -> RenderableType:

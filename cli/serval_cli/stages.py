@@ -30,6 +30,7 @@ from serval_cli.failures import CommandFailed
 from serval_cli.local_stage import LocalStage, read_local_stage
 from serval_cli.output import note
 from serval_cli.stage_choice import LOCAL, choose
+from serval_cli.suggestion import know_models
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -195,6 +196,7 @@ def find_stage(name: str | None, *, writes: bool = False) -> Stage:
         If none is chosen, or it does not answer.
     """
     stage = reach(choose(name))
+    know_models(lambda: stage.registry.models())
     if writes:
         note(f"stage {stage.name}: {stage.place}")
     return stage

@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from serval_cli import arrays
+from serval_cli.fitting_table import table
 
 Value = Mapping[str, Any]
 STATUS_STYLES = {
@@ -22,14 +21,6 @@ STATUS_STYLES = {
     "failed": "red",
     "cancelled": "magenta",
 }
-
-
-def table(*columns: str) -> Table:
-    """Make an empty table; what its rows are called stays in one piece, to be copied."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column == columns[0])
-    return made
 
 
 def lines(*parts: str | Text | None) -> Text:
@@ -203,6 +194,20 @@ def inference(value: Value) -> RenderableType:
         data = arrays.preview(output["shape"], output.get("data"))
         shown.add_row(output["name"], output["datatype"], str(output["shape"]), data)
     return Group(Text(answered), shown)
+
+
+def inferred_text(value: Value) -> RenderableType:
+    """Show the texts of an inference response, a line each; what is no text as ever."""
+    outputs = value.get("outputs", [])
+    if not all(arrays.is_text(output["datatype"], output.get("data")) for output in outputs):
+        return inference(value)
+    return lines(
+        *(
+            text
+            for one in outputs
+            for text in arrays.texts(one["shape"], one["datatype"], one["data"])
+        )
+    )
 
 
 def invocation(value: Value) -> RenderableType:

@@ -1,4 +1,4 @@
-"""Build the Lambda layers from the lock files, without Docker: ``make layers``.
+"""Build the Lambda layers from the lock files, without Docker: ``make layers-aws``.
 
 ::
 

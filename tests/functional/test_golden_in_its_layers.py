@@ -66,7 +66,7 @@ def endpoint(bench: Bench) -> Iterator[str]:
 
 def invoke(endpoint: str, event: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """Answer an event in an interpreter of its own; gives also what that imported."""
-    assert PATHS[2].exists(), "run `make layers`"
+    assert PATHS[2].exists(), "run `make layers-aws`"
     run = subprocess.run(
         [sys.executable, "-I", "-c", RUN.format(paths=[str(path) for path in PATHS])],
         input=json.dumps(event),

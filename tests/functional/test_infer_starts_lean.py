@@ -36,7 +36,7 @@ def test_infer_starts_without_heavy_imports() -> None:
 
 def test_infer_starts_from_its_layers_alone() -> None:
     layers = [ROOT / "build/layers/local" / name / "python" for name in ("core", "inference")]
-    assert all(layer.exists() for layer in layers), "run `make layers`"
+    assert all(layer.exists() for layer in layers), "run `make layers-aws`"
     code = (
         "sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
         "import handler, serval, numpy, onnxruntime\n"

@@ -179,7 +179,7 @@ def test_forms_are_made_in_the_layers_of_the_function(tmp_path: Path) -> None:
     """What the layers leave out, of numpy above all, is not needed here."""
     names = ("core", "sdk", "control", "inference")
     layers = [ROOT / "build/layers/local" / name / "python" for name in names]
-    assert all(layer.exists() for layer in layers), "run `make layers`"
+    assert all(layer.exists() for layer in layers), "run `make layers-aws`"
     python = ROOT / "build/environments/functions/bin/python"
     assert python.exists(), "run `make setup`"
     (tmp_path / "model.onnx").write_bytes(convolving())

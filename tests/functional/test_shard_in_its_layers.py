@@ -85,7 +85,7 @@ with TemporaryDirectory() as folder:
 
 def run(code: str, *paths: Any) -> set[str]:
     """Run code in an interpreter of its own; give what it imported."""
-    assert all(layer.exists() for layer in LAYERS), "run `make layers`"
+    assert all(layer.exists() for layer in LAYERS), "run `make layers-aws`"
     program = RUN.format(paths=[str(path) for path in (*paths, *LAYERS)], code=code)
     found = subprocess.run(
         [sys.executable, "-I", "-W", "error", "-c", program],

@@ -246,5 +246,5 @@ def test_layers_that_are_not_built_stop_the_synth_with_the_remedy(
     sources: Sources, tmp_path: Path
 ) -> None:
     nowhere = Sources(tmp_path / "layers", sources.models)
-    with pytest.raises(LayersNotBuilt, match="layers/aws/core is not built: run `make layers`"):
+    with pytest.raises(LayersNotBuilt, match="layers/aws/core is not built: run `make layers-aws`"):
         nowhere.app(tmp_path / "out")

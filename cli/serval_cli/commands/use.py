@@ -7,11 +7,9 @@ import typer
 from rich.text import Text
 
 from serval_cli.local.state_folder import StateFolder
-from serval_cli.options import JsonOption, new_app
+from serval_cli.options import STAGE_VARIABLE, JsonOption, new_app
 from serval_cli.output import show
 from serval_cli.stage_choice import forget, remember, remembered_stage
-
-VARIABLE = "SERVAL_STAGE"
 
 app = new_app()
 
@@ -41,8 +39,8 @@ def use(
 
 def choice() -> dict[str, Any]:
     """Describe what is chosen, and where that stands."""
-    if named := os.environ.get(VARIABLE):
-        return {"stage": named, "source": VARIABLE}
+    if named := os.environ.get(STAGE_VARIABLE):
+        return {"stage": named, "source": STAGE_VARIABLE}
     remembered = remembered_stage()
     source = str(StateFolder.locate().chosen_stage) if remembered else None
     return {"stage": remembered, "source": source}

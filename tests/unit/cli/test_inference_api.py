@@ -73,3 +73,37 @@ def test_the_key_goes_as_a_bearer() -> None:
     made = InferenceApi.of("http://api", " srv_x ", trust_environment=False)
     assert made.client.headers["authorization"] == "Bearer srv_x"
     made.client.close()
+
+
+def test_the_name_that_was_meant_is_offered() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/v2/models"):
+            return httpx.Response(200, json={"models": ["iris", "digits"]})
+        return httpx.Response(404, json={"error": "model is not registered"})
+
+    with pytest.raises(CommandFailed, match="not registered; did you mean 'iris'"):
+        api(answer).metadata("irs", None)
+    with pytest.raises(CommandFailed, match=r"not registered$"):
+        api(answer).infer("other", None, {"inputs": []})
+
+
+def test_an_async_request_is_awaited_to_its_end() -> None:
+    states = iter(["queued", "running", "running", "succeeded"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            assert request.url.path == "/stage/async/models/tiny/versions/2/infer"
+            return httpx.Response(202, json={"id": "r1", "status": "queued"})
+        return httpx.Response(200, json={"status": next(states), "response": {"outputs": []}})
+
+    said: list[str] = []
+    patient = api(answer)
+    request_id = patient.submit("tiny", "2", {"inputs": []})
+    assert patient.await_result(request_id, said.append, lambda _: None) == {"outputs": []}
+    assert said == [f"request r1 is {status}" for status in ("queued", "running", "succeeded")]
+
+
+def test_an_async_request_that_failed_says_why() -> None:
+    failed = httpx.Response(200, json={"status": "failed", "error": "out of memory"})
+    with pytest.raises(CommandFailed, match="request r1 is failed: out of memory"):
+        api(lambda _: failed).await_result("r1", lambda _: None)

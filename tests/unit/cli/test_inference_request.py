@@ -80,3 +80,11 @@ def test_what_may_be_left_out_may_be_given() -> None:
         assert [given["name"] for given in built["inputs"]] == list(value)
     with pytest.raises(CommandFailed, match="expected all of them"):
         build_request({"factor": [2]}, [FLOWER], [factor])
+
+
+def test_text_stands_for_its_bytes() -> None:
+    prompt = {"name": "prompt", "datatype": "UINT8", "shape": [-1, -1]}
+    assert tensors("Grüß", prompt) == [("prompt", [1, 6], list("Grüß".encode()))]
+    assert tensors({"prompt": ["ab", "cd"]}, prompt) == [("prompt", [2, 2], list(b"abcd"))]
+    with pytest.raises(CommandFailed, match="lists of equal shape expected"):
+        tensors({"prompt": ["a", "cd"]}, prompt)

@@ -1,5 +1,6 @@
 """serval_cli/main.py: what every command line can count on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -27,15 +28,53 @@ def serval(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_imports_no_command() -> None:
+@pytest.mark.parametrize(
+    ("option", "said"), [("--help", "Publish a bundle."), ("--version", "serval 0.1.0")]
+)
+def test_what_needs_no_command_imports_none(option: str, said: str) -> None:
     code = (
         "import sys; from serval_cli.main import program\n"
-        "try: program().main(['--help'], prog_name='serval')\n"
+        f"try: program().main(['{option}'], prog_name='serval')\n"
         "except SystemExit: print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Publish a bundle." in run.stdout
+    assert said in run.stdout
     assert not HEAVY & set(run.stderr.split())
+
+
+def test_every_command_is_in_one_group_of_the_help() -> None:
+    grouped = [name for names in main.PANELS.values() for name in names]
+    assert sorted(grouped) == sorted(main.COMMANDS)
+    shown = serval("--help").stdout
+    assert [shown.index(panel) for panel in main.PANELS] == sorted(map(shown.index, main.PANELS))
+
+
+@pytest.mark.parametrize("words", [["--stage", "before", "use"], ["use"]])
+def test_the_stage_may_be_named_before_the_command(words: list[str], tmp_path: Path) -> None:
+    run = serval(*words, "--json", SERVAL_STATE=str(tmp_path), SERVAL_STAGE="variable")
+    assert json.loads(run.stdout)["stage"] == ("before" if len(words) > 1 else "variable")
+
+
+def test_a_stage_named_after_the_command_goes_before_one_named_before_it(tmp_path: Path) -> None:
+    words = ("--stage", "local", "deploy", "--stage", "Nope")
+    assert "stage 'Nope':" in serval(*words, SERVAL_STATE=str(tmp_path)).stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("serval rol", {"rollout", "rollback"}), ("serval push --wa", {"--wait"})],
+)
+def test_a_shell_completes_commands_and_options(typed: str, offered: set[str]) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    run = serval(**words, _SERVAL_COMPLETE="complete_bash")
+    assert set(run.stdout.split()) == offered
+
+
+@pytest.mark.parametrize("words", [["--help"], ["push", "nowhere…"], ["describe", "--help"]])
+def test_a_terminal_that_knows_ascii_alone_gets_no_traceback(words: list[str]) -> None:
+    run = serval(*words, PYTHONIOENCODING="ascii")
+    assert "Traceback" not in run.stderr
+    assert run.returncode in (0, 1)
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)

@@ -12,9 +12,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from serval_cli.failures import CommandFailed
+from serval.errors import ModelNotFound
+from serval_cli.failures import CommandFailed, explain
 from serval_cli.stage_choice import CREDENTIALS, FILES, forget, remember
 from serval_cli.stages import Stage, find_stage
+from serval_cli.suggestion import know_models
 from tests.fakes.requests import FLEETS
 
 OUTPUTS = {
@@ -267,3 +269,15 @@ def test_async_requests_are_reached_through_what_the_stage_has(state: Path, list
     assert stage.requests.table.name == "requests"
     assert stage.fleet_states.table.name == "registry"
     assert (stage.queues.stage, stage.payloads.bucket) == ("local", "d")
+
+
+def test_a_model_that_is_not_there_is_answered_with_the_name_that_was_meant() -> None:
+    know_models(lambda: ["iris", "digits"])
+    assert str(explain(ModelNotFound("irsi"))).endswith("; did you mean 'iris'?")
+    assert "did you mean" not in str(explain(ModelNotFound("other")))
+
+    def gone() -> list[str]:
+        raise CommandFailed("the stage does not answer")
+
+    know_models(gone)
+    assert "did you mean" not in str(explain(ModelNotFound("irsi")))

@@ -160,3 +160,25 @@ def test_a_golden_check_that_says_nothing_of_a_fleets_latency_shows_none() -> No
         "largest difference 1e-06 in 3 requests; latency and memory are its fleet's, and not "
         "measured; form portable"
     )
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_table_that_does_not_fit_breaks_no_word(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = shown({"keys": [KEY | {"name": "my-application-ci"}]}, views.keys, capsys)
+    assert max(map(len, text.splitlines())) <= columns
+    for word in ("5b097db6434e", "my-application-ci", "2026-11-21", "a minute"):
+        assert word in text
+    monkeypatch.setenv("COLUMNS", "160")
+    wide = shown({"keys": [KEY]}, views.keys, capsys)
+    (row,) = [line for line in wide.splitlines() if "5b097db6434e" in line]
+    assert "2026-11-21" in row
+
+
+def test_texts_are_shown_as_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    answered = {"shape": [2, 3], "datatype": "UINT8", "data": [*b"hi", 0, *b"you"], "name": "y"}
+    assert shown({"outputs": [answered]}, views.inferred_text, capsys) == "hi\nyou\n"
+    numbers = answered | {"datatype": "FP32"}
+    assert "FP32" in shown({"outputs": [numbers]}, views.inferred_text, capsys)

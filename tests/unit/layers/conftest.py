@@ -25,7 +25,7 @@ def built():
     def folder(variant: Variant, name: str) -> Path:
         found = OUTPUT / variant.name / name / "python"
         if not found.is_dir():
-            pytest.fail(f"layer {name!r} is not built for {variant.name!r}: run 'make layers'")
+            pytest.fail(f"layer {name!r} is not built for {variant.name!r}: run `make layers-aws`")
         return found
 
     return folder
