@@ -730,6 +730,8 @@ def test_json_that_no_worker_has_memory_for_is_not_submitted_as_an_upload(bench:
     bench.payloads.sizes[key] = MOST_JSON_BYTES + 1
     asked = {"model": "textgen", "upload": True}
     message = refusal(bench.submit.reply(put(begun["id"], asked)), 413)
-    assert message.endswith("send binary tensors, send fewer rows, or run a batch job over a file of them")
+    assert message.endswith(
+        "send binary tensors, send fewer rows, or run a batch job over a file of them"
+    )
     framed = asked | {"inference_header_content_length": 0}
     answered(bench.submit.reply(put(begun["id"], framed)), 202)

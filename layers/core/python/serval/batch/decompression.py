@@ -5,8 +5,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import zstandard
-
 from serval.batch.kinds import (
     GZIP,
     SHOWN_BYTES,
@@ -102,6 +100,9 @@ def _unbz2(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
 
 def _unzstd(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
     """Read one frame after another, little by little: zstd has no limit to what comes of a byte."""
+    # Here, since functions that only name inputs have no layer with it.
+    import zstandard
+
     frames: Callable[[], Any] = zstandard.ZstdDecompressor().decompressobj
     frame, begun = frames(), False
     out = bytearray()
