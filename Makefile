@@ -117,8 +117,11 @@ test: setup layers models build/environments/clients/.stamp  ## every test there
 	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
 	@$(BIN)/python -m pytest tests/local
 
+SEED := $(shell date +%s)
 .PHONY: soak
-soak: setup layers models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
+soak: setup layers models  ## stateful machines for long, ten thousand mutated inputs for every parser, 100,000 mutated events: minutes
+	@echo "· seed $(SEED): make soak SEED=$(SEED) does the same again"
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
 

@@ -179,6 +179,8 @@ class RolloutMachine(RuleBasedStateMachine):
             self._do("pause", which, False)
             self._do("register", which)
         for _ in range(MOST_LOOKS):
+            if all(one.ended for one in self.ledger.records.values()):
+                break
             self.model.wait(CanaryPolicy().bake_seconds)
             for which in range(len(self.uploads)):
                 self._do("evaluate", which, GOOD)
