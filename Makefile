@@ -123,8 +123,11 @@ test: setup layers-aws models build/environments/clients/.stamp build/environmen
 	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
 	@$(BIN)/python -m pytest tests/local
 
+SEED := $(shell date +%s)
 .PHONY: soak
-soak: setup layers-aws models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
+soak: setup layers-aws models  ## stateful machines for long, ten thousand mutated inputs for every parser, 100,000 mutated events: minutes
+	@echo "· seed $(SEED): make soak SEED=$(SEED) does the same again"
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
 

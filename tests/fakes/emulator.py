@@ -19,6 +19,7 @@ from serval.storage import version_prefix
 from serval.versions import ModelVersion
 from serval_cli.local.aws_client import CONFIG, session
 from serval_cli.local.server import HOST, await_ready, environment
+from tests.fakes.tables import create_registry_table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -91,16 +92,6 @@ def prepared(url: str) -> Emulator:
     aws: boto3.Session = session()
     s3: S3Client = aws.client("s3", endpoint_url=url, config=CONFIG)
     s3.create_bucket(Bucket=BUCKET)
-    table = aws.resource("dynamodb", endpoint_url=url, config=CONFIG).create_table(
-        TableName=TABLE,
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    dynamodb = aws.resource("dynamodb", endpoint_url=url, config=CONFIG)
+    table = create_registry_table(dynamodb, TABLE)
     return Emulator(url, ApiKeyStore(table), DynamoDBRegistry(table), S3Artifacts(s3, BUCKET))

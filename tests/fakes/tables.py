@@ -66,3 +66,19 @@ def create_jobs_table(dynamodb: Any, name: str) -> Any:
         ],
         BillingMode="PAY_PER_REQUEST",
     )
+
+
+def create_registry_table(dynamodb: Any, name: str) -> Any:
+    """Create the registry table."""
+    return dynamodb.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )

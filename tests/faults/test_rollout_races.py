@@ -4,6 +4,7 @@ These are the outcomes that docs/rollouts.md promises.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from serval.routes import Route
 from tests.fakes.executions import Execution, Outcome
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import BUCKET, Stage
+from tests.stateful.interruptions import Interrupted, Interrupting, Interruption
 
 
 @pytest.fixture
@@ -243,3 +245,22 @@ def test_an_execution_hands_on_nothing_that_is_no_json(stage: Stage):
         "golden",
         "register",
     ]
+
+
+def test_two_manifests_of_one_upload_that_are_claimed_at_once_are_two_rollouts(stage: Stage):
+    first, second = upload(stage, "u1", 2), upload(stage, "u1", 3)
+    interrupting = Interrupting()
+    reached: Any = Interrupted(stage.registry, interrupting)
+    claiming = replace(stage.claiming, control=replace(stage.control, registry=reached))
+    begun: list[str] = []
+
+    def claim(event: ObjectCreated, owner: str) -> None:
+        begun.append(claiming.claim(event, owner)["rollout"])
+
+    before_its_record = Interruption(0, "meanwhile", conditional=True)
+    interrupting.run(
+        lambda: claim(first, "first"), before_its_record, lambda: claim(second, "second")
+    )
+
+    assert len(set(begun)) == 2
+    assert set(begun) == {one.rollout for one in stage.registry.rollouts("scaling")}

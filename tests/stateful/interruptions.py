@@ -49,7 +49,7 @@ class Interrupting:
     actor: str = ""
     """Whoever makes the call that is under way."""
     watch: Callable[[], object] = lambda: None
-    """Looks at the stage after each call, as any reader may."""
+    """Looks at the stage after each write, as any reader may."""
 
     def run(
         self,
@@ -82,7 +82,8 @@ class Interrupting:
             raise Crash(f"before {name}")
         self.actor = port.actor
         answer = function(*given, **named)
-        self.watch()
+        if name in CONDITIONAL:
+            self.watch()
         if due is not None and due.kind == "dies after":
             raise Crash(f"after {name}")
         return answer

@@ -29,6 +29,7 @@ RACERS = {
         *((step, which) for step in ("prepare", "run") for which in (LEFT, RIGHT)),
         ("beat", LEFT),
         ("drain", LEFT),
+        *[("take_again", LEFT)] * 3,
     ],
     "vision": [
         ("cancel", ABOUT),
@@ -45,7 +46,6 @@ RECEIVED = (("fetch", LEFT), ("fetch", RIGHT))
 RUNNING = (("fetch", LEFT), ("prepare", LEFT), ("dispatch",))
 LOST = (*RUNNING, ("pass_seconds", 130.0))
 OVERTAKEN = (*LOST, ("fetch", RIGHT), ("prepare", RIGHT))
-TAKEN_TWICE = (*LOST, ("fetch", LEFT), ("prepare", LEFT))
 ENDED = (("dispatch",), ("endpoint_ends",))
 LATE = (*ENDED, ("pass_seconds", 20_000.0), ("sweep",), ("dispatch",))
 CANCELLED = (("fetch", LEFT), ("cancel", ABOUT))
@@ -53,14 +53,13 @@ RACES = {
     "textgen": [
         (RECEIVED, ("prepare", LEFT)),
         (RECEIVED, ("cancel", ABOUT)),
-        (RUNNING, ("run", LEFT)),
+        *[(RUNNING, ("run", LEFT))] * 3,
         (RUNNING, ("beat", LEFT)),
         (RUNNING, ("drain", LEFT)),
         (RUNNING, ("cancel", ABOUT)),
         (OVERTAKEN, ("run", LEFT)),
         (OVERTAKEN, ("beat", LEFT)),
         (OVERTAKEN, ("drain", LEFT)),
-        (TAKEN_TWICE, ("run", LEFT)),
         (CANCELLED, ("retry", ABOUT)),
         (CANCELLED, ("prepare", LEFT)),
     ],

@@ -175,6 +175,12 @@ class RequestStage:
     def work(self, which: str) -> None:
         self._work(which, lambda one: one.work())
 
+    def take_again(self, which: str) -> None:
+        """Have leases end, and a worker receive once more what it is about to end."""
+        self.clock.pass_seconds(130)
+        self.fetch(which)
+        self.prepare(which)
+
     def drain(self, which: str) -> None:
         """Stop a worker, which gives back what it holds."""
         self._work(which, lambda one: one.worker.finish.give_back(one.worker.drain.holdings.all()))

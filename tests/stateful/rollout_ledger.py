@@ -18,6 +18,15 @@ class RolloutLedger:
     percent: dict[str, int] = field(default_factory=dict)
     """The largest share that each candidate was seen with."""
     revision: int = 0
+    owners: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """The execution that each upload is, and the rollout that it has begun."""
+
+    def claimed(self, which: int, owner: str, rollout: str) -> None:
+        """Hear that an execution was told that an upload is its own."""
+        known = self.owners.setdefault(which, (owner, rollout))
+        assert known == (owner, rollout), f"upload {which} is two executions': {known}, {owner}"
+        taken = [rollout for _, rollout in self.owners.values()]
+        assert len(taken) == len(set(taken)), f"two uploads are one rollout: {self.owners}"
 
     @property
     def route(self) -> Route | None:
@@ -33,6 +42,7 @@ class RolloutLedger:
 
     def check(self) -> None:
         """Look at everything, once."""
+        assert self.registry.offences == []
         route, records = self.route, self.records
         for one in records.values():
             self._verdict_stands(one)

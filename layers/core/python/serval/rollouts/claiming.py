@@ -81,24 +81,21 @@ class Claiming:
     def _begin(self, incoming: Incoming, claimed: str, since: str) -> Rollout:
         """Record the rollout of a claim as running; give it back as it is if it is known.
 
-        It has the upload's id, unless an earlier manifest of the same upload has taken that.
+        It has the upload's id, unless another manifest of the same upload has taken that.
         """
-        registry = self.control.registry
-        rollout_id, another_id = rollout_ids(incoming, claimed)
-        known = registry.rollout(incoming.model, rollout_id)
-        if known is not None and known.created != since:
-            rollout_id = another_id
-            known = registry.rollout(incoming.model, rollout_id)
-        if known is not None:
-            return known
-        begun = Rollout(
-            model=incoming.model,
-            rollout=rollout_id,
-            status="running",
-            created=since,
-            updated=timestamp(self.control.clock()),
-        )
-        return self.control.note(begun)
+        for rollout_id in rollout_ids(incoming, claimed):
+            known = self.control.record(
+                Rollout(
+                    model=incoming.model,
+                    rollout=rollout_id,
+                    status="running",
+                    created=since,
+                    updated=timestamp(self.control.clock()),
+                )
+            )
+            if known.created == since:
+                break
+        return known
 
 
 def rollout_ids(incoming: Incoming, claimed: str) -> tuple[str, str]:

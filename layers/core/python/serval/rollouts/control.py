@@ -39,6 +39,11 @@ class RolloutControl:
     """Hears every state that was recorded."""
     clock: Clock = utc_now
 
+    def record(self, rollout: Rollout) -> Rollout:
+        """Record a rollout that begins; gives the one that has its id, if there is one already."""
+        known = self.registry.rollout(rollout.model, rollout.rollout)
+        return known or self._record(rollout) or self._known(rollout)
+
     def note(self, rollout: Rollout, *, quietly: bool = False, **changes: object) -> Rollout:
         """Record a rollout with changes, unless it has ended; gives what the registry holds.
 
