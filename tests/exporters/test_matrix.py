@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from serval.signatures import Signature
+from serval.tensors import Tensor
 from serval_cli.inference_api import InferenceApi
 from serval_cli.samples.files import read_sample
 from serval_cli.tensor_call import call
@@ -71,6 +73,15 @@ def init(exported: Exported, folder: Path, *, sample: bool) -> Any:
     )
 
 
+def answered(stage: LocalStage, model: str, exported: Exported) -> Sequence[Tensor]:
+    """Ask the live model."""
+    api = InferenceApi.of(stage.api_url, stage.api_key, trust_environment=False)
+    with api.client:
+        signature = Signature.from_json(api.metadata(model, None))
+        inputs = read_sample(exported.inputs, signature.inputs)
+        return call(api, model, None, inputs, signature.outputs).outputs
+
+
 def assert_same(name: str, output: Any, answer: Any) -> None:
     """Compare an output with what the original answers: labels exactly, numbers nearly."""
     if output.datatype == "BYTES":
@@ -98,10 +109,7 @@ def test_a_published_model_answers_as_the_original(
     assert NAMED.get(name, "") in made.stderr
     model = json.loads(made.stdout)["model"]
     stage.serval("push", str(folder), "--wait")
-    api = InferenceApi.of(stage.api_url, stage.api_key, trust_environment=False)
-    signature = Signature.from_json(api.metadata(model, None))
-    inputs = read_sample(exported.inputs, signature.inputs)
-    outputs = call(api, model, None, inputs, signature.outputs).outputs
+    outputs = answered(stage, model, exported)
     for output, answer in zip(outputs, exported.answers, strict=True):
         if name not in NAMED:
             assert_same(name, output, answer)
