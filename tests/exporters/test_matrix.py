@@ -78,7 +78,7 @@ def answered(stage: LocalStage, model: str, exported: Exported) -> Sequence[Tens
     api = InferenceApi.of(stage.api_url, stage.api_key, trust_environment=False)
     with api.client:
         signature = Signature.from_json(api.metadata(model, None))
-        inputs = read_sample(exported.inputs, signature.inputs)
+        inputs = read_sample(exported.inputs, signature)
         return call(api, model, None, inputs, signature.outputs).outputs
 
 
