@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 
 from serval_cli.failures import CommandFailed
 
-EXTRAS = {"onnx": "init"}
+EXTRAS = dict.fromkeys(("numpy", "onnx", "orjson", "simdjson"), "init")
 """A package that some commands need → the extra that installs it."""
 
 

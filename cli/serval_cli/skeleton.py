@@ -131,8 +131,13 @@ def readme(name: str, graph: Graph | None) -> str:
     """Write a README of about ten lines."""
     about = ["- Its inputs and outputs are read from `model.onnx`; put that file here."]
     if graph is not None:
-        inputs, outputs = graph.signature.inputs, graph.signature.outputs
-        about = [*tensors("Input", inputs), *tensors("Output", outputs), *columns(graph)]
+        signature = graph.signature
+        about = [
+            *tensors("Input", signature.inputs),
+            *tensors("Optional input", signature.optional),
+            *tensors("Output", signature.outputs),
+            *columns(graph),
+        ]
     return "\n".join(
         [
             f"# {name}",

@@ -57,7 +57,7 @@ def add(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None
     )
     signature = Signature.from_json(api.metadata(model, version))
-    inputs = read_sample(file, signature.inputs)
+    inputs = read_sample(file, signature)
     answer = call(api, model, version, inputs, signature.outputs)
     count = kept.add(golden_line(inputs, answer.outputs))
     result = {

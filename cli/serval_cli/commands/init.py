@@ -82,7 +82,7 @@ def sample_inputs(graph: Graph | None, files: Sequence[Path]) -> Iterator[Inputs
     if find_spec("onnxruntime") is None:
         raise CommandFailed("--sample needs onnxruntime, which answers: `pip install onnxruntime`")
     for path in files:
-        yield read_sample(path, graph.signature.inputs)
+        yield read_sample(path, graph.signature)
 
 
 def write(folder: Path, name: str, graph: Graph | None, samples: Sequence[Inputs]) -> list[str]:

@@ -33,12 +33,14 @@ def npz(path: Path, inputs: Specs) -> dict[str, Array]:
     return arrays
 
 
-def json_inputs(path: Path, inputs: Specs) -> dict[str, Array]:
+def json_inputs(path: Path, inputs: Specs, optional: Specs) -> dict[str, Array]:
     """Read a V2 request, or the data alone, as ``serval infer`` does."""
     value = read_json(path)
     if not is_request(value):
-        value = build_request(value, [spec.to_json() for spec in inputs])
-    kinds = {spec.name: spec.datatype for spec in inputs}
+        value = build_request(
+            value, *([s.to_json() for s in specs] for specs in (inputs, optional))
+        )
+    kinds = {spec.name: spec.datatype for spec in (*inputs, *optional)}
     arrays = {}
     for given in value["inputs"]:
         text = kinds.get(given["name"]) == "BYTES"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from serval.signatures import Signature
 from serval.tensors import Array, Tensor
 from serval_cli.failures import CommandFailed
 from serval_cli.samples import images
@@ -13,14 +14,13 @@ from serval_cli.samples.tables import csv_rows
 READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
     ".npy": npy,
     ".npz": npz,
-    ".json": json_inputs,
     ".csv": csv_rows,
     **dict.fromkeys(images.SUFFIXES, images.image),
 }
 
 
-def read_sample(path: Path, inputs: Specs) -> list[Tensor]:
-    """Read a file with one request's inputs.
+def read_sample(path: Path, signature: Signature) -> list[Tensor]:
+    """Read a file with one request's inputs; optional ones may be among them.
 
     Raises
     ------
@@ -29,13 +29,19 @@ def read_sample(path: Path, inputs: Specs) -> list[Tensor]:
     """
     if not path.is_file():
         raise CommandFailed(f"{path} is not a file: inputs for the model expected")
-    if (read := READERS.get(path.suffix.lower())) is None:
+    inputs, optional = signature.inputs, signature.optional
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        arrays = json_inputs(path, inputs, optional)
+    elif (read := READERS.get(suffix)) is not None:
+        arrays = read(path, inputs)
+    else:
         raise CommandFailed(f"{path}: .npy, .npz, .json, .csv or an image (.png, .jpg, …) expected")
-    arrays = read(path, inputs)
     names = [spec.name for spec in inputs]
-    if arrays.keys() != set(names):
+    if not set(names) <= arrays.keys() <= {*names, *(spec.name for spec in optional)}:
         raise CommandFailed(
             f"{path} has {', '.join(arrays)}; the model takes {', '.join(names)}: all of them "
             "expected, by name in a .npz or .json"
         )
-    return [fitting(path, spec, arrays[spec.name]) for spec in inputs]
+    found = (spec for spec in (*inputs, *optional) if spec.name in arrays)
+    return [fitting(path, spec, arrays[spec.name]) for spec in found]

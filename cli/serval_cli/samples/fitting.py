@@ -33,7 +33,11 @@ def fitting(path: Path, spec: TensorSpec, array: Array) -> Tensor:
         raise CommandFailed(f"{where} is of {array.dtype}, {spec.datatype} expected")
     if dtype.kind in "iu" and array.size and not in_range(array, dtype):
         raise CommandFailed(f"{where} has numbers that {spec.datatype} does not hold")
-    return Tensor(spec.name, spec.datatype, array.astype(dtype, order="C"))
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype, order="C")
+    if dtype.kind == "f" and np.isinf(converted).sum() > np.isinf(array).sum():
+        raise CommandFailed(f"{where} has numbers that {spec.datatype} does not hold")
+    return Tensor(spec.name, spec.datatype, converted)
 
 
 def in_range(array: Array, dtype: np.dtype[Any]) -> bool:

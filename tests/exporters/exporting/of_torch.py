@@ -58,7 +58,7 @@ def example(kind: type[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:
             "ids": torch.randint(0, 50, (2, 7)),
             "temperature": torch.tensor(0.5),
         },
-        Detector: lambda: {"images": torch.rand(1, 3, 640, 640)},
+        Detector: lambda: {"images": torch.randint(0, 256, (1, 3, 640, 640)) / 255},
     }[kind]()
     return kind(), inputs
 

@@ -1,5 +1,6 @@
 """``serval golden add``: a real request, and what the live model answers, as a golden request."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def live(request: httpx.Request) -> httpx.Response:
     """Answer as version 7 of a model that halves what it gets."""
     if request.method == "GET":
         return httpx.Response(200, json={"name": "tiny", **SIGNATURE.to_json()})
-    read = read_request(request.content, request.headers[HEADER], SIGNATURE)
+    packed = request.headers.get("content-encoding") == "gzip"
+    sent = gzip.decompress(request.content) if packed else request.content
+    read = read_request(sent, request.headers[HEADER], SIGNATURE)
     halves = (read.inputs[0].array / 2).astype(np.float16)
     response = InferenceResponse("tiny", "7", (Tensor("y", "FP16", halves),))
     body, length = written(response)
@@ -148,3 +151,17 @@ def test_tensors_go_to_and_fro_as_bytes() -> None:
     answer = call(api, "tiny", "7", [x], SIGNATURE.outputs)
     assert answer.version == "7"
     assert np.array_equal(answer.outputs[0].array, (x.array / 2).astype(np.float16))
+
+
+def test_an_image_goes_compressed() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return live(request)
+
+    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(answer)), "http://api")
+    x = Tensor("x", "FP32", np.ones((50_000, 2), np.float32))
+    given = call(api, "tiny", "7", [x], SIGNATURE.outputs)
+    assert given.outputs[0].array.shape == (50_000, 2)
+    assert seen[0].headers["content-encoding"] == "gzip"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serval.signatures import TensorSpec
+from serval.signatures import Signature, TensorSpec
 from serval_cli.failures import CommandFailed
 from serval_cli.samples import images
 from serval_cli.samples.files import read_sample
@@ -42,7 +42,9 @@ def document(value: Any) -> Write:
 def read(folder: Path, suffix: str, write: Write, *specs: TensorSpec) -> dict[str, Any]:
     path = folder / f"sample{suffix}"
     write(path)
-    return {tensor.name: tensor.array.tolist() for tensor in read_sample(path, specs)}
+    return {
+        tensor.name: tensor.array.tolist() for tensor in read_sample(path, Signature(specs, ()))
+    }
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,7 @@ def test_an_empty_cell_is_a_missing_number(tmp_path: Path) -> None:
         (".npy", npy(np.ones((2, 2))), [IDS], "is of float64, INT64 expected"),
         (".npy", npy(np.array(["a"])), [TensorSpec("n", "FP32", (-1,))], "is of <U1, FP32 exp"),
         (".npy", npy(np.array([300])), [TensorSpec("n", "UINT8", (-1,))], "UINT8 does not hold"),
+        (".npy", npy(np.array([1e39])), [TensorSpec("n", "FP32", (-1,))], "FP32 does not hold"),
         (".npy", npy(np.array([1.0])), [TEXT], "texts expected"),
         (".npy", npy(np.array([1.0])), [X, TEXT], r"is for one input, .* x, text: give a \.npz"),
         (".npy", text("no array"), [X], "no file of numpy's"),
@@ -136,7 +139,9 @@ def test_an_image_is_scaled_to_the_input(
     pixel: list[float],
 ) -> None:
     red(tmp_path / "red.png")
-    [tensor] = read_sample(tmp_path / "red.png", [TensorSpec("image", datatype, shape)])
+    [tensor] = read_sample(
+        tmp_path / "red.png", Signature((TensorSpec("image", datatype, shape),), ())
+    )
     assert tensor.array.shape == expected
     last = expected[-1] in (1, 3)
     corner = (
@@ -153,4 +158,19 @@ def test_without_pillow_it_says_what_to_install(
     red(tmp_path / "red.png")
     monkeypatch.setattr(images, "find_spec", lambda name: None)
     with pytest.raises(CommandFailed, match=r"`pip install pillow` reads images; or .* \.npy"):
-        read_sample(tmp_path / "red.png", [NCHW])
+        read_sample(tmp_path / "red.png", Signature((NCHW,), ()))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [
+        (".json", document({"x": [1, 2], "factor": [3]})),
+        (".npz", npz(x=[[1.0, 2.0]], factor=[3.0])),
+    ],
+)
+def test_an_optional_input_may_be_given(tmp_path: Path, suffix: str, write: Write) -> None:
+    path = tmp_path / f"sample{suffix}"
+    write(path)
+    signature = Signature((X,), (), (TensorSpec("factor", "FP32", (1,)),))
+    found = {t.name: t.array.tolist() for t in read_sample(path, signature)}
+    assert found == {"x": [[1, 2]], "factor": [3]}

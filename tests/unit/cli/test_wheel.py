@@ -78,10 +78,13 @@ def test_what_needs_a_checkout_says_so(
     assert run.stderr.startswith("error: this needs a checkout of Serval")
 
 
-def test_what_needs_an_extra_says_which(installed: Path, tmp_path: Path) -> None:
-    run = serval(installed, tmp_path, "init", "m", "--from", "m.onnx")
+@pytest.mark.parametrize("words", [("init", "m", "--from", "m.onnx"), ("golden", "add", "m", "x")])
+def test_what_needs_an_extra_says_which(
+    words: tuple[str, ...], installed: Path, tmp_path: Path
+) -> None:
+    run = serval(installed, tmp_path, *words)
     assert run.returncode == 1
-    assert "needs onnx, which is not installed: `pip install '.[init]'`" in run.stderr
+    assert "needs numpy, which is not installed: `pip install '.[init]'`" in run.stderr
 
 
 def test_what_is_remembered_lies_in_the_users_home(installed: Path, tmp_path: Path) -> None:
