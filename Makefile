@@ -120,9 +120,10 @@ test: setup layers models build/environments/clients/.stamp build/environments/c
 	@$(BIN)/python -m pytest tests/local
 
 .PHONY: soak
-soak: setup layers models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
+soak: setup layers models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes, 2,000 odd files for batch jobs: minutes
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
+	@$(BIN)/python -m tests.odd_files
 
 .PHONY: demo
 demo: setup layers-local $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
