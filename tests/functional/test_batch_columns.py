@@ -165,3 +165,29 @@ def test_no_answer_differs_from_the_one_by_name(
             assert given == EXPECTED
     else:
         assert job.error
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        ("x_0;x_1\n3;4\n", "p/2.csv: its header is 'x_0;x_1'; that of the first file is 'x_0'"),
+        ("x_1,x_0\n3,4\n", "p/2.csv: its header is 'x_1', 'x_0'; that of the first"),
+        ("3,4\n", "p/2.csv: its header is '3', '4'; that of the first"),
+    ],
+)
+def test_a_second_file_with_another_header_is_refused_at_plan(second: str, reason: str) -> None:
+    stage = BatchStage()
+    for name, body in (("1.csv", "x_0,x_1\n1,2\n"), ("2.csv", second)):
+        stage.objects.upload(f"s3://in-bucket/p/{name}", body.encode())
+    event = {
+        "origin": "schedule",
+        "model": "adding",
+        "name": "nightly",
+        "time": "2026-11-21T03:00:00Z",
+        "input": "s3://in-bucket/p/",
+        "output": "s3://out-bucket/{job}/",
+        "options": {},
+    }
+    job = stage.run(event)
+    assert (job.status, job.shards) == ("failed", 0)
+    assert reason in (job.error or "")

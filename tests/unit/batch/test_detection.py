@@ -1,6 +1,8 @@
 """What kind of file an input is."""
 
+import bz2
 import gzip
+import struct
 from typing import Any
 
 import pytest
@@ -16,7 +18,16 @@ from serval.signatures import TensorSpec
 
 X = TensorSpec("x", "FP32", (-1, 2))
 IMAGE = TensorSpec("image", "BYTES", (-1, 1))
+SKIPPED = struct.pack("<II", 0x184D2A50, 4) + bytes(4)
+"""A frame that holds no data, as pzstd writes it."""
 CSV, JSONL = b"a,b\n1,2\n", b'{"x": [1, 2]}\n'
+
+
+PACKERS: list[Any] = [
+    ("gzip", gzip.compress),
+    ("zstd", zstandard.compress),
+    ("bz2", bz2.compress),
+]
 
 
 def kind(key: str, head: bytes, spec: TensorSpec = X, **options: Any) -> Kind:
@@ -36,6 +47,12 @@ def kind(key: str, head: bytes, spec: TensorSpec = X, **options: Any) -> Kind:
         ("a/rows", CSV, Kind("csv")),
         ("a.b/rows", CSV, Kind("csv")),
         ("rows.csv", b"PAR1....", Kind("parquet")),
+        ("rows.csv.bz2", bz2.compress(CSV), Kind("csv", "bz2")),
+        ("rows.jsonl.zstd", zstandard.compress(JSONL), Kind("jsonl", "zstd")),
+        ("rows.zstd", zstandard.compress(JSONL), Kind("jsonl", "zstd")),
+        ("rows.packed", gzip.compress(JSONL), Kind("jsonl", "gzip")),
+        ("rows", bz2.compress(JSONL), Kind("jsonl", "bz2")),
+        ("rows.csv.zst", SKIPPED + zstandard.compress(CSV), Kind("csv", "zstd")),
         ("rows.csv", gzip.compress(CSV, mtime=0), Kind("csv", "gzip")),
         ("part-0000.snappy.parquet", b"PAR1", Kind("parquet")),
     ],
@@ -75,7 +92,7 @@ def test_what_is_not_known_is_refused(
         kind(key, head, **options)
 
 
-@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+@pytest.mark.parametrize(("name", "pack"), PACKERS)
 @pytest.mark.parametrize("piece", [1, 7, 4096])
 def test_compressed_files_may_be_several_in_one(name: Any, pack: Any, piece: int) -> None:
     text = b"".join(b"row %d\n" % number for number in range(3_000))
@@ -86,10 +103,56 @@ def test_compressed_files_may_be_several_in_one(name: Any, pack: Any, piece: int
     assert max(map(len, found)) <= 1_000
 
 
-@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+@pytest.mark.parametrize(("name", "pack"), PACKERS)
 def test_a_little_that_stands_for_much_does_not_fill_memory(name: Any, pack: Any) -> None:
     bomb = pack(bytes(64 * 2**20))
     largest = total = 0
     for piece in decompressed([bomb], name, 2**20):
         largest, total = max(largest, len(piece)), total + len(piece)
     assert (largest, total) == (2**20, 64 * 2**20)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [
+        ("gzip", gzip.compress(CSV) + bytes(600)),
+        ("gzip", gzip.compress(CSV[:3]) + bytes(9) + gzip.compress(CSV[3:])),
+        ("zstd", SKIPPED + zstandard.compress(CSV) + SKIPPED),
+    ],
+    ids=["zeros behind", "zeros between", "frames to be skipped"],
+)
+def test_what_fills_up_a_file_is_passed_over(name: Any, packed: bytes, piece: int) -> None:
+    pieces = [packed[start : start + piece] for start in range(0, len(packed), piece)]
+    assert b"".join(decompressed(pieces, name, 1_000)) == CSV
+
+
+LONG = zstandard.ZstdCompressionParameters(window_log=30, enable_ldm=True)
+ROWS = [b"row %d,%d\n" % (n, n * n) * 5 for n in range(3_000)]
+
+
+def long_window() -> bytes:
+    packer = zstandard.ZstdCompressor(compression_params=LONG).compressobj()
+    return packer.compress(CSV) + packer.flush()
+
+
+def with_dictionary() -> bytes:
+    known = zstandard.train_dictionary(2_000, ROWS)
+    return zstandard.ZstdCompressor(dict_data=known).compress(CSV)
+
+
+@pytest.mark.parametrize(
+    ("name", "packed", "reason"),
+    [
+        ("gzip", gzip.compress(CSV) + b"\n", "behind its gzip stand other bytes: 0a"),
+        ("gzip", CSV, "it is not compressed, and begins with 61 2c 62 0a: gzip expected"),
+        ("zstd", gzip.compress(CSV), "it is compressed with gzip, and begins with 1f 8b"),
+        ("zstd", long_window(), "a window of over 128 MiB"),
+        ("zstd", with_dictionary(), "it was compressed with a dictionary"),
+        ("bz2", bz2.compress(CSV)[:-5], "its bz2 is cut short"),
+        ("bz2", bz2.compress(CSV)[:9] + b"damaged", "its bz2 is damaged"),
+    ],
+)
+def test_why_a_file_cannot_be_decompressed_is_said(name: Any, packed: bytes, reason: str) -> None:
+    with pytest.raises(BatchRefused, match=reason):
+        list(decompressed([packed], name, 1_000))

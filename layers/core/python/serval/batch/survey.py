@@ -1,9 +1,11 @@
 """A look at a job's input before anything runs: which files, of what kind, laid out how."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from serval.batch.blocks import first_record
 from serval.batch.columns import ColumnChoice, InputColumns, input_columns
 from serval.batch.decompression import decompressed
 from serval.batch.detection import HEAD_BYTES
@@ -20,11 +22,15 @@ from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.record_ends import record_ends
 from serval.batch.records.rows import Records, Rows
 from serval.batch.rewriting import rewritten
-from serval.batch.tabular import Table, mark_bytes, read_table
+from serval.batch.tabular import Table, check_header, mark_bytes, read_table
 from serval.errors import BatchRefused
 from serval.signatures import Signature
 
 Found = TypeVar("Found")
+AT_ONCE = 16
+"""Files that are looked at at once."""
+HEADERS_READ = 100
+"""Files whose headers are held against the first one's before anything runs."""
 NO_FEATURES: Mapping[str, Sequence[str]] = {}
 
 
@@ -91,7 +97,23 @@ class Surveyor:
             return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
         if kind.format == "parquet":
             return self._parquet(sources, kind, choice, signature)
-        return named(sources[0], lambda: self._text(sources, kind, options, choice, signature))
+        seen = named(sources[0], lambda: self._text(sources, kind, options, choice, signature))
+        if seen.table is not None and seen.table.header:
+            self._check_headers(seen, seen.table, options)
+        return seen
+
+    def _check_headers(self, seen: Survey, table: Table, options: JobOptions) -> None:
+        """Refuse a further file with another header; of many, a shard says it of the last ones."""
+
+        def look(source: Source) -> None:
+            head, _, whole = self.head(source, seen.kind, options.csv)
+            quoted = options.csv.quoted_newlines == "auto"
+            record, rest = first_record(iter([head[mark_bytes(head) :]]), quoted=quoted)
+            if whole or next(rest, None) is not None:
+                check_header(record, table.delimiter, table.columns)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda one: named(one, lambda: look(one)), seen.sources[1:HEADERS_READ]))
 
     def head(
         self, source: Source, kind: Kind, options: CsvOptions = PLAIN_CSV

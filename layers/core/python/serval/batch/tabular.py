@@ -119,6 +119,16 @@ def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozen
     return names_of(_fields(record.rstrip(b"\r\n"), delimiter))
 
 
+def check_header(record: bytes, delimiter: str, columns: Sequence[str]) -> None:
+    """Refuse a file whose header is not that of the first one."""
+    found, _ = header_names(record.strip(b"\r\n"), delimiter)
+    if found != tuple(columns):
+        raise BatchRefused(
+            f"its header is {quoted_list(found)[:300]}; that of the first file is "
+            f"{quoted_list(columns)[:300]}"
+        )
+
+
 def _check_widths(rows: Sequence[Sequence[str]], options: CsvOptions) -> None:
     """Refuse a file all of whose records have one field more than the header, and say why."""
     width = len(rows[0])

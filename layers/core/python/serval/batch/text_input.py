@@ -10,7 +10,7 @@ from serval.batch.layout import Layout
 from serval.batch.ports import Source
 from serval.batch.records.record_ends import record_ends
 from serval.batch.rewriting import rewritten
-from serval.batch.tabular import UTF8_MARK, header_names, mark_bytes, nul_found
+from serval.batch.tabular import UTF8_MARK, check_header, mark_bytes, nul_found
 from serval.errors import BatchRefused
 
 
@@ -122,12 +122,7 @@ class TextSpan:
             raise BareQuote(scan.last_quote or 0, "a quote that is never closed")
 
     def _check_header(self, record: bytes) -> None:
-        found, _ = header_names(record.strip(b"\r\n"), self.layout.delimiter)
-        if found != self.layout.columns:
-            raise BatchRefused(
-                f"its header is {', '.join(map(repr, found))[:300]}; that of the first file is "
-                f"{', '.join(map(repr, self.layout.columns))[:300]}"
-            )
+        check_header(record, self.layout.delimiter, self.layout.columns)
 
 
 def peeked(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
