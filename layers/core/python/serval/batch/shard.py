@@ -21,6 +21,7 @@ from serval.batch.outputs import PartFormat
 from serval.batch.pipeline import ahead
 from serval.batch.records.rows import Records, Reject, Rows, kept
 from serval.batch.sinks import Sink
+from serval.batch.textual import textual
 from serval.loaded import Model
 from serval.signatures import TensorSpec
 
@@ -123,6 +124,8 @@ class ShardEngine:
         started = self.clock()
         answers = answer(self.model, rows, self.outputs, self.batch_rows)
         run_seconds = self.clock() - started
+        if not self.part.base64:
+            answers = textual(answers, rows.count)
         rejects = [*rows.rejects, *_failed(rows, answers)]
         answered = without(rows, answers)
         data = self.part.write(answered, answers.outputs) if answered.count else b""
