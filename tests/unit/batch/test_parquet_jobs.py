@@ -261,3 +261,14 @@ def test_a_column_of_another_kind_is_rejected_row_by_row(column: pl.Series, data
     body = parquet(pl.DataFrame({"x": column}))
     job = stage.run(stage.upload("t.parquet", body, {"max_rejected_percent": 100}))
     assert (job.status, job.error, job.rows, job.rejected) == ("succeeded", None, 0, 1)
+
+
+def test_a_moment_that_int96_cannot_give_is_rejected() -> None:
+    """polars gives the last one that 64 bits of nanoseconds hold in its place."""
+    moments = pl.Series([0, 2**63 - 1, None]).cast(pl.Datetime("ns"))
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "at": moments})
+    stage = BatchStage(same("FP32"), Same())
+    options = {"output": {"join": True}, "max_rejected_percent": 50}
+    job = stage.run(stage.upload("t.parquet", parquet(frame), options))
+    assert output(stage, job)["y"].to_list() == [1, 3]
+    assert b"is in no year from 1 to 9999" in stage.output(job, "errors.jsonl")

@@ -26,11 +26,11 @@ def iso(column: pl.Series) -> pl.Series:
         return column.dt.to_string("iso")
     if isinstance(dtype, pl.Time):
         return column.dt.strftime("%H:%M:%S%.f")
-    within = _within(column)
+    inside = within(column)
     if isinstance(dtype, pl.Date):
-        return within.dt.strftime("%Y-%m-%d")
-    zoned = "%:z" if within.dtype.time_zone else ""  # type: ignore[attr-defined]
-    return within.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.f{zoned}")
+        return inside.dt.strftime("%Y-%m-%d")
+    zoned = "%:z" if inside.dtype.time_zone else ""  # type: ignore[attr-defined]
+    return inside.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.f{zoned}")
 
 
 def known(zone: str) -> bool:
@@ -45,6 +45,8 @@ def known(zone: str) -> bool:
 def counted(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
     """Count moments in a unit: those that are a whole number of it, and those that are not."""
     dtype, step = column.dtype, 1
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        column = within(column)
     if isinstance(dtype, pl.Date):
         step = DAY_NS
     elif isinstance(dtype, pl.Datetime | pl.Duration):
@@ -60,8 +62,8 @@ def counted(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
     return found["whole"], found["part"]
 
 
-def _within(column: pl.Series) -> pl.Series:
-    """Leave out what is outside of the years; a day is left for the zone."""
+def within(column: pl.Series) -> pl.Series:
+    """Leave out dates and timestamps of no year that four digits write; a day is left for zones."""
     physical, (first, behind) = column.to_physical(), _bounds(column.dtype)
     inside = (physical >= first) & (physical < behind)
     if inside.all():
@@ -73,6 +75,7 @@ def _bounds(dtype: pl.DataType) -> tuple[int, int]:
     if not isinstance(dtype, pl.Datetime):
         return FIRST_DAY, LAST_DAY + 1
     if dtype.time_unit == "ns":
-        return -(2**63), 2**63 - 1
+        # Moments of INT96 that are too far away become the last one there is.
+        return -(2**63) + 1, 2**63 - 1
     per_day = DAY_NS // STEP_NS[dtype.time_unit]
     return (FIRST_DAY + 1) * per_day, LAST_DAY * per_day

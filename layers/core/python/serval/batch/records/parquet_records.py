@@ -16,7 +16,7 @@ import polars as pl
 from serval.batch.columns import InputColumns
 from serval.batch.records.casting import tensor
 from serval.batch.records.list_columns import ListColumn
-from serval.batch.records.moments import MOMENTS, iso
+from serval.batch.records.moments import MOMENTS, iso, within
 from serval.batch.records.parquet_types import as_types
 from serval.batch.records.rows import Reject, Rows, kept
 from serval.batch.records.typed_columns import converted, is_null, shown, why_unfit
@@ -133,7 +133,12 @@ class ParquetRecords:
         if not self.joined:
             return None
         passed = frame.select(self.joined)
-        return in_text(passed, faults) if self.plain else as_types(passed, self.joined_types)
+        if self.plain:
+            return in_text(passed, faults)
+        for column in passed:
+            if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ns":
+                note_lost(within(column), column, faults)
+        return as_types(passed, self.joined_types)
 
     def _find_faults(
         self, frame: pl.DataFrame, read: Mapping[str, pl.Series], faults: dict[int, str]
@@ -159,10 +164,15 @@ def in_text(frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame:
             columns.append(column)
             continue
         text = iso(column)
-        for row in map(int, np.flatnonzero((text.is_null() & column.is_not_null()).to_numpy())):
-            faults.setdefault(row, f"column {column.name!r}: {why_unfit(column, row, 'BYTES')}")
+        note_lost(text, column, faults)
         columns.append(text)
     return pl.DataFrame(columns)
+
+
+def note_lost(found: pl.Series, column: pl.Series, faults: dict[int, str]) -> None:
+    """Note rows that have a moment in the column, and none in what was found of it."""
+    for row in map(int, np.flatnonzero((found.is_null() & column.is_not_null()).to_numpy())):
+        faults.setdefault(row, f"column {column.name!r}: {why_unfit(column, row, 'BYTES')}")
 
 
 def sliced_rows(block_rows: int, decoded_bytes: float) -> int:
