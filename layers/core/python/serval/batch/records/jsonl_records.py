@@ -163,7 +163,9 @@ def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
         array = array.reshape(texts.shape)
     else:
         try:
-            found = np.array(_numbers(value) if DATATYPES[spec.datatype].kind == "f" else value)
+            found = np.array(value)
+            if found.dtype.kind in "UO" and DATATYPES[spec.datatype].kind == "f":
+                found = np.array(_numbers(value))
         except ValueError:
             raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
         array = _converted(spec, found, value, exact=exact)
