@@ -124,9 +124,10 @@ test: setup layers-aws models build/environments/clients/.stamp build/environmen
 	@$(BIN)/python -m pytest tests/local
 
 .PHONY: soak
-soak: setup layers-aws models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes: minutes
+soak: setup layers-aws models  ## ten thousand mutated inputs for every parser, 100,000 mutated events for the routes, 2,000 odd files of each format for batch jobs: minutes
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
+	@$(BIN)/python -m tests.odd_files
 
 build/exporters/.stamp: $(wildcard tests/exporters/exporting/*.py) build/environments/exporters/.stamp
 	@echo "· models of every exporter"

@@ -23,6 +23,7 @@ LINES: dict[str, tuple[float, float] | str | None] = {
     '5,6,"a,b"': (5, 6),
     "1,2,p\rq": (1, 2),
     '3,4,"p\rq"': (3, 4),
+    "3\r,4,p\r": (3, 4),
     '3,4,"p""\rq"': (3, 4),
     "5,6," + "n" * 140_000: (5, 6),
     '5,6,""': (5, 6),
@@ -100,15 +101,31 @@ def each_gives_its_own(
         assert block[(reject.offset or 0) - 1_000 :].startswith(reject.text.encode())
 
 
+TEXTS: dict[str, bytes | None] = {
+    "k": b"k",
+    '""': b"",
+    " ": b" ",
+    "p\rq": b"p\rq",
+    "p\r": b"p",
+    "p\r\r": b"p\r",
+    '"r,s"': b"r,s",
+    "": None,
+    "\r": None,
+    "\r\r": None,
+    "\x1a": None,
+    "k,1": None,
+}
+"""Lines of a file of one column, and their text; None: it is rejected, or no record."""
+
+
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(["k", '""', " ", "p\rq", "\x1a", "k,1", "", '"r,s"']), min_size=1))
+@given(st.lists(st.sampled_from(sorted(TEXTS)), min_size=1))
 def test_each_text_of_a_file_of_one_column_is_its_own(lines: list[str]) -> None:
-    known = {'""': b"", '"r,s"': b"r,s"}
     texts = TensorSpec("note", "BYTES", (-1,))
     records = CsvRecords(("note",), input_columns([texts], ("note",)))
     rows = records.read("".join(line + "\n" for line in lines).encode(), 0, 0)
-    fitting = [line for line in lines if line not in ("", "\x1a", "k,1")]
-    assert rows.inputs[0].array.tolist() == [known.get(line, line.encode()) for line in fitting]
+    expected = [text for line in lines if (text := TEXTS[line]) is not None]
+    assert rows.inputs[0].array.tolist() == expected
 
 
 def test_text_is_the_same_beside_a_record_that_only_python_reads() -> None:

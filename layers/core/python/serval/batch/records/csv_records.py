@@ -91,7 +91,7 @@ class CsvRecords:
         view = np.frombuffer(block, np.uint8)
         quotes = np.flatnonzero(view == QUOTE)
         delimiter = ord(self.delimiter)
-        if len(quotes) and not returns_end_records(block):
+        if b"\r" in block and not returns_end_records(view):
             return False
         if not self.quoted and len(frame) != lines_in(block):
             return False

@@ -1,0 +1,1 @@
+"""Odd and damaged files of each format, made from seeds, and what becomes of jobs over them."""
