@@ -104,8 +104,13 @@ def hint(value: Value) -> str | None:
     if not value["finished"]:
         return f"`serval batch watch {value['id']}` follows it"
     if value["status"] == "succeeded":
-        return None
+        return f"`serval batch download {value['id']}` fetches what it wrote"
     return f"`serval batch retry {value['id']}` runs what was not done"
+
+
+def downloaded(value: Value) -> RenderableType:
+    """Name the files that are here now."""
+    return lines(*(f"{file['path']}  {file['size_bytes']:,} bytes" for file in value["files"]))
 
 
 def jobs(value: Value) -> RenderableType:

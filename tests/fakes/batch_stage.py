@@ -1,15 +1,17 @@
 """The ``serval`` command in this process, on a stage in memory that has batch jobs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from serval.batch.keys import Address
 from serval_cli import main
 from serval_cli.batch_api import BatchApi
 from serval_cli.batch_watch import JobWatch
@@ -47,12 +49,18 @@ class BatchStage:
     seconds: float = 0.0
     """That the user has waited."""
     name: str = "local"
+    cut_off_after: list[int] = field(default_factory=list)
+    """Bytes after which the connections that fetch files are cut off, one after the other."""
+    fetched: list[tuple[str, str]] = field(default_factory=list)
+    """Each file that was asked for, and from where on."""
 
     def __post_init__(self) -> None:
         self.monkeypatch.setattr(batch, "find_stage", lambda *_, **__: self)
         self.monkeypatch.setattr(schedules, "find_stage", lambda *_, **__: self)
         client = httpx.Client(transport=httpx.MockTransport(self.answer))
         self.monkeypatch.setattr(batch, "api_of", lambda *_: BatchApi(client, "http://api"))
+        files = httpx.MockTransport(self.file)
+        self.monkeypatch.setattr(batch, "files_client", lambda *_: httpx.Client(transport=files))
         watch = partial(JobWatch, clock=lambda: self.seconds, sleep=self.sleep)
         self.monkeypatch.setattr(batch, "JobWatch", watch)
 
@@ -78,6 +86,29 @@ class BatchStage:
         event["body"] = request.content.decode() or None
         reply = self.bench.endpoint.reply(event)
         return httpx.Response(reply["statusCode"], headers=reply["headers"], text=reply["body"])
+
+    def file(self, request: httpx.Request) -> httpx.Response:
+        """Give a file as S3 does for a URL with a signature."""
+        assert "authorization" not in request.headers
+        key = request.url.path.removeprefix("/")
+        body = self.bench.objects.get(Address(DATA_BUCKET, key))
+        ranged = request.headers.get("range", "")
+        self.fetched.append((key.rpartition("/")[2], ranged))
+        if body is None:
+            return httpx.Response(403, text="<Error/>")
+        etag = f'"{md5(body).hexdigest()}"'
+        assert request.headers.get("if-match", etag) == etag
+        rest = body[int(ranged.removeprefix("bytes=").removesuffix("-")) if ranged else 0 :]
+        headers = {"etag": etag, "content-length": str(len(rest))}
+        return httpx.Response(206 if ranged else 200, headers=headers, content=self.sent(rest))
+
+    def sent(self, body: bytes) -> Iterator[bytes]:
+        """Send a body in small pieces, as far as the connection lasts."""
+        last = self.cut_off_after.pop(0) if self.cut_off_after else len(body)
+        for at in range(0, min(last, len(body)), 10):
+            yield body[at : min(at + 10, last)]
+        if last < len(body):
+            raise httpx.ReadError("the connection was reset")
 
     def serval(self, *words: str) -> Ended:
         """Run a command."""

@@ -24,6 +24,7 @@ from serval.batch.kinds import FoundCompression
 from serval.batch.options import JobOptions
 from serval.batch.outputs import PartFormat
 from serval.batch.parquet_footer import NotParquet, read_footer
+from serval.batch.parquet_needed import Needs
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.parquet_records import ParquetRecords
@@ -139,20 +140,25 @@ def parquet(data: bytes) -> object:
     names = {column.name for column in footer.columns}
     if not {"x", "label", "at"} <= names:
         raise BatchRefused("other columns")
+    try:
+        needed = Needs.of(footer, len(data), {"x", "label", "at"}).rows(0, min(footer.rows, 640))
+    except NotParquet as problem:
+        raise BatchRefused(str(problem)) from None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "input.parquet"
-        path.write_bytes(data)
+        path.write_bytes(data[: max(end for _, end in needed.ranges)] + needed.footer)
         records = ParquetRecords(
             path,
-            footer.rows,
+            0,
+            min(footer.rows, 640),
             64,
             SPECS,
             [InputColumns(SPECS[1], ("label",))],
             {"x": "x"},
             ("at", "label"),
         )
-        for first in range(0, min(footer.rows, 640), 64):
-            rows = records.read(b"", first, first)
+        for first, _, of_slice in records.slices(0):
+            rows = of_slice.read(b"", first, first)
             PartFormat("csv", OUTPUTS, ("at", "label")).write(rows, rows.inputs[:1])
     return footer.rows
 

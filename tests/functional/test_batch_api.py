@@ -527,3 +527,13 @@ def test_a_refusal_is_short_whatever_was_sent(bench: Bench, place: str) -> None:
         "input": {"input": f"s3://{long}"},
     }
     assert len(refusal(start(bench, bodies[place]), 400)) < 500
+
+
+def test_rows_that_a_retry_answers_again_count_once(bench: Bench) -> None:
+    bench.running(attempt=2)
+    bench.shard(0, status="done", attempt=1, rows=100, rejected=1, read_bytes=1000)
+    bench.shard(1, status="failed", attempt=1, rows=60, rejected=2, read_bytes=600)
+    bench.shard(2, status="running", attempt=2, rows=10, rejected=0, read_bytes=100)
+    found = json.loads(ask(bench, "batch_get", "/batch/jobs/j1")["body"])
+    assert (found["rows"], found["rejected"], found["shards_done"]) == (110, 1, 1)
+    assert found["percent"] == pytest.approx(100 * 1100 / found["estimate"]["input_bytes"], abs=0.1)

@@ -77,7 +77,7 @@ with TemporaryDirectory() as folder:
     path = Path(folder) / "t.parquet"
     polars.DataFrame({"x": [[1.0, 2.0], [1.0]], "n": [1, None]}).write_parquet(path)
     n = TensorSpec("n", "INT64", (-1,))
-    records = ParquetRecords(path, 2, 9, [x, n], [InputColumns(n, ("n",))], {"x": "x"}, ("n",))
+    records = ParquetRecords(path, 0, 2, 9, [x, n], [InputColumns(n, ("n",))], {"x": "x"}, ("n",))
     rows = records.read(b"", 0, 0)
     assert (rows.count, len(rows.rejects), rows.inputs[0].array.tolist()) == (1, 1, [[1, 2]])
 """

@@ -1,14 +1,17 @@
 """``serval batch``: inference over files and prefixes, started, followed, ended."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.live import Live
 
 from serval.storage import MODEL_NAME
 from serval_cli import batch_views
 from serval_cli.batch_api import BatchApi, Job
+from serval_cli.batch_download import BatchDownload
 from serval_cli.batch_input import REMOTE, LocalInput
 from serval_cli.batch_options import (
     ColumnsOption,
@@ -26,13 +29,17 @@ from serval_cli.batch_options import (
 )
 from serval_cli.batch_watch import SILENCE_SECONDS, JobWatch, Lines, going
 from serval_cli.failures import CommandFailed
+from serval_cli.http_api import TIMEOUT_SECONDS
 from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.stages import Stage, find_stage
+from serval_cli.transfers import transfer
 from serval_cli.upload import Bucket
 
 MOST_LISTED = 100
+MOST_FILES = 1_000
+"""Beside the summary: the API lists no more."""
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="As `serval batch run` says it.")]
 WatchOption = Annotated[
@@ -159,6 +166,55 @@ def retry(
     """Run what a failed or cancelled batch job has not done, with the version of its start."""
     api = api_of(find_stage(stage, writes=True), api_key)
     changed(api, api.retry(job), watch=watch, as_json=as_json)
+
+
+@app.command()
+def download(
+    job: JobArgument,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", show_default=False, help="Else a folder named JOB."),
+    ] = None,
+    api_key: ApiKeyOption = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download what a job has left: output, summary, rejected records.
+
+    Each file appears whole. Cut off, the same command goes on where it was.
+    """
+    found = find_stage(stage)
+    listed = downloadable(api_of(found, api_key).job(job))
+    with transfer("download") as (began, came), files_client(found) as client:
+        files = BatchDownload(client, to or Path(job), began, came).fetch(listed)
+    show({"job": job, "files": files}, batch_views.downloaded, as_json=as_json)
+
+
+def files_client(stage: Stage) -> httpx.Client:
+    """Open what files are fetched with: their URLs say who may, so no key goes along."""
+    return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=stage.local is None)
+
+
+def downloadable(job: Job) -> list[dict[str, str]]:
+    """Give the files of a job that has ended.
+
+    Raises
+    ------
+    CommandFailed
+        If it goes on, has none that the key may read, or more than the API lists.
+    """
+    if going(job):
+        raise CommandFailed(f"job {job['id']} is {job['status']}: `serval batch watch` follows it")
+    listed: list[dict[str, str]] = job.get("results") or []
+    if not listed:
+        raise CommandFailed(
+            f"job {job['id']} has {job['status']} and left nothing that this key may read"
+        )
+    if len(listed) > MOST_FILES:
+        raise CommandFailed(
+            f"job {job['id']} has over {MOST_FILES:,} files: copy them from {job['output']}"
+        )
+    return listed
 
 
 def api_of(stage: Stage, api_key: str | None) -> BatchApi:

@@ -39,12 +39,12 @@ def kept_jsonl(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
 def parquet(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
     pl.DataFrame({"x": values}).write_parquet(folder / "x.parquet")
     columns = input_columns([spec], ("x",))
-    return ParquetRecords(folder / "x.parquet", len(values), 99, [spec], columns).read(b"", 0, 0)
+    return ParquetRecords(folder / "x.parquet", 0, len(values), 99, [spec], columns).read(b"", 0, 0)
 
 
 def parquet_lists(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
     pl.DataFrame({"x": [[value] for value in values]}).write_parquet(folder / "x.parquet")
-    records = ParquetRecords(folder / "x.parquet", len(values), 99, [spec], [], lists={"x": "x"})
+    records = ParquetRecords(folder / "x.parquet", 0, len(values), 99, [spec], [], lists={"x": "x"})
     return records.read(b"", 0, 0)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.parquet_download import GAP_BYTES, merged, needed_ranges
-from serval.batch.parquet_footer import MAGIC, JoinedFooter, NotParquet, read_footer
+from serval.batch.parquet_footer import MAGIC, NotParquet, read_footer
+from serval.batch.parquet_joined import JoinedFooter
+from serval.batch.parquet_needed import GAP_BYTES, Needs, merged
 from serval.batch.thrift import NotThrift, Reader, written
 
 FRAME = pl.DataFrame(
@@ -36,7 +37,7 @@ def test_a_footer_tells_columns_rows_and_places() -> None:
     assert [(column.name, column.nested) for column in footer.columns] == [
         ("id", False), ("x", False), ("list", True), ("pair", True),
     ]  # fmt: skip
-    groups = list(footer.groups)
+    groups = footer.groups()
     assert sum(group.rows for group in groups) == 300
     assert {chunk.column for chunk in groups[0].chunks} == {"id", "x", "list", "pair"}
     assert max(c.start + c.size_bytes for c in groups[-1].chunks) <= footer.body_end
@@ -100,14 +101,14 @@ def test_files_of_other_columns_are_not_put_together() -> None:
 )
 def test_what_is_no_whole_parquet_file_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(NotParquet, match=reason):
-        read_footer(data, len(data))
+        read_footer(data, len(data)).groups()
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     tail = data + struct.pack("<I", len(data)) + MAGIC
     try:
-        read_footer(tail, len(tail) + 4)
+        read_footer(tail, len(tail) + 4).groups_and_tail(None)
     except NotParquet:
         return
 
@@ -129,10 +130,11 @@ def test_structs_in_each_other_have_an_end() -> None:
 def test_only_the_row_groups_and_columns_that_are_needed_are_read() -> None:
     data = file_of(pl.DataFrame({"a": range(9_000), "b": ["text" * 9] * 9_000}), row_group_size=900)
     footer = read_footer(data, len(data))
-    ((start, end),) = needed_ranges(footer, 1_000, 1_500, ["a"])
-    (chunk,) = [c for c in list(footer.groups)[1].chunks if c.column == "a"]
+    needs = Needs.of(footer, len(data), {"a"})
+    ((start, end),) = needs.rows(1_000, 1_500).ranges
+    (chunk,) = [c for c in footer.groups()[1].chunks if c.column == "a"]
     assert (start, end) == (chunk.start, chunk.start + chunk.size_bytes)
-    assert needed_ranges(footer, 0, 0, ["a"]) == []
+    assert needs.rows(0, 0).ranges == ()
 
 
 def test_ranges_close_by_each_other_are_read_as_one() -> None:

@@ -62,12 +62,12 @@ def test_many_inputs_are_shown_by_the_first(bench: Bench) -> None:
     assert "s3://one/a and 2 more → s3://" in printed(batch_views.job(value))
 
 
-def test_what_ended_well_asks_for_nothing(bench: Bench) -> None:
+def test_what_ended_well_names_the_command_that_downloads_it(bench: Bench) -> None:
     bench.store.rows.clear()
     bench.ended()
     text = printed(batch_views.job(document(bench)))
     assert "iris version 3: succeeded" in text
-    assert "serval batch" not in text
+    assert "`serval batch download j1` fetches what it wrote" in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Tensors as the Open Inference Protocol V2 names them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "BYTES": np.dtype(np.object_),
 }
 """V2 datatype → the numpy dtype that holds it. BF16 is held as its raw 16 bits."""
+
+
+NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""How JSON, which has no such numbers, spells them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Rows in, answers out: runs of the size that suits the model, and what fails found by halving."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +29,14 @@ class Answers:
     failures: tuple[Failure, ...]
 
 
-def answer(model: Model, rows: Rows, outputs: Sequence[TensorSpec], most: int) -> Answers:
-    """Run a block's rows, at most ``most`` at a time."""
+def answer(
+    model: Model,
+    rows: Rows,
+    outputs: Sequence[TensorSpec],
+    most: int,
+    went: Callable[[int], object] = lambda done: None,
+) -> Answers:
+    """Run a block's rows, at most ``most`` at a time; ``went`` hears after how many rows it is."""
     parts: list[list[Tensor]] = []
     failures: list[Failure] = []
     start = 0
@@ -42,6 +48,7 @@ def answer(model: Model, rows: Rows, outputs: Sequence[TensorSpec], most: int) -
             else:
                 parts.append(found)
         start += length
+        went(start)
     return Answers(tuple(_joined(parts, outputs)), tuple(failures))
 
 

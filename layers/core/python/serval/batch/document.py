@@ -114,15 +114,17 @@ def progress(job: BatchJob, shards: Sequence[ShardRecord], now: datetime) -> dic
     Its rate and the time that is left are those of the newest attempt.
     """
     newest = [shard for shard in shards if shard.attempt == job.attempt]
+    # What an earlier attempt has begun and not done is done again: it counts when it is.
+    counted = [shard for shard in shards if shard.done or shard.attempt == job.attempt]
     seconds = _seconds(job, now)
     rows = sum(shard.rows for shard in newest)
     read = sum(shard.read_bytes for shard in newest)
-    whole = min(job.input_bytes, sum(shard.read_bytes for shard in shards))
+    whole = min(job.input_bytes, sum(shard.read_bytes for shard in counted))
     left = job.input_bytes - whole
     return {
         "shards_done": sum(shard.done for shard in shards),
-        "rows": sum(shard.rows for shard in shards),
-        "rejected": sum(shard.rejected for shard in shards),
+        "rows": sum(shard.rows for shard in counted),
+        "rejected": sum(shard.rejected for shard in counted),
         "rows_per_second": round(rows / seconds, 1) if rows and seconds else None,
         "percent": round(100 * whole / job.input_bytes, 1) if job.input_bytes else None,
         "seconds_left": round(seconds * left / read) if seconds and read else None,

@@ -5,6 +5,7 @@ from serval.batch.kinds import FoundFormat
 from serval.batch.layout import Layout
 from serval.batch.options import JobOptions
 from serval.batch.outputs import OutputFormat, column_names
+from serval.batch.parquet_input import formless
 from serval.batch.sizing import Pace
 from serval.batch.survey import Survey
 from serval.errors import BatchRefused
@@ -43,6 +44,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         columns=columns,
         inputs=survey.inputs,
         lists=survey.lists,
+        times="" if options.times == "text" else options.times,
         delimiter=survey.table.delimiter if survey.table else ",",
         header=survey.table.header if survey.table else False,
         quoted=survey.kind.format == "csv" and options.csv.quoted_newlines == "auto",
@@ -52,6 +54,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         join=options.output.join,
         joined=joined,
         partitioned=options.output.partitioned,
+        base64=options.output.bytes == "base64",
         batch_rows=1 if alone else pace.batch_rows,
         block_bytes=pace.block_bytes(survey.row_bytes),
         block_rows=pace.block_rows(survey.row_bytes),
@@ -140,6 +143,11 @@ def check_join(
                 f"output.join: column {nested[0]!r} is nested, which CSV has no form for; choose "
                 "output.format parquet or jsonl"
             )
+    if survey.footer and output != "parquet" and (bytes_in := formless(survey.footer, columns)):
+        raise BatchRefused(
+            f"output.join: column {bytes_in!r} holds bytes, which {output} has no form for; choose "
+            "output.format parquet, or leave the column out"
+        )
     names = [spec.name for spec in outputs]
     if output != "jsonl":
         names = [name for spec in outputs for name in column_names(spec)]

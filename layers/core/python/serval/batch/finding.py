@@ -1,6 +1,6 @@
 """The files of an input: where they are, and of what kind, before anybody looks inside."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,8 @@ from serval.signatures import Signature
 
 MOST_FILES = 500_000
 IGNORED_BEGINNINGS = (".", "_")
+TABLES = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
+"""Folders that say so of the one that they are in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class Finder:
         return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
 
     def _under(self, prefix: Address, most: int = MOST_FILES + 1) -> Iterator[Source]:
-        files = (source for source in self.objects.list(prefix) if _counts(source, prefix))
+        listed = _checked(self.objects.list(prefix), prefix)
+        files = (source for source in listed if _counts(source, prefix))
         found = list(islice(files, most))
         if not found:
             raise BatchRefused(f"input: there are no files under {prefix}")
@@ -104,6 +107,21 @@ def _check_compression(sources: Sequence[Source]) -> None:
                 f"input: {first.address} and {source.address} are compressed in two ways; make a "
                 "job of each, or say 'compression' if they are not"
             )
+
+
+def _checked(sources: Iterable[Source], prefix: Address) -> Iterator[Source]:
+    """Refuse the folder of a table whose files are not all of it, or more than it."""
+    for source in sources:
+        path = source.key[len(prefix.key) :].split("/")
+        table = next((kind for part, kind in TABLES.items() if part in path[:-1]), None)
+        if path[-2:-1] == ["metadata"] and path[-1].endswith(".metadata.json"):
+            table = "Iceberg"
+        if table is not None:
+            raise BatchRefused(
+                f"input: {source.address} makes {prefix} a table of {table}: its files hold rows "
+                "that were deleted or replaced; write what it holds as Parquet files, and name them"
+            )
+        yield source
 
 
 def _counts(source: Source, prefix: Address) -> bool:

@@ -14,11 +14,11 @@ from serval.batch.parquet_footer import (
     MOST_FOOTER_BYTES,
     TAIL_BYTES,
     Footer,
-    JoinedFooter,
     NotParquet,
     footer_length,
     read_footer,
 )
+from serval.batch.parquet_joined import JoinedFooter
 from serval.batch.ports import Objects, Range
 from serval.errors import BatchRefused
 

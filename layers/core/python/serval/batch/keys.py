@@ -189,6 +189,11 @@ class JobKeys:
         return f"{self.prefix}plan/files.jsonl"
 
     @property
+    def footers(self) -> str:
+        """Give the key of what shards need of Parquet files."""
+        return f"{self.prefix}plan/footers.jsonl"
+
+    @property
     def ranges(self) -> str:
         """Give the key of the ranges that are scanned."""
         return f"{self.prefix}plan/ranges.jsonl"

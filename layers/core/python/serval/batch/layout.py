@@ -27,6 +27,10 @@ class Layout:
     """Input of the model → its columns."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Input of the model → the one column that holds all of its elements as a list."""
+    times: str = ""
+    """What dates and times are counted in where an input takes numbers."""
+    joined_types: str = ""
+    """Of Parquet columns that stand before the outputs, in all files: a file without rows."""
     delimiter: str = ","
     header: bool = False
     quoted: bool = True
@@ -40,6 +44,8 @@ class Layout:
     joined: tuple[str, ...] = ()
     """Columns of the input that stand before the outputs."""
     partitioned: bool = False
+    base64: bool = False
+    """Whether outputs of datatype BYTES are written in base64."""
     batch_rows: int = 32
     block_bytes: int = 4 * 2**20
     """Of text that is read, and answered, at once."""
@@ -65,6 +71,12 @@ class Layout:
         return cls(**{**value, **read})
 
     @property
+    def needed(self) -> set[str]:
+        """Name the columns that a shard reads."""
+        columns = {column for own in self.inputs.values() for column in own}
+        return {*columns, *self.lists.values(), *(self.joined if self.join else ())}
+
+    @property
     def cut(self) -> bool:
         """Tell whether a large file is cut into shards."""
         return self.as_it_lies and self.format != "objects"
@@ -78,7 +90,7 @@ class Layout:
     @property
     def part(self) -> PartFormat:
         """Give how the parts are written."""
-        return PartFormat(self.output, self.outputs, self.joined)
+        return PartFormat(self.output, self.outputs, self.joined, base64=self.base64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,9 @@ class ShardItem:
     head: bool = False
     """Whether the header of a table stands there."""
     source: Source | None = None
+    needed: tuple[int, int] | None = None
+    """Bytes of ``plan/footers.jsonl`` that say what it needs of a Parquet file; None: nobody has
+    looked yet."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the line, and the input of the step."""
@@ -112,12 +127,15 @@ class ShardItem:
             "first": self.first,
             "head": self.head,
         }
+        if self.needed is not None:
+            value["needed"] = list(self.needed)
         return value | ({"source": self.source.to_json()} if self.source else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ShardItem":
         """Read what ``to_json`` gave."""
         source = Source.from_json(value["source"]) if "source" in value else None
+        needed = tuple(value["needed"]) if "needed" in value else None
         return cls(
             value["job"],
             value["shard"],
@@ -127,6 +145,7 @@ class ShardItem:
             value["first"],
             value["head"],
             source,
+            needed,
         )
 
 

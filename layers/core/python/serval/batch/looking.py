@@ -36,6 +36,11 @@ class Looks:
     clock: Clock
     timer: Callable[[], float]
     counts: Counts = field(default_factory=Counts)
+    """Of the blocks that are written."""
+    begun: Counts = field(default_factory=Counts)
+    """Of the block that is being answered."""
+    raw_bytes: Callable[[], int] | None = None
+    """Gives what was read of a file as it lies there, where that is not what its blocks have."""
     began: float = 0.0
     _looked: float = 0.0
     _block: float = 0.0
@@ -59,6 +64,13 @@ class Looks:
             self.look()
         return self.remaining() < RESERVE_SECONDS + BLOCKS_RESERVED * self._longest
 
+    def within(self, begun: Counts) -> None:
+        """Hear how far a block is; look around if the last look is some seconds ago."""
+        now = self.timer()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked, self.begun = now, begun
+            self.look()
+
     def look(self) -> None:
         """Say how far the shard is, and see whether it is to go on."""
         self.say()
@@ -81,7 +93,7 @@ class Looks:
         JobStopped
             If it does.
         """
-        self.counts = counts
+        self.counts, self.begun = counts, Counts()
         rejected = self.record.rejected + counts.rejected
         if rejected <= allowed_rejects(self.job):
             return
@@ -97,13 +109,14 @@ class Looks:
 
     def so_far(self) -> ShardRecord:
         """Give the shard's row as it stands now."""
-        before, counts = self.record, self.counts
+        before, counts = self.record, self.counts.plus(self.begun)
+        read_bytes = before.read_bytes + counts.read_bytes
         return replace(
             before,
             updated=timestamp(self.clock()),
             rows=before.rows + counts.rows,
             rejected=before.rejected + counts.rejected,
-            read_bytes=before.read_bytes + counts.read_bytes,
+            read_bytes=self.raw_bytes() if self.raw_bytes else read_bytes,
             written_bytes=before.written_bytes + counts.written_bytes,
             run_ms=before.run_ms + round(counts.run_seconds * 1e3),
             busy_ms=before.busy_ms + round((self.timer() - self.began) * 1e3),

@@ -18,6 +18,8 @@ ENCODINGS = (
     *("shift_jis", "euc-jp", "euc-kr", "big5", "gb18030"),
 )
 OUTPUT_FORMATS = ("auto", "csv", "jsonl", "parquet")
+TIMES = ("text", "days", "seconds", "milliseconds", "microseconds", "nanoseconds")
+BYTES_FORMS = ("text", "base64")
 MIB = 2**20
 SHARD_BYTES = 64 * MIB
 LARGEST_SHARD_BYTES = 1024 * MIB
@@ -78,6 +80,8 @@ class OutputOptions:
     """Columns of the input that do not stand there."""
     tensors: tuple[str, ...] = ()
     """Outputs of the model that are written; none named: all."""
+    bytes: Literal["text", "base64"] = "text"
+    """How outputs of datatype BYTES are written; as text, a record with other bytes is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class JobOptions:
     """Input of the model → its columns, in the order of the input's elements."""
     positional: bool = False
     """Whether the first columns fill the inputs, whatever they are called."""
+    times: str = "text"
+    """What dates and times of Parquet are counted in for inputs that take numbers."""
     output: OutputOptions = OutputOptions()
     max_rejected_percent: float = 1.0
     concurrency: int = 10
@@ -240,6 +246,7 @@ OUTPUT: Mapping[str, Reader] = {
     "leave_out": _texts,
     "tensors": _texts,
     "partitioned": _boolean,
+    "bytes": _one_of(*BYTES_FORMS),
     "prefix": _prefix,
 }
 OPTIONS: Mapping[str, Reader] = {
@@ -248,6 +255,7 @@ OPTIONS: Mapping[str, Reader] = {
     "csv": lambda name, value: _csv(name, value),
     "columns": _columns,
     "positional": _boolean,
+    "times": _one_of(*TIMES),
     "output": lambda name, value: OutputOptions(**_members(name, value, OUTPUT)),
     "max_rejected_percent": _percent,
     "concurrency": _integer(1, MOST_CONCURRENCY),

@@ -6,12 +6,14 @@
 from typing import Any
 
 from serval.batch.options import (
+    BYTES_FORMS,
     COMPRESSIONS,
     ENCODINGS,
     FORMATS,
     LARGEST_SHARD_BYTES,
     MOST_CONCURRENCY,
     OUTPUT_FORMATS,
+    TIMES,
 )
 
 Schema = dict[str, Any]
@@ -75,6 +77,10 @@ OUTPUT = members(
         "Whether the parts are the output, each whole by itself, and no single file is written.",
         {"type": "boolean"},
     ),
+    bytes=chosen(
+        "How outputs of datatype BYTES are written: 'text' rejects records whose bytes are none.",
+        {"enum": list(BYTES_FORMS)},
+    ),
     prefix=chosen(
         "Address of a prefix, with {date}, {time}, {model}, {job} in it.",
         {"type": ["string", "null"], "pattern": ADDRESS},
@@ -101,6 +107,11 @@ OPTIONS: Schema = {
         positional=chosen(
             "Whether the first columns fill the inputs in order, whatever they are called.",
             {"type": "boolean"},
+        ),
+        times=chosen(
+            "What dates and times of Parquet are counted in, since 1970 or midnight, where an "
+            "input takes numbers; 'text': they are text alone.",
+            {"enum": list(TIMES)},
         ),
         output=chosen("What is written, and where.", OUTPUT),
         max_rejected_percent=chosen(

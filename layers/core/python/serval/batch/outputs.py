@@ -2,6 +2,7 @@
 
 import io
 import math
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from serval.batch.ndjson import ndjson
 from serval.batch.records.casting import CASTS
 from serval.batch.records.rows import Rows
 from serval.errors import BatchRefused
@@ -29,6 +31,8 @@ class PartFormat:
     outputs: Sequence[TensorSpec]
     joined: Sequence[str] = ()
     """Columns of the input that stand before the outputs."""
+    base64: bool = False
+    """Whether BYTES are written in base64."""
 
     def header(self) -> bytes:
         """Give what stands once, before the first part."""
@@ -53,6 +57,8 @@ class PartFormat:
 
     def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
         """Write the answers of a block's rows, behind what passes from the input."""
+        if self.base64:
+            outputs = [in_base64(tensor) for tensor in outputs]
         with refusing(lambda said: BatchRefused(f"the output cannot be written: {said}")):
             return self._written(rows, outputs)
 
@@ -67,6 +73,15 @@ class PartFormat:
         target = io.BytesIO()
         frame.write_parquet(target)
         return target.getvalue()
+
+
+def in_base64(tensor: Tensor) -> Tensor:
+    """Give BYTES as text that any bytes can be written as."""
+    if tensor.datatype != "BYTES":
+        return tensor
+    array = np.empty(tensor.array.shape, np.object_)
+    array[...] = np.vectorize(b64encode, otypes=[object])(tensor.array) if array.size else array
+    return Tensor(tensor.name, tensor.datatype, array)
 
 
 def column_names(spec: TensorSpec) -> list[str]:
@@ -93,23 +108,19 @@ def table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.D
 
 
 def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:
-    frame = pl.DataFrame([_nested(tensor) for tensor in outputs])
-    target = io.BytesIO()
-    frame.write_ndjson(target)
+    whole = ndjson([_nested(tensor) for tensor in outputs])
     if not rows.texts and rows.passed is None:
-        return target.getvalue()
-    answers = target.getvalue().splitlines()
+        return whole
     return b"".join(
-        begin + answer[1:] + b"\n" for begin, answer in zip(_begins(rows), answers, strict=True)
+        begin + answer[1:] + b"\n"
+        for begin, answer in zip(_begins(rows), whole.splitlines(), strict=True)
     )
 
 
 def _begins(rows: Rows) -> Iterator[bytes]:
     """Give each record as the begin of an object that its answer closes."""
     if rows.passed is not None:
-        target = io.BytesIO()
-        rows.passed.write_ndjson(target)
-        texts: Sequence[bytes] = target.getvalue().splitlines()
+        texts: Sequence[bytes] = ndjson(rows.passed.get_columns()).splitlines()
     else:
         texts = rows.texts
     for text in texts:
@@ -134,7 +145,7 @@ def _nested_row(tensor: Tensor, row: Array) -> list[Any]:
 
 def _column(name: str, datatype: str, values: Array) -> pl.Series:
     if datatype == "BYTES":
-        texts = [value.decode("utf-8", "replace") for value in values.tolist()]
+        texts = [value.decode() for value in values.tolist()]
         return pl.Series(name, texts, dtype=pl.String)
     if datatype == "BF16":
         values = (values.astype(np.uint32) << 16).view(np.float32)

@@ -9,7 +9,8 @@ from functools import partial
 
 from serval.batch.layout import Layout, Outlined, RangeItem, ScannedFile, ShardItem
 from serval.batch.line_cuts import LineTooLong, next_line
-from serval.batch.parquet_input import footer_of
+from serval.batch.parquet_input import needs_of
+from serval.batch.parquet_needed import Needs
 from serval.batch.ports import Objects, Source
 from serval.batch.sizing import grouped
 from serval.batch.tabular import mark_bytes
@@ -30,6 +31,8 @@ class Packed:
     ranges: list[RangeItem] = field(default_factory=list)
     files: bytes = b""
     """Lines of ``plan/files.jsonl``: the files that share a shard."""
+    footers: bytes = b""
+    """Lines of ``plan/footers.jsonl``: what shards need of Parquet files."""
     rows: int | None = None
     """How many there are, where that is known."""
 
@@ -44,6 +47,7 @@ class Packer:
     shard_bytes: int
     pool: Executor
     _files: bytearray = field(default_factory=bytearray)
+    _footers: bytearray = field(default_factory=bytearray)
     _ranges: list[RangeItem] = field(default_factory=list)
     _rows: int | None = 0
 
@@ -58,7 +62,8 @@ class Packer:
                 outline.append(self._whole(first, files[0]))
             else:
                 outline += self._cut(first, files[0])
-        return Packed(outline, self._ranges, bytes(self._files), self._rows)
+        footers = bytes(self._footers)
+        return Packed(outline, self._ranges, bytes(self._files), footers, self._rows)
 
     def _listed(self, first: int, files: Sequence[Source]) -> ShardItem:
         start = len(self._files)
@@ -71,13 +76,11 @@ class Packer:
         return ShardItem(self.job, 0, first, start, len(self._files), 0, head=self.layout.header)
 
     def _whole(self, file: int, source: Source) -> ShardItem:
-        end = source.size_bytes
         if self.layout.format == "parquet":
-            end = footer_of(self.objects, source).rows
-            self._count(end)
-        else:
-            self._count(None)
-        return ShardItem(self.job, 0, file, 0, end, 0, self.layout.header, source)
+            needs = needs_of(self.objects, source, self.layout.needed)
+            return self._rows_item(file, source, needs, 0, needs.footer.rows)
+        self._count(None)
+        return ShardItem(self.job, 0, file, 0, source.size_bytes, 0, self.layout.header, source)
 
     def _cut(self, file: int, source: Source) -> Iterator[Outlined]:
         if self.layout.format == "parquet":
@@ -144,11 +147,21 @@ class Packer:
         return b"".join(self.objects.read(source, start, end, end - start))
 
     def _row_ranges(self, file: int, source: Source) -> Iterator[ShardItem]:
-        footer = footer_of(self.objects, source)
-        self._count(footer.rows)
-        most = max(1, math.ceil(footer.rows * self.shard_bytes / source.size_bytes))
-        for start, end in row_cuts([group.rows for group in footer.groups], most):
-            yield ShardItem(self.job, 0, file, start, end, start, source=source)
+        needs = needs_of(self.objects, source, self.layout.needed)
+        most = max(1, math.ceil(needs.footer.rows * self.shard_bytes / source.size_bytes))
+        for start, end in row_cuts([group.rows for group in needs.groups], most):
+            yield self._rows_item(file, source, needs, start, end)
+
+    def _rows_item(
+        self, file: int, source: Source, needs: Needs, start: int, end: int
+    ) -> ShardItem:
+        self._count(end - start)
+        at = len(self._footers)
+        needed = needs.rows(start, end).to_json()
+        self._footers += json.dumps(needed, separators=(",", ":")).encode() + b"\n"
+        return ShardItem(
+            self.job, 0, file, start, end, start, source=source, needed=(at, len(self._footers))
+        )
 
     def _count(self, rows: int | None) -> None:
         self._rows = None if rows is None or self._rows is None else self._rows + rows

@@ -1,8 +1,11 @@
 """The footer of a Parquet object, and its columns as a model's inputs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+
+import polars as pl
 
 from serval.batch.columns import NOTHING_CHOSEN, ColumnChoice, InputColumns, input_columns
 from serval.batch.parquet_footer import (
@@ -13,11 +16,15 @@ from serval.batch.parquet_footer import (
     footer_length,
     read_footer,
 )
+from serval.batch.parquet_needed import Needs, schema_of
 from serval.batch.ports import Objects, Source
+from serval.batch.records.parquet_types import widened
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
 FIRST_READ_BYTES = 65_536
+MOST_LOOKED_AT = 20_000
+"""Files of a job whose types the plan compares; shards hold the others to what it found."""
 
 
 def footer_of(objects: Objects, source: Source) -> Footer:
@@ -36,6 +43,60 @@ def footer_of(objects: Objects, source: Source) -> Footer:
         return read_footer(tail, source.size_bytes)
     except NotParquet as problem:
         raise BatchRefused(f"{source.address}: {problem}") from None
+
+
+def needs_of(objects: Objects, source: Source, columns: Collection[str]) -> Needs:
+    """Look for what shards need of some columns of a Parquet object.
+
+    Raises
+    ------
+    BatchRefused
+        If it is no whole Parquet file, or lacks a column.
+    """
+    footer = checked_columns(source, footer_of(objects, source), columns)
+    try:
+        return Needs.of(footer, source.size_bytes, columns)
+    except NotParquet as problem:
+        raise BatchRefused(f"{source.address}: {problem}") from None
+
+
+def joined_types(
+    objects: Objects, sources: Sequence[Source], columns: Sequence[str], pool: Executor
+) -> str:
+    """Find types for columns of several files, as ``widened`` writes them.
+
+    Raises
+    ------
+    BatchRefused
+        If a column of one file fits none of another, or is not there.
+    """
+
+    def schema(source: Source) -> tuple[str, pl.DataFrame]:
+        found = checked_columns(source, footer_of(objects, source), columns)
+        try:
+            return str(source.address), schema_of(found, columns)
+        except NotParquet as problem:
+            raise BatchRefused(f"{source.address}: {problem}") from None
+
+    return widened(list(pool.map(schema, sources[:MOST_LOOKED_AT])))
+
+
+def formless(footer: Footer, columns: Collection[str]) -> str | None:
+    """Name a column that has bytes in it, which no text has a form for; None: there is none."""
+    try:
+        found = schema_of(footer, columns).schema
+    except NotParquet as problem:
+        raise BatchRefused(str(problem)) from None
+    return next((name for name, kind in found.items() if "Binary" in str(kind)), None)
+
+
+def checked_columns(source: Source, footer: Footer, columns: Collection[str]) -> Footer:
+    """Refuse a file without a column that the first one has."""
+    if missing := sorted({*columns} - {column.name for column in footer.columns}):
+        raise BatchRefused(
+            f"{source.address}: it has no column {missing[0]!r}, as the first file has"
+        )
+    return footer
 
 
 def _tail(objects: Objects, source: Source, size: int) -> bytes:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 
 from serval.batch.job import Piece
 from serval.batch.outputs import OutputFormat
-from serval.batch.parquet_footer import MAGIC, JoinedFooter, read_footer
+from serval.batch.parquet_footer import MAGIC, NotParquet, read_footer
+from serval.batch.parquet_joined import JoinedFooter
 from serval.batch.ports import PieceSink
+from serval.errors import BatchRefused
 
 
 @dataclass(slots=True)
@@ -23,7 +25,10 @@ class ParquetPart:
         footer = read_footer(data, len(data))
         if not self._at:
             self._put(MAGIC)
-        self._footer.add(footer, self._at - len(MAGIC))
+        try:
+            self._footer.add(footer, self._at - len(MAGIC))
+        except NotParquet as problem:
+            raise BatchRefused(f"a part cannot be written: {problem}") from None
         self._put(data[len(MAGIC) : footer.body_end])
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from serval.batch import lifecycle
@@ -17,6 +17,7 @@ from serval.batch.layout import Layout, ShardItem, to_lines
 from serval.batch.options import JobOptions
 from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import Packed, Packer, numbered
+from serval.batch.parquet_input import joined_types
 from serval.batch.ports import JobStore, Objects, change
 from serval.batch.readiness import Readiness
 from serval.batch.sizing import Pace, large_enough, shards_of
@@ -114,12 +115,17 @@ class Planning:
         layout = drafted(survey, job.options, record.signature, pace)
         shard_bytes, sizes = sized(survey, job.options, pace)
         with ThreadPoolExecutor(AT_ONCE) as pool:
+            if several_in_one(survey, layout):
+                types = joined_types(self.objects, survey.sources, layout.joined, pool)
+                layout = replace(layout, joined_types=types)
             packer = Packer(job.id, self.objects, layout, shard_bytes, pool)
             packed = packer.pack(survey.sources, sizes)
         output, keys = self._places(job)
         self._write(output, keys.plan, json.dumps(layout.to_json()).encode())
         if packed.files:
             self._write(output, keys.files, packed.files)
+        if packed.footers:
+            self._write(output, keys.footers, packed.footers)
         estimate = self._estimate(
             survey,
             layout,
@@ -203,6 +209,12 @@ def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:
     """Give what the version's ``model.yaml`` calls the elements of inputs."""
     named: Mapping[str, Sequence[str]] = record.bundle.get("columns", {})
     return named
+
+
+def several_in_one(survey: Survey, layout: Layout) -> bool:
+    """Tell whether columns of several Parquet files become one file's."""
+    own = (layout.format, layout.output) == ("parquet", "parquet")
+    return own and layout.join and len(survey.sources) > 1
 
 
 def form_of(layout: Layout) -> str:

@@ -12,16 +12,16 @@ from serval.batch.columns import InputColumns
 from serval.batch.job import Piece
 from serval.batch.keys import Address, JobKeys
 from serval.batch.layout import Layout, ShardItem
-from serval.batch.parquet_download import download, needed_ranges
-from serval.batch.parquet_input import footer_of
+from serval.batch.parquet_download import download
+from serval.batch.parquet_input import needs_of
+from serval.batch.parquet_needed import NeededRows
 from serval.batch.ports import Objects, Source
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.object_records import ObjectRecords
-from serval.batch.records.parquet_records import ParquetRecords
+from serval.batch.records.parquet_records import ParquetRecords, sliced_rows
 from serval.batch.records.rows import Records
 from serval.batch.text_input import Span, TextSpan
-from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
 FETCHED_AHEAD = 8
@@ -159,35 +159,42 @@ class Reading:
             yield from self._rows_of(span, begin)
 
     def _rows_of(self, span: Span, begin: From | None) -> Iterator[Block]:
-        footer = footer_of(self.objects, span.source)
-        end = span.end if self.item.source is not None else footer.rows
+        needed = self._needed(span)
+        end = span.end if self.item.source is not None else needed.first + needed.rows
         start = begin.first if begin is not None and begin.span == span.number else span.start
-        columns = {column for planned in self._inputs for column in planned.columns}
-        columns |= {*self.layout.lists.values(), *self.layout.joined}
-        self._check_columns(span.source, [column.name for column in footer.columns], columns)
         path = self.folder / f"{span.number}.parquet"
-        ranges = needed_ranges(footer, start, end, columns)
-        download(self.objects, span.source, footer, ranges, path, self.pool, self.disk_bytes)
+        download(self.objects, span.source, needed, path, self.pool, self.disk_bytes)
+        layout = self.layout
         records = ParquetRecords(
             path,
+            needed.first,
             end,
-            self.layout.block_rows,
+            sliced_rows(layout.block_rows, needed.decoded_bytes),
             self.specs,
             self._inputs,
-            self.layout.lists,
-            self.layout.joined,
-            span.source.size_bytes / max(1, footer.rows),
+            layout.lists,
+            layout.joined,
+            needed.row_bytes,
+            layout.times,
+            layout.joined_types,
+            layout.output != "parquet",
         )
-        file = str(span.source.address) if self.layout.several_files else ""
-        for first in range(start, end, self.layout.block_rows):
-            self.records = min(end, first + self.layout.block_rows)
-            yield Block(b"", first, first, span.number, file, records)
+        file = str(span.source.address) if layout.several_files else ""
+        for first, behind, of_slice in records.slices(start):
+            self.records = behind
+            yield Block(b"", first, first, span.number, file, of_slice)
+        path.unlink()
 
-    def _check_columns(self, source: Source, found: Sequence[str], needed: set[str]) -> None:
-        if missing := sorted(needed - set(found)):
-            raise BatchRefused(
-                f"{source.address}: it has no column {missing[0]!r}, as the first file has"
-            )
+    def _needed(self, span: Span) -> NeededRows:
+        """Take what the plan hands on; of a file that it has not looked into, look."""
+        if self.item.needed is None:
+            needs = needs_of(self.objects, span.source, self.layout.needed)
+            whole = self.item.source is None
+            return needs.rows(span.start, needs.footer.rows if whole else span.end)
+        start, end = self.item.needed
+        key = JobKeys(self.output.key).footers
+        line = self.objects.read_piece(self.output.bucket, Piece(key, end), start, end)
+        return NeededRows.from_json(json.loads(line))
 
     def _objects(self, begin: From | None) -> Iterator[Block]:
         first = self.item.first or 0

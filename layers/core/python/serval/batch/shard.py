@@ -21,6 +21,7 @@ from serval.batch.outputs import PartFormat
 from serval.batch.pipeline import ahead
 from serval.batch.records.rows import Records, Reject, Rows, kept
 from serval.batch.sinks import Sink
+from serval.batch.textual import textual
 from serval.loaded import Model
 from serval.signatures import TensorSpec
 
@@ -77,6 +78,9 @@ class ShardEngine:
     seen: Callable[[Counts], None] = lambda counts: None
     """Hears what has been done so far, whenever a block is written."""
 
+    within: Callable[[Counts], None] = lambda counts: None
+    """Hears how far a block is, whenever a run of it is answered."""
+
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
         """Answer every record, in order; the sinks are closed when all of it is written.
 
@@ -121,8 +125,15 @@ class ShardEngine:
 
     def _answered(self, block: Block, rows: Rows) -> "_Piece":
         started = self.clock()
-        answers = answer(self.model, rows, self.outputs, self.batch_rows)
+        size = len(block.data) if rows.read_bytes is None else rows.read_bytes
+
+        def went(done: int) -> None:
+            self.within(Counts(rows=done, read_bytes=size * done // rows.count))
+
+        answers = answer(self.model, rows, self.outputs, self.batch_rows, went)
         run_seconds = self.clock() - started
+        if not self.part.base64:
+            answers = textual(answers, rows.count)
         rejects = [*rows.rejects, *_failed(rows, answers)]
         answered = without(rows, answers)
         data = self.part.write(answered, answers.outputs) if answered.count else b""
@@ -133,7 +144,7 @@ class ShardEngine:
         counts = Counts(
             rows=answered.count,
             rejected=len(rejects),
-            read_bytes=len(block.data) if rows.read_bytes is None else rows.read_bytes,
+            read_bytes=size,
             written_bytes=len(data),
             run_seconds=run_seconds,
             reasons=tuple(reject.reason for reject in rejects[:LISTED_REASONS]),

@@ -46,8 +46,8 @@ class Reader:
     at: int = 0
     _depth: int = 0
 
-    def struct(self) -> Struct:
-        """Read a struct.
+    def struct(self, behind_field: int = 0) -> Struct:
+        """Read a struct, or what is left of one behind a field.
 
         Raises
         ------
@@ -56,7 +56,7 @@ class Reader:
         """
         self._enter()
         fields: Struct = {}
-        field = 0
+        field = behind_field
         while header := self._byte():
             delta, kind = header >> 4, header & 15
             field = field + delta if delta else self._zigzag()
@@ -72,7 +72,7 @@ class Reader:
         if kind == STRUCT:
             return self.struct()
         if kind in (LIST, SET):
-            return self._list()
+            return self.list()
         if kind in (TRUE, FALSE):
             return None
         if kind == DOUBLE:
@@ -81,7 +81,8 @@ class Reader:
             return self._bytes(1)
         raise NotThrift(f"type {kind} at byte {self.at}")
 
-    def _list(self) -> Listed:
+    def list(self) -> Listed:
+        """Read a list."""
         self._enter()
         listed = self._elements()
         self._depth -= 1

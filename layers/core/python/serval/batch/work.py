@@ -138,12 +138,15 @@ class ShardWork:
             reading = Reading(
                 self.objects, layout, item, inputs, output, Path(folder), self.disk_bytes, pool
             )
+            if not layout.as_it_lies:
+                # Such a file is read from its beginning every time.
+                looks.raw_bytes = lambda: reading.raw_bytes
             engine = self._engine(reading, layout, loaded, looks)
             first = item.index == 0 and number == 0
             header = layout.output == "csv" and (layout.partitioned or first)
             blocks = reading.blocks(resume.begin if resume else None)
             progress = engine.run(blocks, sink, errors, header)
-        return recorded(layout, looks, reading, progress, number, (sink, errors))
+        return recorded(looks, reading, progress, number, (sink, errors))
 
     def _engine(
         self, reading: Reading, layout: Layout, loaded: Loaded, looks: Looks
@@ -157,6 +160,7 @@ class ShardWork:
             clock=self.timer,
             hurry=looks.hurry,
             seen=looks.seen,
+            within=looks.within,
         )
 
     def _sinks(
@@ -211,7 +215,6 @@ class ShardWork:
 
 
 def recorded(
-    layout: Layout,
     looks: Looks,
     reading: Reading,
     progress: Progress,
@@ -227,9 +230,6 @@ def recorded(
         pieces=_added(before.pieces, part and replace(part, rows=progress.counts.rows)),
         errors=_added(before.errors, errors and replace(errors, rows=progress.counts.rejected)),
     )
-    if not layout.as_it_lies:
-        # Such a file is read from its beginning every time.
-        record = replace(record, read_bytes=reading.raw_bytes)
     if (at := progress.resume) is None:
         return record
     resume = Resume(number + 1, From(at.span, at.offset, at.first_record), record)

@@ -16,9 +16,8 @@ import simdjson
 from serval.errors import InvalidTensor, shown
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.json_objects import glimpse
-from serval.tensors import DATATYPES, Array, Tensor
+from serval.tensors import DATATYPES, NON_FINITE, Array, Tensor
 
-NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 BINARY_ONLY = frozenset({"FP16", "BF16"})
 WIDE, WIDE_TYPES = {"f": "d", "i": "q", "u": "Q"}, {"f": "f8", "i": "i8", "u": "u8"}
 BUFFERS = {"f": "d", "i": "i", "u": "u"}

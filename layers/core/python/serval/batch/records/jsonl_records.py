@@ -19,7 +19,7 @@ from serval.batch.records.record_ends import spans
 from serval.batch.records.rows import Reject, Rows, Unread, kept, readable
 from serval.foreign import refusing
 from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES, Array, Tensor
+from serval.tensors import DATATYPES, NON_FINITE, Array, Tensor
 
 LINE_LIMIT_BYTES = 16 * 2**20
 QUOTE = b'"'
@@ -146,8 +146,14 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
     return values
 
 
-def element(spec: TensorSpec, value: Any) -> Array:
-    """Give one row's array of an input, or raise ``Unfit``."""
+def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
+    """Give one row's array of an input, or raise ``Unfit``.
+
+    Parameters
+    ----------
+    exact
+        Whether a whole number has to be one that a float holds as it is, and not only nearly.
+    """
     wanted = spec.shape[1:]
     if spec.datatype == "BYTES":
         texts: Array = np.array(value, dtype=object)
@@ -158,9 +164,11 @@ def element(spec: TensorSpec, value: Any) -> Array:
     else:
         try:
             found = np.array(value)
+            if found.dtype.kind in "UO" and DATATYPES[spec.datatype].kind == "f":
+                found = np.array(_numbers(value))
         except ValueError:
             raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
-        array = _converted(spec, found, value)
+        array = _converted(spec, found, value, exact=exact)
     if wanted == (1,) and array.shape == ():
         array = array.reshape(1)
     if len(array.shape) != len(wanted) or any(
@@ -172,7 +180,14 @@ def element(spec: TensorSpec, value: Any) -> Array:
     return array
 
 
-def _converted(spec: TensorSpec, found: Array, value: Any) -> Array:
+def _numbers(value: Any) -> Any:
+    """Take what JSON has no number for, as an inference request spells it."""
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    return NON_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Array:
     """Convert numbers without changing what they mean."""
     wanted = DATATYPES[spec.datatype]
     fits = {"b": found.dtype.kind == "b", "f": found.dtype.kind in "fiu"}.get(
@@ -184,6 +199,8 @@ def _converted(spec: TensorSpec, found: Array, value: Any) -> Array:
         array = found.astype(wanted)
     if wanted.kind == "f" and overflown(array, found):
         raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype}")
+    if exact and found.dtype.kind in "iu" and not np.array_equal(array.astype(object), found):
+        raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype} exactly")
     if wanted.kind in "iu" and not np.array_equal(array, found):
         raise Unfit(f"input {spec.name!r}: {value!r:.80} is out of the range of {spec.datatype}")
     return array

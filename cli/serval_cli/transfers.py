@@ -1,0 +1,32 @@
+"""Progress of files that come or go, on stderr."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from serval_cli.output import errors
+
+Began = Callable[[str, int, int], object]
+Came = Callable[[int], object]
+
+
+@contextmanager
+def transfer(what: str) -> Iterator[tuple[Began, Came]]:
+    """Show a bar for each file; gives what hears of a file, and of its bytes."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=errors()) as progress:
+
+        def began(name: str, size: int, here: int) -> None:
+            total = size if size >= 0 else None
+            progress.add_task(f"{what} {name}", total=total, completed=here)
+
+        def came(count: int) -> None:
+            progress.advance(progress.task_ids[-1], count)
+
+        yield began, came

@@ -1,0 +1,86 @@
+"""Types of Parquet columns in a job of several files: one for all, wide enough for each."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import polars as pl
+
+from serval.errors import BatchRefused
+
+
+def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
+    """Find types that hold the columns of all files, and write them as a file without rows.
+
+    Parameters
+    ----------
+    schemas
+        Of each file its address, and its columns without rows.
+
+    Raises
+    ------
+    BatchRefused
+        If a column of one file fits none of another.
+    """
+    address, found = schemas[0]
+    for other, columns in schemas[1:]:
+        if columns.schema != found.schema:
+            found = pl.DataFrame(
+                {
+                    name: _wider(name, found[name], columns[name], address, other)
+                    for name in found.columns
+                }
+            )
+    target = io.BytesIO()
+    found.write_parquet(target)
+    return base64.b64encode(target.getvalue()).decode()
+
+
+def as_types(frame: pl.DataFrame, types: str) -> pl.DataFrame:
+    """Give a file's columns in the types of all.
+
+    Raises
+    ------
+    BatchRefused
+        If a value would not be the same.
+    """
+    if not types:
+        return frame
+    wished = pl.read_parquet(io.BytesIO(base64.b64decode(types))).schema
+    if frame.schema == wished:
+        return frame
+    return pl.DataFrame([_same(column, wished[column.name]) for column in frame])
+
+
+def _wider(name: str, first: pl.Series, second: pl.Series, address: str, other: str) -> pl.Series:
+    kinds = first.dtype, second.dtype
+    if kinds[0] == kinds[1]:
+        return first
+    if kinds[1] == pl.Null:
+        return first
+    if kinds[0] == pl.Null:
+        return second
+    if all(kind.is_numeric() for kind in kinds) or all(_is_text(kind) for kind in kinds):
+        together: pl.Series = pl.concat(
+            [first.to_frame(), second.to_frame()], how="vertical_relaxed"
+        )[name]
+        return together
+    raise BatchRefused(
+        f"{other}: column {name!r} is {kinds[1]}, in {address} it is {kinds[0]}: one column of the "
+        "output holds one of them; write the files alike, or choose output.format jsonl or csv"
+    )
+
+
+def _is_text(kind: pl.DataType) -> bool:
+    return isinstance(kind, pl.String | pl.Categorical | pl.Enum)
+
+
+def _same(column: pl.Series, wished: pl.DataType) -> pl.Series:
+    found = column.cast(wished, strict=False)
+    back = found.cast(column.dtype, strict=False)
+    if not back.eq_missing(column).all():
+        raise BatchRefused(
+            f"column {column.name!r}: a value of {column.dtype} is not the same as {wished}, which "
+            "other files have; write the files alike, or choose output.format jsonl or csv"
+        )
+    return found
