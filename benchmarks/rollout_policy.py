@@ -47,6 +47,8 @@ STABLE_ERRORS = 0.001
 KEPT = 0.5
 """Latencies below this many spreads over the median are drawn, but bound no percentile."""
 
+MINUTELY = 1 / 60
+
 Ending = Literal["rolled back", "promoted", "held"]
 
 
@@ -58,7 +60,7 @@ class Candidate:
     errors: float = STABLE_ERRORS
     slowness: float = 1.0
     requests_per_second: float = 20.0
-    when_idle: WhenIdle = "hold"
+    when_idle: WhenIdle = "promote"
 
 
 CANDIDATES = (
@@ -75,8 +77,16 @@ CANDIDATES = (
     Candidate("0.3 % errors", errors=0.003, requests_per_second=0.5),
     Candidate("5 % errors", errors=0.05, requests_per_second=0.5),
     Candidate("2 times slower", slowness=2.0, requests_per_second=0.5),
-    Candidate("any, when_idle: hold", requests_per_second=0),
-    Candidate("any, when_idle: promote", requests_per_second=0, when_idle="promote"),
+    Candidate("as good as stable", requests_per_second=MINUTELY),
+    Candidate("2 % errors", errors=0.02, requests_per_second=MINUTELY),
+    Candidate("5 % errors", errors=0.05, requests_per_second=MINUTELY),
+    Candidate("20 % errors", errors=0.2, requests_per_second=MINUTELY),
+    Candidate("2 times slower", slowness=2.0, requests_per_second=MINUTELY),
+    Candidate("4 times slower", slowness=4.0, requests_per_second=MINUTELY),
+    Candidate("as good as stable", requests_per_second=MINUTELY / 10),
+    Candidate("5 % errors", errors=0.05, requests_per_second=MINUTELY / 10),
+    Candidate("any", requests_per_second=0),
+    Candidate("any, when_idle: hold", requests_per_second=0, when_idle="hold"),
 )
 
 
@@ -200,7 +210,7 @@ def table(rollouts: int = ROLLOUTS) -> Table:
         outcomes = simulate(candidate, rollouts)
         made.add_row(
             candidate.name,
-            f"{candidate.requests_per_second:g}",
+            f"{candidate.requests_per_second:.3g}",
             *(f"{share(outcomes, end):.1f} %" for end in ("rolled back", "promoted", "held")),
             duration(statistics.median(outcome.seconds for outcome in outcomes)),
             f"{statistics.median(outcome.requests for outcome in outcomes):,.0f}",

@@ -2,38 +2,52 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from serval.clock import timestamp
 from serval.errors import ModelVersionNotFound
 from serval.registry import ModelRegistry, Rollout
 from serval.rollouts.control import BY_HAND
+from serval.rollouts.policy import CanaryPolicy, Step, latest_seconds
 from serval.rollouts.policy_settings import canary_policy
 
 Value = Mapping[str, Any]
 
 
-def state(rollout: Rollout, steps_percent: tuple[int, ...] | None = None) -> dict[str, Any]:
+def state(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any]:
     """Describe a rollout and all that its steps found out."""
     value = asdict(rollout)
     details = value.pop("details")
     golden = details.get("golden")
     return {
         **value,
-        "steps_percent": None if steps_percent is None else list(steps_percent),
+        "steps_percent": None if policy is None else list(policy.steps_percent),
+        "ends_by": None if policy is None else ends_by(rollout, policy),
         "metrics": details.get("metrics"),
         "golden": golden,
         "notes": [*details.get("notes", ()), *(golden or {}).get("notes", ())],
     }
 
 
-def steps_of(registry: ModelRegistry, rollout: Rollout) -> tuple[int, ...] | None:
-    """Give the shares that a rollout goes through; None before its version is registered."""
+def policy_of(registry: ModelRegistry, rollout: Rollout) -> CanaryPolicy | None:
+    """Give the policy that a rollout is judged by; None before its version is registered."""
     if rollout.version is None or rollout.rollout.startswith(BY_HAND):
         return None
     try:
-        return canary_policy(registry.version(rollout.model, rollout.version).bundle).steps_percent
+        return canary_policy(registry.version(rollout.model, rollout.version).bundle)
     except ModelVersionNotFound:
         return None
+
+
+def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
+    """Give when a canary has ended at the latest; None: it has ended, or may hold for weeks."""
+    if rollout.ended or rollout.step != "canary" or not rollout.percent_since:
+        return None
+    seconds = latest_seconds(policy, Step(rollout.percent, 0, rollout.paused))
+    if seconds is None:
+        return None
+    return timestamp(datetime.fromisoformat(rollout.percent_since) + timedelta(seconds=seconds))
 
 
 def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
@@ -49,17 +63,19 @@ class Lines:
     """Says how a rollout stands, a line for each change."""
 
     say: Callable[[str], None]
+    policy: Callable[[Rollout], CanaryPolicy | None] = lambda _: None
+    """Gives what a rollout is judged by."""
     last: str = ""
 
     def tell(self, rollout: Rollout) -> None:
         """Hear how it stands, which may be as before."""
-        text = line(rollout)
+        text = line(rollout, self.policy(rollout))
         if text != self.last:
             self.last = text
             self.say(f"{rollout.updated[11:19]} {text}")
 
 
-def line(rollout: Rollout) -> str:
+def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
     """Say in a line how a rollout stands."""
     reason = "; ".join(rollout.reason.splitlines())
     if rollout.ended:
@@ -68,7 +84,9 @@ def line(rollout: Rollout) -> str:
     if rollout.step != "canary":
         return rollout.step + paused
     share = f"version {rollout.version} gets {rollout.percent} %{paused}"
-    parts = [share, reason, *measured(rollout.details.get("metrics") or {})]
+    latest = ends_by(rollout, policy) if policy else None
+    end = f"ends by {latest[:16]} UTC at the latest" if latest else ""
+    parts = [share, reason, *measured(rollout.details.get("metrics") or {}), end]
     return "; ".join(part for part in parts if part)
 
 

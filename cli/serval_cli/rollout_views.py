@@ -20,6 +20,7 @@ def rollout(value: Value) -> RenderableType:
             standing(value) + Text(f", recorded {value['updated'][:19]}"),
             against(value),
             steps(value),
+            f"ends by {value['ends_by'][:16]} UTC at the latest" if value["ends_by"] else None,
             bullets(value["reason"]),
         )
     ]

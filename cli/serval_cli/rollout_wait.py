@@ -1,5 +1,6 @@
 """Wait for a rollout to end."""
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,15 @@ BEGIN_SECONDS = 300.0
 """A rollout that has not begun by then does not begin."""
 SILENCE_SECONDS = 7200.0
 """A rollout is looked at hourly at the latest; one that says nothing for so long is stuck."""
+UNATTENDED_SECONDS = 3600.0
+"""Nobody can interrupt a command without a terminal: it waits no longer unless it is told to."""
+
+
+def patience(timeout_seconds: float | None) -> float | None:
+    """Give how long to wait: as asked, else as long as the rollout moves if somebody watches."""
+    if timeout_seconds is None and not sys.stderr.isatty():
+        return UNATTENDED_SECONDS
+    return timeout_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from serval_cli import views
 from serval_cli.bundle_folder import BundleFolder, read_folder
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import errors, show, waiting
-from serval_cli.rollout_state import Lines
-from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait
+from serval_cli.rollout_state import Lines, policy_of
+from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait, patience
 from serval_cli.stages import Stage, find_stage
 from serval_cli.upload import Bucket, new_upload_id, upload
 
@@ -33,7 +33,7 @@ def push(
             min=0,
             metavar="SECONDS",
             show_default=False,
-            help="How long to wait; without it as long as the rollout moves.",
+            help="How long to wait; else while the rollout moves, or an hour without a terminal.",
         ),
     ] = None,
     stage: StageOption = None,
@@ -51,8 +51,8 @@ def push(
     manifest = send(folder, found, upload_id)
     result = uploaded(manifest, upload_id, found)
     if wait:
-        rollout = follow(found, manifest.model, upload_id, timeout)
-        result |= outcome(rollout, timeout)
+        seconds = patience(timeout)
+        result |= outcome(follow(found, manifest.model, upload_id, seconds), seconds)
     show(result, views.push, as_json=as_json)
     if wait and result["status"] != "promoted":
         raise typer.Exit(1)
@@ -104,8 +104,9 @@ def follow(
     """Wait for the upload's rollout to end; says every change."""
     registry = stage.registry
     with waiting("waiting for the rollout to end") as say:
+        lines = Lines(say, lambda rollout: policy_of(registry, rollout))
         return RolloutWait(
-            lambda: registry.rollout(model, upload_id), Lines(say).tell, timeout_seconds
+            lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds
         ).end()
 
 

@@ -1,6 +1,7 @@
 """``serval rollout``: watch a rollout, pause it, let it go on, end it."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -9,13 +10,14 @@ from typer.core import TyperGroup
 
 from serval.errors import ModelNotFound
 from serval.registry import ModelRegistry, Rollout
+from serval.rollouts.policy import CanaryPolicy
 from serval_cli import rollout_views
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, results, show
-from serval_cli.rollout_state import Lines, chosen, state, steps_of
+from serval_cli.rollout_state import Lines, chosen, policy_of, state
 from serval_cli.rollout_steering import abort, control_of, find_running, pause, steered
-from serval_cli.rollout_wait import RolloutWait
+from serval_cli.rollout_wait import RolloutWait, patience
 from serval_cli.stages import find_stage
 
 RolloutArgument = Annotated[
@@ -48,6 +50,16 @@ def show_rollout(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until the rollout ends; 0 only if promoted.")
     ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            min=0,
+            metavar="SECONDS",
+            show_default=False,
+            help="How long to watch; else while the rollout moves, or an hour without a terminal.",
+        ),
+    ] = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,11 +70,12 @@ def show_rollout(
     registry = find_stage(stage).registry
     found = find(registry, model, rollout)
     if not watch:
-        show(state(found, steps_of(registry, found)), rollout_views.rollout, as_json=as_json)
+        show(state(found, policy_of(registry, found)), rollout_views.rollout, as_json=as_json)
         return
-    ended = follow(registry, found, as_json=as_json)
+    seconds = patience(timeout)
+    ended = follow(registry, found, seconds, as_json=as_json)
     if not ended.ended:
-        note(f"rollout {ended.rollout} does not move any more: look at the stage's state machine")
+        note(unended(ended, seconds))
     if ended.status != "promoted":
         raise typer.Exit(1)
 
@@ -123,23 +136,38 @@ def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
     )
 
 
-def follow(registry: ModelRegistry, rollout: Rollout, *, as_json: bool) -> Rollout:
-    """Show a rollout until it ends: live on a terminal, else a line per change."""
+def unended(rollout: Rollout, timeout_seconds: float | None) -> str:
+    """Say that nobody watches any longer, though a rollout has not ended."""
+    if timeout_seconds is None:
+        return (
+            f"rollout {rollout.rollout} does not move any more: look at the stage's state machine"
+        )
+    return (
+        f"rollout {rollout.rollout} still runs after {timeout_seconds:g} s, and goes on unwatched: "
+        "--timeout watches longer"
+    )
+
+
+def follow(
+    registry: ModelRegistry, rollout: Rollout, timeout_seconds: float | None, *, as_json: bool
+) -> Rollout:
+    """Show a rollout until it ends or time is up: live on a terminal, else a line per change."""
 
     def read() -> Rollout | None:
         return registry.rollout(rollout.model, rollout.rollout)
 
-    def value(seen: Rollout) -> dict[str, Any]:
-        return state(seen, steps_of(registry, seen))
+    def policy(seen: Rollout) -> CanaryPolicy | None:
+        return policy_of(registry, seen)
+
+    def wait(tell: Callable[[Rollout], None]) -> Rollout:
+        return RolloutWait(read, tell, timeout_seconds).end() or rollout
 
     console = results()
     if as_json:
-        ended = RolloutWait(read, lambda seen: typer.echo(json.dumps(value(seen)))).end()
-    elif console.is_terminal:
-        with Live(console=console) as live:
-            ended = RolloutWait(
-                read, lambda seen: live.update(rollout_views.rollout(value(seen)), refresh=True)
-            ).end()
-    else:
-        ended = RolloutWait(read, Lines(typer.echo).tell).end()
-    return ended or rollout
+        return wait(lambda seen: typer.echo(json.dumps(state(seen, policy(seen)))))
+    if not console.is_terminal:
+        return wait(Lines(typer.echo, policy).tell)
+    with Live(console=console) as live:
+        return wait(
+            lambda seen: live.update(rollout_views.rollout(state(seen, policy(seen))), refresh=True)
+        )

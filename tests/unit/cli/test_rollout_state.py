@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from serval.registry import Rollout
+from serval.rollouts.policy import CanaryPolicy
 from serval_cli import rollout_views
 from serval_cli.output import show
 from serval_cli.rollout_state import Lines, line, milliseconds, state
@@ -88,6 +89,28 @@ def test_a_line_is_said_once_for_each_change() -> None:
     ]
 
 
+def test_a_canary_says_when_it_ends_at_the_latest() -> None:
+    begun = rollout(percent_since=WINDOW["start"])
+    latest = "ends by 2026-11-21T23:27 UTC at the latest"
+    assert latest in line(begun, CanaryPolicy())
+    assert (state(begun, CanaryPolicy())["ends_by"] or "").startswith("2026-11-21T23:27")
+    last = rollout(percent_since=WINDOW["start"], percent=50)
+    assert (state(last, CanaryPolicy())["ends_by"] or "").startswith("2026-11-21T17:27")
+
+
+@pytest.mark.parametrize("changes", [{"paused": True}, {"status": "promoted"}, {"step": "claimed"}])
+def test_a_rollout_that_a_person_holds_or_that_is_no_canary_names_no_end(
+    changes: dict[str, Any],
+) -> None:
+    value = state(rollout(percent_since=WINDOW["start"], **changes), CanaryPolicy())
+    assert value["ends_by"] is None
+
+
+def test_a_canary_that_waits_for_requests_names_no_end() -> None:
+    waits = CanaryPolicy(when_idle="hold")
+    assert "ends by" not in line(rollout(percent_since=WINDOW["start"]), waits)
+
+
 def test_notes_of_every_step_stand_together() -> None:
     value = state(rollout(details={"notes": ["no form"], "golden": GOLDEN}))
     assert value["notes"] == ["no form", "slow machine"]
@@ -110,7 +133,7 @@ def shown(value: Any, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_people_see_metrics_and_the_golden_check(capsys: pytest.CaptureFixture[str]) -> None:
     details = {"metrics": METRICS, "golden": GOLDEN, "notes": ["no form"]}
-    out = shown(state(rollout(details=details), (10, 50)), capsys)
+    out = shown(state(rollout(details=details), CanaryPolicy()), capsys)
     for said in (
         "12,345",
         "0.511 %",

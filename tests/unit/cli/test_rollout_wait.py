@@ -1,9 +1,19 @@
 """serval_cli/rollout_wait.py: wait until a rollout has ended."""
 
+import sys
 from dataclasses import dataclass, field
+from io import StringIO
+
+import pytest
 
 from serval.registry import Rollout, RolloutStatus
-from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait
+from serval_cli.rollout_wait import (
+    BEGIN_SECONDS,
+    SILENCE_SECONDS,
+    UNATTENDED_SECONDS,
+    RolloutWait,
+    patience,
+)
 
 
 def rollout(status: RolloutStatus, updated: str = "t") -> Rollout:
@@ -71,3 +81,17 @@ def test_a_rollout_that_says_nothing_any_more_is_given_up() -> None:
     time = Time()
     assert time.wait(None, rollout("running")) == rollout("running")
     assert time.now == SILENCE_SECONDS + 0.5
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_without_a_terminal_nobody_waits_for_longer_than_an_hour_unless_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", StringIO())
+    assert (patience(None), patience(9.0)) == (UNATTENDED_SECONDS, 9.0)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert (patience(None), patience(9.0)) == (None, 9.0)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.rollouts.policy import (
+    FEW_REQUESTS,
     HOLD_DAYS,
     IDLE,
     MIN_ERRORS,
@@ -23,10 +24,12 @@ from serval.rollouts.policy import (
     TrackMetrics,
     WhenIdle,
     decide,
+    latest_seconds,
     pause,
 )
 
 POLICY = CanaryPolicy()
+HOLDING = CanaryPolicy(when_idle="hold")
 BAKE = POLICY.bake_seconds
 GOOD = TrackMetrics(1_000, 0, 40.0, 38.0, 42.0)
 BAKED = Step(10, BAKE)
@@ -76,7 +79,7 @@ def test_a_step_wants_enough_requests_of_both_versions(stable: int, candidate: i
     assert isinstance(decision, Hold)
     assert decision.reason == (
         f"{stable} requests of the stable version and {candidate} of the candidate, "
-        f"{MIN_REQUESTS} of each wanted"
+        f"{MIN_REQUESTS} of each wanted or 6 h without proven harm"
     )
 
 
@@ -132,10 +135,12 @@ def test_less_than_five_milliseconds_are_no_harm() -> None:
 def test_latencies_are_compared_only_with_enough_answers_of_both(few: str) -> None:
     fast, slow = latency(40), latency(400)
     if few == "candidate":
-        slow = replace(slow, requests=MIN_REQUESTS, errors=1)
+        slow = replace(slow, requests=FEW_REQUESTS, errors=1)
     else:
-        fast = replace(fast, requests=MIN_REQUESTS, errors=1)
-    assert isinstance(judged(slow, fast), TakeStep)
+        fast = replace(fast, requests=FEW_REQUESTS, errors=1)
+    decision = judged(slow, fast)
+    assert isinstance(decision, Hold)
+    assert "latency" not in decision.reason
 
 
 def test_a_faster_candidate_is_welcome() -> None:
@@ -185,16 +190,27 @@ def test_a_suspicion_that_passes_is_forgotten() -> None:
 def test_patience_is_also_of_requests_as_three_of_two_hundred_are_soon_bad_luck() -> None:
     few = TrackMetrics(PATIENCE * MIN_REQUESTS - 1, 10)
     late = Step(10, 10 * PATIENCE * IDLE * BAKE)
-    assert isinstance(judged(few, step=late), Hold)
-    assert isinstance(judged(replace(few, requests=few.requests + 1), step=late), RollBack)
+    assert isinstance(judged(few, step=late, policy=HOLDING), Hold)
+    enough = replace(few, requests=few.requests + 1)
+    assert isinstance(judged(enough, step=late, policy=HOLDING), RollBack)
 
 
-def test_who_would_promote_an_idle_candidate_rolls_a_suspect_one_back_in_the_end() -> None:
-    policy = CanaryPolicy(when_idle="promote")
-    few = TrackMetrics(10, 1)
-    end = PATIENCE * IDLE * BAKE
-    assert isinstance(judged(few, step=Step(10, end - 1), policy=policy), Hold)
-    assert isinstance(judged(few, step=Step(10, end), policy=policy), RollBack)
+def test_one_failure_of_a_few_requests_is_waited_out_and_no_proof() -> None:
+    few = TrackMetrics(30, 1)
+    end = POLICY.promote_after_seconds
+    assert isinstance(judged(few, step=Step(10, end - 1)), Hold)
+    assert isinstance(judged(few, step=Step(10, end)), TakeStep)
+
+
+def test_two_failures_of_a_few_requests_roll_back_when_time_is_up() -> None:
+    few = TrackMetrics(60, 2)
+    end = POLICY.promote_after_seconds
+    assert isinstance(judged(few, step=Step(10, end - 1)), Hold)
+    decision = judged(few, step=Step(10, end))
+    assert decision == RollBack(
+        "errors: 2 of the candidate's 60 requests failed, more than 1.11 % with 95 % confidence; "
+        "1 % allowed, after 6 h at 10 %"
+    )
 
 
 # No traffic
@@ -207,21 +223,41 @@ def test_no_traffic_is_no_verdict(when_idle: WhenIdle) -> None:
     assert isinstance(judged(TrackMetrics(), TrackMetrics(), step, policy), Hold)
 
 
-def test_without_traffic_a_candidate_holds_unless_the_bundle_says_otherwise() -> None:
+def test_without_traffic_a_candidate_holds_where_the_bundle_says_so() -> None:
     late = Step(10, 100 * IDLE * BAKE)
-    assert isinstance(judged(TrackMetrics(), TrackMetrics(), late), Hold)
+    assert isinstance(judged(TrackMetrics(), TrackMetrics(), late, HOLDING), Hold)
 
 
-def test_without_traffic_a_candidate_goes_on_where_the_bundle_says_so() -> None:
-    policy = CanaryPolicy(when_idle="promote")
-    first = judged(TrackMetrics(), TrackMetrics(), Step(10, IDLE * BAKE), policy)
-    assert first == TakeStep(
+def test_without_traffic_a_candidate_goes_on_when_time_is_up() -> None:
+    end = POLICY.promote_after_seconds
+    assert isinstance(judged(TrackMetrics(), TrackMetrics(), Step(10, end - 1)), Hold)
+    assert judged(TrackMetrics(), TrackMetrics(), Step(10, end)) == TakeStep(
         50,
-        "0 requests of the stable version and 0 of the candidate, 200 of each wanted; "
-        "rollout.when_idle is 'promote'",
+        "no proven harm in 0 requests of the candidate and 0 of the stable version "
+        "after 6 h at 10 %",
     )
-    last = judged(TrackMetrics(), TrackMetrics(), Step(50, IDLE * BAKE), policy)
-    assert isinstance(last, Promote)
+    assert isinstance(judged(TrackMetrics(), TrackMetrics(), Step(50, end)), Promote)
+
+
+def test_little_traffic_is_enough_after_an_hour() -> None:
+    few = replace(GOOD, requests=FEW_REQUESTS)
+    assert isinstance(judged(few, few, Step(10, IDLE * BAKE - 1)), Hold)
+    assert isinstance(judged(few, few, Step(10, IDLE * BAKE)), TakeStep)
+    assert isinstance(judged(few, few, Step(10, IDLE * BAKE), HOLDING), Hold)
+
+
+def test_a_step_is_never_shorter_than_its_bake_time() -> None:
+    policy = CanaryPolicy(bake_seconds=86_400, promote_after_seconds=0)
+    young = Step(10, 86_399)
+    assert isinstance(judged(TrackMetrics(), TrackMetrics(), young, policy), Hold)
+
+
+def test_the_end_of_a_rollout_is_known_unless_it_waits_for_requests_or_a_person() -> None:
+    end = latest_seconds(POLICY, Step(10, 0))
+    assert end is not None
+    assert 2 * POLICY.promote_after_seconds <= end <= 2.5 * POLICY.promote_after_seconds
+    assert latest_seconds(HOLDING, Step(10, 0)) is None
+    assert latest_seconds(POLICY, Step(10, 0, paused=True)) is None
 
 
 # A person's pause
@@ -248,9 +284,10 @@ def test_a_pause_protects_from_no_proven_harm_and_no_alarm() -> None:
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_step_that_holds_for_weeks_is_rolled_back(paused: bool) -> None:
     step = Step(10, HOLD_DAYS * 86400, paused)
-    assert judged(TrackMetrics(), step=step) == RollBack("no verdict after 45 days at 10 %")
+    decision = judged(TrackMetrics(), step=step, policy=HOLDING)
+    assert decision == RollBack("no verdict after 45 days at 10 %")
     before = replace(step, age_seconds=step.age_seconds - 1)
-    assert isinstance(judged(TrackMetrics(), step=before), Hold)
+    assert isinstance(judged(TrackMetrics(), step=before, policy=HOLDING), Hold)
 
 
 def looks(policy: CanaryPolicy) -> int:
@@ -266,7 +303,7 @@ def looks(policy: CanaryPolicy) -> int:
 
 @pytest.mark.parametrize("bake_seconds", [0, 1, 300, 86_400])
 def test_two_steps_that_hold_for_three_months_fit_an_executions_history(bake_seconds: int) -> None:
-    events = 2 * looks(CanaryPolicy(bake_seconds=bake_seconds)) * EVENTS_A_LOOK
+    events = 2 * looks(CanaryPolicy(bake_seconds=bake_seconds, when_idle="hold")) * EVENTS_A_LOOK
     assert events < HISTORY_EVENTS - 1_000, "the steps before the canary take some too"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.rollout_policy import CANDIDATES, Candidate, share, simulate
+from benchmarks.rollout_policy import CANDIDATES, MINUTELY, Candidate, share, simulate
 
 ROLLOUTS = 200
 
@@ -13,6 +13,7 @@ ROLLOUTS = 200
         Candidate("5 % errors", errors=0.05),
         Candidate("2 times slower", slowness=2.0),
         Candidate("5 % errors, little traffic", errors=0.05, requests_per_second=0.5),
+        Candidate("20 % errors, one request a minute", errors=0.2, requests_per_second=MINUTELY),
     ],
 )
 def test_a_bad_candidate_is_rolled_back(bad: Candidate) -> None:
@@ -33,8 +34,16 @@ def test_a_good_candidate_is_seldom_rolled_back(good: Candidate) -> None:
     assert share(outcomes, "promoted") >= 95
 
 
+def test_one_request_a_minute_tells_a_bad_candidate_from_a_good_one_within_a_day() -> None:
+    bad = simulate(Candidate("5 % errors", errors=0.05, requests_per_second=MINUTELY), ROLLOUTS)
+    good = simulate(Candidate("as good", requests_per_second=MINUTELY), ROLLOUTS)
+    assert share(bad, "rolled back") >= 95
+    assert share(good, "promoted") >= 99
+    assert max(outcome.seconds for outcome in (*bad, *good)) < 86_400
+
+
 def test_no_traffic_ends_as_the_bundle_says() -> None:
-    hold, promote = (candidate for candidate in CANDIDATES if not candidate.requests_per_second)
+    promote, hold = (candidate for candidate in CANDIDATES if not candidate.requests_per_second)
     assert share(simulate(hold, 2), "held") == 100
     assert share(simulate(promote, 2), "promoted") == 100
 

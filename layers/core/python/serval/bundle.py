@@ -176,8 +176,10 @@ class Rollout(Section):
     """Error rate of the candidate above which it is rolled back."""
     max_latency_ratio: Annotated[float, Field(ge=1)] = 1.25
     """Candidate's p95 / stable's p95 (and at least 5 ms more) above which it is rolled back."""
-    when_idle: Literal["promote", "hold"] = "hold"
-    """What to do after twelve bake times without enough requests for a verdict."""
+    when_idle: Literal["promote", "hold"] = "promote"
+    """With little traffic: be content with less, and promote in the end; or hold for requests."""
+    promote_after_seconds: Annotated[int, Field(ge=0, le=604_800)] = 21_600
+    """How long a step takes at most under ``promote``: then what has shown no harm goes on."""
     allow_signature_change: bool = False
     """Whether inputs and outputs may differ from the stable version's; else that is refused."""
     alarms: Annotated[
