@@ -1,6 +1,7 @@
 """One prefix, one job after another: each with its own plan and its own parts, whatever dies."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from serval.batch.job import BatchJob
 from tests.fakes.batch import BatchStage, InMemoryJobs
 from tests.fakes.registration import Crash
+from tests.stateful.interruptions import Interrupted, Interrupting, Interruption
 
 HERE = "s3://out-bucket/here/"
 ROWS = b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (n, 10 * n, 100 * n) for n in range(1, 9))
@@ -91,3 +93,40 @@ def test_a_claim_without_a_stage_is_this_stages() -> None:
     stage.objects.upload(HERE + owner, b'{"job": "%s"}' % first.id.encode())
 
     assert run(stage, "bc").status == "succeeded"
+
+
+def test_a_job_that_is_retried_while_another_takes_its_prefix_keeps_it_and_its_plan() -> None:
+    stage, interrupting = BatchStage(), Interrupting()
+    reached = Interrupted(stage.objects, interrupting)
+    other = BatchStage(objects=reached, store=stage.store)
+    first = stage.accepting.accept(stage.upload("ab.csv", ROWS, options("ab")), "execution-ab")
+    stage.planning.plan(first["job"])
+    stage.control.cancel(stage.job(first["job"]))
+    event = stage.upload("bc.csv", ROWS, options("bc"))
+
+    def retry() -> None:
+        queued = stage.control.retry(stage.job(first["job"]))
+        again = stage.accepting.accept({"origin": "api", "job": queued.id}, "execution-ab-2")
+        assert again["outcome"] == "accepted"
+
+    before_it_is_taken = Interruption(1, "meanwhile", conditional=True)
+    second = interrupting.run(
+        lambda: other.accepting.accept(event, "execution-bc"), before_it_is_taken, retry
+    )
+
+    assert second["outcome"] == "refused"
+    assert "plan/shards.jsonl" in stage.objects.under(HERE)
+    assert json.loads(stage.objects.body(f"{HERE}plan/job.json"))["job"] == first["job"]
+
+
+def test_a_job_that_is_retried_after_another_took_its_prefix_is_refused() -> None:
+    stage = BatchStage()
+    first = stage.accepting.accept(stage.upload("ab.csv", ROWS, options("ab")), "execution-ab")
+    stage.control.cancel(stage.job(first["job"]))
+    run(stage, "bc")
+
+    queued = stage.control.retry(stage.job(first["job"]))
+    again = stage.accepting.accept({"origin": "api", "job": queued.id}, "execution-ab-2")
+
+    assert again["outcome"] == "refused"
+    assert "start the job anew" in again["reason"]

@@ -2,11 +2,12 @@
 
 A claim is an object under the prefix that names the stage and the job. A job that takes over a
 prefix writes its claim first, marked as ``clearing``, then deletes what the earlier job has left,
-and then claims it for good; whoever finds its own claim still marked clears again.
+and then claims it for good; whoever finds its own claim still marked clears again. A job that is
+retried claims its prefix anew, so that who saw it ended before does not take it now.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serval.batch.job import BatchJob
@@ -21,11 +22,18 @@ class Claim:
 
     stage: str
     job: str
+    attempt: int = 1
     clearing: bool = False
+
+    def is_of(self, other: "Claim") -> bool:
+        """Tell whether another claim is the same job's."""
+        return (self.stage, self.job) == (other.stage, other.job)
 
     def to_json(self) -> bytes:
         """Write the object that says so."""
         said: dict[str, Any] = {"job": self.job, "stage": self.stage}
+        if self.attempt > 1:
+            said["attempt"] = self.attempt
         return json.dumps(said | ({"clearing": True} if self.clearing else {})).encode()
 
     @classmethod
@@ -33,7 +41,12 @@ class Claim:
         """Read a claim; one without a stage is this one's, and no other object is a job's."""
         try:
             said = json.loads(body)
-            return cls(str(said.get("stage", stage)), str(said["job"]), bool(said.get("clearing")))
+            return cls(
+                str(said.get("stage", stage)),
+                str(said["job"]),
+                int(said.get("attempt", 1)),
+                bool(said.get("clearing")),
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(stage, "")
 
@@ -58,14 +71,19 @@ class Prefixes:
             with is not there.
         """
         place = Address(output.bucket, JobKeys(output.key).owner)
-        mine, clearing = Claim(self.stage, job.id), Claim(self.stage, job.id, clearing=True)
+        mine = Claim(self.stage, job.id, job.attempt)
         body = self.objects.claim(place, mine.to_json())
         there = Claim.from_json(body, self.stage)
-        if (there.stage, there.job) != (self.stage, job.id):
+        if not there.is_of(mine):
             self._refuse_unless_free(job, output, there)
-            body = self.objects.claim(place, clearing.to_json(), instead_of=body)
-            there = Claim.from_json(body, self.stage)
-        if (there.stage, there.job) != (self.stage, job.id):
+            body = self.objects.claim(
+                place, replace(mine, clearing=True).to_json(), instead_of=body
+            )
+        elif there.attempt < job.attempt:
+            renewed = replace(there, attempt=job.attempt)
+            body = self.objects.claim(place, renewed.to_json(), instead_of=body)
+        there = Claim.from_json(body, self.stage)
+        if not there.is_of(mine):
             raise in_use(output, there)
         if there.clearing:
             self._clear(output, place)
