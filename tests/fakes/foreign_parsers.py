@@ -1,5 +1,6 @@
 """Every parser of strangers' bytes: good inputs for each, and what is done with one."""
 
+import bz2
 import gzip
 import hashlib
 import io
@@ -328,6 +329,7 @@ PARSERS = {
         ForeignParser("polars and orjson", lambda: JSONL, jsonl, (BatchRefused,)),
         ForeignParser("polars on parquet", parquet_files, parquet, (BatchRefused,), apart=True),
         ForeignParser("footers", footers, lambda d: read_footer(d, 10**6), (NotParquet,)),
+        ForeignParser("bz2", lambda: [bz2.compress(text())], unpacked("bz2"), (BatchRefused,)),
         ForeignParser("gzip", lambda: [gzip.compress(text())], unpacked("gzip"), (BatchRefused,)),
         ForeignParser(
             "zstandard", lambda: [zstandard.compress(text())], unpacked("zstd"), (BatchRefused,)

@@ -191,3 +191,8 @@ def test_a_second_file_with_another_header_is_refused_at_plan(second: str, reaso
     job = stage.run(event)
     assert (job.status, job.shards) == ("failed", 0)
     assert reason in (job.error or "")
+
+
+def test_a_model_that_takes_a_row_at_a_time_takes_tables_too() -> None:
+    stage = echoing((TensorSpec("x", "FP32", (1, 2)),))
+    assert answered(stage, ran(stage, "x_1,x_0\n2,1\n4,3\n")) == [[1, 2], [3, 4]]

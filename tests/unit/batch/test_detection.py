@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from serval.batch.decompression import decompressed
+from serval.batch.decompression import decompressed, text_head
 from serval.batch.detection import detect
 from serval.batch.kinds import Kind
 from serval.batch.options import JobOptions
@@ -32,7 +32,7 @@ PACKERS: list[Any] = [
 
 def kind(key: str, head: bytes, spec: TensorSpec = X, **options: Any) -> Kind:
     source = Source("bucket", key, len(head), "etag")
-    return detect(source, head, JobOptions.from_json(options), [spec])
+    return detect(source, head, JobOptions.from_json(options), [spec], text_head)
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,8 @@ def test_a_record_that_is_not_there_in_full_is_not_looked_at() -> None:
 def test_text_that_is_not_utf8_is_named_by_the_byte(head: bytes, reason: str) -> None:
     with pytest.raises(BatchRefused, match=reason):
         mark_bytes(head)
+
+
+def test_records_that_end_in_a_carriage_return_alone_are_refused() -> None:
+    with pytest.raises(BatchRefused, match="end in a carriage return alone; LF or CRLF expected"):
+        table("x_0,x_1\r1,2\r3,4\r")

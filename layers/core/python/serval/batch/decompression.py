@@ -3,10 +3,12 @@
 import bz2
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from serval.batch.kinds import (
     GZIP,
+    HEAD_BYTES,
     SHOWN_BYTES,
     FoundCompression,
     compression_by_content,
@@ -39,6 +41,17 @@ def decompressed(
         return iter(pieces)
     read = {"gzip": _gunzipped, "zstd": _unzstd, "bz2": _unbz2}[compression]
     return read(_begun(pieces, compression), piece_bytes)
+
+
+def text_head(head: bytes, compression: FoundCompression) -> bytes:
+    """Give how a file's text begins, as far as its first bytes tell."""
+    text = b""
+    with suppress(BatchRefused):
+        for piece in decompressed([head], compression, HEAD_BYTES):
+            text += piece
+            if len(text) >= HEAD_BYTES:
+                break
+    return text
 
 
 def _begun(pieces: Iterable[bytes], compression: FoundCompression) -> Iterator[bytes]:

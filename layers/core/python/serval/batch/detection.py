@@ -1,9 +1,7 @@
 """What kind of file an input is: by what it says it is, and by how it begins."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
-from serval.batch.decompression import decompressed
 from serval.batch.kinds import (
     FoundCompression,
     FoundFormat,
@@ -16,8 +14,6 @@ from serval.batch.ports import Source
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
-HEAD_BYTES = 262_144
-"""What is read of a file to tell what it is, and how long its records are."""
 EXTENSIONS: dict[FoundFormat, tuple[str, ...]] = {
     "csv": ("csv", "tsv", "txt"),
     "jsonl": ("jsonl", "ndjson", "json"),
@@ -34,10 +30,27 @@ COMPRESSION_OF: dict[str, FoundCompression] = {
     **{"bz2": "bz2", "bzip2": "bz2"},
 }
 PARQUET = b"PAR1"
+Unpack = Callable[[bytes, FoundCompression], bytes]
 
 
-def detect(source: Source, head: bytes, options: JobOptions, inputs: Sequence[TensorSpec]) -> Kind:
+def unread(head: bytes, compression: FoundCompression) -> bytes:
+    """Give nothing of a compressed file: whoever unpacks files looks at them later."""
+    return head if compression == "none" else b""
+
+
+def detect(
+    source: Source,
+    head: bytes,
+    options: JobOptions,
+    inputs: Sequence[TensorSpec],
+    unpack: Unpack = unread,
+) -> Kind:
     """Tell a file's kind: as chosen, else by its first bytes, else by its name.
+
+    Parameters
+    ----------
+    unpack
+        Gives how a file's text begins.
 
     Raises
     ------
@@ -48,7 +61,8 @@ def detect(source: Source, head: bytes, options: JobOptions, inputs: Sequence[Te
     if options.format != "auto":
         found: FoundFormat = options.format
     else:
-        found = _format(source, head, compression, inputs)
+        begin = head if head.startswith(PARQUET) else unpack(head, compression)
+        found = _format(source, begin, compression, inputs)
     if found in ("parquet", "objects") and compression != "none":
         if options.compression == "auto" and found == "objects":
             return Kind("objects")
@@ -77,24 +91,12 @@ def named_compression(key: str) -> FoundCompression | None:
     return COMPRESSION_OF.get(_extensions(key)[-1])
 
 
-def text_head(head: bytes, compression: FoundCompression) -> bytes:
-    """Give how a file's text begins, as far as its first bytes tell."""
-    text = b""
-    with suppress(BatchRefused):
-        for piece in decompressed([head], compression, HEAD_BYTES):
-            text += piece
-            if len(text) >= HEAD_BYTES:
-                break
-    return text
-
-
 def _format(
     source: Source, head: bytes, compression: FoundCompression, inputs: Sequence[TensorSpec]
 ) -> FoundFormat:
-    head = head if head.startswith(PARQUET) else text_head(head, compression)
-    if head.startswith(PARQUET):
-        return "parquet"
     named = named_format(source.key)
+    if head.startswith(PARQUET) or (named == "parquet" and compression != "none"):
+        return "parquet"
     if named == "parquet":
         raise BatchRefused(
             f"{source.address}: it is called Parquet, and begins with bytes {shown_bytes(head)}, "

@@ -4,9 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from serval.batch.detection import HEAD_BYTES, detect, named_compression, named_format
+from serval.batch.detection import (
+    Unpack,
+    detect,
+    named_compression,
+    named_format,
+    unread,
+)
 from serval.batch.keys import OPTIONS_SUFFIX, Address
-from serval.batch.kinds import Kind
+from serval.batch.kinds import HEAD_BYTES, Kind
 from serval.batch.options import JobOptions
 from serval.batch.ports import Objects, Source
 from serval.errors import BatchRefused
@@ -23,6 +29,7 @@ class Finder:
     """Finds inputs."""
 
     objects: Objects
+    unpack: Unpack = unread
 
     def find(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
         """Find the files, in the order of the addresses and, under a prefix, of the keys.
@@ -61,7 +68,7 @@ class Finder:
             If that cannot be told, or another file is of another kind by its name.
         """
         first = sources[0]
-        kind = detect(first, self.head(first), options, signature.inputs)
+        kind = detect(first, self.head(first), options, signature.inputs, self.unpack)
         if options.format == "auto":
             for source in sources:
                 if named_format(source.key) != named_format(first.key):

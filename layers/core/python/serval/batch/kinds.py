@@ -8,6 +8,8 @@ FoundCompression = Literal["none", "gzip", "zstd", "bz2"]
 GZIP, ZSTD, BZ2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh"
 SKIPPED = bytes(range(0x50, 0x60)), b"\x2a\x4d\x18"
 """How a frame of zstd begins that holds no data, as pzstd writes: one of 16 bytes, then these."""
+HEAD_BYTES = 262_144
+"""What is read of a file to tell what it is, and how long its records are."""
 SHOWN_BYTES = 4
 
 

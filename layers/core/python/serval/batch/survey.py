@@ -7,12 +7,11 @@ from typing import TypeVar
 
 from serval.batch.blocks import first_record
 from serval.batch.columns import ColumnChoice, InputColumns, input_columns
-from serval.batch.decompression import decompressed
-from serval.batch.detection import HEAD_BYTES
+from serval.batch.decompression import decompressed, text_head
 from serval.batch.finding import Finder
 from serval.batch.json_lines import check_lines
 from serval.batch.keys import Address
-from serval.batch.kinds import Kind
+from serval.batch.kinds import HEAD_BYTES, Kind
 from serval.batch.options import PLAIN_CSV, CsvOptions, JobOptions
 from serval.batch.parquet_footer import Footer
 from serval.batch.parquet_input import choose_columns, footer_of
@@ -89,7 +88,7 @@ class Surveyor:
             If they cannot be the input of this model.
         """
         choice = ColumnChoice(options.columns, features, options.positional)
-        finder = Finder(self.objects)
+        finder = Finder(self.objects, text_head)
         sources = finder.find(addresses, version_id)
         kind = finder.kind(sources, options, signature)
         if kind.format == "objects":

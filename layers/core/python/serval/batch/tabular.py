@@ -87,6 +87,8 @@ def read_table(
         raise BatchRefused(
             "the file has no records" if whole else f"the first record has over {len(head)} bytes"
         )
+    if b"\n" not in head and b"\r" in head.strip():
+        raise BatchRefused("its records end in a carriage return alone; LF or CRLF expected")
     names = {name for spec in inputs for name in possible_names(spec)} | set(chosen)
     auto = options.delimiter == "auto"
     delimiter = _delimiter(records, options, names) if auto else options.delimiter
