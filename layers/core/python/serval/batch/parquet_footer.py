@@ -77,7 +77,7 @@ class Footer:
         """Read the row groups, and the fields behind them."""
         with unreadable():
             found, at = self._groups(wanted)
-            tail = self.tail(at)
+        tail = self.tail(at)
         if self.rows != sum(group.rows for group in found):
             raise NotParquet("its row groups do not have the rows that it says")
         if any(group.rows < 0 for group in found):
