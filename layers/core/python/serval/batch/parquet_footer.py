@@ -97,6 +97,8 @@ class Footer:
         found = []
         for _ in range(count):
             group, at = visited(self.data, at, read)
+            if group.keys() != read.keys():
+                raise NotThrift("a row group without rows or columns")
             found.append(RowGroup(group[GROUP_ROWS], group[GROUP_COLUMNS]))
         return found, at
 
@@ -159,6 +161,8 @@ def _begun(data: bytes, body_end: int) -> Footer:
     number = at = 0
     while data[at]:
         number, kind, at = header_at(data, at, number)
+        if number == GROUPS and not {ROWS, SCHEMA} <= found.keys():
+            raise NotThrift("it has row groups before it has columns")
         if number == GROUPS:
             return Footer(data, found[ROWS], found[SCHEMA], at, body_end)
         if number == ROWS:
