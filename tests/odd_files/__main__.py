@@ -8,9 +8,11 @@ import sys
 
 from tests.odd_files.csv_files import csv_file
 from tests.odd_files.files import Maker
+from tests.odd_files.jsonl_files import jsonl_file
 from tests.odd_files.judging import OddFigures, run
+from tests.odd_files.parquet_files import parquet_file
 
-FORMATS: dict[str, Maker] = {"csv": csv_file}
+FORMATS: dict[str, Maker] = {"csv": csv_file, "jsonl": jsonl_file, "parquet": parquet_file}
 
 
 def main() -> None:
@@ -33,7 +35,7 @@ def report(kind: str, figures: OddFigures) -> bool:
     print(
         f"{kind}: {figures.files} files: {figures.right} answered whole, {figures.partly} with "
         f"records rejected, {figures.refused} refused; {figures.rows} rows, {figures.rejected} "
-        f"rejected; {len(figures.failures)} wrong"
+        f"rejected; {figures.died} processes died; {len(figures.failures)} wrong"
     )
     for reason, times in figures.reasons.most_common(12):
         print(f"   {times:5} {reason}")

@@ -12,7 +12,7 @@ class Record:
 
     number: int
     """As ``errors.jsonl`` counts it."""
-    passed: Mapping[str, str | None]
+    passed: Mapping[str, Any]
     """Its own columns, as they are joined."""
     values: Sequence[float] | None
     """What the model is to be given; None: it has to be rejected."""
@@ -29,6 +29,8 @@ class OddFile:
     records: Sequence[Record] | None
     """None: the job has to be refused."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    loose: bool = False
+    """Whether nobody can tell what is right: damage that gives other values, and no error."""
 
 
 Maker = Callable[[Random], OddFile]

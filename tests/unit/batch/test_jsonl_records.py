@@ -76,3 +76,12 @@ def test_blank_lines_are_no_records() -> None:
 def test_extents_may_vary_from_row_to_row() -> None:
     rows = read(b"[1, 2]\n[3]\n", TensorSpec("x", "INT64", (-1, -1)))
     assert [row.tolist() for row in rows.inputs[0].array] == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("datatype", ["FP32", "INT64"])
+def test_true_is_no_number_beside_numbers_either(datatype: str, keep: bool) -> None:
+    spec = TensorSpec("x", datatype, (-1, 2))
+    rows = JsonlRecords([spec], keep=keep).read(b'{"x":[true,1]}\n{"x":[2,3]}\n', 0, 0)
+    assert rows.inputs[0].array.tolist() == [[2, 3]]
+    assert [reject.record for reject in rows.rejects] == [0]

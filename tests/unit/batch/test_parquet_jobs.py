@@ -272,3 +272,32 @@ def test_a_moment_that_int96_cannot_give_is_rejected() -> None:
     job = stage.run(stage.upload("t.parquet", parquet(frame), options))
     assert output(stage, job)["y"].to_list() == [1, 3]
     assert b"is in no year from 1 to 9999" in stage.output(job, "errors.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (pl.Series([-1], dtype=pl.Int8), pl.Series([2**63], dtype=pl.UInt64), [-1, 2**63]),
+        (pl.Series([1.5], dtype=pl.Float32), pl.Series([2**40]), [1.5, 2.0**40]),
+        (pl.Series([Decimal("1.1")]), pl.Series([Decimal("1.123")]), [1.1, 1.123]),
+        (pl.Series([None]), pl.Series([dt.date(2024, 1, 1)]), [None, dt.date(2024, 1, 1)]),
+        (pl.Series(["a"]).cast(pl.Categorical), pl.Series(["b"]), ["a", "b"]),
+        (
+            pl.Series(["a"], dtype=pl.Enum(["a"])),
+            pl.Series(["b"], dtype=pl.Enum(["b"])),
+            ["a", "b"],
+        ),
+    ],
+)
+def test_a_column_of_two_types_is_joined_in_one_that_holds_both(
+    first: pl.Series, second: pl.Series, expected: list[Any]
+) -> None:
+    stage = BatchStage(same("FP32"), Same())
+    files = {
+        f"{name}.parquet": parquet(pl.DataFrame({"x": [1.0], "k": column}))
+        for name, column in (("a", first), ("b", second))
+    }
+    found = output(stage, over(stage, files, output={"join": True}))["k"].to_list()
+    assert found == [
+        Decimal(str(value)) if isinstance(found[0], Decimal) else value for value in expected
+    ]

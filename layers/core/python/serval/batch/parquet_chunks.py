@@ -9,6 +9,7 @@ from serval.batch.thrift_places import Visit, behind, integer_at, list_at, numbe
 
 CHUNK_FILE, CHUNK_META, CHUNK_CRYPTO = 1, 3, 8
 META_PATH, META_VALUES, META_TEXT_BYTES, META_BYTES, META_DATA, META_DICTIONARY = 3, 5, 6, 7, 9, 11
+NEEDED = (META_PATH, META_BYTES, META_DATA)
 VALUE_BYTES = 8
 
 
@@ -47,6 +48,8 @@ def _chunk(column: str, chunk: dict[int, Any], place: tuple[int, int]) -> Chunk:
         raise NotThrift(f"column {column!r} is encrypted")
     if chunk.get(CHUNK_FILE):
         raise NotThrift(f"column {column!r} lies in another file")
+    if missing := [field for field in NEEDED if field not in meta]:
+        raise NotThrift(f"column {column!r} has no field {missing[0]}")
     if meta[META_PATH] != column.encode():
         raise NotThrift(f"the chunk of column {column!r} is called {meta[META_PATH]!r:.80}")
     start, dictionary = meta[META_DATA], meta.get(META_DICTIONARY, 0)

@@ -77,7 +77,7 @@ class Footer:
         """Read the row groups, and the fields behind them."""
         with unreadable():
             found, at = self._groups(wanted)
-            tail = self.tail(at)
+        tail = self.tail(at)
         if self.rows != sum(group.rows for group in found):
             raise NotParquet("its row groups do not have the rows that it says")
         if any(group.rows < 0 for group in found):
@@ -97,6 +97,8 @@ class Footer:
         found = []
         for _ in range(count):
             group, at = visited(self.data, at, read)
+            if group.keys() != read.keys():
+                raise NotThrift("a row group without rows or columns")
             found.append(RowGroup(group[GROUP_ROWS], group[GROUP_COLUMNS]))
         return found, at
 
@@ -159,6 +161,8 @@ def _begun(data: bytes, body_end: int) -> Footer:
     number = at = 0
     while data[at]:
         number, kind, at = header_at(data, at, number)
+        if number == GROUPS and not {ROWS, SCHEMA} <= found.keys():
+            raise NotThrift("it has row groups before it has columns")
         if number == GROUPS:
             return Footer(data, found[ROWS], found[SCHEMA], at, body_end)
         if number == ROWS:

@@ -168,6 +168,9 @@ def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
                 found = np.array(_numbers(value))
         except ValueError:
             raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
+        if found.dtype.kind in "iuf" and _has_truth(value):
+            # numpy takes true for 1 where it stands beside numbers.
+            raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
         array = _converted(spec, found, value, exact=exact)
     if wanted == (1,) and array.shape == ():
         array = array.reshape(1)
@@ -178,6 +181,14 @@ def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
             f"input {spec.name!r}: shape {list(array.shape)} given, {list(wanted)} expected"
         )
     return array
+
+
+def _has_truth(value: Any) -> bool:
+    """Tell whether true or false stands among the elements."""
+    if not isinstance(value, list):
+        return isinstance(value, bool)
+    types = set(map(type, value))
+    return bool in types or (list in types and any(map(_has_truth, value)))
 
 
 def _numbers(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from serval.errors import BatchRefused
+from serval.foreign import refusing
 
 
 def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
@@ -60,15 +61,18 @@ def _wider(name: str, first: pl.Series, second: pl.Series, address: str, other: 
         return first
     if kinds[0] == pl.Null:
         return second
-    if all(kind.is_numeric() for kind in kinds) or all(_is_text(kind) for kind in kinds):
-        together: pl.Series = pl.concat(
-            [first.to_frame(), second.to_frame()], how="vertical_relaxed"
-        )[name]
-        return together
-    raise BatchRefused(
+    if all(map(_is_text, kinds)):
+        return first.cast(pl.String)
+    refusal = BatchRefused(
         f"{other}: column {name!r} is {kinds[1]}, in {address} it is {kinds[0]}: one column of the "
         "output holds one of them; write the files alike, or choose output.format jsonl or csv"
     )
+    if not all(kind.is_numeric() for kind in kinds):
+        raise refusal
+    with refusing(lambda said: refusal):
+        frames = [first.to_frame(), second.to_frame()]
+        together: pl.Series = pl.concat(frames, how="vertical_relaxed")[name]
+    return together
 
 
 def _is_text(kind: pl.DataType) -> bool:
