@@ -64,7 +64,7 @@ COMMANDS = {
 }
 """Command → where its Typer app is, and what ``serval --help`` says of it."""
 PANELS = {
-    "Publish": ("init", "push", "rollout", "promote", "rollback", "versions", "diff"),
+    "Publish": ("init", "golden", "push", "rollout", "promote", "rollback", "versions", "diff"),
     "Call": ("infer", "batch", "models", "describe", "schedules"),
     "Heavy models": ("fleets", "requests", "request", "redrive", "pause", "resume", "simulate"),
     "Stages": ("use", "local", "deploy", "keys", "invoke"),

@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from serval.errors import BundleRefused
 from serval.onnx_signature import V2_DATATYPES, read_signature
-from serval.signatures import TensorSpec
+from serval.signatures import Signature, TensorSpec
 from serval.tensors import DATATYPES
 
 
@@ -170,3 +170,34 @@ def test_every_reason_is_reported_at_once():
     graph = model([tensor("a", shape=None), tensor("b", TensorProto.COMPLEX64)], [])
 
     assert len(reasons(graph)) == 3
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "interact"),
+    [
+        ([["batch", 8], ["batch", 8]], ["batch", "batch"], True),
+        ([["texts", 8], ["images", 8]], ["images", "texts"], True),
+        ([["batch", 8], [2, "batch", 8]], ["batch", 3], True),
+        ([["batch", "length"]], ["batch", "length", 3], False),
+        ([["batch", 8]], ["batch", 3], False),
+        ([["", ""]], ["", ""], False),
+        ([["None", "None"]], ["None", 3], False),
+        ([[]], [], False),
+    ],
+)
+def test_rows_interact_where_another_axis_is_called_as_they_are(
+    inputs: list[list[Any]], output: list[Any], interact: bool
+):
+    made = [tensor(f"x{n}", shape=shape) for n, shape in enumerate(inputs)]
+
+    signature = read_signature(model(made, [tensor("y", shape=output)]))
+
+    assert signature.rows_interact is interact
+    assert Signature.from_json(signature.to_json()) == signature
+
+
+def test_weights_say_nothing_of_the_rows():
+    weights = onnx.numpy_helper.from_array(np.ones((3, 200), np.float32), "w")
+    given = [tensor("x", shape=["n", 3]), tensor("w", shape=["m", "n"])]
+
+    assert not read_signature(model(given, [tensor("y", shape=["n"])], [weights])).rows_interact

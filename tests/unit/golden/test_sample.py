@@ -1,8 +1,10 @@
 """Inputs made up from a signature."""
 
+from dataclasses import replace
+
 import pytest
 
-from serval.golden.sample import samples
+from serval.golden.sample import samples, takes_batches
 from serval.signatures import Signature, TensorSpec
 
 OPEN = -1
@@ -105,3 +107,9 @@ def test_whole_numbers_are_what_the_name_of_their_input_says(
 ) -> None:
     [[made]] = samples(Signature((TensorSpec(name, datatype, (OPEN, 2)),), ()))
     assert made.array.tolist() == [[element, element]]
+
+
+def test_rows_that_interact_are_no_batch() -> None:
+    apart = Signature((TensorSpec("x", "FP32", (OPEN, 2)),), ())
+    assert takes_batches(apart)
+    assert not takes_batches(replace(apart, rows_interact=True))

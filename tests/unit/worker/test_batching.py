@@ -1,5 +1,6 @@
 """Batching: what is joined for a run comes apart again as it was."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_axis_0_is_shared_when_every_tensor_has_it_open(
         tuple(TensorSpec(f"o{n}", "FP32", shape) for n, shape in enumerate(outputs)),
     )
     assert shareable(sign) == shared
+    assert not shareable(replace(sign, rows_interact=True))
 
 
 def test_limits_are_those_of_the_bundle() -> None:

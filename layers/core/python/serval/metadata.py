@@ -5,6 +5,7 @@ Specification: Open Inference Protocol V2, ``inference_rest.md``; Triton's
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from serval.signatures import TensorSpec
@@ -33,7 +34,7 @@ def model_metadata(record: ModelVersion, versions: Sequence[str]) -> dict[str, A
         "name": record.model,
         "versions": list(versions),
         "platform": platform(record),
-        **record.signature.to_json(),
+        **replace(record.signature, rows_interact=False).to_json(),
     }
 
 

@@ -41,6 +41,8 @@ EXPORTERS = {
 """What helps against outputs that are no tensors, by who wrote the graph."""
 
 
+NO_NAMES = frozenset({"", "?", "None", "-1"})
+"""What exporters write for an extent of which they know nothing."""
 FREE_INITIALIZERS_IR = 4
 MOST_ELEMENTS = 64
 """Of a setting; more of them are weights."""
@@ -67,7 +69,21 @@ def read_signature(model: ModelProto) -> Signature:
         reasons.append("the graph has no output")
     if reasons:
         raise BundleRefused(reasons)
-    return Signature(inputs, outputs, optional)
+    return Signature(inputs, outputs, optional, _rows_interact(model, weights))
+
+
+def _rows_interact(model: ModelProto, weights: set[str]) -> bool:
+    """Tell whether an extent that the graph calls as it calls the rows is on another axis.
+
+    CLIP compares every image with every text: joined with others, a request would get theirs.
+    """
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    shapes = [
+        [dimension.dim_param for dimension in value.type.tensor_type.shape.dim]
+        for value in (*inputs, *model.graph.output)
+    ]
+    rows = {names[0] for names in shapes[: len(inputs)] if names} - NO_NAMES
+    return any(rows.intersection(names[1:]) for names in shapes)
 
 
 def _overridable(model: ModelProto, weights: set[str]) -> set[str]:

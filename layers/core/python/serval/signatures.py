@@ -1,6 +1,6 @@
 """Signatures: names, datatypes and shapes of a version's inputs and outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
     optional: tuple[TensorSpec, ...] = ()
     """Inputs that a request may leave out: the model has values of its own for them."""
+    rows_interact: bool = False
+    """The extent of axis 0 is that of another axis too: what a row answers hangs on the others."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the ``inputs`` and ``outputs`` members of V2 model metadata.
@@ -42,13 +44,15 @@ class Signature:
             "inputs": [spec.to_json() for spec in self.inputs],
             "outputs": [spec.to_json() for spec in self.outputs],
             **({"optional_inputs": optional} if optional else {}),
+            **({"rows_interact": True} if self.rows_interact else {}),
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Signature":
+    def from_json(cls, value: Mapping[str, Any]) -> "Signature":
         """Read what ``to_json`` gave."""
         return cls(
             tuple(TensorSpec.from_json(spec) for spec in value["inputs"]),
             tuple(TensorSpec.from_json(spec) for spec in value["outputs"]),
             tuple(TensorSpec.from_json(spec) for spec in value.get("optional_inputs", ())),
+            bool(value.get("rows_interact", False)),
         )

@@ -37,7 +37,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
     if options.output.join:
         check_join(survey, output, joined, outputs)
     check_outputs(outputs, output)
-    alone = any(spec.shape[0] == 1 for spec in signature.inputs)
+    alone = signature.rows_interact or any(spec.shape[0] == 1 for spec in signature.inputs)
     return Layout(
         format=survey.kind.format,
         compression=survey.kind.compression,

@@ -143,7 +143,8 @@ def largest(datatype: str) -> int:
 
 def takes_batches(signature: Signature) -> bool:
     """Tell whether every input may have any number of rows on axis 0."""
-    return bool(signature.inputs) and all(spec.shape[:1] == (-1,) for spec in signature.inputs)
+    open_rows = all(spec.shape[:1] == (-1,) for spec in signature.inputs)
+    return bool(signature.inputs) and open_rows and not signature.rows_interact
 
 
 def rows_of(inputs: Sequence[Tensor], signature: Signature) -> int:

@@ -38,7 +38,8 @@ class BatchLimits:
 
 def shareable(signature: Signature) -> bool:
     """Tell whether axis 0 of every tensor may have any extent: the axis that requests share."""
-    return all(spec.shape[:1] == (-1,) for spec in (*signature.inputs, *signature.outputs))
+    specs = (*signature.inputs, *signature.outputs)
+    return not signature.rows_interact and all(spec.shape[:1] == (-1,) for spec in specs)
 
 
 def complemented(inputs: Sequence[Tensor], signature: Signature) -> bool:
