@@ -64,7 +64,7 @@ COMMANDS = {
 }
 """Command → where its Typer app is, and what ``serval --help`` says of it."""
 PANELS = {
-    "Publish": ("init", "push", "rollout", "promote", "rollback", "versions", "diff"),
+    "Publish": ("init", "golden", "push", "rollout", "promote", "rollback", "versions", "diff"),
     "Call": ("infer", "batch", "models", "describe", "schedules"),
     "Heavy models": ("fleets", "requests", "request", "redrive", "pause", "resume", "simulate"),
     "Stages": ("use", "local", "deploy", "keys", "invoke"),
@@ -98,9 +98,9 @@ def serval(
 def program() -> TyperGroup:
     """Build the command line; no command is imported yet."""
     group = cast(TyperGroup, typer.main.get_command(shell))
-    for panel, names in PANELS.items():
-        for name in names:
-            group.add_command(LazyCommand(name, *COMMANDS[name], panel))
+    panels = {name: panel for panel, names in PANELS.items() for name in names}
+    for name, (place, summary) in COMMANDS.items():
+        group.add_command(LazyCommand(name, place, summary, panels.get(name)))
     return group
 
 
