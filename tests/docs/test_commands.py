@@ -27,7 +27,7 @@ PAGES = (
     "docs/rollouts.md",
     "docs/operations.md",
 )
-LIMIT_SECONDS = 600
+LIMIT_SECONDS = 1200
 OWN = (".git", ".serval", "build")
 AWS = f'''#!{sys.executable}
 """Stands for the AWS CLI: `s3 cp FILE s3://bucket/key`, as the environment has it."""
