@@ -120,8 +120,8 @@ fast: setup layers-aws models  ## unit, functional and stack tests: offline, no 
 
 .PHONY: test
 test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included
-	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local
-	@$(BIN)/python -m pytest tests/local
+	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local --ignore tests/docs
+	@$(BIN)/python -m pytest tests/local tests/docs
 
 SEED := $(shell date +%s)
 .PHONY: soak

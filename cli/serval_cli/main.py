@@ -98,9 +98,9 @@ def serval(
 def program() -> TyperGroup:
     """Build the command line; no command is imported yet."""
     group = cast(TyperGroup, typer.main.get_command(shell))
-    for panel, names in PANELS.items():
-        for name in names:
-            group.add_command(LazyCommand(name, *COMMANDS[name], panel))
+    panels = {name: panel for panel, names in PANELS.items() for name in names}
+    for name, (place, summary) in COMMANDS.items():
+        group.add_command(LazyCommand(name, place, summary, panels.get(name)))
     return group
 
 

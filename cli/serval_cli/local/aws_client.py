@@ -22,16 +22,23 @@ def environment(endpoint: str, environ: Mapping[str, str] | None = None) -> dict
     caller = os.environ if environ is None else environ
     kept = {name: value for name, value in caller.items() if not name.startswith(FOREIGN)}
     return kept | {
-        "AWS_ACCESS_KEY_ID": CREDENTIAL,
-        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": endpoint,
+        **for_aws(endpoint),
         "AWS_ENDPOINT_URL_S3": endpoint,
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "1",
+    }
+
+
+def for_aws(endpoint: str) -> dict[str, str]:
+    """Give the variables by which an SDK, or the AWS CLI, takes the emulator for AWS."""
+    return {
+        "AWS_ACCESS_KEY_ID": CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint,
     }
 
 

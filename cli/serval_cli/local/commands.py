@@ -1,6 +1,7 @@
 """``serval local``: run a stage on this machine."""
 
 import json
+import shlex
 import signal
 import time
 from collections.abc import Mapping
@@ -16,12 +17,15 @@ from rich.text import Text
 from serval_cli.failures import CommandFailed
 from serval_cli.local import fleet_workers
 from serval_cli.local import permissions as report
+from serval_cli.local.aws_client import for_aws
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
 from serval_cli.local.state_folder import StateFolder
+from serval_cli.local_stage import read_local_stage
 from serval_cli.options import FleetsOption, JsonOption, ModelsOption, new_app
 from serval_cli.output import errors, note, show
+from serval_cli.views import lines
 
 local_app = new_app("Run a stage on this machine.")
 WATCH_SECONDS = 0.5
@@ -79,6 +83,26 @@ def status(as_json: JsonOption = False) -> None:
     show(found, view_status, as_json=as_json)
     if not found["running"] or found["ended"]:
         raise typer.Exit(1)
+
+
+@local_app.command()
+def env(
+    aws: Annotated[
+        bool, typer.Option("--aws", help="What the AWS CLI and SDKs need, for one command.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print where the stage answers, as variables of a shell."""
+    stage = read_local_stage()
+    if stage is None:
+        raise NotUp
+    variables = {"API": stage.api_url, "KEY": stage.api_key, "DATA_BUCKET": stage.data_bucket}
+    shown = for_aws(stage.aws_endpoint_url) if aws else variables
+    show(
+        shown,
+        lambda pairs: lines(*(f"{name}={shlex.quote(value)}" for name, value in pairs.items())),
+        as_json=as_json,
+    )
 
 
 @local_app.command()
