@@ -34,9 +34,15 @@ def answer(
     rows: Rows,
     outputs: Sequence[TensorSpec],
     most: int,
-    went: Callable[[int], object] = lambda done: None,
+    went: Callable[[int, int], object] = lambda done, failed: None,
 ) -> Answers:
-    """Run a block's rows, at most ``most`` at a time; ``went`` hears after how many rows it is."""
+    """Run a block's rows, at most ``most`` at a time.
+
+    Parameters
+    ----------
+    went
+        Hears how many rows are done, and how many of these failed.
+    """
     parts: list[list[Tensor]] = []
     failures: list[Failure] = []
     start = 0
@@ -48,7 +54,7 @@ def answer(
             else:
                 parts.append(found)
         start += length
-        went(start)
+        went(start, len(failures))
     return Answers(tuple(_joined(parts, outputs)), tuple(failures))
 
 

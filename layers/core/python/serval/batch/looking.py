@@ -37,8 +37,8 @@ class Looks:
     timer: Callable[[], float]
     counts: Counts = field(default_factory=Counts)
     """Of the blocks that are written."""
-    begun: Counts = field(default_factory=Counts)
-    """Of the block that is being answered."""
+    answered: Counts = field(default_factory=Counts)
+    """Of all that is answered, as it was at the last look: some of it is not written yet."""
     raw_bytes: Callable[[], int] | None = None
     """Gives what was read of a file as it lies there, where that is not what its blocks have."""
     began: float = 0.0
@@ -64,11 +64,11 @@ class Looks:
             self.look()
         return self.remaining() < RESERVE_SECONDS + BLOCKS_RESERVED * self._longest
 
-    def within(self, begun: Counts) -> None:
-        """Hear how far a block is; look around if the last look is some seconds ago."""
+    def within(self, answered: Counts) -> None:
+        """Hear what is answered; look around if the last look is some seconds ago."""
         now = self.timer()
         if now - self._looked >= LOOK_SECONDS:
-            self._looked, self.begun = now, begun
+            self._looked, self.answered = now, answered
             self.look()
 
     def look(self) -> None:
@@ -93,7 +93,7 @@ class Looks:
         JobStopped
             If it does.
         """
-        self.counts, self.begun = counts, Counts()
+        self.counts = counts
         rejected = self.record.rejected + counts.rejected
         if rejected <= allowed_rejects(self.job):
             return
@@ -107,9 +107,16 @@ class Looks:
             change(self.store, self.job, lambda row: lifecycle.stop(row, reason, self.clock()))
         )
 
+    def at_end(self) -> ShardRecord:
+        """Give the shard's row as it stands when all that is answered is written."""
+        self.answered = Counts()
+        return self.so_far()
+
     def so_far(self) -> ShardRecord:
         """Give the shard's row as it stands now."""
-        before, counts = self.record, self.counts.plus(self.begun)
+        before, counts = self.record, self.counts
+        if self.answered.rows + self.answered.rejected > counts.rows + counts.rejected:
+            counts = replace(self.answered, written_bytes=counts.written_bytes)
         read_bytes = before.read_bytes + counts.read_bytes
         return replace(
             before,

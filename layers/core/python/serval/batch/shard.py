@@ -79,7 +79,7 @@ class ShardEngine:
     """Hears what has been done so far, whenever a block is written."""
 
     within: Callable[[Counts], None] = lambda counts: None
-    """Hears how far a block is, whenever a run of it is answered."""
+    """Hears what is answered, written or not, whenever a run of a block is."""
 
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
         """Answer every record, in order; the sinks are closed when all of it is written.
@@ -110,25 +110,28 @@ class ShardEngine:
         """Run and write, block by block."""
         if header:
             yield _Piece(self.part.header())
-        begun = False
+        begun, answered = False, Counts()
         for block, rows in ahead(self._parsed(ahead(blocks))):
             if begun and self.hurry():
                 yield _Piece(resume=replace(block, data=b"", records=None))
                 return
             begun = True
-            yield self._answered(block, rows)
+            piece = self._answered(block, rows, answered)
+            answered = answered.plus(piece.counts)
+            yield piece
 
     def _parsed(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
         for block in blocks:
             records = block.records or self.records
             yield block, records.read(block.data, block.first_record, block.offset)
 
-    def _answered(self, block: Block, rows: Rows) -> "_Piece":
+    def _answered(self, block: Block, rows: Rows, before: Counts) -> "_Piece":
         started = self.clock()
         size = len(block.data) if rows.read_bytes is None else rows.read_bytes
 
-        def went(done: int) -> None:
-            self.within(Counts(rows=done, read_bytes=size * done // rows.count))
+        def went(done: int, failed: int) -> None:
+            read_bytes = size * done // rows.count
+            self.within(before.plus(Counts(done - failed, failed, read_bytes)))
 
         answers = answer(self.model, rows, self.outputs, self.batch_rows, went)
         run_seconds = self.clock() - started

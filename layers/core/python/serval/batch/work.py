@@ -225,7 +225,7 @@ def recorded(
     part, errors = (sink.piece() for sink in sinks)
     before = looks.record
     record = replace(
-        looks.so_far(),
+        looks.at_end(),
         records=reading.records,
         pieces=_added(before.pieces, part and replace(part, rows=progress.counts.rows)),
         errors=_added(before.errors, errors and replace(errors, rows=progress.counts.rejected)),
