@@ -182,9 +182,15 @@ class PrefixMachine(RuleBasedStateMachine):
         try:
             asked.step = getattr(self, f"_{asked.step}_step")(asked)
         except (JobStopped, BatchRefused) as error:
-            ending = {"Error": type(error).__name__, "Cause": str(error)}
-            asked.stage.finishing.finish({"job": asked.id, "error": ending})
-            asked.step = "over"
+            self._finish(asked, error)
+
+    def _finish(self, asked: Asked, error: Exception) -> None:
+        row = asked.row
+        assert row is not None
+        assert row.stopping, f"it goes on, and ends of another: {error}"
+        ending = {"Error": type(error).__name__, "Cause": str(error)}
+        asked.stage.finishing.finish({"job": asked.id, "error": ending})
+        asked.step = "over"
 
     def _accept_step(self, asked: Asked) -> str:
         owner = f"{self.jobs.index(asked)}-{asked.attempt}"

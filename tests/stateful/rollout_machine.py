@@ -80,6 +80,8 @@ class ReadModel(RollingModel):
 class RolloutMachine(RuleBasedStateMachine):
     """One model; a subclass may have another registry."""
 
+    most_uploads = MOST_UPLOADS
+
     def __init__(self) -> None:
         super().__init__()
         self.interrupting = Interrupting()
@@ -105,7 +107,7 @@ class RolloutMachine(RuleBasedStateMachine):
     def make_claims(self) -> Any:
         return InMemoryClaims(Crashes(), lambda: self.model.tick())
 
-    @precondition(lambda self: len(self.uploads) < MOST_UPLOADS)
+    @precondition(lambda self: len(self.uploads) < self.most_uploads)
     @rule(name=NAMES, digest=DIGESTS, at_once=st.booleans())
     def upload(self, name: str, digest: str, at_once: bool) -> None:
         """Upload a bundle; a name that was used before gets another manifest."""
@@ -121,7 +123,7 @@ class RolloutMachine(RuleBasedStateMachine):
         policy = CanaryPolicy(steps_percent=()) if at_once else CanaryPolicy()
         self.uploads.append(Uploaded(ObjectCreated(BUCKET, manifest, version), digest, policy))
 
-    @precondition(lambda self: len(self.uploads) < MOST_UPLOADS - 1)
+    @precondition(lambda self: len(self.uploads) < self.most_uploads - 1)
     @rule(name=NAMES, again=st.booleans(), owner=st.sampled_from(OWNERS), at=before_writes())
     def claim_at_once(self, name: str, again: bool, owner: str, at: Interruption) -> None:
         """Have two executions claim an upload, or one each of two that have one name."""
@@ -130,7 +132,7 @@ class RolloutMachine(RuleBasedStateMachine):
         last = len(self.uploads) - 1
         self.act(("claim", last - again, "left"), at, ("claim", last, owner))
 
-    @precondition(lambda self: len(self.uploads) < MOST_UPLOADS)
+    @precondition(lambda self: len(self.uploads) < self.most_uploads)
     @rule(name=NAMES, digest=DIGESTS, last=ACTIONS, interruption=interruptions())
     def roll_out(
         self, name: str, digest: str, last: Any, interruption: Interruption | None
@@ -141,7 +143,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.act(("claim", which, "left"), interruption, last)
         self.act(("register", which), interruption, last)
 
-    @precondition(lambda self: len(self.uploads) < MOST_UPLOADS)
+    @precondition(lambda self: len(self.uploads) < self.most_uploads)
     @rule(
         name=NAMES, digest=DIGESTS, first=STEP | BY_HAND, last=BY_HAND, interruption=before_writes()
     )

@@ -170,3 +170,10 @@ def test_a_callback_is_due_once_a_request_has_ended_and_nobody_has_tried(
     assert wanted.callback_due == (not row.open)
     assert not replace(wanted, callback_sent="2026").callback_due
     assert not replace(wanted, callback_error="it answered 500").callback_due
+
+
+def test_what_its_caller_wants_no_more_is_not_put_back() -> None:
+    running = lifecycle.begin(async_request(), "w1", START, timedelta(seconds=60))
+    unwanted = lifecycle.cancel(running, START)
+    assert lifecycle.give_back(unwanted, START).status == "cancelled"
+    assert lifecycle.try_again(unwanted, "no memory", START).status == "cancelled"

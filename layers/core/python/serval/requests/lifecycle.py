@@ -67,12 +67,19 @@ def extend(request: AsyncRequest, now: datetime, lease: timedelta) -> AsyncReque
 
 
 def give_back(request: AsyncRequest, now: datetime) -> AsyncRequest:
-    """Put it back unfinished, uncharged: its machine was reclaimed, or is being stopped."""
+    """Put it back unfinished, uncharged: its machine was reclaimed, or is being stopped.
+
+    What its caller wants no more is closed as cancelled, whoever decided before that was known.
+    """
+    if request.cancel_requested:
+        return cancelled(request, now)
     return replace(_idle(request, now), status="queued", attempts=max(0, request.attempts - 1))
 
 
 def try_again(request: AsyncRequest, reason: str, now: datetime) -> AsyncRequest:
-    """Put it back after an attempt that failed, to run alone."""
+    """Put it back after an attempt that failed, to run alone; or close it as cancelled."""
+    if request.cancel_requested:
+        return cancelled(request, now)
     return replace(_idle(request, now), status="queued", error=reason, alone=True)
 
 

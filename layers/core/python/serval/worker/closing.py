@@ -123,12 +123,7 @@ class Closing:
 
     def _reopen(self, one: Held, transition: Transition, seconds: int) -> Fate:
         """Queue it again; or close it, if its caller wants no result any more."""
-        row = self._change(
-            one,
-            lambda now: (
-                lifecycle.cancelled(now, self.clock()) if now.cancel_requested else transition(now)
-            ),
-        )
+        row = self._change(one, transition)
         if row is None:
             return "leave"
         return seconds if row.open else self._announce(row)
