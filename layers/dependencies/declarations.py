@@ -100,7 +100,7 @@ class Variant:
 
 
 LAYERS = (
-    Layer("core", limit_mb=4),
+    Layer("core", limit_mb=5),
     Layer(
         "inference",
         75,
