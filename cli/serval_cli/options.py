@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 STAGE_VARIABLE = "SERVAL_STAGE"
+BUNDLE_FILE = "model.yaml"
 StageOption = Annotated[
     str | None,
     typer.Option(
@@ -29,10 +30,22 @@ ApiKeyOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
 ]
+
+
+def holds_bundles(folder: Path | None) -> Path | None:
+    """Refuse a folder that has no bundles in it, or that is one."""
+    if folder is None or any(folder.glob(f"*/{BUNDLE_FILE}")):
+        return folder
+    if (folder / BUNDLE_FILE).is_file():
+        raise typer.BadParameter(f"{folder} is a bundle: name the folder that it lies in")
+    raise typer.BadParameter(f"no folder in {folder} is a bundle: none has a {BUNDLE_FILE}")
+
+
 ModelsOption = Annotated[
     Path | None,
     typer.Option(
         "--models",
+        callback=holds_bundles,
         exists=True,
         file_okay=False,
         resolve_path=True,

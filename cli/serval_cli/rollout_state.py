@@ -85,7 +85,7 @@ def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
         return rollout.step + paused
     share = f"version {rollout.version} gets {rollout.percent} %{paused}"
     latest = ends_by(rollout, policy) if policy else None
-    end = f"ends by {latest[:16]} UTC at the latest" if latest else ""
+    end = f"ends by {latest[:16]} UTC at the latest, or by `serval promote`" if latest else ""
     parts = [share, reason, *measured(rollout.details.get("metrics") or {}), end]
     return "; ".join(part for part in parts if part)
 

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
 
 from serval.aws.data_bucket import DataBucket
 from serval.aws.fleet_states import FleetTable
@@ -26,6 +31,7 @@ from serval.aws.requests import RequestTable
 from serval.fleets.deployed import Fleets
 from serval.function_names import own_function_names
 from serval.packed import unpack
+from serval_cli.aws_failures import explain_attempt
 from serval_cli.failures import CommandFailed
 from serval_cli.local_stage import LocalStage, read_local_stage
 from serval_cli.output import note
@@ -154,6 +160,12 @@ class Stage:
     def _read_outputs(self, stack: str) -> Mapping[str, str]:
         try:
             answer = self.client("cloudformation").describe_stacks(StackName=stack)
+        except (NoRegionError, NoCredentialsError) as error:
+            raise CommandFailed(
+                f"stage {self.name!r}, which --stage, SERVAL_STAGE or `serval use` chose, is one "
+                f"in AWS (`serval use {LOCAL}` chooses the one on this machine): "
+                f"{explain_attempt(error)}"
+            ) from None
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             if code == "ValidationError" and "does not exist" in message:

@@ -26,6 +26,10 @@ from serval_cli.stage_choice import LOCAL, checked, remembered_stage
 NO_TERMINAL = (
     "nobody can be asked here, since this is no terminal: --yes deploys unasked, --plan only shows"
 )
+LOCAL_PLAN = (
+    "the stage on this machine is deployed at once and costs nothing, so --plan has nothing to "
+    "show of it; nothing was done. `--stage prod --plan` shows what would be deployed to AWS"
+)
 app = new_app()
 
 
@@ -56,6 +60,8 @@ def deploy(
     image. The stage `local` is deployed to this machine, without a question.
     """
     asked = Asked(stage=named(stage), models=models, fleets=fleets, context=settings(context or []))
+    if asked.stage == LOCAL and plan:
+        raise CommandFailed(LOCAL_PLAN)
     if asked.stage == LOCAL:
         bring_up(Platform(StateFolder.locate()), asked.choices, as_json=as_json)
         return

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import typer
 from botocore.exceptions import ClientError, NoCredentialsError
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from serval_cli.deploy.account import NotAnswered
 from serval_cli.deploy.aws_account import Absent, answered
 from serval_cli.deploy.deployment import Asked, Deployment, NotReady
 from serval_cli.deploy.views import view
+from serval_cli.options import holds_bundles
 from tests.fakes.aws_account import FakeAccount, FakeCdk, assembly, packed
 
 FLEETS = """
@@ -158,6 +160,7 @@ def test_what_the_sdk_raises_becomes_a_sentence() -> None:
     [
         (["deploy"], "", "no stage is named: --stage prod"),
         (["deploy"], "prod", "no terminal: --yes deploys unasked, --plan only shows"),
+        (["deploy", "--plan"], "local", "--plan has nothing to show of it; nothing"),
     ],
 )
 def test_nothing_is_deployed_unasked(
@@ -174,3 +177,12 @@ def test_nothing_is_deployed_unasked(
     assert run.returncode == 1
     assert said in run.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_bundles_is_no_bundle_and_not_empty(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match=r"no folder in .* is a bundle"):
+        holds_bundles(tmp_path)
+    (tmp_path / "model.yaml").touch()
+    with pytest.raises(typer.BadParameter, match="is a bundle: name the folder that it lies in"):
+        holds_bundles(tmp_path)
+    assert holds_bundles(tmp_path.parent) == tmp_path.parent

@@ -242,6 +242,20 @@ def test_a_stage_that_is_not_deployed_says_what_to_do() -> None:
         _ = stage.artifact_bucket
 
 
+@pytest.mark.parametrize(
+    ("region", "said"), [(None, "no AWS region: set AWS_REGION"), ("eu-west-1", "no AWS cred")]
+)
+def test_a_stage_in_aws_that_was_not_meant_is_named(
+    region: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    if region:
+        monkeypatch.setenv("AWS_REGION", region)
+    with pytest.raises(CommandFailed, match="stage 'production', which --stage") as refused:
+        find_stage("production", writes=True)
+    assert said in str(refused.value)
+
+
 def test_a_stack_without_an_output_is_an_old_one() -> None:
     stage, _ = deployed({"serval-prod-api": {}})
     with pytest.raises(CommandFailed, match="serval-prod-api has no output ApiUrl: deploy it"):
