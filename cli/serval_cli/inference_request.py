@@ -43,13 +43,20 @@ def build_request(
 
 
 def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
-    """Build a tensor; one row may leave out the axis of rows, and text stands for its bytes."""
+    """Build a tensor; text stands for its bytes.
+
+    One row may leave out the axis of rows, and a column of single values that of the column.
+    """
     name, expected = spec["name"], spec["shape"]
     data = bytes_of(data) if spec["datatype"] == "UINT8" else data
     given = shape_of(name, data)
-    is_row = len(given) == len(expected) - 1 and expected[0] in (-1, 1)
-    shape = [1, *given] if is_row else given
-    if not fits(shape, expected):
+    shapes = [given]
+    if expected and expected[0] in (-1, 1):
+        shapes.append([1, *given])
+    if expected[1:] == [1]:
+        shapes += [[*given, 1], [1, 1, *given]]
+    shape = next((shape for shape in shapes if fits(shape, expected)), None)
+    if shape is None:
         raise CommandFailed(f"input {name!r}: the data has shape {given}, {expected} expected")
     return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flat(data)}
 

@@ -8,6 +8,7 @@ from typing import Any
 from serval_cli.failures import CommandFailed
 
 STDIN = Path("-")
+TABLES = "`serval batch run MODEL FILE` takes tables"
 
 
 def read_json(path: Path) -> Any:
@@ -17,4 +18,5 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise CommandFailed(f"{name} is not JSON: {error}") from None
+        table = f"; {TABLES}" if path.suffix in (".csv", ".tsv", ".parquet") else ""
+        raise CommandFailed(f"{name} is not JSON: {error}{table}") from None

@@ -30,6 +30,16 @@ def test_data_alone_get_their_shape(value: Any, shape: list[int]) -> None:
     assert (built[0], built[1], len(built[2])) == ("x", shape, shape[0] * shape[1])
 
 
+@pytest.mark.parametrize(
+    ("value", "shape"), [(7, [1, 1]), ([7], [1, 1]), ([7, 8, 9], [3, 1]), ([[7], [8]], [2, 1])]
+)
+def test_a_column_is_given_as_a_data_frame_writes_it(value: Any, shape: list[int]) -> None:
+    [(_, built, data)] = tensors(
+        {"age": value}, {"name": "age", "datatype": "FP32", "shape": [-1, 1]}
+    )
+    assert (built, len(data)) == (shape, shape[0])
+
+
 def test_several_inputs_go_by_their_names_in_the_models_order() -> None:
     built = tensors({"word": "a", "x": [[1, 2, 3, 4]]}, FLOWER, WORD)
     assert built == [("x", [1, 4], [1, 2, 3, 4]), ("word", [1], ["a"])]
