@@ -44,6 +44,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         columns=columns,
         inputs=survey.inputs,
         lists=survey.lists,
+        array=survey.array,
         times="" if options.times == "text" else options.times,
         delimiter=survey.table.delimiter if survey.table else ",",
         header=survey.table.header if survey.table else False,

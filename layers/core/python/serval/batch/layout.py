@@ -27,6 +27,8 @@ class Layout:
     """Input of the model → its columns."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Input of the model → the one column that holds all of its elements as a list."""
+    array: bool = False
+    """Whether each file of JSON is one array of records."""
     times: str = ""
     """What dates and times are counted in where an input takes numbers."""
     joined_types: str = ""
@@ -85,7 +87,7 @@ class Layout:
     def as_it_lies(self) -> bool:
         """Tell whether text is read as it lies in the file, so that one can begin within it."""
         rewritten = self.format == "csv" and self.csv.rewritten
-        return self.compression == "none" and not rewritten
+        return self.compression == "none" and not rewritten and not self.array
 
     @property
     def part(self) -> PartFormat:

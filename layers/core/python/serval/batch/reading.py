@@ -115,7 +115,7 @@ class Reading:
         spans = self._spans()[begin.span if begin else 0 :]
         for span, raw in self._fetched(spans, begin):
             here = begin if begin is not None and begin.span == span.number else None
-            text = TextSpan(self.layout, span, self._counted(raw))
+            text = TextSpan(self.layout, span, self._counted(raw), inputs=self.specs)
             if here is not None:
                 text.offset, text.first = here.offset, here.first
             for block in text.blocks():

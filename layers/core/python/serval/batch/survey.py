@@ -9,6 +9,7 @@ from serval.batch.blocks import first_record
 from serval.batch.columns import ColumnChoice, InputColumns, input_columns
 from serval.batch.decompression import decompressed, text_head
 from serval.batch.finding import Finder
+from serval.batch.json_array import check_alike, first_lines, is_array
 from serval.batch.json_lines import check_lines
 from serval.batch.keys import Address
 from serval.batch.kinds import HEAD_BYTES, Kind
@@ -45,6 +46,8 @@ class Survey:
     """How many bytes of text come of a compressed one, in the sample."""
     table: Table | None = None
     """Of CSV."""
+    array: bool = False
+    """Whether each file of JSON is one array of records."""
     footer: Footer | None = None
     """Of the first Parquet file."""
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -99,6 +102,8 @@ class Surveyor:
         seen = named(sources[0], lambda: self._text(sources, kind, options, choice, signature))
         if seen.table is not None and seen.table.header:
             self._check_headers(seen, seen.table, options)
+        if seen.kind.format == "jsonl":
+            self._check_arrays(seen, signature)
         return seen
 
     def _check_headers(self, seen: Survey, table: Table, options: JobOptions) -> None:
@@ -111,6 +116,18 @@ class Surveyor:
             if whole or next(rest, None) is not None:
                 check_header(record, table.delimiter, table.columns)
 
+        self._each(seen, look)
+
+    def _check_arrays(self, seen: Survey, signature: Signature) -> None:
+        """Refuse a further file that is an array where the first is none, or the other way."""
+
+        def look(source: Source) -> None:
+            head, _, _ = self.head(source, seen.kind)
+            check_alike(head[mark_bytes(head) :], signature.inputs, array=seen.array)
+
+        self._each(seen, look)
+
+    def _each(self, seen: Survey, look: Callable[[Source], None]) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda one: named(one, lambda: look(one)), seen.sources[1:HEADERS_READ]))
 
@@ -158,6 +175,7 @@ class Surveyor:
         table: Table | None = None
         matches: list[InputColumns] = []
         start = mark_bytes(head)
+        text, array = head, False
         records: Records = JsonlRecords(signature.inputs)
         quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
         if kind.format == "csv":
@@ -168,8 +186,12 @@ class Surveyor:
             )
             start = table.start
         else:
-            check_lines(head[start:], whole=whole)
-        sample = complete(head[start:], quoted=quoted, whole=whole)
+            array = is_array(head[start:], signature.inputs)
+            if array:
+                text = head[:start] + first_lines(head[start:], start, whole=whole)
+            else:
+                check_lines(head[start:], whole=whole)
+        sample = complete(text[start:], quoted=quoted, whole=whole)
         rows = records.read(sample, 0, start)
         check_sample(rows)
         counted = rows.count + len(rows.rejects)
@@ -179,6 +201,7 @@ class Surveyor:
             row_bytes=max(1.0, len(sample) / counted if counted else float(len(head))),
             inflation=inflation,
             table=table,
+            array=array,
             inputs={each.spec.name: each.columns for each in matches},
             columns=table.columns if table else (),
             matches=tuple(matches),
