@@ -23,6 +23,8 @@ class Layout:
     compression: FoundCompression = "none"
     columns: tuple[str, ...] = ()
     """Of a table, in the order of the file."""
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the keys of the files."""
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Input of the model → its columns."""
     lists: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Layout:
         """Read what ``to_json`` gave."""
         read = {
             "columns": tuple(value["columns"]),
+            "partitions": tuple(value.get("partitions", ())),
             "inputs": {name: tuple(columns) for name, columns in value["inputs"].items()},
             "outputs": tuple(map(TensorSpec.from_json, value["outputs"])),
             "csv": CsvOptions.from_json(value.get("csv", {})),
@@ -74,9 +77,10 @@ class Layout:
 
     @property
     def needed(self) -> set[str]:
-        """Name the columns that a shard reads."""
+        """Name the columns that a shard reads of the files."""
         columns = {column for own in self.inputs.values() for column in own}
-        return {*columns, *self.lists.values(), *(self.joined if self.join else ())}
+        columns |= {*self.lists.values(), *(self.joined if self.join else ())}
+        return columns - {*self.partitions}
 
     @property
     def cut(self) -> bool:

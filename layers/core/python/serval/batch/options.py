@@ -20,6 +20,7 @@ ENCODINGS = (
 OUTPUT_FORMATS = ("auto", "csv", "jsonl", "parquet")
 TIMES = ("text", "days", "seconds", "milliseconds", "microseconds", "nanoseconds")
 BYTES_FORMS = ("text", "base64")
+PARTITIONS = ("auto", "never")
 MIB = 2**20
 SHARD_BYTES = 64 * MIB
 LARGEST_SHARD_BYTES = 1024 * MIB
@@ -95,6 +96,8 @@ class JobOptions:
     """Input of the model → its columns, in the order of the input's elements."""
     positional: bool = False
     """Whether the first columns fill the inputs, whatever they are called."""
+    partitions: Literal["auto", "never"] = "auto"
+    """Whether folders called ``column=value`` below a prefix are columns of CSV and Parquet."""
     times: str = "text"
     """What dates and times of Parquet are counted in for inputs that take numbers."""
     output: OutputOptions = OutputOptions()
@@ -255,6 +258,7 @@ OPTIONS: Mapping[str, Reader] = {
     "csv": lambda name, value: _csv(name, value),
     "columns": _columns,
     "positional": _boolean,
+    "partitions": _one_of(*PARTITIONS),
     "times": _one_of(*TIMES),
     "output": lambda name, value: OutputOptions(**_members(name, value, OUTPUT)),
     "max_rejected_percent": _percent,

@@ -77,7 +77,7 @@ class Packer:
 
     def _whole(self, file: int, source: Source) -> ShardItem:
         if self.layout.format == "parquet":
-            needs = needs_of(self.objects, source, self.layout.needed)
+            needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
             return self._rows_item(file, source, needs, 0, needs.footer.rows)
         self._count(None)
         return ShardItem(self.job, 0, file, 0, source.size_bytes, 0, self.layout.header, source)
@@ -147,7 +147,7 @@ class Packer:
         return b"".join(self.objects.read(source, start, end, end - start))
 
     def _row_ranges(self, file: int, source: Source) -> Iterator[ShardItem]:
-        needs = needs_of(self.objects, source, self.layout.needed)
+        needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
         most = max(1, math.ceil(needs.footer.rows * self.shard_bytes / source.size_bytes))
         for start, end in row_cuts([group.rows for group in needs.groups], most):
             yield self._rows_item(file, source, needs, start, end)

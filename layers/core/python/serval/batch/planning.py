@@ -116,7 +116,8 @@ class Planning:
         shard_bytes, sizes = sized(survey, job.options, pace)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             if several_in_one(survey, layout):
-                types = joined_types(self.objects, survey.sources, layout.joined, pool)
+                own = [name for name in layout.joined if name not in layout.partitions]
+                types = joined_types(self.objects, survey.sources, own, pool)
                 layout = replace(layout, joined_types=types)
             packer = Packer(job.id, self.objects, layout, shard_bytes, pool)
             packed = packer.pack(survey.sources, sizes)

@@ -15,7 +15,8 @@ from serval.batch.keys import Address
 from serval.batch.kinds import HEAD_BYTES, Kind
 from serval.batch.options import PLAIN_CSV, CsvOptions, JobOptions
 from serval.batch.parquet_footer import Footer
-from serval.batch.parquet_input import choose_columns, footer_of
+from serval.batch.parquet_input import Chosen, choose_columns, footer_of
+from serval.batch.partition_columns import check_own, partition_names, partition_of
 from serval.batch.ports import Objects, Source
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
@@ -53,6 +54,8 @@ class Survey:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lists: dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the keys of the files."""
     matches: tuple[InputColumns, ...] = ()
     """How the columns of each input were found; empty where there are no columns."""
 
@@ -97,9 +100,14 @@ class Surveyor:
         if kind.format == "objects":
             mean = sum(source.size_bytes for source in sources) / len(sources)
             return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
+        wanted = options.partitions == "auto" and kind.format != "jsonl"
+        partitions = partition_names(sources, addresses) if wanted else ()
         if kind.format == "parquet":
-            return self._parquet(sources, kind, choice, signature)
-        seen = named(sources[0], lambda: self._text(sources, kind, options, choice, signature))
+            return self._parquet(sources, kind, choice, signature, partitions)
+        seen = named(
+            sources[0],
+            lambda: self._text(sources, kind, options, choice, signature, partitions),
+        )
         if seen.table is not None and seen.table.header:
             self._check_headers(seen, seen.table, options)
         if seen.kind.format == "jsonl":
@@ -148,10 +156,21 @@ class Surveyor:
         return text, max(1.0, len(text) / max(1, len(head))), whole
 
     def _parquet(
-        self, sources: list[Source], kind: Kind, choice: ColumnChoice, signature: Signature
+        self,
+        sources: list[Source],
+        kind: Kind,
+        choice: ColumnChoice,
+        signature: Signature,
+        partitions: tuple[str, ...],
     ) -> Survey:
         footer = footer_of(self.objects, sources[0])
-        chosen = named(sources[0], lambda: choose_columns(signature.inputs, footer.columns, choice))
+        columns = tuple(column.name for column in footer.columns)
+
+        def choose() -> Chosen:
+            check_own(partitions, columns)
+            return choose_columns(signature.inputs, footer.columns, choice, partitions)
+
+        chosen = named(sources[0], choose)
         return Survey(
             sources=sources,
             kind=kind,
@@ -160,7 +179,8 @@ class Surveyor:
             inputs=dict(chosen.inputs),
             lists=dict(chosen.lists),
             matches=chosen.matches,
-            columns=tuple(column.name for column in footer.columns),
+            columns=columns,
+            partitions=partitions,
         )
 
     def _text(
@@ -170,6 +190,7 @@ class Surveyor:
         options: JobOptions,
         choice: ColumnChoice,
         signature: Signature,
+        partitions: tuple[str, ...],
     ) -> Survey:
         head, inflation, whole = self.head(sources[0], kind, options.csv)
         table: Table | None = None
@@ -180,9 +201,17 @@ class Surveyor:
         quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
         if kind.format == "csv":
             table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
-            matches = input_columns(signature.inputs, table.columns, choice, named=table.named)
+            check_own(partitions, table.columns)
+            matches = input_columns(
+                signature.inputs, table.columns, choice, named=table.named, partitions=partitions
+            )
             records = CsvRecords(
-                table.columns, matches, table.delimiter, quoted=quoted, options=options.csv
+                table.columns,
+                matches,
+                table.delimiter,
+                quoted=quoted,
+                options=options.csv,
+                partition=partition_of(sources[0], partitions),
             )
             start = table.start
         else:
@@ -204,6 +233,7 @@ class Surveyor:
             array=array,
             inputs={each.spec.name: each.columns for each in matches},
             columns=table.columns if table else (),
+            partitions=partitions,
             matches=tuple(matches),
         )
 
