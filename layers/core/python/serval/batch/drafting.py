@@ -56,6 +56,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         join=options.output.join,
         joined=joined,
         partitioned=options.output.partitioned,
+        per_input=options.output.per_input,
         base64=options.output.bytes == "base64",
         batch_rows=1 if alone else pace.batch_rows,
         block_bytes=pace.block_bytes(survey.row_bytes),

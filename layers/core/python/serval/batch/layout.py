@@ -48,6 +48,8 @@ class Layout:
     joined: tuple[str, ...] = ()
     """Columns of the input that stand before the outputs."""
     partitioned: bool = False
+    per_input: bool = False
+    """Whether each file of the input has an output of its own."""
     base64: bool = False
     """Whether outputs of datatype BYTES are written in base64."""
     batch_rows: int = 32

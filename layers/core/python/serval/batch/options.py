@@ -83,6 +83,8 @@ class OutputOptions:
     """Outputs of the model that are written; none named: all."""
     bytes: Literal["text", "base64"] = "text"
     """How outputs of datatype BYTES are written; as text, a record with other bytes is rejected."""
+    per_input: bool = False
+    """Whether each file of the input has an output of its own, and no single file is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,7 @@ OUTPUT: Mapping[str, Reader] = {
     "leave_out": _texts,
     "tensors": _texts,
     "partitioned": _boolean,
+    "per_input": _boolean,
     "bytes": _one_of(*BYTES_FORMS),
     "prefix": _prefix,
 }

@@ -78,6 +78,11 @@ OUTPUT = members(
         "Whether the parts are the output, each whole by itself, and no single file is written.",
         {"type": "boolean"},
     ),
+    per_input=chosen(
+        "Whether each file of the input has an output called after it, and no single file is "
+        "written.",
+        {"type": "boolean"},
+    ),
     bytes=chosen(
         "How outputs of datatype BYTES are written: 'text' rejects records whose bytes are none.",
         {"enum": list(BYTES_FORMS)},

@@ -12,7 +12,7 @@ from serval.batch.line_cuts import LineTooLong, next_line
 from serval.batch.parquet_input import needs_of
 from serval.batch.parquet_needed import Needs
 from serval.batch.ports import Objects, Source
-from serval.batch.sizing import grouped
+from serval.batch.sizing import FILES_OF_A_SHARD, grouped
 from serval.batch.tabular import mark_bytes
 from serval.errors import BatchRefused
 
@@ -54,7 +54,8 @@ class Packer:
     def pack(self, sources: Sequence[Source], sizes: Sequence[int]) -> Packed:
         """Pack the files; ``sizes`` are what each counts of a shard."""
         outline: list[Outlined] = []
-        for first, last, shared in grouped(self.shard_bytes, sizes):
+        most = 1 if self.layout.per_input else FILES_OF_A_SHARD
+        for first, last, shared in grouped(self.shard_bytes, sizes, most):
             files = sources[first:last]
             if len(files) > 1 or self.layout.format == "objects":
                 outline.append(self._listed(first, files))

@@ -29,7 +29,7 @@ def partition_names(sources: Sequence[Source], addresses: Sequence[Address]) -> 
     prefixes = [address for address in addresses if address.is_prefix]
     first: tuple[str, ...] | None = None
     for source in sources:
-        own = tuple(name for name, _ in _written(source, _below(source, prefixes)))
+        own = tuple(name for name, _ in _written(source, below(source, prefixes)))
         if len(set(own)) < len(own):
             raise BatchRefused(f"{source.address}: its key has a partition twice; {WAY_OUT}")
         if first is None:
@@ -66,7 +66,7 @@ def with_partition(frame: pl.DataFrame, partition: Partition) -> pl.DataFrame:
     return frame.with_columns(values) if values else frame
 
 
-def _below(source: Source, prefixes: Sequence[Address]) -> str:
+def below(source: Source, prefixes: Sequence[Address]) -> str:
     """Give what stands of a key behind the prefix that the file was found under."""
     lengths = [
         len(prefix.key)
