@@ -147,6 +147,13 @@ def test_results_are_the_parts_where_these_are_the_output(stage: BatchStage) -> 
     assert names == ["summary.json", "parts/00000.csv", "errors.jsonl"]
 
 
+def test_results_are_the_outputs_of_each_file_where_the_job_wanted_these(stage: BatchStage) -> None:
+    bench = on(stage)
+    job_id = ended(stage, bench, output={"per_input": True})
+    names = [result["name"] for result in seen(bench, job_id)["results"]]
+    assert names == ["summary.json", "by-input/rows.csv", "errors.jsonl"]
+
+
 def test_results_that_another_job_has_replaced_are_not_those_of_the_first(
     stage: BatchStage,
 ) -> None:

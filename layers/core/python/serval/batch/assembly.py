@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +70,7 @@ class Assembly:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             joining = Joining(self.objects, output, layout, pool)
             errors = joining.errors(items, records)
-            whole = self._write(joining, layout, output, tally.done)
+            whole = self._write(joining, layout, output, job, items, records)
         took = round((self.timer() - started) * 1e3)
         done = tally.settled(job, took)
         # The summary first: whoever sees that the job has succeeded finds all of it.
@@ -80,21 +80,30 @@ class Assembly:
         closed = change(self.store, job, lambda row: lifecycle.succeed(row, done, now))
         if closed.status != "succeeded":
             # It was ended meanwhile, and that stands.
-            self.objects.delete([joining.target])
+            joining.withdraw()
             self.objects.put(place, written(closed, tally, None, errors))
             return cancelled(closed)
         self.announce(closed)
         return {"outcome": "succeeded", "job": job.id}
 
     def _write(
-        self, joining: Joining, layout: Layout, output: Address, records: Sequence[ShardRecord]
+        self,
+        joining: Joining,
+        layout: Layout,
+        output: Address,
+        job: BatchJob,
+        items: Sequence[ShardItem],
+        records: Mapping[int, ShardRecord],
     ) -> Address:
-        """Write the output; give its file, or the prefix of the parts where they are the output."""
+        """Write the output; give its file, or the prefix where it is several."""
         parts = output.under("parts/")
         if layout.partitioned:
             return parts
         try:
-            return joining.write(records)
+            if layout.per_input:
+                inputs = [read_address(address, "input") for address in job.input]
+                return joining.write_per_input(items, records, inputs)
+            return joining.write(list(records.values()))
         except TooLarge:
             return parts
 

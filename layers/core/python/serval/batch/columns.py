@@ -62,6 +62,7 @@ def input_columns(
     chosen: ColumnChoice = NOTHING_CHOSEN,
     *,
     named: Sequence[str] | None = None,
+    partitions: Sequence[str] = (),
 ) -> list[InputColumns]:
     """Find the columns of every input; nothing is guessed.
 
@@ -74,6 +75,8 @@ def input_columns(
         Of the file, in its order.
     named
         Those that its header names; empty: there is none; None: all of them.
+    partitions
+        Columns that stand in the keys of files: found by name alone.
 
     Raises
     ------
@@ -89,6 +92,7 @@ def input_columns(
     if chosen.positional or not (names.named or chosen.columns):
         found = _in_order(widths, names, chosen)
     else:
+        names = Names([*columns, *partitions], [*names.named, *partitions])
         found = _by_name(widths, names, chosen)
     return [InputColumns(spec, *found[spec.name]) for spec in inputs]
 

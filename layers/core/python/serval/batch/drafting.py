@@ -33,7 +33,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
     output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
     outputs = written_outputs(signature, options)
     columns = (OBJECT,) if survey.kind.format == "objects" else survey.columns
-    joined = joined_columns(columns, options, survey.kind.format)
+    joined = joined_columns((*columns, *survey.partitions), options, survey.kind.format)
     if options.output.join:
         check_join(survey, output, joined, outputs)
     check_outputs(outputs, output)
@@ -42,8 +42,10 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         format=survey.kind.format,
         compression=survey.kind.compression,
         columns=columns,
+        partitions=survey.partitions,
         inputs=survey.inputs,
         lists=survey.lists,
+        array=survey.array,
         times="" if options.times == "text" else options.times,
         delimiter=survey.table.delimiter if survey.table else ",",
         header=survey.table.header if survey.table else False,
@@ -54,6 +56,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
         join=options.output.join,
         joined=joined,
         partitioned=options.output.partitioned,
+        per_input=options.output.per_input,
         base64=options.output.bytes == "base64",
         batch_rows=1 if alone else pace.batch_rows,
         block_bytes=pace.block_bytes(survey.row_bytes),
@@ -143,7 +146,8 @@ def check_join(
                 f"output.join: column {nested[0]!r} is nested, which CSV has no form for; choose "
                 "output.format parquet or jsonl"
             )
-    if survey.footer and output != "parquet" and (bytes_in := formless(survey.footer, columns)):
+    own = [column for column in columns if column not in survey.partitions]
+    if survey.footer and output != "parquet" and (bytes_in := formless(survey.footer, own)):
         raise BatchRefused(
             f"output.join: column {bytes_in!r} holds bytes, which {output} has no form for; choose "
             "output.format parquet, or leave the column out"

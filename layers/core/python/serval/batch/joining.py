@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 
 from serval.batch.assembling import MOST_PARTS, batches, literal, parts_of
 from serval.batch.job import Piece, ShardRecord
-from serval.batch.keys import Address, JobKeys
+from serval.batch.keys import BY_INPUT, Address, JobKeys
 from serval.batch.layout import Layout, ShardItem
 from serval.batch.parquet_footer import (
     MAGIC,
@@ -19,11 +20,14 @@ from serval.batch.parquet_footer import (
     read_footer,
 )
 from serval.batch.parquet_joined import JoinedFooter
+from serval.batch.per_input import output_name
 from serval.batch.ports import Objects, Range
 from serval.errors import BatchRefused
 
 FIRST_READ_BYTES = 65_536
 READ_BYTES = 4 * 2**20
+AT_ONCE = 16
+"""Files that are written at once, where there are several."""
 
 
 class TooLarge(Exception):
@@ -54,13 +58,51 @@ class Joining:
         TooLarge
             If it would be a Parquet file with too large a footer.
         """
+        self._file(self.target, records, header=not self._has_header(records))
+        return self.target
+
+    def write_per_input(
+        self,
+        items: Sequence[ShardItem],
+        records: Mapping[int, ShardRecord],
+        inputs: Sequence[Address],
+    ) -> Address:
+        """Write an output file for each file of the input; give the prefix that they lie under.
+
+        One all of whose shards are missing has none.
+
+        Raises
+        ------
+        TooLarge
+            If one would be a Parquet file with too large a footer.
+        """
+        files: dict[Address, list[ShardRecord]] = {}
+        for item in items:
+            if item.source is not None and item.index in records:
+                name = output_name(item.source, inputs, self.layout.output)
+                files.setdefault(self._outputs.under(name), []).append(records[item.index])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda target: self._file(target, files[target], header=True), files))
+        return self._outputs
+
+    def withdraw(self) -> None:
+        """Delete what was written of a job that was ended meanwhile."""
+        if self.layout.per_input:
+            self.objects.delete([source.address for source in self.objects.list(self._outputs)])
+        else:
+            self.objects.delete([self.target])
+
+    @property
+    def _outputs(self) -> Address:
+        return self.output.under(BY_INPUT)
+
+    def _file(self, target: Address, records: Sequence[ShardRecord], *, header: bool) -> None:
         pieces = [piece for record in records for piece in record.pieces]
         if self.layout.output == "parquet":
-            self._join(self.target, self._parquet(pieces))
+            self._join(target, self._parquet(pieces))
         else:
-            begin = [] if self._has_header(records) else [literal(self.layout.part.header())]
-            self._join(self.target, [*begin, *map(_whole, pieces)])
-        return self.target
+            begin = [literal(self.layout.part.header())] if header else []
+            self._join(target, [*begin, *map(_whole, pieces)])
 
     def errors(
         self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
@@ -94,7 +136,8 @@ class Joining:
             return
         between: list[Piece] = []
         for number, some in enumerate(batches(parts, self.most_parts)):
-            address = self._at(f"{self.output.key}plan/joined-{number}")
+            own = sha256(target.key.encode()).hexdigest()[:16]
+            address = self._at(f"{self.output.key}plan/joined-{own}-{number}")
             self.objects.join(address, list(some))
             between.append(Piece(address.key, sum(part.size_bytes for part in some)))
         self._join(target, list(map(_whole, between)))

@@ -1,15 +1,15 @@
-"""Whether a file of JSON is one value a line, and not one value over all of it."""
+"""Whether a file of JSON that is no array of records is one value a line."""
 
 import orjson
 
 from serval.errors import BatchRefused
 from serval.foreign import refusing
 
-WAY_OUT = "JSONL has a record a line, as `jq -c '.[]' FILE` writes the elements of an array"
+WAY_OUT = "JSONL has a record a line, as `jq -c . FILE` writes it; an array of records is read too"
 
 
 def check_lines(text: bytes, *, whole: bool) -> None:
-    """Refuse a file that is one JSON array of records, or whose records go over several lines.
+    """Refuse a file whose records go over several lines.
 
     Parameters
     ----------
@@ -22,18 +22,11 @@ def check_lines(text: bytes, *, whole: bool) -> None:
         With what to do instead.
     """
     begun = text.lstrip()
-    first, newline, behind = begun.partition(b"\n")
-    if first[:1] not in (b"[", b"{") or not (newline or whole):
+    first, newline, _ = begun.partition(b"\n")
+    if first[:1] not in (b"[", b"{") or not newline or _parsed(first) is not None:
         return
-    value = _parsed(first)
-    if value is None:
-        if newline and _is_one(begun, first, whole=whole):
-            raise BatchRefused(f"it is one JSON value over several lines: {WAY_OUT}")
-        return
-    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
-        return
-    if not behind.strip():
-        raise BatchRefused(f"it is one JSON array of {len(value)} records: {WAY_OUT}")
+    if _is_one(begun, first, whole=whole):
+        raise BatchRefused(f"it is one JSON value over several lines: {WAY_OUT}")
 
 
 def _is_one(text: bytes, first: bytes, *, whole: bool) -> bool:

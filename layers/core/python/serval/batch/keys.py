@@ -13,6 +13,8 @@ TEMPLATE = re.compile(r"\{([^{}]*)\}")
 OPTIONS_SUFFIX = ".options.json"
 """An object of an input's name with this behind it says how that input is to be read."""
 MOST_KEY_BYTES = 1024
+BY_INPUT = "by-input/"
+"""Under a job's prefix: the outputs of each file of the input, where the job wanted these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,14 @@ class Layout:
     compression: FoundCompression = "none"
     columns: tuple[str, ...] = ()
     """Of a table, in the order of the file."""
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the keys of the files."""
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Input of the model → its columns."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Input of the model → the one column that holds all of its elements as a list."""
+    array: bool = False
+    """Whether each file of JSON is one array of records."""
     times: str = ""
     """What dates and times are counted in where an input takes numbers."""
     joined_types: str = ""
@@ -44,6 +48,8 @@ class Layout:
     joined: tuple[str, ...] = ()
     """Columns of the input that stand before the outputs."""
     partitioned: bool = False
+    per_input: bool = False
+    """Whether each file of the input has an output of its own."""
     base64: bool = False
     """Whether outputs of datatype BYTES are written in base64."""
     batch_rows: int = 32
@@ -63,6 +69,7 @@ class Layout:
         """Read what ``to_json`` gave."""
         read = {
             "columns": tuple(value["columns"]),
+            "partitions": tuple(value.get("partitions", ())),
             "inputs": {name: tuple(columns) for name, columns in value["inputs"].items()},
             "outputs": tuple(map(TensorSpec.from_json, value["outputs"])),
             "csv": CsvOptions.from_json(value.get("csv", {})),
@@ -72,9 +79,10 @@ class Layout:
 
     @property
     def needed(self) -> set[str]:
-        """Name the columns that a shard reads."""
+        """Name the columns that a shard reads of the files."""
         columns = {column for own in self.inputs.values() for column in own}
-        return {*columns, *self.lists.values(), *(self.joined if self.join else ())}
+        columns |= {*self.lists.values(), *(self.joined if self.join else ())}
+        return columns - {*self.partitions}
 
     @property
     def cut(self) -> bool:
@@ -85,7 +93,7 @@ class Layout:
     def as_it_lies(self) -> bool:
         """Tell whether text is read as it lies in the file, so that one can begin within it."""
         rewritten = self.format == "csv" and self.csv.rewritten
-        return self.compression == "none" and not rewritten
+        return self.compression == "none" and not rewritten and not self.array
 
     @property
     def part(self) -> PartFormat:

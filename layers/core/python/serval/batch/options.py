@@ -20,6 +20,7 @@ ENCODINGS = (
 OUTPUT_FORMATS = ("auto", "csv", "jsonl", "parquet")
 TIMES = ("text", "days", "seconds", "milliseconds", "microseconds", "nanoseconds")
 BYTES_FORMS = ("text", "base64")
+PARTITIONS = ("auto", "never")
 MIB = 2**20
 SHARD_BYTES = 64 * MIB
 LARGEST_SHARD_BYTES = 1024 * MIB
@@ -82,6 +83,8 @@ class OutputOptions:
     """Outputs of the model that are written; none named: all."""
     bytes: Literal["text", "base64"] = "text"
     """How outputs of datatype BYTES are written; as text, a record with other bytes is rejected."""
+    per_input: bool = False
+    """Whether each file of the input has an output of its own, and no single file is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class JobOptions:
     """Input of the model → its columns, in the order of the input's elements."""
     positional: bool = False
     """Whether the first columns fill the inputs, whatever they are called."""
+    partitions: Literal["auto", "never"] = "auto"
+    """Whether folders called ``column=value`` below a prefix are columns of CSV and Parquet."""
     times: str = "text"
     """What dates and times of Parquet are counted in for inputs that take numbers."""
     output: OutputOptions = OutputOptions()
@@ -246,6 +251,7 @@ OUTPUT: Mapping[str, Reader] = {
     "leave_out": _texts,
     "tensors": _texts,
     "partitioned": _boolean,
+    "per_input": _boolean,
     "bytes": _one_of(*BYTES_FORMS),
     "prefix": _prefix,
 }
@@ -255,6 +261,7 @@ OPTIONS: Mapping[str, Reader] = {
     "csv": lambda name, value: _csv(name, value),
     "columns": _columns,
     "positional": _boolean,
+    "partitions": _one_of(*PARTITIONS),
     "times": _one_of(*TIMES),
     "output": lambda name, value: OutputOptions(**_members(name, value, OUTPUT)),
     "max_rejected_percent": _percent,

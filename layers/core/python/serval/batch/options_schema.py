@@ -13,6 +13,7 @@ from serval.batch.options import (
     LARGEST_SHARD_BYTES,
     MOST_CONCURRENCY,
     OUTPUT_FORMATS,
+    PARTITIONS,
     TIMES,
 )
 
@@ -77,6 +78,11 @@ OUTPUT = members(
         "Whether the parts are the output, each whole by itself, and no single file is written.",
         {"type": "boolean"},
     ),
+    per_input=chosen(
+        "Whether each file of the input has an output called after it, and no single file is "
+        "written.",
+        {"type": "boolean"},
+    ),
     bytes=chosen(
         "How outputs of datatype BYTES are written: 'text' rejects records whose bytes are none.",
         {"enum": list(BYTES_FORMS)},
@@ -107,6 +113,11 @@ OPTIONS: Schema = {
         positional=chosen(
             "Whether the first columns fill the inputs in order, whatever they are called.",
             {"type": "boolean"},
+        ),
+        partitions=chosen(
+            "'auto': folders below a prefix that are called column=value are columns of CSV and "
+            "Parquet; 'never': they are not.",
+            {"enum": list(PARTITIONS)},
         ),
         times=chosen(
             "What dates and times of Parquet are counted in, since 1970 or midnight, where an "

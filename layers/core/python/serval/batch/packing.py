@@ -12,7 +12,7 @@ from serval.batch.line_cuts import LineTooLong, next_line
 from serval.batch.parquet_input import needs_of
 from serval.batch.parquet_needed import Needs
 from serval.batch.ports import Objects, Source
-from serval.batch.sizing import grouped
+from serval.batch.sizing import FILES_OF_A_SHARD, grouped
 from serval.batch.tabular import mark_bytes
 from serval.errors import BatchRefused
 
@@ -54,7 +54,8 @@ class Packer:
     def pack(self, sources: Sequence[Source], sizes: Sequence[int]) -> Packed:
         """Pack the files; ``sizes`` are what each counts of a shard."""
         outline: list[Outlined] = []
-        for first, last, shared in grouped(self.shard_bytes, sizes):
+        most = 1 if self.layout.per_input else FILES_OF_A_SHARD
+        for first, last, shared in grouped(self.shard_bytes, sizes, most):
             files = sources[first:last]
             if len(files) > 1 or self.layout.format == "objects":
                 outline.append(self._listed(first, files))
@@ -77,7 +78,7 @@ class Packer:
 
     def _whole(self, file: int, source: Source) -> ShardItem:
         if self.layout.format == "parquet":
-            needs = needs_of(self.objects, source, self.layout.needed)
+            needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
             return self._rows_item(file, source, needs, 0, needs.footer.rows)
         self._count(None)
         return ShardItem(self.job, 0, file, 0, source.size_bytes, 0, self.layout.header, source)
@@ -147,7 +148,7 @@ class Packer:
         return b"".join(self.objects.read(source, start, end, end - start))
 
     def _row_ranges(self, file: int, source: Source) -> Iterator[ShardItem]:
-        needs = needs_of(self.objects, source, self.layout.needed)
+        needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
         most = max(1, math.ceil(needs.footer.rows * self.shard_bytes / source.size_bytes))
         for start, end in row_cuts([group.rows for group in needs.groups], most):
             yield self._rows_item(file, source, needs, start, end)

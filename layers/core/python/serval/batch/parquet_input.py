@@ -17,6 +17,7 @@ from serval.batch.parquet_footer import (
     read_footer,
 )
 from serval.batch.parquet_needed import Needs, schema_of
+from serval.batch.partition_columns import check_own
 from serval.batch.ports import Objects, Source
 from serval.batch.records.parquet_types import widened
 from serval.errors import BatchRefused
@@ -45,15 +46,18 @@ def footer_of(objects: Objects, source: Source) -> Footer:
         raise BatchRefused(f"{source.address}: {problem}") from None
 
 
-def needs_of(objects: Objects, source: Source, columns: Collection[str]) -> Needs:
+def needs_of(
+    objects: Objects, source: Source, columns: Collection[str], partitions: Sequence[str] = ()
+) -> Needs:
     """Look for what shards need of some columns of a Parquet object.
 
     Raises
     ------
     BatchRefused
-        If it is no whole Parquet file, or lacks a column.
+        If it is no whole Parquet file, lacks a column, or has one that its key has too.
     """
     footer = checked_columns(source, footer_of(objects, source), columns)
+    check_own(partitions, [column.name for column in footer.columns])
     try:
         return Needs.of(footer, source.size_bytes, columns)
     except NotParquet as problem:
@@ -114,7 +118,10 @@ class Chosen:
 
 
 def choose_columns(
-    inputs: Sequence[TensorSpec], columns: Sequence[Column], choice: ColumnChoice = NOTHING_CHOSEN
+    inputs: Sequence[TensorSpec],
+    columns: Sequence[Column],
+    choice: ColumnChoice = NOTHING_CHOSEN,
+    partitions: Sequence[str] = (),
 ) -> Chosen:
     """Find the columns of every input; one of several elements may be one column of lists.
 
@@ -137,6 +144,7 @@ def choose_columns(
             choice,
             columns={name: own for name, own in choice.columns.items() if name not in lists},
         ),
+        partitions=partitions,
     )
     by_list = [InputColumns(spec, (lists[spec.name],)) for spec in inputs if spec.name in lists]
     own = {planned.spec.name: planned.columns for planned in found}

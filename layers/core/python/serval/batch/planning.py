@@ -18,6 +18,7 @@ from serval.batch.options import JobOptions
 from serval.batch.outcomes import cancelled, refused
 from serval.batch.packing import Packed, Packer, numbered
 from serval.batch.parquet_input import joined_types
+from serval.batch.per_input import check_per_input
 from serval.batch.ports import JobStore, Objects, change
 from serval.batch.readiness import Readiness
 from serval.batch.sizing import Pace, large_enough, shards_of
@@ -92,6 +93,7 @@ class Planning:
             inputs, None, asked.options, record.signature, features_of(record)
         )
         layout = drafted(survey, asked.options, record.signature, Pace.of(record))
+        check_per_input(layout, survey.sources, inputs, "")
         shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
         scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
         shards = shards_of(shard_bytes, sizes, cut=layout.cut)
@@ -113,10 +115,12 @@ class Planning:
             inputs, job.input_version, job.options, record.signature, features_of(record)
         )
         layout = drafted(survey, job.options, record.signature, pace)
+        check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)
         shard_bytes, sizes = sized(survey, job.options, pace)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             if several_in_one(survey, layout):
-                types = joined_types(self.objects, survey.sources, layout.joined, pool)
+                own = [name for name in layout.joined if name not in layout.partitions]
+                types = joined_types(self.objects, survey.sources, own, pool)
                 layout = replace(layout, joined_types=types)
             packer = Packer(job.id, self.objects, layout, shard_bytes, pool)
             packed = packer.pack(survey.sources, sizes)
@@ -213,7 +217,7 @@ def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:
 
 def several_in_one(survey: Survey, layout: Layout) -> bool:
     """Tell whether columns of several Parquet files become one file's."""
-    own = (layout.format, layout.output) == ("parquet", "parquet")
+    own = (layout.format, layout.output) == ("parquet", "parquet") and not layout.per_input
     return own and layout.join and len(survey.sources) > 1
 
 
@@ -233,4 +237,7 @@ def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequenc
     elif survey.inflation != 1.0:
         sizes = [int(size * survey.inflation) for size in sizes]
     wished = pace.shard_bytes(options.shard_bytes, row_bytes)
+    if options.output.per_input:
+        # No two files share a shard.
+        sizes = [max(size, wished) for size in sizes]
     return large_enough(wished, sizes), sizes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serval.batch.job import BatchJob
-from serval.batch.keys import Address, JobKeys
+from serval.batch.keys import BY_INPUT, Address, JobKeys
 from serval.batch.ports import JobStore, Objects
 from serval.errors import BatchRefused
 
@@ -62,7 +62,7 @@ class Prefixes:
     def take(self, job: BatchJob, output: Address) -> None:
         """Claim a prefix for a job; one that an earlier job has done with is cleared of its parts.
 
-        What that job has left as its output stays until this one has its own.
+        The one file that job has left as its output stays until this one has its own.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Prefixes:
 
     def _clear(self, output: Address, place: Address) -> None:
         """Delete what an earlier job's shards have left: it would be taken for this one's."""
-        for folder in ("parts/", "errors/", "plan/"):
+        for folder in ("parts/", "errors/", BY_INPUT, "plan/"):
             left = [source.address for source in self.objects.list(output.under(folder))]
             self.objects.delete([address for address in left if address != place])
 

@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from serval.batch.blocks import Block
@@ -15,6 +15,7 @@ from serval.batch.layout import Layout, ShardItem
 from serval.batch.parquet_download import download
 from serval.batch.parquet_input import needs_of
 from serval.batch.parquet_needed import NeededRows
+from serval.batch.partition_columns import NO_PARTITION, Partition, partition_of
 from serval.batch.ports import Objects, Source
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
@@ -70,18 +71,23 @@ class Reading:
         """Give what reads blocks that do not say themselves what does."""
         layout = self.layout
         if layout.format == "csv":
-            return CsvRecords(
-                layout.columns,
-                self._inputs,
-                layout.delimiter,
-                layout.join,
-                layout.quoted,
-                layout.csv,
-            )
+            return self._csv(NO_PARTITION)
         if layout.format == "objects":
             joined = layout.columns[0] if layout.join else ""
             return ObjectRecords(self.specs[0], self._whole, self.pool, joined)
         return JsonlRecords(self.specs, keep=layout.join)
+
+    def _csv(self, partition: Partition) -> CsvRecords:
+        layout = self.layout
+        return CsvRecords(
+            layout.columns,
+            self._inputs,
+            layout.delimiter,
+            layout.join,
+            layout.quoted,
+            layout.csv,
+            partition,
+        )
 
     def blocks(self, begin: From | None) -> Iterator[Block]:
         """Give the blocks, from where an earlier invocation stopped."""
@@ -115,12 +121,14 @@ class Reading:
         spans = self._spans()[begin.span if begin else 0 :]
         for span, raw in self._fetched(spans, begin):
             here = begin if begin is not None and begin.span == span.number else None
-            text = TextSpan(self.layout, span, self._counted(raw))
+            text = TextSpan(self.layout, span, self._counted(raw), inputs=self.specs)
             if here is not None:
                 text.offset, text.first = here.offset, here.first
+            own = partition_of(span.source, self.layout.partitions)
+            records = self._csv(own) if own else None
             for block in text.blocks():
                 self.records = text.records
-                yield block
+                yield replace(block, records=records)
             self.records = text.records
 
     def _fetched(
@@ -178,6 +186,7 @@ class Reading:
             layout.times,
             layout.joined_types,
             layout.output != "parquet",
+            partition_of(span.source, layout.partitions),
         )
         file = str(span.source.address) if layout.several_files else ""
         for first, behind, of_slice in records.slices(start):
@@ -188,7 +197,7 @@ class Reading:
     def _needed(self, span: Span) -> NeededRows:
         """Take what the plan hands on; of a file that it has not looked into, look."""
         if self.item.needed is None:
-            needs = needs_of(self.objects, span.source, self.layout.needed)
+            needs = needs_of(self.objects, span.source, self.layout.needed, self.layout.partitions)
             whole = self.item.source is None
             return needs.rows(span.start, needs.footer.rows if whole else span.end)
         start, end = self.item.needed

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from serval.batch.job import BatchJob
-from serval.batch.keys import Address, JobKeys, read_address
+from serval.batch.keys import BY_INPUT, Address, JobKeys, read_address
 from serval.batch.ports import JobStore, Objects
 from serval.batch.reach import covered
 from serval.errors import ServalError
@@ -64,6 +64,9 @@ class Results:
                 continue
             if not found.is_prefix:
                 yield found.key
+                continue
+            if found == output.under(BY_INPUT):
+                yield from (source.key for source in self.objects.list(found))
                 continue
             for record in self.store.shards(job.id):
                 pieces = record.pieces if what == "output" else record.errors

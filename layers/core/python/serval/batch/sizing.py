@@ -10,6 +10,7 @@ from serval.versions import ModelVersion
 SHARD_SECONDS = 300
 """Of work at the version's measured rate, that a shard has at most."""
 MOST_SHARDS = 10_000
+FILES_OF_A_SHARD = 1_000
 BLOCK_SECONDS = 5
 """Of work, between two looks at the clock and at the job's row."""
 BLOCK_BYTES = 4 * 2**20
@@ -81,7 +82,7 @@ def shards_of(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> in
 
 
 def grouped(
-    shard_bytes: int, sizes: Sequence[int], most: int = 1_000
+    shard_bytes: int, sizes: Sequence[int], most: int = FILES_OF_A_SHARD
 ) -> list[tuple[int, int, bool]]:
     """Give runs of files, in order: first, one behind the last, and whether they share a shard."""
     runs: list[tuple[int, int, bool]] = []

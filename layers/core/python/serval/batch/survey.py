@@ -9,12 +9,14 @@ from serval.batch.blocks import first_record
 from serval.batch.columns import ColumnChoice, InputColumns, input_columns
 from serval.batch.decompression import decompressed, text_head
 from serval.batch.finding import Finder
+from serval.batch.json_array import check_alike, first_lines, is_array
 from serval.batch.json_lines import check_lines
 from serval.batch.keys import Address
 from serval.batch.kinds import HEAD_BYTES, Kind
 from serval.batch.options import PLAIN_CSV, CsvOptions, JobOptions
 from serval.batch.parquet_footer import Footer
-from serval.batch.parquet_input import choose_columns, footer_of
+from serval.batch.parquet_input import Chosen, choose_columns, footer_of
+from serval.batch.partition_columns import check_own, partition_names, partition_of
 from serval.batch.ports import Objects, Source
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
@@ -45,11 +47,15 @@ class Survey:
     """How many bytes of text come of a compressed one, in the sample."""
     table: Table | None = None
     """Of CSV."""
+    array: bool = False
+    """Whether each file of JSON is one array of records."""
     footer: Footer | None = None
     """Of the first Parquet file."""
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lists: dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the keys of the files."""
     matches: tuple[InputColumns, ...] = ()
     """How the columns of each input were found; empty where there are no columns."""
 
@@ -94,11 +100,18 @@ class Surveyor:
         if kind.format == "objects":
             mean = sum(source.size_bytes for source in sources) / len(sources)
             return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
+        wanted = options.partitions == "auto" and kind.format != "jsonl"
+        partitions = partition_names(sources, addresses) if wanted else ()
         if kind.format == "parquet":
-            return self._parquet(sources, kind, choice, signature)
-        seen = named(sources[0], lambda: self._text(sources, kind, options, choice, signature))
+            return self._parquet(sources, kind, choice, signature, partitions)
+        seen = named(
+            sources[0],
+            lambda: self._text(sources, kind, options, choice, signature, partitions),
+        )
         if seen.table is not None and seen.table.header:
             self._check_headers(seen, seen.table, options)
+        if seen.kind.format == "jsonl":
+            self._check_arrays(seen, signature)
         return seen
 
     def _check_headers(self, seen: Survey, table: Table, options: JobOptions) -> None:
@@ -111,6 +124,18 @@ class Surveyor:
             if whole or next(rest, None) is not None:
                 check_header(record, table.delimiter, table.columns)
 
+        self._each(seen, look)
+
+    def _check_arrays(self, seen: Survey, signature: Signature) -> None:
+        """Refuse a further file that is an array where the first is none, or the other way."""
+
+        def look(source: Source) -> None:
+            head, _, _ = self.head(source, seen.kind)
+            check_alike(head[mark_bytes(head) :], signature.inputs, array=seen.array)
+
+        self._each(seen, look)
+
+    def _each(self, seen: Survey, look: Callable[[Source], None]) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda one: named(one, lambda: look(one)), seen.sources[1:HEADERS_READ]))
 
@@ -131,10 +156,21 @@ class Surveyor:
         return text, max(1.0, len(text) / max(1, len(head))), whole
 
     def _parquet(
-        self, sources: list[Source], kind: Kind, choice: ColumnChoice, signature: Signature
+        self,
+        sources: list[Source],
+        kind: Kind,
+        choice: ColumnChoice,
+        signature: Signature,
+        partitions: tuple[str, ...],
     ) -> Survey:
         footer = footer_of(self.objects, sources[0])
-        chosen = named(sources[0], lambda: choose_columns(signature.inputs, footer.columns, choice))
+        columns = tuple(column.name for column in footer.columns)
+
+        def choose() -> Chosen:
+            check_own(partitions, columns)
+            return choose_columns(signature.inputs, footer.columns, choice, partitions)
+
+        chosen = named(sources[0], choose)
         return Survey(
             sources=sources,
             kind=kind,
@@ -143,7 +179,8 @@ class Surveyor:
             inputs=dict(chosen.inputs),
             lists=dict(chosen.lists),
             matches=chosen.matches,
-            columns=tuple(column.name for column in footer.columns),
+            columns=columns,
+            partitions=partitions,
         )
 
     def _text(
@@ -153,23 +190,37 @@ class Surveyor:
         options: JobOptions,
         choice: ColumnChoice,
         signature: Signature,
+        partitions: tuple[str, ...],
     ) -> Survey:
         head, inflation, whole = self.head(sources[0], kind, options.csv)
         table: Table | None = None
         matches: list[InputColumns] = []
         start = mark_bytes(head)
+        text, array = head, False
         records: Records = JsonlRecords(signature.inputs)
         quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
         if kind.format == "csv":
             table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
-            matches = input_columns(signature.inputs, table.columns, choice, named=table.named)
+            check_own(partitions, table.columns)
+            matches = input_columns(
+                signature.inputs, table.columns, choice, named=table.named, partitions=partitions
+            )
             records = CsvRecords(
-                table.columns, matches, table.delimiter, quoted=quoted, options=options.csv
+                table.columns,
+                matches,
+                table.delimiter,
+                quoted=quoted,
+                options=options.csv,
+                partition=partition_of(sources[0], partitions),
             )
             start = table.start
         else:
-            check_lines(head[start:], whole=whole)
-        sample = complete(head[start:], quoted=quoted, whole=whole)
+            array = is_array(head[start:], signature.inputs)
+            if array:
+                text = head[:start] + first_lines(head[start:], start, whole=whole)
+            else:
+                check_lines(head[start:], whole=whole)
+        sample = complete(text[start:], quoted=quoted, whole=whole)
         rows = records.read(sample, 0, start)
         check_sample(rows)
         counted = rows.count + len(rows.rejects)
@@ -179,8 +230,10 @@ class Surveyor:
             row_bytes=max(1.0, len(sample) / counted if counted else float(len(head))),
             inflation=inflation,
             table=table,
+            array=array,
             inputs={each.spec.name: each.columns for each in matches},
             columns=table.columns if table else (),
+            partitions=partitions,
             matches=tuple(matches),
         )
 

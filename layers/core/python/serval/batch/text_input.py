@@ -1,17 +1,21 @@
 """Blocks of whole records out of a file of text, or of a part of one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import tee
 
 from serval.batch.blocks import Block, chained, first_record, whole_records
 from serval.batch.csv_cuts import NEWLINE, BareQuote, Scanner
 from serval.batch.decompression import decompressed
+from serval.batch.json_array import check_alike, element_lines
+from serval.batch.kinds import HEAD_BYTES
 from serval.batch.layout import Layout
 from serval.batch.ports import Source
 from serval.batch.records.record_ends import record_ends
 from serval.batch.rewriting import rewritten
 from serval.batch.tabular import UTF8_MARK, check_header, mark_bytes, nul_found
 from serval.errors import BatchRefused
+from serval.signatures import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class TextSpan:
     """Number of the record there."""
     records: int = 0
     """Number of the record behind the last one."""
+    inputs: Sequence[TensorSpec] = ()
+    """Of the model."""
 
     def blocks(self) -> Iterator[Block]:
         """Give the blocks.
@@ -94,12 +100,28 @@ class TextSpan:
             pieces, head = peeked(pieces, len(UTF8_MARK))
             at = mark_bytes(head)
             pieces = behind(pieces, at)
+        if self.layout.format == "jsonl":
+            pieces = self._json(pieces, at)
         pieces = self._checked(pieces, at, None)
         if self.span.head:
             record, pieces = first_record(pieces, quoted=self.layout.quoted)
             self._check_header(record)
             at += len(record)
         return at, pieces
+
+    def _json(self, pieces: Iterator[bytes], at: int) -> Iterator[bytes]:
+        if self.layout.array:
+            return element_lines(pieces, at)
+        if self.span.start:
+            return pieces
+        pieces, head = peeked(pieces, 1)
+        if head[:1] not in b"[ \t\r\n":
+            return pieces
+        # The pieces stay as long as they were: what is answered at once follows from it.
+        pieces, again = tee(pieces)
+        _, head = peeked(again, HEAD_BYTES)
+        check_alike(head, self.inputs, array=False)
+        return pieces
 
     def _checked(self, pieces: Iterator[bytes], at: int, before: int | None) -> Iterator[bytes]:
         """Look for what makes records impossible to tell apart, where no scan has done so."""

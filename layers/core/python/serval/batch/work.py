@@ -143,7 +143,8 @@ class ShardWork:
                 looks.raw_bytes = lambda: reading.raw_bytes
             engine = self._engine(reading, layout, loaded, looks)
             first = item.index == 0 and number == 0
-            header = layout.output == "csv" and (layout.partitioned or first)
+            begins = first and not layout.per_input
+            header = layout.output == "csv" and (layout.partitioned or begins)
             blocks = reading.blocks(resume.begin if resume else None)
             progress = engine.run(blocks, sink, errors, header)
         return recorded(looks, reading, progress, number, (sink, errors))

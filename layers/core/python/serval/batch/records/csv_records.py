@@ -7,7 +7,7 @@ which no character is one that the two take for something else.
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from serval.batch.columns import InputColumns
 from serval.batch.csv_cuts import QUOTE
 from serval.batch.line_cuts import LINE_LIMIT_BYTES
 from serval.batch.options import PLAIN_CSV, CsvOptions
+from serval.batch.partition_columns import Partition, with_partition
 from serval.batch.records import cells
 from serval.batch.records.casting import tensor, unfit
 from serval.batch.records.places import Places
@@ -49,6 +50,8 @@ class CsvRecords:
     quoted: bool = True
     """Whether a newline in quotes is part of a field; else each ends a record."""
     options: CsvOptions = PLAIN_CSV
+    partition: Partition = field(default_factory=dict)
+    """Columns that stand in the file's key."""
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block whose first record has this number and this place in the file."""
@@ -104,6 +107,7 @@ class CsvRecords:
         return not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item()
 
     def _rows(self, frame: pl.DataFrame, places: Places) -> Rows:
+        frame = with_partition(frame, self.partition)
         texts: dict[str, pl.Series] = {}
         read: dict[Cell, pl.Series] = {}
         for column, datatype in cells_of(self.inputs):

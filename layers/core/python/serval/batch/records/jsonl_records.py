@@ -50,7 +50,7 @@ class JsonlRecords:
         """Read lines that are all alike; None if they are not, or one does not fit."""
         names = [spec.name for spec in self.inputs]
         # A blank line before the first row would move the numbers of all.
-        first = block[:1]
+        first = block.lstrip(b" ")[:1]
         if first == b"[" and len(names) == 1:
             if QUOTE in block:
                 # Behind an array may stand members, as if it had been an object's.
@@ -79,6 +79,7 @@ class JsonlRecords:
             text = block[start:end].strip()
             if not text:
                 continue
+            start += block[start:end].find(text)
             try:
                 fitting.append(self._line(text))
                 texts.append(text)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from serval.batch.columns import InputColumns
+from serval.batch.partition_columns import Partition, with_partition
 from serval.batch.records.casting import tensor
 from serval.batch.records.list_columns import ListColumn
 from serval.batch.records.moments import MOMENTS, iso, within
@@ -55,6 +56,8 @@ class ParquetRecords:
     """Of the columns that are joined, where files of other types are there too."""
     plain: bool = False
     """Whether dates and times are joined as text, since the output has no other form of them."""
+    partition: Partition = field(default_factory=dict)
+    """Columns that stand in the file's key."""
     frame: pl.DataFrame | None = None
     """The slice, once it is read."""
 
@@ -116,13 +119,14 @@ class ParquetRecords:
     def _frame(self, first: int) -> pl.DataFrame:
         needed = {column for planned in self.inputs for column in planned.columns}
         needed |= {*self.lists.values(), *self.joined}
+        needed -= self.partition.keys()
         rows = min(self.block_rows, self.end - first)
         with self._readable(first, first + rows):
             lazy = pl.scan_parquet(self.path, glob=False)
             frame = lazy.select(sorted(needed)).slice(first - self.first, rows).collect()
         if len(frame) != rows:
             raise BatchRefused(f"rows {first} to {first + rows}: there are {len(frame)} of them")
-        return frame
+        return with_partition(frame, self.partition)
 
     def _readable(self, first: int, behind: int) -> AbstractContextManager[None]:
         return refusing(
@@ -138,7 +142,10 @@ class ParquetRecords:
         for column in passed:
             if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ns":
                 note_lost(within(column), column, faults)
-        return as_types(passed, self.joined_types)
+        own = passed.drop(self.partition.keys(), strict=False)
+        return as_types(own, self.joined_types).with_columns(
+            passed[name] for name in self.joined if name in self.partition
+        )
 
     def _find_faults(
         self, frame: pl.DataFrame, read: Mapping[str, pl.Series], faults: dict[int, str]
