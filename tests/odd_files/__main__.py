@@ -8,11 +8,16 @@ import sys
 
 from tests.odd_files.csv_files import csv_file
 from tests.odd_files.files import Maker
-from tests.odd_files.jsonl_files import jsonl_file
+from tests.odd_files.jsonl_files import array_file, jsonl_file
 from tests.odd_files.judging import OddFigures, run
 from tests.odd_files.parquet_files import parquet_file
 
-FORMATS: dict[str, Maker] = {"csv": csv_file, "jsonl": jsonl_file, "parquet": parquet_file}
+FORMATS: dict[str, Maker] = {
+    "csv": csv_file,
+    "jsonl": jsonl_file,
+    "json": array_file,
+    "parquet": parquet_file,
+}
 
 
 def main() -> None:

@@ -37,6 +37,29 @@ def jsonl_file(random: Random) -> OddFile:
     return OddFile("rows.jsonl", body, records_of(body), options)
 
 
+def array_file(random: Random) -> OddFile:
+    """Make a file that is one JSON array; what is no JSON at all would make it none."""
+    odd = random.choice([0.0, 0.0, 0.05, 0.5])
+    count = random.choice([1, 5, 60, 400])
+    elements = list(filter(_is_json, (_line(random, n, "object", odd) for n in range(count))))
+    if not elements or elements[0][0] != "{":
+        elements.insert(0, '{"x":[1,2]}')
+    between = random.choice([",", ", ", ",\n", ",\r\n\t", "\n,"])
+    begin, end = random.choice([("[", "]"), ("[\n", "\n]\n"), (" [ ", " ]\r\n")])
+    body = (begin + between.join(elements) + end).encode()
+    records = [_record(number, element.encode()) for number, element in enumerate(elements)]
+    options = {"output": {"format": "jsonl", "join": random.random() < 0.5}}
+    return OddFile("rows.json", body, records, options)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_refused)
+    except (NoRecord, ValueError):
+        return False
+    return True
+
+
 def _line(random: Random, number: int, form: str, odd: float) -> str:
     if random.random() < odd / 2:
         return random.choice(ODD_LINES)
