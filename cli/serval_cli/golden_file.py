@@ -1,6 +1,7 @@
 """The golden requests of a bundle on disk, to which lines are added."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from serval.bundle import MODEL_YAML
@@ -19,6 +20,8 @@ class GoldenFile:
     model_yaml: Path
     declaration: str
     """What is missing at the end of ``model.yaml``; empty: it names the file."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → what the columns of tables are called that fill it."""
 
     def add(self, line: str) -> int:
         """Add a line, and count what is there then.
@@ -61,7 +64,7 @@ def golden_file(folder: Path, model: str) -> GoldenFile:
     if bundle.name != model:
         raise CommandFailed(f"{folder} is a bundle of {bundle.name!r}, not of {model!r}")
     if bundle.golden is not None:
-        return GoldenFile(folder / bundle.golden, model_yaml, "")
+        return GoldenFile(folder / bundle.golden, model_yaml, "", bundle.columns)
     declaration = f"{'' if text.endswith(chr(10)) else chr(10)}golden: {GOLDEN}\n"
     try:
         named = read_bundle(text + declaration).golden
@@ -69,4 +72,4 @@ def golden_file(folder: Path, model: str) -> GoldenFile:
         named = None
     if named != GOLDEN:
         raise CommandFailed(f"{model_yaml} names no golden requests: add 'golden: {GOLDEN}' to it")
-    return GoldenFile(folder / GOLDEN, model_yaml, declaration)
+    return GoldenFile(folder / GOLDEN, model_yaml, declaration, bundle.columns)

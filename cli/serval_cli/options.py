@@ -30,6 +30,13 @@ ApiKeyOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
 ]
+SamplePositionalOption = Annotated[
+    bool,
+    typer.Option(
+        "--positional",
+        help="Of a .csv, the first columns fill the inputs in order, whatever their names.",
+    ),
+]
 
 
 def holds_bundles(folder: Path | None) -> Path | None:

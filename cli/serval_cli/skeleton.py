@@ -1,7 +1,8 @@
 """Bundle skeletons: a folder that can be published, from an ONNX file or none."""
 
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,11 @@ REAL_GOLDEN = """\
 # Requests and the outputs that they should give: here, what this model itself answers.
 golden: golden.jsonl"""
 WITHOUT_GOLDEN = "# golden: golden.jsonl             requests and the outputs that they should give"
+
+COLUMNS_TEXT = """\
+# What columns of tables are called, in the order of the input's elements: check that the model
+# was trained in it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +127,17 @@ def new_folder(folder: Path) -> Iterator[Path]:
             path.rename(folder / path.name)
 
 
-def model_yaml(name: str, *, golden: bool, real: bool = False) -> str:
+def model_yaml(
+    name: str, columns: Mapping[str, Sequence[str]], *, golden: bool, real: bool = False
+) -> str:
     """Write ``model.yaml`` with what is needed, and comments for what may be."""
     known = (REAL_GOLDEN if real else WITH_GOLDEN) if golden else WITHOUT_GOLDEN
-    return MODEL_YAML_TEXT.format(name=name, golden=known)
+    text = MODEL_YAML_TEXT.format(name=name, golden=known)
+    if not columns:
+        return text
+    # JSON in one line is YAML too, whatever the names have in them.
+    own = json.dumps({name: list(each) for name, each in columns.items()}, ensure_ascii=False)
+    return f"{text}{COLUMNS_TEXT}columns: {own}\n"
 
 
 def readme(name: str, graph: Graph | None) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from serval.batch.columns import ColumnChoice
 from serval.golden.lines import golden_line
 from serval.signatures import Signature
 from serval.storage import MODEL_NAME
@@ -12,7 +13,14 @@ from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.golden_file import golden_file
 from serval_cli.inference_api import InferenceApi
-from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.options import (
+    ApiKeyOption,
+    JsonOption,
+    ModelArgument,
+    SamplePositionalOption,
+    StageOption,
+    new_app,
+)
 from serval_cli.output import show
 from serval_cli.samples.files import read_sample
 from serval_cli.stages import find_stage
@@ -37,6 +45,7 @@ def add(
         Path | None,
         typer.Option("--bundle", metavar="FOLDER", help="The model's bundle; without it ./MODEL."),
     ] = None,
+    positional: SamplePositionalOption = False,
     version: Annotated[
         str | None,
         typer.Option("--version", metavar="N", help="Who answers; without it the route decides."),
@@ -57,7 +66,7 @@ def add(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None
     )
     signature = Signature.from_json(api.metadata(model, version))
-    inputs = read_sample(file, signature)
+    inputs = read_sample(file, signature, ColumnChoice({}, kept.columns, positional))
     answer = call(api, model, version, inputs, signature.outputs)
     count = kept.add(golden_line(inputs, answer.outputs))
     result = {

@@ -1,13 +1,14 @@
 """``serval init``: a bundle skeleton."""
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from serval.batch.columns import ColumnChoice
 from serval.bundle import MODEL_YAML
 from serval.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.tensors import Tensor
@@ -15,9 +16,10 @@ from serval.verification.randomness import random_operators
 from serval.verification.served import README
 from serval_cli import views
 from serval_cli.failures import CommandFailed
-from serval_cli.options import JsonOption, new_app
+from serval_cli.options import JsonOption, SamplePositionalOption, new_app
 from serval_cli.output import note, show
 from serval_cli.samples.files import read_sample
+from serval_cli.samples.tables import header_for
 from serval_cli.skeleton import GOLDEN, Graph, model_yaml, new_folder, read_graph, readme
 
 app = new_app()
@@ -44,6 +46,7 @@ def init(
             "May be repeated.",
         ),
     ] = None,
+    positional: SamplePositionalOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a bundle from an ONNX file.
@@ -57,10 +60,11 @@ def init(
             "the first a letter or digit"
         )
     graph = None if source is None else read_graph(source)
-    samples = [*sample_inputs(graph, sample or [])]
+    columns = {} if positional else named_columns(graph, sample or [])
+    samples = [*sample_inputs(graph, sample or [], ColumnChoice({}, columns, positional))]
     target = folder or Path(name)
     with new_folder(target) as aside:
-        files = write(aside, name, graph, samples)
+        files = write(aside, name, graph, samples, columns)
     for remark in remarks(graph) if graph else ():
         note(remark)
     if graph is None:
@@ -73,7 +77,23 @@ def remarks(graph: Graph) -> list[str]:
     return [*graph.changes, *random_operators(graph.model)]
 
 
-def sample_inputs(graph: Graph | None, files: Sequence[Path]) -> Iterator[Inputs]:
+def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    """Take the header of the first table for the names of the elements, and say so."""
+    tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
+    if graph is None or not tables:
+        return {}
+    found = header_for(tables[0], graph.signature.inputs, ColumnChoice())
+    for name, own in found.items():
+        note(
+            f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
+            "model was trained in it"
+        )
+    return found
+
+
+def sample_inputs(
+    graph: Graph | None, files: Sequence[Path], choice: ColumnChoice
+) -> Iterator[Inputs]:
     """Read the samples; each is one request."""
     if not files:
         return
@@ -82,15 +102,21 @@ def sample_inputs(graph: Graph | None, files: Sequence[Path]) -> Iterator[Inputs
     if find_spec("onnxruntime") is None:
         raise CommandFailed("--sample needs onnxruntime, which answers: `pip install onnxruntime`")
     for path in files:
-        yield read_sample(path, graph.signature)
+        yield read_sample(path, graph.signature, choice)
 
 
-def write(folder: Path, name: str, graph: Graph | None, samples: Sequence[Inputs]) -> list[str]:
+def write(
+    folder: Path,
+    name: str,
+    graph: Graph | None,
+    samples: Sequence[Inputs],
+    columns: Mapping[str, Sequence[str]],
+) -> list[str]:
     """Write the bundle's files and name them."""
     files = graph.copy_to(folder) if graph else []
     golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
     texts = {
-        MODEL_YAML: model_yaml(name, golden=golden is not None, real=bool(samples)),
+        MODEL_YAML: model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
         README: readme(name, graph),
         **({GOLDEN: golden} if golden else {}),
     }

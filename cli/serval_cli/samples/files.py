@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from serval.batch.columns import NOTHING_CHOSEN, ColumnChoice
 from serval.signatures import Signature
 from serval.tensors import Array, Tensor
 from serval_cli.failures import CommandFailed
@@ -14,13 +15,19 @@ from serval_cli.samples.tables import csv_rows
 READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
     ".npy": npy,
     ".npz": npz,
-    ".csv": csv_rows,
     **dict.fromkeys(images.SUFFIXES, images.image),
 }
 
 
-def read_sample(path: Path, signature: Signature) -> list[Tensor]:
+def read_sample(
+    path: Path, signature: Signature, choice: ColumnChoice = NOTHING_CHOSEN
+) -> list[Tensor]:
     """Read a file with one request's inputs; optional ones may be among them.
+
+    Parameters
+    ----------
+    choice
+        What is known of the columns of a table.
 
     Raises
     ------
@@ -33,6 +40,8 @@ def read_sample(path: Path, signature: Signature) -> list[Tensor]:
     suffix = path.suffix.lower()
     if suffix == ".json":
         arrays = json_inputs(path, inputs, optional)
+    elif suffix == ".csv":
+        arrays = csv_rows(path, inputs, choice)
     elif (read := READERS.get(suffix)) is not None:
         arrays = read(path, inputs)
     else:

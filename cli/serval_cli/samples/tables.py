@@ -1,58 +1,111 @@
-"""Inputs from CSV with a header: a request of as many rows as there are."""
+"""Inputs from CSV: a request of as many rows as there are, its columns found as in batch jobs."""
 
 import csv
-from collections.abc import Sequence
+import io
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from serval.batch.columns import ColumnChoice, InputColumns, input_columns, width_of
+from serval.batch.header import NUMBER
+from serval.batch.options import PLAIN_CSV
+from serval.batch.tabular import DELIMITERS, Table, read_table
+from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.signatures import TensorSpec
 from serval.tensors import DATATYPES, Array
+from serval_cli.batch_views import columns
 from serval_cli.failures import CommandFailed
-from serval_cli.samples.fitting import Specs, only
-
-NUMBERED = ("{name}_{index}", "{name}.{index}", "{name}[{index}]")
-"""How the columns of an input with several elements may be called, as in batch jobs."""
+from serval_cli.output import note
+from serval_cli.samples.fitting import Specs
 
 
-def csv_rows(path: Path, inputs: Specs) -> dict[str, Array]:
-    """Read columns by name, or all in their order if there are as many as elements."""
-    with (
-        refusing(lambda said: CommandFailed(f"{path} is not CSV: {said}")),
-        path.open(newline="", encoding="utf-8-sig") as file,
-    ):
-        header, *rows = csv.reader(file)
-        table = np.array(rows, np.str_).reshape(len(rows), len(header))
-    columns = {spec.name: columns_of(spec, header) for spec in inputs}
-    if not all(columns.values()):
-        spec = only(path, inputs)
-        if width(spec) != len(header):
-            raise CommandFailed(
-                f"{path} has the columns {', '.join(header)}; input {spec.name!r} of shape "
-                f"{list(spec.shape)} takes {spec.name}_0, {spec.name}_1, …, or as many as it has"
-            )
-        columns = {spec.name: header}
-    return {
-        spec.name: cells(path, spec, table[:, [header.index(c) for c in columns[spec.name]]])
-        for spec in inputs
-    }
+@dataclass(frozen=True, slots=True)
+class CsvSample:
+    """A file of CSV, and how it is laid out."""
+
+    path: Path
+    text: bytes
+    table: Table
+    rows: Specs
+    """The model's inputs, each as one row of a table has it."""
+
+    @classmethod
+    def open(cls, path: Path, inputs: Specs, choice: ColumnChoice) -> "CsvSample":
+        """Read a file, or raise ``CommandFailed``."""
+        text = path.read_bytes()
+        rows = [one_row(spec) for spec in inputs]
+        options = replace(PLAIN_CSV, header=True) if begins_with_words(text) else PLAIN_CSV
+        try:
+            table = read_table(text, options, rows, choice.names, whole=True)
+        except BatchRefused as refused:
+            raise CommandFailed(f"{path} is not CSV with a header: {refused}") from None
+        return cls(path, text, table, rows)
+
+    def matches(self, choice: ColumnChoice) -> list[InputColumns]:
+        """Find the columns of each input.
+
+        Raises
+        ------
+        BatchRefused
+            If they cannot be told by their names.
+        """
+        return input_columns(self.rows, self.table.columns, choice, named=self.table.named)
+
+    def records(self) -> Array:
+        """Read all records as text."""
+        with refusing(lambda said: CommandFailed(f"{self.path} is not CSV: {said}")):
+            lines = io.StringIO(self.text[self.table.start :].decode(), newline="")
+            read = [row for row in csv.reader(lines, delimiter=self.table.delimiter) if row]
+            # A ragged table has no shape, which numpy says.
+            return np.array(read, np.str_).reshape(len(read), len(self.table.columns))
 
 
-def width(spec: TensorSpec) -> int:
-    """Count the elements of a row."""
-    return int(np.prod([max(extent, 1) for extent in spec.shape[1:]]))
+def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array]:
+    """Read the columns of each input, and note which they are."""
+    sample = CsvSample.open(path, inputs, choice)
+    try:
+        found = sample.matches(choice)
+    except BatchRefused as refused:
+        raise CommandFailed(
+            f"{path}: {refused}; the 'columns' of a sample are those of the bundle's model.yaml"
+        ) from None
+    table, places = sample.records(), list(sample.table.columns)
+    for line in columns({"columns": [match.to_json() for match in found]}):
+        note(f"{path}: {line}")
+    taken = {match.spec.name: [places.index(name) for name in match.columns] for match in found}
+    return {spec.name: cells(path, spec, table[:, taken[spec.name]]) for spec in inputs}
 
 
-def columns_of(spec: TensorSpec, header: Sequence[str]) -> list[str]:
-    """Name the columns of an input; none if they are not there."""
-    if width(spec) == 1 and spec.name in header:
-        return [spec.name]
-    for pattern in NUMBERED:
-        found = [pattern.format(name=spec.name, index=i) for i in range(width(spec))]
-        if set(found) <= set(header):
-            return found
-    return []
+def header_for(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tuple[str, ...]]:
+    """Name the columns of the one input that a header has as many for, and has not by name."""
+    sample = CsvSample.open(path, inputs, choice)
+    named = sample.table.named
+    alike = len({name.casefold() for name in named}) < len(named)
+    if alike or len(inputs) != 1 or -1 in inputs[0].shape[1:]:
+        return {}
+    if len(named) != width_of(sample.rows[0]):
+        return {}
+    try:
+        sample.matches(choice)
+    except BatchRefused:
+        return {inputs[0].name: named}
+    return {}
+
+
+def one_row(spec: TensorSpec) -> TensorSpec:
+    """Describe an input as a table gives it: a row for each record, one element where it varies."""
+    return replace(spec, shape=(-1, *(max(extent, 1) for extent in spec.shape[1:])))
+
+
+def begins_with_words(text: bytes) -> bool:
+    """Tell whether the first line has texts and no numbers, so that it names columns."""
+    line = text.decode(errors="replace").lstrip("\ufeff").partition("\n")[0]
+    fields = [field.strip() for field in re.split(f"[{''.join(DELIMITERS)}]", line)]
+    given = [field for field in fields if field]
+    return bool(given) and not any(NUMBER.fullmatch(field) for field in given)
 
 
 def cells(path: Path, spec: TensorSpec, table: Array) -> Array:

@@ -101,6 +101,22 @@ def test_the_live_answer_becomes_a_golden_request(
     assert read.expected[0].array.tolist() == [[0.5, 1.5]]
 
 
+def test_a_table_is_read_by_the_columns_of_the_bundle(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = bundle / "rows.csv"
+    rows.write_text(",wide,long\n0,1,3\n")
+    with pytest.raises(CommandFailed, match=r"'wide', 'long'.* those of the bundle's model\.yaml"):
+        golden.add("tiny", rows, bundle, as_json=True)
+    with (bundle / "model.yaml").open("a") as file:
+        file.write("columns: {x: [long, wide]}\n")
+    golden.add("tiny", rows, bundle, as_json=True)
+    assert "x ← long, wide (by name)" in " ".join(capsys.readouterr().err.split())
+    golden.add("tiny", rows, bundle, positional=True, as_json=True)
+    lines = read_golden("golden.jsonl", (bundle / "golden.jsonl").read_bytes())
+    assert [line.expected[0].array.tolist() for line in lines] == [[[1.5, 0.5]], [[0.5, 1.5]]]
+
+
 def test_a_second_one_is_added_behind_it(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add(bundle, capsys)
     (bundle / "golden.jsonl").write_text((bundle / "golden.jsonl").read_text().rstrip("\n"))

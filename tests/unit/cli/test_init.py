@@ -371,3 +371,37 @@ def test_a_sample_that_the_model_fails_on_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match=r"no golden\.jsonl: the model fails on the sample"):
         make(tmp_path, source, "tiny", tmp_path / "x.npy")
     assert not (tmp_path / "made").exists()
+
+
+TABLE = "account,tenure,debt\na,1,2\n"
+INDEXED = ",tenure,debt\n0,1,2\n"
+
+
+def test_the_header_of_a_sample_names_the_elements(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(INDEXED)
+    folder = make(tmp_path, write_graph(tmp_path / "net.onnx"), "tiny", rows)
+    bundle = read_bundle((folder / "model.yaml").read_text())
+    assert bundle.columns == {"x": ("tenure", "debt")}
+    [line] = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
+    assert line.expected[0].array.tolist() == [[1, 2]]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "columns of x are taken to be tenure, debt, in this order: check that the model" in said
+    assert "x ← tenure, debt (by name)" in said
+
+
+def test_a_sample_with_a_column_more_is_refused(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(TABLE)
+    with pytest.raises(CommandFailed, match="'account', 'tenure', 'debt'"):
+        make(tmp_path, write_graph(tmp_path / "net.onnx"), "tiny", rows)
+
+
+def test_columns_by_position_get_no_names(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(INDEXED)
+    source = write_graph(tmp_path / "net.onnx")
+    init("tiny", source, tmp_path / "made", [rows], positional=True, as_json=True)
+    assert read_bundle((tmp_path / "made" / "model.yaml").read_text()).columns == {}

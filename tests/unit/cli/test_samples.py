@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from serval.batch.columns import ColumnChoice
 from serval.signatures import Signature, TensorSpec
 from serval_cli.failures import CommandFailed
 from serval_cli.samples import images
@@ -65,7 +66,11 @@ def read(folder: Path, suffix: str, write: Write, *specs: TensorSpec) -> dict[st
         (".json", document(BOTH), [X, TEXT], {"x": [[1, 2]], "text": [b"a"]}),
         (".json", document({"inputs": [V2]}), [X], {"x": [[1, 2]]}),
         (".csv", text("x_1,other,x_0\n2,a,1\n4,b,3\n"), [X], {"x": [[1, 2], [3, 4]]}),
-        (".csv", text("\ufeffwide,long\n1,2\n"), [X], {"x": [[1, 2]]}),
+        (".csv", text("\ufeff,X_0,x_1\n7,1,2\n8,3,4\n"), [X], {"x": [[1, 2], [3, 4]]}),
+        (".csv", text("x_0;x_1\n1;2\n"), [X], {"x": [[1, 2]]}),
+        (".csv", text("1,2\n3,4\n"), [X], {"x": [[1, 2], [3, 4]]}),
+        (".csv", text("ids\n1\n"), [IDS], {"ids": [[1]]}),
+        (".csv", text("text\nlong\nshort\n"), [TEXT], {"text": [b"long", b"short"]}),
         (".csv", text('text,x.0,x.1\n"a, b",1,2\n'), [X, TEXT], {"x": [[1, 2]], "text": [b"a, b"]}),
     ],
 )  # fmt: skip
@@ -73,6 +78,27 @@ def test_inputs_are_read_by_name_and_kind(
     tmp_path: Path, suffix: str, write: Write, specs: list[TensorSpec], found: dict[str, Any]
 ) -> None:
     assert read(tmp_path, suffix, write, *specs) == found
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "how"),
+    [
+        (ColumnChoice(features={"x": ["long", "wide"]}), [[2, 1]], "long, wide (by name)"),
+        (ColumnChoice(positional=True), [[1, 2]], "wide, long (by position)"),
+    ],
+)
+def test_the_columns_of_a_table_are_chosen_and_shown(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    choice: ColumnChoice,
+    found: list[list[float]],
+    how: str,
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(",wide,long\n0,1,2\n")
+    [tensor] = read_sample(path, Signature((X,), ()), choice)
+    assert tensor.array.tolist() == found
+    assert f"rows.csv: x ← {how}" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_an_empty_cell_is_a_missing_number(tmp_path: Path) -> None:
@@ -96,7 +122,10 @@ def test_an_empty_cell_is_a_missing_number(tmp_path: Path) -> None:
         (".npz", npz(x=[[1.0, 2.0]], y=[1], ids=[[1]]), [X, IDS], "has x, y, ids"),
         (".json", text("{"), [X], "is not JSON"),
         (".json", document({"inputs": [{"name": "x", "data": [1]}]}), [X], "no inference request"),
-        (".csv", text("a,b,c\n1,2,3\n"), [X], "has the columns a, b, c; input 'x' of shape"),
+        (".csv", text("a,b,c\n1,2,3\n"), [X], "'a', 'b', 'c'.* of the bundle's model.yaml"),
+        (".csv", text("wide,long\n1,2\n"), [X], "'wide', 'long'.* of the bundle's model.yaml"),
+        (".csv", text(",wide\n1,2\n"), [X], "'wide'.* of the bundle's model.yaml"),
+        (".csv", text("1,2,3\n4,5,6\n"), [X], "3 columns and no header"),
         (".csv", text("a,b\n1,2,3\n"), [X], "is not CSV"),
         (".csv", text("x_0,x_1\none,2\n"), [X], "input 'x': could not convert"),
         (".pkl", text(""), [X], r"\.npy, \.npz, \.json, \.csv or an image"),
