@@ -1,5 +1,7 @@
 """How batch jobs look to people."""
 
+from itertools import zip_longest
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -146,11 +148,18 @@ def preview(value: Value) -> RenderableType:
 
 
 def columns(value: Value) -> list[str]:
-    """Say which columns fill which input, a line for each."""
+    """Say which columns fill which input, a line for each, with what the first record has."""
     return [
-        f"{each['input']} ← {', '.join(each['columns'])} ({FOUND[each['by']]})"
+        f"{each['input']} ← {', '.join(with_values(each))} ({FOUND[each['by']]}"
+        + ("; values of the first record)" if each.get("first") else ")")
         for each in value["columns"]
     ]
+
+
+def with_values(match: Value) -> list[str]:
+    """Write columns with their values, as far as those are known."""
+    pairs = zip_longest(match["columns"], match.get("first") or [])
+    return [name if text is None else f"{name}={' '.join(text.split())}" for name, text in pairs]
 
 
 def live(value: Value) -> RenderableType:

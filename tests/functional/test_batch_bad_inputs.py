@@ -121,7 +121,7 @@ BAD = {
         "rows.parquet", GOOD, "it is called Parquet, and begins with bytes 78 5f 30 2c"
     ),
     "Parquet without the columns": Bad(
-        "rows.parquet", parquet(TABLE.drop("x_1")), "the file has 1 columns ('x_0'), and the inputs"
+        "rows.parquet", parquet(TABLE.drop("x_1")), "the file has no column 'x_1', which input 'x'"
     ),
     "gzip cut short": Bad("rows.csv.gz", gzip.compress(GOOD)[:-12], "its gzip is cut short"),
     "gzip that is damaged": Bad(

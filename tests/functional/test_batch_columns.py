@@ -77,7 +77,8 @@ def test_columns_are_those_that_are_meant(
     (match,) = job.columns
     assert (match["input"], match["by"]) == ("measurements", by)
     asked = AskedJob.from_json("adding", {"input": job.input[0], "options": options})
-    assert stage.planning.preview(asked, "1").columns == job.columns
+    (shown,) = stage.planning.preview(asked, "1").columns
+    assert shown == {**match, "first": list(map(str, ROWS[0]))}
     assert stage.summary(job)["columns"] == list(job.columns)
 
 
@@ -85,21 +86,31 @@ def test_columns_are_those_that_are_meant(
     ("text", "reason"),
     [
         (csv("id,length,width,height,depth", [(n, *row) for n, row in enumerate(ROWS)]),
-         'as {"measurements": ["id", "length", "width", "height"]}, or take the first 4 in order '
-         "with 'positional': true (--positional)"),
+         "name them in 'columns', in the order that the model was trained in, as "
+         '{"measurements": ["first", "second", "third", "fourth"]}; or take the first 4 in the '
+         "file's order with 'positional': true (--positional)"),
         (csv("Sepal Length,Sepal Width,Petal Length,Petal Width"),
          '{"measurements": ["Sepal Length", "Sepal Width", "Petal Length", "Petal Width"]}'),
-        (csv("sepal_length,sepal_width,petal_length,species", ROWS), "no columns are called as"),
+        (csv("sepal_length,sepal_width,petal_length,species", ROWS),
+         "the file has no column 'petal_width', which input 'measurements' takes; it has "),
         (csv("sepal_length,SEPAL_LENGTH,Sepal_Length,sepal_width,petal_length,Petal_Width",
              [(1, *row, 5) for row in ROWS]), None),
         (csv("SEPAL_LENGTH,Sepal_Length,sepal_width,petal_length,petal_width",
              [(1, *row) for row in ROWS]), "are both called as 'sepal_length' is"),
         (csv("sepal_length,sepal_length,sepal_width,petal_length,petal_width",
              [(1, *row) for row in ROWS]), "has column 'sepal_length' more than once"),
-        (csv("", [(1, *row) for row in ROWS]), "the file has 5 columns and no header"),
+        (csv("", [(1, *row) for row in ROWS]),
+         "the file has 5 columns and no header, and the inputs measurements need 4: name them in "
+         "'columns', in the order that the model was trained in, as "
+         '{"measurements": ["first", "second", "third", "fourth"]}; they are called "column_0", '),
         (csv("0,1,2,3"), "may be a header or not: say which"),
         (csv("7,3,1,2"), "may be a header or not: say which"),
-        (csv(",a,b,c,d", [(n, *row) for n, row in enumerate(ROWS)]), "['a', 'b', 'c', 'd']"),
+        (csv(",a,b,c,d", [(n, *row) for n, row in enumerate(ROWS)]),
+         "the order that the model was trained in, which may not be the file's; if it is, that is "
+         '{"measurements": ["a", "b", "c", "d"]}'),
+        (csv("a,b,c,d,who", [(*row, "me") for row in ROWS]),
+         'if it is, that is {"measurements": ["a", "b", "c", "d"]}'),
+        (csv("a,b,c,who", [(*row[:3], "me") for row in ROWS]), 'as {"measurements": ["first", '),
     ],
 )  # fmt: skip
 def test_columns_that_would_be_guessed_are_refused(text: str, reason: str | None) -> None:
@@ -116,6 +127,20 @@ def test_one_capital_letter_makes_no_column_positional() -> None:
     job = ran(stage, "Income,age,city\n10,1.5,x\n20,2.5,y\n")
     assert answered(stage, job) == [[1.5, 10], [2.5, 20]]
     assert [match["by"] for match in job.columns] == ["name", "case"]
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("age,city", "has no column 'income', which input 'income' takes; it has 'age', 'city': if "
+         "one of them is meant, choose with 'columns', as {\"income\": [\"…\"]}"),
+        ("age", "has no column 'income', which input 'income' takes; it has 'age'"),
+    ],
+)  # fmt: skip
+def test_a_column_that_is_missing_is_named(header: str, reason: str) -> None:
+    job = ran(echoing(SCALARS), f"{header}\n{','.join('1' for _ in header.split(','))}\n")
+    assert reason in (job.error or "")
+    assert "delimiter" not in (job.error or "")
 
 
 def test_columns_may_be_left_out_and_outputs_chosen() -> None:

@@ -52,7 +52,8 @@ class CsvSample:
         BatchRefused
             If they cannot be told by their names.
         """
-        return input_columns(self.rows, self.table.columns, choice, named=self.table.named)
+        table = self.table
+        return input_columns(self.rows, table.columns, choice, named=table.named, texts=table.texts)
 
     def records(self) -> Array:
         """Read all records as text."""
@@ -73,7 +74,7 @@ def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array
             f"{path}: {refused}; the 'columns' of a sample are those of the bundle's model.yaml"
         ) from None
     table, places = sample.records(), list(sample.table.columns)
-    for line in columns({"columns": [match.to_json() for match in found]}):
+    for line in columns({"columns": [match.to_json(sample.table.first) for match in found]}):
         note(f"{path}: {line}")
     taken = {match.spec.name: [places.index(name) for name in match.columns] for match in found}
     return {spec.name: cells(path, spec, table[:, taken[spec.name]]) for spec in inputs}

@@ -40,6 +40,18 @@ def test_a_job_that_goes_has_a_bar_with_everything_about_it(bench: Bench) -> Non
         assert said in bar, said
 
 
+def test_columns_stand_beside_what_the_first_record_has() -> None:
+    match = {
+        "input": "x",
+        "columns": ["age", "note", "day", "… 9 more"],
+        "by": "columns",
+        "first": ["41", "[b]\nc", None],
+    }
+    assert batch_views.columns({"columns": [match]}) == [
+        "x ← age=41, note=[b] c, day, … 9 more (as chosen; values of the first record)"
+    ]
+
+
 def test_a_job_that_is_not_planned_has_no_bar_yet(bench: Bench) -> None:
     bench.store.rows.clear()
     bench.job()

@@ -111,7 +111,7 @@ def test_a_table_is_read_by_the_columns_of_the_bundle(
     with (bundle / "model.yaml").open("a") as file:
         file.write("columns: {x: [long, wide]}\n")
     golden.add("tiny", rows, bundle, as_json=True)
-    assert "x ← long, wide (by name)" in " ".join(capsys.readouterr().err.split())
+    assert "x ← long=3, wide=1 (by name;" in " ".join(capsys.readouterr().err.split())
     golden.add("tiny", rows, bundle, positional=True, as_json=True)
     lines = read_golden("golden.jsonl", (bundle / "golden.jsonl").read_bytes())
     assert [line.expected[0].array.tolist() for line in lines] == [[[1.5, 0.5]], [[0.5, 1.5]]]

@@ -389,7 +389,7 @@ def test_the_header_of_a_sample_names_the_elements(
     assert line.expected[0].array.tolist() == [[1, 2]]
     said = " ".join(capsys.readouterr().err.split())
     assert "columns of x are taken to be tenure, debt, in this order: check that the model" in said
-    assert "x ← tenure, debt (by name)" in said
+    assert "x ← tenure=1, debt=2 (by name;" in said
 
 
 def test_a_sample_with_a_column_more_is_refused(tmp_path: Path) -> None:

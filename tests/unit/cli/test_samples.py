@@ -83,8 +83,16 @@ def test_inputs_are_read_by_name_and_kind(
 @pytest.mark.parametrize(
     ("choice", "found", "how"),
     [
-        (ColumnChoice(features={"x": ["long", "wide"]}), [[2, 1]], "long, wide (by name)"),
-        (ColumnChoice(positional=True), [[1, 2]], "wide, long (by position)"),
+        (
+            ColumnChoice(features={"x": ["long", "wide"]}),
+            [[2, 1]],
+            "long=2, wide=1 (by name; values of the first record)",
+        ),
+        (
+            ColumnChoice(positional=True),
+            [[1, 2]],
+            "wide=1, long=2 (by position; values of the first record)",
+        ),
     ],
 )
 def test_the_columns_of_a_table_are_chosen_and_shown(

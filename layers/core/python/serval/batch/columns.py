@@ -2,17 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from serval.batch.column_names import Names, element_names, numbered_names, quoted_list, suggested
+from serval.batch.column_names import Names, element_names, numbered_names, quoted_list
+from serval.batch.column_refusals import headless, lacking, strange, too_few
 from serval.errors import BatchRefused
 from serval.signatures import TensorSpec
 
 By = Literal["name", "case", "columns", "position"]
 """How columns were found: as they are called, but for capital letters, as chosen, or in order."""
 SHOWN = 20
+SHOWN_CHARACTERS = 40
+"""Of a value of the first record."""
+NO_RECORD: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,21 @@ class InputColumns:
         """Give the shape of one row's elements."""
         return self.spec.shape[1:]
 
-    def to_json(self) -> dict[str, Any]:
-        """Describe the match, as documents of a job show it; of many columns the first."""
+    def to_json(self, first: Mapping[str, str] = NO_RECORD) -> dict[str, Any]:
+        """Describe the match, as documents of a job show it; of many columns the first.
+
+        Parameters
+        ----------
+        first
+            Column → its text in the first record: shown where it is known.
+        """
         more = len(self.columns) - SHOWN
         shown = [*self.columns[:SHOWN], *([f"… {more} more"] if more > 0 else [])]
-        return {"input": self.spec.name, "columns": shown, "by": self.by}
+        match: dict[str, Any] = {"input": self.spec.name, "columns": shown, "by": self.by}
+        if first:
+            texts = [first.get(name) for name in self.columns[:SHOWN]]
+            match["first"] = [text and text[:SHOWN_CHARACTERS] for text in texts]
+        return match
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,7 @@ def input_columns(
     *,
     named: Sequence[str] | None = None,
     partitions: Sequence[str] = (),
+    texts: Collection[str] = (),
 ) -> list[InputColumns]:
     """Find the columns of every input; nothing is guessed.
 
@@ -77,6 +92,8 @@ def input_columns(
         Those that its header names; empty: there is none; None: all of them.
     partitions
         Columns that stand in the keys of files: found by name alone.
+    texts
+        Columns that hold texts: none is suggested for an input of numbers.
 
     Raises
     ------
@@ -93,7 +110,7 @@ def input_columns(
         found = _in_order(widths, names, chosen)
     else:
         names = Names([*columns, *partitions], [*names.named, *partitions])
-        found = _by_name(widths, names, chosen)
+        found = _by_name(inputs, names, chosen, texts)
     return [InputColumns(spec, *found[spec.name]) for spec in inputs]
 
 
@@ -121,14 +138,9 @@ def _in_order(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> 
     usable = names.named or names.all
     needed = sum(widths.values())
     if needed > len(usable):
-        raise BatchRefused(_too_few(widths, usable))
+        raise BatchRefused(too_few(widths, usable))
     if needed < len(usable) and not chosen.positional:
-        raise BatchRefused(
-            f"the file has {len(usable)} columns and no header, and the inputs "
-            f"{', '.join(widths)} need {needed}: choose with 'columns', as "
-            f"{suggested(_cut(widths, usable))}, or take the first {needed} with "
-            "'positional': true (--positional)"
-        )
+        raise BatchRefused(headless(widths, usable))
     return {name: (own, "position") for name, own in _cut(widths, usable).items()}
 
 
@@ -141,8 +153,11 @@ def _cut(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[s
     return found
 
 
-def _by_name(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> Found:
+def _by_name(
+    inputs: Sequence[TensorSpec], names: Names, chosen: ColumnChoice, texts: Collection[str]
+) -> Found:
     found: Found = {}
+    widths = {spec.name: width_of(spec) for spec in inputs}
     for name, width in widths.items():
         own = chosen.columns.get(name)
         if own is not None:
@@ -151,8 +166,8 @@ def _by_name(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> F
         match = names.match(_tiers(name, widths, names, chosen))
         if match is not None:
             found[name] = match[0], "case" if match[1] else "name"
-    if missing := [name for name in widths if name not in found]:
-        raise BatchRefused(_unnamed(missing[0], widths, names, chosen, found))
+    if missing := [spec for spec in inputs if spec.name not in found]:
+        raise BatchRefused(_unnamed(missing, widths, names, chosen, found, texts))
     _check_once(found)
     return found
 
@@ -195,33 +210,33 @@ def _check_once(found: Found) -> None:
 
 
 def _unnamed(
-    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice, found: Found
+    missing: Sequence[TensorSpec],
+    widths: Mapping[str, int],
+    names: Names,
+    chosen: ColumnChoice,
+    found: Found,
+    texts: Collection[str],
 ) -> str:
-    """Say that no columns are called as an input is, and which ones there are."""
-    needed = sum(widths.values())
-    if needed > len(names.named):
-        return _too_few(widths, names.named)
-    wished = next(tier[0] for tier in _tiers(name, widths, names, chosen) if tier)
-    alike = names.alike(wished)
-    if alike is None:
-        fitting = {**_cut(widths, names.named), **{key: own for key, (own, _) in found.items()}}
-    else:
-        fitting = {name: alike}
-    return (
-        f"no columns are called as input {name!r} is ({quoted_list(wished, 4)}); the file has "
-        f"{quoted_list(names.named)}: choose with 'columns', as {suggested(fitting)}, or take the "
-        f"first {needed} in order with 'positional': true (--positional)"
-    )
+    """Say why inputs have no columns."""
+    tiers = {spec.name: _nearest(spec.name, widths, names, chosen) for spec in missing}
+    absent = {name: tuple(c for c in own if not names.has(c)) for name, own in tiers.items()}
+    if found or any(len(absent[name]) < len(own) for name, own in tiers.items()):
+        wished = tiers[missing[0].name]
+        if all(absent.values()) and not names.alike(wished):
+            return lacking(absent, tiers, names)
+    if sum(widths.values()) > len(names.named):
+        return too_few(widths, names.named)
+    taken = {column for own, _ in found.values() for column in own}
+    free = [name for name in names.named if name not in taken]
+    return strange(missing, widths, names, tiers[missing[0].name], free, texts)
 
 
-def _too_few(widths: Mapping[str, int], columns: Iterable[str]) -> str:
-    listed = list(columns)
-    first = next(iter(widths))
-    return (
-        f"the file has {len(listed)} columns ({quoted_list(listed)}), and the inputs "
-        f"{', '.join(widths)} need {sum(widths.values())}: is the delimiter right? Else name them "
-        f"in 'columns', as {suggested({first: ['first', 'second']})}"
-    )
+def _nearest(
+    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
+) -> tuple[str, ...]:
+    """Choose what most columns are called of what an input's may be called."""
+    wished = [own for tier in _tiers(name, widths, names, chosen) for own in tier]
+    return max(wished, key=lambda own: sum(map(names.has, own)))
 
 
 def possible_names(spec: TensorSpec) -> set[str]:

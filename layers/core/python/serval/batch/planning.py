@@ -97,7 +97,9 @@ class Planning:
         shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
         scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
         shards = shards_of(shard_bytes, sizes, cut=layout.cut)
-        return self._estimate(survey, layout, record, asked.options, shards, int(scanned))
+        found = self._estimate(survey, layout, record, asked.options, shards, int(scanned))
+        first = survey.table.first if survey.table else {}
+        return replace(found, columns=tuple(each.to_json(first) for each in survey.matches))
 
     def _record(self, model: str, version: str) -> ModelVersion:
         """Give the version that is to answer, or raise ``BatchRefused`` if none of it can."""

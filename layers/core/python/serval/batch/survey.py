@@ -203,7 +203,12 @@ class Surveyor:
             table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
             check_own(partitions, table.columns)
             matches = input_columns(
-                signature.inputs, table.columns, choice, named=table.named, partitions=partitions
+                signature.inputs,
+                table.columns,
+                choice,
+                named=table.named,
+                partitions=partitions,
+                texts=table.texts,
             )
             records = CsvRecords(
                 table.columns,

@@ -2,12 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from serval.batch.column_names import quoted_list
 from serval.batch.columns import possible_names, width_of
-from serval.batch.header import has_header, names_of
+from serval.batch.header import NUMBER, has_header, names_of
 from serval.batch.options import CsvOptions
 from serval.batch.records.record_ends import spans
 from serval.errors import BatchRefused
@@ -31,6 +31,15 @@ class Table:
     """First byte of the first record that is one: behind the mark and the header."""
     nameless: frozenset[str] = frozenset()
     """Columns that the header has no name for."""
+    first: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Column → its text in the first record behind the header."""
+
+    @property
+    def texts(self) -> set[str]:
+        """List the columns that have a text in the first record which is no number."""
+        return {
+            name for name, text in self.first.items() if text.strip() and not NUMBER.fullmatch(text)
+        }
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -98,10 +107,12 @@ def read_table(
         header = has_header(rows, sum(map(width_of, inputs)), names, chosen)
     if not header:
         columns = tuple(f"column_{index}" for index in range(len(rows[0])))
-        return Table(delimiter, columns, False, mark)
+        first = dict(zip(columns, rows[0], strict=False))
+        return Table(delimiter, columns, False, mark, first=first)
     columns, nameless = header_names(records[0], delimiter)
     _check_widths(rows, options)
-    return Table(delimiter, columns, True, mark + ends[0], nameless)
+    first = dict(zip(columns, rows[1], strict=False)) if len(rows) > 1 else {}
+    return Table(delimiter, columns, True, mark + ends[0], nameless, first)
 
 
 def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozenset[str]]:

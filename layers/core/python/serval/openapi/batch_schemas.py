@@ -17,6 +17,7 @@ from serval.openapi.schemas import (
     listed,
     opened,
     reference,
+    with_optional,
 )
 
 JOB_ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"}
@@ -40,6 +41,12 @@ COLUMNS: Schema = {
     "they were found by `name`, by name but for capital letters (`case`), as the job chose them "
     "(`columns`) or in order (`position`). Empty: it is no table, or not planned yet.",
 }
+FIRST: Schema = {
+    **listed(perhaps(TEXT)),
+    "description": "Of CSV: what the first record has in these columns, cut where it is long; null "
+    "where that is not known.",
+}
+PREVIEWED_COLUMNS: Schema = {**COLUMNS, "items": with_optional(COLUMNS["items"], first=FIRST)}
 ESTIMATE: Schema = closed(
     format={**TEXT, "description": "Of the input, with its compression: `csv`, `jsonl.gzip`, …"},
     files=COUNT,
@@ -111,7 +118,7 @@ SCHEMAS: dict[str, Schema] = {
         rows=COUNT,
         exact_rows={"type": "boolean"},
         shards=COUNT,
-        columns=COLUMNS,
+        columns=PREVIEWED_COLUMNS,
         seconds=COUNT,
         cost_usd=NUMBER,
     ),
