@@ -1,5 +1,6 @@
 """What the command line may choose of a batch job, and how it becomes the API's options."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,7 +41,8 @@ ColumnsOption = Annotated[
         "--columns",
         metavar="TENSOR=COLUMN,…",
         show_default=False,
-        help="Columns of an input of the model, in order; may be repeated.",
+        help="Columns of an input of the model, in order; may be repeated. Or JSON, as the API "
+        "takes it.",
     ),
 ]
 PositionalOption = Annotated[
@@ -78,7 +80,7 @@ OptionsOption = Annotated[
 
 
 def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
-    """Read ``x=a,b`` as the columns of each input.
+    """Read ``x=a,b``, or a JSON object as the API takes it, as the columns of each input.
 
     Raises
     ------
@@ -87,11 +89,36 @@ def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
     """
     columns: dict[str, list[str]] = {}
     for text in given:
-        name, equals, listed = text.partition("=")
-        own = listed.split(",")
-        if not name or not equals or not all(own):
-            raise CommandFailed(f"--columns {text!r}: an input and its columns expected, as x=a,b")
-        columns[name] = own
+        columns |= columns_in(text)
+    return columns
+
+
+def columns_in(text: str) -> dict[str, list[str]]:
+    """Read what one option says; names with a comma or an equals sign in them have to be JSON."""
+    if text.lstrip().startswith("{"):
+        return columns_in_json(text)
+    name, equals, listed = text.partition("=")
+    own = listed.split(",")
+    if not name or not equals or not all(own):
+        raise CommandFailed(
+            f"--columns {text!r}: an input and its columns expected, as x=a,b or "
+            '{"x": ["a", "b"]}'
+        )
+    return {name: own}
+
+
+def columns_in_json(text: str) -> dict[str, list[str]]:
+    """Read a JSON object; what it may name, the API says."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandFailed(f"--columns {text!r} is not JSON: {error}") from None
+    lists = isinstance(value, dict) and all(isinstance(own, list) for own in value.values())
+    if not lists:
+        raise CommandFailed(
+            f'--columns {text!r}: lists of columns expected, as {{"x": ["a", "b"]}}'
+        )
+    columns: dict[str, list[str]] = value
     return columns
 
 

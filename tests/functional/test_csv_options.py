@@ -75,7 +75,13 @@ def test_an_empty_field_may_be_refused() -> None:
 
 def test_a_decimal_comma_is_no_number_unless_asked_for() -> None:
     _, job = ran(b"x;note\n1,5;a\n", X, NOTE)
-    assert "the first: column 'x': '1,5' is no FP32" in (job.error or "")
+    said = "column 'x': '1,5' is no FP32; where a comma stands before decimals, choose csv.decimal"
+    assert f"the first: {said} ','" in (job.error or "")
+
+
+def test_a_decimal_point_is_no_number_where_a_comma_was_asked_for() -> None:
+    _, job = ran(b"x;note\n1.5;a\n", X, NOTE, csv={"decimal": ","})
+    assert "where a point stands before decimals, choose csv.decimal '.'" in (job.error or "")
 
 
 def test_a_comma_beside_a_point_is_no_decimal_comma() -> None:

@@ -94,6 +94,8 @@ def test_further_options_come_from_a_file_and_the_line_wins(
     [
         (["Iris", SOURCE], "'Iris' is no model name"),
         (["iris", SOURCE, "--columns", "a,b"], "--columns 'a,b': an input and its columns"),
+        (["iris", SOURCE, "--columns", '{"x": ["a"'], "is not JSON: "),
+        (["iris", SOURCE, "--columns", '{"x": "a"}'], 'expected, as {"x": ["a", "b"]}'),
         (["iris", SOURCE, "--columns", "x="], "--columns 'x=': an input and its columns"),
         (["iris", "nowhere.csv"], "'nowhere.csv' is neither a file or folder here nor an address"),
         (["rose", SOURCE], "404 Not Found: model 'rose' is not registered"),
@@ -146,6 +148,12 @@ def test_nothing_is_uploaded_for_a_model_that_is_not_there(
     failure = user.serval("batch", "run", "rose", str(tmp_path / "rows.csv")).failure
     assert "'rose' is not registered" in failure
     assert user.payloads.stored == {}
+
+
+def test_columns_may_be_given_as_the_refusal_writes_them(user: BatchStage) -> None:
+    columns = '{"measurements": ["a, b", "c=d", "e", "f"]}'
+    user.serval("batch", "run", "iris", SOURCE, "--columns", columns)
+    assert user.bench.row.options.columns == {"measurements": ("a, b", "c=d", "e", "f")}
 
 
 def test_an_empty_folder_is_no_input(user: BatchStage, tmp_path: Path) -> None:

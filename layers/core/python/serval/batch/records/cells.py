@@ -1,9 +1,11 @@
 """Cells of a column of CSV: which are empty, and what becomes of them."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from serval.batch.options import CsvOptions
-from serval.batch.records.casting import cast
+from serval.batch.records.casting import cast, unfit
 from serval.tensors import DATATYPES
 
 
@@ -36,3 +38,13 @@ def empty_reason(column: str, datatype: str, options: CsvOptions) -> str:
     if options.empty == "reject":
         return f"column {column!r} is empty"
     return f"column {column!r} is empty, and {datatype} has no missing value"
+
+
+def unfit_reason(column: str, text: str, datatype: str, options: CsvOptions) -> str:
+    """Say why a cell does not fit, and whether it would with the other sign before decimals."""
+    said = f"column {column!r}: {unfit(text, datatype)}"
+    other = replace(options, decimal="." if options.decimal == "," else ",")
+    if other.decimal not in text or read(pl.Series([text]), datatype, other).null_count():
+        return said
+    sign = "a comma" if other.decimal == "," else "a point"
+    return f"{said}; where {sign} stands before decimals, choose csv.decimal {other.decimal!r}"

@@ -18,7 +18,7 @@ from serval.batch.line_cuts import LINE_LIMIT_BYTES
 from serval.batch.options import PLAIN_CSV, CsvOptions
 from serval.batch.partition_columns import Partition, with_partition
 from serval.batch.records import cells
-from serval.batch.records.casting import tensor, unfit
+from serval.batch.records.casting import tensor
 from serval.batch.records.places import Places
 from serval.batch.records.quoting import as_in_rfc_4180, outside, returns_end_records
 from serval.batch.records.rows import Reject, Rows, Unread, readable
@@ -149,7 +149,7 @@ class CsvRecords:
             reason = (
                 cells.empty_reason(column, datatype, self.options)
                 if value is None
-                else f"column {column!r}: {unfit(value, datatype)}"
+                else cells.unfit_reason(column, value, datatype, self.options)
             )
             yield places.reject(row, reason)
 
