@@ -41,7 +41,10 @@ class CsvSample:
         try:
             table = read_table(text, options, rows, choice.names, whole=True)
         except BatchRefused as refused:
-            raise CommandFailed(f"{path} is not CSV with a header: {refused}") from None
+            raise CommandFailed(
+                f"{path}: {refused}. A sample has no such options: give it a header that names "
+                "its columns, in UTF-8, with commas"
+            ) from None
         return cls(path, text, table, rows)
 
     def matches(self, choice: ColumnChoice) -> list[InputColumns]:
