@@ -123,6 +123,11 @@ BAD = {
     "Parquet without the columns": Bad(
         "rows.parquet", parquet(TABLE.drop("x_1")), "the file has no column 'x_1', which input 'x'"
     ),
+    "Parquet whose columns are called otherwise": Bad(
+        "rows.parquet",
+        parquet(pl.DataFrame({"note": ["a"], "wide": [1.0], "long": [2.0]})),
+        'which may not be the file\'s; if it is, that is {"x": ["wide", "long"]}; or take',
+    ),
     "gzip cut short": Bad("rows.csv.gz", gzip.compress(GOOD)[:-12], "its gzip is cut short"),
     "gzip that is damaged": Bad(
         "rows.csv.gz", gzip.compress(GOOD)[:20] + b"\xff" * 30, "its gzip is"

@@ -24,7 +24,8 @@ TAIL_BYTES = 8
 MOST_FOOTER_BYTES = 256 * 2**20
 VERSION, SCHEMA, ROWS, GROUPS, KEY_VALUES, COLUMN_ORDERS = 1, 2, 3, 4, 5, 7
 GROUP_COLUMNS, GROUP_ROWS = 1, 3
-REPETITION, NAME, CHILDREN, REPEATED = 3, 4, 5, 2
+PHYSICAL_TYPE, REPETITION, NAME, CHILDREN = 1, 3, 4, 5
+REPEATED, BYTE_ARRAY = 2, 6
 
 
 class NotParquet(Exception):
@@ -49,6 +50,8 @@ class Column:
     """First element of the schema, and one behind the last."""
     leaves: int = 1
     """Chunks that a row group has of it."""
+    texts: bool = False
+    """Whether its values are texts or bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ class Footer:
             element, after = self.elements[index], _behind(self.elements, index)
             nested = _number(element, CHILDREN) > 0 or _number(element, REPETITION) == REPEATED
             leaves = sum(CHILDREN not in one for one in self.elements[index:after])
-            found.append(Column(_text(element[NAME]), nested, (index, after), leaves))
+            texts = not nested and _number(element, PHYSICAL_TYPE) == BYTE_ARRAY
+            found.append(Column(_text(element[NAME]), nested, (index, after), leaves, texts))
             index = after
         return found
 

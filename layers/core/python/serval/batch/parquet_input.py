@@ -145,6 +145,7 @@ def choose_columns(
             columns={name: own for name, own in choice.columns.items() if name not in lists},
         ),
         partitions=partitions,
+        texts={column.name for column in columns if column.texts},
     )
     by_list = [InputColumns(spec, (lists[spec.name],)) for spec in inputs if spec.name in lists]
     own = {planned.spec.name: planned.columns for planned in found}
