@@ -27,8 +27,8 @@ RUN = secrets.token_hex(4)
 """Of these tests, on a stage that may have seen others."""
 FLEET_ROWS, FLEET_SHARDS = 12_000, 8
 CANCELLED_WITHIN_SECONDS = 15
-COST_DIFFERENCE = 0.2
-"""Of the estimate."""
+COST_DIFFERENCE = 0.5
+"""Of the estimate: a machine that is busy with other things takes longer over its rows."""
 
 
 @pytest.fixture(scope="module")

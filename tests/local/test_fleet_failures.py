@@ -44,14 +44,12 @@ def together(caller: Caller, *requests: tuple[int, int]) -> list[str]:
     return made
 
 
-def test_a_request_that_its_model_cannot_run_fails_alone_after_its_attempts(
-    caller: Caller,
-) -> None:
+def test_a_request_that_its_model_cannot_work_on_fails_alone_and_at_once(caller: Caller) -> None:
     failing, *mates = together(caller, (1, 0), (6, 2), (8, 2))
     assert [answered(caller.ended(mate)) for mate in mates] == [[3], [4]]
     failed = caller.ended(failing)
-    assert (failed["status"], failed["attempts"]) == ("failed", 2)
-    assert "division by zero" in failed["error"]
+    assert (failed["status"], failed["attempts"]) == ("failed", 1)
+    assert "its operator Div says: Integer division by zero" in failed["error"]
     # The failed run was run again one by one in the same attempt.
     assert {caller.get(mate)["attempts"] for mate in mates} == {1}
     retried = caller.client.post(f"/async/requests/{failing}/retry")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -129,7 +130,8 @@ def test_versions_are_compared(model: StagedModel) -> None:
 def test_a_rollout_is_watched_to_its_end(model: StagedModel) -> None:
     watch = model.start("rollout", model.name, "--watch")
     assert watch.stdout is not None
-    assert watch.stdout.readline().split(" ", 1)[1] == "version 2 gets 10 %\n"
+    first = watch.stdout.readline().split(" ", 1)[1]
+    assert re.fullmatch(r"version 2 gets 10 %; ends by \S+ UTC at the latest, or by .*\n", first)
     running = model.control.running(model.name)
     assert running is not None
     running = model.control.apply(running, TakeStep(50, "no harm"))
