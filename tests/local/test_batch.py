@@ -243,7 +243,7 @@ def test_a_job_wakes_its_fleet_which_goes_to_sleep_again_after_it(
     job = batch.start("drowsy", address, shard_bytes=len(lines) // 3 + 1)
     until("the fleet is asked", lambda: caller.state("sleepy").jobs == (f"{job}:1",))
     told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
-    assert told["sleepy"]["machines"] == 1
+    assert told["sleepy"]["machines"] >= 1
     assert "shards of batch jobs" in told["sleepy"]["reason"]
     ended = batch.succeeded(job)
     answers = [json.loads(line)["y"] for line in batch.output(ended, "output.jsonl").splitlines()]
