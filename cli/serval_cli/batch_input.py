@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from serval_cli.failures import CommandFailed
-from serval_cli.output import errors
+from serval_cli.transfers import transfer_bars
 from serval_cli.upload import Bucket, new_upload_id
 
 REMOTE = "s3://"
@@ -60,13 +58,7 @@ class LocalInput:
     def upload(self, bucket: Bucket, model: str) -> str:
         """Send everything, with a progress bar; gives the address of what is there then."""
         prefix = f"batch/{model}/cli/{new_upload_id()}/"
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-        )
-        with Progress(*columns, console=errors()) as progress:
+        with transfer_bars() as progress:
             sent = progress.add_task("upload", total=self.size_bytes)
             for file in self.files:
                 bucket.put_file(

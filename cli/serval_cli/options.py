@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from serval_cli.output import note
+
 STAGE_VARIABLE = "SERVAL_STAGE"
 BUNDLE_FILE = "model.yaml"
 StageOption = Annotated[
@@ -30,6 +32,16 @@ ApiKeyOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
 ]
+PatienceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0,
+        metavar="SECONDS",
+        show_default=False,
+        help="How long to wait; else while the rollout moves, or an hour without a terminal.",
+    ),
+]
 SamplePositionalOption = Annotated[
     bool,
     typer.Option(
@@ -40,12 +52,13 @@ SamplePositionalOption = Annotated[
 
 
 def holds_bundles(folder: Path | None) -> Path | None:
-    """Refuse a folder that has no bundles in it, or that is one."""
+    """Refuse a folder that is a bundle; say of one without bundles that it has none."""
     if folder is None or any(folder.glob(f"*/{BUNDLE_FILE}")):
         return folder
     if (folder / BUNDLE_FILE).is_file():
         raise typer.BadParameter(f"{folder} is a bundle: name the folder that it lies in")
-    raise typer.BadParameter(f"no folder in {folder} is a bundle: none has a {BUNDLE_FILE}")
+    note(f"no folder in {folder} is a bundle (none has a {BUNDLE_FILE}): nothing of it is deployed")
+    return folder
 
 
 ModelsOption = Annotated[

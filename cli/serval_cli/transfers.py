@@ -11,16 +11,21 @@ Began = Callable[[str, int, int], object]
 Came = Callable[[int], object]
 
 
-@contextmanager
-def transfer(what: str) -> Iterator[tuple[Began, Came]]:
-    """Show a bar for each file; gives what hears of a file, and of its bytes."""
-    columns = (
+def transfer_bars() -> Progress:
+    """Make bars that show bytes and their speed, on stderr."""
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
+        console=errors(),
     )
-    with Progress(*columns, console=errors()) as progress:
+
+
+@contextmanager
+def transfer(what: str) -> Iterator[tuple[Began, Came]]:
+    """Show a bar for each file; gives what hears of a file, and of its bytes."""
+    with transfer_bars() as progress:
 
         def began(name: str, size: int, here: int) -> None:
             total = size if size >= 0 else None

@@ -498,3 +498,18 @@ class BatchStage:
     def summary(self, job: BatchJob) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.output(job, "summary.json"))
         return found
+
+
+def scheduled(
+    address: str, options: Mapping[str, Any] | None = None, **more: str
+) -> dict[str, Any]:
+    """Make the event of a schedule over an address."""
+    event = {
+        "origin": "schedule",
+        "model": "adding",
+        "name": "nightly",
+        "time": "2026-11-21T03:00:00Z",
+        "input": address,
+        "output": "s3://out-bucket/{date}/",
+    }
+    return {**event, **more, "options": dict(options or {})}

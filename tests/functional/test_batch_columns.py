@@ -11,7 +11,7 @@ from serval.batch.asked import AskedJob
 from serval.batch.job import BatchJob
 from serval.signatures import Signature, TensorSpec
 from serval.tensors import Tensor
-from tests.fakes.batch import BatchStage
+from tests.fakes.batch import BatchStage, scheduled
 
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 FLOWER = (TensorSpec("measurements", "FP32", (-1, 4)),)
@@ -204,15 +204,7 @@ def test_a_second_file_with_another_header_is_refused_at_plan(second: str, reaso
     stage = BatchStage()
     for name, body in (("1.csv", "x_0,x_1\n1,2\n"), ("2.csv", second)):
         stage.objects.upload(f"s3://in-bucket/p/{name}", body.encode())
-    event = {
-        "origin": "schedule",
-        "model": "adding",
-        "name": "nightly",
-        "time": "2026-11-21T03:00:00Z",
-        "input": "s3://in-bucket/p/",
-        "output": "s3://out-bucket/{job}/",
-        "options": {},
-    }
+    event = scheduled("s3://in-bucket/p/", output="s3://out-bucket/{job}/")
     job = stage.run(event)
     assert (job.status, job.shards) == ("failed", 0)
     assert reason in (job.error or "")

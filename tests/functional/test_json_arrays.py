@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serval.batch.job import BatchJob
-from tests.fakes.batch import DATA, BatchStage
+from tests.fakes.batch import DATA, BatchStage, scheduled
 
 RECORDS: list[Any] = [{"x": [number, 1], "note": '],[ \\" é'} for number in range(500)]
 REQUEST = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [7, 8]}]}
@@ -87,23 +87,16 @@ def test_an_array_that_is_none_is_refused(body: bytes, reason: str) -> None:
 ARRAY, LINES = b'[{"x":[1,2]},{"x":[3,4]}]', b'{"x":[1,2]}\n{"x":[3,4]}\n'
 
 
-def scheduled(*bodies: bytes) -> tuple[BatchStage, BatchJob]:
+def over(*bodies: bytes) -> tuple[BatchStage, BatchJob]:
     stage = BatchStage()
     for number, body in enumerate(bodies):
         stage.objects.upload(f"s3://{DATA}/p/{number:03}.json", body)
-    event = {
-        "origin": "schedule",
-        "model": "adding",
-        "name": "nightly",
-        "time": "2026-11-21T03:00:00Z",
-        "input": f"s3://{DATA}/p/",
-        "output": "s3://out-bucket/{date}/",
-    }
+    event = scheduled(f"s3://{DATA}/p/")
     return stage, stage.run(event)
 
 
 def test_several_arrays_are_read_one_after_another() -> None:
-    stage, job = scheduled(ARRAY, b"[]", b"[ ]\n", ARRAY)
+    stage, job = over(ARRAY, b"[]", b"[ ]\n", ARRAY)
     assert totals(stage, job) == [3, 7, 3, 7]
 
 
@@ -116,6 +109,6 @@ def test_several_arrays_are_read_one_after_another() -> None:
     ],
 )
 def test_arrays_and_lines_in_one_job_are_refused(bodies: list[bytes], reason: str) -> None:
-    _, job = scheduled(*bodies)
+    _, job = over(*bodies)
     assert job.status == "failed"
     assert reason in (job.error or "")

@@ -8,7 +8,7 @@ import pytest
 
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address
-from tests.fakes.batch import DATA, BatchStage
+from tests.fakes.batch import DATA, BatchStage, scheduled
 
 FILES = {
     "a.csv": b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(40)),
@@ -27,15 +27,9 @@ def ran(
     for key, body in files.items():
         stage.objects.upload(f"s3://{DATA}/lake/{key}", body)
     output = {"per_input": True, "tensors": ["total"], **options.pop("output", {})}
-    event = {
-        "origin": "schedule",
-        "model": "adding",
-        "name": "nightly",
-        "time": time,
-        "input": f"s3://{DATA}/lake/",
-        "output": "s3://out-bucket/{date}/",
-        "options": {"partitions": "never", "output": output, **options},
-    }
+    event = scheduled(
+        f"s3://{DATA}/lake/", {"partitions": "never", "output": output, **options}, time=time
+    )
     return stage, stage.run(event)
 
 

@@ -10,7 +10,7 @@ import pytest
 from serval.batch.job import BatchJob
 from serval.signatures import Signature, TensorSpec
 from serval.tensors import Tensor
-from tests.fakes.batch import DATA, BatchStage
+from tests.fakes.batch import DATA, BatchStage, scheduled
 
 X, STORE, COUNTRY = (
     TensorSpec("x", "FP32", (-1,)),
@@ -57,15 +57,7 @@ def ran(files: dict[str, bytes], **options: Any) -> tuple[BatchStage, BatchJob]:
     stage = BatchStage(SIGNATURE, Echo())
     for key, body in files.items():
         stage.objects.upload(f"s3://{DATA}/lake/{key}", body)
-    event = {
-        "origin": "schedule",
-        "model": "adding",
-        "name": "nightly",
-        "time": "2026-11-21T03:00:00Z",
-        "input": f"s3://{DATA}/lake/",
-        "output": "s3://out-bucket/{date}/",
-        "options": {"max_rejected_percent": 100, **options},
-    }
+    event = scheduled(f"s3://{DATA}/lake/", {"max_rejected_percent": 100, **options})
     return stage, stage.run(event)
 
 

@@ -39,6 +39,7 @@ from serval.uploads import StoredObject, Upload, Uploads
 from serval.verification.deployment import Deployment
 from serval.versions import BundleFile, ModelVersion
 from tests.fakes.registration import manifest_of, scaling_bundle
+from tests.fakes.tables import create_registry_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -103,18 +104,8 @@ def session() -> boto3.Session:
 
 @pytest.fixture
 def table(endpoint: str, session: boto3.Session) -> Iterator["Table"]:
-    table = session.resource("dynamodb", endpoint_url=endpoint).create_table(
-        TableName="registry",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    dynamodb = session.resource("dynamodb", endpoint_url=endpoint)
+    table: Table = create_registry_table(dynamodb, "registry")
     yield table
     table.delete()
 

@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from serval.manifest import Manifest, read_manifest
 from serval.registry import Rollout
 from serval_cli import views
 from serval_cli.bundle_folder import BundleFolder, read_folder
-from serval_cli.options import JsonOption, StageOption, new_app
-from serval_cli.output import errors, show, waiting
+from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
+from serval_cli.output import show, waiting
 from serval_cli.rollout_state import Lines, policy_of
 from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait, patience
 from serval_cli.stages import Stage, find_stage
+from serval_cli.transfers import transfer_bars
 from serval_cli.upload import Bucket, new_upload_id, upload
 
 app = new_app()
@@ -26,16 +26,7 @@ def push(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the rollout has ended.")
     ] = False,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            min=0,
-            metavar="SECONDS",
-            show_default=False,
-            help="How long to wait; else while the rollout moves, or an hour without a terminal.",
-        ),
-    ] = None,
+    timeout: PatienceOption = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,13 +52,7 @@ def push(
 def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
     """Checksum and upload, with a progress bar."""
     bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=errors()) as progress:
+    with transfer_bars() as progress:
         checked = progress.add_task("checksums", total=folder.total_bytes)
         manifest = folder.manifest(lambda count: progress.advance(checked, count))
         read_manifest(manifest.to_json(), manifest.model)

@@ -13,7 +13,7 @@ from serval.registry import ModelRegistry, Rollout
 from serval.rollouts.policy import CanaryPolicy
 from serval_cli import rollout_views
 from serval_cli.failures import CommandFailed
-from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.options import JsonOption, ModelArgument, PatienceOption, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.rollout_state import Lines, chosen, policy_of, state
 from serval_cli.rollout_steering import abort, control_of, find_running, pause, steered
@@ -50,16 +50,7 @@ def show_rollout(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until the rollout ends; 0 only if promoted.")
     ] = False,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            min=0,
-            metavar="SECONDS",
-            show_default=False,
-            help="How long to watch; else while the rollout moves, or an hour without a terminal.",
-        ),
-    ] = None,
+    timeout: PatienceOption = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -71,34 +71,32 @@ OPEN = {
 
 
 def legacy(kind: type[nn.Module], **options: Any) -> Any:
-    def export(folder: Path) -> None:
-        model, inputs = example(kind)
-        axes = {name: OPEN[name] for name in inputs if OPEN.get(name)}
-        torch.onnx.export(
-            model.eval(),
-            tuple(inputs.values()),
-            str(folder / "model.onnx"),
-            input_names=list(inputs),
-            dynamic_axes=axes,
-            dynamo=False,
-            **options,
-        )
-        answer(folder, model, inputs)
+    def axes(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"dynamic_axes": {name: OPEN[name] for name in inputs if OPEN.get(name)}}
 
-    return export
+    return exporting(kind, axes, dynamo=False, **options)
 
 
 def dynamo(kind: type[nn.Module]) -> Any:
+    def shapes(inputs: dict[str, Any]) -> dict[str, Any]:
+        auto = torch.export.Dim.AUTO
+        return {
+            "dynamic_shapes": {name: dict.fromkeys(OPEN.get(name, {}), auto) for name in inputs}
+        }
+
+    return exporting(kind, shapes, dynamo=True)
+
+
+def exporting(kind: type[nn.Module], open_extents: Any, **options: Any) -> Any:
     def export(folder: Path) -> None:
         model, inputs = example(kind)
-        shapes = {name: dict.fromkeys(OPEN.get(name, {}), torch.export.Dim.AUTO) for name in inputs}
         torch.onnx.export(
             model.eval(),
             tuple(inputs.values()),
             str(folder / "model.onnx"),
             input_names=list(inputs),
-            dynamic_shapes=shapes,
-            dynamo=True,
+            **open_extents(inputs),
+            **options,
         )
         answer(folder, model, inputs)
 

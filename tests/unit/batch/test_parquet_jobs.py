@@ -19,7 +19,7 @@ from serval.batch.ports import Source
 from serval.batch.thrift import BINARY, Reader, Typed, written
 from serval.signatures import Signature, TensorSpec
 from serval.tensors import Tensor
-from tests.fakes.batch import BatchStage
+from tests.fakes.batch import BatchStage, scheduled
 
 VALUE = 2
 
@@ -53,17 +53,7 @@ def over(stage: BatchStage, files: dict[str, bytes], **options: Any) -> BatchJob
     """Run a job over the files of a prefix."""
     for name, body in files.items():
         stage.objects.upload(f"s3://in-bucket/p/{name}", body)
-    return stage.run(
-        {
-            "origin": "schedule",
-            "model": "adding",
-            "name": "nightly",
-            "time": "2026-11-21T03:00:00Z",
-            "input": "s3://in-bucket/p/",
-            "output": "s3://out-bucket/{job}/",
-            "options": options,
-        }
-    )
+    return stage.run(scheduled("s3://in-bucket/p/", options, output="s3://out-bucket/{job}/"))
 
 
 def output(stage: BatchStage, job: BatchJob) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.batch import BatchStage
+from tests.fakes.batch import BatchStage, scheduled
 
 HEADER = ("note", "x_0", "x_1")
 notes = st.text(st.sampled_from('ab,";\n\ré€🙂 '), max_size=6)
@@ -203,15 +203,3 @@ def test_a_compressed_file_is_one_shard(name: str, pack: Any, most: int | None):
     assert [(note, int(a), int(b)) for note, a, b, *_ in answered[1:]] == records
     pieces = [name for name in stage.objects.under(f"{job.output}parts/") if name.endswith(".csv")]
     assert (len(pieces) > 1) == (most is not None)
-
-
-def scheduled(address: str, options: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "origin": "schedule",
-        "model": "adding",
-        "name": "nightly",
-        "time": "2026-11-21T03:00:00Z",
-        "input": address,
-        "output": "s3://out-bucket/{date}/{job}/",
-        "options": options,
-    }

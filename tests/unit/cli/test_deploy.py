@@ -179,9 +179,11 @@ def test_nothing_is_deployed_unasked(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_of_bundles_is_no_bundle_and_not_empty(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match=r"no folder in .* is a bundle"):
-        holds_bundles(tmp_path)
+def test_a_folder_of_bundles_is_no_bundle_and_one_without_them_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert holds_bundles(tmp_path) == tmp_path
+    assert "is a bundle (none has a model.yaml): nothing of it is" in capsys.readouterr().err
     (tmp_path / "model.yaml").touch()
     with pytest.raises(typer.BadParameter, match="is a bundle: name the folder that it lies in"):
         holds_bundles(tmp_path)
