@@ -138,10 +138,11 @@ def preview(value: Value) -> RenderableType:
     """Show what a job would take."""
     rows = f"{'' if value['exact_rows'] else 'about '}{value['rows']:,} rows"
     files = "1 file" if value["files"] == 1 else f"{value['files']:,} files"
+    shards = "1 shard" if value["shards"] == 1 else f"{value['shards']:,} shards"
     return lines(
         Text(f"{value['model']} version {value['version']}: nothing was started"),
         f"{addresses(value['input'])} → {value['output']}",
-        f"{files}, {value['input_bytes']:,} bytes, {rows}, {value['shards']:,} shards",
+        f"{files}, {value['input_bytes']:,} bytes, {rows}, {shards}",
         f"{duration(value['seconds'])}, {dollars(value['cost_usd'])}",
         *columns(value),
     )

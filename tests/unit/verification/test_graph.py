@@ -310,3 +310,16 @@ def test_a_damaged_model_is_refused_and_never_fails(
         return
     if not graph_reasons(model, "model.onnx", {"model.onnx": len(body)}):
         checker_reasons(model, "model.onnx")
+
+
+def test_a_graph_of_two_floating_types_is_told_to_have_one() -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "g",
+        [value("x", TensorProto.DOUBLE, [1]), value("w", TensorProto.FLOAT, [1])],
+        [value("y", TensorProto.FLOAT, [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    [reason] = checker_reasons(model, "model.onnx")
+    assert "exported from float64 data, cast these to float32" in reason

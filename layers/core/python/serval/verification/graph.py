@@ -42,6 +42,7 @@ LIMIT_OPSETS = {"": 26, "ai.onnx.ml": 5}
 """Highest operator sets that the ONNX Runtime of the layers loads."""
 LIMIT_IR_VERSION = 13
 DOUBLES = "; ONNX Runtime's trees answer FP32, so convert the model with inputs of FloatTensorType"
+MIXED = "; if it was exported from float64 data, cast these to float32 before the export"
 LIMIT_NODES = 100_000
 LIMIT_GRAPH_BYTES = 2**31 - 1
 """Protocol buffers end here; larger weights go into external data."""
@@ -110,7 +111,9 @@ def checker_reasons(model: ModelProto, artifact: str) -> list[str]:
 
 
 def _invalid(artifact: str, said: str) -> str:
-    advice = DOUBLES if "TreeEnsemble" in said and "elem type differs" in said else ""
+    advice = ""
+    if "elem type differs" in said or "inconsistent type" in said:
+        advice = DOUBLES if "TreeEnsemble" in said else MIXED
     return f"{artifact} is not a valid ONNX model: {said}{advice}"
 
 
