@@ -43,7 +43,9 @@ def main() -> None:
         serval("describe", "iris")
     finally:
         serval("local", "down")
-    console.print(f"\nDone in {time.monotonic() - started:.0f} s; nothing is left running.\n")
+    console.print(
+        f"\nDone in {time.monotonic() - started:.0f} s after the set-up; nothing is left running.\n"
+    )
     console.print("Try next:")
     console.print("  source .venv/bin/activate")
     console.print("  serval local up --detach            a stage to play with")

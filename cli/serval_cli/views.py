@@ -45,7 +45,9 @@ def golden_added(value: Value) -> RenderableType:
     """Show what became a golden request."""
     return lines(
         f"{value['file']}: {value['requests']} golden requests, the last as version "
-        f"{value['version']} of {value['model']} answers"
+        f"{value['version']} of {value['model']} answers",
+        "a bundle whose model was retrained is refused by it if that model answers otherwise: "
+        "take the line out again, or put the right answer into it",
     )
 
 
