@@ -10,7 +10,7 @@ from serval.registry import Rollout
 from serval_cli import views
 from serval_cli.bundle_folder import BundleFolder, read_folder
 from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
-from serval_cli.output import show, waiting
+from serval_cli.output import note, show, waiting
 from serval_cli.rollout_state import Lines, policy_of
 from serval_cli.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait, patience
 from serval_cli.stages import Stage, find_stage
@@ -90,9 +90,13 @@ def follow(
     registry = stage.registry
     with waiting("waiting for the rollout to end") as say:
         lines = Lines(say, lambda rollout: policy_of(registry, rollout))
-        return RolloutWait(
-            lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds
-        ).end()
+        try:
+            return RolloutWait(
+                lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds
+            ).end()
+        except KeyboardInterrupt:
+            note(f"the rollout goes on: `serval rollout {model} --watch` shows it")
+            raise
 
 
 def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """serval_cli/commands/push.py: what became of an upload."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from serval.registry import Rollout, RolloutStatus
-from serval_cli.commands.push import outcome
+from serval_cli.commands.push import follow, outcome
 
 
 def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -> Rollout:
@@ -51,3 +53,15 @@ def test_time_that_ran_out_says_what_to_look_at(
     result = outcome(rollout, timeout)
     assert result["status"] == status
     assert said in result["reason"]
+
+
+def test_who_waits_no_longer_is_told_that_the_rollout_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Interrupted:
+        def rollout(self, model: str, upload: str) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow(SimpleNamespace(registry=Interrupted()), "iris", "u1", None)  # type: ignore[arg-type]
+    assert "the rollout goes on: `serval rollout iris --watch`" in capsys.readouterr().err
