@@ -38,8 +38,8 @@ from benchmarks.starts import KSERVE_PYTHON, Running, bare, kserve, serval
 from serval.connections import Connection
 from serval.cpu import cpu_class
 from serval.keys import MOST_PER_MINUTE
+from serval.models.storage import version_prefix
 from serval.optimisation.forms import PORTABLE, make_forms
-from serval.storage import version_prefix
 from tests.fakes.emulator import BUCKET, Emulator, emulator
 
 ROUNDS, WARM_ROUNDS, CALLS = 11, 7, 300

@@ -21,10 +21,10 @@ from benchmarks.graphs import encoder, resnet50
 from benchmarks.opening import MEMORY_MIB, PUBLISHED
 from serval.cpu import cpu_class
 from serval.golden.candidate import Candidate
+from serval.models.version import BundleFile, Form, ModelVersion
 from serval.onnx_signature import read_signature
 from serval.optimisation.forms import PORTABLE, make_forms
 from serval.verification.files import sha256_of
-from serval.versions import BundleFile, Form, ModelVersion
 
 ROUNDS = 9
 Figures = dict[str, float]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from serval.tensors import DATATYPES
+from serval.models.tensor import DATATYPES
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Tensor name → array, with the rows on axis 0."""

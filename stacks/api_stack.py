@@ -6,7 +6,7 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from serval.function_names import inference_function_name
+from serval.models.resource_names import inference_function_name
 from serval.packed import pack
 from stacks.alarms import Alarms
 from stacks.batch_jobs import BatchJobs

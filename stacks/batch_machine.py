@@ -9,7 +9,7 @@ from aws_cdk.aws_lambda import IFunction
 from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
 from constructs import Construct
 
-from serval.fleets.names import shards_queue_name
+from serval.models.resource_names import shards_queue_name
 from stacks.acknowledgements import acknowledge
 from stacks.batch_states import definition, labels
 from stacks.fleet_rights import FleetRights, arn

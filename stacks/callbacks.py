@@ -6,7 +6,7 @@ from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
 from serval.callbacks.backoff import ATTEMPTS
-from serval.fleets.names import DEAD, callbacks_queue_name
+from serval.models.resource_names import DEAD, callbacks_queue_name
 from serval.requests.settings import CallbackSettings
 from stacks.acknowledgements import acknowledge
 from stacks.dead_letters import RETENTION, dead_letter_queue

@@ -8,17 +8,17 @@ from pathlib import Path
 from serval.bundle import MODEL_YAML, Bundle, Runtime
 from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.fleets_yaml import deployed_fleets, read_fleets
-from serval.fleets.names import (
+from serval.fleets.prices import PRICES
+from serval.model_yaml import read_bundle
+from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.resource_names import (
     DEAD,
     callbacks_queue_name,
     dead_letter_queue_name,
     queue_name,
     shards_queue_name,
 )
-from serval.fleets.prices import PRICES
-from serval.model_yaml import read_bundle
 from serval.schedules import dead_letters_name
 
 SHARED = "*"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aws_cdk.aws_ecs import CfnClusterCapacityProviderAssociations, Cluster, ContainerInsights
 from constructs import Construct
 
-from serval.fleets.names import cluster_name
+from serval.models.resource_names import cluster_name
 from stacks.acknowledgements import acknowledge
 from stacks.fleet_network import FleetNetwork
 from stacks.machine_role import MachineRole

@@ -22,8 +22,8 @@ from aws_cdk.aws_ecs import AmiHardwareType, AsgCapacityProvider, EcsOptimizedIm
 from constructs import Construct
 
 from serval.fleets.declaration import Fleet
-from serval.fleets.names import capacity_provider_name
 from serval.fleets.state import Capacity
+from serval.models.resource_names import capacity_provider_name
 from stacks.acknowledgements import acknowledge
 from stacks.fleet_cluster import FleetCluster
 from stacks.stage import Stage

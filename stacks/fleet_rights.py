@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from aws_cdk import ArnFormat, Stack
 
-from serval.fleets.deployed import Fleets
-from serval.fleets.names import (
+from serval.models.deployed_fleets import Fleets
+from serval.models.resource_names import (
     callbacks_queue_name,
     cluster_name,
     dead_letter_queue_name,

@@ -7,7 +7,7 @@ from aws_cdk.aws_events import EventPattern, Rule, Schedule
 from aws_cdk.aws_events_targets import LambdaFunction
 from constructs import Construct
 
-from serval.fleets.names import cluster_name, service_name, tick_rule_name
+from serval.models.resource_names import cluster_name, service_name, tick_rule_name
 from stacks.acknowledgements import acknowledge
 from stacks.fleet_rights import FleetRights, arn
 from stacks.serval_function import ServalFunction

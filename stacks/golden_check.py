@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
-from serval.function_names import golden_function_name
+from serval.models.resource_names import golden_function_name
 from serval.rollouts.settings import GoldenSettings
 from stacks.deployed_models import SHARED
 from stacks.inference import EPHEMERAL_STORAGE_MIB

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from stacks.async_requests import AsyncRequests
 from stacks.callbacks import Callbacks
 from stacks.endpoint_control import EndpointControl

@@ -3,7 +3,7 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from serval.function_names import inference_function_name
+from serval.models.resource_names import inference_function_name
 from serval.settings import InferSettings
 from stacks.deployed_models import SHARED
 from stacks.layers import Layers

@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
-from serval.fleets.names import dead_letter_queue_name, queue_name, shards_queue_name
+from serval.models.resource_names import dead_letter_queue_name, queue_name, shards_queue_name
 from stacks.acknowledgements import acknowledge
 from stacks.alarms import raise_alarm
 from stacks.dead_letters import RETENTION, dead_letter_queue

@@ -12,7 +12,7 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from serval.storage import MODELS_PARTITION, WAITING, fleet_partition, model_partition
+from serval.models.storage import MODELS_PARTITION, WAITING, fleet_partition, model_partition
 from stacks.grants import Granted
 from stacks.stage import Stage
 

@@ -29,8 +29,8 @@ from aws_cdk.aws_stepfunctions_tasks import (
 )
 from constructs import Construct
 
-from serval.registry import RolloutStep
-from serval.storage import BARE_ARTIFACT
+from serval.models.registry import RolloutStep
+from serval.models.storage import BARE_ARTIFACT
 
 Task = TypeVar("Task", LambdaInvoke, DynamoUpdateItem, CustomState)
 ROLLOUT = {

@@ -5,8 +5,8 @@ from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SfnStateMachine
 from constructs import Construct
 
-from serval.function_names import golden_function_name
-from serval.storage import BARE_ARTIFACT, MANIFEST
+from serval.models.resource_names import golden_function_name
+from serval.models.storage import BARE_ARTIFACT, MANIFEST
 from stacks.dead_letters import dead_letter_queue
 from stacks.deployed_models import DeployedModels
 from stacks.layers import Layers

@@ -10,8 +10,8 @@ from aws_cdk.aws_sagemaker import CfnEndpoint, CfnEndpointConfig, CfnModel
 from constructs import Construct
 
 from serval.fleets.declaration import Fleet
-from serval.fleets.deployed import DeployedFleet, Fleets
-from serval.fleets.names import endpoint_name
+from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.resource_names import endpoint_name
 from serval.worker.settings import ServerSettings
 from stacks.endpoint_role import EndpointRole
 from stacks.endpoint_scaling import EndpointScaling

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from serval.bundle import Runtime
 from serval.fleets.declaration import Fleet
-from serval.fleets.names import service_name
+from serval.models.resource_names import service_name
 from stacks.acknowledgements import acknowledge
 from stacks.fleet_cluster import FleetCluster
 from stacks.fleet_machines import FleetMachines

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
 
-from serval.fleets.names import cluster_name
+from serval.models.resource_names import cluster_name
 from stacks.acknowledgements import acknowledge
 from stacks.batch_machine import explain, machine_name
 from stacks.fleet_rights import FleetRights, arn

@@ -23,7 +23,7 @@ from aws_cdk.aws_iam import ServicePrincipal
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.worker.settings import WorkerSettings
 from stacks.acknowledgements import acknowledge
 from stacks.grants import GrantedRole

@@ -16,6 +16,7 @@ from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
 from serval.manifest import LIMIT_FILES, Manifest
 from serval.model_yaml import read_bundle
+from serval.models.version import BundleFile
 from serval.paths import check_path
 from serval.verification.archives import archive_reasons
 from serval.verification.files import pickle_reasons
@@ -25,7 +26,6 @@ from serval.verification.served import (
     no_graph_reason,
     served_files,
 )
-from serval.versions import BundleFile
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
 

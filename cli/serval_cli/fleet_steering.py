@@ -6,8 +6,8 @@ from serval.aws.ecs_machines import EcsMachines, NoMachines
 from serval.aws.tick_rule import TickRule
 from serval.errors import ModelNotFound
 from serval.fleets.control import FleetControl
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.failures import CommandFailed
 from serval_cli.stages import Stage
 

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import typer
 from typer.core import TyperGroup
 
-from serval.metadata import VERSION
+from serval.models.metadata import VERSION
 from serval_cli.failures import explain
 from serval_cli.lazy import LazyCommand
 from serval_cli.options import STAGE_VARIABLE, StageOption

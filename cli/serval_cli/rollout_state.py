@@ -7,7 +7,7 @@ from typing import Any
 
 from serval.clock import timestamp
 from serval.errors import ModelVersionNotFound
-from serval.registry import ModelRegistry, Rollout
+from serval.models.registry import ModelRegistry, Rollout
 from serval.rollouts.control import BY_HAND
 from serval.rollouts.policy import CanaryPolicy, Step, latest_seconds
 from serval.rollouts.policy_settings import canary_policy

@@ -5,7 +5,7 @@ from typing import Any
 from serval.admission import ROUTE_SECONDS
 from serval.aws.rollout_events import RolloutEvents
 from serval.errors import ModelNotFound
-from serval.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout, RolloutStatus
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.history import stable_before
 from serval.rollouts.policy import Promote

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 
 INTERVAL_SECONDS = 0.5
 BEGIN_SECONDS = 300.0

@@ -12,8 +12,8 @@ from onnx import ModelProto
 
 from serval.bundle import MODEL_YAML
 from serval.errors import BundleRefused
-from serval.signatures import Signature, TensorSpec
-from serval.storage import BARE_ARTIFACT
+from serval.models.signature import Signature, TensorSpec
+from serval.models.storage import BARE_ARTIFACT
 from serval.verification.external import external_files
 from serval.verification.files import pickle_reasons
 from serval.verification.graph import load_graph

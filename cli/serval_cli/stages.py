@@ -28,8 +28,8 @@ from serval.aws.keys import ApiKeyStore
 from serval.aws.queues import ModelQueues
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
-from serval.fleets.deployed import Fleets
-from serval.function_names import own_function_names
+from serval.models.deployed_fleets import Fleets
+from serval.models.resource_names import own_function_names
 from serval.packed import unpack
 from serval_cli.aws_failures import explain_attempt
 from serval_cli.failures import CommandFailed

@@ -12,7 +12,7 @@ from boto3.s3.transfer import TransferConfig
 
 from serval.clock import Clock, utc_now
 from serval.manifest import Manifest
-from serval.storage import MANIFEST, upload_prefix
+from serval.models.storage import MANIFEST, upload_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -12,9 +12,9 @@ import numpy as np
 import simdjson
 
 from serval.golden.lines import LIMIT_READABLE, elements
+from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
-from serval.tensors import DATATYPES, Array, Tensor
 from serval_cli.failures import CommandFailed
 
 COMPRESS_FROM_BYTES = 100_000

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.signatures import Signature
-from serval.tensors import Tensor
+from serval.models.signature import Signature
+from serval.models.tensor import Tensor
 from serval_cli.inference_api import InferenceApi
 from serval_cli.samples.files import read_sample
 from serval_cli.tensor_call import call

@@ -29,10 +29,10 @@ from serval.batch.work import ShardWork
 from serval.clock import timestamp
 from serval.errors import BatchRefused, InvalidInputs, ModelNotFound, ModelVersionNotFound
 from serval.loaded import Loaded
-from serval.routes import Route
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
-from serval.versions import ModelVersion
+from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
 from tests.fakes.inference import version_record
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.requests import START

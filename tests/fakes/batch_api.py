@@ -24,7 +24,7 @@ from serval.clock import timestamp
 from serval.errors import BatchRefused
 from serval.http.batch import BatchEndpoint
 from serval.keys import ApiKey, hash_api_key
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 from tests.fakes.batch import InMemoryJobs, InMemoryObjects, RecordedExecutions
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import START, TickingClock

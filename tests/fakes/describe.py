@@ -12,12 +12,12 @@ from serval.errors import (
 )
 from serval.http.describe import DescribeEndpoint
 from serval.keys import ApiKey, hash_api_key
-from serval.registry import Rollout
-from serval.routes import Counted, Route
-from serval.signatures import Signature, TensorSpec
-from serval.statistics import TrackStatistics
-from serval.storage import MODEL_NAME
-from serval.versions import BundleFile, ModelVersion
+from serval.models.registry import Rollout
+from serval.models.route import Counted, Route
+from serval.models.signature import Signature, TensorSpec
+from serval.models.statistics import TrackStatistics
+from serval.models.storage import MODEL_NAME
+from serval.models.version import BundleFile, ModelVersion
 
 IRIS = Signature(
     (TensorSpec("x", "FP32", (-1, 4)),),

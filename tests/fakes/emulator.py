@@ -14,9 +14,9 @@ import boto3
 from serval.aws.artifacts import S3Artifacts
 from serval.aws.keys import ApiKeyStore
 from serval.aws.registry import DynamoDBRegistry
-from serval.routes import Route
-from serval.storage import version_prefix
-from serval.versions import ModelVersion
+from serval.models.route import Route
+from serval.models.storage import version_prefix
+from serval.models.version import ModelVersion
 from serval_cli.local.aws_client import CONFIG, session
 from serval_cli.local.server import HOST, await_ready, environment
 from tests.fakes.tables import create_registry_table

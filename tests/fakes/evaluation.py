@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from serval.registry import Rollout
+from serval.models.registry import Rollout
+from serval.models.route import Track
 from serval.rollouts.evaluation import Alarms, Evaluation
 from serval.rollouts.latencies import PeriodLatencies
 from serval.rollouts.measurement import Reading
 from serval.rollouts.windows import Window
-from serval.routes import Track
 from tests.fakes.rollouts import MODEL, RollingModel
 
 LAG = timedelta(seconds=90)

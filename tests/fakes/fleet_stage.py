@@ -11,8 +11,8 @@ import pytest
 
 from serval.aws.queues import QueueCounts
 from serval.clock import timestamp, utc_now
-from serval.fleets.deployed import Fleets
 from serval.fleets.state import FleetState, WorkerState
+from serval.models.deployed_fleets import Fleets
 from serval.requests.redriving import DeadLetter
 from serval_cli import main
 from tests.fakes.command_line import Ended

@@ -11,7 +11,6 @@ from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.completing import Completion
 from serval.fleets.control import FleetControl
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.dispatching import Dispatching
 from serval.fleets.duty import LOOKING, STARTING, Calls
 from serval.fleets.ending import Ending
@@ -21,10 +20,11 @@ from serval.fleets.observation import Observed
 from serval.fleets.routing import Routing
 from serval.fleets.state import FleetState, WorkerState
 from serval.fleets.sweeping import Sweep
-from serval.metrics import InferenceMetrics
+from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.metrics import InferenceMetrics
+from serval.models.route import Route
+from serval.models.version import ModelVersion
 from serval.requests.request import AsyncRequest
-from serval.routes import Route
-from serval.versions import ModelVersion
 from tests.fakes.inference import signature, version_record
 from tests.fakes.registration import Crashes
 from tests.fakes.requests import (

@@ -37,16 +37,16 @@ from serval.fleets.fleets_yaml import read_fleets
 from serval.golden.requests import read_golden
 from serval.manifest import Manifest, read_manifest
 from serval.model_yaml import read_bundle
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import BundleFile
 from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
 from serval.requests.put_body import read_put_body
 from serval.runtimes import ArtifactUnreadable
 from serval.runtimes.onnx import OnnxModel
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
 from serval.verification.bundles import verify
 from serval.verification.deployment import Deployment
-from serval.versions import BundleFile
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import graph, plus
 from tests.fakes.served import FLEETS, SERVED, on_fleet

@@ -16,11 +16,11 @@ from serval.http.infer import InferEndpoint
 from serval.inference import Inference, on_lambda
 from serval.keys import ApiKey, hash_api_key
 from serval.loaded import Limits, LoadedVersions
-from serval.metrics import InferenceMetrics
-from serval.routes import Route
+from serval.models.metrics import InferenceMetrics
+from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import BundleFile, ModelVersion
 from serval.runtimes.onnx import OnnxModel
-from serval.signatures import Signature, TensorSpec
-from serval.versions import BundleFile, ModelVersion
 
 ONNX_TYPES = {
     "BOOL": TensorProto.BOOL,

@@ -13,10 +13,10 @@ from onnx import ModelProto, TensorProto, helper
 from serval.clock import Clock, timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.manifest import Manifest
-from serval.registry import Rollout
-from serval.routes import Route
+from serval.models.registry import Rollout
+from serval.models.route import Route
+from serval.models.version import BundleFile, ModelVersion
 from serval.uploads import StoredObject
-from serval.versions import BundleFile, ModelVersion
 
 BUCKET = "artifacts"
 SIGNED = f"&X-Amz-Security-Token={'t' * 1500}"

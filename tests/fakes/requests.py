@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import md5
 
 from serval.clock import timestamp
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import Capacity, FleetState, WorkerState
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.requests.glance import LISTED, Glance
 from serval.requests.listing import Filters, Position
 from serval.requests.ports import StoredPayload

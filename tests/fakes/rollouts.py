@@ -7,12 +7,12 @@ from itertools import count
 from typing import Any
 
 from serval.clock import timestamp
-from serval.registry import Rollout
+from serval.models.registry import Rollout
+from serval.models.route import Route
+from serval.models.signature import Signature
+from serval.models.version import ModelVersion
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.policy import CanaryPolicy, Decision, Step, TrackMetrics, decide
-from serval.routes import Route
-from serval.signatures import Signature
-from serval.versions import ModelVersion
 from tests.fakes.registration import START, Crashes, InMemoryRegistry
 
 MODEL = "iris"

@@ -5,7 +5,7 @@ import io
 import tarfile
 from collections.abc import Mapping, Sequence
 
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from tests.fakes.registration import scaling_bundle
 
 CPU = DeployedFleet(name="cpu", models=("plain",))

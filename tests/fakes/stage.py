@@ -8,13 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from serval.errors import ArtifactUnavailable
-from serval.fleets.deployed import Fleets
 from serval.golden.candidate import Candidate
 from serval.golden.check import GoldenCheck
 from serval.golden.memory import Memory
+from serval.models.deployed_fleets import Fleets
+from serval.models.registry import Rollout
+from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
 from serval.optimisation.step import Optimisation
-from serval.registry import Rollout
 from serval.rollouts.claiming import Claiming
 from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.control import RolloutControl
@@ -24,7 +25,6 @@ from serval.rollouts.verifying import Verifying
 from serval.runtimes.onnx import OnnxModel
 from serval.uploads import Uploads
 from serval.verification.deployment import Deployment
-from serval.versions import ModelVersion
 from tests.fakes.evaluation import LAG, InMemoryAlarms, InMemoryMetrics
 from tests.fakes.executions import Execution, Outcome, StepFailed
 from tests.fakes.golden import CPU_CLASS, Resident, Ticking

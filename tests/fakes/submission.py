@@ -18,6 +18,8 @@ from serval.http.requests import RequestsEndpoint
 from serval.http.submit import SubmitEndpoint
 from serval.http.wait import WaitEndpoint
 from serval.keys import ApiKey, hash_api_key
+from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
 from serval.requests import lifecycle
 from serval.requests.access import Access, Allowance
 from serval.requests.cancellation import Cancellation
@@ -31,8 +33,6 @@ from serval.requests.submission import CallbackUrls
 from serval.requests.submitting import Submitting
 from serval.requests.uploads import Uploads
 from serval.requests.waiting import Waiting
-from serval.routes import Route
-from serval.signatures import Signature, TensorSpec
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import (

@@ -17,12 +17,12 @@ import numpy as np
 from serval.clock import timestamp
 from serval.errors import ArtifactUnavailable, InvalidInputs, ModelNotFound
 from serval.loaded import Limits, LoadedVersions
+from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import Form, ModelVersion
 from serval.requests.request import AsyncRequest
-from serval.routes import Route
 from serval.runtimes import RuntimeFailed
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
-from serval.versions import Form, ModelVersion
 from serval.worker.assembly import Engine, Ports, Post, assemble
 from serval.worker.inbox import Message
 from serval.worker.loop import Rhythm, Worker

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from serval.models.route import Route
 from serval.object_created import ObjectCreated
 from serval.rollouts.failures import DOING
-from serval.routes import Route
 from tests.fakes.executions import TRIES, Execution, Outcome, StepFailed
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage

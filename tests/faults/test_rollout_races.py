@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from serval.models.route import Route
 from serval.object_created import ObjectCreated
 from serval.rollouts.policy import Promote
-from serval.routes import Route
 from tests.fakes.executions import Execution, Outcome
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import BUCKET, Stage

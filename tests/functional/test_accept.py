@@ -8,7 +8,7 @@ import pytest
 
 from serval.batch.job import BatchJob
 from serval.clock import timestamp
-from serval.routes import Route
+from serval.models.route import Route
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import START

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 import zstandard
 
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import DATA, BatchStage
 
 GOOD = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(50))

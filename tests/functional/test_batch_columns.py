@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from serval.batch.asked import AskedJob
 from serval.batch.job import BatchJob
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage, scheduled
 
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from serval.batch.job import BatchJob
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage
 
 X, NOTE, COUNT = (

@@ -11,9 +11,9 @@ import jsonschema_rs
 import pytest
 
 from serval.http.describe import ANSWERS
+from serval.models.route import Route
+from serval.models.statistics import TrackStatistics
 from serval.openapi.document import document
-from serval.routes import Route
-from serval.statistics import TrackStatistics
 from tests.fakes.describe import Bench
 
 ROOT = Path(__file__).parents[2]

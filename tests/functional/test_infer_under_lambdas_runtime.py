@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serval.metrics import METRICS, SPARE_FLUSHES
+from serval.models.metrics import METRICS, SPARE_FLUSHES
 from serval_cli.local.launcher import embedded_metrics
 from tests.fakes.emulator import Emulator, emulator
 from tests.fakes.inference import event, plus, signature, version_record

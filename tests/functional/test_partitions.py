@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from serval.batch.job import BatchJob
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import DATA, BatchStage, scheduled
 
 X, STORE, COUNTRY = (

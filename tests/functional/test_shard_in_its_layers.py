@@ -43,8 +43,8 @@ from serval.batch.outputs import PartFormat
 from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.shard import ShardEngine
-from serval.signatures import TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
 class Summing:
     def run(self, inputs, outputs):
         return [Tensor("y", "FP32", inputs[0].array.sum(axis=1))]

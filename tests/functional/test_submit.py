@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from serval.keys import hash_api_key
+from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.requests.identifiers import row_id
 from serval.requests.request import INLINE_BYTES
-from serval.routes import Route
-from serval.signatures import Signature, TensorSpec
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (

@@ -15,8 +15,8 @@ from serval.aws.jobs import JobTable
 from serval.aws.queues import ModelQueues
 from serval.aws.requests import RequestTable
 from serval.clock import timestamp, utc_now
-from serval.fleets.names import shards_queue_name
 from serval.fleets.state import FleetState
+from serval.models.resource_names import shards_queue_name
 from serval.requests.access import Caller as Anybody
 from serval.requests.finding import find_named
 from serval.requests.request import AsyncRequest

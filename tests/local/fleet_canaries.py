@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.aws.registry import DynamoDBRegistry
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from tests.local.fleet_caller import Caller, answered, asked, until
 from tests.local.fleet_models.bundles import FleetModel, write_bundle
 from tests.local.fleet_models.graphs import linear, unlucky

@@ -24,11 +24,11 @@ from serval.aws.keys import ApiKeyStore
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
 from serval.clock import utc_now
-from serval.fleets.names import callbacks_queue_name, queue_name, tick_rule_name
+from serval.models.resource_names import callbacks_queue_name, queue_name, tick_rule_name
+from serval.models.route import Route
 from serval.requests import lifecycle
 from serval.requests.identifiers import row_id
 from serval.requests.request import response_key
-from serval.routes import Route
 from serval_cli.local.aws_client import CONFIG, FOREIGN, environment, session
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.inference import version_record

@@ -27,17 +27,17 @@ from serval.aws.presigned import WrongSize, download
 from serval.aws.registry import DynamoDBRegistry
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.keys import hash_api_key
+from serval.models.registry import Rollout
+from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import BundleFile, ModelVersion
 from serval.object_created import ObjectCreated
-from serval.registry import Rollout
 from serval.rollouts.claiming import Claiming
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.registering import Registering
 from serval.rollouts.verifying import Verifying
-from serval.routes import Route
-from serval.signatures import Signature, TensorSpec
 from serval.uploads import StoredObject, Upload, Uploads
 from serval.verification.deployment import Deployment
-from serval.versions import BundleFile, ModelVersion
 from tests.fakes.registration import manifest_of, scaling_bundle
 from tests.fakes.tables import create_registry_table
 

@@ -14,7 +14,7 @@ from serval.aws.schedules import FoundSchedule, ScheduleDeadLetters, Schedules, 
 from serval.batch.job import ShardRecord
 from serval.bootstrap import batch
 from serval.http.batch import BatchEndpoint
-from serval.routes import Route
+from serval.models.route import Route
 from serval.schedules import (
     batch_input,
     dead_letters_name,

@@ -14,13 +14,13 @@ from serval.aws.tick_rule import TickRule
 from serval.aws.waiting_places import HELD, PlaceTable
 from serval.clock import timestamp
 from serval.fleets.duty import LOOKING, STARTING, Calls
-from serval.fleets.names import (
+from serval.fleets.state import FleetState, WorkerState
+from serval.models.resource_names import (
     capacity_provider_name,
     cluster_name,
     service_name,
     tick_rule_name,
 )
-from serval.fleets.state import FleetState, WorkerState
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.filled import filled

@@ -14,15 +14,15 @@ from serval.aws.requests import RequestTable
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.bootstrap import complete, dispatch, sweep, tick
 from serval.clock import timestamp, utc_now
-from serval.fleets.names import (
+from serval.fleets.state import FleetState
+from serval.models.resource_names import (
     callbacks_queue_name,
     dead_letter_queue_name,
     queue_name,
     tick_rule_name,
 )
-from serval.fleets.state import FleetState
+from serval.models.route import Route
 from serval.requests.request import AsyncRequest
-from serval.routes import Route
 from serval_cli.local.aws_client import CONFIG, FOREIGN, environment, session
 from tests.fakes.emulator import TABLE, Emulator, emulator
 from tests.fakes.fleets import InMemoryEndpoints, notice, output_key

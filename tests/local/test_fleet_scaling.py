@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from serval.clock import timestamp, utc_now
-from serval.fleets.names import tick_rule_name
+from serval.models.resource_names import tick_rule_name
 from tests.local.fleet_caller import Caller, answered, asked, divided, until
 
 FLEET = "sleepy"

@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 
 from serval.clock import timestamp, utc_now
-from serval.fleets.names import endpoint_name
+from serval.models.resource_names import endpoint_name
 from tests.local.fleet_caller import Caller, answered, asked, until
 
 FLEET = "managed"

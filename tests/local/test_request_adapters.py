@@ -28,7 +28,7 @@ from serval.aws.queues import (
 from serval.aws.rate_limits import RateLimits
 from serval.aws.requests import RequestTable
 from serval.errors import RateLimited
-from serval.fleets.names import callbacks_queue_name, dead_letter_queue_name, queue_name
+from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests import lifecycle
 from serval.requests.listing import Filters
 from serval.requests.ports import StoredPayload, change

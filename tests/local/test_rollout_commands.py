@@ -13,11 +13,11 @@ import pytest
 
 from serval.aws.registry import DynamoDBRegistry
 from serval.clock import timestamp, utc_now
-from serval.registry import Rollout
+from serval.models.registry import Rollout
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import ModelVersion
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.policy import CanaryPolicy, Promote, TakeStep
-from serval.signatures import Signature, TensorSpec
-from serval.versions import ModelVersion
 from serval_cli.local.aws_client import CONFIG, session
 from tests.local.conftest import ROOT, LocalStage
 

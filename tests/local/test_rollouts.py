@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.aws.registry import DynamoDBRegistry
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.inference import graph, plus
 from tests.local.conftest import LocalStage

@@ -18,9 +18,9 @@ from serval.aws.inbox import QueueInbox
 from serval.aws.queues import ModelQueues
 from serval.aws.shard_queue import FleetShards
 from serval.errors import ArtifactUnavailable
-from serval.fleets.names import dead_letter_queue_name, queue_name, shards_queue_name
-from serval.storage import version_prefix
-from serval.versions import BundleFile, ModelVersion
+from serval.models.resource_names import dead_letter_queue_name, queue_name, shards_queue_name
+from serval.models.storage import version_prefix
+from serval.models.version import BundleFile, ModelVersion
 from serval.worker.inbox import Message
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import BUCKET, emulator

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from serval.batch.job import BatchJob
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage
 from tests.odd_files.files import Maker, OddFile, Record
 

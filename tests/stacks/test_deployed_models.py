@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serval.errors import BundleRefused
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from stacks.deployed_models import DeployedModels, read_models
 from tests.stacks.synthesis import ROOT
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from tests.stacks.conftest import FLEETS
 from tests.stacks.synthesis import Sources, Synthesised, synthesise
 

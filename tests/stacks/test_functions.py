@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from layers.dependencies.installation import LIBRARY
-from serval.function_names import golden_function_name
+from serval.models.resource_names import golden_function_name
 from serval.packed import unpack
 from stacks.layers import LayersNotBuilt
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise

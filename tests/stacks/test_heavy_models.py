@@ -3,7 +3,7 @@
 import pytest
 
 from serval.callbacks.backoff import ATTEMPTS
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from stacks.context import InvalidContext
 from tests.stacks.synthesis import Sources, Synthesised
 from tests.stacks.test_http_api import leads_to

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serval.storage import parse_key
+from serval.models.storage import parse_key
 from tests.stacks.synthesis import Synthesised
 from tests.stacks.walk import StepFailed, Walk
 

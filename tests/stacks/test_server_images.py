@@ -13,7 +13,7 @@ from aws_cdk.cx_api import SynthesisMessageLevel
 from botocore.exceptions import ClientError
 
 from serval.bundle import Runtime
-from serval.fleets.deployed import Accelerator
+from serval.models.deployed_fleets import Accelerator
 from stacks.image_refresh import WANTED, newest, newest_images, text_of, with_digests
 from stacks.inference_server import InferenceServer
 from stacks.server_images import TABLE, NoServerImage, ServerImage, image, images, read_images

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serval.errors import ModelNotFound
-from serval.registry import Rollout
-from serval.routes import Route
+from serval.models.registry import Rollout
+from serval.models.route import Route
 from tests.fakes.rollouts import MODEL
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from serval.models.registry import Rollout
 from serval.object_created import ObjectCreated
-from serval.registry import Rollout
 from serval.rollouts.claiming import Claiming
 from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.control import RolloutRefused

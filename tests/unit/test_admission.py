@@ -6,7 +6,7 @@ from serval.admission import Admission
 from serval.authentication import Authenticator
 from serval.errors import ApiKeyMissing, ApiKeyRejected, ModelNotFound
 from serval.keys import hash_api_key
-from serval.routes import Route
+from serval.models.route import Route
 from tests.fakes.inference import Clock, InMemoryEdge
 
 GOOD = {"x-api-key": "srv_good"}

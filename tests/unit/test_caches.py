@@ -13,14 +13,14 @@ import pytest
 
 from serval.admission import Admission
 from serval.authentication import Authenticator
-from serval.fleets.deployed import Fleets
 from serval.fleets.routing import Routing
 from serval.keys import ApiKey
 from serval.loaded import Limits, LoadedVersions
+from serval.models.deployed_fleets import Fleets
+from serval.models.route import Route
+from serval.models.statistics import RememberedStatistics, TrackStatistics
+from serval.models.version import ModelVersion
 from serval.requests.door import Door
-from serval.routes import Route
-from serval.statistics import RememberedStatistics, TrackStatistics
-from serval.versions import ModelVersion
 from serval.worker.batching import BatchLimits
 from serval.worker.versions import KnownVersions
 from tests.fakes.batch import ADDING

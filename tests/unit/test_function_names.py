@@ -1,4 +1,4 @@
-from serval.function_names import (
+from serval.models.resource_names import (
     golden_function_name,
     inference_function_name,
     own_function_names,

@@ -9,10 +9,10 @@ import pytest
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
 from serval.loaded import Limits, LoadedVersions
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import BundleFile, Form, ModelVersion
 from serval.runtimes import ArtifactUnreadable
-from serval.signatures import TensorSpec
-from serval.tensors import Tensor
-from serval.versions import BundleFile, Form, ModelVersion
 from tests.fakes.inference import signature, version_record
 
 MB = 10**6

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serval.errors import BundleRefused
 from serval.manifest import LIMIT_BUNDLE_BYTES, LIMIT_FILE_BYTES, Manifest, read_manifest
-from serval.versions import BundleFile
+from serval.models.version import BundleFile
 
 A, B = "a" * 64, "b" * 64
 IRIS = Manifest("iris", (BundleFile("model.onnx", A, 10), BundleFile("x/model.yaml", B, 0)))

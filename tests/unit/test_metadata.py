@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serval.metadata import VERSION, model_config, model_metadata, server_metadata
-from serval.signatures import Signature, TensorSpec
+from serval.models.metadata import VERSION, model_config, model_metadata, server_metadata
+from serval.models.signature import Signature, TensorSpec
 from tests.fakes.describe import version_record
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import json
 
-from serval.metrics import FLUSH_REQUESTS, METRICS, SPARE_FLUSHES, InferenceMetrics
+from serval.models.metrics import FLUSH_REQUESTS, METRICS, SPARE_FLUSHES, InferenceMetrics
 from tests.fakes.inference import Clock
 
 METRICS_PER_MODEL = 6

@@ -8,9 +8,9 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from serval.errors import BundleRefused
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import DATATYPES
 from serval.onnx_signature import V2_DATATYPES, read_signature
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES
 
 
 def model(

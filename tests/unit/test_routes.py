@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.routes import Route
+from serval.models.route import Route
 
 
 def test_without_a_candidate_all_traffic_is_stable() -> None:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from serval import statistics
 from serval.errors import StatisticsUnavailable
-from serval.routes import Counted, Route
-from serval.statistics import (
+from serval.models import statistics
+from serval.models.route import Counted, Route
+from serval.models.statistics import (
     RememberedStatistics,
     TrackStatistics,
     both_counts,

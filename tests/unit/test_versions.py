@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.versions import BundleFile, Form, ModelVersion
+from serval.models.version import BundleFile, Form, ModelVersion
 from tests.fakes.inference import signature, version_record
 
 PORTABLE = Form(

@@ -8,7 +8,7 @@ import httpx
 import typer
 from rich.live import Live
 
-from serval.storage import MODEL_NAME
+from serval.models.storage import MODEL_NAME
 from serval_cli import batch_views
 from serval_cli.batch_api import BatchApi, Job
 from serval_cli.batch_download import BatchDownload

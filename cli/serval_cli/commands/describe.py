@@ -3,9 +3,9 @@
 from typing import Any
 
 from serval.errors import ModelNotFound
-from serval.registry import ModelRegistry, Rollout
-from serval.routes import Route
-from serval.versions import ModelVersion
+from serval.models.registry import ModelRegistry, Rollout
+from serval.models.route import Route
+from serval.models.version import ModelVersion
 from serval_cli import views
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from serval.registry import ModelRegistry
+from serval.models.registry import ModelRegistry
 from serval.rollouts.comparison import Comparison, compare_versions
 from serval_cli import rollout_views
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app

@@ -7,8 +7,8 @@ import typer
 
 from serval.batch.columns import ColumnChoice
 from serval.golden.lines import golden_line
-from serval.signatures import Signature
-from serval.storage import MODEL_NAME
+from serval.models.signature import Signature
+from serval.models.storage import MODEL_NAME
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.golden_file import golden_file

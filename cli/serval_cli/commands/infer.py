@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.storage import MODEL_NAME, VERSION
+from serval.models.storage import MODEL_NAME, VERSION
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.fleet_readiness import on_fleet

@@ -10,8 +10,8 @@ import typer
 
 from serval.batch.columns import ColumnChoice
 from serval.bundle import MODEL_YAML
-from serval.storage import BARE_ARTIFACT, MODEL_NAME
-from serval.tensors import Tensor
+from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
+from serval.models.tensor import Tensor
 from serval.verification.randomness import random_operators
 from serval.verification.served import README
 from serval_cli import views

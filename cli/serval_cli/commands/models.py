@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from serval.errors import ModelNotFound
-from serval.registry import ModelRegistry
+from serval.models.registry import ModelRegistry
 from serval_cli import views
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import show

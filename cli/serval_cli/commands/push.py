@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from serval.manifest import Manifest, read_manifest
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from serval_cli import views
 from serval_cli.bundle_folder import BundleFolder, read_folder
 from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app

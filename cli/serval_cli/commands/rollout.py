@@ -9,7 +9,7 @@ from rich.live import Live
 from typer.core import TyperGroup
 
 from serval.errors import ModelNotFound
-from serval.registry import ModelRegistry, Rollout
+from serval.models.registry import ModelRegistry, Rollout
 from serval.rollouts.policy import CanaryPolicy
 from serval_cli import rollout_views
 from serval_cli.failures import CommandFailed

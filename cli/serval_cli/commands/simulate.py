@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from serval.fleets.declaration import FLEETS_YAML
-from serval.fleets.deployed import DeployedFleet
+from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, new_app
 from serval_cli.output import errors, note, results, show

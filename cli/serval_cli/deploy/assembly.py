@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from serval.packed import unpack
 
 TEMPLATE = ".template.json"

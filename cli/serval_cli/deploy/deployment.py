@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from serval.fleets.deployed import Fleets
 from serval.fleets.fleets_yaml import read_fleets
+from serval.models.deployed_fleets import Fleets
 from serval.packed import unpack
 from serval_cli.deploy.account import Account, NotAnswered
 from serval_cli.deploy.assembly import Assembly

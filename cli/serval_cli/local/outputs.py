@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Self
 
-from serval.fleets.deployed import Fleets
-from serval.function_names import own_function_names
+from serval.models.deployed_fleets import Fleets
+from serval.models.resource_names import own_function_names
 from serval.packed import unpack
 from serval_cli.local.aws_client import CONFIG, session
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from serval.foreign import refusing
-from serval.tensors import Array
+from serval.models.tensor import Array
 from serval_cli.failures import CommandFailed
 from serval_cli.inference_request import build_request, is_request
 from serval_cli.json_files import read_json

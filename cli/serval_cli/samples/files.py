@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from serval.batch.columns import NOTHING_CHOSEN, ColumnChoice
-from serval.signatures import Signature
-from serval.tensors import Array, Tensor
+from serval.models.signature import Signature
+from serval.models.tensor import Array, Tensor
 from serval_cli.failures import CommandFailed
 from serval_cli.samples import images
 from serval_cli.samples.arrays import json_inputs, npy, npz

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES, Array, Tensor
 from serval_cli.failures import CommandFailed
 
 Specs = Sequence[TensorSpec]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from serval.foreign import refusing
-from serval.tensors import Array
+from serval.models.tensor import Array
 from serval_cli.failures import CommandFailed
 from serval_cli.samples.fitting import Specs, only
 

@@ -14,8 +14,8 @@ from serval.batch.options import PLAIN_CSV
 from serval.batch.tabular import DELIMITERS, Table, read_table
 from serval.errors import BatchRefused
 from serval.foreign import refusing
-from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES, Array
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array
 from serval_cli.batch_views import columns
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.fleets_yaml import read_fleets
 from serval.fleets.prices import PRICES
+from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.failures import CommandFailed
 from serval_cli.simulation.assumptions import Assumptions
 

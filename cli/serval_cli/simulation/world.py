@@ -6,9 +6,9 @@ from functools import partial
 from random import Random
 
 from serval.fleets.control import FleetControl
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import FleetState
 from serval.fleets.ticking import Tick
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval_cli.simulation.assumptions import Assumptions
 from serval_cli.simulation.pool import Pool
 from serval_cli.simulation.requests import Requests

@@ -11,7 +11,7 @@ from serval.aws.edge import EdgeRegistry
 from serval.aws.signed import AwsRefused, AwsUnavailable
 from serval.errors import RegistryUnavailable
 from serval.keys import ApiKey
-from serval.storage import API_KEY, api_key_partition
+from serval.models.storage import API_KEY, api_key_partition
 
 HASH = "0" * 64
 TODAY = "2026-11-21"

@@ -10,7 +10,7 @@ import pytest
 from botocore.stub import Stubber
 
 from serval.aws.rollout_events import RolloutEvents
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from serval.rollouts.events import detail
 
 ROLLOUT = Rollout(model="iris", rollout="u", status="running", created="1", updated="2")

@@ -8,8 +8,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from serval.aws.statistics import QUERIES_PER_CALL, CloudWatchStatistics
 from serval.errors import StatisticsUnavailable
-from serval.routes import Track
-from serval.statistics import TrackStatistics
+from serval.models.route import Track
+from serval.models.statistics import TrackStatistics
 
 NOW = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 IRIS: tuple[str, Track] = ("iris", "stable")

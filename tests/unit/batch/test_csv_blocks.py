@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from serval.batch.asked import AskedJob
 from serval.batch.columns import input_columns
 from serval.batch.records.csv_records import CsvRecords
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 from tests.fakes.batch import BatchStage
 
 COLUMNS = ("x_0", "x_1", "note")

@@ -6,7 +6,7 @@ import pytest
 from serval.batch.columns import ColumnChoice, input_columns
 from serval.batch.records.csv_records import CsvRecords
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 PAIR = TensorSpec("x", "FP32", (-1, 2))
 COLUMNS = ("note", "x_0", "x_1")

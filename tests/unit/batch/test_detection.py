@@ -14,7 +14,7 @@ from serval.batch.kinds import Kind
 from serval.batch.options import JobOptions
 from serval.batch.ports import Source
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 X = TensorSpec("x", "FP32", (-1, 2))
 IMAGE = TensorSpec("image", "BYTES", (-1, 1))

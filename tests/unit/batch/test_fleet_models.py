@@ -1,7 +1,7 @@
 """Batch jobs of fleet models: only where a worker waits for their shards, or can be woken."""
 
 from serval.batch.fleet_models import out_of_reach
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 
 
 def test_a_job_that_nobody_would_run_is_refused_with_the_remedy() -> None:

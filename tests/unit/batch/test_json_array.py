@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serval.batch.json_array import Elements, element_lines, is_array
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 PAIR = (TensorSpec("x", "FP32", (-1, 2)),)
 GRID = (TensorSpec("x", "FP32", (-1, 2, 2)),)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serval.batch.records.jsonl_records import JsonlRecords
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 RECORDS = JsonlRecords([TensorSpec("x", "FP32", (-1, 2))])
 LINES: dict[str, tuple[float, float] | str | None] = {

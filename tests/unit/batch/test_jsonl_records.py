@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serval.batch.records.jsonl_records import JsonlRecords
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 PAIR = TensorSpec("x", "FP32", (-1, 2))
 

@@ -14,9 +14,9 @@ from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.parquet_records import ParquetRecords
 from serval.batch.records.rows import Rows
 from serval.errors import InvalidTensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES
 from serval.protocol.json_tensors import narrowed
-from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES
 
 FIT, LARGE = {"FP16": 65504.0, "FP32": 3e38}, {"FP16": 70000.0, "FP32": 1e39}
 

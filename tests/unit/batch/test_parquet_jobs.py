@@ -17,8 +17,8 @@ from serval.batch.job import BatchJob
 from serval.batch.parquet_footer import KEY_VALUES, MAGIC, read_footer
 from serval.batch.ports import Source
 from serval.batch.thrift import BINARY, Reader, Typed, written
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage, scheduled
 
 VALUE = 2

@@ -15,7 +15,7 @@ from serval.batch.records.parquet_records import ParquetRecords
 from serval.batch.records.rows import Rows
 from serval.batch.thrift import I64, Reader, Typed, written
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 
 def read(

@@ -7,7 +7,7 @@ from serval.batch.keys import Address
 from serval.batch.partition_columns import partition_names, partition_of
 from serval.batch.ports import Source
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 IN = Address("data", "in/")
 X, DAY = TensorSpec("x", "FP32", (-1, 2)), TensorSpec("day", "BYTES", (-1,))

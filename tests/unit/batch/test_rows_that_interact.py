@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage
 
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1,)),), (TensorSpec("y", "FP32", (-1,)),))

@@ -18,8 +18,8 @@ from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.shard import Progress, ShardEngine
 from serval.errors import BatchRefused, InvalidInputs
-from serval.signatures import TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
 
 X = TensorSpec("x", "FP32", (-1, 2))
 OUTPUTS = (TensorSpec("total", "FP32", (-1,)), TensorSpec("twice", "INT64", (-1, 2)))

@@ -7,7 +7,7 @@ import pytest
 from serval.batch.options import CsvOptions
 from serval.batch.tabular import Table, mark_bytes, read_table
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 X = TensorSpec("x", "FP32", (-1, 2))
 TEXT = TensorSpec("text", "BYTES", (-1,))

@@ -14,8 +14,8 @@ import pytest
 from serval.batch.outputs import PartFormat
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.rows import Rows
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage
 
 BYTES = Signature((TensorSpec("x", "INT64", (-1,)),), (TensorSpec("y", "BYTES", (-1,)),))

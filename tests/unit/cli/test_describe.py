@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from serval.errors import ModelNotFound
-from serval.registry import Rollout
-from serval.routes import Route
+from serval.models.registry import Rollout
+from serval.models.route import Route
 from serval_cli.commands.describe import LAST_ROLLOUTS, description
 from serval_cli.commands.models import list_models
 from tests.fakes.describe import InMemoryRegistry

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from tests.fakes.fleet_stage import FleetStage
 
 

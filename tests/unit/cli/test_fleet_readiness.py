@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from serval.fleets.deployed import Fleets
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import Fleets
 from serval_cli.failures import CommandFailed
 from serval_cli.fleet_readiness import on_fleet
 from serval_cli.stages import Stage

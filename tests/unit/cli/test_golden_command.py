@@ -11,10 +11,10 @@ import pytest
 
 from serval.golden.requests import read_golden
 from serval.model_yaml import read_bundle
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
 from serval.protocol.response import InferenceResponse
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
 from serval_cli.commands import golden
 from serval_cli.failures import CommandFailed
 from serval_cli.golden_file import golden_file

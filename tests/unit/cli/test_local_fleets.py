@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval_cli.local import fleet_workers
 from serval_cli.local.fleets import supervisor as supervisor_module
 from serval_cli.local.fleets.places import (

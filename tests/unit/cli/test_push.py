@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serval.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout, RolloutStatus
 from serval_cli.commands.push import follow, outcome
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from serval.rollouts.policy import CanaryPolicy
 from serval_cli import rollout_views
 from serval_cli.output import show

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import BundleFile, Form
 from serval.rollouts.policy import Promote
-from serval.signatures import Signature, TensorSpec
-from serval.versions import BundleFile, Form
 from tests.fakes.command_line import YESTERDAY, CommandLine
 from tests.fakes.rollouts import MODEL, RollingModel
 

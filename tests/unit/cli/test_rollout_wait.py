@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from serval.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout, RolloutStatus
 from serval_cli.rollout_wait import (
     BEGIN_SECONDS,
     SILENCE_SECONDS,

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from serval.batch.columns import ColumnChoice
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 from serval_cli.failures import CommandFailed
 from serval_cli.samples import images
 from serval_cli.samples.files import read_sample

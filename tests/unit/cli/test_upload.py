@@ -12,8 +12,8 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from serval.manifest import Manifest
-from serval.storage import UPLOAD_ID
-from serval.versions import BundleFile
+from serval.models.storage import UPLOAD_ID
+from serval.models.version import BundleFile
 from serval_cli.upload import Advance, Bucket, new_upload_id, upload
 
 

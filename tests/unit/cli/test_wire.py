@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from serval.errors import InvalidTensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.content import inflate
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse, write_response
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES, Array, Tensor
 from serval_cli.failures import CommandFailed
 from serval_cli.wire import packed, rounded_to_bfloat16, unpacked
 

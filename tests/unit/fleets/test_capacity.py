@@ -10,8 +10,8 @@ from serval.fleets.capacity import (
     turn_to_on_demand,
     turn_to_spot,
 )
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import DeployedFleet
 from tests.fakes.fleets import at, seen, worker, workers
 
 FLEET = DeployedFleet(name="gpu", maximum=10, target_age_seconds=60, models=("textgen",))

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from serval.fleets.completing import STALE
+from serval.models.route import Route
 from serval.requests import lifecycle
-from serval.routes import Route
 from tests.fakes.fleets import BUCKET, ManagedFleet, moment, notice, output_key
 from tests.fakes.registration import Crash, Crashes
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from serval.errors import ModelNotFound, RegistryUnavailable
-from serval.fleets.deployed import Fleets
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import Fleets
 from tests.fakes.fleets import ControlledFleets, at
 from tests.fakes.requests import GPU, MANAGED, InMemoryFleetStates
 

@@ -4,7 +4,7 @@ import pytest
 
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.routing import Routing
-from serval.routes import Route
+from serval.models.route import Route
 from tests.fakes.fleets import KnownModels
 from tests.fakes.requests import async_request
 from tests.fakes.worker import HandClock

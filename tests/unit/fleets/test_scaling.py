@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.observation import JobShards, Observed
 from serval.fleets.scaling import arrivals_ahead, decide, machines_for_shards, woken
 from serval.fleets.state import FleetState, WorkerState
+from serval.models.deployed_fleets import DeployedFleet
 from tests.fakes.fleets import at, seen, worker, workers
 
 FLEET = DeployedFleet(name="gpu", maximum=10, target_age_seconds=60, models=("textgen",))

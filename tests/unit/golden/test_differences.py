@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from serval.golden.differences import compare
+from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.tensors import DATATYPES, Tensor
 
 
 def made(datatype: str, values: Any, name: str = "y") -> Tensor:

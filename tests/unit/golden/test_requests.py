@@ -10,10 +10,10 @@ from serval.errors import BundleRefused
 from serval.golden import requests
 from serval.golden.lines import golden_line
 from serval.golden.requests import read_golden
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.request import read_request
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES, Tensor
 from tests.fakes.golden import line, rows, tensor
 
 GOOD = rows([1.0, 2.0], [2.0, 3.0])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from serval.golden.sample import samples, takes_batches
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 
 OPEN = -1
 

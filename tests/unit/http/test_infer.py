@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 
 from serval.keys import ApiKey, hash_api_key
 from serval.loaded import Limits
+from serval.models.route import Route
 from serval.protocol.limits import RequestLimits
-from serval.routes import Route
 from tests.fakes.inference import Bench, bench, event, graph, identity, plus, signature
 
 TWO_COLUMNS = signature("FP32", [-1, 2])

@@ -18,9 +18,9 @@ from models.textgen.build import GOLDEN, corpus
 from serval.bundle import Compute
 from serval.errors import BundleRefused
 from serval.model_yaml import read_bundle
+from serval.models.signature import Signature, TensorSpec
 from serval.onnx_signature import read_signature
 from serval.protocol.request import read_request
-from serval.signatures import Signature, TensorSpec
 from serval.verification.served import declared_signature
 from serval_cli.bundle_folder import read_folder
 

@@ -9,6 +9,7 @@ from schemathesis import openapi
 from serval.http.describe import ANSWERS, ELSEWHERE
 from serval.http.dispatch import Endpoint
 from serval.http.status import STATUS
+from serval.models.tensor import DATATYPES as TENSOR_DATATYPES
 from serval.openapi.__main__ import text
 from serval.openapi.document import document
 from serval.openapi.infer import EXAMPLE
@@ -21,7 +22,6 @@ from serval.protocol.content import (
     JSON_LIMIT_BYTES,
 )
 from serval.protocol.request import MAX_DIMENSIONS, MAX_TENSORS
-from serval.tensors import DATATYPES as TENSOR_DATATYPES
 
 ROOT = Path(__file__).parents[3]
 

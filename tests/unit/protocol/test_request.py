@@ -21,10 +21,10 @@ from serval.errors import (
     ServalError,
     UnsupportedFeature,
 )
+from serval.models.signature import Signature, TensorSpec
 from serval.protocol.content import JSON_LIMIT_BYTES, body_of, inflate
 from serval.protocol.limits import INFLATED_LIMIT_BYTES
 from serval.protocol.request import read_request
-from serval.signatures import Signature, TensorSpec
 
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 2)),), ())
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from serval.errors import ServalError
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array, encode_binary
 from serval.protocol.content import deflate, inflate
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse, write_response
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES, Tensor
 
 ONE_INPUT = Signature((TensorSpec("x", "FP32", (-1, 2)),), ())
 shapes = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import BundleFile, Form
 from serval.rollouts.comparison import compare_versions, signature_changes
-from serval.signatures import Signature, TensorSpec
-from serval.versions import BundleFile, Form
 from tests.fakes.inference import plus, signature, version_record
 
 OLD = Signature(

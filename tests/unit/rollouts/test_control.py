@@ -7,10 +7,10 @@ import pytest
 
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
-from serval.registry import Rollout
+from serval.models.registry import Rollout
+from serval.models.route import Route
 from serval.rollouts.control import RolloutRefused
 from serval.rollouts.policy import CanaryPolicy, Hold, Promote, RollBack, TakeStep
-from serval.routes import Route
 from tests.fakes.registration import Crash, Crashes, InMemoryRegistry
 from tests.fakes.rollouts import FAILING, MODEL, RollingModel, said, seen
 

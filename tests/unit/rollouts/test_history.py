@@ -2,10 +2,10 @@
 
 import pytest
 
-from serval.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout, RolloutStatus
+from serval.models.route import Route
 from serval.rollouts.history import stable_before
 from serval.rollouts.policy import Promote, RollBack
-from serval.routes import Route
 from tests.fakes.rollouts import MODEL, RollingModel
 
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from serval.rollouts.policy import (
     HOLD_DAYS,
     CanaryPolicy,

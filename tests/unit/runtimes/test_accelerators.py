@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serval.fleets.deployed import Accelerator
+from serval.models.deployed_fleets import Accelerator
 from serval.runtimes.accelerators import execution, in_words
 from serval.runtimes.onnx import CPU, CUDA, Execution
 

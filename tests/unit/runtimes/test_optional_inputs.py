@@ -10,16 +10,16 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from serval.errors import InvalidRequest
 from serval.golden.sample import samples
-from serval.metadata import model_config
+from serval.models.metadata import model_config
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import ModelVersion
 from serval.onnx_signature import read_signature
 from serval.optimisation.saving import save_form
 from serval.protocol.request import InferenceRequest, read_request
 from serval.rollouts.comparison import signature_changes
 from serval.runtimes.onnx import OnnxModel
-from serval.signatures import Signature, TensorSpec
 from serval.verification.graph import checker_reasons
 from serval.verification.signature import signature_of
-from serval.versions import ModelVersion
 from serval.worker.batching import complemented
 
 FACTOR = TensorSpec("factor", "FP32", (1,))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from serval.errors import BundleRefused
-from serval.fleets.deployed import Fleets
 from serval.manifest import read_manifest
+from serval.models.deployed_fleets import Fleets
 from serval.verification.bundles import verify
 from serval.verification.code import code_reasons
 from serval.verification.deployment import Deployment

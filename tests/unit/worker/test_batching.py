@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numbers
 
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
 from serval.worker.batching import (
     BatchLimits,
     divided,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from serval.models.route import Route
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
-from serval.routes import Route
 from serval.worker.faults import RETRY_SECONDS
 from tests.fakes.inference import signature
 from tests.fakes.requests import InMemoryRequests

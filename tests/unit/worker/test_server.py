@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from serval.loaded import Model
-from serval.routes import Route
+from serval.models.route import Route
 from tests.fakes.http_servers import V2
 from tests.fakes.inference import plus, signature
 from tests.fakes.worker import TWO_COLUMNS, row_of

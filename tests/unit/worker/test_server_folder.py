@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from serval.errors import ArtifactUnavailable
-from serval.signatures import Signature
-from serval.versions import BundleFile, ModelVersion
+from serval.models.signature import Signature
+from serval.models.version import BundleFile, ModelVersion
 from serval.worker.server_folder import ServerFolder, size_bytes
 from tests.fakes.inference import version_record
 from tests.fakes.served import tar

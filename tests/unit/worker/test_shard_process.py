@@ -13,9 +13,9 @@ import pytest
 
 from serval.errors import InvalidInputs, ModelVersionNotFound
 from serval.loaded import Loaded
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
 from serval.runtimes import RuntimeFailed
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import Tensor
 from serval.worker.faults import Patience
 from serval.worker.shard_child import ShardChild
 from serval.worker.shard_process import ShardProcess

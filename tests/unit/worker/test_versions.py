@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.routes import Route
+from serval.models.route import Route
 from serval.worker.versions import KnownVersions
 from tests.fakes.batch import InMemoryVersions
 from tests.fakes.batch_api import IRIS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.state import FleetStates
+from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.local.aws_client import of_role
 from serval_cli.local.fleets.places import Place, Places, Process
 from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name

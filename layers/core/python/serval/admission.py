@@ -8,8 +8,8 @@ from typing import Protocol
 from serval.authentication import Authenticator
 from serval.errors import ModelNotFound, ModelOutOfScope
 from serval.keys import ApiKey
-from serval.routes import Route
-from serval.storage import MODEL_NAME
+from serval.models.route import Route
+from serval.models.storage import MODEL_NAME
 
 ROUTE_SECONDS = 5.0
 CACHED_ROUTES = 4096

@@ -23,9 +23,9 @@ from pydantic_core import CoreSchema, core_schema
 from serval.batch.options_schema import OPTIONS
 from serval.cron import check_cron
 from serval.errors import BatchRefused
+from serval.models.storage import MODEL_NAME
 from serval.paths import check_path
 from serval.schedules import check_job
-from serval.storage import MODEL_NAME
 
 MOST_KEEP_DAYS = 30
 """The longest that requests are kept after they have finished."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from serval.errors import InferenceFailed, ModelOnFleet, ModelVersionNotFound
 from serval.loaded import Loaded, LoadedVersions
+from serval.models.route import PINNED, Counted, Route, Track
+from serval.models.storage import VERSION
+from serval.models.version import ModelVersion
 from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse
-from serval.routes import PINNED, Counted, Route, Track
 from serval.runtimes import RuntimeFailed
-from serval.storage import VERSION
-from serval.versions import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)

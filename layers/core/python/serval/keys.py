@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serval.storage import MODEL_NAME
+from serval.models.storage import MODEL_NAME
 
 ALL_MODELS = "*"
 PREFIX = "srv_"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import Form, ModelVersion
 from serval.protocol.limits import ENVIRONMENT_MIB, requests_mib
 from serval.runtimes import ArtifactUnreadable
-from serval.signatures import TensorSpec
-from serval.tensors import Tensor
-from serval.versions import Form, ModelVersion
 
 MEMORY_PER_ARTIFACT = 2.5
 """A session takes up to this many times the artifact's bytes while it opens."""

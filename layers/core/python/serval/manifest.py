@@ -9,9 +9,9 @@ from typing import Any
 
 from serval.errors import BundleRefused
 from serval.foreign import refusing
+from serval.models.storage import MANIFEST
+from serval.models.version import BundleFile
 from serval.paths import check_path
-from serval.storage import MANIFEST
-from serval.versions import BundleFile
 
 LIMIT_FILES = 60
 LIMIT_PATHS_BYTES = 4_096

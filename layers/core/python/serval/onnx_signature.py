@@ -6,7 +6,7 @@ from math import prod
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from serval.errors import BundleRefused
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 
 V2_DATATYPES: dict[int, str] = {
     TensorProto.BOOL: "BOOL",

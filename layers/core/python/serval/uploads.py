@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from serval.errors import BundleRefused, ModelNotFound
 from serval.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
-from serval.registry import ModelRegistry
-from serval.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
-from serval.versions import BundleFile
+from serval.models.registry import ModelRegistry
+from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
+from serval.models.version import BundleFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.fleets.deployed import DeployedFleet
+from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.simulation.arrivals import open_trace
 from serval_cli.simulation.assumptions import Assumptions
 from serval_cli.simulation.figures import figures

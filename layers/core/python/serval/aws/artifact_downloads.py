@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
 
 from serval.errors import ArtifactUnavailable
-from serval.storage import version_prefix
-from serval.versions import ModelVersion
+from serval.models.storage import version_prefix
+from serval.models.version import ModelVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

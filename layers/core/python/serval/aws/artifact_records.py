@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from serval.errors import InvalidParameter, ModelVersionNotFound
-from serval.routes import Route
-from serval.storage import record_key
-from serval.versions import ModelVersion
+from serval.models.route import Route
+from serval.models.storage import record_key
+from serval.models.version import ModelVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from serval.models.version import BundleFile
 from serval.uploads import StoredObject
-from serval.versions import BundleFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from serval.aws.queue_batches import QueueUrls
-from serval.fleets.names import callbacks_queue_name
+from serval.models.resource_names import callbacks_queue_name
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

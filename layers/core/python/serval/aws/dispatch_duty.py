@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.duty import LOOKING, STARTING, Calls
-from serval.storage import FLEET_DUTY, fleet_partition
+from serval.models.storage import FLEET_DUTY, fleet_partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.fleets.names import capacity_provider_name, cluster_name, service_name
 from serval.fleets.state import Capacity
+from serval.models.resource_names import capacity_provider_name, cluster_name, service_name
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.client import ECSClient

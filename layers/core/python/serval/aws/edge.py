@@ -16,8 +16,8 @@ from serval.errors import (
     RegistryUnavailable,
 )
 from serval.keys import ApiKey
-from serval.routes import Route
-from serval.storage import (
+from serval.models.route import Route
+from serval.models.storage import (
     API_KEY,
     ROUTE,
     api_key_partition,
@@ -25,7 +25,7 @@ from serval.storage import (
     version_prefix,
     version_sort_key,
 )
-from serval.versions import ModelVersion
+from serval.models.version import ModelVersion
 
 CHUNK_BYTES = 1 << 20
 Item = dict[str, dict[str, str]]

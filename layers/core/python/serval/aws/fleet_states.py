@@ -11,7 +11,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from serval.aws.tables import changes, items, landed
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.state import FleetState, WorkerState
-from serval.storage import FLEET_STATE, WORKER, fleet_partition, worker_sort_key
+from serval.models.storage import FLEET_STATE, WORKER, fleet_partition, worker_sort_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -19,7 +19,7 @@ from serval.keys import (
     new_api_key,
     new_callback_secret,
 )
-from serval.storage import API_KEY, CALLBACK_SECRET, api_key_partition
+from serval.models.storage import API_KEY, CALLBACK_SECRET, api_key_partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.aws.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
-from serval.fleets.names import callbacks_queue_name, dead_letter_queue_name, queue_name
+from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests.redriving import DeadLetter
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from serval.aws.tables import happened
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RateLimited
-from serval.storage import api_key_partition, rate_sort_key
+from serval.models.storage import api_key_partition, rate_sort_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from serval.aws.tables import happened, items, landed
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
-from serval.registry import Rollout
-from serval.routes import Route
-from serval.storage import META, MODELS_PARTITION, ROUTE, model_partition, version_sort_key
-from serval.versions import ModelVersion
+from serval.models.registry import Rollout
+from serval.models.route import Route
+from serval.models.storage import META, MODELS_PARTITION, ROUTE, model_partition, version_sort_key
+from serval.models.version import ModelVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

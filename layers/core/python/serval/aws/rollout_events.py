@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.registry import Rollout
+from serval.models.registry import Rollout
 from serval.rollouts.events import DETAIL_TYPE, SOURCE, detail
 
 if TYPE_CHECKING:

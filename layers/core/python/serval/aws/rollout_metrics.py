@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.errors import StatisticsUnavailable
-from serval.metrics import NAMESPACE
+from serval.models.metrics import NAMESPACE
+from serval.models.route import Track
 from serval.rollouts.latencies import PERCENTILES, PeriodLatencies
 from serval.rollouts.measurement import Reading
 from serval.rollouts.windows import Window
-from serval.routes import Track
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serval.fleets.endpoints import RUNNING, WAITING, Submitted
-from serval.fleets.names import endpoint_name
+from serval.models.resource_names import endpoint_name
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from serval.aws.queue_batches import QueueUrls, in_batches
 from serval.batch.messages import shard_of_message
-from serval.fleets.names import shards_queue_name
+from serval.models.resource_names import shards_queue_name
 from serval.worker.shards import ShardMessage
 
 if TYPE_CHECKING:

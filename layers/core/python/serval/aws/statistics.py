@@ -9,9 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.clock import Clock, utc_now
 from serval.errors import StatisticsUnavailable
-from serval.metrics import METRICS, NAMESPACE
-from serval.routes import Counted
-from serval.statistics import WINDOW, TrackStatistics
+from serval.models.metrics import METRICS, NAMESPACE
+from serval.models.route import Counted
+from serval.models.statistics import WINDOW, TrackStatistics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serval.fleets.names import tick_rule_name
+from serval.models.resource_names import tick_rule_name
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient

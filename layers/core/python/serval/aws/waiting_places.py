@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.tables import happened
 from serval.clock import Clock, timestamp, utc_now
-from serval.storage import WAITING, place_sort_key
+from serval.models.storage import WAITING, place_sort_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -32,9 +32,9 @@ from serval.errors import (
     PayloadTooLarge,
 )
 from serval.json_documents import read_document
+from serval.models.route import Route
+from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
-from serval.routes import Route
-from serval.versions import ModelVersion
 
 EXPECTATION = (
     "batch/<model>/in/<file> expected, where <file> begins with neither '.' nor '_' and does not "

@@ -8,9 +8,9 @@ import numpy as np
 from serval.batch.records.rows import Rows
 from serval.errors import InvalidRequest
 from serval.loaded import Model
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array, Tensor
 from serval.runtimes import RuntimeFailed
-from serval.signatures import TensorSpec
-from serval.tensors import Array, Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from serval.batch.column_names import Names, quoted_list, suggested
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 TRAINED = "in the order that the model was trained in"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from serval.batch.column_names import Names, element_names, numbered_names, quoted_list
 from serval.batch.column_refusals import headless, lacking, strange, too_few
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 By = Literal["name", "case", "columns", "position"]
 """How columns were found: as they are called, but for capital letters, as chosen, or in order."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from serval.tensors import Array
+from serval.models.tensor import Array
 
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 

@@ -12,7 +12,7 @@ from serval.batch.kinds import (
 from serval.batch.options import JobOptions
 from serval.batch.ports import Source
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 EXTENSIONS: dict[FoundFormat, tuple[str, ...]] = {
     "csv": ("csv", "tsv", "txt"),

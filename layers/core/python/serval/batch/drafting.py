@@ -9,7 +9,7 @@ from serval.batch.parquet_input import formless
 from serval.batch.sizing import Pace
 from serval.batch.survey import Survey
 from serval.errors import BatchRefused
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 
 OWN_OUTPUT: dict[FoundFormat, OutputFormat] = {
     "csv": "csv",

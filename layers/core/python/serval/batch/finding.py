@@ -16,7 +16,7 @@ from serval.batch.kinds import HEAD_BYTES, Kind
 from serval.batch.options import JobOptions
 from serval.batch.ports import Objects, Source
 from serval.errors import BatchRefused
-from serval.signatures import Signature
+from serval.models.signature import Signature
 
 MOST_FILES = 500_000
 IGNORED_BEGINNINGS = (".", "_")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 
 
 def out_of_reach(fleets: Fleets) -> Mapping[str, str]:

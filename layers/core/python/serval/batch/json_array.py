@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
-from serval.tensors import Array
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array
 
 BLANK = b" \t\r\n"
 ESCAPE = re.compile(rb"\\[\s\S]")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from serval.errors import BatchRefused, shown
-from serval.storage import MODEL_NAME
+from serval.models.storage import MODEL_NAME
 
 ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.DOTALL)
 TEMPLATE = re.compile(r"\{([^{}]*)\}")

@@ -12,7 +12,7 @@ from serval.batch.kinds import FoundCompression, FoundFormat
 from serval.batch.options import PLAIN_CSV, CsvOptions
 from serval.batch.outputs import OutputFormat, PartFormat
 from serval.batch.ports import Source
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

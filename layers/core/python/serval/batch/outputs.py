@@ -15,8 +15,8 @@ from serval.batch.records.casting import CASTS
 from serval.batch.records.rows import Rows
 from serval.errors import BatchRefused
 from serval.foreign import refusing
-from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES, Array, Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
 
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 BARE_ROW = b'{"row":'

@@ -21,7 +21,7 @@ from serval.batch.partition_columns import check_own
 from serval.batch.ports import Objects, Source
 from serval.batch.records.parquet_types import widened
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 FIRST_READ_BYTES = 65_536
 MOST_LOOKED_AT = 20_000

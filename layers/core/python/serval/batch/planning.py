@@ -25,7 +25,7 @@ from serval.batch.sizing import Pace, large_enough, shards_of
 from serval.batch.survey import Survey, Surveyor
 from serval.clock import Clock, utc_now
 from serval.errors import BatchRefused
-from serval.versions import ModelVersion
+from serval.models.version import ModelVersion
 
 AT_ONCE = 16
 """Requests to S3 that are under way."""

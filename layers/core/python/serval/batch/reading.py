@@ -23,7 +23,7 @@ from serval.batch.records.object_records import ObjectRecords
 from serval.batch.records.parquet_records import ParquetRecords, sliced_rows
 from serval.batch.records.rows import Records
 from serval.batch.text_input import Span, TextSpan
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 FETCHED_AHEAD = 8
 SMALL_BYTES = 2**20

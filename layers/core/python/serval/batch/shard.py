@@ -23,7 +23,7 @@ from serval.batch.records.rows import Records, Reject, Rows, kept
 from serval.batch.sinks import Sink
 from serval.batch.textual import textual
 from serval.loaded import Model
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serval.versions import ModelVersion
+from serval.models.version import ModelVersion
 
 SHARD_SECONDS = 300
 """Of work at the version's measured rate, that a shard has at most."""

@@ -25,7 +25,7 @@ from serval.batch.records.rows import Records, Rows
 from serval.batch.rewriting import rewritten
 from serval.batch.tabular import Table, check_header, mark_bytes, read_table
 from serval.errors import BatchRefused
-from serval.signatures import Signature
+from serval.models.signature import Signature
 
 Found = TypeVar("Found")
 AT_ONCE = 16

@@ -11,7 +11,7 @@ from serval.batch.header import NUMBER, has_header, names_of
 from serval.batch.options import CsvOptions
 from serval.batch.records.record_ends import spans
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")

@@ -15,7 +15,7 @@ from serval.batch.records.record_ends import record_ends
 from serval.batch.rewriting import rewritten
 from serval.batch.tabular import UTF8_MARK, check_header, mark_bytes, nul_found
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
+from serval.models.signature import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)

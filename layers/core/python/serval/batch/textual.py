@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from serval.batch.answers import Answers, Failure
-from serval.tensors import Array, Tensor
+from serval.models.tensor import Array, Tensor
 
 
 def textual(answers: Answers, rows: int) -> Answers:

@@ -16,7 +16,7 @@ from serval.aws.edge import EdgeRegistry
 from serval.aws.requests import RequestTable
 from serval.aws.signed import SignedClient
 from serval.clock import utc_now
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from serval.requests.access import Access
 from serval.requests.settings import RequestsSettings
 from serval.settings import CallerSettings

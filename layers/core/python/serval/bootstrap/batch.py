@@ -29,8 +29,8 @@ from serval.batch.results import Results
 from serval.batch.settings import BatchSettings
 from serval.batch.starting import Starting
 from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
-from serval.fleets.deployed import Fleets
 from serval.http.batch import BatchEndpoint
+from serval.models.deployed_fleets import Fleets
 
 if TYPE_CHECKING:
     from serval.batch.planning import Planning

@@ -8,7 +8,7 @@ from serval.aws.artifacts import PRESIGNING, S3Artifacts
 from serval.aws.claims import DynamoDBClaims
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
-from serval.function_names import golden_function_name
+from serval.models.resource_names import golden_function_name
 from serval.packed import unpack
 from serval.rollouts.claiming import SHARED, Claiming
 from serval.rollouts.control import RolloutControl

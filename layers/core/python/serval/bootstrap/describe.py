@@ -13,8 +13,8 @@ from serval.aws.statistics import CloudWatchStatistics
 from serval.clock import utc_now
 from serval.http.describe import DescribeEndpoint
 from serval.keys import ApiKey
+from serval.models.statistics import RememberedStatistics
 from serval.settings import DescribeSettings
-from serval.statistics import RememberedStatistics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

@@ -9,7 +9,7 @@ from serval.fleets.control import FleetControl
 from serval.fleets.ending import Ending
 from serval.fleets.routing import Routing
 from serval.fleets.settings import CompleteSettings, FleetSettings, SweepSettings
-from serval.metrics import InferenceMetrics
+from serval.models.metrics import InferenceMetrics
 
 
 def ending(settings: FleetSettings, aws: Adapters) -> Ending:

@@ -10,10 +10,10 @@ from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
 from serval.batch.settings import CutSettings
 from serval.fleets.control import FleetControl
-from serval.fleets.deployed import Fleets
 from serval.fleets.ports import Dispatcher, NoDispatcher
 from serval.fleets.settings import FleetSettings
 from serval.fleets.state import Machines
+from serval.models.deployed_fleets import Fleets
 from serval.requests.settings import WaitSettings
 
 

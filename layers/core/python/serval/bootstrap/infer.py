@@ -15,7 +15,7 @@ from serval.cpu import cpu_class
 from serval.http.infer import InferEndpoint
 from serval.inference import Inference, on_lambda
 from serval.loaded import Limits, LoadedVersions
-from serval.metrics import InferenceMetrics
+from serval.models.metrics import InferenceMetrics
 from serval.protocol.limits import RequestLimits, requests_mib
 from serval.runtimes.onnx import OnnxModel
 from serval.settings import InferSettings

@@ -4,7 +4,7 @@ from serval.aws.edge import EdgeRegistry
 from serval.aws.queues import ModelQueues
 from serval.bootstrap.async_requests import Adapters
 from serval.bootstrap.fleet_control import fleet_control
-from serval.fleets.deployed import Fleets
+from serval.models.deployed_fleets import Fleets
 from serval.requests.door import Door
 from serval.requests.settings import WaitSettings
 from serval.requests.submitting import Submitting

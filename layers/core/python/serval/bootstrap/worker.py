@@ -27,8 +27,8 @@ from serval.aws.task_tokens import StepFunctionsTasks
 from serval.batch.tasks import LostShards
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.cpu import cpu_class
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.loaded import ArtifactStore, LoadedVersions
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.runtimes.accelerators import execution, in_words
 from serval.runtimes.onnx import Execution
 from serval.worker.assembly import Engine, Ports, Post, assemble

@@ -11,7 +11,7 @@ from serval.callbacks.posting import NoAnswer, post
 from serval.callbacks.signing import message_id, signature_headers
 from serval.callbacks.urls import CallbackUrl, read_callback_url
 from serval.clock import Clock, timestamp, utc_now
-from serval.metadata import VERSION
+from serval.models.metadata import VERSION
 from serval.requests.document import Documents
 from serval.requests.ports import RequestStore, change
 from serval.requests.request import AsyncRequest

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from serval.clock import timestamp
 from serval.fleets.demand import seconds_since
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.observation import Observed
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import DeployedFleet
 
 START_UP_SECONDS = 300.0
 """From an order to a worker that takes work, until it was measured: capacity, boot, image."""

@@ -16,7 +16,7 @@ from serval.fleets.inferences import OUTPUT_PREFIX, Inference
 from serval.fleets.notices import Notice, notices
 from serval.fleets.results import Objects, failure_text, find_result
 from serval.fleets.routing import Routing
-from serval.metrics import InferenceMetrics
+from serval.models.metrics import InferenceMetrics
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 

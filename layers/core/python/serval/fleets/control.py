@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RegistryUnavailable
-from serval.fleets.deployed import DeployedFleet, Fleets
 from serval.fleets.observation import Observed
 from serval.fleets.ports import Dispatcher, NoDispatcher, Ticks
 from serval.fleets.scaling import woken
 from serval.fleets.state import FleetState, FleetStates, Machines
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 
 AWAKE_REMEMBERED = timedelta(seconds=5)
 """How long an environment does not look again at a fleet that it saw awake."""

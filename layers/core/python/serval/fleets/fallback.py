@@ -10,9 +10,9 @@ from typing import Any
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.capacity import turn_to_on_demand
 from serval.fleets.control import FleetControl
-from serval.fleets.deployed import Fleets
-from serval.fleets.names import capacity_provider_name, service_name
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import Fleets
+from serval.models.resource_names import capacity_provider_name, service_name
 
 
 @dataclass(frozen=True, slots=True)

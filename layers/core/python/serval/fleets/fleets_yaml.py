@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from serval.bundle import Bundle
 from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet, FleetsFile
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.yaml_files import read_section
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from serval.fleets.endpoints import RUNNING, WAITING, Submitted
+from serval.models.storage import version_prefix
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
-from serval.storage import version_prefix
 
 HANDOVER = timedelta(minutes=2)
 """How long it may take to hand a request over; a dispatch that takes longer has crashed."""

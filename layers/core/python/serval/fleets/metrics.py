@@ -10,7 +10,7 @@ from typing import Any
 
 from serval.fleets.observation import Observed
 from serval.fleets.state import FleetState
-from serval.metrics import NAMESPACE
+from serval.models.metrics import NAMESPACE
 
 DIMENSION = "Fleet"
 METRICS = {"OldestAge": "Seconds", "Open": "Count", "Machines": "Count"}

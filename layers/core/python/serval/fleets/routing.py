@@ -6,9 +6,9 @@ from typing import Protocol
 
 from serval.clock import Clock, utc_now
 from serval.errors import NotFound
+from serval.models.route import PINNED, Counted, Route, Track
+from serval.models.version import ModelVersion
 from serval.requests.request import AsyncRequest
-from serval.routes import PINNED, Counted, Route, Track
-from serval.versions import ModelVersion
 
 REMEMBERED = timedelta(seconds=5)
 

@@ -19,9 +19,9 @@ from serval.fleets.capacity import (
     known_start_up,
 )
 from serval.fleets.demand import forgotten, known_seconds, measured, seconds_since
-from serval.fleets.deployed import DeployedFleet
 from serval.fleets.observation import JobShards, Observed
 from serval.fleets.state import FleetState
+from serval.models.deployed_fleets import DeployedFleet
 
 TICK_SECONDS = 60.0
 HEADROOM = 1.2

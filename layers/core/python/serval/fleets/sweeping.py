@@ -15,7 +15,7 @@ from typing import Any, Literal
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.completing import Completion
 from serval.fleets.control import FleetControl
-from serval.fleets.deployed import Kind
+from serval.models.deployed_fleets import Kind
 from serval.requests.lifecycle import verdict
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore
 from serval.requests.request import OpenRequest

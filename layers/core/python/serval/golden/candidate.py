@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serval.signatures import Signature
-from serval.storage import staging_prefix
+from serval.models.signature import Signature
+from serval.models.storage import staging_prefix
+from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
 from serval.uploads import Upload
-from serval.versions import BundleFile, Form, ModelVersion, runtime_of
 
 CANDIDATE = "candidate"
 """Stands for the version's number, which it gets once it is registered."""

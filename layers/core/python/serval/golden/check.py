@@ -39,8 +39,8 @@ from serval.golden.standing_in import (
 )
 from serval.inference import Inference
 from serval.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, Model, say_nothing
+from serval.models.version import Form
 from serval.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.versions import Form
 
 PUBLISHED = "published"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serval.tensors import Array, Tensor
+from serval.models.tensor import Array, Tensor
 
 TOLERANCES = {"FP16": 1e-2, "BF16": 5e-2, "FP32": 1e-4, "FP64": 1e-4}
 """By datatype, where ``model.yaml`` has no ``golden_tolerance``: some ten roundings of FP16 and

@@ -9,8 +9,8 @@ from serval.errors import ServalError
 from serval.golden.memory import Memory
 from serval.golden.sample import batch_of, size_bytes
 from serval.loaded import Loaded
+from serval.models.tensor import Tensor
 from serval.runtimes import RuntimeFailed
-from serval.tensors import Tensor
 
 Clock = Callable[[], float]
 """Gives seconds, of no particular origin."""

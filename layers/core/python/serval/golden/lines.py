@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import encode_binary
 from serval.protocol.json_tensors import BINARY_ONLY, spelled
-from serval.tensors import Tensor
 
 LIMIT_READABLE = 4096
 """Elements of a tensor; longer ones nobody reads."""

@@ -14,12 +14,12 @@ import orjson
 
 from serval.errors import BundleRefused, InvalidRequest, InvalidTensor
 from serval.foreign import refusing
+from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.protocol.json_objects import Fields
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
 from serval.protocol.request import members, parsed, read_datatype, read_shape
-from serval.tensors import Tensor
 
 LIMIT_BYTES = 32 * 2**20
 SIZE = "binary_data_size"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES, Array, Tensor
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
 
 Symbols = Mapping[str, Sequence[str | None]]
 """Input → what the graph calls each of its extents; None: nothing, or it is fixed."""

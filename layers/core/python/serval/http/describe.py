@@ -10,17 +10,17 @@ from http import HTTPStatus
 from typing import Any
 
 from serval.authentication import Authenticator, KeyLookup
-from serval.descriptions import Descriptions
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
 from serval.http import async_endpoints, batch_endpoints
 from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
 from serval.http.json_body import json_body
 from serval.http.replies import error_reply, text_reply
-from serval.metadata import server_metadata
+from serval.models.descriptions import Descriptions
+from serval.models.metadata import server_metadata
+from serval.models.registry import ModelRegistry
+from serval.models.statistics import ModelStatistics
 from serval.openapi.document import document
-from serval.registry import ModelRegistry
-from serval.statistics import ModelStatistics
 
 
 @dataclass(frozen=True, slots=True)

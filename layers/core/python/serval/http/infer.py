@@ -15,12 +15,12 @@ from serval.http.replies import error_reply
 from serval.http.subjects import subjects
 from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
-from serval.metrics import InferenceMetrics
+from serval.models.metrics import InferenceMetrics
+from serval.models.route import Counted
 from serval.pace import RealtimePace
 from serval.protocol.content import FEWER, body_of, inflate
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import write_response
-from serval.routes import Counted
 
 Event = Mapping[str, Any]
 Headers = Mapping[str, str]

@@ -5,7 +5,7 @@ Specification: OpenAPI 3.1.1.
 
 from typing import Any
 
-from serval.metadata import VERSION
+from serval.models.metadata import VERSION
 from serval.openapi import async_requests, batch, batch_schemas, infer, request_schemas
 from serval.openapi.operations import (
     ERRORS,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serval.statistics import UNMEASURED
-from serval.storage import MODEL_NAME
+from serval.models.statistics import UNMEASURED
+from serval.models.storage import MODEL_NAME
 
 Schema = dict[str, Any]
 

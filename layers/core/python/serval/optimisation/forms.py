@@ -6,12 +6,12 @@ from pathlib import Path
 
 from serval.cpu import UNKNOWN
 from serval.golden.candidate import Candidate
+from serval.models.version import BundleFile, Form
 from serval.optimisation.answers import Answer, answers, difference
 from serval.optimisation.saving import GRAPH, NotSaved, save_form
 from serval.runtimes import ArtifactUnreadable
 from serval.runtimes.onnx import OnnxModel
 from serval.verification.files import sha256_of
-from serval.versions import BundleFile, Form
 
 PORTABLE = "portable"
 FOLDER = "optimised"

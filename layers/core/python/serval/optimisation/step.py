@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from serval.errors import BundleRefused
 from serval.golden.candidate import Candidate
+from serval.models.storage import staging_prefix
 from serval.optimisation.forms import FOLDER, Made, make_forms
-from serval.storage import staging_prefix
 from serval.uploads import StoredObject, Upload
 from serval.verification.files import file_reasons
 

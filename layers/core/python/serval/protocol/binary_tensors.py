@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from serval.errors import InvalidTensor
-from serval.tensors import DATATYPES, Array
+from serval.models.tensor import DATATYPES, Array
 
 
 def decode_binary(name: str, datatype: str, shape: Sequence[int], raw: memoryview) -> Array:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from serval.errors import InvalidInputs, InvalidTensor
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 
 
 def check_tensor(

@@ -14,9 +14,9 @@ import numpy as np
 import simdjson
 
 from serval.errors import InvalidTensor, shown
+from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.json_objects import glimpse
-from serval.tensors import DATATYPES, NON_FINITE, Array, Tensor
 
 BINARY_ONLY = frozenset({"FP16", "BF16"})
 WIDE, WIDE_TYPES = {"f": "d", "i": "q", "u": "Q"}, {"f": "f8", "i": "i8", "u": "u8"}

@@ -19,6 +19,8 @@ from serval.errors import (
     UnsupportedFeature,
     shown,
 )
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.content import check_json_size
 from serval.protocol.fit import check_complete, check_tensor, known
@@ -26,8 +28,6 @@ from serval.protocol.framing import framed
 from serval.protocol.json_objects import Fields, glimpse, json_object, picked
 from serval.protocol.json_tensors import decode_json
 from serval.protocol.limits import MOST_JSON_BYTES
-from serval.signatures import Signature, TensorSpec
-from serval.tensors import DATATYPES, Tensor
 
 REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs"})
 TENSOR_MEMBERS = frozenset({"name", "datatype", "shape", "parameters", "data"})

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
+from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import encode_binary
 from serval.protocol.json_tensors import encode_json
 from serval.protocol.request import InferenceRequest
-from serval.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True)

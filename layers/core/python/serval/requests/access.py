@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from serval.admission import Admission
 from serval.authentication import presented_key
 from serval.keys import ALL_MODELS, ApiKey, hash_api_key
+from serval.models.route import Route
 from serval.requests.finding import find_named
 from serval.requests.ports import RateLimits, RequestStore
 from serval.requests.request import AsyncRequest
-from serval.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serval.errors import ModelNotFound, ModelVersionNotFound, ModelWithoutFleet
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.route import Route
+from serval.models.storage import VERSION
+from serval.models.version import ModelVersion
 from serval.protocol.content import check_json_size
 from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import read_request
 from serval.requests.submission import Submission
-from serval.routes import Route
-from serval.storage import VERSION
-from serval.versions import ModelVersion
 
 CACHED_VERSIONS = 256
 

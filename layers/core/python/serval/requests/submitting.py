@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
+from serval.models.route import Route
+from serval.models.version import ModelVersion
 from serval.requests.access import Caller
 from serval.requests.door import Door
 from serval.requests.identifiers import new_request_id, row_id
@@ -18,8 +20,6 @@ from serval.requests.request import (
     sent_request_key,
 )
 from serval.requests.submission import Submission
-from serval.routes import Route
-from serval.versions import ModelVersion
 
 DECLARED = ("keep_days", "max_attempts")
 """What a version's ``model.yaml`` says under ``requests`` of each of its requests."""

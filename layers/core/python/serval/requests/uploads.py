@@ -6,12 +6,12 @@ from typing import Any
 
 from serval.clock import Clock, utc_now
 from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
+from serval.models.route import Route
 from serval.requests.access import Caller
 from serval.requests.door import Door
 from serval.requests.identifiers import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload
 from serval.requests.request import upload_key
-from serval.routes import Route
 
 UPLOAD_LIMIT_BYTES = 1_000_000_000
 """What a SageMaker endpoint takes."""

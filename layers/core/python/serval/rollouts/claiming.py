@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 from serval.clock import timestamp
 from serval.errors import BundleRefused
+from serval.models.registry import Rollout
+from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.object_created import ObjectCreated, claim_id
-from serval.registry import Rollout
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.outcomes import ignored, refused
-from serval.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.uploads import StoredObject, Upload, Uploads
 
 SHARED = "*"

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from serval.signatures import Signature, TensorSpec
-from serval.versions import ModelVersion
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import ModelVersion
 
 MEASUREMENTS = (
     "largest_difference",

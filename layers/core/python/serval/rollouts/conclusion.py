@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from serval.models.registry import ModelRegistry, Rollout
+from serval.models.storage import parse_key
 from serval.object_created import ObjectCreated, claim_id
-from serval.registry import ModelRegistry, Rollout
 from serval.rollouts.claiming import rollout_ids
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.failures import failure_in_words
-from serval.storage import parse_key
 
 
 class Verdict(TypedDict):

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypedDict
 
 from serval.admission import ROUTE_SECONDS
 from serval.clock import Clock, utc_now
-from serval.metrics import FLUSH_SECONDS
-from serval.registry import ModelRegistry, Rollout
+from serval.models.metrics import FLUSH_SECONDS
+from serval.models.registry import ModelRegistry, Rollout
 from serval.rollouts.control import RolloutControl, RolloutRefused
 from serval.rollouts.measurement import Measurement, MetricsReader, track_metrics
 from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Step, decide, pause

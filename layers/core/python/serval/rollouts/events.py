@@ -6,7 +6,7 @@
 import json
 from typing import Any, get_args
 
-from serval.registry import Rollout, RolloutStatus, RolloutStep
+from serval.models.registry import Rollout, RolloutStatus, RolloutStep
 
 SOURCE = "serval"
 DETAIL_TYPE = "serval.rollout"

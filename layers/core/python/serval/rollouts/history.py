@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from serval.registry import Rollout
-from serval.routes import Route
+from serval.models.registry import Rollout
+from serval.models.route import Route
 
 
 def stable_before(route: Route, rollouts: Sequence[Rollout]) -> str | None:

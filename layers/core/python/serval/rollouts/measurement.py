@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serval.clock import timestamp
+from serval.models.route import Track
 from serval.rollouts.bounds import quantile_ranks
 from serval.rollouts.latencies import PeriodLatencies, quantile_ms
 from serval.rollouts.policy import QUANTILE, TrackMetrics
 from serval.rollouts.windows import Window
-from serval.routes import Track
 
 
 @dataclass(frozen=True, slots=True)

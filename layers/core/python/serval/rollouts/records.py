@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from serval.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout, RolloutStatus
+from serval.models.route import Route
 from serval.rollouts.policy import Decision
-from serval.routes import Route
 
 
 def stated_by(route: Route, rollout: Rollout, now: str) -> Rollout:

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.manifest import Manifest
+from serval.models.signature import Signature
+from serval.models.storage import record_key, staging_prefix, version_prefix
+from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.policy_settings import canary_policy
-from serval.signatures import Signature
-from serval.storage import record_key, staging_prefix, version_prefix
 from serval.uploads import StoredObject, Upload
-from serval.versions import BundleFile, Form, ModelVersion, runtime_of
 
 FIRST_LOOK_SECONDS = 2
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from serval.errors import BundleRefused
 from serval.manifest import Manifest
+from serval.models.version import BundleFile
 from serval.rollouts.outcomes import refused
 from serval.uploads import Upload
 from serval.verification.bundles import VerifiedBundle, verify
@@ -22,7 +23,6 @@ from serval.verification.deployment import (
     Deployment,
 )
 from serval.verification.files import sha256_of
-from serval.versions import BundleFile
 
 LIMIT_BYTES = 50_000
 """Of what is verified: the optimised forms and the golden check add theirs."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnxruntime
 
-from serval.fleets.deployed import Accelerator
+from serval.models.deployed_fleets import Accelerator
 from serval.runtimes.onnx import CPU, CUDA, Execution
 
 DEVICES = Path("/dev")

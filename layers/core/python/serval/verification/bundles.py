@@ -5,10 +5,10 @@ from pathlib import Path
 
 from serval.bundle import MODEL_YAML, Bundle
 from serval.errors import BundleRefused
-from serval.fleets.deployed import DeployedFleet
 from serval.manifest import Manifest
 from serval.model_yaml import read_bundle
-from serval.signatures import Signature
+from serval.models.deployed_fleets import DeployedFleet
+from serval.models.signature import Signature
 from serval.verification.archives import archive_reasons, is_archive
 from serval.verification.code import code_reasons
 from serval.verification.columns import column_reasons

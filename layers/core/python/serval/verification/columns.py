@@ -3,7 +3,7 @@
 import math
 
 from serval.bundle import MODEL_YAML, Bundle
-from serval.signatures import Signature
+from serval.models.signature import Signature
 
 
 def column_reasons(bundle: Bundle, signature: Signature) -> list[str]:

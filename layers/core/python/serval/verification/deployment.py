@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from serval.bundle import Bundle
-from serval.fleets.deployed import DeployedFleet, Fleets
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.packed import unpack
 from serval.protocol.limits import REQUESTS_MIB
 from serval.rollouts.settings import VerifySettings

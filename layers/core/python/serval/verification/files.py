@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from serval.versions import BundleFile
+from serval.models.version import BundleFile
 
 PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".dill", ".cloudpickle"})
 EXPORT = "loading it could run code; export the model to ONNX (skl2onnx, torch.onnx.export)"

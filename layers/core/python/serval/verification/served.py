@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from serval.bundle import MODEL_YAML, Bundle, DeclaredTensor
-from serval.signatures import Signature, TensorSpec
+from serval.models.signature import Signature, TensorSpec
 from serval.verification.deployment import GRAPH
 
 README = "README.md"

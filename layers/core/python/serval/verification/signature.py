@@ -4,8 +4,8 @@ from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto
 
 from serval.errors import BundleRefused
 from serval.foreign import refusing
+from serval.models.signature import Signature
 from serval.onnx_signature import read_signature
-from serval.signatures import Signature
 from serval.verification.leniency import lenient, with_shapes
 
 

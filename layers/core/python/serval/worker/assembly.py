@@ -10,7 +10,7 @@ from datetime import timedelta
 from serval.clock import Clock, utc_now
 from serval.fleets.state import FleetStates
 from serval.loaded import LoadedVersions
-from serval.metrics import InferenceMetrics
+from serval.models.metrics import InferenceMetrics
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.batch import Ahead
 from serval.worker.closing import Closing

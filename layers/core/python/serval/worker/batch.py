@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from serval.tensors import Tensor
+from serval.models.tensor import Tensor
 from serval.worker.held import Held
 from serval.worker.turns import Turn
 

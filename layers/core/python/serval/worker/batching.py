@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from serval.signatures import Signature
-from serval.tensors import Tensor
+from serval.models.signature import Signature
+from serval.models.tensor import Tensor
 
 ShapeKey = tuple[tuple[str, str, tuple[int, ...]], ...]
 """Name, datatype and extents behind axis 0 of each input: equal ones can be joined."""

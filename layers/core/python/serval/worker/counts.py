@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from serval.faults import fault_of
-from serval.metrics import InferenceMetrics
+from serval.models.metrics import InferenceMetrics
 from serval.worker.held import Held
 from serval.worker.outcomes import Answered, Ended, Failed, Outcome
 

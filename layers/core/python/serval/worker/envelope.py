@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from serval.errors import MalformedBody, shown
-from serval.storage import MODEL_NAME, VERSION, version_prefix
+from serval.models.storage import MODEL_NAME, VERSION, version_prefix
 
 JSON, BINARY = "application/json", "application/octet-stream"
 EXPECTED = 'a JSON object {"m": model, "v": version, "h": length of the JSON part, or null}'

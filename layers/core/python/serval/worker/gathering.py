@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.loaded import Loaded
+from serval.models.version import ModelVersion
 from serval.protocol.request import InferenceRequest
-from serval.versions import ModelVersion
 from serval.worker.batching import (
     BatchLimits,
     ShapeKey,

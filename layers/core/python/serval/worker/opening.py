@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from serval.loaded import ArtifactStore, Model
+from serval.models.version import Form, ModelVersion
 from serval.runtimes.http_completions import Completions
 from serval.runtimes.http_server import READY_SECONDS, Declared, Server
 from serval.runtimes.http_v2 import ServedModel
 from serval.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
-from serval.versions import Form, ModelVersion
 from serval.worker.server_folder import ServerFolder
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from serval.errors import MalformedBody, ServalError
+from serval.models.version import ModelVersion
 from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest, read_request
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
-from serval.versions import ModelVersion
 from serval.worker.held import Held
 
 Records = Callable[[str, str], ModelVersion]

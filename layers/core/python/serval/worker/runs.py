@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.loaded import Loaded
+from serval.models.tensor import Tensor
 from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest
 from serval.runtimes import RuntimeFailed
-from serval.tensors import Tensor
 from serval.worker.batching import divided, joined
 
 Outputs = list[Tensor]

@@ -18,13 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serval import metadata
 from serval.errors import PathNotFound, ServalError
 from serval.http.status import status_of
 from serval.inference import choose
+from serval.models import metadata
+from serval.models.version import ModelVersion
 from serval.protocol.content import as_bytes, inflate
 from serval.protocol.response import InferenceResponse, write_response
-from serval.versions import ModelVersion
 from serval.worker.envelope import BINARY, JSON, Envelope, content_type
 from serval.worker.gathering import Gathering
 from serval.worker.reading import fitting

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from serval.errors import ArtifactUnavailable
 from serval.loaded import Model
-from serval.versions import ModelVersion
+from serval.models.version import ModelVersion
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
 PARTIAL = ".partial"

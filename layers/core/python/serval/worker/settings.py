@@ -18,7 +18,7 @@ class ServerSettings(Settings):
     """Empty: records are read beside the artifacts, and versions are named by whoever calls."""
     fleet: str = ""
     fleets: str = "{}"
-    """JSON of ``serval.fleets.deployed.Fleets``."""
+    """JSON of ``serval.models.deployed_fleets.Fleets``."""
     threads: int = 0
     """Of a run on the processor; 0: as many as it has cores."""
     memory_mib: int = 0

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from serval.foreign import refusing
+from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
-from serval.tensors import Tensor
 
 LENGTH = struct.Struct("<Q")
 BUFFER_BYTES = 4 * 2**20

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from serval.errors import InvalidInputs
 from serval.loaded import Loaded
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
 from serval.runtimes import RuntimeFailed
-from serval.signatures import TensorSpec
-from serval.tensors import Tensor
-from serval.versions import ModelVersion
 from serval.worker.shard_line import Line, LineClosed, LineMessage
 
 

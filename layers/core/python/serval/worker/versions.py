@@ -8,9 +8,9 @@ from typing import Protocol
 from serval.errors import ModelVersionNotFound
 from serval.inference import choose
 from serval.loaded import Loaded, LoadedVersions
-from serval.routes import Route
-from serval.storage import VERSION
-from serval.versions import ModelVersion
+from serval.models.route import Route
+from serval.models.storage import VERSION
+from serval.models.version import ModelVersion
 from serval.worker.batching import (
     BatchLimits,
     ShapeKey,

@@ -7,7 +7,7 @@ import polars as pl
 
 from serval.batch.columns import InputColumns
 from serval.errors import BatchRefused
-from serval.tensors import DATATYPES, Array, Tensor
+from serval.models.tensor import DATATYPES, Array, Tensor
 
 CASTS: Mapping[str, type[pl.DataType]] = {
     "UINT8": pl.UInt8,

@@ -6,7 +6,7 @@ import polars as pl
 
 from serval.batch.options import CsvOptions
 from serval.batch.records.casting import cast, unfit
-from serval.tensors import DATATYPES
+from serval.models.tensor import DATATYPES
 
 
 def given(column: pl.Series, options: CsvOptions) -> pl.Series:

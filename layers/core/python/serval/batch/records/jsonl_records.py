@@ -18,8 +18,8 @@ from serval.batch.records.members import once_in, repeated_member
 from serval.batch.records.record_ends import spans
 from serval.batch.records.rows import Reject, Rows, Unread, kept, readable
 from serval.foreign import refusing
-from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES, NON_FINITE, Array, Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 
 LINE_LIMIT_BYTES = 16 * 2**20
 QUOTE = b'"'

@@ -10,8 +10,8 @@ import polars as pl
 
 from serval.batch.records.jsonl_records import Unfit, element, stacked
 from serval.batch.records.typed_columns import converted, family_of, is_null, why_unfit
-from serval.signatures import TensorSpec
-from serval.tensors import DATATYPES, Array, Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
 
 
 @dataclass(slots=True)

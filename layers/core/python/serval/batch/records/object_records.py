@@ -12,8 +12,8 @@ from serval.batch.ports import Source
 from serval.batch.records.jsonl_records import stacked
 from serval.batch.records.rows import Reject, Rows
 from serval.errors import BatchRefused
-from serval.signatures import TensorSpec
-from serval.tensors import Array, Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array, Tensor
 
 LARGEST_BYTES = 100 * 2**20
 """Of one object: it is held in memory whole."""

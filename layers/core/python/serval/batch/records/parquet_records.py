@@ -23,8 +23,8 @@ from serval.batch.records.rows import Reject, Rows, kept
 from serval.batch.records.typed_columns import converted, is_null, shown, why_unfit
 from serval.errors import BatchRefused
 from serval.foreign import refusing
-from serval.signatures import TensorSpec
-from serval.tensors import Array, Tensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array, Tensor
 
 SLICE_BYTES = 64 * 2**20
 """That a slice's columns take once they are read, as far as the footer tells."""

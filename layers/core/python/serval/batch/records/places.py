@@ -6,7 +6,7 @@ import numpy as np
 
 from serval.batch.records.record_ends import spans
 from serval.batch.records.rows import Reject, kept
-from serval.tensors import Array
+from serval.models.tensor import Array
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from serval.batch.csv_cuts import NEWLINE, QUOTE, RETURN
-from serval.tensors import Array
+from serval.models.tensor import Array
 
 
 def outside(view: Array, quotes: Array, byte: int) -> int:

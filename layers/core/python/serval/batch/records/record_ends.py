@@ -3,7 +3,7 @@
 import numpy as np
 
 from serval.batch.csv_cuts import NEWLINE, QUOTE
-from serval.tensors import Array
+from serval.models.tensor import Array
 
 
 def record_ends(block: bytes, *, quoted: bool, inside: bool = False) -> Array:

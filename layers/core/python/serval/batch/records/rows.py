@@ -9,7 +9,7 @@ import polars as pl
 
 from serval.errors import BatchRefused
 from serval.foreign import refusing
-from serval.tensors import Array, Tensor
+from serval.models.tensor import Array, Tensor
 
 SHOWN_CHARACTERS = 2_000
 """How much of a rejected record is kept."""

@@ -15,7 +15,7 @@ from serval.batch.records.moments import MOMENTS, counted, iso
 from serval.batch.records.rows import Unread
 from serval.errors import BatchRefused
 from serval.foreign import refusing
-from serval.tensors import DATATYPES
+from serval.models.tensor import DATATYPES
 
 Family = Literal["whole", "fraction", "decimal", "truth", "text", "bytes", "moment", "nothing"]
 Convert = Callable[[pl.Series, str], pl.Series]

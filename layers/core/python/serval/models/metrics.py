@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from serval.routes import Counted
+from serval.models.route import Counted
 
 NAMESPACE = "Serval"
 DIMENSIONS = ("Model", "Track")

@@ -1,9 +1,12 @@
 """Names of what a fleet has in an account: fixed, so that whoever knows the stage finds them.
 
 A queue's name holds at most 80 characters, so a long model name ends in a digest of itself.
+
+Names of the functions that a model has for itself: fixed, so that every stack knows them.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 QUEUE_NAME_LIMIT = 80
 DEAD = "-dead"
@@ -55,3 +58,25 @@ def within(name: str, limit: int) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST_CHARACTERS]
     return f"{name[: limit - DIGEST_CHARACTERS - 1]}-{digest}"
+
+
+FUNCTION_NAME_LIMIT = 64
+
+
+def inference_function_name(stage: str, model: str) -> str:
+    """Name the function that answers requests to a model of its own function."""
+    return within(f"serval-{stage}-infer-{model}", FUNCTION_NAME_LIMIT)
+
+
+def golden_function_name(stage: str, model: str) -> str:
+    """Name the function that checks the golden requests of such a model."""
+    return within(f"serval-{stage}-golden-{model}", FUNCTION_NAME_LIMIT)
+
+
+def own_function_names(stage: str, models: Iterable[str]) -> dict[str, str]:
+    """Name both functions of each model, by what the CLI calls them: ``infer-<model>``."""
+    names: dict[str, str] = {}
+    for model in models:
+        names[f"infer-{model}"] = inference_function_name(stage, model)
+        names[f"golden-{model}"] = golden_function_name(stage, model)
+    return names

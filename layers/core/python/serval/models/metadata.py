@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from serval.signatures import TensorSpec
-from serval.versions import ModelVersion
+from serval.models.signature import TensorSpec
+from serval.models.version import ModelVersion
 
 VERSION = "0.1.0"
 """Serval's own; a test holds it equal to pyproject.toml's."""

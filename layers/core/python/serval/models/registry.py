@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from serval.routes import Route
-from serval.versions import ModelVersion
+from serval.models.route import Route
+from serval.models.version import ModelVersion
 
 RolloutStatus = Literal["running", "promoted", "rolled back", "refused", "superseded"]
 

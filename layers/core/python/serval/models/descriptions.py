@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from serval import metadata
 from serval.errors import ModelNotFound, ModelOutOfScope, ModelVersionNotFound
-from serval.registry import ModelRegistry
-from serval.routes import Route
-from serval.statistics import (
+from serval.models import metadata
+from serval.models.registry import ModelRegistry
+from serval.models.route import Route
+from serval.models.statistics import (
     ModelStatistics,
     TrackStatistics,
     both_counts,
@@ -17,8 +17,8 @@ from serval.statistics import (
     tracks_of,
     version_on,
 )
-from serval.storage import MODEL_NAME
-from serval.versions import ModelVersion
+from serval.models.storage import MODEL_NAME
+from serval.models.version import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)

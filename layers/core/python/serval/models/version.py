@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
 
-from serval.signatures import Signature
+from serval.models.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)

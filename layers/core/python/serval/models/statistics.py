@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from serval.routes import PINNED, Counted, Route, Track
+from serval.models.route import PINNED, Counted, Route, Track
 
 WINDOW = timedelta(hours=3)
 """Counts and durations are sums over this much time before now."""

@@ -1,0 +1,1 @@
+"""What a model is to its callers: signature, tensors, route, versions, statistics."""
