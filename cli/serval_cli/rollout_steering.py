@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.admission import ROUTE_SECONDS
+from serval.access.admission import ROUTE_SECONDS
 from serval.aws.rollout_events import RolloutEvents
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus

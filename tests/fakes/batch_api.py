@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.api_key import ApiKey, hash_api_key
+from serval.access.authentication import Authenticator
 from serval.batch import lifecycle
 from serval.batch.access import JobAccess
 from serval.batch.asked import AskedJob
@@ -23,7 +24,6 @@ from serval.batch.starting import Starting
 from serval.clock import timestamp
 from serval.errors import BatchRefused
 from serval.http.batch import BatchEndpoint
-from serval.keys import ApiKey, hash_api_key
 from serval.models.signature import Signature, TensorSpec
 from tests.fakes.batch import InMemoryJobs, InMemoryObjects, RecordedExecutions
 from tests.fakes.inference import Clock, InMemoryEdge

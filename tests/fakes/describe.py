@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from serval.authentication import Authenticator
+from serval.access.api_key import ApiKey, hash_api_key
+from serval.access.authentication import Authenticator
 from serval.errors import (
     ModelNotFound,
     ModelVersionNotFound,
@@ -11,7 +12,6 @@ from serval.errors import (
     StatisticsUnavailable,
 )
 from serval.http.describe import DescribeEndpoint
-from serval.keys import ApiKey, hash_api_key
 from serval.models.registry import Rollout
 from serval.models.route import Counted, Route
 from serval.models.signature import Signature, TensorSpec

@@ -9,12 +9,12 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.api_key import ApiKey, hash_api_key
+from serval.access.authentication import Authenticator
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.http.infer import InferEndpoint
 from serval.inference import Inference, on_lambda
-from serval.keys import ApiKey, hash_api_key
 from serval.loaded import Limits, LoadedVersions
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Route

@@ -9,15 +9,15 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.api_key import ApiKey, hash_api_key
+from serval.access.authentication import Authenticator
 from serval.clock import timestamp
 from serval.errors import RateLimited
 from serval.http.replies import Reply
 from serval.http.requests import RequestsEndpoint
 from serval.http.submit import SubmitEndpoint
 from serval.http.wait import WaitEndpoint
-from serval.keys import ApiKey, hash_api_key
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.requests import lifecycle

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serval.keys import hash_api_key
+from serval.access.api_key import hash_api_key
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.protocol.limits import MOST_JSON_BYTES

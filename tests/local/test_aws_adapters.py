@@ -20,13 +20,13 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 
+from serval.access.api_key import hash_api_key
 from serval.aws.artifacts import PRESIGNED_SECONDS, PublishedFileDiffers, S3Artifacts
 from serval.aws.claims import REMEMBERED, DynamoDBClaims
 from serval.aws.keys import ApiKeyStore
 from serval.aws.presigned import WrongSize, download
 from serval.aws.registry import DynamoDBRegistry
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.keys import hash_api_key
 from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from serval.access.api_key import hash_api_key
 from serval.aws.keys import ApiKeyStore
-from serval.keys import hash_api_key
 from tests.local.fleet_caller import FINAL, Caller, answered, asked, until
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.api_key import hash_api_key
+from serval.access.authentication import Authenticator
 from serval.errors import ApiKeyMissing, ApiKeyRejected, ModelNotFound
-from serval.keys import hash_api_key
 from serval.models.route import Route
 from tests.fakes.inference import Clock, InMemoryEdge
 

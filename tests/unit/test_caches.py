@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.api_key import ApiKey
+from serval.access.authentication import Authenticator
 from serval.fleets.routing import Routing
-from serval.keys import ApiKey
 from serval.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
 from serval.models.route import Route

@@ -5,7 +5,13 @@ import re
 
 import pytest
 
-from serval.keys import ApiKey, callback_secret_text, hash_api_key, new_api_key, new_callback_secret
+from serval.access.api_key import (
+    ApiKey,
+    callback_secret_text,
+    hash_api_key,
+    new_api_key,
+    new_callback_secret,
+)
 
 NOW = "2026-11-21T10:15:00.000Z"
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from serval.access.api_key import ApiKey
+from serval.access.pace import RealtimePace
 from serval.errors import RateLimited
-from serval.keys import ApiKey
-from serval.pace import RealtimePace
 from tests.fakes.inference import Clock
 
 SLOW = ApiKey("slow", "a key", ("*",), "2026", realtime_per_minute=60)

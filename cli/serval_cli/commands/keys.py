@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.keys import (
+from serval.access.api_key import (
     ALL_MODELS,
     MOST_PER_MINUTE,
     RATE_PER_MINUTE,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from serval.access.api_key import ApiKey
 from serval.aws.edge import EdgeRegistry
 from serval.aws.signed import AwsRefused, AwsUnavailable
 from serval.errors import RegistryUnavailable
-from serval.keys import ApiKey
 from serval.models.storage import API_KEY, api_key_partition
 
 HASH = "0" * 64

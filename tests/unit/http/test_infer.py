@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from serval.keys import ApiKey, hash_api_key
+from serval.access.api_key import ApiKey, hash_api_key
 from serval.loaded import Limits
 from serval.models.route import Route
 from serval.protocol.limits import RequestLimits

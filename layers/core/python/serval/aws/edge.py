@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from serval.access.api_key import ApiKey
 from serval.aws.signed import ATTEMPTS, TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
 from serval.errors import (
     ArtifactUnavailable,
     ModelVersionNotFound,
     RegistryUnavailable,
 )
-from serval.keys import ApiKey
 from serval.models.route import Route
 from serval.models.storage import (
     API_KEY,

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.aws.tables import happened, items
-from serval.clock import Clock, timestamp, utc_now
-from serval.keys import (
+from serval.access.api_key import (
     RATE_PER_MINUTE,
     REALTIME_PER_MINUTE,
     ApiKey,
@@ -19,6 +17,8 @@ from serval.keys import (
     new_api_key,
     new_callback_secret,
 )
+from serval.aws.tables import happened, items
+from serval.clock import Clock, timestamp, utc_now
 from serval.models.storage import API_KEY, CALLBACK_SECRET, api_key_partition
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.authentication import Authenticator
 from serval.aws.addresses import service_url
 from serval.aws.artifacts import PRESIGNING
 from serval.aws.data_bucket import DataBucket

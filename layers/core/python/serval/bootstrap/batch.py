@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.authentication import Authenticator
 from serval.aws.artifacts import PRESIGNING
 from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects

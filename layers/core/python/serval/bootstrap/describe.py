@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from serval.authentication import Authenticator
+from serval.access.api_key import ApiKey
+from serval.access.authentication import Authenticator
 from serval.aws.keys import ApiKeyStore
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.statistics import CloudWatchStatistics
 from serval.clock import utc_now
 from serval.http.describe import DescribeEndpoint
-from serval.keys import ApiKey
 from serval.models.statistics import RememberedStatistics
 from serval.settings import DescribeSettings
 

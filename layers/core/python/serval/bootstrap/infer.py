@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from serval.admission import Admission
-from serval.authentication import Authenticator
+from serval.access.admission import Admission
+from serval.access.authentication import Authenticator
 from serval.aws.addresses import bucket_url, service_url
 from serval.aws.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed import SignedClient

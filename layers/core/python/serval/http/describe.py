@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from serval.authentication import Authenticator, KeyLookup
+from serval.access.authentication import Authenticator, KeyLookup
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
 from serval.http import async_endpoints, batch_endpoints
 from serval.http.aws_failures import aws_failures_as_ours

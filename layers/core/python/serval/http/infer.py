@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from serval.admission import Admission
+from serval.access.admission import Admission
+from serval.access.pace import RealtimePace
 from serval.errors import ServalError
 from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
@@ -17,7 +18,6 @@ from serval.inference import Answer, Inference, Target, choose
 from serval.loaded import Loaded
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted
-from serval.pace import RealtimePace
 from serval.protocol.content import FEWER, body_of, inflate
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import write_response

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from serval.authentication import Authenticator
+from serval.access.authentication import Authenticator
 from serval.batch.refusals import TooManyBatchJobs
 from serval.errors import RateLimited, ServalError, StillWaiting
 from serval.http.dispatch import Event, Reply

@@ -2,7 +2,7 @@
 
 import re
 
-from serval.authentication import Authenticator
+from serval.access.authentication import Authenticator
 from serval.errors import ServalError
 from serval.http.dispatch import Event, path_after_stage
 

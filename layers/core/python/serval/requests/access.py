@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from serval.admission import Admission
-from serval.authentication import presented_key
-from serval.keys import ALL_MODELS, ApiKey, hash_api_key
+from serval.access.admission import Admission
+from serval.access.api_key import ALL_MODELS, ApiKey, hash_api_key
+from serval.access.authentication import presented_key
 from serval.models.route import Route
 from serval.requests.finding import find_named
 from serval.requests.ports import RateLimits, RequestStore

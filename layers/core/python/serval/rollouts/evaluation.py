@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypedDict
 
-from serval.admission import ROUTE_SECONDS
+from serval.access.admission import ROUTE_SECONDS
 from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from serval.access.api_key import ApiKey, hash_api_key
 from serval.errors import ApiKeyMissing, ApiKeyRejected
-from serval.keys import ApiKey, hash_api_key
 
 KeyLookup = Callable[[str], ApiKey | None]
 """sha256 (hex) of an API key → the key, or None for an unknown or revoked one."""

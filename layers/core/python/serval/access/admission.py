@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serval.authentication import Authenticator
+from serval.access.api_key import ApiKey
+from serval.access.authentication import Authenticator
 from serval.errors import ModelNotFound, ModelOutOfScope
-from serval.keys import ApiKey
 from serval.models.route import Route
 from serval.models.storage import MODEL_NAME
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from serval.access.api_key import ApiKey
 from serval.errors import RateLimited
-from serval.keys import ApiKey
 
 BURST_SECONDS = 10.0
 """How much may come at once: what the rate gives in so long."""
