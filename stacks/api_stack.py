@@ -7,7 +7,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from serval.models.resource_names import inference_function_name
-from serval.packed import pack
+from serval.settings import pack
 from stacks.alarms import Alarms
 from stacks.batch_jobs import BatchJobs
 from stacks.deployed_models import SHARED, DeployedModels

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
-from serval.packed import pack
+from serval.settings import pack
 from stacks.deployed_models import DeployedModels
 
 LIMIT_RESOURCES = 500

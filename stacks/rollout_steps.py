@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from aws_cdk import Duration, Stack
 from constructs import Construct
 
-from serval.packed import pack
 from serval.rollouts.events import SOURCE
 from serval.rollouts.settings import (
     ClaimSettings,
@@ -16,7 +15,7 @@ from serval.rollouts.settings import (
     RegisterSettings,
     VerifySettings,
 )
-from serval.settings import Settings
+from serval.settings import Settings, pack
 from stacks.acknowledgements import acknowledge
 from stacks.deployed_models import SHARED, DeployedModels
 from stacks.golden_check import SEEN, GoldenCheck

@@ -30,7 +30,7 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.aws.requests import RequestTable
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
-from serval.packed import unpack
+from serval.settings import unpack
 from serval_cli.aws_failures import explain_attempt
 from serval_cli.failures import CommandFailed
 from serval_cli.local_stage import LocalStage, read_local_stage

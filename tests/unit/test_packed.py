@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from serval.packed import pack, unpack
+from serval.settings import pack, unpack
 
 
 def test_what_is_packed_is_read_again_and_fits_where_it_would_not() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from serval.models.deployed_fleets import Fleets
-from serval.packed import unpack
+from serval.settings import unpack
 
 TEMPLATE = ".template.json"
 Resource = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from serval.fleets.fleets_yaml import read_fleets
 from serval.models.deployed_fleets import Fleets
-from serval.packed import unpack
+from serval.settings import unpack
 from serval_cli.deploy.account import Account, NotAnswered
 from serval_cli.deploy.assembly import Assembly
 from serval_cli.deploy.checks import (

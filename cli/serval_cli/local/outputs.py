@@ -6,7 +6,7 @@ from typing import Self
 
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
-from serval.packed import unpack
+from serval.settings import unpack
 from serval_cli.local.aws_client import CONFIG, session
 
 LOCAL = "local"

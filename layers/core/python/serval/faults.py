@@ -7,8 +7,7 @@ What is the caller's has a status of 4xx, so that no caller rings an alarm.
 from typing import Literal
 
 from serval import errors
-from serval.batch.refusals import AddressOutOfScope, TooManyBatchJobs
-from serval.errors import ServalError
+from serval.errors import AddressOutOfScope, ServalError, TooManyBatchJobs
 
 Fault = Literal["caller", "version", "stage"]
 """Who made the mistake; ``stage``: nobody did, something that is there did not answer."""

@@ -2,9 +2,13 @@
 
 The stacks name variables through the same classes (``InferSettings.environment(...)``), so a typo
 or an omission fails at synth and not in production.
+
+Texts packed for a function's environment, all of which may have 4 KB.
 """
 
+import base64
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -128,3 +132,15 @@ class DescribeSettings(Settings):
     registry_table: str
     authentication: str = "key"
     """As in ``CallerSettings``."""
+
+
+def pack(text: str) -> str:
+    """Compress a text into letters and digits that ``unpack`` reads."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def unpack(text: str) -> str:
+    """Read what ``pack`` wrote; JSON that a person wrote stays as it is."""
+    if text.startswith(("{", "[")):
+        return text
+    return zlib.decompress(base64.b64decode(text)).decode()

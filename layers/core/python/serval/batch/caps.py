@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from serval.batch.asked import AskedJob
 from serval.batch.ports import JobStore
-from serval.batch.refusals import TooManyBatchJobs
-from serval.errors import BatchRefused
+from serval.errors import BatchRefused, TooManyBatchJobs
 from serval.requests.access import Caller
 from serval.requests.ports import RateLimits
 

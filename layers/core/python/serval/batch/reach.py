@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from serval.batch.asked import AskedJob
 from serval.batch.job import BatchJob
 from serval.batch.keys import Address, read_address
-from serval.batch.refusals import AddressOutOfScope
-from serval.errors import BatchRefused
+from serval.errors import AddressOutOfScope, BatchRefused
 from serval.requests.access import Caller
 
 FOLDERS = frozenset({".", ".."})

@@ -9,10 +9,10 @@ from serval.aws.claims import DynamoDBClaims
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
 from serval.models.resource_names import golden_function_name
-from serval.packed import unpack
 from serval.rollouts.claiming import SHARED, Claiming
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
+from serval.settings import unpack
 from serval.uploads import Uploads
 
 

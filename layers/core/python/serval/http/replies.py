@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from serval.access.authentication import Authenticator
-from serval.batch.refusals import TooManyBatchJobs
-from serval.errors import RateLimited, ServalError, StillWaiting
+from serval.errors import RateLimited, ServalError, StillWaiting, TooManyBatchJobs
 from serval.http.dispatch import Event, Reply
 from serval.http.status import status_of
 from serval.http.subjects import subjects

@@ -3,8 +3,7 @@
 from http import HTTPStatus
 
 from serval import errors
-from serval.batch.refusals import AddressOutOfScope, TooManyBatchJobs
-from serval.errors import ServalError
+from serval.errors import AddressOutOfScope, ServalError, TooManyBatchJobs
 
 STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.MalformedBody: HTTPStatus.BAD_REQUEST,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from serval.errors import ModelNotFound
-from serval.packed import pack, unpack
+from serval.settings import pack, unpack
 
 Kind = Literal["spot", "sagemaker"]
 Accelerator = Literal["none", "nvidia", "neuron"]

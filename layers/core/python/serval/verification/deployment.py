@@ -8,9 +8,9 @@ from typing import Self
 
 from serval.bundle import Bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.packed import unpack
 from serval.protocol.limits import REQUESTS_MIB
 from serval.rollouts.settings import VerifySettings
+from serval.settings import unpack
 
 SHARED = "*"
 MEBIBYTE = 2**20
