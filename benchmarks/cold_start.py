@@ -37,7 +37,7 @@ from benchmarks.opening import MEMORY_MIB, PUBLISHED
 from benchmarks.starts import KSERVE_PYTHON, Running, bare, kserve, serval
 from serval.access.api_key import MOST_PER_MINUTE
 from serval.connections import Connection
-from serval.cpu import cpu_class
+from serval.inference.cpu import cpu_class
 from serval.models.storage import version_prefix
 from serval.optimisation.forms import PORTABLE, make_forms
 from tests.fakes.emulator import BUCKET, Emulator, emulator

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from benchmarks.graphs import encoder, resnet50
 from benchmarks.opening import MEMORY_MIB, PUBLISHED
-from serval.cpu import cpu_class
 from serval.golden.candidate import Candidate
+from serval.inference.cpu import cpu_class
 from serval.models.version import BundleFile, Form, ModelVersion
 from serval.onnx_signature import read_signature
 from serval.optimisation.forms import PORTABLE, make_forms

@@ -26,10 +26,10 @@ from rich.table import Table
 
 from benchmarks.graphs import resnet50
 from serval.fleets.state import FleetState, WorkerState
+from serval.inference.runtimes.onnx import Execution, OnnxModel
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.requests.request import AsyncRequest
-from serval.runtimes.onnx import Execution, OnnxModel
 from tests.fakes.worker_stage import FLEET, WorkerStage, await_that, worker_stage
 
 MODEL = "resnet"

@@ -12,10 +12,10 @@ from serval.golden.differences import compare
 from serval.golden.requests import LIMIT_BYTES
 from serval.golden.sample import samples as made_up
 from serval.golden.sample import symbols_of
+from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature
 from serval.models.tensor import Tensor
-from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
-from serval.runtimes.onnx import OnnxModel
 
 MEMORY_MIB = 1769
 TOLERANCE = 1e-3

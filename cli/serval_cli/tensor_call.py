@@ -4,9 +4,9 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serval.inference.runtimes.http_v2 import HEADER, read, written
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.runtimes.http_v2 import HEADER, read, written
 from serval_cli.inference_api import InferenceApi, path_of
 from serval_cli.wire import COMPRESS_FROM_BYTES
 

@@ -28,7 +28,7 @@ from serval.batch.scanning import Scanning
 from serval.batch.work import ShardWork
 from serval.clock import timestamp
 from serval.errors import BatchRefused, InvalidInputs, ModelNotFound, ModelVersionNotFound
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor

@@ -35,6 +35,8 @@ from serval.cron import Cron, InvalidCron
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
 from serval.fleets.fleets_yaml import read_fleets
 from serval.golden.requests import read_golden
+from serval.inference.runtimes import ArtifactUnreadable
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.manifest import Manifest, read_manifest
 from serval.model_yaml import read_bundle
 from serval.models.signature import Signature, TensorSpec
@@ -43,8 +45,6 @@ from serval.models.version import BundleFile
 from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
 from serval.requests.put_body import read_put_body
-from serval.runtimes import ArtifactUnreadable
-from serval.runtimes.onnx import OnnxModel
 from serval.verification.bundles import verify
 from serval.verification.deployment import Deployment
 from tests.fakes.handlers import recorded

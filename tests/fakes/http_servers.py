@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from serval.loaded import Limits, LoadedVersions
-from serval.runtimes.onnx import OnnxModel
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.worker.gathering import Gathering
 from serval.worker.server import InferenceServer, application
 from serval.worker.versions import KnownVersions, Memory

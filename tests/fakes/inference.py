@@ -14,13 +14,13 @@ from serval.access.api_key import ApiKey, hash_api_key
 from serval.access.authentication import Authenticator
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.http.infer import InferEndpoint
-from serval.inference import Inference, on_lambda
-from serval.loaded import Limits, LoadedVersions
+from serval.inference.infer import Inference, on_lambda
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import BundleFile, ModelVersion
-from serval.runtimes.onnx import OnnxModel
 
 ONNX_TYPES = {
     "BOOL": TensorProto.BOOL,

@@ -13,8 +13,8 @@ import pytest
 
 from serval.batch.tasks import TaskOutcome
 from serval.errors import InvalidInputs
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
-from serval.runtimes import RuntimeFailed
 from serval.worker.faults import Patience
 from serval.worker.shard_line import Line
 from serval.worker.shard_models import VersionUnavailable, WorkersModels

@@ -11,6 +11,7 @@ from serval.errors import ArtifactUnavailable
 from serval.golden.candidate import Candidate
 from serval.golden.check import GoldenCheck
 from serval.golden.memory import Memory
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.deployed_fleets import Fleets
 from serval.models.registry import Rollout
 from serval.models.version import ModelVersion
@@ -22,7 +23,6 @@ from serval.rollouts.control import RolloutControl
 from serval.rollouts.evaluation import Evaluation
 from serval.rollouts.registering import Registering
 from serval.rollouts.verifying import Verifying
-from serval.runtimes.onnx import OnnxModel
 from serval.uploads import Uploads
 from serval.verification.deployment import Deployment
 from tests.fakes.evaluation import LAG, InMemoryAlarms, InMemoryMetrics

@@ -16,13 +16,13 @@ import numpy as np
 
 from serval.clock import timestamp
 from serval.errors import ArtifactUnavailable, InvalidInputs, ModelNotFound
-from serval.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
 from serval.requests.request import AsyncRequest
-from serval.runtimes import RuntimeFailed
 from serval.worker.assembly import Engine, Ports, Post, assemble
 from serval.worker.inbox import Message
 from serval.worker.loop import Rhythm, Worker

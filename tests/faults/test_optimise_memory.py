@@ -40,7 +40,7 @@ print(json.dumps({"upload": upload, "verified": verified}))
 OPTIMISE = """
 import json, sys
 from pathlib import Path
-from serval.cpu import cpu_class
+from serval.inference.cpu import cpu_class
 from serval.optimisation.step import Optimisation
 from tests.fakes.optimisation import LocalFolder
 

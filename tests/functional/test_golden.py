@@ -12,7 +12,7 @@ import yaml
 from onnx import TensorProto, helper
 
 from serval.errors import ArtifactUnavailable
-from serval.loaded import Limits
+from serval.inference.loaded import Limits
 from tests.fakes.golden import (
     CPU_CLASS,
     MIB,

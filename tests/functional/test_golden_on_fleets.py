@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from onnx import TensorProto, helper
 
-from serval.loaded import Limits
+from serval.inference.loaded import Limits
 from tests.fakes.golden import MIB, Bench, rows, unary
 from tests.fakes.inference import graph, plus
 from tests.functional.test_golden import passed, refused

@@ -15,7 +15,7 @@ from serval.access.admission import Admission
 from serval.access.api_key import ApiKey
 from serval.access.authentication import Authenticator
 from serval.fleets.routing import Routing
-from serval.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
 from serval.models.route import Route
 from serval.models.statistics import RememberedStatistics, TrackStatistics

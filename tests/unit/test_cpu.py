@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from serval.cpu import CPUINFO, class_of, cpu_class
+from serval.inference.cpu import CPUINFO, class_of, cpu_class
 
 GRAVITON_2 = (
     "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop "
@@ -90,7 +90,7 @@ def test_this_machine_has_a_class() -> None:
 
 def test_asking_imports_no_package() -> None:
     code = (
-        "import serval.cpu, sys; serval.cpu.cpu_class();"
+        "import serval.inference.cpu, sys; serval.inference.cpu.cpu_class();"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
-from serval.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes import ArtifactUnreadable
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile, Form, ModelVersion
-from serval.runtimes import ArtifactUnreadable
 from tests.fakes.inference import signature, version_record
 
 MB = 10**6

@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.loaded import Limits
+from serval.inference.loaded import Limits
 from serval.models.route import Route
 from serval.protocol.limits import RequestLimits
 from tests.fakes.inference import Bench, bench, event, graph, identity, plus, signature

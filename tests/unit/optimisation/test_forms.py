@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.cpu import class_of
+from serval.inference.cpu import class_of
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.optimisation import forms
 from serval.optimisation.forms import Made, make_forms
-from serval.runtimes.onnx import OnnxModel
 from tests.fakes.optimisation import (
     CPU_CLASS,
     convolving,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from serval.inference.runtimes.accelerators import execution, in_words
+from serval.inference.runtimes.onnx import CPU, CUDA, Execution
 from serval.models.deployed_fleets import Accelerator
-from serval.runtimes.accelerators import execution, in_words
-from serval.runtimes.onnx import CPU, CUDA, Execution
 
 BOTH = (CUDA, CPU)
 

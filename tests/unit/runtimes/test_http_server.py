@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from serval.errors import InvalidInputs, InvalidTensor
+from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.inference.runtimes.http_completions import Completions
+from serval.inference.runtimes.http_server import Declared, Server
+from serval.inference.runtimes.http_v2 import ServedModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.runtimes.http_completions import Completions
-from serval.runtimes.http_server import Declared, Server
-from serval.runtimes.http_v2 import ServedModel
 from tests.fakes.emulator import any_port
 from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import identity, plus, signature

@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from serval.errors import InvalidInputs, InvalidTensor
+from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.inference.runtimes.onnx import CPU, CUDA, Execution, OnnxModel, session_options
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.runtimes.onnx import CPU, CUDA, Execution, OnnxModel, session_options
 from tests.fakes.inference import graph, identity
 
 

@@ -7,11 +7,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.errors import InvalidInputs
+from serval.inference.runtimes import RuntimeFailed
+from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx_failures import blames_inputs, in_plain_words
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
-from serval.runtimes import RuntimeFailed
-from serval.runtimes.onnx import OnnxModel
-from serval.runtimes.onnx_failures import blames_inputs, in_plain_words
 from tests.fakes.inference import graph
 
 FAILED = "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running"

@@ -10,6 +10,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from serval.errors import InvalidRequest
 from serval.golden.sample import samples
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metadata import model_config
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import ModelVersion
@@ -17,7 +18,6 @@ from serval.onnx_signature import read_signature
 from serval.optimisation.saving import save_form
 from serval.protocol.request import InferenceRequest, read_request
 from serval.rollouts.comparison import signature_changes
-from serval.runtimes.onnx import OnnxModel
 from serval.verification.graph import checker_reasons
 from serval.verification.signature import signature_of
 from serval.worker.batching import complemented

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from serval.errors import ArtifactUnavailable
-from serval.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes.http_completions import Completions
+from serval.inference.runtimes.http_v2 import ServedModel
+from serval.inference.runtimes.onnx import CPU, CUDA, Execution, OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile, Form
-from serval.runtimes.http_completions import Completions
-from serval.runtimes.http_v2 import ServedModel
-from serval.runtimes.onnx import CPU, CUDA, Execution, OnnxModel
 from serval.worker.opening import Opening
 from serval.worker.server_folder import ServerFolder
 from tests.fakes.http_servers import V2, CompletionsServer, running

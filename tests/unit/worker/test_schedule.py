@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serval.fleets.state import FleetState
-from serval.loaded import MEMORY_PER_ARTIFACT, Limits
+from serval.inference.loaded import MEMORY_PER_ARTIFACT, Limits
 from tests.fakes.inference import signature
 from tests.fakes.worker import LEASE, Scripted, Stepped, World, row_of
 

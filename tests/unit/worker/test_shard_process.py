@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from serval.errors import InvalidInputs, ModelVersionNotFound
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
-from serval.runtimes import RuntimeFailed
 from serval.worker.faults import Patience
 from serval.worker.shard_child import ShardChild
 from serval.worker.shard_process import ShardProcess

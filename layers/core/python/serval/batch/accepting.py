@@ -31,10 +31,10 @@ from serval.errors import (
     ModelVersionNotFound,
     PayloadTooLarge,
 )
-from serval.json_documents import read_document
 from serval.models.route import Route
 from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
+from serval.protocol.json_documents import read_document
 
 EXPECTATION = (
     "batch/<model>/in/<file> expected, where <file> begins with neither '.' nor '_' and does not "

@@ -7,10 +7,10 @@ import numpy as np
 
 from serval.batch.records.rows import Rows
 from serval.errors import InvalidRequest
-from serval.loaded import Model
+from serval.inference.loaded import Model
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
-from serval.runtimes import RuntimeFailed
 
 
 @dataclass(frozen=True, slots=True)

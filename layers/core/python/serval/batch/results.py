@@ -10,7 +10,7 @@ from serval.batch.keys import BY_INPUT, Address, JobKeys, read_address
 from serval.batch.ports import JobStore, Objects
 from serval.batch.reach import covered
 from serval.errors import ServalError
-from serval.json_documents import read_document
+from serval.protocol.json_documents import read_document
 
 MOST_LISTED = 1_000
 """Of the objects: the URL of each has a session token in it, and an answer has 6 MB at most."""

@@ -22,7 +22,7 @@ from serval.batch.pipeline import ahead
 from serval.batch.records.rows import Records, Reject, Rows, kept
 from serval.batch.sinks import Sink
 from serval.batch.textual import textual
-from serval.loaded import Model
+from serval.inference.loaded import Model
 from serval.models.signature import TensorSpec
 
 

@@ -21,7 +21,7 @@ from serval.batch.resuming import Resume
 from serval.batch.shard import Progress, ShardEngine
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
 
 AT_ONCE = 16
 """Requests to S3 that a shard has under way at most."""

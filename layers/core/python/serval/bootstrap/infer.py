@@ -11,13 +11,13 @@ from serval.access.authentication import Authenticator
 from serval.aws.addresses import bucket_url, service_url
 from serval.aws.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed import SignedClient
-from serval.cpu import cpu_class
 from serval.http.infer import InferEndpoint
-from serval.inference import Inference, on_lambda
-from serval.loaded import Limits, LoadedVersions
+from serval.inference.cpu import cpu_class
+from serval.inference.infer import Inference, on_lambda
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metrics import InferenceMetrics
 from serval.protocol.limits import RequestLimits, requests_mib
-from serval.runtimes.onnx import OnnxModel
 from serval.settings import InferSettings
 from serval.shutdown import on_shutdown
 

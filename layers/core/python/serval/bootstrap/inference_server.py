@@ -12,8 +12,8 @@ from serval.aws.artifact_records import ArtifactRecords
 from serval.aws.registry import DynamoDBRegistry
 from serval.bootstrap.worker import loaded_versions
 from serval.bootstrap.worker_calls import CALLS
+from serval.inference.runtimes.accelerators import execution
 from serval.models.deployed_fleets import Fleets
-from serval.runtimes.accelerators import execution
 from serval.worker.gathering import Gathering
 from serval.worker.server import InferenceServer, application
 from serval.worker.settings import ServerSettings

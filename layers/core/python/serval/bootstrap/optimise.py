@@ -3,7 +3,7 @@
 import boto3
 
 from serval.aws.artifacts import S3Artifacts
-from serval.cpu import cpu_class
+from serval.inference.cpu import cpu_class
 from serval.optimisation.step import Optimisation
 from serval.rollouts.settings import OptimiseSettings
 

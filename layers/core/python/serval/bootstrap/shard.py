@@ -12,9 +12,9 @@ from serval.aws.jobs import JobTable
 from serval.aws.registry import DynamoDBRegistry
 from serval.batch.settings import ShardSettings
 from serval.batch.work import ShardWork
-from serval.cpu import cpu_class
-from serval.loaded import Limits, LoadedVersions
-from serval.runtimes.onnx import OnnxModel
+from serval.inference.cpu import cpu_class
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes.onnx import OnnxModel
 
 RUNNER = "lambda"
 MIB = 2**20

@@ -26,11 +26,11 @@ from serval.aws.task_protection import EcsTask
 from serval.aws.task_tokens import StepFunctionsTasks
 from serval.batch.tasks import LostShards
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
-from serval.cpu import cpu_class
-from serval.loaded import ArtifactStore, LoadedVersions
+from serval.inference.cpu import cpu_class
+from serval.inference.loaded import ArtifactStore, LoadedVersions
+from serval.inference.runtimes.accelerators import execution, in_words
+from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.runtimes.accelerators import execution, in_words
-from serval.runtimes.onnx import Execution
 from serval.worker.assembly import Engine, Ports, Post, assemble
 from serval.worker.capacity import limits
 from serval.worker.faults import Patience

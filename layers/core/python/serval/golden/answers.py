@@ -8,10 +8,10 @@ from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
 from serval.golden.requests import GoldenRequest, first_reasons
 from serval.golden.sample import rows_of, samples, symbols_of
-from serval.inference import Answer, Inference
-from serval.loaded import Loaded
+from serval.inference.infer import Answer, Inference
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
-from serval.runtimes import RuntimeFailed
 
 TIMED_REQUESTS = 64
 """How many requests are kept to measure the latency on."""

@@ -37,10 +37,17 @@ from serval.golden.standing_in import (
     patience,
     report_of,
 )
-from serval.inference import Inference
-from serval.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, Model, say_nothing
+from serval.inference.infer import Inference
+from serval.inference.loaded import (
+    ArtifactStore,
+    Limits,
+    Loaded,
+    LoadedVersions,
+    Model,
+    say_nothing,
+)
+from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.version import Form
-from serval.runtimes import ArtifactUnreadable, RuntimeFailed
 
 PUBLISHED = "published"
 

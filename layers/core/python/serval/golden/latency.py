@@ -8,9 +8,9 @@ from itertools import cycle
 from serval.errors import ServalError
 from serval.golden.memory import Memory
 from serval.golden.sample import batch_of, size_bytes
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
-from serval.runtimes import RuntimeFailed
 
 Clock = Callable[[], float]
 """Gives seconds, of no particular origin."""

@@ -12,8 +12,8 @@ from serval.golden.answers import Answered
 from serval.golden.candidate import Candidate, TargetFleet
 from serval.golden.report import GoldenReport
 from serval.golden.requests import shortened
-from serval.loaded import Loaded
-from serval.runtimes import OperatorMissing
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import OperatorMissing
 
 ENOUGH_SECONDS = 120.0
 """How long golden requests are asked on a stand-in, which is slower than what it stands in for."""

@@ -14,8 +14,8 @@ from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import error_reply
 from serval.http.subjects import subjects
-from serval.inference import Answer, Inference, Target, choose
-from serval.loaded import Loaded
+from serval.inference.infer import Answer, Inference, Target, choose
+from serval.inference.loaded import Loaded
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted
 from serval.protocol.content import FEWER, body_of, inflate

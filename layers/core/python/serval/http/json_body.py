@@ -3,8 +3,8 @@
 from typing import Any
 
 from serval.http.dispatch import Event, Names
-from serval.json_documents import LIMIT_BYTES, read_document
 from serval.protocol.content import as_bytes, body_of, inflate
+from serval.protocol.json_documents import LIMIT_BYTES, read_document
 
 
 def json_body(event: Event, headers: Names) -> Any:

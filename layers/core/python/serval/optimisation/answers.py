@@ -12,10 +12,10 @@ from serval.golden.candidate import Candidate
 from serval.golden.differences import compare
 from serval.golden.requests import GoldenRequest, read_golden
 from serval.golden.sample import samples, symbols_of
-from serval.loaded import Model
+from serval.inference.loaded import Model
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
-from serval.runtimes import RuntimeFailed
 
 LIMIT_REQUESTS = 32
 """Golden requests that a form is compared on, from the first."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serval.cpu import UNKNOWN
 from serval.golden.candidate import Candidate
+from serval.inference.cpu import UNKNOWN
+from serval.inference.runtimes import ArtifactUnreadable
+from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.version import BundleFile, Form
 from serval.optimisation.answers import Answer, answers, difference
 from serval.optimisation.saving import GRAPH, NotSaved, save_form
-from serval.runtimes import ArtifactUnreadable
-from serval.runtimes.onnx import OnnxModel
 from serval.verification.files import sha256_of
 
 PORTABLE = "portable"

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from serval.runtimes.onnx import RUNTIME_ERRORS
+from serval.inference.runtimes.onnx import RUNTIME_ERRORS
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"

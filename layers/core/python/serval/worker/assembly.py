@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from serval.clock import Clock, utc_now
 from serval.fleets.state import FleetStates
-from serval.loaded import LoadedVersions
+from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.batch import Ahead

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from serval.loaded import Limits
+from serval.inference.loaded import Limits
 
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 """What a container may take, in bytes, or ``max``."""

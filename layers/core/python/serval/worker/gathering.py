@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
 from serval.models.version import ModelVersion
 from serval.protocol.request import InferenceRequest
 from serval.worker.batching import (

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from serval.errors import ServalError
-from serval.inference import Target
+from serval.inference.infer import Target
 from serval.protocol.request import InferenceRequest
 from serval.requests.request import AsyncRequest
 from serval.worker.faults import Patience

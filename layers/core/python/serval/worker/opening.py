@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from serval.loaded import ArtifactStore, Model
+from serval.inference.loaded import ArtifactStore, Model
+from serval.inference.runtimes.http_completions import Completions
+from serval.inference.runtimes.http_server import READY_SECONDS, Declared, Server
+from serval.inference.runtimes.http_v2 import ServedModel
+from serval.inference.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
 from serval.models.version import Form, ModelVersion
-from serval.runtimes.http_completions import Completions
-from serval.runtimes.http_server import READY_SECONDS, Declared, Server
-from serval.runtimes.http_v2 import ServedModel
-from serval.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
 from serval.worker.server_folder import ServerFolder
 
 

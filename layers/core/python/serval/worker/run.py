@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.faults import fault_of
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
 from serval.requests.ports import RequestStore
 from serval.worker.batch import Batch
 from serval.worker.closing import Closing

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest
-from serval.runtimes import RuntimeFailed
 from serval.worker.batching import divided, joined
 
 Outputs = list[Tensor]

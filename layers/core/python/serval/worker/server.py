@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from serval.errors import PathNotFound, ServalError
 from serval.http.status import status_of
-from serval.inference import choose
+from serval.inference.infer import choose
 from serval.models import metadata
 from serval.models.version import ModelVersion
 from serval.protocol.content import as_bytes, inflate

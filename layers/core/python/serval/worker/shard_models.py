@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serval.errors import InvalidInputs
-from serval.loaded import Loaded
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
-from serval.runtimes import RuntimeFailed
 from serval.worker.shard_line import Line, LineClosed, LineMessage
 
 

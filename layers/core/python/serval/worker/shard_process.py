@@ -10,8 +10,8 @@ from typing import Any
 
 from serval.batch.tasks import LostShards, TaskOutcome
 from serval.errors import InvalidRequest
-from serval.loaded import Loaded
-from serval.runtimes import RuntimeFailed
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
 from serval.worker.faults import Patience
 from serval.worker.shard_child import ShardChild
 from serval.worker.shard_line import LineClosed, LineMessage

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from serval.errors import ModelVersionNotFound
-from serval.inference import choose
-from serval.loaded import Loaded, LoadedVersions
+from serval.inference.infer import choose
+from serval.inference.loaded import Loaded, LoadedVersions
 from serval.models.route import Route
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion

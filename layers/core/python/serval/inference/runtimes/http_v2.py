@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 
 from serval.errors import InvalidRequest, ServalError
+from serval.inference.runtimes import RuntimeFailed
+from serval.inference.runtimes.http_server import Server
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import encode_binary
 from serval.protocol.framing import json_length
 from serval.protocol.request import members, parsed, read_tensors
-from serval.runtimes import RuntimeFailed
-from serval.runtimes.http_server import Server
 
 HEADER = "Inference-Header-Content-Length"
 

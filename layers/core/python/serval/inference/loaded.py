@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
+from serval.inference.runtimes import ArtifactUnreadable
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
 from serval.protocol.limits import ENVIRONMENT_MIB, requests_mib
-from serval.runtimes import ArtifactUnreadable
 
 MEMORY_PER_ARTIFACT = 2.5
 """A session takes up to this many times the artifact's bytes while it opens."""
@@ -97,7 +97,7 @@ class LoadedVersions:
     limits: Limits
     clock: Callable[[], float] = time.perf_counter
     cpu_class: str = ""
-    """As ``serval.cpu`` gives it; empty: nothing is laid out for this machine."""
+    """As ``serval.inference.cpu`` gives it; empty: nothing is laid out for this machine."""
     log: Callable[[str], object] = say_nothing
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 
 from serval.errors import InvalidInputs, InvalidTensor
+from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.inference.runtimes.http_server import Post, Server
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.runtimes.http_server import Post, Server
 
 PROMPT, TEXT = "prompt", "text"
 DATATYPES: Mapping[str, frozenset[str]] = {

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serval.errors import InferenceFailed, ModelOnFleet, ModelVersionNotFound
-from serval.loaded import Loaded, LoadedVersions
+from serval.inference.loaded import Loaded, LoadedVersions
+from serval.inference.runtimes import RuntimeFailed
 from serval.models.route import PINNED, Counted, Route, Track
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
@@ -13,7 +14,6 @@ from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse
-from serval.runtimes import RuntimeFailed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import onnxruntime
 
+from serval.inference.runtimes.onnx import CPU, CUDA, Execution
 from serval.models.deployed_fleets import Accelerator
-from serval.runtimes.onnx import CPU, CUDA, Execution
 
 DEVICES = Path("/dev")
 

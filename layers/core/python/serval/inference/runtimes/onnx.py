@@ -21,11 +21,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.foreign import refusing
+from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
+from serval.inference.runtimes.onnx_failures import blames_inputs, in_plain_words
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
 from serval.models.version import Form
-from serval.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
-from serval.runtimes.onnx_failures import blames_inputs, in_plain_words
 
 MIB_PER_VCPU = 1769
 """Lambda gives one vCPU at this memory size."""

@@ -13,8 +13,8 @@ from typing import Any, Self
 import httpx
 
 from serval.errors import InvalidInputs
+from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.version import ModelVersion
-from serval.runtimes import ArtifactUnreadable, RuntimeFailed
 
 HOST = "127.0.0.1"
 READY_SECONDS = 600.0

@@ -1,0 +1,1 @@
+"""From a request to an answer: load a version, run it, keep what is loaded."""
