@@ -5,8 +5,8 @@ from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
-from serval.callbacks.backoff import ATTEMPTS
 from serval.models.resource_names import DEAD, callbacks_queue_name
+from serval.requests.callbacks.messages import ATTEMPTS
 from serval.requests.settings import CallbackSettings
 from stacks.acknowledgements import acknowledge
 from stacks.dead_letters import RETENTION, dead_letter_queue

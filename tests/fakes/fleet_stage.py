@@ -13,7 +13,7 @@ from serval.aws.queues import QueueCounts
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import Fleets
-from serval.requests.redriving import DeadLetter
+from serval.requests.redrive import DeadLetter
 from serval_cli import main
 from tests.fakes.command_line import Ended
 from tests.fakes.requests import (

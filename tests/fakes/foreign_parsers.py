@@ -30,7 +30,6 @@ from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.parquet_records import ParquetRecords
 from serval.batch.tabular import read_table
-from serval.callbacks.urls import read_callback_url
 from serval.cron import Cron, InvalidCron
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
 from serval.fleets.fleets_yaml import read_fleets
@@ -44,6 +43,7 @@ from serval.models.tensor import Tensor
 from serval.models.version import BundleFile
 from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
+from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.put_body import read_put_body
 from serval.verification.bundles import verify
 from serval.verification.deployment import Deployment

@@ -9,11 +9,10 @@ from hashlib import md5
 from serval.clock import timestamp
 from serval.fleets.state import Capacity, FleetState, WorkerState
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.requests.glance import LISTED, Glance
-from serval.requests.listing import Filters, Position
+from serval.requests.list_requests import Filters, Position
 from serval.requests.ports import StoredPayload
-from serval.requests.redriving import DeadLetter
-from serval.requests.request import AsyncRequest, OpenRequest
+from serval.requests.redrive import DeadLetter
+from serval.requests.request import LISTED, AsyncRequest, Glance, OpenRequest
 
 START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 GPU = DeployedFleet(

@@ -22,17 +22,17 @@ from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.requests import lifecycle
 from serval.requests.access import Access, Allowance
-from serval.requests.cancellation import Cancellation
+from serval.requests.cancel import Cancellation
 from serval.requests.document import Documents
 from serval.requests.door import Door
 from serval.requests.identifiers import row_id
-from serval.requests.listing import Listing
+from serval.requests.list_requests import Listing
 from serval.requests.request import AsyncRequest, response_key, upload_key
-from serval.requests.retrying import Retrying
+from serval.requests.retry import Retrying
 from serval.requests.submission import CallbackUrls
-from serval.requests.submitting import Submitting
+from serval.requests.submit import Submitting
 from serval.requests.uploads import Uploads
-from serval.requests.waiting import Waiting
+from serval.requests.wait import Waiting
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import (

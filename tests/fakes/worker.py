@@ -22,9 +22,9 @@ from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
+from serval.requests.inbox import Message
 from serval.requests.request import AsyncRequest
 from serval.worker.assembly import Engine, Ports, Post, assemble
-from serval.worker.inbox import Message
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import NoTask, SpotNotices, TaskProtection
 from serval.worker.outcomes import Ended

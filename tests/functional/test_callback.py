@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from serval.access.api_key import first_callback_secret, hash_api_key
-from serval.callbacks import posting
-from serval.callbacks.addresses import resolve
-from serval.callbacks.delivery import Delivery
-from serval.callbacks.messages import CallbackMessages
-from serval.callbacks.signing import signature_headers
+from serval.requests.callbacks import post as posting
+from serval.requests.callbacks.addresses import resolve
+from serval.requests.callbacks.delivery import Delivery
+from serval.requests.callbacks.messages import CallbackMessages
+from serval.requests.callbacks.sign import signature_headers
 from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest
 from tests.fakes.handlers import imported, recorded

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serval.requests.identifiers import row_id
-from serval.requests.listing import Cursor, Position
+from serval.requests.list_requests import Cursor, Position
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (

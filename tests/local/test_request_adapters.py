@@ -30,7 +30,7 @@ from serval.aws.requests import RequestTable
 from serval.errors import RateLimited
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests import lifecycle
-from serval.requests.listing import Filters
+from serval.requests.list_requests import Filters
 from serval.requests.ports import StoredPayload, change
 from serval.requests.request import AsyncRequest, OpenRequest
 from serval_cli.local.aws_client import CONFIG, session

@@ -21,7 +21,7 @@ from serval.errors import ArtifactUnavailable
 from serval.models.resource_names import dead_letter_queue_name, queue_name, shards_queue_name
 from serval.models.storage import version_prefix
 from serval.models.version import BundleFile, ModelVersion
-from serval.worker.inbox import Message
+from serval.requests.inbox import Message
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import BUCKET, emulator
 from tests.fakes.inference import signature, version_record

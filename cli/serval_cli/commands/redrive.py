@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from serval.requests.redriving import Dead, Redriven, Redriving
+from serval.requests.redrive import Dead, Redriven, Redriving
 from serval_cli import fleet_views
 from serval_cli.fleet_steering import control_of, fleet_of
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app

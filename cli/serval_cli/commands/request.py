@@ -9,7 +9,7 @@ import typer
 
 from serval.errors import RequestNotFound
 from serval.requests.access import Caller
-from serval.requests.finding import find_named
+from serval.requests.identifiers import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli import fleet_views
 from serval_cli.failures import CommandFailed

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.requests.finding import with_names
+from serval.requests.identifiers import with_names
 from serval.requests.request import OPEN, AsyncRequest, Status
 from serval_cli import fleet_views
 from serval_cli.fleet_steering import fleet_of

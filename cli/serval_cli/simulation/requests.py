@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from serval.clock import timestamp
-from serval.requests.glance import Glance
-from serval.requests.request import OpenRequest
+from serval.requests.request import Glance, OpenRequest
 from serval_cli.simulation.timeline import BEGINNING
 
 FAR_AWAY = "9999"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.callbacks.addresses import AddressRefused, choose, resolve
+from serval.requests.callbacks.addresses import AddressRefused, choose, resolve
 
 PRIVATE = [
     "0.0.0.0",

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from serval.callbacks.backoff import ATTEMPTS, LONGEST_SECONDS, pause_seconds
+from serval.requests.callbacks.messages import ATTEMPTS, LONGEST_SECONDS, pause_seconds
 
 
 def test_pauses_double_up_to_an_hour() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from serval.callbacks.delivery import Delivery
-from serval.callbacks.messages import CallbackMessages
-from serval.callbacks.patience import ReceiverPatience
-from serval.callbacks.posting import NoAnswer
-from serval.callbacks.signing import signature_headers
-from serval.callbacks.urls import CallbackUrl
+from serval.requests.callbacks.delivery import Delivery
+from serval.requests.callbacks.messages import CallbackMessages
+from serval.requests.callbacks.patience import ReceiverPatience
+from serval.requests.callbacks.post import NoAnswer
+from serval.requests.callbacks.sign import signature_headers
+from serval.requests.callbacks.urls import CallbackUrl
 from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest
 from tests.fakes.requests import (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from serval.callbacks import posting
-from serval.callbacks.posting import NoAnswer, post
-from serval.callbacks.urls import CallbackUrl
+from serval.requests.callbacks import post as posting
+from serval.requests.callbacks.post import NoAnswer, post
+from serval.requests.callbacks.urls import CallbackUrl
 from tests.fakes.receivers import Receiver, certificate, receiving
 
 HOST = "shop.example.com"

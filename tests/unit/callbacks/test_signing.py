@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from serval.access.api_key import callback_secret_text
-from serval.callbacks.signing import message_id, signature_headers
+from serval.requests.callbacks.sign import message_id, signature_headers
 
 ROOT = Path(__file__).parents[3]
 SECRET = b"a secret of 32 bytes, as keys get"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.callbacks.urls import CallbackUrl, read_callback_url
+from serval.requests.callbacks.urls import CallbackUrl, read_callback_url
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from serval.fleets.observation import JobShards
 from serval.fleets.ticking import Tick
 from serval.models.deployed_fleets import Fleets
-from serval.requests.glance import LISTED
+from serval.requests.request import LISTED
 from tests.fakes.fleets import ControlledFleets, at, worker
 from tests.fakes.requests import FLEETS, GPU
 

@@ -6,9 +6,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from serval.callbacks.urls import LIMIT_CHARACTERS
 from serval.openapi.document import document
 from serval.openapi.request_schemas import CALLBACK_URL, ID, UPLOAD_BYTES
+from serval.requests.callbacks.urls import LIMIT_CHARACTERS
 from serval.requests.document import INLINE_RESULT_BYTES
 from serval.requests.identifiers import REQUEST_ID
 from serval.requests.put_body import MEMBERS

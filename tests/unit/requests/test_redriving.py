@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from serval.requests.redriving import Redriven, Redriving
+from serval.requests.redrive import Redriven, Redriving
 from serval.requests.request import AsyncRequest
 from tests.fakes.requests import (
     InMemoryDeadLetters,

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from serval.requests.waiting import Waiting
+from serval.requests.wait import Waiting
 from tests.fakes.requests import InMemoryRequests, async_request
 from tests.fakes.submission import SteppingTime
 

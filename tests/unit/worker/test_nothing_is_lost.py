@@ -19,9 +19,9 @@ from hypothesis.stateful import (
 
 from serval.errors import RequestConflict
 from serval.requests import lifecycle
+from serval.requests.inbox import Message
 from serval.requests.ports import change
 from serval.requests.request import AsyncRequest
-from serval.worker.inbox import Message
 from tests.fakes.requests import InMemoryPayloads, InMemoryRequests
 from tests.fakes.worker import (
     CRASHES,

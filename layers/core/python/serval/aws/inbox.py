@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from serval.aws.queue_batches import Pause, QueueUrls, in_batches
 from serval.aws.queues import dead_letter, parse
 from serval.models.resource_names import dead_letter_queue_name, queue_name
-from serval.worker.inbox import Message
+from serval.requests.inbox import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

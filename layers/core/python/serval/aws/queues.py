@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.aws.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
-from serval.requests.redriving import DeadLetter
+from serval.requests.redrive import DeadLetter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

@@ -10,9 +10,8 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from serval.aws.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
-from serval.requests.glance import LISTED, Glance
-from serval.requests.listing import Filters, Position
-from serval.requests.request import OPEN, SHARDS, AsyncRequest, OpenRequest
+from serval.requests.list_requests import Filters, Position
+from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, Glance, OpenRequest
 from serval.requests.rows import (
     BY_MODEL,
     BY_STATE,

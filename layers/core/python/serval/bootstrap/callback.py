@@ -3,8 +3,8 @@
 from serval.aws.callback_messages import PostponedCallbacks
 from serval.aws.keys import ApiKeyStore
 from serval.bootstrap.async_requests import adapters, say
-from serval.callbacks.delivery import Delivery
-from serval.callbacks.messages import CallbackMessages
+from serval.requests.callbacks.delivery import Delivery
+from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents
 from serval.requests.settings import CallbackSettings
 

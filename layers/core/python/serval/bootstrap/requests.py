@@ -3,9 +3,9 @@
 from serval.aws.queues import CallbackQueue
 from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.http.requests import RequestsEndpoint
-from serval.requests.cancellation import Cancellation
+from serval.requests.cancel import Cancellation
 from serval.requests.document import Documents
-from serval.requests.listing import Listing
+from serval.requests.list_requests import Listing
 from serval.requests.settings import RequestsSettings
 
 

@@ -7,11 +7,11 @@ from serval.bootstrap.submitting import submitting
 from serval.http.submit import SubmitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.document import Documents
-from serval.requests.retrying import Retrying
+from serval.requests.retry import Retrying
 from serval.requests.settings import SubmitSettings
 from serval.requests.submission import CallbackUrls
 from serval.requests.uploads import Uploads
-from serval.requests.waiting import Waiting
+from serval.requests.wait import Waiting
 
 
 def endpoint() -> SubmitEndpoint:

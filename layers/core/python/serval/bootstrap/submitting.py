@@ -7,7 +7,7 @@ from serval.bootstrap.fleet_control import fleet_control
 from serval.models.deployed_fleets import Fleets
 from serval.requests.door import Door
 from serval.requests.settings import WaitSettings
-from serval.requests.submitting import Submitting
+from serval.requests.submit import Submitting
 
 
 def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submitting:

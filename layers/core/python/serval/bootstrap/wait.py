@@ -7,7 +7,7 @@ from serval.bootstrap.submitting import submitting
 from serval.http.wait import WaitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.settings import WaitSettings
-from serval.requests.waiting import Waiting
+from serval.requests.wait import Waiting
 
 
 def endpoint() -> WaitEndpoint:

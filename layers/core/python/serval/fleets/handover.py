@@ -21,9 +21,9 @@ from serval.fleets.in_flight import release, reserve
 from serval.fleets.inferences import Inference, begun, envelope, handed_over
 from serval.fleets.routing import Routing
 from serval.requests import lifecycle
+from serval.requests.inbox import Inbox, Message
 from serval.requests.ports import RequestStore, change
 from serval.requests.request import AsyncRequest
-from serval.worker.inbox import Inbox, Message
 
 RETRY_SECONDS = 30
 """When a request is tried again that the endpoint could not be given."""

@@ -20,8 +20,7 @@ from serval.fleets.ports import BatchJobs, NoBatchJobs
 from serval.fleets.scaling import decide
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
-from serval.requests.glance import Glance
-from serval.requests.request import OpenRequest
+from serval.requests.request import Glance, OpenRequest
 
 SETTLED = timedelta(seconds=30)
 """How long a fleet must sleep before the ticks are switched off: nobody believes it awake then."""

@@ -12,9 +12,9 @@ from serval.http.dispatch import Event, Names, Reply, find, path_after_stage
 from serval.http.query import choice, count, moment, text
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.requests.access import Access
-from serval.requests.cancellation import Cancellation
+from serval.requests.cancel import Cancellation
 from serval.requests.document import Documents
-from serval.requests.listing import LISTED, MOST_LISTED, Filters, Listing
+from serval.requests.list_requests import LISTED, MOST_LISTED, Filters, Listing
 from serval.requests.request import STATUSES
 
 

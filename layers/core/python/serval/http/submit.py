@@ -21,11 +21,11 @@ from serval.requests.document import Documents
 from serval.requests.identifiers import checked_id
 from serval.requests.put_body import PutBody, read_put_body
 from serval.requests.request import AsyncRequest
-from serval.requests.retrying import Retrying
+from serval.requests.retry import Retrying
 from serval.requests.submission import CallbackUrls, Submission
-from serval.requests.submitting import Submitting
+from serval.requests.submit import Submitting
 from serval.requests.uploads import Uploads
-from serval.requests.waiting import Waiting
+from serval.requests.wait import Waiting
 
 
 @dataclass(frozen=True, slots=True)

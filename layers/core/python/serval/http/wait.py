@@ -26,8 +26,8 @@ from serval.requests.access import Access, Allowance
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
 from serval.requests.submission import Submission
-from serval.requests.submitting import Submitting
-from serval.requests.waiting import Waiting
+from serval.requests.submit import Submitting
+from serval.requests.wait import Waiting
 
 WAIT_SECONDS = 25.0
 """The gateway gives up after 30 s; what is left is for submitting, and for fetching the result."""

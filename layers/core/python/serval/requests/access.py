@@ -7,7 +7,7 @@ from serval.access.admission import Admission
 from serval.access.api_key import ALL_MODELS, ApiKey, hash_api_key
 from serval.access.authentication import presented_key
 from serval.models.route import Route
-from serval.requests.finding import find_named
+from serval.requests.identifiers import find_named
 from serval.requests.ports import RateLimits, RequestStore
 from serval.requests.request import AsyncRequest
 

@@ -1,8 +1,12 @@
-"""One async request, as its row in the requests table holds it."""
+"""One async request, as its row in the requests table holds it.
+
+Open requests at a glance: those that run and the longest queued one by one, the rest counted.
+"""
 
 import zlib
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -145,3 +149,16 @@ def sent_request_key(request_id: str, body_hash: str) -> str:
 def response_key(request_id: str, attempt: int) -> str:
     """Give the data bucket's key of an attempt's result: no two attempts write to one key."""
     return f"async/{request_id}/{attempt}/response"
+
+
+LISTED = 500
+"""Queued requests that are listed of each part of the index; those that changed longest ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What one look at the requests table's index has listed, and where it stopped."""
+
+    listed: Sequence[OpenRequest]
+    rest: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Parts of the index that go on, each with the key of the last request listed."""

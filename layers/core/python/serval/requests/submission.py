@@ -4,9 +4,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from serval.callbacks.urls import read_callback_url
 from serval.errors import InvalidParameter
 from serval.requests.access import Caller
+from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.ports import StoredPayload
 
 

@@ -11,6 +11,7 @@ from serval.clock import Clock, utc_now
 from serval.fleets.state import FleetStates
 from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
+from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.batch import Ahead
 from serval.worker.closing import Closing
@@ -21,7 +22,6 @@ from serval.worker.fetch import Fetch
 from serval.worker.finish import BATCHES_FINISHING, Finish, Finishing
 from serval.worker.heartbeat import Heartbeat
 from serval.worker.held import Holdings
-from serval.worker.inbox import Inbox
 from serval.worker.loop import Rhythm, Worker
 from serval.worker.machine import Protection, SpotNotices, TaskProtection
 from serval.worker.prepare import Preparation

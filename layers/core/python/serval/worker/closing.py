@@ -18,11 +18,11 @@ from serval.errors import InvalidTensor, ServalError
 from serval.faults import fault_of
 from serval.protocol.response import InferenceResponse, write_response
 from serval.requests import lifecycle
+from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore, change
 from serval.requests.request import AsyncRequest, response_key
 from serval.worker.faults import backoff_seconds
 from serval.worker.held import Fate, Held
-from serval.worker.inbox import Inbox
 from serval.worker.runs import Outputs
 
 Transition = Callable[[AsyncRequest], AsyncRequest]

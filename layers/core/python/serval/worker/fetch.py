@@ -4,10 +4,10 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from serval.requests.inbox import Inbox
 from serval.worker.batching import BatchLimits
 from serval.worker.faults import RETRY_SECONDS, Patience
 from serval.worker.held import Held, Holdings
-from serval.worker.inbox import Inbox
 from serval.worker.prepare import MOST_MESSAGES
 from serval.worker.waiting import Waiting
 

@@ -10,9 +10,9 @@ from typing import Literal
 from serval.errors import ServalError
 from serval.inference.infer import Target
 from serval.protocol.request import InferenceRequest
+from serval.requests.inbox import Inbox, Message
 from serval.requests.request import AsyncRequest
 from serval.worker.faults import Patience
-from serval.worker.inbox import Inbox, Message
 
 Fate = Literal["delete", "leave"] | int
 """What becomes of a message: deleted; left alone, to be seen again by itself; or seen again in so

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from serval.errors import InvalidParameter
 from serval.requests.access import Caller
-from serval.requests.finding import with_names
+from serval.requests.identifiers import with_names
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest, Status
 

@@ -1,6 +1,6 @@
 """Callback URLs: what a stranger may have us call.
 
-What a name stands for is looked up when it is called (``serval.callbacks.addresses``), not here.
+What a name stands for is looked up when it is called (``serval.requests.callbacks.addresses``), not here.
 """
 
 from dataclasses import dataclass

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from serval.callbacks.addresses import AddressRefused, Resolve, choose, resolve
-from serval.callbacks.patience import ReceiverPatience
-from serval.callbacks.posting import NoAnswer, post
-from serval.callbacks.signing import message_id, signature_headers
-from serval.callbacks.urls import CallbackUrl, read_callback_url
 from serval.clock import Clock, timestamp, utc_now
 from serval.models.metadata import VERSION
+from serval.requests.callbacks.addresses import AddressRefused, Resolve, choose, resolve
+from serval.requests.callbacks.patience import ReceiverPatience
+from serval.requests.callbacks.post import NoAnswer, post
+from serval.requests.callbacks.sign import message_id, signature_headers
+from serval.requests.callbacks.urls import CallbackUrl, read_callback_url
 from serval.requests.document import Documents
 from serval.requests.ports import RequestStore, change
 from serval.requests.request import AsyncRequest

@@ -15,7 +15,7 @@ from serval.errors import RequestConflict
 from serval.requests import lifecycle
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker, change
 from serval.requests.request import AsyncRequest, Status
-from serval.requests.retrying import renew_asked
+from serval.requests.retry import renew_asked
 
 Fate = Status | Literal["expired"]
 """What became of a dead letter's request: it is queued again; it is being attempted at this very

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from serval.callbacks.urls import CallbackUrl
 from serval.connections import BrokenAnswer, read_answer, tls_context
+from serval.requests.callbacks.urls import CallbackUrl
 
 LIMIT_SECONDS = 10.0
 """For connecting, sending, and the head of the answer, together."""
