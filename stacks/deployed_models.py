@@ -7,8 +7,7 @@ from pathlib import Path
 
 from serval.bundle import MODEL_YAML, Bundle, Runtime
 from serval.errors import BundleRefused
-from serval.fleets.declaration import FLEETS_YAML, Fleet
-from serval.fleets.fleets_yaml import deployed_fleets, read_fleets
+from serval.fleets.declaration import FLEETS_YAML, Fleet, deployed_fleets, read_fleets
 from serval.fleets.prices import PRICES
 from serval.model_yaml import read_bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from serval.bootstrap.fallback import fallback
-from serval.fleets.fallback import PlacementFailure
+from serval.fleets.scale.fallback import PlacementFailure
 
 logger = Logger(service="fallback")
 ready = fallback()

@@ -9,17 +9,16 @@ from typing import Any
 
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.fleets.completing import Completion
 from serval.fleets.control import FleetControl
-from serval.fleets.dispatching import Dispatching
-from serval.fleets.duty import LOOKING, STARTING, Calls
-from serval.fleets.ending import Ending
-from serval.fleets.endpoints import Submitted
-from serval.fleets.handover import Handover
-from serval.fleets.observation import Observed
-from serval.fleets.routing import Routing
+from serval.fleets.endpoints.complete import Completion
+from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls, Dispatching
+from serval.fleets.endpoints.end_attempt import Ending
+from serval.fleets.endpoints.hand_over import Handover
+from serval.fleets.endpoints.ports import Submitted
+from serval.fleets.endpoints.routing import Routing
+from serval.fleets.scale.observation import Observed
 from serval.fleets.state import FleetState, WorkerState
-from serval.fleets.sweeping import Sweep
+from serval.fleets.sweep import Sweep
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Route

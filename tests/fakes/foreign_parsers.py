@@ -32,7 +32,7 @@ from serval.batch.records.parquet_records import ParquetRecords
 from serval.batch.tabular import read_table
 from serval.cron import Cron, InvalidCron
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
-from serval.fleets.fleets_yaml import read_fleets
+from serval.fleets.declaration import read_fleets
 from serval.golden.requests import read_golden
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import OnnxModel

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from serval.fleets.dispatching import Dispatching
-from serval.fleets.handover import Handover
+from serval.fleets.endpoints.dispatch import Dispatching
+from serval.fleets.endpoints.hand_over import Handover
 from tests.fakes.fleets import ManagedFleet
 from tests.fakes.handlers import Context, imported, recorded
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.fleets.fallback import Fallback
+from serval.fleets.scale.fallback import Fallback
 from tests.fakes.fleets import ControlledFleets
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import FLEETS

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from serval.fleets.sweeping import Sweep
+from serval.fleets.sweep import Sweep
 from tests.fakes.fleets import ManagedFleet
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import FLEETS

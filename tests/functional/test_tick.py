@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from serval.fleets.ticking import Tick
+from serval.fleets.scale.tick import Tick
 from tests.fakes.fleets import ControlledFleets, at
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import FLEETS

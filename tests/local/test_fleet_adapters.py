@@ -13,7 +13,7 @@ from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
 from serval.aws.waiting_places import HELD, PlaceTable
 from serval.clock import timestamp
-from serval.fleets.duty import LOOKING, STARTING, Calls
+from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.resource_names import (
     capacity_provider_name,

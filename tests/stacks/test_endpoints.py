@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.fleets.dispatching import PATIENCE
-from serval.fleets.duty import LOOKING
+from serval.fleets.endpoints.dispatch import LOOKING, PATIENCE
 from tests.stacks.synthesis import ROOT, Synthesised
 
 NAME = "serval-prod-managed"

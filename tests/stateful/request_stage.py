@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from serval.aws.requests import RequestTable
-from serval.fleets.inferences import RUNNER
-from serval.fleets.notices import notices
+from serval.fleets.endpoints.attempt import RUNNER
+from serval.fleets.endpoints.notices import notices
 from serval.requests.request import PAYLOAD_DAYS, AsyncRequest
 from serval.requests.rows import EXPIRES, from_attributes, to_attributes
 from tests.fakes.fleets import ManagedFleet, StoredObjects

@@ -5,7 +5,7 @@ It is written down a second time here, by who is writing: the library decides by
 
 from collections.abc import Callable
 
-from serval.fleets.inferences import RUNNER
+from serval.fleets.endpoints.attempt import RUNNER
 from serval.requests.request import AsyncRequest, response_key
 
 CALLER, DISPATCH, SWEEP = "caller", "dispatch", "sweep"

@@ -14,7 +14,7 @@ import pytest
 from serval.access.admission import Admission
 from serval.access.api_key import ApiKey
 from serval.access.authentication import Authenticator
-from serval.fleets.routing import Routing
+from serval.fleets.endpoints.routing import Routing
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
 from serval.models.route import Route

@@ -7,7 +7,7 @@ from typing import Any
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.batch.fleet_jobs import id_of
 from serval.clock import utc_now
-from serval.fleets.observation import observe
+from serval.fleets.scale.observation import observe
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import DeployedFleet
 from serval.requests.request import OpenRequest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from serval.fleets.fleets_yaml import read_fleets
+from serval.fleets.declaration import read_fleets
 from serval.models.deployed_fleets import Fleets
 from serval.settings import unpack
 from serval_cli.deploy.account import Account, NotAnswered

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from serval.fleets.fleets_yaml import read_fleets
+from serval.fleets.declaration import read_fleets
 from serval.fleets.prices import PRICES
 from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.failures import CommandFailed

@@ -6,8 +6,8 @@ from functools import partial
 from random import Random
 
 from serval.fleets.control import FleetControl
+from serval.fleets.scale.tick import Tick
 from serval.fleets.state import FleetState
-from serval.fleets.ticking import Tick
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval_cli.simulation.assumptions import Assumptions
 from serval_cli.simulation.pool import Pool

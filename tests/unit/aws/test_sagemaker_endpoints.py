@@ -9,8 +9,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
-from serval.fleets.endpoints import Submitted
-from serval.fleets.inferences import LEASE
+from serval.fleets.endpoints.attempt import LEASE
+from serval.fleets.endpoints.ports import Submitted
 
 
 class Body:

@@ -3,7 +3,7 @@
 from serval.batch.fleet_jobs import FleetJobs, named
 from serval.batch.job import BatchJob
 from serval.batch.layout import RangeItem, ShardItem
-from serval.fleets.observation import JobShards
+from serval.fleets.scale.observation import JobShards
 from tests.fakes.batch import BatchStage
 
 LINES = b"".join(b'{"x": [%d, 1]}\n' % number for number in range(600))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.fleets.capacity import (
+from serval.fleets.scale.capacity import (
     capacity_of_a_woken_fleet,
     choose_capacity,
     turn_to_on_demand,

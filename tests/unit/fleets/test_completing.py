@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.fleets.completing import STALE
+from serval.fleets.endpoints.complete import STALE
 from serval.models.route import Route
 from serval.requests import lifecycle
 from tests.fakes.fleets import BUCKET, ManagedFleet, moment, notice, output_key

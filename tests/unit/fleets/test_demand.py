@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.fleets import demand
+from serval.fleets.scale import demand
 from serval.fleets.state import FleetState
 from tests.fakes.fleets import at, seen, worker
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from serval.fleets.duty import STARTING
-from serval.fleets.inferences import HANDOVER, LEASE
+from serval.fleets.endpoints.attempt import HANDOVER, LEASE
+from serval.fleets.endpoints.dispatch import STARTING
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
 from tests.fakes.fleets import InMemoryDuty, ManagedFleet, at, moment

@@ -1,6 +1,6 @@
 """ECS cannot place a worker."""
 
-from serval.fleets.fallback import Fallback, PlacementFailure
+from serval.fleets.scale.fallback import Fallback, PlacementFailure
 from tests.fakes.fleets import ControlledFleets, at
 from tests.fakes.handlers import recorded
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from serval.fleets.endpoints import Submitted
-from serval.fleets.inferences import HANDOVER, LEASE, Inference, begun, envelope, handed_over
+from serval.fleets.endpoints.attempt import HANDOVER, LEASE, Inference, begun, envelope, handed_over
+from serval.fleets.endpoints.ports import Submitted
 from serval.requests import lifecycle
 from serval.requests.identifiers import new_request_id, row_id
 from tests.fakes.fleets import at, moment

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.fleets.notices import Notice, notice, notices
+from serval.fleets.endpoints.notices import Notice, notice, notices
 from tests.fakes.handlers import recorded
 
 

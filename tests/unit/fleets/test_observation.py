@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from serval.fleets.observation import observe
+from serval.fleets.scale.observation import observe
 from serval.requests.request import OpenRequest
 from tests.fakes.fleets import at, moment, worker
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from serval.fleets.results import FIRST_BYTES, failure_text, find_result, header_length
+from serval.fleets.endpoints.results import FIRST_BYTES, failure_text, find_result, header_length
 from tests.fakes.fleets import StoredObjects
 
 

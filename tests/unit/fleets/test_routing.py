@@ -3,7 +3,7 @@
 import pytest
 
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.fleets.routing import Routing
+from serval.fleets.endpoints.routing import Routing
 from serval.models.route import Route
 from tests.fakes.fleets import KnownModels
 from tests.fakes.requests import async_request

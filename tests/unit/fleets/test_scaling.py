@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.fleets.observation import JobShards, Observed
-from serval.fleets.scaling import arrivals_ahead, decide, machines_for_shards, woken
+from serval.fleets.scale.decide import arrivals_ahead, decide, machines_for_shards, woken
+from serval.fleets.scale.observation import JobShards, Observed
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import DeployedFleet
 from tests.fakes.fleets import at, seen, worker, workers

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from serval.fleets.inferences import LEASE
+from serval.fleets.endpoints.attempt import LEASE
 from serval.fleets.state import FleetState
-from serval.fleets.sweeping import PERIOD, due, step_for
+from serval.fleets.sweep import PERIOD, due, step_for
 from serval.requests.request import OpenRequest
 from tests.fakes.fleets import ManagedFleet, at, failure_key, moment, output_key
 

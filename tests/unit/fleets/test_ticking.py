@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from serval.fleets.observation import JobShards
-from serval.fleets.ticking import Tick
+from serval.fleets.scale.observation import JobShards
+from serval.fleets.scale.tick import Tick
 from serval.models.deployed_fleets import Fleets
 from serval.requests.request import LISTED
 from tests.fakes.fleets import ControlledFleets, at, worker

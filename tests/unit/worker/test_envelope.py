@@ -3,7 +3,7 @@
 import pytest
 
 from serval.errors import MalformedBody
-from serval.fleets.inferences import envelope
+from serval.fleets.endpoints.attempt import envelope
 from serval.worker.envelope import Envelope, content_type
 from tests.fakes.requests import async_request
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serval.fleets.duty import Duty
+from serval.fleets.endpoints.dispatch import Duty
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient

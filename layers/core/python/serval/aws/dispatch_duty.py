@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
 
 from serval.clock import Clock, timestamp, utc_now
-from serval.fleets.duty import LOOKING, STARTING, Calls
+from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls
 from serval.models.storage import FLEET_DUTY, fleet_partition
 
 if TYPE_CHECKING:

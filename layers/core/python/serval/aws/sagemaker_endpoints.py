@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.fleets.endpoints import RUNNING, WAITING, Submitted
+from serval.fleets.endpoints.ports import RUNNING, WAITING, Submitted
 from serval.models.resource_names import endpoint_name
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from serval.batch.job import BatchJob
 from serval.batch.ports import JobStore
-from serval.fleets.observation import JobShards
+from serval.fleets.scale.observation import JobShards
 
 
 def named(job: BatchJob) -> str:

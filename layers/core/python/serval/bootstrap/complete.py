@@ -3,7 +3,7 @@
 from serval.bootstrap import endpoint_ends
 from serval.bootstrap.async_requests import adapters
 from serval.bootstrap.fleet_control import fleet_control
-from serval.fleets.completing import Completion
+from serval.fleets.endpoints.complete import Completion
 from serval.fleets.settings import CompleteSettings
 
 

@@ -10,8 +10,8 @@ from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.bootstrap.async_requests import adapters
 from serval.bootstrap.endpoint_ends import ending, routing
 from serval.bootstrap.fleet_control import fleet_control
-from serval.fleets.dispatching import Dispatching
-from serval.fleets.handover import Handover
+from serval.fleets.endpoints.dispatch import Dispatching
+from serval.fleets.endpoints.hand_over import Handover
 from serval.fleets.settings import DispatchSettings
 
 

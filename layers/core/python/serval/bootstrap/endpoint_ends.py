@@ -4,10 +4,10 @@ from serval.aws.inbox import QueueInbox
 from serval.aws.queues import CallbackQueue, ModelQueues
 from serval.aws.registry import DynamoDBRegistry
 from serval.bootstrap.async_requests import Adapters, say
-from serval.fleets.completing import Completion
 from serval.fleets.control import FleetControl
-from serval.fleets.ending import Ending
-from serval.fleets.routing import Routing
+from serval.fleets.endpoints.complete import Completion
+from serval.fleets.endpoints.end_attempt import Ending
+from serval.fleets.endpoints.routing import Routing
 from serval.fleets.settings import CompleteSettings, FleetSettings, SweepSettings
 from serval.models.metrics import InferenceMetrics
 

@@ -3,7 +3,7 @@
 import boto3
 
 from serval.bootstrap.fleet_control import fleet_control
-from serval.fleets.fallback import Fallback
+from serval.fleets.scale.fallback import Fallback
 from serval.fleets.settings import FallbackSettings
 
 

@@ -5,7 +5,7 @@ from serval.bootstrap.async_requests import adapters
 from serval.bootstrap.endpoint_ends import completion
 from serval.bootstrap.fleet_control import fleet_control
 from serval.fleets.settings import SweepSettings
-from serval.fleets.sweeping import Sweep
+from serval.fleets.sweep import Sweep
 
 
 def sweep() -> Sweep:

@@ -8,8 +8,8 @@ from serval.aws.jobs import JobTable
 from serval.aws.requests import RequestTable
 from serval.batch.fleet_jobs import FleetJobs
 from serval.bootstrap.fleet_control import fleet_control
+from serval.fleets.scale.tick import Tick
 from serval.fleets.settings import TickSettings
-from serval.fleets.ticking import Tick
 
 
 def tick() -> Tick:

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RegistryUnavailable
-from serval.fleets.observation import Observed
 from serval.fleets.ports import Dispatcher, NoDispatcher, Ticks
-from serval.fleets.scaling import woken
+from serval.fleets.scale.decide import woken
+from serval.fleets.scale.observation import Observed
 from serval.fleets.state import FleetState, FleetStates, Machines
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from serval.fleets.observation import Observed
+from serval.fleets.scale.observation import Observed
 from serval.fleets.state import FleetState
 from serval.models.metrics import NAMESPACE
 

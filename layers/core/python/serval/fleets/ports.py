@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from serval.fleets.observation import JobShards
+from serval.fleets.scale.observation import JobShards
 
 
 class Ticks(Protocol):

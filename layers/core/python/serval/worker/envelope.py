@@ -1,6 +1,6 @@
 """What goes beside an inference's bytes to and from a SageMaker endpoint.
 
-There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, as ``serval.fleets.inferences``
+There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, as ``serval.fleets.endpoints.attempt``
 writes it. Back: a content type that says how long the JSON part of a binary answer is, in Triton's
 words; of an answer's headers SageMaker hands on that one alone.
 """

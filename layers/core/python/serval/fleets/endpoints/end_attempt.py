@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from serval.clock import Clock, utc_now
-from serval.fleets.inferences import Inference
+from serval.fleets.endpoints.attempt import Inference
 from serval.requests import lifecycle
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore, change
 from serval.requests.request import AsyncRequest

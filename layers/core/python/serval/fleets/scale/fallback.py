@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.clock import Clock, timestamp, utc_now
-from serval.fleets.capacity import turn_to_on_demand
 from serval.fleets.control import FleetControl
+from serval.fleets.scale.capacity import turn_to_on_demand
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import capacity_provider_name, service_name

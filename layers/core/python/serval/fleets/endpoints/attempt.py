@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from serval.fleets.endpoints import RUNNING, WAITING, Submitted
+from serval.fleets.endpoints.ports import RUNNING, WAITING, Submitted
 from serval.models.storage import version_prefix
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest

@@ -15,11 +15,11 @@ from typing import Literal
 from serval.clock import Clock, utc_now
 from serval.errors import NotFound
 from serval.fleets.control import FleetControl
-from serval.fleets.ending import Ending
-from serval.fleets.endpoints import Endpoints
-from serval.fleets.in_flight import release, reserve
-from serval.fleets.inferences import Inference, begun, envelope, handed_over
-from serval.fleets.routing import Routing
+from serval.fleets.endpoints.attempt import Inference, begun, envelope, handed_over
+from serval.fleets.endpoints.end_attempt import Ending
+from serval.fleets.endpoints.in_flight import release, reserve
+from serval.fleets.endpoints.ports import Endpoints
+from serval.fleets.endpoints.routing import Routing
 from serval.requests import lifecycle
 from serval.requests.inbox import Inbox, Message
 from serval.requests.ports import RequestStore, change

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from serval.fleets.control import FleetControl
-from serval.fleets.inferences import Inference
+from serval.fleets.endpoints.attempt import Inference
 from serval.fleets.state import FleetState
 from serval.requests.lifecycle import leased
 from serval.requests.ports import RequestStore

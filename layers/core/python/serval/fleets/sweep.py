@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from serval.clock import Clock, timestamp, utc_now
-from serval.fleets.completing import Completion
 from serval.fleets.control import FleetControl
+from serval.fleets.endpoints.complete import Completion
 from serval.models.deployed_fleets import Kind
 from serval.requests.lifecycle import verdict
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.fleets.control import FleetControl
-from serval.fleets.ending import Ending, Result
-from serval.fleets.in_flight import release
-from serval.fleets.inferences import OUTPUT_PREFIX, Inference
-from serval.fleets.notices import Notice, notices
-from serval.fleets.results import Objects, failure_text, find_result
-from serval.fleets.routing import Routing
+from serval.fleets.endpoints.attempt import OUTPUT_PREFIX, Inference
+from serval.fleets.endpoints.end_attempt import Ending, Result
+from serval.fleets.endpoints.in_flight import release
+from serval.fleets.endpoints.notices import Notice, notices
+from serval.fleets.endpoints.results import Objects, failure_text, find_result
+from serval.fleets.endpoints.routing import Routing
 from serval.models.metrics import InferenceMetrics
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.control import FleetControl
-from serval.fleets.demand import seconds_since
 from serval.fleets.metrics import publish
-from serval.fleets.observation import Observed, observe
 from serval.fleets.ports import BatchJobs, NoBatchJobs
-from serval.fleets.scaling import decide
+from serval.fleets.scale.decide import decide
+from serval.fleets.scale.demand import seconds_since
+from serval.fleets.scale.observation import Observed, observe
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
 from serval.requests.request import Glance, OpenRequest

@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from serval.clock import timestamp
-from serval.fleets.capacity import (
+from serval.fleets.scale.capacity import (
     LESS_SECONDS,
     capacity_of_a_woken_fleet,
     choose_capacity,
     known_start_up,
 )
-from serval.fleets.demand import forgotten, known_seconds, measured, seconds_since
-from serval.fleets.observation import JobShards, Observed
+from serval.fleets.scale.demand import forgotten, known_seconds, measured, seconds_since
+from serval.fleets.scale.observation import JobShards, Observed
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from serval.clock import timestamp
-from serval.fleets.observation import Observed
+from serval.fleets.scale.observation import Observed
 from serval.fleets.state import FleetState
 
 LEVEL_SECONDS = 60.0

@@ -10,8 +10,8 @@ that it has are enough meanwhile.
 from dataclasses import replace
 
 from serval.clock import timestamp
-from serval.fleets.demand import seconds_since
-from serval.fleets.observation import Observed
+from serval.fleets.scale.demand import seconds_since
+from serval.fleets.scale.observation import Observed
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
 

@@ -1,0 +1,1 @@
+"""SageMaker endpoints: hand requests over, and close what an endpoint has finished."""

@@ -1,0 +1,1 @@
+"""How many machines a fleet has: measure, decide, act, once a minute."""
