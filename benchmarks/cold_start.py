@@ -39,7 +39,7 @@ from serval.access.api_key import MOST_PER_MINUTE
 from serval.connections import Connection
 from serval.inference.cpu import cpu_class
 from serval.models.storage import version_prefix
-from serval.optimisation.forms import PORTABLE, make_forms
+from serval.rollouts.forms.forms import PORTABLE, make_forms
 from tests.fakes.emulator import BUCKET, Emulator, emulator
 
 ROUNDS, WARM_ROUNDS, CALLS = 11, 7, 300

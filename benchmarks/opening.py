@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from serval.golden.sample import samples
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature
 from serval.models.version import Form
+from serval.rollouts.golden.sample import samples
 
 MEMORY_MIB = 1769
 PUBLISHED = "model.onnx"

@@ -17,9 +17,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from serval.rollouts.bounds import quantile_ranks
-from serval.rollouts.evaluation import SETTLING
-from serval.rollouts.policy import (
+from serval.rollouts.policy.bounds import quantile_ranks
+from serval.rollouts.policy.decide import (
     QUANTILE,
     CanaryPolicy,
     Hold,
@@ -31,7 +30,8 @@ from serval.rollouts.policy import (
     WhenIdle,
     decide,
 )
-from serval.rollouts.windows import Window, complete_window
+from serval.rollouts.policy.windows import Window, complete_window
+from serval.rollouts.steps.evaluate import SETTLING
 
 ROLLOUTS = 1000
 SEED = 20261121

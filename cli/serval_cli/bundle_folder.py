@@ -153,7 +153,7 @@ def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
     """Read the golden requests as the golden check will, where its libraries are."""
     if bundle.golden is None or find_spec("simdjson") is None:
         return ()
-    from serval.golden.requests import read_golden
+    from serval.rollouts.golden.requests import read_golden
 
     try:
         read_golden(bundle.golden, (folder / bundle.golden).read_bytes())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from serval.bundle import MODEL_YAML
 from serval.errors import BundleRefused
-from serval.golden.requests import LIMIT_BYTES, LIMIT_LINES
 from serval.model_yaml import read_bundle
+from serval.rollouts.golden.requests import LIMIT_BYTES, LIMIT_LINES
 from serval_cli.failures import CommandFailed
 from serval_cli.skeleton import GOLDEN
 

@@ -7,15 +7,15 @@ import numpy as np
 
 from serval.errors import ServalError
 from serval.foreign import refusing, said
-from serval.golden import lines
-from serval.golden.differences import compare
-from serval.golden.requests import LIMIT_BYTES
-from serval.golden.sample import samples as made_up
-from serval.golden.sample import symbols_of
 from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature
 from serval.models.tensor import Tensor
+from serval.rollouts.golden import lines
+from serval.rollouts.golden.differences import compare
+from serval.rollouts.golden.requests import LIMIT_BYTES
+from serval.rollouts.golden.sample import samples as made_up
+from serval.rollouts.golden.sample import symbols_of
 
 MEMORY_MIB = 1769
 TOLERANCE = 1e-3

@@ -8,7 +8,7 @@ from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.history import stable_before
-from serval.rollouts.policy import Promote
+from serval.rollouts.policy.decide import Promote
 from serval_cli.failures import CommandFailed
 from serval_cli.stages import Stage
 

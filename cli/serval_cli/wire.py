@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import simdjson
 
-from serval.golden.lines import LIMIT_READABLE, elements
 from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
+from serval.rollouts.golden.lines import LIMIT_READABLE, elements
 from serval_cli.failures import CommandFailed
 
 COMPRESS_FROM_BYTES = 100_000

@@ -7,10 +7,10 @@ from typing import Any
 
 from serval.models.registry import Rollout
 from serval.models.route import Track
-from serval.rollouts.evaluation import Alarms, Evaluation
-from serval.rollouts.latencies import PeriodLatencies
-from serval.rollouts.measurement import Reading
-from serval.rollouts.windows import Window
+from serval.rollouts.policy.latencies import PeriodLatencies
+from serval.rollouts.policy.measurement import Reading
+from serval.rollouts.policy.windows import Window
+from serval.rollouts.steps.evaluate import Alarms, Evaluation
 from tests.fakes.rollouts import MODEL, RollingModel
 
 LAG = timedelta(seconds=90)

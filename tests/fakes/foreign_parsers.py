@@ -33,7 +33,6 @@ from serval.batch.tabular import read_table
 from serval.cron import Cron, InvalidCron
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
 from serval.fleets.declaration import read_fleets
-from serval.golden.requests import read_golden
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.manifest import Manifest, read_manifest
@@ -45,6 +44,7 @@ from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.put_body import read_put_body
+from serval.rollouts.golden.requests import read_golden
 from serval.verification.bundles import verify
 from serval.verification.deployment import Deployment
 from tests.fakes.handlers import recorded

@@ -11,13 +11,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from serval.errors import ArtifactUnavailable
-from serval.golden.candidate import Candidate
-from serval.golden.check import GoldenCheck
-from serval.golden.memory import Memory
 from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.version import BundleFile, Form, ModelVersion
 from serval.onnx_signature import read_signature
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.golden.memory import Memory
+from serval.rollouts.steps.golden_check import GoldenCheck
 from tests.fakes.inference import ROOMY, graph
 
 UPLOAD = "20261121T101500Z-1a2b3c"

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from serval.golden.candidate import Candidate
 from serval.onnx_signature import read_signature
-from serval.optimisation.step import Optimisation
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.steps.optimise import Optimisation
 from serval.uploads import StoredObject
 from tests.fakes.inference import graph
 

@@ -8,21 +8,21 @@ from hashlib import sha256
 from pathlib import Path
 
 from serval.errors import ArtifactUnavailable
-from serval.golden.candidate import Candidate
-from serval.golden.check import GoldenCheck
-from serval.golden.memory import Memory
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.deployed_fleets import Fleets
 from serval.models.registry import Rollout
 from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
-from serval.optimisation.step import Optimisation
-from serval.rollouts.claiming import Claiming
-from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.evaluation import Evaluation
-from serval.rollouts.registering import Registering
-from serval.rollouts.verifying import Verifying
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.golden.memory import Memory
+from serval.rollouts.steps.claim import Claiming
+from serval.rollouts.steps.conclude import Conclusion
+from serval.rollouts.steps.evaluate import Evaluation
+from serval.rollouts.steps.golden_check import GoldenCheck
+from serval.rollouts.steps.optimise import Optimisation
+from serval.rollouts.steps.register import Registering
+from serval.rollouts.steps.verify import Verifying
 from serval.uploads import Uploads
 from serval.verification.deployment import Deployment
 from tests.fakes.evaluation import LAG, InMemoryAlarms, InMemoryMetrics

@@ -41,7 +41,7 @@ OPTIMISE = """
 import json, sys
 from pathlib import Path
 from serval.inference.cpu import cpu_class
-from serval.optimisation.step import Optimisation
+from serval.rollouts.steps.optimise import Optimisation
 from tests.fakes.optimisation import LocalFolder
 
 folder = Path(sys.argv[1])

@@ -12,7 +12,7 @@ import pytest
 
 from serval.models.route import Route
 from serval.object_created import ObjectCreated
-from serval.rollouts.policy import Promote
+from serval.rollouts.policy.decide import Promote
 from tests.fakes.executions import Execution, Outcome
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import BUCKET, Stage

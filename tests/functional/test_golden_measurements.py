@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.golden import memory
-from serval.golden.latency import quantile
-from serval.golden.memory import forget_peak, peak_mib
+from serval.rollouts.golden import memory
+from serval.rollouts.golden.latency import quantile
+from serval.rollouts.golden.memory import forget_peak, peak_mib
 from tests.fakes.golden import MIB, Bench, line, reshaping, rows, tensor
 from tests.fakes.inference import identity, plus
 

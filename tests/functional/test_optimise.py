@@ -19,8 +19,8 @@ MAKE_FORMS = """
 import json, sys
 from pathlib import Path
 import handler
-from serval.golden.candidate import Candidate
-from serval.optimisation.forms import make_forms
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.forms.forms import make_forms
 candidate = Candidate.from_event(json.load(sys.stdin))
 made = make_forms(candidate, Path(sys.argv[1]), "this-cpu", 3008)
 print(*[form.name for form in made.forms])

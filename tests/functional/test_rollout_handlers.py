@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts.conclusion import Conclusion
+from serval.rollouts.steps.conclude import Conclusion
 from tests.fakes.evaluation import Canary
 from tests.fakes.rollouts import MODEL, RollingModel, seen
 

@@ -32,10 +32,10 @@ from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import BundleFile, ModelVersion
 from serval.object_created import ObjectCreated
-from serval.rollouts.claiming import Claiming
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.registering import Registering
-from serval.rollouts.verifying import Verifying
+from serval.rollouts.steps.claim import Claiming
+from serval.rollouts.steps.register import Registering
+from serval.rollouts.steps.verify import Verifying
 from serval.uploads import StoredObject, Upload, Uploads
 from serval.verification.deployment import Deployment
 from tests.fakes.registration import manifest_of, scaling_bundle

@@ -21,10 +21,10 @@ from serval.aws.rollout_events import RolloutEvents
 from serval.aws.rollout_metrics import CloudWatchRolloutMetrics
 from serval.models.registry import Rollout
 from serval.models.route import Track
-from serval.rollouts.evaluation import Alarms
 from serval.rollouts.events import detail
-from serval.rollouts.measurement import Reading, track_metrics
-from serval.rollouts.windows import Window, complete_window
+from serval.rollouts.policy.measurement import Reading, track_metrics
+from serval.rollouts.policy.windows import Window, complete_window
+from serval.rollouts.steps.evaluate import Alarms
 
 ROOT = Path(__file__).parents[2]
 EMULATOR = ROOT / "build" / "environments" / "platform" / "bin" / "ministack"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts.policy import HOLD_DAYS, CanaryPolicy, Step, pause
+from serval.rollouts.policy.decide import HOLD_DAYS, CanaryPolicy, Step, pause
 from tests.stacks.synthesis import Synthesised, listed
 
 SERVICE_FAILURES = {

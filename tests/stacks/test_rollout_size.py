@@ -12,7 +12,7 @@ from serval.aws.artifacts import PRESIGNING, S3Artifacts
 from serval.errors import BundleRefused
 from serval.manifest import LIMIT_FILES, LIMIT_PATHS_BYTES, Manifest, read_manifest
 from serval.models.version import BundleFile
-from serval.rollouts import verifying
+from serval.rollouts.steps import verify as verifying
 from serval.uploads import StoredObject, Upload, UploadedFile
 from tests.stacks.synthesis import Synthesised
 from tests.stacks.walk import StepFailed, Walk

@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from serval.models.registry import Rollout
 from serval.object_created import ObjectCreated
-from serval.rollouts.claiming import Claiming
-from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.control import RolloutRefused
-from serval.rollouts.policy import CanaryPolicy, Promote
+from serval.rollouts.policy.decide import CanaryPolicy, Promote
+from serval.rollouts.steps.claim import Claiming
+from serval.rollouts.steps.conclude import Conclusion
 from serval.uploads import Uploads
 from tests.fakes.registration import (
     BUCKET,

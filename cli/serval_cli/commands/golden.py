@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from serval.batch.columns import ColumnChoice
-from serval.golden.lines import golden_line
 from serval.models.signature import Signature
 from serval.models.storage import MODEL_NAME
+from serval.rollouts.golden.lines import golden_line
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.golden_file import golden_file

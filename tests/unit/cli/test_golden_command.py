@@ -9,12 +9,12 @@ import httpx
 import numpy as np
 import pytest
 
-from serval.golden.requests import read_golden
 from serval.model_yaml import read_bundle
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
 from serval.protocol.response import InferenceResponse
+from serval.rollouts.golden.requests import read_golden
 from serval_cli.commands import golden
 from serval_cli.failures import CommandFailed
 from serval_cli.golden_file import golden_file

@@ -10,10 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.errors import BundleRefused
-from serval.golden.requests import read_golden
 from serval.model_yaml import read_bundle
 from serval.onnx_signature import read_signature
 from serval.protocol.request import read_request
+from serval.rollouts.golden.requests import read_golden
 from serval.verification.graph import load_graph
 from serval_cli.bundle_folder import read_folder
 from serval_cli.commands.init import init

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.rollouts.policy import Promote
+from serval.rollouts.policy.decide import Promote
 from tests.fakes.command_line import YESTERDAY, CommandLine
 from tests.fakes.rollouts import MODEL, RollingModel, seen
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from serval.models.registry import Rollout
-from serval.rollouts.policy import CanaryPolicy
+from serval.rollouts.policy.decide import CanaryPolicy
 from serval_cli import rollout_views
 from serval_cli.output import show
 from serval_cli.rollout_state import Lines, line, milliseconds, state

@@ -7,7 +7,7 @@ import pytest
 
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import BundleFile, Form
-from serval.rollouts.policy import Promote
+from serval.rollouts.policy.decide import Promote
 from tests.fakes.command_line import YESTERDAY, CommandLine
 from tests.fakes.rollouts import MODEL, RollingModel
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.golden.differences import compare
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
+from serval.rollouts.golden.differences import compare
 
 
 def made(datatype: str, values: Any, name: str = "y") -> Tensor:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from serval.errors import BundleRefused
-from serval.golden import requests
-from serval.golden.lines import golden_line
-from serval.golden.requests import read_golden
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.request import read_request
+from serval.rollouts.golden import requests
+from serval.rollouts.golden.lines import golden_line
+from serval.rollouts.golden.requests import read_golden
 from tests.fakes.golden import line, rows, tensor
 
 GOOD = rows([1.0, 2.0], [2.0, 3.0])

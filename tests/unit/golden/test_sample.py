@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from serval.golden.sample import samples, takes_batches
 from serval.models.signature import Signature, TensorSpec
+from serval.rollouts.golden.sample import samples, takes_batches
 
 OPEN = -1
 

@@ -12,7 +12,7 @@ from models.onnx_graph import OPSET
 from models.textgen.build import DECODER, NEW_TOKENS, PROMPTS
 from models.textgen.graph import export
 from models.textgen.model import Decoder, complete
-from serval.optimisation.saving import save_form
+from serval.rollouts.forms.forms import save_form
 
 ARTIFACT = Path(__file__).parents[3] / "models" / "textgen" / "model.onnx"
 SMALL, FEW = Decoder(layers=2, heads=2, width=16, context=24), 8

@@ -15,8 +15,8 @@ from serval.inference.cpu import class_of
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.optimisation import forms
-from serval.optimisation.forms import Made, make_forms
+from serval.rollouts.forms import forms
+from serval.rollouts.forms.forms import Made, make_forms
 from tests.fakes.optimisation import (
     CPU_CLASS,
     convolving,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.rollouts.bounds import CONFIDENCE, quantile_ranks, rate_lower_bound
+from serval.rollouts.policy.bounds import CONFIDENCE, quantile_ranks, rate_lower_bound
 
 
 def test_without_trials_nothing_is_known() -> None:

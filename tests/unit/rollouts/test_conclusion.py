@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts.conclusion import Conclusion
+from serval.rollouts.steps.conclude import Conclusion
 from tests.fakes.rollouts import MODEL, RollingModel, seen
 
 

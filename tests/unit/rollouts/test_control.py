@@ -10,7 +10,7 @@ from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailab
 from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.rollouts.control import RolloutRefused
-from serval.rollouts.policy import CanaryPolicy, Hold, Promote, RollBack, TakeStep
+from serval.rollouts.policy.decide import CanaryPolicy, Hold, Promote, RollBack, TakeStep
 from tests.fakes.registration import Crash, Crashes, InMemoryRegistry
 from tests.fakes.rollouts import FAILING, MODEL, RollingModel, said, seen
 

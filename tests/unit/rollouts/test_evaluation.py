@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from serval.rollouts.control import RolloutRefused
-from serval.rollouts.evaluation import SETTLING
+from serval.rollouts.steps.evaluate import SETTLING
 from tests.fakes.evaluation import LAG, Canary
 from tests.fakes.rollouts import MODEL, seen
 

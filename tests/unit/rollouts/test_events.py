@@ -5,8 +5,8 @@ from pathlib import Path
 
 import jsonschema_rs
 
-from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.events import REASON_LIMIT, detail, json_schema
+from serval.rollouts.steps.conclude import Conclusion
 from tests.fakes.rollouts import MODEL, RollingModel
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -5,7 +5,7 @@ import pytest
 from serval.models.registry import Rollout, RolloutStatus
 from serval.models.route import Route
 from serval.rollouts.history import stable_before
-from serval.rollouts.policy import Promote, RollBack
+from serval.rollouts.policy.decide import Promote, RollBack
 from tests.fakes.rollouts import MODEL, RollingModel
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serval.rollouts.latencies import PERCENTILES, PeriodLatencies, quantile_ms
+from serval.rollouts.policy.latencies import PERCENTILES, PeriodLatencies, quantile_ms
 
 
 def period(values: Sequence[float]) -> PeriodLatencies:

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from serval.models.registry import Rollout
-from serval.rollouts.policy import (
+from serval.rollouts.policy.decide import (
     HOLD_DAYS,
     CanaryPolicy,
     Decision,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.rollouts.policy import (
+from serval.rollouts.policy.decide import (
     FEW_REQUESTS,
     HOLD_DAYS,
     IDLE,

@@ -4,8 +4,8 @@ import json
 
 from serval.bundle import Bundle
 from serval.bundle import Rollout as RolloutSection
-from serval.rollouts.policy import CanaryPolicy
-from serval.rollouts.policy_settings import alarm_names, canary_policy
+from serval.rollouts.policy.decide import CanaryPolicy
+from serval.rollouts.policy.from_bundle import alarm_names, canary_policy
 
 
 def test_a_bundle_that_says_nothing_has_the_defaults_of_both():

@@ -9,7 +9,7 @@ import pytest
 from serval.models.route import Route
 from serval.models.storage import record_key
 from serval.models.version import BundleFile, ModelVersion
-from serval.rollouts.registering import StagedFormMissing
+from serval.rollouts.steps.register import StagedFormMissing
 from serval.uploads import Upload
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.served import FLEETS, heavy, served

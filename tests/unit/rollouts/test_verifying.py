@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts import verifying
+from serval.rollouts.steps import verify as verifying
 from serval.uploads import Upload
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.served import FLEETS, heavy, served, tar

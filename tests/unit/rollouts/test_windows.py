@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serval.rollouts.windows import complete_window
+from serval.rollouts.policy.windows import complete_window
 
 SINCE = datetime(2026, 11, 21, 10, 15, 7, 250000, tzinfo=UTC)
 DATAPOINTS = 1440

@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from serval.errors import StatisticsUnavailable
 from serval.models.metrics import NAMESPACE
 from serval.models.route import Track
-from serval.rollouts.latencies import PERCENTILES, PeriodLatencies
-from serval.rollouts.measurement import Reading
-from serval.rollouts.windows import Window
+from serval.rollouts.policy.latencies import PERCENTILES, PeriodLatencies
+from serval.rollouts.policy.measurement import Reading
+from serval.rollouts.policy.windows import Window
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from serval.rollouts.failures import message_of
+from serval.rollouts.steps.outcomes import message_of
 
 TIMED_OUT = re.compile(r"timed out|timeout", re.IGNORECASE)
 KILLED = re.compile(r"signal: killed|OutOfMemory|MemoryError|\bbad_alloc\b|Runtime\.ExitError")

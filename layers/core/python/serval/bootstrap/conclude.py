@@ -4,9 +4,9 @@ import boto3
 
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
-from serval.rollouts.conclusion import Conclusion
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ConcludeSettings
+from serval.rollouts.steps.conclude import Conclusion
 
 
 def conclusion() -> Conclusion:

@@ -9,8 +9,8 @@ from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
 from serval.aws.rollout_metrics import CloudWatchRolloutMetrics
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.evaluation import Evaluation
 from serval.rollouts.settings import EvaluateSettings
+from serval.rollouts.steps.evaluate import Evaluation
 
 
 def evaluation() -> Evaluation:

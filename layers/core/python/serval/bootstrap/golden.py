@@ -5,12 +5,12 @@ from functools import partial
 from serval.aws.addresses import bucket_url
 from serval.aws.edge import EdgeArtifacts
 from serval.aws.signed import SignedClient
-from serval.golden.check import GoldenCheck
-from serval.golden.memory import Memory
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel
+from serval.rollouts.golden.memory import Memory
 from serval.rollouts.settings import GoldenSettings
+from serval.rollouts.steps.golden_check import GoldenCheck
 
 
 def golden_check() -> GoldenCheck:

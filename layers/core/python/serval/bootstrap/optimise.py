@@ -4,8 +4,8 @@ import boto3
 
 from serval.aws.artifacts import S3Artifacts
 from serval.inference.cpu import cpu_class
-from serval.optimisation.step import Optimisation
 from serval.rollouts.settings import OptimiseSettings
+from serval.rollouts.steps.optimise import Optimisation
 
 
 def optimisation() -> Optimisation:

@@ -6,8 +6,8 @@ from serval.aws.artifacts import S3Artifacts
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.registering import Registering
 from serval.rollouts.settings import RegisterSettings
+from serval.rollouts.steps.register import Registering
 
 
 def registering() -> Registering:

@@ -2,7 +2,7 @@
 
 from serval.aws.presigned import download
 from serval.rollouts.settings import VerifySettings
-from serval.rollouts.verifying import Verifying
+from serval.rollouts.steps.verify import Verifying
 from serval.verification.deployment import Deployment
 
 

@@ -19,7 +19,7 @@ MEASUREMENTS = (
     "session_ms",
     "form",
 )
-"""What the golden check measured, as ``serval.golden.report`` names it."""
+"""What the golden check measured, as ``serval.rollouts.golden.candidate`` names it."""
 COMPUTE = "compute"
 
 

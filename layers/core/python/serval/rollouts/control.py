@@ -18,8 +18,8 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.errors import ModelNotFound, RegistryUnavailable
 from serval.models.registry import Registry, Rollout, RolloutStatus
 from serval.models.route import Route
-from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Promote, RollBack, TakeStep
-from serval.rollouts.records import ended, informed, stated_by
+from serval.rollouts.history import ended, informed, stated_by
+from serval.rollouts.policy.decide import CanaryPolicy, Decision, Hold, Promote, RollBack, TakeStep
 
 ROUTE_ATTEMPTS = 10
 BY_HAND = "by-hand:"

@@ -8,12 +8,11 @@ are measured where the candidate gets its first share of the traffic.
 from collections.abc import Callable
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
-from serval.golden.answers import Answered
-from serval.golden.candidate import Candidate, TargetFleet
-from serval.golden.report import GoldenReport
-from serval.golden.requests import shortened
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import OperatorMissing
+from serval.rollouts.golden.answers import Answered
+from serval.rollouts.golden.candidate import Candidate, GoldenReport, TargetFleet
+from serval.rollouts.golden.requests import shortened
 
 ENOUGH_SECONDS = 120.0
 """How long golden requests are asked on a stand-in, which is slower than what it stands in for."""

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from serval.errors import BundleRefused
-from serval.golden.candidate import Candidate
 from serval.models.storage import staging_prefix
-from serval.optimisation.forms import FOLDER, Made, make_forms
+from serval.rollouts.forms.forms import FOLDER, Made, make_forms
+from serval.rollouts.golden.candidate import Candidate
 from serval.uploads import StoredObject, Upload
 from serval.verification.files import file_reasons
 

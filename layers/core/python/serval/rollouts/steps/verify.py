@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from serval.errors import BundleRefused
 from serval.manifest import Manifest
 from serval.models.version import BundleFile
-from serval.rollouts.outcomes import refused
+from serval.rollouts.steps.outcomes import refused
 from serval.uploads import Upload
 from serval.verification.bundles import VerifiedBundle, verify
 from serval.verification.deployment import (

@@ -10,7 +10,7 @@ from serval.models.registry import Rollout
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.object_created import ObjectCreated, claim_id
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.outcomes import ignored, refused
+from serval.rollouts.steps.outcomes import ignored, refused
 from serval.uploads import StoredObject, Upload, Uploads
 
 SHARED = "*"

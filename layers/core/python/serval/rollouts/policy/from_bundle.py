@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from serval.rollouts.policy import CanaryPolicy
+from serval.rollouts.policy.decide import CanaryPolicy
 
 NAMES = tuple(member.name for member in fields(CanaryPolicy))
 

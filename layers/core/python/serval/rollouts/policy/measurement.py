@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 from serval.clock import timestamp
 from serval.models.route import Track
-from serval.rollouts.bounds import quantile_ranks
-from serval.rollouts.latencies import PeriodLatencies, quantile_ms
-from serval.rollouts.policy import QUANTILE, TrackMetrics
-from serval.rollouts.windows import Window
+from serval.rollouts.policy.bounds import quantile_ranks
+from serval.rollouts.policy.decide import QUANTILE, TrackMetrics
+from serval.rollouts.policy.latencies import PeriodLatencies, quantile_ms
+from serval.rollouts.policy.windows import Window
 
 
 @dataclass(frozen=True, slots=True)

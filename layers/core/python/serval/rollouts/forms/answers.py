@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from serval.errors import BundleRefused, InvalidRequest
-from serval.golden.candidate import Candidate
-from serval.golden.differences import compare
-from serval.golden.requests import GoldenRequest, read_golden
-from serval.golden.sample import samples, symbols_of
 from serval.inference.loaded import Model
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.golden.differences import compare
+from serval.rollouts.golden.requests import GoldenRequest, read_golden
+from serval.rollouts.golden.sample import samples, symbols_of
 
 LIMIT_REQUESTS = 32
 """Golden requests that a form is compared on, from the first."""

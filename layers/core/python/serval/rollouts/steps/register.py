@@ -12,7 +12,7 @@ from serval.models.storage import record_key, staging_prefix, version_prefix
 from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.policy_settings import canary_policy
+from serval.rollouts.policy.from_bundle import canary_policy
 from serval.uploads import StoredObject, Upload
 
 FIRST_LOOK_SECONDS = 2

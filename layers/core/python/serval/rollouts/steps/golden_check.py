@@ -23,20 +23,6 @@ from serval.errors import (
     InvalidRequest,
     ModelTooLarge,
 )
-from serval.golden.answers import Answered, ask, try_samples
-from serval.golden.candidate import Candidate
-from serval.golden.latency import BatchSize, best_batch_size, measure_latency
-from serval.golden.memory import Memory
-from serval.golden.report import GoldenReport
-from serval.golden.requests import GoldenRequest, read_golden, shortened
-from serval.golden.sample import batch_of, takes_batches
-from serval.golden.standing_in import (
-    NotCheckable,
-    expect_loadable,
-    expect_runnable,
-    patience,
-    report_of,
-)
 from serval.inference.infer import Inference
 from serval.inference.loaded import (
     ArtifactStore,
@@ -48,6 +34,19 @@ from serval.inference.loaded import (
 )
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.version import Form
+from serval.rollouts.golden.answers import Answered, ask, try_samples
+from serval.rollouts.golden.candidate import Candidate, GoldenReport
+from serval.rollouts.golden.fleet_candidate import (
+    NotCheckable,
+    expect_loadable,
+    expect_runnable,
+    patience,
+    report_of,
+)
+from serval.rollouts.golden.latency import BatchSize, best_batch_size, measure_latency
+from serval.rollouts.golden.memory import Memory
+from serval.rollouts.golden.requests import GoldenRequest, read_golden, shortened
+from serval.rollouts.golden.sample import batch_of, takes_batches
 
 PUBLISHED = "published"
 

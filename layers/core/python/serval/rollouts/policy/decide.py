@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from serval.rollouts.bounds import rate_lower_bound
+from serval.rollouts.policy.bounds import rate_lower_bound
 
 QUANTILE = 0.95
 """The latency quantile that versions are compared by."""

@@ -11,10 +11,10 @@ from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
 from serval.rollouts.control import RolloutControl, RolloutRefused
-from serval.rollouts.measurement import Measurement, MetricsReader, track_metrics
-from serval.rollouts.policy import CanaryPolicy, Decision, Hold, Step, decide, pause
-from serval.rollouts.policy_settings import alarm_names, canary_policy
-from serval.rollouts.windows import complete_window
+from serval.rollouts.policy.decide import CanaryPolicy, Decision, Hold, Step, decide, pause
+from serval.rollouts.policy.from_bundle import alarm_names, canary_policy
+from serval.rollouts.policy.measurement import Measurement, MetricsReader, track_metrics
+from serval.rollouts.policy.windows import complete_window
 
 SETTLING = timedelta(seconds=ROUTE_SECONDS + FLUSH_SECONDS)
 """How long after a change of the route metrics may still be of the time before."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import cycle
 
 from serval.errors import ServalError
-from serval.golden.memory import Memory
-from serval.golden.sample import batch_of, size_bytes
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
+from serval.rollouts.golden.memory import Memory
+from serval.rollouts.golden.sample import batch_of, size_bytes
 
 Clock = Callable[[], float]
 """Gives seconds, of no particular origin."""

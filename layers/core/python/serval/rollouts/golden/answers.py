@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serval.errors import BundleRefused, InferenceFailed, InvalidRequest
-from serval.golden.candidate import Candidate
-from serval.golden.differences import compare
-from serval.golden.requests import GoldenRequest, first_reasons
-from serval.golden.sample import rows_of, samples, symbols_of
 from serval.inference.infer import Answer, Inference
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.golden.differences import compare
+from serval.rollouts.golden.requests import GoldenRequest, first_reasons
+from serval.rollouts.golden.sample import rows_of, samples, symbols_of
 
 TIMED_REQUESTS = 64
 """How many requests are kept to measure the latency on."""

@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 from serval.models.registry import ModelRegistry, Rollout
 from serval.models.storage import parse_key
 from serval.object_created import ObjectCreated, claim_id
-from serval.rollouts.claiming import rollout_ids
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.failures import failure_in_words
+from serval.rollouts.steps.claim import rollout_ids
+from serval.rollouts.steps.outcomes import failure_in_words
 
 
 class Verdict(TypedDict):

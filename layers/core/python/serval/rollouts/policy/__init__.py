@@ -1,0 +1,1 @@
+"""The canary policy: what it measures, and what it decides."""
