@@ -19,12 +19,12 @@ from rich.table import Table
 
 from benchmarks.graphs import encoder, resnet50
 from benchmarks.opening import MEMORY_MIB, PUBLISHED
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.verification.files import sha256_of
 from serval.inference.cpu import cpu_class
 from serval.models.version import BundleFile, Form, ModelVersion
-from serval.onnx_signature import read_signature
 from serval.rollouts.forms.forms import PORTABLE, make_forms
 from serval.rollouts.golden.candidate import Candidate
-from serval.verification.files import sha256_of
 
 ROUNDS = 9
 Figures = dict[str, float]

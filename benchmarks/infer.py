@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.graphs import encoder, resnet50
-from serval.onnx_signature import read_signature
+from serval.bundles.onnx_signature import read_signature
 from tests.fakes.inference import Bench, bench, event
 
 ROUNDS = 7

@@ -26,8 +26,8 @@ from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.rows import Records
 from serval.batch.shard import ShardEngine
 from serval.batch.sizing import BLOCK_BYTES
+from serval.bundles.onnx_signature import read_signature
 from serval.inference.runtimes.onnx import OnnxModel, session_options
-from serval.onnx_signature import read_signature
 
 MODEL = Path("models/iris/model.onnx")
 MEMORY_MIB = 1769

@@ -10,8 +10,8 @@ from aws_cdk.aws_scheduler import CfnSchedule, CfnScheduleGroup
 from aws_cdk.aws_stepfunctions import IStateMachine
 from constructs import Construct
 
-from serval.bundle import Bundle, Retrain, Schedule
-from serval.schedules import (
+from serval.bundles.bundle import Bundle, Retrain, Schedule
+from serval.bundles.schedules import (
     RETRAIN_DETAIL_TYPE,
     RETRAIN_SOURCE,
     batch_input,

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serval.bundle import MODEL_YAML, Bundle, Runtime
+from serval.bundles.bundle import MODEL_YAML, Bundle, Runtime, read_bundle
+from serval.bundles.schedules import dead_letters_name
 from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet, deployed_fleets, read_fleets
 from serval.fleets.prices import PRICES
-from serval.model_yaml import read_bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import (
     DEAD,
@@ -18,7 +18,6 @@ from serval.models.resource_names import (
     queue_name,
     shards_queue_name,
 )
-from serval.schedules import dead_letters_name
 
 SHARED = "*"
 """Stands for every model without a function of its own."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Annotations, Aws, CfnMapping, Stack
 from constructs import Construct
 
-from serval.bundle import Runtime
+from serval.bundles.bundle import Runtime
 from stacks.acknowledgements import acknowledge
 from stacks.grants import Granted
 from stacks.server_images import images, read_images

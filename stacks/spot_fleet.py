@@ -8,7 +8,7 @@ from aws_cdk.aws_ecs import (
 )
 from constructs import Construct
 
-from serval.bundle import Runtime
+from serval.bundles.bundle import Runtime
 from serval.fleets.declaration import Fleet
 from serval.models.resource_names import service_name
 from stacks.acknowledgements import acknowledge

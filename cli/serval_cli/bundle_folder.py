@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from serval.bundle import MODEL_YAML, Bundle
-from serval.errors import BundleRefused
-from serval.manifest import LIMIT_FILES, Manifest
-from serval.model_yaml import read_bundle
-from serval.models.version import BundleFile
-from serval.paths import check_path
-from serval.verification.archives import archive_reasons
-from serval.verification.files import pickle_reasons
-from serval.verification.served import (
+from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
+from serval.bundles.manifest import LIMIT_FILES, Manifest
+from serval.bundles.paths import check_path
+from serval.bundles.verification.archives import archive_reasons
+from serval.bundles.verification.files import pickle_reasons
+from serval.bundles.verification.served import (
     README,
     declared_signature,
     no_graph_reason,
     served_files,
 )
+from serval.errors import BundleRefused
+from serval.models.version import BundleFile
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from serval.bundle import MODEL_YAML
+from serval.bundles.bundle import MODEL_YAML, read_bundle
 from serval.errors import BundleRefused
-from serval.model_yaml import read_bundle
 from serval.rollouts.golden.requests import LIMIT_BYTES, LIMIT_LINES
 from serval_cli.failures import CommandFailed
 from serval_cli.skeleton import GOLDEN

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from serval.bundles.verification.external_data import external_files
+from serval.bundles.verification.graph import checker_reasons, graph_reasons, load_graph
+from serval.bundles.verification.graph_signature import signature_of
 from serval.errors import BundleRefused
-from serval.verification.external import external_files
-from serval.verification.graph import checker_reasons, graph_reasons, load_graph
-from serval.verification.signature import signature_of
 from serval_cli.bundle_folder import sizes_inside
 
 

@@ -2,7 +2,7 @@
 
 from onnx import ModelProto, helper
 
-from serval.verification.locales import UNICODE, missing_locales, replaceable
+from serval.bundles.verification.locales import UNICODE, missing_locales, replaceable
 
 
 def use_locales_of_lambda(model: ModelProto) -> list[str]:

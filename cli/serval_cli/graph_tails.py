@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
+from serval.bundles.verification.leniency import lenient, with_shapes
 from serval.foreign import refusing
-from serval.verification.leniency import lenient, with_shapes
 
 LABELS = "serval.labels."
 """Before an output's name: the key of its labels in the graph's metadata, as a JSON array."""

@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 
 from onnx import ModelProto
 
-from serval.bundle import MODEL_YAML
+from serval.bundles.bundle import MODEL_YAML
+from serval.bundles.verification.external_data import external_files
+from serval.bundles.verification.files import pickle_reasons
+from serval.bundles.verification.graph import load_graph
+from serval.bundles.verification.graph_signature import signature_of
+from serval.bundles.verification.served import README
 from serval.errors import BundleRefused
 from serval.models.signature import Signature, TensorSpec
 from serval.models.storage import BARE_ARTIFACT
-from serval.verification.external import external_files
-from serval.verification.files import pickle_reasons
-from serval.verification.graph import load_graph
-from serval.verification.served import README
-from serval.verification.signature import signature_of
 from serval_cli.bundle_folder import size_of
 from serval_cli.failures import CommandFailed
 from serval_cli.graph_check import external_sizes, model_reasons

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 
+from serval.bundles.manifest import Manifest
 from serval.clock import Clock, utc_now
-from serval.manifest import Manifest
 from serval.models.storage import MANIFEST, upload_prefix
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from serval.bootstrap.register import registering
-from serval.uploads import Upload
+from serval.bundles.uploads import Upload
 
 logger = Logger(service="register")
 ready = registering()

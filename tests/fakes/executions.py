@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from serval.bundles.uploads import Upload
 from serval.object_created import ObjectCreated
-from serval.uploads import Upload
 from tests.fakes.registration import Crash
 
 if TYPE_CHECKING:

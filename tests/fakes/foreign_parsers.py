@@ -30,13 +30,15 @@ from serval.batch.records.csv_records import CsvRecords
 from serval.batch.records.jsonl_records import JsonlRecords
 from serval.batch.records.parquet_records import ParquetRecords
 from serval.batch.tabular import read_table
-from serval.cron import Cron, InvalidCron
+from serval.bundles.bundle import read_bundle
+from serval.bundles.cron import Cron, InvalidCron
+from serval.bundles.manifest import Manifest, read_manifest
+from serval.bundles.verification.deployment import Deployment
+from serval.bundles.verification.verify_bundle import verify
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
 from serval.fleets.declaration import read_fleets
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import OnnxModel
-from serval.manifest import Manifest, read_manifest
-from serval.model_yaml import read_bundle
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile
@@ -45,8 +47,6 @@ from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.put_body import read_put_body
 from serval.rollouts.golden.requests import read_golden
-from serval.verification.bundles import verify
-from serval.verification.deployment import Deployment
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import graph, plus
 from tests.fakes.served import FLEETS, SERVED, on_fleet

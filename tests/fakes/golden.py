@@ -10,11 +10,11 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from serval.bundles.onnx_signature import read_signature
 from serval.errors import ArtifactUnavailable
 from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.version import BundleFile, Form, ModelVersion
-from serval.onnx_signature import read_signature
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.memory import Memory
 from serval.rollouts.steps.golden_check import GoldenCheck

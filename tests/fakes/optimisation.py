@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from serval.onnx_signature import read_signature
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.uploads import StoredObject
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.steps.optimise import Optimisation
-from serval.uploads import StoredObject
 from tests.fakes.inference import graph
 
 CPU_CLASS = "this-cpu"

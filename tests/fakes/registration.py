@@ -10,13 +10,13 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from serval.bundles.manifest import Manifest
+from serval.bundles.uploads import StoredObject
 from serval.clock import Clock, timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.manifest import Manifest
 from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.models.version import BundleFile, ModelVersion
-from serval.uploads import StoredObject
 
 BUCKET = "artifacts"
 SIGNED = f"&X-Amz-Security-Token={'t' * 1500}"

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from serval.bundles.uploads import Uploads
+from serval.bundles.verification.deployment import Deployment
 from serval.errors import ArtifactUnavailable
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.deployed_fleets import Fleets
@@ -23,8 +25,6 @@ from serval.rollouts.steps.golden_check import GoldenCheck
 from serval.rollouts.steps.optimise import Optimisation
 from serval.rollouts.steps.register import Registering
 from serval.rollouts.steps.verify import Verifying
-from serval.uploads import Uploads
-from serval.verification.deployment import Deployment
 from tests.fakes.evaluation import LAG, InMemoryAlarms, InMemoryMetrics
 from tests.fakes.executions import Execution, Outcome, StepFailed
 from tests.fakes.golden import CPU_CLASS, Resident, Ticking

@@ -18,11 +18,11 @@ from serval.aws.data_bucket import DataBucket
 from serval.aws.fleet_states import FleetTable
 from serval.aws.queues import ModelQueues
 from serval.aws.requests import RequestTable
+from serval.bundles.onnx_signature import read_signature
 from serval.clock import timestamp, utc_now
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.models.storage import record_key
-from serval.onnx_signature import read_signature
 from serval.requests.request import INLINE_BYTES, AsyncRequest, request_key
 from serval_cli.local import aws_client
 from serval_cli.local.server import HOST

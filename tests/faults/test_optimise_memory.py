@@ -18,8 +18,8 @@ import json, sys
 from pathlib import Path
 import onnx
 from benchmarks.graphs import encoder
-from serval.onnx_signature import read_signature
-from serval.verification.files import sha256_of
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.verification.files import sha256_of
 
 folder = Path(sys.argv[1])
 model = encoder(layers=12, width=768)

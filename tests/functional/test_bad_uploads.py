@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from onnx import TensorProto, helper
 
+from serval.bundles.verification.code import REMEDY
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import Route
 from serval.object_created import ObjectCreated
-from serval.verification.code import REMEDY
 from tests.fakes.bad_uploads import (
     GOOD,
     Bad,

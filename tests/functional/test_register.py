@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serval.uploads import Upload
+from serval.bundles.uploads import Upload
 from tests.fakes.handlers import Context, assert_same_members, imported, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage

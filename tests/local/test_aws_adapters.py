@@ -26,6 +26,8 @@ from serval.aws.claims import REMEMBERED, DynamoDBClaims
 from serval.aws.keys import ApiKeyStore
 from serval.aws.presigned import WrongSize, download
 from serval.aws.registry import DynamoDBRegistry
+from serval.bundles.uploads import StoredObject, Upload, Uploads
+from serval.bundles.verification.deployment import Deployment
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.registry import Rollout
 from serval.models.route import Route
@@ -36,8 +38,6 @@ from serval.rollouts.control import RolloutControl
 from serval.rollouts.steps.claim import Claiming
 from serval.rollouts.steps.register import Registering
 from serval.rollouts.steps.verify import Verifying
-from serval.uploads import StoredObject, Upload, Uploads
-from serval.verification.deployment import Deployment
 from tests.fakes.registration import manifest_of, scaling_bundle
 from tests.fakes.tables import create_registry_table
 

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from serval.bundles.schedules import batch_input
 from serval.clock import timestamp, utc_now
-from serval.schedules import batch_input
 from tests.local.batch_caller import COLUMNS, BatchCaller, Rows, rate
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import Caller, until

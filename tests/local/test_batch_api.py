@@ -13,15 +13,15 @@ from serval.aws.jobs import JobTable
 from serval.aws.schedules import FoundSchedule, ScheduleDeadLetters, Schedules, Undelivered
 from serval.batch.job import ShardRecord
 from serval.bootstrap import batch
-from serval.http.batch import BatchEndpoint
-from serval.models.route import Route
-from serval.schedules import (
+from serval.bundles.schedules import (
     batch_input,
     dead_letters_name,
     expression,
     group_name,
     schedule_name,
 )
+from serval.http.batch import BatchEndpoint
+from serval.models.route import Route
 from serval_cli.local.aws_client import CONFIG, environment, session
 from tests.fakes.batch_api import IRIS
 from tests.fakes.emulator import TABLE, Emulator, emulator

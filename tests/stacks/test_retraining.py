@@ -9,9 +9,8 @@ import pytest
 from aws_cdk import App
 from aws_cdk.assertions import Template
 
-from serval.bundle import Bundle
-from serval.model_yaml import read_bundle
-from serval.schedules import RETRAIN_DETAIL_TYPE, RETRAIN_SOURCE, retrain_detail
+from serval.bundles.bundle import Bundle, read_bundle
+from serval.bundles.schedules import RETRAIN_DETAIL_TYPE, RETRAIN_SOURCE, retrain_detail
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
 

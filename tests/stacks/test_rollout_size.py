@@ -9,11 +9,11 @@ import boto3
 import pytest
 
 from serval.aws.artifacts import PRESIGNING, S3Artifacts
+from serval.bundles.manifest import LIMIT_FILES, LIMIT_PATHS_BYTES, Manifest, read_manifest
+from serval.bundles.uploads import StoredObject, Upload, UploadedFile
 from serval.errors import BundleRefused
-from serval.manifest import LIMIT_FILES, LIMIT_PATHS_BYTES, Manifest, read_manifest
 from serval.models.version import BundleFile
 from serval.rollouts.steps import verify as verifying
-from serval.uploads import StoredObject, Upload, UploadedFile
 from tests.stacks.synthesis import Synthesised
 from tests.stacks.walk import StepFailed, Walk
 

@@ -12,7 +12,7 @@ from aws_cdk import App, Stack
 from aws_cdk.cx_api import SynthesisMessageLevel
 from botocore.exceptions import ClientError
 
-from serval.bundle import Runtime
+from serval.bundles.bundle import Runtime
 from serval.models.deployed_fleets import Accelerator
 from stacks.image_refresh import WANTED, newest, newest_images, text_of, with_digests
 from stacks.inference_server import InferenceServer

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from serval.bundles.uploads import Uploads
 from serval.models.registry import Rollout
 from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutRefused
 from serval.rollouts.policy.decide import CanaryPolicy, Promote
 from serval.rollouts.steps.claim import Claiming
 from serval.rollouts.steps.conclude import Conclusion
-from serval.uploads import Uploads
 from tests.fakes.registration import (
     BUCKET,
     Crashes,

@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from serval.bundle import Bundle, json_schema
+from serval.bundles.bundle import Bundle, json_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -55,7 +55,7 @@ def test_the_published_schema_is_current():
     published = (DOCS / "model.schema.json").read_text()
 
     assert published == json.dumps(json_schema(), indent=2) + "\n", (
-        "run `python -m serval.bundle > docs/model.schema.json`"
+        "run `python -m serval.bundles.bundle > docs/model.schema.json`"
     )
 
 

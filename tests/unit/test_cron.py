@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from serval.cron import Cron, InvalidCron
+from serval.bundles.cron import Cron, InvalidCron
 
 START = datetime(2026, 11, 21, 10, 15, 30, tzinfo=UTC)
 """A Saturday."""

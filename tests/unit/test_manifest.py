@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_FILE_BYTES, Manifest, read_manifest
 from serval.errors import BundleRefused
-from serval.manifest import LIMIT_BUNDLE_BYTES, LIMIT_FILE_BYTES, Manifest, read_manifest
 from serval.models.version import BundleFile
 
 A, B = "a" * 64, "b" * 64

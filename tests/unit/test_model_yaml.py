@@ -7,9 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.bundle import Bundle
+from serval.bundles.bundle import Bundle, read_bundle
 from serval.errors import BundleRefused
-from serval.model_yaml import read_bundle
 from serval.yaml_files import LIMIT_BYTES
 
 

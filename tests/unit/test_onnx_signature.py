@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
+from serval.bundles.onnx_signature import V2_DATATYPES, read_signature
 from serval.errors import BundleRefused
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES
-from serval.onnx_signature import V2_DATATYPES, read_signature
 
 
 def model(

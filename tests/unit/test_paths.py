@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.paths import check_path
+from serval.bundles.paths import check_path
 
 
 @pytest.mark.parametrize(

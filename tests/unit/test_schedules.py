@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from serval.bundle import Bundle
-from serval.schedules import (
+from serval.bundles.bundle import Bundle
+from serval.bundles.schedules import (
     SCHEDULED_TIME,
     batch_input,
     expression,

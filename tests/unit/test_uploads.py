@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from serval.bundles.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES
+from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.errors import BundleRefused
-from serval.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES
 from serval.models.storage import Incoming
-from serval.uploads import StoredObject, Upload, Uploads
 from tests.fakes.registration import edited_manifest, manifest_of, scaling_bundle
 from tests.fakes.stage import Stage
 

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from serval.batch.columns import ColumnChoice
-from serval.bundle import MODEL_YAML
+from serval.bundles.bundle import MODEL_YAML
+from serval.bundles.verification.randomness import random_operators
+from serval.bundles.verification.served import README
 from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.models.tensor import Tensor
-from serval.verification.randomness import random_operators
-from serval.verification.served import README
 from serval_cli import views
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, SamplePositionalOption, new_app

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.manifest import Manifest, read_manifest
+from serval.bundles.manifest import Manifest, read_manifest
 from serval.models.registry import Rollout
 from serval_cli import views
 from serval_cli.bundle_folder import BundleFolder, read_folder

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from serval.aws.schedules import FoundSchedule, ScheduleDeadLetters, Schedules, Undelivered
+from serval.bundles.cron import Cron, InvalidCron
+from serval.bundles.schedules import dead_letters_name, group_name
 from serval.clock import timestamp, utc_now
-from serval.cron import Cron, InvalidCron
-from serval.schedules import dead_letters_name, group_name
 from serval_cli import schedule_views
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import show

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from serval.aws.artifacts import PRESIGNING, S3Artifacts
-from serval.uploads import StoredObject
+from serval.bundles.uploads import StoredObject
 
 
 def presigned(region: str, endpoint_url: str | None = None) -> str:

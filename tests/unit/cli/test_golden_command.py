@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from serval.model_yaml import read_bundle
+from serval.bundles.bundle import read_bundle
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request

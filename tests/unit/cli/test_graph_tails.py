@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from serval.verification.graph import checker_reasons, graph_reasons
-from serval.verification.signature import signature_of
+from serval.bundles.verification.graph import checker_reasons, graph_reasons
+from serval.bundles.verification.graph_signature import signature_of
 from serval_cli.graph_tails import end_in_tensors, labels_of
 from serval_cli.skeleton import read_graph, readme
 

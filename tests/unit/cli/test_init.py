@@ -9,12 +9,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from serval.bundles.bundle import read_bundle
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.verification.graph import load_graph
 from serval.errors import BundleRefused
-from serval.model_yaml import read_bundle
-from serval.onnx_signature import read_signature
 from serval.protocol.request import read_request
 from serval.rollouts.golden.requests import read_golden
-from serval.verification.graph import load_graph
 from serval_cli.bundle_folder import read_folder
 from serval_cli.commands.init import init
 from serval_cli.failures import CommandFailed

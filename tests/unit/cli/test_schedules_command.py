@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from serval.schedules import batch_input, expression, retrain_detail, schedule_name
+from serval.bundles.schedules import batch_input, expression, retrain_detail, schedule_name
 from serval_cli.commands import schedules
 from tests.fakes.batch_stage import BatchStage
 

@@ -11,7 +11,7 @@ import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
-from serval.manifest import Manifest
+from serval.bundles.manifest import Manifest
 from serval.models.storage import UPLOAD_ID
 from serval.models.version import BundleFile
 from serval_cli.upload import Advance, Bucket, new_upload_id, upload

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from serval.verification.external import external_files
+from serval.bundles.verification.external_data import external_files
 from serval_cli.external_data import external_paths
 
 ROOT = Path(__file__).parents[3]

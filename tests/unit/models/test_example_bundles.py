@@ -14,9 +14,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from models import golden
-from serval.bundle import Compute
-from serval.model_yaml import read_bundle
-from serval.onnx_signature import read_signature
+from serval.bundles.bundle import Compute, read_bundle
+from serval.bundles.onnx_signature import read_signature
 from serval.protocol.request import read_request
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -15,13 +15,12 @@ import pytest
 from models.resnet.build import build
 from models.resnet.network import resnet50
 from models.textgen.build import GOLDEN, corpus
-from serval.bundle import Compute
+from serval.bundles.bundle import Compute, read_bundle
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.verification.served import declared_signature
 from serval.errors import BundleRefused
-from serval.model_yaml import read_bundle
 from serval.models.signature import Signature, TensorSpec
-from serval.onnx_signature import read_signature
 from serval.protocol.request import read_request
-from serval.verification.served import declared_signature
 from serval_cli.bundle_folder import read_folder
 
 ROOT = Path(__file__).parents[3]

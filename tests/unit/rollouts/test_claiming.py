@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.manifest import LIMIT_FILES
+from serval.bundles.manifest import LIMIT_FILES
 from serval.object_created import ObjectCreated
 from serval.rollouts.steps import outcomes
 from tests.fakes.registration import Crash, edited_manifest, scaling_bundle

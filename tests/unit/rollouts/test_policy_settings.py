@@ -2,8 +2,8 @@
 
 import json
 
-from serval.bundle import Bundle
-from serval.bundle import Rollout as RolloutSection
+from serval.bundles.bundle import Bundle
+from serval.bundles.bundle import Rollout as RolloutSection
 from serval.rollouts.policy.decide import CanaryPolicy
 from serval.rollouts.policy.from_bundle import alarm_names, canary_policy
 

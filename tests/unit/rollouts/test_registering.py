@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from serval.bundles.uploads import Upload
 from serval.models.route import Route
 from serval.models.storage import record_key
 from serval.models.version import BundleFile, ModelVersion
 from serval.rollouts.steps.register import StagedFormMissing
-from serval.uploads import Upload
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.served import FLEETS, heavy, served
 from tests.fakes.stage import Stage

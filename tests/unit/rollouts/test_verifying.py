@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from serval.bundles.uploads import Upload
 from serval.rollouts.steps import verify as verifying
-from serval.uploads import Upload
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.served import FLEETS, heavy, served, tar
 from tests.fakes.stage import Stage

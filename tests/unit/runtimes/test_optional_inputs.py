@@ -8,18 +8,18 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.verification.graph import checker_reasons
+from serval.bundles.verification.graph_signature import signature_of
 from serval.errors import InvalidRequest
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metadata import model_config
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import ModelVersion
-from serval.onnx_signature import read_signature
 from serval.protocol.request import InferenceRequest, read_request
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.forms.forms import save_form
 from serval.rollouts.golden.sample import samples
-from serval.verification.graph import checker_reasons
-from serval.verification.signature import signature_of
 from serval.worker.batching import complemented
 
 FACTOR = TensorSpec("factor", "FP32", (1,))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serval.verification import archives
-from serval.verification.archives import archive_reasons
+from serval.bundles.verification import archives
+from serval.bundles.verification.archives import archive_reasons
 from tests.fakes.served import headed, special, tar
 
 MEBIBYTE = 2**20

@@ -9,10 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from serval.bundles.manifest import read_manifest
+from serval.bundles.verification.deployment import Deployment
+from serval.bundles.verification.verify_bundle import VerifiedBundle, verify
 from serval.errors import BundleRefused
-from serval.manifest import read_manifest
-from serval.verification.bundles import VerifiedBundle, verify
-from serval.verification.deployment import Deployment
 from tests.fakes.registration import manifest_of, scaling_bundle, scaling_model
 from tests.fakes.served import FLEETS, GPU, heavy, on_fleet, served, tar
 

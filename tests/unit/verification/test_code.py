@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serval.bundles.manifest import read_manifest
+from serval.bundles.verification.code import code_reasons
+from serval.bundles.verification.deployment import Deployment
+from serval.bundles.verification.verify_bundle import verify
 from serval.errors import BundleRefused
-from serval.manifest import read_manifest
 from serval.models.deployed_fleets import Fleets
-from serval.verification.bundles import verify
-from serval.verification.code import code_reasons
-from serval.verification.deployment import Deployment
 from tests.fakes.registration import manifest_of
 from tests.fakes.served import FLEETS, GPU, served, tar
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from serval.bundle import Bundle, Compute
+from serval.bundles.bundle import Bundle, Compute
+from serval.bundles.verification.deployment import Deployment
 from serval.rollouts.settings import VerifySettings
-from serval.verification.deployment import Deployment
 from tests.fakes.served import FLEETS
 
 MEBIBYTE = 2**20

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from serval.bundles.verification.files import file_reasons, pickle_reasons, sha256_of
 from serval.models.version import BundleFile
-from serval.verification.files import file_reasons, pickle_reasons, sha256_of
 
 
 @pytest.fixture

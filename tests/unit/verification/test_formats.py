@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serval.verification.formats import format_reason
+from serval.bundles.verification.formats import format_reason
 from tests.fakes.registration import scaling_model
 
 

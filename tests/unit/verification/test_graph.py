@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from serval.errors import BundleRefused
-from serval.verification import graph
-from serval.verification.external import external_files
-from serval.verification.graph import (
+from serval.bundles.verification import graph
+from serval.bundles.verification.external_data import external_files
+from serval.bundles.verification.graph import (
     LIMIT_IR_VERSION,
     LIMIT_OPSETS,
     checker_reasons,
     graph_reasons,
     load_graph,
 )
+from serval.errors import BundleRefused
 from tests.fakes.registration import scaling_model
 
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])

@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from serval.verification.external import external_files
-from serval.verification.graph import checker_reasons, graph_reasons, load_graph
-from serval.verification.signature import signature_of
+from serval.bundles.verification.external_data import external_files
+from serval.bundles.verification.graph import checker_reasons, graph_reasons, load_graph
+from serval.bundles.verification.graph_signature import signature_of
 
 value = helper.make_tensor_value_info
 

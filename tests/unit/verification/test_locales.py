@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from serval.verification.graph import graph_reasons
+from serval.bundles.verification.graph import graph_reasons
 from serval_cli.graph_locales import use_locales_of_lambda
 
 TEXTS = ["GREAT Film", "ÄRGER über ÉCLAIRS", "ΩΜΕΓΑ", "ЖУК", "a"]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from serval.verification.randomness import random_operators
+from serval.bundles.verification.randomness import random_operators
 
 value = helper.make_tensor_value_info
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from serval.bundle import Section
+from serval.bundles.bundle import Section
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from serval.bundles.uploads import StoredObject
 from serval.models.version import BundleFile
-from serval.uploads import StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,12 +8,12 @@ from serval.aws.artifacts import PRESIGNING, S3Artifacts
 from serval.aws.claims import DynamoDBClaims
 from serval.aws.registry import DynamoDBRegistry
 from serval.aws.rollout_events import RolloutEvents
+from serval.bundles.uploads import Uploads
 from serval.models.resource_names import golden_function_name
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
 from serval.rollouts.steps.claim import SHARED, Claiming
 from serval.settings import unpack
-from serval.uploads import Uploads
 
 
 def claiming() -> Claiming:

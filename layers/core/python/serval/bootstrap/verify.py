@@ -1,9 +1,9 @@
 """Composition root of ``verify``."""
 
 from serval.aws.presigned import download
+from serval.bundles.verification.deployment import Deployment
 from serval.rollouts.settings import VerifySettings
 from serval.rollouts.steps.verify import Verifying
-from serval.verification.deployment import Deployment
 
 
 def verifying() -> Verifying:

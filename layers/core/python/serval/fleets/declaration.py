@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from serval.bundle import Bundle, Matching, Section
+from serval.bundles.bundle import Bundle, Matching, Section
 from serval.errors import BundleRefused
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.yaml_files import read_section

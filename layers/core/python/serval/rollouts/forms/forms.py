@@ -10,13 +10,13 @@ from pathlib import Path
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
+from serval.bundles.verification.files import sha256_of
 from serval.inference.cpu import UNKNOWN
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import RUNTIME_ERRORS, OnnxModel
 from serval.models.version import BundleFile, Form
 from serval.rollouts.forms.answers import Answer, answers, difference
 from serval.rollouts.golden.candidate import Candidate
-from serval.verification.files import sha256_of
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from serval.bundles.uploads import Upload
 from serval.models.signature import Signature
 from serval.models.storage import staging_prefix
 from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
-from serval.uploads import Upload
 
 CANDIDATE = "candidate"
 """Stands for the version's number, which it gets once it is registered."""

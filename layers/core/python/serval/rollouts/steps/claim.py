@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.clock import timestamp
 from serval.errors import BundleRefused
 from serval.models.registry import Rollout
@@ -11,7 +12,6 @@ from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.object_created import ObjectCreated, claim_id
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.steps.outcomes import ignored, refused
-from serval.uploads import StoredObject, Upload, Uploads
 
 SHARED = "*"
 EXPECTATION = (

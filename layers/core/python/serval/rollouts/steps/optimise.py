@@ -7,12 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from serval.bundles.uploads import StoredObject, Upload
+from serval.bundles.verification.files import file_reasons
 from serval.errors import BundleRefused
 from serval.models.storage import staging_prefix
 from serval.rollouts.forms.forms import FOLDER, Made, make_forms
 from serval.rollouts.golden.candidate import Candidate
-from serval.uploads import StoredObject, Upload
-from serval.verification.files import file_reasons
 
 LEAST_BYTES = 100_000
 """Below this a form opens less than a millisecond faster, and is two more files to fetch."""

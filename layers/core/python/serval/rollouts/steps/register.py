@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from serval.bundles.manifest import Manifest
+from serval.bundles.uploads import StoredObject, Upload
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.manifest import Manifest
 from serval.models.signature import Signature
 from serval.models.storage import record_key, staging_prefix, version_prefix
 from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.policy.from_bundle import canary_policy
-from serval.uploads import StoredObject, Upload
 
 FIRST_LOOK_SECONDS = 2
 

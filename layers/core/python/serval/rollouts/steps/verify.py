@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from serval.errors import BundleRefused
-from serval.manifest import Manifest
-from serval.models.version import BundleFile
-from serval.rollouts.steps.outcomes import refused
-from serval.uploads import Upload
-from serval.verification.bundles import VerifiedBundle, verify
-from serval.verification.deployment import (
+from serval.bundles.manifest import Manifest
+from serval.bundles.uploads import Upload
+from serval.bundles.verification.deployment import (
     GRAPH,
     LAMBDA_LIMIT_MIB,
     MEMORY_PER_BYTE,
     RUNTIME_MIB,
     Deployment,
 )
-from serval.verification.files import sha256_of
+from serval.bundles.verification.files import sha256_of
+from serval.bundles.verification.verify_bundle import VerifiedBundle, verify
+from serval.errors import BundleRefused
+from serval.models.version import BundleFile
+from serval.rollouts.steps.outcomes import refused
 
 LIMIT_BYTES = 50_000
 """Of what is verified: the optimised forms and the golden check add theirs."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from serval.bundles.paths import check_path
+from serval.bundles.verification.code import LOOKED_AT_BYTES, REMEDY, code_in
+from serval.bundles.verification.zips import ZIP_MAGIC, FileSection
 from serval.foreign import refusing
-from serval.paths import check_path
-from serval.verification.code import LOOKED_AT_BYTES, REMEDY, code_in
-from serval.verification.zips import ZIP_MAGIC, FileSection
 
 PLAIN = ".tar"
 COMPRESSED = (".tar.gz", ".tgz")

@@ -5,8 +5,8 @@ from typing import Any
 
 from onnx import ModelProto, NodeProto, numpy_helper
 
-from serval.verification.external import outside
-from serval.verification.subgraphs import graphs_of, nodes_of
+from serval.bundles.verification.external_data import outside
+from serval.bundles.verification.subgraphs import graphs_of, nodes_of
 
 RANDOM = frozenset(
     {

@@ -5,7 +5,7 @@ from typing import Any
 
 from onnx import ModelProto, NodeProto, helper
 
-from serval.verification.subgraphs import nodes_of
+from serval.bundles.verification.subgraphs import nodes_of
 
 THERE = frozenset({"C", "POSIX", "C.UTF-8", "C.utf8"})
 UNICODE = "C.UTF-8"

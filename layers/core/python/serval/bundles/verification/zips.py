@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from serval.bundles.verification.pickles import harmless
 from serval.foreign import refusing
-from serval.verification.pickles import harmless
 
 ZIP_MAGIC = b"PK\x03\x04"
 LIMIT_MEMBERS = 20_000

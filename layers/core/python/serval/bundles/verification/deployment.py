@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from serval.bundle import Bundle
+from serval.bundles.bundle import Bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.protocol.limits import REQUESTS_MIB
 from serval.rollouts.settings import VerifySettings

@@ -6,13 +6,13 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto
 
+from serval.bundles.verification.external_data import external_reason, external_tensors
+from serval.bundles.verification.formats import format_reason
+from serval.bundles.verification.leniency import lenient, with_shapes
+from serval.bundles.verification.locales import locale_reasons
+from serval.bundles.verification.subgraphs import nodes_of
 from serval.errors import BundleRefused
 from serval.foreign import refusing
-from serval.verification.external import external_reason, external_tensors
-from serval.verification.formats import format_reason
-from serval.verification.leniency import lenient, with_shapes
-from serval.verification.locales import locale_reasons
-from serval.verification.subgraphs import nodes_of
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 EXTENSIONS = (

@@ -1,6 +1,8 @@
 """``model.yaml``: one pydantic model; its JSON Schema is published as docs/model.schema.json.
 
-``python -m serval.bundle`` prints the schema.
+``python -m serval.bundles.bundle`` prints the schema.
+
+Read ``model.yaml`` into a ``Bundle``.
 """
 
 import json
@@ -21,11 +23,12 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from serval.batch.options_schema import OPTIONS
-from serval.cron import check_cron
+from serval.bundles.cron import check_cron
+from serval.bundles.paths import check_path
+from serval.bundles.schedules import check_job
 from serval.errors import BatchRefused
 from serval.models.storage import MODEL_NAME
-from serval.paths import check_path
-from serval.schedules import check_job
+from serval.yaml_files import read_section
 
 MOST_KEEP_DAYS = 30
 """The longest that requests are kept after they have finished."""
@@ -295,3 +298,14 @@ def json_schema() -> dict[str, Any]:
 
 if __name__ == "__main__":
     print(json.dumps(json_schema(), indent=2))
+
+
+def read_bundle(text: bytes | str) -> Bundle:
+    """Parse and validate ``model.yaml``.
+
+    Raises
+    ------
+    BundleRefused
+        With every mistake found: the key, its value and what was expected.
+    """
+    return read_section(text, MODEL_YAML, Bundle)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from serval.verification.pickles import is_pickle
-from serval.verification.zips import ZIP_MAGIC
+from serval.bundles.verification.pickles import is_pickle
+from serval.bundles.verification.zips import ZIP_MAGIC
 
 LOOKED_AT_BYTES = 65_536
 """How much of a file is looked at."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serval.bundles.paths import check_path
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 from serval.models.storage import MANIFEST
 from serval.models.version import BundleFile
-from serval.paths import check_path
 
 LIMIT_FILES = 60
 LIMIT_PATHS_BYTES = 4_096

@@ -2,11 +2,11 @@
 
 from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto
 
+from serval.bundles.onnx_signature import read_signature
+from serval.bundles.verification.leniency import lenient, with_shapes
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 from serval.models.signature import Signature
-from serval.onnx_signature import read_signature
-from serval.verification.leniency import lenient, with_shapes
 
 
 class NoShapes(Exception):

@@ -3,21 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from serval.bundle import MODEL_YAML, Bundle
+from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
+from serval.bundles.manifest import Manifest
+from serval.bundles.verification.archives import archive_reasons, is_archive
+from serval.bundles.verification.code import code_reasons
+from serval.bundles.verification.deployment import Deployment
+from serval.bundles.verification.external_data import external_files
+from serval.bundles.verification.files import file_reasons, pickle_reasons
+from serval.bundles.verification.graph import checker_reasons, graph_reasons, load_graph
+from serval.bundles.verification.graph_signature import signature_of
+from serval.bundles.verification.served import (
+    column_reasons,
+    declared_signature,
+    no_graph_reason,
+    served_files,
+)
 from serval.errors import BundleRefused
-from serval.manifest import Manifest
-from serval.model_yaml import read_bundle
 from serval.models.deployed_fleets import DeployedFleet
 from serval.models.signature import Signature
-from serval.verification.archives import archive_reasons, is_archive
-from serval.verification.code import code_reasons
-from serval.verification.columns import column_reasons
-from serval.verification.deployment import Deployment
-from serval.verification.external import external_files
-from serval.verification.files import file_reasons, pickle_reasons
-from serval.verification.graph import checker_reasons, graph_reasons, load_graph
-from serval.verification.served import declared_signature, no_graph_reason, served_files
-from serval.verification.signature import signature_of
 
 
 @dataclass(frozen=True, slots=True)

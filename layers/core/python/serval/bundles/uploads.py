@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from serval.bundles.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
 from serval.errors import BundleRefused, ModelNotFound
-from serval.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
 from serval.models.registry import ModelRegistry
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
 from serval.models.version import BundleFile

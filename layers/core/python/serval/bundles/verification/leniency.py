@@ -11,8 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from serval.verification.external import external_tensors, outside
-from serval.verification.subgraphs import nodes_of
+from serval.bundles.verification.external_data import external_tensors, outside
+from serval.bundles.verification.subgraphs import nodes_of
 
 WEIGHT_BYTES = 1024
 """Smaller initializers stay: shapes may hang on their values."""

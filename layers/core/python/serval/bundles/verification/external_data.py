@@ -6,8 +6,8 @@ from typing import Any
 
 from onnx import ModelProto, TensorProto
 
-from serval.paths import check_path
-from serval.verification.subgraphs import graphs_of, nodes_of
+from serval.bundles.paths import check_path
+from serval.bundles.verification.subgraphs import graphs_of, nodes_of
 
 
 def external_files(model: ModelProto, artifact: str) -> tuple[str, ...]:

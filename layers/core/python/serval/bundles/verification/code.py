@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from serval.bundles.verification.files import PICKLES
+from serval.bundles.verification.pickles import is_pickle
+from serval.bundles.verification.zips import ZIP_MAGIC, FileSection, Unseen, zipped
 from serval.foreign import refusing
-from serval.verification.files import PICKLES
-from serval.verification.pickles import is_pickle
-from serval.verification.zips import ZIP_MAGIC, FileSection, Unseen, zipped
 
 LOOKED_AT_BYTES = 262_144
 """How much of each file is looked at."""

@@ -1,0 +1,1 @@
+"""What is published: ``model.yaml``, the manifest, uploads, and whether a bundle can serve."""
