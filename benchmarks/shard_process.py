@@ -18,14 +18,14 @@ import onnxruntime
 import polars as pl
 
 from benchmarks.opening import peak_bytes
-from serval.batch.blocks import whole_records
-from serval.batch.columns import InputColumns
-from serval.batch.outputs import PartFormat
-from serval.batch.records.csv_records import CsvRecords
-from serval.batch.records.jsonl_records import JsonlRecords
-from serval.batch.records.rows import Records
-from serval.batch.shard import ShardEngine
-from serval.batch.sizing import BLOCK_BYTES
+from serval.batch.input.blocks import whole_records
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.input.rows import Records
+from serval.batch.plan.sizes import BLOCK_BYTES
+from serval.batch.shard.engine import ShardEngine
+from serval.batch.shard.outputs import PartFormat
 from serval.bundles.onnx_signature import read_signature
 from serval.inference.runtimes.onnx import OnnxModel, session_options
 

@@ -8,7 +8,7 @@ from aws_cdk.aws_events_targets import SfnStateMachine
 from aws_cdk.aws_sqs import IQueue
 from constructs import Construct
 
-from serval.batch.settings import BatchSettings
+from serval.batch.job.settings import BatchSettings
 from stacks.batch_machine import BatchMachine, explain
 from stacks.batch_schedules import BatchSchedules
 from stacks.batch_steps import READING, BatchSteps

@@ -12,7 +12,7 @@ through the state: ranges and shards are read from S3, and children return ``{}`
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serval.batch.tasks import LOST
+from serval.batch.shard.tasks import LOST
 
 State = dict[str, Any]
 Steps = Mapping[str, str]

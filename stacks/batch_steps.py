@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Duration
 from constructs import Construct
 
-from serval.batch.settings import (
+from serval.batch.job.settings import (
     AcceptSettings,
     AssembleSettings,
     CutSettings,

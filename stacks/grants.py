@@ -7,7 +7,7 @@ from aws_cdk import Stack
 from aws_cdk.aws_iam import Effect, IPrincipal, PolicyStatement, Role
 from constructs import Construct
 
-from serval.batch.events import SOURCE
+from serval.batch.job.events import SOURCE
 
 RESOURCES_AT_ONCE = 25
 """Of a statement. CDK moves what a role's own 10,240 bytes do not hold, statement by statement, to

@@ -11,7 +11,7 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from serval.batch.attributes import BY_MODEL, BY_MODEL_KEYS, EXPIRES, JOB, SORT
+from serval.batch.job.rows import BY_MODEL, BY_MODEL_KEYS, EXPIRES, JOB, SORT
 from stacks.grants import Granted
 from stacks.stage import Stage
 

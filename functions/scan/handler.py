@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.batch.layout import RangeItem
+from serval.batch.job.layout import RangeItem
 from serval.bootstrap.scan import scanning
 
 ready = scanning()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.batch.layout import ShardItem
+from serval.batch.job.layout import ShardItem
 from serval.bootstrap.shard import shard_work
 
 ready = shard_work()

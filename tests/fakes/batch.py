@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from serval.batch.accepting import Accepting
-from serval.batch.assembling import LEAST_BYTES, MOST_PARTS
-from serval.batch.assembly import Assembly
-from serval.batch.attributes import job_attributes, job_from, shard_attributes, shard_from
-from serval.batch.control import Control
-from serval.batch.cutting import Cutting
-from serval.batch.finishing import Finishing
-from serval.batch.job import BatchJob, Piece, ShardRecord
-from serval.batch.keys import Address
-from serval.batch.layout import RangeItem, ShardItem
-from serval.batch.lifecycle import JobStopped
-from serval.batch.planning import Planning
-from serval.batch.ports import Part, Source
-from serval.batch.readiness import Readiness
-from serval.batch.scanning import Scanning
-from serval.batch.work import ShardWork
+from serval.batch.assemble.assemble import Assembly
+from serval.batch.assemble.copies import LEAST_BYTES, MOST_PARTS
+from serval.batch.job.control import Control
+from serval.batch.job.finish import Finishing
+from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.keys import Address
+from serval.batch.job.layout import RangeItem, ShardItem
+from serval.batch.job.lifecycle import JobStopped
+from serval.batch.job.ports import Part, Source
+from serval.batch.job.rows import job_attributes, job_from, shard_attributes, shard_from
+from serval.batch.plan.cut import Cutting
+from serval.batch.plan.plan import Planning
+from serval.batch.plan.readiness import Readiness
+from serval.batch.plan.scan import Scanning
+from serval.batch.shard.work import ShardWork
+from serval.batch.start.accept import Accepting
 from serval.clock import timestamp
 from serval.errors import BatchRefused, InvalidInputs, ModelNotFound, ModelVersionNotFound
 from serval.inference.loaded import Loaded

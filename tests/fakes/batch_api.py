@@ -7,20 +7,19 @@ from typing import Any
 from serval.access.admission import Admission
 from serval.access.api_key import ApiKey, hash_api_key
 from serval.access.authentication import Authenticator
-from serval.batch import lifecycle
-from serval.batch.access import JobAccess
-from serval.batch.asked import AskedJob
-from serval.batch.attributes import job_attributes, job_from, shard_attributes
-from serval.batch.caps import Caps
-from serval.batch.control import Control
-from serval.batch.document import JobDocuments
-from serval.batch.estimating import Estimate
-from serval.batch.finishing import Finishing
-from serval.batch.job import BatchJob, ShardRecord
-from serval.batch.lifecycle import Done, Planned
-from serval.batch.reach import Reach
-from serval.batch.results import Results
-from serval.batch.starting import Starting
+from serval.batch.job import lifecycle
+from serval.batch.job.control import Control
+from serval.batch.job.document import JobDocuments
+from serval.batch.job.finish import Finishing
+from serval.batch.job.job import BatchJob, ShardRecord
+from serval.batch.job.lifecycle import Done, Planned
+from serval.batch.job.results import Results
+from serval.batch.job.rows import job_attributes, job_from, shard_attributes
+from serval.batch.start.caps import Caps
+from serval.batch.start.estimate import Estimate
+from serval.batch.start.job_request import AskedJob
+from serval.batch.start.scope import JobAccess, Reach
+from serval.batch.start.start import Starting
 from serval.clock import timestamp
 from serval.errors import BatchRefused
 from serval.http.batch import BatchEndpoint

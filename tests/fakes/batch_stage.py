@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serval.batch.keys import Address
+from serval.batch.job.keys import Address
 from serval_cli import main
 from serval_cli.batch_api import BatchApi
 from serval_cli.batch_watch import JobWatch

@@ -19,17 +19,17 @@ import polars as pl
 import zstandard
 from onnx import TensorProto, helper
 
-from serval.batch.columns import InputColumns
-from serval.batch.decompression import decompressed
-from serval.batch.kinds import FoundCompression
-from serval.batch.options import JobOptions
-from serval.batch.outputs import PartFormat
-from serval.batch.parquet_footer import NotParquet, read_footer
-from serval.batch.parquet_needed import Needs
-from serval.batch.records.csv_records import CsvRecords
-from serval.batch.records.jsonl_records import JsonlRecords
-from serval.batch.records.parquet_records import ParquetRecords
-from serval.batch.tabular import read_table
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.csv.dialect import read_table
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.input.decompress import decompressed
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.input.kinds import FoundCompression
+from serval.batch.input.parquet.footer import NotParquet, read_footer
+from serval.batch.input.parquet.needs import Needs
+from serval.batch.input.parquet.records import ParquetRecords
+from serval.batch.job.options import JobOptions
+from serval.batch.shard.outputs import PartFormat
 from serval.bundles.bundle import read_bundle
 from serval.bundles.cron import Cron, InvalidCron
 from serval.bundles.manifest import Manifest, read_manifest

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.batch.tasks import TaskOutcome
+from serval.batch.shard.tasks import TaskOutcome
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import BatchJob, ShardRecord
-from serval.batch.keys import Address
-from serval.batch.layout import RangeItem, ShardItem
+from serval.batch.job.job import BatchJob, ShardRecord
+from serval.batch.job.keys import Address
+from serval.batch.job.layout import RangeItem, ShardItem
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.registration import Crash, Crashes
 

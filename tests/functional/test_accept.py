@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import BatchJob
+from serval.batch.job.job import BatchJob
 from serval.clock import timestamp
 from serval.models.route import Route
 from tests.fakes.batch import DATA, BatchStage

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import ShardRecord
-from serval.batch.layout import ShardItem
+from serval.batch.job.job import ShardRecord
+from serval.batch.job.layout import ShardItem
 from tests.fakes.batch import BatchStage
 from tests.fakes.handlers import Context, imported, recorded
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.asked import AskedJob
-from serval.batch.job import BatchJob
+from serval.batch.job.job import BatchJob
+from serval.batch.start.job_request import AskedJob
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage, scheduled

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import BatchJob
+from serval.batch.job.job import BatchJob
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from serval.batch.layout import ShardItem
+from serval.batch.job.layout import ShardItem
 from tests.fakes.batch import BatchStage
 from tests.fakes.handlers import Context, imported, recorded
 

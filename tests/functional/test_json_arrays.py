@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import BatchJob
+from serval.batch.job.job import BatchJob
 from tests.fakes.batch import DATA, BatchStage, scheduled
 
 RECORDS: list[Any] = [{"x": [number, 1], "note": '],[ \\" é'} for number in range(500)]

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from serval.batch.job import BatchJob
-from serval.batch.keys import Address
+from serval.batch.job.job import BatchJob
+from serval.batch.job.keys import Address
 from tests.fakes.batch import DATA, BatchStage, scheduled
 
 FILES = {

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from serval.batch.job import BatchJob
+from serval.batch.job.job import BatchJob
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import DATA, BatchStage, scheduled

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.layout import RangeItem, shard_items
+from serval.batch.job.layout import RangeItem, shard_items
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, assert_same_members, imported, recorded
 

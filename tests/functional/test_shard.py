@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.lifecycle import JobStopped
+from serval.batch.job.lifecycle import JobStopped
 from serval.errors import BatchRefused
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, assert_same_members, imported, recorded

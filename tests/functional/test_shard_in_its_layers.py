@@ -36,13 +36,13 @@ print(json.dumps(sorted(dict.fromkeys(name.split(".")[0] for name in sys.modules
 FILES = """
 import gzip, io, json, time
 import numpy, polars, zstandard
-from serval.batch.blocks import whole_records
-from serval.batch.columns import InputColumns
-from serval.batch.decompression import decompressed
-from serval.batch.outputs import PartFormat
-from serval.batch.records.csv_records import CsvRecords
-from serval.batch.records.jsonl_records import JsonlRecords
-from serval.batch.shard import ShardEngine
+from serval.batch.input.blocks import whole_records
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.decompress import decompressed
+from serval.batch.shard.outputs import PartFormat
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.shard.engine import ShardEngine
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 class Summing:
@@ -72,7 +72,7 @@ engine.run(whole_records([b'{"x": [1, 2]}\\n[3, 4]\\n'], 0, 0, quoted=False), ou
 assert output.data == b'{"y":3.0}\\n{"y":7.0}\\n', output.data
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from serval.batch.records.parquet_records import ParquetRecords
+from serval.batch.input.parquet.records import ParquetRecords
 with TemporaryDirectory() as folder:
     path = Path(folder) / "t.parquet"
     polars.DataFrame({"x": [[1.0, 2.0], [1.0]], "n": [1, None]}).write_parquet(path)

@@ -14,13 +14,13 @@ from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
 from serval.aws.object_sinks import ObjectSink
 from serval.aws.task_tokens import StepFunctionsTasks
-from serval.batch import lifecycle
-from serval.batch.assembling import LEAST_BYTES, literal, parts_of
-from serval.batch.job import BatchJob, Piece, ShardRecord
-from serval.batch.keys import Address
-from serval.batch.options import JobOptions
-from serval.batch.ports import Range, change
-from serval.batch.tasks import StaleToken
+from serval.batch.assemble.copies import LEAST_BYTES, literal, parts_of
+from serval.batch.job import lifecycle
+from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.keys import Address
+from serval.batch.job.options import JobOptions
+from serval.batch.job.ports import Range, change
+from serval.batch.shard.tasks import StaleToken
 from serval.errors import BatchRefused
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.batch import DATA, BatchStage

@@ -11,7 +11,7 @@ import pytest
 from serval.aws.executions import BatchExecutions
 from serval.aws.jobs import JobTable
 from serval.aws.schedules import FoundSchedule, ScheduleDeadLetters, Schedules, Undelivered
-from serval.batch.job import ShardRecord
+from serval.batch.job.job import ShardRecord
 from serval.bootstrap import batch
 from serval.bundles.schedules import (
     batch_input,

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from serval.batch.job import BatchJob
-from serval.batch.keys import Address
-from serval.batch.layout import ShardItem
-from serval.batch.lifecycle import JobStopped
+from serval.batch.job.job import BatchJob
+from serval.batch.job.keys import Address
+from serval.batch.job.layout import ShardItem
+from serval.batch.job.lifecycle import JobStopped
 from serval.errors import BatchConflict, BatchRefused
 from tests.fakes.batch import DATA, BatchStage, InMemoryJobs, InMemoryObjects
 from tests.stateful.interruptions import Interrupted, Interrupting, Interruption, interruptions

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
-from serval.batch.fleet_jobs import id_of
+from serval.batch.job.fleet_jobs import id_of
 from serval.clock import utc_now
 from serval.fleets.scale.observation import observe
 from serval.fleets.state import FleetState, WorkerState

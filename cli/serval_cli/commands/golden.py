@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from serval.batch.columns import ColumnChoice
+from serval.batch.input.columns import ColumnChoice
 from serval.models.signature import Signature
 from serval.models.storage import MODEL_NAME
 from serval.rollouts.golden.lines import golden_line

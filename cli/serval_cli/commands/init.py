@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from serval.batch.columns import ColumnChoice
+from serval.batch.input.columns import ColumnChoice
 from serval.bundles.bundle import MODEL_YAML
 from serval.bundles.verification.randomness import random_operators
 from serval.bundles.verification.served import README

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from serval.batch.columns import NOTHING_CHOSEN, ColumnChoice
+from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice
 from serval.models.signature import Signature
 from serval.models.tensor import Array, Tensor
 from serval_cli.failures import CommandFailed

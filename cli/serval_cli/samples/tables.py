@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from serval.batch.columns import ColumnChoice, InputColumns, input_columns, width_of
-from serval.batch.header import NUMBER
-from serval.batch.options import PLAIN_CSV
-from serval.batch.tabular import DELIMITERS, Table, read_table
+from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns, width_of
+from serval.batch.input.csv.dialect import DELIMITERS, Table, read_table
+from serval.batch.input.csv.header import NUMBER
+from serval.batch.job.options import PLAIN_CSV
 from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec

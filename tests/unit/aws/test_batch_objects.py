@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from serval.aws.batch_objects import READ_ATTEMPTS, S3Objects
-from serval.batch.keys import Address
-from serval.batch.ports import Source
+from serval.batch.job.keys import Address
+from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 
 BODY = bytes(range(100))

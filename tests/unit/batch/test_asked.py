@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.asked import MOST_INPUTS, AskedJob
+from serval.batch.start.job_request import MOST_INPUTS, AskedJob
 from serval.errors import BatchRefused
 
 NOW = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)

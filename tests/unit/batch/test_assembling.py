@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.assembling import batches, literal, parts_of
-from serval.batch.job import Piece, ShardRecord
-from serval.batch.joining import Joining
-from serval.batch.keys import Address
-from serval.batch.layout import Layout
-from serval.batch.ports import Part, Range
+from serval.batch.assemble.copies import batches, literal, parts_of
+from serval.batch.assemble.join import Joining
+from serval.batch.job.job import Piece, ShardRecord
+from serval.batch.job.keys import Address
+from serval.batch.job.layout import Layout
+from serval.batch.job.ports import Part, Range
 from tests.fakes.batch import InMemoryObjects
 
 LEAST, MOST = 10, 40

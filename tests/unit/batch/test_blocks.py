@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch import blocks
-from serval.batch.blocks import first_record, whole_records
-from serval.batch.records.record_ends import record_ends, spans
+from serval.batch.input import blocks
+from serval.batch.input.blocks import first_record, whole_records
+from serval.batch.input.record_ends import record_ends, spans
 
 TEXT = st.text(st.sampled_from('ab,"\n\r')).map(str.encode)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.asked import AskedJob
-from serval.batch.columns import input_columns
-from serval.batch.records.csv_records import CsvRecords
+from serval.batch.input.columns import input_columns
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.start.job_request import AskedJob
 from serval.models.signature import TensorSpec
 from tests.fakes.batch import BatchStage
 

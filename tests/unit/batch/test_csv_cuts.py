@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.csv_cuts import BareQuote, RangeScan, Scanner, cuts
+from serval.batch.input.csv.cuts import BareQuote, RangeScan, Scanner, cuts
 
 FIELDS = st.text(st.sampled_from('a,"\n\r é€😀1'), max_size=6)
 ROWS = st.lists(st.lists(FIELDS, min_size=1, max_size=4), min_size=1, max_size=12)

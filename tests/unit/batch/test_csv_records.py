@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from serval.batch.columns import ColumnChoice, input_columns
-from serval.batch.records.csv_records import CsvRecords
+from serval.batch.input.columns import ColumnChoice, input_columns
+from serval.batch.input.csv.records import CsvRecords
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

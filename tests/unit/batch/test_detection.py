@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from serval.batch.decompression import decompressed, text_head
-from serval.batch.detection import detect
-from serval.batch.kinds import Kind
-from serval.batch.options import JobOptions
-from serval.batch.ports import Source
+from serval.batch.input.decompress import decompressed, text_head
+from serval.batch.input.detect import detect
+from serval.batch.input.kinds import Kind
+from serval.batch.job.options import JobOptions
+from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

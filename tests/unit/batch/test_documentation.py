@@ -3,9 +3,9 @@
 from dataclasses import fields
 from pathlib import Path
 
-from serval.batch.detection import EXTENSIONS
-from serval.batch.keys import JobKeys
-from serval.batch.options import CSV, DEFAULTS, OPTIONS, OUTPUT
+from serval.batch.input.detect import EXTENSIONS
+from serval.batch.job.keys import JobKeys
+from serval.batch.job.options import CSV, DEFAULTS, OPTIONS, OUTPUT
 
 TEXT = (Path(__file__).parents[3] / "docs" / "batch.md").read_text()
 

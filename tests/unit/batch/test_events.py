@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from serval.batch.events import REASON_LIMIT, detail, json_schema
-from serval.batch.job import BatchJob
+from serval.batch.job.events import REASON_LIMIT, detail, json_schema
+from serval.batch.job.job import BatchJob
 from tests.fakes.batch import BatchStage
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "batch-event.schema.json"

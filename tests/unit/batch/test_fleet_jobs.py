@@ -1,8 +1,8 @@
 """What batch jobs ask of fleets, from the moment that their shards may run to their end."""
 
-from serval.batch.fleet_jobs import FleetJobs, named
-from serval.batch.job import BatchJob
-from serval.batch.layout import RangeItem, ShardItem
+from serval.batch.job.fleet_jobs import FleetJobs, named
+from serval.batch.job.job import BatchJob
+from serval.batch.job.layout import RangeItem, ShardItem
 from serval.fleets.scale.observation import JobShards
 from tests.fakes.batch import BatchStage
 

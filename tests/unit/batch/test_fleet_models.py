@@ -1,6 +1,6 @@
 """Batch jobs of fleet models: only where a worker waits for their shards, or can be woken."""
 
-from serval.batch.fleet_models import out_of_reach
+from serval.batch.job.fleet_jobs import out_of_reach
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.json_array import Elements, element_lines, is_array
+from serval.batch.input.jsonl.json_array import Elements, element_lines, is_array
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

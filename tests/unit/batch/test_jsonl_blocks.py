@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.records.jsonl_records import JsonlRecords
+from serval.batch.input.jsonl.records import JsonlRecords
 from serval.models.signature import TensorSpec
 
 RECORDS = JsonlRecords([TensorSpec("x", "FP32", (-1, 2))])

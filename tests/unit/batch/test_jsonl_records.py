@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serval.batch.records.jsonl_records import JsonlRecords
+from serval.batch.input.jsonl.records import JsonlRecords
 from serval.models.signature import TensorSpec
 
 PAIR = TensorSpec("x", "FP32", (-1, 2))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from serval.batch.keys import (
+from serval.batch.job.keys import (
     Address,
     JobKeys,
     check_apart,

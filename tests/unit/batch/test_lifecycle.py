@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from serval.batch import lifecycle
-from serval.batch.attributes import (
+from serval.batch.job import lifecycle
+from serval.batch.job.job import BatchJob, Piece, ShardRecord, claimed_job_id, new_job_id
+from serval.batch.job.lifecycle import Done, Planned
+from serval.batch.job.options import JobOptions
+from serval.batch.job.rows import (
     BY_MODEL_KEYS,
     EXPIRES,
     JOB,
@@ -16,9 +19,6 @@ from serval.batch.attributes import (
     shard_attributes,
     shard_from,
 )
-from serval.batch.job import BatchJob, Piece, ShardRecord, claimed_job_id, new_job_id
-from serval.batch.lifecycle import Done, Planned
-from serval.batch.options import JobOptions
 from serval.errors import BatchConflict
 from tests.fakes.filled import SAMPLES, filled
 from tests.fakes.requests import START

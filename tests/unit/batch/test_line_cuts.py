@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.line_cuts import LINE_LIMIT_BYTES, LineTooLong, line_cuts
+from serval.batch.input.jsonl.line_cuts import LINE_LIMIT_BYTES, LineTooLong, line_cuts
 
 LINES = st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"")), max_size=20)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.batch.options import CsvOptions, JobOptions, OutputOptions
+from serval.batch.job.options import CsvOptions, JobOptions, OutputOptions
 from serval.errors import BatchRefused
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from serval.batch.options import DEFAULTS, JobOptions
-from serval.batch.options_schema import OPTIONS
+from serval.batch.job.options import DEFAULTS, JobOptions
+from serval.batch.job.options_schema import OPTIONS
 from serval.errors import BatchRefused
 
 GOOD: list[Any] = [

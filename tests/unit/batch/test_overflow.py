@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serval.batch.columns import input_columns
-from serval.batch.records.csv_records import CsvRecords
-from serval.batch.records.jsonl_records import JsonlRecords
-from serval.batch.records.parquet_records import ParquetRecords
-from serval.batch.records.rows import Rows
+from serval.batch.input.columns import input_columns
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.input.parquet.records import ParquetRecords
+from serval.batch.input.rows import Rows
 from serval.errors import InvalidTensor
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.cost import (
+from serval.batch.input.jsonl.line_cuts import PROBE_BYTES, line_cuts
+from serval.batch.job.cost import (
+    PRICES,
     SECONDS_TO_BEGIN,
     SECONDS_TO_START,
     Usage,
@@ -17,15 +19,13 @@ from serval.batch.cost import (
     actual,
     seconds_per_row,
 )
-from serval.batch.estimating import pace_of_rows
-from serval.batch.job import BatchJob, Piece, ShardRecord
-from serval.batch.layout import Layout, ShardItem
-from serval.batch.line_cuts import PROBE_BYTES, line_cuts
-from serval.batch.options import JobOptions, OutputOptions
-from serval.batch.packing import BAND, Packer, row_cuts
-from serval.batch.ports import Source
-from serval.batch.prices import PRICES
-from serval.batch.sizing import MOST_SHARDS, Pace, grouped, large_enough, shards_of
+from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.layout import Layout, ShardItem
+from serval.batch.job.options import JobOptions, OutputOptions
+from serval.batch.job.ports import Source
+from serval.batch.plan.pack import BAND, Packer, row_cuts
+from serval.batch.plan.sizes import MOST_SHARDS, Pace, grouped, large_enough, shards_of
+from serval.batch.start.estimate import pace_of_rows
 from tests.fakes.batch import InMemoryObjects
 from tests.fakes.inference import signature, version_record
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serval.batch.parquet_footer import MAGIC, NotParquet, read_footer
-from serval.batch.parquet_joined import JoinedFooter
-from serval.batch.parquet_needed import GAP_BYTES, Needs, merged
-from serval.batch.thrift import NotThrift, Reader, written
+from serval.batch.input.parquet.footer import MAGIC, NotParquet, read_footer
+from serval.batch.input.parquet.joined_footer import JoinedFooter
+from serval.batch.input.parquet.needs import GAP_BYTES, Needs, merged
+from serval.batch.input.parquet.thrift import NotThrift, Reader, written
 
 FRAME = pl.DataFrame(
     {

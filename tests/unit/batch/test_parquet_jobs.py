@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serval.batch.job import BatchJob
-from serval.batch.parquet_footer import KEY_VALUES, MAGIC, read_footer
-from serval.batch.ports import Source
-from serval.batch.thrift import BINARY, Reader, Typed, written
+from serval.batch.input.parquet.footer import KEY_VALUES, MAGIC, read_footer
+from serval.batch.input.parquet.thrift import BINARY, Reader, Typed, written
+from serval.batch.job.job import BatchJob
+from serval.batch.job.ports import Source
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage, scheduled

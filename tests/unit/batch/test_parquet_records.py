@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serval.batch.columns import InputColumns
-from serval.batch.parquet_footer import GROUP_ROWS, GROUPS, MAGIC, ROWS, Column, read_footer
-from serval.batch.parquet_input import choose_columns
-from serval.batch.records.parquet_records import ParquetRecords
-from serval.batch.records.rows import Rows
-from serval.batch.thrift import I64, Reader, Typed, written
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.parquet.columns import choose_columns
+from serval.batch.input.parquet.footer import GROUP_ROWS, GROUPS, MAGIC, ROWS, Column, read_footer
+from serval.batch.input.parquet.records import ParquetRecords
+from serval.batch.input.parquet.thrift import I64, Reader, Typed, written
+from serval.batch.input.rows import Rows
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from serval.batch.columns import ColumnChoice, input_columns
-from serval.batch.keys import Address
-from serval.batch.partition_columns import partition_names, partition_of
-from serval.batch.ports import Source
+from serval.batch.input.columns import ColumnChoice, input_columns
+from serval.batch.input.partition_columns import partition_names, partition_of
+from serval.batch.job.keys import Address
+from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from serval.batch.asked import AskedJob
+from serval.batch.start.job_request import AskedJob
 from serval.errors import BatchRefused, ModelVersionNotFound
 from tests.fakes.batch import DATA, BatchStage
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.batch.job import BatchJob
+from serval.batch.job.job import BatchJob
 from tests.fakes.batch import DATA, BatchStage
 
 SAME = {"output": {"prefix": f"s3://{DATA}/batch/adding/answers/"}}

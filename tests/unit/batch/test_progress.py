@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import ShardRecord
+from serval.batch.job.job import ShardRecord
 from tests.fakes.batch import BatchStage
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from serval.batch.options import CsvOptions
-from serval.batch.tabular import Table, mark_bytes, read_table
+from serval.batch.input.csv.dialect import Table, mark_bytes, read_table
+from serval.batch.job.options import CsvOptions
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job import ShardRecord
-from serval.batch.messages import shard_of_message
-from serval.batch.tasks import Heart, LostShards, ShardTasks, StaleToken
+from serval.batch.job.job import ShardRecord
+from serval.batch.shard.tasks import Heart, LostShards, ShardTasks, StaleToken, shard_of_message
 from tests.fakes.batch import BatchStage
 from tests.fakes.fleets import at
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from serval.batch.records.typed_columns import converted, why_unfit
+from serval.batch.input.typed_columns import converted, why_unfit
 from serval.errors import BatchRefused
 
 BIG = 2**24 + 1

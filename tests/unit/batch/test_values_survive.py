@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serval.batch.outputs import PartFormat
-from serval.batch.records.jsonl_records import JsonlRecords
-from serval.batch.records.rows import Rows
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.input.rows import Rows
+from serval.batch.shard.outputs import PartFormat
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage

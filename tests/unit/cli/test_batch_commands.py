@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serval.batch import lifecycle
-from serval.batch.lifecycle import Done
+from serval.batch.job import lifecycle
+from serval.batch.job.lifecycle import Done
 from tests.fakes.batch_api import DATA_BUCKET, PLANNED
 from tests.fakes.batch_stage import BatchStage
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from serval.batch.document import JobDocuments
+from serval.batch.job.document import JobDocuments
 from serval_cli import batch_views
 from serval_cli.batch_watch import pause_seconds
 from tests.fakes.batch_api import Bench

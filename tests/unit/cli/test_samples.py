@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serval.batch.columns import ColumnChoice
+from serval.batch.input.columns import ColumnChoice
 from serval.models.signature import Signature, TensorSpec
 from serval_cli.failures import CommandFailed
 from serval_cli.samples import images

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.tasks import TaskOutcome
+from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.faults import RETRY_SECONDS, Patience
 from serval.worker.shards import MOST_RECEIPTS, PAUSED_SECONDS, ShardMessage, Shards
 from tests.fakes.worker import Unanswered

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.batch.events import DETAIL_TYPE, SOURCE, detail
-from serval.batch.job import BatchJob
+from serval.batch.job.events import DETAIL_TYPE, SOURCE, detail
+from serval.batch.job.job import BatchJob
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient

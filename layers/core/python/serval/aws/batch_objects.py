@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.data_bucket import PRESIGNED_SECONDS
 from serval.aws.object_sinks import ObjectSink
-from serval.batch.job import Piece
-from serval.batch.keys import Address
-from serval.batch.ports import Part, Range, Source
+from serval.batch.job.job import Piece
+from serval.batch.job.keys import Address
+from serval.batch.job.ports import Part, Range, Source
 from serval.clock import timestamp
 from serval.errors import BatchRefused
 

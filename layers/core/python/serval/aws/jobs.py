@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, Key
 
 from serval.aws.tables import changes, happened, items, landed
-from serval.batch.attributes import (
+from serval.batch.job.job import BatchJob, ShardRecord
+from serval.batch.job.rows import (
     BY_MODEL,
     JOB,
     JOB_SORT_KEY,
@@ -20,7 +21,6 @@ from serval.batch.attributes import (
     shard_from,
     shard_sort_key,
 )
-from serval.batch.job import BatchJob, ShardRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

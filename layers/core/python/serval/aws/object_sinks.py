@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serval.batch.job import Piece
-from serval.batch.keys import Address
+from serval.batch.job.job import Piece
+from serval.batch.job.keys import Address
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

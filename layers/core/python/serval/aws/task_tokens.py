@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from serval.batch.tasks import StaleToken
+from serval.batch.shard.tasks import StaleToken
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

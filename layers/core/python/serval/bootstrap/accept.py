@@ -6,8 +6,8 @@ from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
 from serval.aws.registry import DynamoDBRegistry
-from serval.batch.accepting import Accepting
-from serval.batch.settings import AcceptSettings
+from serval.batch.job.settings import AcceptSettings
+from serval.batch.start.accept import Accepting
 
 
 def accepting() -> Accepting:

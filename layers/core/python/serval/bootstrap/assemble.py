@@ -5,8 +5,8 @@ import boto3
 from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
-from serval.batch.assembly import Assembly
-from serval.batch.settings import AssembleSettings
+from serval.batch.assemble.assemble import Assembly
+from serval.batch.job.settings import AssembleSettings
 
 
 def assembly() -> Assembly:

@@ -15,25 +15,24 @@ from serval.aws.executions import BatchExecutions
 from serval.aws.jobs import JobTable
 from serval.aws.rate_limits import RateLimits
 from serval.aws.registry import DynamoDBRegistry
-from serval.batch.access import JobAccess
-from serval.batch.asked import AskedJob
-from serval.batch.caps import Caps
-from serval.batch.control import Control
-from serval.batch.document import JobDocuments
-from serval.batch.estimating import Estimate
-from serval.batch.finishing import Finishing
-from serval.batch.fleet_models import out_of_reach
-from serval.batch.ports import Announce
-from serval.batch.reach import Reach
-from serval.batch.results import Results
-from serval.batch.settings import BatchSettings
-from serval.batch.starting import Starting
+from serval.batch.job.control import Control
+from serval.batch.job.document import JobDocuments
+from serval.batch.job.finish import Finishing
+from serval.batch.job.fleet_jobs import out_of_reach
+from serval.batch.job.ports import Announce
+from serval.batch.job.results import Results
+from serval.batch.job.settings import BatchSettings
+from serval.batch.start.caps import Caps
+from serval.batch.start.estimate import Estimate
+from serval.batch.start.job_request import AskedJob
+from serval.batch.start.scope import JobAccess, Reach
+from serval.batch.start.start import Starting
 from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
 from serval.http.batch import BatchEndpoint
 from serval.models.deployed_fleets import Fleets
 
 if TYPE_CHECKING:
-    from serval.batch.planning import Planning
+    from serval.batch.plan.plan import Planning
 
 
 @dataclass(slots=True)
@@ -55,8 +54,8 @@ class Preview:
 
     def _planning(self) -> "Planning":
         # Only a dry run pays for this import: it samples the input with the shards' own readers.
-        from serval.batch.planning import Planning
-        from serval.batch.readiness import Readiness
+        from serval.batch.plan.plan import Planning
+        from serval.batch.plan.readiness import Readiness
 
         fleets = Fleets.from_text(self.settings.fleets)
         return Planning(

@@ -2,8 +2,8 @@
 
 import boto3
 
-from serval.batch.cutting import Cutting
-from serval.batch.settings import CutSettings
+from serval.batch.job.settings import CutSettings
+from serval.batch.plan.cut import Cutting
 from serval.bootstrap.fleet_control import job_control
 from serval.bootstrap.readiness import readiness
 

@@ -5,8 +5,8 @@ import boto3
 from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
-from serval.batch.finishing import Finishing
-from serval.batch.settings import FinishSettings
+from serval.batch.job.finish import Finishing
+from serval.batch.job.settings import FinishSettings
 
 
 def finishing() -> Finishing:

@@ -8,7 +8,7 @@ from serval.aws.dispatch_duty import DutyTable
 from serval.aws.ecs_machines import EcsMachines, NoMachines
 from serval.aws.fleet_states import FleetTable
 from serval.aws.tick_rule import TickRule
-from serval.batch.settings import CutSettings
+from serval.batch.job.settings import CutSettings
 from serval.fleets.control import FleetControl
 from serval.fleets.ports import Dispatcher, NoDispatcher
 from serval.fleets.settings import FleetSettings

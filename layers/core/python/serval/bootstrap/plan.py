@@ -5,9 +5,9 @@ import json
 import boto3
 
 from serval.aws.registry import DynamoDBRegistry
-from serval.batch.fleet_models import out_of_reach
-from serval.batch.planning import Planning
-from serval.batch.settings import PlanSettings
+from serval.batch.job.fleet_jobs import out_of_reach
+from serval.batch.job.settings import PlanSettings
+from serval.batch.plan.plan import Planning
 from serval.bootstrap.fleet_control import job_control
 from serval.bootstrap.readiness import readiness
 

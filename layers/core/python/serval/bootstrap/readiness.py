@@ -7,8 +7,8 @@ import boto3
 from serval.aws.batch_events import BatchEvents
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
-from serval.batch.readiness import Readiness
-from serval.batch.settings import CutSettings
+from serval.batch.job.settings import CutSettings
+from serval.batch.plan.readiness import Readiness
 from serval.fleets.control import FleetControl
 
 

@@ -4,8 +4,8 @@ import boto3
 
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
-from serval.batch.scanning import Scanning
-from serval.batch.settings import ScanSettings
+from serval.batch.job.settings import ScanSettings
+from serval.batch.plan.scan import Scanning
 
 
 def scanning() -> Scanning:

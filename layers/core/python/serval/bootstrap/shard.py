@@ -10,8 +10,8 @@ from serval.aws.artifact_downloads import S3ArtifactDownloads
 from serval.aws.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.jobs import JobTable
 from serval.aws.registry import DynamoDBRegistry
-from serval.batch.settings import ShardSettings
-from serval.batch.work import ShardWork
+from serval.batch.job.settings import ShardSettings
+from serval.batch.shard.work import ShardWork
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import OnnxModel

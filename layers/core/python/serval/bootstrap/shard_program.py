@@ -12,8 +12,8 @@ import boto3
 from serval.aws.batch_objects import S3Objects
 from serval.aws.jobs import JobTable
 from serval.aws.task_tokens import StepFunctionsTasks
-from serval.batch.tasks import ShardTasks
-from serval.batch.work import ShardWork
+from serval.batch.shard.tasks import ShardTasks
+from serval.batch.shard.work import ShardWork
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.worker.faults import Patience
 from serval.worker.settings import WorkerSettings

@@ -6,7 +6,7 @@ import boto3
 
 from serval.aws.jobs import JobTable
 from serval.aws.requests import RequestTable
-from serval.batch.fleet_jobs import FleetJobs
+from serval.batch.job.fleet_jobs import FleetJobs
 from serval.bootstrap.fleet_control import fleet_control
 from serval.fleets.scale.tick import Tick
 from serval.fleets.settings import TickSettings

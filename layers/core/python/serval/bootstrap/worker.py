@@ -24,7 +24,7 @@ from serval.aws.shard_queue import FleetShards
 from serval.aws.spot_notice import InstanceMetadata
 from serval.aws.task_protection import EcsTask
 from serval.aws.task_tokens import StepFunctionsTasks
-from serval.batch.tasks import LostShards
+from serval.batch.shard.tasks import LostShards
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import ArtifactStore, LoadedVersions

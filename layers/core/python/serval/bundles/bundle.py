@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from serval.batch.options_schema import OPTIONS
+from serval.batch.job.options_schema import OPTIONS
 from serval.bundles.cron import check_cron
 from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job

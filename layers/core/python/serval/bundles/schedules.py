@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from serval.batch.asked import AskedJob
-from serval.batch.keys import check_apart, read_address
+from serval.batch.job.keys import check_apart, read_address
+from serval.batch.start.job_request import AskedJob
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 """Scheduler puts the time that it meant to start at in its place."""

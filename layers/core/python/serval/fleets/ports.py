@@ -16,7 +16,7 @@ class Ticks(Protocol):
 
 
 class BatchJobs(Protocol):
-    """What batch jobs ask of fleets; ``serval.batch.fleet_jobs`` knows it."""
+    """What batch jobs ask of fleets; ``serval.batch.job.fleet_jobs`` knows it."""
 
     def look(self, job: str) -> JobShards | None:
         """Look a job of a fleet's row up; None: it asks nothing any more."""

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from serval.batch.access import JobAccess
-from serval.batch.asked import AskedJob
-from serval.batch.document import JobDocuments, previewed
-from serval.batch.estimating import Estimate
-from serval.batch.job import BatchJob
-from serval.batch.reach import UNTOLD
-from serval.batch.results import Results
-from serval.batch.starting import KEY, Starting
+from serval.batch.job.document import JobDocuments, previewed
+from serval.batch.job.job import BatchJob
+from serval.batch.job.results import Results
+from serval.batch.start.estimate import Estimate
+from serval.batch.start.job_request import AskedJob
+from serval.batch.start.scope import UNTOLD, JobAccess
+from serval.batch.start.start import KEY, Starting
 from serval.errors import ServalError
 from serval.http import query
 from serval.http.aws_failures import aws_failures_as_ours

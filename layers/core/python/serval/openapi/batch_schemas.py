@@ -2,10 +2,10 @@
 
 from typing import get_args
 
-from serval.batch.asked import MOST_INPUTS
-from serval.batch.columns import By
-from serval.batch.job import Origin, Status
-from serval.batch.options_schema import OPTIONS
+from serval.batch.input.columns import By
+from serval.batch.job.job import Origin, Status
+from serval.batch.job.options_schema import OPTIONS
+from serval.batch.start.job_request import MOST_INPUTS
 from serval.openapi.request_schemas import MOMENT, perhaps
 from serval.openapi.schemas import (
     COUNT,

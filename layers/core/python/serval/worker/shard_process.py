@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serval.batch.tasks import LostShards, TaskOutcome
+from serval.batch.shard.tasks import LostShards, TaskOutcome
 from serval.errors import InvalidRequest
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serval.batch.tasks import TaskOutcome
+from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.faults import Patience
 from serval.worker.shard_line import Line, LineClosed, LineMessage
 

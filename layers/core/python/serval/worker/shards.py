@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from serval.batch.tasks import TaskOutcome
+from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.faults import RETRY_SECONDS, Patience
 
 MOST_RECEIPTS = 5

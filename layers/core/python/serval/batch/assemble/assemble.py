@@ -1,0 +1,140 @@
+"""``assemble``: one output file and a summary, in the order of the input; or why there is none."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from serval.batch.assemble.join import Joining, TooLarge
+from serval.batch.job import lifecycle
+from serval.batch.job.job import BatchJob, ShardRecord
+from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.layout import Layout, ShardItem, shard_items
+from serval.batch.job.outcomes import cancelled, refused
+from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.summary import written
+from serval.batch.job.tally import Tally, joined
+from serval.batch.shard.watch import too_many
+from serval.clock import Clock, utc_now
+from serval.errors import BatchJobNotFound, BatchRefused
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Everything that assembling takes."""
+
+    objects: Objects
+    store: JobStore
+    announce: Announce
+    clock: Clock = utc_now
+    timer: Callable[[], float] = time.perf_counter
+
+    def assemble(self, job_id: str) -> dict[str, Any]:
+        """Put a job's parts together; it may be called again after its answer was lost.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``succeeded``, ``cancelled``, or ``refused`` with the ``reason``.
+        """
+        started = self.timer()
+        job = self.store.find(job_id)
+        if job is None:
+            raise BatchJobNotFound(job_id)
+        if job.status == "succeeded":
+            return {"outcome": "succeeded", "job": job.id}
+        if job.stopping:
+            return cancelled(job)
+        before = job.status
+        job = change(self.store, job, lambda row: lifecycle.assemble(row, self.clock()))
+        if job.status != before:
+            self.announce(job)
+        try:
+            return self._assemble(job, started)
+        except BatchRefused as reason:
+            return refused(job, str(reason))
+
+    def _assemble(self, job: BatchJob, started: float) -> dict[str, Any]:
+        output = read_address(job.output, "output")
+        keys = JobKeys(output.key)
+        items = list(shard_items(self._read(Address(output.bucket, keys.shards))))
+        tally = Tally.of(self.store.shards(job.id))
+        check_failed(job, items, tally)
+        check_rejected(job, tally)
+        layout = Layout.from_json(json.loads(self._read(Address(output.bucket, keys.plan))))
+        records = {record.index: record for record in tally.done}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            joining = Joining(self.objects, output, layout, pool)
+            errors = joining.errors(items, records)
+            whole = self._write(joining, layout, output, job, items, records)
+        took = round((self.timer() - started) * 1e3)
+        done = tally.settled(job, took)
+        # The summary first: whoever sees that the job has succeeded finds all of it.
+        now = self.clock()
+        place = Address(output.bucket, keys.summary)
+        self.objects.put(place, written(lifecycle.succeed(job, done, now), tally, whole, errors))
+        closed = change(self.store, job, lambda row: lifecycle.succeed(row, done, now))
+        if closed.status != "succeeded":
+            # It was ended meanwhile, and that stands.
+            joining.withdraw()
+            self.objects.put(place, written(closed, tally, None, errors))
+            return cancelled(closed)
+        self.announce(closed)
+        return {"outcome": "succeeded", "job": job.id}
+
+    def _write(
+        self,
+        joining: Joining,
+        layout: Layout,
+        output: Address,
+        job: BatchJob,
+        items: Sequence[ShardItem],
+        records: Mapping[int, ShardRecord],
+    ) -> Address:
+        """Write the output; give its file, or the prefix where it is several."""
+        parts = output.under("parts/")
+        if layout.partitioned:
+            return parts
+        try:
+            if layout.per_input:
+                inputs = [read_address(address, "input") for address in job.input]
+                return joining.write_per_input(items, records, inputs)
+            return joining.write(list(records.values()))
+        except TooLarge:
+            return parts
+
+    def _read(self, address: Address) -> bytes:
+        body = self.objects.get(address)
+        if body is None:
+            raise BatchRefused(f"{address} is gone: start the job anew")
+        return body
+
+
+def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: Tally) -> None:
+    """Refuse a job too many of whose shards are not done."""
+    missing = len(items) - len(tally.done)
+    if missing * 100 > job.options.tolerated_failed_shards_percent * len(items):
+        raise BatchRefused(
+            joined(
+                f"{missing} of {len(items)} shards are not done, "
+                f"{job.options.tolerated_failed_shards_percent} % may be missing",
+                tally.failures,
+            )
+        )
+
+
+def check_rejected(job: BatchJob, tally: Tally) -> None:
+    """Refuse a job that rejected too much."""
+    all_records = tally.rows + tally.rejected
+    if tally.rejected * 100 > job.options.max_rejected_percent * all_records:
+        raise BatchRefused(
+            too_many(
+                f"{tally.rejected} of {all_records} records were rejected, more than "
+                f"{job.options.max_rejected_percent:g} %",
+                tally.reasons,
+            )
+        )

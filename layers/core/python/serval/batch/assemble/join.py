@@ -1,0 +1,216 @@
+"""The one output file, and the one file of rejected records, from what the shards have written."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+
+from serval.batch.assemble.copies import MOST_PARTS, batches, literal, parts_of
+from serval.batch.assemble.per_input import output_name
+from serval.batch.input.parquet.footer import (
+    MAGIC,
+    MOST_FOOTER_BYTES,
+    TAIL_BYTES,
+    Footer,
+    NotParquet,
+    footer_length,
+    read_footer,
+)
+from serval.batch.input.parquet.joined_footer import JoinedFooter
+from serval.batch.job.job import Piece, ShardRecord
+from serval.batch.job.keys import BY_INPUT, Address, JobKeys
+from serval.batch.job.layout import Layout, ShardItem
+from serval.batch.job.ports import Objects, Range
+from serval.errors import BatchRefused
+
+FIRST_READ_BYTES = 65_536
+READ_BYTES = 4 * 2**20
+AT_ONCE = 16
+"""Files that are written at once, where there are several."""
+
+
+class TooLarge(Exception):
+    """The parts can be no one Parquet file that could be read: they are left as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Joins what the shards of one job have written."""
+
+    objects: Objects
+    output: Address
+    layout: Layout
+    pool: Executor
+    most_parts: int = MOST_PARTS
+    most_footer_bytes: int = MOST_FOOTER_BYTES
+
+    @property
+    def target(self) -> Address:
+        """Give the address of the one output file."""
+        return self._at(JobKeys(self.output.key).output(self.layout.output))
+
+    def write(self, records: Sequence[ShardRecord]) -> Address:
+        """Write the output file; it appears whole, or not at all.
+
+        Raises
+        ------
+        TooLarge
+            If it would be a Parquet file with too large a footer.
+        """
+        self._file(self.target, records, header=not self._has_header(records))
+        return self.target
+
+    def write_per_input(
+        self,
+        items: Sequence[ShardItem],
+        records: Mapping[int, ShardRecord],
+        inputs: Sequence[Address],
+    ) -> Address:
+        """Write an output file for each file of the input; give the prefix that they lie under.
+
+        One all of whose shards are missing has none.
+
+        Raises
+        ------
+        TooLarge
+            If one would be a Parquet file with too large a footer.
+        """
+        files: dict[Address, list[ShardRecord]] = {}
+        for item in items:
+            if item.source is not None and item.index in records:
+                name = output_name(item.source, inputs, self.layout.output)
+                files.setdefault(self._outputs.under(name), []).append(records[item.index])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda target: self._file(target, files[target], header=True), files))
+        return self._outputs
+
+    def withdraw(self) -> None:
+        """Delete what was written of a job that was ended meanwhile."""
+        if self.layout.per_input:
+            self.objects.delete([source.address for source in self.objects.list(self._outputs)])
+        else:
+            self.objects.delete([self.target])
+
+    @property
+    def _outputs(self) -> Address:
+        return self.output.under(BY_INPUT)
+
+    def _file(self, target: Address, records: Sequence[ShardRecord], *, header: bool) -> None:
+        pieces = [piece for record in records for piece in record.pieces]
+        if self.layout.output == "parquet":
+            self._join(target, self._parquet(pieces))
+        else:
+            begin = [literal(self.layout.part.header())] if header else []
+            self._join(target, [*begin, *map(_whole, pieces)])
+
+    def errors(
+        self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
+    ) -> Address | None:
+        """Write the rejected records of all shards, numbered as they stand in their files."""
+        target = self._at(JobKeys(self.output.key).errors)
+        pieces = [piece for record in records.values() for piece in record.errors]
+        if not pieces:
+            return None
+        if all(item.first is not None for item in items):
+            self._join(target, list(map(_whole, pieces)))
+            return target
+        sink = self.objects.sink(target)
+        try:
+            for line in self._renumbered(items, records):
+                sink.write(line)
+            sink.close()
+        except BaseException:
+            sink.abort()
+            raise
+        return target
+
+    def _has_header(self, records: Sequence[ShardRecord]) -> bool:
+        """Tell whether the first part begins with the header, or there is none to be written."""
+        return bool(records) and records[0].index == 0
+
+    def _join(self, target: Address, ranges: Sequence[Range]) -> None:
+        parts = parts_of(ranges)
+        if len(parts) <= self.most_parts:
+            self.objects.join(target, parts)
+            return
+        between: list[Piece] = []
+        for number, some in enumerate(batches(parts, self.most_parts)):
+            own = sha256(target.key.encode()).hexdigest()[:16]
+            address = self._at(f"{self.output.key}plan/joined-{own}-{number}")
+            self.objects.join(address, list(some))
+            between.append(Piece(address.key, sum(part.size_bytes for part in some)))
+        self._join(target, list(map(_whole, between)))
+        self.objects.delete([self._at(piece.key) for piece in between])
+
+    def _parquet(self, pieces: Sequence[Piece]) -> list[Range]:
+        if not pieces:
+            return [literal(self.layout.part.nothing())]
+        footer = JoinedFooter()
+        ranges = [literal(MAGIC)]
+        at = len(MAGIC)
+        for piece, own in zip(pieces, self.pool.map(self._footer, pieces), strict=True):
+            try:
+                footer.add(own, at - len(MAGIC))
+            except NotParquet as problem:
+                raise BatchRefused(
+                    f"{piece.key}: {problem}: the files of the input have columns of other types"
+                ) from None
+            if footer.size_bytes > self.most_footer_bytes:
+                raise TooLarge
+            ranges.append(Range(piece, len(MAGIC), own.body_end))
+            at += own.body_end - len(MAGIC)
+        return [*ranges, literal(footer.end())]
+
+    def _footer(self, piece: Piece) -> Footer:
+        tail = self._tail(piece, FIRST_READ_BYTES)
+        needed = footer_length(tail) + TAIL_BYTES
+        return read_footer(
+            tail if needed <= len(tail) else self._tail(piece, needed), piece.size_bytes
+        )
+
+    def _tail(self, piece: Piece, size: int) -> bytes:
+        start = max(0, piece.size_bytes - size)
+        return self.objects.read_piece(self.output.bucket, piece, start, piece.size_bytes)
+
+    def _renumbered(
+        self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
+    ) -> Iterator[bytes]:
+        """Give the lines of all shards; of one before which another is missing without numbers."""
+        file, behind = -1, 0
+        known = True
+        for item in items:
+            if item.file != file or item.first is not None:
+                file, behind, known = item.file, item.first or 0, True
+            record = records.get(item.index)
+            if record is None:
+                known = False
+                continue
+            base = 0 if item.first is not None else behind
+            for piece in record.errors:
+                yield from map(_moved(base if known else None), self._lines(piece))
+            behind = base + record.records
+
+    def _lines(self, piece: Piece) -> Iterator[bytes]:
+        held = b""
+        for start in range(0, piece.size_bytes, READ_BYTES):
+            end = min(start + READ_BYTES, piece.size_bytes)
+            held += self.objects.read_piece(self.output.bucket, piece, start, end)
+            *lines, held = held.split(b"\n")
+            yield from lines
+
+    def _at(self, key: str) -> Address:
+        return Address(self.output.bucket, key)
+
+
+def _whole(piece: Piece) -> Range:
+    return Range(piece, 0, piece.size_bytes)
+
+
+def _moved(by: int | None) -> Callable[[bytes], bytes]:
+    def move(line: bytes) -> bytes:
+        value = json.loads(line)
+        value["record"] = None if by is None else value["record"] + by
+        return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+    return move

@@ -1,0 +1,112 @@
+"""Why columns do not fill inputs, and how a user says which do: their order is never guessed."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from serval.batch.input.column_names import Names, quoted_list, suggested
+from serval.models.signature import TensorSpec
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+TRAINED = "in the order that the model was trained in"
+OPEN = "…"
+"""Stands for a name that only the user knows."""
+Tier = tuple[str, ...]
+
+
+def too_few(widths: Mapping[str, int], columns: Sequence[str]) -> str:
+    """Say that inputs need more columns than there are."""
+    said = (
+        f"the file has {len(columns)} columns ({quoted_list(columns)}), and the inputs "
+        f"{', '.join(widths)} need {sum(widths.values())}: "
+    )
+    delimiter = "is the delimiter right? Else " if len(columns) == 1 else ""
+    return f"{said}{delimiter}name them in 'columns', {TRAINED}, as {placeholders(widths)}"
+
+
+def headless(widths: Mapping[str, int], columns: Sequence[str]) -> str:
+    """Say that a file without a header has more columns than inputs need."""
+    needed = sum(widths.values())
+    return (
+        f"the file has {len(columns)} columns and no header, and the inputs {', '.join(widths)} "
+        f"need {needed}: name them in 'columns', {TRAINED}, as {placeholders(widths)}; they are "
+        f"called {quoted_list(columns)}. Or take the first {needed} with 'positional': true "
+        "(--positional)"
+    )
+
+
+def lacking(absent: Mapping[str, Tier], tiers: Mapping[str, Tier], names: Names) -> str:
+    """Say which columns are missing where others are called as they should be."""
+    columns = [column for own in absent.values() for column in own]
+    form = {
+        name: [OPEN if column in absent[name] else column for column in tiers[name]]
+        for name in absent
+    }
+    takes = "which input" if len(absent) == 1 else "which inputs"
+    return (
+        f"the file has no column {quoted_list(columns)}, {takes} {quoted_list([*absent])} "
+        f"{'takes' if len(absent) == 1 else 'take'}; it has {quoted_list(names.all)}: if one of "
+        f"them is meant, choose with 'columns', as {suggested(form)}"
+    )
+
+
+def strange(
+    specs: Sequence[TensorSpec],
+    widths: Mapping[str, int],
+    names: Names,
+    wished: Sequence[str],
+    free: Sequence[str],
+    texts: Collection[str],
+) -> str:
+    """Say that no columns are called as inputs are, and which ones there are.
+
+    Parameters
+    ----------
+    specs
+        Inputs without columns, the first of which is named.
+    wished
+        What the columns of the first may be called.
+    free
+        Columns that fill no other input.
+    texts
+        Columns that hold texts.
+    """
+    first, needed = specs[0], sum(widths.values())
+    said = (
+        f"no columns are called as input {first.name!r} is ({quoted_list(wished, 4)}); the file "
+        f"has {quoted_list(names.named)}: "
+    )
+    if alike := names.alike(wished):
+        said += f"choose with 'columns', as {suggested({first.name: alike})}"
+    else:
+        said += f"name them in 'columns', {TRAINED}, {_form(specs, widths, free, texts)}"
+    return (
+        f"{said}; or take the first {needed} in the file's order with 'positional': true "
+        "(--positional)"
+    )
+
+
+def placeholders(widths: Mapping[str, int]) -> str:
+    """Write the form of a choice, without names."""
+    return suggested({name: _places(width) for name, width in widths.items()})
+
+
+def _places(width: int) -> list[str]:
+    if width == 1:
+        return [OPEN]
+    return [*ORDINALS[:width], *([OPEN] if width > len(ORDINALS) else [])]
+
+
+def _form(
+    specs: Sequence[TensorSpec],
+    widths: Mapping[str, int],
+    free: Sequence[str],
+    texts: Collection[str],
+) -> str:
+    first = specs[0]
+    fitting = [name for name in free if first.datatype == "BYTES" or name not in texts]
+    if len(specs) > 1 or len(fitting) != widths[first.name]:
+        return f"as {placeholders({spec.name: widths[spec.name] for spec in specs})}"
+    return (
+        f"which may not be the file's; if it is, that is {suggested({first.name: fitting})}"
+        if len(fitting) > 1
+        else f"as {suggested({first.name: fitting})}"
+    )

@@ -1,0 +1,244 @@
+"""Which columns of a table fill which inputs of a model."""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from serval.batch.input.column_names import Names, element_names, numbered_names, quoted_list
+from serval.batch.input.column_refusals import headless, lacking, strange, too_few
+from serval.errors import BatchRefused
+from serval.models.signature import TensorSpec
+
+By = Literal["name", "case", "columns", "position"]
+"""How columns were found: as they are called, but for capital letters, as chosen, or in order."""
+SHOWN = 20
+SHOWN_CHARACTERS = 40
+"""Of a value of the first record."""
+NO_RECORD: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumns:
+    """The columns of one input, in the order of its elements."""
+
+    spec: TensorSpec
+    columns: tuple[str, ...]
+    by: By = "name"
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Give the shape of one row's elements."""
+        return self.spec.shape[1:]
+
+    def to_json(self, first: Mapping[str, str] = NO_RECORD) -> dict[str, Any]:
+        """Describe the match, as documents of a job show it; of many columns the first.
+
+        Parameters
+        ----------
+        first
+            Column → its text in the first record: shown where it is known.
+        """
+        more = len(self.columns) - SHOWN
+        shown = [*self.columns[:SHOWN], *([f"… {more} more"] if more > 0 else [])]
+        match: dict[str, Any] = {"input": self.spec.name, "columns": shown, "by": self.by}
+        if first:
+            texts = [first.get(name) for name in self.columns[:SHOWN]]
+            match["first"] = [text and text[:SHOWN_CHARACTERS] for text in texts]
+        return match
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """What a job and its model say of columns."""
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → its columns, as the job says."""
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → what its elements are called, as ``model.yaml`` says."""
+    positional: bool = False
+    """Whether the first columns fill the inputs, whatever they are called."""
+
+    @property
+    def names(self) -> list[str]:
+        """List every column that is named."""
+        mappings = (*self.columns.values(), *self.features.values())
+        return [column for own in mappings for column in own]
+
+
+NOTHING_CHOSEN = ColumnChoice()
+
+
+def input_columns(
+    inputs: Sequence[TensorSpec],
+    columns: Sequence[str],
+    chosen: ColumnChoice = NOTHING_CHOSEN,
+    *,
+    named: Sequence[str] | None = None,
+    partitions: Sequence[str] = (),
+    texts: Collection[str] = (),
+) -> list[InputColumns]:
+    """Find the columns of every input; nothing is guessed.
+
+    Where there are names, an input has the columns that the job chose, or those that are called as
+    its elements are. Without names, or if the job says so, the columns fill the inputs in order.
+
+    Parameters
+    ----------
+    columns
+        Of the file, in its order.
+    named
+        Those that its header names; empty: there is none; None: all of them.
+    partitions
+        Columns that stand in the keys of files: found by name alone.
+    texts
+        Columns that hold texts: none is suggested for an input of numbers.
+
+    Raises
+    ------
+    BatchRefused
+        If an input has no columns, or too many or too few, or its extents vary.
+    """
+    widths = {spec.name: width_of(spec) for spec in inputs}
+    if unknown := sorted(chosen.columns.keys() - widths.keys()):
+        raise BatchRefused(
+            f"columns: {unknown[0]!r} is no input: the model takes {', '.join(widths)}"
+        )
+    names = Names(columns, columns if named is None else named)
+    if chosen.positional or not (names.named or chosen.columns):
+        found = _in_order(widths, names, chosen)
+    else:
+        names = Names([*columns, *partitions], [*names.named, *partitions])
+        found = _by_name(inputs, names, chosen, texts)
+    return [InputColumns(spec, *found[spec.name]) for spec in inputs]
+
+
+def width_of(spec: TensorSpec) -> int:
+    """Count the elements of a row, each of which takes a column."""
+    if not spec.shape or spec.shape[0] not in (-1, 1):
+        raise BatchRefused(
+            f"input {spec.name!r} has shape {list(spec.shape)}: a batch job needs a model whose "
+            "first extent varies (-1), so that rows can be run together"
+        )
+    if -1 in spec.shape[1:]:
+        raise BatchRefused(
+            f"input {spec.name!r} has shape {list(spec.shape)}: extents that vary do not fit "
+            "columns; send the rows as JSONL"
+        )
+    return math.prod(spec.shape[1:])
+
+
+Found = dict[str, tuple[tuple[str, ...], By]]
+
+
+def _in_order(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> Found:
+    if chosen.columns:
+        raise BatchRefused("columns: they are chosen by 'positional' too: leave one of the two out")
+    usable = names.named or names.all
+    needed = sum(widths.values())
+    if needed > len(usable):
+        raise BatchRefused(too_few(widths, usable))
+    if needed < len(usable) and not chosen.positional:
+        raise BatchRefused(headless(widths, usable))
+    return {name: (own, "position") for name, own in _cut(widths, usable).items()}
+
+
+def _cut(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Deal columns out in the order of the inputs."""
+    found, start = {}, 0
+    for name, width in widths.items():
+        found[name] = tuple(columns[start : start + width])
+        start += width
+    return found
+
+
+def _by_name(
+    inputs: Sequence[TensorSpec], names: Names, chosen: ColumnChoice, texts: Collection[str]
+) -> Found:
+    found: Found = {}
+    widths = {spec.name: width_of(spec) for spec in inputs}
+    for name, width in widths.items():
+        own = chosen.columns.get(name)
+        if own is not None:
+            found[name] = _chosen(name, width, own, names)
+            continue
+        match = names.match(_tiers(name, widths, names, chosen))
+        if match is not None:
+            found[name] = match[0], "case" if match[1] else "name"
+    if missing := [spec for spec in inputs if spec.name not in found]:
+        raise BatchRefused(_unnamed(missing, widths, names, chosen, found, texts))
+    _check_once(found)
+    return found
+
+
+def _chosen(name: str, width: int, own: Sequence[str], names: Names) -> tuple[tuple[str, ...], By]:
+    match = names.match([[tuple(own)]], every=True)
+    if match is None:
+        missing = next(column for column in own if not names.has(column))
+        raise BatchRefused(
+            f"columns: input {name!r}: the file has no column {missing!r}; it has "
+            f"{quoted_list(names.all)}"
+        )
+    if len(own) != width:
+        raise BatchRefused(f"columns: input {name!r} takes {width} for a row, {len(own)} given")
+    return match[0], "case" if match[1] else "columns"
+
+
+def _tiers(
+    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
+) -> list[list[tuple[str, ...]]]:
+    """List what the columns of an input may be called, as ``Names.match`` takes it."""
+    width = widths[name]
+    features = tuple(chosen.features.get(name, ()))
+    own = [features] if len(features) == width else []
+    numbered = element_names(name, width)
+    bare = tuple(map(str, range(width)))
+    if len(widths) == 1 and set(bare) == {each for each in names.named if each.isdecimal()}:
+        numbered.append(bare)
+    return [own, [(name,)] if width == 1 else [], numbered]
+
+
+def _check_once(found: Found) -> None:
+    """Refuse a column that was taken for two elements because capital letters were passed over."""
+    times = Counter(column for own, by in found.values() if by != "columns" for column in own)
+    for own, by in found.values():
+        if by == "case" and (twice := [column for column in own if times[column] > 1]):
+            raise BatchRefused(
+                f"column {twice[0]!r} would fill two elements of the inputs: choose with 'columns'"
+            )
+
+
+def _unnamed(
+    missing: Sequence[TensorSpec],
+    widths: Mapping[str, int],
+    names: Names,
+    chosen: ColumnChoice,
+    found: Found,
+    texts: Collection[str],
+) -> str:
+    """Say why inputs have no columns."""
+    tiers = {spec.name: _nearest(spec.name, widths, names, chosen) for spec in missing}
+    absent = {name: tuple(c for c in own if not names.has(c)) for name, own in tiers.items()}
+    if found or any(len(absent[name]) < len(own) for name, own in tiers.items()):
+        wished = tiers[missing[0].name]
+        if all(absent.values()) and not names.alike(wished):
+            return lacking(absent, tiers, names)
+    if sum(widths.values()) > len(names.named):
+        return too_few(widths, names.named)
+    taken = {column for own, _ in found.values() for column in own}
+    free = [name for name in names.named if name not in taken]
+    return strange(missing, widths, names, tiers[missing[0].name], free, texts)
+
+
+def _nearest(
+    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
+) -> tuple[str, ...]:
+    """Choose what most columns are called of what an input's may be called."""
+    wished = [own for tier in _tiers(name, widths, names, chosen) for own in tier]
+    return max(wished, key=lambda own: sum(map(names.has, own)))
+
+
+def possible_names(spec: TensorSpec) -> set[str]:
+    """List what the first column of an input may be called."""
+    return numbered_names(spec.name)

@@ -1,0 +1,1 @@
+"""CSV: dialect, header, cuts and records."""

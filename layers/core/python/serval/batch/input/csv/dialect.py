@@ -1,0 +1,203 @@
+"""How a CSV file is written: byte order mark, delimiter, header, columns."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from serval.batch.input.column_names import quoted_list
+from serval.batch.input.columns import possible_names, width_of
+from serval.batch.input.csv.header import NUMBER, has_header, names_of
+from serval.batch.input.record_ends import spans
+from serval.batch.job.options import CsvOptions
+from serval.errors import BatchRefused
+from serval.models.signature import TensorSpec
+
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+DELIMITERS = (",", ";", "\t", "|")
+LOOKED_AT = 50
+"""Records that have to agree on a delimiter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How the records of a file are laid out."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    header: bool
+    start: int
+    """First byte of the first record that is one: behind the mark and the header."""
+    nameless: frozenset[str] = frozenset()
+    """Columns that the header has no name for."""
+    first: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Column → its text in the first record behind the header."""
+
+    @property
+    def texts(self) -> set[str]:
+        """List the columns that have a text in the first record which is no number."""
+        return {
+            name for name, text in self.first.items() if text.strip() and not NUMBER.fullmatch(text)
+        }
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """List the columns that the file itself names."""
+        named = self.columns if self.header else ()
+        return tuple(name for name in named if name not in self.nameless)
+
+
+def mark_bytes(head: bytes) -> int:
+    """Give the length of a byte order mark.
+
+    Raises
+    ------
+    BatchRefused
+        If the text is UTF-16, or has NUL in it; the byte is named.
+    """
+    if head.startswith(UTF16_MARKS):
+        raise BatchRefused("byte 0: the text is UTF-16; UTF-8 expected: choose csv.encoding")
+    if (nul := head.find(b"\0")) >= 0:
+        raise nul_found(nul)
+    return len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0
+
+
+def nul_found(offset: int) -> BatchRefused:
+    """Say that there is a NUL in the text."""
+    return BatchRefused(f"byte {offset}: NUL: the text is UTF-16 or no text at all; UTF-8 expected")
+
+
+def read_table(
+    head: bytes,
+    options: CsvOptions,
+    inputs: Sequence[TensorSpec],
+    chosen: Sequence[str] = (),
+    *,
+    whole: bool,
+) -> Table:
+    """Find out how a file is laid out from how it begins.
+
+    Parameters
+    ----------
+    chosen
+        Columns that the job or the model names.
+    whole
+        Whether ``head`` is all there is of the file.
+
+    Raises
+    ------
+    BatchRefused
+        If that cannot be told.
+    """
+    mark = mark_bytes(head)
+    records, ends = _records(head[mark:], whole)
+    if not records:
+        raise BatchRefused(
+            "the file has no records" if whole else f"the first record has over {len(head)} bytes"
+        )
+    if b"\n" not in head and b"\r" in head.strip():
+        raise BatchRefused("its records end in a carriage return alone; LF or CRLF expected")
+    names = {name for spec in inputs for name in possible_names(spec)} | set(chosen)
+    auto = options.delimiter == "auto"
+    delimiter = _delimiter(records, options, names) if auto else options.delimiter
+    rows = [_fields(record, delimiter) for record in records]
+    header = options.header
+    if header == "auto":
+        header = has_header(rows, sum(map(width_of, inputs)), names, chosen)
+    if not header:
+        columns = tuple(f"column_{index}" for index in range(len(rows[0])))
+        first = dict(zip(columns, rows[0], strict=False))
+        return Table(delimiter, columns, False, mark, first=first)
+    columns, nameless = header_names(records[0], delimiter)
+    _check_widths(rows, options)
+    first = dict(zip(columns, rows[1], strict=False)) if len(rows) > 1 else {}
+    return Table(delimiter, columns, True, mark + ends[0], nameless, first)
+
+
+def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Read a header: the names of the columns, and those that it does not give.
+
+    Raises
+    ------
+    BatchRefused
+        If it is not UTF-8, or names two columns alike.
+    """
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        raise BatchRefused(
+            f"byte {error.start} of the header is not UTF-8: choose csv.encoding, as windows-1252"
+        ) from None
+    return names_of(_fields(record.rstrip(b"\r\n"), delimiter))
+
+
+def check_header(record: bytes, delimiter: str, columns: Sequence[str]) -> None:
+    """Refuse a file whose header is not that of the first one."""
+    found, _ = header_names(record.strip(b"\r\n"), delimiter)
+    if found != tuple(columns):
+        raise BatchRefused(
+            f"its header is {quoted_list(found)[:300]}; that of the first file is "
+            f"{quoted_list(columns)[:300]}"
+        )
+
+
+def _check_widths(rows: Sequence[Sequence[str]], options: CsvOptions) -> None:
+    """Refuse a file all of whose records have one field more than the header, and say why."""
+    width = len(rows[0])
+    if len(rows) < 2 or any(len(row) != width + 1 for row in rows[1:]):
+        return
+    if all(not row[-1] for row in rows[1:]):
+        if options.ragged == "pad":
+            return
+        hint = "a delimiter ends each record, but not the header: csv.ragged 'pad' passes over it"
+    else:
+        hint = "where they begin with a name of the row, as R writes it, the header has to name it"
+    raise BatchRefused(
+        f"the header has {width} fields ({quoted_list(rows[0])}), each record {width + 1}: {hint}"
+    )
+
+
+def _records(text: bytes, whole: bool) -> tuple[list[bytes], list[int]]:
+    """Give the first records that are there in full, blank lines left out, and where they end."""
+    found = spans(text, quoted=True)
+    if found and not whole and not text.endswith(b"\n"):
+        found.pop()
+    kept = [span for span in found if text[slice(*span)].strip(b"\r\n")][:LOOKED_AT]
+    return [text[start:end] for start, end in kept], [end for _, end in kept]
+
+
+def _fields(record: bytes, delimiter: str) -> list[str]:
+    text = io.StringIO(record.decode("utf-8", "replace"), newline="")
+    try:
+        (fields,) = csv.reader(text, delimiter=delimiter)
+    except (ValueError, csv.Error):
+        return [record.decode("utf-8", "replace").rstrip("\r\n")]
+    return fields
+
+
+def _delimiter(records: Sequence[bytes], options: CsvOptions, names: set[str]) -> str:
+    """Choose the delimiter that gives most columns, alike in most of the first records.
+
+    Raises
+    ------
+    BatchRefused
+        If all of them can be split by two.
+    """
+    possible = [each for each in DELIMITERS if each != options.decimal]
+    split = {each: [_fields(record, each) for record in records] for each in possible}
+    agreed = {each: _agreed(rows) for each, rows in split.items()}
+    best = max(possible, key=lambda each: (agreed[each], len(split[each][0])))
+    rivals = [each for each in possible if agreed[each] == len(records)]
+    if len(rivals) > 1:
+        rivals = [each for each in rivals if names & set(split[each][0])] or rivals
+    if len(rivals) > 1:
+        said = ", ".join(f"{each!r} ({len(split[each][0])} columns)" for each in rivals)
+        raise BatchRefused(f"the first records can be split by {said}: choose csv.delimiter")
+    return rivals[0] if rivals else best
+
+
+def _agreed(rows: Sequence[Sequence[str]]) -> int:
+    """Count the records that are as wide as the first; none if it is one column."""
+    width = len(rows[0])
+    return sum(len(row) == width for row in rows) if width > 1 else 0

@@ -1,0 +1,220 @@
+"""CSV: blocks of whole records, read by polars; what it refuses is gone through one by one.
+
+Both read the same: polars gets only blocks all of whose records are as wide as the header, in
+which no character is one that the two take for something else.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from serval.batch.input.cast import tensor
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.csv import cells
+from serval.batch.input.csv.cuts import QUOTE
+from serval.batch.input.csv.dialect import UTF8_MARK
+from serval.batch.input.csv.quoting import as_in_rfc_4180, outside, returns_end_records
+from serval.batch.input.jsonl.line_cuts import LINE_LIMIT_BYTES
+from serval.batch.input.partition_columns import Partition, with_partition
+from serval.batch.input.record_ends import Places
+from serval.batch.input.rows import Reject, Rows, Unread, readable
+from serval.batch.job.options import PLAIN_CSV, CsvOptions
+from serval.foreign import refusing
+
+csv.field_size_limit(LINE_LIMIT_BYTES)
+STANDING_IN = "\0"
+"""For a carriage return within a record, which ends it for Python's reader; text has no NUL."""
+END_OF_FILE = b"\x1a"
+"""Ctrl-Z, with which DOS ends a file."""
+Cell = tuple[str, str]
+"""A column, and the datatype that it is read as."""
+
+
+class UnfitRecord(Exception):
+    """A record does not fit the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRecords:
+    """Reads blocks of a CSV file without its header."""
+
+    columns: Sequence[str]
+    inputs: Sequence[InputColumns]
+    delimiter: str = ","
+    keep: bool = False
+    """Whether the rows' own columns are passed on."""
+    quoted: bool = True
+    """Whether a newline in quotes is part of a field; else each ends a record."""
+    options: CsvOptions = PLAIN_CSV
+    partition: Partition = field(default_factory=dict)
+    """Columns that stand in the file's key."""
+
+    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read a block whose first record has this number and this place in the file."""
+        with readable(first_record):
+            frame = self._read_together(block)
+            if frame is None:
+                return self._read_one_by_one(block, first_record, offset)
+            return self._rows(frame, Places(block, first_record, offset, quoted=self.quoted))
+
+    def _read_together(self, block: bytes) -> pl.DataFrame | None:
+        """Read a block; None: it has to be gone through record by record."""
+        # polars would take a mark for that of the file, which has been passed over.
+        if block.startswith(UTF8_MARK) or b"\0" in block or END_OF_FILE in block:
+            return None
+        try:
+            frame = self._frame(block)
+        except Unread:
+            return None
+        if not self._is_read(frame, block):
+            return None
+        return frame.select(pl.when(pl.all() != "").then(pl.all())) if self._alone else frame
+
+    @property
+    def _alone(self) -> bool:
+        """Tell whether there is one column: a blank line is no record then, and `""` is one."""
+        return len(self.columns) == 1
+
+    def _frame(self, block: bytes) -> pl.DataFrame:
+        with refusing(Unread):
+            return pl.read_csv(
+                block,
+                has_header=False,
+                separator=self.delimiter,
+                schema=dict.fromkeys(self.columns, pl.String),
+                null_values=None if self._alone else "",
+            )
+
+    def _is_read(self, frame: pl.DataFrame, block: bytes) -> bool:
+        """Tell whether each record is a row: none is blank or short, and no quote is stray."""
+        view = np.frombuffer(block, np.uint8)
+        quotes = np.flatnonzero(view == QUOTE)
+        delimiter = ord(self.delimiter)
+        if b"\r" in block and not returns_end_records(view):
+            return False
+        if not self.quoted and len(frame) != lines_in(block):
+            return False
+        if not self.quoted and not as_in_rfc_4180(view, quotes, delimiter):
+            return False
+        if not self._alone and self.options.ragged == "reject":
+            # polars takes no record that is too long, so if there are as many as there should be
+            # none is too short.
+            return outside(view, quotes, delimiter) == len(frame) * (len(self.columns) - 1)
+        return not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item()
+
+    def _rows(self, frame: pl.DataFrame, places: Places) -> Rows:
+        frame = with_partition(frame, self.partition)
+        texts: dict[str, pl.Series] = {}
+        read: dict[Cell, pl.Series] = {}
+        for column, datatype in cells_of(self.inputs):
+            texts[column] = cells.given(frame[column], self.options)
+            read[column, datatype] = cells.read(texts[column], datatype, self.options)
+        bad = [cell for cell, values in read.items() if values.null_count()]
+        fits = pl.Series(np.ones(len(frame), np.bool_))
+        for cell in bad:
+            fits &= read[cell].is_not_null()
+        rejects = tuple(self._rejects(texts, read, bad, fits, places)) if bad else ()
+        if rejects:
+            read = {cell: values.filter(fits) for cell, values in read.items()}
+            frame = frame.filter(fits)
+        inputs = tuple(
+            tensor(planned, [read[cell] for cell in cells_of([planned])], len(frame))
+            for planned in self.inputs
+        )
+        return Rows(
+            inputs,
+            len(frame),
+            places.first_record,
+            places.numbers_of(fits.to_numpy()) if bad else places.numbers,
+            rejects,
+            frame if self.keep else None,
+        )
+
+    def _rejects(
+        self,
+        texts: dict[str, pl.Series],
+        read: dict[Cell, pl.Series],
+        bad: Sequence[Cell],
+        fits: pl.Series,
+        places: Places,
+    ) -> Iterator[Reject]:
+        for index in np.flatnonzero(~fits.to_numpy()):
+            row = int(index)
+            column, datatype = next(cell for cell in bad if read[cell][row] is None)
+            value = texts[column][row]
+            reason = (
+                cells.empty_reason(column, datatype, self.options)
+                if value is None
+                else cells.unfit_reason(column, value, datatype, self.options)
+            )
+            yield places.reject(row, reason)
+
+    def _read_one_by_one(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read record by record; blank lines are left out, as no record."""
+        rejects: list[Reject] = []
+        fields: list[list[str | None]] = []
+        places = Places(block, first_record, offset, quoted=self.quoted)
+        numbers: list[int] = []
+        for number, (start, end) in enumerate(places.spans):
+            text = block[start:end]
+            if not text.strip(b"\r\n"):
+                continue
+            try:
+                found = self._fields(text, offset + start)
+            except UnfitRecord as problem:
+                rejects.append(places.reject(number, str(problem)))
+                continue
+            fields.append(found)
+            numbers.append(number)
+        schema = dict.fromkeys(self.columns, pl.String)
+        frame = pl.DataFrame(fields, schema=schema, orient="row", strict=True)
+        kept = Places(block, first_record, offset, np.array(numbers, np.int64), self.quoted)
+        rows = self._rows(frame, kept)
+        merged = sorted((*rejects, *rows.rejects), key=lambda reject: reject.record)
+        return replace(rows, rejects=tuple(merged))
+
+    def _fields(self, text: bytes, offset: int) -> list[str | None]:
+        """Split a record, or raise ``UnfitRecord``."""
+        body = text.removesuffix(b"\n").removesuffix(b"\r")
+        if body == END_OF_FILE:
+            raise UnfitRecord("a Ctrl-Z, as DOS ends files with, is no record")
+        if (nul := body.find(b"\0")) >= 0:
+            raise UnfitRecord(f"byte {offset + nul} is NUL")
+        try:
+            record = body.decode().replace("\r", STANDING_IN)
+        except UnicodeDecodeError as error:
+            raise UnfitRecord(f"byte {offset + error.start} is not UTF-8") from None
+        lines = io.StringIO(record, newline="")
+        try:
+            found = next(csv.reader(lines, delimiter=self.delimiter, strict=True))
+        except csv.Error as error:
+            raise UnfitRecord(f"its quotes are not those of RFC 4180: {error}") from None
+        return [field.replace(STANDING_IN, "\r") or None for field in self._as_wide(found)]
+
+    def _as_wide(self, fields: list[str]) -> list[str]:
+        """Give as many fields as there are columns, or raise ``UnfitRecord``."""
+        width = len(self.columns)
+        if self.options.ragged == "pad":
+            while len(fields) > width and not fields[-1]:
+                fields = fields[:-1]
+            fields = [*fields, *[""] * (width - len(fields))]
+        if len(fields) != width:
+            raise UnfitRecord(
+                f"the record has {len(fields)} fields, {width} expected: "
+                f"{', '.join(map(repr, self.columns[:12]))}"
+            )
+        return fields
+
+
+def cells_of(inputs: Iterable[InputColumns]) -> list[Cell]:
+    """List the columns that inputs take, and what they are read as."""
+    return [(column, each.spec.datatype) for each in inputs for column in each.columns]
+
+
+def lines_in(block: bytes) -> int:
+    """Count lines; a last one may have no newline."""
+    return block.count(b"\n") + (not block.endswith(b"\n"))

@@ -1,0 +1,1 @@
+"""JSONL and JSON arrays: lines, members and records."""

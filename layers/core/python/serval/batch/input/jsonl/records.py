@@ -1,0 +1,284 @@
+"""JSONL: a record a line, as an object by input name, a bare array, or an inference request.
+
+Blocks of objects or of bare arrays that are all alike are read by polars; whatever it refuses is
+gone through line by line.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+
+from serval.batch.input.cast import CASTS, overflown
+from serval.batch.input.jsonl.members import once_in, repeated_member
+from serval.batch.input.record_ends import spans
+from serval.batch.input.rows import Reject, Rows, Unread, kept, readable
+from serval.foreign import refusing
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
+
+LINE_LIMIT_BYTES = 16 * 2**20
+QUOTE = b'"'
+BARE = "row"
+"""Name that a bare array gets while polars reads it."""
+
+
+class Unfit(Exception):
+    """A line does not fit the signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlRecords:
+    """Reads blocks of a JSONL file."""
+
+    inputs: Sequence[TensorSpec]
+    keep: bool = False
+    """Whether the records' own text is passed on."""
+
+    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read a block whose first record has this number and this place in the file."""
+        with readable(first_record):
+            if not self.keep and (rows := self._read_together(block)) is not None:
+                return replace(rows, first_record=first_record)
+            return self._read_one_by_one(block, first_record, offset)
+
+    def _read_together(self, block: bytes) -> Rows | None:
+        """Read lines that are all alike; None if they are not, or one does not fit."""
+        names = [spec.name for spec in self.inputs]
+        # A blank line before the first row would move the numbers of all.
+        first = block.lstrip(b" ")[:1]
+        if first == b"[" and len(names) == 1:
+            if QUOTE in block:
+                # Behind an array may stand members, as if it had been an object's.
+                return None
+            block, names = _named(block), [BARE]
+        elif first != b"{":
+            return None
+        frame = _frame(block, dict(zip(names, map(_polars_type, self.inputs), strict=True)))
+        # Of a member that is there twice polars takes the first.
+        if frame is None or not all(once_in(block, name, len(frame)) for name in names):
+            return None
+        arrays = [_array(frame[name], spec) for name, spec in zip(names, self.inputs, strict=True)]
+        inputs = tuple(
+            Tensor(spec.name, spec.datatype, array)
+            for spec, array in zip(self.inputs, arrays, strict=True)
+            if array is not None
+        )
+        return Rows(inputs, len(frame)) if len(inputs) == len(arrays) else None
+
+    def _read_one_by_one(self, block: bytes, first_record: int, offset: int) -> Rows:
+        fitting: list[list[Array]] = []
+        rejects: list[Reject] = []
+        texts: list[bytes] = []
+        numbers: list[int] = []
+        for number, (start, end) in enumerate(spans(block, quoted=False)):
+            text = block[start:end].strip()
+            if not text:
+                continue
+            start += block[start:end].find(text)
+            try:
+                fitting.append(self._line(text))
+                texts.append(text)
+                numbers.append(number)
+            except Unfit as problem:
+                rejects.append(
+                    Reject(first_record + number, offset + start, str(problem), kept(text))
+                )
+        inputs = tuple(
+            Tensor(spec.name, spec.datatype, stacked([line[index] for line in fitting], spec))
+            for index, spec in enumerate(self.inputs)
+        )
+        return Rows(
+            inputs,
+            len(fitting),
+            first_record,
+            np.array(numbers, np.int64),
+            tuple(rejects),
+            texts=texts if self.keep else (),
+        )
+
+    def _line(self, text: bytes) -> list[Array]:
+        """Give one record's array for each input, or raise ``Unfit``."""
+        if len(text) > LINE_LIMIT_BYTES:
+            raise Unfit(f"the line has {len(text)} bytes, at most {LINE_LIMIT_BYTES} allowed")
+        with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
+            value = orjson.loads(text)
+            repeated = repeated_member(text, [*(spec.name for spec in self.inputs), "inputs"])
+        if repeated is not None:
+            raise Unfit(f"member {repeated!r} is there twice")
+        values = self._by_name(value)
+        return [element(spec, values[spec.name]) for spec in self.inputs]
+
+    def _by_name(self, value: Any) -> Mapping[str, Any]:
+        names = [spec.name for spec in self.inputs]
+        if isinstance(value, list):
+            if len(names) != 1:
+                raise Unfit(f"a bare array is for a model of one input; this takes {names}")
+            return {names[0]: value}
+        if not isinstance(value, dict):
+            raise Unfit(f"{value!r:.80} given, an object or an array expected")
+        if isinstance(value.get("inputs"), list) and "inputs" not in names:
+            value = _request_values(value["inputs"])
+        if missing := [name for name in names if name not in value]:
+            given = ", ".join(map(repr, list(value)[:12])) or "nothing"
+            raise Unfit(f"input {missing[0]!r} is missing; the line has {given}")
+        return dict(value)
+
+
+def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
+    """Read the inputs of an inference request of one row; its leading extent of 1 is dropped."""
+    values: dict[str, Any] = {}
+    for tensor in tensors:
+        try:
+            name, shape, data = tensor["name"], list(tensor["shape"]), tensor["data"]
+            if shape[:1] != [1]:
+                raise Unfit(
+                    f"input {name!r}: shape {shape} given, [1, …] expected: a record is a row"
+                )
+            if name in values:
+                raise Unfit(f"input {name!r} is there twice")
+            values[name] = np.array(data, dtype=object).reshape(shape[1:]).tolist()
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unfit(f"inputs: name, shape [1, …] and data expected: {error}") from None
+    return values
+
+
+def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
+    """Give one row's array of an input, or raise ``Unfit``.
+
+    Parameters
+    ----------
+    exact
+        Whether a whole number has to be one that a float holds as it is, and not only nearly.
+    """
+    wanted = spec.shape[1:]
+    if spec.datatype == "BYTES":
+        texts: Array = np.array(value, dtype=object)
+        if not all(isinstance(text, str) for text in texts.ravel()):
+            raise Unfit(f"input {spec.name!r}: {value!r:.80} given, text expected")
+        array: Array = np.array([text.encode() for text in texts.ravel()], object)
+        array = array.reshape(texts.shape)
+    else:
+        try:
+            found = np.array(value)
+            if found.dtype.kind in "UO" and DATATYPES[spec.datatype].kind == "f":
+                found = np.array(_numbers(value))
+        except ValueError:
+            raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
+        if found.dtype.kind in "iuf" and _has_truth(value):
+            # numpy takes true for 1 where it stands beside numbers.
+            raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
+        array = _converted(spec, found, value, exact=exact)
+    if wanted == (1,) and array.shape == ():
+        array = array.reshape(1)
+    if len(array.shape) != len(wanted) or any(
+        wish not in (-1, extent) for wish, extent in zip(wanted, array.shape, strict=True)
+    ):
+        raise Unfit(
+            f"input {spec.name!r}: shape {list(array.shape)} given, {list(wanted)} expected"
+        )
+    return array
+
+
+def _has_truth(value: Any) -> bool:
+    """Tell whether true or false stands among the elements."""
+    if not isinstance(value, list):
+        return isinstance(value, bool)
+    types = set(map(type, value))
+    return bool in types or (list in types and any(map(_has_truth, value)))
+
+
+def _numbers(value: Any) -> Any:
+    """Take what JSON has no number for, as an inference request spells it."""
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    return NON_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Array:
+    """Convert numbers without changing what they mean."""
+    wanted = DATATYPES[spec.datatype]
+    fits = {"b": found.dtype.kind == "b", "f": found.dtype.kind in "fiu"}.get(
+        wanted.kind, found.dtype.kind in "iu"
+    )
+    if not fits:
+        raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
+    with np.errstate(over="ignore"):
+        array = found.astype(wanted)
+    if wanted.kind == "f" and overflown(array, found):
+        raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype}")
+    if exact and found.dtype.kind in "iu" and not np.array_equal(array.astype(object), found):
+        raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype} exactly")
+    if wanted.kind in "iu" and not np.array_equal(array, found):
+        raise Unfit(f"input {spec.name!r}: {value!r:.80} is out of the range of {spec.datatype}")
+    return array
+
+
+def stacked(rows: Sequence[Array], spec: TensorSpec) -> Array:
+    """Put rows together; rows of other extents give an array of arrays."""
+    if not rows:
+        extents = tuple(max(extent, 0) for extent in spec.shape[1:])
+        return np.empty((0, *extents), DATATYPES[spec.datatype])
+    if len({row.shape for row in rows}) == 1:
+        return np.stack(rows)
+    ragged = np.empty(len(rows), object)
+    ragged[:] = rows
+    return ragged
+
+
+READ_AS: Mapping[str, type[pl.DataType]] = {"f": pl.Float64, "i": pl.Int64, "b": pl.Boolean}
+"""numpy kind → what polars reads JSON as; its reader knows no smaller types."""
+
+
+def _polars_type(spec: TensorSpec) -> Any:
+    """Give what polars reads an input as; None for what it cannot."""
+    extents = spec.shape[1:]
+    read_as = READ_AS.get(DATATYPES[spec.datatype].kind)
+    if read_as is None or len(extents) > 1:
+        return None
+    return pl.List(read_as) if extents else read_as
+
+
+def _named(block: bytes) -> bytes:
+    """Give bare arrays a name, since polars reads objects."""
+    begin = b'{"%s":' % BARE.encode()
+    return begin + block.strip(b"\r\n").replace(b"\n", b"}\n" + begin) + b"}\n"
+
+
+def _frame(block: bytes, schema: Mapping[str, Any]) -> pl.DataFrame | None:
+    """Read a block; None if polars cannot, or leaves a line out."""
+    if None in schema.values():
+        return None
+    try:
+        with refusing(Unread):
+            frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
+    except Unread:
+        return None
+    return frame if len(frame) == block.strip(b"\r\n").count(b"\n") + 1 else None
+
+
+def _array(column: pl.Series, spec: TensorSpec) -> Array | None:
+    """Give a column's array of shape [rows, *extents]; None if a row does not fit."""
+    rows = len(column)
+    if column.null_count():
+        return None
+    if spec.shape[1:]:
+        lengths = column.list.len()
+        if lengths.min() != lengths.max() or spec.shape[1] not in (-1, lengths.max()):
+            return None
+        column = column.explode()
+    wanted = DATATYPES[spec.datatype]
+    if wanted.kind == "i":
+        column = column.cast(CASTS[spec.datatype], strict=False)
+    if column.null_count():
+        return None
+    read = column.to_numpy()
+    with np.errstate(over="ignore"):
+        array = read.astype(wanted, copy=False)
+    if wanted.kind == "f" and overflown(array, read):
+        return None
+    return array.reshape(rows, -1) if spec.shape[1:] else array

@@ -1,0 +1,1 @@
+"""Parquet: footers, columns, row groups and records."""

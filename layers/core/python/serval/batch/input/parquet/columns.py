@@ -1,0 +1,152 @@
+"""The footer of a Parquet object, and its columns as a model's inputs."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice, InputColumns, input_columns
+from serval.batch.input.parquet.footer import (
+    TAIL_BYTES,
+    Column,
+    Footer,
+    NotParquet,
+    footer_length,
+    read_footer,
+)
+from serval.batch.input.parquet.needs import Needs, schema_of
+from serval.batch.input.parquet.types import widened
+from serval.batch.input.partition_columns import check_own
+from serval.batch.job.ports import Objects, Source
+from serval.errors import BatchRefused
+from serval.models.signature import TensorSpec
+
+FIRST_READ_BYTES = 65_536
+MOST_LOOKED_AT = 20_000
+"""Files of a job whose types the plan compares; shards hold the others to what it found."""
+
+
+def footer_of(objects: Objects, source: Source) -> Footer:
+    """Read a Parquet object's footer.
+
+    Raises
+    ------
+    BatchRefused
+        If it is no whole Parquet file.
+    """
+    try:
+        tail = _tail(objects, source, FIRST_READ_BYTES)
+        needed = footer_length(tail) + TAIL_BYTES
+        if len(tail) < needed <= source.size_bytes:
+            tail = _tail(objects, source, needed)
+        return read_footer(tail, source.size_bytes)
+    except NotParquet as problem:
+        raise BatchRefused(f"{source.address}: {problem}") from None
+
+
+def needs_of(
+    objects: Objects, source: Source, columns: Collection[str], partitions: Sequence[str] = ()
+) -> Needs:
+    """Look for what shards need of some columns of a Parquet object.
+
+    Raises
+    ------
+    BatchRefused
+        If it is no whole Parquet file, lacks a column, or has one that its key has too.
+    """
+    footer = checked_columns(source, footer_of(objects, source), columns)
+    check_own(partitions, [column.name for column in footer.columns])
+    try:
+        return Needs.of(footer, source.size_bytes, columns)
+    except NotParquet as problem:
+        raise BatchRefused(f"{source.address}: {problem}") from None
+
+
+def joined_types(
+    objects: Objects, sources: Sequence[Source], columns: Sequence[str], pool: Executor
+) -> str:
+    """Find types for columns of several files, as ``widened`` writes them.
+
+    Raises
+    ------
+    BatchRefused
+        If a column of one file fits none of another, or is not there.
+    """
+
+    def schema(source: Source) -> tuple[str, pl.DataFrame]:
+        found = checked_columns(source, footer_of(objects, source), columns)
+        try:
+            return str(source.address), schema_of(found, columns)
+        except NotParquet as problem:
+            raise BatchRefused(f"{source.address}: {problem}") from None
+
+    return widened(list(pool.map(schema, sources[:MOST_LOOKED_AT])))
+
+
+def formless(footer: Footer, columns: Collection[str]) -> str | None:
+    """Name a column that has bytes in it, which no text has a form for; None: there is none."""
+    try:
+        found = schema_of(footer, columns).schema
+    except NotParquet as problem:
+        raise BatchRefused(str(problem)) from None
+    return next((name for name, kind in found.items() if "Binary" in str(kind)), None)
+
+
+def checked_columns(source: Source, footer: Footer, columns: Collection[str]) -> Footer:
+    """Refuse a file without a column that the first one has."""
+    if missing := sorted({*columns} - {column.name for column in footer.columns}):
+        raise BatchRefused(
+            f"{source.address}: it has no column {missing[0]!r}, as the first file has"
+        )
+    return footer
+
+
+def _tail(objects: Objects, source: Source, size: int) -> bytes:
+    start = max(0, source.size_bytes - size)
+    return b"".join(objects.read(source, start, source.size_bytes, size))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which columns fill which inputs."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    lists: Mapping[str, str]
+    matches: tuple[InputColumns, ...] = ()
+
+
+def choose_columns(
+    inputs: Sequence[TensorSpec],
+    columns: Sequence[Column],
+    choice: ColumnChoice = NOTHING_CHOSEN,
+    partitions: Sequence[str] = (),
+) -> Chosen:
+    """Find the columns of every input; one of several elements may be one column of lists.
+
+    Raises
+    ------
+    BatchRefused
+        If an input has none that fit.
+    """
+    nested = {column.name for column in columns if column.nested}
+    lists = {}
+    for spec in inputs:
+        named = choice.columns.get(spec.name, (spec.name,))
+        if len(named) == 1 and named[0] in nested and math.prod(spec.shape[1:]) != 1:
+            lists[spec.name] = named[0]
+    flat = [spec for spec in inputs if spec.name not in lists]
+    found = input_columns(
+        flat,
+        [column.name for column in columns if not column.nested],
+        replace(
+            choice,
+            columns={name: own for name, own in choice.columns.items() if name not in lists},
+        ),
+        partitions=partitions,
+        texts={column.name for column in columns if column.texts},
+    )
+    by_list = [InputColumns(spec, (lists[spec.name],)) for spec in inputs if spec.name in lists]
+    own = {planned.spec.name: planned.columns for planned in found}
+    return Chosen(own, lists, (*by_list, *found))

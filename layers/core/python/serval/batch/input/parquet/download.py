@@ -1,0 +1,54 @@
+"""The parts of a Parquet object that a shard needs, at their places in a file with holes."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from pathlib import Path
+
+from serval.batch.input.parquet.footer import MAGIC
+from serval.batch.input.parquet.needs import NeededRows, Range
+from serval.batch.job.ports import Objects, Source
+from serval.errors import BatchRefused
+
+PIECE_BYTES = 4 * 2**20
+
+
+def download(
+    objects: Objects,
+    source: Source,
+    needed: NeededRows,
+    target: Path,
+    pool: Executor,
+    limit_bytes: int,
+) -> None:
+    """Write the ranges that are needed, and their footer behind the last one.
+
+    Raises
+    ------
+    BatchRefused
+        If they take more room than there is.
+    """
+    size = sum(end - start for start, end in needed.ranges)
+    if size > limit_bytes:
+        raise BatchRefused(
+            f"{source.address}: its row groups are too large: {size} bytes of the columns that "
+            f"are needed, {limit_bytes} of disk here; write it with smaller row groups"
+        )
+    file = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+
+        def write(found: Range) -> None:
+            put(file, found[0], objects.read(source, *found, PIECE_BYTES))
+
+        put(file, 0, [MAGIC])
+        list(pool.map(write, needed.ranges))
+        put(file, max((end for _, end in needed.ranges), default=len(MAGIC)), [needed.footer])
+    finally:
+        os.close(file)
+
+
+def put(file: int, at: int, pieces: Iterable[bytes]) -> None:
+    """Write pieces one behind the other."""
+    for piece in pieces:
+        os.pwrite(file, piece, at)
+        at += len(piece)

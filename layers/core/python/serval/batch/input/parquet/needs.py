@@ -1,0 +1,176 @@
+"""What a shard needs of a Parquet file: places, and a footer of those columns and row groups alone.
+
+The plan goes through a footer once and hands this on, so that no shard goes through it again.
+"""
+
+import base64
+import io
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from serval.batch.input.moments import known
+from serval.batch.input.parquet.arrow_schema import KEY, reduced_schema
+from serval.batch.input.parquet.footer import (
+    CHILDREN,
+    COLUMN_ORDERS,
+    KEY_VALUES,
+    MAGIC,
+    Footer,
+    NotParquet,
+    RowGroup,
+    unreadable,
+)
+from serval.batch.input.parquet.joined_footer import written_footer
+from serval.batch.input.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, Listed, Struct, Typed
+from serval.batch.input.parquet.thrift import written as write_struct
+from serval.foreign import refusing
+
+GAP_BYTES = 65_536
+"""Between two ranges that are read as one: a request takes as long as these."""
+ENTRY_KEY, ENTRY_VALUE = 1, 2
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NeededRows:
+    """Some columns of neighbouring row groups."""
+
+    first: int
+    """Number in the file of the first row."""
+    rows: int
+    ranges: tuple[Range, ...]
+    """Of the file, with all of their bytes."""
+    footer: bytes
+    """Which says of these what the file's own says of all, with its length and the magic."""
+    row_bytes: float
+    """Of the file, that a row stands for."""
+    decoded_bytes: float
+    """That a row takes at least once it is read."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a line of ``plan/footers.jsonl``."""
+        return {
+            "first": self.first,
+            "rows": self.rows,
+            "ranges": [list(each) for each in self.ranges],
+            "footer": base64.b64encode(self.footer).decode(),
+            "row_bytes": self.row_bytes,
+            "decoded_bytes": self.decoded_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "NeededRows":
+        """Read what ``to_json`` gave."""
+        ranges = tuple((start, end) for start, end in value["ranges"])
+        footer = base64.b64decode(value["footer"])
+        read = {"ranges": ranges, "footer": footer}
+        return cls(**{**value, **read})
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Tells what shards need of one file, whose row groups it goes through once."""
+
+    footer: Footer
+    size_bytes: int
+    groups: Sequence[RowGroup]
+    elements: tuple[Struct, ...]
+    tail: Struct
+
+    @classmethod
+    def of(cls, footer: Footer, size_bytes: int, columns: Collection[str]) -> "Needs":
+        """Look for some columns.
+
+        Raises
+        ------
+        NotParquet
+            If the footer cannot be read, or has two columns of one name.
+        """
+        names = [column.name for column in footer.columns if column.name in columns]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise NotParquet(f"two of its columns are called {twice[0]!r}")
+        groups, tail = footer.groups_and_tail(columns)
+        elements = reduced_elements(footer, columns)
+        return cls(footer, size_bytes, groups, elements, reduced_tail(footer, tail, columns))
+
+    def rows(self, start: int, end: int) -> NeededRows:
+        """Tell what rows from ``start`` up to ``end`` need."""
+        chosen: list[RowGroup] = []
+        first, at = start, 0
+        for group in self.groups:
+            if at < end and at + group.rows > start:
+                first = first if chosen else at
+                chosen.append(group)
+            at += group.rows
+        chunks = [chunk for group in chosen for chunk in group.chunks]
+        rows = sum(group.rows for group in chosen)
+        return NeededRows(
+            first,
+            rows,
+            tuple(merged([(chunk.start, chunk.start + chunk.size_bytes) for chunk in chunks])),
+            written_footer(self.elements, rows, list(map(self._written, chosen)), self.tail),
+            self.size_bytes / max(1, self.footer.rows),
+            sum(chunk.decoded_bytes for chunk in chunks) / max(1, rows),
+        )
+
+    def _written(self, group: RowGroup) -> bytes:
+        chunks = [self.footer.data[slice(*chunk.place)] for chunk in group.chunks]
+        fields: Struct = {
+            1: Typed(LIST, Listed(STRUCT, chunks)),
+            2: Typed(I64, sum(chunk.size_bytes for chunk in group.chunks)),
+            3: Typed(I64, group.rows),
+        }
+        return write_struct(fields)
+
+
+def reduced_elements(footer: Footer, columns: Collection[str]) -> tuple[Struct, ...]:
+    """Give the schema of some columns."""
+    kept = [column for column in footer.columns if column.name in columns]
+    root = footer.elements[0] | {CHILDREN: Typed(I32, len(kept))}
+    return (root, *(one for each in kept for one in footer.elements[slice(*each.elements)]))
+
+
+def reduced_tail(footer: Footer, tail: Struct, columns: Collection[str]) -> Struct:
+    """Give what stands behind the row groups, as far as it is of some columns."""
+    found: Struct = {}
+    orders = tail.get(COLUMN_ORDERS)
+    leaves = [column.name in columns for column in footer.columns for _ in range(column.leaves)]
+    with unreadable():
+        if orders is not None and len(orders.value.values) == len(leaves):
+            kept = [one for one, is_in in zip(orders.value.values, leaves, strict=True) if is_in]
+            found[COLUMN_ORDERS] = Typed(LIST, Listed(STRUCT, kept))
+    for entry in tail[KEY_VALUES].value.values if KEY_VALUES in tail else ():
+        if entry[ENTRY_KEY].value == KEY and ENTRY_VALUE in entry:
+            with refusing(lambda said: NotParquet(f"its Arrow schema cannot be read: {said}")):
+                value = reduced_schema(entry[ENTRY_VALUE].value, columns, known)
+            own = {ENTRY_KEY: Typed(BINARY, KEY), ENTRY_VALUE: Typed(BINARY, value)}
+            found[KEY_VALUES] = Typed(LIST, Listed(STRUCT, [own]))
+    return found
+
+
+def schema_of(footer: Footer, columns: Collection[str]) -> pl.DataFrame:
+    """Give some columns without rows, of the types that polars reads them as.
+
+    Raises
+    ------
+    NotParquet
+        If polars knows no such type.
+    """
+    elements = reduced_elements(footer, columns)
+    end = written_footer(elements, 0, [], reduced_tail(footer, footer.tail(), columns))
+    with refusing(lambda said: NotParquet(f"its columns cannot be read: {said}")):
+        return pl.read_parquet(io.BytesIO(MAGIC + end))
+
+
+def merged(ranges: Sequence[Range]) -> list[Range]:
+    """Put together ranges that lie close by each other."""
+    found: list[Range] = []
+    for start, end in sorted(ranges):
+        if found and start - found[-1][1] <= GAP_BYTES:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found

@@ -1,0 +1,230 @@
+"""Parquet: rows of a file on disk, read by polars a slice at a time.
+
+polars opens the pages that a slice needs and passes over the others, so that slices of one row
+group cost little more than the row group at once.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from serval.batch.input.cast import tensor
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.moments import MOMENTS, iso, within
+from serval.batch.input.parquet.list_columns import ListColumn
+from serval.batch.input.parquet.types import as_types
+from serval.batch.input.partition_columns import Partition, with_partition
+from serval.batch.input.rows import Reject, Rows, kept
+from serval.batch.input.typed_columns import converted, is_null, shown, why_unfit
+from serval.errors import BatchRefused
+from serval.foreign import refusing
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array, Tensor
+
+SLICE_BYTES = 64 * 2**20
+"""That a slice's columns take once they are read, as far as the footer tells."""
+TEXT_BYTES = 16 * 2**20
+"""Of a slice's text, which the footer does not tell: a text that is repeated is written once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetRecords:
+    """Reads slices of one file; a block has no bytes, its first record says where it begins."""
+
+    path: Path
+    first: int
+    """Number of the first row that the file has of the object."""
+    end: int
+    """One behind the last row that is to be read."""
+    block_rows: int
+    specs: Sequence[TensorSpec]
+    inputs: Sequence[InputColumns]
+    """Of the inputs whose elements lie in columns of their own."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """Of the inputs whose elements are one column of lists."""
+    joined: Sequence[str] = ()
+    row_bytes: float = 0.0
+    """Of the file, that a row stands for."""
+    times: str = ""
+    """What dates and times are counted in where an input takes numbers."""
+    joined_types: str = ""
+    """Of the columns that are joined, where files of other types are there too."""
+    plain: bool = False
+    """Whether dates and times are joined as text, since the output has no other form of them."""
+    partition: Partition = field(default_factory=dict)
+    """Columns that stand in the file's key."""
+    frame: pl.DataFrame | None = None
+    """The slice, once it is read."""
+
+    def slices(self, start: int) -> Iterator[tuple[int, int, "ParquetRecords"]]:
+        """Read slices from a row on; give of each its first row, and one behind its last."""
+        for first in range(start, self.end, self.block_rows):
+            frame = self._frame(first)
+            for at, behind in cuts(text_bytes(frame), TEXT_BYTES):
+                own = replace(self, frame=frame[at:behind])
+                yield first + at, first + behind, own
+
+    def read(self, block: bytes, first_record: int, offset: int) -> Rows:
+        """Read the slice that begins with this row."""
+        frame = self._frame(first_record) if self.frame is None else self.frame
+        with self._readable(first_record, first_record + len(frame)):
+            return self._rows(frame, first_record)
+
+    def _rows(self, frame: pl.DataFrame, first_record: int) -> Rows:
+        faults: dict[int, str] = {}
+        lists = [
+            ListColumn(spec, frame[self.lists[spec.name]], self.times)
+            for spec in self.specs
+            if spec.name in self.lists
+        ]
+        for each in lists:
+            each.find_faults(faults)
+        read = {
+            column: converted(frame[column], planned.spec.datatype, self.times)
+            for planned in self.inputs
+            for column in planned.columns
+        }
+        self._find_faults(frame, read, faults)
+        passed = self._passed(frame, faults)
+        fits = np.ones(len(frame), np.bool_)
+        fits[list(faults)] = False
+        rejects = tuple(
+            Reject(first_record + row, None, reason, kept(_shown(frame, row)))
+            for row, reason in sorted(faults.items())
+        )
+        if rejects:
+            mask = pl.Series(fits)
+            read = {column: values.filter(mask) for column, values in read.items()}
+            passed = None if passed is None else passed.filter(mask)
+        count = int(fits.sum())
+        by_name = {
+            planned.spec.name: _tensor(planned, [read[c] for c in planned.columns], count)
+            for planned in self.inputs
+        } | {each.spec.name: each.tensor(fits) for each in lists}
+        return Rows(
+            tuple(by_name[spec.name] for spec in self.specs),
+            count,
+            first_record,
+            np.flatnonzero(fits) if rejects else None,
+            rejects,
+            passed,
+            read_bytes=round(self.row_bytes * len(fits)),
+        )
+
+    def _frame(self, first: int) -> pl.DataFrame:
+        needed = {column for planned in self.inputs for column in planned.columns}
+        needed |= {*self.lists.values(), *self.joined}
+        needed -= self.partition.keys()
+        rows = min(self.block_rows, self.end - first)
+        with self._readable(first, first + rows):
+            lazy = pl.scan_parquet(self.path, glob=False)
+            frame = lazy.select(sorted(needed)).slice(first - self.first, rows).collect()
+        if len(frame) != rows:
+            raise BatchRefused(f"rows {first} to {first + rows}: there are {len(frame)} of them")
+        return with_partition(frame, self.partition)
+
+    def _readable(self, first: int, behind: int) -> AbstractContextManager[None]:
+        return refusing(
+            lambda said: BatchRefused(f"rows {first} to {behind} cannot be read: {said}")
+        )
+
+    def _passed(self, frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame | None:
+        if not self.joined:
+            return None
+        passed = frame.select(self.joined)
+        if self.plain:
+            return in_text(passed, faults)
+        for column in passed:
+            if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ns":
+                note_lost(within(column), column, faults)
+        own = passed.drop(self.partition.keys(), strict=False)
+        return as_types(own, self.joined_types).with_columns(
+            passed[name] for name in self.joined if name in self.partition
+        )
+
+    def _find_faults(
+        self, frame: pl.DataFrame, read: Mapping[str, pl.Series], faults: dict[int, str]
+    ) -> None:
+        for planned in self.inputs:
+            for name in planned.columns:
+                column = frame[name]
+                for row in map(int, np.flatnonzero(read[name].is_null().to_numpy())):
+                    reason = (
+                        f"column {name!r} is null"
+                        if is_null(column, row)
+                        else f"column {name!r}: "
+                        f"{why_unfit(column, row, planned.spec.datatype, self.times)}"
+                    )
+                    faults.setdefault(row, reason)
+
+
+def in_text(frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame:
+    """Write dates and times as text; of a row where that cannot be the reason is noted."""
+    columns = []
+    for column in frame:
+        if not isinstance(column.dtype, MOMENTS):
+            columns.append(column)
+            continue
+        text = iso(column)
+        note_lost(text, column, faults)
+        columns.append(text)
+    return pl.DataFrame(columns)
+
+
+def note_lost(found: pl.Series, column: pl.Series, faults: dict[int, str]) -> None:
+    """Note rows that have a moment in the column, and none in what was found of it."""
+    for row in map(int, np.flatnonzero((found.is_null() & column.is_not_null()).to_numpy())):
+        faults.setdefault(row, f"column {column.name!r}: {why_unfit(column, row, 'BYTES')}")
+
+
+def sliced_rows(block_rows: int, decoded_bytes: float) -> int:
+    """Give how many rows are read at once, at least one."""
+    return max(1, min(block_rows, int(SLICE_BYTES / max(decoded_bytes, 1.0))))
+
+
+def text_bytes(frame: pl.DataFrame) -> Array:
+    """Give how many bytes of text each row has."""
+    sizes = np.zeros(len(frame), np.int64)
+    for column in frame:
+        if column.dtype == pl.String:
+            sizes += column.str.len_bytes().fill_null(0).to_numpy()
+        elif column.dtype == pl.Binary:
+            sizes += column.bin.size().fill_null(0).to_numpy()
+    return sizes
+
+
+def cuts(sizes: Array, most: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into runs of at most so many bytes, at least one row each."""
+    start, behind = 0, np.cumsum(sizes)
+    while start < len(sizes):
+        before = int(behind[start - 1]) if start else 0
+        end = max(start + 1, int(np.searchsorted(behind, before + most, side="right")))
+        yield start, end
+        start = end
+
+
+def _tensor(planned: InputColumns, columns: Sequence[pl.Series], rows: int) -> Tensor:
+    if planned.spec.datatype == "BYTES" and any(column.dtype == pl.Binary for column in columns):
+        array = np.empty((rows, len(columns)), np.object_)
+        for index, column in enumerate(columns):
+            array[:, index] = column.cast(pl.Binary).to_list()
+        shaped = array.reshape((rows, *planned.extents))
+        return Tensor(planned.spec.name, "BYTES", shaped)
+    return tensor(planned, columns, rows)
+
+
+def _shown(frame: pl.DataFrame, row: int) -> str:
+    found = {column.name: shown_value(column, row) for column in frame}
+    return json.dumps(found, default=str, ensure_ascii=False)
+
+
+def shown_value(column: pl.Series, row: int) -> object:
+    """Give a value as JSON has it, else as text."""
+    if column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean):
+        return column[row]
+    return None if is_null(column, row) else shown(column, row)

@@ -1,0 +1,101 @@
+"""Columns that stand in the keys of files, as ``country=de/day=1/part.csv``, and not in them."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
+
+import polars as pl
+
+from serval.batch.input.column_names import quoted_list
+from serval.batch.job.keys import Address
+from serval.batch.job.ports import Source
+from serval.errors import BatchRefused
+
+MISSING = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive and its kind write where there is no value."""
+WAY_OUT = "or say 'partitions': 'never'"
+Partition = Mapping[str, str | None]
+"""Column → the value of all records of a file."""
+NO_PARTITION: Partition = {}
+
+
+def partition_names(sources: Sequence[Source], addresses: Sequence[Address]) -> tuple[str, ...]:
+    """Find the columns that the keys of all files have below the prefixes that a job reads.
+
+    Raises
+    ------
+    BatchRefused
+        If the files have other ones each, or a key has one twice.
+    """
+    prefixes = [address for address in addresses if address.is_prefix]
+    first: tuple[str, ...] | None = None
+    for source in sources:
+        own = tuple(name for name, _ in _written(source, below(source, prefixes)))
+        if len(set(own)) < len(own):
+            raise BatchRefused(f"{source.address}: its key has a partition twice; {WAY_OUT}")
+        if first is None:
+            first = own
+        elif set(own) != set(first):
+            raise BatchRefused(
+                f"{source.address}: the partitions of its key are {_listed(own)}; those of the "
+                f"first file are {_listed(first)}: make a job of each, {WAY_OUT}"
+            )
+    return first or ()
+
+
+def partition_of(source: Source, names: Sequence[str]) -> Partition:
+    """Read the values of these columns in a file's key."""
+    if not names:
+        return NO_PARTITION
+    # What stands above the job's prefix is no column: the last of a name is the one below it.
+    found = dict(_written(source, source.key))
+    return {name: found[name] for name in names}
+
+
+def check_own(names: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse a column that stands in the keys and in the file: the two may differ."""
+    if both := [name for name in names if name in columns]:
+        raise BatchRefused(
+            f"{both[0]!r} is a column of the file and a partition in its key: leave one of them "
+            f"out, {WAY_OUT}, which leaves out those in keys"
+        )
+
+
+def with_partition(frame: pl.DataFrame, partition: Partition) -> pl.DataFrame:
+    """Write the values of a file's key behind the columns of its records."""
+    values = [pl.lit(value, pl.String).alias(name) for name, value in partition.items()]
+    return frame.with_columns(values) if values else frame
+
+
+def below(source: Source, prefixes: Sequence[Address]) -> str:
+    """Give what stands of a key behind the prefix that the file was found under."""
+    lengths = [
+        len(prefix.key)
+        for prefix in prefixes
+        if prefix.bucket == source.bucket and source.key.startswith(prefix.key)
+    ]
+    return source.key[min(lengths) :] if lengths else ""
+
+
+def _written(source: Source, path: str) -> list[tuple[str, str | None]]:
+    """Read the folders of a path that are called ``column=value``."""
+    if "=" not in path:
+        return []
+    parts = (folder.partition("=") for folder in path.split("/")[:-1])
+    try:
+        return [
+            (unquote(name, errors="strict"), _value(value))
+            for name, sign, value in parts
+            if name and sign
+        ]
+    except UnicodeDecodeError:
+        raise BatchRefused(
+            f"{source.address}: its key has what is no UTF-8 in a partition; {WAY_OUT}"
+        ) from None
+
+
+def _value(text: str) -> str | None:
+    return None if text in (MISSING, "") else unquote(text, errors="strict")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return quoted_list(names) if names else "none"

@@ -1,0 +1,167 @@
+"""Blocks of whole records out of a file of text, or of a part of one."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import tee
+
+from serval.batch.input.blocks import Block, chained, first_record, whole_records
+from serval.batch.input.csv.cuts import NEWLINE, BareQuote, Scanner
+from serval.batch.input.csv.dialect import UTF8_MARK, check_header, mark_bytes, nul_found
+from serval.batch.input.csv.rewrite import rewritten
+from serval.batch.input.decompress import decompressed
+from serval.batch.input.jsonl.json_array import check_alike, element_lines
+from serval.batch.input.kinds import HEAD_BYTES
+from serval.batch.input.record_ends import record_ends
+from serval.batch.job.layout import Layout
+from serval.batch.job.ports import Source
+from serval.errors import BatchRefused
+from serval.models.signature import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole records of one file."""
+
+    source: Source
+    start: int
+    end: int
+    first: int
+    head: bool
+    """Whether the header stands there."""
+    number: int = 0
+    """Among the spans of its shard."""
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether it is all of the file, so that nobody has looked at it before."""
+        return self.start == 0 and self.end == self.source.size_bytes
+
+
+@dataclass(slots=True)
+class TextSpan:
+    """Reads one span; afterwards it knows how many records there were."""
+
+    layout: Layout
+    span: Span
+    raw: Iterable[bytes]
+    """Bytes of the file as they lie there: from where ``begin`` said."""
+    offset: int | None = None
+    """Of the text, at which an earlier invocation stopped; None: from the start."""
+    first: int = 0
+    """Number of the record there."""
+    records: int = 0
+    """Number of the record behind the last one."""
+    inputs: Sequence[TensorSpec] = ()
+    """Of the model."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Give the blocks.
+
+        Raises
+        ------
+        BatchRefused
+            If the text is not what it should be; the file is named, and the byte.
+        """
+        try:
+            yield from self._blocks()
+        except BareQuote as problem:
+            raise BatchRefused(f"{self.span.source.address}: {problem}") from None
+        except BatchRefused as problem:
+            if str(self.span.source.address) in str(problem):
+                raise
+            raise BatchRefused(f"{self.span.source.address}: {problem}") from None
+
+    def _blocks(self) -> Iterator[Block]:
+        layout, span = self.layout, self.span
+        pieces = decompressed(self.raw, layout.compression, layout.block_bytes)
+        at, first = span.start, span.first
+        if layout.format == "csv" and layout.csv.rewritten:
+            pieces = rewritten(pieces, layout.csv, layout.delimiter)
+        if self.offset is not None and layout.as_it_lies:
+            at, first = self.offset, self.first
+            pieces = self._checked(pieces, at, NEWLINE)
+        else:
+            at, pieces = self._begin(pieces)
+            if self.offset is not None:
+                pieces = behind(pieces, self.offset - at)
+                at, first = self.offset, self.first
+        self.records = first
+        for block in whole_records(pieces, at, first, quoted=layout.quoted):
+            ends = record_ends(block.data, quoted=layout.quoted)
+            unended = not len(ends) or int(ends[-1]) < len(block.data)
+            self.records = block.first_record + len(ends) + unended
+            file = str(span.source.address) if layout.several_files else ""
+            yield replace(block, span=span.number, file=file)
+
+    def _begin(self, pieces: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
+        """Pass over the mark and the header; give where the records begin, and their bytes."""
+        at = self.span.start
+        if at == 0:
+            pieces, head = peeked(pieces, len(UTF8_MARK))
+            at = mark_bytes(head)
+            pieces = behind(pieces, at)
+        if self.layout.format == "jsonl":
+            pieces = self._json(pieces, at)
+        pieces = self._checked(pieces, at, None)
+        if self.span.head:
+            record, pieces = first_record(pieces, quoted=self.layout.quoted)
+            self._check_header(record)
+            at += len(record)
+        return at, pieces
+
+    def _json(self, pieces: Iterator[bytes], at: int) -> Iterator[bytes]:
+        if self.layout.array:
+            return element_lines(pieces, at)
+        if self.span.start:
+            return pieces
+        pieces, head = peeked(pieces, 1)
+        if head[:1] not in b"[ \t\r\n":
+            return pieces
+        # The pieces stay as long as they were: what is answered at once follows from it.
+        pieces, again = tee(pieces)
+        _, head = peeked(again, HEAD_BYTES)
+        check_alike(head, self.inputs, array=False)
+        return pieces
+
+    def _checked(self, pieces: Iterator[bytes], at: int, before: int | None) -> Iterator[bytes]:
+        """Look for what makes records impossible to tell apart, where no scan has done so."""
+        if not self.layout.quoted or not self.span.is_file:
+            yield from pieces
+            return
+        scanner = Scanner(at, self.layout.delimiter, before)
+        for piece in pieces:
+            if (nul := piece.find(b"\0")) >= 0:
+                raise nul_found(at + nul)
+            scanner.feed(piece)
+            if scanner.fault is not None:
+                raise BareQuote(scanner.fault, "a bare quote")
+            at += len(piece)
+            yield piece
+        scan = scanner.finish(None)
+        if scan.outside.fault is not None:
+            raise BareQuote(scan.outside.fault, "a bare quote")
+        if scan.odd:
+            raise BareQuote(scan.last_quote or 0, "a quote that is never closed")
+
+    def _check_header(self, record: bytes) -> None:
+        check_header(record, self.layout.delimiter, self.layout.columns)
+
+
+def peeked(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
+    """Look at the first bytes, and give the pieces as if nobody had."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        if len(held) >= size:
+            break
+    return chained(held, pieces), held
+
+
+def behind(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Leave out the first bytes."""
+    for piece in pieces:
+        if size >= len(piece):
+            size -= len(piece)
+            continue
+        yield piece[size:]
+        size = 0

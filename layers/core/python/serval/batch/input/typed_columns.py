@@ -1,0 +1,194 @@
+"""Values of typed columns as the elements of a model's inputs: without loss, or not at all.
+
+``TABLE`` says what becomes of which column in which datatype; docs/batch.md has it in words. A
+value that its datatype cannot hold becomes null, and ``why_unfit`` says why.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from serval.batch.input.cast import CASTS, cast, unfit
+from serval.batch.input.moments import MOMENTS, counted, iso
+from serval.batch.input.rows import Unread
+from serval.errors import BatchRefused
+from serval.foreign import refusing
+from serval.models.tensor import DATATYPES
+
+Family = Literal["whole", "fraction", "decimal", "truth", "text", "bytes", "moment", "nothing"]
+Convert = Callable[[pl.Series, str], pl.Series]
+EXACT_UP_TO = {"FP16": 2**11, "FP32": 2**24, "FP64": 2**53}
+"""Whole numbers up to these have a place of their own in the datatype."""
+SHOWN_CHARACTERS = 80
+
+
+def converted(column: pl.Series, datatype: str, times: str = "") -> pl.Series:
+    """Read a column as a datatype; null where a value does not fit.
+
+    Parameters
+    ----------
+    times
+        What dates and times are counted in where a number is asked for; empty: they are none.
+
+    Raises
+    ------
+    BatchRefused
+        If no column can fill the datatype.
+    """
+    if datatype not in CASTS:
+        raise BatchRefused(f"no column fills inputs of datatype {datatype}")
+    if isinstance(column.dtype, pl.BaseExtension):
+        column = column.ext.storage()
+    family, kind = family_of(column.dtype), DATATYPES[datatype].kind.replace("u", "i")
+    if family == "moment" and times and kind in "if":
+        return _counted(column, datatype, times)
+    convert = TABLE[family].get(kind)
+    if convert is None:
+        return pl.Series(column.name, [None], dtype=CASTS[datatype]).new_from_index(0, len(column))
+    return convert(column, datatype)
+
+
+def family_of(dtype: pl.DataType) -> Family | None:
+    """Tell what a column holds; None: lists, structs, or what else fills no input by itself."""
+    if dtype.is_integer():
+        return "whole"
+    if dtype.is_float():
+        return "fraction"
+    for types, family in FAMILIES.items():
+        if isinstance(dtype, types):
+            return family
+    return None
+
+
+def why_unfit(column: pl.Series, row: int, datatype: str, times: str = "") -> str:
+    """Say why a value that is there does not fit."""
+    value = shown(column, row)
+    family = family_of(column.dtype)
+    kind = DATATYPES[datatype].kind
+    if family == "moment":
+        if kind == "O":
+            return f"{value} is in no year from 1 to 9999, or no time of a day"
+        if times:
+            return f"{value} in {times} is no {datatype}"
+        return f"{value} is a date or a time, no {datatype}; the job's 'times' says how to count it"
+    if kind == "f" and family == "whole":
+        return f"{value} does not fit {datatype} exactly"
+    if kind == "O":
+        return f"{value} is no text; write the column as text"
+    return unfit(column[row], datatype) if family == "text" else _unfit(column, value, datatype)
+
+
+def is_null(column: pl.Series, row: int) -> bool:
+    """Tell whether there is no value in a row."""
+    return column.slice(row, 1).null_count() == 1
+
+
+def shown(column: pl.Series, row: int) -> str:
+    """Show a value, whatever it is; one that Python cannot hold as the number that it is."""
+    try:
+        with refusing(Unread):
+            value = column[row]
+            value = value.to_list() if isinstance(value, pl.Series) else value
+    except Unread:
+        value = column.to_physical()[row]
+    text = repr(value) if isinstance(value, str | bytes) else str(value)
+    return text[:SHOWN_CHARACTERS]
+
+
+def _unfit(column: pl.Series, value: str, datatype: str) -> str:
+    overflows = DATATYPES[datatype].kind == "f" and family_of(column.dtype) in (
+        "fraction",
+        "decimal",
+    )
+    return f"{value} does not fit {datatype}" if overflows else f"{value} is no {datatype}"
+
+
+def _as_it_is(column: pl.Series, datatype: str) -> pl.Series:
+    return column if column.dtype == CASTS[datatype] else column.cast(CASTS[datatype], strict=False)
+
+
+def _exact_float(column: pl.Series, datatype: str) -> pl.Series:
+    """Convert whole numbers, those alone that the float holds as they are."""
+    found = column.cast(CASTS[datatype], strict=False)
+    if not _beyond(column, EXACT_UP_TO[datatype]):
+        return found
+    if datatype == "FP16":
+        with np.errstate(over="ignore"):
+            narrow = found.to_numpy().astype(np.float16).astype(np.float32)
+        found = pl.Series(column.name, narrow)
+    same = found.cast(pl.Int128, strict=False) == column.cast(pl.Int128, strict=False)
+    return pl.select(pl.when(same).then(found).otherwise(None)).to_series()
+
+
+def _beyond(column: pl.Series, limit: int) -> bool:
+    """Tell whether a number is larger than a limit, or smaller than its negative."""
+    ends: list[Any] = [column.min(), column.max()]
+    return any(end is not None and abs(end) > limit for end in ends)
+
+
+def _whole_part(column: pl.Series, datatype: str) -> pl.Series:
+    """Convert floats that have nothing behind the point."""
+    found = column.cast(CASTS[datatype], strict=False)
+    same = found.cast(column.dtype) == column
+    return pl.select(pl.when(same).then(found).otherwise(None)).to_series()
+
+
+def _truth(column: pl.Series, datatype: str) -> pl.Series:
+    """Take 1 for true and 0 for false; any other number is neither."""
+    return pl.select(
+        pl.when(column == 1).then(statement=True).when(column == 0).then(statement=False)
+    ).to_series()
+
+
+def _decimal(column: pl.Series, datatype: str) -> pl.Series:
+    """Go by the digits, so that nothing is rounded twice."""
+    text = column.cast(pl.String)
+    kind = DATATYPES[datatype].kind
+    if kind == "O":
+        return text
+    if kind == "f":
+        return cast(text, datatype)
+    return cast(text.str.replace(r"\.0+$", ""), datatype)
+
+
+def _text(column: pl.Series, datatype: str) -> pl.Series:
+    """Read text; categories are their values."""
+    return cast(column if column.dtype == pl.String else column.cast(pl.String), datatype)
+
+
+def _iso(column: pl.Series, datatype: str) -> pl.Series:
+    return iso(column)
+
+
+def _counted(column: pl.Series, datatype: str, times: str) -> pl.Series:
+    """Count in units; a fraction of one is left to floats."""
+    whole, part = counted(column, times)
+    kind = DATATYPES[datatype].kind
+    found = _exact_float(whole, datatype) if kind == "f" else _as_it_is(whole, datatype)
+    if kind != "f":
+        return found
+    return pl.select(pl.coalesce(found, cast(part, datatype))).to_series().rename(column.name)
+
+
+FAMILIES: Mapping[tuple[type[pl.DataType], ...], Family] = {
+    (pl.Decimal,): "decimal",
+    (pl.Boolean,): "truth",
+    (pl.String, pl.Categorical, pl.Enum): "text",
+    (pl.Binary,): "bytes",
+    MOMENTS: "moment",
+    (pl.Null,): "nothing",
+}
+TABLE: Mapping[Family | None, Mapping[str, Convert]] = {
+    "whole": {"i": _as_it_is, "f": _exact_float, "b": _truth, "O": _as_it_is},
+    "fraction": {"i": _whole_part, "f": cast, "b": _truth},
+    "decimal": {"i": _decimal, "f": _decimal, "b": _decimal, "O": _decimal},
+    "truth": {"i": _as_it_is, "f": _as_it_is, "b": _as_it_is, "O": _as_it_is},
+    "text": {"i": _text, "f": _text, "b": _text, "O": _text},
+    "bytes": {"O": lambda column, datatype: column},
+    "moment": {"O": _iso},
+    "nothing": {},
+    None: {},
+}
+"""What a column holds → numpy's kind of the datatype → how; nothing: no value fits."""

@@ -1,0 +1,55 @@
+"""Control of a job that is there: cancel it, or run what was not done."""
+
+from dataclasses import dataclass
+
+from serval.batch.job import lifecycle
+from serval.batch.job.finish import Finishing
+from serval.batch.job.job import BatchJob
+from serval.batch.job.ports import Announce, Executions, JobStore, change
+from serval.batch.start.start import execution_name
+from serval.clock import Clock, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Changes a job as its caller wishes."""
+
+    store: JobStore
+    executions: Executions
+    announce: Announce
+    finishing: Finishing
+    clock: Clock = utc_now
+
+    def cancel(self, job: BatchJob) -> BatchJob:
+        """End a job, with a summary of what was done; its shards stop at their next look.
+
+        The row first, so that whatever still runs sees it, whatever else happens here.
+
+        Raises
+        ------
+        BatchConflict
+            If it has succeeded or failed.
+        """
+        cancelled = change(self.store, job, lambda row: lifecycle.cancel(row, self.clock()))
+        if not cancelled.open:
+            return cancelled
+        self.announce(cancelled)
+        if cancelled.owner is not None:
+            self.executions.stop(cancelled.owner)
+        return self.finishing.close(cancelled, "cancelled")
+
+    def retry(self, job: BatchJob) -> BatchJob:
+        """Run what was not done; what was done stays as it is.
+
+        Raises
+        ------
+        BatchConflict
+            If it is still open, or has succeeded.
+        """
+        if job.status == "queued":
+            queued = job
+        else:
+            queued = change(self.store, job, lambda row: lifecycle.retry(row, self.clock()))
+            self.announce(queued)
+        self.executions.start(execution_name(queued), queued.id)
+        return queued

@@ -1,0 +1,188 @@
+"""What a job takes: functions' and machines' time, steps, requests; and dollars.
+
+Prices, dated: what a job costs is computed from them, and is never a bill.
+
+On-demand list prices of us-east-1 in USD. Other regions differ by some percent; what a fleet's
+machines cost depends on the day, so it is not in here.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serval.batch.job.job import BatchJob, ShardRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What things cost, in USD."""
+
+    dated: str
+    lambda_gb_second: float
+    lambda_request: float
+    step_functions_transition: float
+    s3_write: float
+    s3_read: float
+    dynamodb_write: float
+    dynamodb_read: float
+
+
+PRICES = Prices(
+    dated="2026-05",
+    lambda_gb_second=0.0000133334,
+    lambda_request=0.20e-6,
+    step_functions_transition=25e-6,
+    s3_write=0.005e-3,
+    s3_read=0.0004e-3,
+    dynamodb_write=0.625e-6,
+    dynamodb_read=0.125e-6,
+)
+"""Lambda's are those of arm64."""
+
+
+STEPS_OF_A_JOB = 14
+"""State transitions of an execution without its shards and scans."""
+STEPS_OF_A_SHARD = 4
+"""Of a child: begin, map item, the step, the question whether it is to go on."""
+STEPS_OF_A_SCAN = 3
+FUNCTIONS_OF_A_JOB = 4
+"""Invocations of ``accept``, ``plan``, ``assemble`` and ``finish`` or ``cut``."""
+STEP_GB = 1.7
+"""Memory of ``plan``, ``scan``, ``cut`` and ``assemble``."""
+SECONDS_OF_A_JOB = 4.0
+"""Of ``plan`` and ``assemble`` together, beside what grows with the input."""
+SCAN_BYTES_PER_SECOND = 80e6
+READ_BYTES_PER_SECOND = 60e6
+"""At which a shard reads and parses text; the model's own rate is measured."""
+SECONDS_TO_BEGIN = 0.75
+"""Of a shard: its row, its plan, the version in memory."""
+SECONDS_TO_START = 1.0
+"""Of a function that was not there: it starts, and loads the version."""
+WRITES_OF_A_SHARD, READS_OF_A_SHARD = 4, 4
+ROWS_WRITTEN_SECONDS = 5.0
+"""Between two writes of a shard's row."""
+MICRO = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a job takes of what is paid for."""
+
+    gb_seconds: float = 0.0
+    invocations: int = 0
+    transitions: int = 0
+    s3_writes: int = 0
+    s3_reads: int = 0
+    dynamodb_writes: int = 0
+    dynamodb_reads: int = 0
+    machine_seconds: float = 0.0
+    machine_microdollars_hour: int = 0
+
+    @property
+    def machine_microdollars(self) -> float:
+        """Give the part of its price that goes to a fleet's machines."""
+        return self.machine_seconds / 3600 * self.machine_microdollars_hour
+
+    def microdollars(self, prices: Prices = PRICES) -> int:
+        """Give its price."""
+        dollars = (
+            self.gb_seconds * prices.lambda_gb_second
+            + self.invocations * prices.lambda_request
+            + self.transitions * prices.step_functions_transition
+            + self.s3_writes * prices.s3_write
+            + self.s3_reads * prices.s3_read
+            + self.dynamodb_writes * prices.dynamodb_write
+            + self.dynamodb_reads * prices.dynamodb_read
+        )
+        return round(dollars * MICRO + self.machine_microdollars)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is known of a job before it runs."""
+
+    shards: int
+    scans: int = 0
+    rows: int
+    read_bytes: int
+    seconds_per_row: float
+    """Of a shard; everything that overlaps counted once."""
+    concurrency: int
+    memory_mib: int
+    """Of ``shard``; 0: the shards run on a fleet's machines."""
+    machine_microdollars_hour: int = 0
+
+    @property
+    def busy_seconds(self) -> float:
+        """Give the time of all shards together."""
+        starts = min(self.shards, self.concurrency) * SECONDS_TO_START
+        return starts + self.shards * SECONDS_TO_BEGIN + self.rows * self.seconds_per_row
+
+    @property
+    def seconds(self) -> float:
+        """Give the time that passes until the shards are done."""
+        if not self.shards:
+            return 0.0
+        waves = math.ceil(self.shards / self.concurrency)
+        each = SECONDS_TO_BEGIN + self.rows * self.seconds_per_row / self.shards
+        return SECONDS_TO_START + waves * each
+
+    def usage(self) -> Usage:
+        """Give what it will take."""
+        looks = self.busy_seconds / ROWS_WRITTEN_SECONDS
+        scanned = self.scans and self.read_bytes / SCAN_BYTES_PER_SECOND
+        return _usage(
+            shards=self.shards,
+            scans=self.scans,
+            invocations=self.shards,
+            looks=looks,
+            shard_gb_seconds=self.busy_seconds * self.memory_mib / 1024,
+            step_seconds=SECONDS_OF_A_JOB + scanned,
+            machine_seconds=0.0 if self.memory_mib else self.busy_seconds,
+            machine_microdollars_hour=self.machine_microdollars_hour,
+        )
+
+
+def seconds_per_row(rows_per_second: float | None, row_bytes: float) -> float:
+    """Give the time of a row, whichever is slower: to read it or to answer it."""
+    reading = row_bytes / READ_BYTES_PER_SECOND
+    return max(reading, 1 / rows_per_second if rows_per_second else 0.0)
+
+
+def actual(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:
+    """Give what a job has taken, from the durations that were recorded."""
+    known = list(shards)
+    return _usage(
+        shards=len(known),
+        scans=job.scans,
+        invocations=sum(max(1, len(record.pieces)) for record in known),
+        looks=sum(record.busy_ms for record in known) / 1e3 / ROWS_WRITTEN_SECONDS,
+        shard_gb_seconds=sum(record.busy_ms * record.memory_mib for record in known) / 1e3 / 1024,
+        step_seconds=(job.plan_ms + job.scan_ms + (assemble_ms or job.assemble_ms)) / 1e3,
+        machine_seconds=sum(record.busy_ms for record in known if not record.memory_mib) / 1e3,
+        machine_microdollars_hour=job.machine_microdollars_hour,
+    )
+
+
+def _usage(
+    *,
+    shards: int,
+    scans: int,
+    invocations: int,
+    looks: float,
+    shard_gb_seconds: float,
+    step_seconds: float,
+    machine_seconds: float,
+    machine_microdollars_hour: int,
+) -> Usage:
+    return Usage(
+        machine_seconds=machine_seconds,
+        machine_microdollars_hour=machine_microdollars_hour,
+        gb_seconds=shard_gb_seconds + step_seconds * STEP_GB,
+        invocations=FUNCTIONS_OF_A_JOB + scans + invocations,
+        transitions=STEPS_OF_A_JOB + STEPS_OF_A_SHARD * shards + STEPS_OF_A_SCAN * scans,
+        s3_writes=WRITES_OF_A_SHARD * shards + scans + 20,
+        s3_reads=READS_OF_A_SHARD * shards + 2 * scans + 20,
+        dynamodb_writes=round(2 * shards + looks) + 20,
+        dynamodb_reads=round(3 * shards + looks) + 20,
+    )

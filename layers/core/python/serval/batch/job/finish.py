@@ -1,0 +1,91 @@
+"""``finish``: the end of a job that a step refused, that failed, or that was cancelled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from serval.batch.job import lifecycle
+from serval.batch.job.job import BatchJob
+from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.outcomes import failure_in_words
+from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.summary import written
+from serval.batch.job.tally import Tally, joined
+from serval.clock import Clock, utc_now
+
+
+class Verdict(TypedDict):
+    """How a job ended, and why."""
+
+    job: str | None
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """Everything that ending a job takes."""
+
+    objects: Objects
+    store: JobStore
+    announce: Announce
+    clock: Clock = utc_now
+
+    def finish(self, event: Mapping[str, Any]) -> Verdict:
+        """End a job with the reason given; doing it again changes nothing.
+
+        Parameters
+        ----------
+        event
+            The ``job``, if it is known; and the ``reason`` of a step, or the ``error`` caught.
+        """
+        job = self.store.find(event["job"]) if event.get("job") else None
+        if job is None:
+            return {"job": event.get("job"), "status": "failed", "reason": said(event)}
+        if job.open:
+            job = self.close(job, said(event))
+        elif job.status != "succeeded":
+            # Whoever closed it may have died before it could write the summary.
+            self._write_summary(job, Tally.of(self.store.shards(job.id)))
+        return {"job": job.id, "status": job.status, "reason": job.error or ""}
+
+    def close(self, job: BatchJob, reason: str) -> BatchJob:
+        """End a job, with a summary of what was done; as cancelled, if that was asked for.
+
+        One that has succeeded meanwhile is left alone.
+        """
+        tally = Tally.of(self.store.shards(job.id))
+        reason, done = reason_of(job, tally, reason), tally.settled(job)
+        closed = change(
+            self.store, job, lambda row: lifecycle.fail(row, reason, done, self.clock())
+        )
+        if closed.status != "succeeded":
+            self._write_summary(closed, tally)
+            self.announce(closed)
+        return closed
+
+    def _write_summary(self, job: BatchJob, tally: Tally) -> None:
+        """Write the summary of a job that has got as far as having a prefix of its own."""
+        if job.owner is None or not job.output:
+            return
+        output = read_address(job.output, "output")
+        errors = output.under("errors/") if any(record.errors for record in tally.done) else None
+        place = Address(output.bucket, JobKeys(output.key).summary)
+        self.objects.put(place, written(job, tally, None, errors))
+
+
+def said(event: Mapping[str, Any]) -> str:
+    """Give the reason of a step, or what is known of its failure."""
+    if event.get("reason"):
+        return str(event["reason"])
+    return failure_in_words(event["error"]) if event.get("error") else "ended without a reason"
+
+
+def reason_of(job: BatchJob, tally: Tally, reason: str) -> str:
+    """Give why a job failed: what its shards say is nearer to it than what the machine caught."""
+    if job.stop_reason is not None:
+        return job.stop_reason
+    if job.status == "running" and tally.failures:
+        missing = job.shards - len(tally.done)
+        return joined(f"{missing} of {job.shards} shards are not done", tally.failures)
+    return reason

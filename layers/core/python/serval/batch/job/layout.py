@@ -1,0 +1,254 @@
+"""What the steps of a job hand each other: how its input is read, and which shard has what of it.
+
+Lists of these lie under the job's prefix, as JSON lines; the state machine sees one line at a time.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from serval.batch.input.kinds import FoundCompression, FoundFormat
+from serval.batch.job.options import PLAIN_CSV, CsvOptions
+from serval.batch.job.ports import Source
+from serval.batch.shard.outputs import OutputFormat, PartFormat
+from serval.models.signature import TensorSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How every shard of a job reads and writes; the same for all of its attempts."""
+
+    format: FoundFormat
+    compression: FoundCompression = "none"
+    columns: tuple[str, ...] = ()
+    """Of a table, in the order of the file."""
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the keys of the files."""
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Input of the model → its columns."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """Input of the model → the one column that holds all of its elements as a list."""
+    array: bool = False
+    """Whether each file of JSON is one array of records."""
+    times: str = ""
+    """What dates and times are counted in where an input takes numbers."""
+    joined_types: str = ""
+    """Of Parquet columns that stand before the outputs, in all files: a file without rows."""
+    delimiter: str = ","
+    header: bool = False
+    quoted: bool = True
+    """Whether a newline in quotes is part of a field."""
+    csv: CsvOptions = PLAIN_CSV
+    """As the job chose them."""
+    output: OutputFormat = "jsonl"
+    outputs: tuple[TensorSpec, ...] = ()
+    """Of the model."""
+    join: bool = False
+    joined: tuple[str, ...] = ()
+    """Columns of the input that stand before the outputs."""
+    partitioned: bool = False
+    per_input: bool = False
+    """Whether each file of the input has an output of its own."""
+    base64: bool = False
+    """Whether outputs of datatype BYTES are written in base64."""
+    batch_rows: int = 32
+    block_bytes: int = 4 * 2**20
+    """Of text that is read, and answered, at once."""
+    block_rows: int = 65_536
+    """Of a table or of objects, that are read and answered at once."""
+    several_files: bool = False
+    """Whether a rejected record names its file."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the layout as ``plan/plan.json`` has it."""
+        return asdict(self) | {"outputs": [spec.to_json() for spec in self.outputs]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Layout":
+        """Read what ``to_json`` gave."""
+        read = {
+            "columns": tuple(value["columns"]),
+            "partitions": tuple(value.get("partitions", ())),
+            "inputs": {name: tuple(columns) for name, columns in value["inputs"].items()},
+            "outputs": tuple(map(TensorSpec.from_json, value["outputs"])),
+            "csv": CsvOptions.from_json(value.get("csv", {})),
+            "joined": tuple(value.get("joined", value["columns"] if value["join"] else ())),
+        }
+        return cls(**{**value, **read})
+
+    @property
+    def needed(self) -> set[str]:
+        """Name the columns that a shard reads of the files."""
+        columns = {column for own in self.inputs.values() for column in own}
+        columns |= {*self.lists.values(), *(self.joined if self.join else ())}
+        return columns - {*self.partitions}
+
+    @property
+    def cut(self) -> bool:
+        """Tell whether a large file is cut into shards."""
+        return self.as_it_lies and self.format != "objects"
+
+    @property
+    def as_it_lies(self) -> bool:
+        """Tell whether text is read as it lies in the file, so that one can begin within it."""
+        rewritten = self.format == "csv" and self.csv.rewritten
+        return self.compression == "none" and not rewritten and not self.array
+
+    @property
+    def part(self) -> PartFormat:
+        """Give how the parts are written."""
+        return PartFormat(self.output, self.outputs, self.joined, base64=self.base64)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardItem:
+    """One line of ``plan/shards.jsonl``: what a shard works on.
+
+    Of a file that has a source: bytes of text, or rows of Parquet, from ``start`` up to ``end``.
+    Else whole files, or objects, whose lines of ``plan/files.jsonl`` lie in that range of bytes.
+    """
+
+    job: str
+    index: int
+    file: int
+    """Number of the (first) file in the input, from 0."""
+    start: int
+    end: int
+    first: int | None
+    """Number of the first record in its file; None: how many stand before it is not known."""
+    head: bool = False
+    """Whether the header of a table stands there."""
+    source: Source | None = None
+    needed: tuple[int, int] | None = None
+    """Bytes of ``plan/footers.jsonl`` that say what it needs of a Parquet file; None: nobody has
+    looked yet."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the line, and the input of the step."""
+        value = {
+            "job": self.job,
+            "shard": self.index,
+            "file": self.file,
+            "start": self.start,
+            "end": self.end,
+            "first": self.first,
+            "head": self.head,
+        }
+        if self.needed is not None:
+            value["needed"] = list(self.needed)
+        return value | ({"source": self.source.to_json()} if self.source else {})
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ShardItem":
+        """Read what ``to_json`` gave."""
+        source = Source.from_json(value["source"]) if "source" in value else None
+        needed = tuple(value["needed"]) if "needed" in value else None
+        return cls(
+            value["job"],
+            value["shard"],
+            value["file"],
+            value["start"],
+            value["end"],
+            value["first"],
+            value["head"],
+            source,
+            needed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RangeItem:
+    """One line of ``plan/ranges.jsonl``: bytes of a CSV file that one scan goes through."""
+
+    job: str
+    number: int
+    start: int
+    end: int
+    step: int
+    """Within these many bytes one cut is wished."""
+    delimiter: str
+    mark: int
+    """Where the text begins, behind a byte order mark."""
+    source: Source
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the line, and the input of the step."""
+        return {
+            "job": self.job,
+            "range": self.number,
+            "start": self.start,
+            "end": self.end,
+            "step": self.step,
+            "delimiter": self.delimiter,
+            "mark": self.mark,
+            "source": self.source.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RangeItem":
+        """Read what ``to_json`` gave."""
+        return cls(
+            value["job"],
+            value["range"],
+            value["start"],
+            value["end"],
+            value["step"],
+            value["delimiter"],
+            value["mark"],
+            Source.from_json(value["source"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedFile:
+    """One line of ``plan/outline.jsonl``: the shards of a file that its scans will tell."""
+
+    file: int
+    source: Source
+    mark: int
+    first_range: int
+    ranges: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the line."""
+        return {
+            "scanned": self.file,
+            "source": self.source.to_json(),
+            "mark": self.mark,
+            "first_range": self.first_range,
+            "ranges": self.ranges,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ScannedFile":
+        """Read what ``to_json`` gave."""
+        return cls(
+            value["scanned"],
+            Source.from_json(value["source"]),
+            value["mark"],
+            value["first_range"],
+            value["ranges"],
+        )
+
+
+Outlined = ShardItem | ScannedFile
+
+
+def to_lines(items: Iterable[ShardItem | RangeItem | ScannedFile]) -> bytes:
+    """Write JSON lines."""
+    return b"".join(
+        json.dumps(item.to_json(), separators=(",", ":")).encode() + b"\n" for item in items
+    )
+
+
+def shard_items(lines: bytes) -> Iterator[ShardItem]:
+    """Read the lines of ``plan/shards.jsonl``."""
+    return (ShardItem.from_json(json.loads(line)) for line in lines.splitlines())
+
+
+def outlined(lines: bytes) -> Iterator[Outlined]:
+    """Read the lines of ``plan/outline.jsonl``."""
+    for line in lines.splitlines():
+        value = json.loads(line)
+        yield ScannedFile.from_json(value) if "scanned" in value else ShardItem.from_json(value)

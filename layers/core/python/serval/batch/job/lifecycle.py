@@ -1,0 +1,183 @@
+"""What may become of a batch job: pure changes of its row, each saved conditionally.
+
+::
+
+    queued ─ plan ─> planning ─ run ─> running ─ assemble ─> assembling ─ succeed ─> succeeded
+      ^                 │                │                      │
+      │                 └────────────────┴──────────────────────┤
+      └── retry ── failed, cancelled <── fail, cancelled ───────┘
+
+A step may be called again after its answer was lost: a change that was made already is no change.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from serval.batch.job.job import OPEN, BatchJob
+from serval.clock import timestamp
+from serval.errors import BatchConflict
+
+
+class JobStopped(Exception):
+    """The job has ended, or is to end: whatever works on it stops."""
+
+    def __init__(self, job: BatchJob) -> None:
+        super().__init__(f"batch job {job.id!r} {why_stopping(job)}")
+        self.job = job
+
+
+def why_stopping(job: BatchJob) -> str:
+    """Say why the shards of a job are to stop."""
+    if job.cancel_requested:
+        return "was cancelled"
+    if job.stop_reason is not None:
+        return f"is ending: {job.stop_reason}"
+    return f"has {job.status}" if not job.open else "goes on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What is known of a job before its shards run."""
+
+    format: str
+    files: int
+    input_bytes: int
+    estimated_rows: int
+    exact_rows: bool
+    shards: int
+    estimated_seconds: int
+    estimated_microdollars: int
+    machine_microdollars_hour: int = 0
+    columns: tuple[dict[str, Any], ...] = ()
+    plan_ms: int
+    scans: int = 0
+    scan_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What its shards did, all together."""
+
+    rows: int = 0
+    rejected: int = 0
+    shards_done: int = 0
+    busy_ms: int = 0
+    assemble_ms: int = 0
+    microdollars: int = 0
+
+
+def claimed(job: BatchJob, owner: str, version: str, output: str, now: datetime) -> BatchJob:
+    """Give it to an execution, with the version that it keeps."""
+    return replace(
+        job,
+        owner=owner,
+        version=job.version or version,
+        output=output,
+        updated=timestamp(now),
+    )
+
+
+def plan(job: BatchJob, now: datetime) -> BatchJob:
+    """Begin to plan."""
+    if job.status != "queued":
+        return job
+    return replace(job, status="planning", started=timestamp(now), updated=timestamp(now))
+
+
+def run(job: BatchJob, planned: Planned, now: datetime) -> BatchJob:
+    """Let its shards run."""
+    if job.status not in ("queued", "planning"):
+        return job
+    return replace(
+        job,
+        status="running",
+        **asdict(planned),
+        updated=timestamp(now),
+    )
+
+
+def assemble(job: BatchJob, now: datetime) -> BatchJob:
+    """Begin to put the parts together."""
+    if job.status != "running":
+        return job
+    return replace(job, status="assembling", updated=timestamp(now))
+
+
+def succeed(job: BatchJob, done: Done, now: datetime) -> BatchJob:
+    """End it well; what was asked of it meanwhile comes too late."""
+    if not job.open:
+        return job
+    ended = replace(job, status="succeeded", cancel_requested=False, stop_reason=None, error=None)
+    return _ended(ended, done, now)
+
+
+def fail(job: BatchJob, reason: str, done: Done, now: datetime) -> BatchJob:
+    """End it with a reason; or as cancelled, if that was asked for."""
+    if not job.open:
+        return job
+    if job.cancel_requested:
+        return cancelled(job, done, now)
+    return _ended(replace(job, status="failed", error=reason), done, now)
+
+
+def cancelled(job: BatchJob, done: Done, now: datetime) -> BatchJob:
+    """End it as its caller wished."""
+    if not job.open:
+        return job
+    return _ended(replace(job, status="cancelled", cancel_requested=True), done, now)
+
+
+def stop(job: BatchJob, reason: str, now: datetime) -> BatchJob:
+    """Let its shards stop, since it cannot succeed any more; the first reason stands."""
+    if not job.open or job.stop_reason is not None:
+        return job
+    return replace(job, stop_reason=reason, updated=timestamp(now))
+
+
+def cancel(job: BatchJob, now: datetime) -> BatchJob:
+    """Ask for its end; what runs stops at its next look at the row.
+
+    Raises
+    ------
+    BatchConflict
+        If it has succeeded or failed.
+    """
+    if job.status == "cancelled" or job.cancel_requested:
+        return job
+    if not job.open:
+        raise BatchConflict(job.id, f"it has {job.status}, so there is nothing to cancel")
+    return replace(job, cancel_requested=True, updated=timestamp(now))
+
+
+def retry(job: BatchJob, now: datetime) -> BatchJob:
+    """Queue it again, for what was not done; its version and its plan stay.
+
+    Raises
+    ------
+    BatchConflict
+        If it is still open, or has succeeded.
+    """
+    if job.status in (*OPEN, "succeeded"):
+        said = f"is {job.status}" if job.open else "has succeeded"
+        raise BatchConflict(job.id, f"it {said}; only failed or cancelled ones are retried")
+    return replace(
+        job,
+        status="queued",
+        owner=None,
+        attempt=job.attempt + 1,
+        cancel_requested=False,
+        stop_reason=None,
+        finished=None,
+        error=None,
+        updated=timestamp(now),
+    )
+
+
+def _ended(job: BatchJob, done: Done, now: datetime) -> BatchJob:
+    return replace(
+        job,
+        **asdict(done),
+        finished=timestamp(now),
+        updated=timestamp(now),
+    )

@@ -1,0 +1,139 @@
+"""The JSON Schema of what may be chosen of a batch job, for ``model.yaml`` and for the HTTP API.
+
+``serval.batch.job.options`` reads the same; a test holds the two to each other.
+"""
+
+from typing import Any
+
+from serval.batch.job.options import (
+    BYTES_FORMS,
+    COMPRESSIONS,
+    ENCODINGS,
+    FORMATS,
+    LARGEST_SHARD_BYTES,
+    MOST_CONCURRENCY,
+    OUTPUT_FORMATS,
+    PARTITIONS,
+    TIMES,
+)
+
+Schema = dict[str, Any]
+ADDRESS = "^s3://"
+DELIMITER = r"^[\x00-\x09\x0B\x0C\x0E-\x21\x23-\x7F]$"
+"""One ASCII character that is neither a quote nor ends a line."""
+CHARACTER: Schema = {"type": "string", "pattern": r"^[\x00-\x09\x0B\x0C\x0E-\x7F]$"}
+COLUMN: Schema = {"type": "string"}
+TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
+
+
+def chosen(description: str, schema: Schema) -> Schema:
+    """Describe a member."""
+    return {"description": description, **schema}
+
+
+def members(**known: Schema) -> Schema:
+    """Give the schema of an object that takes these members alone; each may be left out."""
+    return {"type": "object", "properties": known, "additionalProperties": False}
+
+
+def integer(least: int, most: int) -> Schema:
+    """Give the schema of a number that counts something."""
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+CSV = members(
+    delimiter=chosen(
+        "One character, or 'auto': the one of , ; tab | that the first records agree on.",
+        {"anyOf": [{"const": "auto"}, {"type": "string", "pattern": DELIMITER}]},
+    ),
+    header=chosen("Whether the first record names the columns.", {"enum": [True, False, "auto"]}),
+    quoted_newlines=chosen(
+        "'never': no field has a newline in it, so nothing need be scanned to cut the file.",
+        {"enum": ["auto", "never"]},
+    ),
+    ragged=chosen(
+        "'pad': short records are filled up with empty fields, and empty fields behind the last "
+        "column are left out; else a record of another length is rejected.",
+        {"enum": ["reject", "pad"]},
+    ),
+    empty=chosen(
+        "'missing': an empty field is NaN for a float and empty text; else its record is rejected.",
+        {"enum": ["missing", "reject"]},
+    ),
+    null_values=chosen("Texts that stand for an empty field, as 'NA'.", TEXTS),
+    decimal=chosen("What stands before the decimals of a number.", {"enum": [".", ","]}),
+    quote=chosen("One character that fields stand in.", CHARACTER),
+    escape=chosen(
+        "One character that takes the meaning from the next.",
+        {"anyOf": [{"type": "null"}, CHARACTER]},
+    ),
+    encoding=chosen("Of the text.", {"enum": list(ENCODINGS)}),
+)
+OUTPUT = members(
+    format=chosen("'auto': that of the input; JSONL for objects.", {"enum": list(OUTPUT_FORMATS)}),
+    join=chosen("Whether the input's own columns stand before the outputs.", {"type": "boolean"}),
+    leave_out=chosen("Columns of the input that are not joined.", TEXTS),
+    tensors=chosen("Outputs of the model that are written; none named: all.", TEXTS),
+    partitioned=chosen(
+        "Whether the parts are the output, each whole by itself, and no single file is written.",
+        {"type": "boolean"},
+    ),
+    per_input=chosen(
+        "Whether each file of the input has an output called after it, and no single file is "
+        "written.",
+        {"type": "boolean"},
+    ),
+    bytes=chosen(
+        "How outputs of datatype BYTES are written: 'text' rejects records whose bytes are none.",
+        {"enum": list(BYTES_FORMS)},
+    ),
+    prefix=chosen(
+        "Address of a prefix, with {date}, {time}, {model}, {job} in it.",
+        {"type": ["string", "null"], "pattern": ADDRESS},
+    ),
+)
+OPTIONS: Schema = {
+    **members(
+        format=chosen(
+            "Of the input; 'auto' looks at its name and its bytes.", {"enum": list(FORMATS)}
+        ),
+        compression=chosen(
+            "Of the input; 'auto' looks at its name and its bytes.", {"enum": list(COMPRESSIONS)}
+        ),
+        csv=chosen("How a CSV file is written.", CSV),
+        columns=chosen(
+            "For each input of the model its column, or its columns in the order of its elements.",
+            {
+                "type": "object",
+                "additionalProperties": {
+                    "anyOf": [COLUMN, {"type": "array", "items": COLUMN, "minItems": 1}]
+                },
+            },
+        ),
+        positional=chosen(
+            "Whether the first columns fill the inputs in order, whatever they are called.",
+            {"type": "boolean"},
+        ),
+        partitions=chosen(
+            "'auto': folders below a prefix that are called column=value are columns of CSV and "
+            "Parquet; 'never': they are not.",
+            {"enum": list(PARTITIONS)},
+        ),
+        times=chosen(
+            "What dates and times of Parquet are counted in, since 1970 or midnight, where an "
+            "input takes numbers; 'text': they are text alone.",
+            {"enum": list(TIMES)},
+        ),
+        output=chosen("What is written, and where.", OUTPUT),
+        max_rejected_percent=chosen(
+            "Rows that may be rejected before the job fails.",
+            {"type": "number", "minimum": 0, "maximum": 100},
+        ),
+        concurrency=chosen("Shards that run at once.", integer(1, MOST_CONCURRENCY)),
+        tolerated_failed_shards_percent=chosen(
+            "Shards that may fail before the job does.", integer(0, 100)
+        ),
+        shard_bytes=chosen("Most bytes of input in a shard.", integer(1, LARGEST_SHARD_BYTES)),
+    ),
+    "description": "What may be chosen of a batch job; whatever is left out has its default.",
+}

@@ -1,0 +1,1 @@
+"""From an input to shards: survey, draft, scan, cut, pack."""

@@ -1,0 +1,132 @@
+"""``cut``: from what all scans tell of themselves to shards of whole records."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from serval.batch.input.csv.cuts import BareQuote, RangeScan, cuts
+from serval.batch.input.csv.dialect import nul_found
+from serval.batch.job.job import BatchJob
+from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.layout import Layout, Outlined, ScannedFile, ShardItem, outlined, to_lines
+from serval.batch.job.outcomes import cancelled, refused
+from serval.batch.job.ports import Objects
+from serval.batch.plan.pack import numbered
+from serval.batch.plan.plan import AT_ONCE
+from serval.batch.plan.readiness import Readiness
+from serval.errors import BatchRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one scan has written."""
+
+    scans: list[RangeScan]
+    nul: int | None
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """Everything that cutting takes."""
+
+    readiness: Readiness
+    timer: Callable[[], float] = time.perf_counter
+
+    def cut(self, job_id: str) -> dict[str, Any]:
+        """Cut the files of a job; the outcomes are those of ``plan``, without ``scan``."""
+        started = self.timer()
+        job = self.readiness.find(job_id)
+        if job.stopping:
+            return cancelled(job)
+        output, keys = self._places(job)
+        try:
+            layout = Layout.from_json(self._read(Address(output.bucket, keys.plan)))
+            outline = list(outlined(self.objects.get(Address(output.bucket, keys.outline)) or b""))
+            found = self._all_found(output, keys, outline)
+            items = items_of(job.id, outline, found, header=layout.header)
+        except BatchRefused as reason:
+            return refused(job, str(reason))
+        if len(outline) == 1:
+            scans = [scan for each in found for scan in each.scans]
+            self.readiness.count(job, count(scans, header=layout.header))
+        self.objects.put(Address(output.bucket, keys.shards), to_lines(items))
+        scan_ms = sum(each.ms for each in found)
+        return self.readiness.ready(job, items, started, len(found), scan_ms)
+
+    @property
+    def objects(self) -> Objects:
+        """Give the buckets."""
+        return self.readiness.objects
+
+    def _all_found(
+        self, output: Address, keys: JobKeys, outline: Sequence[Outlined]
+    ) -> list[Found]:
+        ranges = sum(entry.ranges for entry in outline if isinstance(entry, ScannedFile))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda n: self._found(output, keys.scan(n)), range(ranges)))
+
+    def _found(self, output: Address, key: str) -> Found:
+        value = self._read(Address(output.bucket, key))
+        scans = [RangeScan.from_json(scan) for scan in value["scans"]]
+        return Found(scans, value["nul"], value["ms"])
+
+    def _read(self, address: Address) -> Any:
+        body = self.objects.get(address)
+        if body is None:
+            raise BatchRefused(f"{address} is gone: retry the job")
+        return json.loads(body)
+
+    def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:
+        output = read_address(job.output, "output")
+        return output, JobKeys(output.key)
+
+
+def items_of(
+    job: str, outline: Sequence[Outlined], found: Sequence[Found], *, header: bool
+) -> list[ShardItem]:
+    """Give all shards of a job, with their numbers."""
+    items: list[ShardItem] = []
+    for entry in outline:
+        if isinstance(entry, ShardItem):
+            items.append(entry)
+        else:
+            own = found[entry.first_range : entry.first_range + entry.ranges]
+            items += shards_of(job, entry, own, header=header)
+    return numbered(items)
+
+
+def shards_of(
+    job: str, file: ScannedFile, found: Sequence[Found], *, header: bool
+) -> Iterator[ShardItem]:
+    """Give the shards of a file; their numbers come later.
+
+    Raises
+    ------
+    BatchRefused
+        If its records cannot be told apart; the byte is named.
+    """
+    where = file.source.address
+    nul = [each.nul for each in found if each.nul is not None]
+    if nul:
+        raise BatchRefused(f"{where}: {nul_found(nul[0])}")
+    try:
+        made = cuts([scan for each in found for scan in each.scans], header=header)
+    except BareQuote as problem:
+        raise BatchRefused(f"{where}: {problem}") from None
+    for cut in made:
+        head = header and cut.start == file.mark
+        yield ShardItem(job, 0, file.file, cut.start, cut.end, cut.first_record, head, file.source)
+
+
+def count(scans: Sequence[RangeScan], *, header: bool) -> int:
+    """Count the records that the newlines of a file end; a last one may have none."""
+    in_quotes, records = False, -int(header)
+    for scan in scans:
+        case = scan.inside if in_quotes else scan.outside
+        records += case.newlines
+        in_quotes ^= scan.odd
+    return max(0, records)

@@ -1,0 +1,162 @@
+"""From a survey to a layout: how the input is read and the output written, or why it cannot be."""
+
+from serval.batch.input.column_names import quoted_list
+from serval.batch.input.kinds import FoundFormat
+from serval.batch.input.parquet.columns import formless
+from serval.batch.job.layout import Layout
+from serval.batch.job.options import JobOptions
+from serval.batch.plan.sizes import Pace
+from serval.batch.plan.survey import Survey
+from serval.batch.shard.outputs import OutputFormat, column_names
+from serval.errors import BatchRefused
+from serval.models.signature import Signature, TensorSpec
+
+OWN_OUTPUT: dict[FoundFormat, OutputFormat] = {
+    "csv": "csv",
+    "jsonl": "jsonl",
+    "parquet": "parquet",
+    "objects": "jsonl",
+}
+OBJECT = "object"
+"""Column of the addresses that answers to objects are joined with."""
+
+
+def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pace) -> Layout:
+    """Lay a job out.
+
+    Raises
+    ------
+    BatchRefused
+        If the model's outputs do not fit what is to be written.
+    """
+    chosen = options.output.format
+    output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
+    outputs = written_outputs(signature, options)
+    columns = (OBJECT,) if survey.kind.format == "objects" else survey.columns
+    joined = joined_columns((*columns, *survey.partitions), options, survey.kind.format)
+    if options.output.join:
+        check_join(survey, output, joined, outputs)
+    check_outputs(outputs, output)
+    alone = signature.rows_interact or any(spec.shape[0] == 1 for spec in signature.inputs)
+    return Layout(
+        format=survey.kind.format,
+        compression=survey.kind.compression,
+        columns=columns,
+        partitions=survey.partitions,
+        inputs=survey.inputs,
+        lists=survey.lists,
+        array=survey.array,
+        times="" if options.times == "text" else options.times,
+        delimiter=survey.table.delimiter if survey.table else ",",
+        header=survey.table.header if survey.table else False,
+        quoted=survey.kind.format == "csv" and options.csv.quoted_newlines == "auto",
+        csv=options.csv,
+        output=output,
+        outputs=outputs,
+        join=options.output.join,
+        joined=joined,
+        partitioned=options.output.partitioned,
+        per_input=options.output.per_input,
+        base64=options.output.bytes == "base64",
+        batch_rows=1 if alone else pace.batch_rows,
+        block_bytes=pace.block_bytes(survey.row_bytes),
+        block_rows=pace.block_rows(survey.row_bytes),
+        several_files=len(survey.sources) > 1,
+    )
+
+
+def written_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSpec, ...]:
+    """Give the outputs that are written: those that the job chose, in the model's order."""
+    chosen = options.output.tensors
+    names = [spec.name for spec in signature.outputs]
+    if unknown := sorted(set(chosen) - set(names)):
+        raise BatchRefused(
+            f"output.tensors: {unknown[0]!r} is no output: the model gives {', '.join(names)}"
+        )
+    return tuple(spec for spec in signature.outputs if not chosen or spec.name in chosen)
+
+
+def joined_columns(
+    columns: tuple[str, ...], options: JobOptions, found: FoundFormat
+) -> tuple[str, ...]:
+    """Give the columns of the input that stand before the outputs."""
+    left_out = options.output.leave_out
+    if not options.output.join:
+        if left_out:
+            raise BatchRefused("output.leave_out: no columns are joined: choose output.join")
+        return ()
+    if left_out and found == "jsonl":
+        raise BatchRefused("output.leave_out: JSONL records have no columns to leave out")
+    if unknown := [column for column in left_out if column not in columns]:
+        raise BatchRefused(
+            f"output.leave_out: the input has no column {unknown[0]!r}; it has "
+            f"{quoted_list(columns)}"
+        )
+    return tuple(column for column in columns if column not in set(left_out))
+
+
+def check_batches(signature: Signature) -> None:
+    """Refuse a model of which a run's first extent is not its rows."""
+    for kind, specs, allowed in (
+        ("input", signature.inputs, (-1, 1)),
+        ("output", signature.outputs, (-1, 1)),
+    ):
+        for spec in specs:
+            if not spec.shape or spec.shape[0] not in allowed:
+                raise BatchRefused(
+                    f"{kind} {spec.name!r} has shape {list(spec.shape)}: a batch job needs a model "
+                    "whose first extent is the row, -1 or 1"
+                )
+
+
+def check_outputs(outputs: tuple[TensorSpec, ...], output: OutputFormat) -> None:
+    """Refuse outputs that fill no columns where columns are to be written."""
+    if output == "jsonl":
+        return
+    for spec in outputs:
+        if -1 in spec.shape[1:]:
+            raise BatchRefused(
+                f"output {spec.name!r} has shape {list(spec.shape)}: extents that vary fill no "
+                f"columns of {output}; choose output.format jsonl"
+            )
+
+
+def check_join(
+    survey: Survey,
+    output: OutputFormat,
+    columns: tuple[str, ...],
+    outputs: tuple[TensorSpec, ...],
+) -> None:
+    """Refuse to join what cannot stand in one record."""
+    if survey.kind.format == "jsonl":
+        if output != "jsonl":
+            raise BatchRefused(
+                f"output.join: JSONL records have no columns to stand in {output}; choose "
+                "output.format jsonl"
+            )
+        return
+    if survey.footer and output == "csv":
+        nested = [
+            column.name
+            for column in survey.footer.columns
+            if column.nested and column.name in columns
+        ]
+        if nested:
+            raise BatchRefused(
+                f"output.join: column {nested[0]!r} is nested, which CSV has no form for; choose "
+                "output.format parquet or jsonl"
+            )
+    own = [column for column in columns if column not in survey.partitions]
+    if survey.footer and output != "parquet" and (bytes_in := formless(survey.footer, own)):
+        raise BatchRefused(
+            f"output.join: column {bytes_in!r} holds bytes, which {output} has no form for; choose "
+            "output.format parquet, or leave the column out"
+        )
+    names = [spec.name for spec in outputs]
+    if output != "jsonl":
+        names = [name for spec in outputs for name in column_names(spec)]
+    if both := sorted(set(columns) & set(names)):
+        raise BatchRefused(
+            f"output.join: {both[0]!r} is a column of the input and an output of the model: "
+            "rename the column, or leave join out"
+        )

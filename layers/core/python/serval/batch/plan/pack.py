@@ -1,0 +1,196 @@
+"""From the files of an input to shards: large files are cut, small neighbours share one."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from serval.batch.input.csv.dialect import mark_bytes
+from serval.batch.input.jsonl.line_cuts import LineTooLong, next_line
+from serval.batch.input.parquet.columns import needs_of
+from serval.batch.input.parquet.needs import Needs
+from serval.batch.job.layout import Layout, Outlined, RangeItem, ScannedFile, ShardItem
+from serval.batch.job.ports import Objects, Source
+from serval.batch.plan.sizes import FILES_OF_A_SHARD, grouped
+from serval.errors import BatchRefused
+
+SCAN_BYTES = 256 * 2**20
+"""That one scan goes through."""
+MARK_BYTES = 4
+BAND = 16
+"""Boundaries of a file of lines that are looked behind at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What the shards of a job are, as far as it is known before a scan."""
+
+    outline: list[Outlined] = field(default_factory=list)
+    ranges: list[RangeItem] = field(default_factory=list)
+    files: bytes = b""
+    """Lines of ``plan/files.jsonl``: the files that share a shard."""
+    footers: bytes = b""
+    """Lines of ``plan/footers.jsonl``: what shards need of Parquet files."""
+    rows: int | None = None
+    """How many there are, where that is known."""
+
+
+@dataclass(slots=True)
+class Packer:
+    """Packs the files of one job."""
+
+    job: str
+    objects: Objects
+    layout: Layout
+    shard_bytes: int
+    pool: Executor
+    _files: bytearray = field(default_factory=bytearray)
+    _footers: bytearray = field(default_factory=bytearray)
+    _ranges: list[RangeItem] = field(default_factory=list)
+    _rows: int | None = 0
+
+    def pack(self, sources: Sequence[Source], sizes: Sequence[int]) -> Packed:
+        """Pack the files; ``sizes`` are what each counts of a shard."""
+        outline: list[Outlined] = []
+        most = 1 if self.layout.per_input else FILES_OF_A_SHARD
+        for first, last, shared in grouped(self.shard_bytes, sizes, most):
+            files = sources[first:last]
+            if len(files) > 1 or self.layout.format == "objects":
+                outline.append(self._listed(first, files))
+            elif shared or not self.layout.cut:
+                outline.append(self._whole(first, files[0]))
+            else:
+                outline += self._cut(first, files[0])
+        footers = bytes(self._footers)
+        return Packed(outline, self._ranges, bytes(self._files), footers, self._rows)
+
+    def _listed(self, first: int, files: Sequence[Source]) -> ShardItem:
+        start = len(self._files)
+        for source in files:
+            self._files += json.dumps(source.to_json(), separators=(",", ":")).encode() + b"\n"
+        if self.layout.format == "objects":
+            self._count(len(files))
+            return ShardItem(self.job, 0, first, start, len(self._files), first)
+        self._count(None)
+        return ShardItem(self.job, 0, first, start, len(self._files), 0, head=self.layout.header)
+
+    def _whole(self, file: int, source: Source) -> ShardItem:
+        if self.layout.format == "parquet":
+            needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
+            return self._rows_item(file, source, needs, 0, needs.footer.rows)
+        self._count(None)
+        return ShardItem(self.job, 0, file, 0, source.size_bytes, 0, self.layout.header, source)
+
+    def _cut(self, file: int, source: Source) -> Iterator[Outlined]:
+        if self.layout.format == "parquet":
+            return self._row_ranges(file, source)
+        self._count(None)
+        mark = self._mark(source)
+        if self.layout.format == "csv" and self.layout.quoted:
+            return iter([self._scanned(file, source, mark)])
+        return self._lines(file, source, mark)
+
+    def _mark(self, source: Source) -> int:
+        try:
+            return mark_bytes(b"".join(self.objects.read(source, 0, MARK_BYTES, MARK_BYTES)))
+        except BatchRefused as refused:
+            raise BatchRefused(f"{source.address}: {refused}") from None
+
+    def _scanned(self, file: int, source: Source, mark: int) -> ScannedFile:
+        step = self.shard_bytes
+        each = step * max(1, SCAN_BYTES // step)
+        first = len(self._ranges)
+        for number, start in enumerate(range(mark, source.size_bytes, each)):
+            end = min(start + each, source.size_bytes)
+            self._ranges.append(
+                RangeItem(
+                    self.job, first + number, start, end, step, self.layout.delimiter, mark, source
+                )
+            )
+        return ScannedFile(file, source, mark, first, len(self._ranges) - first)
+
+    def _lines(self, file: int, source: Source, mark: int) -> Iterator[ShardItem]:
+        """Cut at the begin of a line behind each boundary; many are looked for at once."""
+        boundaries = range(mark + self.shard_bytes, source.size_bytes, self.shard_bytes)
+        look = partial(next_line, source.size_bytes, read=partial(self._read, source))
+        try:
+            found = sorted({mark, *self._begins(look, boundaries)} - {source.size_bytes})
+        except LineTooLong as problem:
+            raise BatchRefused(f"{source.address}: {problem}") from None
+        for start, end in zip(found, [*found[1:], source.size_bytes], strict=True):
+            first = start == mark
+            yield ShardItem(
+                self.job,
+                0,
+                file,
+                start,
+                end,
+                0 if first else None,
+                first and self.layout.header,
+                source,
+            )
+
+    def _begins(self, look: Callable[[int], int], boundaries: range) -> set[int]:
+        """Look for the begins of lines behind boundaries, a band of them at once.
+
+        A line that a band has found the end of is not gone through again for the next ones.
+        """
+        found: set[int] = set()
+        while boundaries:
+            found.update(self.pool.map(look, boundaries[:BAND]))
+            behind = max(found) - boundaries.start
+            boundaries = boundaries[max(len(boundaries[:BAND]), behind // boundaries.step + 1) :]
+        return found
+
+    def _read(self, source: Source, start: int, end: int) -> bytes:
+        return b"".join(self.objects.read(source, start, end, end - start))
+
+    def _row_ranges(self, file: int, source: Source) -> Iterator[ShardItem]:
+        needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
+        most = max(1, math.ceil(needs.footer.rows * self.shard_bytes / source.size_bytes))
+        for start, end in row_cuts([group.rows for group in needs.groups], most):
+            yield self._rows_item(file, source, needs, start, end)
+
+    def _rows_item(
+        self, file: int, source: Source, needs: Needs, start: int, end: int
+    ) -> ShardItem:
+        self._count(end - start)
+        at = len(self._footers)
+        needed = needs.rows(start, end).to_json()
+        self._footers += json.dumps(needed, separators=(",", ":")).encode() + b"\n"
+        return ShardItem(
+            self.job, 0, file, start, end, start, source=source, needed=(at, len(self._footers))
+        )
+
+    def _count(self, rows: int | None) -> None:
+        self._rows = None if rows is None or self._rows is None else self._rows + rows
+
+
+def row_cuts(groups: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Cut rows at the ends of row groups, where a shard has room for whole ones; else within.
+
+    Row groups are as large as whoever wrote them liked, up to the whole file, so a shard cannot
+    always be a number of them.
+    """
+    cuts: list[tuple[int, int]] = []
+    start = at = 0
+    for rows in groups:
+        if at > start and at + rows - start > most:
+            cuts.append((start, at))
+            start = at
+        at += rows
+        if at - start > most:
+            pieces = math.ceil((at - start) / most)
+            each = math.ceil((at - start) / pieces)
+            cuts += [(first, min(first + each, at)) for first in range(start, at, each)]
+            start = at
+    if at > start:
+        cuts.append((start, at))
+    return cuts
+
+
+def numbered(items: Sequence[ShardItem]) -> list[ShardItem]:
+    """Give the shards their numbers, in the order of the input."""
+    return [replace(item, index=index) for index, item in enumerate(items)]

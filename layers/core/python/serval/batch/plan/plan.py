@@ -1,0 +1,245 @@
+"""``plan``: from an input to shards; or, for a CSV file that is to be scanned first, to ranges."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from serval.batch.assemble.per_input import check_per_input
+from serval.batch.input.parquet.columns import joined_types
+from serval.batch.job import lifecycle
+from serval.batch.job.job import BatchJob
+from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.layout import Layout, ShardItem, to_lines
+from serval.batch.job.options import JobOptions
+from serval.batch.job.outcomes import cancelled, refused
+from serval.batch.job.ports import JobStore, Objects, change
+from serval.batch.plan.draft import check_batches, drafted
+from serval.batch.plan.pack import Packed, Packer, numbered
+from serval.batch.plan.readiness import Readiness
+from serval.batch.plan.sizes import Pace, large_enough, shards_of
+from serval.batch.plan.survey import Survey, Surveyor
+from serval.batch.start.estimate import LOOKED_AT, Estimate, estimated, pace_of_rows
+from serval.batch.start.job_request import AskedJob
+from serval.clock import Clock, utc_now
+from serval.errors import BatchRefused
+from serval.models.version import ModelVersion
+
+AT_ONCE = 16
+"""Requests to S3 that are under way."""
+
+
+class Versions(Protocol):
+    """The registry's reads that planning needs."""
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Give a version, or raise ``ModelVersionNotFound``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """Everything that planning takes."""
+
+    readiness: Readiness
+    registry: Versions
+    memory_mib: int
+    """Of ``shard``."""
+    machine_prices: Mapping[str, int] = field(default_factory=dict)
+    """Microdollars an hour of a machine, by fleet, where they are known."""
+    out_of_reach: Mapping[str, str] = field(default_factory=dict)
+    """By model, why no batch job of it can run."""
+    clock: Clock = utc_now
+    timer: Callable[[], float] = time.perf_counter
+
+    def plan(self, job_id: str) -> dict[str, Any]:
+        """Plan a job; a job that is tried again keeps its plan.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``scan`` with the ``ranges``, ``shards`` with the ``items``, ``assemble``
+            if there are none, ``cancelled``, or ``refused`` with the ``reason``.
+        """
+        started = self.timer()
+        job = self.readiness.find(job_id)
+        if job.stopping:
+            return cancelled(job)
+        before = job
+        job = change(self.store, job, lambda row: lifecycle.plan(row, self.clock()))
+        if job.status != before.status:
+            self.readiness.announce(job)
+        try:
+            if (items := self.readiness.planned(job)) is not None:
+                return self.readiness.ready(job, items, started)
+            if job.shards:
+                raise BatchRefused("the plan that it had is gone: start the job anew")
+            return self._plan(job, started)
+        except BatchRefused as reason:
+            return refused(job, str(reason))
+
+    def preview(self, asked: AskedJob, version: str) -> Estimate:
+        """Say what a job would take, without starting anything.
+
+        Raises
+        ------
+        BatchRefused
+            If it would be refused for its input or its options.
+        """
+        record = self._record(asked.model, version)
+        inputs = [read_address(address, "input") for address in asked.input]
+        survey = Surveyor(self.objects).survey(
+            inputs, None, asked.options, record.signature, features_of(record)
+        )
+        layout = drafted(survey, asked.options, record.signature, Pace.of(record))
+        check_per_input(layout, survey.sources, inputs, "")
+        shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
+        scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
+        shards = shards_of(shard_bytes, sizes, cut=layout.cut)
+        found = self._estimate(survey, layout, record, asked.options, shards, int(scanned))
+        first = survey.table.first if survey.table else {}
+        return replace(found, columns=tuple(each.to_json(first) for each in survey.matches))
+
+    def _record(self, model: str, version: str) -> ModelVersion:
+        """Give the version that is to answer, or raise ``BatchRefused`` if none of it can."""
+        if (reason := self.out_of_reach.get(model)) is not None:
+            raise BatchRefused(f"model {model!r}: {reason}")
+        record = self.registry.version(model, version)
+        check_batches(record.signature)
+        return record
+
+    def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
+        record = self._record(job.model, job.version or "")
+        pace = Pace.of(record)
+        inputs = [read_address(address, "input") for address in job.input]
+        survey = Surveyor(self.objects).survey(
+            inputs, job.input_version, job.options, record.signature, features_of(record)
+        )
+        layout = drafted(survey, job.options, record.signature, pace)
+        check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)
+        shard_bytes, sizes = sized(survey, job.options, pace)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            if several_in_one(survey, layout):
+                own = [name for name in layout.joined if name not in layout.partitions]
+                types = joined_types(self.objects, survey.sources, own, pool)
+                layout = replace(layout, joined_types=types)
+            packer = Packer(job.id, self.objects, layout, shard_bytes, pool)
+            packed = packer.pack(survey.sources, sizes)
+        output, keys = self._places(job)
+        self._write(output, keys.plan, json.dumps(layout.to_json()).encode())
+        if packed.files:
+            self._write(output, keys.files, packed.files)
+        if packed.footers:
+            self._write(output, keys.footers, packed.footers)
+        estimate = self._estimate(
+            survey,
+            layout,
+            record,
+            job.options,
+            shards_of(shard_bytes, sizes, cut=layout.cut),
+            len(packed.ranges),
+            packed.rows,
+        )
+        self.readiness.keep(job, estimate, form_of(layout))
+        if packed.ranges:
+            return self._to_scan(job, packed)
+        items = numbered([item for item in packed.outline if isinstance(item, ShardItem)])
+        self._write(output, keys.shards, to_lines(items))
+        return self.readiness.ready(job, items, started)
+
+    def _to_scan(self, job: BatchJob, packed: Packed) -> dict[str, Any]:
+        output, keys = self._places(job)
+        self._write(output, keys.outline, to_lines(packed.outline))
+        self._write(output, keys.ranges, to_lines(packed.ranges))
+        return {
+            "outcome": "scan",
+            "job": job.id,
+            "ranges": {"bucket": output.bucket, "key": keys.ranges},
+            "count": len(packed.ranges),
+        }
+
+    def _estimate(
+        self,
+        survey: Survey,
+        layout: Layout,
+        record: ModelVersion,
+        options: JobOptions,
+        shards: int,
+        scans: int,
+        counted: int | None = None,
+    ) -> Estimate:
+        earlier = self.store.of_model(record.model, LOOKED_AT)
+        pace = Pace.of(record)
+        form = form_of(layout)
+        return estimated(
+            files=len(survey.sources),
+            input_bytes=survey.size_bytes,
+            rows=survey.estimated_rows if counted is None else counted,
+            exact=counted is not None or layout.format == "objects",
+            shards=shards,
+            scans=scans,
+            seconds_of_row=pace_of_rows(
+                earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
+            ),
+            concurrency=self.readiness.at_once(record.model, options),
+            memory_mib=0 if record.model in self.fleets else self.memory_mib,
+            machine_microdollars_hour=self.machine_prices.get(self.fleets.get(record.model, ""), 0),
+            columns=tuple(each.to_json() for each in survey.matches),
+        )
+
+    @property
+    def objects(self) -> Objects:
+        """Give the buckets."""
+        return self.readiness.objects
+
+    @property
+    def store(self) -> JobStore:
+        """Give the jobs table."""
+        return self.readiness.store
+
+    @property
+    def fleets(self) -> Mapping[str, str]:
+        """Give the fleet of each model that has one."""
+        return self.readiness.fleets
+
+    def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:
+        output = read_address(job.output, "output")
+        return output, JobKeys(output.key)
+
+    def _write(self, output: Address, key: str, body: bytes) -> None:
+        self.objects.put(Address(output.bucket, key), body)
+
+
+def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:
+    """Give what the version's ``model.yaml`` calls the elements of inputs."""
+    named: Mapping[str, Sequence[str]] = record.bundle.get("columns", {})
+    return named
+
+
+def several_in_one(survey: Survey, layout: Layout) -> bool:
+    """Tell whether columns of several Parquet files become one file's."""
+    own = (layout.format, layout.output) == ("parquet", "parquet") and not layout.per_input
+    return own and layout.join and len(survey.sources) > 1
+
+
+def form_of(layout: Layout) -> str:
+    """Name how an input is written, as jobs are compared by it."""
+    packed = f".{layout.compression}" if layout.compression != "none" else ""
+    return f"{layout.format}{packed}"
+
+
+def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequence[int]]:
+    """Give the size of a shard, and what each file counts of it."""
+    sizes = [source.size_bytes for source in survey.sources]
+    row_bytes = survey.row_bytes
+    if survey.kind.format == "objects":
+        # Small objects count as ordinary ones, since the model takes as long for them.
+        sizes = [max(size, int(row_bytes)) for size in sizes]
+    elif survey.inflation != 1.0:
+        sizes = [int(size * survey.inflation) for size in sizes]
+    wished = pace.shard_bytes(options.shard_bytes, row_bytes)
+    if options.output.per_input:
+        # No two files share a shard.
+        sizes = [max(size, wished) for size in sizes]
+    return large_enough(wished, sizes), sizes

@@ -1,0 +1,130 @@
+"""What comes behind planning and behind cutting: the shards may run."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from serval.batch.job import lifecycle
+from serval.batch.job.fleet_jobs import named
+from serval.batch.job.job import BatchJob
+from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.layout import ShardItem, shard_items, to_lines
+from serval.batch.job.lifecycle import Planned
+from serval.batch.job.options import JobOptions
+from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.start.estimate import Estimate
+from serval.clock import Clock, utc_now
+from serval.errors import BatchJobNotFound
+
+TakeOn = Callable[[str, str], object]
+"""Has a fleet work on a job's shards; the job is named as ``serval.batch.job.fleet_jobs`` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Lets shards run."""
+
+    objects: Objects
+    store: JobStore
+    announce: Announce
+    fleets: Mapping[str, str]
+    """Fleet of each model that has one."""
+    take_on: TakeOn
+    shards_at_once: int
+    """Shards of one job that run at once on Lambda, whatever the job asks for."""
+    clock: Clock = utc_now
+    timer: Callable[[], float] = time.perf_counter
+
+    def at_once(self, model: str, options: JobOptions) -> int:
+        """Give how many shards run at once; those on a fleet take nothing of Lambda's."""
+        if model in self.fleets:
+            return options.concurrency
+        return min(options.concurrency, self.shards_at_once)
+
+    def find(self, job_id: str) -> BatchJob:
+        """Give a job that must be there."""
+        job = self.store.find(job_id)
+        if job is None:
+            raise BatchJobNotFound(job_id)
+        return job
+
+    def planned(self, job: BatchJob) -> list[ShardItem] | None:
+        """Give the shards of an earlier attempt, or of the same call before; None: no plan yet."""
+        output = read_address(job.output, "output")
+        lines = self.objects.get(Address(output.bucket, JobKeys(output.key).shards))
+        if lines is None:
+            return None
+        return list(shard_items(lines))
+
+    def keep(self, job: BatchJob, estimate: Estimate, form: str) -> None:
+        """Keep the estimate for whoever lets the shards run."""
+        value = asdict(estimate) | {"format": form}
+        self.objects.put(self._estimate(job), json.dumps(value).encode())
+
+    def count(self, job: BatchJob, rows: int) -> None:
+        """Put a count in the place of the estimate."""
+        value = json.loads(self.objects.get(self._estimate(job)) or b"{}")
+        counted = value | {"rows": rows, "exact": True}
+        self.objects.put(self._estimate(job), json.dumps(counted).encode())
+
+    def ready(
+        self,
+        job: BatchJob,
+        items: Sequence[ShardItem],
+        started: float,
+        scans: int = 0,
+        scan_ms: int = 0,
+    ) -> dict[str, Any]:
+        """Let those shards run that are not done; items and estimate are written already."""
+        output = read_address(job.output, "output")
+        keys = JobKeys(output.key)
+        done = {record.index for record in self.store.shards(job.id) if record.done}
+        remaining = [item for item in items if item.index not in done]
+        key = keys.shards
+        if done:
+            key = keys.remaining(job.attempt)
+            self.objects.put(Address(output.bucket, key), to_lines(remaining))
+        plan_ms = round((self.timer() - started) * 1e3)
+        planned = self._planned(job, len(items), plan_ms, scans, scan_ms)
+        running = change(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
+        if running.status != job.status:
+            self.announce(running)
+        fleet = self.fleets.get(job.model)
+        if fleet is not None and remaining:
+            self.take_on(fleet, named(running))
+        return {
+            "outcome": "shards" if remaining else "assemble",
+            "job": job.id,
+            "model": job.model,
+            "fleet": fleet,
+            "items": {"bucket": output.bucket, "key": key},
+            "count": len(remaining),
+            "concurrency": self.at_once(job.model, job.options),
+            "tolerated_failed_percent": job.options.tolerated_failed_shards_percent,
+        }
+
+    def _planned(
+        self, job: BatchJob, shards: int, plan_ms: int, scans: int, scan_ms: int
+    ) -> Planned:
+        estimate = json.loads(self.objects.get(self._estimate(job)) or b"{}")
+        return Planned(
+            format=estimate["format"],
+            files=estimate["files"],
+            input_bytes=estimate["input_bytes"],
+            estimated_rows=estimate["rows"],
+            exact_rows=estimate["exact"],
+            shards=shards,
+            estimated_seconds=estimate["seconds"],
+            estimated_microdollars=estimate["microdollars"],
+            machine_microdollars_hour=estimate["machine_microdollars_hour"],
+            columns=tuple(estimate.get("columns", ())),
+            plan_ms=plan_ms,
+            scans=scans or job.scans,
+            scan_ms=scan_ms or job.scan_ms,
+        )
+
+    def _estimate(self, job: BatchJob) -> Address:
+        output = read_address(job.output, "output")
+        return Address(output.bucket, JobKeys(output.key).estimate)

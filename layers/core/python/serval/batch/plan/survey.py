@@ -1,0 +1,290 @@
+"""A look at a job's input before anything runs: which files, of what kind, laid out how."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from serval.batch.input.blocks import first_record
+from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns
+from serval.batch.input.csv.dialect import Table, check_header, mark_bytes, read_table
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.input.csv.rewrite import rewritten
+from serval.batch.input.decompress import decompressed, text_head
+from serval.batch.input.find import Finder
+from serval.batch.input.jsonl.json_array import check_alike, check_lines, first_lines, is_array
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.input.kinds import HEAD_BYTES, Kind
+from serval.batch.input.parquet.columns import Chosen, choose_columns, footer_of
+from serval.batch.input.parquet.footer import Footer
+from serval.batch.input.partition_columns import check_own, partition_names, partition_of
+from serval.batch.input.record_ends import record_ends
+from serval.batch.input.rows import Records, Rows
+from serval.batch.job.keys import Address
+from serval.batch.job.options import PLAIN_CSV, CsvOptions, JobOptions
+from serval.batch.job.ports import Objects, Source
+from serval.errors import BatchRefused
+from serval.models.signature import Signature
+
+Found = TypeVar("Found")
+AT_ONCE = 16
+"""Files that are looked at at once."""
+HEADERS_READ = 100
+"""Files whose headers are held against the first one's before anything runs."""
+NO_FEATURES: Mapping[str, Sequence[str]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What the input is."""
+
+    sources: Sequence[Source]
+    kind: Kind
+    row_bytes: float
+    """Of a record, in a sample; of text as it is when it is no longer compressed."""
+    inflation: float = 1.0
+    """How many bytes of text come of a compressed one, in the sample."""
+    table: Table | None = None
+    """Of CSV."""
+    array: bool = False
+    """Whether each file of JSON is one array of records."""
+    footer: Footer | None = None
+    """Of the first Parquet file."""
+    inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: dict[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    """Columns that stand in the keys of the files."""
+    matches: tuple[InputColumns, ...] = ()
+    """How the columns of each input were found; empty where there are no columns."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the size of all files."""
+        return sum(source.size_bytes for source in self.sources)
+
+    @property
+    def estimated_rows(self) -> int:
+        """Estimate the number of rows: of objects it is their number."""
+        if self.kind.format == "objects":
+            return len(self.sources)
+        return max(1, round(self.size_bytes * self.inflation / self.row_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyor:
+    """Looks at inputs."""
+
+    objects: Objects
+
+    def survey(
+        self,
+        addresses: Sequence[Address],
+        version_id: str | None,
+        options: JobOptions,
+        signature: Signature,
+        features: Mapping[str, Sequence[str]] = NO_FEATURES,
+    ) -> Survey:
+        """Look at the files, at the first one closely.
+
+        Raises
+        ------
+        BatchRefused
+            If they cannot be the input of this model.
+        """
+        choice = ColumnChoice(options.columns, features, options.positional)
+        finder = Finder(self.objects, text_head)
+        sources = finder.find(addresses, version_id)
+        kind = finder.kind(sources, options, signature)
+        if kind.format == "objects":
+            mean = sum(source.size_bytes for source in sources) / len(sources)
+            return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
+        wanted = options.partitions == "auto" and kind.format != "jsonl"
+        partitions = partition_names(sources, addresses) if wanted else ()
+        if kind.format == "parquet":
+            return self._parquet(sources, kind, choice, signature, partitions)
+        seen = named(
+            sources[0],
+            lambda: self._text(sources, kind, options, choice, signature, partitions),
+        )
+        if seen.table is not None and seen.table.header:
+            self._check_headers(seen, seen.table, options)
+        if seen.kind.format == "jsonl":
+            self._check_arrays(seen, signature)
+        return seen
+
+    def _check_headers(self, seen: Survey, table: Table, options: JobOptions) -> None:
+        """Refuse a further file with another header; of many, a shard says it of the last ones."""
+
+        def look(source: Source) -> None:
+            head, _, whole = self.head(source, seen.kind, options.csv)
+            quoted = options.csv.quoted_newlines == "auto"
+            record, rest = first_record(iter([head[mark_bytes(head) :]]), quoted=quoted)
+            if whole or next(rest, None) is not None:
+                check_header(record, table.delimiter, table.columns)
+
+        self._each(seen, look)
+
+    def _check_arrays(self, seen: Survey, signature: Signature) -> None:
+        """Refuse a further file that is an array where the first is none, or the other way."""
+
+        def look(source: Source) -> None:
+            head, _, _ = self.head(source, seen.kind)
+            check_alike(head[mark_bytes(head) :], signature.inputs, array=seen.array)
+
+        self._each(seen, look)
+
+    def _each(self, seen: Survey, look: Callable[[Source], None]) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda one: named(one, lambda: look(one)), seen.sources[1:HEADERS_READ]))
+
+    def head(
+        self, source: Source, kind: Kind, options: CsvOptions = PLAIN_CSV
+    ) -> tuple[bytes, float, bool]:
+        """Give how a file's text begins, how compressed it is, and whether that is all of it."""
+        head = Finder(self.objects).head(source)
+        whole = len(head) == source.size_bytes
+        changed = kind.format == "csv" and options.rewritten
+        if kind.compression == "none" and not changed:
+            return head, 1.0, whole
+        text, ended = begin_of(decompressed([head], kind.compression, HEAD_BYTES), whole=whole)
+        whole = whole and ended
+        if changed:
+            text = text if whole else text[: text.rfind(b"\n") + 1]
+            text, _ = begin_of(rewritten([text], options, options.delimiter), whole=whole)
+        return text, max(1.0, len(text) / max(1, len(head))), whole
+
+    def _parquet(
+        self,
+        sources: list[Source],
+        kind: Kind,
+        choice: ColumnChoice,
+        signature: Signature,
+        partitions: tuple[str, ...],
+    ) -> Survey:
+        footer = footer_of(self.objects, sources[0])
+        columns = tuple(column.name for column in footer.columns)
+
+        def choose() -> Chosen:
+            check_own(partitions, columns)
+            return choose_columns(signature.inputs, footer.columns, choice, partitions)
+
+        chosen = named(sources[0], choose)
+        return Survey(
+            sources=sources,
+            kind=kind,
+            row_bytes=max(1.0, sources[0].size_bytes / max(1, footer.rows)),
+            footer=footer,
+            inputs=dict(chosen.inputs),
+            lists=dict(chosen.lists),
+            matches=chosen.matches,
+            columns=columns,
+            partitions=partitions,
+        )
+
+    def _text(
+        self,
+        sources: list[Source],
+        kind: Kind,
+        options: JobOptions,
+        choice: ColumnChoice,
+        signature: Signature,
+        partitions: tuple[str, ...],
+    ) -> Survey:
+        head, inflation, whole = self.head(sources[0], kind, options.csv)
+        table: Table | None = None
+        matches: list[InputColumns] = []
+        start = mark_bytes(head)
+        text, array = head, False
+        records: Records = JsonlRecords(signature.inputs)
+        quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
+        if kind.format == "csv":
+            table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
+            check_own(partitions, table.columns)
+            matches = input_columns(
+                signature.inputs,
+                table.columns,
+                choice,
+                named=table.named,
+                partitions=partitions,
+                texts=table.texts,
+            )
+            records = CsvRecords(
+                table.columns,
+                matches,
+                table.delimiter,
+                quoted=quoted,
+                options=options.csv,
+                partition=partition_of(sources[0], partitions),
+            )
+            start = table.start
+        else:
+            array = is_array(head[start:], signature.inputs)
+            if array:
+                text = head[:start] + first_lines(head[start:], start, whole=whole)
+            else:
+                check_lines(head[start:], whole=whole)
+        sample = complete(text[start:], quoted=quoted, whole=whole)
+        rows = records.read(sample, 0, start)
+        check_sample(rows)
+        counted = rows.count + len(rows.rejects)
+        return Survey(
+            sources=sources,
+            kind=kind,
+            row_bytes=max(1.0, len(sample) / counted if counted else float(len(head))),
+            inflation=inflation,
+            table=table,
+            array=array,
+            inputs={each.spec.name: each.columns for each in matches},
+            columns=table.columns if table else (),
+            partitions=partitions,
+            matches=tuple(matches),
+        )
+
+
+def begin_of(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
+    """Gather how a text begins, and tell whether that is all; ``whole``: it may not be cut."""
+    text = b""
+    try:
+        for piece in pieces:
+            text += piece
+            if len(text) >= 4 * HEAD_BYTES:
+                return text, False
+    except BatchRefused:
+        if whole or not text:
+            raise
+    return text, True
+
+
+def named(source: Source, look: Callable[[], Found]) -> Found:
+    """Name the file in what is refused of it."""
+    try:
+        return look()
+    except BatchRefused as refused:
+        text = str(refused)
+        if str(source.address) in text:
+            raise
+        raise BatchRefused(f"{source.address}: {text}") from None
+
+
+def complete(text: bytes, *, quoted: bool, whole: bool) -> bytes:
+    """Leave out a last record that may not be there in full."""
+    if whole:
+        return text
+    ends = record_ends(text, quoted=quoted)
+    return text[: int(ends[-1])] if len(ends) else b""
+
+
+def check_sample(rows: Rows) -> None:
+    """Refuse a file none of whose first records fits.
+
+    Raises
+    ------
+    BatchRefused
+        With the reason of the first.
+    """
+    if rows.rejects and not rows.count:
+        first = rows.rejects[0]
+        raise BatchRefused(
+            f"none of its first {len(rows.rejects)} records fits; the first: {first.reason}"
+        )

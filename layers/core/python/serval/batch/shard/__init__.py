@@ -1,0 +1,1 @@
+"""One shard: read its rows, run the model, write its part."""

@@ -1,0 +1,175 @@
+"""Rows in, answers out: runs of the size that suits the model, and what fails found by halving.
+
+Answers of datatype BYTES as text: a row whose bytes are none is not answered by half.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serval.batch.input.rows import Rows
+from serval.errors import InvalidRequest
+from serval.inference.loaded import Model
+from serval.inference.runtimes import RuntimeFailed
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that the model cannot answer."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Outputs of the rows that were answered, in order, and the rows that were not."""
+
+    outputs: tuple[Tensor, ...]
+    failures: tuple[Failure, ...]
+
+
+def answer(
+    model: Model,
+    rows: Rows,
+    outputs: Sequence[TensorSpec],
+    most: int,
+    went: Callable[[int, int], object] = lambda done, failed: None,
+) -> Answers:
+    """Run a block's rows, at most ``most`` at a time.
+
+    Parameters
+    ----------
+    went
+        Hears how many rows are done, and how many of these failed.
+    """
+    parts: list[list[Tensor]] = []
+    failures: list[Failure] = []
+    start = 0
+    for inputs in _runs(rows, most):
+        length = len(inputs[0].array)
+        for found in _run(model, inputs, outputs, start):
+            if isinstance(found, Failure):
+                failures.append(found)
+            else:
+                parts.append(found)
+        start += length
+        went(start, len(failures))
+    return Answers(tuple(_joined(parts, outputs)), tuple(failures))
+
+
+def _runs(rows: Rows, most: int) -> Iterator[tuple[Tensor, ...]]:
+    """Cut rows into runs; neighbours of other extents cannot share one."""
+    for inputs in rows.batches(most):
+        if all(tensor.array.dtype != object or tensor.datatype == "BYTES" for tensor in inputs):
+            yield inputs
+            continue
+        for index in range(len(inputs[0].array)):
+            yield tuple(
+                Tensor(tensor.name, tensor.datatype, tensor.array[index][np.newaxis])
+                for tensor in inputs
+            )
+
+
+def _run(
+    model: Model, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], start: int
+) -> Iterator[list[Tensor] | Failure]:
+    """Run rows together; if that fails each half, down to the row that is at fault."""
+    length = len(inputs[0].array)
+    try:
+        found = model.run(inputs, outputs)
+    except (InvalidRequest, RuntimeFailed) as error:
+        if length <= 1:
+            yield Failure(start, f"the model cannot answer: {error}")
+            return
+    else:
+        if wrong := [tensor for tensor in found if tensor.array.shape[:1] != (length,)]:
+            yield from _one_by_one(model, inputs, outputs, start, wrong[0])
+            return
+        yield found
+        return
+    for first, last in ((0, length // 2), (length // 2, length)):
+        half = [Tensor(t.name, t.datatype, t.array[first:last]) for t in inputs]
+        yield from _run(model, half, outputs, start + first)
+
+
+def _one_by_one(
+    model: Model,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[TensorSpec],
+    start: int,
+    wrong: Tensor,
+) -> Iterator[list[Tensor] | Failure]:
+    """Run rows alone, since an output does not have a row for each of them."""
+    length = len(inputs[0].array)
+    if length == 1:
+        yield Failure(
+            start, f"output {wrong.name!r} has shape {list(wrong.array.shape)}, not [1, …]"
+        )
+        return
+    for index in range(length):
+        row = [Tensor(t.name, t.datatype, t.array[index : index + 1]) for t in inputs]
+        yield from _run(model, row, outputs, start + index)
+
+
+def _joined(parts: Sequence[Sequence[Tensor]], outputs: Sequence[TensorSpec]) -> Iterator[Tensor]:
+    for index, spec in enumerate(outputs):
+        arrays = [part[index].array for part in parts]
+        yield Tensor(spec.name, spec.datatype, _together(arrays, spec))
+
+
+def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
+    """Put the outputs of runs together; of other extents they give an array of arrays."""
+    if not arrays:
+        return np.empty((0, *(max(extent, 0) for extent in spec.shape[1:])))
+    if len(arrays) == 1:
+        return arrays[0]
+    if len({array.shape[1:] for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    ragged = np.empty(sum(map(len, arrays)), object)
+    ragged[:] = [row for array in arrays for row in array]
+    return ragged
+
+
+def textual(answers: Answers, rows: int) -> Answers:
+    """Leave out the answers whose bytes are no text, of so many rows that were asked for."""
+    faults: dict[int, str] = {}
+    for tensor in answers.outputs:
+        if tensor.datatype == "BYTES":
+            for index in _no_texts(tensor.array):
+                faults.setdefault(
+                    index,
+                    f"output {tensor.name!r} has bytes that are no UTF-8 text: choose output.bytes "
+                    "base64",
+                )
+    if not faults:
+        return answers
+    failed = {failure.row for failure in answers.failures}
+    answered = [row for row in range(rows) if row not in failed]
+    kept = np.ones(len(answered), np.bool_)
+    kept[list(faults)] = False
+    return Answers(
+        tuple(Tensor(t.name, t.datatype, t.array[kept]) for t in answers.outputs),
+        (*answers.failures, *(Failure(answered[at], why) for at, why in sorted(faults.items()))),
+    )
+
+
+def _no_texts(array: Array) -> Iterator[int]:
+    for index, row in enumerate(array.tolist()):
+        try:
+            decode(row)
+        except UnicodeDecodeError:
+            yield index
+
+
+def decode(value: Any) -> None:
+    """Decode every element of a row, which may be a list of lists."""
+    if isinstance(value, bytes):
+        value.decode()
+        return
+    for each in value:
+        decode(each)

@@ -1,0 +1,198 @@
+"""The shard engine: read, parse, run and write overlap, within a bound of memory.
+
+::
+
+    read (thread) ──> parse (thread) ──> run ──> write (thread)
+      4 MiB pieces     whole records      batches    output parts
+
+Between two blocks it looks at the time: a shard that runs short of it ends with what it has
+written, and says where the next invocation is to go on.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from serval.batch.input.blocks import Block
+from serval.batch.input.rows import Records, Reject, Rows, kept
+from serval.batch.job.ports import Sink
+from serval.batch.shard.answers import Answers, answer, textual
+from serval.batch.shard.outputs import PartFormat
+from serval.batch.shard.pipeline import ahead
+from serval.inference.loaded import Model
+from serval.models.signature import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a shard, or a piece of it, did."""
+
+    rows: int = 0
+    """Rows that were answered."""
+    rejected: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    run_seconds: float = 0.0
+    reasons: tuple[str, ...] = ()
+    """The first ten reasons for rejecting a row."""
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Add up."""
+        return Counts(
+            self.rows + other.rows,
+            self.rejected + other.rejected,
+            self.read_bytes + other.read_bytes,
+            self.written_bytes + other.written_bytes,
+            self.run_seconds + other.run_seconds,
+            (*self.reasons, *other.reasons)[:LISTED_REASONS],
+        )
+
+
+LISTED_REASONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a piece of a shard got."""
+
+    counts: Counts
+    resume: Block | None = None
+    """The first block that was not worked on any more, its data left out; None: all is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEngine:
+    """Works through the blocks of one shard."""
+
+    records: Records
+    model: Model
+    outputs: Sequence[TensorSpec]
+    batch_rows: int
+    part: PartFormat
+    clock: Callable[[], float]
+    hurry: Callable[[], bool] = lambda: False
+    """Tells that no further block is to be begun."""
+    seen: Callable[[Counts], None] = lambda counts: None
+    """Hears what has been done so far, whenever a block is written."""
+
+    within: Callable[[Counts], None] = lambda counts: None
+    """Hears what is answered, written or not, whenever a run of a block is."""
+
+    def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
+        """Answer every record, in order; the sinks are closed when all of it is written.
+
+        Parameters
+        ----------
+        header
+            Whether this is where the header of the whole output stands.
+        """
+        counts, resume = Counts(), None
+        try:
+            with closing(ahead(self._written(blocks, header), depth=2)) as writing:
+                for piece in writing:
+                    counts = counts.plus(piece.counts)
+                    resume = piece.resume
+                    output.write(piece.data)
+                    errors.write(piece.errors)
+                    self.seen(counts)
+            errors.close()
+            output.close()
+        except BaseException:
+            output.abort()
+            errors.abort()
+            raise
+        return Progress(counts, resume)
+
+    def _written(self, blocks: Iterable[Block], header: bool) -> Iterator["_Piece"]:
+        """Run and write, block by block."""
+        if header:
+            yield _Piece(self.part.header())
+        begun, answered = False, Counts()
+        for block, rows in ahead(self._parsed(ahead(blocks))):
+            if begun and self.hurry():
+                yield _Piece(resume=replace(block, data=b"", records=None))
+                return
+            begun = True
+            piece = self._answered(block, rows, answered)
+            answered = answered.plus(piece.counts)
+            yield piece
+
+    def _parsed(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
+        for block in blocks:
+            records = block.records or self.records
+            yield block, records.read(block.data, block.first_record, block.offset)
+
+    def _answered(self, block: Block, rows: Rows, before: Counts) -> "_Piece":
+        started = self.clock()
+        size = len(block.data) if rows.read_bytes is None else rows.read_bytes
+
+        def went(done: int, failed: int) -> None:
+            read_bytes = size * done // rows.count
+            self.within(before.plus(Counts(done - failed, failed, read_bytes)))
+
+        answers = answer(self.model, rows, self.outputs, self.batch_rows, went)
+        run_seconds = self.clock() - started
+        if not self.part.base64:
+            answers = textual(answers, rows.count)
+        rejects = [*rows.rejects, *_failed(rows, answers)]
+        answered = without(rows, answers)
+        data = self.part.write(answered, answers.outputs) if answered.count else b""
+        errors = b"".join(
+            error_line(reject, block.file)
+            for reject in sorted(rejects, key=lambda reject: reject.record)
+        )
+        counts = Counts(
+            rows=answered.count,
+            rejected=len(rejects),
+            read_bytes=size,
+            written_bytes=len(data),
+            run_seconds=run_seconds,
+            reasons=tuple(reject.reason for reject in rejects[:LISTED_REASONS]),
+        )
+        return _Piece(data, errors, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What comes of one block."""
+
+    data: bytes = b""
+    errors: bytes = b""
+    counts: Counts = field(default_factory=Counts)
+    resume: Block | None = None
+
+
+def without(rows: Rows, answers: Answers) -> Rows:
+    """Leave out the rows that were not answered."""
+    if not answers.failures:
+        return rows
+    failed = {failure.row for failure in answers.failures}
+    kept_rows = [row for row in range(rows.count) if row not in failed]
+    return replace(
+        rows,
+        inputs=(),
+        count=len(kept_rows),
+        passed=None if rows.passed is None else rows.passed[kept_rows],
+        texts=[rows.texts[row] for row in kept_rows] if rows.texts else (),
+    )
+
+
+def _failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
+    """Describe the rows that the model could not answer."""
+    for failure in answers.failures:
+        known: Sequence[Any] = rows.texts or rows.names
+        text = known[failure.row] if known else shown_inputs(rows, failure.row)
+        yield Reject(rows.record(failure.row), None, failure.reason, kept(text))
+
+
+def error_line(reject: Reject, file: str) -> bytes:
+    """Give a line of ``errors.jsonl``; it names the file where there are several."""
+    value = reject.to_json() | ({"file": file} if file else {})
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+def shown_inputs(rows: Rows, row: int) -> str:
+    """Show a row by what its inputs hold."""
+    return ", ".join(f"{t.name}={t.array[row].tolist()!r:.200}" for t in rows.inputs)

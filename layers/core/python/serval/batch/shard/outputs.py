@@ -1,0 +1,201 @@
+"""Output parts: from the arrays of a run to CSV, JSONL or Parquet.
+
+JSON lines of columns; what JSON has no number for is text, as in an inference response.
+"""
+
+import io
+import math
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+import polars as pl
+
+from serval.batch.input.cast import CASTS
+from serval.batch.input.rows import Rows
+from serval.errors import BatchRefused
+from serval.foreign import refusing
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
+
+
+def ndjson(columns: Sequence[pl.Series]) -> bytes:
+    """Write a line for each row: an object of its values."""
+    frame = pl.DataFrame(columns)
+    if all(map(_is_finite, columns)):
+        target = io.BytesIO()
+        frame.write_ndjson(target)
+        return target.getvalue()
+    rows = (_spelled(row) for row in frame.iter_rows(named=True))
+    return b"".join(
+        orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows
+    )
+
+
+def _is_finite(column: pl.Series) -> bool:
+    """Tell whether no number of a column is NaN or infinite."""
+    while isinstance(column.dtype, pl.List | pl.Array):
+        column = column.explode()
+    if isinstance(column.dtype, pl.Struct):
+        return all(map(_is_finite, column.struct.unnest()))
+    return not column.dtype.is_float() or bool(column.is_finite().all())
+
+
+def _spelled(value: Any) -> Any:
+    """Spell numbers out that JSON has no form for."""
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {name: _spelled(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_spelled(each) for each in value]
+    return value
+
+
+OutputFormat = Literal["csv", "jsonl", "parquet"]
+BARE_ROW = b'{"row":'
+"""How a joined record that was a bare array begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartFormat:
+    """How the parts of a job are written; all its parts fit together in the order of the input."""
+
+    kind: OutputFormat
+    outputs: Sequence[TensorSpec]
+    joined: Sequence[str] = ()
+    """Columns of the input that stand before the outputs."""
+    base64: bool = False
+    """Whether BYTES are written in base64."""
+
+    def header(self) -> bytes:
+        """Give what stands once, before the first part."""
+        if self.kind != "csv":
+            return b""
+        names = [*self.joined, *(name for spec in self.outputs for name in column_names(spec))]
+        frame = pl.DataFrame({name: pl.Series([], dtype=pl.String) for name in names})
+        return frame.write_csv().encode()
+
+    def nothing(self) -> bytes:
+        """Give an output of no rows."""
+        if self.kind != "parquet":
+            return self.header()
+        passed = pl.DataFrame(schema=dict.fromkeys(self.joined, pl.String))
+        outputs = [
+            Tensor(
+                spec.name, spec.datatype, np.empty((0, *_extents(spec)), DATATYPES[spec.datatype])
+            )
+            for spec in self.outputs
+        ]
+        return self.write(Rows((), 0, passed=passed if self.joined else None), outputs)
+
+    def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+        """Write the answers of a block's rows, behind what passes from the input."""
+        if self.base64:
+            outputs = [in_base64(tensor) for tensor in outputs]
+        with refusing(lambda said: BatchRefused(f"the output cannot be written: {said}")):
+            return self._written(rows, outputs)
+
+    def _written(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+        if rows.passed is not None:
+            rows = replace(rows, passed=rows.passed.select(self.joined) if self.joined else None)
+        if self.kind == "jsonl":
+            return _jsonl(rows, outputs)
+        frame = table(outputs, rows.passed)
+        if self.kind == "csv":
+            return frame.write_csv(include_header=False).encode()
+        target = io.BytesIO()
+        frame.write_parquet(target)
+        return target.getvalue()
+
+
+def in_base64(tensor: Tensor) -> Tensor:
+    """Give BYTES as text that any bytes can be written as."""
+    if tensor.datatype != "BYTES":
+        return tensor
+    array = np.empty(tensor.array.shape, np.object_)
+    array[...] = np.vectorize(b64encode, otypes=[object])(tensor.array) if array.size else array
+    return Tensor(tensor.name, tensor.datatype, array)
+
+
+def column_names(spec: TensorSpec) -> list[str]:
+    """Name the columns of an output: its own name, or one for each element of a row."""
+    width = _width(spec.shape[1:])
+    return [spec.name] if width == 1 else [f"{spec.name}_{index}" for index in range(width)]
+
+
+def table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Give outputs as a table, a column for each element of a row, behind other columns."""
+    columns = [] if before is None else before.get_columns()
+    for tensor in outputs:
+        rows = len(tensor.array)
+        flat = tensor.array.reshape(rows, _width(tensor.array.shape[1:]))
+        names = (
+            [tensor.name]
+            if flat.shape[1] == 1
+            else [f"{tensor.name}_{index}" for index in range(flat.shape[1])]
+        )
+        columns += [
+            _column(name, tensor.datatype, flat[:, index]) for index, name in enumerate(names)
+        ]
+    return pl.DataFrame(columns)
+
+
+def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+    whole = ndjson([_nested(tensor) for tensor in outputs])
+    if not rows.texts and rows.passed is None:
+        return whole
+    return b"".join(
+        begin + answer[1:] + b"\n"
+        for begin, answer in zip(_begins(rows), whole.splitlines(), strict=True)
+    )
+
+
+def _begins(rows: Rows) -> Iterator[bytes]:
+    """Give each record as the begin of an object that its answer closes."""
+    if rows.passed is not None:
+        texts: Sequence[bytes] = ndjson(rows.passed.get_columns()).splitlines()
+    else:
+        texts = rows.texts
+    for text in texts:
+        record = text.strip()
+        yield record[:-1] + b"," if record.startswith(b"{") else BARE_ROW + record + b","
+
+
+def _nested(tensor: Tensor) -> pl.Series:
+    """Give an output as a column whose elements are a row's value, list or list of lists."""
+    shape = tensor.array.shape
+    if tensor.array.dtype == object and tensor.datatype != "BYTES":
+        return pl.Series(tensor.name, [_nested_row(tensor, row) for row in tensor.array])
+    flat = _column(tensor.name, tensor.datatype, tensor.array.ravel())
+    return flat.reshape(shape) if len(shape) > 1 else flat
+
+
+def _nested_row(tensor: Tensor, row: Array) -> list[Any]:
+    """Give a row of an output whose rows are of other extents than each other."""
+    nested: list[Any] = _nested(Tensor(tensor.name, tensor.datatype, row[np.newaxis])).to_list()[0]
+    return nested
+
+
+def _column(name: str, datatype: str, values: Array) -> pl.Series:
+    if datatype == "BYTES":
+        texts = [value.decode() for value in values.tolist()]
+        return pl.Series(name, texts, dtype=pl.String)
+    if datatype == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    elif datatype == "FP16":
+        values = values.astype(np.float32)
+    return pl.Series(name, np.ascontiguousarray(values), dtype=CASTS.get(datatype, pl.Float32))
+
+
+def _extents(spec: TensorSpec) -> list[int]:
+    return [max(extent, 1) for extent in spec.shape[1:]]
+
+
+def _width(extents: Sequence[int]) -> int:
+    return math.prod(max(extent, 1) for extent in extents)

@@ -1,0 +1,226 @@
+"""What a shard reads: blocks of the files, or objects, that its item names."""
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from serval.batch.input.blocks import Block
+from serval.batch.input.columns import InputColumns
+from serval.batch.input.csv.records import CsvRecords
+from serval.batch.input.jsonl.records import JsonlRecords
+from serval.batch.input.objects import ObjectRecords
+from serval.batch.input.parquet.columns import needs_of
+from serval.batch.input.parquet.download import download
+from serval.batch.input.parquet.needs import NeededRows
+from serval.batch.input.parquet.records import ParquetRecords, sliced_rows
+from serval.batch.input.partition_columns import NO_PARTITION, Partition, partition_of
+from serval.batch.input.rows import Records
+from serval.batch.input.text import Span, TextSpan
+from serval.batch.job.job import Piece
+from serval.batch.job.keys import Address, JobKeys
+from serval.batch.job.layout import Layout, ShardItem
+from serval.batch.job.ports import Objects, Source
+from serval.models.signature import TensorSpec
+
+FETCHED_AHEAD = 8
+SMALL_BYTES = 2**20
+"""Of a file that is fetched whole, before it is its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where an earlier invocation stopped."""
+
+    span: int
+    offset: int
+    first: int
+
+
+@dataclass(slots=True)
+class Reading:
+    """Reads one shard."""
+
+    objects: Objects
+    layout: Layout
+    item: ShardItem
+    specs: Sequence[TensorSpec]
+    """The model's inputs."""
+    output: Address
+    """Of the job: its lists lie there."""
+    folder: Path
+    """For what has to lie on disk; it is empty, and goes with the shard."""
+    disk_bytes: int
+    pool: Executor
+    records: int = 0
+    """Number of the record behind the last one that was read, of the file read last."""
+    raw_bytes: int = 0
+    """Read of the files as they lie there."""
+    _inputs: list[InputColumns] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        own = self.layout.inputs
+        self._inputs = [
+            InputColumns(spec, own[spec.name]) for spec in self.specs if spec.name in own
+        ]
+
+    @property
+    def reader(self) -> Records:
+        """Give what reads blocks that do not say themselves what does."""
+        layout = self.layout
+        if layout.format == "csv":
+            return self._csv(NO_PARTITION)
+        if layout.format == "objects":
+            joined = layout.columns[0] if layout.join else ""
+            return ObjectRecords(self.specs[0], self._whole, self.pool, joined)
+        return JsonlRecords(self.specs, keep=layout.join)
+
+    def _csv(self, partition: Partition) -> CsvRecords:
+        layout = self.layout
+        return CsvRecords(
+            layout.columns,
+            self._inputs,
+            layout.delimiter,
+            layout.join,
+            layout.quoted,
+            layout.csv,
+            partition,
+        )
+
+    def blocks(self, begin: From | None) -> Iterator[Block]:
+        """Give the blocks, from where an earlier invocation stopped."""
+        if self.layout.format == "objects":
+            return self._objects(begin)
+        if self.layout.format == "parquet":
+            return self._parquet(begin)
+        return self._text(begin)
+
+    def _spans(self) -> list[Span]:
+        item = self.item
+        first = item.first or 0
+        if item.source is not None:
+            return [Span(item.source, item.start, item.end, first, item.head)]
+        return [
+            Span(source, 0, source.size_bytes, 0, item.head, number)
+            for number, source in enumerate(self._listed())
+        ]
+
+    def _listed(self) -> list[Source]:
+        return [Source.from_json(json.loads(line)) for line in self._lines()]
+
+    def _lines(self) -> list[bytes]:
+        key = JobKeys(self.output.key).files
+        whole = Piece(key, self.item.end)
+        return self.objects.read_piece(
+            self.output.bucket, whole, self.item.start, self.item.end
+        ).splitlines(keepends=True)
+
+    def _text(self, begin: From | None) -> Iterator[Block]:
+        spans = self._spans()[begin.span if begin else 0 :]
+        for span, raw in self._fetched(spans, begin):
+            here = begin if begin is not None and begin.span == span.number else None
+            text = TextSpan(self.layout, span, self._counted(raw), inputs=self.specs)
+            if here is not None:
+                text.offset, text.first = here.offset, here.first
+            own = partition_of(span.source, self.layout.partitions)
+            records = self._csv(own) if own else None
+            for block in text.blocks():
+                self.records = text.records
+                yield replace(block, records=records)
+            self.records = text.records
+
+    def _fetched(
+        self, spans: Iterable[Span], begin: From | None
+    ) -> Iterator[tuple[Span, Iterable[bytes]]]:
+        """Give the bytes of each span; small files are fetched before it is their turn."""
+        waiting: deque[tuple[Span, Future[bytes] | None]] = deque()
+        for span in spans:
+            small = span.number > 0 and span.end - span.start <= SMALL_BYTES
+            waiting.append((span, self.pool.submit(self._whole, span.source) if small else None))
+            if len(waiting) > FETCHED_AHEAD:
+                yield self._ready(*waiting.popleft(), begin)
+        while waiting:
+            yield self._ready(*waiting.popleft(), begin)
+
+    def _ready(
+        self, span: Span, body: "Future[bytes] | None", begin: From | None
+    ) -> tuple[Span, Iterable[bytes]]:
+        start = span.start
+        if begin is not None and begin.span == span.number and self.layout.as_it_lies:
+            start = begin.offset
+        if body is not None:
+            return span, [body.result()[start:]]
+        return span, self.objects.read(span.source, start, span.end, self.layout.block_bytes)
+
+    def _whole(self, source: Source) -> bytes:
+        return b"".join(self.objects.read(source, 0, source.size_bytes, SMALL_BYTES))
+
+    def _counted(self, raw: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in raw:
+            self.raw_bytes += len(piece)
+            yield piece
+
+    def _parquet(self, begin: From | None) -> Iterator[Block]:
+        for span in self._spans()[begin.span if begin else 0 :]:
+            yield from self._rows_of(span, begin)
+
+    def _rows_of(self, span: Span, begin: From | None) -> Iterator[Block]:
+        needed = self._needed(span)
+        end = span.end if self.item.source is not None else needed.first + needed.rows
+        start = begin.first if begin is not None and begin.span == span.number else span.start
+        path = self.folder / f"{span.number}.parquet"
+        download(self.objects, span.source, needed, path, self.pool, self.disk_bytes)
+        layout = self.layout
+        records = ParquetRecords(
+            path,
+            needed.first,
+            end,
+            sliced_rows(layout.block_rows, needed.decoded_bytes),
+            self.specs,
+            self._inputs,
+            layout.lists,
+            layout.joined,
+            needed.row_bytes,
+            layout.times,
+            layout.joined_types,
+            layout.output != "parquet",
+            partition_of(span.source, layout.partitions),
+        )
+        file = str(span.source.address) if layout.several_files else ""
+        for first, behind, of_slice in records.slices(start):
+            self.records = behind
+            yield Block(b"", first, first, span.number, file, of_slice)
+        path.unlink()
+
+    def _needed(self, span: Span) -> NeededRows:
+        """Take what the plan hands on; of a file that it has not looked into, look."""
+        if self.item.needed is None:
+            needs = needs_of(self.objects, span.source, self.layout.needed, self.layout.partitions)
+            whole = self.item.source is None
+            return needs.rows(span.start, needs.footer.rows if whole else span.end)
+        start, end = self.item.needed
+        key = JobKeys(self.output.key).footers
+        line = self.objects.read_piece(self.output.bucket, Piece(key, end), start, end)
+        return NeededRows.from_json(json.loads(line))
+
+    def _objects(self, begin: From | None) -> Iterator[Block]:
+        first = self.item.first or 0
+        lines = self._lines()
+        skipped = begin.first - first if begin else 0
+        start = skipped
+        held = 0
+        for index in range(skipped, len(lines)):
+            size = json.loads(lines[index])["size"]
+            full = held + size > self.layout.block_bytes or index - start >= self.layout.block_rows
+            if index > start and full:
+                yield self._object_block(lines[start:index], first + start)
+                start, held = index, 0
+            held += size
+        if start < len(lines):
+            yield self._object_block(lines[start:], first + start)
+
+    def _object_block(self, lines: Sequence[bytes], first: int) -> Block:
+        self.records = first + len(lines)
+        return Block(b"".join(lines), first, first)

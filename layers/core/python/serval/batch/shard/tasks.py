@@ -1,0 +1,179 @@
+"""A shard on a fleet's machine: it came by a message with a task token, and keeps that alive.
+
+Messages about shards, as the state machine sends them to fleets.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from serval.batch.job.layout import ShardItem
+from serval.batch.job.lifecycle import JobStopped
+from serval.batch.job.ports import JobStore
+from serval.batch.shard.work import ShardWork, nothing
+
+CAUSE_CHARACTERS = 2_000
+ENDLESS = float("inf")
+LOST = "ShardLost"
+"""Error of a task whose shard no worker has survived; the state machine does not try it again."""
+TaskOutcome = Literal["done", "stale", "given back", "unanswered"]
+"""What becomes of the message: it is deleted, deleted, or seen again; of the last one in a while,
+since AWS did not answer."""
+
+
+class StaleToken(Exception):
+    """Nobody waits for the task any more: it was done elsewhere, timed out, or was stopped."""
+
+
+class Tasks(Protocol):
+    """The tasks that a state machine waits for; each method raises ``StaleToken``."""
+
+    def heartbeat(self, token: str) -> None:
+        """Say that the task is being worked on."""
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
+        """End the task well."""
+
+    def fail(self, token: str, error: str, cause: str) -> None:
+        """End the task with an error, which the state machine may try again."""
+
+
+@dataclass(slots=True)
+class Heart:
+    """Beats while a shard is worked on, however long a block takes."""
+
+    tasks: Tasks
+    token: str
+    seconds: float
+    keep: Callable[[], object] = nothing
+    """Said with each beat: to whoever else has to know."""
+    _stale: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def beat(self) -> None:
+        """Say that the shard is alive.
+
+        Raises
+        ------
+        StaleToken
+            If nobody waits for it.
+        """
+        if self._stale.is_set():
+            raise StaleToken
+        self.tasks.heartbeat(self.token)
+
+    def check(self) -> None:
+        """Raise ``StaleToken`` if a beat has found that nobody waits for the shard."""
+        if self._stale.is_set():
+            raise StaleToken
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Beat in a thread, until the work is done."""
+        thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _beat_on(self) -> None:
+        while not self._ended.wait(self.seconds):
+            try:
+                self.keep()
+                self.tasks.heartbeat(self.token)
+            except StaleToken:
+                self._stale.set()
+                return
+            except Exception:
+                # The next beat may get through; if none does, the state machine tries again.
+                continue
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTasks:
+    """Works on shards that come by messages, as ``serval.batch.shard.tasks`` reads them."""
+
+    work: ShardWork
+    store: JobStore
+    tasks: Tasks
+    beat_seconds: float
+    stopping: Callable[[], bool] = lambda: False
+    """Tells that the machine is to be given back: what is written is kept for another one."""
+
+    def run(self, body: Mapping[str, Any], keep: Callable[[], object] = nothing) -> TaskOutcome:
+        """Work on a message's shard to its end, from where an earlier worker left it."""
+        heart = Heart(self.tasks, body["task_token"], self.beat_seconds, keep)
+        try:
+            item = ShardItem.from_json(body["shard"])
+            heart.beat()
+            with heart.beating():
+                if not self._run(item, heart):
+                    return "given back"
+            self.tasks.succeed(heart.token, {})
+        except StaleToken:
+            return "stale"
+        except JobStopped as stopped:
+            return failed(self.tasks, heart.token, "JobStopped", str(stopped))
+        except Exception as error:
+            return failed(self.tasks, heart.token, type(error).__name__, str(error))
+        return "done"
+
+    def _run(self, item: ShardItem, heart: Heart) -> bool:
+        """Work until the shard is done; False if the machine is given back before."""
+        known = self.store.shard(item.job, item.index)
+        resume = json.loads(known.resume) if known and known.resume else None
+        while True:
+            went = self.work.run(item, resume, self._remaining, heart.check)
+            if not went:
+                return True
+            if self.stopping():
+                return False
+            resume = went["resume"]
+
+    def _remaining(self) -> float:
+        return 0.0 if self.stopping() else ENDLESS
+
+
+@dataclass(frozen=True, slots=True)
+class LostShards:
+    """Gives up shards that whoever worked on them has died of."""
+
+    store: JobStore
+    tasks: Tasks
+
+    def give_up(self, body: Mapping[str, Any], reason: str) -> None:
+        """Fail a message's shard for good: nobody will work on it any more."""
+        item = ShardItem.from_json(body["shard"])
+        known = self.store.shard(item.job, item.index)
+        if known is not None and not known.done:
+            self.store.record(replace(known, status="failed", error=reason))
+        failed(self.tasks, body["task_token"], LOST, reason)
+
+
+def failed(tasks: Tasks, token: str, error: str, cause: str) -> TaskOutcome:
+    """End a task with an error; one that nobody waits for is left alone."""
+    try:
+        tasks.fail(token, error, cause[:CAUSE_CHARACTERS])
+    except StaleToken:
+        return "stale"
+    return "done"
+
+
+MEMBERS = {"shard": dict, "model": str, "task_token": str}
+
+
+def shard_of_message(text: str) -> Mapping[str, Any] | None:
+    """Read a message: ``{"shard": …, "model": …, "task_token": …}``; None if it is none."""
+    try:
+        body: Any = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(body, dict):
+        return None
+    known = all(isinstance(body.get(name), kind) for name, kind in MEMBERS.items())
+    return body if known else None

@@ -1,0 +1,257 @@
+"""The work of one shard, wherever it runs: on Lambda, or on a fleet's machine."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.layout import Layout, ShardItem
+from serval.batch.job.lifecycle import JobStopped
+from serval.batch.job.ports import JobStore, Objects, PieceSink
+from serval.batch.shard.engine import Progress, ShardEngine
+from serval.batch.shard.parts import part_sink
+from serval.batch.shard.read import From, Reading
+from serval.batch.shard.resume import Resume
+from serval.batch.shard.watch import Looks
+from serval.clock import Clock, timestamp, utc_now
+from serval.errors import BatchJobNotFound, BatchRefused
+from serval.inference.loaded import Loaded
+
+AT_ONCE = 16
+"""Requests to S3 that a shard has under way at most."""
+LAYOUTS_KEPT = 4
+ERROR_CHARACTERS = 2_000
+
+
+def nothing() -> None:
+    """Say nothing to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWork:
+    """Everything that working on shards takes."""
+
+    objects: Objects
+    store: JobStore
+    load: Callable[[str, str], Loaded]
+    """Gives a loaded version of a model."""
+    runner: str
+    memory_mib: int
+    """Of the function; 0 on a fleet's machine."""
+    disk_bytes: int
+    clock: Clock = utc_now
+    timer: Callable[[], float] = time.perf_counter
+    folder: Path | None = None
+    """Where files of a shard go; None: the system's temporary folder."""
+    layouts: dict[tuple[str, int], Layout] = field(default_factory=dict)
+    """By job and attempt: a prefix has one job after another, each with a plan of its own."""
+
+    def run(
+        self,
+        item: ShardItem,
+        resume: Mapping[str, Any] | None,
+        remaining: Callable[[], float],
+        beat: Callable[[], None] = nothing,
+    ) -> dict[str, Any]:
+        """Work on a shard, until it is done or short of time.
+
+        Parameters
+        ----------
+        remaining
+            Gives the seconds until the invocation has to end.
+        beat
+            Called every few seconds; raises if nobody waits for the shard any more.
+
+        Returns
+        -------
+        dict
+            Empty when it is done; else ``resume``, with which it is to be called again.
+
+        Raises
+        ------
+        JobStopped
+            If the job has ended, or is to end.
+        BatchRefused
+            If the input is not what it was, or not what it should be.
+        """
+        job = self._job(item)
+        before = self.store.shard(job.id, item.index)
+        if before is not None and before.done:
+            return {}
+        blank = self._blank(job, item, before)
+        begun = Resume.from_json(resume, blank) if resume else None
+        done = begun.done if begun else blank
+        looks = Looks(self.store, job, done, remaining, beat, self.clock, self.timer)
+        try:
+            looks.say()
+            record = self._run(job, item, begun, looks)
+        except JobStopped:
+            raise
+        except Exception as error:
+            reason = f"{error}"[:ERROR_CHARACTERS] or type(error).__name__
+            self.store.record(replace(looks.so_far(), status="failed", error=reason))
+            raise
+        return self._end(job, record, before)
+
+    def _job(self, item: ShardItem) -> BatchJob:
+        """Give the shard's job, which is to go on."""
+        job = self.store.find(item.job)
+        if job is None:
+            raise BatchJobNotFound(item.job)
+        if job.stopping:
+            raise JobStopped(job)
+        return job
+
+    def _blank(self, job: BatchJob, item: ShardItem, before: ShardRecord | None) -> ShardRecord:
+        now = timestamp(self.clock())
+        return ShardRecord(
+            job=job.id,
+            index=item.index,
+            attempt=job.attempt,
+            runner=self.runner,
+            started=before.started if before else now,
+            updated=now,
+            version=job.version or "",
+            memory_mib=self.memory_mib,
+        )
+
+    def _run(
+        self, job: BatchJob, item: ShardItem, resume: Resume | None, looks: Looks
+    ) -> ShardRecord:
+        """Read, answer and write; give the shard's row as it is afterwards."""
+        output = read_address(job.output, "output")
+        layout = self._layout(job, output)
+        loaded = self.load(job.model, job.version or "")
+        number = resume.piece if resume else 0
+        sink, errors = self._sinks(output, layout, item, number)
+        with (
+            tempfile.TemporaryDirectory(prefix="shard-", dir=self.folder) as folder,
+            ThreadPoolExecutor(AT_ONCE) as pool,
+        ):
+            inputs = loaded.record.signature.inputs
+            reading = Reading(
+                self.objects, layout, item, inputs, output, Path(folder), self.disk_bytes, pool
+            )
+            if not layout.as_it_lies:
+                # Such a file is read from its beginning every time.
+                looks.raw_bytes = lambda: reading.raw_bytes
+            engine = self._engine(reading, layout, loaded, looks)
+            first = item.index == 0 and number == 0
+            begins = first and not layout.per_input
+            header = layout.output == "csv" and (layout.partitioned or begins)
+            blocks = reading.blocks(resume.begin if resume else None)
+            progress = engine.run(blocks, sink, errors, header)
+        return recorded(looks, reading, progress, number, (sink, errors))
+
+    def _engine(
+        self, reading: Reading, layout: Layout, loaded: Loaded, looks: Looks
+    ) -> ShardEngine:
+        return ShardEngine(
+            records=reading.reader,
+            model=loaded.model,
+            outputs=layout.outputs,
+            batch_rows=layout.batch_rows,
+            part=layout.part,
+            clock=self.timer,
+            hurry=looks.hurry,
+            seen=looks.seen,
+            within=looks.within,
+        )
+
+    def _sinks(
+        self, output: Address, layout: Layout, item: ShardItem, number: int
+    ) -> tuple[PieceSink, PieceSink]:
+        keys = JobKeys(output.key)
+        part = Address(output.bucket, keys.part(item.index, layout.output, number))
+        errors = Address(output.bucket, keys.errors_of(item.index, number))
+        return part_sink(self.objects.sink(part), layout.output), self.objects.sink(errors)
+
+    def _end(
+        self, job: BatchJob, record: ShardRecord, before: ShardRecord | None
+    ) -> dict[str, Any]:
+        """Say in the row, and beside the parts, what was done."""
+        if record.resume is not None:
+            self.store.record(record)
+            return {"resume": json.loads(record.resume)}
+        output = read_address(job.output, "output")
+        done = replace(record, status="done")
+        counts = Address(output.bucket, JobKeys(output.key).counts(done.index))
+        self.objects.put(counts, json.dumps(counts_of(done)).encode())
+        if before is not None:
+            self._delete_others(output, done)
+        self.store.record(done)
+        return {}
+
+    def _layout(self, job: BatchJob, output: Address) -> Layout:
+        key = job.id, job.attempt
+        known = self.layouts.get(key)
+        if known is None:
+            address = Address(output.bucket, JobKeys(output.key).plan)
+            body = self.objects.get(address)
+            if body is None:
+                raise BatchRefused(f"{address} is gone: start the job anew")
+            while len(self.layouts) >= LAYOUTS_KEPT:
+                del self.layouts[next(iter(self.layouts))]
+            known = self.layouts[key] = Layout.from_json(json.loads(body))
+        return known
+
+    def _delete_others(self, output: Address, done: ShardRecord) -> None:
+        """Delete what an earlier attempt has written in more pieces than this one."""
+        keys = JobKeys(output.key)
+        kept = {piece.key for piece in (*done.pieces, *done.errors)}
+        left = [
+            source.address
+            for folder in (keys.pieces(done.index), keys.errors_in(done.index))
+            for source in self.objects.list(Address(output.bucket, folder))
+            if source.key not in kept
+        ]
+        if left:
+            self.objects.delete(left)
+
+
+def recorded(
+    looks: Looks,
+    reading: Reading,
+    progress: Progress,
+    number: int,
+    sinks: tuple[PieceSink, PieceSink],
+) -> ShardRecord:
+    """Give the shard's row behind an invocation, with where to go on if that is not the end."""
+    part, errors = (sink.piece() for sink in sinks)
+    before = looks.record
+    record = replace(
+        looks.at_end(),
+        records=reading.records,
+        pieces=_added(before.pieces, part and replace(part, rows=progress.counts.rows)),
+        errors=_added(before.errors, errors and replace(errors, rows=progress.counts.rejected)),
+    )
+    if (at := progress.resume) is None:
+        return record
+    resume = Resume(number + 1, From(at.span, at.offset, at.first_record), record)
+    return replace(record, resume=json.dumps(resume.to_json()))
+
+
+def counts_of(record: ShardRecord) -> dict[str, Any]:
+    """Give what a shard says of itself, beside its part."""
+    return {
+        "shard": record.index,
+        "version": record.version,
+        "rows": record.rows,
+        "rejected": record.rejected,
+        "read_bytes": record.read_bytes,
+        "written_bytes": record.written_bytes,
+        "run_ms": record.run_ms,
+        "busy_ms": record.busy_ms,
+        "parts": [piece.to_json() for piece in record.pieces],
+        "errors": [piece.to_json() for piece in record.errors],
+    }
+
+
+def _added(pieces: tuple[Piece, ...], piece: Piece | None) -> tuple[Piece, ...]:
+    return pieces if piece is None else (*pieces, piece)

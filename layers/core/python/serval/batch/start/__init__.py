@@ -1,0 +1,1 @@
+"""How a job begins: what callers may ask for, and whether they get it."""

@@ -1,0 +1,223 @@
+"""``accept``: one upload, one call or one stroke of a clock starts one job; or it is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from serval.batch.input.find import Finder
+from serval.batch.job import lifecycle
+from serval.batch.job.job import BatchJob, claimed_job_id
+from serval.batch.job.keys import (
+    OPTIONS_SUFFIX,
+    Address,
+    check_apart,
+    check_within,
+    parse_input_key,
+    read_address,
+)
+from serval.batch.job.lifecycle import Done
+from serval.batch.job.options import DEFAULTS, JobOptions
+from serval.batch.job.outcomes import cancelled, ignored, refused
+from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.prefixes import Prefixes
+from serval.batch.start.job_request import AskedJob
+from serval.clock import Clock, timestamp, utc_now
+from serval.errors import (
+    BatchJobNotFound,
+    BatchRefused,
+    MalformedBody,
+    ModelNotFound,
+    ModelVersionNotFound,
+    PayloadTooLarge,
+)
+from serval.models.route import Route
+from serval.models.version import ModelVersion
+from serval.object_created import ObjectCreated
+from serval.protocol.json_documents import read_document
+
+EXPECTATION = (
+    "batch/<model>/in/<file> expected, where <file> begins with neither '.' nor '_' and does not "
+    f"end in {OPTIONS_SUFFIX}"
+)
+
+
+class StableVersions(Protocol):
+    """The registry's reads that accepting needs."""
+
+    def route(self, model: str) -> Route:
+        """Give a model's route, or raise ``ModelNotFound``."""
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Give a version, or raise ``ModelVersionNotFound``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """Everything that accepting takes."""
+
+    objects: Objects
+    store: JobStore
+    registry: StableVersions
+    announce: Announce
+    data_bucket: str
+    stage: str
+    clock: Clock = utc_now
+
+    def accept(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        """Answer what started an execution; the same execution may ask again.
+
+        Parameters
+        ----------
+        event
+            An upload's EventBridge event (with ``origin`` ``upload`` or without any); or
+            ``origin`` ``api`` with the ``job`` whose row is there; or ``origin`` ``schedule`` with
+            ``model``, ``name``, ``time`` and what is asked: ``input``, ``output``, ``options``.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``ignored`` (nothing of ours, or another's), ``refused`` with the
+            ``reason``, ``cancelled``, or ``accepted`` with the ``job``.
+        """
+        match event.get("origin", "upload"):
+            case "api":
+                return self._called(str(event["job"]), owner)
+            case "schedule":
+                return self._scheduled(event, owner)
+            case "upload":
+                return self._uploaded(ObjectCreated.from_event(event), owner)
+        return ignored(f"origin {event['origin']!r} is not known")
+
+    def _called(self, job_id: str, owner: str) -> dict[str, Any]:
+        job = self.store.find(job_id)
+        if job is None:
+            raise BatchJobNotFound(job_id)
+        return self._begin(job, owner, None)
+
+    def _uploaded(self, created: ObjectCreated, owner: str) -> dict[str, Any]:
+        model = parse_input_key(created.key)
+        if model is None:
+            return ignored(f"{created.key!r} is no input of a batch job: {EXPECTATION}")
+        address = Address(created.bucket, created.key)
+        source = self.objects.find(address, created.version_id)
+        if source is None:
+            return ignored(f"{address} is no longer there")
+        job_id = claimed_job_id(
+            source.modified, created.bucket, created.key, source.version_id or source.etag
+        )
+        options, problem = self._options_beside(address)
+        now = timestamp(self.clock())
+        job = BatchJob(
+            id=job_id,
+            model=model,
+            origin="upload",
+            created=now,
+            updated=now,
+            input=(str(address),),
+            input_version=source.version_id,
+            options=options,
+            owner=owner,
+        )
+        return self._create(job, owner, problem)
+
+    def _scheduled(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        moment = datetime.fromisoformat(event["time"])
+        model, name = str(event["model"]), str(event.get("name", ""))
+        job_id = claimed_job_id(timestamp(moment), "schedule", model, name)
+        now = timestamp(self.clock())
+        job = BatchJob(
+            id=job_id,
+            model=model,
+            origin="schedule",
+            name=name,
+            created=now,
+            updated=now,
+            owner=owner,
+        )
+        try:
+            wanted = {key: event[key] for key in ("input", "output", "options") if event.get(key)}
+            asked = AskedJob.from_json(model, wanted).at(moment)
+            output = asked.output(self.data_bucket, job_id, moment)
+        except BatchRefused as reason:
+            return self._create(job, owner, str(reason))
+        described = replace(job, input=asked.input, output=str(output), options=asked.options)
+        return self._create(described, owner, None)
+
+    def _create(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
+        """Write the row of what may start only once; the first execution has it for good."""
+        if not self.store.create(job):
+            found = self.store.find(job.id)
+            if found is None or found.owner != owner:
+                return ignored(f"job {job.id} was started for this before")
+            job = found
+        else:
+            self.announce(job)
+        return self._begin(job, owner, problem)
+
+    def _begin(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
+        """Check a job and give it to its execution."""
+        if job.owner not in (None, owner):
+            return ignored(f"job {job.id} is another execution's")
+        if job.stopping:
+            return cancelled(job) if job.open else ignored(f"job {job.id} has {job.status}")
+        try:
+            if problem is not None:
+                raise BatchRefused(problem)
+            version, output = self._checked(job)
+        except (BatchRefused, ModelNotFound, ModelVersionNotFound) as reason:
+            return self._refuse(job, str(reason))
+        change(
+            self.store,
+            job,
+            lambda row: lifecycle.claimed(row, owner, version, str(output), self.clock()),
+        )
+        return {"outcome": "accepted", "job": job.id, "model": job.model}
+
+    def _checked(self, job: BatchJob) -> tuple[str, Address]:
+        """Give the version that the job keeps, and its prefix.
+
+        Raises
+        ------
+        BatchRefused, ModelNotFound, ModelVersionNotFound
+            If the job cannot be.
+        """
+        version = job.version or self.registry.route(job.model).stable
+        record = self.registry.version(job.model, version)
+        output = self._output(job)
+        inputs = [read_address(address, "input") for address in job.input]
+        check_apart(output, inputs, self.data_bucket)
+        if record.on_fleet:
+            check_within(job.model, [*inputs, output], self.data_bucket)
+        finder = Finder(self.objects)
+        if job.attempt == 1:
+            sources = finder.first(inputs, job.input_version)
+            finder.kind(sources, job.options, record.signature)
+        Prefixes(self.objects, self.store, self.stage).take(job, output)
+        return version, output
+
+    def _output(self, job: BatchJob) -> Address:
+        if job.output:
+            return read_address(job.output, "output")
+        asked = AskedJob(model=job.model, input=job.input, options=job.options)
+        return asked.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
+
+    def _options_beside(self, address: Address) -> tuple[JobOptions, str | None]:
+        """Read the options beside an upload; defaults and the reason if they are none."""
+        beside = Address(address.bucket, f"{address.key}{OPTIONS_SUFFIX}")
+        body = self.objects.get(beside)
+        if body is None:
+            return DEFAULTS, None
+        try:
+            return JobOptions.from_json(read_document(body, "the file")), None
+        except (BatchRefused, MalformedBody, PayloadTooLarge) as reason:
+            return DEFAULTS, f"{beside}: {reason}"
+
+    def _refuse(self, job: BatchJob, reason: str) -> dict[str, Any]:
+        closed = change(
+            self.store,
+            job,
+            lambda row: lifecycle.fail(row, reason, Done(), self.clock()),
+        )
+        self.announce(closed)
+        return refused(closed, reason)

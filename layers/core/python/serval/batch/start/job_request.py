@@ -1,0 +1,112 @@
+"""What a caller or a schedule asks of a batch job: read from JSON, checked before there is one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from serval.batch.job.keys import Address, check_apart, default_output, filled_in, read_address
+from serval.batch.job.options import DEFAULTS, JobOptions
+from serval.errors import BatchRefused, shown
+
+MEMBERS = ("input", "output", "options")
+MOST_INPUTS = 1000
+MOST_BYTES = 200_000
+"""Of everything that is asked: a row of the jobs table holds 400 KB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedJob:
+    """A model's input, and what is to become of it."""
+
+    model: str
+    input: tuple[str, ...]
+    """Addresses; a schedule's may have ``{date}``, ``{time}`` and ``{model}`` in them."""
+    options: JobOptions = DEFAULTS
+    """With the prefix of the output, if one was named."""
+
+    @classmethod
+    def from_json(cls, model: str, value: Any) -> "AskedJob":
+        """Read ``{"input": "s3://…" | ["s3://…", …], "output"?: "s3://…", "options"?: {…}}``.
+
+        Raises
+        ------
+        BatchRefused
+            Naming the first member that is not known or has an impossible value.
+        """
+        if not isinstance(value, Mapping):
+            raise BatchRefused(f'{shown(value)} given, {{"input": "s3://…"}} expected')
+        if unknown := [member for member in value if member not in MEMBERS]:
+            raise BatchRefused(f"{shown(unknown[0])} is not known; there is {', '.join(MEMBERS)}")
+        _check_size(value)
+        options = JobOptions.from_json(value.get("options") or {})
+        return cls(
+            model=model,
+            input=_inputs(value.get("input")),
+            options=_with_output(options, value.get("output")),
+        )
+
+    def at(self, moment: datetime) -> "AskedJob":
+        """Fill in the input's templates, or raise ``BatchRefused`` naming a word that is none."""
+        words = [filled_in(address, self.model, "", moment) for address in self.input]
+        return replace(self, input=tuple(words))
+
+    def output(self, data_bucket: str, job: str, moment: datetime) -> Address:
+        """Give the prefix to write under: the one that was named, filled in, or the job's own.
+
+        Raises
+        ------
+        BatchRefused
+            If an address is none, or what is written under the prefix would be input again.
+        """
+        named = self.options.output.prefix
+        if named is None:
+            output = default_output(data_bucket, self.model, job)
+        else:
+            text = filled_in(named, self.model, job, moment)
+            output = read_address(text if text.endswith("/") else f"{text}/", "output")
+        inputs = [read_address(address, "input") for address in self.input]
+        check_apart(output, inputs, data_bucket)
+        return output
+
+
+def _check_size(value: Mapping[str, Any]) -> None:
+    try:
+        size_bytes = len(json.dumps(value, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise BatchRefused("a text of the body is not Unicode: it has half a character") from None
+    if size_bytes > MOST_BYTES:
+        raise BatchRefused(
+            f"the job is described in {size_bytes:,} bytes, at most {MOST_BYTES:,} expected; name "
+            "a prefix that its input lies under"
+        )
+
+
+def _inputs(value: Any) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list) or not given:
+        raise BatchRefused(
+            f"input: {shown(value)} given, 's3://bucket/key', 's3://bucket/prefix/' or a list of "
+            "such addresses expected"
+        )
+    if len(given) > MOST_INPUTS:
+        raise BatchRefused(
+            f"input: {len(given)} addresses given, at most {MOST_INPUTS} expected; name a prefix "
+            "that they lie under"
+        )
+    for address in given:
+        read_address(address, "input")
+    return tuple(given)
+
+
+def _with_output(options: JobOptions, output: Any) -> JobOptions:
+    if output is None:
+        return options
+    read_address(output, "output")
+    if options.output.prefix not in (None, output):
+        raise BatchRefused(
+            f"output: {shown(output)} given, and options.output.prefix is "
+            f"{shown(options.output.prefix)}: one of them expected"
+        )
+    return replace(options, output=replace(options.output, prefix=output))

@@ -1,0 +1,111 @@
+"""Starting a batch job for a caller: the row first, then the execution of its name.
+
+A crash between the two leaves a queued row; the same call with the same key starts it, and so does
+a retry.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from serval.batch.job.job import BatchJob, new_job_id
+from serval.batch.job.keys import Address
+from serval.batch.job.ports import Announce, Executions, JobStore
+from serval.batch.start.caps import Caps
+from serval.batch.start.job_request import AskedJob
+from serval.batch.start.scope import Reach
+from serval.clock import Clock, timestamp, utc_now
+from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
+from serval.requests.access import Caller
+
+KEY = "idempotency-key"
+MOST_KEY_CHARACTERS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """Makes jobs of what callers ask for."""
+
+    store: JobStore
+    executions: Executions
+    announce: Announce
+    reach: Reach
+    caps: Caps
+    clock: Clock = utc_now
+
+    def start(self, asked: AskedJob, caller: Caller, key: str | None = None) -> BatchJob:
+        """Make a job, or give the one that the same call with the same key has made.
+
+        Raises
+        ------
+        BatchRefused
+            If an address or a template is not understood, or the job would read its own output.
+        AddressOutOfScope
+            If the caller may not have a job read or write there.
+        TooManyBatchJobs
+            If the caller has as many open as it may have.
+        BatchConflict
+            If something else was asked with this key.
+        """
+        now = self.clock()
+        job_id = new_job_id(now) if key is None else keyed_job_id(caller, key)
+        output = self._output(asked, caller, job_id, now)
+        if key is not None and self.store.find(job_id) is not None:
+            return self._again(job_id, asked, caller)
+        self.caps.make_room(caller, asked.model)
+        job = BatchJob(
+            id=job_id,
+            model=asked.model,
+            created=timestamp(now),
+            updated=timestamp(now),
+            input=asked.input,
+            output=str(output),
+            options=asked.options,
+            submitter=caller.key_hash,
+        )
+        if not self.store.create(job):
+            return self._again(job_id, asked, caller)
+        self.announce(job)
+        self.executions.start(execution_name(job), job.id)
+        return job
+
+    def output(self, asked: AskedJob, caller: Caller) -> str:
+        """Give where a job would write, with ``{job}`` for its id; or raise as ``start`` does."""
+        return str(self._output(asked, caller, "{job}", self.clock()))
+
+    def _output(self, asked: AskedJob, caller: Caller, job_id: str, now: datetime) -> Address:
+        output = asked.output(self.reach.data_bucket, job_id, now)
+        self.reach.check(caller, asked, output)
+        self.caps.check(asked)
+        return output
+
+    def _again(self, job_id: str, asked: AskedJob, caller: Caller) -> BatchJob:
+        found = self.store.find(job_id)
+        if found is None or not caller.allows(found.model):
+            raise BatchJobNotFound(job_id)
+        if (found.model, found.input, found.options) != (asked.model, asked.input, asked.options):
+            raise BatchConflict(
+                found.id, f"something else was asked with this {KEY}: use another key"
+            )
+        if found.status == "queued":
+            self.executions.start(execution_name(found), found.id)
+        return found
+
+
+def keyed_job_id(caller: Caller, key: str) -> str:
+    """Give the id of what a caller asks with a key of its own; other callers' keys are others.
+
+    Raises
+    ------
+    InvalidParameter
+        If the key is empty or too long.
+    """
+    if not key.strip() or len(key) > MOST_KEY_CHARACTERS:
+        raise InvalidParameter(KEY, key, f"1 to {MOST_KEY_CHARACTERS} characters")
+    claim = f"{caller.key_hash or ''}\0{key.strip()}"
+    return f"key-{hashlib.sha256(claim.encode(errors='surrogatepass')).hexdigest()[:24]}"
+
+
+def execution_name(job: BatchJob) -> str:
+    """Name a job's execution: each attempt has one of its own."""
+    return job.id if job.attempt == 1 else f"{job.id}-{job.attempt}"
