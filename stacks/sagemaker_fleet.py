@@ -12,7 +12,7 @@ from constructs import Construct
 from serval.fleets.declaration import Fleet
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import endpoint_name
-from serval.worker.settings import ServerSettings
+from serval.worker.program.settings import ServerSettings
 from stacks.endpoint_role import EndpointRole
 from stacks.endpoint_scaling import EndpointScaling
 from stacks.endpoint_topics import OUTCOMES, Outcome, topic_name

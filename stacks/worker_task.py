@@ -24,7 +24,7 @@ from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.worker.settings import WorkerSettings
+from serval.worker.program.settings import WorkerSettings
 from stacks.acknowledgements import acknowledge
 from stacks.grants import GrantedRole
 from stacks.inference_server import MODELS, InferenceServer

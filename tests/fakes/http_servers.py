@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import OnnxModel
-from serval.worker.gathering import Gathering
-from serval.worker.server import InferenceServer, application
-from serval.worker.versions import KnownVersions, Memory
+from serval.worker.program.versions import KnownVersions, Memory
+from serval.worker.serve.gather import Gathering
+from serval.worker.serve.server import InferenceServer, application
 from serval_cli.local.server import HOST
 from tests.fakes.worker import Registry
 

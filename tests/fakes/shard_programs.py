@@ -15,10 +15,10 @@ from serval.batch.shard.tasks import TaskOutcome
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
-from serval.worker.faults import Patience
-from serval.worker.shard_line import Line
-from serval.worker.shard_models import VersionUnavailable, WorkersModels
-from serval.worker.shard_program import ShardProgram, watch
+from serval.worker.program.faults import Patience
+from serval.worker.shards.line import Line
+from serval.worker.shards.models import VersionUnavailable, WorkersModels
+from serval.worker.shards.program import ShardProgram, watch
 
 stopping = threading.Event()
 

@@ -24,10 +24,10 @@ from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
 from serval.requests.inbox import Message
 from serval.requests.request import AsyncRequest
-from serval.worker.assembly import Engine, Ports, Post, assemble
-from serval.worker.loop import Rhythm, Worker
-from serval.worker.machine import NoTask, SpotNotices, TaskProtection
-from serval.worker.outcomes import Ended
+from serval.worker.program.assembly import Engine, Ports, Post, assemble
+from serval.worker.program.machine import NoTask, SpotNotices, TaskProtection
+from serval.worker.queue.loop import Rhythm, Worker
+from serval.worker.queue.outcomes import Ended
 from tests.fakes.inference import InMemoryEdge, signature
 from tests.fakes.requests import (
     START,

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper
 
 from serval.aws.queues import QueueCounts
 from serval.requests.request import AsyncRequest
-from serval.worker.shard_child import ShardChild
-from serval.worker.shard_line import LineMessage
+from serval.worker.shards.line import LineMessage
+from serval.worker.shards.process import ShardChild
 from tests.fakes.inference import graph, plus
 from tests.fakes.worker import row_of
 from tests.fakes.worker_stage import (

@@ -21,8 +21,8 @@ from serval.models.route import Route
 from serval.models.statistics import RememberedStatistics, TrackStatistics
 from serval.models.version import ModelVersion
 from serval.requests.door import Door
-from serval.worker.batching import BatchLimits
-from serval.worker.versions import KnownVersions
+from serval.worker.program.versions import KnownVersions
+from serval.worker.queue.batching import BatchLimits
 from tests.fakes.batch import ADDING
 from tests.fakes.inference import version_record
 

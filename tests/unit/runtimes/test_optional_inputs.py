@@ -20,7 +20,7 @@ from serval.protocol.request import InferenceRequest, read_request
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.forms.forms import save_form
 from serval.rollouts.golden.sample import samples
-from serval.worker.batching import complemented
+from serval.worker.queue.batching import complemented
 
 FACTOR = TensorSpec("factor", "FP32", (1,))
 X = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1.0, 2.0]}

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as numbers
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.worker.batching import (
+from serval.worker.queue.batching import (
     BatchLimits,
     divided,
     joined,

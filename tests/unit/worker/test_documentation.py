@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from serval.worker.settings import ServerSettings, WorkerSettings
+from serval.worker.program.settings import ServerSettings, WorkerSettings
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "worker.md").read_text()
 READ_BY_THE_SDK = {"AWS_ENDPOINT_URL"}

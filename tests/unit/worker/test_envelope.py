@@ -4,7 +4,7 @@ import pytest
 
 from serval.errors import MalformedBody
 from serval.fleets.endpoints.attempt import envelope
-from serval.worker.envelope import Envelope, content_type
+from serval.worker.serve.envelope import Envelope, content_type
 from tests.fakes.requests import async_request
 
 

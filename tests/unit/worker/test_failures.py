@@ -9,7 +9,7 @@ import pytest
 from serval.models.route import Route
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
-from serval.worker.faults import RETRY_SECONDS
+from serval.worker.program.faults import RETRY_SECONDS
 from tests.fakes.inference import signature
 from tests.fakes.requests import InMemoryRequests
 from tests.fakes.worker import (

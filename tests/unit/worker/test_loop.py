@@ -138,7 +138,7 @@ def test_a_run_that_takes_too_long_is_interrupted_and_given_back(world: World) -
 def test_a_run_that_cannot_be_interrupted_is_given_back_and_left_behind(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serval.worker.drain.UNWIND_SECONDS", 0.05)
+    monkeypatch.setattr("serval.worker.queue.drain.UNWIND_SECONDS", 0.05)
     world.rhythm = replace(world.rhythm, stop_seconds=0.4)
     running, go_on = threading.Event(), threading.Event()
 

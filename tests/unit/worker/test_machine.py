@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from serval.aws.spot_notice import InstanceMetadata
 from serval.aws.task_protection import EcsTask
-from serval.worker.capacity import limits
-from serval.worker.machine import RENEWED_SECONDS, Protection
+from serval.worker.program.machine import RENEWED_SECONDS, Protection
+from serval.worker.program.settings import limits
 from tests.fakes.emulator import any_port
 from tests.fakes.http_servers import running
 from tests.fakes.worker import RecordedProtection

@@ -18,8 +18,8 @@ from serval.inference.runtimes.onnx import CPU, CUDA, Execution, OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile, Form
-from serval.worker.opening import Opening
-from serval.worker.server_folder import ServerFolder
+from serval.worker.program.open_version import Opening
+from serval.worker.program.server_folder import ServerFolder
 from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import plus
 from tests.fakes.worker import TWO_COLUMNS, Registry

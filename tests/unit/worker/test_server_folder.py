@@ -11,7 +11,7 @@ import pytest
 from serval.errors import ArtifactUnavailable
 from serval.models.signature import Signature
 from serval.models.version import BundleFile, ModelVersion
-from serval.worker.server_folder import ServerFolder, size_bytes
+from serval.worker.program.server_folder import ServerFolder, size_bytes
 from tests.fakes.inference import version_record
 from tests.fakes.served import tar
 

@@ -16,10 +16,9 @@ from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
-from serval.worker.faults import Patience
-from serval.worker.shard_child import ShardChild
-from serval.worker.shard_process import ShardProcess
-from serval.worker.shard_program import offer_to_go_first
+from serval.worker.program.faults import Patience
+from serval.worker.shards.process import ShardChild, ShardProcess
+from serval.worker.shards.program import offer_to_go_first
 from tests.fakes.inference import version_record
 from tests.fakes.worker import Unanswered
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.worker.turns import Turns
+from serval.worker.queue.turns import Turns
 
 SHARE_OF_ONE = 3.0
 """Turns of the longest length that shares may differ by: one under way, one charged by a guess."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from serval.models.route import Route
-from serval.worker.versions import KnownVersions
+from serval.worker.program.versions import KnownVersions
 from tests.fakes.batch import InMemoryVersions
 from tests.fakes.batch_api import IRIS
 from tests.fakes.inference import version_record

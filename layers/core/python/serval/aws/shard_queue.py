@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from serval.aws.queue_batches import QueueUrls, in_batches
 from serval.batch.shard.tasks import shard_of_message
 from serval.models.resource_names import shards_queue_name
-from serval.worker.shards import ShardMessage
+from serval.worker.shards.shards import ShardMessage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

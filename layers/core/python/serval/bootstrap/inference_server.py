@@ -14,10 +14,10 @@ from serval.bootstrap.worker import loaded_versions
 from serval.bootstrap.worker_calls import CALLS
 from serval.inference.runtimes.accelerators import execution
 from serval.models.deployed_fleets import Fleets
-from serval.worker.gathering import Gathering
-from serval.worker.server import InferenceServer, application
-from serval.worker.settings import ServerSettings
-from serval.worker.versions import KnownVersions, Memory, Versions
+from serval.worker.program.settings import ServerSettings
+from serval.worker.program.versions import KnownVersions, Memory, Versions
+from serval.worker.serve.gather import Gathering
+from serval.worker.serve.server import InferenceServer, application
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,11 +15,11 @@ from serval.aws.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import ShardTasks
 from serval.batch.shard.work import ShardWork
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
-from serval.worker.faults import Patience
-from serval.worker.settings import WorkerSettings
-from serval.worker.shard_line import Line
-from serval.worker.shard_models import WorkersModels
-from serval.worker.shard_program import ShardProgram, offer_to_go_first, watch
+from serval.worker.program.faults import Patience
+from serval.worker.program.settings import WorkerSettings
+from serval.worker.shards.line import Line
+from serval.worker.shards.models import WorkersModels
+from serval.worker.shards.program import ShardProgram, offer_to_go_first, watch
 
 DISK_SHARE = 4
 """A shard may fill a fourth of what is free."""

@@ -31,16 +31,15 @@ from serval.inference.loaded import ArtifactStore, LoadedVersions
 from serval.inference.runtimes.accelerators import execution, in_words
 from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.worker.assembly import Engine, Ports, Post, assemble
-from serval.worker.capacity import limits
-from serval.worker.faults import Patience
-from serval.worker.loop import Rhythm, Worker
-from serval.worker.machine import NoTask
-from serval.worker.opening import Opening
-from serval.worker.server_folder import ServerFolder, size_bytes
-from serval.worker.settings import ServerSettings, WorkerSettings
-from serval.worker.shard_process import ShardProcess
-from serval.worker.versions import KnownVersions, Memory, Versions
+from serval.worker.program.assembly import Engine, Ports, Post, assemble
+from serval.worker.program.faults import Patience
+from serval.worker.program.machine import NoTask
+from serval.worker.program.open_version import Opening
+from serval.worker.program.server_folder import ServerFolder, size_bytes
+from serval.worker.program.settings import ServerSettings, WorkerSettings, limits
+from serval.worker.program.versions import KnownVersions, Memory, Versions
+from serval.worker.queue.loop import Rhythm, Worker
+from serval.worker.shards.process import ShardProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -14,15 +14,14 @@ from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
 from serval.requests import lifecycle
 from serval.requests.ports import Payloads, RequestStore
-from serval.worker.batch import Batch
-from serval.worker.batching import BatchLimits, joined
-from serval.worker.closing import Closing
-from serval.worker.faults import RETRY_SECONDS, Patience
-from serval.worker.held import Fate, Held, Holdings
-from serval.worker.reading import fetch_body, read_for_target
-from serval.worker.turns import Turn
-from serval.worker.versions import KnownVersions, Memory
-from serval.worker.waiting import Waiting
+from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.versions import KnownVersions, Memory
+from serval.worker.queue.batch import Batch
+from serval.worker.queue.batching import BatchLimits, joined
+from serval.worker.queue.close import Closing
+from serval.worker.queue.held import Fate, Held, Holdings, Waiting
+from serval.worker.queue.read import fetch_body, read_for_target
+from serval.worker.queue.turns import Turn
 
 MOST_MESSAGES = 256
 """In one batch, however many rows it may have: each takes a write of its row."""

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 
 from serval.clock import Clock, timestamp
 from serval.fleets.state import FleetStates, WorkerState
-from serval.worker.counts import Counts
-from serval.worker.faults import Patience
-from serval.worker.finish import Finish
-from serval.worker.held import Holdings
-from serval.worker.machine import Protection
-from serval.worker.shards import Shards
-from serval.worker.versions import Memory
-from serval.worker.waiting import Waiting
+from serval.worker.program.faults import Patience
+from serval.worker.program.machine import Protection
+from serval.worker.program.versions import Memory
+from serval.worker.queue.finish import Finish
+from serval.worker.queue.held import Holdings, Waiting
+from serval.worker.queue.outcomes import Counts
+from serval.worker.shards.shards import Shards
 
 
 @dataclass(slots=True, kw_only=True)

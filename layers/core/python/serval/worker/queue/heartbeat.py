@@ -7,9 +7,9 @@ from datetime import timedelta
 from serval.clock import Clock
 from serval.requests import lifecycle
 from serval.requests.ports import RequestStore, change
-from serval.worker.closing import Closing
-from serval.worker.faults import Patience
-from serval.worker.held import Held, Holdings
+from serval.worker.program.faults import Patience
+from serval.worker.queue.close import Closing
+from serval.worker.queue.held import Held, Holdings
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from serval.requests import lifecycle
 from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore, change
 from serval.requests.request import AsyncRequest, response_key
-from serval.worker.faults import backoff_seconds
-from serval.worker.held import Fate, Held
-from serval.worker.runs import Outputs
+from serval.worker.program.faults import backoff_seconds
+from serval.worker.queue.held import Fate, Held
+from serval.worker.queue.shared_run import Outputs
 
 Transition = Callable[[AsyncRequest], AsyncRequest]
 LONGEST_HIDDEN_SECONDS = 43_200

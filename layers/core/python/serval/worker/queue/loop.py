@@ -5,19 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from serval.worker.batch import Ahead, Batch
-from serval.worker.counts import Counts
-from serval.worker.drain import Drain
-from serval.worker.fetch import Fetch
-from serval.worker.finish import Finish, Finishing
-from serval.worker.heartbeat import Heartbeat
-from serval.worker.machine import SpotNotices
-from serval.worker.prepare import Preparation
-from serval.worker.reporting import Reporting
-from serval.worker.run import Runner
-from serval.worker.schedule import Schedule
-from serval.worker.shards import Shards
-from serval.worker.threads import Threads
+from serval.worker.program.machine import SpotNotices
+from serval.worker.program.threads import Threads
+from serval.worker.queue.batch import Ahead, Batch
+from serval.worker.queue.drain import Drain
+from serval.worker.queue.fetch import Fetch
+from serval.worker.queue.finish import Finish, Finishing
+from serval.worker.queue.heartbeat import Heartbeat
+from serval.worker.queue.outcomes import Counts
+from serval.worker.queue.prepare import Preparation
+from serval.worker.queue.report import Reporting
+from serval.worker.queue.run import Runner
+from serval.worker.queue.schedule import Schedule
+from serval.worker.shards.shards import Shards
 
 IDLE_SECONDS = 1.0
 """How long a loop waits for something to do before it looks around."""

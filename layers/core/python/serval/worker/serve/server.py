@@ -25,10 +25,10 @@ from serval.models import metadata
 from serval.models.version import ModelVersion
 from serval.protocol.content import as_bytes, inflate
 from serval.protocol.response import InferenceResponse, write_response
-from serval.worker.envelope import BINARY, JSON, Envelope, content_type
-from serval.worker.gathering import Gathering
-from serval.worker.reading import fitting
-from serval.worker.versions import KnownVersions
+from serval.worker.program.versions import KnownVersions
+from serval.worker.queue.read import fitting
+from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type
+from serval.worker.serve.gather import Gathering
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 HEADER_LENGTH = "inference-header-content-length"

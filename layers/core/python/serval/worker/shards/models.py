@@ -9,7 +9,7 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
-from serval.worker.shard_line import Line, LineClosed, LineMessage
+from serval.worker.shards.line import Line, LineClosed, LineMessage
 
 
 class VersionUnavailable(Exception):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from serval.models.tensor import Tensor
-from serval.worker.held import Held
-from serval.worker.turns import Turn
+from serval.worker.queue.held import Held
+from serval.worker.queue.turns import Turn
 
 
 @dataclass(slots=True)

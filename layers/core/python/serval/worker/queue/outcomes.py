@@ -1,13 +1,55 @@
-"""What a worker counts: for its report, and as metrics by model and track."""
+"""What a worker counts: for its report, and as metrics by model and track.
+
+How a worker's attempt at a request can end.
+"""
 
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from serval.errors import ServalError
 from serval.faults import fault_of
 from serval.models.metrics import InferenceMetrics
-from serval.worker.held import Held
-from serval.worker.outcomes import Answered, Ended, Failed, Outcome
+from serval.worker.queue.held import Held
+from serval.worker.queue.shared_run import Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """There is a result; the request's target has given it."""
+
+    outputs: Outputs
+    run_ms: float
+    """What the run took that the request was part of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The version, or the request, is at fault: the attempt counts."""
+
+    error: ServalError
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Nobody is at fault: the attempt does not count."""
+
+    seconds: int = 0
+    """When it may be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Its caller has cancelled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Its row says that another runner has it now."""
+
+
+Outcome = Answered | Failed | GivenBack | Unwanted | Lost
+Ended = tuple[Held, Outcome]
 
 
 @dataclass(slots=True)

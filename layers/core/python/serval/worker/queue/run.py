@@ -9,14 +9,14 @@ from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
 from serval.requests.ports import RequestStore
-from serval.worker.batch import Batch
-from serval.worker.closing import Closing
-from serval.worker.faults import RETRY_SECONDS, Patience
-from serval.worker.held import Held
-from serval.worker.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
-from serval.worker.reading import read_for_target
-from serval.worker.runs import AxisNotShared, run_alone, run_together
-from serval.worker.versions import KnownVersions, Memory
+from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.versions import KnownVersions, Memory
+from serval.worker.queue.batch import Batch
+from serval.worker.queue.close import Closing
+from serval.worker.queue.held import Held
+from serval.worker.queue.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
+from serval.worker.queue.read import read_for_target
+from serval.worker.queue.shared_run import AxisNotShared, run_alone, run_together
 
 FRESH_SECONDS = 1.0
 """How old what is known of a row may be when its request is run."""

@@ -6,11 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from serval.worker.closing import Closing
-from serval.worker.counts import Counts
-from serval.worker.faults import Patience
-from serval.worker.held import Fate, Held, Holdings
-from serval.worker.outcomes import Answered, Ended, Failed, GivenBack, Outcome, Unwanted
+from serval.worker.program.faults import Patience
+from serval.worker.queue.close import Closing
+from serval.worker.queue.held import Fate, Held, Holdings
+from serval.worker.queue.outcomes import (
+    Answered,
+    Counts,
+    Ended,
+    Failed,
+    GivenBack,
+    Outcome,
+    Unwanted,
+)
 
 BATCHES_FINISHING = 2
 """Batches whose results may be on their way while the next one runs."""

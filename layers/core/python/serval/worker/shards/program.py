@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from serval.batch.shard.tasks import TaskOutcome
-from serval.worker.faults import Patience
-from serval.worker.shard_line import Line, LineClosed, LineMessage
+from serval.worker.program.faults import Patience
+from serval.worker.shards.line import Line, LineClosed, LineMessage
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "1000"

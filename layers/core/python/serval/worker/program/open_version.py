@@ -11,7 +11,7 @@ from serval.inference.runtimes.http_server import READY_SECONDS, Declared, Serve
 from serval.inference.runtimes.http_v2 import ServedModel
 from serval.inference.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
 from serval.models.version import Form, ModelVersion
-from serval.worker.server_folder import ServerFolder
+from serval.worker.program.server_folder import ServerFolder
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest
-from serval.worker.batching import divided, joined
+from serval.worker.queue.batching import divided, joined
 
 Outputs = list[Tensor]
 

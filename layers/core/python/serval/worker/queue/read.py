@@ -8,7 +8,7 @@ from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest, read_request
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
-from serval.worker.held import Held
+from serval.worker.queue.held import Held
 
 Records = Callable[[str, str], ModelVersion]
 """Gives the record of a model's version."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serval.batch.shard.tasks import TaskOutcome
-from serval.worker.faults import RETRY_SECONDS, Patience
+from serval.worker.program.faults import RETRY_SECONDS, Patience
 
 MOST_RECEIPTS = 5
 """A shard that so many workers have begun, and none has ended or given back, is given up."""

@@ -5,11 +5,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from serval.requests.inbox import Inbox
-from serval.worker.batching import BatchLimits
-from serval.worker.faults import RETRY_SECONDS, Patience
-from serval.worker.held import Held, Holdings
-from serval.worker.prepare import MOST_MESSAGES
-from serval.worker.waiting import Waiting
+from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.queue.batching import BatchLimits
+from serval.worker.queue.held import Held, Holdings, Waiting
+from serval.worker.queue.prepare import MOST_MESSAGES
 
 MOST_AT_ONCE = 10
 """Messages that one call of SQS gives."""

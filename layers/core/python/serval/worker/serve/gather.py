@@ -9,7 +9,8 @@ from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.inference.loaded import Loaded
 from serval.models.version import ModelVersion
 from serval.protocol.request import InferenceRequest
-from serval.worker.batching import (
+from serval.worker.program.versions import Memory
+from serval.worker.queue.batching import (
     BatchLimits,
     ShapeKey,
     complemented,
@@ -18,9 +19,8 @@ from serval.worker.batching import (
     shape_key,
     shareable,
 )
-from serval.worker.runs import AxisNotShared, Outputs, run_alone, run_together
-from serval.worker.turns import Turns
-from serval.worker.versions import Memory
+from serval.worker.queue.shared_run import AxisNotShared, Outputs, run_alone, run_together
+from serval.worker.queue.turns import Turns
 
 IDLE_SECONDS = 1.0
 """How long the loop waits for an invocation before it looks whether it is to stop."""

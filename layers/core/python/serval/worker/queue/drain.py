@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serval.worker.batch import Ahead
-from serval.worker.finish import Finish, Finishing
-from serval.worker.held import Holdings
-from serval.worker.reporting import Reporting
-from serval.worker.run import Runner
-from serval.worker.threads import Threads
+from serval.worker.program.threads import Threads
+from serval.worker.queue.batch import Ahead
+from serval.worker.queue.finish import Finish, Finishing
+from serval.worker.queue.held import Holdings
+from serval.worker.queue.report import Reporting
+from serval.worker.queue.run import Runner
 
 SETTLE_SECONDS = 1.0
 """How long what is being prepared may take to come to a boundary."""

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval.worker.batch import Ahead, Batch
-from serval.worker.batching import BatchLimits
-from serval.worker.turns import Turn, Turns
-from serval.worker.waiting import Waiting
+from serval.worker.queue.batch import Ahead, Batch
+from serval.worker.queue.batching import BatchLimits
+from serval.worker.queue.held import Waiting
+from serval.worker.queue.turns import Turn, Turns
 
 SMOOTHING = 0.3
 LEAD_FACTOR = 2.0

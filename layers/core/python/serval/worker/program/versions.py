@@ -11,7 +11,7 @@ from serval.inference.loaded import Loaded, LoadedVersions
 from serval.models.route import Route
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
-from serval.worker.batching import (
+from serval.worker.queue.batching import (
     BatchLimits,
     ShapeKey,
     complemented,
@@ -19,7 +19,7 @@ from serval.worker.batching import (
     shape_key,
     shareable,
 )
-from serval.worker.held import Held
+from serval.worker.queue.held import Held
 
 ROUTE_SECONDS = 5.0
 Sharing = tuple[str, ShapeKey]

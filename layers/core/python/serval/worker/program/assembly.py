@@ -13,25 +13,24 @@ from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
 from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
-from serval.worker.batch import Ahead
-from serval.worker.closing import Closing
-from serval.worker.counts import Counts
-from serval.worker.drain import Drain
-from serval.worker.faults import Patience
-from serval.worker.fetch import Fetch
-from serval.worker.finish import BATCHES_FINISHING, Finish, Finishing
-from serval.worker.heartbeat import Heartbeat
-from serval.worker.held import Holdings
-from serval.worker.loop import Rhythm, Worker
-from serval.worker.machine import Protection, SpotNotices, TaskProtection
-from serval.worker.prepare import Preparation
-from serval.worker.reporting import Reporting
-from serval.worker.run import Runner
-from serval.worker.schedule import Schedule
-from serval.worker.shards import ShardQueue, ShardRunner, Shards
-from serval.worker.turns import Turns
-from serval.worker.versions import KnownVersions, Memory, Versions
-from serval.worker.waiting import Waiting
+from serval.worker.program.faults import Patience
+from serval.worker.program.machine import Protection, SpotNotices, TaskProtection
+from serval.worker.program.versions import KnownVersions, Memory, Versions
+from serval.worker.queue.batch import Ahead
+from serval.worker.queue.close import Closing
+from serval.worker.queue.drain import Drain
+from serval.worker.queue.fetch import Fetch
+from serval.worker.queue.finish import BATCHES_FINISHING, Finish, Finishing
+from serval.worker.queue.heartbeat import Heartbeat
+from serval.worker.queue.held import Holdings, Waiting
+from serval.worker.queue.loop import Rhythm, Worker
+from serval.worker.queue.outcomes import Counts
+from serval.worker.queue.prepare import Preparation
+from serval.worker.queue.report import Reporting
+from serval.worker.queue.run import Runner
+from serval.worker.queue.schedule import Schedule
+from serval.worker.queue.turns import Turns
+from serval.worker.shards.shards import ShardQueue, ShardRunner, Shards
 
 CALLS_AT_ONCE = 16
 """Of AWS, for one batch's rows, bodies and results."""

@@ -1,0 +1,1 @@
+"""Async requests, from the queue to a stored result."""

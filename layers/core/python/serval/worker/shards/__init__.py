@@ -1,0 +1,1 @@
+"""Shards of batch jobs, in a process of their own."""
