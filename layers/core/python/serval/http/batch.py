@@ -17,9 +17,9 @@ from serval.errors import ServalError
 from serval.http import query
 from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.batch_endpoints import CANCEL, ENDPOINTS, LIST, RETRY, START
+from serval.http.bodies import json_body
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
-from serval.http.json_body import json_body
-from serval.http.location import location
+from serval.http.query import location
 from serval.http.replies import error_reply, text_reply
 from serval.requests.access import Caller
 

@@ -13,8 +13,8 @@ from serval.access.authentication import Authenticator, KeyLookup
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
 from serval.http import async_endpoints, batch_endpoints
 from serval.http.aws_failures import aws_failures_as_ours
+from serval.http.bodies import json_body
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
-from serval.http.json_body import json_body
 from serval.http.replies import error_reply, text_reply
 from serval.models.descriptions import Descriptions
 from serval.models.metadata import server_metadata

@@ -12,8 +12,7 @@ from serval.access.pace import RealtimePace
 from serval.errors import ServalError
 from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
-from serval.http.replies import error_reply
-from serval.http.subjects import subjects
+from serval.http.replies import error_reply, subjects
 from serval.inference.infer import Answer, Inference, Target, choose
 from serval.inference.loaded import Loaded
 from serval.models.metrics import InferenceMetrics

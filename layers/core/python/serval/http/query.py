@@ -1,12 +1,20 @@
-"""What stands behind the ``?`` of a URL."""
+"""What stands behind the ``?`` of a URL.
+
+Where something that was made is to be found, as its caller writes it.
+
+What a caller prefers: ``Prefer: wait=20``, ``respond-async``.
+
+Specification: RFC 7240. Preferences that are unknown or make no sense are ignored, as it says.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
+from urllib.parse import urljoin
 
 from serval.clock import timestamp
 from serval.errors import InvalidParameter
-from serval.http.dispatch import Event
+from serval.http.dispatch import Event, path_after_stage
 
 Choice = TypeVar("Choice", bound=str)
 TRUTHS = {"true": True, "1": True, "": True, "false": False, "0": False}
@@ -61,3 +69,31 @@ def moment(event: Event, name: str) -> str | None:
         return timestamp(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise InvalidParameter(name, given, "a time as 2026-11-21T10:15:00Z") from None
+
+
+def location(event: Event, made: str) -> str:
+    """Give the URL of a path, as ``async/requests/<id>``, from the event that made what is there.
+
+    The API may lie below a path of its own that an event does not tell, as on a laptop: there the
+    URL is relative to the one that was called, and leads to the right place too (RFC 9110, 10.2.2).
+    """
+    path = path_after_stage(event)
+    # From the folder of the path that was called up to the root of the API.
+    relative = "../" * (path.count("/") - 1) + made
+    host = event["requestContext"].get("domainName", "")
+    if host and event["headers"].get("host") == host:
+        return urljoin(f"https://{host}{event['rawPath']}", relative)
+    return relative
+
+
+LONGEST_WAIT_SECONDS = 20
+
+
+def wait_seconds(prefer: str) -> int:
+    """Give how long a caller would wait for a result, at most 20 s; 0: not at all."""
+    for preference in prefer.lower().split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        value = value.strip().strip('"')
+        if name.strip() == "wait" and value.isascii() and value.isdigit() and len(value) < 10:
+            return min(int(value), LONGEST_WAIT_SECONDS)
+    return 0

@@ -8,13 +8,10 @@ from http import HTTPStatus
 from serval.errors import InvalidParameter, MalformedBody, ServalError
 from serval.http.async_endpoints import INFER, PUT, SUBMIT, UPLOADS
 from serval.http.aws_failures import aws_failures_as_ours
+from serval.http.bodies import json_body, sent_body
 from serval.http.dispatch import Endpoint, Event, Names, Reply, find, path_after_stage
-from serval.http.json_body import json_body
-from serval.http.location import location
-from serval.http.preferences import wait_seconds
-from serval.http.query import text
+from serval.http.query import location, text, wait_seconds
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
-from serval.http.sent_body import sent_body
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import Access, Allowance
 from serval.requests.document import Documents

@@ -17,10 +17,10 @@ from serval.errors import (
     StillWaiting,
 )
 from serval.http.aws_failures import aws_failures_as_ours
+from serval.http.bodies import sent_body
 from serval.http.dispatch import Event, Reply
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import error_reply
-from serval.http.sent_body import sent_body
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import Access, Allowance
 from serval.requests.ports import Payloads

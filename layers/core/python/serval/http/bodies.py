@@ -1,12 +1,34 @@
-"""Bodies of async requests: as they were sent, with everything undone that carried them."""
+"""Bodies of async requests: as they were sent, with everything undone that carried them.
+
+Bodies that are JSON and small.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
 from serval.errors import PayloadTooLarge
 from serval.http.dispatch import Event, Names
 from serval.protocol.content import as_bytes, body_of, inflate
 from serval.protocol.framing import framed
+from serval.protocol.json_documents import LIMIT_BYTES, read_document
 from serval.protocol.limits import RequestLimits
+
+
+def json_body(event: Event, headers: Names) -> Any:
+    """Read the JSON in a body; no body is an empty object.
+
+    Raises
+    ------
+    MalformedBody, PayloadTooLarge
+        If it is not JSON, or too much of it, or an object in it has a member twice.
+    """
+    if not event.get("body"):
+        return {}
+    body = body_of(event["body"], bool(event.get("isBase64Encoded")))
+    if encoding := headers.get("content-encoding"):
+        body = inflate(body, encoding, LIMIT_BYTES)
+    return read_document(as_bytes(body) or b"{}", "the body")
+
 
 REMEDY = (
     "send it as a presigned upload: POST /async/models/{model}/uploads gives a URL for up to 1 GB"
