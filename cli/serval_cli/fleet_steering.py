@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from serval.aws.ecs_machines import EcsMachines, NoMachines
-from serval.aws.tick_rule import TickRule
+from serval.aws.ecs.machines import EcsMachines, NoMachines
+from serval.aws.eventbridge.tick_rule import TickRule
 from serval.errors import ModelNotFound
 from serval.fleets.control import FleetControl
 from serval.fleets.state import FleetState

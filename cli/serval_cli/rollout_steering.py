@@ -3,7 +3,7 @@
 from typing import Any
 
 from serval.access.admission import ROUTE_SECONDS
-from serval.aws.rollout_events import RolloutEvents
+from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus
 from serval.rollouts.control import RolloutControl

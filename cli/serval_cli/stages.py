@@ -22,12 +22,12 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from serval.aws.data_bucket import DataBucket
-from serval.aws.fleet_states import FleetTable
-from serval.aws.keys import ApiKeyStore
-from serval.aws.queues import ModelQueues
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.api_keys import ApiKeyStore
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.sqs.queues import ModelQueues
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
 from serval.settings import unpack

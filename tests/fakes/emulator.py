@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from serval.aws.artifacts import S3Artifacts
-from serval.aws.keys import ApiKeyStore
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.api_keys import ApiKeyStore
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.s3.artifacts import S3Artifacts
 from serval.models.route import Route
 from serval.models.storage import version_prefix
 from serval.models.version import ModelVersion

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serval.aws.queues import QueueCounts
+from serval.aws.sqs.queues import QueueCounts
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import Fleets

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import onnx
 
-from serval.aws.data_bucket import DataBucket
-from serval.aws.fleet_states import FleetTable
-from serval.aws.queues import ModelQueues
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.sqs.queues import ModelQueues
 from serval.bundles.onnx_signature import read_signature
 from serval.clock import timestamp, utc_now
 from serval.models.deployed_fleets import DeployedFleet, Fleets

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from serval.aws.keys import ApiKeyStore
+from serval.aws.dynamodb.api_keys import ApiKeyStore
 from tests.fakes import batch_api, describe, submission
 from tests.fakes.submission import KEY, call
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from onnx import TensorProto, helper
 
-from serval.aws.queues import QueueCounts
+from serval.aws.sqs.queues import QueueCounts
 from serval.requests.request import AsyncRequest
 from serval.worker.shards.line import LineMessage
 from serval.worker.shards.process import ShardChild

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from serval.aws.data_bucket import DataBucket
-from serval.aws.fleet_states import FleetTable
-from serval.aws.jobs import JobTable
-from serval.aws.queues import ModelQueues
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.sqs.queues import ModelQueues
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState
 from serval.models.resource_names import shards_queue_name

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.models.registry import Rollout
 from tests.local.fleet_caller import Caller, answered, asked, until
 from tests.local.fleet_models.bundles import FleetModel, write_bundle

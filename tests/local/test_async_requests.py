@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from serval.aws.callback_messages import PostponedCallbacks
-from serval.aws.data_bucket import DataBucket
-from serval.aws.fleet_states import FleetTable
-from serval.aws.keys import ApiKeyStore
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.api_keys import ApiKeyStore
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.sqs.callback_messages import PostponedCallbacks
 from serval.clock import utc_now
 from serval.models.resource_names import callbacks_queue_name, queue_name, tick_rule_name
 from serval.models.route import Route

@@ -21,11 +21,11 @@ import boto3
 import pytest
 
 from serval.access.api_key import hash_api_key
-from serval.aws.artifacts import PRESIGNED_SECONDS, PublishedFileDiffers, S3Artifacts
-from serval.aws.claims import REMEMBERED, DynamoDBClaims
-from serval.aws.keys import ApiKeyStore
-from serval.aws.presigned import WrongSize, download
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.api_keys import ApiKeyStore
+from serval.aws.dynamodb.claims import REMEMBERED, DynamoDBClaims
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.s3.artifacts import PRESIGNED_SECONDS, PublishedFileDiffers, S3Artifacts
+from serval.aws.s3.presigned import WrongSize, download
 from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.bundles.verification.deployment import Deployment
 from serval.errors import ModelNotFound, ModelVersionNotFound

@@ -8,9 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from serval.aws.executions import BatchExecutions
-from serval.aws.jobs import JobTable
-from serval.aws.schedules import FoundSchedule, ScheduleDeadLetters, Schedules, Undelivered
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.eventbridge.schedules import (
+    FoundSchedule,
+    ScheduleDeadLetters,
+    Schedules,
+    Undelivered,
+)
+from serval.aws.stepfunctions.executions import BatchExecutions
 from serval.batch.job.job import ShardRecord
 from serval.bootstrap import batch
 from serval.bundles.schedules import (

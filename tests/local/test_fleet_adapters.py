@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from serval.aws.dispatch_duty import DutyTable
-from serval.aws.ecs_machines import EcsMachines
-from serval.aws.fleet_states import FleetTable
-from serval.aws.tick_rule import TickRule
-from serval.aws.waiting_places import HELD, PlaceTable
+from serval.aws.dynamodb.dispatch_duty import DutyTable
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.waiting_places import HELD, PlaceTable
+from serval.aws.ecs.machines import EcsMachines
+from serval.aws.eventbridge.tick_rule import TickRule
 from serval.clock import timestamp
 from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls
 from serval.fleets.state import FleetState, WorkerState

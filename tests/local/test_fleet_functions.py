@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from serval.aws.fleet_states import FleetTable
-from serval.aws.queues import ModelQueues
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
+from serval.aws.sqs.queues import ModelQueues
 from serval.bootstrap import complete, dispatch, sweep, tick
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from serval.access.api_key import hash_api_key
-from serval.aws.keys import ApiKeyStore
+from serval.aws.dynamodb.api_keys import ApiKeyStore
 from tests.local.fleet_caller import FINAL, Caller, answered, asked, until
 
 

@@ -15,18 +15,18 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 
-from serval.aws import requests
-from serval.aws.artifacts import PRESIGNING
-from serval.aws.data_bucket import PRESIGNED_SECONDS, DataBucket
-from serval.aws.queues import (
+from serval.aws.dynamodb import requests
+from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.s3.artifacts import PRESIGNING
+from serval.aws.s3.data_bucket import PRESIGNED_SECONDS, DataBucket
+from serval.aws.sqs.queues import (
     CallbackQueue,
     ModelQueues,
     QueueCounts,
     dead_letter,
     message,
 )
-from serval.aws.rate_limits import RateLimits
-from serval.aws.requests import RequestTable
 from serval.errors import RateLimited
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests import lifecycle

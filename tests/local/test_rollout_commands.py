@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.clock import timestamp, utc_now
 from serval.models.registry import Rollout
 from serval.models.signature import Signature, TensorSpec

@@ -16,9 +16,9 @@ from typing import Any
 import boto3
 import pytest
 
-from serval.aws.alarms import CloudWatchAlarms
-from serval.aws.rollout_events import RolloutEvents
-from serval.aws.rollout_metrics import CloudWatchRolloutMetrics
+from serval.aws.cloudwatch.alarms import CloudWatchAlarms
+from serval.aws.cloudwatch.rollout_metrics import CloudWatchRolloutMetrics
+from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.models.registry import Rollout
 from serval.models.route import Track
 from serval.rollouts.events import detail

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.models.registry import Rollout
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.inference import graph, plus

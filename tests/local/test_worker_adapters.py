@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from serval.aws.artifact_downloads import S3ArtifactDownloads
-from serval.aws.inbox import QueueInbox
-from serval.aws.queues import ModelQueues
-from serval.aws.shard_queue import FleetShards
+from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
+from serval.aws.sqs.inbox import QueueInbox
+from serval.aws.sqs.queues import ModelQueues
+from serval.aws.sqs.shard_queue import FleetShards
 from serval.errors import ArtifactUnavailable
 from serval.models.resource_names import dead_letter_queue_name, queue_name, shards_queue_name
 from serval.models.storage import version_prefix

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from serval.aws.artifacts import PRESIGNING, S3Artifacts
+from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
 from serval.bundles.manifest import LIMIT_FILES, LIMIT_PATHS_BYTES, Manifest, read_manifest
 from serval.bundles.uploads import StoredObject, Upload, UploadedFile
 from serval.errors import BundleRefused

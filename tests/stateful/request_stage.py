@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.requests import RequestTable
 from serval.fleets.endpoints.attempt import RUNNER
 from serval.fleets.endpoints.notices import notices
 from serval.requests.request import PAYLOAD_DAYS, AsyncRequest

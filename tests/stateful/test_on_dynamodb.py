@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from serval.aws.claims import DynamoDBClaims
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.claims import DynamoDBClaims
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.emulator import emulator
 from tests.fakes.tables import create_registry_table, create_requests_table

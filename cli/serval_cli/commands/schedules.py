@@ -5,7 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from serval.aws.schedules import FoundSchedule, ScheduleDeadLetters, Schedules, Undelivered
+from serval.aws.eventbridge.schedules import (
+    FoundSchedule,
+    ScheduleDeadLetters,
+    Schedules,
+    Undelivered,
+)
 from serval.bundles.cron import Cron, InvalidCron
 from serval.bundles.schedules import dead_letters_name, group_name
 from serval.clock import timestamp, utc_now

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from serval.access.api_key import ALL_MODELS
-from serval.aws.keys import ApiKeyStore
+from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval_cli.local.aws_client import CONFIG, REGION, session
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.outputs import Outputs

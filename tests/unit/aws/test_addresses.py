@@ -5,7 +5,7 @@ from itertools import chain
 import boto3
 import pytest
 
-from serval.aws.addresses import bucket_url, domain, service_url
+from serval.aws.signed.addresses import bucket_url, domain, service_url
 
 SESSION = boto3.Session("test", "test", region_name="us-east-1")
 REGIONS = sorted(

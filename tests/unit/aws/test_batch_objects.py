@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from serval.aws.batch_objects import READ_ATTEMPTS, S3Objects
+from serval.aws.s3.batch_objects import READ_ATTEMPTS, S3Objects
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Source
 from serval.errors import BatchRefused

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serval.aws.edge import EdgeArtifacts
-from serval.aws.signed import AwsRefused, AwsUnavailable
+from serval.aws.signed.client import AwsRefused, AwsUnavailable
+from serval.aws.signed.edge import EdgeArtifacts
 from serval.errors import ArtifactUnavailable
 from tests.fakes.inference import plus, signature, version_record
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from serval.access.api_key import ApiKey
-from serval.aws.edge import EdgeRegistry
-from serval.aws.signed import AwsRefused, AwsUnavailable
+from serval.aws.signed.client import AwsRefused, AwsUnavailable
+from serval.aws.signed.edge import EdgeRegistry
 from serval.errors import RegistryUnavailable
 from serval.models.storage import API_KEY, api_key_partition
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from serval.aws.executions import STOPPED_CAUSE, BatchExecutions
+from serval.aws.stepfunctions.executions import STOPPED_CAUSE, BatchExecutions
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:serval-prod-batch"
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:serval-prod-batch:j1"

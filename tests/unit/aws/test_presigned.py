@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 
-from serval.aws.artifacts import PRESIGNING, S3Artifacts
+from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
 from serval.bundles.uploads import StoredObject
 
 

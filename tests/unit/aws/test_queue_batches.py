@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from serval.aws.queue_batches import ATTEMPTS, QueueRefused, in_batches
-from serval.aws.queues import ModelQueues, message
+from serval.aws.sqs.queue_batches import ATTEMPTS, QueueRefused, in_batches
+from serval.aws.sqs.queues import ModelQueues, message
 
 BUSY = {"SenderFault": False, "Code": "InternalError", "Message": "try again"}
 WRONG = {"SenderFault": True, "Code": "ReceiptHandleIsInvalid"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.aws.requests import BATCH, BATCH_ATTEMPTS, MOST_PAGES, RequestTable
+from serval.aws.dynamodb.requests import BATCH, BATCH_ATTEMPTS, MOST_PAGES, RequestTable
 from serval.errors import RegistryUnavailable
 from serval.requests.request import LISTED
 from serval.requests.rows import to_attributes

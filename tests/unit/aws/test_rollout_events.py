@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from serval.aws.rollout_events import RolloutEvents
+from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.models.registry import Rollout
 from serval.rollouts.events import detail
 

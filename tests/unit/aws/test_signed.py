@@ -13,7 +13,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.aws.signed import AwsRefused, AwsUnavailable, SignedClient, signature_headers
+from serval.aws.signed.client import AwsRefused, AwsUnavailable, SignedClient, signature_headers
 from serval.settings import Credentials
 
 NOW = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from serval.aws.statistics import QUERIES_PER_CALL, CloudWatchStatistics
+from serval.aws.cloudwatch.statistics import QUERIES_PER_CALL, CloudWatchStatistics
 from serval.errors import StatisticsUnavailable
 from serval.models.route import Track
 from serval.models.statistics import TrackStatistics

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from serval.aws.spot_notice import InstanceMetadata
-from serval.aws.task_protection import EcsTask
+from serval.aws.ecs.spot_notice import InstanceMetadata
+from serval.aws.ecs.task import EcsTask
 from serval.worker.program.machine import RENEWED_SECONDS, Protection
 from serval.worker.program.settings import limits
 from tests.fakes.emulator import any_port

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from serval.aws.fleet_states import FleetTable
+from serval.aws.dynamodb.fleet_states import FleetTable
 from serval_cli.local.aws_client import CONFIG, session
 from serval_cli.local.fleets.supervision import Supervision
 from serval_cli.local.fleets.supervisor import Supervisor

@@ -2,10 +2,10 @@
 
 import boto3
 
-from serval.aws.batch_events import BatchEvents
-from serval.aws.batch_objects import CONNECTIONS, S3Objects
-from serval.aws.jobs import JobTable
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.batch_events import BatchEvents
+from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import AcceptSettings
 from serval.batch.start.accept import Accepting
 

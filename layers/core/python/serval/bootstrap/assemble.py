@@ -2,9 +2,9 @@
 
 import boto3
 
-from serval.aws.batch_events import BatchEvents
-from serval.aws.batch_objects import CONNECTIONS, S3Objects
-from serval.aws.jobs import JobTable
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.eventbridge.batch_events import BatchEvents
+from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.assemble.assemble import Assembly
 from serval.batch.job.settings import AssembleSettings
 

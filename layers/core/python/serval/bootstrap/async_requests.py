@@ -9,12 +9,12 @@ from botocore.config import Config
 
 from serval.access.admission import Admission
 from serval.access.authentication import Authenticator
-from serval.aws.addresses import service_url
-from serval.aws.artifacts import PRESIGNING
-from serval.aws.data_bucket import DataBucket
-from serval.aws.edge import EdgeRegistry
-from serval.aws.requests import RequestTable
-from serval.aws.signed import SignedClient
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.s3.artifacts import PRESIGNING
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.signed.addresses import service_url
+from serval.aws.signed.client import SignedClient
+from serval.aws.signed.edge import EdgeRegistry
 from serval.clock import utc_now
 from serval.models.deployed_fleets import Fleets
 from serval.requests.access import Access

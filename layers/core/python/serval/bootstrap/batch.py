@@ -8,13 +8,13 @@ import boto3
 
 from serval.access.admission import Admission
 from serval.access.authentication import Authenticator
-from serval.aws.artifacts import PRESIGNING
-from serval.aws.batch_events import BatchEvents
-from serval.aws.batch_objects import CONNECTIONS, S3Objects
-from serval.aws.executions import BatchExecutions
-from serval.aws.jobs import JobTable
-from serval.aws.rate_limits import RateLimits
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.batch_events import BatchEvents
+from serval.aws.s3.artifacts import PRESIGNING
+from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
+from serval.aws.stepfunctions.executions import BatchExecutions
 from serval.batch.job.control import Control
 from serval.batch.job.document import JobDocuments
 from serval.batch.job.finish import Finishing

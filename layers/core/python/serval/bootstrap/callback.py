@@ -1,7 +1,7 @@
 """Composition root of ``callback``."""
 
-from serval.aws.callback_messages import PostponedCallbacks
-from serval.aws.keys import ApiKeyStore
+from serval.aws.dynamodb.api_keys import ApiKeyStore
+from serval.aws.sqs.callback_messages import PostponedCallbacks
 from serval.bootstrap.async_requests import adapters, say
 from serval.requests.callbacks.delivery import Delivery
 from serval.requests.callbacks.messages import CallbackMessages

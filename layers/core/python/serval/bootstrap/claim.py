@@ -4,10 +4,10 @@ import json
 
 import boto3
 
-from serval.aws.artifacts import PRESIGNING, S3Artifacts
-from serval.aws.claims import DynamoDBClaims
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.rollout_events import RolloutEvents
+from serval.aws.dynamodb.claims import DynamoDBClaims
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
 from serval.bundles.uploads import Uploads
 from serval.models.resource_names import golden_function_name
 from serval.rollouts.control import RolloutControl

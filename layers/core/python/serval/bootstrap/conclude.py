@@ -2,8 +2,8 @@
 
 import boto3
 
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.rollout_events import RolloutEvents
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ConcludeSettings
 from serval.rollouts.steps.conclude import Conclusion

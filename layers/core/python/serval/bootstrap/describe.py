@@ -8,9 +8,9 @@ from botocore.config import Config
 
 from serval.access.api_key import ApiKey
 from serval.access.authentication import Authenticator
-from serval.aws.keys import ApiKeyStore
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.statistics import CloudWatchStatistics
+from serval.aws.cloudwatch.statistics import CloudWatchStatistics
+from serval.aws.dynamodb.api_keys import ApiKeyStore
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.clock import utc_now
 from serval.http.describe import DescribeEndpoint
 from serval.models.statistics import RememberedStatistics

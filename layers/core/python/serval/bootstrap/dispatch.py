@@ -4,9 +4,9 @@ from random import SystemRandom
 
 import boto3
 
-from serval.aws.dispatch_duty import DutyTable
-from serval.aws.inbox import QueueInbox
+from serval.aws.dynamodb.dispatch_duty import DutyTable
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
+from serval.aws.sqs.inbox import QueueInbox
 from serval.bootstrap.async_requests import adapters
 from serval.bootstrap.endpoint_ends import ending, routing
 from serval.bootstrap.fleet_control import fleet_control

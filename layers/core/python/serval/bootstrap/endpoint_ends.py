@@ -1,8 +1,8 @@
 """What ends the attempts of endpoints, for the functions that do."""
 
-from serval.aws.inbox import QueueInbox
-from serval.aws.queues import CallbackQueue, ModelQueues
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.sqs.inbox import QueueInbox
+from serval.aws.sqs.queues import CallbackQueue, ModelQueues
 from serval.bootstrap.async_requests import Adapters, say
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Completion

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import boto3
 
-from serval.aws.alarms import CloudWatchAlarms
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.rollout_events import RolloutEvents
-from serval.aws.rollout_metrics import CloudWatchRolloutMetrics
+from serval.aws.cloudwatch.alarms import CloudWatchAlarms
+from serval.aws.cloudwatch.rollout_metrics import CloudWatchRolloutMetrics
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import EvaluateSettings
 from serval.rollouts.steps.evaluate import Evaluation

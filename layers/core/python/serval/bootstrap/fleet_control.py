@@ -4,10 +4,10 @@ from typing import Any
 
 from serval.aws.clients import LaterClient
 from serval.aws.dispatch_calls import DispatchCalls
-from serval.aws.dispatch_duty import DutyTable
-from serval.aws.ecs_machines import EcsMachines, NoMachines
-from serval.aws.fleet_states import FleetTable
-from serval.aws.tick_rule import TickRule
+from serval.aws.dynamodb.dispatch_duty import DutyTable
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.ecs.machines import EcsMachines, NoMachines
+from serval.aws.eventbridge.tick_rule import TickRule
 from serval.batch.job.settings import CutSettings
 from serval.fleets.control import FleetControl
 from serval.fleets.ports import Dispatcher, NoDispatcher

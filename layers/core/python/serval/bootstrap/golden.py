@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from serval.aws.addresses import bucket_url
-from serval.aws.edge import EdgeArtifacts
-from serval.aws.signed import SignedClient
+from serval.aws.signed.addresses import bucket_url
+from serval.aws.signed.client import SignedClient
+from serval.aws.signed.edge import EdgeArtifacts
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from serval.access.admission import Admission
 from serval.access.authentication import Authenticator
-from serval.aws.addresses import bucket_url, service_url
-from serval.aws.edge import EdgeArtifacts, EdgeRegistry
-from serval.aws.signed import SignedClient
+from serval.aws.signed.addresses import bucket_url, service_url
+from serval.aws.signed.client import SignedClient
+from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
 from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
 from serval.inference.infer import Inference, on_lambda

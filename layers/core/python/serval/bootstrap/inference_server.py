@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import boto3
 import uvicorn
 
-from serval.aws.artifact_downloads import S3ArtifactDownloads
-from serval.aws.artifact_records import ArtifactRecords
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
+from serval.aws.s3.artifact_records import ArtifactRecords
 from serval.bootstrap.worker import loaded_versions
 from serval.bootstrap.worker_calls import CALLS
 from serval.inference.runtimes.accelerators import execution

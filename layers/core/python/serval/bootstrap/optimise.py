@@ -2,7 +2,7 @@
 
 import boto3
 
-from serval.aws.artifacts import S3Artifacts
+from serval.aws.s3.artifacts import S3Artifacts
 from serval.inference.cpu import cpu_class
 from serval.rollouts.settings import OptimiseSettings
 from serval.rollouts.steps.optimise import Optimisation

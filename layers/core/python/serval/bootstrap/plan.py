@@ -4,7 +4,7 @@ import json
 
 import boto3
 
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.batch.job.fleet_jobs import out_of_reach
 from serval.batch.job.settings import PlanSettings
 from serval.batch.plan.plan import Planning

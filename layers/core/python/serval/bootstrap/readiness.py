@@ -4,9 +4,9 @@ from typing import Any
 
 import boto3
 
-from serval.aws.batch_events import BatchEvents
-from serval.aws.batch_objects import CONNECTIONS, S3Objects
-from serval.aws.jobs import JobTable
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.eventbridge.batch_events import BatchEvents
+from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import CutSettings
 from serval.batch.plan.readiness import Readiness
 from serval.fleets.control import FleetControl

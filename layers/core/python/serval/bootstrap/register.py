@@ -2,9 +2,9 @@
 
 import boto3
 
-from serval.aws.artifacts import S3Artifacts
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.rollout_events import RolloutEvents
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.aws.s3.artifacts import S3Artifacts
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import RegisterSettings
 from serval.rollouts.steps.register import Registering

@@ -1,6 +1,6 @@
 """Composition root of ``requests``."""
 
-from serval.aws.queues import CallbackQueue
+from serval.aws.sqs.queues import CallbackQueue
 from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.http.requests import RequestsEndpoint
 from serval.requests.cancel import Cancellation

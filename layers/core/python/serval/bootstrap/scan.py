@@ -2,8 +2,8 @@
 
 import boto3
 
-from serval.aws.batch_objects import CONNECTIONS, S3Objects
-from serval.aws.jobs import JobTable
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import ScanSettings
 from serval.batch.plan.scan import Scanning
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import boto3
 
-from serval.aws.artifact_downloads import S3ArtifactDownloads
-from serval.aws.batch_objects import CONNECTIONS, S3Objects
-from serval.aws.jobs import JobTable
-from serval.aws.registry import DynamoDBRegistry
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
+from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import ShardSettings
 from serval.batch.shard.work import ShardWork
 from serval.inference.cpu import cpu_class

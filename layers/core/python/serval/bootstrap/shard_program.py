@@ -9,9 +9,9 @@ from functools import partial
 
 import boto3
 
-from serval.aws.batch_objects import S3Objects
-from serval.aws.jobs import JobTable
-from serval.aws.task_tokens import StepFunctionsTasks
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.s3.batch_objects import S3Objects
+from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import ShardTasks
 from serval.batch.shard.work import ShardWork
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say

@@ -1,7 +1,7 @@
 """Composition root of ``submit``."""
 
-from serval.aws.rate_limits import RateLimits
-from serval.aws.waiting_places import PlaceTable
+from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.bootstrap.async_requests import access, adapters, edge_registry, say
 from serval.bootstrap.submitting import submitting
 from serval.http.submit import SubmitEndpoint

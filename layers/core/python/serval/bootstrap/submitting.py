@@ -1,7 +1,7 @@
 """What makes an async request, for the functions that do."""
 
-from serval.aws.edge import EdgeRegistry
-from serval.aws.queues import ModelQueues
+from serval.aws.signed.edge import EdgeRegistry
+from serval.aws.sqs.queues import ModelQueues
 from serval.bootstrap.async_requests import Adapters
 from serval.bootstrap.fleet_control import fleet_control
 from serval.models.deployed_fleets import Fleets

@@ -1,6 +1,6 @@
 """Composition root of ``sweep``."""
 
-from serval.aws.queues import CallbackQueue, ModelQueues
+from serval.aws.sqs.queues import CallbackQueue, ModelQueues
 from serval.bootstrap.async_requests import adapters
 from serval.bootstrap.endpoint_ends import completion
 from serval.bootstrap.fleet_control import fleet_control

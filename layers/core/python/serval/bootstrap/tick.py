@@ -4,8 +4,8 @@ from functools import partial
 
 import boto3
 
-from serval.aws.jobs import JobTable
-from serval.aws.requests import RequestTable
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.requests import RequestTable
 from serval.batch.job.fleet_jobs import FleetJobs
 from serval.bootstrap.fleet_control import fleet_control
 from serval.fleets.scale.tick import Tick

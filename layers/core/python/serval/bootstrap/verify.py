@@ -1,6 +1,6 @@
 """Composition root of ``verify``."""
 
-from serval.aws.presigned import download
+from serval.aws.s3.presigned import download
 from serval.bundles.verification.deployment import Deployment
 from serval.rollouts.settings import VerifySettings
 from serval.rollouts.steps.verify import Verifying

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from serval.aws.artifact_downloads import S3ArtifactDownloads
-from serval.aws.data_bucket import DataBucket
-from serval.aws.fleet_states import FleetTable
-from serval.aws.inbox import QueueInbox
-from serval.aws.jobs import JobTable
-from serval.aws.queues import CallbackQueue
-from serval.aws.registry import DynamoDBRegistry
-from serval.aws.requests import RequestTable
-from serval.aws.shard_queue import FleetShards
-from serval.aws.spot_notice import InstanceMetadata
-from serval.aws.task_protection import EcsTask
-from serval.aws.task_tokens import StepFunctionsTasks
+from serval.aws.dynamodb.fleet_states import FleetTable
+from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.ecs.spot_notice import InstanceMetadata
+from serval.aws.ecs.task import EcsTask
+from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.sqs.inbox import QueueInbox
+from serval.aws.sqs.queues import CallbackQueue
+from serval.aws.sqs.shard_queue import FleetShards
+from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
 from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.inference.cpu import cpu_class

@@ -3,7 +3,7 @@
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.aws.queue_batches import QueueRefused
+from serval.aws.sqs.queue_batches import QueueRefused
 
 CALLS = Config(
     connect_timeout=5,

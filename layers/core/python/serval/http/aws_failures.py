@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from serval.aws.signed import PASSING
+from serval.aws.signed.client import PASSING
 from serval.errors import RegistryUnavailable
 
 REFUSED_FOR_NOW = PASSING | {

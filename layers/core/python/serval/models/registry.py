@@ -1,4 +1,4 @@
-"""What Serval asks of a registry; ``serval.aws.registry`` keeps it in DynamoDB."""
+"""What Serval asks of a registry; ``serval.aws.dynamodb.registry`` keeps it in DynamoDB."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -48,7 +48,7 @@ class TrackStatistics:
 
 
 class ModelStatistics(Protocol):
-    """Where statistics come from; ``serval.aws.statistics`` reads the metrics."""
+    """Where statistics come from; ``serval.aws.cloudwatch.statistics`` reads the metrics."""
 
     def of(
         self, tracks: Sequence[tuple[str, Counted]]

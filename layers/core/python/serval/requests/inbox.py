@@ -1,4 +1,4 @@
-"""Where a worker finds what is to do; ``serval.aws.inbox`` keeps it in SQS, a queue per model.
+"""Where a worker finds what is to do; ``serval.aws.sqs.inbox`` keeps it in SQS, a queue per model.
 
 A message holds only the request's id, and the row decides. One that was received is hidden from
 other receivers for some seconds, which the worker extends for as long as it holds the message.

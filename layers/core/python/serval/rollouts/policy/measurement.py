@@ -21,7 +21,7 @@ class Reading:
 
 
 class MetricsReader(Protocol):
-    """Where metrics come from; ``serval.aws.rollout_metrics`` reads CloudWatch's."""
+    """Where metrics come from; ``serval.aws.cloudwatch.rollout_metrics`` reads CloudWatch's."""
 
     def read(self, model: str, track: Track, window: Window) -> Reading:
         """Read a track's metrics, or raise ``StatisticsUnavailable``."""

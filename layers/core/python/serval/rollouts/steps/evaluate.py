@@ -31,7 +31,7 @@ class Alarms:
 
 
 class AlarmReader(Protocol):
-    """Where alarms are; ``serval.aws.alarms`` asks CloudWatch."""
+    """Where alarms are; ``serval.aws.cloudwatch.alarms`` asks CloudWatch."""
 
     def look_up(self, names: Sequence[str]) -> Alarms:
         """Look alarms up by their names."""

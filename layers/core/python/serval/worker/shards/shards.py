@@ -37,7 +37,7 @@ class ShardMessage:
 
 
 class ShardQueue(Protocol):
-    """A fleet's queue of shards; ``serval.aws.shard_queue`` keeps it in SQS."""
+    """A fleet's queue of shards; ``serval.aws.sqs.shard_queue`` keeps it in SQS."""
 
     def receive(self, wait_seconds: int, visibility_seconds: int) -> ShardMessage | None:
         """Take a message, waiting for it up to ``wait_seconds``; None: there is none.

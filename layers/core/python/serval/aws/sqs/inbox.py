@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serval.aws.queue_batches import Pause, QueueUrls, in_batches
-from serval.aws.queues import dead_letter, parse
+from serval.aws.sqs.queue_batches import Pause, QueueUrls, in_batches
+from serval.aws.sqs.queues import dead_letter, parse
 from serval.models.resource_names import dead_letter_queue_name, queue_name
 from serval.requests.inbox import Message
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serval.aws.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
+from serval.aws.sqs.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests.redrive import DeadLetter
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from serval.access.api_key import ApiKey
-from serval.aws.signed import ATTEMPTS, TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
+from serval.aws.signed.client import ATTEMPTS, TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
 from serval.errors import (
     ArtifactUnavailable,
     ModelVersionNotFound,

@@ -20,7 +20,7 @@ EMPTY = "InvalidRange"
 
 @dataclass(frozen=True, slots=True)
 class DataBucket:
-    """``Payloads`` in S3; the client needs ``PRESIGNING`` of ``serval.aws.artifacts``."""
+    """``Payloads`` in S3; the client needs ``PRESIGNING`` of ``serval.aws.s3.artifacts``."""
 
     client: "S3Client"
     bucket: str

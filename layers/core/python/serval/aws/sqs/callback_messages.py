@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serval.aws.queue_batches import QueueUrls
+from serval.aws.sqs.queue_batches import QueueUrls
 from serval.models.resource_names import callbacks_queue_name
 
 if TYPE_CHECKING:

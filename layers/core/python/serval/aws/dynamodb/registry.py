@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from serval.aws.tables import happened, items, landed
+from serval.aws.dynamodb.tables import happened, items, landed
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
 from serval.models.registry import Rollout
 from serval.models.route import Route

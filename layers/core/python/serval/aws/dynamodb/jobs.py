@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from serval.aws.tables import changes, happened, items, landed
+from serval.aws.dynamodb.tables import changes, happened, items, landed
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.rows import (
     BY_MODEL,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from serval.aws.tables import happened
+from serval.aws.dynamodb.tables import happened
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RateLimited
 from serval.models.storage import api_key_partition, rate_sort_key

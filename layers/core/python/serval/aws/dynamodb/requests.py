@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from serval.aws.tables import changes, items, landed
+from serval.aws.dynamodb.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
 from serval.requests.list_requests import Filters, Position
 from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, Glance, OpenRequest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.aws.tables import happened
+from serval.aws.dynamodb.tables import happened
 from serval.clock import Clock, timestamp, utc_now
 from serval.models.storage import WAITING, place_sort_key
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serval.aws.queue_batches import QueueUrls, in_batches
+from serval.aws.sqs.queue_batches import QueueUrls, in_batches
 from serval.batch.shard.tasks import shard_of_message
 from serval.models.resource_names import shards_queue_name
 from serval.worker.shards.shards import ShardMessage

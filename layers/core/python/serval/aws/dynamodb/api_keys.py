@@ -17,7 +17,7 @@ from serval.access.api_key import (
     new_api_key,
     new_callback_secret,
 )
-from serval.aws.tables import happened, items
+from serval.aws.dynamodb.tables import happened, items
 from serval.clock import Clock, timestamp, utc_now
 from serval.models.storage import API_KEY, CALLBACK_SECRET, api_key_partition
 

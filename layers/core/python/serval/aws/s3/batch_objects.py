@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.aws.data_bucket import PRESIGNED_SECONDS
-from serval.aws.object_sinks import ObjectSink
+from serval.aws.s3.data_bucket import PRESIGNED_SECONDS
+from serval.aws.s3.object_sinks import ObjectSink
 from serval.batch.job.job import Piece
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Part, Range, Source

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from serval.aws.tables import changes, items, landed
+from serval.aws.dynamodb.tables import changes, items, landed
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.storage import FLEET_STATE, WORKER, fleet_partition, worker_sort_key

@@ -1,0 +1,1 @@
+"""Events, rules and schedules in EventBridge."""

@@ -1,0 +1,1 @@
+"""AWS without an SDK: signed requests of the standard library, for ``infer``."""

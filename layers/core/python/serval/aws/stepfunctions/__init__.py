@@ -1,0 +1,1 @@
+"""Executions and task tokens in Step Functions."""
