@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serval.bootstrap.accept import accepting
+from serval.bootstrap.batch.accept import accepting
 
 ready = accepting()
 

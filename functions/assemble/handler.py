@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serval.bootstrap.assemble import assembly
+from serval.bootstrap.batch.assemble import assembly
 
 ready = assembly()
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.batch import endpoint
+from serval.bootstrap.batch.batch import endpoint
 
 ready = endpoint()
 

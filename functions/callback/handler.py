@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.callback import messages
+from serval.bootstrap.requests.callback import messages
 
 ready = messages()
 

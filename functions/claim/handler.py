@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.claim import claiming
+from serval.bootstrap.rollouts.claim import claiming
 from serval.object_created import ObjectCreated
 
 logger = Logger(service="claim")

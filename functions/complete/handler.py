@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.complete import completion
+from serval.bootstrap.fleets.complete import completion
 
 logger = Logger(service="complete")
 ready = completion()

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.conclude import conclusion
+from serval.bootstrap.rollouts.conclude import conclusion
 
 logger = Logger(service="conclude")
 ready = conclusion()

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serval.bootstrap.cut import cutting
+from serval.bootstrap.batch.cut import cutting
 
 ready = cutting()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serval.bootstrap.describe import endpoint
+from serval.bootstrap.realtime.describe import endpoint
 
 ready = endpoint()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.dispatch import dispatching
+from serval.bootstrap.fleets.dispatch import dispatching
 
 logger = Logger(service="dispatch")
 ready = dispatching()

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.evaluate import evaluation
+from serval.bootstrap.rollouts.evaluate import evaluation
 
 logger = Logger(service="evaluate")
 ready = evaluation()

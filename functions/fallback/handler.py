@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.fallback import fallback
+from serval.bootstrap.fleets.fallback import fallback
 from serval.fleets.scale.fallback import PlacementFailure
 
 logger = Logger(service="fallback")

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.finish import finishing
+from serval.bootstrap.batch.finish import finishing
 
 logger = Logger(service="finish")
 ready = finishing()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.golden import golden_check
+from serval.bootstrap.rollouts.golden import golden_check
 
 ready = golden_check()
 

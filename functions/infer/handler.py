@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.infer import endpoint
+from serval.bootstrap.realtime.infer import endpoint
 
 ready = endpoint()
 

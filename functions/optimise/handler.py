@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.optimise import optimisation
+from serval.bootstrap.rollouts.optimise import optimisation
 
 logger = Logger(service="optimise")
 ready = optimisation()

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serval.bootstrap.plan import planning
+from serval.bootstrap.batch.plan import planning
 
 ready = planning()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.register import registering
+from serval.bootstrap.rollouts.register import registering
 from serval.bundles.uploads import Upload
 
 logger = Logger(service="register")

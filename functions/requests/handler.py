@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.requests import endpoint
+from serval.bootstrap.requests.requests import endpoint
 
 ready = endpoint()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from serval.batch.job.layout import RangeItem
-from serval.bootstrap.scan import scanning
+from serval.bootstrap.batch.scan import scanning
 
 ready = scanning()
 

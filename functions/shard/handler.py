@@ -3,7 +3,7 @@
 from typing import Any
 
 from serval.batch.job.layout import ShardItem
-from serval.bootstrap.shard import shard_work
+from serval.bootstrap.batch.shard import shard_work
 
 ready = shard_work()
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.submit import endpoint
+from serval.bootstrap.requests.submit import endpoint
 
 ready = endpoint()
 

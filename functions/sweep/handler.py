@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.sweep import sweep
+from serval.bootstrap.fleets.sweep import sweep
 
 logger = Logger(service="sweep")
 ready = sweep()

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.tick import tick
+from serval.bootstrap.fleets.tick import tick
 
 logger = Logger(service="tick")
 ready = tick()

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.verify import verifying
+from serval.bootstrap.rollouts.verify import verifying
 from serval.bundles.uploads import Upload
 
 logger = Logger(service="verify")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.bootstrap.wait import endpoint
+from serval.bootstrap.requests.wait import endpoint
 
 ready = endpoint()
 

@@ -5,8 +5,8 @@ import signal
 import sys
 import threading
 
-from serval.bootstrap.inference_server import serve
-from serval.bootstrap.worker import worker
+from serval.bootstrap.worker.inference_server import serve
+from serval.bootstrap.worker.worker import worker
 
 
 def work() -> int:

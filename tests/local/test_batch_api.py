@@ -17,7 +17,7 @@ from serval.aws.eventbridge.schedules import (
 )
 from serval.aws.stepfunctions.executions import BatchExecutions
 from serval.batch.job.job import ShardRecord
-from serval.bootstrap import batch
+from serval.bootstrap.batch import batch
 from serval.bundles.schedules import (
     batch_input,
     dead_letters_name,

@@ -12,7 +12,7 @@ from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.aws.sqs.queues import ModelQueues
-from serval.bootstrap import complete, dispatch, sweep, tick
+from serval.bootstrap.fleets import complete, dispatch, sweep, tick
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState
 from serval.models.resource_names import (

@@ -24,7 +24,7 @@ from serval.worker.program.faults import Patience
 from serval.worker.program.threads import repeating
 from serval.worker.shards.line import Line, LineClosed, LineMessage
 
-PROGRAM = (sys.executable, "-m", "serval.bootstrap.shard_program")
+PROGRAM = (sys.executable, "-m", "serval.bootstrap.worker.shard_program")
 END_SECONDS = 5.0
 """How long a process may take to end that has closed its end of the line."""
 

@@ -8,8 +8,8 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.batch.job.fleet_jobs import out_of_reach
 from serval.batch.job.settings import PlanSettings
 from serval.batch.plan.plan import Planning
-from serval.bootstrap.fleet_control import job_control
-from serval.bootstrap.readiness import readiness
+from serval.bootstrap.batch.readiness import readiness
+from serval.bootstrap.fleets.control import job_control
 
 
 def planning() -> Planning:

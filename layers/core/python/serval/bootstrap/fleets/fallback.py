@@ -2,7 +2,7 @@
 
 import boto3
 
-from serval.bootstrap.fleet_control import fleet_control
+from serval.bootstrap.fleets.control import fleet_control
 from serval.fleets.scale.fallback import Fallback
 from serval.fleets.settings import FallbackSettings
 

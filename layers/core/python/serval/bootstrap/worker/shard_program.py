@@ -1,4 +1,4 @@
-"""Composition root of the shard process; ``python -m serval.bootstrap.shard_program SOCKET``."""
+"""Composition root of the shard process; ``python -m serval.bootstrap.worker.shard_program SOCKET``."""
 
 import shutil
 import socket
@@ -14,7 +14,7 @@ from serval.aws.s3.batch_objects import S3Objects
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import ShardTasks
 from serval.batch.shard.work import ShardWork
-from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
+from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.worker.program.faults import Patience
 from serval.worker.program.settings import WorkerSettings
 from serval.worker.shards.line import Line

@@ -3,7 +3,7 @@
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.sqs.inbox import QueueInbox
 from serval.aws.sqs.queues import CallbackQueue, ModelQueues
-from serval.bootstrap.async_requests import Adapters, say
+from serval.bootstrap.requests.adapters import Adapters, say
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Completion
 from serval.fleets.endpoints.end_attempt import Ending

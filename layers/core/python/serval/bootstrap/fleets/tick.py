@@ -7,7 +7,7 @@ import boto3
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.requests import RequestTable
 from serval.batch.job.fleet_jobs import FleetJobs
-from serval.bootstrap.fleet_control import fleet_control
+from serval.bootstrap.fleets.control import fleet_control
 from serval.fleets.scale.tick import Tick
 from serval.fleets.settings import TickSettings
 

@@ -1,4 +1,7 @@
-"""What the functions of async requests have in common: who may call, where everything lies."""
+"""What the functions of async requests have in common: who may call, where everything lies.
+
+What makes an async request, for the functions that do.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,15 +18,20 @@ from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.signed.addresses import service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeRegistry
+from serval.aws.sqs.queues import ModelQueues
+from serval.bootstrap.fleets.control import fleet_control
 from serval.clock import utc_now
 from serval.models.deployed_fleets import Fleets
 from serval.requests.access import Access
-from serval.requests.settings import RequestsSettings
+from serval.requests.door import Door
+from serval.requests.settings import RequestsSettings, WaitSettings
+from serval.requests.submit import Submitting
 from serval.settings import CallerSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
     from mypy_boto3_sqs.client import SQSClient
+
 
 PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3})
 """Seconds; what is done for one event ends before the gateway gives up."""
@@ -70,3 +78,15 @@ def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTab
     keys = Authenticator() if settings.authentication == "key" else None
     models = tuple(Fleets.from_text(settings.fleets).models)
     return Access(Admission(registry, keys), store, models)
+
+
+def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submitting:
+    """Build what makes async requests."""
+    fleets = Fleets.from_text(settings.fleets)
+    return Submitting(
+        door=Door(fleets, registry.version, settings.limits),
+        store=aws.store,
+        payloads=aws.payloads,
+        queue=ModelQueues(aws.sqs, settings.stage),
+        waker=fleet_control(settings, aws.dynamodb),
+    )

@@ -1,9 +1,9 @@
 """Composition root of ``sweep``."""
 
 from serval.aws.sqs.queues import CallbackQueue, ModelQueues
-from serval.bootstrap.async_requests import adapters
-from serval.bootstrap.endpoint_ends import completion
-from serval.bootstrap.fleet_control import fleet_control
+from serval.bootstrap.fleets.control import fleet_control
+from serval.bootstrap.fleets.endpoint_ends import completion
+from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.settings import SweepSettings
 from serval.fleets.sweep import Sweep
 

@@ -25,7 +25,7 @@ from serval.aws.sqs.queues import CallbackQueue
 from serval.aws.sqs.shard_queue import FleetShards
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
-from serval.bootstrap.worker_calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
+from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import ArtifactStore, LoadedVersions
 from serval.inference.runtimes.accelerators import execution, in_words

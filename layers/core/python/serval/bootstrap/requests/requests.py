@@ -1,7 +1,7 @@
 """Composition root of ``requests``."""
 
 from serval.aws.sqs.queues import CallbackQueue
-from serval.bootstrap.async_requests import access, adapters, edge_registry, say
+from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say
 from serval.http.requests import RequestsEndpoint
 from serval.requests.cancel import Cancellation
 from serval.requests.document import Documents

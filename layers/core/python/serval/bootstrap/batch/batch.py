@@ -27,7 +27,7 @@ from serval.batch.start.estimate import Estimate
 from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import JobAccess, Reach
 from serval.batch.start.start import Starting
-from serval.bootstrap.async_requests import PATIENCE, edge_registry, say
+from serval.bootstrap.requests.adapters import PATIENCE, edge_registry, say
 from serval.http.batch import BatchEndpoint
 from serval.models.deployed_fleets import Fleets
 

@@ -2,8 +2,7 @@
 
 from serval.aws.dynamodb.rate_limits import RateLimits
 from serval.aws.dynamodb.waiting_places import PlaceTable
-from serval.bootstrap.async_requests import access, adapters, edge_registry, say
-from serval.bootstrap.submitting import submitting
+from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say, submitting
 from serval.http.submit import SubmitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.document import Documents

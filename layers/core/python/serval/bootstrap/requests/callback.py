@@ -2,7 +2,7 @@
 
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.sqs.callback_messages import PostponedCallbacks
-from serval.bootstrap.async_requests import adapters, say
+from serval.bootstrap.requests.adapters import adapters, say
 from serval.requests.callbacks.delivery import Delivery
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents

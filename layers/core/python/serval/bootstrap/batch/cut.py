@@ -4,8 +4,8 @@ import boto3
 
 from serval.batch.job.settings import CutSettings
 from serval.batch.plan.cut import Cutting
-from serval.bootstrap.fleet_control import job_control
-from serval.bootstrap.readiness import readiness
+from serval.bootstrap.batch.readiness import readiness
+from serval.bootstrap.fleets.control import job_control
 
 
 def cutting() -> Cutting:

@@ -7,9 +7,9 @@ import boto3
 from serval.aws.dynamodb.dispatch_duty import DutyTable
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.aws.sqs.inbox import QueueInbox
-from serval.bootstrap.async_requests import adapters
-from serval.bootstrap.endpoint_ends import ending, routing
-from serval.bootstrap.fleet_control import fleet_control
+from serval.bootstrap.fleets.control import fleet_control
+from serval.bootstrap.fleets.endpoint_ends import ending, routing
+from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.endpoints.dispatch import Dispatching
 from serval.fleets.endpoints.hand_over import Handover
 from serval.fleets.settings import DispatchSettings

@@ -1,8 +1,8 @@
 """Composition root of ``complete``."""
 
-from serval.bootstrap import endpoint_ends
-from serval.bootstrap.async_requests import adapters
-from serval.bootstrap.fleet_control import fleet_control
+from serval.bootstrap.fleets import endpoint_ends
+from serval.bootstrap.fleets.control import fleet_control
+from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.endpoints.complete import Completion
 from serval.fleets.settings import CompleteSettings
 

@@ -10,8 +10,8 @@ import uvicorn
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.aws.s3.artifact_records import ArtifactRecords
-from serval.bootstrap.worker import loaded_versions
-from serval.bootstrap.worker_calls import CALLS
+from serval.bootstrap.worker.calls import CALLS
+from serval.bootstrap.worker.worker import loaded_versions
 from serval.inference.runtimes.accelerators import execution
 from serval.models.deployed_fleets import Fleets
 from serval.worker.program.settings import ServerSettings

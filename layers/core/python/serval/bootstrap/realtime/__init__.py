@@ -1,0 +1,1 @@
+"""Composition roots of realtime inference and descriptions."""

@@ -1,0 +1,1 @@
+"""Composition roots of the steps of a rollout."""

@@ -1,0 +1,1 @@
+"""Composition roots of the fleet worker and its shard process."""
