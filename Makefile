@@ -86,8 +86,8 @@ lock: | $(UV)  ## resolve every group again into requirements/
 	  --custom-compile-command 'make lock' --no-annotate build/uv.in -o requirements/uv.txt
 
 .PHONY: images
-images: build/environments/sagemaker/.stamp  ## write stacks/server_images.json anew; installs the SageMaker SDK (300 MB)
-	@build/environments/sagemaker/bin/python -W ignore -m stacks.server_images
+images: build/environments/sagemaker/.stamp  ## write stacks/fleets/server_images.json anew; installs the SageMaker SDK (300 MB)
+	@build/environments/sagemaker/bin/python -W ignore -m stacks.fleets.server_images
 
 # The builder itself sees what changed; a second run takes a tenth of a second.
 .PHONY: layers layers-local

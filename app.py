@@ -7,15 +7,15 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from serval.errors import BundleRefused
-from stacks.api_stack import ApiStack
-from stacks.capacity import StageTooLarge, TooMuchToTell, check_capacity
-from stacks.context import Context, InvalidContext
-from stacks.deployed_models import DeclaredTwice, read_models
-from stacks.fleets_stack import FleetsStack
-from stacks.layers import LayersNotBuilt
-from stacks.models_stack import ModelsStack
-from stacks.stage import Stage
-from stacks.storage_stack import StorageStack
+from stacks.api.api_stack import ApiStack
+from stacks.api.models_stack import ModelsStack
+from stacks.fleets.fleets_stack import FleetsStack
+from stacks.stage.capacity import StageTooLarge, TooMuchToTell, check_capacity
+from stacks.stage.context import Context, InvalidContext
+from stacks.stage.deployed_models import DeclaredTwice, read_models
+from stacks.stage.layers import LayersNotBuilt
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
 
 ROOT = Path(__file__).parent
 EXAMPLES = ROOT / "models"

@@ -44,7 +44,7 @@ TRIES = {"claim": 4, "register": 4, "conclude": 8}
 
 @dataclass
 class Execution:
-    """One execution of the state machine, as ``stacks.rollout_machine`` defines it."""
+    """One execution of the state machine, as ``stacks.rollouts.machine`` defines it."""
 
     stage: "Stage"
     event: ObjectCreated

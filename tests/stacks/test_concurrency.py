@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.concurrency import LEFT, NEW_ACCOUNT, Concurrency
+from stacks.stage.concurrency import LEFT, NEW_ACCOUNT, Concurrency
 from tests.stacks.synthesis import Sources, Synthesised, synthesise
 
 QUOTAS = (1, 2, 10, 50, 100, 166, 167, 250, 1000, 20_000)

@@ -7,7 +7,7 @@ import pytest
 
 from serval.errors import BundleRefused
 from serval.models.deployed_fleets import Fleets
-from stacks.deployed_models import DeployedModels, read_models
+from stacks.stage.deployed_models import DeployedModels, read_models
 from tests.stacks.synthesis import ROOT
 
 FLEETS = """

@@ -10,7 +10,7 @@ import pytest
 from layers.dependencies.installation import LIBRARY
 from serval.models.resource_names import golden_function_name
 from serval.settings import unpack
-from stacks.layers import LayersNotBuilt
+from stacks.stage.layers import LayersNotBuilt
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
 COPIES = {"infer-heavier", "golden-heavier"}

@@ -4,7 +4,7 @@ import pytest
 
 from serval.models.deployed_fleets import Fleets
 from serval.requests.callbacks.messages import ATTEMPTS
-from stacks.context import InvalidContext
+from stacks.stage.context import InvalidContext
 from tests.stacks.synthesis import Sources, Synthesised
 from tests.stacks.test_http_api import leads_to
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serval.openapi.document import document
-from stacks.context import InvalidContext
+from stacks.stage.context import InvalidContext
 from tests.stacks.synthesis import Sources, Synthesised, synthesise
 
 

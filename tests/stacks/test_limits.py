@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks.capacity import StageTooLarge, TooMuchToTell, check_capacity, resources_at_most
-from stacks.deployed_models import DeployedModels, read_models
+from stacks.stage.capacity import StageTooLarge, TooMuchToTell, check_capacity, resources_at_most
+from stacks.stage.deployed_models import DeployedModels, read_models
 from tests.stacks.conftest import FLEETS, declare, on
 from tests.stacks.definitions import definitions, state_names
 from tests.stacks.limits import breaches

@@ -14,9 +14,16 @@ from botocore.exceptions import ClientError
 
 from serval.bundles.bundle import Runtime
 from serval.models.deployed_fleets import Accelerator
-from stacks.image_refresh import WANTED, newest, newest_images, text_of, with_digests
-from stacks.inference_server import InferenceServer
-from stacks.server_images import TABLE, NoServerImage, ServerImage, image, images, read_images
+from stacks.fleets.image_refresh import WANTED, newest, newest_images, text_of, with_digests
+from stacks.fleets.inference_server import InferenceServer
+from stacks.fleets.server_images import (
+    TABLE,
+    NoServerImage,
+    ServerImage,
+    image,
+    images,
+    read_images,
+)
 from tests.stacks.synthesis import Synthesised
 
 SERVERS = set(get_args(get_args(Runtime.model_fields["server"].annotation)[0]))

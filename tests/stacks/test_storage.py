@@ -5,7 +5,7 @@ from typing import Any
 from serval.bundles.bundle import MOST_KEEP_DAYS
 from serval.requests.request import PAYLOAD_DAYS
 from serval.requests.rows import BY_MODEL, BY_MODEL_HAS, BY_STATE, BY_STATE_HAS
-from stacks.dead_letters import RETENTION
+from stacks.stage.dead_letters import RETENTION
 from tests.stacks.synthesis import Synthesised
 
 

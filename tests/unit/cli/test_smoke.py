@@ -8,7 +8,7 @@ import yaml
 
 from serval_cli.smoke.bundles import FLEET, SmokeBundles
 from serval_cli.smoke.report import FlowBroken, Report, await_value
-from stacks.layers import packages
+from stacks.stage.layers import packages
 
 
 @pytest.fixture

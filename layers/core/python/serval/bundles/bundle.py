@@ -138,7 +138,7 @@ class Runtime(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Where it listens, on the worker's own machine."""
     server: Literal["triton", "lmi", "neuron"] | None = None
-    """Container that runs beside the worker, from stacks/server_images.json."""
+    """Container that runs beside the worker, from stacks/fleets/server_images.json."""
     model: Annotated[str, Field(min_length=1)] | None = None
     """Its name for the model; without it the bundle's."""
 

@@ -1,0 +1,101 @@
+"""What answers and what rolls out: the HTTP API, functions, queues, the state machine."""
+
+import json
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from serval.models.resource_names import inference_function_name
+from serval.settings import pack
+from stacks.api.description import Description
+from stacks.api.heavy_models import HeavyModels
+from stacks.api.http_api import ServalHttpApi
+from stacks.api.inference import SHARED_MEMORY_MIB, Inference, inference_routes
+from stacks.batch.batch_jobs import BatchJobs
+from stacks.rollouts.rollouts import Rollouts
+from stacks.stage.alarms import Alarms
+from stacks.stage.deployed_models import SHARED, DeployedModels
+from stacks.stage.layers import Layers
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+
+class ApiStack(Stack):
+    """The HTTP API, the functions behind it, batch jobs and rollouts."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        storage: StorageStack,
+        built_layers: Path,
+        models: DeployedModels,
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            stack_name=f"serval-{stage.name}-api",
+            description="Serval: the HTTP API, inference, async requests, batch jobs and rollouts",
+        )
+        layers = Layers(self, "Layers", stage=stage, built=built_layers)
+        api = ServalHttpApi(self, "HttpApi", stage=stage)
+        inference = Inference(
+            Construct(self, "Inference"), stage=stage, layers=layers, storage=storage
+        )
+        api.route(inference, *inference_routes(SHARED))
+        for model in models.own_functions:
+            name = inference_function_name(stage.name, model)
+            api.route_to_named(name, *inference_routes(model))
+        description = Description(
+            self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
+        )
+        rollouts = Rollouts(
+            self,
+            "Rollouts",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            models=models,
+        )
+        heavy = HeavyModels(
+            self,
+            "Heavy",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            fleets=models.fleets,
+        )
+        batch = BatchJobs(
+            self,
+            "BatchJobs",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            models=models,
+            dead_letters=rollouts.dead_letters,
+            shard_memory_mib=max([SHARED_MEMORY_MIB, *models.own_functions.values()]),
+        )
+        Alarms(self, "Alarms", api=api, rollouts=rollouts, batch=batch)
+        functions = [
+            inference,
+            description.function,
+            *rollouts.functions,
+            *heavy.functions,
+            *batch.functions,
+        ]
+        CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        CfnOutput(self, "ApiId", value=api.api.api_id)
+        CfnOutput(self, "Fleets", value=models.fleets.to_text())
+        CfnOutput(self, "OwnFunctions", value=pack(json.dumps(list(models.own_functions))))
+        CfnOutput(
+            self,
+            "Functions",
+            value=self.to_json_string(
+                {function.node.id: function.function.function_name for function in functions}
+            ),
+        )

@@ -1,0 +1,71 @@
+"""Heavy models: async requests and the control of the fleets that run them."""
+
+from collections.abc import Sequence
+
+from constructs import Construct
+
+from serval.models.deployed_fleets import Fleets
+from stacks.api.async_requests import AsyncRequests
+from stacks.api.callbacks import Callbacks
+from stacks.api.http_api import ServalHttpApi
+from stacks.fleets.control import FleetControl
+from stacks.fleets.rights import FleetRights
+from stacks.fleets.sagemaker.control import EndpointControl
+from stacks.stage.layers import Layers
+from stacks.stage.serval_function import ServalFunction
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+
+class HeavyModels(Construct):
+    """Everything of fleets but queues and machines; without fleets it neither costs nor does."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        api: ServalHttpApi,
+        fleets: Fleets,
+    ) -> None:
+        super().__init__(scope, id_)
+        rights = FleetRights(stage, fleets, storage.registry)
+        callbacks = Callbacks(
+            self,
+            "Callbacks",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            in_use=bool(fleets.by_name),
+        )
+        endpoints = EndpointControl(
+            self, "Endpoints", stage=stage, layers=layers, storage=storage, rights=rights
+        )
+        control = FleetControl(
+            self,
+            "Control",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            rights=rights,
+            endpoints=endpoints,
+        )
+        requests = AsyncRequests(
+            self,
+            "Requests",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            rights=rights,
+            control=control,
+        )
+        self.functions: Sequence[ServalFunction] = [
+            *requests.functions,
+            callbacks.function,
+            *endpoints.functions,
+            *control.functions,
+        ]

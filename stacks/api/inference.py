@@ -1,0 +1,60 @@
+"""Realtime inference: the function that all models share, or that of one model."""
+
+from aws_cdk import Duration
+from constructs import Construct
+
+from serval.models.resource_names import inference_function_name
+from serval.settings import InferSettings
+from stacks.stage.deployed_models import SHARED
+from stacks.stage.layers import Layers
+from stacks.stage.serval_function import ServalFunction
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+SHARED_MEMORY_MIB = 1769
+"""The least that gives a whole vCPU."""
+EPHEMERAL_STORAGE_MIB = 2048
+TIMEOUT = Duration.seconds(29)
+"""The HTTP API gives up after 30 s."""
+
+
+class Inference(ServalFunction):
+    """``infer`` for every model, or ``infer-<model>`` for the one that it may read."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        model: str = SHARED,
+        memory_mib: int = SHARED_MEMORY_MIB,
+    ) -> None:
+        only = None if model == SHARED else model
+        super().__init__(
+            scope,
+            f"infer-{only}" if only else "infer",
+            stage=stage,
+            function="infer",
+            layers=layers.of("core", "inference"),
+            settings=InferSettings.environment(
+                registry_table=storage.registry.table.table_name,
+                artifact_bucket=storage.artifacts.bucket.bucket_name,
+                authentication=stage.authorization.authentication,
+                ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+            ),
+            memory_mib=memory_mib,
+            timeout=TIMEOUT,
+            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+            own_lines_alone=True,
+            name=inference_function_name(stage.name, only) if only else None,
+        )
+        storage.artifacts.grant_load(self, model=only)
+        storage.registry.grant_admit(self, model=only)
+
+
+def inference_routes(model: str) -> tuple[str, str]:
+    """Return the keys of a model's routes, or of those that every other model shares."""
+    path = f"POST /v2/models/{'{model}' if model == SHARED else model}"
+    return f"{path}/infer", f"{path}/versions/{{version}}/infer"

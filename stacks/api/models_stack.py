@@ -1,0 +1,62 @@
+"""The functions of models that declare their memory."""
+
+from pathlib import Path
+
+from aws_cdk import Stack
+from aws_cdk.aws_logs import LogGroup
+from constructs import Construct
+
+from stacks.api.inference import Inference
+from stacks.rollouts.golden_check import GoldenCheck
+from stacks.stage.deployed_models import DeployedModels
+from stacks.stage.layers import Layers
+from stacks.stage.serval_function import LOG_RETENTION
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+
+class ModelsStack(Stack):
+    """For each model one function that answers, and one that checks its golden requests.
+
+    It stands before the API's stack, whose routes and state machine find them by fixed names. Its
+    layers are its own: what one stack exports, another holds fast, and layers change.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        storage: StorageStack,
+        built_layers: Path,
+        models: DeployedModels,
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            stack_name=f"serval-{stage.name}-models",
+            description="Serval: the functions of models that declare their memory",
+        )
+        layers = Layers(self, "Layers", stage=stage, built=built_layers, only=("core", "inference"))
+        log = LogGroup(
+            self, "GoldenLog", retention=LOG_RETENTION, removal_policy=stage.removal_policy
+        )
+        for model, memory_mib in models.own_functions.items():
+            Inference(
+                self,
+                stage=stage,
+                layers=layers,
+                storage=storage,
+                model=model,
+                memory_mib=memory_mib,
+            )
+            GoldenCheck(
+                self,
+                stage=stage,
+                layers=layers,
+                storage=storage,
+                model=model,
+                memory_mib=memory_mib,
+                log=log,
+            )

@@ -1,0 +1,1 @@
+"""The state machine of batch jobs, its steps and its schedules."""

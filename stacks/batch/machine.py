@@ -1,0 +1,97 @@
+"""The state machine of batch jobs, and what it may do."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Aws
+from aws_cdk.aws_iam import ServicePrincipal
+from aws_cdk.aws_lambda import IFunction
+from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
+from constructs import Construct
+
+from serval.models.resource_names import shards_queue_name
+from stacks.batch.states import definition, labels
+from stacks.fleets.rights import FleetRights, arn
+from stacks.rollouts.machine import DELIVER_LOGS, KNOW_NO_RESOURCES, NOT_TRACED, TRACE
+from stacks.stage.acknowledgements import acknowledge
+from stacks.stage.grants import GrantedRole
+from stacks.stage.stage import Stage
+from stacks.stage.vended_logs import vended_log_group
+from stacks.storage.storage_stack import StorageStack
+
+OWN_CHILDREN = "its own maps' executions, whose names it learns while it runs"
+
+
+class BatchMachine(Construct):
+    """A state machine whose role calls its steps, runs its own maps and asks fleets."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        steps: Mapping[str, IFunction],
+        storage: StorageStack,
+        rights: FleetRights,
+    ) -> None:
+        super().__init__(scope, id_)
+        name = machine_name(stage.name)
+        self.executions = f"execution:{name}:*"
+        """What all of its executions are called; those of its maps have other names."""
+        role = GrantedRole(self, "Role", assumed_by=ServicePrincipal("states.amazonaws.com"))
+        arns = {step: function.function_arn for step, function in steps.items()}
+        role.allow(["lambda:InvokeFunction"], list(arns.values()))
+        storage.data.grant_batch_items(role)
+        queue = shards_queue_name(stage.name, "{}")
+        url = f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}/{queue}"
+        states = definition(
+            arns,
+            partition=Aws.PARTITION,
+            queue_url=url,
+            scans_at_once=stage.concurrency.scans,
+        )
+        self._allow_to_map(role, name, labels(states))
+        rights.grant_ask(role)
+        role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
+        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
+        log = vended_log_group(self, "Log", stage=stage, service="states", name="batch")
+        self.machine = StateMachine(
+            self,
+            "Machine",
+            # By its name its role is allowed to start it, before it is there.
+            state_machine_name=name,
+            # Not by CDK's own JSON, which leaves out the nulls by which results are dropped.
+            definition_body=DefinitionBody.from_string(json.dumps(states)),
+            role=role.role.without_policy_updates(),
+            # Without execution data: it holds what callers have asked for.
+            logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
+            tracing_enabled=stage.traced,
+        )
+        if not stage.traced:
+            acknowledge(self.machine, NOT_TRACED)
+        # Step Functions tries the role's rights on the log before it creates the machine.
+        self.machine.node.add_dependency(role)
+
+    def _allow_to_map(self, role: GrantedRole, name: str, maps: Sequence[str]) -> None:
+        """Let it start its own maps' children, look at them and stop them."""
+        role.allow(["states:StartExecution"], [arn(role, "states", f"stateMachine:{name}")])
+        # AWS's policy for such maps has the first of them; its children are called by the second.
+        children = (self.executions, *(f"execution:{name}/{label}:*" for label in maps))
+        role.allow(
+            ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
+            [arn(role, "states", each) for each in children],
+        )
+        for each in children:
+            explain(role, each, OWN_CHILDREN)
+
+
+def machine_name(stage: str) -> str:
+    """Name the machine of a stage."""
+    return f"serval-{stage}-batch"
+
+
+def explain(construct: Construct, resource: str, reason: str) -> None:
+    """Keep what a check says of a wildcard in Step Functions' names."""
+    wildcard = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:{resource}"
+    acknowledge(construct, {f"AwsSolutions-IAM5[Resource::{wildcard}]": reason})

@@ -1,0 +1,103 @@
+"""Inference servers that run beside a worker, and have the accelerator in its stead.
+
+The worker leaves artifacts under ``/models/<model>/<version>``, in a volume that both see. Triton
+looks there by itself, again and again. The others serve one model, named when they start: they wait
+for its first version, and serve another one when their task is started anew.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Annotations, Aws, CfnMapping, Stack
+from constructs import Construct
+
+from serval.bundles.bundle import Runtime
+from stacks.fleets.server_images import images, read_images
+from stacks.stage.acknowledgements import acknowledge
+from stacks.stage.grants import Granted
+
+MODELS = "/models"
+FIRST_VERSION = (
+    f'until found=$(ls -d {MODELS}/*/*[0-9] 2>/dev/null | head -n 1) && [ -n "$found" ]; '
+    "do sleep 1; done; "
+)
+WITHOUT_RIGHTS = (
+    "unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI "
+    "ECS_AGENT_URI ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4; "
+    "export AWS_EC2_METADATA_DISABLED=true; "
+)
+"""A task has one role, and each of its containers is told where its credentials are: at an address
+with an id that nobody guesses. What the shell then becomes is not told."""
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+BY_TAG = "serval:image-by-tag"
+OF_AWS = "the image is AWS's: the account that holds it differs from region to region"
+
+
+class InferenceServer(Construct):
+    """One server of the committed table, in the region that the stack is deployed to."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        runtime: Runtime,
+        model: str,
+        accelerator: str,
+        uris: Mapping[str, str] | None = None,
+    ) -> None:
+        """Name the image by region; ``uris``: None means those of the committed table."""
+        super().__init__(scope, id_)
+        self._server = runtime.server or ""
+        self._accelerator = accelerator
+        table = CfnMapping(self, "Images", lazy=False)
+        uris = images(self._server, accelerator) if uris is None else uris
+        for region, uri in uris.items():
+            table.set_value(region, "uri", uri)
+        self._warn([region for region, uri in uris.items() if "@" not in uri])
+        self.image = table.find_in_map(Aws.REGION, "uri")
+        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + script(runtime, model))
+
+    def _warn(self, by_tag: Sequence[str]) -> None:
+        """Say at synth, and at each deploy, that what a tag names may become another image."""
+        if by_tag:
+            Annotations.of(self).add_warning_v2(
+                BY_TAG,
+                f"the image of inference server {self._server!r} for accelerator "
+                f"{self._accelerator!r} is pulled by its tag in {len(by_tag)} regions "
+                f"({', '.join(sorted(by_tag))}): whoever may push to its registry changes what "
+                "runs beside the worker; run `make images` with credentials that may do "
+                "ecr:DescribeImages, look at the difference, and deploy again",
+            )
+
+    def grant_pull(self, granted: Granted) -> None:
+        """Let it pull the server's image."""
+        (repository,) = (
+            image.repository
+            for image in read_images()
+            if (image.server, image.accelerator) == (self._server, self._accelerator)
+        )
+        arn = Stack.of(self).format_arn(
+            service="ecr", account="*", resource="repository", resource_name=repository
+        )
+        granted.allow(PULL, [arn])
+        wildcard = f"arn:<AWS::Partition>:ecr:<AWS::Region>:*:repository/{repository}"
+        acknowledge(granted, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OF_AWS})
+
+
+def script(runtime: Runtime, model: str) -> str:
+    """Write what starts the server; it becomes the container's only process."""
+    name = runtime.model or model
+    match runtime.server:
+        case "triton":
+            return (
+                f"exec tritonserver --model-repository={MODELS} --model-control-mode=poll "
+                f"--repository-poll-secs=5 --http-address=127.0.0.1 --http-port={runtime.port}"
+            )
+        case "lmi":
+            return f'{FIRST_VERSION}OPTION_MODEL_ID="$found" exec djl-serving'
+        case _:
+            return (
+                f"{FIRST_VERSION}exec python3 -m vllm.entrypoints.openai.api_server"
+                f' --model "$found" --served-model-name {name}'
+                f" --host 127.0.0.1 --port {runtime.port}"
+            )

@@ -1,0 +1,66 @@
+"""The queues of fleets: of each model what is to do and what failed, of each fleet its shards."""
+
+from aws_cdk import Duration
+from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
+from constructs import Construct
+
+from serval.models.resource_names import dead_letter_queue_name, queue_name, shards_queue_name
+from stacks.stage.acknowledgements import acknowledge
+from stacks.stage.alarms import raise_alarm
+from stacks.stage.dead_letters import RETENTION, dead_letter_queue
+from stacks.stage.stage import Stage
+
+LONG_POLL = Duration.seconds(20)
+LEASE = Duration.seconds(60)
+RECEIPTS = 50
+"""The last net: a worker dead-letters a request itself, after the attempts that its bundle allows.
+
+Reclaimed machines give messages back without charging an attempt, so there may be many receipts.
+"""
+WAITED_FOR = "the state machine waits for each shard, and workers end those that none survives"
+LAST_STOP = "it is the dead-letter queue: requests wait here for a person and `serval redrive`"
+
+
+class ModelQueues(Construct):
+    """A model's queue and its dead-letter queue, by the names under which workers find them."""
+
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage, model: str) -> None:
+        super().__init__(scope, id_)
+        self.dead_letters = dead_letter_queue(
+            self, "DeadLetters", dead_letter_queue_name(stage.name, model), LAST_STOP
+        )
+        self.queue = Queue(
+            self,
+            "Queue",
+            queue_name=queue_name(stage.name, model),
+            encryption=QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=RETENTION,
+            receive_message_wait_time=LONG_POLL,
+            visibility_timeout=LEASE,
+            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIPTS),
+        )
+        raise_alarm(
+            self,
+            "Alarm",
+            self.dead_letters.metric_approximate_number_of_messages_visible(
+                period=Duration.minutes(5), statistic="Maximum"
+            ),
+            f"Requests of model {model} have failed for good: `serval redrive {model} --inspect`",
+        )
+
+
+def shards_queue(scope: Construct, stage: Stage, fleet: str) -> Queue:
+    """Declare the queue of a fleet's shards of batch jobs."""
+    queue = Queue(
+        scope,
+        f"{fleet}-shards",
+        queue_name=shards_queue_name(stage.name, fleet),
+        encryption=QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=RETENTION,
+        receive_message_wait_time=LONG_POLL,
+        visibility_timeout=LEASE,
+    )
+    acknowledge(queue, {"AwsSolutions-SQS3": WAITED_FOR, "Serverless-SQSRedrivePolicy": WAITED_FOR})
+    return queue

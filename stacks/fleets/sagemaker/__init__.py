@@ -1,0 +1,1 @@
+"""Fleets of kind ``sagemaker``: async endpoints, their scaling and their role."""

@@ -1,0 +1,55 @@
+"""What SageMaker may do for an endpoint, and the endpoint's container with it."""
+
+from collections.abc import Sequence
+
+from aws_cdk.aws_iam import ServicePrincipal
+from constructs import Construct
+
+from stacks.fleets.rights import arn
+from stacks.stage.acknowledgements import acknowledge
+from stacks.stage.grants import GrantedRole
+from stacks.storage.storage_stack import StorageStack
+
+LOG = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+NAMESPACES = ["/aws/sagemaker/Endpoints", "AWS/SageMaker"]
+ON_ALL = "neither CloudWatch's PutMetricData nor ECR's token knows resources"
+STREAMS = "the streams of the endpoint's own log: SageMaker names them after instances"
+
+
+class EndpointRole(GrantedRole):
+    """The container reads its models' versions; the rest is what async inference itself needs.
+
+    Which is: reading inference requests from the data bucket, since SageMaker hands the container
+    the object that it was pointed to; writing answers and failures to it; saying so to the topics.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        endpoint: str,
+        storage: StorageStack,
+        models: Sequence[str],
+        topics: Sequence[str],
+    ) -> None:
+        super().__init__(scope, id_, assumed_by=ServicePrincipal("sagemaker.amazonaws.com"))
+        for model in models:
+            storage.artifacts.grant_load(self, model)
+        storage.data.grant_endpoint(self)
+        self.allow(["sns:Publish"], topics)
+        log = f"log-group:/aws/sagemaker/Endpoints/{endpoint}:*"
+        self.allow(LOG, [arn(self, "logs", log)])
+        self.allow(
+            ["cloudwatch:PutMetricData"],
+            ["*"],
+            {"StringEquals": {"cloudwatch:namespace": NAMESPACES}},
+        )
+        wildcard = f"arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:{log}"
+        acknowledge(
+            self,
+            {
+                "AwsSolutions-IAM5[Resource::*]": ON_ALL,
+                f"AwsSolutions-IAM5[Resource::{wildcard}]": STREAMS,
+            },
+        )

@@ -1,0 +1,103 @@
+"""A spot fleet: an ECS service of workers on machines that are there while there is work."""
+
+from aws_cdk.aws_ecs import (
+    AvailabilityZoneRebalancing,
+    CapacityProviderStrategy,
+    Ec2Service,
+    PlacementConstraint,
+)
+from constructs import Construct
+
+from serval.bundles.bundle import Runtime
+from serval.fleets.declaration import Fleet
+from serval.models.resource_names import service_name
+from stacks.fleets.cluster import FleetCluster
+from stacks.fleets.inference_server import InferenceServer
+from stacks.fleets.machines import FleetMachines
+from stacks.fleets.network import FleetNetwork
+from stacks.fleets.rights import FleetRights
+from stacks.fleets.worker_images import WorkerImages
+from stacks.fleets.worker_role import WorkerRole
+from stacks.fleets.worker_task import WorkerTask
+from stacks.stage.acknowledgements import acknowledge
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+NOTHING_STARTS = "no deploy starts a worker, so that none waits for one that does not come up"
+
+
+class SpotFleet(Construct):
+    """Spot machines and on-demand ones in reserve; `tick` says how many, and of which."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        stage: Stage,
+        storage: StorageStack,
+        rights: FleetRights,
+        fleet: Fleet,
+        server: Runtime | None,
+        network: FleetNetwork,
+        images: WorkerImages,
+    ) -> None:
+        super().__init__(scope, id_)
+        cluster = FleetCluster(self, "Cluster", stage=stage, fleet=fleet.name, network=network)
+        deployed = rights.fleets.by_name[fleet.name]
+        task = WorkerTask(
+            self,
+            "Worker",
+            stage=stage,
+            storage=storage,
+            fleet=deployed,
+            images=images,
+            role=WorkerRole(self, "Role", fleet=fleet.name, storage=storage, rights=rights),
+            server=None
+            if server is None
+            else InferenceServer(
+                self,
+                "Server",
+                runtime=server,
+                model=deployed.models[0],
+                accelerator=fleet.accelerator,
+            ),
+        )
+        spot = FleetMachines(
+            self, "Spot", stage=stage, fleet=fleet, capacity="spot", cluster=cluster
+        )
+        on_demand = FleetMachines(
+            self, "OnDemand", stage=stage, fleet=fleet, capacity="on-demand", cluster=cluster
+        )
+        capacity = cluster.use(
+            [machines.provider.capacity_provider_name for machines in (spot, on_demand)]
+        )
+        self.service = Ec2Service(
+            self,
+            "Service",
+            service_name=service_name(stage.name, fleet.name),
+            cluster=cluster.cluster,
+            task_definition=task.definition,
+            # Left out, it would be 1 in a new service: a machine that nobody has asked for, and a
+            # deploy that fails while there is none. A deploy that changes the service therefore
+            # takes its workers away; they give back what they have begun, as at any deployment,
+            # and the next tick asks for machines again, which are still there.
+            desired_count=0,
+            # 0: a draining machine's worker is stopped at once, and not when another one runs.
+            min_healthy_percent=0,
+            max_healthy_percent=200,
+            capacity_provider_strategies=[
+                CapacityProviderStrategy(
+                    capacity_provider=spot.provider.capacity_provider_name, weight=1
+                )
+            ],
+            # ECS's default in new services is to even out the zones, with machines beyond those
+            # that `tick` asks for: spot capacity is where it is.
+            availability_zone_rebalancing=AvailabilityZoneRebalancing.DISABLED,
+            placement_constraints=[PlacementConstraint.distinct_instances()],
+        )
+        # ECS takes no provider for a service that its cluster does not use yet.
+        self.service.node.add_dependency(capacity)
+        acknowledge(
+            self.service, {"Annotation::@aws-cdk/aws-ecs:shouldUseCircuitBreaker": NOTHING_STARTS}
+        )

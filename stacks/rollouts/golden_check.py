@@ -1,0 +1,51 @@
+"""The golden check beside an inference function, as large as it is."""
+
+from aws_cdk import Duration
+from aws_cdk.aws_logs import LogGroup
+from constructs import Construct
+
+from serval.models.resource_names import golden_function_name
+from serval.rollouts.settings import GoldenSettings
+from stacks.api.inference import EPHEMERAL_STORAGE_MIB
+from stacks.stage.deployed_models import SHARED
+from stacks.stage.layers import Layers
+from stacks.stage.serval_function import ServalFunction
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+SEEN = "called by the state machine alone, which sees every failure and concludes the rollout"
+
+
+class GoldenCheck(ServalFunction):
+    """``golden`` for every model, or ``golden-<model>`` for the one that it may read."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        memory_mib: int,
+        model: str = SHARED,
+        log: LogGroup | None = None,
+    ) -> None:
+        only = None if model == SHARED else model
+        bucket = storage.artifacts.bucket.bucket_name
+        super().__init__(
+            scope,
+            f"golden-{only}" if only else "golden",
+            stage=stage,
+            function="golden",
+            layers=layers.of("core", "inference"),
+            settings=GoldenSettings.environment(
+                artifact_bucket=bucket, ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB
+            ),
+            memory_mib=memory_mib,
+            timeout=Duration.minutes(5),
+            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+            no_dead_letters=SEEN,
+            name=golden_function_name(stage.name, only) if only else None,
+            log=log,
+        )
+        storage.artifacts.grant_check(self, only)

@@ -1,0 +1,1 @@
+"""What every stack uses: the stage's context, models, layers, functions, grants and limits."""

@@ -1,0 +1,1 @@
+"""What outlives every deploy: buckets and tables."""

@@ -1,0 +1,116 @@
+"""The registry table: models, routes, versions, rollouts, claims and API keys."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk.aws_dynamodb import (
+    Attribute,
+    AttributeType,
+    BillingMode,
+    PointInTimeRecoverySpecification,
+    Table,
+    TableEncryption,
+)
+from constructs import Construct
+
+from serval.models.storage import MODELS_PARTITION, WAITING, fleet_partition, model_partition
+from stacks.stage.grants import Granted
+from stacks.stage.stage import Stage
+
+MODELS, MODEL, API_KEY, FLEET = MODELS_PARTITION, "MODEL#*", "KEY#*", "FLEET#*"
+
+
+class RegistryTable(Construct):
+    """One table, on demand, with point-in-time recovery."""
+
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
+        super().__init__(scope, id_)
+        self.table = Table(
+            self,
+            "Registry",
+            partition_key=Attribute(name="pk", type=AttributeType.STRING),
+            sort_key=Attribute(name="sk", type=AttributeType.STRING),
+            billing_mode=BillingMode.PAY_PER_REQUEST,
+            # The key that DynamoDB owns costs nothing; one in KMS costs $1 a month.
+            encryption=TableEncryption.DEFAULT,
+            point_in_time_recovery_specification=PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            time_to_live_attribute="expires",
+            removal_policy=stage.removal_policy,
+        )
+
+    def grant_admit(self, granted: Granted, model: str | None = None) -> None:
+        """Let it read callers' keys with the route of one model, or of all, and note their use."""
+        of_model = model_partition(model) if model else MODEL
+        self._allow(granted, ["dynamodb:BatchGetItem"], API_KEY, of_model)
+        self._note(granted, ["last_used"])
+
+    def grant_describe(self, granted: Granted) -> None:
+        """Let it read callers' keys and all that is known of models, and note the keys' use."""
+        self._allow(granted, ["dynamodb:GetItem"], API_KEY, MODEL)
+        self._allow(granted, ["dynamodb:Query"], MODELS, MODEL)
+        self._note(granted, ["last_used"])
+
+    def grant_list_models(self, granted: Granted) -> None:
+        """Let it list the models."""
+        self._allow(granted, ["dynamodb:Query"], MODELS)
+
+    def grant_count(self, granted: Granted) -> None:
+        """Let it count what each API key submits."""
+        self._note(granted, ["count", "expires"])
+
+    def grant_places(self, granted: Granted) -> None:
+        """Let it take a place to wait, and give it back."""
+        self._allow(granted, ["dynamodb:UpdateItem"], WAITING)
+
+    def grant_secrets(self, granted: Granted) -> None:
+        """Let it read what signs the callbacks of API keys."""
+        self._allow(granted, ["dynamodb:GetItem"], API_KEY)
+
+    def grant_fleets(self, granted: Granted) -> None:
+        """Let it read and change what fleets are to have."""
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:UpdateItem"], FLEET)
+
+    def grant_list_workers(self, granted: Granted) -> None:
+        """Let it read what the workers of fleets say."""
+        self._allow(granted, ["dynamodb:Query"], FLEET)
+
+    def grant_routes(self, granted: Granted) -> None:
+        """Let it read models' routes and versions."""
+        self._allow(granted, ["dynamodb:GetItem"], MODEL)
+
+    def grant_work(self, granted: Granted, fleet: str, models: Sequence[str]) -> None:
+        """Let a worker read its fleet's row and say how it is, and read its models' routes."""
+        own = fleet_partition(fleet)
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], own)
+        self._allow(granted, ["dynamodb:GetItem"], *map(model_partition, models))
+
+    def grant_roll_out(self, granted: Granted) -> None:
+        """Let it read what is known of a model, and put its routes and rollouts."""
+        self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem"], MODEL)
+
+    def grant_claim(self, granted: Granted) -> None:
+        """Let it claim uploads."""
+        self._allow(granted, ["dynamodb:UpdateItem"], "CLAIM#*")
+
+    def grant_register(self, granted: Granted) -> None:
+        """Let it number versions and list their models."""
+        self._allow(granted, ["dynamodb:UpdateItem"], MODEL)
+        self._allow(granted, ["dynamodb:PutItem"], MODELS)
+
+    def _note(self, granted: Granted, attributes: list[str]) -> None:
+        """Allow changes of these attributes below API keys, and of no other."""
+        only = {"dynamodb:Attributes": ["pk", "sk", *attributes]}
+        conditions = partitions(API_KEY) | {"ForAllValues:StringEquals": only}
+        granted.allow(["dynamodb:UpdateItem"], [self.table.table_arn], conditions)
+
+    def _allow(self, granted: Granted, actions: list[str], *names: str) -> None:
+        granted.allow(actions, [self.table.table_arn], partitions(*names))
+
+
+def partitions(*names: str) -> dict[str, Mapping[str, object]]:
+    """Give the condition that a request names partitions, and only these."""
+    return {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(names)},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
