@@ -28,6 +28,6 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'writing or reading'}: {error.strerror}"
     # Only a failure pays for this import.
-    from serval_cli.aws_failures import explain_aws
+    from serval_cli.stages.aws_failures import explain_aws
 
     return explain_aws(error)

@@ -15,51 +15,66 @@ from serval_cli.options import STAGE_VARIABLE, StageOption
 from serval_cli.output import complain
 
 COMMANDS = {
-    "init": ("serval_cli.commands.init:app", "Make a bundle from an ONNX file."),
-    "push": ("serval_cli.commands.push:app", "Publish a bundle."),
-    "models": ("serval_cli.commands.models:app", "List the models of a stage."),
+    "init": ("serval_cli.commands.publish.init:app", "Make a bundle from an ONNX file."),
+    "push": ("serval_cli.commands.publish.push:app", "Publish a bundle."),
+    "models": ("serval_cli.commands.call.models:app", "List the models of a stage."),
     "describe": (
-        "serval_cli.commands.describe:app",
+        "serval_cli.commands.call.describe:app",
         "Show a model's route, versions, signature and last rollouts.",
     ),
     "rollout": (
-        "serval_cli.commands.rollout:app",
+        "serval_cli.commands.publish.rollout:app",
         "Watch and steer rollouts; `serval rollout MODEL` shows one.",
     ),
-    "promote": ("serval_cli.commands.promote:app", "Make a rollout's candidate stable now."),
+    "promote": (
+        "serval_cli.commands.publish.promote:app",
+        "Make a rollout's candidate stable now.",
+    ),
     "rollback": (
-        "serval_cli.commands.rollback:app",
+        "serval_cli.commands.publish.rollback:app",
         "End a model's canary, or go back to an earlier version.",
     ),
-    "versions": ("serval_cli.commands.versions:app", "List the versions of a model."),
-    "diff": ("serval_cli.commands.diff:app", "Compare two versions of a model."),
-    "infer": ("serval_cli.commands.infer:app", "Send an inference request to a model."),
-    "golden": ("serval_cli.commands.golden:app", "Add golden requests to a bundle."),
-    "batch": ("serval_cli.commands.batch:app", "Start and follow batch jobs."),
+    "versions": ("serval_cli.commands.publish.versions:app", "List the versions of a model."),
+    "diff": ("serval_cli.commands.publish.diff:app", "Compare two versions of a model."),
+    "infer": ("serval_cli.commands.call.infer:app", "Send an inference request to a model."),
+    "golden": ("serval_cli.commands.publish.golden:app", "Add golden requests to a bundle."),
+    "batch": ("serval_cli.commands.call.batch:app", "Start and follow batch jobs."),
     "schedules": (
-        "serval_cli.commands.schedules:app",
+        "serval_cli.commands.call.schedules:app",
         "List the schedules of a stage: batch jobs and retraining, their next times, dead letters.",
     ),
     "fleets": (
-        "serval_cli.commands.fleets:app",
+        "serval_cli.commands.heavy.fleets:app",
         "List the fleets: their machines, what waits for them, their workers.",
     ),
-    "requests": ("serval_cli.commands.requests:app", "List async requests, the newest first."),
-    "request": ("serval_cli.commands.request:app", "Show an async request, or fetch its result."),
+    "requests": (
+        "serval_cli.commands.heavy.requests:app",
+        "List async requests, the newest first.",
+    ),
+    "request": (
+        "serval_cli.commands.heavy.request:app",
+        "Show an async request, or fetch its result.",
+    ),
     "redrive": (
-        "serval_cli.commands.redrive:app",
+        "serval_cli.commands.heavy.redrive:app",
         "Send the dead letters of a model back to work, or look at them.",
     ),
-    "pause": ("serval_cli.commands.pause:app", "Let a fleet model's requests wait."),
-    "resume": ("serval_cli.commands.resume:app", "Let a paused model's requests go on."),
+    "pause": ("serval_cli.commands.heavy.pause:app", "Let a fleet model's requests wait."),
+    "resume": ("serval_cli.commands.heavy.resume:app", "Let a paused model's requests go on."),
     "simulate": (
-        "serval_cli.commands.simulate:app",
+        "serval_cli.commands.heavy.simulate:app",
         "Simulate a fleet of spot machines under a trace of requests.",
     ),
-    "keys": ("serval_cli.commands.keys:app", "Create, list and revoke API keys."),
-    "invoke": ("serval_cli.commands.invoke:app", "Invoke a function with an event from a file."),
-    "use": ("serval_cli.commands.use:app", "Choose the stage that commands work on."),
-    "deploy": ("serval_cli.commands.deploy:app", "Deploy a stage, after showing what that means."),
+    "keys": ("serval_cli.commands.stages.keys:app", "Create, list and revoke API keys."),
+    "invoke": (
+        "serval_cli.commands.stages.invoke:app",
+        "Invoke a function with an event from a file.",
+    ),
+    "use": ("serval_cli.commands.stages.use:app", "Choose the stage that commands work on."),
+    "deploy": (
+        "serval_cli.commands.stages.deploy:app",
+        "Deploy a stage, after showing what that means.",
+    ),
     "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),
 }
 """Command → where its Typer app is, and what ``serval --help`` says of it."""

@@ -17,9 +17,9 @@ import pytest
 
 from serval.models.signature import Signature
 from serval.models.tensor import Tensor
-from serval_cli.inference_api import InferenceApi
-from serval_cli.samples.files import read_sample
-from serval_cli.tensor_call import call
+from serval_cli.api.inference import InferenceApi
+from serval_cli.api.tensor_call import call
+from serval_cli.bundle.samples.files import read_sample
 from tests.exporters.conftest import EXPORTED
 from tests.local.conftest import ROOT, LocalStage
 

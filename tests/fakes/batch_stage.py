@@ -13,9 +13,9 @@ import pytest
 
 from serval.batch.job.keys import Address
 from serval_cli import main
-from serval_cli.batch_api import BatchApi
-from serval_cli.batch_watch import JobWatch
-from serval_cli.commands import batch, schedules
+from serval_cli.api.batch import BatchApi
+from serval_cli.commands.call import batch, schedules
+from serval_cli.steering.batch_watch import JobWatch
 from tests.fakes.batch_api import DATA_BUCKET, KEY, Bench
 from tests.fakes.command_line import Ended
 from tests.fakes.handlers import recorded

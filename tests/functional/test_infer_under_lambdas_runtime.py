@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serval.models.metrics import METRICS, SPARE_FLUSHES
-from serval_cli.local.launcher import embedded_metrics
+from serval_cli.local.launcher.patches.functions import embedded_metrics
 from tests.fakes.emulator import Emulator, emulator
 from tests.fakes.inference import event, plus, signature, version_record
 from tests.fakes.lambda_function import INFER, INFER_LAYERS, running, terminated

@@ -6,8 +6,8 @@ Prints the rows and the objects that are left.
 import json
 from typing import Any
 
-from serval_cli.local.launcher import expiry
 from serval_cli.local.launcher.emulator import Emulator
+from serval_cli.local.launcher.patches import expiry
 
 TABLE = {
     "TableName": "requests",

@@ -11,8 +11,8 @@ import threading
 import zipfile
 from typing import Any
 
-from serval_cli.local.launcher import execution_limits, failures, interpreters
 from serval_cli.local.launcher.emulator import Emulator
+from serval_cli.local.launcher.patches.functions import execution_limits, failures, interpreters
 
 INIT_SECONDS = 3.0
 """Enough for functions that import nothing, and soon over."""

@@ -7,8 +7,8 @@ import gc
 import tracemalloc
 from typing import Any
 
-from serval_cli.local.launcher import retention
 from serval_cli.local.launcher.emulator import Emulator
+from serval_cli.local.launcher.patches import retention
 
 LOADS = 4
 FUNCTION = {

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from serval_cli.local.platform import EPHEMERAL
-from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.processes.group import ProcessGroup
 from serval_cli.local.state_folder import StateFolder
 from tests.local.conftest import ROOT, LocalStage, serval
 from tests.local.fleet_caller import until

@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 from syrupy.matchers import path_type
 
-from serval_cli.local.launcher import sagemaker_endpoints, scaling_targets
+from serval_cli.local.launcher.patches import sagemaker_endpoints, scaling_targets
 from tests.stacks.synthesis import ROOT, Sources, Synthesised
 
 PLATFORM = ROOT / "build/environments/platform/bin/python"

@@ -10,8 +10,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval_cli.aws_failures import explain_aws
 from serval_cli.deploy.account import NotAnswered, Outputs
+from serval_cli.stages.aws_failures import explain_aws
 
 VERSION = "/cdk-bootstrap/hnb659fds/version"
 """Where CDK's bootstrap stack writes which one it is."""

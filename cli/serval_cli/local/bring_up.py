@@ -10,10 +10,10 @@ from serval_cli.local.access import access, await_answer
 from serval_cli.local.cdk import Cdk
 from serval_cli.local.fleets.supervision import spot_fleets
 from serval_cli.local.outputs import Outputs
+from serval_cli.local.processes.started import StartedProcesses
+from serval_cli.local.processes.step import StepProcesses
 from serval_cli.local.progress import Steps
-from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import Record, StateFolder
-from serval_cli.local.step_process import StepProcesses
 from serval_cli.local.toolchain import Toolchain
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serval_cli.local.aws_client import ACCOUNT, REGION, environment
+from serval_cli.local.processes.step import StepProcesses
 from serval_cli.local.progress import Detail
 from serval_cli.local.state_folder import StateFolder
-from serval_cli.local.step_process import StepProcesses
 from serval_cli.local.toolchain import Toolchain
 
 RESOURCES = re.compile(r"^(\S+) \| +(\d+/\d+) \|")

@@ -22,10 +22,10 @@ from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
 from serval_cli.local.state_folder import StateFolder
-from serval_cli.local_stage import read_local_stage
 from serval_cli.options import FleetsOption, JsonOption, ModelsOption, new_app
 from serval_cli.output import errors, note, show
-from serval_cli.views import lines
+from serval_cli.stages.local_stage import read_local_stage
+from serval_cli.views.models import lines
 
 local_app = new_app("Run a stage on this machine.")
 WATCH_SECONDS = 0.5

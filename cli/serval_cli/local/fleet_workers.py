@@ -8,8 +8,8 @@ from typing import Any
 from serval_cli.local import aws_client
 from serval_cli.local.fleets.supervision import Supervision
 from serval_cli.local.outputs import Outputs
+from serval_cli.local.processes.started import StartedProcesses
 from serval_cli.local.server import PYTHON_SOURCES
-from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import Record, StateFolder
 from serval_cli.local.toolchain import Toolchain
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from serval_cli.local.step_process import StepProcesses
+from serval_cli.local.processes.step import StepProcesses
 
 
 def build(processes: StepProcesses, checkout: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from serval_cli.local import fleet_workers, server
 from serval_cli.local.bring_up import BringUp
 from serval_cli.local.machine_logs import machine_logs
+from serval_cli.local.processes.started import StartedProcesses
 from serval_cli.local.progress import Steps
-from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import Record, StateFolder
 from serval_cli.local.toolchain import Toolchain
 

@@ -13,7 +13,7 @@ import httpx
 from serval_cli.failures import CommandFailed
 from serval_cli.local import aws_client
 from serval_cli.local.log_files import StepFailed
-from serval_cli.local.started import StartedProcesses
+from serval_cli.local.processes.started import StartedProcesses
 from serval_cli.local.toolchain import Toolchain
 
 HOST = "127.0.0.1"

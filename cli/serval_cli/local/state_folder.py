@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from serval_cli.failures import CommandFailed
-from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.processes.group import ProcessGroup
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 """Where the code lies; a checkout only if the CDK app is in it."""

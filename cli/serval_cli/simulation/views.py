@@ -3,7 +3,7 @@
 from rich.console import RenderableType
 from rich.table import Table
 
-from serval_cli.views import Value
+from serval_cli.views.models import Value
 
 
 def outcome(value: Value) -> RenderableType:

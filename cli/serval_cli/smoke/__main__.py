@@ -14,14 +14,14 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval_cli.aws_failures import explain_aws
 from serval_cli.failures import CommandFailed
 from serval_cli.smoke import door, heavy, rollouts, versions
 from serval_cli.smoke.batch import BatchFlow
 from serval_cli.smoke.bundles import LIGHT, SmokeBundles
 from serval_cli.smoke.report import Report
 from serval_cli.smoke.stages import CHECKOUT, SmokeStage
-from serval_cli.stage_choice import LOCAL
+from serval_cli.stages.aws_failures import explain_aws
+from serval_cli.stages.choice import LOCAL
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

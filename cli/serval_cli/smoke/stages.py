@@ -15,8 +15,8 @@ import httpx
 from serval_cli.failures import CommandFailed
 from serval_cli.smoke.bundles import SmokeBundles
 from serval_cli.smoke.report import FlowBroken
-from serval_cli.stage_choice import LOCAL
-from serval_cli.stages import Stage, find_stage
+from serval_cli.stages.choice import LOCAL
+from serval_cli.stages.stage import Stage, find_stage
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 STORAGE = "storage"

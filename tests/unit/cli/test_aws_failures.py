@@ -1,4 +1,4 @@
-"""serval_cli/aws_failures.py: errors of the AWS SDK in words that say what to do."""
+"""serval_cli/stages/aws_failures.py: errors of the AWS SDK in words that say what to do."""
 
 import re
 
@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from serval_cli.aws_failures import explain_aws
+from serval_cli.stages.aws_failures import explain_aws
 
 
 def answered(code: str, message: str = "why") -> ClientError:

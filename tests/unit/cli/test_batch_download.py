@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval_cli.batch_download import TRIES
+from serval_cli.api.batch_download import TRIES
 from tests.fakes.batch_api import DATA_BUCKET
 from tests.fakes.batch_stage import BatchStage
 

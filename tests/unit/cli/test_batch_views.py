@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from serval.batch.job.document import JobDocuments
-from serval_cli import batch_views
-from serval_cli.batch_watch import pause_seconds
+from serval_cli.steering.batch_watch import pause_seconds
+from serval_cli.views import batch as batch_views
 from tests.fakes.batch_api import Bench
 
 

@@ -1,4 +1,4 @@
-"""serval_cli/bundle_folder.py: what belongs to a bundle, and whether it can be published."""
+"""serval_cli/bundle/folder.py: what belongs to a bundle, and whether it can be published."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.errors import BundleRefused
-from serval_cli.bundle_folder import read_folder
+from serval_cli.bundle.folder import read_folder
 from serval_cli.failures import CommandFailed
 from tests.fakes.served import on_fleet, served, tar
 

@@ -1,4 +1,4 @@
-"""serval_cli/commands/describe.py and models.py: what the registry knows, for people."""
+"""serval_cli/commands/call/describe.py and models.py: what the registry knows, for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,8 +8,8 @@ import pytest
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout
 from serval.models.route import Route
-from serval_cli.commands.describe import LAST_ROLLOUTS, description
-from serval_cli.commands.models import list_models
+from serval_cli.commands.call.describe import LAST_ROLLOUTS, description
+from serval_cli.commands.call.models import list_models
 from tests.fakes.describe import InMemoryRegistry
 
 

@@ -1,4 +1,4 @@
-"""serval_cli/fleet_readiness.py: what an answer has to wait for is said at once."""
+"""serval_cli/steering/fleet_readiness.py: what an answer has to wait for is said at once."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -8,8 +8,8 @@ import pytest
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import Fleets
 from serval_cli.failures import CommandFailed
-from serval_cli.fleet_readiness import on_fleet
-from serval_cli.stages import Stage
+from serval_cli.stages.stage import Stage
+from serval_cli.steering.fleet_readiness import on_fleet
 from tests.fakes.requests import FLEETS
 
 MODEL = FLEETS.models[0] if isinstance(FLEETS.models, tuple) else next(iter(FLEETS.models))

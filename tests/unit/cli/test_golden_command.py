@@ -15,11 +15,11 @@ from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
 from serval.protocol.response import InferenceResponse
 from serval.rollouts.golden.requests import read_golden
-from serval_cli.commands import golden
+from serval_cli.api.inference import InferenceApi
+from serval_cli.api.tensor_call import call
+from serval_cli.bundle.golden_file import golden_file
+from serval_cli.commands.publish import golden
 from serval_cli.failures import CommandFailed
-from serval_cli.golden_file import golden_file
-from serval_cli.inference_api import InferenceApi
-from serval_cli.tensor_call import call
 
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 2)),), (TensorSpec("y", "FP16", (-1, 2)),))
 HEADER = "inference-header-content-length"
@@ -147,7 +147,7 @@ def test_the_folder_must_be_a_bundle_of_the_model(
 def test_a_file_over_its_limits_stays_as_it_is(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serval_cli.golden_file.LIMIT_LINES", 1)
+    monkeypatch.setattr("serval_cli.bundle.golden_file.LIMIT_LINES", 1)
     kept = golden_file(bundle, "tiny")
     kept.add("{}\n")
     with pytest.raises(CommandFailed, match="would have 2 lines"):

@@ -1,4 +1,4 @@
-"""serval_cli/graph_tails.py: outputs that are no tensors become tensors, with the same values."""
+"""serval_cli/bundle/graph_tails.py: outputs that are no tensors become tensors, with the same values."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from serval.bundles.verification.graph import checker_reasons, graph_reasons
 from serval.bundles.verification.graph_signature import signature_of
-from serval_cli.graph_tails import end_in_tensors, labels_of
-from serval_cli.skeleton import read_graph, readme
+from serval_cli.bundle.graph_tails import end_in_tensors, labels_of
+from serval_cli.bundle.skeleton import read_graph, readme
 
 X = np.array([[0.25, -1.0, 3.0], [5.0, 0.5, -0.5]], np.float32)
 value = helper.make_tensor_value_info

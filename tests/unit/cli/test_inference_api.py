@@ -1,4 +1,4 @@
-"""serval_cli/inference_api.py: the HTTP API, as a client of it."""
+"""serval_cli/api/inference.py: the HTTP API, as a client of it."""
 
 import json
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from serval_cli.api.inference import InferenceApi
 from serval_cli.failures import CommandFailed
-from serval_cli.inference_api import InferenceApi
 
 
 def api(answer: Callable[[httpx.Request], httpx.Response]) -> InferenceApi:

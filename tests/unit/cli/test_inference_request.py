@@ -1,11 +1,11 @@
-"""serval_cli/inference_request.py: V2 requests from what people type."""
+"""serval_cli/api/inference_request.py: V2 requests from what people type."""
 
 from typing import Any
 
 import pytest
 
+from serval_cli.api.inference_request import build_request, is_request
 from serval_cli.failures import CommandFailed
-from serval_cli.inference_request import build_request, is_request
 
 FLOWER = {"name": "x", "datatype": "FP32", "shape": [-1, 4]}
 WORD = {"name": "word", "datatype": "BYTES", "shape": [-1]}

@@ -15,10 +15,10 @@ from serval.bundles.verification.graph import load_graph
 from serval.errors import BundleRefused
 from serval.protocol.request import read_request
 from serval.rollouts.golden.requests import read_golden
-from serval_cli.bundle_folder import read_folder
-from serval_cli.commands.init import init
+from serval_cli.bundle.folder import read_folder
+from serval_cli.bundle.skeleton import new_folder, read_graph
+from serval_cli.commands.publish.init import init
 from serval_cli.failures import CommandFailed
-from serval_cli.skeleton import new_folder, read_graph
 
 
 def write_graph(path: Path, datatype: int = TensorProto.FLOAT, *, external: bool = False) -> Path:

@@ -1,4 +1,4 @@
-"""serval_cli/commands/invoke.py and json_files.py: events from files, answers to people."""
+"""serval_cli/commands/stages/invoke.py and json_files.py: events from files, answers to people."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serval_cli.commands.invoke import invocation
+from serval_cli.commands.stages.invoke import invocation
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serval_cli.local.launcher import embedded_metrics
-from serval_cli.local.launcher.embedded_metrics import Datum, data
+from serval_cli.local.launcher.patches.functions import embedded_metrics
+from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, data
 
 
 def line(**members: Any) -> str:

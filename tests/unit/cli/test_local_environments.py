@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from serval_cli.local.launcher.environments import memory
-from serval_cli.local.launcher.environments.ended import exit_reason
-from serval_cli.local.launcher.environments.memory import Process
+from serval_cli.local.launcher.patches.functions.environments import memory
+from serval_cli.local.launcher.patches.functions.environments.ended import exit_reason
+from serval_cli.local.launcher.patches.functions.environments.memory import Process
 
 MIB = 1024 * 1024
 FAMILY = """

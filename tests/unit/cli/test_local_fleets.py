@@ -30,7 +30,7 @@ from serval_cli.local.fleets.supervisor import Supervisor
 from serval_cli.local.fleets.worker_metrics import Tail, WorkerMetrics
 from serval_cli.local.function_logs import UnknownFunction, stage_lines
 from serval_cli.local.machine_logs import file_lines
-from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.processes.group import ProcessGroup
 from serval_cli.local.state_folder import Record, StateFolder
 
 STOP_SECONDS = 20.0

@@ -15,26 +15,28 @@ from typing import Any
 
 import pytest
 
-from serval_cli.local.launcher import (
+from serval_cli.local.launcher.__main__ import PATCHES
+from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+from serval_cli.local.launcher.patches import (
     bucket_tags,
-    concurrency,
     cors,
     custom_resources,
-    failures,
-    interpreters,
-    layers,
-    logs_wait,
     long_poll,
     map_limits,
     options_requests,
-    response_limit,
     retention,
     scaling_targets,
     scheduled_times,
     shutdown,
 )
-from serval_cli.local.launcher.__main__ import PATCHES
-from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+from serval_cli.local.launcher.patches.functions import (
+    concurrency,
+    failures,
+    interpreters,
+    layers,
+    logs_wait,
+    response_limit,
+)
 
 LAUNCHER = Path(concurrency.__file__).parent
 LIBRARIES = {"psutil"}

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from serval_cli.local import permissions
-from serval_cli.local.launcher import missing_objects, task_credentials
-from serval_cli.local.launcher.enforcement import OverTls
 from serval_cli.local.launcher.iam.authority import Authority, Refused
 from serval_cli.local.launcher.iam.ledger import Grant, Ledger
 from serval_cli.local.launcher.iam.report import Report
 from serval_cli.local.launcher.iam.sessions import Sessions
+from serval_cli.local.launcher.patches import missing_objects, task_credentials
+from serval_cli.local.launcher.patches.enforcement import OverTls
 from serval_cli.local.state_folder import StateFolder
 
 MACHINES = "arn:aws:iam::123456789012:role/machine"

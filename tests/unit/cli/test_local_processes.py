@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from serval_cli.local import process_table
-from serval_cli.local.process_group import ProcessGroup
-from serval_cli.local.started import Ended, StartedProcesses
+from serval_cli.local.processes import table as process_table
+from serval_cli.local.processes.group import ProcessGroup
+from serval_cli.local.processes.started import Ended, StartedProcesses
 from serval_cli.local.state_folder import Record, StateFolder
 
 CHILD_THAT_IGNORES = """

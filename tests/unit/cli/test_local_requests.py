@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from serval_cli.local.launcher.delivery_rights import route_arn
 from serval_cli.local.launcher.iam.actions import Actions, Tokens
 from serval_cli.local.launcher.iam.item_keys import batch_keys, request_keys
 from serval_cli.local.launcher.iam.requests import Requests, one_of
 from serval_cli.local.launcher.iam.tasks import Tasks
+from serval_cli.local.launcher.patches.delivery_rights import route_arn
 
 MACHINES = "arn:aws:iam::123456789012:role/machine"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:plan"

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from serval_cli.local.launcher import sagemaker_endpoints
+from serval_cli.local.launcher.patches import sagemaker_endpoints
+from serval_cli.local.launcher.patches.sagemaker_endpoints import Endpoints
 from serval_cli.local.launcher.sagemaker.definition import NotDeclared
 from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.launcher.sagemaker.storage import ObjectNotFound
-from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
 
 SERVER = """
 import json, os, sys, threading

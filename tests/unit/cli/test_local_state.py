@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.processes.group import ProcessGroup
 from serval_cli.local.state_folder import (
     CHECKOUT,
     Record,

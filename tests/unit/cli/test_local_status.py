@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from serval_cli.local.commands import local_app
-from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.processes.group import ProcessGroup
 from serval_cli.local.state_folder import Record, StateFolder
 
 ENDPOINT = "http://127.0.0.1:1"

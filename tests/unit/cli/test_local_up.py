@@ -15,9 +15,9 @@ from serval_cli.local.bring_up import BringUp
 from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
-from serval_cli.local.process_group import ProcessGroup
+from serval_cli.local.processes.group import ProcessGroup
+from serval_cli.local.processes.started import StartedProcesses
 from serval_cli.local.progress import PlainSteps, steps_on
-from serval_cli.local.started import StartedProcesses
 from serval_cli.local.state_folder import CHECKOUT, Record, StateFolder
 from serval_cli.local.toolchain import NotSetUp, Toolchain
 

@@ -1,11 +1,11 @@
-"""serval_cli/commands/push.py: what became of an upload."""
+"""serval_cli/commands/publish/push.py: what became of an upload."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from serval.models.registry import Rollout, RolloutStatus
-from serval_cli.commands.push import follow, outcome
+from serval_cli.commands.publish.push import follow, outcome
 
 
 def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -> Rollout:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serval.requests.identifiers import row_id
-from serval_cli.commands import requests as requests_command
+from serval_cli.commands.heavy import requests as requests_command
 from tests.fakes.fleet_stage import FleetStage
 
 RESULT = b'{"model_name": "textgen", "outputs": []}'

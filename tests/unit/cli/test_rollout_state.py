@@ -1,4 +1,4 @@
-"""serval_cli/rollout_state.py and rollout_views.py: how a rollout stands, in a line and whole."""
+"""serval_cli/steering/rollout_state.py and rollout_views.py: how a rollout stands, in a line and whole."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import pytest
 
 from serval.models.registry import Rollout
 from serval.rollouts.policy.decide import CanaryPolicy
-from serval_cli import rollout_views
 from serval_cli.output import show
-from serval_cli.rollout_state import Lines, line, milliseconds, state
+from serval_cli.steering.rollout_state import Lines, line, milliseconds, state
+from serval_cli.views import rollouts as rollout_views
 
 STABLE = {
     "version": "1",

@@ -1,4 +1,4 @@
-"""serval_cli/rollout_wait.py: wait until a rollout has ended."""
+"""serval_cli/steering/rollout_wait.py: wait until a rollout has ended."""
 
 import sys
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 
 from serval.models.registry import Rollout, RolloutStatus
-from serval_cli.rollout_wait import (
+from serval_cli.steering.rollout_wait import (
     BEGIN_SECONDS,
     SILENCE_SECONDS,
     UNATTENDED_SECONDS,

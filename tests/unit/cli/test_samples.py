@@ -1,4 +1,4 @@
-"""serval_cli/samples: inputs from the files that people have, refused where they do not fit."""
+"""serval_cli/bundle/samples: inputs from the files that people have, refused where they do not fit."""
 
 import json
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from PIL import Image
 
 from serval.batch.input.columns import ColumnChoice
 from serval.models.signature import Signature, TensorSpec
+from serval_cli.bundle.samples import images
+from serval_cli.bundle.samples.files import read_sample
 from serval_cli.failures import CommandFailed
-from serval_cli.samples import images
-from serval_cli.samples.files import read_sample
 
 X = TensorSpec("x", "FP32", (-1, 2))
 IDS = TensorSpec("ids", "INT64", (-1, -1))

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from serval.bundles.schedules import batch_input, expression, retrain_detail, schedule_name
-from serval_cli.commands import schedules
+from serval_cli.commands.call import schedules
 from tests.fakes.batch_stage import BatchStage
 
 NIGHTLY = "iris.nightly"

@@ -1,4 +1,4 @@
-"""serval_cli/stages.py and local_stage.py: the stage to work on."""
+"""serval_cli/stages/stage.py and local_stage.py: the stage to work on."""
 
 import json
 import socket
@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from serval.errors import ModelNotFound
 from serval_cli.failures import CommandFailed, explain
-from serval_cli.stage_choice import CREDENTIALS, FILES, forget, remember
-from serval_cli.stages import Stage, find_stage
+from serval_cli.stages.choice import CREDENTIALS, FILES, forget, remember
+from serval_cli.stages.stage import Stage, find_stage
 from serval_cli.suggestion import know_models
 from tests.fakes.requests import FLEETS
 

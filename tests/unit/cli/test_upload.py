@@ -1,4 +1,4 @@
-"""serval_cli/upload.py: a bundle's files to ``incoming/``, the manifest last."""
+"""serval_cli/bundle/upload.py: a bundle's files to ``incoming/``, the manifest last."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from serval.bundles.manifest import Manifest
 from serval.models.storage import UPLOAD_ID
 from serval.models.version import BundleFile
-from serval_cli.upload import Advance, Bucket, new_upload_id, upload
+from serval_cli.bundle.upload import Advance, Bucket, new_upload_id, upload
 
 
 @dataclass

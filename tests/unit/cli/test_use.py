@@ -1,10 +1,10 @@
-"""serval_cli/commands/use.py: the choice is shown, remembered and forgotten."""
+"""serval_cli/commands/stages/use.py: the choice is shown, remembered and forgotten."""
 
 from pathlib import Path
 
 import pytest
 
-from serval_cli.commands.use import choice, use
+from serval_cli.commands.stages.use import choice, use
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,14 @@
-"""serval_cli/views.py, arrays.py and output.py: how results look to people."""
+"""serval_cli/views/models.py, arrays.py and output.py: how results look to people."""
 
 import json
 from typing import Any
 
 import pytest
 
-from serval_cli import rollout_views, views
-from serval_cli.arrays import preview
 from serval_cli.output import complain, show
+from serval_cli.views import models as views
+from serval_cli.views import rollouts as rollout_views
+from serval_cli.views.arrays import preview
 
 KEY = {
     "id": "5b097db6434e",

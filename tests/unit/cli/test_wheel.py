@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.bundles.verification.external_data import external_files
-from serval_cli.external_data import external_paths
+from serval_cli.bundle.external_data import external_paths
 
 ROOT = Path(__file__).parents[3]
 UV = ROOT / ".venv/bin/uv"
@@ -98,7 +98,7 @@ def test_a_bundle_is_read_without_onnx(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text("name: tiny\nartifact: net.onnx\n")
     code = (
         "import json, sys; from pathlib import Path\n"
-        "from serval_cli.bundle_folder import read_folder\n"
+        "from serval_cli.bundle.folder import read_folder\n"
         "print(json.dumps(sorted(read_folder(Path(sys.argv[1])).sizes)))"
     )
     run = subprocess.run(

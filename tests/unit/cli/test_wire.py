@@ -14,8 +14,8 @@ from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.content import inflate
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse, write_response
+from serval_cli.api.wire import packed, rounded_to_bfloat16, unpacked
 from serval_cli.failures import CommandFailed
-from serval_cli.wire import packed, rounded_to_bfloat16, unpacked
 
 
 def tensor(datatype: str, shape: list[int], data: Any) -> dict[str, Any]:

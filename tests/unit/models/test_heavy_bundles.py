@@ -21,7 +21,7 @@ from serval.bundles.verification.served import declared_signature
 from serval.errors import BundleRefused
 from serval.models.signature import Signature, TensorSpec
 from serval.protocol.request import read_request
-from serval_cli.bundle_folder import read_folder
+from serval_cli.bundle.folder import read_folder
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "models"

@@ -13,7 +13,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from serval.bundles.verification.graph import graph_reasons
-from serval_cli.graph_locales import use_locales_of_lambda
+from serval_cli.bundle.graph_locales import use_locales_of_lambda
 
 TEXTS = ["GREAT Film", "ÄRGER über ÉCLAIRS", "ΩΜΕΓΑ", "ЖУК", "a"]
 

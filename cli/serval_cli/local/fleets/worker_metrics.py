@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval_cli.local.launcher.embedded_metrics import Datum, data
+from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, data
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

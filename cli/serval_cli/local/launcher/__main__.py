@@ -7,26 +7,22 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from serval_cli.local.launcher import (
+from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
+from serval_cli.local.launcher.iam.authority import Authority
+from serval_cli.local.launcher.iam.report import Report
+from serval_cli.local.launcher.iam.sessions import Sessions
+from serval_cli.local.launcher.patches import (
     bucket_tags,
-    concurrency,
     cors,
     custom_resources,
     delivery_rights,
-    embedded_metrics,
     enforcement,
-    execution_limits,
     expiry,
-    failures,
-    interpreters,
-    layers,
-    logs_wait,
     long_poll,
     machine_rights,
     map_limits,
     missing_objects,
     options_requests,
-    response_limit,
     retention,
     sagemaker_endpoints,
     scaling_targets,
@@ -34,13 +30,19 @@ from serval_cli.local.launcher import (
     shutdown,
     task_credentials,
 )
-from serval_cli.local.launcher.emulator import Emulator, WrongEmulator
-from serval_cli.local.launcher.iam.authority import Authority
-from serval_cli.local.launcher.iam.report import Report
-from serval_cli.local.launcher.iam.sessions import Sessions
+from serval_cli.local.launcher.patches.functions import (
+    concurrency,
+    embedded_metrics,
+    execution_limits,
+    failures,
+    interpreters,
+    layers,
+    logs_wait,
+    response_limit,
+)
+from serval_cli.local.launcher.patches.sagemaker_endpoints import Endpoints
 from serval_cli.local.launcher.sagemaker.server import Program
 from serval_cli.local.launcher.sagemaker.storage import Storage
-from serval_cli.local.launcher.sagemaker_endpoints import Endpoints
 
 PATCHES = (
     interpreters,

@@ -1,0 +1,1 @@
+"""What answers callers: the HTTP API, its functions, callbacks."""

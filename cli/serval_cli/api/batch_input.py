@@ -1,0 +1,73 @@
+"""Input of a batch job that lies on this machine: it is uploaded where no upload starts a job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serval_cli.bundle.upload import Bucket, new_upload_id
+from serval_cli.failures import CommandFailed
+from serval_cli.views.transfers import transfer_bars
+
+REMOTE = "s3://"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInput:
+    """A file, or a folder of files."""
+
+    path: Path
+    files: Sequence[Path]
+
+    @classmethod
+    def find(cls, text: str) -> "LocalInput":
+        """Look for what is named, hidden files left out.
+
+        Raises
+        ------
+        CommandFailed
+            If there is nothing.
+        """
+        path = Path(text)
+        if path.is_file():
+            return cls(path, [path])
+        if not path.is_dir():
+            raise CommandFailed(
+                f"{text!r} is neither a file or folder here nor an address as "
+                "s3://bucket/key or s3://bucket/prefix/"
+            )
+        files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        shown = [file for file in files if not hidden(file.relative_to(path))]
+        if not shown:
+            raise CommandFailed(f"{text!r} has no files")
+        return cls(path, shown)
+
+    @property
+    def is_folder(self) -> bool:
+        """Tell whether it is a folder, and so becomes a prefix."""
+        return self.path.is_dir()
+
+    @property
+    def size_bytes(self) -> int:
+        """Give the size of all files."""
+        return sum(file.stat().st_size for file in self.files)
+
+    def key(self, file: Path) -> str:
+        """Give the path of a file below where the input goes."""
+        return file.relative_to(self.path).as_posix() if self.is_folder else file.name
+
+    def upload(self, bucket: Bucket, model: str) -> str:
+        """Send everything, with a progress bar; gives the address of what is there then."""
+        prefix = f"batch/{model}/cli/{new_upload_id()}/"
+        with transfer_bars() as progress:
+            sent = progress.add_task("upload", total=self.size_bytes)
+            for file in self.files:
+                bucket.put_file(
+                    file, prefix + self.key(file), lambda count: progress.advance(sent, count)
+                )
+        name = "" if self.is_folder else self.path.name
+        return f"{REMOTE}{bucket.name}/{prefix}{name}"
+
+
+def hidden(path: Path) -> bool:
+    """Tell whether a file, or a folder above it, begins with a dot."""
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,37 @@
+"""One call of a model with tensors, as bytes to and fro, compressed: exact for every datatype."""
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serval.inference.runtimes.http_v2 import HEADER, read, written
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval_cli.api.inference import InferenceApi, path_of
+from serval_cli.api.wire import COMPRESS_FROM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class TensorAnswer:
+    """What a model answers, and which version of it."""
+
+    outputs: Sequence[Tensor]
+    version: str
+
+
+def call(
+    api: InferenceApi,
+    model: str,
+    version: str | None,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[TensorSpec],
+) -> TensorAnswer:
+    """Ask a model for outputs of its signature."""
+    head, body = written(inputs, outputs)
+    headers = {HEADER: str(len(head)), "content-type": "application/octet-stream"}
+    if len(body) >= COMPRESS_FROM_BYTES:
+        body = gzip.compress(body, 6)
+        headers["content-encoding"] = "gzip"
+    reply = api.send("POST", path_of(model, version) + "/infer", body, headers)
+    answered = read(reply.content, reply.headers.get(HEADER), outputs)
+    return TensorAnswer(answered, reply.headers.get("serval-model-version", ""))

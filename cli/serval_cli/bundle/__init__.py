@@ -1,0 +1,1 @@
+"""Bundles on disk: made, checked, given golden requests, uploaded."""

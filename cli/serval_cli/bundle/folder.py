@@ -1,0 +1,182 @@
+"""Bundles on disk: which files of a folder belong to a bundle, and whether it can be published.
+
+What belongs: ``model.yaml``, what it names (the artifact, the golden requests), the external data
+that the artifact's graph names, and ``README.md``. Nothing else is read or uploaded, so scripts,
+training data and caches may lie in the same folder. An artifact that an inference server runs names
+nothing: what belongs to it lies beside it, in a folder of its own.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
+from serval.bundles.manifest import LIMIT_FILES, Manifest
+from serval.bundles.paths import check_path
+from serval.bundles.verification.archives import archive_reasons
+from serval.bundles.verification.files import pickle_reasons
+from serval.bundles.verification.served import (
+    README,
+    declared_signature,
+    no_graph_reason,
+    served_files,
+)
+from serval.errors import BundleRefused
+from serval.models.version import BundleFile
+from serval_cli.failures import CommandFailed
+from serval_cli.output import note
+
+BLOCK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFolder:
+    """A folder that can be published."""
+
+    folder: Path
+    bundle: Bundle
+    sizes: dict[str, int]
+    """Bytes of each file that belongs, by its path inside the bundle."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the bundle."""
+        return sum(self.sizes.values())
+
+    def manifest(self, advance: Callable[[int], None]) -> Manifest:
+        """Checksum every file; ``advance`` hears of bytes read."""
+        files = []
+        for path in sorted(self.sizes):
+            digest, size = hashlib.sha256(), 0
+            for block in blocks(self.folder / path):
+                digest.update(block)
+                size += len(block)
+                advance(len(block))
+            files.append(BundleFile(path, digest.hexdigest(), size))
+        return Manifest(self.bundle.name, tuple(files))
+
+
+def read_folder(folder: Path) -> BundleFolder:
+    """Read and check a bundle.
+
+    Raises
+    ------
+    CommandFailed
+        If there is no bundle.
+    BundleRefused
+        With every reason why it cannot be published, as far as the laptop can tell.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise CommandFailed(f"{folder} {what}: a folder with a {MODEL_YAML} expected")
+    try:
+        bundle = read_bundle((folder / MODEL_YAML).read_bytes())
+    except FileNotFoundError:
+        raise CommandFailed(
+            f"{folder} has no {MODEL_YAML}: `serval init NAME --from model.onnx` makes a bundle"
+        ) from None
+    sizes, reasons = named_files(folder, bundle)
+    reasons += pickle_reasons(sizes)
+    if not reasons:
+        reasons = [*content_reasons(folder, bundle, sizes), *golden_reasons(folder, bundle)]
+    if reasons:
+        raise BundleRefused(reasons)
+    return BundleFolder(folder, bundle, sizes)
+
+
+def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]]:
+    """Find the files that ``model.yaml`` names, and those that have their names by custom."""
+    named = {"artifact": bundle.artifact, "golden": bundle.golden}
+    reasons = [
+        f"{MODEL_YAML}: {key}: {path!r} is not a file in {folder}"
+        for key, path in named.items()
+        if path is not None and not (folder / path).is_file()
+    ]
+    paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
+    if bundle.runtime.kind == "http":
+        paths |= set(neighbours(folder, bundle.artifact))
+    return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
+
+
+def neighbours(folder: Path, artifact: str) -> Iterator[str]:
+    """Find what lies beside an artifact in a folder of its own, and below; hidden files are not."""
+    inner = (folder / artifact).parent
+    if inner == folder or not inner.is_dir():
+        return
+    for path in sorted(inner.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
+            yield "/".join(parts)
+
+
+def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list[str]:
+    """Check the artifact as the stage will, and add its external data to ``sizes``."""
+    artifact = bundle.artifact
+    if bundle.runtime.kind == "http":
+        return served_reasons(folder, bundle, sizes)
+    if no_graph := no_graph_reason(bundle):
+        return [no_graph]
+    if find_spec("onnx") is None:
+        note("onnx is not installed here, so the stage alone checks the graph")
+        # Only this case pays for the import, as only the other does for onnx.
+        from serval_cli.bundle.external_data import external_paths
+
+        sizes |= sizes_inside(folder, external_paths(folder, artifact))
+        return []
+    from serval_cli.bundle.graph_check import graph_file_reasons
+
+    return graph_file_reasons(folder, artifact, sizes)
+
+
+def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:
+    """Check what an inference server is to run."""
+    reasons = declared_signature(bundle)[1]
+    if len(sizes) > LIMIT_FILES:
+        reasons.append(
+            f"the bundle has {len(sizes)} files, at most {LIMIT_FILES} allowed: pack those beside "
+            f"{bundle.artifact} into a .tar, and make that the artifact"
+        )
+    return reasons + archive_reasons(folder, served_files(bundle, sizes))
+
+
+def sizes_inside(folder: Path, paths: Iterable[str]) -> dict[str, int]:
+    """Find files of a bundle; what is not in the folder is left out."""
+    return {
+        path: size_of(folder / path) for path in paths if inside(path) and (folder / path).is_file()
+    }
+
+
+def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
+    """Read the golden requests as the golden check will, where its libraries are."""
+    if bundle.golden is None or find_spec("simdjson") is None:
+        return ()
+    from serval.rollouts.golden.requests import read_golden
+
+    try:
+        read_golden(bundle.golden, (folder / bundle.golden).read_bytes())
+    except BundleRefused as refused:
+        return refused.reasons
+    return ()
+
+
+def inside(path: str) -> bool:
+    """Tell whether a path stays in the bundle."""
+    try:
+        check_path(path)
+    except ValueError:
+        return False
+    return True
+
+
+def size_of(path: Path) -> int:
+    """Give the size of a file in bytes."""
+    return path.stat().st_size
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Read a file block by block."""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block

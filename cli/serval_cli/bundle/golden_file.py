@@ -1,0 +1,74 @@
+"""The golden requests of a bundle on disk, to which lines are added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from serval.bundles.bundle import MODEL_YAML, read_bundle
+from serval.errors import BundleRefused
+from serval.rollouts.golden.requests import LIMIT_BYTES, LIMIT_LINES
+from serval_cli.bundle.skeleton import GOLDEN
+from serval_cli.failures import CommandFailed
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenFile:
+    """Where a bundle's golden requests are, and what makes ``model.yaml`` name them."""
+
+    path: Path
+    model_yaml: Path
+    declaration: str
+    """What is missing at the end of ``model.yaml``; empty: it names the file."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → what the columns of tables are called that fill it."""
+
+    def add(self, line: str) -> int:
+        """Add a line, and count what is there then.
+
+        Raises
+        ------
+        CommandFailed
+            If the file would be over a limit; nothing is written.
+        """
+        before = self.path.read_text() if self.path.is_file() else ""
+        if before and not before.endswith("\n"):
+            before += "\n"
+        after = before + line
+        count = sum(1 for text in after.split("\n") if text.strip())
+        if len(after.encode()) > LIMIT_BYTES or count > LIMIT_LINES:
+            raise CommandFailed(
+                f"{self.path} would have {count} lines and {len(after.encode())} bytes, at most "
+                f"{LIMIT_LINES} and {LIMIT_BYTES} allowed"
+            )
+        self.path.write_text(after)
+        if self.declaration:
+            with self.model_yaml.open("a") as file:
+                file.write(self.declaration)
+        return count
+
+
+def golden_file(folder: Path, model: str) -> GoldenFile:
+    """Find the golden requests of a model's bundle; one without any gets its first.
+
+    Raises
+    ------
+    CommandFailed
+        If the folder is no bundle of this model.
+    """
+    model_yaml = folder / MODEL_YAML
+    if not model_yaml.is_file():
+        raise CommandFailed(f"{folder} has no {MODEL_YAML}: --bundle names the bundle of {model!r}")
+    text = model_yaml.read_text()
+    bundle = read_bundle(text)
+    if bundle.name != model:
+        raise CommandFailed(f"{folder} is a bundle of {bundle.name!r}, not of {model!r}")
+    if bundle.golden is not None:
+        return GoldenFile(folder / bundle.golden, model_yaml, "", bundle.columns)
+    declaration = f"{'' if text.endswith(chr(10)) else chr(10)}golden: {GOLDEN}\n"
+    try:
+        named = read_bundle(text + declaration).golden
+    except BundleRefused:
+        named = None
+    if named != GOLDEN:
+        raise CommandFailed(f"{model_yaml} names no golden requests: add 'golden: {GOLDEN}' to it")
+    return GoldenFile(folder / GOLDEN, model_yaml, declaration, bundle.columns)

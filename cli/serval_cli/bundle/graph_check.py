@@ -1,0 +1,41 @@
+"""The checks of a bundle's graph that the stage makes too; they need the ``onnx`` package."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from onnx import ModelProto
+
+from serval.bundles.verification.external_data import external_files
+from serval.bundles.verification.graph import checker_reasons, graph_reasons, load_graph
+from serval.bundles.verification.graph_signature import signature_of
+from serval.errors import BundleRefused
+from serval_cli.bundle.folder import sizes_inside
+
+
+def graph_file_reasons(folder: Path, artifact: str, sizes: dict[str, int]) -> list[str]:
+    """Check an artifact, and add its external data to ``sizes``."""
+    model = load_graph(folder, artifact)
+    sizes |= external_sizes(folder, model, artifact)
+    return model_reasons(artifact, model, sizes)
+
+
+def model_reasons(artifact: str, model: ModelProto, sizes: Mapping[str, int]) -> list[str]:
+    """Check a graph as the stage will; ``sizes`` has the bytes of it and its external data."""
+    reasons = graph_reasons(model, artifact, sizes)
+    if not reasons:
+        reasons = checker_reasons(model, artifact)
+    return reasons + signature_reasons(model, artifact)
+
+
+def external_sizes(folder: Path, model: ModelProto, artifact: str) -> dict[str, int]:
+    """Find the external data of a graph; what is not in the folder is left out."""
+    return sizes_inside(folder, external_files(model, artifact))
+
+
+def signature_reasons(model: ModelProto, artifact: str) -> list[str]:
+    """Say why a graph has no signature."""
+    try:
+        signature_of(model)
+    except BundleRefused as refused:
+        return [f"{artifact}: {reason}" for reason in refused.reasons]
+    return []

@@ -1,0 +1,50 @@
+"""Inputs from files of numpy's, and from JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serval.foreign import refusing
+from serval.models.tensor import Array
+from serval_cli.api.inference_request import build_request, is_request
+from serval_cli.bundle.samples.fitting import Specs, only
+from serval_cli.failures import CommandFailed
+from serval_cli.json_files import read_json
+
+
+def loaded(path: Path) -> Any:
+    """Load a file of numpy's, but no pickles."""
+    with refusing(lambda said: CommandFailed(f"{path} is no file of numpy's: {said}")):
+        return np.load(path, allow_pickle=False)
+
+
+def npy(path: Path, inputs: Specs) -> dict[str, Array]:
+    """Read one array."""
+    return {only(path, inputs).name: loaded(path)}
+
+
+def npz(path: Path, inputs: Specs) -> dict[str, Array]:
+    """Read arrays by name; one alone may have any."""
+    with loaded(path) as found:
+        arrays = {name: found[name] for name in found.files}
+    if len(arrays) == len(inputs) == 1:
+        return {inputs[0].name: next(iter(arrays.values()))}
+    return arrays
+
+
+def json_inputs(path: Path, inputs: Specs, optional: Specs) -> dict[str, Array]:
+    """Read a V2 request, or the data alone, as ``serval infer`` does."""
+    value = read_json(path)
+    if not is_request(value):
+        value = build_request(
+            value, *([s.to_json() for s in specs] for specs in (inputs, optional))
+        )
+    kinds = {spec.name: spec.datatype for spec in (*inputs, *optional)}
+    arrays = {}
+    for given in value["inputs"]:
+        text = kinds.get(given["name"]) == "BYTES"
+        with refusing(lambda said: CommandFailed(f"{path} is no inference request: {said}")):
+            array = np.array(given["data"], object if text else None)
+            arrays[given["name"]] = array.reshape(given["shape"])
+    return arrays

@@ -1,0 +1,56 @@
+"""A file with a request's inputs, read by what its name says that it is."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice
+from serval.models.signature import Signature
+from serval.models.tensor import Array, Tensor
+from serval_cli.bundle.samples import images
+from serval_cli.bundle.samples.arrays import json_inputs, npy, npz
+from serval_cli.bundle.samples.fitting import Specs, fitting
+from serval_cli.bundle.samples.tables import csv_rows
+from serval_cli.failures import CommandFailed
+
+READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
+    ".npy": npy,
+    ".npz": npz,
+    **dict.fromkeys(images.SUFFIXES, images.image),
+}
+
+
+def read_sample(
+    path: Path, signature: Signature, choice: ColumnChoice = NOTHING_CHOSEN
+) -> list[Tensor]:
+    """Read a file with one request's inputs; optional ones may be among them.
+
+    Parameters
+    ----------
+    choice
+        What is known of the columns of a table.
+
+    Raises
+    ------
+    CommandFailed
+        If it does not have what the model takes.
+    """
+    if not path.is_file():
+        raise CommandFailed(f"{path} is not a file: inputs for the model expected")
+    inputs, optional = signature.inputs, signature.optional
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        arrays = json_inputs(path, inputs, optional)
+    elif suffix == ".csv":
+        arrays = csv_rows(path, inputs, choice)
+    elif (read := READERS.get(suffix)) is not None:
+        arrays = read(path, inputs)
+    else:
+        raise CommandFailed(f"{path}: .npy, .npz, .json, .csv or an image (.png, .jpg, …) expected")
+    names = [spec.name for spec in inputs]
+    if not set(names) <= arrays.keys() <= {*names, *(spec.name for spec in optional)}:
+        raise CommandFailed(
+            f"{path} has {', '.join(arrays)}; the model takes {', '.join(names)}: all of them "
+            "expected, by name in a .npz or .json"
+        )
+    found = (spec for spec in (*inputs, *optional) if spec.name in arrays)
+    return [fitting(path, spec, arrays[spec.name]) for spec in found]

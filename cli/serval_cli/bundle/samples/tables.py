@@ -1,0 +1,123 @@
+"""Inputs from CSV: a request of as many rows as there are, its columns found as in batch jobs."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns, width_of
+from serval.batch.input.csv.dialect import DELIMITERS, Table, read_table
+from serval.batch.input.csv.header import NUMBER
+from serval.batch.job.options import PLAIN_CSV
+from serval.errors import BatchRefused
+from serval.foreign import refusing
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array
+from serval_cli.bundle.samples.fitting import Specs
+from serval_cli.failures import CommandFailed
+from serval_cli.output import note
+from serval_cli.views.batch import columns
+
+
+@dataclass(frozen=True, slots=True)
+class CsvSample:
+    """A file of CSV, and how it is laid out."""
+
+    path: Path
+    text: bytes
+    table: Table
+    rows: Specs
+    """The model's inputs, each as one row of a table has it."""
+
+    @classmethod
+    def open(cls, path: Path, inputs: Specs, choice: ColumnChoice) -> "CsvSample":
+        """Read a file, or raise ``CommandFailed``."""
+        text = path.read_bytes()
+        rows = [one_row(spec) for spec in inputs]
+        options = replace(PLAIN_CSV, header=True) if begins_with_words(text) else PLAIN_CSV
+        try:
+            table = read_table(text, options, rows, choice.names, whole=True)
+        except BatchRefused as refused:
+            raise CommandFailed(
+                f"{path}: {refused}. A sample has no such options: give it a header that names "
+                "its columns, in UTF-8, with commas"
+            ) from None
+        return cls(path, text, table, rows)
+
+    def matches(self, choice: ColumnChoice) -> list[InputColumns]:
+        """Find the columns of each input.
+
+        Raises
+        ------
+        BatchRefused
+            If they cannot be told by their names.
+        """
+        table = self.table
+        return input_columns(self.rows, table.columns, choice, named=table.named, texts=table.texts)
+
+    def records(self) -> Array:
+        """Read all records as text."""
+        with refusing(lambda said: CommandFailed(f"{self.path} is not CSV: {said}")):
+            lines = io.StringIO(self.text[self.table.start :].decode(), newline="")
+            read = [row for row in csv.reader(lines, delimiter=self.table.delimiter) if row]
+            # A ragged table has no shape, which numpy says.
+            return np.array(read, np.str_).reshape(len(read), len(self.table.columns))
+
+
+def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array]:
+    """Read the columns of each input, and note which they are."""
+    sample = CsvSample.open(path, inputs, choice)
+    try:
+        found = sample.matches(choice)
+    except BatchRefused as refused:
+        raise CommandFailed(
+            f"{path}: {refused}; the 'columns' of a sample are those of the bundle's model.yaml"
+        ) from None
+    table, places = sample.records(), list(sample.table.columns)
+    for line in columns({"columns": [match.to_json(sample.table.first) for match in found]}):
+        note(f"{path}: {line}")
+    taken = {match.spec.name: [places.index(name) for name in match.columns] for match in found}
+    return {spec.name: cells(path, spec, table[:, taken[spec.name]]) for spec in inputs}
+
+
+def header_for(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tuple[str, ...]]:
+    """Name the columns of the one input that a header has as many for, and has not by name."""
+    sample = CsvSample.open(path, inputs, choice)
+    named = sample.table.named
+    alike = len({name.casefold() for name in named}) < len(named)
+    if alike or len(inputs) != 1 or -1 in inputs[0].shape[1:]:
+        return {}
+    if len(named) != width_of(sample.rows[0]):
+        return {}
+    try:
+        sample.matches(choice)
+    except BatchRefused:
+        return {inputs[0].name: named}
+    return {}
+
+
+def one_row(spec: TensorSpec) -> TensorSpec:
+    """Describe an input as a table gives it: a row for each record, one element where it varies."""
+    return replace(spec, shape=(-1, *(max(extent, 1) for extent in spec.shape[1:])))
+
+
+def begins_with_words(text: bytes) -> bool:
+    """Tell whether the first line has texts and no numbers, so that it names columns."""
+    line = text.decode(errors="replace").lstrip("\ufeff").partition("\n")[0]
+    fields = [field.strip() for field in re.split(f"[{''.join(DELIMITERS)}]", line)]
+    given = [field for field in fields if field]
+    return bool(given) and not any(NUMBER.fullmatch(field) for field in given)
+
+
+def cells(path: Path, spec: TensorSpec, table: Array) -> Array:
+    """Read the cells of an input; an empty one is NaN where a float is expected."""
+    shape = (len(table), *(abs(extent) for extent in spec.shape[1:]))
+    if spec.datatype == "BYTES":
+        return table.reshape(shape)
+    with refusing(lambda said: CommandFailed(f"{path}: input {spec.name!r}: {said}")):
+        if DATATYPES[spec.datatype].kind == "f":
+            return np.where(table == "", "nan", table).astype(np.float64).reshape(shape)
+        return table.astype(np.int64).reshape(shape)

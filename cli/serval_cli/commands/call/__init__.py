@@ -1,0 +1,1 @@
+"""Commands that call models and look at them."""

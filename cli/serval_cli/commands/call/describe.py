@@ -1,0 +1,80 @@
+"""``serval describe``: all that the registry knows of a model."""
+
+from typing import Any
+
+from serval.errors import ModelNotFound
+from serval.models.registry import ModelRegistry, Rollout
+from serval.models.route import Route
+from serval.models.version import ModelVersion
+from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.output import show
+from serval_cli.stages.stage import find_stage
+from serval_cli.views import models as views
+
+LAST_ROLLOUTS = 10
+
+app = new_app()
+
+
+@app.command()
+def describe(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
+    """Show a model's route, versions, signature and last rollouts.
+
+    Rollouts that were refused are among them, with every reason; one that runs has its step and
+    percent.
+    """
+    show(description(find_stage(stage).registry, model), views.description, as_json=as_json)
+
+
+def description(registry: ModelRegistry, model: str) -> dict[str, Any]:
+    """Describe a model; one whose uploads were all refused has no route and no versions.
+
+    Raises
+    ------
+    ModelNotFound
+        If nothing was ever uploaded for it.
+    """
+    rollouts = registry.rollouts(model)[:LAST_ROLLOUTS]
+    try:
+        route: Route | None = registry.route(model)
+    except ModelNotFound:
+        if not rollouts:
+            raise
+        route = None
+    versions = registry.versions(model)
+    shown = next((v for v in versions if route and v.version == route.stable), None)
+    return {
+        "model": model,
+        "description": shown.bundle.get("description", "") if shown else "",
+        "route": route
+        and {"stable": route.stable, "candidate": route.candidate, "percent": route.percent},
+        "versions": [version.version for version in versions],
+        "published": [published(version) for version in versions],
+        "signature": shown.signature.to_json() if shown else None,
+        "rollouts": [listed(rollout) for rollout in rollouts],
+    }
+
+
+def published(version: ModelVersion) -> dict[str, Any]:
+    """Describe a version."""
+    return {
+        "version": version.version,
+        "created": version.created,
+        "digest": version.digest,
+        "artifact_bytes": version.artifact_bytes,
+    }
+
+
+def listed(rollout: Rollout) -> dict[str, Any]:
+    """Describe a rollout in short."""
+    return {
+        "rollout": rollout.rollout,
+        "status": rollout.status,
+        "step": rollout.step,
+        "percent": rollout.percent,
+        "paused": rollout.paused,
+        "version": rollout.version,
+        "reason": rollout.reason,
+        "created": rollout.created,
+        "updated": rollout.updated,
+    }

@@ -1,0 +1,92 @@
+"""``serval infer``: an inference request over HTTP."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serval.models.storage import MODEL_NAME, VERSION
+from serval_cli.api.inference import InferenceApi
+from serval_cli.api.inference_request import build_request, is_request
+from serval_cli.failures import CommandFailed
+from serval_cli.json_files import read_json
+from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.output import note, show, waiting
+from serval_cli.stages.stage import find_stage
+from serval_cli.steering.fleet_readiness import on_fleet
+from serval_cli.views import models as views
+
+app = new_app()
+
+
+@app.command()
+def infer(
+    model: ModelArgument,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", show_default=False, help="JSON file; '-' is standard input."
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            metavar="TEXT",
+            show_default=False,
+            help="A text for a model that takes one, instead of FILE; the answer is text too.",
+        ),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="N", help="A version, instead of what the route gives."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for a fleet that sleeps, however long it takes.")
+    ] = False,
+    api_key: ApiKeyOption = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send an inference request to a model.
+
+    FILE holds a V2 inference request, or only the data: an object of input name → data, or a list
+    if the model has one input. Text stands for its bytes where the input is UINT8.
+    """
+    if not MODEL_NAME.fullmatch(model):
+        raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
+    if version is not None and not VERSION.fullmatch(version):
+        raise CommandFailed(f"version {version!r}: a number as `serval describe` lists expected")
+    given = asked(file, text)
+    found = find_stage(stage)
+    api = InferenceApi.of(
+        found.api_url, found.api_key(api_key), trust_environment=found.local is None
+    )
+    heavy = on_fleet(found, model, patient=wait)
+    if not is_request(given):
+        metadata = api.metadata(model, version)
+        given = build_request(given, metadata["inputs"], metadata.get("optional_inputs", ()))
+    reply = answer(api, model, version, given, patient=wait and heavy)
+    show(reply, views.inference if text is None else views.inferred_text, as_json=as_json)
+
+
+def asked(file: Path | None, text: str | None) -> Any:
+    """Return what is asked, from a file or as text."""
+    if (file is None) == (text is None):
+        raise typer.BadParameter("FILE or --text expected, one of them")
+    return text if file is None else read_json(file)
+
+
+def answer(
+    api: InferenceApi, model: str, version: str | None, request: Any, *, patient: bool
+) -> Any:
+    """Return the V2 inference response."""
+    if patient:
+        request_id = api.submit(model, version, request)
+        with waiting(
+            f"request {request_id} waits (Ctrl-C leaves it; `serval request` has it)"
+        ) as say:
+            return api.await_result(request_id, say)
+    reply, headers = api.infer(model, version, request)
+    note(f"server-timing: {headers.get('server-timing', 'not said')}")
+    return reply

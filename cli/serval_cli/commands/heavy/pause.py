@@ -1,0 +1,22 @@
+"""``serval pause``: the queue of a model is left alone."""
+
+from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.output import show
+from serval_cli.stages.stage import find_stage
+from serval_cli.steering.fleets import control_of, fleet_of, held
+from serval_cli.views import fleets as fleet_views
+
+app = new_app()
+
+
+@app.command()
+def pause(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
+    """Let a fleet model's requests wait.
+
+    Requests are still taken, and wait; those that run end. The fleet's other models go on, and
+    what waits here wakes no machine.
+    """
+    found = find_stage(stage, writes=True)
+    fleet_of(found, model)
+    state = control_of(found).pause(model)
+    show(held(found, model, state), fleet_views.held, as_json=as_json)

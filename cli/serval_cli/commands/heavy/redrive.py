@@ -1,0 +1,103 @@
+"""``serval redrive``: dead letters go back to work."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from serval.requests.redrive import Dead, Redriven, Redriving
+from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.output import errors, show
+from serval_cli.stages.stage import Stage, find_stage
+from serval_cli.steering.fleets import control_of, fleet_of
+from serval_cli.views import fleets as fleet_views
+
+MOST = 100_000
+SHOWN = 100
+"""How many are looked at if nobody says how many."""
+
+app = new_app()
+
+
+@app.command()
+def redrive(
+    model: ModelArgument,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Only look at them: why each request failed.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            max=MOST,
+            metavar="N",
+            show_default=False,
+            help="How many at most; without it all, or 100 with --inspect.",
+        ),
+    ] = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the dead letters of a model back to work, or look at them.
+
+    Each request begins again, its attempts counted anew. Ending the command loses nothing: what it
+    has not come to stays a dead letter.
+    """
+    found = find_stage(stage, writes=not inspect)
+    fleet_of(found, model)
+    redriving = Redriving(
+        found.requests, found.queues, found.payloads, found.queues, control_of(found)
+    )
+    if inspect:
+        seen = {
+            "model": model,
+            "dead_letters": [listed(d) for d in redriving.inspect(model, limit or SHOWN)],
+        }
+        show(seen, fleet_views.dead_letters, as_json=as_json)
+        return
+    redriven = followed(redriving.redrive(model, limit or MOST), expected(found, model, limit))
+    show(summary(model, redriven), fleet_views.redriven, as_json=as_json)
+
+
+def expected(stage: Stage, model: str, limit: int | None) -> int:
+    """Tell about how many there are to redrive."""
+    return min(stage.queues.counts(model).dead, limit or MOST)
+
+
+def followed(redriven: Iterable[Redriven], total: int) -> list[Redriven]:
+    """Show how far it has come, while it goes on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    done: list[Redriven] = []
+    with Progress(*columns, console=errors()) as progress:
+        task = progress.add_task("redriven", total=total)
+        for one in redriven:
+            done.append(one)
+            progress.update(task, completed=len(done), total=max(total, len(done)))
+    return done
+
+
+def summary(model: str, redriven: Iterable[Redriven]) -> dict[str, Any]:
+    """Say what became of all of them."""
+    each = [{"id": one.request_id, "fate": one.fate, "reason": one.reason} for one in redriven]
+    return {
+        "model": model,
+        "counts": dict(Counter(one["fate"] for one in each)),
+        "redriven": each,
+    }
+
+
+def listed(dead: Dead) -> dict[str, Any]:
+    """Describe a dead letter."""
+    row = dead.request
+    return {
+        "id": dead.request_id if row is None else row.name,
+        "reason": dead.reason,
+        "status": "expired" if row is None else row.status,
+        "version": None if row is None else row.version,
+        "attempts": None if row is None else row.attempts,
+        "created": None if row is None else row.created,
+        "finished": None if row is None else row.finished,
+    }

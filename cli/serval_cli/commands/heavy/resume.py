@@ -1,0 +1,21 @@
+"""``serval resume``: a paused model goes on."""
+
+from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.output import show
+from serval_cli.stages.stage import find_stage
+from serval_cli.steering.fleets import control_of, fleet_of, held
+from serval_cli.views import fleets as fleet_views
+
+app = new_app()
+
+
+@app.command()
+def resume(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
+    """Let a paused model's requests go on.
+
+    Its fleet, if it sleeps and something waits, is woken within a minute.
+    """
+    found = find_stage(stage, writes=True)
+    fleet_of(found, model)
+    state = control_of(found).resume(model)
+    show(held(found, model, state), fleet_views.held, as_json=as_json)

@@ -1,0 +1,1 @@
+"""Commands that publish a model and steer its rollout."""

@@ -1,0 +1,144 @@
+"""``serval init``: a bundle skeleton."""
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serval.batch.input.columns import ColumnChoice
+from serval.bundles.bundle import MODEL_YAML
+from serval.bundles.verification.randomness import random_operators
+from serval.bundles.verification.served import README
+from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
+from serval.models.tensor import Tensor
+from serval_cli.bundle.samples.files import read_sample
+from serval_cli.bundle.samples.tables import header_for
+from serval_cli.bundle.skeleton import GOLDEN, Graph, model_yaml, new_folder, read_graph, readme
+from serval_cli.failures import CommandFailed
+from serval_cli.options import JsonOption, SamplePositionalOption, new_app
+from serval_cli.output import note, show
+from serval_cli.views import models as views
+
+app = new_app()
+Inputs = Sequence[Tensor]
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What clients will call.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="ONNX file, with its external data beside it."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", metavar="FOLDER", help="Where to make it; without it ./NAME."),
+    ] = None,
+    sample: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--sample",
+            metavar="FILE",
+            help="Real inputs for a golden request: .npy, .npz, .json, .csv or an image. "
+            "May be repeated.",
+        ),
+    ] = None,
+    positional: SamplePositionalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a bundle from an ONNX file.
+
+    The file is copied as model.onnx, with its external data, beside a model.yaml, a README.md and,
+    if ONNX Runtime is installed, a golden.jsonl with one request that the model has answered.
+    """
+    if not MODEL_NAME.fullmatch(name):
+        raise CommandFailed(
+            f"{name!r} is no model name: 1 to 63 lower-case letters, digits, '-' or '_' expected, "
+            "the first a letter or digit"
+        )
+    graph = None if source is None else read_graph(source)
+    columns = {} if positional else named_columns(graph, sample or [])
+    samples = [*sample_inputs(graph, sample or [], ColumnChoice({}, columns, positional))]
+    target = folder or Path(name)
+    with new_folder(target) as aside:
+        files = write(aside, name, graph, samples, columns)
+    for remark in remarks(graph) if graph else ():
+        note(remark)
+    if graph is None:
+        note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
+    show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
+
+
+def remarks(graph: Graph) -> list[str]:
+    """Say what has been changed in a graph, and what its owner should know of it."""
+    return [*graph.changes, *random_operators(graph.model)]
+
+
+def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    """Take the header of the first table for the names of the elements, and say so."""
+    tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
+    if graph is None or not tables:
+        return {}
+    found = header_for(tables[0], graph.signature.inputs, ColumnChoice())
+    for name, own in found.items():
+        note(
+            f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
+            "model was trained in it"
+        )
+    return found
+
+
+def sample_inputs(
+    graph: Graph | None, files: Sequence[Path], choice: ColumnChoice
+) -> Iterator[Inputs]:
+    """Read the samples; each is one request."""
+    if not files:
+        return
+    if graph is None:
+        raise CommandFailed("--sample needs --from: the inputs are those of a graph")
+    if find_spec("onnxruntime") is None:
+        raise CommandFailed("--sample needs onnxruntime, which answers: `pip install onnxruntime`")
+    for path in files:
+        yield read_sample(path, graph.signature, choice)
+
+
+def write(
+    folder: Path,
+    name: str,
+    graph: Graph | None,
+    samples: Sequence[Inputs],
+    columns: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Write the bundle's files and name them."""
+    files = graph.copy_to(folder) if graph else []
+    golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
+    texts = {
+        MODEL_YAML: model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
+        README: readme(name, graph),
+        **({GOLDEN: golden} if golden else {}),
+    }
+    for path, text in texts.items():
+        (folder / path).write_text(text)
+    return [*files, *texts]
+
+
+def golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
+    """Make golden requests, or say why there are none."""
+    if find_spec("onnxruntime") is None:
+        note(f"no {GOLDEN}: onnxruntime is not installed")
+        return None
+    # Not among the CLI's own dependencies.
+    sampling = importlib.import_module("serval_cli.bundle.golden_sample")
+    try:
+        lines: str = sampling.golden_lines(artifact, graph.signature, samples)
+    except sampling.NotLoaded as problem:
+        raise CommandFailed(f"{graph.path}: {problem}") from problem
+    except sampling.NoSample as problem:
+        if samples:
+            raise CommandFailed(f"no {GOLDEN}: {problem}") from problem
+        note(f"no {GOLDEN}: {problem}")
+        return None
+    return lines

@@ -1,0 +1,22 @@
+"""``serval promote``: no further steps."""
+
+from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.output import show
+from serval_cli.stages.stage import find_stage
+from serval_cli.steering.rollouts import control_of, find_running, promote, steered
+from serval_cli.views import rollouts as rollout_views
+
+app = new_app()
+
+
+@app.command("promote")
+def promote_candidate(
+    model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False
+) -> None:
+    """Make a rollout's candidate stable now.
+
+    The rest of its canary steps is left out. A version that still verifies cannot be promoted.
+    """
+    control = control_of(find_stage(stage, writes=True))
+    ended = promote(control, find_running(control, model))
+    show(steered(control, ended), rollout_views.steered, as_json=as_json)

@@ -1,0 +1,130 @@
+"""``serval push``: publish a bundle."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serval.bundles.manifest import Manifest, read_manifest
+from serval.models.registry import Rollout
+from serval_cli.bundle.folder import BundleFolder, read_folder
+from serval_cli.bundle.upload import Bucket, new_upload_id, upload
+from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
+from serval_cli.output import note, show, waiting
+from serval_cli.stages.stage import Stage, find_stage
+from serval_cli.steering.rollout_state import Lines, policy_of
+from serval_cli.steering.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait, patience
+from serval_cli.views import models as views
+from serval_cli.views.transfers import transfer_bars
+
+app = new_app()
+
+
+@app.command()
+def push(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a model.yaml.")],
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the rollout has ended.")
+    ] = False,
+    timeout: PatienceOption = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a bundle.
+
+    Checks it, uploads what belongs to it (model.yaml, the artifact with its external data, the
+    golden requests, README.md) and leaves the rest to the stage. With --wait it follows the rollout
+    through its checks and its canary: exit code 1 if the version did not become the stable one.
+    """
+    folder = read_folder(bundle)
+    found = find_stage(stage, writes=True)
+    upload_id = new_upload_id()
+    manifest = send(folder, found, upload_id)
+    result = uploaded(manifest, upload_id, found)
+    if wait:
+        seconds = patience(timeout)
+        result |= outcome(follow(found, manifest.model, upload_id, seconds), seconds)
+    show(result, views.push, as_json=as_json)
+    if wait and result["status"] != "promoted":
+        raise typer.Exit(1)
+
+
+def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
+    """Checksum and upload, with a progress bar."""
+    bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
+    with transfer_bars() as progress:
+        checked = progress.add_task("checksums", total=folder.total_bytes)
+        manifest = folder.manifest(lambda count: progress.advance(checked, count))
+        read_manifest(manifest.to_json(), manifest.model)
+        sent = progress.add_task("upload", total=folder.total_bytes)
+        upload(
+            folder.folder,
+            manifest,
+            upload_id,
+            bucket,
+            lambda count: progress.advance(sent, count),
+        )
+    return manifest
+
+
+def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
+    """Describe what was uploaded."""
+    return {
+        "model": manifest.model,
+        "stage": stage.name,
+        "upload": upload_id,
+        "digest": manifest.digest,
+        "files": [file.path for file in manifest.files],
+        "status": "uploaded",
+        "step": None,
+        "percent": 0,
+        "version": None,
+        "reason": "",
+    }
+
+
+def follow(
+    stage: Stage, model: str, upload_id: str, timeout_seconds: float | None
+) -> Rollout | None:
+    """Wait for the upload's rollout to end; says every change."""
+    registry = stage.registry
+    with waiting("waiting for the rollout to end") as say:
+        lines = Lines(say, lambda rollout: policy_of(registry, rollout))
+        try:
+            return RolloutWait(
+                lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds
+            ).end()
+        except KeyboardInterrupt:
+            note(f"the rollout goes on: `serval rollout {model} --watch` shows it")
+            raise
+
+
+def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
+    """Say what became of the upload."""
+    if rollout is None:
+        waited = BEGIN_SECONDS if timeout_seconds is None else timeout_seconds
+        reason = (
+            f"no rollout began within {waited:g} s: look at what `claim` logged, "
+            "or wait longer (--timeout)"
+        )
+        return {"status": "waiting", "reason": reason, "step": None, "percent": 0}
+    return {
+        "status": rollout.status,
+        "version": rollout.version,
+        "reason": rollout.reason if rollout.ended else unfinished(rollout, timeout_seconds),
+        "step": rollout.step,
+        "percent": rollout.percent,
+    }
+
+
+def unfinished(rollout: Rollout, timeout_seconds: float | None) -> str:
+    """Say that nobody waits any longer for a rollout that has not ended."""
+    if timeout_seconds is None:
+        return (
+            f"the rollout has not moved for {SILENCE_SECONDS:g} s: "
+            "look at the stage's state machine"
+        )
+    return (
+        f"the rollout still runs after {timeout_seconds:g} s: "
+        f"`serval rollout {rollout.model} --watch` follows it"
+    )

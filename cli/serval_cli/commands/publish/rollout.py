@@ -1,0 +1,164 @@
+"""``serval rollout``: watch a rollout, pause it, let it go on, end it."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from typer.core import TyperGroup
+
+from serval.errors import ModelNotFound
+from serval.models.registry import ModelRegistry, Rollout
+from serval.rollouts.policy.decide import CanaryPolicy
+from serval_cli.failures import CommandFailed
+from serval_cli.options import JsonOption, ModelArgument, PatienceOption, StageOption, new_app
+from serval_cli.output import note, results, show
+from serval_cli.stages.stage import find_stage
+from serval_cli.steering.rollout_state import Lines, chosen, policy_of, state
+from serval_cli.steering.rollout_wait import RolloutWait, patience
+from serval_cli.steering.rollouts import abort, control_of, find_running, pause, steered
+from serval_cli.views import rollouts as rollout_views
+
+RolloutArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ROLLOUT", show_default=False, help="Id of the rollout, as `push` says it."
+    ),
+]
+HELP = ("-h", "--help")
+
+
+class ModelFirst(TyperGroup):
+    """A group whose first word may be a model: then it is shown."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the line; ``show`` may be left out."""
+        if args and args[0] not in self.commands and args[0] not in HELP:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app = new_app("Watch and steer rollouts; `serval rollout MODEL` shows one.")
+app.info.cls = ModelFirst
+
+
+@app.command("show")
+def show_rollout(
+    model: ModelArgument,
+    rollout: RolloutArgument = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until the rollout ends; 0 only if promoted.")
+    ] = False,
+    timeout: PatienceOption = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a rollout stands: its step, both versions' metrics, the golden check, the reason.
+
+    Without ROLLOUT the one that has a share of the traffic, else one that runs, else the newest.
+    """
+    registry = find_stage(stage).registry
+    found = find(registry, model, rollout)
+    if not watch:
+        show(state(found, policy_of(registry, found)), rollout_views.rollout, as_json=as_json)
+        return
+    seconds = patience(timeout)
+    ended = follow(registry, found, seconds, as_json=as_json)
+    if not ended.ended:
+        note(unended(ended, seconds))
+    if ended.status != "promoted":
+        raise typer.Exit(1)
+
+
+@app.command("pause")
+def pause_rollout(
+    model: ModelArgument,
+    rollout: RolloutArgument = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the running rollout take no further step; it still backs out by itself."""
+    hold(model, rollout, stage, paused=True, as_json=as_json)
+
+
+@app.command("resume")
+def resume_rollout(
+    model: ModelArgument,
+    rollout: RolloutArgument = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a paused rollout go on."""
+    hold(model, rollout, stage, paused=False, as_json=as_json)
+
+
+@app.command("abort")
+def abort_rollout(
+    model: ModelArgument,
+    rollout: RolloutArgument = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Roll the running rollout back, whether or not it has a share of the traffic yet."""
+    control = control_of(find_stage(stage, writes=True))
+    ended = abort(control, find_running(control, model, rollout))
+    show(steered(control, ended), rollout_views.steered, as_json=as_json)
+
+
+def hold(
+    model: str, rollout: str | None, stage: str | None, *, paused: bool, as_json: bool
+) -> None:
+    """Pause, or let go on."""
+    control = control_of(find_stage(stage, writes=True))
+    held = pause(control, find_running(control, model, rollout), paused=paused)
+    show(steered(control, held), rollout_views.held, as_json=as_json)
+
+
+def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
+    """Find the rollout to show."""
+    found = chosen(registry, model) if rollout is None else registry.rollout(model, rollout)
+    if found is not None:
+        return found
+    if rollout is None:
+        raise ModelNotFound(model)
+    raise CommandFailed(
+        f"model {model!r} has no rollout {rollout!r}: `serval describe {model}` lists the last"
+    )
+
+
+def unended(rollout: Rollout, timeout_seconds: float | None) -> str:
+    """Say that nobody watches any longer, though a rollout has not ended."""
+    if timeout_seconds is None:
+        return (
+            f"rollout {rollout.rollout} does not move any more: look at the stage's state machine"
+        )
+    return (
+        f"rollout {rollout.rollout} still runs after {timeout_seconds:g} s, and goes on unwatched: "
+        "--timeout watches longer"
+    )
+
+
+def follow(
+    registry: ModelRegistry, rollout: Rollout, timeout_seconds: float | None, *, as_json: bool
+) -> Rollout:
+    """Show a rollout until it ends or time is up: live on a terminal, else a line per change."""
+
+    def read() -> Rollout | None:
+        return registry.rollout(rollout.model, rollout.rollout)
+
+    def policy(seen: Rollout) -> CanaryPolicy | None:
+        return policy_of(registry, seen)
+
+    def wait(tell: Callable[[Rollout], None]) -> Rollout:
+        return RolloutWait(read, tell, timeout_seconds).end() or rollout
+
+    console = results()
+    if as_json:
+        return wait(lambda seen: typer.echo(json.dumps(state(seen, policy(seen)))))
+    if not console.is_terminal:
+        return wait(Lines(typer.echo, policy).tell)
+    with Live(console=console) as live:
+        return wait(
+            lambda seen: live.update(rollout_views.rollout(state(seen, policy(seen))), refresh=True)
+        )

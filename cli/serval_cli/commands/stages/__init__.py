@@ -1,0 +1,1 @@
+"""Commands for stages: deploy, choose one, keys, functions."""

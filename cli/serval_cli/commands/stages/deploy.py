@@ -1,0 +1,106 @@
+"""``serval deploy``: a stage in an AWS account, or on this machine."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from serval_cli.deploy.aws_account import AwsAccount
+from serval_cli.deploy.cdk import CdkForAws
+from serval_cli.deploy.checks import docker_problem
+from serval_cli.deploy.deployment import Asked, Deployment
+from serval_cli.deploy.views import view
+from serval_cli.failures import CommandFailed
+from serval_cli.local.commands import bring_up
+from serval_cli.local.platform import Platform
+from serval_cli.local.progress import steps_on
+from serval_cli.local.state_folder import StateFolder
+from serval_cli.local.toolchain import Toolchain
+from serval_cli.options import FleetsOption, JsonOption, ModelsOption, StageOption, new_app
+from serval_cli.output import errors, show
+from serval_cli.stages.choice import LOCAL, checked, remembered_stage
+
+NO_TERMINAL = (
+    "nobody can be asked here, since this is no terminal: --yes deploys unasked, --plan only shows"
+)
+LOCAL_PLAN = (
+    "the stage on this machine is deployed at once and costs nothing, so --plan has nothing to "
+    "show of it; nothing was done. `--stage prod --plan` shows what would be deployed to AWS"
+)
+app = new_app()
+
+
+@app.command()
+def deploy(
+    models: ModelsOption = None,
+    fleets: FleetsOption = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            "-c",
+            metavar="NAME=VALUE",
+            show_default=False,
+            help="A setting of the stage; may be repeated.",
+        ),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would be deployed; needs no account.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Deploy without asking.")] = False,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy a stage, after showing what that means.
+
+    Without --models and --fleets: the light examples, which bring no network, no machine and no
+    image. The stage `local` is deployed to this machine, without a question.
+    """
+    asked = Asked(stage=named(stage), models=models, fleets=fleets, context=settings(context or []))
+    if asked.stage == LOCAL and plan:
+        raise CommandFailed(LOCAL_PLAN)
+    if asked.stage == LOCAL:
+        bring_up(Platform(StateFolder.locate()), asked.choices, as_json=as_json)
+        return
+    toolchain = Toolchain.find()
+    if not (yes or plan or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise CommandFailed(NO_TERMINAL)
+    with steps_on(errors()) as steps:
+        folder = StateFolder.locate().path / "deployments" / asked.stage
+        cdk = CdkForAws(toolchain, folder, steps)
+        deployment = Deployment(AwsAccount(), cdk, docker_problem)
+        made = deployment.plan(asked, without_account=plan)
+    if plan:
+        show(made.describe(), view, as_json=as_json)
+        return
+    errors().print(view(made.describe()), soft_wrap=True)
+    if not yes:
+        typer.confirm("Deploy it?", abort=True, err=True)
+    show(deployment.deploy(made), view_deployed, as_json=as_json)
+
+
+def named(given: str | None) -> str:
+    """Return the stage that is named or chosen; none is guessed."""
+    if stage := given or remembered_stage():
+        return checked(stage)
+    raise CommandFailed("no stage is named: --stage prod, SERVAL_STAGE or `serval use prod` does")
+
+
+def settings(pairs: list[str]) -> Mapping[str, str]:
+    """Read settings of the stage."""
+    for pair in pairs:
+        if not pair.partition("=")[2]:
+            raise typer.BadParameter(f"{pair!r}: NAME=VALUE expected", param_hint="--context")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def view_deployed(deployed: dict[str, Any]) -> RenderableType:
+    """Show where it answers, and what comes next."""
+    stage = deployed["stage"]
+    return Group(
+        Text(f"stage {stage} answers at {deployed['api_url']}"),
+        Text(f"next: serval use {stage}; serval keys create NAME; serval push BUNDLE --wait"),
+    )

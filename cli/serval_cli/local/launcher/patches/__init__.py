@@ -1,0 +1,1 @@
+"""The emulator's gaps, each closed by a patch with ``apply``."""

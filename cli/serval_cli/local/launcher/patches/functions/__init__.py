@@ -1,0 +1,1 @@
+"""Gaps in how the emulator runs functions."""

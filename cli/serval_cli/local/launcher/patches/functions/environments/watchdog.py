@@ -1,0 +1,114 @@
+"""The watchdog that ends environments which go over their memory or their time."""
+
+import math
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from serval_cli.local.launcher.patches.functions.environments import memory
+from serval_cli.local.launcher.patches.functions.environments.ended import (
+    EnvironmentEnded,
+    Exited,
+    TimedOut,
+)
+from serval_cli.local.launcher.patches.functions.environments.memory import Process
+
+PAUSE_SECONDS = 0.2
+"""Between two looks. Linux remembers the most that a process used, so none is too late."""
+
+
+class Watch:
+    """One environment while it initialises or runs an invocation."""
+
+    def __init__(
+        self,
+        process: Callable[[], subprocess.Popen[str] | None],
+        memory_bytes: int,
+        seconds: float,
+        deadline: float,
+    ) -> None:
+        self._process = process
+        self._memory_bytes = memory_bytes
+        self._seconds = seconds
+        self._looking = threading.Lock()
+        self._over = False
+        self.deadline = deadline
+        self.used_bytes = 0
+        """The most that was seen."""
+        self.ended: EnvironmentEnded | None = None
+        """Why the watchdog ended it."""
+
+    def look(self, processes: Collection[Process]) -> None:
+        """End the environment if it is over a limit."""
+        with self._looking:
+            if not self._over:
+                self._hold_to(processes, self.deadline)
+
+    def close(self) -> None:
+        """Look a last time, at a peak of memory that nobody saw, and never again."""
+        with self._looking:
+            self._hold_to((), math.inf)
+            self._over = True
+
+    def _hold_to(self, processes: Collection[Process], deadline: float) -> None:
+        process = self._process()
+        if process is None or process.poll() is not None:
+            return
+        self._measure(process.pid, processes)
+        if self.used_bytes > self._memory_bytes:
+            self.ended = Exited(-signal.SIGKILL)
+        elif time.monotonic() >= deadline:
+            self.ended = TimedOut(self._seconds)
+        if self.ended:
+            memory.kill(process.pid)
+
+    def _measure(self, pid: int, processes: Collection[Process]) -> None:
+        resident = sum(one.resident_bytes for one in processes if one.pid == pid)
+        started = sum(one.resident_bytes for one in memory.descendants(pid, processes))
+        used = max(memory.peak_bytes(pid), resident) + started
+        self.used_bytes = max(self.used_bytes, used)
+
+
+class Watchdog:
+    """Looks at all watched environments again and again, from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._watches: list[Watch] = []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, daemon=True, name="watchdog").start()
+
+    @contextmanager
+    def over(
+        self,
+        process: Callable[[], subprocess.Popen[str] | None],
+        *,
+        memory_bytes: int,
+        seconds: float,
+        spent_seconds: float = 0,
+    ) -> Iterator[Watch]:
+        """Watch an environment for as long as it is at work."""
+        deadline = time.monotonic() + seconds - spent_seconds
+        watch = Watch(process, memory_bytes, seconds, deadline)
+        with self._changed:
+            self._watches.append(watch)
+            self._changed.notify()
+        try:
+            yield watch
+        finally:
+            with self._changed:
+                self._watches.remove(watch)
+            watch.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._watches)
+                watches = list(self._watches)
+            next_deadline = min(watch.deadline for watch in watches) - time.monotonic()
+            time.sleep(max(0.0, min(PAUSE_SECONDS, next_deadline)))
+            processes = memory.running()
+            for watch in watches:
+                watch.look(processes)

@@ -1,0 +1,1 @@
+"""Processes of the laptop stage: started, recorded, ended together."""

@@ -1,0 +1,1 @@
+"""Which stage a command works on, and how it reaches it."""

@@ -1,0 +1,1 @@
+"""Follow and steer what runs: rollouts, fleets, batch jobs."""

@@ -1,0 +1,1 @@
+"""How things look in a terminal; each view takes the value that ``--json`` prints."""

@@ -1,0 +1,223 @@
+"""How results look to people; what each shows is the value that ``--json`` prints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from serval_cli.views import arrays
+from serval_cli.views.table import table
+
+Value = Mapping[str, Any]
+STATUS_STYLES = {
+    "promoted": "green",
+    "refused": "red",
+    "rolled back": "red",
+    "superseded": "magenta",
+    "running": "yellow",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+
+
+def lines(*parts: str | Text | None) -> Text:
+    """Put texts under one another; None is left out."""
+    return Text("\n").join(part if isinstance(part, Text) else Text(part) for part in parts if part)
+
+
+def status(text: str) -> Text:
+    """Show the status of a rollout or of an async request."""
+    return Text(text, style=STATUS_STYLES.get(text, ""))
+
+
+def skeleton(value: Value) -> RenderableType:
+    """Show what ``init`` made."""
+    return lines(
+        f"{value['folder']}: {', '.join(value['files'])}",
+        f"next: serval push {value['folder']} --wait",
+    )
+
+
+def golden_added(value: Value) -> RenderableType:
+    """Show what became a golden request."""
+    return lines(
+        f"{value['file']}: {value['requests']} golden requests, the last as version "
+        f"{value['version']} of {value['model']} answers",
+        "a bundle whose model was retrained is refused by it if that model answers otherwise: "
+        "take the line out again, or put the right answer into it",
+    )
+
+
+def push(value: Value) -> RenderableType:
+    """Show what became of an upload."""
+    head = f"{value['model']}: upload {value['upload']} to stage {value['stage']}"
+    if value["status"] == "uploaded":
+        follow = f"the rollout goes on without you: serval rollout {value['model']} --watch"
+        return lines(f"{head} is complete", follow)
+    if value["status"] == "promoted":
+        live = Text(f"version {value['version']} of {value['model']} is live", style="green")
+        return lines(live, f"{head}: {value['reason']}" if value["reason"] else head)
+    return lines(head, status(value["status"]), bullets(value["reason"]))
+
+
+def bullets(reasons: str) -> Text:
+    """Show reasons, which come a line each."""
+    return lines(*(f"  - {reason}" for reason in reasons.splitlines()))
+
+
+def traffic(route: Value | None) -> str:
+    """Say which versions of a model get traffic."""
+    if route is None:
+        return "none: no version has been published"
+    if route["candidate"] is None:
+        return f"version {route['stable']}"
+    stable = 100 - route["percent"]
+    return (
+        f"version {route['stable']} {stable} %, candidate {route['candidate']} {route['percent']} %"
+    )
+
+
+def models(value: Value) -> RenderableType:
+    """Show the models of a stage."""
+    if not value["models"]:
+        return Text("no models yet: `serval push BUNDLE --wait` publishes one")
+    shown = table("model", "traffic", "description")
+    for model in value["models"]:
+        shown.add_row(model["name"], traffic(model), model["description"])
+    return shown
+
+
+def description(value: Value) -> RenderableType:
+    """Show all that is known of a model."""
+    parts: list[RenderableType] = [
+        lines(
+            Text(value["model"], style="bold") + Text(f"  {value['description']}"),
+            f"traffic: {traffic(value['route'])}",
+        )
+    ]
+    if value["signature"]:
+        parts.append(signature(value["signature"]))
+    if value["published"]:
+        parts.append(versions(value["published"], value["route"]))
+    if value["rollouts"]:
+        parts.append(rollouts(value["rollouts"]))
+    return Group(*parts)
+
+
+def signature(value: Value) -> RenderableType:
+    """Show inputs and outputs."""
+    shown = table("", "tensor", "datatype", "shape")
+    for role in ("inputs", "optional_inputs", "outputs"):
+        for spec in value.get(role, ()):
+            shown.add_row(
+                role[:-1].replace("_", " "), spec["name"], spec["datatype"], str(spec["shape"])
+            )
+    return shown
+
+
+def versions(published: Sequence[Value], route: Value | None) -> RenderableType:
+    """Show versions, the newest first."""
+    shown = table("version", "", "created", "artifact", "digest")
+    roles = {route["stable"]: "stable", route["candidate"]: "candidate"} if route else {}
+    for version in reversed(published):
+        shown.add_row(
+            version["version"],
+            roles.get(version["version"], ""),
+            version["created"][:19],
+            f"{version['artifact_bytes']:,} B",
+            version["digest"][:12],
+        )
+    return shown
+
+
+def rollouts(value: Sequence[Value]) -> RenderableType:
+    """Show rollouts, the newest first, with their reasons."""
+    shown = table("rollout", "status", "reason")
+    for rollout in value:
+        shown.add_row(rollout["rollout"], standing(rollout), rollout["reason"])
+    return shown
+
+
+def standing(value: Value) -> Text:
+    """Show a rollout's status and, while it runs, its step and percent."""
+    if value["status"] != "running":
+        return status(value["status"])
+    percent = f" {value['percent']} %" if value["step"] == "canary" else ""
+    paused = ", paused" if value["paused"] else ""
+    return status("running") + Text(f": {value['step']}{percent}{paused}")
+
+
+def new_key(value: Value) -> RenderableType:
+    """Show a key, this once."""
+    return lines(
+        Text(value["key"], style="bold"),
+        f"id {value['id']}, for {scope(value['models'])}; the key is shown once and stored nowhere",
+        f"{value['rate_per_minute']} async requests a minute; callbacks are signed with",
+        value["callback_secret"],
+    )
+
+
+def keys(value: Value) -> RenderableType:
+    """Show API keys."""
+    if not value["keys"]:
+        return Text("no API keys yet: `serval keys create NAME` makes one")
+    shown = table("id", "name", "models", "a minute", "created", "last used", "revoked")
+    for key in value["keys"]:
+        shown.add_row(
+            key["id"],
+            key["name"],
+            scope(key["models"]),
+            str(key["rate_per_minute"]),
+            key["created"][:10],
+            key["last_used"] or "never",
+            key["revoked"] or "",
+        )
+    return shown
+
+
+def scope(models: Sequence[str]) -> str:
+    """Say which models a key is good for."""
+    return "all models" if "*" in models else ", ".join(models)
+
+
+def revoked_key(value: Value) -> RenderableType:
+    """Show that a key is revoked."""
+    return Text(f"key {value['id']} ({value['name']}) is revoked since {value['revoked']}")
+
+
+def inference(value: Value) -> RenderableType:
+    """Show an inference response."""
+    answered = f"{value.get('model_name')} version {value.get('model_version', 'not said')}"
+    shown = table("output", "datatype", "shape", "data")
+    for output in value.get("outputs", []):
+        data = arrays.preview(output["shape"], output.get("data"))
+        shown.add_row(output["name"], output["datatype"], str(output["shape"]), data)
+    return Group(Text(answered), shown)
+
+
+def inferred_text(value: Value) -> RenderableType:
+    """Show the texts of an inference response, a line each; what is no text as ever."""
+    outputs = value.get("outputs", [])
+    if not all(arrays.is_text(output["datatype"], output.get("data")) for output in outputs):
+        return inference(value)
+    return lines(
+        *(
+            text
+            for one in outputs
+            for text in arrays.texts(one["shape"], one["datatype"], one["data"])
+        )
+    )
+
+
+def invocation(value: Value) -> RenderableType:
+    """Show what a function answered and logged."""
+    failed = Text(f"{value['function']} failed: {value['error']}", style="red")
+    return lines(
+        failed if value["error"] else None,
+        json.dumps(value["response"], indent=2),
+        Text(f"log of {value['function']}, its end:", style="bold"),
+        value["log"].rstrip() or "nothing",
+    )

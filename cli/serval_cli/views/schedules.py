@@ -1,0 +1,55 @@
+"""How schedules look to people."""
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from serval_cli.views.models import Value, lines
+from serval_cli.views.table import table
+
+
+def schedules(value: Value) -> RenderableType:
+    """Show the schedules of a stage, and what could not be delivered."""
+    if not value["schedules"]:
+        return lines(
+            f"stage {value['stage']} has no schedules",
+            "`schedules:` and `retrain:` in models/*/model.yaml make some at the next deploy",
+        )
+    shown = table("schedule", "model", "starts", "expression (UTC)", "next", "input → output")
+    for schedule in value["schedules"]:
+        shown.add_row(
+            schedule["name"],
+            schedule["model"],
+            schedule["starts"],
+            schedule["expression"],
+            following(schedule),
+            path(schedule),
+        )
+    return Group(shown, *undelivered(value))
+
+
+def following(schedule: Value) -> Text:
+    """Say when it starts next."""
+    if not schedule["enabled"]:
+        return Text("disabled", style="yellow")
+    if not schedule["next"]:
+        return Text("-")
+    return Text(schedule["next"][0][:16].replace("T", " "))
+
+
+def path(schedule: Value) -> str:
+    """Say what is read and written."""
+    if schedule["input"] is None:
+        return "event serval.retrain"
+    return f"{schedule['input']} → {schedule['output']}"
+
+
+def undelivered(value: Value) -> list[RenderableType]:
+    """Show what could not be delivered, if anything."""
+    letters = value["dead_letters"]
+    if not letters["count"]:
+        return []
+    head = Text(f"{letters['count']:,} starts were not delivered:", style="red")
+    return [
+        head,
+        *(Text(f"  - {one['schedule'] or '?'}: {one['reason']}") for one in letters["some"]),
+    ]
