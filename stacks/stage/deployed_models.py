@@ -8,7 +8,7 @@ from pathlib import Path
 from serval.bundles.bundle import MODEL_YAML, Bundle, Runtime, read_bundle
 from serval.bundles.schedules import dead_letters_name
 from serval.errors import BundleRefused
-from serval.fleets.declaration import FLEETS_YAML, Fleet, deployed_fleets, read_fleets
+from serval.fleets.declaration import FLEETS_YAML, Fleet, read_fleets
 from serval.fleets.prices import PRICES
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import (
@@ -176,3 +176,45 @@ def _server_reasons(fleet: DeployedFleet, runtimes: Mapping[str, Runtime]) -> It
             f"a SageMaker endpoint runs the worker alone, and {names} want 'runtime.server' beside "
             "it: use a spot fleet"
         )
+
+
+def deployed_fleets(declared: Mapping[str, Fleet], bundles: Mapping[str, Bundle]) -> Fleets:
+    """Give the fleets that models of the stage name, each with its models.
+
+    Raises
+    ------
+    BundleRefused
+        If a bundle names a fleet that is not declared.
+    """
+    models: dict[str, list[str]] = {}
+    reasons = []
+    for name, bundle in sorted(bundles.items()):
+        fleet = bundle.compute.fleet
+        if fleet is None:
+            continue
+        if fleet not in declared:
+            reasons.append(f"model {name!r}: compute.fleet: {fleet!r} given, {_expected(declared)}")
+        models.setdefault(fleet, []).append(name)
+    if reasons:
+        raise BundleRefused(reasons)
+    return Fleets({name: _deployed(declared[name], models[name]) for name in models})
+
+
+def _expected(declared: Mapping[str, Fleet]) -> str:
+    if not declared:
+        return "and no fleets are declared: --fleets FILE names the file that declares them"
+    return f"one of {FLEETS_YAML} expected, which has: {', '.join(declared)}"
+
+
+def _deployed(fleet: Fleet, models: list[str]) -> DeployedFleet:
+    return DeployedFleet(
+        name=fleet.name,
+        kind=fleet.kind,
+        accelerator=fleet.accelerator,
+        minimum=fleet.minimum,
+        maximum=fleet.maximum,
+        target_age_seconds=fleet.target_age_seconds,
+        idle_seconds=fleet.idle_seconds,
+        trusted=fleet.trusted,
+        models=tuple(models),
+    )

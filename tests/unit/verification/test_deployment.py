@@ -2,6 +2,7 @@
 
 import pytest
 
+from serval.bootstrap.rollouts.verify import deployment
 from serval.bundles.bundle import Bundle, Compute
 from serval.bundles.verification.deployment import Deployment
 from serval.rollouts.settings import VerifySettings
@@ -25,8 +26,8 @@ def test_the_deployment_is_read_from_the_settings():
     }
     with_fleets = environment | {"FLEETS": FLEETS.to_text()}
 
-    assert Deployment.from_settings(VerifySettings.from_environment(environment)) == STAGE
-    assert Deployment.from_settings(VerifySettings.from_environment(with_fleets)) == HEAVY
+    assert deployment(VerifySettings.from_environment(environment)) == STAGE
+    assert deployment(VerifySettings.from_environment(with_fleets)) == HEAVY
 
 
 @pytest.mark.parametrize(

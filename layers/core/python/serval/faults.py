@@ -46,6 +46,19 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.StillWaiting: "stage",
 }
 
+PASSING_AT_AWS = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "SlowDown",
+        "ThrottlingException",
+    }
+)
+"""Errors of AWS, some of them with status 400, that a repeated request may not meet."""
+
 
 def fault_of(error: ServalError) -> Fault:
     """Look up whose fault an error is; a test keeps the table total over the leaves."""

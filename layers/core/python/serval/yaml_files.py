@@ -1,22 +1,60 @@
-"""Read YAML files: from strangers' text into a ``Section``, or every mistake in words."""
+"""YAML files that people write: parsed into a ``Section``, or refused with every mistake named."""
 
 import difflib
 import json
 import re
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from serval.bundles.bundle import Section
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 
 LIMIT_BYTES = 65_536
 IN_THE_TEXT = re.compile(r' in "<(byte|unicode) string>",')
 """PyYAML's name of the file."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Texts that match a pattern, which the schema states and the error puts in words."""
+
+    pattern: re.Pattern[str]
+    expectation: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        # JSON Schema's patterns are JavaScript's, where the end of the text is always `$`.
+        return handler(schema) | {"pattern": f"^{self.pattern.pattern}$".replace(r"\Z", "$")}
+
+    def _check(self, text: str) -> str:
+        if not self.pattern.fullmatch(text):
+            raise ValueError(f"expected {self.expectation}")
+        return text
+
+
+class Section(BaseModel):
+    """A part of a YAML file, which takes no key that it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 SectionT = TypeVar("SectionT", bound=Section)

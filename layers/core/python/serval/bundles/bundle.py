@@ -1,26 +1,18 @@
 """``model.yaml``: one pydantic model; its JSON Schema is published as docs/model.schema.json.
 
 ``python -m serval.bundles.bundle`` prints the schema.
-
-Read ``model.yaml`` into a ``Bundle``.
 """
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
 
 from serval.batch.job.options_schema import OPTIONS
 from serval.bundles.cron import check_cron
@@ -28,35 +20,11 @@ from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
 from serval.errors import BatchRefused
 from serval.models.storage import MODEL_NAME
-from serval.yaml_files import read_section
+from serval.yaml_files import Matching, Section, read_section
 
 MOST_KEEP_DAYS = 30
 """The longest that requests are kept after they have finished."""
 MODEL_YAML = "model.yaml"
-
-
-@dataclass(frozen=True)
-class Matching:
-    """Texts that match a pattern, which the schema states and the error puts in words."""
-
-    pattern: re.Pattern[str]
-    expectation: str
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        # JSON Schema's patterns are JavaScript's, where the end of the text is always `$`.
-        return handler(schema) | {"pattern": f"^{self.pattern.pattern}$".replace(r"\Z", "$")}
-
-    def _check(self, text: str) -> str:
-        if not self.pattern.fullmatch(text):
-            raise ValueError(f"expected {self.expectation}")
-        return text
 
 
 Name = Annotated[
@@ -77,14 +45,6 @@ S3Address = Annotated[
     Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
-
-
-class Section(BaseModel):
-    """A part of a YAML file, which takes no key that it does not know."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 class Compute(Section):
@@ -296,10 +256,6 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
-    print(json.dumps(json_schema(), indent=2))
-
-
 def read_bundle(text: bytes | str) -> Bundle:
     """Parse and validate ``model.yaml``.
 
@@ -309,3 +265,7 @@ def read_bundle(text: bytes | str) -> Bundle:
         With every mistake found: the key, its value and what was expected.
     """
     return read_section(text, MODEL_YAML, Bundle)
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

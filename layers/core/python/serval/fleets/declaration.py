@@ -12,10 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from serval.bundles.bundle import Bundle, Matching, Section
-from serval.errors import BundleRefused
-from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.yaml_files import read_section
+from serval.yaml_files import Matching, Section, read_section
 
 FLEETS_YAML = "fleets.yaml"
 FLEET_NAME = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
@@ -88,10 +85,6 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
-    print(json.dumps(json_schema(), indent=2))
-
-
 def read_fleets(text: bytes | str) -> Mapping[str, Fleet]:
     """Parse and validate ``fleets.yaml``: its fleets by name.
 
@@ -103,43 +96,5 @@ def read_fleets(text: bytes | str) -> Mapping[str, Fleet]:
     return {fleet.name: fleet for fleet in read_section(text, FLEETS_YAML, FleetsFile).fleets}
 
 
-def deployed_fleets(declared: Mapping[str, Fleet], bundles: Mapping[str, Bundle]) -> Fleets:
-    """Give the fleets that models of the stage name, each with its models.
-
-    Raises
-    ------
-    BundleRefused
-        If a bundle names a fleet that is not declared.
-    """
-    models: dict[str, list[str]] = {}
-    reasons = []
-    for name, bundle in sorted(bundles.items()):
-        fleet = bundle.compute.fleet
-        if fleet is None:
-            continue
-        if fleet not in declared:
-            reasons.append(f"model {name!r}: compute.fleet: {fleet!r} given, {_expected(declared)}")
-        models.setdefault(fleet, []).append(name)
-    if reasons:
-        raise BundleRefused(reasons)
-    return Fleets({name: _deployed(declared[name], models[name]) for name in models})
-
-
-def _expected(declared: Mapping[str, Fleet]) -> str:
-    if not declared:
-        return "and no fleets are declared: --fleets FILE names the file that declares them"
-    return f"one of {FLEETS_YAML} expected, which has: {', '.join(declared)}"
-
-
-def _deployed(fleet: Fleet, models: list[str]) -> DeployedFleet:
-    return DeployedFleet(
-        name=fleet.name,
-        kind=fleet.kind,
-        accelerator=fleet.accelerator,
-        minimum=fleet.minimum,
-        maximum=fleet.maximum,
-        target_age_seconds=fleet.target_age_seconds,
-        idle_seconds=fleet.idle_seconds,
-        trusted=fleet.trusted,
-        models=tuple(models),
-    )
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from serval.aws.signed.client import PASSING
 from serval.errors import RegistryUnavailable
+from serval.faults import PASSING_AT_AWS
 
-REFUSED_FOR_NOW = PASSING | {
+REFUSED_FOR_NOW = PASSING_AT_AWS | {
     "AccessDenied",
     "AccessDeniedException",
     "RequestThrottled",

@@ -15,23 +15,12 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from serval.connections import Answer, BrokenAnswer, Connection, tls_context
+from serval.faults import PASSING_AT_AWS
 from serval.settings import Credentials
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 5.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
-PASSING = frozenset(
-    {
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "SlowDown",
-        "ThrottlingException",
-    }
-)
-"""Errors, some of them with status 400, that the same request may not meet again."""
 TRANSIENT = (OSError, BrokenAnswer)
 CODE = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?(\w+)"|<Code>(\w+)</Code>')
 
@@ -151,7 +140,7 @@ class SignedClient:
             if response.status < 300:
                 return response
             refused = AwsRefused(response.status, response.read())
-            if response.status not in RETRIED and refused.code not in PASSING:
+            if response.status not in RETRIED and refused.code not in PASSING_AT_AWS:
                 raise refused
             problem = str(refused)
         raise AwsUnavailable(f"{self.service} did not answer: {problem}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from serval.batch.job.job import BatchJob
 from serval.batch.job.lifecycle import why_stopping
-from serval.rollouts.steps.outcomes import message_of
+from serval.step_failures import message_of
 
 LIMIT_REASON_CHARACTERS = 2_000
 

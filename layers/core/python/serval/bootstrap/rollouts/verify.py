@@ -1,9 +1,13 @@
 """Composition root of ``verify``."""
 
+import json
+
 from serval.aws.s3.presigned import download
 from serval.bundles.verification.deployment import Deployment
+from serval.models.deployed_fleets import Fleets
 from serval.rollouts.settings import VerifySettings
 from serval.rollouts.steps.verify import Verifying
+from serval.settings import unpack
 
 
 def verifying() -> Verifying:
@@ -11,6 +15,14 @@ def verifying() -> Verifying:
     settings = VerifySettings.from_environment()
     return Verifying(
         download=download,
-        deployment=Deployment.from_settings(settings),
+        deployment=deployment(settings),
         memory_mib=settings.aws_lambda_function_memory_size,
     )
+
+
+def deployment(settings: VerifySettings) -> Deployment:
+    """Read what the stack deployed."""
+    functions: dict[str, int] = json.loads(unpack(settings.functions))
+    memory = {model: int(mib) for model, mib in functions.items()}
+    fleets = Fleets.from_text(settings.fleets)
+    return Deployment(memory, settings.ephemeral_storage_mib, fleets)

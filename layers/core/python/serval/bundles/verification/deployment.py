@@ -1,16 +1,12 @@
 """What is deployed, and whether it can serve a bundle as it stands."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 from serval.bundles.bundle import Bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.protocol.limits import REQUESTS_MIB
-from serval.rollouts.settings import VerifySettings
-from serval.settings import unpack
 
 SHARED = "*"
 MEBIBYTE = 2**20
@@ -33,14 +29,6 @@ class Deployment:
     """Memory of each function by the model it is for; ``*`` is the shared one."""
     ephemeral_storage_mib: int
     fleets: Fleets = field(default_factory=lambda: Fleets({}))
-
-    @classmethod
-    def from_settings(cls, settings: VerifySettings) -> Self:
-        """Read what the stack says is deployed."""
-        functions: dict[str, int] = json.loads(unpack(settings.functions))
-        memory = {model: int(mib) for model, mib in functions.items()}
-        fleets = Fleets.from_text(settings.fleets)
-        return cls(memory, settings.ephemeral_storage_mib, fleets)
 
     def fleet_of(self, model: str) -> DeployedFleet | None:
         """Give the fleet that answers for a model; None: Lambda does."""

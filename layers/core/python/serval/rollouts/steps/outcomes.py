@@ -3,10 +3,11 @@
 Outcomes of a rollout's steps; the state machine hands on 256 KiB at most, all steps together.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from serval.step_failures import message_of
 
 DOING = {
     "claimed": "gathering the upload",
@@ -35,15 +36,6 @@ def failure_in_words(step: str, error: Mapping[str, Any]) -> str:
     """
     kind, message = str(error.get("Error", "")), message_of(str(error.get("Cause", "")))
     return f"{DOING.get(step, step)} failed: {what(f'{kind}: {message}', kind, message)}"
-
-
-def message_of(cause: str) -> str:
-    """Give what a function's exception said, or the cause as it is."""
-    try:
-        said = json.loads(cause)
-    except ValueError:
-        return cause
-    return str(said.get("errorMessage", cause)) if isinstance(said, dict) else cause
 
 
 def what(text: str, kind: str, message: str) -> str:

@@ -1,0 +1,12 @@
+"""What Step Functions catches when a step fails."""
+
+import json
+
+
+def message_of(cause: str) -> str:
+    """Return the message of a function's exception, or the cause as it stands."""
+    try:
+        said = json.loads(cause)
+    except ValueError:
+        return cause
+    return str(said.get("errorMessage", cause)) if isinstance(said, dict) else cause
