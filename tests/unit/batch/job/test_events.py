@@ -7,7 +7,7 @@ from serval.batch.job.events import REASON_LIMIT, detail, json_schema
 from serval.batch.job.job import BatchJob
 from tests.fakes.batch import BatchStage
 
-SCHEMA = Path(__file__).parents[3] / "docs" / "batch-event.schema.json"
+SCHEMA = Path(__file__).parents[4] / "docs" / "batch-event.schema.json"
 
 
 def test_the_schema_is_published() -> None:

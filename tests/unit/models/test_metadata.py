@@ -10,7 +10,7 @@ from serval.models.metadata import VERSION, model_config, model_metadata, server
 from serval.models.signature import Signature, TensorSpec
 from tests.fakes.describe import version_record
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_serval_tells_the_version_of_its_package() -> None:

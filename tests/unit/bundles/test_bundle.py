@@ -9,7 +9,7 @@ import yaml
 
 from serval.bundles.bundle import Bundle, json_schema
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 EVERYTHING = """
 name: sentiment

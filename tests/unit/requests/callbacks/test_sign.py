@@ -12,7 +12,7 @@ import pytest
 from serval.access.api_key import callback_secret_text
 from serval.requests.callbacks.sign import message_id, signature_headers
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SECRET = b"a secret of 32 bytes, as keys get"
 TEXT = callback_secret_text(SECRET)
 BODY = b'{"id": "order-4711", "status": "succeeded"}'

@@ -22,7 +22,7 @@ from serval.worker.shards.program import offer_to_go_first
 from tests.fakes.inference import version_record
 from tests.fakes.worker import Unanswered
 
-PROGRAM = (sys.executable, str(Path(__file__).parents[2] / "fakes" / "shard_programs.py"))
+PROGRAM = (sys.executable, str(Path(__file__).parents[3] / "fakes" / "shard_programs.py"))
 Y = TensorSpec("y", "FP32", (-1, 2))
 WAIT_SECONDS = 30.0
 
