@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from serval.batch.assemble.assemble import Assembly
+from serval.batch.assemble.assemble import Assemble
 from serval.batch.assemble.copies import LEAST_BYTES, MOST_PARTS
 from serval.batch.job.control import Control
-from serval.batch.job.finish import Finishing
+from serval.batch.job.finish import FinishJob
 from serval.batch.job.job import BatchJob, Piece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import RangeItem, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import Part, Source
 from serval.batch.job.rows import job_attributes, job_from, shard_attributes, shard_from
-from serval.batch.plan.cut import Cutting
-from serval.batch.plan.plan import Planning
+from serval.batch.plan.cut import Cut
+from serval.batch.plan.plan import Plan
 from serval.batch.plan.readiness import Readiness
-from serval.batch.plan.scan import Scanning
+from serval.batch.plan.scan import Scan
 from serval.batch.shard.work import ShardWork
-from serval.batch.start.accept import Accepting
+from serval.batch.start.accept import Accept
 from serval.clock import timestamp
 from serval.errors import BatchRefused, InvalidInputs, ModelNotFound, ModelVersionNotFound
 from serval.inference.loaded import Loaded
@@ -353,18 +353,18 @@ class BatchStage:
         """Of every input and output of a step, as JSON, in bytes."""
         clocks: dict[str, Any] = {"clock": self.ticker.clock, "timer": self.ticker.timer}
         announce = self.announced.append
-        self.accepting = Accepting(
+        self.accepting = Accept(
             self.objects, self.store, self.registry, announce, DATA, stage, self.ticker.clock
         )
         readiness = Readiness(
             self.objects, self.store, announce, fleets or {}, self.take_on, shards_at_once, **clocks
         )
-        self.planning = Planning(readiness, self.registry, 1769, **clocks)
-        self.scanning = Scanning(self.objects, self.store, self.ticker.timer)
-        self.cutting = Cutting(readiness, self.ticker.timer)
+        self.planning = Plan(readiness, self.registry, 1769, **clocks)
+        self.scanning = Scan(self.objects, self.store, self.ticker.timer)
+        self.cutting = Cut(readiness, self.ticker.timer)
         self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
-        self.assembly = Assembly(self.objects, self.store, announce, **clocks)
-        self.finishing = Finishing(self.objects, self.store, announce, self.ticker.clock)
+        self.assembly = Assemble(self.objects, self.store, announce, **clocks)
+        self.finishing = FinishJob(self.objects, self.store, announce, self.ticker.clock)
         self.control = Control(
             self.store, self.executions, announce, self.finishing, self.ticker.clock
         )

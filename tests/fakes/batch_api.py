@@ -10,7 +10,7 @@ from serval.access.authentication import Authenticator
 from serval.batch.job import lifecycle
 from serval.batch.job.control import Control
 from serval.batch.job.document import JobDocuments
-from serval.batch.job.finish import Finishing
+from serval.batch.job.finish import FinishJob
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.lifecycle import Done, Planned
 from serval.batch.job.results import Results
@@ -19,7 +19,7 @@ from serval.batch.start.caps import Caps
 from serval.batch.start.estimate import Estimate
 from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import JobAccess, Reach
-from serval.batch.start.start import Starting
+from serval.batch.start.start import StartJob
 from serval.clock import timestamp
 from serval.errors import BatchRefused
 from serval.http.batch import BatchEndpoint
@@ -127,7 +127,7 @@ class Bench:
         return ESTIMATE
 
     @property
-    def starting(self) -> Starting:
+    def starting(self) -> StartJob:
         reach = Reach.from_text(DATA_BUCKET, ALLOWED)
         caps = Caps(
             limits=self.limits,
@@ -136,7 +136,7 @@ class Bench:
             open_jobs=self.open_jobs,
             least_shard_bytes=1_000,
         )
-        return Starting(self.store, self.executions, self.announce, reach, caps, self.clock)
+        return StartJob(self.store, self.executions, self.announce, reach, caps, self.clock)
 
     @property
     def endpoint(self) -> BatchEndpoint:
@@ -166,7 +166,7 @@ class Bench:
 
     @property
     def control(self) -> Control:
-        finishing = Finishing(self.objects, self.store, self.announce, self.clock)
+        finishing = FinishJob(self.objects, self.store, self.announce, self.clock)
         return Control(self.store, self.executions, self.announce, finishing, self.clock)
 
     def job(self, job_id: str = "j1", **members: Any) -> BatchJob:

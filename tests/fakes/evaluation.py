@@ -8,9 +8,9 @@ from typing import Any
 from serval.models.registry import Rollout
 from serval.models.route import Track
 from serval.rollouts.policy.latencies import PeriodLatencies
-from serval.rollouts.policy.measurement import Reading
+from serval.rollouts.policy.measurement import MetricReading
 from serval.rollouts.policy.windows import Window
-from serval.rollouts.steps.evaluate import Alarms, Evaluation
+from serval.rollouts.steps.evaluate import Alarms, Evaluate
 from tests.fakes.rollouts import MODEL, RollingModel
 
 LAG = timedelta(seconds=90)
@@ -35,7 +35,7 @@ class InMemoryMetrics:
     ) -> None:
         self.counted.append((track, moment, requests, errors, latency_ms))
 
-    def read(self, model: str, track: Track, window: Window) -> Reading:
+    def read(self, model: str, track: Track, window: Window) -> MetricReading:
         assert model == MODEL
         self.windows.append(window)
         found = [
@@ -43,7 +43,7 @@ class InMemoryMetrics:
             for name, moment, requests, errors, latency_ms in self.counted
             if name == track and window.start <= moment < window.end
         ]
-        return Reading(
+        return MetricReading(
             sum(requests for requests, _, _ in found),
             sum(errors for _, errors, _ in found),
             tuple(
@@ -85,9 +85,9 @@ class Canary:
         return self.model.record(self.id)
 
     @property
-    def evaluation(self) -> Evaluation:
+    def evaluation(self) -> Evaluate:
         registry = self.model.registry
-        return Evaluation(
+        return Evaluate(
             self.model.control, registry, self.metrics, self.alarms, LAG, self.model.tick
         )
 

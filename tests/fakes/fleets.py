@@ -10,10 +10,10 @@ from typing import Any
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.complete import Completion
-from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls, Dispatching
-from serval.fleets.endpoints.end_attempt import Ending
-from serval.fleets.endpoints.hand_over import Handover
+from serval.fleets.endpoints.complete import Complete
+from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls, Dispatch
+from serval.fleets.endpoints.end_attempt import EndAttempt
+from serval.fleets.endpoints.hand_over import HandOver
 from serval.fleets.endpoints.ports import Submitted
 from serval.fleets.endpoints.routing import Routing
 from serval.fleets.scale.observation import Observed
@@ -320,10 +320,10 @@ class ManagedFleet:
         token = self.duty.call("managed", recount=recount) or "of nobody on duty"
         return self.dispatching(crashes).dispatch("managed", token)
 
-    def dispatching(self, crashes: Crashes | None = None) -> Dispatching:
+    def dispatching(self, crashes: Crashes | None = None) -> Dispatch:
         crashes = crashes or Crashes()
         store = Dying(self.requests, crashes)
-        handover = Handover(
+        handover = HandOver(
             control=self._control(crashes),
             store=store,
             inbox=Dying(self.queues, crashes),
@@ -332,7 +332,7 @@ class ManagedFleet:
             ending=self._ending(crashes),
             clock=self.clock,
         )
-        return Dispatching(
+        return Dispatch(
             handover=handover,
             duty=Dying(self.duty, crashes),
             random=Random(7),
@@ -344,9 +344,9 @@ class ManagedFleet:
         (ended,) = self.completion(crashes).complete(event)
         return ended["outcome"]
 
-    def completion(self, crashes: Crashes | None = None) -> Completion:
+    def completion(self, crashes: Crashes | None = None) -> Complete:
         crashes = crashes or Crashes()
-        return Completion(
+        return Complete(
             control=self._control(crashes),
             store=Dying(self.requests, crashes),
             objects=self.objects,
@@ -395,8 +395,8 @@ class ManagedFleet:
             clock=self.clock,
         )
 
-    def _ending(self, crashes: Crashes) -> Ending:
-        return Ending(
+    def _ending(self, crashes: Crashes) -> EndAttempt:
+        return EndAttempt(
             store=Dying(self.requests, crashes),
             queue=Dying(self.queues, crashes),
             dead_letters=Dying(self.queues, crashes),

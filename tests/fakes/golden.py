@@ -16,7 +16,7 @@ from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.version import BundleFile, Form, ModelVersion
 from serval.rollouts.golden.candidate import Candidate
-from serval.rollouts.golden.memory import Memory
+from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.steps.golden_check import GoldenCheck
 from tests.fakes.inference import ROOMY, graph
 
@@ -93,7 +93,7 @@ class Bench:
             store_of=self.bucket.store_of,
             open_model=lambda path, form: OnnxModel(path, 1769, form),
             limits=self.limits,
-            memory=Memory(1769, self.resident.peak, self.resident.forget),
+            memory=MemoryMeter(1769, self.resident.peak, self.resident.forget),
             cpu_class=CPU_CLASS,
             clock=self.clock,
             work_folder=self.folder,

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import OnnxModel
-from serval.worker.program.versions import KnownVersions, Memory
-from serval.worker.serve.gather import Gathering
+from serval.worker.program.versions import KnownVersions, LoadedMemory
+from serval.worker.serve.gather import Gather
 from serval.worker.serve.server import InferenceServer, application
 from serval_cli.local.server import HOST
 from tests.fakes.worker import Registry
@@ -50,7 +50,7 @@ class V2:
     folder: Path
     registry: Registry = field(default_factory=Registry)
     limits: Limits = field(default_factory=lambda: Limits(2**30, 2**30))
-    gathering: Gathering = field(init=False)
+    gathering: Gather = field(init=False)
 
     def __post_init__(self) -> None:
         loaded = LoadedVersions(
@@ -60,7 +60,7 @@ class V2:
             self.folder,
             self.limits,
         )
-        self.gathering = Gathering(Memory(loaded), time.monotonic)
+        self.gathering = Gather(LoadedMemory(loaded), time.monotonic)
 
     def app(self) -> Starlette:
         """Give the application."""

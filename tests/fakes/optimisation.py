@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from serval.bundles.onnx_signature import read_signature
 from serval.bundles.uploads import StoredObject
 from serval.rollouts.golden.candidate import Candidate
-from serval.rollouts.steps.optimise import Optimisation
+from serval.rollouts.steps.optimise import Optimise
 from tests.fakes.inference import graph
 
 CPU_CLASS = "this-cpu"
@@ -168,7 +168,7 @@ class Bench:
 
     def __init__(self, folder: Path, *, cpu_class: str = CPU_CLASS, memory_mib: int = 1769) -> None:
         self.bucket, self.folder = Bucket(), folder
-        self.step = Optimisation(self.bucket, cpu_class, memory_mib, folder)
+        self.step = Optimise(self.bucket, cpu_class, memory_mib, folder)
 
     def outcome(
         self, files: Mapping[str, bytes], fleet: Mapping[str, str] | None = None, **bundle: Any

@@ -17,14 +17,14 @@ from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.golden.candidate import Candidate
-from serval.rollouts.golden.memory import Memory
-from serval.rollouts.steps.claim import Claiming
-from serval.rollouts.steps.conclude import Conclusion
-from serval.rollouts.steps.evaluate import Evaluation
+from serval.rollouts.golden.memory import MemoryMeter
+from serval.rollouts.steps.claim import Claim
+from serval.rollouts.steps.conclude import Conclude
+from serval.rollouts.steps.evaluate import Evaluate
 from serval.rollouts.steps.golden_check import GoldenCheck
-from serval.rollouts.steps.optimise import Optimisation
-from serval.rollouts.steps.register import Registering
-from serval.rollouts.steps.verify import Verifying
+from serval.rollouts.steps.optimise import Optimise
+from serval.rollouts.steps.register import Register
+from serval.rollouts.steps.verify import Verify
 from tests.fakes.evaluation import LAG, InMemoryAlarms, InMemoryMetrics
 from tests.fakes.executions import Execution, Outcome, StepFailed
 from tests.fakes.golden import CPU_CLASS, Resident, Ticking
@@ -77,33 +77,33 @@ class Stage:
         """Steps whose function fails, and how."""
         self.claims = InMemoryClaims(self.crashes, self.tick)
         self.control = RolloutControl(self.registry, self.announced.append, self.tick)
-        self.claiming = Claiming(
+        self.claiming = Claim(
             claims=self.claims,
             uploads=Uploads(self.bucket, self.registry),
             control=self.control,
             presign=self.bucket.presign,
             golden_functions={"*": "golden", "heavy": "golden-heavy"},
         )
-        self.verifying = Verifying(
+        self.verifying = Verify(
             download=self.bucket.read_url,
             deployment=Deployment(memory_mib or {"*": INFER_MIB}, 512, fleets or Fleets({})),
             memory_mib=verify_mib,
             work_folder=work_folder,
         )
-        self.optimisation = Optimisation(self.bucket, CPU_CLASS, verify_mib, work_folder)
+        self.optimisation = Optimise(self.bucket, CPU_CLASS, verify_mib, work_folder)
         resident = Resident()
         self.golden = GoldenCheck(
             store_of=lambda candidate: CandidateStore(self.bucket, candidate),
             open_model=lambda path, form: OnnxModel(path, INFER_MIB, form),
             limits=ROOMY,
-            memory=Memory(INFER_MIB, resident.peak, resident.forget),
+            memory=MemoryMeter(INFER_MIB, resident.peak, resident.forget),
             cpu_class=CPU_CLASS,
             clock=Ticking(),
             work_folder=work_folder,
         )
-        self.registering = Registering(self.bucket, self.control)
-        self.conclusion = Conclusion(self.control, self.registry)
-        self.evaluation = Evaluation(
+        self.registering = Register(self.bucket, self.control)
+        self.conclusion = Conclude(self.control, self.registry)
+        self.evaluation = Evaluate(
             self.control, self.registry, InMemoryMetrics(), InMemoryAlarms(), LAG, self.tick
         )
 

@@ -22,17 +22,17 @@ from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.requests import lifecycle
 from serval.requests.access import Access, Allowance
-from serval.requests.cancel import Cancellation
+from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
 from serval.requests.door import Door
 from serval.requests.identifiers import row_id
-from serval.requests.list_requests import Listing
+from serval.requests.list_requests import ListRequests
 from serval.requests.request import AsyncRequest, response_key, upload_key
-from serval.requests.retry import Retrying
+from serval.requests.retry import Retry
 from serval.requests.submission import CallbackUrls
-from serval.requests.submit import Submitting
-from serval.requests.uploads import Uploads
-from serval.requests.wait import Waiting
+from serval.requests.submit import Submit
+from serval.requests.uploads import RequestUploads
+from serval.requests.wait import Wait
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import (
@@ -158,13 +158,13 @@ class Bench:
         return Access(Admission(self.edge, keys, Clock()), self.store, tuple(FLEETS.models))
 
     @property
-    def submitting(self) -> Submitting:
+    def submitting(self) -> Submit:
         door = Door(FLEETS, self.edge.version)
-        return Submitting(door, self.store, self.payloads, self.queue, self.woken, self.clock)
+        return Submit(door, self.store, self.payloads, self.queue, self.woken, self.clock)
 
     @property
-    def waiting(self) -> Waiting:
-        return Waiting(self.store, self.time, self.time.sleep)
+    def waiting(self) -> Wait:
+        return Wait(self.store, self.time, self.time.sleep)
 
     @property
     def submit(self) -> SubmitEndpoint:
@@ -174,8 +174,8 @@ class Bench:
             allowance=Allowance(self.limits),
             callback_urls=CallbackUrls(self.local_callbacks),
             submitting=making,
-            retrying=Retrying(self.store, self.payloads, making.announce, self.clock),
-            uploads=Uploads(making.door, self.payloads, self.clock),
+            retrying=Retry(self.store, self.payloads, making.announce, self.clock),
+            uploads=RequestUploads(making.door, self.payloads, self.clock),
             waiting=self.waiting,
             documents=Documents(self.payloads),
             log=self.log.append,
@@ -197,8 +197,8 @@ class Bench:
     def requests(self) -> RequestsEndpoint:
         return RequestsEndpoint(
             self.access,
-            Listing(self.store, self.access.models),
-            Cancellation(self.store, self.called_back, self.clock),
+            ListRequests(self.store, self.access.models),
+            Cancel(self.store, self.called_back, self.clock),
             Documents(self.payloads),
             self.log.append,
         )

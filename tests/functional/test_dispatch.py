@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from serval.fleets.endpoints.dispatch import Dispatching
-from serval.fleets.endpoints.hand_over import Handover
+from serval.fleets.endpoints.dispatch import Dispatch
+from serval.fleets.endpoints.hand_over import HandOver
 from tests.fakes.fleets import ManagedFleet
 from tests.fakes.handlers import Context, imported, recorded
 
@@ -17,9 +17,9 @@ ENVIRONMENT = {
 }
 
 
-def dispatching(stage: ManagedFleet) -> Dispatching:
+def dispatching(stage: ManagedFleet) -> Dispatch:
     completion = stage.completion()
-    handover = Handover(
+    handover = HandOver(
         control=completion.control,
         store=stage.requests,
         inbox=stage.queues,
@@ -28,7 +28,7 @@ def dispatching(stage: ManagedFleet) -> Dispatching:
         ending=completion.ending,
         clock=stage.clock,
     )
-    return Dispatching(handover=handover, duty=stage.duty, random=Random(1), clock=stage.clock)
+    return Dispatch(handover=handover, duty=stage.duty, random=Random(1), clock=stage.clock)
 
 
 @pytest.mark.parametrize("event", [recorded("dispatch"), {"fleet": "managed"}])

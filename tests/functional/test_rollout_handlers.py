@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts.steps.conclude import Conclusion
+from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.evaluation import Canary
 from tests.fakes.rollouts import MODEL, RollingModel, seen
 
@@ -66,7 +66,7 @@ def test_conclude_refuses_what_a_step_refused(
 ):
     model = RollingModel()
     upload = model.claim().rollout
-    conclusion = Conclusion(model.control, model.registry)
+    conclusion = Conclude(model.control, model.registry)
     handler = imported("conclude", conclusion, monkeypatch)
 
     verdict = handler.handler(recorded("conclude_refused", upload), Context())
@@ -80,7 +80,7 @@ def test_conclude_refuses_what_a_step_refused(
 def test_conclude_rolls_back_after_a_crash(monkeypatch: pytest.MonkeyPatch):
     canary = Canary()
     model = canary.model
-    conclusion = Conclusion(model.control, model.registry)
+    conclusion = Conclude(model.control, model.registry)
     handler = imported("conclude", conclusion, monkeypatch)
 
     verdict = handler.handler(recorded("conclude", canary.id), Context())

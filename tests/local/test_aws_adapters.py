@@ -35,9 +35,9 @@ from serval.models.signature import Signature, TensorSpec
 from serval.models.version import BundleFile, ModelVersion
 from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.steps.claim import Claiming
-from serval.rollouts.steps.register import Registering
-from serval.rollouts.steps.verify import Verifying
+from serval.rollouts.steps.claim import Claim
+from serval.rollouts.steps.register import Register
+from serval.rollouts.steps.verify import Verify
 from tests.fakes.registration import manifest_of, scaling_bundle
 from tests.fakes.tables import create_registry_table
 
@@ -502,9 +502,9 @@ def test_a_copy_asks_not_to_overwrite(client: "S3Client", bucket: str):
 class Steps:
     """The steps of a rollout over the emulator; optimising and the golden check pass it on."""
 
-    claiming: Claiming
-    verifying: Verifying
-    registering: Registering
+    claiming: Claim
+    verifying: Verify
+    registering: Register
 
     def roll_out(self, event: ObjectCreated, owner: str) -> str:
         """Give the rollout's status, or what a step said that did not pass."""
@@ -524,15 +524,15 @@ def steps(
     artifacts = S3Artifacts(client, bucket)
     control = RolloutControl(registry)
     return Steps(
-        Claiming(
+        Claim(
             claims=DynamoDBClaims(table),
             uploads=Uploads(artifacts, registry),
             control=control,
             presign=artifacts.presign,
             golden_functions={"*": "golden"},
         ),
-        Verifying(download, Deployment({"*": 1024}, 512), 3008, tmp_path),
-        Registering(artifacts, control),
+        Verify(download, Deployment({"*": 1024}, 512), 3008, tmp_path),
+        Register(artifacts, control),
     )
 
 

@@ -16,14 +16,14 @@ from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 
 from serval.aws.dynamodb import requests
-from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.data_bucket import PRESIGNED_SECONDS, DataBucket
 from serval.aws.sqs.queues import (
-    CallbackQueue,
     ModelQueues,
     QueueCounts,
+    SqsCallbackQueue,
     dead_letter,
     message,
 )
@@ -391,7 +391,7 @@ def test_dead_letters_that_were_looked_at_are_there_again(queues: ModelQueues, s
 
 @pytest.mark.usefixtures("queues")
 def test_a_closed_request_waits_for_its_callback(sqs: Any):
-    CallbackQueue(sqs, "s").send("r1")
+    SqsCallbackQueue(sqs, "s").send("r1")
 
     assert received(sqs, callbacks_queue_name("s")) == [message("r1")]
 
@@ -467,7 +467,7 @@ def test_what_may_be_written_is_signed_with_its_size_and_its_region():
     assert "eu-central-1" in query["X-Amz-Credential"][0]
 
 
-def allowed(limits: RateLimits, key: str, limit: int) -> bool:
+def allowed(limits: RateLimitTable, key: str, limit: int) -> bool:
     try:
         limits.take(key, limit)
     except RateLimited:
@@ -477,7 +477,7 @@ def allowed(limits: RateLimits, key: str, limit: int) -> bool:
 
 def test_an_api_key_may_submit_so_much_a_minute(dynamodb: Any):
     now = [START + timedelta(seconds=18)]
-    limits = RateLimits(dynamodb.Table(TABLE), lambda: now[0])
+    limits = RateLimitTable(dynamodb.Table(TABLE), lambda: now[0])
 
     assert [allowed(limits, "a", 3) for _ in range(5)] == [True, True, True, False, False]
     assert allowed(limits, "b", 3)
@@ -493,8 +493,8 @@ def test_an_api_key_may_submit_so_much_a_minute(dynamodb: Any):
 
 def test_kinds_are_counted_apart(dynamodb: Any):
     table, clock = dynamodb.Table(TABLE), lambda: START + timedelta(hours=2)
-    requests = RateLimits(table, clock)
-    jobs = RateLimits(table, clock, kind="BATCH", what="start {} batch jobs")
+    requests = RateLimitTable(table, clock)
+    jobs = RateLimitTable(table, clock, kind="BATCH", what="start {} batch jobs")
 
     assert [allowed(limits, "f", 1) for limits in (requests, jobs)] == [True, True]
     with pytest.raises(RateLimited, match="may start 1 batch jobs a minute"):
@@ -502,7 +502,7 @@ def test_kinds_are_counted_apart(dynamodb: Any):
 
 
 def test_many_that_submit_at_once_are_counted_each(dynamodb: Any):
-    limits = RateLimits(dynamodb.Table(TABLE), lambda: START + timedelta(hours=1))
+    limits = RateLimitTable(dynamodb.Table(TABLE), lambda: START + timedelta(hours=1))
 
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda _: allowed(limits, "d", 5), range(20)))
@@ -512,7 +512,7 @@ def test_many_that_submit_at_once_are_counted_each(dynamodb: Any):
 
 def test_what_was_counted_is_forgotten(dynamodb: Any):
     table = dynamodb.Table(TABLE)
-    RateLimits(table, lambda: START + timedelta(seconds=18)).take("e", 1)
+    RateLimitTable(table, lambda: START + timedelta(seconds=18)).take("e", 1)
 
     key = {"pk": "KEY#e", "sk": "RATE#2026-11-21T10:15:00.000Z"}
     assert table.get_item(Key=key)["Item"] == {

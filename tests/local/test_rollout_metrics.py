@@ -22,7 +22,7 @@ from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.models.registry import Rollout
 from serval.models.route import Track
 from serval.rollouts.events import detail
-from serval.rollouts.policy.measurement import Reading, track_metrics
+from serval.rollouts.policy.measurement import MetricReading, track_metrics
 from serval.rollouts.policy.windows import Window, complete_window
 from serval.rollouts.steps.evaluate import Alarms
 
@@ -143,7 +143,7 @@ def test_what_nobody_wrote_is_zero(client: Any):
     window = complete_window(now - STEP, now)
     assert window is not None
     reading = CloudWatchRolloutMetrics(client("cloudwatch")).read("nobody", "stable", window)
-    assert reading == Reading()
+    assert reading == MetricReading()
     assert track_metrics(reading).latency_upper_ms == 0
 
 

@@ -13,8 +13,8 @@ from serval.models.registry import Rollout
 from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutRefused
 from serval.rollouts.policy.decide import CanaryPolicy, Promote
-from serval.rollouts.steps.claim import Claiming
-from serval.rollouts.steps.conclude import Conclusion
+from serval.rollouts.steps.claim import Claim
+from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.registration import (
     BUCKET,
     Crashes,
@@ -92,7 +92,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.model = ReadModel(registry=reached)
         self.bucket = InMemoryBucket(Crashes())
         claims: Any = Interrupted(self.make_claims(), self.interrupting)
-        self.claiming = Claiming(
+        self.claiming = Claim(
             claims=claims,
             uploads=Uploads(self.bucket, reached),
             control=self.model.control,
@@ -233,7 +233,7 @@ class RolloutMachine(RuleBasedStateMachine):
         if self._found(which) is None:
             return
         known = {"model": MODEL, "rollout": self.uploads[which].rollout, "reasons": ["bad"]}
-        said = Conclusion(self.model.control, self.model.registry).conclude(known)
+        said = Conclude(self.model.control, self.model.registry).conclude(known)
         assert said["status"] != "running"
 
     def _register(self, which: int) -> None:

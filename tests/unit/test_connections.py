@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from serval import connections
-from serval.connections import Answer, BrokenAnswer, Connection, read_answer
+from serval.connections import BrokenAnswer, Connection, HttpAnswer, read_answer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def answer(said: bytes) -> Answer:
+def answer(said: bytes) -> HttpAnswer:
     return read_answer(io.BytesIO(said))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from serval.requests.redrive import Redriven, Redriving
+from serval.requests.redrive import Redrive, Redriven
 from serval.requests.request import AsyncRequest
 from tests.fakes.requests import (
     InMemoryDeadLetters,
@@ -38,8 +38,8 @@ class Bench:
         self.letters.add(MODEL, request_id, "as the letter says")
 
     @property
-    def redriving(self) -> Redriving:
-        return Redriving(
+    def redriving(self) -> Redrive:
+        return Redrive(
             self.store, self.queue, self.payloads, self.letters, self.waker, TickingClock()
         )
 

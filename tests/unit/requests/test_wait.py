@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from serval.requests.wait import Waiting
+from serval.requests.wait import Wait
 from tests.fakes.requests import InMemoryRequests, async_request
 from tests.fakes.submission import SteppingTime
 
@@ -19,7 +19,7 @@ def wait(seconds: float, ends_after: float = 1e9) -> tuple[SteppingTime, str]:
             store.rows["r"] = async_request("r", status="succeeded")
 
     time.meanwhile = end
-    found = Waiting(store, time, time.sleep).until_closed(async_request("r"), seconds)
+    found = Wait(store, time, time.sleep).until_closed(async_request("r"), seconds)
     return time, found.status
 
 
@@ -52,13 +52,13 @@ def test_without_time_it_does_not_look(seconds: float) -> None:
 def test_what_has_ended_is_not_waited_for() -> None:
     time = SteppingTime()
     ended = async_request("r", status="failed")
-    assert Waiting(InMemoryRequests(), time, time.sleep).until_closed(ended, 20) is ended
+    assert Wait(InMemoryRequests(), time, time.sleep).until_closed(ended, 20) is ended
     assert time.naps == []
 
 
 def test_a_row_that_is_gone_stays_what_it_was() -> None:
     time = SteppingTime()
-    waiting = Waiting(InMemoryRequests(), time, time.sleep)
+    waiting = Wait(InMemoryRequests(), time, time.sleep)
     assert waiting.until_closed(async_request("r"), 1) == async_request("r")
 
 
@@ -81,7 +81,7 @@ class OnePlace:
 
 def test_who_finds_no_place_does_not_wait() -> None:
     time, places = SteppingTime(), OnePlace()
-    waiting = Waiting(InMemoryRequests(), time, time.sleep, places)
+    waiting = Wait(InMemoryRequests(), time, time.sleep, places)
     request = async_request("r")
     meanwhile: list[bool] = []
 
@@ -104,7 +104,7 @@ def test_who_need_not_wait_takes_no_place(status: str, seconds: float) -> None:
     places = OnePlace()
     places.taken = True
     request = async_request("r", status=status)
-    assert Waiting(InMemoryRequests(), places=places).until_closed(request, seconds) is request
+    assert Wait(InMemoryRequests(), places=places).until_closed(request, seconds) is request
 
 
 def test_a_place_is_given_back_by_who_fails() -> None:
@@ -115,5 +115,5 @@ def test_a_place_is_given_back_by_who_fails() -> None:
 
     time.meanwhile = lost
     with pytest.raises(ConnectionError):
-        Waiting(InMemoryRequests(), time, time.sleep, places).until_closed(async_request("r"), 1)
+        Wait(InMemoryRequests(), time, time.sleep, places).until_closed(async_request("r"), 1)
     assert not places.taken

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema_rs
 
 from serval.rollouts.events import REASON_LIMIT, detail, json_schema
-from serval.rollouts.steps.conclude import Conclusion
+from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.rollouts import MODEL, RollingModel
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -23,7 +23,7 @@ def test_every_state_of_rollouts_is_announced_as_the_schema_says():
     model = RollingModel()
     refused = model.control.note(model.claim(), step="verifying").rollout
     event = {"model": MODEL, "rollout": refused, "reasons": ["x" * 2 * REASON_LIMIT]}
-    Conclusion(model.control, model.registry).conclude(event)
+    Conclude(model.control, model.registry).conclude(event)
     model.roll_out("a")
     first = model.roll_out("b").rollout
     second = model.roll_out("c").rollout

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from serval.requests.redrive import Dead, Redriven, Redriving
+from serval.requests.redrive import Dead, Redrive, Redriven
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import errors, show
 from serval_cli.stages.stage import Stage, find_stage
@@ -48,7 +48,7 @@ def redrive(
     """
     found = find_stage(stage, writes=not inspect)
     fleet_of(found, model)
-    redriving = Redriving(
+    redriving = Redrive(
         found.requests, found.queues, found.payloads, found.queues, control_of(found)
     )
     if inspect:

@@ -36,7 +36,7 @@ def tls_context() -> "ssl.SSLContext":
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpAnswer:
     """A status and headers, and a body that is read on demand."""
 
     status: int
@@ -111,7 +111,7 @@ class Connection:
     timeout_seconds: float | None = None
     _socket: socket.socket | None = None
     _stream: BinaryIO | None = None
-    _answer: Answer | None = None
+    _answer: HttpAnswer | None = None
 
     def request(
         self,
@@ -121,7 +121,7 @@ class Connection:
         body: bytes = b"",
         *,
         repeatable: bool = False,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request and give the answer, its body unread.
 
         A server hangs up on whoever is silent for long, as a frozen Lambda environment is. That is
@@ -152,7 +152,7 @@ class Connection:
         self.close()
         return self._exchange(message)
 
-    def _exchange(self, message: bytes) -> Answer:
+    def _exchange(self, message: bytes) -> HttpAnswer:
         connection, stream = self._opened()
         connection.sendall(message)
         self._answer = read_answer(stream)
@@ -187,7 +187,7 @@ class Connection:
         self._socket = self._stream = self._answer = None
 
 
-def read_answer(stream: BinaryIO) -> Answer:
+def read_answer(stream: BinaryIO) -> HttpAnswer:
     """Read an answer up to its body."""
     status, version = 100, b""
     while status // 100 == 1:
@@ -198,15 +198,15 @@ def read_answer(stream: BinaryIO) -> Answer:
         headers = read_headers(stream)
     keep_alive = version == b"HTTP/1.1" and headers.get("connection", "").lower() != "close"
     if status in BODILESS:
-        return Answer(status, headers, keep_alive, stream, 0)
+        return HttpAnswer(status, headers, keep_alive, stream, 0)
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return Answer(status, headers, keep_alive, stream, 0, True)
+        return HttpAnswer(status, headers, keep_alive, stream, 0, True)
     length = headers.get("content-length", "")
     if not length:
-        return Answer(status, headers, False, stream, None)
+        return HttpAnswer(status, headers, False, stream, None)
     if not (length.isascii() and length.isdigit()):
         raise BrokenAnswer(f"content-length {length[:20]!r} is no length")
-    return Answer(status, headers, keep_alive, stream, int(length))
+    return HttpAnswer(status, headers, keep_alive, stream, int(length))
 
 
 def read_headers(stream: BinaryIO) -> dict[str, str]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.assemble.copies import batches, literal, parts_of
-from serval.batch.assemble.join import Joining
+from serval.batch.assemble.join import Join
 from serval.batch.job.job import Piece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import Layout
@@ -100,7 +100,7 @@ def test_more_parts_than_an_object_may_have_are_joined_in_two_steps() -> None:
         piece = Piece(source.key, source.size_bytes, source.version_id)
         records.append(ShardRecord(job="j", index=index, status="done", pieces=(piece,)))
     with ThreadPoolExecutor(2) as pool:
-        joining = Joining(objects, output, Layout(format="jsonl"), pool, most_parts=3)
+        joining = Join(objects, output, Layout(format="jsonl"), pool, most_parts=3)
         target = joining.write(records)
 
     body = objects.get(target)

@@ -14,8 +14,8 @@ from serval.batch.job.cost import (
     PRICES,
     SECONDS_TO_BEGIN,
     SECONDS_TO_START,
+    JobWork,
     Usage,
-    Work,
     actual,
     seconds_per_row,
 )
@@ -92,8 +92,8 @@ def test_the_pace_is_what_was_measured_else_what_the_bundle_says() -> None:
     assert Pace.of(replace(RECORD, bundle={"compute": {"target": "fleet"}})) == Pace(10.0, 32)
 
 
-def work(**members: object) -> Work:
-    plain = Work(
+def work(**members: object) -> JobWork:
+    plain = JobWork(
         shards=16, rows=1_000_000, read_bytes=40 * 2**20, seconds_per_row=1e-6, concurrency=10,
         memory_mib=1769,
     )  # fmt: skip

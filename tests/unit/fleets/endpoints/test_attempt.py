@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from serval.fleets.endpoints.attempt import HANDOVER, LEASE, Inference, begun, envelope, handed_over
+from serval.fleets.endpoints.attempt import (
+    HANDOVER,
+    LEASE,
+    EndpointAttempt,
+    begun,
+    envelope,
+    handed_over,
+)
 from serval.fleets.endpoints.ports import Submitted
 from serval.requests import lifecycle
 from serval.requests.identifiers import new_request_id, row_id
@@ -13,13 +20,13 @@ from tests.fakes.requests import START, async_request
 
 
 def test_an_id_names_the_request_and_the_attempt() -> None:
-    assert Inference("a.b", 12).id == "a.b.12"
-    assert Inference.parse("a.b.12") == Inference("a.b", 12)
+    assert EndpointAttempt("a.b", 12).id == "a.b.12"
+    assert EndpointAttempt.parse("a.b.12") == EndpointAttempt("a.b", 12)
 
 
 @pytest.mark.parametrize("text", ["", "r1", "r1.", ".1", "r1.x", "r1.1٣", "r1.-1"])
 def test_what_is_no_id_of_ours_is_known(text: str) -> None:
-    assert Inference.parse(text) is None
+    assert EndpointAttempt.parse(text) is None
 
 
 def test_an_attempt_begins_with_a_short_lease_and_goes_on_with_a_long_one() -> None:
@@ -37,7 +44,7 @@ def test_an_attempt_begins_with_a_short_lease_and_goes_on_with_a_long_one() -> N
 
 def test_a_row_is_an_inference_s_while_it_runs_under_its_name() -> None:
     row = begun(async_request("r1"), "3", moment(0))
-    inference = Inference.of_row(row)
+    inference = EndpointAttempt.of_row(row)
 
     assert inference.runs(row)
     assert not inference.runs(None)
@@ -62,4 +69,4 @@ def test_the_envelope_fits_what_sagemaker_hands_on() -> None:
 
 def test_every_row_of_a_request_has_an_id_that_fits_an_inference_s() -> None:
     for request_id in (row_id("m" * 63, "a" * 64), new_request_id(START)):
-        assert len(Inference(request_id, 10**18).id) <= 64
+        assert len(EndpointAttempt(request_id, 10**18).id) <= 64

@@ -60,7 +60,7 @@ def test_a_worker_of_old_that_comes_to_light_again_brings_no_arrivals() -> None:
 def test_a_new_worker_brings_all_that_it_has_completed() -> None:
     new = worker("w9", started=at(20), completed=7, busy_seconds=14.0)
 
-    assert demand.done(AWAKE, seen(60, workers=[new])) == demand.Work(7, 14.0)
+    assert demand.done(AWAKE, seen(60, workers=[new])) == demand.WorkDone(7, 14.0)
 
 
 def test_two_ticks_at_once_teach_nothing() -> None:

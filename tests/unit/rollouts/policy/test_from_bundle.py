@@ -3,7 +3,7 @@
 import json
 
 from serval.bundles.bundle import Bundle
-from serval.bundles.bundle import Rollout as RolloutSection
+from serval.bundles.bundle import RolloutSection as RolloutSection
 from serval.rollouts.policy.decide import CanaryPolicy
 from serval.rollouts.policy.from_bundle import alarm_names, canary_policy
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts.steps.conclude import Conclusion
+from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.rollouts import MODEL, RollingModel, seen
 
 
 def conclude(model: RollingModel, rollout: str | None = None, **event: Any) -> dict[str, Any]:
     known = {"model": MODEL, "rollout": rollout} if rollout else {}
-    return {**Conclusion(model.control, model.registry).conclude({**known, **event})}
+    return {**Conclude(model.control, model.registry).conclude({**known, **event})}
 
 
 def lambda_error(kind: str, message: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from serval.inference.runtimes.onnx import CPU, CUDA, Execution, OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile, Form
-from serval.worker.program.open_version import Opening
+from serval.worker.program.open_version import OpenVersion
 from serval.worker.program.server_folder import ServerFolder
 from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import plus
@@ -48,7 +48,7 @@ def declared(registry: Registry, port: int, sign: Signature, **runtime: Any) -> 
 def opened(
     registry: Registry, folder: Path, execution: Execution = ONE_THREAD, **more: Any
 ) -> LoadedVersions:
-    opening = Opening(registry.version, registry, execution, ready_seconds=0.2, **more)
+    opening = OpenVersion(registry.version, registry, execution, ready_seconds=0.2, **more)
     return LoadedVersions(
         opening.find, registry, opening.open, folder / "loaded", Limits(2**20, 2**20)
     )
@@ -65,8 +65,8 @@ def test_a_graph_runs_in_onnx_runtime(registry: Registry, tmp_path: Path) -> Non
 def test_forms_are_for_processors(registry: Registry) -> None:
     record = replace(registry.records["adder", "1"], forms=(FORM,))
     registry.records["adder", "1"] = record
-    on_cpu = Opening(registry.version, registry, Execution(1, (CPU,)))
-    on_cuda = Opening(registry.version, registry, Execution(1, (CUDA, CPU)))
+    on_cpu = OpenVersion(registry.version, registry, Execution(1, (CPU,)))
+    on_cuda = OpenVersion(registry.version, registry, Execution(1, (CUDA, CPU)))
     assert on_cpu.find("adder", "1").forms == (FORM,)
     assert on_cuda.find("adder", "1").forms == ()
 

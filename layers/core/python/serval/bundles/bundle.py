@@ -126,7 +126,7 @@ class DeclaredSignature(Section):
     """What a response has."""
 
 
-class Rollout(Section):
+class RolloutSection(Section):
     """How a new version takes over."""
 
     steps_percent: Annotated[
@@ -210,7 +210,7 @@ class Bundle(Section):
     elements: batch jobs find them by these names."""
     batching: Batching = Batching()
     requests: Requests = Requests()
-    rollout: Rollout = Rollout()
+    rollout: RolloutSection = RolloutSection()
     golden: BundlePath | None = None
     """Inference requests with expected outputs, one JSON object per line."""
     golden_tolerance: Annotated[float, Field(ge=0)] | None = None

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.complete import Completion
+from serval.fleets.endpoints.complete import Complete
 from serval.models.deployed_fleets import Kind
 from serval.requests.lifecycle import verdict
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore
@@ -57,7 +57,7 @@ class Sweep:
     store: RequestStore
     queue: RequestQueue
     callbacks: CallbackQueue
-    completion: Completion
+    completion: Complete
     clock: Clock = utc_now
 
     def sweep(self) -> dict[str, Any]:
@@ -80,12 +80,12 @@ class Sweep:
             "stranded": found.stranded,
         }
 
-    def _find(self) -> "Found":
+    def _find(self) -> "SweepFindings":
         """Sort the open requests by what they need."""
         fleets, models = self.control.fleets.by_name, self.control.fleets.models
         states = [self.control.states.find(name) for name in fleets]
         paused = {model for state in states for model in state.paused}
-        found, now = Found(), self.clock()
+        found, now = SweepFindings(), self.clock()
         found.awake |= {state.fleet for state in states if not state.asleep}
         for request in self.store.open():
             if (fleet := models.get(request.model)) is None:
@@ -115,7 +115,7 @@ class Sweep:
 
 
 @dataclass(slots=True)
-class Found:
+class SweepFindings:
     """What the open requests need."""
 
     unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))

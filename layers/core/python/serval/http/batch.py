@@ -12,7 +12,7 @@ from serval.batch.job.results import Results
 from serval.batch.start.estimate import Estimate
 from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import UNTOLD, JobAccess
-from serval.batch.start.start import KEY, Starting
+from serval.batch.start.start import KEY, StartJob
 from serval.errors import ServalError
 from serval.http import query
 from serval.http.aws_failures import aws_failures_as_ours
@@ -43,7 +43,7 @@ class BatchEndpoint:
     """Everything that answering an event about batch jobs takes."""
 
     access: JobAccess
-    starting: Starting
+    starting: StartJob
     preview: Callable[[AskedJob, str], Estimate]
     """Says what a job of a version would take."""
     cancel: Callable[[BatchJob], BatchJob]

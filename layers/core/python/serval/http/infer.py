@@ -13,7 +13,7 @@ from serval.errors import ServalError
 from serval.faults import fault_of
 from serval.http.inference_reply import inference_reply
 from serval.http.replies import error_reply, subjects
-from serval.inference.infer import Answer, Inference, Target, choose
+from serval.inference.infer import Inference, InferenceAnswer, Target, choose
 from serval.inference.loaded import Loaded
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted
@@ -119,7 +119,7 @@ class InferEndpoint:
         return error_reply(error, self.log, event, self.admission.authenticator)
 
 
-def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool) -> Reply:
+def success(answer: InferenceAnswer, loaded: Loaded, accept_encoding: str, *, cold: bool) -> Reply:
     """Give the reply of an answered request.
 
     Raises
@@ -136,7 +136,7 @@ def success(answer: Answer, loaded: Loaded, accept_encoding: str, *, cold: bool)
     return inference_reply(body, head_length, headers, accept_encoding, remedy)
 
 
-def smaller_reply(answer: Answer, is_binary: bool, is_compressed: bool) -> str:
+def smaller_reply(answer: InferenceAnswer, is_binary: bool, is_compressed: bool) -> str:
     """Say what would make a reply smaller that is too large."""
     ways = []
     if not is_binary:

@@ -12,9 +12,9 @@ from serval.http.dispatch import Event, Names, Reply, find, path_after_stage
 from serval.http.query import choice, count, moment, text
 from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
 from serval.requests.access import Access
-from serval.requests.cancel import Cancellation
+from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
-from serval.requests.list_requests import LISTED, MOST_LISTED, Filters, Listing
+from serval.requests.list_requests import LISTED, MOST_LISTED, Filters, ListRequests
 from serval.requests.request import STATUSES
 
 
@@ -23,8 +23,8 @@ class RequestsEndpoint:
     """Everything that answering an event about requests takes."""
 
     access: Access
-    listing: Listing
-    cancellation: Cancellation
+    listing: ListRequests
+    cancellation: Cancel
     documents: Documents
     log: Callable[[str], object]
 

@@ -18,11 +18,11 @@ from serval.requests.document import Documents
 from serval.requests.identifiers import checked_id
 from serval.requests.put_body import PutBody, read_put_body
 from serval.requests.request import AsyncRequest
-from serval.requests.retry import Retrying
+from serval.requests.retry import Retry
 from serval.requests.submission import CallbackUrls, Submission
-from serval.requests.submit import Submitting
-from serval.requests.uploads import Uploads
-from serval.requests.wait import Waiting
+from serval.requests.submit import Submit
+from serval.requests.uploads import RequestUploads
+from serval.requests.wait import Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class SubmitEndpoint:
     access: Access
     allowance: Allowance
     callback_urls: CallbackUrls
-    submitting: Submitting
-    retrying: Retrying
-    uploads: Uploads
-    waiting: Waiting
+    submitting: Submit
+    retrying: Retry
+    uploads: RequestUploads
+    waiting: Wait
     documents: Documents
     log: Callable[[str], object]
     limits: RequestLimits = MOST

@@ -26,8 +26,8 @@ from serval.requests.access import Access, Allowance
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
 from serval.requests.submission import Submission
-from serval.requests.submit import Submitting
-from serval.requests.wait import Waiting
+from serval.requests.submit import Submit
+from serval.requests.wait import Wait
 
 WAIT_SECONDS = 25.0
 """The gateway gives up after 30 s; what is left is for submitting, and for fetching the result."""
@@ -39,8 +39,8 @@ class WaitEndpoint:
 
     access: Access
     allowance: Allowance
-    submitting: Submitting
-    waiting: Waiting
+    submitting: Submit
+    waiting: Wait
     payloads: Payloads
     log: Callable[[str], object]
     limits: RequestLimits = MOST

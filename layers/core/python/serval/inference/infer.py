@@ -25,7 +25,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InferenceAnswer:
     """What a request gets, and what it took."""
 
     request: InferenceRequest
@@ -76,7 +76,7 @@ class Inference:
         body: str | bytes,
         header_length: str | None,
         json_limit: int = MOST_JSON_BYTES,
-    ) -> Answer:
+    ) -> InferenceAnswer:
         """Read, check, run.
 
         Raises
@@ -95,4 +95,4 @@ class Inference:
             raise InferenceFailed(loaded.record.model, loaded.record.version, str(error)) from error
         infer_ms = (self.clock() - started) * 1e3
         response = InferenceResponse(loaded.record.model, loaded.record.version, outputs)
-        return Answer(request, response, infer_ms)
+        return InferenceAnswer(request, response, infer_ms)

@@ -29,7 +29,7 @@ Lambda freezes it after an answer, and then it can print nothing. One comes back
 
 
 @dataclass(slots=True)
-class Tally:
+class MetricTally:
     """What happened on one track of a model since the last flush."""
 
     requests: int = 0
@@ -47,7 +47,7 @@ class InferenceMetrics:
     clock: Callable[[], float] = time.time
     spare: int = SPARE_FLUSHES
     """Flushes that need not wait; none where the process goes on between requests."""
-    _tallies: dict[tuple[str, Counted], Tally] = field(default_factory=dict)
+    _tallies: dict[tuple[str, Counted], MetricTally] = field(default_factory=dict)
     _pending: int = 0
     _flushed: float = 0.0
     _spent: float = 0.0
@@ -74,10 +74,10 @@ class InferenceMetrics:
         self._spent = self._spent_at(now) + 1
         self._flushed = now
 
-    def _tally(self, model: str, track: Counted) -> Tally:
+    def _tally(self, model: str, track: Counted) -> MetricTally:
         tally = self._tallies.get((model, track))
         if tally is None:
-            tally = self._tallies[model, track] = Tally()
+            tally = self._tallies[model, track] = MetricTally()
         tally.requests += 1
         tally.last = self.clock()
         self._pending += 1
@@ -93,7 +93,7 @@ class InferenceMetrics:
         return max(0.0, self._spent - (now - self._flushed) / FLUSH_SECONDS)
 
 
-def document(model: str, track: Counted, tally: Tally, timestamp_ms: int) -> dict[str, Any]:
+def document(model: str, track: Counted, tally: MetricTally, timestamp_ms: int) -> dict[str, Any]:
     """Give the embedded metric document of a tally."""
     values: dict[str, Any] = {"Requests": tally.requests, "Errors": tally.errors}
     if tally.latencies_ms:

@@ -10,7 +10,7 @@ from serval.requests.request import AsyncRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Cancellation:
+class Cancel:
     """Cancels requests; their messages are deleted by the workers that receive them."""
 
     store: RequestStore

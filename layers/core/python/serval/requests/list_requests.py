@@ -95,7 +95,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListRequests:
     """Lists requests."""
 
     store: RequestPages

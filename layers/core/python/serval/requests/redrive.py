@@ -69,7 +69,7 @@ class Redriven:
 
 
 @dataclass(frozen=True, slots=True)
-class Redriving:
+class Redrive:
     """Looks at a model's dead letters, or sends them back to work."""
 
     store: RequestStore

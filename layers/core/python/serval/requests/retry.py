@@ -11,7 +11,7 @@ from serval.requests.request import AsyncRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying:
+class Retry:
     """Queues requests again."""
 
     store: RequestStore

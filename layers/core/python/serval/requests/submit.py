@@ -26,7 +26,7 @@ DECLARED = ("keep_days", "max_attempts")
 
 
 @dataclass(frozen=True, slots=True)
-class Submitting:
+class Submit:
     """Makes async requests of what callers ask for."""
 
     door: Door

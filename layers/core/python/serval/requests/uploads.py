@@ -20,7 +20,7 @@ UPLOAD_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Uploads:
+class RequestUploads:
     """Gives URLs to upload to, and finds what was uploaded."""
 
     door: Door

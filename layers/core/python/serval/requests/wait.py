@@ -40,7 +40,7 @@ class Everywhere:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Wait:
     """Looks at rows until they are closed."""
 
     store: RequestStore

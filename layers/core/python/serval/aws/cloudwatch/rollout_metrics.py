@@ -11,7 +11,7 @@ from serval.errors import StatisticsUnavailable
 from serval.models.metrics import NAMESPACE
 from serval.models.route import Track
 from serval.rollouts.policy.latencies import PERCENTILES, PeriodLatencies
-from serval.rollouts.policy.measurement import Reading
+from serval.rollouts.policy.measurement import MetricReading
 from serval.rollouts.policy.windows import Window
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class CloudWatchRolloutMetrics:
 
     client: "CloudWatchClient"
 
-    def read(self, model: str, track: Track, window: Window) -> Reading:
+    def read(self, model: str, track: Track, window: Window) -> MetricReading:
         """Read a track's metrics; one that nobody wrote is zero."""
         asked = {
             "Namespace": NAMESPACE,
@@ -37,7 +37,7 @@ class CloudWatchRolloutMetrics:
         }
         counts = self._periods(asked, "Latency", Statistics=["SampleCount", "Minimum", "Maximum"])
         shapes = self._periods(asked, "Latency", ExtendedStatistics=list(STATISTICS))
-        return Reading(
+        return MetricReading(
             requests=self._sum(asked, "Requests"),
             errors=self._sum(asked, "Errors"),
             latencies=tuple(

@@ -17,7 +17,7 @@ REMEMBERED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimits:
+class RateLimitTable:
     """Counts in fixed windows: the minutes of the clock."""
 
     table: "Table"

@@ -24,7 +24,7 @@ BROKEN = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Verifying:
+class VerifiedStream:
     """Takes a file's bytes in order: it cannot seek, so that boto3 puts its parts in order."""
 
     file: IO[bytes]
@@ -76,7 +76,7 @@ class S3ArtifactDownloads:
             max_concurrency=AT_ONCE,
         )
         with partial.open("wb") as file:
-            verifying = Verifying(file)
+            verifying = VerifiedStream(file)
             self.client.download_fileobj(self.bucket, key, cast(Any, verifying), Config=parts)
         return str(verifying.digest.hexdigest())
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from serval.connections import Answer, BrokenAnswer, Connection, tls_context
+from serval.connections import BrokenAnswer, Connection, HttpAnswer, tls_context
 from serval.faults import PASSING_AT_AWS
 from serval.settings import Credentials
 
@@ -112,7 +112,7 @@ class SignedClient:
         body: bytes = b"",
         query: str = "",
         attempts: int = ATTEMPTS,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request and give the answer, its body unread; retried when that may help.
 
         So it must be one that does no harm when it arrives twice: a read, or a write that says what
@@ -147,7 +147,7 @@ class SignedClient:
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: str
-    ) -> Answer:
+    ) -> HttpAnswer:
         url = urlsplit(self.endpoint_url)
         path = url.path.rstrip("/") + path
         signed = signature_headers(

@@ -136,7 +136,7 @@ class ModelQueues:
 
 
 @dataclass(frozen=True, slots=True)
-class CallbackQueue:
+class SqsCallbackQueue:
     """Where closed requests wait whose callers want to be called back."""
 
     client: "SQSClient"

@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from serval.batch.assemble.join import Joining, TooLarge
+from serval.batch.assemble.join import Join, TooLarge
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, shard_items
 from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
 from serval.batch.job.summary import written
-from serval.batch.job.tally import Tally, joined
+from serval.batch.job.tally import ShardTally, joined
 from serval.batch.shard.watch import too_many
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
@@ -24,10 +24,10 @@ AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Assembly:
+class Assemble:
     """Everything that assembling takes."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     announce: Announce
     clock: Clock = utc_now
@@ -62,13 +62,13 @@ class Assembly:
         output = read_address(job.output, "output")
         keys = JobKeys(output.key)
         items = list(shard_items(self._read(Address(output.bucket, keys.shards))))
-        tally = Tally.of(self.store.shards(job.id))
+        tally = ShardTally.of(self.store.shards(job.id))
         check_failed(job, items, tally)
         check_rejected(job, tally)
         layout = Layout.from_json(json.loads(self._read(Address(output.bucket, keys.plan))))
         records = {record.index: record for record in tally.done}
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            joining = Joining(self.objects, output, layout, pool)
+            joining = Join(self.objects, output, layout, pool)
             errors = joining.errors(items, records)
             whole = self._write(joining, layout, output, job, items, records)
         took = round((self.timer() - started) * 1e3)
@@ -88,7 +88,7 @@ class Assembly:
 
     def _write(
         self,
-        joining: Joining,
+        joining: Join,
         layout: Layout,
         output: Address,
         job: BatchJob,
@@ -114,7 +114,7 @@ class Assembly:
         return body
 
 
-def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: Tally) -> None:
+def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: ShardTally) -> None:
     """Refuse a job too many of whose shards are not done."""
     missing = len(items) - len(tally.done)
     if missing * 100 > job.options.tolerated_failed_shards_percent * len(items):
@@ -127,7 +127,7 @@ def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: Tally) -> Non
         )
 
 
-def check_rejected(job: BatchJob, tally: Tally) -> None:
+def check_rejected(job: BatchJob, tally: ShardTally) -> None:
     """Refuse a job that rejected too much."""
     all_records = tally.rows + tally.rejected
     if tally.rejected * 100 > job.options.max_rejected_percent * all_records:

@@ -21,7 +21,7 @@ from serval.batch.input.parquet.joined_footer import JoinedFooter
 from serval.batch.job.job import Piece, ShardRecord
 from serval.batch.job.keys import BY_INPUT, Address, JobKeys
 from serval.batch.job.layout import Layout, ShardItem
-from serval.batch.job.ports import Objects, Range
+from serval.batch.job.ports import BatchObjects, Range
 from serval.errors import BatchRefused
 
 FIRST_READ_BYTES = 65_536
@@ -35,10 +35,10 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class Join:
     """Joins what the shards of one job have written."""
 
-    objects: Objects
+    objects: BatchObjects
     output: Address
     layout: Layout
     pool: Executor

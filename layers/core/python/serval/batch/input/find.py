@@ -14,7 +14,7 @@ from serval.batch.input.detect import (
 from serval.batch.input.kinds import HEAD_BYTES, Kind
 from serval.batch.job.keys import OPTIONS_SUFFIX, Address
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Objects, Source
+from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 from serval.models.signature import Signature
 
@@ -28,7 +28,7 @@ TABLES = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
 class Finder:
     """Finds inputs."""
 
-    objects: Objects
+    objects: BatchObjects
     unpack: Unpack = unread
 
     def find(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from serval.batch.job import lifecycle
-from serval.batch.job.finish import Finishing
+from serval.batch.job.finish import FinishJob
 from serval.batch.job.job import BatchJob
 from serval.batch.job.ports import Announce, Executions, JobStore, change
 from serval.batch.start.start import execution_name
@@ -17,7 +17,7 @@ class Control:
     store: JobStore
     executions: Executions
     announce: Announce
-    finishing: Finishing
+    finishing: FinishJob
     clock: Clock = utc_now
 
     def cancel(self, job: BatchJob) -> BatchJob:

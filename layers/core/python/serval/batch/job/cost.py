@@ -98,7 +98,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class JobWork:
     """What is known of a job before it runs."""
 
     shards: int

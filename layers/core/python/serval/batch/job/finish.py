@@ -8,13 +8,13 @@ from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.outcomes import failure_in_words
-from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
 from serval.batch.job.summary import written
-from serval.batch.job.tally import Tally, joined
+from serval.batch.job.tally import ShardTally, joined
 from serval.clock import Clock, utc_now
 
 
-class Verdict(TypedDict):
+class JobVerdict(TypedDict):
     """How a job ended, and why."""
 
     job: str | None
@@ -23,15 +23,15 @@ class Verdict(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Finishing:
+class FinishJob:
     """Everything that ending a job takes."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     announce: Announce
     clock: Clock = utc_now
 
-    def finish(self, event: Mapping[str, Any]) -> Verdict:
+    def finish(self, event: Mapping[str, Any]) -> JobVerdict:
         """End a job with the reason given; doing it again changes nothing.
 
         Parameters
@@ -46,7 +46,7 @@ class Finishing:
             job = self.close(job, said(event))
         elif job.status != "succeeded":
             # Whoever closed it may have died before it could write the summary.
-            self._write_summary(job, Tally.of(self.store.shards(job.id)))
+            self._write_summary(job, ShardTally.of(self.store.shards(job.id)))
         return {"job": job.id, "status": job.status, "reason": job.error or ""}
 
     def close(self, job: BatchJob, reason: str) -> BatchJob:
@@ -54,7 +54,7 @@ class Finishing:
 
         One that has succeeded meanwhile is left alone.
         """
-        tally = Tally.of(self.store.shards(job.id))
+        tally = ShardTally.of(self.store.shards(job.id))
         reason, done = reason_of(job, tally, reason), tally.settled(job)
         closed = change(
             self.store, job, lambda row: lifecycle.fail(row, reason, done, self.clock())
@@ -64,7 +64,7 @@ class Finishing:
             self.announce(closed)
         return closed
 
-    def _write_summary(self, job: BatchJob, tally: Tally) -> None:
+    def _write_summary(self, job: BatchJob, tally: ShardTally) -> None:
         """Write the summary of a job that has got as far as having a prefix of its own."""
         if job.owner is None or not job.output:
             return
@@ -81,7 +81,7 @@ def said(event: Mapping[str, Any]) -> str:
     return failure_in_words(event["error"]) if event.get("error") else "ended without a reason"
 
 
-def reason_of(job: BatchJob, tally: Tally, reason: str) -> str:
+def reason_of(job: BatchJob, tally: ShardTally, reason: str) -> str:
     """Give why a job failed: what its shards say is nearer to it than what the machine caught."""
     if job.stop_reason is not None:
         return job.stop_reason

@@ -62,7 +62,7 @@ class Source:
         return cls(value["bucket"], value["key"], value["size"], value["etag"], value["version"])
 
 
-class Objects(Protocol):
+class BatchObjects(Protocol):
     """The buckets that a job reads and writes; every method may be called from many threads."""
 
     def find(self, address: Address, version_id: str | None = None) -> Source | None:

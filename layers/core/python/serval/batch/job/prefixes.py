@@ -12,12 +12,12 @@ from typing import Any
 
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import BY_INPUT, Address, JobKeys
-from serval.batch.job.ports import JobStore, Objects
+from serval.batch.job.ports import BatchObjects, JobStore
 from serval.errors import BatchRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PrefixClaim:
     """Who has a prefix."""
 
     stage: str
@@ -25,7 +25,7 @@ class Claim:
     attempt: int = 1
     clearing: bool = False
 
-    def is_of(self, other: "Claim") -> bool:
+    def is_of(self, other: "PrefixClaim") -> bool:
         """Tell whether another claim is the same job's."""
         return (self.stage, self.job) == (other.stage, other.job)
 
@@ -37,7 +37,7 @@ class Claim:
         return json.dumps(said | ({"clearing": True} if self.clearing else {})).encode()
 
     @classmethod
-    def from_json(cls, body: bytes, stage: str) -> "Claim":
+    def from_json(cls, body: bytes, stage: str) -> "PrefixClaim":
         """Read a claim; one without a stage is this one's, and no other object is a job's."""
         try:
             said = json.loads(body)
@@ -55,7 +55,7 @@ class Claim:
 class Prefixes:
     """Claims output prefixes for the jobs of a stage."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     stage: str
 
@@ -71,9 +71,9 @@ class Prefixes:
             with is not there.
         """
         place = Address(output.bucket, JobKeys(output.key).owner)
-        mine = Claim(self.stage, job.id, job.attempt)
+        mine = PrefixClaim(self.stage, job.id, job.attempt)
         body = self.objects.claim(place, mine.to_json())
-        there = Claim.from_json(body, self.stage)
+        there = PrefixClaim.from_json(body, self.stage)
         if not there.is_of(mine):
             self._refuse_unless_free(job, output, there)
             body = self.objects.claim(
@@ -82,14 +82,14 @@ class Prefixes:
         elif there.attempt < job.attempt:
             renewed = replace(there, attempt=job.attempt)
             body = self.objects.claim(place, renewed.to_json(), instead_of=body)
-        there = Claim.from_json(body, self.stage)
+        there = PrefixClaim.from_json(body, self.stage)
         if not there.is_of(mine):
             raise in_use(output, there)
         if there.clearing:
             self._clear(output, place)
             self.objects.claim(place, mine.to_json(), instead_of=body)
 
-    def _refuse_unless_free(self, job: BatchJob, output: Address, there: Claim) -> None:
+    def _refuse_unless_free(self, job: BatchJob, output: Address, there: PrefixClaim) -> None:
         if job.attempt > 1:
             raise BatchRefused(
                 f"output {output} has been job {there.job}'s since, so that nothing is left to "
@@ -111,7 +111,7 @@ class Prefixes:
             self.objects.delete([address for address in left if address != place])
 
 
-def in_use(output: Address, there: Claim) -> BatchRefused:
+def in_use(output: Address, there: PrefixClaim) -> BatchRefused:
     """Make the refusal of a prefix that somebody else's job has."""
     return BatchRefused(
         f"output {output} is that of job {there.job}, which goes on: choose another prefix, or put "

@@ -7,7 +7,7 @@ from typing import Any
 
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import BY_INPUT, Address, JobKeys, read_address
-from serval.batch.job.ports import JobStore, Objects
+from serval.batch.job.ports import BatchObjects, JobStore
 from serval.batch.start.scope import covered
 from serval.errors import ServalError
 from serval.protocol.json_documents import read_document
@@ -20,7 +20,7 @@ MOST_LISTED = 1_000
 class Results:
     """Lists what lies under the prefixes of jobs that have ended."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     presign: Callable[[Address], str]
     """Gives a URL that reads an object, for an hour at most."""

@@ -7,14 +7,14 @@ from typing import Any
 from serval.batch.job.cost import PRICES, actual
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address
-from serval.batch.job.tally import Tally
+from serval.batch.job.tally import ShardTally
 
 LISTED_SHARDS = 100
 MICRO = 1e6
 
 
 def summary(
-    job: BatchJob, tally: Tally, output: Address | None, errors: Address | None
+    job: BatchJob, tally: ShardTally, output: Address | None, errors: Address | None
 ) -> dict[str, Any]:
     """Give the summary of a job that has ended, as its row says.
 
@@ -63,7 +63,7 @@ def summary(
     }
 
 
-def machines_usd(job: BatchJob, tally: Tally) -> float | None:
+def machines_usd(job: BatchJob, tally: ShardTally) -> float | None:
     """Give what a fleet's machines cost while they worked on it; None: nobody knows their price."""
     used = actual(job, tally.records)
     if used.machine_seconds and not job.machine_microdollars_hour:
@@ -71,7 +71,7 @@ def machines_usd(job: BatchJob, tally: Tally) -> float | None:
     return round(used.machine_microdollars / MICRO, 6)
 
 
-def seconds(job: BatchJob, tally: Tally) -> dict[str, float | None]:
+def seconds(job: BatchJob, tally: ShardTally) -> dict[str, float | None]:
     """Give what passed, and what the functions took all together."""
     return {
         "total": seconds_between(job.started, job.finished),
@@ -83,7 +83,9 @@ def seconds(job: BatchJob, tally: Tally) -> dict[str, float | None]:
     }
 
 
-def written(job: BatchJob, tally: Tally, output: Address | None, errors: Address | None) -> bytes:
+def written(
+    job: BatchJob, tally: ShardTally, output: Address | None, errors: Address | None
+) -> bytes:
     """Give the bytes of ``summary.json``."""
     return json.dumps(summary(job, tally, output, errors), indent=2).encode()
 

@@ -12,13 +12,13 @@ SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ShardTally:
     """The shards that have begun, in order."""
 
     records: tuple[ShardRecord, ...]
 
     @classmethod
-    def of(cls, records: Iterable[ShardRecord]) -> "Tally":
+    def of(cls, records: Iterable[ShardRecord]) -> "ShardTally":
         """Take the shards of a job."""
         return cls(tuple(records))
 

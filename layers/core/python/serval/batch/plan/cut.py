@@ -13,7 +13,7 @@ from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, Outlined, ScannedFile, ShardItem, outlined, to_lines
 from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import Objects
+from serval.batch.job.ports import BatchObjects
 from serval.batch.plan.pack import numbered
 from serval.batch.plan.plan import AT_ONCE
 from serval.batch.plan.readiness import Readiness
@@ -21,7 +21,7 @@ from serval.errors import BatchRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScanResults:
     """What one scan has written."""
 
     scans: list[RangeScan]
@@ -30,7 +30,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Cutting:
+class Cut:
     """Everything that cutting takes."""
 
     readiness: Readiness
@@ -58,21 +58,21 @@ class Cutting:
         return self.readiness.ready(job, items, started, len(found), scan_ms)
 
     @property
-    def objects(self) -> Objects:
+    def objects(self) -> BatchObjects:
         """Give the buckets."""
         return self.readiness.objects
 
     def _all_found(
         self, output: Address, keys: JobKeys, outline: Sequence[Outlined]
-    ) -> list[Found]:
+    ) -> list[ScanResults]:
         ranges = sum(entry.ranges for entry in outline if isinstance(entry, ScannedFile))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda n: self._found(output, keys.scan(n)), range(ranges)))
 
-    def _found(self, output: Address, key: str) -> Found:
+    def _found(self, output: Address, key: str) -> ScanResults:
         value = self._read(Address(output.bucket, key))
         scans = [RangeScan.from_json(scan) for scan in value["scans"]]
-        return Found(scans, value["nul"], value["ms"])
+        return ScanResults(scans, value["nul"], value["ms"])
 
     def _read(self, address: Address) -> Any:
         body = self.objects.get(address)
@@ -86,7 +86,7 @@ class Cutting:
 
 
 def items_of(
-    job: str, outline: Sequence[Outlined], found: Sequence[Found], *, header: bool
+    job: str, outline: Sequence[Outlined], found: Sequence[ScanResults], *, header: bool
 ) -> list[ShardItem]:
     """Give all shards of a job, with their numbers."""
     items: list[ShardItem] = []
@@ -100,7 +100,7 @@ def items_of(
 
 
 def shards_of(
-    job: str, file: ScannedFile, found: Sequence[Found], *, header: bool
+    job: str, file: ScannedFile, found: Sequence[ScanResults], *, header: bool
 ) -> Iterator[ShardItem]:
     """Give the shards of a file; their numbers come later.
 

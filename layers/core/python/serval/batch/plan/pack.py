@@ -12,7 +12,7 @@ from serval.batch.input.jsonl.line_cuts import LineTooLong, next_line
 from serval.batch.input.parquet.columns import needs_of
 from serval.batch.input.parquet.needs import Needs
 from serval.batch.job.layout import Layout, Outlined, RangeItem, ScannedFile, ShardItem
-from serval.batch.job.ports import Objects, Source
+from serval.batch.job.ports import BatchObjects, Source
 from serval.batch.plan.sizes import FILES_OF_A_SHARD, grouped
 from serval.errors import BatchRefused
 
@@ -42,7 +42,7 @@ class Packer:
     """Packs the files of one job."""
 
     job: str
-    objects: Objects
+    objects: BatchObjects
     layout: Layout
     shard_bytes: int
     pool: Executor

@@ -15,7 +15,7 @@ from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, to_lines
 from serval.batch.job.options import JobOptions
 from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import JobStore, Objects, change
+from serval.batch.job.ports import BatchObjects, JobStore, change
 from serval.batch.plan.draft import check_batches, drafted
 from serval.batch.plan.pack import Packed, Packer, numbered
 from serval.batch.plan.readiness import Readiness
@@ -31,7 +31,7 @@ AT_ONCE = 16
 """Requests to S3 that are under way."""
 
 
-class Versions(Protocol):
+class PlanRegistry(Protocol):
     """The registry's reads that planning needs."""
 
     def version(self, model: str, version: str) -> ModelVersion:
@@ -39,11 +39,11 @@ class Versions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Planning:
+class Plan:
     """Everything that planning takes."""
 
     readiness: Readiness
-    registry: Versions
+    registry: PlanRegistry
     memory_mib: int
     """Of ``shard``."""
     machine_prices: Mapping[str, int] = field(default_factory=dict)
@@ -189,7 +189,7 @@ class Planning:
         )
 
     @property
-    def objects(self) -> Objects:
+    def objects(self) -> BatchObjects:
         """Give the buckets."""
         return self.readiness.objects
 

@@ -13,7 +13,7 @@ from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import ShardItem, shard_items, to_lines
 from serval.batch.job.lifecycle import Planned
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
 from serval.batch.start.estimate import Estimate
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound
@@ -26,7 +26,7 @@ TakeOn = Callable[[str, str], object]
 class Readiness:
     """Lets shards run."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     announce: Announce
     fleets: Mapping[str, str]

@@ -10,17 +10,17 @@ from serval.batch.input.csv.cuts import RangeScan, Scanner
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import RangeItem
 from serval.batch.job.outcomes import cancelled
-from serval.batch.job.ports import JobStore, Objects
+from serval.batch.job.ports import BatchObjects, JobStore
 from serval.errors import BatchJobNotFound
 
 PIECE_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Scanning:
+class Scan:
     """Everything that scanning takes."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     timer: Callable[[], float] = time.perf_counter
 
@@ -44,7 +44,7 @@ class Scanning:
         return {}
 
 
-def scanned(objects: Objects, item: RangeItem) -> tuple[list[RangeScan], int | None]:
+def scanned(objects: BatchObjects, item: RangeItem) -> tuple[list[RangeScan], int | None]:
     """Scan a range in steps; give the scans, and the first NUL."""
     scans: list[RangeScan] = []
     nul: int | None = None
@@ -63,7 +63,7 @@ def scanned(objects: Objects, item: RangeItem) -> tuple[list[RangeScan], int | N
     return scans, nul
 
 
-def _pieces(objects: Objects, item: RangeItem) -> Iterator[bytes]:
+def _pieces(objects: BatchObjects, item: RangeItem) -> Iterator[bytes]:
     """Give the range's bytes, cut where a step ends."""
     at = item.start
     for piece in objects.read(item.source, item.start, item.end, PIECE_BYTES):
@@ -75,14 +75,14 @@ def _pieces(objects: Objects, item: RangeItem) -> Iterator[bytes]:
             rest = rest[room:]
 
 
-def _before(objects: Objects, item: RangeItem) -> int | None:
+def _before(objects: BatchObjects, item: RangeItem) -> int | None:
     """Give the byte before the range; None where the text begins."""
     if item.start == item.mark:
         return None
     return b"".join(objects.read(item.source, item.start - 1, item.start, 1))[0]
 
 
-def _after(objects: Objects, item: RangeItem) -> int | None:
+def _after(objects: BatchObjects, item: RangeItem) -> int | None:
     if item.end >= item.source.size_bytes:
         return None
     return b"".join(objects.read(item.source, item.end, item.end + 1, 1))[0]

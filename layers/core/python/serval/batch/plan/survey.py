@@ -22,7 +22,7 @@ from serval.batch.input.record_ends import record_ends
 from serval.batch.input.rows import Records, Rows
 from serval.batch.job.keys import Address
 from serval.batch.job.options import PLAIN_CSV, CsvOptions, JobOptions
-from serval.batch.job.ports import Objects, Source
+from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 from serval.models.signature import Signature
 
@@ -75,7 +75,7 @@ class Survey:
 class Surveyor:
     """Looks at inputs."""
 
-    objects: Objects
+    objects: BatchObjects
 
     def survey(
         self,

@@ -26,7 +26,7 @@ from serval.models.signature import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class RowCounts:
     """What a shard, or a piece of it, did."""
 
     rows: int = 0
@@ -38,9 +38,9 @@ class Counts:
     reasons: tuple[str, ...] = ()
     """The first ten reasons for rejecting a row."""
 
-    def plus(self, other: "Counts") -> "Counts":
+    def plus(self, other: "RowCounts") -> "RowCounts":
         """Add up."""
-        return Counts(
+        return RowCounts(
             self.rows + other.rows,
             self.rejected + other.rejected,
             self.read_bytes + other.read_bytes,
@@ -57,7 +57,7 @@ LISTED_REASONS = 10
 class Progress:
     """How far a piece of a shard got."""
 
-    counts: Counts
+    counts: RowCounts
     resume: Block | None = None
     """The first block that was not worked on any more, its data left out; None: all is done."""
 
@@ -74,10 +74,10 @@ class ShardEngine:
     clock: Callable[[], float]
     hurry: Callable[[], bool] = lambda: False
     """Tells that no further block is to be begun."""
-    seen: Callable[[Counts], None] = lambda counts: None
+    seen: Callable[[RowCounts], None] = lambda counts: None
     """Hears what has been done so far, whenever a block is written."""
 
-    within: Callable[[Counts], None] = lambda counts: None
+    within: Callable[[RowCounts], None] = lambda counts: None
     """Hears what is answered, written or not, whenever a run of a block is."""
 
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
@@ -88,7 +88,7 @@ class ShardEngine:
         header
             Whether this is where the header of the whole output stands.
         """
-        counts, resume = Counts(), None
+        counts, resume = RowCounts(), None
         try:
             with closing(ahead(self._written(blocks, header), depth=2)) as writing:
                 for piece in writing:
@@ -109,7 +109,7 @@ class ShardEngine:
         """Run and write, block by block."""
         if header:
             yield _Piece(self.part.header())
-        begun, answered = False, Counts()
+        begun, answered = False, RowCounts()
         for block, rows in ahead(self._parsed(ahead(blocks))):
             if begun and self.hurry():
                 yield _Piece(resume=replace(block, data=b"", records=None))
@@ -124,13 +124,13 @@ class ShardEngine:
             records = block.records or self.records
             yield block, records.read(block.data, block.first_record, block.offset)
 
-    def _answered(self, block: Block, rows: Rows, before: Counts) -> "_Piece":
+    def _answered(self, block: Block, rows: Rows, before: RowCounts) -> "_Piece":
         started = self.clock()
         size = len(block.data) if rows.read_bytes is None else rows.read_bytes
 
         def went(done: int, failed: int) -> None:
             read_bytes = size * done // rows.count
-            self.within(before.plus(Counts(done - failed, failed, read_bytes)))
+            self.within(before.plus(RowCounts(done - failed, failed, read_bytes)))
 
         answers = answer(self.model, rows, self.outputs, self.batch_rows, went)
         run_seconds = self.clock() - started
@@ -143,7 +143,7 @@ class ShardEngine:
             error_line(reject, block.file)
             for reject in sorted(rejects, key=lambda reject: reject.record)
         )
-        counts = Counts(
+        counts = RowCounts(
             rows=answered.count,
             rejected=len(rejects),
             read_bytes=size,
@@ -160,7 +160,7 @@ class _Piece:
 
     data: bytes = b""
     errors: bytes = b""
-    counts: Counts = field(default_factory=Counts)
+    counts: RowCounts = field(default_factory=RowCounts)
     resume: Block | None = None
 
 

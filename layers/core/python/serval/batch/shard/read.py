@@ -22,7 +22,7 @@ from serval.batch.input.text import Span, TextSpan
 from serval.batch.job.job import Piece
 from serval.batch.job.keys import Address, JobKeys
 from serval.batch.job.layout import Layout, ShardItem
-from serval.batch.job.ports import Objects, Source
+from serval.batch.job.ports import BatchObjects, Source
 from serval.models.signature import TensorSpec
 
 FETCHED_AHEAD = 8
@@ -40,10 +40,10 @@ class From:
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadShard:
     """Reads one shard."""
 
-    objects: Objects
+    objects: BatchObjects
     layout: Layout
     item: ShardItem
     specs: Sequence[TensorSpec]

@@ -7,7 +7,7 @@ from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import JobStore, change
-from serval.batch.shard.engine import Counts
+from serval.batch.shard.engine import RowCounts
 from serval.clock import Clock, timestamp
 from serval.errors import BatchJobNotFound
 
@@ -35,9 +35,9 @@ class Looks:
     """Says that the shard is alive, and raises if nobody waits for it any more."""
     clock: Clock
     timer: Callable[[], float]
-    counts: Counts = field(default_factory=Counts)
+    counts: RowCounts = field(default_factory=RowCounts)
     """Of the blocks that are written."""
-    answered: Counts = field(default_factory=Counts)
+    answered: RowCounts = field(default_factory=RowCounts)
     """Of all that is answered, as it was at the last look: some of it is not written yet."""
     raw_bytes: Callable[[], int] | None = None
     """Gives what was read of a file as it lies there, where that is not what its blocks have."""
@@ -64,7 +64,7 @@ class Looks:
             self.look()
         return self.remaining() < RESERVE_SECONDS + BLOCKS_RESERVED * self._longest
 
-    def within(self, answered: Counts) -> None:
+    def within(self, answered: RowCounts) -> None:
         """Hear what is answered; look around if the last look is some seconds ago."""
         now = self.timer()
         if now - self._looked >= LOOK_SECONDS:
@@ -85,7 +85,7 @@ class Looks:
         self.beat()
         self.store.record(self.so_far())
 
-    def seen(self, counts: Counts) -> None:
+    def seen(self, counts: RowCounts) -> None:
         """Hear what was done; stop the whole job if this shard alone rejects too much.
 
         Raises
@@ -109,7 +109,7 @@ class Looks:
 
     def at_end(self) -> ShardRecord:
         """Give the shard's row as it stands when all that is answered is written."""
-        self.answered = Counts()
+        self.answered = RowCounts()
         return self.so_far()
 
     def so_far(self) -> ShardRecord:

@@ -13,10 +13,10 @@ from serval.batch.job.job import BatchJob, Piece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.lifecycle import JobStopped
-from serval.batch.job.ports import JobStore, Objects, PieceSink
+from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
 from serval.batch.shard.engine import Progress, ShardEngine
 from serval.batch.shard.parts import part_sink
-from serval.batch.shard.read import From, Reading
+from serval.batch.shard.read import From, ReadShard
 from serval.batch.shard.resume import Resume
 from serval.batch.shard.watch import Looks
 from serval.clock import Clock, timestamp, utc_now
@@ -37,7 +37,7 @@ def nothing() -> None:
 class ShardWork:
     """Everything that working on shards takes."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     load: Callable[[str, str], Loaded]
     """Gives a loaded version of a model."""
@@ -135,7 +135,7 @@ class ShardWork:
             ThreadPoolExecutor(AT_ONCE) as pool,
         ):
             inputs = loaded.record.signature.inputs
-            reading = Reading(
+            reading = ReadShard(
                 self.objects, layout, item, inputs, output, Path(folder), self.disk_bytes, pool
             )
             if not layout.as_it_lies:
@@ -150,7 +150,7 @@ class ShardWork:
         return recorded(looks, reading, progress, number, (sink, errors))
 
     def _engine(
-        self, reading: Reading, layout: Layout, loaded: Loaded, looks: Looks
+        self, reading: ReadShard, layout: Layout, loaded: Loaded, looks: Looks
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
@@ -217,7 +217,7 @@ class ShardWork:
 
 def recorded(
     looks: Looks,
-    reading: Reading,
+    reading: ReadShard,
     progress: Progress,
     number: int,
     sinks: tuple[PieceSink, PieceSink],

@@ -19,7 +19,7 @@ from serval.batch.job.keys import (
 from serval.batch.job.lifecycle import Done
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.batch.job.outcomes import cancelled, ignored, refused
-from serval.batch.job.ports import Announce, JobStore, Objects, change
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
 from serval.batch.job.prefixes import Prefixes
 from serval.batch.start.job_request import AskedJob
 from serval.clock import Clock, timestamp, utc_now
@@ -53,10 +53,10 @@ class StableVersions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Accepting:
+class Accept:
     """Everything that accepting takes."""
 
-    objects: Objects
+    objects: BatchObjects
     store: JobStore
     registry: StableVersions
     announce: Announce

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serval.batch.job.cost import SECONDS_TO_BEGIN, Work, seconds_per_row
+from serval.batch.job.cost import SECONDS_TO_BEGIN, JobWork, seconds_per_row
 from serval.batch.job.job import BatchJob
 from serval.batch.job.options import JobOptions
 
@@ -46,7 +46,7 @@ def estimated(
     columns: tuple[dict[str, Any], ...] = (),
 ) -> Estimate:
     """Put an estimate together."""
-    work = Work(
+    work = JobWork(
         shards=shards,
         scans=scans,
         rows=rows,

@@ -23,7 +23,7 @@ MOST_KEY_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Starting:
+class StartJob:
     """Makes jobs of what callers ask for."""
 
     store: JobStore

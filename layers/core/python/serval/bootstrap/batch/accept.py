@@ -7,15 +7,15 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import AcceptSettings
-from serval.batch.start.accept import Accepting
+from serval.batch.start.accept import Accept
 
 
-def accepting() -> Accepting:
+def accepting() -> Accept:
     """Build what ``accept`` needs from its environment."""
     settings = AcceptSettings.from_environment()
     region = settings.aws_region
     dynamodb = boto3.resource("dynamodb", region)
-    return Accepting(
+    return Accept(
         objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
         store=JobTable(dynamodb.Table(settings.jobs_table)),
         registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),

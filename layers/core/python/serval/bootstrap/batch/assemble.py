@@ -5,15 +5,15 @@ import boto3
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
-from serval.batch.assemble.assemble import Assembly
+from serval.batch.assemble.assemble import Assemble
 from serval.batch.job.settings import AssembleSettings
 
 
-def assembly() -> Assembly:
+def assembly() -> Assemble:
     """Build what ``assemble`` needs from its environment."""
     settings = AssembleSettings.from_environment()
     region = settings.aws_region
-    return Assembly(
+    return Assemble(
         objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
         store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
         announce=BatchEvents(boto3.client("events", region)).announce,

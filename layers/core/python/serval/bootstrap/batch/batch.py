@@ -9,7 +9,7 @@ import boto3
 from serval.access.admission import Admission
 from serval.access.authentication import Authenticator
 from serval.aws.dynamodb.jobs import JobTable
-from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.artifacts import PRESIGNING
@@ -17,7 +17,7 @@ from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.stepfunctions.executions import BatchExecutions
 from serval.batch.job.control import Control
 from serval.batch.job.document import JobDocuments
-from serval.batch.job.finish import Finishing
+from serval.batch.job.finish import FinishJob
 from serval.batch.job.fleet_jobs import out_of_reach
 from serval.batch.job.ports import Announce
 from serval.batch.job.results import Results
@@ -26,13 +26,13 @@ from serval.batch.start.caps import Caps
 from serval.batch.start.estimate import Estimate
 from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import JobAccess, Reach
-from serval.batch.start.start import Starting
+from serval.batch.start.start import StartJob
 from serval.bootstrap.requests.adapters import PATIENCE, edge_registry, say
 from serval.http.batch import BatchEndpoint
 from serval.models.deployed_fleets import Fleets
 
 if TYPE_CHECKING:
-    from serval.batch.plan.plan import Planning
+    from serval.batch.plan.plan import Plan
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Preview:
     store: JobTable
     registry: DynamoDBRegistry
     announce: Announce
-    planning: "Planning | None" = None
+    planning: "Plan | None" = None
 
     def __call__(self, asked: AskedJob, version: str) -> Estimate:
         """Look at the input of a job."""
@@ -52,13 +52,13 @@ class Preview:
             self.planning = self._planning()
         return self.planning.preview(asked, version)
 
-    def _planning(self) -> "Planning":
+    def _planning(self) -> "Plan":
         # Only a dry run pays for this import: it samples the input with the shards' own readers.
-        from serval.batch.plan.plan import Planning
+        from serval.batch.plan.plan import Plan
         from serval.batch.plan.readiness import Readiness
 
         fleets = Fleets.from_text(self.settings.fleets)
-        return Planning(
+        return Plan(
             readiness=Readiness(
                 objects=self.objects,
                 store=self.store,
@@ -92,16 +92,16 @@ def endpoint() -> BatchEndpoint:
         boto3.client("stepfunctions", region, config=PATIENCE), settings.batch_machine
     )
     keys = Authenticator() if settings.authentication == "key" else None
-    control = Control(store, executions, announce, Finishing(objects, store, announce))
+    control = Control(store, executions, announce, FinishJob(objects, store, announce))
     return BatchEndpoint(
         access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
-        starting=Starting(
+        starting=StartJob(
             store,
             executions,
             announce,
             Reach.from_text(settings.data_bucket, settings.batch_prefixes),
             Caps(
-                limits=RateLimits(registry.table, kind="BATCH", what="start {} batch jobs"),
+                limits=RateLimitTable(registry.table, kind="BATCH", what="start {} batch jobs"),
                 store=store,
                 per_minute=settings.batch_jobs_per_minute,
                 open_jobs=settings.batch_open_jobs,

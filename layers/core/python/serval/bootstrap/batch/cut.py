@@ -3,13 +3,13 @@
 import boto3
 
 from serval.batch.job.settings import CutSettings
-from serval.batch.plan.cut import Cutting
+from serval.batch.plan.cut import Cut
 from serval.bootstrap.batch.readiness import readiness
 from serval.bootstrap.fleets.control import job_control
 
 
-def cutting() -> Cutting:
+def cutting() -> Cut:
     """Build what ``cut`` needs from its environment."""
     settings = CutSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)
-    return Cutting(readiness(settings, dynamodb, job_control(settings, dynamodb)))
+    return Cut(readiness(settings, dynamodb, job_control(settings, dynamodb)))

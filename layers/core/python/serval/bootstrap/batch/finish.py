@@ -5,15 +5,15 @@ import boto3
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
-from serval.batch.job.finish import Finishing
+from serval.batch.job.finish import FinishJob
 from serval.batch.job.settings import FinishSettings
 
 
-def finishing() -> Finishing:
+def finishing() -> FinishJob:
     """Build what ``finish`` needs from its environment."""
     settings = FinishSettings.from_environment()
     region = settings.aws_region
-    return Finishing(
+    return FinishJob(
         objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
         store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
         announce=BatchEvents(boto3.client("events", region)).announce,

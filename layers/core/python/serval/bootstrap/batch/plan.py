@@ -7,17 +7,17 @@ import boto3
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.batch.job.fleet_jobs import out_of_reach
 from serval.batch.job.settings import PlanSettings
-from serval.batch.plan.plan import Planning
+from serval.batch.plan.plan import Plan
 from serval.bootstrap.batch.readiness import readiness
 from serval.bootstrap.fleets.control import job_control
 
 
-def planning() -> Planning:
+def planning() -> Plan:
     """Build what ``plan`` needs from its environment."""
     settings = PlanSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)
     control = job_control(settings, dynamodb)
-    return Planning(
+    return Plan(
         readiness=readiness(settings, dynamodb, control),
         registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
         memory_mib=settings.shard_memory_mib,

@@ -10,17 +10,17 @@ from serval.aws.sqs.inbox import QueueInbox
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.fleets.endpoint_ends import ending, routing
 from serval.bootstrap.requests.adapters import adapters
-from serval.fleets.endpoints.dispatch import Dispatching
-from serval.fleets.endpoints.hand_over import Handover
+from serval.fleets.endpoints.dispatch import Dispatch
+from serval.fleets.endpoints.hand_over import HandOver
 from serval.fleets.settings import DispatchSettings
 
 
-def dispatching() -> Dispatching:
+def dispatching() -> Dispatch:
     """Build what hands requests to endpoints, once per environment."""
     settings = DispatchSettings.from_environment()
     region = settings.aws_region
     aws = adapters(region, settings.requests_table, settings.data_bucket)
-    handover = Handover(
+    handover = HandOver(
         control=fleet_control(settings, aws.dynamodb),
         store=aws.store,
         inbox=QueueInbox(aws.sqs, settings.stage),
@@ -34,4 +34,4 @@ def dispatching() -> Dispatching:
         ending=ending(settings, aws),
     )
     duty = DutyTable(aws.dynamodb.Table(settings.registry_table))
-    return Dispatching(handover=handover, duty=duty, random=SystemRandom())
+    return Dispatch(handover=handover, duty=duty, random=SystemRandom())

@@ -2,23 +2,23 @@
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.sqs.inbox import QueueInbox
-from serval.aws.sqs.queues import CallbackQueue, ModelQueues
+from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
 from serval.bootstrap.requests.adapters import Adapters, say
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.complete import Completion
-from serval.fleets.endpoints.end_attempt import Ending
+from serval.fleets.endpoints.complete import Complete
+from serval.fleets.endpoints.end_attempt import EndAttempt
 from serval.fleets.endpoints.routing import Routing
 from serval.fleets.settings import CompleteSettings, FleetSettings, SweepSettings
 from serval.models.metrics import InferenceMetrics
 
 
-def ending(settings: FleetSettings, aws: Adapters) -> Ending:
+def ending(settings: FleetSettings, aws: Adapters) -> EndAttempt:
     """Build what closes rows and tells who is to know."""
-    return Ending(
+    return EndAttempt(
         store=aws.store,
         queue=ModelQueues(aws.sqs, settings.stage),
         dead_letters=QueueInbox(aws.sqs, settings.stage),
-        callbacks=CallbackQueue(aws.sqs, settings.stage),
+        callbacks=SqsCallbackQueue(aws.sqs, settings.stage),
     )
 
 
@@ -29,9 +29,9 @@ def routing(settings: FleetSettings, aws: Adapters) -> Routing:
 
 def completion(
     settings: CompleteSettings | SweepSettings, aws: Adapters, control: FleetControl
-) -> Completion:
+) -> Complete:
     """Build what closes rows by what endpoints say, or have written."""
-    return Completion(
+    return Complete(
         control=control,
         store=aws.store,
         objects=aws.payloads,

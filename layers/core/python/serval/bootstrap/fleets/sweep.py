@@ -1,6 +1,6 @@
 """Composition root of ``sweep``."""
 
-from serval.aws.sqs.queues import CallbackQueue, ModelQueues
+from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.fleets.endpoint_ends import completion
 from serval.bootstrap.requests.adapters import adapters
@@ -17,6 +17,6 @@ def sweep() -> Sweep:
         control=control,
         store=aws.store,
         queue=ModelQueues(aws.sqs, settings.stage),
-        callbacks=CallbackQueue(aws.sqs, settings.stage),
+        callbacks=SqsCallbackQueue(aws.sqs, settings.stage),
         completion=completion(settings, aws, control),
     )

@@ -25,7 +25,7 @@ from serval.models.deployed_fleets import Fleets
 from serval.requests.access import Access
 from serval.requests.door import Door
 from serval.requests.settings import RequestsSettings, WaitSettings
-from serval.requests.submit import Submitting
+from serval.requests.submit import Submit
 from serval.settings import CallerSettings
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTab
     return Access(Admission(registry, keys), store, models)
 
 
-def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submitting:
+def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:
     """Build what makes async requests."""
     fleets = Fleets.from_text(settings.fleets)
-    return Submitting(
+    return Submit(
         door=Door(fleets, registry.version, settings.limits),
         store=aws.store,
         payloads=aws.payloads,

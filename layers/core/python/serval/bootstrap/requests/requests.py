@@ -1,11 +1,11 @@
 """Composition root of ``requests``."""
 
-from serval.aws.sqs.queues import CallbackQueue
+from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say
 from serval.http.requests import RequestsEndpoint
-from serval.requests.cancel import Cancellation
+from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
-from serval.requests.list_requests import Listing
+from serval.requests.list_requests import ListRequests
 from serval.requests.settings import RequestsSettings
 
 
@@ -16,8 +16,8 @@ def endpoint() -> RequestsEndpoint:
     allowed = access(settings, edge_registry(settings), aws.store)
     return RequestsEndpoint(
         allowed,
-        Listing(aws.store, allowed.models),
-        Cancellation(aws.store, CallbackQueue(aws.sqs, settings.stage)),
+        ListRequests(aws.store, allowed.models),
+        Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
         Documents(aws.payloads),
         say,
     )

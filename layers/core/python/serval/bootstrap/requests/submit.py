@@ -1,16 +1,16 @@
 """Composition root of ``submit``."""
 
-from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say, submitting
 from serval.http.submit import SubmitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.document import Documents
-from serval.requests.retry import Retrying
+from serval.requests.retry import Retry
 from serval.requests.settings import SubmitSettings
 from serval.requests.submission import CallbackUrls
-from serval.requests.uploads import Uploads
-from serval.requests.wait import Waiting
+from serval.requests.uploads import RequestUploads
+from serval.requests.wait import Wait
 
 
 def endpoint() -> SubmitEndpoint:
@@ -22,12 +22,12 @@ def endpoint() -> SubmitEndpoint:
     making = submitting(settings, aws, registry)
     return SubmitEndpoint(
         access=access(settings, registry, aws.store),
-        allowance=Allowance(RateLimits(table)),
+        allowance=Allowance(RateLimitTable(table)),
         callback_urls=CallbackUrls(local=bool(settings.callback_local)),
         submitting=making,
-        retrying=Retrying(aws.store, aws.payloads, making.announce),
-        uploads=Uploads(making.door, aws.payloads),
-        waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
+        retrying=Retry(aws.store, aws.payloads, making.announce),
+        uploads=RequestUploads(making.door, aws.payloads),
+        waiting=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
         documents=Documents(aws.payloads),
         log=say,
         limits=settings.limits,

@@ -1,12 +1,12 @@
 """Composition root of ``wait``."""
 
-from serval.aws.dynamodb.rate_limits import RateLimits
+from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say, submitting
 from serval.http.wait import WaitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.settings import WaitSettings
-from serval.requests.wait import Waiting
+from serval.requests.wait import Wait
 
 
 def endpoint() -> WaitEndpoint:
@@ -17,9 +17,9 @@ def endpoint() -> WaitEndpoint:
     table = aws.dynamodb.Table(settings.registry_table)
     return WaitEndpoint(
         access=access(settings, registry, aws.store),
-        allowance=Allowance(RateLimits(table)),
+        allowance=Allowance(RateLimitTable(table)),
         submitting=submitting(settings, aws, registry),
-        waiting=Waiting(aws.store, places=PlaceTable(table, settings.waiting_places)),
+        waiting=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
         payloads=aws.payloads,
         log=say,
         limits=settings.limits,

@@ -12,11 +12,11 @@ from serval.bundles.uploads import Uploads
 from serval.models.resource_names import golden_function_name
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
-from serval.rollouts.steps.claim import SHARED, Claiming
+from serval.rollouts.steps.claim import SHARED, Claim
 from serval.settings import unpack
 
 
-def claiming() -> Claiming:
+def claiming() -> Claim:
     """Build what ``claim`` needs from its environment."""
     settings = ClaimSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
@@ -25,7 +25,7 @@ def claiming() -> Claiming:
     artifacts = S3Artifacts(s3, settings.artifact_bucket)
     events = RolloutEvents(boto3.client("events", settings.aws_region))
     own = json.loads(unpack(settings.own_functions))
-    return Claiming(
+    return Claim(
         claims=DynamoDBClaims(table),
         uploads=Uploads(artifacts, registry),
         control=RolloutControl(registry, events.announce),

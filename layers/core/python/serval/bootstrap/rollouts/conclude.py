@@ -6,13 +6,13 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ConcludeSettings
-from serval.rollouts.steps.conclude import Conclusion
+from serval.rollouts.steps.conclude import Conclude
 
 
-def conclusion() -> Conclusion:
+def conclusion() -> Conclude:
     """Build what ``conclude`` needs from its environment."""
     settings = ConcludeSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
     registry = DynamoDBRegistry(table)
     events = RolloutEvents(boto3.client("events", settings.aws_region))
-    return Conclusion(RolloutControl(registry, events.announce), registry)
+    return Conclude(RolloutControl(registry, events.announce), registry)

@@ -10,10 +10,10 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import EvaluateSettings
-from serval.rollouts.steps.evaluate import Evaluation
+from serval.rollouts.steps.evaluate import Evaluate
 
 
-def evaluation() -> Evaluation:
+def evaluation() -> Evaluate:
     """Build what ``evaluate`` needs from its environment."""
     settings = EvaluateSettings.from_environment()
     region = settings.aws_region
@@ -21,7 +21,7 @@ def evaluation() -> Evaluation:
     registry = DynamoDBRegistry(table)
     cloudwatch = boto3.client("cloudwatch", region)
     events = RolloutEvents(boto3.client("events", region))
-    return Evaluation(
+    return Evaluate(
         control=RolloutControl(registry, events.announce),
         registry=registry,
         metrics=CloudWatchRolloutMetrics(cloudwatch),

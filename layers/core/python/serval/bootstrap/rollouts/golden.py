@@ -8,7 +8,7 @@ from serval.aws.signed.edge import EdgeArtifacts
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel
-from serval.rollouts.golden.memory import Memory
+from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.settings import GoldenSettings
 from serval.rollouts.steps.golden_check import GoldenCheck
 
@@ -28,7 +28,7 @@ def golden_check() -> GoldenCheck:
         store_of=lambda candidate: EdgeArtifacts(s3, candidate.locate),
         open_model=lambda path, form: OnnxModel(path, memory_mib, form),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
-        memory=Memory(memory_mib),
+        memory=MemoryMeter(memory_mib),
         cpu_class=cpu_class(),
         log=partial(print, flush=True),
     )

@@ -5,13 +5,13 @@ import boto3
 from serval.aws.s3.artifacts import S3Artifacts
 from serval.inference.cpu import cpu_class
 from serval.rollouts.settings import OptimiseSettings
-from serval.rollouts.steps.optimise import Optimisation
+from serval.rollouts.steps.optimise import Optimise
 
 
-def optimisation() -> Optimisation:
+def optimisation() -> Optimise:
     """Build what ``optimise`` needs from its environment."""
     settings = OptimiseSettings.from_environment()
-    return Optimisation(
+    return Optimise(
         artifacts=S3Artifacts(boto3.client("s3", settings.aws_region), settings.artifact_bucket),
         cpu_class=cpu_class(),
         memory_mib=settings.aws_lambda_function_memory_size,

@@ -6,14 +6,14 @@ from serval.aws.s3.presigned import download
 from serval.bundles.verification.deployment import Deployment
 from serval.models.deployed_fleets import Fleets
 from serval.rollouts.settings import VerifySettings
-from serval.rollouts.steps.verify import Verifying
+from serval.rollouts.steps.verify import Verify
 from serval.settings import unpack
 
 
-def verifying() -> Verifying:
+def verifying() -> Verify:
     """Build what ``verify`` needs from its environment."""
     settings = VerifySettings.from_environment()
-    return Verifying(
+    return Verify(
         download=download,
         deployment=deployment(settings),
         memory_mib=settings.aws_lambda_function_memory_size,

@@ -15,8 +15,8 @@ from serval.bootstrap.worker.worker import loaded_versions
 from serval.inference.runtimes.accelerators import execution
 from serval.models.deployed_fleets import Fleets
 from serval.worker.program.settings import ServerSettings
-from serval.worker.program.versions import KnownVersions, Memory, Versions
-from serval.worker.serve.gather import Gathering
+from serval.worker.program.versions import KnownVersions, LoadedMemory, WorkerRegistry
+from serval.worker.serve.gather import Gather
 from serval.worker.serve.server import InferenceServer, application
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def serve() -> None:
     registry = _registry(settings, s3)
     store = S3ArtifactDownloads(s3, settings.artifact_bucket)
     loaded = loaded_versions(settings, registry, store, execution(settings.threads))
-    gathering = Gathering(Memory(loaded), time.monotonic)
+    gathering = Gather(LoadedMemory(loaded), time.monotonic)
     threading.Thread(target=gathering.run, name="run", daemon=True).start()
     fleet = Fleets.from_text(settings.fleets).by_name.get(settings.fleet)
     server = InferenceServer(
@@ -48,7 +48,7 @@ def serve() -> None:
     )
 
 
-def _registry(settings: ServerSettings, s3: "S3Client") -> Versions:
+def _registry(settings: ServerSettings, s3: "S3Client") -> WorkerRegistry:
     if not settings.registry_table:
         return ArtifactRecords(s3, settings.artifact_bucket)
     dynamodb = boto3.resource("dynamodb", settings.aws_region, config=CALLS)

@@ -21,7 +21,7 @@ from serval.aws.ecs.task import EcsTask
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.inbox import QueueInbox
-from serval.aws.sqs.queues import CallbackQueue
+from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.aws.sqs.shard_queue import FleetShards
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
@@ -34,10 +34,10 @@ from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.worker.program.assembly import Engine, Ports, Post, assemble
 from serval.worker.program.faults import Patience
 from serval.worker.program.machine import NoTask
-from serval.worker.program.open_version import Opening
+from serval.worker.program.open_version import OpenVersion
 from serval.worker.program.server_folder import ServerFolder, size_bytes
 from serval.worker.program.settings import ServerSettings, WorkerSettings, limits
-from serval.worker.program.versions import KnownVersions, Memory, Versions
+from serval.worker.program.versions import KnownVersions, LoadedMemory, WorkerRegistry
 from serval.worker.queue.loop import Rhythm, Worker
 from serval.worker.shards.process import ShardProcess
 
@@ -70,12 +70,12 @@ def worker() -> Worker:
 
 
 def loaded_versions(
-    settings: ServerSettings, registry: Versions, store: ArtifactStore, chosen: Execution
+    settings: ServerSettings, registry: WorkerRegistry, store: ArtifactStore, chosen: Execution
 ) -> LoadedVersions:
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
     server_folder = _server_folder(settings)
-    opening = Opening(registry.version, store, chosen, server_folder)
+    opening = OpenVersion(registry.version, store, chosen, server_folder)
     loaded = LoadedVersions(
         find=opening.find,
         store=store,
@@ -110,7 +110,7 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
         inbox=QueueInbox(sqs, settings.stage),
         store=RequestTable(dynamodb.Table(settings.requests_table)),
         payloads=DataBucket(s3, settings.data_bucket),
-        callbacks=CallbackQueue(sqs, settings.stage),
+        callbacks=SqsCallbackQueue(sqs, settings.stage),
         states=FleetTable(registry_table),
         registry=DynamoDBRegistry(registry_table),
         task=EcsTask(settings.ecs_agent_uri, say) if settings.ecs_agent_uri else NoTask(),
@@ -126,7 +126,7 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
 
 def _shards(
     settings: WorkerSettings,
-    memory: Memory,
+    memory: LoadedMemory,
     versions: KnownVersions,
     patience: Patience,
     stopping: Callable[[], bool],

@@ -26,7 +26,7 @@ OUTPUT_PREFIX = "async-out/"
 
 
 @dataclass(frozen=True, slots=True)
-class Inference:
+class EndpointAttempt:
     """One attempt at one request, by an endpoint."""
 
     request_id: str
@@ -47,7 +47,7 @@ class Inference:
         return row is not None and row.status == "running" and row.runner == self.runner
 
     @classmethod
-    def parse(cls, inference_id: str) -> "Inference | None":
+    def parse(cls, inference_id: str) -> "EndpointAttempt | None":
         """Read an id; None if it is none of ours."""
         request_id, _, attempt = inference_id.rpartition(".")
         if not request_id or not attempt.isascii() or not attempt.isdecimal():
@@ -55,14 +55,14 @@ class Inference:
         return cls(request_id, int(attempt))
 
     @classmethod
-    def of_row(cls, row: AsyncRequest) -> "Inference":
+    def of_row(cls, row: AsyncRequest) -> "EndpointAttempt":
         """Name the newest attempt of a request."""
         return cls(row.id, row.attempt)
 
 
 def begun(row: AsyncRequest, version: str, now: datetime) -> AsyncRequest:
     """Begin an attempt that an endpoint is about to be given."""
-    runner = Inference(row.id, row.attempt + 1).runner
+    runner = EndpointAttempt(row.id, row.attempt + 1).runner
     return replace(
         lifecycle.begin(row, runner, now, HANDOVER),
         version=version,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.attempt import OUTPUT_PREFIX, Inference
-from serval.fleets.endpoints.end_attempt import Ending, Result
+from serval.fleets.endpoints.attempt import OUTPUT_PREFIX, EndpointAttempt
+from serval.fleets.endpoints.end_attempt import EndAttempt, Result
 from serval.fleets.endpoints.in_flight import release
 from serval.fleets.endpoints.notices import Notice, notices
-from serval.fleets.endpoints.results import Objects, failure_text, find_result
+from serval.fleets.endpoints.results import ResultObjects, failure_text, find_result
 from serval.fleets.endpoints.routing import Routing
 from serval.models.metrics import InferenceMetrics
 from serval.requests.ports import RequestStore
@@ -24,13 +24,13 @@ STALE = "stale: its request is not this attempt's any more, so its outcome is di
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Complete:
     """Ends the attempts of SageMaker fleets."""
 
     control: FleetControl
     store: RequestStore
-    objects: Objects
-    ending: Ending
+    objects: ResultObjects
+    ending: EndAttempt
     routing: Routing
     metrics: InferenceMetrics
     bucket: str
@@ -44,7 +44,7 @@ class Completion:
 
     def reconcile(self, row: AsyncRequest) -> str | None:
         """End an attempt whose notice is lost, if its outcome is there; None: it is not."""
-        inference = Inference.of_row(row)
+        inference = EndpointAttempt.of_row(row)
         if not inference.runs(row) or row.output_key is None:
             return None
         result = find_result(self.objects, row.output_key)
@@ -59,7 +59,7 @@ class Completion:
         return outcome_of(after)
 
     def _complete(self, notice: Notice) -> dict[str, str]:
-        inference = Inference.parse(notice.inference_id)
+        inference = EndpointAttempt.parse(notice.inference_id)
         row = self.store.find(inference.request_id) if inference else None
         if inference is None or row is None:
             return {"inference": notice.inference_id, "outcome": "stale: there is no such request"}
@@ -74,7 +74,7 @@ class Completion:
         self._make_room(row, inference)
         return {"inference": notice.inference_id, "outcome": outcome}
 
-    def _end(self, row: AsyncRequest, inference: Inference, notice: Notice) -> str:
+    def _end(self, row: AsyncRequest, inference: EndpointAttempt, notice: Notice) -> str:
         version = row.version or ""
         track = self.routing.track_of(row)
         result = self._result(notice) if notice.succeeded else None
@@ -96,7 +96,7 @@ class Completion:
         key = notice.output.removeprefix(bucket)
         return find_result(self.objects, key, json_alone=notice.json_alone)
 
-    def _make_room(self, row: AsyncRequest, inference: Inference) -> None:
+    def _make_room(self, row: AsyncRequest, inference: EndpointAttempt) -> None:
         release(self.control, row.fleet, {inference.id})
         if row.fleet in self.control.fleets.by_name:
             self.control.dispatcher.ask(row.fleet)

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from serval.clock import Clock, utc_now
 from serval.fleets.endpoints.attempt import HANDOVER
-from serval.fleets.endpoints.hand_over import Handover
+from serval.fleets.endpoints.hand_over import HandOver
 from serval.fleets.endpoints.in_flight import recount as counted_again
 
 STARTING = timedelta(seconds=15)
@@ -67,10 +67,10 @@ PATIENCE = timedelta(seconds=40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatching:
+class Dispatch:
     """Hands requests over, in weighted turns of a fleet's models."""
 
-    handover: Handover
+    handover: HandOver
     duty: Duty
     random: Random
     """Draws whose turn it is, by weight: no dispatch knows what the last one did."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from serval.clock import Clock, utc_now
-from serval.fleets.endpoints.attempt import Inference
+from serval.fleets.endpoints.attempt import EndpointAttempt
 from serval.requests import lifecycle
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore, change
 from serval.requests.request import AsyncRequest
 
 
-class DeadLetters(Protocol):
+class DeadLetterQueue(Protocol):
     """Where requests are noted that failed for good."""
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
@@ -33,17 +33,17 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class EndAttempt:
     """Ends attempts; each method gives the row as it is then, None if it is another attempt's."""
 
     store: RequestStore
     queue: RequestQueue
-    dead_letters: DeadLetters
+    dead_letters: DeadLetterQueue
     callbacks: CallbackQueue
     clock: Clock = utc_now
 
     def succeed(
-        self, row: AsyncRequest, inference: Inference, version: str, result: Result
+        self, row: AsyncRequest, inference: EndpointAttempt, version: str, result: Result
     ) -> AsyncRequest | None:
         """Let a result stand; or close as cancelled, if its caller wants none any more."""
         return self._change(
@@ -60,7 +60,7 @@ class Ending:
         )
 
     def fail(
-        self, row: AsyncRequest, inference: Inference, reason: str, *, refused: bool
+        self, row: AsyncRequest, inference: EndpointAttempt, reason: str, *, refused: bool
     ) -> AsyncRequest | None:
         """Try a failed attempt again, or dead-letter it, or tell its caller what is wrong."""
         if not inference.runs(row):
@@ -95,7 +95,7 @@ class Ending:
     def _change(
         self,
         row: AsyncRequest,
-        inference: Inference,
+        inference: EndpointAttempt,
         transition: Callable[[AsyncRequest], AsyncRequest],
     ) -> AsyncRequest | None:
         after = change(

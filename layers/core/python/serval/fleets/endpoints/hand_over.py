@@ -15,8 +15,8 @@ from typing import Literal
 from serval.clock import Clock, utc_now
 from serval.errors import NotFound
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.attempt import Inference, begun, envelope, handed_over
-from serval.fleets.endpoints.end_attempt import Ending
+from serval.fleets.endpoints.attempt import EndpointAttempt, begun, envelope, handed_over
+from serval.fleets.endpoints.end_attempt import EndAttempt
 from serval.fleets.endpoints.in_flight import release, reserve
 from serval.fleets.endpoints.ports import Endpoints
 from serval.fleets.endpoints.routing import Routing
@@ -31,7 +31,7 @@ Outcome = Literal["handed over", "no room", "dropped", "later", "closed", "lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handover:
+class HandOver:
     """Deals with messages about the requests of SageMaker fleets."""
 
     control: FleetControl
@@ -39,7 +39,7 @@ class Handover:
     inbox: Inbox
     endpoints: Endpoints
     routing: Routing
-    ending: Ending
+    ending: EndAttempt
     clock: Clock = utc_now
 
     def deal_with(self, message: Message, fleet: str, window: int) -> Outcome:
@@ -68,7 +68,7 @@ class Handover:
         if not self.store.save(row, after):
             return "lost"
         row = replace(after, revision=row.revision + 1)
-        if not reserve(self.control, fleet, Inference.of_row(row), window):
+        if not reserve(self.control, fleet, EndpointAttempt.of_row(row), window):
             self._take_back(message, row, seconds=0)
             return "no room"
         self._submit(message, row, fleet)
@@ -76,7 +76,7 @@ class Handover:
         return "handed over"
 
     def _submit(self, message: Message, row: AsyncRequest, fleet: str) -> None:
-        inference = Inference.of_row(row)
+        inference = EndpointAttempt.of_row(row)
         payload = row.payload if row.payload is not None else row.payload_key or ""
         try:
             taken = self.endpoints.submit(fleet, inference.id, payload, envelope(row))
@@ -93,7 +93,7 @@ class Handover:
 
     def _take_back(self, message: Message, row: AsyncRequest, *, seconds: int) -> None:
         """Queue a request again that the endpoint was not given; that attempt is not charged."""
-        inference = Inference.of_row(row)
+        inference = EndpointAttempt.of_row(row)
         change(
             self.store,
             row,

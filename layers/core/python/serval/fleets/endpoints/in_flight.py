@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.attempt import Inference
+from serval.fleets.endpoints.attempt import EndpointAttempt
 from serval.fleets.state import FleetState
 from serval.requests.lifecycle import leased
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 
 
-def reserve(control: FleetControl, fleet: str, inference: Inference, window: int) -> bool:
+def reserve(control: FleetControl, fleet: str, inference: EndpointAttempt, window: int) -> bool:
     """Count an inference, if there is room for it."""
 
     def counted(row: FleetState) -> FleetState | None:
@@ -40,12 +40,14 @@ def recount(control: FleetControl, store: RequestStore, fleet: str, now: datetim
 
     A row is an inference's before the inference is counted, and until it is over.
     """
-    known = {one: Inference.parse(one) for one in control.states.find(fleet).sent}
+    known = {one: EndpointAttempt.parse(one) for one in control.states.find(fleet).sent}
     rows = store.find_all([each.request_id for each in known.values() if each])
     over = {one for one, inference in known.items() if not _held(inference, rows, now)}
     return release(control, fleet, over)
 
 
-def _held(inference: Inference | None, rows: Mapping[str, AsyncRequest], now: datetime) -> bool:
+def _held(
+    inference: EndpointAttempt | None, rows: Mapping[str, AsyncRequest], now: datetime
+) -> bool:
     row = rows.get(inference.request_id) if inference else None
     return inference is not None and row is not None and inference.runs(row) and leased(row, now)

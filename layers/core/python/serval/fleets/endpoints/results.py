@@ -16,7 +16,7 @@ LARGEST_HEADER = 16 * 2**20
 SHOWN_BYTES = 4_096
 
 
-class Objects(Protocol):
+class ResultObjects(Protocol):
     """What is read of the data bucket."""
 
     def find(self, key: str) -> StoredPayload | None:
@@ -26,7 +26,7 @@ class Objects(Protocol):
         """Read an object's first bytes, fewer if it has fewer."""
 
 
-def find_result(objects: Objects, key: str, *, json_alone: bool = False) -> Result | None:
+def find_result(objects: ResultObjects, key: str, *, json_alone: bool = False) -> Result | None:
     """Find an answer and its form, which need not be read if it is known; None if there is none."""
     stored = objects.find(key)
     if stored is None:
@@ -35,7 +35,7 @@ def find_result(objects: Objects, key: str, *, json_alone: bool = False) -> Resu
     return Result(key, stored.size_bytes, length)
 
 
-def header_length(objects: Objects, key: str, size_bytes: int) -> int | None:
+def header_length(objects: ResultObjects, key: str, size_bytes: int) -> int | None:
     """Give the length of a result's JSON part; None if it is JSON alone."""
     length = FIRST_BYTES
     while (part := json_part(objects.beginning(key, length))) is None:
@@ -67,7 +67,7 @@ def has_binary_outputs(response: Any) -> bool:
     )
 
 
-def failure_text(objects: Objects, key: str | None, reason: str) -> str:
+def failure_text(objects: ResultObjects, key: str | None, reason: str) -> str:
     """Give the error that the container answered with, else SageMaker's words."""
     if not key or objects.find(key) is None:
         return reason

@@ -13,7 +13,7 @@ from serval.requests.request import AsyncRequest
 REMEMBERED = timedelta(seconds=5)
 
 
-class Versions(Protocol):
+class RoutedVersions(Protocol):
     """The registry's reads that routing needs."""
 
     def route(self, model: str) -> Route:
@@ -27,7 +27,7 @@ class Versions(Protocol):
 class Routing:
     """Routes for five seconds; versions, which never change, for good."""
 
-    registry: Versions
+    registry: RoutedVersions
     clock: Clock = utc_now
     _routes: dict[str, tuple[datetime, Route]] = field(default_factory=dict)
     _versions: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)

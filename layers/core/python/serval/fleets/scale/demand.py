@@ -42,7 +42,7 @@ Counts = Mapping[str, tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkDone:
     """What workers have done since the last tick."""
 
     completed: int
@@ -95,7 +95,7 @@ def weight(elapsed: float, memory_seconds: float) -> float:
     return 1 - math.exp(-elapsed / memory_seconds)
 
 
-def usual_seconds(before: float, work: Work) -> float:
+def usual_seconds(before: float, work: WorkDone) -> float:
     """Give the seconds that a request takes a machine, batches taken into account."""
     if work.completed == 0 or work.busy_seconds <= 0:
         return before
@@ -142,19 +142,19 @@ def known_seconds(state: FleetState, seen: Observed) -> float:
     )
 
 
-def done(state: FleetState, seen: Observed) -> Work:
+def done(state: FleetState, seen: Observed) -> WorkDone:
     """Add up what each worker has done since the last tick; one that is gone takes its share."""
     steps = list(_steps(state, seen))
-    return Work(sum(step.completed for step in steps), sum(step.busy_seconds for step in steps))
+    return WorkDone(sum(step.completed for step in steps), sum(step.busy_seconds for step in steps))
 
 
-def _steps(state: FleetState, seen: Observed) -> Iterator[Work]:
+def _steps(state: FleetState, seen: Observed) -> Iterator[WorkDone]:
     before: Counts = json.loads(state.counted or "{}")
     since = state.ticked or state.woken
     for worker in seen.workers:
         completed, busy_seconds = before.get(worker.worker, (0, 0.0))
         if worker.worker in before or worker.started >= since:
-            yield Work(
+            yield WorkDone(
                 max(0, worker.completed - completed), max(0.0, worker.busy_seconds - busy_seconds)
             )
 

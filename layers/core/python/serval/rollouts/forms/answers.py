@@ -23,14 +23,14 @@ FAILURES = (InvalidRequest, RuntimeFailed)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GraphAnswer:
     """Inputs, and what the published graph makes of them."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
 
 
-def answers(model: Model, candidate: Candidate, bundle: Path) -> list[Answer]:
+def answers(model: Model, candidate: Candidate, bundle: Path) -> list[GraphAnswer]:
     """Ask the published graph its golden requests, else made-up ones; what fails is left out.
 
     Made-up inputs come in several shapes where the signature leaves them open: the first that the
@@ -39,10 +39,10 @@ def answers(model: Model, candidate: Candidate, bundle: Path) -> list[Answer]:
     wanted = candidate.record.signature.outputs
     asked = golden_inputs(candidate, bundle)
     needed = len(asked) or 1
-    found: list[Answer] = []
+    found: list[GraphAnswer] = []
     for inputs in asked or samples(candidate.record.signature, symbols_of(model)):
         try:
-            found.append(Answer(inputs, model.run(inputs, wanted)))
+            found.append(GraphAnswer(inputs, model.run(inputs, wanted)))
         except FAILURES:
             continue
         if len(found) == needed:
@@ -77,7 +77,7 @@ def fitting(candidate: Candidate, requests: Sequence[GoldenRequest]) -> Iterator
         yield [Tensor(t.name, t.datatype, np.array(t.array)) for t in inputs]
 
 
-def difference(model: Model, candidate: Candidate, expected: Sequence[Answer]) -> str | None:
+def difference(model: Model, candidate: Candidate, expected: Sequence[GraphAnswer]) -> str | None:
     """Say in what a form answers differently; None: it does not."""
     wanted = candidate.record.signature.outputs
     for answer in expected:

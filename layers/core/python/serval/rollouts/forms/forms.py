@@ -15,7 +15,7 @@ from serval.inference.cpu import UNKNOWN
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import RUNTIME_ERRORS, OnnxModel
 from serval.models.version import BundleFile, Form
-from serval.rollouts.forms.answers import Answer, answers, difference
+from serval.rollouts.forms.answers import GraphAnswer, answers, difference
 from serval.rollouts.golden.candidate import Candidate
 
 GRAPH = "model.onnx"
@@ -141,7 +141,7 @@ def check_form(candidate: Candidate, bundle: Path, form: Form, others: Sequence[
 
 
 def compare_form(
-    candidate: Candidate, bundle: Path, form: Form, memory_mib: int, expected: Sequence[Answer]
+    candidate: Candidate, bundle: Path, form: Form, memory_mib: int, expected: Sequence[GraphAnswer]
 ) -> None:
     """Refuse a form that cannot be opened, or answers differently."""
     try:

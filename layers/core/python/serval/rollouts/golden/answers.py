@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serval.errors import BundleRefused, InferenceFailed, InvalidRequest
-from serval.inference.infer import Answer, Inference
+from serval.inference.infer import Inference, InferenceAnswer
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
@@ -30,7 +30,7 @@ SLOW = "asked here, where they take long"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class GoldenAnswers:
     """Requests that the model has answered, and how well."""
 
     inputs: Sequence[Sequence[Tensor]]
@@ -53,7 +53,7 @@ def ask(
     loaded: Loaded,
     golden: Sequence[GoldenRequest],
     enough: Callable[[], bool] = never,
-) -> Answered:
+) -> GoldenAnswers:
     """Answer every golden request as ``infer`` does, and compare; stop when there is no more time.
 
     Raises
@@ -86,10 +86,10 @@ def ask(
     notes = (
         () if asked == len(golden) else (f"{asked} of {len(golden)} golden requests were {SLOW}",)
     )
-    return Answered(timed, largest, asked, rows, notes)
+    return GoldenAnswers(timed, largest, asked, rows, notes)
 
 
-def try_samples(loaded: Loaded) -> Answered:
+def try_samples(loaded: Loaded) -> GoldenAnswers:
     """Run the model on made-up inputs.
 
     Raises
@@ -106,12 +106,12 @@ def try_samples(loaded: Loaded) -> Answered:
             reasons.append(f"the model fails on made-up inputs ({shapes}): {error}")
             continue
         notes = (NO_GOLDEN, UNSTEADY) if differs(loaded, inputs, given) else (NO_GOLDEN,)
-        return Answered([inputs], notes=notes)
+        return GoldenAnswers([inputs], notes=notes)
     remedy = "if it needs inputs of its own kind, publish golden requests: 'golden:' in model.yaml"
     raise BundleRefused([*first_reasons(reasons), remedy])
 
 
-def unsteady(loaded: Loaded, answer: Answer) -> bool:
+def unsteady(loaded: Loaded, answer: InferenceAnswer) -> bool:
     """Tell whether a request that has been answered gets another answer now."""
     return differs(loaded, answer.request.inputs, answer.response.outputs)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from serval.errors import ArtifactUnavailable, ModelTooLarge
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import OperatorMissing
-from serval.rollouts.golden.answers import Answered
+from serval.rollouts.golden.answers import GoldenAnswers
 from serval.rollouts.golden.candidate import Candidate, GoldenReport, TargetFleet
 from serval.rollouts.golden.requests import shortened
 
@@ -56,7 +56,7 @@ def patience(candidate: Candidate, clock: Callable[[], float]) -> Callable[[], b
     return lambda: clock() >= until
 
 
-def report_of(fleet: TargetFleet, loaded: Loaded, answered: Answered) -> GoldenReport:
+def report_of(fleet: TargetFleet, loaded: Loaded, answered: GoldenAnswers) -> GoldenReport:
     """Report what a stand-in found: answers, and no measurements."""
     return GoldenReport(
         largest_difference=answered.largest_difference,

@@ -9,7 +9,7 @@ from serval.errors import ServalError
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
-from serval.rollouts.golden.memory import Memory
+from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.golden.sample import batch_of, size_bytes
 
 Clock = Callable[[], float]
@@ -81,7 +81,7 @@ def is_enough(runs: int, seconds: float) -> bool:
 
 
 def best_batch_size(
-    loaded: Loaded, row: Sequence[Tensor], most_rows: int, memory: Memory, clock: Clock
+    loaded: Loaded, row: Sequence[Tensor], most_rows: int, memory: MemoryMeter, clock: Clock
 ) -> BatchSize:
     """Find the batch size of the most rows per second among 1, 2, 4, … and ``most_rows``.
 

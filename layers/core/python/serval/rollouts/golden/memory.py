@@ -28,7 +28,7 @@ def forget_peak() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class MemoryMeter:
     """The function's memory, and what has been taken of it."""
 
     limit_mib: int

@@ -12,7 +12,7 @@ from serval.rollouts.policy.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricReading:
     """Metrics of one track in a window."""
 
     requests: int = 0
@@ -23,7 +23,7 @@ class Reading:
 class MetricsReader(Protocol):
     """Where metrics come from; ``serval.aws.cloudwatch.rollout_metrics`` reads CloudWatch's."""
 
-    def read(self, model: str, track: Track, window: Window) -> Reading:
+    def read(self, model: str, track: Track, window: Window) -> MetricReading:
         """Read a track's metrics, or raise ``StatisticsUnavailable``."""
 
 
@@ -33,8 +33,8 @@ class Measurement:
 
     window: Window | None = None
     """None: no metrics are complete yet."""
-    stable: Reading = Reading()
-    candidate: Reading = Reading()
+    stable: MetricReading = MetricReading()
+    candidate: MetricReading = MetricReading()
 
     @classmethod
     def take(cls, metrics: MetricsReader, model: str, window: Window | None) -> "Measurement":
@@ -57,7 +57,7 @@ class Measurement:
         }
 
 
-def track_metrics(reading: Reading) -> TrackMetrics:
+def track_metrics(reading: MetricReading) -> TrackMetrics:
     """Give what the policy judges, latencies with their confidence bounds."""
     count = round(sum(period.count for period in reading.latencies))
     lower, upper = quantile_ranks(QUANTILE, count)
@@ -70,7 +70,7 @@ def track_metrics(reading: Reading) -> TrackMetrics:
     )
 
 
-def track_report(version: str | None, reading: Reading) -> dict[str, Any]:
+def track_report(version: str | None, reading: MetricReading) -> dict[str, Any]:
     """Give a version's figures as people read them; what was not measured is None."""
     measured = reading.latencies
     return {

@@ -29,7 +29,7 @@ class Claims(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Claiming:
+class Claim:
     """Everything that claiming an upload needs."""
 
     claims: Claims

@@ -12,7 +12,7 @@ from serval.rollouts.steps.claim import rollout_ids
 from serval.rollouts.steps.outcomes import failure_in_words
 
 
-class Verdict(TypedDict):
+class RolloutVerdict(TypedDict):
     """How a rollout ended, and why."""
 
     status: str
@@ -20,13 +20,13 @@ class Verdict(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclude:
     """Everything that concluding takes."""
 
     control: RolloutControl
     registry: ModelRegistry
 
-    def conclude(self, event: Mapping[str, Any]) -> Verdict:
+    def conclude(self, event: Mapping[str, Any]) -> RolloutVerdict:
         """End a rollout with the reasons given; doing it again changes nothing.
 
         Without a share of the traffic it is refused, with one it is rolled back. One that has ended

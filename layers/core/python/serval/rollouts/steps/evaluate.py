@@ -46,7 +46,7 @@ class Outcome(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluate:
     """Everything that an evaluation needs."""
 
     control: RolloutControl

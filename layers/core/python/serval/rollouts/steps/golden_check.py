@@ -34,7 +34,7 @@ from serval.inference.loaded import (
 )
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.version import Form
-from serval.rollouts.golden.answers import Answered, ask, try_samples
+from serval.rollouts.golden.answers import GoldenAnswers, ask, try_samples
 from serval.rollouts.golden.candidate import Candidate, GoldenReport
 from serval.rollouts.golden.fleet_candidate import (
     NotCheckable,
@@ -44,7 +44,7 @@ from serval.rollouts.golden.fleet_candidate import (
     report_of,
 )
 from serval.rollouts.golden.latency import BatchSize, best_batch_size, measure_latency
-from serval.rollouts.golden.memory import Memory
+from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.golden.requests import GoldenRequest, read_golden, shortened
 from serval.rollouts.golden.sample import batch_of, takes_batches
 
@@ -74,7 +74,7 @@ class GoldenCheck:
     store_of: Callable[[Candidate], ArtifactStore]
     open_model: Callable[[Path, Form | None], Model]
     limits: Limits
-    memory: Memory
+    memory: MemoryMeter
     cpu_class: str
     clock: Callable[[], float] = time.perf_counter
     work_folder: Path | None = None
@@ -148,13 +148,13 @@ class GoldenCheck:
         candidate: Candidate,
         loaded: Loaded,
         golden: Sequence[GoldenRequest],
-    ) -> Answered:
+    ) -> GoldenAnswers:
         if not golden:
             return try_samples(loaded)
         return ask(inference, candidate, loaded, golden, patience(candidate, self.clock))
 
     def _report(
-        self, candidate: Candidate, loaded: Loaded, answered: Answered, opening: TimedOpening
+        self, candidate: Candidate, loaded: Loaded, answered: GoldenAnswers, opening: TimedOpening
     ) -> GoldenReport:
         try:
             latency = measure_latency(loaded, answered.inputs, self.clock)
@@ -186,7 +186,9 @@ class GoldenCheck:
             return []
         return [f"form {fitting.name!r} does not open on this machine: run as published"]
 
-    def _best_batch(self, candidate: Candidate, loaded: Loaded, answered: Answered) -> BatchSize:
+    def _best_batch(
+        self, candidate: Candidate, loaded: Loaded, answered: GoldenAnswers
+    ) -> BatchSize:
         if not takes_batches(loaded.record.signature):
             return BatchSize(1, 0.0)
         filled = (inputs for inputs in answered.inputs if all(len(t.array) for t in inputs))

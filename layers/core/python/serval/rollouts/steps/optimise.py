@@ -35,7 +35,7 @@ class FormArtifacts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Optimisation:
+class Optimise:
     """Everything that the step needs."""
 
     artifacts: FormArtifacts

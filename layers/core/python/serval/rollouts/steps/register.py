@@ -36,7 +36,7 @@ class StagedFormMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Registering:
+class Register:
     """Everything that registering a version needs; every step may be repeated."""
 
     artifacts: PublishedArtifacts

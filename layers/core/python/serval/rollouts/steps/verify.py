@@ -36,7 +36,7 @@ class Download(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verifying:
+class Verify:
     """Everything that verifying an upload needs."""
 
     download: Download

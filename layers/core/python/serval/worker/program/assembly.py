@@ -15,20 +15,20 @@ from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.program.faults import Patience
 from serval.worker.program.machine import Protection, SpotNotices, TaskProtection
-from serval.worker.program.versions import KnownVersions, Memory, Versions
+from serval.worker.program.versions import KnownVersions, LoadedMemory, WorkerRegistry
 from serval.worker.queue.batch import Ahead
-from serval.worker.queue.close import Closing
+from serval.worker.queue.close import Close
 from serval.worker.queue.drain import Drain
 from serval.worker.queue.fetch import Fetch
-from serval.worker.queue.finish import BATCHES_FINISHING, Finish, Finishing
+from serval.worker.queue.finish import BATCHES_FINISHING, Finish, FinishSlots
 from serval.worker.queue.heartbeat import Heartbeat
-from serval.worker.queue.held import Holdings, Waiting
+from serval.worker.queue.held import Holdings, WaitingMessages
 from serval.worker.queue.loop import Rhythm, Worker
-from serval.worker.queue.outcomes import Counts
+from serval.worker.queue.outcomes import WorkerCounts
 from serval.worker.queue.prepare import Preparation
-from serval.worker.queue.report import Reporting
+from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
-from serval.worker.queue.schedule import Schedule
+from serval.worker.queue.schedule import TurnSchedule
 from serval.worker.queue.turns import Turns
 from serval.worker.shards.shards import ShardQueue, ShardRunner, Shards
 
@@ -46,7 +46,7 @@ class Ports:
     payloads: Payloads
     callbacks: CallbackQueue
     states: FleetStates
-    registry: Versions
+    registry: WorkerRegistry
     task: TaskProtection
     spot: SpotNotices | None
     unanswered: tuple[type[Exception], ...]
@@ -55,7 +55,7 @@ class Ports:
     shard_queue: ShardQueue | None = None
     """None: this worker knows no batch jobs."""
     shard_runner: (
-        Callable[[Memory, KnownVersions, Patience, Callable[[], bool]], ShardRunner] | None
+        Callable[[LoadedMemory, KnownVersions, Patience, Callable[[], bool]], ShardRunner] | None
     ) = None
     """Gives what works on shards."""
 
@@ -99,7 +99,7 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assembly:
+class WorkerParts:
     """The parts of a worker that others share."""
 
     ports: Ports
@@ -109,25 +109,25 @@ class Assembly:
     paused: set[str]
     patience: Patience
     versions: KnownVersions
-    memory: Memory
-    waiting: Waiting
+    memory: LoadedMemory
+    waiting: WaitingMessages
     holdings: Holdings
     ahead: Ahead
-    closing: Closing
-    counts: Counts
+    closing: Close
+    counts: WorkerCounts
     finish: Finish
 
     @classmethod
-    def of(cls, ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> "Assembly":
+    def of(cls, ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> "WorkerParts":
         """Build them."""
-        stopping, waiting = threading.Event(), Waiting()
+        stopping, waiting = threading.Event(), WaitingMessages()
         patience = Patience(ports.unanswered, engine.pause or stopping.wait, ports.log)
         holdings = Holdings(ports.inbox, patience)
-        counts = Counts(InferenceMetrics(write=ports.log, spare=0))
-        closing = Closing(
+        counts = WorkerCounts(InferenceMetrics(write=ports.log, spare=0))
+        closing = Close(
             post.worker, ports.store, ports.payloads, ports.inbox, ports.callbacks, engine.clock
         )
-        versions, memory = KnownVersions(ports.registry, engine.monotonic), Memory(loaded)
+        versions, memory = KnownVersions(ports.registry, engine.monotonic), LoadedMemory(loaded)
         return cls(
             ports=ports,
             post=post,
@@ -149,10 +149,10 @@ class Assembly:
         """Put them together."""
         shards = self.shards()
         runner, reporting = self.runner(), self.reporting(shards)
-        finishing, clock = Finishing(self.engine.finishing), self.engine.monotonic
+        finishing, clock = FinishSlots(self.engine.finishing), self.engine.monotonic
         return Worker(
             models=self.post.models,
-            schedule=Schedule(self.waiting, self.ahead, Turns(), self.versions.limits, clock),
+            schedule=TurnSchedule(self.waiting, self.ahead, Turns(), self.versions.limits, clock),
             ahead=self.ahead,
             fetch=self.fetch(),
             preparation=self.preparation(),
@@ -253,9 +253,9 @@ class Assembly:
             self.post.lease,
         )
 
-    def reporting(self, shards: Shards | None) -> Reporting:
+    def reporting(self, shards: Shards | None) -> Report:
         """Build what speaks for the worker."""
-        return Reporting(
+        return Report(
             fleet=self.post.fleet,
             worker=self.post.worker,
             accelerator=self.post.accelerator,
@@ -276,4 +276,4 @@ class Assembly:
 
 def assemble(ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> Worker:
     """Build a worker."""
-    return Assembly.of(ports, post, loaded, engine).worker()
+    return WorkerParts.of(ports, post, loaded, engine).worker()

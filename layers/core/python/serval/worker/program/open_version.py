@@ -15,7 +15,7 @@ from serval.worker.program.server_folder import ServerFolder
 
 
 @dataclass(slots=True)
-class Opening:
+class OpenVersion:
     """What ``LoadedVersions`` calls for one version at a time: ``find``, later ``open``."""
 
     find_record: Callable[[str, str], ModelVersion]

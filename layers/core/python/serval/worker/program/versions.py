@@ -26,7 +26,7 @@ Sharing = tuple[str, ShapeKey]
 """Version and shape: requests with equal ones share a run."""
 
 
-class Versions(Protocol):
+class WorkerRegistry(Protocol):
     """The registry's reads that a worker needs."""
 
     def route(self, model: str) -> Route:
@@ -40,7 +40,7 @@ class Versions(Protocol):
 class KnownVersions:
     """Routes for five seconds; records, which never change, for good."""
 
-    registry: Versions
+    registry: WorkerRegistry
     clock: Callable[[], float]
     _routes: dict[str, tuple[float, Route]] = field(default_factory=dict)
     _records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class KnownVersions:
 
 
 @dataclass(slots=True)
-class Memory:
+class LoadedMemory:
     """The loaded versions, used by the thread that prepares and by the one that runs.
 
     A version that needs the room of others is loaded only by the one that runs: nothing runs then,

@@ -31,7 +31,7 @@ LONGEST_HIDDEN_SECONDS = 43_200
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class Close:
     """Ends attempts; every method gives the fate of the request's message."""
 
     worker: str

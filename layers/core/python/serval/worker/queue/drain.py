@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from serval.worker.program.threads import Threads
 from serval.worker.queue.batch import Ahead
-from serval.worker.queue.finish import Finish, Finishing
+from serval.worker.queue.finish import Finish, FinishSlots
 from serval.worker.queue.held import Holdings
-from serval.worker.queue.report import Reporting
+from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
 
 SETTLE_SECONDS = 1.0
@@ -31,8 +31,8 @@ class Drain:
     holdings: Holdings
     runner: Runner
     finish: Finish
-    finishing: Finishing
-    reporting: Reporting
+    finishing: FinishSlots
+    reporting: Report
     clock: Callable[[], float]
 
     def drain(self, threads: Threads, fetching: Sequence[str], until: float) -> None:

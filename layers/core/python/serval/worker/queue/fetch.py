@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serval.requests.inbox import Inbox
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.queue.batching import BatchLimits
-from serval.worker.queue.held import Held, Holdings, Waiting
+from serval.worker.queue.held import Held, Holdings, WaitingMessages
 from serval.worker.queue.prepare import MOST_MESSAGES
 
 MOST_AT_ONCE = 10
@@ -19,7 +19,7 @@ class Fetch:
     """Takes messages of a model while its buffer holds less than a batch."""
 
     inbox: Inbox
-    waiting: Waiting
+    waiting: WaitingMessages
     holdings: Holdings
     limits: Callable[[str], BatchLimits]
     paused: AbstractSet[str]

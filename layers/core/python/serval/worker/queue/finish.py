@@ -7,16 +7,16 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from serval.worker.program.faults import Patience
-from serval.worker.queue.close import Closing
+from serval.worker.queue.close import Close
 from serval.worker.queue.held import Fate, Held, Holdings
 from serval.worker.queue.outcomes import (
     Answered,
-    Counts,
     Ended,
     Failed,
     GivenBack,
     Outcome,
     Unwanted,
+    WorkerCounts,
 )
 
 BATCHES_FINISHING = 2
@@ -27,9 +27,9 @@ BATCHES_FINISHING = 2
 class Finish:
     """Everything that ending attempts takes; each request is ended beside the others."""
 
-    closing: Closing
+    closing: Close
     holdings: Holdings
-    counts: Counts
+    counts: WorkerCounts
     patience: Patience
     pool: Executor
 
@@ -69,7 +69,7 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Finishing:
+class FinishSlots:
     """Batches that are being finished while others run; whoever brings a third one waits."""
 
     executor: Executor

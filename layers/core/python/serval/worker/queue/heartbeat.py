@@ -8,7 +8,7 @@ from serval.clock import Clock
 from serval.requests import lifecycle
 from serval.requests.ports import RequestStore, change
 from serval.worker.program.faults import Patience
-from serval.worker.queue.close import Closing
+from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held, Holdings
 
 
@@ -17,7 +17,7 @@ class Heartbeat:
     """Extends the lease of what has begun, and the visibility of all that is held."""
 
     store: RequestStore
-    closing: Closing
+    closing: Close
     holdings: Holdings
     patience: Patience
     pool: Executor

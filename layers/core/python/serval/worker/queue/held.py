@@ -159,7 +159,7 @@ class Holdings:
 
 
 @dataclass(slots=True)
-class Waiting:
+class WaitingMessages:
     """A worker's buffer; whoever changes it or waits for it to change holds ``changed``."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)

@@ -10,13 +10,13 @@ from serval.worker.program.threads import Threads
 from serval.worker.queue.batch import Ahead, Batch
 from serval.worker.queue.drain import Drain
 from serval.worker.queue.fetch import Fetch
-from serval.worker.queue.finish import Finish, Finishing
+from serval.worker.queue.finish import Finish, FinishSlots
 from serval.worker.queue.heartbeat import Heartbeat
-from serval.worker.queue.outcomes import Counts
+from serval.worker.queue.outcomes import WorkerCounts
 from serval.worker.queue.prepare import Preparation
-from serval.worker.queue.report import Reporting
+from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
-from serval.worker.queue.schedule import Schedule
+from serval.worker.queue.schedule import TurnSchedule
 from serval.worker.shards.shards import Shards
 
 IDLE_SECONDS = 1.0
@@ -38,7 +38,7 @@ class Worker:
     """One fleet worker: it works until it is told to stop, or until one of its loops fails."""
 
     models: Sequence[str]
-    schedule: Schedule
+    schedule: TurnSchedule
     ahead: Ahead
     fetch: Fetch
     preparation: Preparation
@@ -47,9 +47,9 @@ class Worker:
     """None: this worker knows no batch jobs."""
     finish: Finish
     heartbeat: Heartbeat
-    reporting: Reporting
-    counts: Counts
-    finishing: Finishing
+    reporting: Report
+    counts: WorkerCounts
+    finishing: FinishSlots
     drain: Drain
     notices: SpotNotices | None
     """None: nobody reclaims the machine."""

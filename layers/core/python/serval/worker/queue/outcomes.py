@@ -53,7 +53,7 @@ Ended = tuple[Held, Outcome]
 
 
 @dataclass(slots=True)
-class Counts:
+class WorkerCounts:
     """Counts from whichever thread; the metrics go out every few seconds."""
 
     metrics: InferenceMetrics

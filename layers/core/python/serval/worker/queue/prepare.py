@@ -15,11 +15,11 @@ from serval.errors import InferenceFailed, ServalError
 from serval.requests import lifecycle
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
-from serval.worker.program.versions import KnownVersions, Memory
+from serval.worker.program.versions import KnownVersions, LoadedMemory
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.batching import BatchLimits, joined
-from serval.worker.queue.close import Closing
-from serval.worker.queue.held import Fate, Held, Holdings, Waiting
+from serval.worker.queue.close import Close
+from serval.worker.queue.held import Fate, Held, Holdings, WaitingMessages
 from serval.worker.queue.read import fetch_body, read_for_target
 from serval.worker.queue.turns import Turn
 
@@ -43,10 +43,10 @@ class Preparation:
     store: RequestStore
     payloads: Payloads
     versions: KnownVersions
-    memory: Memory
-    closing: Closing
+    memory: LoadedMemory
+    closing: Close
     holdings: Holdings
-    waiting: Waiting
+    waiting: WaitingMessages
     patience: Patience
     pool: Executor
     clock: Clock

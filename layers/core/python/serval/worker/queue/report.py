@@ -7,15 +7,15 @@ from serval.clock import Clock, timestamp
 from serval.fleets.state import FleetStates, WorkerState
 from serval.worker.program.faults import Patience
 from serval.worker.program.machine import Protection
-from serval.worker.program.versions import Memory
+from serval.worker.program.versions import LoadedMemory
 from serval.worker.queue.finish import Finish
-from serval.worker.queue.held import Holdings, Waiting
-from serval.worker.queue.outcomes import Counts
+from serval.worker.queue.held import Holdings, WaitingMessages
+from serval.worker.queue.outcomes import WorkerCounts
 from serval.worker.shards.shards import Shards
 
 
 @dataclass(slots=True, kw_only=True)
-class Reporting:
+class Report:
     """Keeps the worker's row, its protection and its list of paused models up to date."""
 
     fleet: str
@@ -23,12 +23,12 @@ class Reporting:
     accelerator: str
     """What it runs on, in words."""
     states: FleetStates
-    counts: Counts
+    counts: WorkerCounts
     holdings: Holdings
     shards: Shards | None
-    waiting: Waiting
+    waiting: WaitingMessages
     finish: Finish
-    memory: Memory
+    memory: LoadedMemory
     protection: Protection
     paused: set[str]
     patience: Patience

@@ -10,9 +10,9 @@ from serval.faults import fault_of
 from serval.inference.loaded import Loaded
 from serval.requests.ports import RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
-from serval.worker.program.versions import KnownVersions, Memory
+from serval.worker.program.versions import KnownVersions, LoadedMemory
 from serval.worker.queue.batch import Batch
-from serval.worker.queue.close import Closing
+from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held
 from serval.worker.queue.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
 from serval.worker.queue.read import read_for_target
@@ -36,8 +36,8 @@ class Runner:
 
     store: RequestStore
     versions: KnownVersions
-    memory: Memory
-    closing: Closing
+    memory: LoadedMemory
+    closing: Close
     patience: Patience
     clock: Callable[[], float]
     stopping: Callable[[], bool] = lambda: False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from serval.worker.queue.batch import Ahead, Batch
 from serval.worker.queue.batching import BatchLimits
-from serval.worker.queue.held import Waiting
+from serval.worker.queue.held import WaitingMessages
 from serval.worker.queue.turns import Turn, Turns
 
 SMOOTHING = 0.3
@@ -15,7 +15,7 @@ LEAD_SECONDS = 0.05
 
 
 @dataclass(slots=True)
-class Schedule:
+class TurnSchedule:
     """Weighted turns over the models that have messages.
 
     A full batch is due at once. One that is not waits for company while nothing else is to do: as
@@ -24,7 +24,7 @@ class Schedule:
     would give the turn away: it is due at once, and the runner waits for it a moment.
     """
 
-    waiting: Waiting
+    waiting: WaitingMessages
     ahead: Ahead
     turns: Turns
     limits: Callable[[str], BatchLimits]

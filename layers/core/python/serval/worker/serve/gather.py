@@ -9,7 +9,7 @@ from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.inference.loaded import Loaded
 from serval.models.version import ModelVersion
 from serval.protocol.request import InferenceRequest
-from serval.worker.program.versions import Memory
+from serval.worker.program.versions import LoadedMemory
 from serval.worker.queue.batching import (
     BatchLimits,
     ShapeKey,
@@ -65,10 +65,10 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Gathering:
+class Gather:
     """Runs invocations, a batch at a time, in weighted turns of their models."""
 
-    memory: Memory
+    memory: LoadedMemory
     clock: Callable[[], float]
     turns: Turns = field(default_factory=Turns)
     _waiting: dict[str, list[Asked]] = field(default_factory=dict)

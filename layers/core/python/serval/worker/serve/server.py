@@ -28,7 +28,7 @@ from serval.protocol.response import InferenceResponse, write_response
 from serval.worker.program.versions import KnownVersions
 from serval.worker.queue.read import fitting
 from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type
-from serval.worker.serve.gather import Gathering
+from serval.worker.serve.gather import Gather
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 HEADER_LENGTH = "inference-header-content-length"
@@ -38,7 +38,7 @@ VERSION = MODEL + "/versions/{version}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ServedReply:
     """An inference response in bytes."""
 
     body: bytes
@@ -59,7 +59,7 @@ class InferenceServer:
     """Answers requests from the versions that it has loaded, or loads."""
 
     versions: KnownVersions
-    gathering: Gathering
+    gathering: Gather
     models: Sequence[str]
     """Those of its fleet."""
 
@@ -106,7 +106,7 @@ class InferenceServer:
 
     async def _answer(
         self, model: str, version: str, request: Request, header_length: str | None
-    ) -> Answered:
+    ) -> ServedReply:
         """Read, run together with what else comes, write."""
         body = await request.body()
         if encoding := request.headers.get("content-encoding"):
@@ -117,7 +117,7 @@ class InferenceServer:
         response = InferenceResponse(model, version, ran.outputs)
         answered, length = await run_in_threadpool(write_response, response, asked)
         load = f"load;dur={ran.load_ms:.1f}, " if ran.load_ms else ""
-        return Answered(answered, length, version, f"{load}infer;dur={ran.run_ms:.3f}")
+        return ServedReply(answered, length, version, f"{load}infer;dur={ran.run_ms:.3f}")
 
     async def _record(self, request: Request) -> ModelVersion:
         model = request.path_params["model"]

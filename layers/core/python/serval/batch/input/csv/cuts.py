@@ -67,7 +67,7 @@ class RangeScan:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CsvCut:
     """One shard of a text file: whole records from ``start`` up to ``end``."""
 
     start: int
@@ -177,7 +177,7 @@ def _within(case: Case, end: int) -> Case:
     return case
 
 
-def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[Cut]:
+def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
     """Cut a file at the first record of each range; ``scans`` are all of its ranges, in order.
 
     Raises
@@ -195,7 +195,7 @@ def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[Cut]:
         records += case.newlines
     ends = [start for start, _ in starts[1:]] + [scans[-1].end if scans else 0]
     return [
-        Cut(start, end, number)
+        CsvCut(start, end, number)
         for (start, number), end in zip(starts, ends, strict=True)
         if end > start
     ]

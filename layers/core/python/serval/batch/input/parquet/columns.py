@@ -19,7 +19,7 @@ from serval.batch.input.parquet.footer import (
 from serval.batch.input.parquet.needs import Needs, schema_of
 from serval.batch.input.parquet.types import widened
 from serval.batch.input.partition_columns import check_own
-from serval.batch.job.ports import Objects, Source
+from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 
@@ -28,7 +28,7 @@ MOST_LOOKED_AT = 20_000
 """Files of a job whose types the plan compares; shards hold the others to what it found."""
 
 
-def footer_of(objects: Objects, source: Source) -> Footer:
+def footer_of(objects: BatchObjects, source: Source) -> Footer:
     """Read a Parquet object's footer.
 
     Raises
@@ -47,7 +47,7 @@ def footer_of(objects: Objects, source: Source) -> Footer:
 
 
 def needs_of(
-    objects: Objects, source: Source, columns: Collection[str], partitions: Sequence[str] = ()
+    objects: BatchObjects, source: Source, columns: Collection[str], partitions: Sequence[str] = ()
 ) -> Needs:
     """Look for what shards need of some columns of a Parquet object.
 
@@ -65,7 +65,7 @@ def needs_of(
 
 
 def joined_types(
-    objects: Objects, sources: Sequence[Source], columns: Sequence[str], pool: Executor
+    objects: BatchObjects, sources: Sequence[Source], columns: Sequence[str], pool: Executor
 ) -> str:
     """Find types for columns of several files, as ``widened`` writes them.
 
@@ -103,7 +103,7 @@ def checked_columns(source: Source, footer: Footer, columns: Collection[str]) ->
     return footer
 
 
-def _tail(objects: Objects, source: Source, size: int) -> bytes:
+def _tail(objects: BatchObjects, source: Source, size: int) -> bytes:
     start = max(0, source.size_bytes - size)
     return b"".join(objects.read(source, start, source.size_bytes, size))
 

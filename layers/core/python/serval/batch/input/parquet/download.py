@@ -7,14 +7,14 @@ from pathlib import Path
 
 from serval.batch.input.parquet.footer import MAGIC
 from serval.batch.input.parquet.needs import NeededRows, Range
-from serval.batch.job.ports import Objects, Source
+from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 
 PIECE_BYTES = 4 * 2**20
 
 
 def download(
-    objects: Objects,
+    objects: BatchObjects,
     source: Source,
     needed: NeededRows,
     target: Path,
