@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from serval.bootstrap.batch.accept import accepting
+from serval.bootstrap.batch.accept import build
 
-ready = accepting()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from serval.bootstrap.batch.assemble import assembly
+from serval.bootstrap.batch.assemble import build
 
-ready = assembly()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

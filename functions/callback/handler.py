@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from serval.bootstrap.requests.callback import messages
+from serval.bootstrap.requests.callback import build
 
-ready = messages()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

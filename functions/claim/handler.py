@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.rollouts.claim import claiming
+from serval.bootstrap.rollouts.claim import build
 from serval.object_created import ObjectCreated
 
 logger = Logger(service="claim")
-ready = claiming()
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.fleets.complete import completion
+from serval.bootstrap.fleets.complete import build
 
 logger = Logger(service="complete")
-ready = completion()
+ready = build()
 
 
 @logger.inject_lambda_context

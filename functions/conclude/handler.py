@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.rollouts.conclude import conclusion
+from serval.bootstrap.rollouts.conclude import build
 
 logger = Logger(service="conclude")
-ready = conclusion()
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from serval.bootstrap.batch.cut import cutting
+from serval.bootstrap.batch.cut import build
 
-ready = cutting()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

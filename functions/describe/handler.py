@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serval.bootstrap.realtime.describe import endpoint
+from serval.bootstrap.realtime.describe import build
 
-ready = endpoint()
+ready = build()
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

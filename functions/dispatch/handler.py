@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.fleets.dispatch import dispatching
+from serval.bootstrap.fleets.dispatch import build
 
 logger = Logger(service="dispatch")
-ready = dispatching()
+ready = build()
 
 
 @logger.inject_lambda_context

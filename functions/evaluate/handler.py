@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.rollouts.evaluate import evaluation
+from serval.bootstrap.rollouts.evaluate import build
 
 logger = Logger(service="evaluate")
-ready = evaluation()
+ready = build()
 
 
 @logger.inject_lambda_context

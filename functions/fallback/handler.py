@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.fleets.fallback import fallback
+from serval.bootstrap.fleets.fallback import build
 from serval.fleets.scale.fallback import PlacementFailure
 
-logger = Logger(service="fallback")
-ready = fallback()
+logger = Logger(service="build")
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.batch.finish import finishing
+from serval.bootstrap.batch.finish import build
 
 logger = Logger(service="finish")
-ready = finishing()
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from serval.bootstrap.rollouts.golden import golden_check
+from serval.bootstrap.rollouts.golden import build
 
-ready = golden_check()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

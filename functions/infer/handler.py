@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from serval.bootstrap.realtime.infer import endpoint
+from serval.bootstrap.realtime.infer import build
 
-ready = endpoint()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.rollouts.optimise import optimisation
+from serval.bootstrap.rollouts.optimise import build
 
 logger = Logger(service="optimise")
-ready = optimisation()
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from serval.bootstrap.batch.plan import planning
+from serval.bootstrap.batch.plan import build
 
-ready = planning()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.rollouts.register import registering
+from serval.bootstrap.rollouts.register import build
 from serval.bundles.uploads import Upload
 
 logger = Logger(service="register")
-ready = registering()
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from serval.bootstrap.requests.requests import endpoint
+from serval.bootstrap.requests.requests import build
 
-ready = endpoint()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from serval.batch.job.layout import RangeItem
-from serval.bootstrap.batch.scan import scanning
+from serval.bootstrap.batch.scan import build
 
-ready = scanning()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

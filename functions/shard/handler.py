@@ -3,9 +3,9 @@
 from typing import Any
 
 from serval.batch.job.layout import ShardItem
-from serval.bootstrap.batch.shard import shard_work
+from serval.bootstrap.batch.shard import build
 
-ready = shard_work()
+ready = build()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.fleets.sweep import sweep
+from serval.bootstrap.fleets.sweep import build
 
-logger = Logger(service="sweep")
-ready = sweep()
+logger = Logger(service="build")
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -4,10 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.fleets.tick import tick
+from serval.bootstrap.fleets.tick import build
 
-logger = Logger(service="tick")
-ready = tick()
+logger = Logger(service="build")
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from serval.bootstrap.rollouts.verify import verifying
+from serval.bootstrap.rollouts.verify import build
 from serval.bundles.uploads import Upload
 
 logger = Logger(service="verify")
-ready = verifying()
+ready = build()
 
 
 @logger.inject_lambda_context

@@ -1,4 +1,4 @@
-"""serval_cli/bundle/graph_tails.py: outputs that are no tensors become tensors, with the same values."""
+"""serval_cli/bundle/graph_tails.py: other outputs become tensors, with the same values."""
 
 import json
 from pathlib import Path

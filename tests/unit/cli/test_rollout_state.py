@@ -1,4 +1,4 @@
-"""serval_cli/steering/rollout_state.py and rollout_views.py: how a rollout stands, in a line and whole."""
+"""How a rollout stands, in a line and whole."""
 
 from typing import Any
 

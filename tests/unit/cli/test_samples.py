@@ -1,4 +1,4 @@
-"""serval_cli/bundle/samples: inputs from the files that people have, refused where they do not fit."""
+"""serval_cli/bundle/samples: inputs from files, refused where they do not fit."""
 
 import json
 from collections.abc import Callable

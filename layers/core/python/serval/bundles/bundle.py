@@ -171,7 +171,7 @@ class Schedule(Section):
     those of the start."""
     output: S3Address
     """Prefix to write to; ``{job}`` in it is the job's id, the other words as in ``input``."""
-    options: Annotated[dict[str, Any], WithJsonSchema(OPTIONS)] = {}
+    options: Annotated[dict[str, Any], WithJsonSchema(OPTIONS)] = Field(default={})
     """What may be chosen of a batch job: format, columns, concurrency and so on."""
 
     @model_validator(mode="after")
@@ -205,7 +205,7 @@ class Bundle(Section):
     runtime: Runtime = Runtime()
     signature: DeclaredSignature | None = None
     """Only for a runtime of kind ``http``; an ONNX graph's is read from it."""
-    columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
     """For an input, what the columns of a table are called that fill it, in the order of its
     elements: batch jobs find them by these names."""
     batching: Batching = Batching()

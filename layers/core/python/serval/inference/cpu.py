@@ -1,7 +1,7 @@
 """CPU classes: architecture and feature level, as far as graphs are laid out for them.
 
 ONNX Runtime lays weights out in blocks whose size the CPU's vector width decides, so such a form
-(``serval.models.version.Form``) is good for CPUs of one class only. ``infer`` asks at every cold start:
+(``serval.models.version.Form``) suits CPUs of one class only. ``infer`` asks at every cold start:
 standard library only, one short read.
 """
 

@@ -24,7 +24,7 @@ class Form:
 
     name: str
     cpu_class: str | None
-    """``serval.inference.cpu``'s class that it is laid out for, good for no other; None: for any CPU."""
+    """The class (``serval.inference.cpu``) that it is laid out for; None: any CPU."""
     artifact: str
     """Path of the graph, beside the published files; its external data lie in the same folder."""
     files: tuple[BundleFile, ...]

@@ -34,7 +34,7 @@ class DeadLetter:
 
 
 class DeadLetters(Protocol):
-    """The dead-letter queues of a stage's fleet models; ``serval.aws.sqs.queues`` has them in SQS."""
+    """The dead-letter queues of a stage's fleet models; in SQS, ``serval.aws.sqs.queues``."""
 
     def dead_letters(self, model: str) -> Sequence[DeadLetter]:
         """Receive up to ten of a model's dead letters; none: there is no more to receive."""

@@ -10,7 +10,7 @@ from serval.batch.job.settings import AcceptSettings
 from serval.batch.start.accept import Accept
 
 
-def accepting() -> Accept:
+def build() -> Accept:
     """Build what ``accept`` needs from its environment."""
     settings = AcceptSettings.from_environment()
     region = settings.aws_region

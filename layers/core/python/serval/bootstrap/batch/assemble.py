@@ -9,7 +9,7 @@ from serval.batch.assemble.assemble import Assemble
 from serval.batch.job.settings import AssembleSettings
 
 
-def assembly() -> Assemble:
+def build() -> Assemble:
     """Build what ``assemble`` needs from its environment."""
     settings = AssembleSettings.from_environment()
     region = settings.aws_region

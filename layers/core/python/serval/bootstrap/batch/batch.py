@@ -78,7 +78,7 @@ def nobody(fleet: str, job: str) -> None:
     """Take nothing on: a preview starts nothing."""
 
 
-def endpoint() -> BatchEndpoint:
+def build() -> BatchEndpoint:
     """Build what answers events about batch jobs, once per environment."""
     settings = BatchSettings.from_environment()
     region = settings.aws_region

@@ -8,7 +8,7 @@ from serval.bootstrap.batch.readiness import readiness
 from serval.bootstrap.fleets.control import job_control
 
 
-def cutting() -> Cut:
+def build() -> Cut:
     """Build what ``cut`` needs from its environment."""
     settings = CutSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)

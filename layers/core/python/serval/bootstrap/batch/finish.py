@@ -9,7 +9,7 @@ from serval.batch.job.finish import FinishJob
 from serval.batch.job.settings import FinishSettings
 
 
-def finishing() -> FinishJob:
+def build() -> FinishJob:
     """Build what ``finish`` needs from its environment."""
     settings = FinishSettings.from_environment()
     region = settings.aws_region

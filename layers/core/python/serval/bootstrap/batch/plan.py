@@ -12,7 +12,7 @@ from serval.bootstrap.batch.readiness import readiness
 from serval.bootstrap.fleets.control import job_control
 
 
-def planning() -> Plan:
+def build() -> Plan:
     """Build what ``plan`` needs from its environment."""
     settings = PlanSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)

@@ -8,7 +8,7 @@ from serval.batch.job.settings import ScanSettings
 from serval.batch.plan.scan import Scan
 
 
-def scanning() -> Scan:
+def build() -> Scan:
     """Build what ``scan`` needs from its environment."""
     settings = ScanSettings.from_environment()
     region = settings.aws_region

@@ -20,7 +20,7 @@ RUNNER = "lambda"
 MIB = 2**20
 
 
-def shard_work() -> ShardWork:
+def build() -> ShardWork:
     """Build what works on shards, once per environment."""
     settings = ShardSettings.from_environment()
     region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size

@@ -7,7 +7,7 @@ from serval.fleets.endpoints.complete import Complete
 from serval.fleets.settings import CompleteSettings
 
 
-def completion() -> Complete:
+def build() -> Complete:
     """Build what closes rows by the notices of endpoints, once per environment."""
     settings = CompleteSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)

@@ -15,7 +15,7 @@ from serval.fleets.endpoints.hand_over import HandOver
 from serval.fleets.settings import DispatchSettings
 
 
-def dispatching() -> Dispatch:
+def build() -> Dispatch:
     """Build what hands requests to endpoints, once per environment."""
     settings = DispatchSettings.from_environment()
     region = settings.aws_region

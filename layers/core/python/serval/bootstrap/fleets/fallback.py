@@ -7,7 +7,7 @@ from serval.fleets.scale.fallback import Fallback
 from serval.fleets.settings import FallbackSettings
 
 
-def fallback() -> Fallback:
+def build() -> Fallback:
     """Build what turns fleets to on-demand machines, once per environment."""
     settings = FallbackSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)

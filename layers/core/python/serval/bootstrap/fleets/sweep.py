@@ -8,7 +8,7 @@ from serval.fleets.settings import SweepSettings
 from serval.fleets.sweep import Sweep
 
 
-def sweep() -> Sweep:
+def build() -> Sweep:
     """Build what finds what was lost, once per environment."""
     settings = SweepSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)

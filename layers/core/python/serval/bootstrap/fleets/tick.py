@@ -12,7 +12,7 @@ from serval.fleets.scale.tick import Tick
 from serval.fleets.settings import TickSettings
 
 
-def tick() -> Tick:
+def build() -> Tick:
     """Build what looks at every fleet, once per environment."""
     settings = TickSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)

@@ -23,7 +23,7 @@ PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempt
 """Seconds; both attempts end before the function's own 10."""
 
 
-def endpoint() -> DescribeEndpoint:
+def build() -> DescribeEndpoint:
     """Build what answers description events, once per environment."""
     settings = DescribeSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region, config=PATIENCE)

@@ -22,7 +22,7 @@ from serval.settings import InferSettings
 from serval.shutdown import on_shutdown
 
 
-def endpoint() -> InferEndpoint:
+def build() -> InferEndpoint:
     """Build what answers inference events, once per environment."""
     settings = InferSettings.from_environment()
     aws = settings.aws_endpoint_url

@@ -12,7 +12,7 @@ INLINE_RESULT_BYTES = 256_000
 """A larger result is fetched from its URL by whoever is called back, if it is wanted at all."""
 
 
-def messages() -> CallbackMessages:
+def build() -> CallbackMessages:
     """Build what delivers callbacks, once per environment."""
     settings = CallbackSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)

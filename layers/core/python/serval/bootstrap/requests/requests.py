@@ -9,7 +9,7 @@ from serval.requests.list_requests import ListRequests
 from serval.requests.settings import RequestsSettings
 
 
-def endpoint() -> RequestsEndpoint:
+def build() -> RequestsEndpoint:
     """Build what answers events about async requests, once per environment."""
     settings = RequestsSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)

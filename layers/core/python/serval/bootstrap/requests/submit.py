@@ -13,7 +13,7 @@ from serval.requests.uploads import RequestUploads
 from serval.requests.wait import Wait
 
 
-def endpoint() -> SubmitEndpoint:
+def build() -> SubmitEndpoint:
     """Build what answers the events of a submit, once per environment."""
     settings = SubmitSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)

@@ -9,7 +9,7 @@ from serval.requests.settings import WaitSettings
 from serval.requests.wait import Wait
 
 
-def endpoint() -> WaitEndpoint:
+def build() -> WaitEndpoint:
     """Build what answers inference events of fleet models, once per environment."""
     settings = WaitSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)

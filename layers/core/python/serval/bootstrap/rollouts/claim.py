@@ -16,7 +16,7 @@ from serval.rollouts.steps.claim import SHARED, Claim
 from serval.settings import unpack
 
 
-def claiming() -> Claim:
+def build() -> Claim:
     """Build what ``claim`` needs from its environment."""
     settings = ClaimSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)

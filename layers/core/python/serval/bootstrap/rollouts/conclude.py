@@ -9,7 +9,7 @@ from serval.rollouts.settings import ConcludeSettings
 from serval.rollouts.steps.conclude import Conclude
 
 
-def conclusion() -> Conclude:
+def build() -> Conclude:
     """Build what ``conclude`` needs from its environment."""
     settings = ConcludeSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)

@@ -13,7 +13,7 @@ from serval.rollouts.settings import EvaluateSettings
 from serval.rollouts.steps.evaluate import Evaluate
 
 
-def evaluation() -> Evaluate:
+def build() -> Evaluate:
     """Build what ``evaluate`` needs from its environment."""
     settings = EvaluateSettings.from_environment()
     region = settings.aws_region

@@ -13,7 +13,7 @@ from serval.rollouts.settings import GoldenSettings
 from serval.rollouts.steps.golden_check import GoldenCheck
 
 
-def golden_check() -> GoldenCheck:
+def build() -> GoldenCheck:
     """Build what checks candidates; nothing of it is kept from one check to the next."""
     settings = GoldenSettings.from_environment()
     aws, region, bucket = settings.aws_endpoint_url, settings.aws_region, settings.artifact_bucket

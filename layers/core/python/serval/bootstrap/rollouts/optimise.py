@@ -8,7 +8,7 @@ from serval.rollouts.settings import OptimiseSettings
 from serval.rollouts.steps.optimise import Optimise
 
 
-def optimisation() -> Optimise:
+def build() -> Optimise:
     """Build what ``optimise`` needs from its environment."""
     settings = OptimiseSettings.from_environment()
     return Optimise(

@@ -10,7 +10,7 @@ from serval.rollouts.settings import RegisterSettings
 from serval.rollouts.steps.register import Register
 
 
-def registering() -> Register:
+def build() -> Register:
     """Build what ``register`` needs from its environment."""
     settings = RegisterSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)

@@ -10,7 +10,7 @@ from serval.rollouts.steps.verify import Verify
 from serval.settings import unpack
 
 
-def verifying() -> Verify:
+def build() -> Verify:
     """Build what ``verify`` needs from its environment."""
     settings = VerifySettings.from_environment()
     return Verify(

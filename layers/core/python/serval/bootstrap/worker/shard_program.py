@@ -1,4 +1,7 @@
-"""Composition root of the shard process; ``python -m serval.bootstrap.worker.shard_program SOCKET``."""
+"""Composition root of the shard process.
+
+``python -m serval.bootstrap.worker.shard_program SOCKET`` runs it.
+"""
 
 import shutil
 import socket

@@ -1,6 +1,6 @@
 """Callback URLs: what a stranger may have us call.
 
-What a name stands for is looked up when it is called (``serval.requests.callbacks.addresses``), not here.
+``serval.requests.callbacks.addresses`` resolves the host, when the callback is due.
 """
 
 from dataclasses import dataclass

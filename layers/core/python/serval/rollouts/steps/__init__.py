@@ -1,1 +1,1 @@
-"""The steps of a rollout, in order: claim, verify, optimise, golden check, register, evaluate, conclude."""
+"""The steps of a rollout: claim, verify, optimise, golden check, register, evaluate, conclude."""

@@ -1,7 +1,7 @@
 """What goes beside an inference's bytes to and from a SageMaker endpoint.
 
-There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, as ``serval.fleets.endpoints.attempt``
-writes it. Back: a content type that says how long the JSON part of a binary answer is, in Triton's
+There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, which
+``serval.fleets.endpoints.attempt`` writes. Back: a content type that says how long the JSON part of a binary answer is, in Triton's
 words; of an answer's headers SageMaker hands on that one alone.
 """
 
