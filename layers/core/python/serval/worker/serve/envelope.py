@@ -1,8 +1,8 @@
 """What goes beside an inference's bytes to and from a SageMaker endpoint.
 
 There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, which
-``serval.fleets.endpoints.attempt`` writes. Back: a content type that says how long the JSON part of a binary answer is, in Triton's
-words; of an answer's headers SageMaker hands on that one alone.
+``serval.fleets.endpoints.attempt`` writes. Back: a content type with the length of the JSON part of
+a binary answer, as Triton writes it; SageMaker hands on no other header.
 """
 
 import json
