@@ -6,7 +6,6 @@ from aws_cdk.aws_events_targets import SfnStateMachine
 from constructs import Construct
 
 from serval.models.resource_names import golden_function_name
-from serval.models.storage import BARE_ARTIFACT, MANIFEST
 from stacks.rollouts.machine import RolloutMachine
 from stacks.rollouts.steps import RolloutSteps
 from stacks.stage.dead_letters import dead_letter_queue
@@ -14,9 +13,9 @@ from stacks.stage.deployed_models import DeployedModels
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import function_arn
 from stacks.stage.stage import Stage
+from stacks.storage.artifact_bucket import ANNOUNCEMENTS
 from stacks.storage.storage_stack import StorageStack
 
-KEYS = (f"incoming/*/{MANIFEST}", f"incoming/*/{BARE_ARTIFACT}")
 LAST_STOP = "it is the dead-letter queue: messages wait here for a person"
 
 
@@ -71,7 +70,7 @@ class Rollouts(Construct):
                 detail_type=["Object Created"],
                 detail={
                     "bucket": {"name": [bucket]},
-                    "object": {"key": [{"wildcard": key} for key in KEYS]},
+                    "object": {"key": ANNOUNCEMENTS},
                 },
             ),
             targets=[

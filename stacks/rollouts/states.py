@@ -30,7 +30,6 @@ from aws_cdk.aws_stepfunctions_tasks import (
 from constructs import Construct
 
 from serval.models.registry import RolloutStep
-from serval.models.storage import BARE_ARTIFACT
 
 Task = TypeVar("Task", LambdaInvoke, DynamoUpdateItem, CustomState)
 ROLLOUT = {
@@ -66,7 +65,7 @@ TOO_LARGE = "States.DataLimitExceeded"
 
 
 class RolloutStates(Construct):
-    """announced → claim → verify → optimise → golden check → register → canary loop.
+    """claim → verify → optimise → golden check → register → canary loop.
 
     A step that refuses, and one that fails, lead to ``conclude``.
     """
@@ -78,11 +77,7 @@ class RolloutStates(Construct):
         self._steps, self._registry = steps, registry
         self._done = Succeed(self, "Done")
         self._fail = self._conclude("Fail", ROLLOUT | ERROR)
-        # EventBridge's patterns cannot take `incoming/*/model.onnx` without the artifacts that lie
-        # deeper, in folders whose manifest is still to come: `*` is also of what has slashes.
-        in_folder = Condition.string_matches("$.detail.object.key", f"incoming/*/*/{BARE_ARTIFACT}")
-        claiming = self._claim().next(self._claimed())
-        self.first = Choice(self, "Announced").when(in_folder, self._done).otherwise(claiming)
+        self.first = self._claim().next(self._claimed())
 
     def _claim(self) -> LambdaInvoke:
         """Claim the upload; when that fails, the event tells which rollout it may have begun."""

@@ -6,6 +6,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
+from serval.models.storage import MANIFEST
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted
 from stacks.stage.stage import Stage
@@ -13,6 +14,15 @@ from stacks.storage.private_bucket import PrivateBucket, superseded
 
 READ = ["s3:GetObject", "s3:GetObjectVersion"]
 INCOMING, STAGING, VERSIONS = "incoming/*", "staging/*", "models/*"
+ANNOUNCEMENTS = [
+    {"wildcard": f"{INCOMING}/{MANIFEST}"},
+    {"anything-but": {"wildcard": [STAGING, VERSIONS, f"{INCOMING}/*/*"]}},
+]
+"""EventBridge's patterns of keys that may announce an upload; ``claim`` looks closer.
+
+Its ``*`` is also of what has slashes: ``incoming/*/model.onnx`` would take the artifacts of bundles
+too. So a bare artifact is what lies under none of the prefixes and in no folder of an upload.
+"""
 
 
 class ArtifactBucket(Construct):

@@ -139,7 +139,3 @@ def test_an_upload_starts_a_rollout_or_ends_in_the_dead_letter_queue(prod: Synth
     assert queue["Type"] == "AWS::SQS::Queue"
     assert "RedrivePolicy" not in queue["Properties"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
-    assert rule["EventPattern"]["detail"]["object"]["key"] == [
-        {"wildcard": "incoming/*/manifest.json"},
-        {"wildcard": "incoming/*/model.onnx"},
-    ]

@@ -32,7 +32,7 @@ class Incoming:
 def parse_key(key: str) -> Incoming | None:
     """Read ``incoming/<model>/<upload>/manifest.json`` or ``incoming/<model>/model.onnx``.
 
-    Any other key gives None: EventBridge wildcards cross ``/``, so the rule lets more through.
+    Any other key gives None: EventBridge's rule lets more through.
     Keys in EventBridge events are not URL-encoded and are taken as they are.
     """
     match key.split("/"):
