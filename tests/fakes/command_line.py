@@ -52,7 +52,7 @@ class CommandLine:
 
     def __post_init__(self) -> None:
         for name in COMMANDS:
-            module = importlib.import_module(f"serval_cli.commands.{name}")
+            module = importlib.import_module(f"serval_cli.commands.publish.{name}")
             self.monkeypatch.setattr(module, "find_stage", lambda *_, **__: self)
 
     @property

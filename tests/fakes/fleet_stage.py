@@ -70,7 +70,7 @@ class FleetStage:
 
     def __post_init__(self) -> None:
         for name in COMMANDS:
-            module = importlib.import_module(f"serval_cli.commands.{name}")
+            module = importlib.import_module(f"serval_cli.commands.heavy.{name}")
             self.monkeypatch.setattr(module, "find_stage", lambda *_, **__: self)
 
     def client(self, service: str) -> Any:

@@ -220,7 +220,7 @@ def test_an_origin_that_nobody_knows_starts_nothing(handler: ModuleType) -> None
 @pytest.mark.parametrize("function", ["accept", "finish"])
 def test_the_ends_of_a_job_open_no_tables(function: str) -> None:
     """They do not wait for what only reads inputs, and need no layers for it."""
-    found = imported_by(f"import serval.bootstrap.{function}")
+    found = imported_by(f"import serval.bootstrap.batch.{function}")
     assert not found & {"numpy", "polars", "onnxruntime", "zstandard"}
 
 

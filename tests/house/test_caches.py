@@ -12,40 +12,40 @@ LIBRARY = Path(__file__).parents[2] / "layers/core/python/serval"
 HOLDS = ("dict", "OrderedDict", "WeakValueDictionary", "set")
 KEPT = {
     # Of the library's machine, or of nothing but itself.
-    "cpu.cpu_class": "the machine",
+    "inference/cpu.cpu_class": "the machine",
     "connections.tls_context": "the machine",
-    "bootstrap/describe.cloudwatch": "the environment's region",
-    "worker/threads.Threads._threads": "name of the thread",
+    "bootstrap/realtime/describe.cloudwatch": "the environment's region",
+    "worker/program/threads.Threads._threads": "name of the thread",
     # What is immutable once it is there.
-    "aws/queue_batches.QueueUrls.found": "name of the queue",
-    "batch/work.ShardWork.layouts": "job and attempt: a job that is tried again keeps its plan",
+    "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
+    "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",
     "requests/door.Door._seen": "model and version",
-    "fleets/routing.Routing._versions": "model and version",
-    "worker/versions.KnownVersions._records": "model and version",
-    "worker/versions.KnownVersions._unshared": "model and version",
-    "worker/gathering.Gathering._unshared": "model and version",
-    "worker/server_folder.ServerFolder._sizes": "model and version",
-    "worker/server_folder.ServerFolder._users": "model and version",
-    "loaded.LoadedVersions._held": "model and version; the CPU class is the process's",
+    "fleets/endpoints/routing.Routing._versions": "model and version",
+    "worker/program/versions.KnownVersions._records": "model and version",
+    "worker/program/versions.KnownVersions._unshared": "model and version",
+    "worker/serve/gather.Gather._unshared": "model and version",
+    "worker/program/server_folder.ServerFolder._sizes": "model and version",
+    "worker/program/server_folder.ServerFolder._users": "model and version",
+    "inference/loaded.LoadedVersions._held": "model and version; the CPU class is the process's",
     # What is looked up again after seconds.
-    "admission.Admission._routes": "model",
-    "authentication.Authenticator._seen": "hash of the API key",
-    "fleets/routing.Routing._routes": "model",
-    "fleets/dispatching.Dispatching._capacities": "fleet",
+    "access/admission.Admission._routes": "model",
+    "access/authentication.Authenticator._seen": "hash of the API key",
+    "fleets/endpoints/routing.Routing._routes": "model",
+    "fleets/endpoints/dispatch.Dispatch._capacities": "fleet",
     "fleets/control.FleetControl._seen_awake": "fleet",
-    "worker/versions.KnownVersions._routes": "model",
-    "statistics.RememberedStatistics._known": "model and track",
+    "worker/program/versions.KnownVersions._routes": "model",
+    "models/statistics.RememberedStatistics._known": "model and track",
     # Counts, and what waits: no answers.
-    "pace.RealtimePace._buckets": "id of the API key",
-    "callbacks/patience.ReceiverPatience._silent": "API key and host",
-    "callbacks/patience.ReceiverPatience._waited": "API key",
-    "metrics.InferenceMetrics._tallies": "model and track",
-    "worker/batch.Ahead._ready": "model",
-    "worker/gathering.Gathering._waiting": "model",
-    "worker/held.Holdings._held": "the message",
-    "worker/turns.Turns._ends": "model",
-    "worker/turns.Turns._last": "model",
-    "worker/turns.Turns.usual_seconds": "model",
+    "access/pace.RealtimePace._buckets": "id of the API key",
+    "requests/callbacks/patience.ReceiverPatience._silent": "API key and host",
+    "requests/callbacks/patience.ReceiverPatience._waited": "API key",
+    "models/metrics.InferenceMetrics._tallies": "model and track",
+    "worker/queue/batch.Ahead._ready": "model",
+    "worker/serve/gather.Gather._waiting": "model",
+    "worker/queue/held.Holdings._held": "the message",
+    "worker/queue/turns.Turns._ends": "model",
+    "worker/queue/turns.Turns._last": "model",
+    "worker/queue/turns.Turns.usual_seconds": "model",
 }
 
 
@@ -75,9 +75,9 @@ def remembers(decorator: ast.expr) -> bool:
 
 def test_every_cache_says_what_it_is_kept_by() -> None:
     of_one_call = {
-        "batch/survey.Survey.inputs",
-        "batch/survey.Survey.lists",
-        "fleets/sweeping.Found.awake",
-        "fleets/sweeping.Found.in_use",
+        "batch/plan/survey.Survey.inputs",
+        "batch/plan/survey.Survey.lists",
+        "fleets/sweep.SweepFindings.awake",
+        "fleets/sweep.SweepFindings.in_use",
     }
     assert set(caches()) - of_one_call == set(KEPT)

@@ -42,7 +42,8 @@ def test_a_command_says_where_it_writes_before_it_does(
     event = tmp_path / "event.json"
     event.write_text("{}")
     words = line.replace("EVENT", str(event)).split()
-    module = importlib.import_module(f"serval_cli.commands.{words[0]}")
+    place, _ = main.COMMANDS[words[0]]
+    module = importlib.import_module(place.partition(":")[0])
     if words[0] == "push":
         monkeypatch.setattr(module, "read_folder", lambda _: None)
 

@@ -13,6 +13,7 @@
     │   ├── ApiKeyMissing          no key was sent
     │   └── ApiKeyRejected         the key is unknown or revoked
     ├── ModelOutOfScope            the key is good, but not for this model
+    ├── AddressOutOfScope          the key's batch jobs may not read or write there
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
@@ -25,6 +26,7 @@
     ├── RequestConflict            the async request is not in a state for that
     ├── BatchConflict              the batch job is not in a state for that
     ├── RateLimited                the API key has used up what it may send in a minute
+    ├── TooManyBatchJobs           the API key has as many open batch jobs as it may have
     ├── PayloadTooLarge            a request or a reply is over the limit
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
@@ -37,10 +39,7 @@
     ├── RequestFailed              a heavy request failed while its caller waited
     └── BundleRefused              a bundle cannot become a version
 
-Those about the rights of callers to batch jobs are in ``serval.errors``.
 HTTP statuses are not known here: ``serval.http.status`` maps every leaf.
-
-What callers are refused about batch jobs, whatever their input is.
 """
 
 import reprlib

@@ -1,7 +1,4 @@
-"""What the functions of async requests have in common: who may call, where everything lies.
-
-What makes an async request, for the functions that do.
-"""
+"""What the functions of async requests share: who may call, where everything lies."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,14 +15,10 @@ from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.signed.addresses import service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeRegistry
-from serval.aws.sqs.queues import ModelQueues
-from serval.bootstrap.fleets.control import fleet_control
 from serval.clock import utc_now
 from serval.models.deployed_fleets import Fleets
 from serval.requests.access import Access
-from serval.requests.door import Door
-from serval.requests.settings import RequestsSettings, WaitSettings
-from serval.requests.submit import Submit
+from serval.requests.settings import RequestsSettings
 from serval.settings import CallerSettings
 
 if TYPE_CHECKING:
@@ -78,15 +71,3 @@ def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTab
     keys = Authenticator() if settings.authentication == "key" else None
     models = tuple(Fleets.from_text(settings.fleets).models)
     return Access(Admission(registry, keys), store, models)
-
-
-def submitting(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:
-    """Build what makes async requests."""
-    fleets = Fleets.from_text(settings.fleets)
-    return Submit(
-        door=Door(fleets, registry.version, settings.limits),
-        store=aws.store,
-        payloads=aws.payloads,
-        queue=ModelQueues(aws.sqs, settings.stage),
-        waker=fleet_control(settings, aws.dynamodb),
-    )

@@ -2,7 +2,8 @@
 
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
-from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say, submitting
+from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say
+from serval.bootstrap.requests.submission import submission
 from serval.http.submit import SubmitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.document import Documents
@@ -19,7 +20,7 @@ def build() -> SubmitEndpoint:
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     registry = edge_registry(settings)
     table = aws.dynamodb.Table(settings.registry_table)
-    making = submitting(settings, aws, registry)
+    making = submission(settings, aws, registry)
     return SubmitEndpoint(
         access=access(settings, registry, aws.store),
         allowance=Allowance(RateLimitTable(table)),

@@ -2,7 +2,8 @@
 
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
-from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say, submitting
+from serval.bootstrap.requests.adapters import access, adapters, edge_registry, say
+from serval.bootstrap.requests.submission import submission
 from serval.http.wait import WaitEndpoint
 from serval.requests.access import Allowance
 from serval.requests.settings import WaitSettings
@@ -18,7 +19,7 @@ def build() -> WaitEndpoint:
     return WaitEndpoint(
         access=access(settings, registry, aws.store),
         allowance=Allowance(RateLimitTable(table)),
-        submitting=submitting(settings, aws, registry),
+        submitting=submission(settings, aws, registry),
         waiting=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
         payloads=aws.payloads,
         log=say,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice, InputColumns, input_columns
+from serval.batch.input.parquet.column_types import widened
 from serval.batch.input.parquet.footer import (
     TAIL_BYTES,
     Column,
@@ -17,7 +18,6 @@ from serval.batch.input.parquet.footer import (
     read_footer,
 )
 from serval.batch.input.parquet.needs import Needs, schema_of
-from serval.batch.input.parquet.types import widened
 from serval.batch.input.partition_columns import check_own
 from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused

@@ -1,0 +1,22 @@
+"""What makes an async request, for ``submit`` and ``wait``."""
+
+from serval.aws.signed.edge import EdgeRegistry
+from serval.aws.sqs.queues import ModelQueues
+from serval.bootstrap.fleets.control import fleet_control
+from serval.bootstrap.requests.adapters import Adapters
+from serval.models.deployed_fleets import Fleets
+from serval.requests.door import Door
+from serval.requests.settings import WaitSettings
+from serval.requests.submit import Submit
+
+
+def submission(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:
+    """Build what makes async requests."""
+    fleets = Fleets.from_text(settings.fleets)
+    return Submit(
+        door=Door(fleets, registry.version, settings.limits),
+        store=aws.store,
+        payloads=aws.payloads,
+        queue=ModelQueues(aws.sqs, settings.stage),
+        waker=fleet_control(settings, aws.dynamodb),
+    )
