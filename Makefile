@@ -125,9 +125,10 @@ test: setup layers-aws models build/environments/clients/.stamp build/environmen
 
 SEED := $(shell date +%s)
 .PHONY: soak
-soak: setup layers-aws models  ## stateful machines for long, ten thousand mutated inputs for every parser, 100,000 mutated events, 2,000 odd files of each format for batch jobs: minutes
+soak: setup layers-aws models  ## stateful machines and properties for long, ten thousand mutated inputs for every parser, 100,000 mutated events, 2,000 odd files of each format for batch jobs: minutes
 	@echo "· seed $(SEED): make soak SEED=$(SEED) does the same again"
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) -m hypothesis tests/unit tests/functional
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@$(BIN)/python -m tests.mutations
 	@$(BIN)/python -m tests.odd_files

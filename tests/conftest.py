@@ -3,6 +3,10 @@
 import boto3
 import pytest
 
+from tests.stateful.extent import load_profile
+
+load_profile()
+
 
 @pytest.fixture(autouse=True)
 def sessions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

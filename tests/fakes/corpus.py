@@ -1,7 +1,7 @@
-"""Mutated inputs by the thousand through a parser, in a process of its own that may die of one.
+"""Mutated inputs by the thousand through a parser, in a process that may die of one.
 
-``python -m tests.fakes.corpus NUMBERS PARSER FIRST END`` feeds inputs and prints what became of
-them; ``feed_all`` starts such processes until every input was fed.
+``python -m tests.fakes.corpus NUMBERS`` reads lines of ``PARSER FIRST END``, feeds these inputs and
+prints what became of them; ``feed_all`` goes on behind an input that such a process died of.
 """
 
 import json
@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.fakes.foreign_parsers import PARSERS
 from tests.fakes.mutations import mutated
@@ -55,25 +55,60 @@ class Figures:
         self.slowest_seconds = max(self.slowest_seconds, told["slowest_seconds"])
 
 
-def feed_all(name: str, count: int, folder: Path) -> Figures:
-    """Feed inputs 0 to ``count``; a process that dies of one is followed by another."""
+class Feeder:
+    """A process that feeds one parser after another; one that died is followed by another."""
+
+    def __init__(self, folder: Path) -> None:
+        self.numbers, self.log = folder / "numbers", folder / "log"
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def feed(self, name: str, first: int, end: int) -> dict[str, Any] | None:
+        """Feed inputs to a parser; nothing comes back if the process died of one."""
+        self.numbers.write_bytes(NUMBERS % (first, 0, 0))
+        process = self.process or self.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(name, first, end, file=process.stdin, flush=True)
+        line = process.stdout.readline()
+        return dict(json.loads(line)) if line else None
+
+    def start(self) -> "subprocess.Popen[str]":
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.fakes.corpus", self.numbers],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        return self.process
+
+    def end(self) -> str:
+        """Wait for the process to end, now that nothing more comes; return how it did."""
+        if (process := self.process) is None:
+            return ""
+        process.communicate()
+        self.process = None
+        said = next(iter(self.log.read_text(errors="replace").splitlines()), "")
+        return f"exit {process.returncode}: {said:.200}"
+
+
+def feed_all(name: str, count: int, feeder: Feeder) -> Figures:
+    """Feed inputs 0 to ``count``; behind one that the process died of, another goes on."""
     figures, first, begun = Figures(), 0, time.monotonic()
-    numbers = folder / "numbers"
     while first < count:
-        numbers.write_bytes(NUMBERS % (first, 0, 0))
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.fakes.corpus", numbers, name, str(first), str(count)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode == 0:
-            figures.add(json.loads(run.stdout.splitlines()[-1]))
+        if told := feeder.feed(name, first, count):
+            figures.add(told)
             break
-        deadly, accepted, refused = map(int, numbers.read_bytes().split())
-        said = next(iter(run.stderr.splitlines()), "")
-        figures.died.append(f"{deadly}: exit {run.returncode}: {said:.200}")
+        deadly, accepted, refused = map(int, feeder.numbers.read_bytes().split())
+        figures.died.append(f"{deadly}: {feeder.end()}")
         figures.accepted += accepted
         figures.refused += refused
         first = deadly + 1
@@ -117,6 +152,12 @@ def peak_kib() -> int:
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
-    path, parser_name, begin, behind = sys.argv[1:]
-    file = os.open(path, os.O_WRONLY)
-    print(json.dumps(feed(parser_name, int(begin), int(behind), file)))
+    file = os.open(sys.argv[1], os.O_WRONLY)
+    # Parsers that print do it elsewhere.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        asked = line.rsplit(maxsplit=2)
+        print(
+            json.dumps(feed(asked[0], int(asked[1]), int(asked[2]), file)), file=answers, flush=True
+        )

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.job.job import BatchJob
@@ -162,7 +162,6 @@ written = st.sampled_from([str, str.upper, str.title, lambda name: name.replace(
     st.booleans(),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None)
 def test_no_answer_differs_from_the_one_by_name(
     order, more, forms, dropped, headed, random
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.odd_files.__main__ import FORMATS
 from tests.odd_files.judging import OddFigures, run
 
-FILES = 120
+FILES = 30
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.corpus import feed_all
+from tests.fakes.corpus import Feeder, feed_all
 from tests.fakes.foreign_parsers import PARSERS
 
 INPUTS = 10_000
@@ -17,7 +17,8 @@ SLOWEST_SECONDS = 20.0
 def test_no_input_is_met_with_an_exception_that_is_not_ours(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = feed_all(name, INPUTS, tmp_path)
+    with Feeder(tmp_path) as feeder:
+        figures = feed_all(name, INPUTS, feeder)
     with capsys.disabled():
         print(
             f"\n{name}: {figures.inputs} inputs, {figures.refused} refused, "

@@ -36,7 +36,7 @@ def test_requests_keep_their_promises_on_dynamodb(dynamodb: Any) -> None:
         def store(self) -> Any:
             return Table(create_requests_table(dynamodb, f"requests-{next(NUMBERS)}"))
 
-    run_state_machine_as_test(OnDynamoDB, settings=extent(10, steps=12))
+    run_state_machine_as_test(OnDynamoDB, settings=extent(5, steps=12))
 
 
 def test_rollouts_keep_their_promises_on_dynamodb(dynamodb: Any) -> None:
@@ -50,4 +50,4 @@ def test_rollouts_keep_their_promises_on_dynamodb(dynamodb: Any) -> None:
         def make_claims(self) -> Any:
             return DynamoDBClaims(self.table, lambda: self.model.tick())
 
-    run_state_machine_as_test(OnDynamoDB, settings=extent(6, steps=6))
+    run_state_machine_as_test(OnDynamoDB, settings=extent(3, steps=6))

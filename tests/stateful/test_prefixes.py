@@ -4,4 +4,4 @@ from tests.stateful.extent import extent
 from tests.stateful.prefix_machine import PrefixMachine
 
 TestPrefixes = PrefixMachine.TestCase
-TestPrefixes.settings = extent(40, steps=10)
+TestPrefixes.settings = extent(20, steps=10)

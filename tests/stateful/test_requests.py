@@ -4,4 +4,4 @@ from tests.stateful.extent import extent
 from tests.stateful.request_machine import RequestMachine
 
 TestRequests = RequestMachine.TestCase
-TestRequests.settings = extent(100, steps=20)
+TestRequests.settings = extent(40, steps=20)

@@ -4,4 +4,4 @@ from tests.stateful.extent import extent
 from tests.stateful.rollout_machine import RolloutMachine
 
 TestRollouts = RolloutMachine.TestCase
-TestRollouts.settings = extent(250)
+TestRollouts.settings = extent(100)

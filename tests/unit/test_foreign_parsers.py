@@ -1,16 +1,22 @@
 """Every foreign parser takes what is good, and refuses whatever is wrong with anything else.
 
-A few hundred inputs each, in a process that may die; tests/soak throws ten thousand.
+A hundred inputs each, in a process that may die; tests/soak throws ten thousand.
 """
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.corpus import feed_all
+from tests.fakes.corpus import Feeder, feed_all
 from tests.fakes.foreign_parsers import PARSERS
 
-INPUTS = 300
+INPUTS = 100
+
+
+@pytest.fixture(scope="module")
+def feeder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feeder]:
+    with Feeder(tmp_path_factory.mktemp("feeder")) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -21,8 +27,8 @@ def test_good_inputs_are_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_bad_inputs_are_refused_in_words_of_ours(name: str, tmp_path: Path) -> None:
-    figures = feed_all(name, INPUTS, tmp_path)
+def test_bad_inputs_are_refused_in_words_of_ours(name: str, feeder: Feeder) -> None:
+    figures = feed_all(name, INPUTS, feeder)
     assert figures.foreign == []
     assert figures.died == [] or PARSERS[name].apart
     assert figures.inputs == INPUTS

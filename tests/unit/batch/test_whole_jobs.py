@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.batch import BatchStage, scheduled
@@ -23,7 +23,6 @@ SLOW = {"rows_per_second": 1, "best_batch_size": 3}
 """So that a shard has several blocks, and may run short of time between them."""
 blocks = st.one_of(st.none(), st.integers(1, 3))
 crashes = st.one_of(st.none(), st.tuples(st.integers(0, 60), st.booleans()))
-often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 
 
 def written(records: list[Any], newline: str, quoting: int) -> str:
@@ -48,7 +47,6 @@ def crashed(stage: BatchStage, crash: tuple[int, bool] | None) -> None:
     blocks,
     crashes,
 )
-@often
 def test_a_csv_job_equals_a_straight_loop(
     records, newline, quoting, mark, final, size, most, crash
 ):
@@ -102,7 +100,6 @@ def line_of(kind: str, first: int, second: int) -> str:
 
 
 @given(st.lists(lines, max_size=25), st.booleans(), shard_bytes, blocks, crashes)
-@often
 def test_a_jsonl_job_equals_a_straight_loop(kinds, final, size, most, crash):
     kinds = [("good", 1, 2), *kinds]
     texts = [line_of(*kind) for kind in kinds]
@@ -136,7 +133,6 @@ def test_a_jsonl_job_equals_a_straight_loop(kinds, final, size, most, crash):
     blocks,
     crashes,
 )
-@often
 def test_a_parquet_job_equals_a_straight_loop(pairs, group, size, most, crash):
     frame = pl.DataFrame(
         {
@@ -165,7 +161,6 @@ def test_a_parquet_job_equals_a_straight_loop(pairs, group, size, most, crash):
 
 
 @given(st.lists(rows.filter(bool), min_size=1, max_size=6), shard_bytes, blocks, crashes)
-@often
 def test_files_of_a_prefix_are_answered_in_the_order_of_their_keys(files, size, most, crash):
     stage = BatchStage(blocks_per_invocation=most, measurements=SLOW)
     for index, records in enumerate(files):

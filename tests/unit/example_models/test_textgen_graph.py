@@ -66,7 +66,7 @@ def test_completions_are_those_of_the_decoder_without_a_cache(small, rows, lengt
     assert np.array_equal(small.answer(prompts), small.expected(prompts))
 
 
-@pytest.mark.parametrize("text", [*PROMPTS, "", "x", "Hello, world", "The mean of 30 " * 9])
+@pytest.mark.parametrize("text", [PROMPTS[0], "", "x", "The mean of 30 " * 9])
 def test_the_built_artifact_completes_as_its_weights_say(built, text):
     prompt = from_texts(text)
 

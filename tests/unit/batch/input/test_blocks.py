@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input import blocks
@@ -25,7 +25,6 @@ def pieces_of(text: bytes, sizes: list[int]) -> Iterator[bytes]:
 
 
 @given(TEXT, st.lists(st.integers(1, 9)), st.booleans())
-@settings(deadline=None)
 def test_blocks_are_the_records_of_the_file_in_order(
     text: bytes, sizes: list[int], quoted: bool
 ) -> None:
@@ -41,7 +40,6 @@ def test_blocks_are_the_records_of_the_file_in_order(
 
 
 @given(TEXT, st.lists(st.integers(1, 9)), st.booleans())
-@settings(deadline=None)
 def test_the_first_record_is_the_first_that_is_not_blank(
     text: bytes, sizes: list[int], quoted: bool
 ) -> None:

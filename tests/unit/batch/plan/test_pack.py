@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input.jsonl.line_cuts import PROBE_BYTES, line_cuts
@@ -201,7 +201,6 @@ def cuts_of(body: bytes, shard_bytes: int) -> tuple[list[tuple[int, int]], int]:
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=60), st.integers(1, 40))
-@settings(deadline=None)
 def test_a_file_of_lines_is_cut_behind_each_boundary(lengths: list[int], size: int) -> None:
     body = b"".join(b"x" * length + b"\n" for length in lengths)
     found, _ = cuts_of(body, size)

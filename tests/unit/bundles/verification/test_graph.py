@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -294,7 +294,6 @@ def test_the_limits_are_those_of_the_pinned_onnx_runtime(above: int):
         assert (reasons(made) == []) is (above == 0)
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_a_damaged_model_is_refused_and_never_fails(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

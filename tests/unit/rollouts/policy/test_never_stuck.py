@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from serval.models.registry import Rollout
@@ -19,6 +18,7 @@ from serval.rollouts.policy.decide import (
 )
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import FAILING, GOOD, MODEL, RollingModel
+from tests.stateful.extent import extent
 
 DIGESTS = st.sampled_from(["a", "b", "c", "d"])
 CRASHES = st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 12), st.booleans()))
@@ -236,7 +236,5 @@ class Rollouts(RuleBasedStateMachine):
             assert not model.registry.routes or model.route.candidate is None
 
 
-Rollouts.TestCase.settings = settings(
-    max_examples=400, stateful_step_count=40, deadline=None, derandomize=True
-)
+Rollouts.TestCase.settings = extent(100, steps=40)
 TestNeverStuck = Rollouts.TestCase

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -34,6 +33,7 @@ from tests.fakes.worker import (
     World,
     row_of,
 )
+from tests.stateful.extent import extent
 
 MODELS = ("textgen", "resnet")
 ADDED = {"textgen": 1.0, "resnet": 10.0}
@@ -320,4 +320,4 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestFleet.settings = extent(60, steps=30)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input.columns import input_columns
@@ -56,7 +56,6 @@ LINES_WITHOUT_NEWLINES = {line: given for line, given in LINES.items() if "\n" n
 """Each record, and what it gives: a row, the reason for which it is rejected, or nothing."""
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(LINES)), min_size=1),
     st.sampled_from(["\n", "\r\n"]),
@@ -69,7 +68,6 @@ def test_whatever_a_block_begins_with_each_record_gives_its_own(
     each_gives_its_own(records, LINES, lines, newline, final)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(LINES_WITHOUT_NEWLINES)), min_size=1),
     st.sampled_from(["\n", "\r\n"]),
@@ -118,7 +116,6 @@ TEXTS: dict[str, bytes | None] = {
 """Lines of a file of one column, and their text; None: it is rejected, or no record."""
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(TEXTS)), min_size=1))
 def test_each_text_of_a_file_of_one_column_is_its_own(lines: list[str]) -> None:
     texts = TensorSpec("note", "BYTES", (-1,))
@@ -153,7 +150,6 @@ def test_a_job_and_its_dry_run_take_a_file_whose_records_begin_so(begin: str, ro
     assert stage.planning.preview(asked, "1").files == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(LINES)), max_size=12), st.integers(1, 60))
 def test_a_job_of_any_blocks_and_shards_equals_its_records(lines: list[str], size: int) -> None:
     body = "".join(line + "\n" for line in [",".join(COLUMNS), "1,2,a", *lines]).encode()

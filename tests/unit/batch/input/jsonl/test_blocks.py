@@ -1,6 +1,6 @@
 """JSONL in blocks: a line gives the same, whatever lines stand beside it."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input.jsonl.records import JsonlRecords
@@ -42,7 +42,6 @@ LINES: dict[str, tuple[float, float] | str | None] = {
 """Each line, and what it gives: a row, the reason for which it is rejected, or nothing."""
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(LINES)), min_size=1),
     st.sampled_from(["\n", "\r\n"]),

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input.jsonl.json_array import Elements, element_lines, is_array
@@ -28,7 +28,6 @@ def cut(text: bytes, random: Random) -> list[bytes]:
     return [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES), st.sampled_from([None, 0, 3]), st.randoms(), st.booleans())
 def test_each_element_is_a_line(
     values: list[Any], indent: int | None, random: Random, ascii_only: bool
@@ -41,7 +40,6 @@ def test_each_element_is_a_line(
     assert [json.loads(line) for line in lines if line.strip()] == values
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES, min_size=1), st.randoms())
 def test_each_byte_stays_in_its_place(values: list[Any], random: Random) -> None:
     text = json.dumps(values, indent=1).encode()

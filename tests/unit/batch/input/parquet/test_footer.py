@@ -5,7 +5,7 @@ import struct
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input.parquet.footer import MAGIC, NotParquet, read_footer
@@ -50,7 +50,6 @@ def test_only_the_last_bytes_are_needed() -> None:
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=6), st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
 def test_files_are_put_together_by_their_footers(cuts: list[int], group: int) -> None:
     frames = [FRAME.slice(start, start % 50) for start in cuts]
     body, footer = MAGIC, JoinedFooter()
