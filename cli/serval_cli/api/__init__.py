@@ -1,1 +1,1 @@
-"""What answers callers: the HTTP API, its functions, callbacks."""
+"""Clients of a stage's HTTP API."""

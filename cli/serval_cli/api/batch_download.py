@@ -1,7 +1,7 @@
-"""Results of a batch job on this machine: each file is there whole, or not at all.
+"""Download a batch job's results, resuming where an interrupted download stopped.
 
-What has come of a file lies beside it, under a name that has its ETag, so that the same command
-goes on where the last one was cut off.
+A partial file lies beside its target under a name that carries the ETag, so a target is either
+complete or absent.
 """
 
 import re
@@ -16,32 +16,32 @@ import httpx
 from serval_cli.failures import CommandFailed
 
 TRIES = 5
-"""Connections for a file before it is given up for now."""
+"""Attempts for one file before the command fails."""
 PARTIAL, GONE = 206, (403, 404)
 
 
 class Interrupted(Exception):
-    """The connection was cut off; what has come is kept."""
+    """The connection broke; what arrived is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDownload:
-    """Fetches files by the URLs that the API gives."""
+    """Downloads files from presigned URLs."""
 
     client: httpx.Client
     folder: Path
     began: Callable[[str, int, int], object]
-    """Hears of a file: its name, its bytes, and how many of them are here already."""
+    """Called once per file with its name, its size and the bytes already on disk."""
     came: Callable[[int], object]
-    """Hears how many bytes have come."""
+    """Called with the number of bytes just received."""
 
     def fetch(self, results: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-        """Fetch files; give each one's name, path and size.
+        """Download files and return the name, path and size of each.
 
         Raises
         ------
         CommandFailed
-            If a file cannot be had; what has come of it is kept for the next time.
+            If a file cannot be downloaded; its partial file is kept for the next run.
         """
         return [self._file(each["name"], each["url"]) for each in results]
 
@@ -70,7 +70,7 @@ class BatchDownload:
         return self.folder / path
 
     def _some(self, name: str, url: str, target: Path) -> None:
-        """Fetch what is missing of a file, in one connection if nothing of it is here."""
+        """Download the missing part of a file, in a single request if nothing of it is on disk."""
         with self.client.stream("GET", url) as reply:
             checked(reply, name)
             size = int(reply.headers.get("content-length", -1))
@@ -102,14 +102,14 @@ class BatchDownload:
 
 
 def checked(reply: httpx.Response, name: str) -> None:
-    """Refuse an answer that is no file.
+    """Raise an error unless a reply carries the file.
 
     Raises
     ------
     Interrupted
-        If the next try may give it.
+        If another attempt may succeed.
     CommandFailed
-        If it is gone, or its URL is too old.
+        If the file is gone or its URL has expired.
     """
     if reply.is_success:
         return

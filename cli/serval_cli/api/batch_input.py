@@ -1,4 +1,4 @@
-"""Input of a batch job that lies on this machine: it is uploaded where no upload starts a job."""
+"""Upload local input of a batch job to a prefix where no upload starts a job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ REMOTE = "s3://"
 
 @dataclass(frozen=True, slots=True)
 class LocalInput:
-    """A file, or a folder of files."""
+    """A file, or the files of a folder."""
 
     path: Path
     files: Sequence[Path]
 
     @classmethod
     def find(cls, text: str) -> "LocalInput":
-        """Look for what is named, hidden files left out.
+        """Find the files at a path, leaving out hidden ones.
 
         Raises
         ------
         CommandFailed
-            If there is nothing.
+            If there are none.
         """
         path = Path(text)
         if path.is_file():
@@ -43,20 +43,20 @@ class LocalInput:
 
     @property
     def is_folder(self) -> bool:
-        """Tell whether it is a folder, and so becomes a prefix."""
+        """Whether the input becomes a prefix rather than one object."""
         return self.path.is_dir()
 
     @property
     def size_bytes(self) -> int:
-        """Give the size of all files."""
+        """Size of all files."""
         return sum(file.stat().st_size for file in self.files)
 
     def key(self, file: Path) -> str:
-        """Give the path of a file below where the input goes."""
+        """Return a file's path relative to the uploaded prefix."""
         return file.relative_to(self.path).as_posix() if self.is_folder else file.name
 
     def upload(self, bucket: Bucket, model: str) -> str:
-        """Send everything, with a progress bar; gives the address of what is there then."""
+        """Upload all files behind a progress bar and return their ``s3://`` address."""
         prefix = f"batch/{model}/cli/{new_upload_id()}/"
         with transfer_bars() as progress:
             sent = progress.add_task("upload", total=self.size_bytes)
@@ -69,5 +69,5 @@ class LocalInput:
 
 
 def hidden(path: Path) -> bool:
-    """Tell whether a file, or a folder above it, begins with a dot."""
+    """Return whether a path has a component that begins with a dot."""
     return any(part.startswith(".") for part in path.parts)

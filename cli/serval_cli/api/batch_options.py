@@ -1,4 +1,4 @@
-"""What the command line may choose of a batch job, and how it becomes the API's options."""
+"""Command-line options of a batch job, and how they become options of the API."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -80,12 +80,12 @@ OptionsOption = Annotated[
 
 
 def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
-    """Read ``x=a,b``, or a JSON object as the API takes it, as the columns of each input.
+    """Read the columns of each input, written as ``x=a,b`` or as the API's JSON object.
 
     Raises
     ------
     CommandFailed
-        If there is no name or no column in one.
+        If an option lacks an input or a column.
     """
     columns: dict[str, list[str]] = {}
     for text in given:
@@ -94,7 +94,7 @@ def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
 
 
 def columns_in(text: str) -> dict[str, list[str]]:
-    """Read what one option says; names with a comma or an equals sign in them have to be JSON."""
+    """Read one ``--columns`` option; names with a comma or an equals sign must be given as JSON."""
     if text.lstrip().startswith("{"):
         return columns_in_json(text)
     name, equals, listed = text.partition("=")
@@ -108,7 +108,7 @@ def columns_in(text: str) -> dict[str, list[str]]:
 
 
 def columns_in_json(text: str) -> dict[str, list[str]]:
-    """Read a JSON object; what it may name, the API says."""
+    """Read a JSON object of lists; the API checks the names."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -125,9 +125,9 @@ def columns_in_json(text: str) -> dict[str, list[str]]:
 def chosen_options(
     whole: Any, options: Mapping[str, Any], output: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Put a file of options and those of the command line together; the latter win.
+    """Merge the options of a file with those of the command line, which win.
 
-    None, False and nothing stand for an option that was not given.
+    None, False and empty values mean that an option was not given.
     """
     if not isinstance(whole, dict):
         raise CommandFailed('--options: a JSON object expected, as {"concurrency": 20}')
@@ -138,7 +138,7 @@ def chosen_options(
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what was not given."""
+    """Drop the options that were not given."""
     return {
         name: value
         for name, value in options.items()

@@ -1,4 +1,4 @@
-"""The HTTP API of a stage: requests with a key, and what it means when they fail."""
+"""HTTP requests to a stage with an API key, and the errors they raise."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ TIMEOUT_SECONDS = 60
 
 
 class ApiUnavailable(CommandFailed):
-    """The API did not answer, or could not: asking again may help."""
+    """The API did not answer or failed; a retry may help."""
 
 
 class NotThere(CommandFailed):
-    """What was asked for is not there: 404."""
+    """The API answered 404."""
 
 
 FAILURES: dict[int, type[CommandFailed]] = {404: NotThere}
@@ -33,7 +33,13 @@ class HttpApi:
 
     @classmethod
     def of(cls, url: str, api_key: str, *, trust_environment: bool) -> Self:
-        """Open a connection; the environment may name proxies and certificates."""
+        """Open a connection.
+
+        Parameters
+        ----------
+        trust_environment
+            Whether proxies and certificates are taken from environment variables.
+        """
         if not (api_key.isascii() and api_key.isprintable()):
             raise CommandFailed("the API key has characters that no key has: copy it again")
         client = httpx.Client(
@@ -44,12 +50,12 @@ class HttpApi:
         return cls(client, url)
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Send a request whose answer is a JSON object.
+        """Send a request that is answered with a JSON object.
 
         Raises
         ------
         CommandFailed
-            For anything but success, in the API's words.
+            With the API's message, for any other answer.
         """
         content = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"content-type": "application/json"}
@@ -61,7 +67,7 @@ class HttpApi:
     def send(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
     ) -> httpx.Response:
-        """Send a request whatever its answer is, or raise ``CommandFailed`` as ``ask`` does."""
+        """Send a request, or raise ``CommandFailed`` as ``ask`` does."""
         try:
             reply = self.client.request(method, self.url + path, content=content, headers=headers)
         except httpx.TimeoutException:
@@ -74,7 +80,7 @@ class HttpApi:
 
 
 def failed(reply: httpx.Response) -> CommandFailed:
-    """Say in the API's words why a request failed."""
+    """Build the error for an unsuccessful reply from the API's message."""
     failure = FAILURES.get(
         reply.status_code, ApiUnavailable if reply.is_server_error else CommandFailed
     )
@@ -82,7 +88,7 @@ def failed(reply: httpx.Response) -> CommandFailed:
 
 
 def is_json(reply: httpx.Response) -> bool:
-    """Tell whether a reply has a JSON object."""
+    """Return whether a reply's body is a JSON object."""
     try:
         return isinstance(reply.json(), dict)
     except ValueError:
@@ -90,8 +96,8 @@ def is_json(reply: httpx.Response) -> bool:
 
 
 def reason(reply: httpx.Response) -> str:
-    """Say why a request failed: Serval's own words, else the gateway's."""
+    """Return the error message of a reply, from Serval or the gateway."""
     if is_json(reply):
         said = reply.json()
         return str(said.get("error") or said.get("message") or said)
-    return reply.text[:300] or "no answer in words"
+    return reply.text[:300] or "no message"

@@ -1,4 +1,4 @@
-"""Metadata and inference over HTTP, as a client of the API."""
+"""A client of the API's metadata and inference endpoints."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,10 +20,10 @@ ASK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class InferenceApi(HttpApi):
-    """Metadata and inference over HTTP."""
+    """Fetches metadata, and sends requests to be answered at once or later."""
 
     def metadata(self, model: str, version: str | None) -> dict[str, Any]:
-        """Give the metadata of a version; without one of the stable version."""
+        """Fetch the metadata of a version, by default the stable one."""
         with self._guessing(model):
             found: dict[str, Any] = self.ask("GET", path_of(model, version)).json()
             return found
@@ -31,14 +31,14 @@ class InferenceApi(HttpApi):
     def infer(
         self, model: str, version: str | None, request: Mapping[str, Any]
     ) -> tuple[dict[str, Any], httpx.Headers]:
-        """Send a V2 inference request; gives the answer as JSON has it, and its headers.
+        """Send an inference request and return the response as JSON, with its headers.
 
-        What is large travels as binary tensors, where the libraries for them are installed.
+        Large tensors travel in binary where the libraries for that are installed.
 
         Raises
         ------
         CommandFailed
-            If the request does not fit the model, or for anything else but success.
+            If the request does not fit the model, or the API answers with an error.
         """
         with self._guessing(model):
             reply = self._post(path_of(model, version) + "/infer", request)
@@ -50,7 +50,7 @@ class InferenceApi(HttpApi):
         return unpacked(reply.content, length), reply.headers
 
     def submit(self, model: str, version: str | None, request: Mapping[str, Any]) -> str:
-        """Submit an async request, whose result is to be JSON; gives its id."""
+        """Submit an async request, ask for a JSON result, and return the request's id."""
         path = path_of(model, version).replace("/v2/", "/async/", 1)
         wishes = {"binary_data_output": False, **request.get("parameters", {})}
         return str(self._post(path + "/infer", {**request, "parameters": wishes}).json()["id"])
@@ -58,7 +58,7 @@ class InferenceApi(HttpApi):
     def _post(self, path: str, request: Mapping[str, Any]) -> httpx.Response:
         if find_spec("simdjson") is None:
             return self.ask("POST", path, request)
-        # What imports numpy comes last: it takes as long as all else.
+        # Imported late: numpy takes as long to import as everything else.
         from serval_cli.api.wire import packed
 
         try:
@@ -73,12 +73,12 @@ class InferenceApi(HttpApi):
         say: Callable[[str], None],
         pause: Callable[[float], None] = time.sleep,
     ) -> Any:
-        """Wait until an async request has ended; gives its V2 inference response.
+        """Wait until an async request has ended and return its inference response.
 
         Raises
         ------
         CommandFailed
-            If it failed or was cancelled.
+            If the request failed or was cancelled.
         """
         status = ""
         while status not in ENDED:
@@ -95,15 +95,15 @@ class InferenceApi(HttpApi):
         return found["response"] if found.get("response") else self._fetch(found["response_url"])
 
     def _fetch(self, url: str) -> Any:
-        """Fetch a result that is too large for a reply; its URL needs no key."""
+        """Fetch a result that was too large for the reply, from its presigned URL."""
         reply = httpx.get(url, timeout=self.client.timeout, trust_env=self.client.trust_env)
         if not reply.is_success:
-            raise CommandFailed(f"the result is not to be had ({reply.status_code}): {url}")
+            raise CommandFailed(f"the result could not be fetched ({reply.status_code}): {url}")
         return reply.json()
 
     @contextmanager
     def _guessing(self, model: str) -> Iterator[None]:
-        """Say which model may have been meant, where there is none of that name."""
+        """Suggest a similar model name when the model is unknown."""
         try:
             yield
         except NotThere as absent:
@@ -116,5 +116,5 @@ class InferenceApi(HttpApi):
 
 
 def path_of(model: str, version: str | None) -> str:
-    """Give the path of a model, or of a version of it."""
+    """Build the URL path of a model or of one version."""
     return f"/v2/models/{model}" + (f"/versions/{version}" if version else "")

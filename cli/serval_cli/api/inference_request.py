@@ -1,4 +1,4 @@
-"""V2 inference requests from what people type: whole requests, or just the data."""
+"""Build V2 inference requests from what people type: whole requests or bare data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from serval_cli.failures import CommandFailed
 
 
 def is_request(value: Any) -> bool:
-    """Tell whether a value is a V2 inference request already."""
+    """Return whether a value is already a V2 inference request."""
     inputs = value.get("inputs") if isinstance(value, dict) else None
     return isinstance(inputs, list) and all(
         isinstance(tensor, dict) and "name" in tensor for tensor in inputs
@@ -17,14 +17,14 @@ def is_request(value: Any) -> bool:
 def build_request(
     value: Any, inputs: Sequence[Mapping[str, Any]], optional: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Build a request from an object of input name → data, or from one input's data alone.
+    """Build a request from data by input name, or from the data of the only input.
 
     Parameters
     ----------
     inputs
-        Of the model's metadata: ``name``, ``datatype`` and ``shape`` of each.
+        Required inputs from the model's metadata, each with ``name``, ``datatype`` and ``shape``.
     optional
-        Those that may be left out.
+        Inputs that may be left out.
     """
     names = [spec["name"] for spec in inputs]
     if not isinstance(value, dict):
@@ -43,9 +43,9 @@ def build_request(
 
 
 def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
-    """Build a tensor; text stands for its bytes.
+    """Build a tensor, reading text as its bytes where the datatype is UINT8.
 
-    One row may leave out the axis of rows, and a column of single values that of the column.
+    The axis of rows may be missing for a single row, as may the axis of a single column.
     """
     name, expected = spec["name"], spec["shape"]
     data = bytes_of(data) if spec["datatype"] == "UINT8" else data
@@ -62,21 +62,21 @@ def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
 
 
 def bytes_of(data: Any) -> Any:
-    """Write texts as lists of their bytes in UTF-8; anything else stays as it is."""
+    """Replace texts by lists of their UTF-8 bytes."""
     if isinstance(data, str):
         return list(data.encode())
     return [bytes_of(item) for item in data] if isinstance(data, list) else data
 
 
 def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
-    """Tell whether a shape is what a signature expects."""
+    """Return whether a shape matches the shape in a signature."""
     return len(shape) == len(expected) and all(
         wanted in (-1, extent) for extent, wanted in zip(shape, expected, strict=True)
     )
 
 
 def shape_of(name: str, data: Any) -> list[int]:
-    """Read the shape of nested lists, or raise ``CommandFailed`` if they are ragged."""
+    """Return the shape of nested lists, or raise ``CommandFailed`` if they are ragged."""
     if not isinstance(data, list):
         return []
     shapes = [shape_of(name, item) for item in data]
@@ -90,7 +90,7 @@ def shape_of(name: str, data: Any) -> list[int]:
 
 
 def flat(data: Any) -> list[Any]:
-    """Give the elements of nested lists, row by row."""
+    """Flatten nested lists in row-major order."""
     if not isinstance(data, list):
         return [data]
     return [element for item in data for element in flat(item)]

@@ -1,4 +1,4 @@
-"""One call of a model with tensors, as bytes to and fro, compressed: exact for every datatype."""
+"""Call a model with binary tensors, which are exact for every datatype."""
 
 import gzip
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from serval_cli.api.wire import COMPRESS_FROM_BYTES
 
 @dataclass(frozen=True, slots=True)
 class TensorAnswer:
-    """What a model answers, and which version of it."""
+    """A model's outputs and the version that computed them."""
 
     outputs: Sequence[Tensor]
     version: str
@@ -26,7 +26,7 @@ def call(
     inputs: Sequence[Tensor],
     outputs: Sequence[TensorSpec],
 ) -> TensorAnswer:
-    """Ask a model for outputs of its signature."""
+    """Send tensors and return the requested outputs."""
     head, body = written(inputs, outputs)
     headers = {HEADER: str(len(head)), "content-type": "application/octet-stream"}
     if len(body) >= COMPRESS_FROM_BYTES:

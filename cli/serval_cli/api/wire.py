@@ -1,6 +1,6 @@
-"""Inference requests and answers on the wire: JSON for what is small, else binary and compressed.
+"""Encode requests and decode responses: JSON if small, else binary and compressed.
 
-JSON takes three times the bytes of a binary tensor, and carries no FP16 and no BF16.
+JSON takes three times the bytes of a binary tensor and cannot carry FP16 or BF16.
 """
 
 import gzip
@@ -23,14 +23,14 @@ BFLOAT16_NAN = 0x7FC0
 
 
 def packed(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """Write a V2 request, and give the headers that it needs.
+    """Encode a V2 request; return its body and headers.
 
-    Outputs are asked for as binary tensors, unless the request says what it wants of them.
+    Outputs are requested in binary unless the request says otherwise.
 
     Raises
     ------
     InvalidTensor
-        If the data of a tensor that is to be binary does not fit its shape or datatype.
+        If a binary tensor's data does not fit its shape or datatype.
     """
     inputs, tail = [], []
     for tensor in request["inputs"]:
@@ -57,7 +57,7 @@ def packed(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
 
 
 def is_large(tensor: Mapping[str, Any]) -> bool:
-    """Tell whether a tensor of a request is to be binary."""
+    """Return whether an input tensor is sent in binary."""
     datatype, data = tensor.get("datatype"), tensor.get("data")
     return (
         datatype in DATATYPES
@@ -74,7 +74,7 @@ def count(data: Any) -> int:
 
 
 def array_of(tensor: Mapping[str, Any]) -> Array:
-    """Read a tensor's data as the API reads it; halves are rounded from FP32."""
+    """Convert a tensor's data as the API would, rounding FP16 and BF16 from FP32."""
     datatype, shape = tensor["datatype"], tensor["shape"]
     carried = "FP32" if datatype in BINARY_ONLY else datatype
     data = simdjson.Parser().parse(json.dumps(tensor["data"]).encode())
@@ -85,7 +85,7 @@ def array_of(tensor: Mapping[str, Any]) -> Array:
 
 
 def rounded_to_bfloat16(array: Array) -> Array:
-    """Round FP32 to the nearest bfloat16, ties to even; gives raw 16-bit words."""
+    """Round FP32 to the nearest bfloat16, ties to even; the result holds the raw 16-bit words."""
     words: Array = array.view(np.uint32)
     rounded: Array = ((words + (0x7FFF + ((words >> 16) & 1))) >> 16).astype(np.uint16)
     rounded[np.isnan(array)] = BFLOAT16_NAN
@@ -93,18 +93,18 @@ def rounded_to_bfloat16(array: Array) -> Array:
 
 
 def unpacked(body: bytes, header_length: str | None) -> dict[str, Any]:
-    """Read a V2 response; its binary tensors as the JSON would have had them.
+    """Decode a V2 response into the form that plain JSON would have had.
 
     Raises
     ------
     CommandFailed
-        If it is none.
+        If the body is not a V2 response.
     """
     length = len(body) if header_length is None else int(header_length)
     try:
         response: dict[str, Any] = json.loads(body[:length])
     except ValueError as error:
-        raise CommandFailed(f"the API's answer is no V2 response: {error}") from None
+        raise CommandFailed(f"the API's answer is not a V2 response: {error}") from None
     tail = memoryview(body)[length:]
     for output in response.get("outputs", ()):
         size = output.get("parameters", {}).get(SIZE)
@@ -119,7 +119,7 @@ def unpacked(body: bytes, header_length: str | None) -> dict[str, Any]:
 
 
 def shown(tensor: Tensor) -> Sequence[Any] | None:
-    """List a tensor's elements; None for bytes that are no text."""
+    """List a tensor's elements, or return None for bytes that are not text."""
     if tensor.datatype == "BF16":
         words: Array = tensor.array.astype(np.uint32) << 16
         tensor = Tensor(tensor.name, "FP32", words.view(np.float32))

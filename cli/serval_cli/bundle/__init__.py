@@ -1,1 +1,1 @@
-"""Bundles on disk: made, checked, given golden requests, uploaded."""
+"""Bundles on disk: create, check and upload them."""

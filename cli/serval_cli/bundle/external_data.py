@@ -1,7 +1,7 @@
-"""The names of a graph's external data, read without the ``onnx`` package.
+"""Read the names of a graph's external data without the ``onnx`` package.
 
-``onnx`` brings numpy, and the two take more room than all else that the command line needs. Of
-ONNX's format only what leads to the names is declared here; other fields are passed over.
+``onnx`` and numpy together take more space than all other packages of the command line. The schema
+below declares just the part of ONNX's format that leads to the names; other fields are skipped.
 """
 
 import posixpath
@@ -25,17 +25,17 @@ SCHEMA = {
     "Tensor": {13: "Entry"},
     "Entry": {1: "", 2: ""},
 }
-"""Message → number of a field → its message; a text where none is named."""
+"""Message → field number → message type of the field; an empty text marks bytes."""
 KEY, VALUE = "field_1", "field_2"
 
 
 def external_paths(folder: Path, artifact: str) -> tuple[str, ...]:
-    """Name the external-data files that a graph reads, as paths inside the bundle.
+    """Return the bundle paths of the external-data files that a graph reads.
 
     Raises
     ------
     BundleRefused
-        If the artifact is no message of protocol buffers.
+        If the artifact is not a protocol buffer message.
     """
     model = message_class()()
     content = (folder / artifact).read_bytes()
@@ -46,7 +46,7 @@ def external_paths(folder: Path, artifact: str) -> tuple[str, ...]:
 
 
 def locations(model: Any) -> set[str]:
-    """Find the files that tensors name, wherever the tensors hide."""
+    """Collect the locations that tensors name, at any depth of the message."""
     found, waiting = set(), [model]
     while waiting:
         message = waiting.pop()
@@ -62,19 +62,19 @@ def locations(model: Any) -> set[str]:
 
 
 def plain(location: str) -> str:
-    """Write a location without the dots that stand for the folder itself."""
+    """Remove ``.`` components from a location."""
     return "/".join(part for part in location.split("/") if part != ".")
 
 
 def message_class() -> Any:
-    """Make the class of a model from the schema."""
+    """Build the message class of a model from the schema."""
     field_type = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name=f"{PACKAGE}.proto", package=PACKAGE)
     for name, fields in SCHEMA.items():
         message = file.message_type.add(name=name)
         for number, kind in fields.items():
             field = message.field.add(name=f"field_{number}", number=number)
-            # A message that is there once reads as a list of one.
+            # A field that occurs once also reads as a list of one.
             field.label = field_type.LABEL_REPEATED if kind else field_type.LABEL_OPTIONAL
             field.type = field_type.TYPE_MESSAGE if kind else field_type.TYPE_BYTES
             if kind:

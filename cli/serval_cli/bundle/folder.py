@@ -1,9 +1,9 @@
-"""Bundles on disk: which files of a folder belong to a bundle, and whether it can be published.
+"""Read a bundle's folder: which files belong to the bundle, and whether it can be published.
 
-What belongs: ``model.yaml``, what it names (the artifact, the golden requests), the external data
-that the artifact's graph names, and ``README.md``. Nothing else is read or uploaded, so scripts,
-training data and caches may lie in the same folder. An artifact that an inference server runs names
-nothing: what belongs to it lies beside it, in a folder of its own.
+A bundle consists of ``model.yaml``, the files it names (artifact and golden requests), the external
+data of the artifact's graph, and ``README.md``. Nothing else is read or uploaded, so scripts,
+training data and caches may share the folder. An artifact for an inference server names no files;
+its companions lie beside it in a subfolder.
 """
 
 import hashlib
@@ -33,20 +33,20 @@ BLOCK_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class BundleFolder:
-    """A folder that can be published."""
+    """A bundle that passed every check this machine can make."""
 
     folder: Path
     bundle: Bundle
     sizes: dict[str, int]
-    """Bytes of each file that belongs, by its path inside the bundle."""
+    """Size in bytes of each file of the bundle, by its path inside the bundle."""
 
     @property
     def total_bytes(self) -> int:
-        """Size of the bundle."""
+        """Size of all files."""
         return sum(self.sizes.values())
 
     def manifest(self, advance: Callable[[int], None]) -> Manifest:
-        """Checksum every file; ``advance`` hears of bytes read."""
+        """Checksum every file, calling ``advance`` with the number of bytes read."""
         files = []
         for path in sorted(self.sizes):
             digest, size = hashlib.sha256(), 0
@@ -64,9 +64,9 @@ def read_folder(folder: Path) -> BundleFolder:
     Raises
     ------
     CommandFailed
-        If there is no bundle.
+        If the folder holds no bundle.
     BundleRefused
-        With every reason why it cannot be published, as far as the laptop can tell.
+        With every reason against publishing that can be found on this machine.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
@@ -87,7 +87,7 @@ def read_folder(folder: Path) -> BundleFolder:
 
 
 def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]]:
-    """Find the files that ``model.yaml`` names, and those that have their names by custom."""
+    """Return the sizes of a bundle's files, and the reasons why named files are missing."""
     named = {"artifact": bundle.artifact, "golden": bundle.golden}
     reasons = [
         f"{MODEL_YAML}: {key}: {path!r} is not a file in {folder}"
@@ -101,7 +101,7 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
 
 
 def neighbours(folder: Path, artifact: str) -> Iterator[str]:
-    """Find what lies beside an artifact in a folder of its own, and below; hidden files are not."""
+    """Yield the visible files in the artifact's own subfolder."""
     inner = (folder / artifact).parent
     if inner == folder or not inner.is_dir():
         return
@@ -120,7 +120,7 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
         return [no_graph]
     if find_spec("onnx") is None:
         note("onnx is not installed here, so the stage alone checks the graph")
-        # Only this case pays for the import, as only the other does for onnx.
+        # Imported late: only this branch needs it.
         from serval_cli.bundle.external_data import external_paths
 
         sizes |= sizes_inside(folder, external_paths(folder, artifact))
@@ -131,7 +131,7 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
 
 
 def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:
-    """Check what an inference server is to run."""
+    """Check an artifact that an inference server runs."""
     reasons = declared_signature(bundle)[1]
     if len(sizes) > LIMIT_FILES:
         reasons.append(
@@ -142,14 +142,14 @@ def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> li
 
 
 def sizes_inside(folder: Path, paths: Iterable[str]) -> dict[str, int]:
-    """Find files of a bundle; what is not in the folder is left out."""
+    """Return the sizes of those paths that exist in the folder."""
     return {
         path: size_of(folder / path) for path in paths if inside(path) and (folder / path).is_file()
     }
 
 
 def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
-    """Read the golden requests as the golden check will, where its libraries are."""
+    """Check the golden requests as the golden check will, if its libraries are installed."""
     if bundle.golden is None or find_spec("simdjson") is None:
         return ()
     from serval.rollouts.golden.requests import read_golden
@@ -162,7 +162,7 @@ def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
 
 
 def inside(path: str) -> bool:
-    """Tell whether a path stays in the bundle."""
+    """Return whether a path stays inside the bundle."""
     try:
         check_path(path)
     except ValueError:
@@ -171,7 +171,7 @@ def inside(path: str) -> bool:
 
 
 def size_of(path: Path) -> int:
-    """Give the size of a file in bytes."""
+    """Return a file's size in bytes."""
     return path.stat().st_size
 
 

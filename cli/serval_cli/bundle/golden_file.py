@@ -1,4 +1,4 @@
-"""The golden requests of a bundle on disk, to which lines are added."""
+"""Add lines to a bundle's golden requests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ from serval_cli.failures import CommandFailed
 
 @dataclass(frozen=True, slots=True)
 class GoldenFile:
-    """Where a bundle's golden requests are, and what makes ``model.yaml`` name them."""
+    """The golden requests of a bundle, and the line that makes ``model.yaml`` name them."""
 
     path: Path
     model_yaml: Path
     declaration: str
-    """What is missing at the end of ``model.yaml``; empty: it names the file."""
+    """Text to append to ``model.yaml``; empty if it names the file already."""
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Input → what the columns of tables are called that fill it."""
+    """Input → the table columns that fill it."""
 
     def add(self, line: str) -> int:
-        """Add a line, and count what is there then.
+        """Append a line and return the number of golden requests.
 
         Raises
         ------
         CommandFailed
-            If the file would be over a limit; nothing is written.
+            If the file would exceed a limit; nothing is written.
         """
         before = self.path.read_text() if self.path.is_file() else ""
         if before and not before.endswith("\n"):
@@ -48,12 +48,12 @@ class GoldenFile:
 
 
 def golden_file(folder: Path, model: str) -> GoldenFile:
-    """Find the golden requests of a model's bundle; one without any gets its first.
+    """Find the golden requests of a model's bundle, or where its first one goes.
 
     Raises
     ------
     CommandFailed
-        If the folder is no bundle of this model.
+        If the folder is not a bundle of this model.
     """
     model_yaml = folder / MODEL_YAML
     if not model_yaml.is_file():

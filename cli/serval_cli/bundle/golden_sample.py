@@ -1,4 +1,4 @@
-"""A first golden request: made-up inputs of the right shapes, and what the model makes of them."""
+"""Make golden requests from samples or made-up inputs, with the model's own answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,28 +19,28 @@ from serval.rollouts.golden.sample import symbols_of
 
 MEMORY_MIB = 1769
 TOLERANCE = 1e-3
-"""Two runs of one model may round differently, where threads share a sum."""
+"""Threads that share a sum may round two runs of one model differently."""
 
 
 class NoSample(Exception):
-    """No golden request can be made; the message says why."""
+    """No golden request can be made; the message has the reason."""
 
 
 class NotFinite(Exception):
-    """The model answers with what JSON does not carry; the message says where."""
+    """An output holds NaN or infinity, which JSON cannot carry."""
 
 
 class NotLoaded(Exception):
-    """ONNX Runtime does not load the model, so no stage would; the message says why."""
+    """ONNX Runtime cannot load the model, so no stage could either."""
 
 
 def golden_lines(artifact: Path, signature: Signature, samples: Sequence[Sequence[Tensor]]) -> str:
-    """Run the model and give ``golden.jsonl``: a line for each sample, else a made-up one.
+    """Run the model and write ``golden.jsonl``: a line per sample, or one of made-up inputs.
 
     Raises
     ------
     NoSample
-        If a line is too long, or if the model cannot be run here on these inputs.
+        If a line is too long, or the model fails on these inputs here.
     NotLoaded
         If the model cannot be loaded.
     """
@@ -51,7 +51,7 @@ def golden_lines(artifact: Path, signature: Signature, samples: Sequence[Sequenc
 
 
 def line_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
-    """Write a request and its answer, if that is not too long."""
+    """Write a request and its answer as a line, unless it is too long."""
     line = lines.golden_line(inputs, outputs)
     if len(line) > LIMIT_BYTES:
         raise NoSample(
@@ -61,7 +61,10 @@ def line_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
 
 
 def loaded(artifact: Path) -> OnnxModel:
-    """Load the model; an operator that this processor lacks may be on a fleet's."""
+    """Load the model.
+
+    An operator without a kernel for this processor is no error of the model: a fleet may have it.
+    """
     try:
         return OnnxModel(artifact, MEMORY_MIB)
     except OperatorMissing as problem:
@@ -74,7 +77,7 @@ def loaded(artifact: Path) -> OnnxModel:
 
 
 def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
-    """Run the model on the first made-up inputs that it takes and has finite answers to."""
+    """Run the model on the first made-up inputs that yield finite outputs."""
     problems = []
     for inputs in made_up(signature, symbols_of(model)):
         try:
@@ -91,7 +94,7 @@ def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list
 def real_answer(
     model: OnnxModel, inputs: Sequence[Tensor], signature: Signature
 ) -> Sequence[Tensor]:
-    """Run the model on inputs that somebody has given."""
+    """Run the model on a sample."""
     try:
         return steady_answer(model, inputs, signature)
     except (ServalError, RuntimeFailed, NotFinite) as problem:
@@ -99,14 +102,14 @@ def real_answer(
 
 
 def steady_answer(model: OnnxModel, inputs: Sequence[Tensor], signature: Signature) -> list[Tensor]:
-    """Run the model twice on the same, and give its answer.
+    """Run the model twice on the same inputs and return its answer.
 
     Raises
     ------
     NoSample
-        If it does not answer the same.
+        If the two answers differ.
     NotFinite
-        If there are NaN or infinities among it.
+        If an output holds NaN or infinity.
     """
     with refusing(RuntimeFailed):
         first, second = (model.run(inputs, signature.outputs) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The checks of a bundle's graph that the stage makes too; they need the ``onnx`` package."""
+"""Check a bundle's graph as the stage does; needs the ``onnx`` package."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,13 @@ def graph_file_reasons(folder: Path, artifact: str, sizes: dict[str, int]) -> li
 
 
 def model_reasons(artifact: str, model: ModelProto, sizes: Mapping[str, int]) -> list[str]:
-    """Check a graph as the stage will; ``sizes`` has the bytes of it and its external data."""
+    """Check a graph as the stage will.
+
+    Parameters
+    ----------
+    sizes
+        Bytes of the artifact and its external data, by path.
+    """
     reasons = graph_reasons(model, artifact, sizes)
     if not reasons:
         reasons = checker_reasons(model, artifact)
@@ -28,12 +34,12 @@ def model_reasons(artifact: str, model: ModelProto, sizes: Mapping[str, int]) ->
 
 
 def external_sizes(folder: Path, model: ModelProto, artifact: str) -> dict[str, int]:
-    """Find the external data of a graph; what is not in the folder is left out."""
+    """Return the sizes of a graph's external data that exists in the folder."""
     return sizes_inside(folder, external_files(model, artifact))
 
 
 def signature_reasons(model: ModelProto, artifact: str) -> list[str]:
-    """Say why a graph has no signature."""
+    """Return the reasons why a graph has no signature."""
     try:
         signature_of(model)
     except BundleRefused as refused:

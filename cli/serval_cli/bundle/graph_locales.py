@@ -1,4 +1,4 @@
-"""Locales that Lambda does not have, replaced by the one that changes letters alike."""
+"""Replace locales that Lambda lacks by one that changes letters alike."""
 
 from onnx import ModelProto, helper
 
@@ -6,7 +6,7 @@ from serval.bundles.verification.locales import UNICODE, missing_locales, replac
 
 
 def use_locales_of_lambda(model: ModelProto) -> list[str]:
-    """Change the locale of operators that need one which is not there, and say so."""
+    """Change operators to a locale that Lambda has, and describe the changes."""
     replaced = set()
     for node, locale in list(missing_locales(model)):
         if replaceable(locale):

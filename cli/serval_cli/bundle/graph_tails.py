@@ -1,8 +1,7 @@
-"""Outputs that are no tensors, made into tensors: the graph ends one operator earlier.
+"""End a graph one operator earlier where its outputs are not tensors.
 
-Exporters of classifiers let it end in ZipMap, which makes a dictionary of every row of
-probabilities, and those of models with several outputs in a list of tensors. What comes in there is
-what goes out here.
+Exporters end classifiers in ZipMap, which turns each row of probabilities into a dictionary, and
+models with several outputs in a list of tensors. The inputs of these operators become the outputs.
 """
 
 import json
@@ -14,7 +13,7 @@ from serval.bundles.verification.leniency import lenient, with_shapes
 from serval.foreign import refusing
 
 LABELS = "serval.labels."
-"""Before an output's name: the key of its labels in the graph's metadata, as a JSON array."""
+"""Metadata key of an output's labels, completed by the output's name; the value is a JSON array."""
 
 IDENTITY_OPSET = 13
 
@@ -24,7 +23,7 @@ class NoTypes(Exception):
 
 
 def end_in_tensors(model: ModelProto) -> list[str]:
-    """Rewrite the tail of a graph, as far as it can be, and say what has been done."""
+    """Rewrite outputs into tensors where possible, and describe the changes."""
     outputs = list(model.graph.output)
     if all(output.type.HasField("tensor_type") for output in outputs):
         return []
@@ -50,7 +49,7 @@ def labels_of(model: ModelProto, output: str) -> list[str | int] | None:
 def said(
     output: ValueInfoProto, found: Sequence[ValueInfoProto], labels: Sequence[object] | None
 ) -> str:
-    """Say what an output has become."""
+    """Describe what an output has become."""
     if labels is not None:
         return (
             f"output {output.name!r} is the tensor that ZipMap made dictionaries of; its "
@@ -62,13 +61,13 @@ def said(
 
 
 def import_identity(model: ModelProto) -> None:
-    """Import the operators of ONNX itself, as a model of trees alone does not."""
+    """Import ONNX's own operators, which a graph of trees alone does not import."""
     if not any(opset.domain in ("", "ai.onnx") for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid("", IDENTITY_OPSET))
 
 
 def inferred_types(model: ModelProto) -> Mapping[str, ValueInfoProto]:
-    """Find the types of all values, by name."""
+    """Infer the types of all values, by name."""
     graph = model.graph
     try:
         with refusing(NoTypes):
@@ -81,7 +80,7 @@ def inferred_types(model: ModelProto) -> Mapping[str, ValueInfoProto]:
 def tensors(
     model: ModelProto, output: ValueInfoProto, types: Mapping[str, ValueInfoProto]
 ) -> list[ValueInfoProto] | None:
-    """Let the graph give what an output is made of; None: it is made in some other way."""
+    """Expose the tensors behind an output, or return None if it is made in some other way."""
     node = maker(model.graph, output.name)
     if node is not None and node.op_type == "ZipMap" and not used(model.graph, output.name):
         return [without_zipmap(model, node, output.name, types)]
@@ -96,7 +95,7 @@ def tensors(
 
 
 def renamed(graph: GraphProto, kind: ValueInfoProto, value: str, name: str) -> ValueInfoProto:
-    """Give a value by another name, and describe that."""
+    """Add a value under another name and return its description."""
     graph.node.append(helper.make_node("Identity", [value], [name]))
     described = ValueInfoProto()
     described.CopyFrom(kind)
@@ -107,7 +106,7 @@ def renamed(graph: GraphProto, kind: ValueInfoProto, value: str, name: str) -> V
 def without_zipmap(
     model: ModelProto, node: NodeProto, output: str, types: Mapping[str, ValueInfoProto]
 ) -> ValueInfoProto:
-    """Put the probabilities themselves in the place of ZipMap, and keep its labels."""
+    """Replace ZipMap by its input, and keep its labels as metadata."""
     [source] = node.input
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     texts = [label.decode() for label in attributes.get("classlabels_strings", [])]
@@ -121,7 +120,7 @@ def without_zipmap(
 
 
 def elements(graph: GraphProto, name: str) -> list[str] | None:
-    """Name the tensors that a list is made of; None: that is not known before it runs."""
+    """Name the tensors in a list, or return None if only a run can tell."""
     inserted: list[str] = []
     while (node := maker(graph, name)) is not None:
         if node.op_type == "SequenceConstruct":
@@ -137,17 +136,17 @@ def elements(graph: GraphProto, name: str) -> list[str] | None:
 
 
 def maker(graph: GraphProto, name: str) -> NodeProto | None:
-    """Find the node that makes a value."""
+    """Find the node that computes a value."""
     return next((node for node in graph.node if name in node.output), None)
 
 
 def used(graph: GraphProto, name: str) -> bool:
-    """Tell whether a node reads a value."""
+    """Return whether any node reads a value."""
     return any(name in node.input for node in graph.node)
 
 
 def numbered(graph: GraphProto, name: str, count: int) -> list[str]:
-    """Make names for the elements of a list that nothing in the graph has."""
+    """Return unused names for the elements of a list."""
     taken = {value for node in graph.node for value in node.output}
     while any(f"{name}_{number}" in taken for number in range(count)):
         name += "_"

@@ -1,4 +1,4 @@
-"""Bundle skeletons: a folder that can be published, from an ONNX file or none."""
+"""Create a bundle's folder, with or without an ONNX file."""
 
 import json
 import shutil
@@ -57,14 +57,14 @@ class Graph:
 
     path: Path
     external: tuple[str, ...]
-    """External data, as paths beside the file."""
+    """Paths of the external data, relative to the file."""
     signature: Signature
     model: ModelProto
     changes: tuple[str, ...] = ()
-    """What is not as it stands in the file."""
+    """Descriptions of changes to the graph as it stands in the file."""
 
     def copy_to(self, folder: Path) -> list[str]:
-        """Write the graph, as ``model.onnx``, and its external data; gives what was written."""
+        """Write ``model.onnx`` and its external data, and return the written paths."""
         if self.changes:
             (folder / BARE_ARTIFACT).write_bytes(self.model.SerializeToString())
         else:
@@ -76,14 +76,14 @@ class Graph:
 
 
 def read_graph(path: Path) -> Graph:
-    """Read an ONNX file, and change what a stage could not serve.
+    """Read an ONNX file, rewriting what a stage could not serve.
 
     Raises
     ------
     CommandFailed
         If there is no such file.
     BundleRefused
-        If it could not be published.
+        If the graph could not be published.
     """
     if not path.is_file():
         raise CommandFailed(f"{path} is not a file: an ONNX file expected")
@@ -102,18 +102,18 @@ def read_graph(path: Path) -> Graph:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Lend a folder to write in, whose files move into ``folder`` when all are written.
+    """Yield a temporary folder whose files move into ``folder`` on success.
 
-    Nothing is left of them if writing fails.
+    A failure leaves nothing behind.
 
     Raises
     ------
     CommandFailed
-        If something is there already.
+        If the folder is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandFailed(f"{folder} is there already: choose another with --dir, or remove it")
-    # On the same file system: moving is renaming.
+    # A rename needs the same file system.
     near = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     with TemporaryDirectory(dir=near, prefix=".serval-init-") as aside:
         made = Path(aside) / "bundle"
@@ -130,12 +130,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
 def model_yaml(
     name: str, columns: Mapping[str, Sequence[str]], *, golden: bool, real: bool = False
 ) -> str:
-    """Write ``model.yaml`` with what is needed, and comments for what may be."""
+    """Write ``model.yaml`` with the required keys, and comments for the others."""
     known = (REAL_GOLDEN if real else WITH_GOLDEN) if golden else WITHOUT_GOLDEN
     text = MODEL_YAML_TEXT.format(name=name, golden=known)
     if not columns:
         return text
-    # JSON in one line is YAML too, whatever the names have in them.
+    # One line of JSON is valid YAML, whatever characters the names hold.
     own = json.dumps({name: list(each) for name, each in columns.items()}, ensure_ascii=False)
     return f"{text}{COLUMNS_TEXT}columns: {own}\n"
 
@@ -166,12 +166,12 @@ def readme(name: str, graph: Graph | None) -> str:
 
 
 def tensors(role: str, specs: Sequence[TensorSpec]) -> list[str]:
-    """Describe tensors, a line each."""
+    """Describe tensors, one per line."""
     return [f"- {role} `{s.name}` {s.datatype} {list(s.shape)}" for s in specs]
 
 
 def columns(graph: Graph) -> list[str]:
-    """Name the labels of an output's columns, a line each."""
+    """Describe the labelled columns of outputs, one output per line."""
     found = {s.name: labels_of(graph.model, s.name) for s in graph.signature.outputs}
     return [
         f"- Columns of `{name}`, in order: {', '.join(map(str, labels))}"

@@ -1,4 +1,4 @@
-"""Uploads: a bundle's files to ``incoming/``, and the manifest when all the others are there."""
+"""Upload a bundle's files to ``incoming/``, the manifest last."""
 
 import os
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class IncomingFiles(Protocol):
     """Where uploads go."""
 
     def put_file(self, path: Path, key: str, advance: Advance) -> None:
-        """Store a file; ``advance`` hears of bytes sent."""
+        """Store a file, calling ``advance`` with the number of bytes sent."""
 
     def put_text(self, text: str, key: str) -> None:
         """Store a text."""
@@ -46,21 +46,21 @@ class Bucket:
             raise error.__context__ or error from None
 
     def put_text(self, text: str, key: str) -> None:
-        """Store a text."""
+        """Store a text as JSON."""
         self.client.put_object(
             Bucket=self.name, Key=key, Body=text.encode(), ContentType="application/json"
         )
 
 
 def new_upload_id(clock: Clock = utc_now) -> str:
-    """Make an id that sorts by time and that no two uploads share."""
+    """Make a unique id that sorts by time."""
     return f"{clock().astimezone(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(3).hex()}"
 
 
 def upload(
     folder: Path, manifest: Manifest, upload_id: str, incoming: IncomingFiles, advance: Advance
 ) -> None:
-    """Send every file, then the manifest, whose arrival starts the rollout."""
+    """Upload every file, then the manifest, whose arrival starts the rollout."""
     prefix = upload_prefix(manifest.model, upload_id)
     for file in manifest.files:
         incoming.put_file(folder / file.path, prefix + file.path, advance)

@@ -37,7 +37,7 @@ def test_requests_go_below_the_stages_path() -> None:
         (httpx.Response(404, json={"error": "no model"}), "404 Not Found: no model"),
         (httpx.Response(403, json={"message": "Forbidden"}), "403 Forbidden: Forbidden"),
         (httpx.Response(502, text="<html>"), "502 Bad Gateway: <html>"),
-        (httpx.Response(500), "500 Internal Server Error: no answer in words"),
+        (httpx.Response(500), "500 Internal Server Error: no message"),
         (httpx.Response(200, text="hello"), "200 OK: hello"),
         (httpx.Response(200, json=[1]), r"200 OK: \[1\]"),
     ],

@@ -110,5 +110,5 @@ def test_bytes_that_are_no_text_are_not_shown() -> None:
 
 
 def test_an_answer_that_is_no_response_is_said_to_be_none() -> None:
-    with pytest.raises(CommandFailed, match="is no V2 response"):
+    with pytest.raises(CommandFailed, match="is not a V2 response"):
         unpacked(b"<html>", None)

@@ -1,1 +1,1 @@
-"""Samples: inputs of a model from files that people have."""
+"""Samples: a model's inputs, read from files that people have."""

@@ -1,4 +1,4 @@
-"""Inputs from files of numpy's, and from JSON."""
+"""Read inputs from numpy files and JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,18 @@ from serval_cli.json_files import read_json
 
 
 def loaded(path: Path) -> Any:
-    """Load a file of numpy's, but no pickles."""
+    """Load a numpy file, refusing pickles."""
     with refusing(lambda said: CommandFailed(f"{path} is no file of numpy's: {said}")):
         return np.load(path, allow_pickle=False)
 
 
 def npy(path: Path, inputs: Specs) -> dict[str, Array]:
-    """Read one array."""
+    """Read the array of the only input."""
     return {only(path, inputs).name: loaded(path)}
 
 
 def npz(path: Path, inputs: Specs) -> dict[str, Array]:
-    """Read arrays by name; one alone may have any."""
+    """Read arrays by input name; a single array may have any name."""
     with loaded(path) as found:
         arrays = {name: found[name] for name in found.files}
     if len(arrays) == len(inputs) == 1:
@@ -34,7 +34,7 @@ def npz(path: Path, inputs: Specs) -> dict[str, Array]:
 
 
 def json_inputs(path: Path, inputs: Specs, optional: Specs) -> dict[str, Array]:
-    """Read a V2 request, or the data alone, as ``serval infer`` does."""
+    """Read a V2 request or bare data, as ``serval infer`` does."""
     value = read_json(path)
     if not is_request(value):
         value = build_request(

@@ -1,4 +1,4 @@
-"""A file with a request's inputs, read by what its name says that it is."""
+"""Read a request's inputs from a file, by the file's suffix."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,17 +22,17 @@ READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
 def read_sample(
     path: Path, signature: Signature, choice: ColumnChoice = NOTHING_CHOSEN
 ) -> list[Tensor]:
-    """Read a file with one request's inputs; optional ones may be among them.
+    """Read the inputs of one request, optional ones included.
 
     Parameters
     ----------
     choice
-        What is known of the columns of a table.
+        What is known of a table's columns.
 
     Raises
     ------
     CommandFailed
-        If it does not have what the model takes.
+        If the file does not hold what the model takes.
     """
     if not path.is_file():
         raise CommandFailed(f"{path} is not a file: inputs for the model expected")

@@ -1,4 +1,4 @@
-"""Whether arrays are what a model takes; nothing is cut, padded or rounded to fit."""
+"""Convert arrays to a model's inputs without cutting, padding or rounding."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ Specs = Sequence[TensorSpec]
 
 
 def fitting(path: Path, spec: TensorSpec, array: Array) -> Tensor:
-    """Convert an array to what an input takes, without loss of kind; one row may lack its axis."""
+    """Convert an array to an input without changing its kind; one row may lack its axis."""
     if array.ndim == len(spec.shape) - 1 and spec.shape[0] in (-1, 1):
         array = array[np.newaxis]
     where = f"{path}: input {spec.name!r}"
@@ -41,13 +41,13 @@ def fitting(path: Path, spec: TensorSpec, array: Array) -> Tensor:
 
 
 def in_range(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a datatype holds all of some whole numbers."""
+    """Return whether a datatype can hold all the whole numbers of an array."""
     limits = np.iinfo(dtype)
     return limits.min <= int(array.min()) and int(array.max()) <= limits.max
 
 
 def texts(where: str, array: Array) -> Array:
-    """Give texts as a tensor holds them."""
+    """Encode texts as a BYTES tensor."""
     if array.dtype.kind not in "US" and not all(
         isinstance(element, (str, bytes)) for element in array.ravel().tolist()
     ):
@@ -57,7 +57,7 @@ def texts(where: str, array: Array) -> Array:
 
 
 def only(path: Path, inputs: Specs) -> TensorSpec:
-    """Give the one input that a file without names is for."""
+    """Return the only input, for a file that names none."""
     if len(inputs) != 1:
         names = ", ".join(spec.name for spec in inputs)
         raise CommandFailed(f"{path} is for one input, the model takes {names}: give a .npz")

@@ -1,4 +1,4 @@
-"""Inputs from an image: RGB or grey, scaled to the size of the input; floats are from 0 to 1."""
+"""Read an image as RGB or grey, scaled to the input's size; floats lie between 0 and 1."""
 
 import importlib
 from importlib.util import find_spec
@@ -13,12 +13,12 @@ from serval_cli.failures import CommandFailed
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 PIXELS = 224
-"""Height and width where the model leaves them open."""
+"""Height and width if the model leaves them open."""
 PREPARED = "prepare it as in training and give it as .npy"
 
 
 def image(path: Path, inputs: Specs) -> dict[str, Array]:
-    """Read an image for the one input of a model."""
+    """Read an image as the only input of a model."""
     spec = only(path, inputs)
     layout = spec.shape[-3:]
     first = channels_first(layout)
@@ -36,15 +36,15 @@ def image(path: Path, inputs: Specs) -> dict[str, Array]:
 
 
 def channels_first(layout: tuple[int, ...]) -> bool:
-    """Tell whether colours are on the first of three axes; where both may be, they are."""
+    """Return whether colours come first of three axes, which wins if both would fit."""
     return layout[0] in (1, 3) or layout[-1] not in (1, 3)
 
 
 def scaled(path: Path, mode: str, wide: int, high: int) -> Array:
-    """Read pixels as height, width and channels."""
+    """Read an image's pixels as height, width and channels."""
     if find_spec("PIL") is None:
         raise CommandFailed(f"{path}: `pip install pillow` reads images; or {PREPARED}")
-    # Not among the CLI's own dependencies.
+    # Pillow is not a dependency of the CLI.
     pillow = importlib.import_module("PIL.Image")
     with (
         refusing(lambda said: CommandFailed(f"{path} is no image: {said}")),

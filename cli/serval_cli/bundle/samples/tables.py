@@ -1,4 +1,4 @@
-"""Inputs from CSV: a request of as many rows as there are, its columns found as in batch jobs."""
+"""Read a request's inputs from a CSV file, matching its columns as batch jobs do."""
 
 import csv
 import io
@@ -24,13 +24,13 @@ from serval_cli.views.batch import columns
 
 @dataclass(frozen=True, slots=True)
 class CsvSample:
-    """A file of CSV, and how it is laid out."""
+    """A CSV file and its layout."""
 
     path: Path
     text: bytes
     table: Table
     rows: Specs
-    """The model's inputs, each as one row of a table has it."""
+    """The model's inputs, in the shape that a table of records gives them."""
 
     @classmethod
     def open(cls, path: Path, inputs: Specs, choice: ColumnChoice) -> "CsvSample":
@@ -48,12 +48,12 @@ class CsvSample:
         return cls(path, text, table, rows)
 
     def matches(self, choice: ColumnChoice) -> list[InputColumns]:
-        """Find the columns of each input.
+        """Match the file's columns to the inputs.
 
         Raises
         ------
         BatchRefused
-            If they cannot be told by their names.
+            If their names do not decide it.
         """
         table = self.table
         return input_columns(self.rows, table.columns, choice, named=table.named, texts=table.texts)
@@ -63,12 +63,12 @@ class CsvSample:
         with refusing(lambda said: CommandFailed(f"{self.path} is not CSV: {said}")):
             lines = io.StringIO(self.text[self.table.start :].decode(), newline="")
             read = [row for row in csv.reader(lines, delimiter=self.table.delimiter) if row]
-            # A ragged table has no shape, which numpy says.
+            # numpy raises an error for a ragged table.
             return np.array(read, np.str_).reshape(len(read), len(self.table.columns))
 
 
 def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array]:
-    """Read the columns of each input, and note which they are."""
+    """Read the columns of each input, and note which ones fill it."""
     sample = CsvSample.open(path, inputs, choice)
     try:
         found = sample.matches(choice)
@@ -84,7 +84,7 @@ def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array
 
 
 def header_for(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tuple[str, ...]]:
-    """Name the columns of the one input that a header has as many for, and has not by name."""
+    """Return the header's columns if the only input takes as many but knows none by name."""
     sample = CsvSample.open(path, inputs, choice)
     named = sample.table.named
     alike = len({name.casefold() for name in named}) < len(named)
@@ -100,12 +100,12 @@ def header_for(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tup
 
 
 def one_row(spec: TensorSpec) -> TensorSpec:
-    """Describe an input as a table gives it: a row for each record, one element where it varies."""
+    """Reshape an input for a table: rows first, and one element for each open extent."""
     return replace(spec, shape=(-1, *(max(extent, 1) for extent in spec.shape[1:])))
 
 
 def begins_with_words(text: bytes) -> bool:
-    """Tell whether the first line has texts and no numbers, so that it names columns."""
+    """Return whether the first line holds texts and no numbers, and thus names columns."""
     line = text.decode(errors="replace").lstrip("\ufeff").partition("\n")[0]
     fields = [field.strip() for field in re.split(f"[{''.join(DELIMITERS)}]", line)]
     given = [field for field in fields if field]
@@ -113,7 +113,7 @@ def begins_with_words(text: bytes) -> bool:
 
 
 def cells(path: Path, spec: TensorSpec, table: Array) -> Array:
-    """Read the cells of an input; an empty one is NaN where a float is expected."""
+    """Read an input's cells; an empty cell becomes NaN in an input of floats."""
     shape = (len(table), *(abs(extent) for extent in spec.shape[1:]))
     if spec.datatype == "BYTES":
         return table.reshape(shape)
