@@ -38,7 +38,7 @@ from serval_cli.local.launcher.patches.functions import (
     response_limit,
 )
 
-LAUNCHER = Path(concurrency.__file__).parent
+PATCHES_FOLDER = Path(long_poll.__file__).parent
 LIBRARIES = {"psutil"}
 """What the emulator's environment has for the launcher, besides the emulator itself."""
 
@@ -72,7 +72,7 @@ def test_the_launcher_imports_only_itself_the_standard_library_and_its_own_libra
 
 
 def test_every_patch_is_applied() -> None:
-    folders = (LAUNCHER / "patches", LAUNCHER / "patches" / "functions")
+    folders = (PATCHES_FOLDER, PATCHES_FOLDER / "functions")
     modules = {path.stem for folder in folders for path in folder.glob("*.py")} - {"__init__"}
     assert {patch.__name__.rpartition(".")[2] for patch in PATCHES} == modules
 
