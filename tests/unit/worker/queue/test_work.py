@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from serval.clock import timestamp
 from serval.requests import lifecycle
-from serval.requests.identifiers import new_request_id
 from tests.fakes.inference import signature
 from tests.fakes.worker import LEASE, Stepped, World, row_of
 
@@ -17,19 +16,6 @@ def test_a_request_is_answered_and_its_message_goes(world: World, worker: Steppe
     row = world.row("r1")
     assert world.result("r1") == [5.0, 1.0]
     assert (row.version, row.attempts, row.response_key) == ("1", 1, "async/r1/1/response")
-    assert world.inbox.queues["textgen"] == []
-
-
-def test_a_message_about_another_model_s_request_goes_and_its_row_is_left_alone(
-    world: World, worker: Stepped
-) -> None:
-    other = new_request_id(world.clock(), "vision")
-    world.submit(other, model="vision")
-    world.inbox.send("textgen", other)
-    world.submit("r1", payload=row_of(4.0))
-    worker.work()
-    assert world.result("r1") == [5.0, 1.0]
-    assert world.row(other).status == "queued"
     assert world.inbox.queues["textgen"] == []
 
 
