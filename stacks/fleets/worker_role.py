@@ -1,10 +1,8 @@
 """What the worker of a spot fleet may do.
 
-Where keys name models, only what is of its own: artifacts, routes, files of batch jobs. Rows and
-bodies of async requests, and rows of jobs, have keys of ids alone: any worker may touch those.
+Only what is of its fleet's models: artifacts, routes and files of batch jobs, whose keys name them;
+and rows and bodies of requests, and rows of jobs, whose ids have the tags of their models.
 """
-
-from collections.abc import Sequence
 
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
@@ -37,10 +35,11 @@ class WorkerRole(GrantedRole):
         rights.grant_call_back(self)
         models = rights.fleets.by_name[fleet].models
         storage.registry.grant_work(self, fleet, models)
-        storage.requests.grant_work(self)
-        storage.data.grant_requests(self)
+        storage.requests.grant_work_of(self, models)
+        storage.data.grant_work(self, models)
         rights.grant_take_shards(self, fleet)
-        self._allow_shards(storage, rights.stage.name, models)
+        storage.jobs.grant_work_of(self, models)
+        self._allow_answers(rights.stage.name)
         for model in models:
             storage.artifacts.grant_load(self, model)
         tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name, fleet)}/*")
@@ -51,10 +50,8 @@ class WorkerRole(GrantedRole):
         )
         acknowledge(self, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OWN_TASKS})
 
-    def _allow_shards(self, storage: StorageStack, stage: str, models: Sequence[str]) -> None:
-        """Let it work on shards of batch jobs, and say so to the machine that waits for them."""
-        storage.jobs.grant_work(self)
-        storage.data.grant_shards(self, models)
+    def _allow_answers(self, stage: str) -> None:
+        """Let it say what became of shards to the machine that waits for them."""
         machine = f"stateMachine:{machine_name(stage)}"
         answers = ("SendTaskFailure", "SendTaskHeartbeat", "SendTaskSuccess")
         # A token names its task: whoever has none can answer none.

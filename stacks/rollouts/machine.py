@@ -10,11 +10,10 @@ from constructs import Construct
 
 from stacks.rollouts.states import RolloutStates
 from stacks.stage.acknowledgements import acknowledge
-from stacks.stage.grants import allow
+from stacks.stage.grants import allow, partitions
 from stacks.stage.serval_function import UNTRACED
 from stacks.stage.stage import Stage
 from stacks.stage.vended_logs import vended_log_group
-from stacks.storage.registry_table import partitions
 
 DELIVER_LOGS = [
     "logs:CreateLogDelivery",

@@ -67,3 +67,11 @@ def allow(
                 conditions=dict(conditions) if conditions else None,
             )
         )
+
+
+def partitions(*names: str) -> dict[str, Mapping[str, object]]:
+    """Give the condition that a request names partitions, and only these."""
+    return {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(names)},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }

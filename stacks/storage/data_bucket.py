@@ -7,6 +7,8 @@ from aws_cdk import Duration, Stack
 from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
+from serval.models.tag import ids_of
+from serval.requests.identifiers import EARLIER_LENGTHS
 from serval.requests.request import PAYLOAD_DAYS
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted
@@ -17,6 +19,8 @@ REQUESTS, ENDPOINTS, BATCH = "async/*", "async-out/*", "batch/*"
 KEPT = Duration.days(PAYLOAD_DAYS)
 READ, WRITE = "s3:GetObject", "s3:PutObject"
 STOP_WRITING = "s3:AbortMultipartUpload"
+EARLIER = [f"async/{'?' * length}/*" for length in EARLIER_LENGTHS]
+"""What an earlier Serval has written of requests: nothing says which model they are of."""
 
 
 class DataBucket(PrivateBucket):
@@ -66,12 +70,17 @@ class DataBucket(PrivateBucket):
         """Let it delete what a batch job has written and does not need any more."""
         self._allow(granted, ["s3:DeleteObject"], BATCH)
 
-    def grant_shards(self, granted: Granted, models: Sequence[str]) -> None:
-        """Let a worker read and write files of batch jobs of its models, and nobody else's."""
+    def grant_work(self, granted: Granted, models: Sequence[str]) -> None:
+        """Let a worker read and write requests, results and files of batch jobs of its models.
+
+        Nobody else's; and it lists only files of batch jobs.
+        """
         actions = [READ, "s3:GetObjectVersion", WRITE, STOP_WRITING, "s3:DeleteObject"]
         own = [f"batch/{model}/*" for model in models]
         for keys in own:
             self._allow(granted, actions, keys)
+        for keys in requests_of(models):
+            self._allow(granted, [READ, WRITE], keys)
         self._allow_to_miss(granted, listed=own)
 
     def grant_requests(self, granted: Granted) -> None:
@@ -89,9 +98,10 @@ class DataBucket(PrivateBucket):
         self._allow(granted, [READ], ENDPOINTS)
         self._allow_to_miss(granted)
 
-    def grant_endpoint(self, granted: Granted) -> None:
-        """Let SageMaker read what it is asked, and write what becomes of it."""
-        self._allow(granted, [READ], REQUESTS)
+    def grant_endpoint(self, granted: Granted, models: Sequence[str]) -> None:
+        """Let SageMaker read what these models are asked, and write what becomes of it."""
+        for keys in requests_of(models):
+            self._allow(granted, [READ], keys)
         self._allow(granted, [WRITE, STOP_WRITING], ENDPOINTS)
 
     def _allow_to_miss(self, granted: Granted, listed: Sequence[str] = ()) -> None:
@@ -105,3 +115,8 @@ class DataBucket(PrivateBucket):
         arn = own.resolve(own.export_value(self.bucket_arn))["Fn::ImportValue"]
         reason = f"every object under {keys}: each request has a key of its own"
         acknowledge(granted, {f"AwsSolutions-IAM5[Resource::{arn}/{keys}]": reason})
+
+
+def requests_of(models: Sequence[str]) -> list[str]:
+    """Give the patterns of the keys under which requests and results of models lie."""
+    return [*(f"async/{ids_of(model)}" for model in models), *EARLIER]

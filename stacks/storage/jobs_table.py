@@ -1,5 +1,7 @@
 """The jobs table: every batch job, and how far each of its shards is."""
 
+from collections.abc import Sequence
+
 from aws_cdk.aws_dynamodb import (
     Attribute,
     AttributeType,
@@ -11,9 +13,14 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
+from serval.batch.job.job import EARLIER_LENGTH
 from serval.batch.job.rows import BY_MODEL, BY_MODEL_KEYS, EXPIRES, JOB, SORT
-from stacks.stage.grants import Granted
+from serval.models.tag import ids_of
+from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
+
+EARLIER = "?" * EARLIER_LENGTH
+"""Pattern of the ids that an earlier Serval made: nothing says which model they are of."""
 
 
 class JobsTable(Construct):
@@ -58,6 +65,14 @@ class JobsTable(Construct):
     def grant_work(self, granted: Granted) -> None:
         """Let it read jobs, and say how far a shard is."""
         self._allow(granted, "dynamodb:GetItem", "dynamodb:PutItem")
+
+    def grant_work_of(self, granted: Granted, models: Sequence[str]) -> None:
+        """Let a worker do so with the jobs of its models, and nobody else's."""
+        granted.allow(
+            ["dynamodb:GetItem", "dynamodb:PutItem"],
+            [self.table.table_arn],
+            partitions(*map(ids_of, models), EARLIER),
+        )
 
     def grant_list_shards(self, granted: Granted) -> None:
         """Let it list the shards of a job."""

@@ -1,6 +1,6 @@
 """The registry table: models, routes, versions, rollouts, claims and API keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aws_cdk.aws_dynamodb import (
     Attribute,
@@ -13,7 +13,7 @@ from aws_cdk.aws_dynamodb import (
 from constructs import Construct
 
 from serval.models.storage import MODELS_PARTITION, WAITING, fleet_partition, model_partition
-from stacks.stage.grants import Granted
+from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
 
 MODELS, MODEL, API_KEY, FLEET = MODELS_PARTITION, "MODEL#*", "KEY#*", "FLEET#*"
@@ -106,11 +106,3 @@ class RegistryTable(Construct):
 
     def _allow(self, granted: Granted, actions: list[str], *names: str) -> None:
         granted.allow(actions, [self.table.table_arn], partitions(*names))
-
-
-def partitions(*names: str) -> dict[str, Mapping[str, object]]:
-    """Give the condition that a request names partitions, and only these."""
-    return {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(names)},
-        "Null": {"dynamodb:LeadingKeys": "false"},
-    }

@@ -1,5 +1,7 @@
 """The requests table: every async request, its state and where its result lies."""
 
+from collections.abc import Sequence
+
 from aws_cdk.aws_dynamodb import (
     Attribute,
     AttributeType,
@@ -11,6 +13,8 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
+from serval.models.tag import ids_of
+from serval.requests.identifiers import EARLIER_LENGTHS
 from serval.requests.rows import (
     BY_MODEL,
     BY_MODEL_HAS,
@@ -21,13 +25,15 @@ from serval.requests.rows import (
     EXPIRES,
     ID,
 )
-from stacks.stage.grants import Granted
+from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
 
 INDEXES = (
     (BY_MODEL, BY_MODEL_KEYS, BY_MODEL_HAS),
     (BY_STATE, BY_STATE_KEYS, BY_STATE_HAS),
 )
+EARLIER = ["?" * length for length in EARLIER_LENGTHS]
+"""Patterns of the ids that an earlier Serval made: nothing says which model they are of."""
 
 
 class RequestsTable(Construct):
@@ -73,6 +79,14 @@ class RequestsTable(Construct):
         """Let it read many rows at once and change what becomes of them."""
         self.grant_change(granted)
         granted.allow(["dynamodb:BatchGetItem"], [self.table.table_arn])
+
+    def grant_work_of(self, granted: Granted, models: Sequence[str]) -> None:
+        """Let a worker do so with the rows of its models, and nobody else's."""
+        granted.allow(
+            ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"],
+            [self.table.table_arn],
+            partitions(*map(ids_of, models), *EARLIER),
+        )
 
     def grant_list(self, granted: Granted) -> None:
         """Let it list the requests of a model."""

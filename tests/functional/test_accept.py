@@ -1,6 +1,7 @@
 """The ``accept`` function, from what starts an execution to a job that is its own."""
 
 import json
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from serval.batch.job.job import BatchJob
 from serval.clock import timestamp
 from serval.models.route import Route
+from serval.models.tag import untagged
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.requests import START
@@ -70,6 +72,22 @@ def test_the_same_upload_twice_starts_one_job(handler: ModuleType, stage: BatchS
     assert again == first
     assert (other["outcome"], len(stage.store.rows)) == ("ignored", 1)
     assert other["reason"] == f"job {first['job']} was started for this before"
+
+
+def test_an_upload_that_an_earlier_serval_has_begun_starts_no_second_job(
+    handler: ModuleType, stage: BatchStage
+) -> None:
+    event = announcing(stage.upload("rows.csv", ROWS))
+    first = handler.handler(event, Context())
+    earlier = replace(stage.job(first["job"]), id=untagged(first["job"]))
+    stage.store.rows.clear()
+    stage.store.create(earlier)
+
+    again = handler.handler(event, Context())
+    other = handler.handler({**event, "owner": "another execution"}, Context())
+
+    assert (again["outcome"], again["job"]) == ("accepted", earlier.id)
+    assert (other["outcome"], list(stage.store.rows)) == ("ignored", [earlier.id])
 
 
 def test_the_same_key_again_is_another_upload(handler: ModuleType, stage: BatchStage) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from serval.clock import timestamp
+from serval.models.tag import untagged
 from tests.fakes.batch import ADDING, BatchStage
 from tests.fakes.batch_api import DATA_BUCKET, MATCHED, Bench
 from tests.fakes.handlers import ROOT, imported, recorded
@@ -162,11 +163,22 @@ def test_another_body_under_the_same_key_is_a_conflict(body: Any, bench: Bench) 
     assert f"batch job '{first['id']}': something else was asked with this idempotency-key" in said
 
 
-def test_another_model_under_the_same_key_is_a_conflict(bench: Bench) -> None:
-    answered(keyed(bench, "order-1"), 202)
+def test_the_same_key_of_another_model_is_another_job(bench: Bench) -> None:
+    first = answered(keyed(bench, "order-1"), 202)
     given = call("batch_start", "/batch/models/digits/jobs", INPUT)
     given["headers"]["idempotency-key"] = "order-1"
-    refusal(bench.endpoint.reply(given), 409)
+    second = answered(bench.endpoint.reply(given), 202)
+    assert (second["model"], second["id"] != first["id"]) == ("digits", True)
+
+
+def test_a_key_finds_the_job_that_an_earlier_serval_made_of_it(bench: Bench) -> None:
+    answered(keyed(bench, "order-1"), 202)
+    earlier = replace(bench.row, id=untagged(bench.row.id))
+    bench.store.rows.clear()
+    bench.store.create(earlier)
+    assert answered(keyed(bench, "order-1"), 202)["id"] == earlier.id
+    refusal(keyed(bench, "order-1", {**INPUT, "options": {"concurrency": 2}}), 409)
+    assert list(bench.store.rows) == [earlier.id]
 
 
 def test_the_same_key_of_another_caller_is_another_job(bench: Bench) -> None:

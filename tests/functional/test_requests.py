@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from serval.requests.identifiers import row_id
+from serval.models.tag import untagged
+from serval.requests.identifiers import new_request_id, row_id
 from serval.requests.list_requests import Cursor, Position
 from tests.fakes.handlers import imported, recorded
-from tests.fakes.requests import async_request
+from tests.fakes.requests import START, async_request
 from tests.fakes.submission import (
     KEY,
     Bench,
@@ -98,6 +99,16 @@ def test_a_model_that_is_out_of_scope_cannot_be_named(bench: Bench) -> None:
         name, _, query = path.partition("?")
         given = call("requests_get", f"/async/requests/{name}", key="srv_resnet", query=query)
         refusal(bench.requests.reply(given), 404)
+
+
+def test_what_an_earlier_serval_stored_without_a_tag_is_found_and_cancelled(bench: Bench) -> None:
+    random = untagged(new_request_id(START, "textgen"))
+    bench.store.create(async_request(random))
+    chosen = untagged(row_id("textgen", "order-1"))
+    bench.store.create(async_request(chosen, chosen="order-1"))
+    for name in (random, "order-1"):
+        assert get(bench, name)["id"] == name
+        assert cancel(bench, 200, name)["status"] == "cancelled"
 
 
 def test_a_row_s_own_id_is_no_name_of_it(bench: Bench) -> None:

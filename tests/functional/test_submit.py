@@ -11,6 +11,7 @@ import pytest
 from serval.access.api_key import hash_api_key
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
+from serval.models.tag import untagged
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.requests.identifiers import row_id
 from serval.requests.request import INLINE_BYTES
@@ -372,7 +373,7 @@ def test_a_model_s_ids_are_none_of_another_s(bench: Bench) -> None:
 
 def test_an_id_may_have_64_characters(bench: Bench) -> None:
     answered(bench.submit.reply(put("r" * 64, ASKED)), 202)
-    assert len(f"{bench.row.id}.{10**18}") <= 64, "SageMaker takes no longer ids"
+    assert len(f"{bench.row.id}.{10**9 - 1}") <= 64, "SageMaker takes no longer ids"
 
 
 def test_a_put_finds_what_an_earlier_serval_stored_under_the_bare_id(bench: Bench) -> None:
@@ -383,6 +384,15 @@ def test_a_put_finds_what_an_earlier_serval_stored_under_the_bare_id(bench: Benc
     other = {**ASKED, "request": inference_request("something else")}
     assert "something else" in refusal(bench.submit.reply(put("r", other)), 409)
     assert list(bench.store.rows) == ["r"]
+
+
+def test_a_put_finds_what_an_earlier_serval_stored_without_a_tag(bench: Bench) -> None:
+    answered(bench.submit.reply(put("r", ASKED)), 202)
+    (row,) = bench.store.rows.values()
+    earlier = replace(row, id=untagged(row.id))
+    bench.store.rows = {earlier.id: earlier}
+    assert answered(bench.submit.reply(put("r", ASKED)), 202)["id"] == "r"
+    assert list(bench.store.rows) == [earlier.id]
 
 
 def test_what_an_earlier_serval_stored_for_another_model_is_in_nobody_s_way(bench: Bench) -> None:

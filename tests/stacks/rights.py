@@ -39,10 +39,8 @@ def in_words(stage: Synthesised, resource: Any, condition: Mapping[str, Any]) ->
             return {"*"}
         case {"Fn::GetAtt": [logical_id, "Arn"]} | {"Ref": logical_id}:
             return {of_stack(stage, logical_id)}
-        case {"Fn::ImportValue": exported} if "Registry" in exported:
-            return in_partitions(condition)
         case {"Fn::ImportValue": exported}:
-            return {store(exported)}
+            return of_store(exported, condition)
         case {"Fn::Join": ["", [*_, str(end)]]} if end.endswith(":event-bus/default"):
             return {f"the bus, as {condition['StringEquals']['events:source']}"}
         case {"Fn::Join": ["", [{"Fn::ImportValue": exported}, str(keys)]]}:
@@ -50,6 +48,15 @@ def in_words(stage: Synthesised, resource: Any, condition: Mapping[str, Any]) ->
         case {"Fn::Join": ["", [*_, str(end) | {"Fn::Sub": str(end)}]]}:
             return {end.removeprefix(":").removeprefix("function:serval-prod-")}
     raise AssertionError(f"{resource} has no words")
+
+
+def of_store(exported: str, condition: Mapping[str, Any]) -> set[str]:
+    """Name a bucket or a table, or what of it alone is granted."""
+    if "Registry" in exported:
+        return in_partitions(condition)
+    if "ForAllValues:StringLike" in condition:
+        return {f"{store(exported)}/{ids}" for ids in in_partitions(condition)}
+    return {store(exported)}
 
 
 def of_stack(stage: Synthesised, logical_id: str) -> str:
@@ -64,7 +71,7 @@ def of_stack(stage: Synthesised, logical_id: str) -> str:
 
 
 def in_partitions(condition: Mapping[str, Any]) -> set[str]:
-    """Name partitions of the registry, with the attributes that alone may be written."""
+    """Name partitions of a table, with the attributes that alone may be written."""
     if "ForAllValues:StringLike" not in condition:
         return {"the registry"}
     assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}

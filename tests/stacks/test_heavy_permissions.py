@@ -1,12 +1,21 @@
 """What the functions of heavy models, their workers and their endpoints may do: all of it."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from serval.batch.job.job import claimed_job_id, new_job_id
+from serval.clock import timestamp
+from serval.models.tag import ids_of, untagged
+from serval.requests.identifiers import new_request_id, row_id
+from serval.requests.request import request_key, response_key, upload_key
 from tests.stacks.rights import OF_EVERY_FUNCTION, rights, union
 from tests.stacks.synthesis import Synthesised
 
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MODELS = ("seen", "heard", "told", "drawn", "sorted", "meant")
 SPOT = ("gpu", "served", "inferentia", "plain")
 
@@ -111,14 +120,12 @@ RIGHTS = {
 
 
 OF_THE_MACHINE = {"stateMachine:serval-prod-batch", "stateMachine:serval-prod-batch/*"}
-SHARDS = {
-    "dynamodb:GetItem": {"jobs"},
-    "dynamodb:PutItem": {"jobs"},
+ANSWERING = {
     "states:SendTaskFailure": OF_THE_MACHINE,
     "states:SendTaskHeartbeat": OF_THE_MACHINE,
     "states:SendTaskSuccess": OF_THE_MACHINE,
 }
-"""What working on shards of batch jobs takes."""
+"""What ends a shard of a batch job."""
 ON_FILES = (
     "s3:GetObject",
     "s3:GetObjectVersion",
@@ -126,6 +133,20 @@ ON_FILES = (
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
 )
+BEFORE_TAGS = ("?" * 40, "?" * 44)
+"""Ids that an earlier Serval gave requests."""
+ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem")
+
+
+def rows(table: str, earlier: Sequence[str], models: Sequence[str]) -> set[str]:
+    """Give the rows of models in a table, by the patterns of their ids."""
+    return {f"{table}/{ids}" for ids in (*map(ids_of, models), *earlier)}
+
+
+def bodies(*models: str) -> set[str]:
+    """Give where requests and results of models lie."""
+    tagged = {f"data/async/{ids_of(model)}" for model in models}
+    return tagged | {f"data/async/{ids}/*" for ids in BEFORE_TAGS}
 
 
 @pytest.mark.parametrize("name", RIGHTS)
@@ -154,21 +175,46 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
         taking(queues(*models)),
         sending(dead(*models)),
         CALLING_BACK,
-        WORKING,
+        {action: rows("requests", BEFORE_TAGS, models) for action in WORKING},
+        {action: rows("jobs", ("?" * 28,), models) for action in ON_JOBS},
         MISSING,
         {
             "dynamodb:GetItem": {f"FLEET#{fleet}", *(f"MODEL#{model}" for model in models)},
             "dynamodb:PutItem": {f"FLEET#{fleet}"},
             "dynamodb:DeleteItem": {f"FLEET#{fleet}"},
-            "s3:GetObject": {"data/async/*", *(f"models/{model}/*" for model in models)},
-            "s3:PutObject": {"data/async/*"},
+            "s3:GetObject": {f"models/{model}/*" for model in models},
         },
-        SHARDS,
+        {action: bodies(*models) for action in ("s3:GetObject", "s3:PutObject")},
+        ANSWERING,
         {action: {f"data/batch/{model}/*" for model in models} for action in ON_FILES},
         taking(shards(fleet)),
         sending(shards(fleet)),
         {"ecs:UpdateTaskProtection": tasks},
     )
+
+
+def test_a_worker_may_touch_requests_bodies_and_jobs_of_its_models_alone(
+    heavy: Synthesised,
+) -> None:
+    granted = rights(heavy, heavy.statements_of(task(heavy, "gpu")["TaskRoleArn"]))
+
+    def may(action: str, resource: str) -> bool:
+        return any(fnmatchcase(resource, pattern) for pattern in granted[action])
+
+    for model, own in (("seen", True), ("heard", True), ("told", False), ("meant", False)):
+        for row in (new_request_id(NOON, model), row_id(model, "order-1")):
+            assert may("dynamodb:BatchGetItem", f"requests/{row}") is own
+            assert may("dynamodb:GetItem", f"requests/{row}") is own
+            assert may("dynamodb:UpdateItem", f"requests/{row}") is own
+            assert may("dynamodb:GetItem", f"requests/{untagged(row)}")
+            for key in (request_key(row), response_key(row, 1), upload_key(row, "k" * 64)):
+                assert may("s3:GetObject", f"data/{key}") is own
+                assert may("s3:PutObject", f"data/{key}") is own
+                assert may("s3:GetObject", f"data/{key.replace(row, untagged(row))}")
+        for job in (new_job_id(NOON, model), claimed_job_id(model, timestamp(NOON), "bucket")):
+            assert may("dynamodb:GetItem", f"jobs/{job}") is own
+            assert may("dynamodb:PutItem", f"jobs/{job}") is own
+            assert may("dynamodb:GetItem", f"jobs/{untagged(job)}")
 
 
 def test_a_laptops_worker_has_the_rights_of_a_machines(
@@ -226,7 +272,7 @@ def test_an_endpoint_reads_its_models_and_does_what_async_inference_needs(
     assert set.union(*(granted[action] for action in pulls)) == {"*", OWN_IMAGES}
     log = {"log-group:/aws/sagemaker/Endpoints/serval-prod-managed:*"}
     assert {action: on for action, on in granted.items() if action not in pulls} == {
-        "s3:GetObject": {"models/meant/*", "data/async/*"},
+        "s3:GetObject": {"models/meant/*"} | bodies("meant"),
         "s3:PutObject": {"data/async-out/*"},
         "s3:AbortMultipartUpload": {"data/async-out/*"},
         "sns:Publish": {"serval-prod-endpoints-success", "serval-prod-endpoints-error"},

@@ -19,8 +19,9 @@ STREAMS = "the streams of the endpoint's own log: SageMaker names them after ins
 class EndpointRole(GrantedRole):
     """The container reads its models' versions; the rest is what async inference itself needs.
 
-    Which is: reading inference requests from the data bucket, since SageMaker hands the container
-    the object that it was pointed to; writing answers and failures to it; saying so to the topics.
+    Which is: reading its models' inference requests from the data bucket, since SageMaker hands the
+    container the object that it was pointed to; writing answers and failures to it; saying so to
+    the topics.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class EndpointRole(GrantedRole):
         super().__init__(scope, id_, assumed_by=ServicePrincipal("sagemaker.amazonaws.com"))
         for model in models:
             storage.artifacts.grant_load(self, model)
-        storage.data.grant_endpoint(self)
+        storage.data.grant_endpoint(self, models)
         self.allow(["sns:Publish"], topics)
         log = f"log-group:/aws/sagemaker/Endpoints/{endpoint}:*"
         self.allow(LOG, [arn(self, "logs", log)])

@@ -139,8 +139,8 @@ def test_shards_sort_as_they_stand_in_the_input() -> None:
 
 
 def test_ids_sort_by_time_and_a_claim_has_one_id() -> None:
-    assert new_job_id(START).startswith("20261121T101500-")
-    assert new_job_id(START) != new_job_id(START)
-    one = claimed_job_id("2026-11-21T10:15:00.000Z", "bucket", "key", "v1")
-    assert one == claimed_job_id("2026-11-21T10:15:00.000Z", "bucket", "key", "v1")
-    assert one != claimed_job_id("2026-11-21T10:15:00.000Z", "bucket", "key", "v2")
+    assert new_job_id(START, "m").startswith("20261121T101500-")
+    assert new_job_id(START, "m") != new_job_id(START, "m")
+    one = claimed_job_id("m", "2026-11-21T10:15:00.000Z", "bucket", "key", "v1")
+    assert one == claimed_job_id("m", "2026-11-21T10:15:00.000Z", "bucket", "key", "v1")
+    assert one != claimed_job_id("m", "2026-11-21T10:15:00.000Z", "bucket", "key", "v2")

@@ -4,6 +4,7 @@ Ids of async requests: their rows', and those that callers choose themselves.
 
 A caller's id is one of its model's: the row has an id that is made of both, so that the callers of
 one model never meet those of another. A request that is submitted without an id has a random one.
+Rows' ids have their model's tag; those that an earlier Serval has made have none.
 """
 
 import hashlib
@@ -15,16 +16,20 @@ from typing import Protocol
 
 from serval.clock import timestamp
 from serval.errors import InvalidParameter, RequestConflict, RequestNotFound
+from serval.models.tag import DIGITS, has_tag, tagged, untagged
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-RANDOM_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{24}")
-"""What ``new_request_id`` makes."""
+RANDOM_ID = re.compile(r"[0-9]{8}T[0-9]{6}-(?:[0-9a-f]{10})?[0-9a-f]{24}")
+"""What ``new_request_id`` makes, and made without a tag."""
 PUT = "put-"
 """Begins the ids of rows whose callers chose an id."""
 PUT_DIGITS = 40
-"""SageMaker takes ids of 64 characters, in which the attempt has a place too."""
+"""With the tag, 54 characters: SageMaker takes ids of 64, in which the attempt has a place too."""
+EARLIER_LENGTHS = (40, 44)
+"""Characters of rows' ids without a tag: random ones, and those made of a caller's. None that has a
+tag is as long."""
 
 
 def checked_id(request_id: str) -> str:
@@ -38,14 +43,22 @@ def checked_id(request_id: str) -> str:
     return request_id
 
 
-def new_request_id(moment: datetime) -> str:
+def new_request_id(moment: datetime, model: str) -> str:
     """Make an id that sorts by time and cannot be guessed: its second, and 96 random bits."""
-    return f"{timestamp(moment)[:19].replace('-', '').replace(':', '')}-{secrets.token_hex(12)}"
+    second = timestamp(moment)[:19].replace("-", "").replace(":", "")
+    return tagged(f"{second}-{secrets.token_hex(12)}", model)
 
 
 def row_id(model: str, chosen: str) -> str:
     """Give the id of the row of a model's request whose id its caller chose."""
-    return PUT + hashlib.sha256(f"{model}\0{chosen}".encode()).hexdigest()[:PUT_DIGITS]
+    digest = hashlib.sha256(f"{model}\0{chosen}".encode()).hexdigest()
+    return tagged(PUT + digest[:PUT_DIGITS], model)
+
+
+def is_another_s(request_id: str, model: str) -> bool:
+    """Tell whether an id has the tag of another model."""
+    is_tagged = len(request_id) - DIGITS in EARLIER_LENGTHS
+    return is_tagged and not has_tag(request_id, model)
 
 
 class Scope(Protocol):
@@ -63,7 +76,7 @@ def find_named(
 ) -> AsyncRequest:
     """Find the request of a name, of one model or of any in the scope.
 
-    Rows of an earlier Serval have the caller's id as their own.
+    Rows of an earlier Serval have the caller's id as their own, or one without a tag.
 
     Raises
     ------
@@ -86,7 +99,8 @@ def find_named(
     if RANDOM_ID.fullmatch(name) and is_meant(found := store.find(name)) and found is not None:
         return found
     searched = scope.among(models) if model is None else [model]
-    ids = [name, *(row_id(each, name) for each in searched)]
+    own = [row_id(each, name) for each in searched]
+    ids = [name, *own, *map(untagged, own)]
     rows = [row for row in store.find_all(ids).values() if is_meant(row)]
     if not rows:
         raise RequestNotFound(name)

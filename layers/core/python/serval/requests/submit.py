@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route
+from serval.models.tag import untagged
 from serval.models.version import ModelVersion
 from serval.requests.access import Caller
 from serval.requests.door import Door
@@ -38,7 +39,7 @@ class Submit:
 
     def submit(self, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
         """Make a request with an id of its own."""
-        return self._new(new_request_id(self.clock()), None, asked, caller, route)
+        return self._new(new_request_id(self.clock(), asked.model), None, asked, caller, route)
 
     def put(self, chosen: str, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
         """Make a request with the caller's id, or give the one that the same PUT has made.
@@ -59,13 +60,16 @@ class Submit:
         self.waker.wake(request.fleet)
 
     def _standing(self, chosen: str, model: str) -> AsyncRequest | None:
-        """Find what the model has under an id; a row of an earlier Serval has it as its own."""
+        """Find what the model has under an id; a row of an earlier Serval has it as its own.
+
+        Or it has one that is made of both, without a tag.
+        """
         own = row_id(model, chosen)
-        rows = self.store.find_all([own, chosen])
+        rows = self.store.find_all([own, untagged(own), chosen])
         earlier = rows.get(chosen)
         if earlier is not None and earlier.name == chosen and earlier.model == model:
             return earlier
-        return rows.get(own)
+        return rows.get(own) or rows.get(untagged(own))
 
     def _new(
         self,

@@ -46,7 +46,7 @@ class RequestUploads:
             raise InvalidParameter(
                 "size_bytes", size_bytes, f"a whole number of bytes up to {UPLOAD_LIMIT_BYTES}"
             )
-        request_id = new_request_id(self.clock())
+        request_id = new_request_id(self.clock(), model)
         key = upload_key(row_id(model, request_id), caller.key_hash)
         body = {"model": model, **({} if wanted is None else {"version": wanted}), "upload": True}
         return {

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.clock import timestamp
+from serval.models.tag import tagged
 
 Status = Literal["queued", "planning", "running", "assembling", "succeeded", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("queued", "planning", "running", "assembling")
@@ -159,14 +160,19 @@ class ShardRecord:
         return self.status == "done"
 
 
-def new_job_id(moment: datetime) -> str:
+EARLIER_LENGTH = 28
+"""Characters of ids that an earlier Serval made, without a tag; none that has one is as long."""
+
+
+def new_job_id(moment: datetime, model: str) -> str:
     """Make an id that sorts by time and cannot be guessed: its second, and 48 random bits."""
-    return f"{_second(timestamp(moment))}-{secrets.token_hex(6)}"
+    return tagged(f"{_second(timestamp(moment))}-{secrets.token_hex(6)}", model)
 
 
-def claimed_job_id(moment: str, *claim: str) -> str:
+def claimed_job_id(model: str, moment: str, *claim: str) -> str:
     """Give the id of what may be started only once: the same claim at one time, the same id."""
-    return f"{_second(moment)}-{hashlib.sha256(chr(0).join(claim).encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(chr(0).join(claim).encode()).hexdigest()
+    return tagged(f"{_second(moment)}-{digest[:12]}", model)
 
 
 def _second(moment: str) -> str:

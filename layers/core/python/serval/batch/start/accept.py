@@ -32,6 +32,7 @@ from serval.errors import (
     PayloadTooLarge,
 )
 from serval.models.route import Route
+from serval.models.tag import untagged
 from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
 from serval.protocol.json_documents import read_document
@@ -104,7 +105,7 @@ class Accept:
         if source is None:
             return ignored(f"{address} is no longer there")
         job_id = claimed_job_id(
-            source.modified, created.bucket, created.key, source.version_id or source.etag
+            model, source.modified, created.bucket, created.key, source.version_id or source.etag
         )
         options, problem = self._options_beside(address)
         now = timestamp(self.clock())
@@ -124,7 +125,7 @@ class Accept:
     def _scheduled(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
         moment = datetime.fromisoformat(event["time"])
         model, name = str(event["model"]), str(event.get("name", ""))
-        job_id = claimed_job_id(timestamp(moment), "schedule", model, name)
+        job_id = claimed_job_id(model, timestamp(moment), "schedule", model, name)
         now = timestamp(self.clock())
         job = BatchJob(
             id=job_id,
@@ -145,9 +146,13 @@ class Accept:
         return self._create(described, owner, None)
 
     def _create(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
-        """Write the row of what may start only once; the first execution has it for good."""
-        if not self.store.create(job):
-            found = self.store.find(job.id)
+        """Write the row of what may start only once; the first execution has it for good.
+
+        An earlier Serval, which knew no tags, may have written it.
+        """
+        earlier = self.store.find(untagged(job.id))
+        if earlier is not None or not self.store.create(job):
+            found = earlier or self.store.find(job.id)
             if found is None or found.owner != owner:
                 return ignored(f"job {job.id} was started for this before")
             job = found

@@ -16,6 +16,7 @@ from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import Reach
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
+from serval.models.tag import tagged, untagged
 from serval.requests.access import Caller
 
 KEY = "idempotency-key"
@@ -48,14 +49,15 @@ class StartJob:
             If something else was asked with this key.
         """
         now = self.clock()
-        job_id = new_job_id(now) if key is None else keyed_job_id(caller, key)
+        model = asked.model
+        job_id = new_job_id(now, model) if key is None else keyed_job_id(caller, key, model)
         output = self._output(asked, caller, job_id, now)
-        if key is not None and self.store.find(job_id) is not None:
-            return self._again(job_id, asked, caller)
-        self.caps.make_room(caller, asked.model)
+        if key is not None and (found := self._standing(job_id, model)) is not None:
+            return self._again(job_id, found, asked, caller)
+        self.caps.make_room(caller, model)
         job = BatchJob(
             id=job_id,
-            model=asked.model,
+            model=model,
             created=timestamp(now),
             updated=timestamp(now),
             input=asked.input,
@@ -64,7 +66,7 @@ class StartJob:
             submitter=caller.key_hash,
         )
         if not self.store.create(job):
-            return self._again(job_id, asked, caller)
+            return self._again(job_id, self.store.find(job_id), asked, caller)
         self.announce(job)
         self.executions.start(execution_name(job), job.id)
         return job
@@ -79,8 +81,16 @@ class StartJob:
         self.caps.check(asked)
         return output
 
-    def _again(self, job_id: str, asked: AskedJob, caller: Caller) -> BatchJob:
-        found = self.store.find(job_id)
+    def _standing(self, job_id: str, model: str) -> BatchJob | None:
+        """Find the job that a key has made; an earlier Serval gave it an id without a tag."""
+        earlier = self.store.find(untagged(job_id))
+        if earlier is not None and earlier.model == model:
+            return earlier
+        return self.store.find(job_id)
+
+    def _again(
+        self, job_id: str, found: BatchJob | None, asked: AskedJob, caller: Caller
+    ) -> BatchJob:
         if found is None or not caller.allows(found.model):
             raise BatchJobNotFound(job_id)
         if (found.model, found.input, found.options) != (asked.model, asked.input, asked.options):
@@ -92,8 +102,8 @@ class StartJob:
         return found
 
 
-def keyed_job_id(caller: Caller, key: str) -> str:
-    """Give the id of what a caller asks with a key of its own; other callers' keys are others.
+def keyed_job_id(caller: Caller, key: str, model: str) -> str:
+    """Give the id of what a caller asks of a model with a key; a key is one's own for each model.
 
     Raises
     ------
@@ -103,7 +113,8 @@ def keyed_job_id(caller: Caller, key: str) -> str:
     if not key.strip() or len(key) > MOST_KEY_CHARACTERS:
         raise InvalidParameter(KEY, key, f"1 to {MOST_KEY_CHARACTERS} characters")
     claim = f"{caller.key_hash or ''}\0{key.strip()}"
-    return f"key-{hashlib.sha256(claim.encode(errors='surrogatepass')).hexdigest()[:24]}"
+    digest = hashlib.sha256(claim.encode(errors="surrogatepass")).hexdigest()
+    return tagged(f"key-{digest[:24]}", model)
 
 
 def execution_name(job: BatchJob) -> str:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
 from serval.requests import lifecycle
+from serval.requests.identifiers import is_another_s
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.program.versions import KnownVersions, LoadedMemory
@@ -67,7 +68,7 @@ class Preparation:
     def prepare(self, turn: Turn) -> Batch | None:
         """Make a batch of a model's first messages; None: there is nothing to run among them."""
         most = min(self.versions.limits(turn.model).rows, MOST_MESSAGES)
-        taken = self._sift(self.waiting.take(turn.model, most))
+        taken = self._sift(turn.model, self.waiting.take(turn.model, most))
         fetched = self._keep(self._within_bytes(turn.model, taken), self._fetch, self.pool.map)
         group = self._gather(turn.model, self._keep(fetched, self._read))
         if group:
@@ -78,9 +79,13 @@ class Preparation:
         inputs = joined([one.read.inputs for one in begun]) if len(begun) > 1 else None
         return Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic(), inputs)
 
-    def _sift(self, taken: Sequence[Held]) -> list[Held]:
-        """Read the rows, and end what is not to be run."""
-        ids = [one.message.request_id for one in taken if one.message.request_id]
+    def _sift(self, model: str, taken: Sequence[Held]) -> list[Held]:
+        """Read the rows, and end what is not to be run.
+
+        A row of another model's would not be read, and no other row with it.
+        """
+        named = [one.message.request_id for one in taken if one.message.request_id]
+        ids = [each for each in named if not is_another_s(each, model)]
         try:
             rows = self.store.find_all(ids)
         except self.patience.errors as error:

@@ -1,0 +1,57 @@
+"""Ids have their model's tag at one place, where policies look for it."""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+import pytest
+
+from serval.batch.job.job import EARLIER_LENGTH, claimed_job_id, new_job_id
+from serval.batch.start.start import keyed_job_id
+from serval.clock import utc_now
+from serval.models.tag import ids_of, untagged
+from serval.requests.access import Caller
+from serval.requests.identifiers import (
+    EARLIER_LENGTHS,
+    RANDOM_ID,
+    is_another_s,
+    new_request_id,
+    row_id,
+)
+from tests.fakes.requests import START
+
+REQUESTS: list[Callable[[str], str]] = [
+    lambda model: new_request_id(START, model),
+    lambda model: row_id(model, "order-1"),
+]
+JOBS: list[Callable[[str], str]] = [
+    lambda model: new_job_id(START, model),
+    lambda model: claimed_job_id(model, "2026-11-21T10:15:00.000Z", "bucket", "key"),
+    lambda model: keyed_job_id(Caller(), "order-1", model),
+]
+
+
+@pytest.mark.parametrize("make", REQUESTS + JOBS)
+def test_an_id_is_in_the_pattern_of_its_model_and_in_no_other_s(make: Callable[[str], str]) -> None:
+    assert fnmatchcase(make("seen"), ids_of("seen"))
+    assert not fnmatchcase(make("told"), ids_of("seen"))
+
+
+@pytest.mark.parametrize("make", REQUESTS + JOBS)
+def test_an_id_without_its_tag_is_what_an_earlier_serval_made(make: Callable[[str], str]) -> None:
+    earlier = EARLIER_LENGTHS if make in REQUESTS else (EARLIER_LENGTH,)
+    assert len(untagged(make("seen"))) in earlier
+    assert len(make("seen")) not in earlier
+
+
+def test_random_ids_are_known_as_such_with_and_without_a_tag() -> None:
+    made = new_request_id(utc_now(), "seen")
+    assert RANDOM_ID.fullmatch(made)
+    assert RANDOM_ID.fullmatch(untagged(made))
+    assert not RANDOM_ID.fullmatch(made[:-1])
+
+
+@pytest.mark.parametrize("make", REQUESTS)
+def test_only_a_tag_says_that_a_request_is_another_model_s(make: Callable[[str], str]) -> None:
+    assert is_another_s(make("told"), "seen")
+    assert not is_another_s(make("seen"), "seen")
+    assert not is_another_s(untagged(make("told")), "seen")
