@@ -10,7 +10,7 @@ from serval.batch.job.job import BatchJob
 from serval.clock import timestamp
 from serval.models.route import Route
 from tests.fakes.batch import DATA, BatchStage
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import START
 from tests.functional.test_infer_starts_lean import imported as imported_by
 
@@ -57,7 +57,7 @@ def test_an_upload_becomes_a_job(
     assert job.output == f"s3://{DATA}/batch/adding/out/{job.id}/"
     assert job.options.output.join
     assert job.owner == event["owner"]
-    assert json.loads(capsys.readouterr().out)["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome
 
 
 def test_the_same_upload_twice_starts_one_job(handler: ModuleType, stage: BatchStage) -> None:
@@ -220,7 +220,7 @@ def test_an_origin_that_nobody_knows_starts_nothing(handler: ModuleType) -> None
 @pytest.mark.parametrize("function", ["accept", "finish"])
 def test_the_ends_of_a_job_open_no_tables(function: str) -> None:
     """They do not wait for what only reads inputs, and need no layers for it."""
-    found = imported_by(f"import serval.bootstrap.{function}")
+    found = imported_by(f"import serval.bootstrap.batch.{function}")
     assert not found & {"numpy", "polars", "onnxruntime", "zstandard"}
 
 

@@ -4,7 +4,6 @@ What makes an async request, for the functions that do.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3})
 """Seconds; what is done for one event ends before the gateway gives up."""
-
-say = partial(print, flush=True)
-"""Prints a line to the function's log, whole and at once."""
 
 
 @dataclass(frozen=True, slots=True)
