@@ -1,6 +1,5 @@
 """Step of a batch job: one output in the order of the input, and a summary."""
 
-import json
 from typing import Any
 
 from serval.bootstrap.batch.assemble import build
@@ -8,8 +7,6 @@ from serval.bootstrap.batch.assemble import build
 ready = build()
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    outcome = ready.assemble(event["job"])
-    print(json.dumps(outcome), flush=True)
-    return outcome
+    return ready.handle(event, context)

@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from serval.bootstrap.fleets.complete import build
 
-logger = Logger(service="complete")
 ready = build()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> list[dict[str, str]]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    ended = ready.complete(event)
-    logger.info("completed", ended=ended)
-    return ended
+    return ready.handle(event, context)

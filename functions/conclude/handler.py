@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from serval.bootstrap.rollouts.conclude import build
 
-logger = Logger(service="conclude")
 ready = build()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    verdict = ready.conclude(event)
-    logger.info(verdict["status"], failure=event, verdict=verdict)
-    return {**verdict}
+    return ready.handle(event, context)

@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from serval.bootstrap.rollouts.evaluate import build
 
-logger = Logger(service="evaluate")
 ready = build()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    outcome = ready.evaluate(event["model"], event["rollout"])
-    logger.info(outcome["status"], rollout=event, outcome=outcome)
-    return {**outcome}
+    return ready.handle(event, context)

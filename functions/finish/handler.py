@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from serval.bootstrap.batch.finish import build
 
-logger = Logger(service="finish")
 ready = build()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    verdict = ready.finish(event)
-    logger.info(verdict["status"], event=event, verdict=verdict)
-    return {**verdict}
+    return ready.handle(event, context)

@@ -7,6 +7,6 @@ from serval.bootstrap.realtime.infer import build
 ready = build()
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    return ready.reply(event)
+    return ready.handle(event, context)

@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from serval.bootstrap.rollouts.optimise import build
 
-logger = Logger(service="optimise")
 ready = build()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    outcome = ready.outcome(event)
-    logger.info(outcome["outcome"], rollout=event["upload"]["rollout"], outcome=outcome)
-    return outcome
+    return ready.handle(event, context)

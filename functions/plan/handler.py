@@ -1,6 +1,5 @@
 """Step of a batch job: from its input to shards, or to ranges that are scanned first."""
 
-import json
 from typing import Any
 
 from serval.bootstrap.batch.plan import build
@@ -8,8 +7,6 @@ from serval.bootstrap.batch.plan import build
 ready = build()
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    outcome = ready.plan(event["job"])
-    print(json.dumps(outcome), flush=True)
-    return outcome
+    return ready.handle(event, context)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from serval.batch.job.layout import RangeItem
 from serval.bootstrap.batch.scan import build
 
 ready = build()
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    return ready.scan(RangeItem.from_json(event["range"]))
+    return ready.handle(event, context)

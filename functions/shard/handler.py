@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from serval.batch.job.layout import ShardItem
 from serval.bootstrap.batch.shard import build
 
 ready = build()
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    item, resume = ShardItem.from_json(event["shard"]), event.get("went", {}).get("resume")
-    return ready.run(item, resume, lambda: context.get_remaining_time_in_millis() / 1e3)
+    return ready.handle(event, context)

@@ -2,17 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from serval.bootstrap.fleets.tick import build
 
-logger = Logger(service="build")
 ready = build()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> Any:
     """Lambda entry point."""
-    outcome = ready.tick()
-    logger.info("ticked", outcome=outcome)
-    return outcome
+    return ready.handle(event, context)

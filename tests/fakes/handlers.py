@@ -3,7 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,9 +40,17 @@ def imported(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert type(module.ready) is type(ready)
-    module.ready = ready  # type: ignore[attr-defined]
+    assert type(module.ready.use_case) is type(ready)
+    module.ready = replace(module.ready, use_case=ready)  # type: ignore[attr-defined]
     return module
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Read the last line that a function has logged about an outcome."""
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    *_, found = (line for line in lines if "function" in line)
+    assert (found["level"], found["request"]) == ("INFO", Context.aws_request_id)
+    return dict(found)
 
 
 def recorded(name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from serval.clock import timestamp
 from serval.models.route import Route
 from serval.models.tag import untagged
 from tests.fakes.batch import DATA, BatchStage
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import START
 from tests.functional.test_infer_starts_lean import imported as imported_by
 
@@ -59,7 +59,7 @@ def test_an_upload_becomes_a_job(
     assert job.output == f"s3://{DATA}/batch/adding/out/{job.id}/"
     assert job.options.output.join
     assert job.owner == event["owner"]
-    assert json.loads(capsys.readouterr().out)["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome
 
 
 def test_the_same_upload_twice_starts_one_job(handler: ModuleType, stage: BatchStage) -> None:

@@ -10,7 +10,7 @@ import pytest
 from serval.batch.job.job import ShardRecord
 from serval.batch.job.layout import ShardItem
 from tests.fakes.batch import BatchStage
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 
 ENVIRONMENT = {"JOBS_TABLE": "jobs"}
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(60))
@@ -47,7 +47,7 @@ def test_assemble_puts_the_parts_together_and_sums_up(
     outcome = handler.handler(event, Context())
 
     assert outcome == {"outcome": "succeeded", "job": job_id}
-    assert json.loads(capsys.readouterr().out) == outcome
+    assert logged(capsys)["outcome"] == outcome
     job = stage.job(job_id)
     assert (job.status, job.rows, job.rejected, job.shards_done) == ("succeeded", 60, 0, job.shards)
     assert stage.output(job, "output.csv").splitlines()[:2] == [

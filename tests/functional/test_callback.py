@@ -18,7 +18,7 @@ from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.callbacks.sign import signature_headers
 from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest
-from tests.fakes.handlers import imported, recorded
+from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.receivers import Receiver, certificate, receiving
 from tests.fakes.requests import InMemoryPayloads, InMemoryRequests, async_request
 from tests.fakes.submission import KEY, result
@@ -90,7 +90,7 @@ def test_the_handler_answers_a_recorded_event(monkeypatch: pytest.MonkeyPatch) -
     with receiving(Receiver()) as receiver:
         bench.close(f"http://127.0.0.1:{receiver.port}/serval")
         handler = imported("callback", ENVIRONMENT, bench.messages, monkeypatch).handler
-        assert handler(recorded("callback"), None) == {"batchItemFailures": []}
+        assert handler(recorded("callback"), Context()) == {"batchItemFailures": []}
     (sent,) = receiver.received
     document = json.loads(sent.body)
     assert (document["id"], document["response"]) == (ID, json.loads(result()))

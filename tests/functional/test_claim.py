@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serval.object_created import ObjectCreated
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage
 
@@ -84,17 +84,16 @@ def test_claim_takes_keys_as_they_are(handler: ModuleType, stage: Stage):
 
 
 def test_claim_says_why_it_refuses_and_logs_no_url(
-    handler: ModuleType, stage: Stage, caplog: pytest.LogCaptureFixture
+    handler: ModuleType, stage: Stage, capsys: pytest.CaptureFixture[str]
 ):
     good = announcing("claim_manifest", stage.upload("iris", UPLOAD, FILES))
     handler.handler(good, Context())
+    assert "https://" not in str(logged(capsys))
     bad = announcing("claim_manifest", stage.upload("iris", UPLOAD, FILES, b"{}"))
 
     outcome = handler.handler(bad, Context())
 
     assert outcome["outcome"] == "refused"
-    passed, refused = caplog.records
-    assert "https://" not in str(passed.__dict__)
-    assert refused.getMessage() == "refused"
-    assert refused.__dict__["reasons"] == outcome["reasons"]
-    assert refused.__dict__["upload"] == bad["event"]
+    line = logged(capsys)
+    assert (line["outcome"], line["reasons"]) == ("refused", outcome["reasons"])
+    assert line["upload"] == bad["event"]

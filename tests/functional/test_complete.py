@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes.fleets import ManagedFleet
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 
 ENVIRONMENT = {
     "STAGE": "prod",
@@ -22,7 +22,7 @@ def running() -> ManagedFleet:
 
 
 def test_a_success_closes_its_row(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stage = running()
     stage.objects.put("async-out/managed/2f6d1a54.out", b'{"outputs": []}')
@@ -35,8 +35,7 @@ def test_a_success_closes_its_row(
     row = stage.row("r1")
     assert (row.status, row.response_key) == ("succeeded", "async-out/managed/2f6d1a54.out")
     assert stage.sent == ()
-    (line,) = caplog.records
-    assert line.__dict__["ended"] == ended
+    assert logged(capsys)["outcome"] == ended
 
 
 def test_a_failure_is_tried_again(monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ import pytest
 from serval.fleets.endpoints.dispatch import Dispatch
 from serval.fleets.endpoints.hand_over import HandOver
 from tests.fakes.fleets import ManagedFleet
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 
 ENVIRONMENT = {
     "STAGE": "prod",
@@ -33,7 +33,7 @@ def dispatching(stage: ManagedFleet) -> Dispatch:
 
 @pytest.mark.parametrize("event", [recorded("dispatch"), {"fleet": "managed"}])
 def test_requests_are_handed_over(
-    event: dict[str, object], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    event: dict[str, object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stage = ManagedFleet()
     stage.submit("r1")
@@ -44,5 +44,5 @@ def test_requests_are_handed_over(
 
     assert outcome == {"handed over": 1}
     assert list(stage.endpoints.held) == ["r1.1"]
-    (line,) = caplog.records
-    assert (line.__dict__["fleet"], line.__dict__["outcome"]) == ("managed", outcome)
+    line = logged(capsys)
+    assert (line["fleet"], line["outcome"]) == ("managed", outcome)

@@ -4,14 +4,14 @@ import pytest
 
 from serval.fleets.scale.fallback import Fallback
 from tests.fakes.fleets import ControlledFleets
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import FLEETS
 
 ENVIRONMENT = {"STAGE": "prod", "REGISTRY_TABLE": "registry", "FLEETS": FLEETS.to_text()}
 
 
 def test_a_worker_that_is_not_placed_turns_its_fleet_to_on_demand_machines(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stage = ControlledFleets()
     stage.set_state(machines=2)
@@ -22,5 +22,4 @@ def test_a_worker_that_is_not_placed_turns_its_fleet_to_on_demand_machines(
 
     assert outcome == {"fleet": "gpu", "outcome": "2 on-demand machines"}
     assert stage.machines.asked == [("gpu", 2, "on-demand")]
-    (line,) = caplog.records
-    assert line.getMessage() == "2 on-demand machines"
+    assert logged(capsys)["outcome"] == outcome

@@ -6,7 +6,7 @@ import pytest
 
 from serval.batch.job.layout import ShardItem
 from tests.fakes.batch import BatchStage
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 
 ENVIRONMENT = {"JOBS_TABLE": "jobs"}
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(60))
@@ -32,7 +32,7 @@ def running(stage: BatchStage, done: int) -> str:
 
 
 def test_finish_ends_what_a_step_refused(
-    handler: ModuleType, stage: BatchStage, caplog: pytest.LogCaptureFixture
+    handler: ModuleType, stage: BatchStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = running(stage, 0)
     event = recorded("finish_refused") | {"job": job_id}
@@ -40,8 +40,7 @@ def test_finish_ends_what_a_step_refused(
     verdict = handler.handler(event, Context())
 
     assert verdict == {"job": job_id, "status": "failed", "reason": event["reason"]}
-    (line,) = caplog.records
-    assert line.__dict__["verdict"] == verdict
+    assert logged(capsys)["outcome"] == verdict
     assert stage.job(job_id).error == event["reason"]
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ from tests.fakes.golden import (
     tensor,
     unary,
 )
+from tests.fakes.handlers import Context
 from tests.fakes.inference import graph, identity, plus
 
 ROOT = Path(__file__).parents[2]
@@ -277,12 +279,12 @@ def handler(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.ready = bench.check  # type: ignore[attr-defined]
+    module.ready = replace(module.ready, use_case=bench.check)  # type: ignore[attr-defined]
     return module
 
 
 def test_the_function_answers_the_state_machine(handler: ModuleType, bench: Bench) -> None:
-    answer = handler.handler(json.loads(json.dumps(bench.event(plus(1), GOOD))), None)
+    answer = handler.handler(json.loads(json.dumps(bench.event(plus(1), GOOD))), Context())
     assert passed(answer)["requests"] == 2
 
 

@@ -17,11 +17,11 @@ from tests.fakes.inference import plus
 from tests.functional.test_infer_starts_lean import HEAVY, ROOT
 
 RUN = """
-import json, sys
+import json, sys, types
 sys.path[:] = [path for path in sys.path if "site-packages" not in path]
 sys.path[1:1] = {paths!r}
 import handler
-print(json.dumps(handler.handler(json.load(sys.stdin), None)))
+print(json.dumps(handler.handler(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="r"))))
 print(json.dumps(list(sys.modules)))
 """
 PATHS = [
@@ -83,7 +83,7 @@ def invoke(endpoint: str, event: dict[str, Any]) -> tuple[dict[str, Any], set[st
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    answer, modules = run.stdout.splitlines()
+    _, answer, modules = run.stdout.splitlines()
     return json.loads(answer), {name.split(".")[0] for name in json.loads(modules)}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from serval.batch.job.layout import RangeItem, shard_items
 from tests.fakes.batch import DATA, BatchStage
-from tests.fakes.handlers import Context, assert_same_members, imported, recorded
+from tests.fakes.handlers import Context, assert_same_members, imported, logged, recorded
 
 JOBS = {"JOBS_TABLE": "jobs"}
 CUT = JOBS | {"STAGE": "prod", "REGISTRY_TABLE": "registry", "SHARDS_AT_ONCE": "40"}
@@ -45,7 +45,7 @@ def test_plan_scan_and_cut_make_shards_of_whole_records(
         "ranges": {"bucket": DATA, "key": f"{output}plan/ranges.jsonl"},
         "count": 1,
     }
-    assert json.loads(capsys.readouterr().out) == outcome
+    assert logged(capsys)["outcome"] == outcome
     assert stage.job(job).status == "planning"
 
     scan = imported("scan", JOBS, stage.scanning, monkeypatch)

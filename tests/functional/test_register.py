@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serval.bundles.uploads import Upload
-from tests.fakes.handlers import Context, assert_same_members, imported, recorded
+from tests.fakes.handlers import Context, assert_same_members, imported, logged, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage
 
@@ -39,14 +39,13 @@ def checked(stage: Stage, upload: str, files: dict[str, bytes]) -> dict[str, Any
 
 
 def test_register_promotes_the_first_version(
-    handler: ModuleType, stage: Stage, caplog: pytest.LogCaptureFixture
+    handler: ModuleType, stage: Stage, capsys: pytest.CaptureFixture[str]
 ):
     outcome = handler.handler(checked(stage, "u1", scaling_bundle()), Context())
 
     assert outcome == {"outcome": "passed", "status": "promoted", "wait_seconds": 2}
     assert stage.registry.routes["scaling"].stable == "1"
-    (line,) = caplog.records
-    assert line.__dict__["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome
 
 
 def test_register_gives_the_next_version_its_first_share(handler: ModuleType, stage: Stage):

@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.evaluation import Canary
+from tests.fakes.handlers import logged
 from tests.fakes.rollouts import MODEL, RollingModel, seen
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ def imported(name: str, ready: object, monkeypatch: pytest.MonkeyPatch) -> Modul
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.ready = ready  # type: ignore[attr-defined]
+    module.ready = replace(module.ready, use_case=ready)  # type: ignore[attr-defined]
     return module
 
 
@@ -48,7 +49,7 @@ def recorded(name: str, rollout: str) -> dict[str, Any]:
 
 
 def test_evaluate_says_what_follows_and_when(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     canary = Canary()
     handler = imported("evaluate", canary.evaluation, monkeypatch)
@@ -57,12 +58,11 @@ def test_evaluate_says_what_follows_and_when(
 
     assert outcome == {"status": "running", "wait_seconds": 60}
     assert json.loads(json.dumps(outcome)) == outcome
-    (line,) = caplog.records
-    assert line.__dict__["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome
 
 
 def test_conclude_refuses_what_a_step_refused(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     model = RollingModel()
     upload = model.claim().rollout
@@ -73,8 +73,7 @@ def test_conclude_refuses_what_a_step_refused(
 
     assert verdict["status"] == "refused"
     assert "golden.jsonl line 3" in model.record(upload).reason
-    (line,) = caplog.records
-    assert line.__dict__["verdict"] == verdict
+    assert logged(capsys)["outcome"] == verdict
 
 
 def test_conclude_rolls_back_after_a_crash(monkeypatch: pytest.MonkeyPatch):

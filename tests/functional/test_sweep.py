@@ -6,7 +6,7 @@ import pytest
 
 from serval.fleets.sweep import Sweep
 from tests.fakes.fleets import ManagedFleet
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import FLEETS
 
 ENVIRONMENT = {
@@ -20,7 +20,7 @@ ENVIRONMENT = {
 
 
 def test_a_sweep_sends_again_what_was_lost(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stage = ManagedFleet()
     stage.submit("r1", model="textgen")
@@ -47,5 +47,4 @@ def test_a_sweep_sends_again_what_was_lost(
         "stranded": 0,
     }
     assert stage.queues.visible("textgen") == ["r1"]
-    (line,) = caplog.records
-    assert line.__dict__["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome

@@ -6,7 +6,7 @@ import pytest
 
 from serval.fleets.scale.tick import Tick
 from tests.fakes.fleets import ControlledFleets, at
-from tests.fakes.handlers import Context, imported, recorded
+from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import FLEETS
 
 ENVIRONMENT = {
@@ -20,7 +20,7 @@ ENVIRONMENT = {
 
 
 def test_a_tick_scales_prints_metrics_and_says_why(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stage, printed = ControlledFleets(), []
     stage.set_state(machines=1, woken=at(-300), ticked=at(-60))
@@ -36,8 +36,7 @@ def test_a_tick_scales_prints_metrics_and_says_why(
     assert outcome["goes_on"] is True
     assert [fleet["machines"] for fleet in outcome["fleets"]] == [1]
     assert json.loads(printed[0])["Open"] == 1
-    (line,) = caplog.records
-    assert line.__dict__["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome
 
 
 def test_a_laptop_s_tick_asks_ecs_for_nothing(monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.handlers import Context, assert_same_members, imported, recorded
+from tests.fakes.handlers import Context, assert_same_members, imported, logged, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage
 
@@ -34,15 +34,14 @@ def claimed(stage: Stage, files: dict[str, bytes]) -> dict[str, Any]:
 
 
 def test_verify_gives_what_the_later_steps_need(
-    handler: ModuleType, stage: Stage, caplog: pytest.LogCaptureFixture
+    handler: ModuleType, stage: Stage, capsys: pytest.CaptureFixture[str]
 ):
     outcome = handler.handler(claimed(stage, scaling_bundle()), Context())
 
     assert json.loads(json.dumps(outcome)) == outcome
     assert outcome["outcome"] == "passed"
     assert_same_members(recorded("register")["verified"], outcome["verified"])
-    (line,) = caplog.records
-    assert line.__dict__["outcome"] == outcome
+    assert logged(capsys)["outcome"] == outcome
 
 
 def test_verify_says_why_it_refuses(handler: ModuleType, stage: Stage):

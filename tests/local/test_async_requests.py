@@ -154,15 +154,14 @@ def endpoints(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
         monkeypatch.setenv(name, value)
 
     def composed(function: str) -> Any:
-        module = importlib.import_module(f"serval.bootstrap.{function}")
-        if function == "callback":
-            return module.messages()
-        made.append(module.endpoint())
+        module = importlib.import_module(f"serval.bootstrap.requests.{function}")
+        made.append(module.build().use_case)
         return made[-1]
 
     yield composed
     for endpoint in made:
-        endpoint.access.admission.reader.dynamodb.close()
+        if hasattr(endpoint, "access"):
+            endpoint.access.admission.reader.dynamodb.close()
 
 
 def test_a_request_goes_through_every_function(platform: Platform, endpoints: Any) -> None:

@@ -99,7 +99,7 @@ def stage(running: Emulator) -> Iterator[Stage]:
         }
         for name, value in (environment(running.url) | settings).items():
             patched.setenv(name, value)
-        endpoint = batch.build()
+        endpoint = batch.build().use_case
         yield Stage(endpoint, text, JobTable(table), s3, states, machine)
         endpoint.access.admission.reader.dynamodb.close()  # type: ignore[attr-defined]
 

@@ -122,7 +122,7 @@ def test_a_fleet_wakes_for_a_request_and_sleeps_after_it(
     platform: Platform, capsys: pytest.CaptureFixture[str]
 ):
     platform.submit("r1")
-    ready = tick.build()
+    ready = tick.build().use_case
 
     ready.control.wake("gpu")
     assert platform.states.find("gpu").machines == 1
@@ -149,7 +149,7 @@ def test_a_sweep_sends_again_what_was_lost_and_wakes_its_fleet(platform: Platfor
     platform.submit("r2")
     platform.submit("r3", status="succeeded", callback_url="https://example.com", updated=long_ago)
 
-    told = sweep.build().sweep()
+    told = sweep.build().use_case.sweep()
 
     assert told == {
         "sent": {"textgen": 1},
@@ -166,7 +166,7 @@ def test_a_sweep_sends_again_what_was_lost_and_wakes_its_fleet(platform: Platfor
 def test_a_request_goes_to_an_endpoint_and_its_result_comes_back(platform: Platform):
     platform.submit("r1", model="vision", fleet="managed")
     platform.queues.send("vision", "r1")
-    ready, endpoints = dispatch.build(), InMemoryEndpoints()
+    ready, endpoints = dispatch.build().use_case, InMemoryEndpoints()
     assert isinstance(ready.handover.endpoints, SageMakerEndpoints)
     ready = replace(ready, handover=replace(ready.handover, endpoints=endpoints))
 
@@ -180,7 +180,7 @@ def test_a_request_goes_to_an_endpoint_and_its_result_comes_back(platform: Platf
         invocationStatus="Completed",
         responseParameters={"outputLocation": f"s3://{BUCKET}/{output_key('r1.1')}"},
     )
-    (ended,) = complete.build().complete(event)
+    (ended,) = complete.build().use_case.complete(event)
 
     assert ended == {"inference": "r1.1", "outcome": "succeeded"}
     assert platform.row("r1").response_bytes == 15

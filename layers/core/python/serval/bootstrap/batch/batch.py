@@ -27,7 +27,9 @@ from serval.batch.start.estimate import Estimate
 from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import JobAccess, Reach
 from serval.batch.start.start import StartJob
-from serval.bootstrap.requests.adapters import PATIENCE, edge_registry, say
+from serval.bootstrap.function import LambdaFunction, http_function
+from serval.bootstrap.log import print_line
+from serval.bootstrap.requests.adapters import PATIENCE, edge_registry
 from serval.http.batch import BatchEndpoint
 from serval.models.deployed_fleets import Fleets
 
@@ -78,8 +80,8 @@ def nobody(fleet: str, job: str) -> None:
     """Take nothing on: a preview starts nothing."""
 
 
-def build() -> BatchEndpoint:
-    """Build what answers events about batch jobs, once per environment."""
+def build() -> LambdaFunction[BatchEndpoint]:
+    """Build the function from its environment, once per cold start."""
     settings = BatchSettings.from_environment()
     region = settings.aws_region
     dynamodb = boto3.resource("dynamodb", region, config=PATIENCE)
@@ -93,25 +95,28 @@ def build() -> BatchEndpoint:
     )
     keys = Authenticator() if settings.authentication == "key" else None
     control = Control(store, executions, announce, FinishJob(objects, store, announce))
-    return BatchEndpoint(
-        access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
-        starting=StartJob(
-            store,
-            executions,
-            announce,
-            Reach.from_text(settings.data_bucket, settings.batch_prefixes),
-            Caps(
-                limits=RateLimitTable(registry.table, kind="BATCH", what="start {} batch jobs"),
-                store=store,
-                per_minute=settings.batch_jobs_per_minute,
-                open_jobs=settings.batch_open_jobs,
-                least_shard_bytes=settings.batch_least_shard_bytes,
+    return http_function(
+        "batch",
+        BatchEndpoint(
+            access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
+            starting=StartJob(
+                store,
+                executions,
+                announce,
+                Reach.from_text(settings.data_bucket, settings.batch_prefixes),
+                Caps(
+                    limits=RateLimitTable(registry.table, kind="BATCH", what="start {} batch jobs"),
+                    store=store,
+                    per_minute=settings.batch_jobs_per_minute,
+                    open_jobs=settings.batch_open_jobs,
+                    least_shard_bytes=settings.batch_least_shard_bytes,
+                ),
             ),
+            preview=Preview(settings, objects, store, registry, announce),
+            cancel=control.cancel,
+            retry=control.retry,
+            documents=JobDocuments(store),
+            results=Results(objects, store, objects.presign),
+            log=print_line,
         ),
-        preview=Preview(settings, objects, store, registry, announce),
-        cancel=control.cancel,
-        retry=control.retry,
-        documents=JobDocuments(store),
-        results=Results(objects, store, objects.presign),
-        log=say,
     )

@@ -6,10 +6,15 @@ from serval.batch.job.settings import CutSettings
 from serval.batch.plan.cut import Cut
 from serval.bootstrap.batch.readiness import readiness
 from serval.bootstrap.fleets.control import job_control
+from serval.bootstrap.function import LambdaFunction
 
 
-def build() -> Cut:
-    """Build what ``cut`` needs from its environment."""
+def build() -> LambdaFunction[Cut]:
+    """Build the function from its environment, once per cold start."""
     settings = CutSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)
-    return Cut(readiness(settings, dynamodb, job_control(settings, dynamodb)))
+    return LambdaFunction(
+        "cut",
+        Cut(readiness(settings, dynamodb, job_control(settings, dynamodb))),
+        lambda cut, event, _: cut.cut(event["job"]),
+    )

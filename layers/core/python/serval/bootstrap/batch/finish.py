@@ -7,14 +7,20 @@ from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.finish import FinishJob
 from serval.batch.job.settings import FinishSettings
+from serval.bootstrap.function import LambdaFunction
 
 
-def build() -> FinishJob:
-    """Build what ``finish`` needs from its environment."""
+def build() -> LambdaFunction[FinishJob]:
+    """Build the function from its environment, once per cold start."""
     settings = FinishSettings.from_environment()
     region = settings.aws_region
-    return FinishJob(
-        objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
-        store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
-        announce=BatchEvents(boto3.client("events", region)).announce,
+    return LambdaFunction(
+        "finish",
+        FinishJob(
+            objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
+            store=JobTable(boto3.resource("dynamodb", region).Table(settings.jobs_table)),
+            announce=BatchEvents(boto3.client("events", region)).announce,
+        ),
+        lambda finish, event, _: finish.finish(event),
+        lambda event, outcome: {"event": event, "outcome": outcome},
     )

@@ -10,17 +10,22 @@ from serval.batch.job.settings import PlanSettings
 from serval.batch.plan.plan import Plan
 from serval.bootstrap.batch.readiness import readiness
 from serval.bootstrap.fleets.control import job_control
+from serval.bootstrap.function import LambdaFunction
 
 
-def build() -> Plan:
-    """Build what ``plan`` needs from its environment."""
+def build() -> LambdaFunction[Plan]:
+    """Build the function from its environment, once per cold start."""
     settings = PlanSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region)
     control = job_control(settings, dynamodb)
-    return Plan(
-        readiness=readiness(settings, dynamodb, control),
-        registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
-        memory_mib=settings.shard_memory_mib,
-        machine_prices=json.loads(settings.machine_prices),
-        out_of_reach=out_of_reach(control.fleets),
+    return LambdaFunction(
+        "plan",
+        Plan(
+            readiness=readiness(settings, dynamodb, control),
+            registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
+            memory_mib=settings.shard_memory_mib,
+            machine_prices=json.loads(settings.machine_prices),
+            out_of_reach=out_of_reach(control.fleets),
+        ),
+        lambda plan, event, _: plan.plan(event["job"]),
     )

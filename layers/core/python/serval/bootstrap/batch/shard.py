@@ -1,8 +1,8 @@
 """Composition root of ``shard``."""
 
 import tempfile
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -10,8 +10,11 @@ from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
+from serval.batch.job.layout import ShardItem
 from serval.batch.job.settings import ShardSettings
 from serval.batch.shard.work import ShardWork
+from serval.bootstrap.function import LambdaFunction
+from serval.bootstrap.log import print_line
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import OnnxModel
@@ -20,8 +23,8 @@ RUNNER = "lambda"
 MIB = 2**20
 
 
-def build() -> ShardWork:
-    """Build what works on shards, once per environment."""
+def build() -> LambdaFunction[ShardWork]:
+    """Build the function from its environment, once per cold start."""
     settings = ShardSettings.from_environment()
     region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
     dynamodb = boto3.resource("dynamodb", region)
@@ -33,13 +36,29 @@ def build() -> ShardWork:
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),
-        log=partial(print, flush=True),
+        log=print_line,
     )
-    return ShardWork(
-        objects=S3Objects(s3),
-        store=JobTable(dynamodb.Table(settings.jobs_table)),
-        load=loaded.get,
-        runner=RUNNER,
-        memory_mib=memory_mib,
-        disk_bytes=settings.ephemeral_storage_mib * MIB,
+    return LambdaFunction(
+        "shard",
+        ShardWork(
+            objects=S3Objects(s3),
+            store=JobTable(dynamodb.Table(settings.jobs_table)),
+            load=loaded.get,
+            runner=RUNNER,
+            memory_mib=memory_mib,
+            disk_bytes=settings.ephemeral_storage_mib * MIB,
+        ),
+        run,
+        facts,
     )
+
+
+def run(work: ShardWork, event: Any, context: Any) -> Any:
+    """Work on a shard for as long as Lambda leaves time."""
+    item, resume = ShardItem.from_json(event["shard"]), event.get("went", {}).get("resume")
+    return work.run(item, resume, lambda: context.get_remaining_time_in_millis() / 1e3)
+
+
+def facts(event: Any, outcome: Any) -> dict[str, Any]:
+    """Name the shard."""
+    return {"job": event["shard"]["job"], "shard": event["shard"]["shard"], "outcome": outcome}

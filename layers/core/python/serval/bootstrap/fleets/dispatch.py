@@ -9,14 +9,15 @@ from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.aws.sqs.inbox import QueueInbox
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.fleets.endpoint_ends import ending, routing
+from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.endpoints.dispatch import Dispatch
 from serval.fleets.endpoints.hand_over import HandOver
 from serval.fleets.settings import DispatchSettings
 
 
-def build() -> Dispatch:
-    """Build what hands requests to endpoints, once per environment."""
+def build() -> LambdaFunction[Dispatch]:
+    """Build the function from its environment, once per cold start."""
     settings = DispatchSettings.from_environment()
     region = settings.aws_region
     aws = adapters(region, settings.requests_table, settings.data_bucket)
@@ -34,4 +35,11 @@ def build() -> Dispatch:
         ending=ending(settings, aws),
     )
     duty = DutyTable(aws.dynamodb.Table(settings.registry_table))
-    return Dispatch(handover=handover, duty=duty, random=SystemRandom())
+    return LambdaFunction(
+        "dispatch",
+        Dispatch(handover=handover, duty=duty, random=SystemRandom()),
+        lambda dispatch, event, context: dispatch.dispatch(
+            event["fleet"], event.get("token", context.aws_request_id)
+        ),
+        lambda event, outcome: {"fleet": event["fleet"], "outcome": outcome},
+    )

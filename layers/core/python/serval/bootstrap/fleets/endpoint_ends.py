@@ -3,7 +3,8 @@
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.sqs.inbox import QueueInbox
 from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
-from serval.bootstrap.requests.adapters import Adapters, say
+from serval.bootstrap.log import print_line
+from serval.bootstrap.requests.adapters import Adapters
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Complete
 from serval.fleets.endpoints.end_attempt import EndAttempt
@@ -37,6 +38,6 @@ def completion(
         objects=aws.payloads,
         ending=ending(settings, aws),
         routing=routing(settings, aws),
-        metrics=InferenceMetrics(say),
+        metrics=InferenceMetrics(print_line),
         bucket=settings.data_bucket,
     )

@@ -3,20 +3,25 @@
 from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.fleets.endpoint_ends import completion
+from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.settings import SweepSettings
 from serval.fleets.sweep import Sweep
 
 
-def build() -> Sweep:
-    """Build what finds what was lost, once per environment."""
+def build() -> LambdaFunction[Sweep]:
+    """Build the function from its environment, once per cold start."""
     settings = SweepSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     control = fleet_control(settings, aws.dynamodb)
-    return Sweep(
-        control=control,
-        store=aws.store,
-        queue=ModelQueues(aws.sqs, settings.stage),
-        callbacks=SqsCallbackQueue(aws.sqs, settings.stage),
-        completion=completion(settings, aws, control),
+    return LambdaFunction(
+        "sweep",
+        Sweep(
+            control=control,
+            store=aws.store,
+            queue=ModelQueues(aws.sqs, settings.stage),
+            callbacks=SqsCallbackQueue(aws.sqs, settings.stage),
+            completion=completion(settings, aws, control),
+        ),
+        lambda sweep, *_: sweep.sweep(),
     )

@@ -1,6 +1,6 @@
 """Composition root of ``describe``."""
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,6 +11,8 @@ from serval.access.authentication import Authenticator
 from serval.aws.cloudwatch.statistics import CloudWatchStatistics
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.bootstrap.function import LambdaFunction, http_function
+from serval.bootstrap.log import print_line
 from serval.clock import utc_now
 from serval.http.describe import DescribeEndpoint
 from serval.models.statistics import RememberedStatistics
@@ -23,8 +25,8 @@ PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempt
 """Seconds; both attempts end before the function's own 10."""
 
 
-def build() -> DescribeEndpoint:
-    """Build what answers description events, once per environment."""
+def build() -> LambdaFunction[DescribeEndpoint]:
+    """Build the function from its environment, once per cold start."""
     settings = DescribeSettings.from_environment()
     dynamodb = boto3.resource("dynamodb", settings.aws_region, config=PATIENCE)
     table = dynamodb.Table(settings.registry_table)
@@ -42,10 +44,13 @@ def build() -> DescribeEndpoint:
             keys.mark_used(key_hash, today)
         return key
 
-    return DescribeEndpoint(
-        DynamoDBRegistry(table),
-        RememberedStatistics(CloudWatchStatistics(cloudwatch)),
-        Authenticator() if settings.authentication == "key" else None,
-        lookup,
-        log=partial(print, flush=True),
+    return http_function(
+        "describe",
+        DescribeEndpoint(
+            DynamoDBRegistry(table),
+            RememberedStatistics(CloudWatchStatistics(cloudwatch)),
+            Authenticator() if settings.authentication == "key" else None,
+            lookup,
+            log=print_line,
+        ),
     )

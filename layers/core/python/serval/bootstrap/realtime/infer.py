@@ -11,6 +11,8 @@ from serval.access.authentication import Authenticator
 from serval.aws.signed.addresses import bucket_url, service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
+from serval.bootstrap.function import LambdaFunction, http_function
+from serval.bootstrap.log import print_line
 from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
 from serval.inference.infer import Inference, on_lambda
@@ -22,8 +24,8 @@ from serval.settings import InferSettings
 from serval.shutdown import on_shutdown
 
 
-def build() -> InferEndpoint:
-    """Build what answers inference events, once per environment."""
+def build() -> LambdaFunction[InferEndpoint]:
+    """Build the function from its environment, once per cold start."""
     settings = InferSettings.from_environment()
     aws = settings.aws_endpoint_url
     region, bucket = settings.aws_region, settings.artifact_bucket
@@ -42,20 +44,20 @@ def build() -> InferEndpoint:
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),
-        log=say,
+        log=print_line,
     )
-    metrics = InferenceMetrics(write=say)
+    metrics = InferenceMetrics(write=print_line)
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
     keys = Authenticator() if settings.authentication == "key" else None
     limits = RequestLimits.of_memory(requests_mib(memory_mib) * 2**20)
-    return InferEndpoint(Admission(registry, keys), Inference(loaded), metrics, say, limits=limits)
+    return http_function(
+        "infer",
+        InferEndpoint(
+            Admission(registry, keys), Inference(loaded), metrics, print_line, limits=limits
+        ),
+    )
 
 
 def today() -> str:
     """Give the day in UTC, ISO 8601."""
     return datetime.fromtimestamp(time.time(), UTC).date().isoformat()
-
-
-def say(line: str) -> None:
-    """Print a line to the function's log, whole and at once."""
-    print(line, flush=True)

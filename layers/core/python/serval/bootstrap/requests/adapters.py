@@ -1,7 +1,6 @@
 """What the functions of async requests share: who may call, where everything lies."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3})
 """Seconds; what is done for one event ends before the gateway gives up."""
-
-say = partial(print, flush=True)
-"""Prints a line to the function's log, whole and at once."""
 
 
 @dataclass(frozen=True, slots=True)

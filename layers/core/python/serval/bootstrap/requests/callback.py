@@ -2,7 +2,9 @@
 
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.sqs.callback_messages import PostponedCallbacks
-from serval.bootstrap.requests.adapters import adapters, say
+from serval.bootstrap.function import LambdaFunction
+from serval.bootstrap.log import print_line
+from serval.bootstrap.requests.adapters import adapters
 from serval.requests.callbacks.delivery import Delivery
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents
@@ -12,15 +14,19 @@ INLINE_RESULT_BYTES = 256_000
 """A larger result is fetched from its URL by whoever is called back, if it is wanted at all."""
 
 
-def build() -> CallbackMessages:
-    """Build what delivers callbacks, once per environment."""
+def build() -> LambdaFunction[CallbackMessages]:
+    """Build the function from its environment, once per cold start."""
     settings = CallbackSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     delivery = Delivery(
         aws.store,
         Documents(aws.payloads, INLINE_RESULT_BYTES),
         ApiKeyStore(aws.dynamodb.Table(settings.registry_table)),
-        say,
+        print_line,
         local=bool(settings.callback_local),
     )
-    return CallbackMessages(delivery, PostponedCallbacks(aws.sqs, settings.stage))
+    return LambdaFunction(
+        "callback",
+        CallbackMessages(delivery, PostponedCallbacks(aws.sqs, settings.stage)),
+        lambda messages, event, _: messages.reply(event),
+    )

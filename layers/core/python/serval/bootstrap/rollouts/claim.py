@@ -1,6 +1,7 @@
 """Composition root of ``claim``."""
 
 import json
+from typing import Any
 
 import boto3
 
@@ -8,16 +9,18 @@ from serval.aws.dynamodb.claims import DynamoDBClaims
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
+from serval.bootstrap.function import LambdaFunction
 from serval.bundles.uploads import Uploads
 from serval.models.resource_names import golden_function_name
+from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
 from serval.rollouts.steps.claim import SHARED, Claim
 from serval.settings import unpack
 
 
-def build() -> Claim:
-    """Build what ``claim`` needs from its environment."""
+def build() -> LambdaFunction[Claim]:
+    """Build the function from its environment, once per cold start."""
     settings = ClaimSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
     registry = DynamoDBRegistry(table)
@@ -25,11 +28,27 @@ def build() -> Claim:
     artifacts = S3Artifacts(s3, settings.artifact_bucket)
     events = RolloutEvents(boto3.client("events", settings.aws_region))
     own = json.loads(unpack(settings.own_functions))
-    return Claim(
-        claims=DynamoDBClaims(table),
-        uploads=Uploads(artifacts, registry),
-        control=RolloutControl(registry, events.announce),
-        presign=artifacts.presign,
-        golden_functions={SHARED: settings.golden_function}
-        | {model: golden_function_name(settings.stage, model) for model in own},
+    return LambdaFunction(
+        "claim",
+        Claim(
+            claims=DynamoDBClaims(table),
+            uploads=Uploads(artifacts, registry),
+            control=RolloutControl(registry, events.announce),
+            presign=artifacts.presign,
+            golden_functions={SHARED: settings.golden_function}
+            | {model: golden_function_name(settings.stage, model) for model in own},
+        ),
+        lambda claim, event, _: claim.claim(
+            ObjectCreated.from_event(event["event"]), owner=event["owner"]
+        ),
+        facts,
     )
+
+
+def facts(event: Any, outcome: Any) -> dict[str, Any]:
+    """Leave out the presigned URLs that an outcome holds."""
+    return {
+        "upload": event["event"],
+        "outcome": outcome["outcome"],
+        "reasons": outcome.get("reasons", []),
+    }

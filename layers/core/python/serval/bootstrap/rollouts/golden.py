@@ -1,10 +1,10 @@
 """Composition root of ``golden``."""
 
-from functools import partial
-
 from serval.aws.signed.addresses import bucket_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts
+from serval.bootstrap.function import LambdaFunction
+from serval.bootstrap.log import print_line
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits
 from serval.inference.runtimes.onnx import OnnxModel
@@ -13,8 +13,8 @@ from serval.rollouts.settings import GoldenSettings
 from serval.rollouts.steps.golden_check import GoldenCheck
 
 
-def build() -> GoldenCheck:
-    """Build what checks candidates; nothing of it is kept from one check to the next."""
+def build() -> LambdaFunction[GoldenCheck]:
+    """Build the function from its environment, once per cold start."""
     settings = GoldenSettings.from_environment()
     aws, region, bucket = settings.aws_endpoint_url, settings.aws_region, settings.artifact_bucket
     s3 = SignedClient(
@@ -24,11 +24,16 @@ def build() -> GoldenCheck:
         endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
     )
     memory_mib = settings.aws_lambda_function_memory_size
-    return GoldenCheck(
-        store_of=lambda candidate: EdgeArtifacts(s3, candidate.locate),
-        open_model=lambda path, form: OnnxModel(path, memory_mib, form),
-        limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
-        memory=MemoryMeter(memory_mib),
-        cpu_class=cpu_class(),
-        log=partial(print, flush=True),
+    return LambdaFunction(
+        "golden",
+        GoldenCheck(
+            store_of=lambda candidate: EdgeArtifacts(s3, candidate.locate),
+            open_model=lambda path, form: OnnxModel(path, memory_mib, form),
+            limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
+            memory=MemoryMeter(memory_mib),
+            cpu_class=cpu_class(),
+            log=print_line,
+        ),
+        lambda golden_check, event, _: golden_check.outcome(event),
+        lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )

@@ -5,17 +5,31 @@ import boto3
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.aws.s3.artifacts import S3Artifacts
+from serval.bootstrap.function import LambdaFunction
+from serval.bundles.uploads import Upload
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import RegisterSettings
 from serval.rollouts.steps.register import Register
 
 
-def build() -> Register:
-    """Build what ``register`` needs from its environment."""
+def build() -> LambdaFunction[Register]:
+    """Build the function from its environment, once per cold start."""
     settings = RegisterSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
     events = RolloutEvents(boto3.client("events", settings.aws_region))
-    return Register(
-        artifacts=S3Artifacts(boto3.client("s3", settings.aws_region), settings.artifact_bucket),
-        control=RolloutControl(DynamoDBRegistry(table), events.announce),
+    return LambdaFunction(
+        "register",
+        Register(
+            artifacts=S3Artifacts(
+                boto3.client("s3", settings.aws_region), settings.artifact_bucket
+            ),
+            control=RolloutControl(DynamoDBRegistry(table), events.announce),
+        ),
+        lambda register, event, _: register.register(
+            Upload.from_json(event["upload"]),
+            event["verified"],
+            event["optimised"],
+            event["golden"],
+        ),
+        lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )

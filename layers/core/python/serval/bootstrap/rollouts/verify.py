@@ -3,6 +3,8 @@
 import json
 
 from serval.aws.s3.presigned import download
+from serval.bootstrap.function import LambdaFunction
+from serval.bundles.uploads import Upload
 from serval.bundles.verification.deployment import Deployment
 from serval.models.deployed_fleets import Fleets
 from serval.rollouts.settings import VerifySettings
@@ -10,13 +12,18 @@ from serval.rollouts.steps.verify import Verify
 from serval.settings import unpack
 
 
-def build() -> Verify:
-    """Build what ``verify`` needs from its environment."""
+def build() -> LambdaFunction[Verify]:
+    """Build the function from its environment, once per cold start."""
     settings = VerifySettings.from_environment()
-    return Verify(
-        download=download,
-        deployment=deployment(settings),
-        memory_mib=settings.aws_lambda_function_memory_size,
+    return LambdaFunction(
+        "verify",
+        Verify(
+            download=download,
+            deployment=deployment(settings),
+            memory_mib=settings.aws_lambda_function_memory_size,
+        ),
+        lambda verify, event, _: verify.verify(Upload.from_json(event["upload"]), event["urls"]),
+        lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )
 
 

@@ -14,8 +14,3 @@ CALLS = Config(
 )
 UNANSWERED = (BotoCoreError, ClientError, QueueRefused)
 BEATS_A_LEASE = 3
-
-
-def say(line: str) -> None:
-    """Print a line, whole and at once."""
-    print(line, flush=True)

@@ -17,7 +17,8 @@ from serval.aws.s3.batch_objects import S3Objects
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import ShardTasks
 from serval.batch.shard.work import ShardWork
-from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
+from serval.bootstrap.log import print_line
+from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
 from serval.worker.program.faults import Patience
 from serval.worker.program.settings import WorkerSettings
 from serval.worker.shards.line import Line
@@ -44,7 +45,7 @@ def shard_program(line: Line, stopping: threading.Event) -> ShardProgram:
     tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
     beat_seconds = settings.lease_seconds / BEATS_A_LEASE
     shards = ShardTasks(work, store, tasks, beat_seconds, stopping.is_set)
-    return ShardProgram(line, shards.run, Patience(UNANSWERED, stopping.wait, say))
+    return ShardProgram(line, shards.run, Patience(UNANSWERED, stopping.wait, print_line))
 
 
 def main(number: str) -> None:

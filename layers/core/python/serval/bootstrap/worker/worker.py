@@ -25,7 +25,8 @@ from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.aws.sqs.shard_queue import FleetShards
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
-from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED, say
+from serval.bootstrap.log import print_line
+from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import ArtifactStore, LoadedVersions
 from serval.inference.runtimes.accelerators import execution, in_words
@@ -83,7 +84,7 @@ def loaded_versions(
         folder=folder,
         limits=limits(settings.memory_mib, folder),
         cpu_class=cpu_class(),
-        log=say,
+        log=print_line,
     )
     if server_folder is not None:
         server_folder.let_go = loaded.let_go
@@ -113,10 +114,10 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
         callbacks=SqsCallbackQueue(sqs, settings.stage),
         states=FleetTable(registry_table),
         registry=DynamoDBRegistry(registry_table),
-        task=EcsTask(settings.ecs_agent_uri, say) if settings.ecs_agent_uri else NoTask(),
+        task=EcsTask(settings.ecs_agent_uri, print_line) if settings.ecs_agent_uri else NoTask(),
         spot=InstanceMetadata() if settings.watch_spot else None,
         unanswered=UNANSWERED,
-        log=say,
+        log=print_line,
         shard_queue=FleetShards(sqs, settings.stage, settings.fleet)
         if settings.jobs_table
         else None,
