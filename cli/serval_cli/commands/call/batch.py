@@ -23,8 +23,8 @@ from serval_cli.api.batch_options import (
     PositionalOption,
     RejectedOption,
     SourceArgument,
-    chosen_options,
-    columns_of,
+    merge_options,
+    read_columns,
 )
 from serval_cli.api.http import TIMEOUT_SECONDS
 from serval_cli.bundle.upload import Bucket
@@ -76,13 +76,13 @@ def run(
     """
     own = {
         "format": input_format,
-        "columns": columns_of(columns or ()),
+        "columns": read_columns(columns or ()),
         "positional": positional,
         "concurrency": concurrency,
         "max_rejected_percent": max_rejected_percent,
     }
     body: dict[str, Any] = {
-        "options": chosen_options(
+        "options": merge_options(
             {} if options is None else read_json(options),
             own,
             {"format": output_format, "join": join},

@@ -11,7 +11,7 @@ from serval.models.storage import MODEL_NAME
 from serval.rollouts.golden.lines import golden_line
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
-from serval_cli.bundle.golden_file import golden_file
+from serval_cli.bundle.golden_file import find_golden_file
 from serval_cli.bundle.samples.files import read_sample
 from serval_cli.failures import CommandFailed
 from serval_cli.options import (
@@ -60,7 +60,7 @@ def add(
     """
     if not MODEL_NAME.fullmatch(model):
         raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
-    kept = golden_file(bundle or Path(model), model)
+    kept = find_golden_file(bundle or Path(model), model)
     found = find_stage(stage)
     api = InferenceApi.of(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None

@@ -15,8 +15,15 @@ from serval.bundles.verification.served import README
 from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.models.tensor import Tensor
 from serval_cli.bundle.samples.files import read_sample
-from serval_cli.bundle.samples.tables import header_for
-from serval_cli.bundle.skeleton import GOLDEN, Graph, model_yaml, new_folder, read_graph, readme
+from serval_cli.bundle.samples.tables import unnamed_columns
+from serval_cli.bundle.skeleton import (
+    GOLDEN,
+    Graph,
+    new_folder,
+    read_graph,
+    write_model_yaml,
+    write_readme,
+)
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, SamplePositionalOption, new_app
 from serval_cli.output import note, show
@@ -82,7 +89,7 @@ def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple
     tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
     if graph is None or not tables:
         return {}
-    found = header_for(tables[0], graph.signature.inputs, ColumnChoice())
+    found = unnamed_columns(tables[0], graph.signature.inputs, ColumnChoice())
     for name, own in found.items():
         note(
             f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
@@ -116,8 +123,8 @@ def write(
     files = graph.copy_to(folder) if graph else []
     golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
     texts = {
-        MODEL_YAML: model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
-        README: readme(name, graph),
+        MODEL_YAML: write_model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
+        README: write_readme(name, graph),
         **({GOLDEN: golden} if golden else {}),
     }
     for path, text in texts.items():
