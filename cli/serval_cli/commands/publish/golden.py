@@ -1,4 +1,4 @@
-"""``serval golden``: golden requests of a bundle."""
+"""``serval golden``: add golden requests to a bundle."""
 
 from pathlib import Path
 from typing import Annotated
@@ -56,7 +56,7 @@ def add(
 ) -> None:
     """Ask the live model, and keep request and answer as a golden request of its bundle.
 
-    The next version that is pushed from that folder has to answer the same.
+    The next version pushed from that folder must give the same answer.
     """
     if not MODEL_NAME.fullmatch(model):
         raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")

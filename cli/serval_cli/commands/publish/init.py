@@ -1,4 +1,4 @@
-"""``serval init``: a bundle skeleton."""
+"""``serval init``: create a bundle."""
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,12 +80,12 @@ def init(
 
 
 def remarks(graph: Graph) -> list[str]:
-    """Say what has been changed in a graph, and what its owner should know of it."""
+    """Describe changes to a graph, and what its owner should know about it."""
     return [*graph.changes, *random_operators(graph.model)]
 
 
 def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    """Take the header of the first table for the names of the elements, and say so."""
+    """Take the names of an input's elements from the first table's header, and note them."""
     tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
     if graph is None or not tables:
         return {}
@@ -101,7 +101,7 @@ def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple
 def sample_inputs(
     graph: Graph | None, files: Sequence[Path], choice: ColumnChoice
 ) -> Iterator[Inputs]:
-    """Read the samples; each is one request."""
+    """Read the samples, one request each."""
     if not files:
         return
     if graph is None:
@@ -119,7 +119,7 @@ def write(
     samples: Sequence[Inputs],
     columns: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """Write the bundle's files and name them."""
+    """Write the bundle's files and return their names."""
     files = graph.copy_to(folder) if graph else []
     golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
     texts = {
@@ -133,11 +133,11 @@ def write(
 
 
 def golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
-    """Make golden requests, or say why there are none."""
+    """Make golden requests, or note why there are none."""
     if find_spec("onnxruntime") is None:
         note(f"no {GOLDEN}: onnxruntime is not installed")
         return None
-    # Not among the CLI's own dependencies.
+    # onnxruntime is not a dependency of the CLI.
     sampling = importlib.import_module("serval_cli.bundle.golden_sample")
     try:
         lines: str = sampling.golden_lines(artifact, graph.signature, samples)
