@@ -1,1 +1,1 @@
-"""The laptop side of Serval: the ``serval`` command and the embedded platform."""
+"""The ``serval`` command and the local platform."""

@@ -1,7 +1,7 @@
-"""``make demo``: the main job on the embedded platform, in the commands you would type.
+"""``make demo``: deploy, publish and call a model on the local platform.
 
-Run as ``python -m serval_cli.demo``. It has a stage of its own under ``build/demo`` and leaves
-nothing running.
+It types the commands a user would, on a stage of its own under ``build/demo``, and leaves nothing
+running.
 """
 
 import json
@@ -34,7 +34,7 @@ console = Console(highlight=False)
 
 
 def main() -> None:
-    """Deploy, publish, call, and take everything down again."""
+    """Deploy, publish, call, and take everything down."""
     started = time.monotonic()
     try:
         serval("local", "up", "--detach")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def serval(*words: str) -> None:
-    """Run a command of the CLI, shown as it would be typed."""
+    """Run a command of the CLI, printing it first."""
     console.print(f"\n[bold]$ serval {shlex.join(words)}[/bold]")
     program = Path(sys.executable).with_name("serval")
     environment = os.environ | {"SERVAL_STATE": str(STATE), "SERVAL_STAGE": "local"}
@@ -64,7 +64,7 @@ def serval(*words: str) -> None:
 
 
 def call() -> None:
-    """Send inference requests over HTTP, through API Gateway, with an API key."""
+    """Send inference requests through API Gateway with an API key."""
     stage = json.loads((STATE / "local.json").read_text())
     url = f"{stage['api_url']}/v2/models/iris/infer"
     body = json.dumps(REQUEST)
@@ -93,7 +93,7 @@ def call() -> None:
 
 
 def timed(client: httpx.Client, url: str, body: str) -> tuple[float, float]:
-    """Send one request; gives milliseconds of the round trip and of the model in it."""
+    """Send one request; return the milliseconds of the round trip and of the model within it."""
     started = time.perf_counter()
     reply = client.post(url, content=body)
     took = (time.perf_counter() - started) * 1e3

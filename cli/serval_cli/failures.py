@@ -1,18 +1,18 @@
-"""Expected failures, in words that say what to do; anything else keeps its traceback."""
+"""Explain expected failures in words that help; any other error keeps its traceback."""
 
 from serval.errors import BundleRefused, ModelNotFound, ModelVersionNotFound, ServalError
 
 
 class CommandFailed(Exception):
-    """A command cannot do what it was asked to; the message says why and what to do."""
+    """A command cannot do what it was asked; the message has the reason and the remedy."""
 
 
 def explain(error: Exception) -> str | None:
-    """Say what an expected error means; None for one that is not expected."""
+    """Explain an expected error, or return None."""
     if isinstance(error, CommandFailed):
         return str(error)
     if isinstance(error, ModelNotFound):
-        # Only a failure pays for this import.
+        # Imported late: only failures need it.
         from serval_cli.suggestion import did_you_mean, known_models
 
         meant = did_you_mean(error.model, known_models())
@@ -27,7 +27,7 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'writing or reading'}: {error.strerror}"
-    # Only a failure pays for this import.
+    # Imported late: only failures need it.
     from serval_cli.stages.aws_failures import explain_aws
 
     return explain_aws(error)

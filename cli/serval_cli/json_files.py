@@ -1,4 +1,4 @@
-"""JSON that a command was given: a file, or standard input."""
+"""Read JSON from a file or from standard input."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Commands that are imported when they run, so that ``serval --help`` imports none of them."""
+"""Import commands when they run, so that ``serval --help`` imports none."""
 
 import importlib
 from typing import Any
@@ -9,14 +9,14 @@ from typer.core import TyperCommand
 from serval_cli.failures import CommandFailed
 
 EXTRAS = dict.fromkeys(("numpy", "onnx", "orjson", "simdjson"), "init")
-"""A package that some commands need → the extra that installs it."""
+"""Package that some commands need → extra that installs it."""
 
 
 class LazyCommand(TyperCommand):
-    """Stands for a command, or a group of them, until its name is typed."""
+    """A stand-in for a command, or a group of commands, until its name is typed."""
 
     def __init__(self, name: str, place: str, summary: str, panel: str | None = None) -> None:
-        """Name the command's Typer app as ``module:attribute``."""
+        """Remember where the command's Typer app is, as ``module:attribute``."""
         super().__init__(name, help=summary, rich_markup_mode="rich", rich_help_panel=panel)
         self.place = place
 
@@ -36,5 +36,5 @@ class LazyCommand(TyperCommand):
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Hand over to the command itself."""
+        """Delegate to the command."""
         return self.load().make_context(*args, **kwargs)

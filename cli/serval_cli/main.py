@@ -1,4 +1,4 @@
-"""``serval``: the entry point, and which commands there are."""
+"""The entry point of ``serval``, and the table of its commands."""
 
 import os
 import sys
@@ -77,20 +77,20 @@ COMMANDS = {
     ),
     "local": ("serval_cli.local.commands:local_app", "Run a stage on this machine."),
 }
-"""Command → where its Typer app is, and what ``serval --help`` says of it."""
+"""Command → its Typer app, and its summary in ``serval --help``."""
 PANELS = {
     "Publish": ("init", "golden", "push", "rollout", "promote", "rollback", "versions", "diff"),
     "Call": ("infer", "batch", "models", "describe", "schedules"),
     "Heavy models": ("fleets", "requests", "request", "redrive", "pause", "resume", "simulate"),
     "Stages": ("use", "local", "deploy", "keys", "invoke"),
 }
-"""The groups in which ``serval --help`` shows the commands."""
+"""The groups of ``serval --help``."""
 
 shell = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 def say_version(wanted: bool) -> None:
-    """Print the version and end, if asked."""
+    """Print the version and exit, if asked to."""
     if wanted:
         typer.echo(f"serval {VERSION}")
         raise typer.Exit
@@ -106,12 +106,12 @@ def serval(
 ) -> None:
     """Turn a folder with a trained model into a production API in your own AWS account."""
     if stage is not None:
-        # A command's own --stage goes before it, as before the variable.
+        # The command's own --stage takes precedence over this variable.
         os.environ[STAGE_VARIABLE] = stage
 
 
 def program() -> TyperGroup:
-    """Build the command line; no command is imported yet."""
+    """Build the command line without importing a command."""
     group = cast(TyperGroup, typer.main.get_command(shell))
     panels = {name: panel for panel, names in PANELS.items() for name in names}
     for name, (place, summary) in COMMANDS.items():
@@ -122,7 +122,7 @@ def program() -> TyperGroup:
 def main() -> None:
     """Run the command line: 0, or 1 when the command failed, 2 for wrong usage, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that lacks a character gets a question mark, and nobody a traceback.
+        # A terminal that lacks a character shows a question mark instead of a traceback.
         cast(TextIOWrapper, stream).reconfigure(errors="replace")
     try:
         program().main(prog_name="serval")

@@ -1,4 +1,4 @@
-"""What commands have in common: how they read their line, and options of one meaning."""
+"""Arguments and options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,7 +52,7 @@ SamplePositionalOption = Annotated[
 
 
 def holds_bundles(folder: Path | None) -> Path | None:
-    """Refuse a folder that is a bundle; say of one without bundles that it has none."""
+    """Refuse a folder that is itself a bundle, and note one that holds none."""
     if folder is None or any(folder.glob(f"*/{BUNDLE_FILE}")):
         return folder
     if (folder / BUNDLE_FILE).is_file():
@@ -90,7 +90,7 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the
 
 
 def new_app(summary: str | None = None) -> typer.Typer:
-    """Make the Typer app of a command, or of a group of commands with a summary."""
+    """Create the Typer app of a command, or of a group if there is a summary."""
     return typer.Typer(
         add_completion=False,
         rich_markup_mode="markdown",

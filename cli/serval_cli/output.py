@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr."""
+"""Print results on stdout and everything else on stderr."""
 
 import json
 import os
@@ -15,7 +15,7 @@ PIPE_COLUMNS = 160
 
 
 def show(value: Any, view: Callable[[Any], RenderableType], *, as_json: bool) -> None:
-    """Print a result: as JSON, or as its view shows it to people."""
+    """Print a result as JSON, or as its view renders it."""
     if as_json:
         typer.echo(json.dumps(value, indent=2))
     else:
@@ -23,18 +23,18 @@ def show(value: Any, view: Callable[[Any], RenderableType], *, as_json: bool) ->
 
 
 def note(text: str) -> None:
-    """Say something beside the result."""
+    """Print a remark on stderr."""
     typer.echo(text, err=True)
 
 
 def complain(text: str) -> None:
-    """Say why the command failed."""
+    """Print the error that ended the command."""
     console = errors()
     console.print(Text("error: ", style="bold red") + Text(text), soft_wrap=True)
 
 
 def results() -> Console:
-    """Give the console on stdout; in a pipe or a file lines are long."""
+    """Return the console on stdout, with long lines if it is not a terminal."""
     console = Console(markup=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_COLUMNS
@@ -42,13 +42,13 @@ def results() -> Console:
 
 
 def errors() -> Console:
-    """Give the console on stderr."""
+    """Return the console on stderr."""
     return Console(stderr=True, markup=False, highlight=False)
 
 
 @contextmanager
 def waiting(text: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal that something takes its time; gives what says a line of progress."""
+    """Show a spinner on a terminal, and yield a function that prints progress."""
     if not sys.stderr.isatty():
         note(text)
         yield note

@@ -72,7 +72,7 @@ class BatchDownload:
     def _some(self, name: str, url: str, target: Path) -> None:
         """Download the missing part of a file, in a single request if nothing of it is on disk."""
         with self.client.stream("GET", url) as reply:
-            checked(reply, name)
+            check_reply(reply, name)
             size = int(reply.headers.get("content-length", -1))
             etag = reply.headers.get("etag", "")
             part = target.with_name(f"{target.name}.{re.sub('[^0-9A-Za-z-]', '', etag)}.part")
@@ -87,7 +87,7 @@ class BatchDownload:
                 return
         headers = {"range": f"bytes={here}-", "if-match": etag}
         with self.client.stream("GET", url, headers=headers) as reply:
-            checked(reply, name)
+            check_reply(reply, name)
             self._write(reply, part, here if reply.status_code == PARTIAL else 0, size)
         part.replace(target)
 
@@ -101,7 +101,7 @@ class BatchDownload:
             raise Interrupted(f"{at} of {size} bytes came")
 
 
-def checked(reply: httpx.Response, name: str) -> None:
+def check_reply(reply: httpx.Response, name: str) -> None:
     """Raise an error unless a reply carries the file.
 
     Raises

@@ -36,7 +36,7 @@ class LocalInput:
                 "s3://bucket/key or s3://bucket/prefix/"
             )
         files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-        shown = [file for file in files if not hidden(file.relative_to(path))]
+        shown = [file for file in files if not is_hidden(file.relative_to(path))]
         if not shown:
             raise CommandFailed(f"{text!r} has no files")
         return cls(path, shown)
@@ -68,6 +68,6 @@ class LocalInput:
         return f"{REMOTE}{bucket.name}/{prefix}{name}"
 
 
-def hidden(path: Path) -> bool:
+def is_hidden(path: Path) -> bool:
     """Return whether a path has a component that begins with a dot."""
     return any(part.startswith(".") for part in path.parts)

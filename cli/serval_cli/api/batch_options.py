@@ -79,7 +79,7 @@ OptionsOption = Annotated[
 ]
 
 
-def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
+def read_columns(given: Sequence[str]) -> dict[str, list[str]]:
     """Read the columns of each input, written as ``x=a,b`` or as the API's JSON object.
 
     Raises
@@ -89,14 +89,14 @@ def columns_of(given: Sequence[str]) -> dict[str, list[str]]:
     """
     columns: dict[str, list[str]] = {}
     for text in given:
-        columns |= columns_in(text)
+        columns |= read_columns_option(text)
     return columns
 
 
-def columns_in(text: str) -> dict[str, list[str]]:
+def read_columns_option(text: str) -> dict[str, list[str]]:
     """Read one ``--columns`` option; names with a comma or an equals sign must be given as JSON."""
     if text.lstrip().startswith("{"):
-        return columns_in_json(text)
+        return read_columns_json(text)
     name, equals, listed = text.partition("=")
     own = listed.split(",")
     if not name or not equals or not all(own):
@@ -107,7 +107,7 @@ def columns_in(text: str) -> dict[str, list[str]]:
     return {name: own}
 
 
-def columns_in_json(text: str) -> dict[str, list[str]]:
+def read_columns_json(text: str) -> dict[str, list[str]]:
     """Read a JSON object of lists; the API checks the names."""
     try:
         value = json.loads(text)
@@ -122,7 +122,7 @@ def columns_in_json(text: str) -> dict[str, list[str]]:
     return columns
 
 
-def chosen_options(
+def merge_options(
     whole: Any, options: Mapping[str, Any], output: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Merge the options of a file with those of the command line, which win.
@@ -131,13 +131,13 @@ def chosen_options(
     """
     if not isinstance(whole, dict):
         raise CommandFailed('--options: a JSON object expected, as {"concurrency": 20}')
-    chosen = {**whole, **given(options)}
-    if own := given(output):
+    chosen = {**whole, **drop_unset(options)}
+    if own := drop_unset(output):
         chosen["output"] = {**whole.get("output", {}), **own}
     return chosen
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def drop_unset(options: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the options that were not given."""
     return {
         name: value

@@ -16,11 +16,11 @@ class ApiUnavailable(CommandFailed):
     """The API did not answer or failed; a retry may help."""
 
 
-class NotThere(CommandFailed):
+class NotFound(CommandFailed):
     """The API answered 404."""
 
 
-FAILURES: dict[int, type[CommandFailed]] = {404: NotThere}
+FAILURES: dict[int, type[CommandFailed]] = {404: NotFound}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class HttpApi:
         reply = self.send(method, path, content, headers)
         if is_json(reply):
             return reply
-        raise failed(reply)
+        raise failure_of(reply)
 
     def send(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
@@ -76,10 +76,10 @@ class HttpApi:
             raise ApiUnavailable(f"{self.url} does not answer: {error}") from None
         if reply.is_success:
             return reply
-        raise failed(reply)
+        raise failure_of(reply)
 
 
-def failed(reply: httpx.Response) -> CommandFailed:
+def failure_of(reply: httpx.Response) -> CommandFailed:
     """Build the error for an unsuccessful reply from the API's message."""
     failure = FAILURES.get(
         reply.status_code, ApiUnavailable if reply.is_server_error else CommandFailed

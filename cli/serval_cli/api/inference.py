@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from serval.errors import InvalidRequest
-from serval_cli.api.http import HttpApi, NotThere
+from serval_cli.api.http import HttpApi, NotFound
 from serval_cli.failures import CommandFailed
 from serval_cli.suggestion import did_you_mean
 
@@ -44,10 +44,10 @@ class InferenceApi(HttpApi):
             reply = self._post(path_of(model, version) + "/infer", request)
         if find_spec("simdjson") is None:
             return reply.json(), reply.headers
-        from serval_cli.api.wire import unpacked
+        from serval_cli.api.wire import decode_response
 
         length = reply.headers.get("inference-header-content-length")
-        return unpacked(reply.content, length), reply.headers
+        return decode_response(reply.content, length), reply.headers
 
     def submit(self, model: str, version: str | None, request: Mapping[str, Any]) -> str:
         """Submit an async request, ask for a JSON result, and return the request's id."""
@@ -59,10 +59,10 @@ class InferenceApi(HttpApi):
         if find_spec("simdjson") is None:
             return self.ask("POST", path, request)
         # Imported late: numpy takes as long to import as everything else.
-        from serval_cli.api.wire import packed
+        from serval_cli.api.wire import encode_request
 
         try:
-            body, headers = packed(request)
+            body, headers = encode_request(request)
         except InvalidRequest as error:
             raise CommandFailed(str(error)) from None
         return self.send("POST", path, body, headers)
@@ -106,13 +106,13 @@ class InferenceApi(HttpApi):
         """Suggest a similar model name when the model is unknown."""
         try:
             yield
-        except NotThere as absent:
+        except NotFound as absent:
             try:
                 known = self.ask("GET", "/v2/models").json().get("models", [])
             except CommandFailed:
                 raise absent from None
             meant = "" if model in known else did_you_mean(model, known)
-            raise NotThere(f"{absent}{meant}") from None
+            raise NotFound(f"{absent}{meant}") from None
 
 
 def path_of(model: str, version: str | None) -> str:

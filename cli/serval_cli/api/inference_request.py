@@ -39,16 +39,16 @@ def build_request(
             f"data for {', '.join(value) or 'no input'} given; the model has inputs "
             f'{", ".join(names)}: expected all of them, or a V2 request {{"inputs": […]}}'
         )
-    return {"inputs": [tensor(spec, value[spec["name"]]) for spec in given]}
+    return {"inputs": [build_tensor(spec, value[spec["name"]]) for spec in given]}
 
 
-def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
+def build_tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
     """Build a tensor, reading text as its bytes where the datatype is UINT8.
 
     The axis of rows may be missing for a single row, as may the axis of a single column.
     """
     name, expected = spec["name"], spec["shape"]
-    data = bytes_of(data) if spec["datatype"] == "UINT8" else data
+    data = encode_texts(data) if spec["datatype"] == "UINT8" else data
     given = shape_of(name, data)
     shapes = [given]
     if expected and expected[0] in (-1, 1):
@@ -58,14 +58,14 @@ def tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
     shape = next((shape for shape in shapes if fits(shape, expected)), None)
     if shape is None:
         raise CommandFailed(f"input {name!r}: the data has shape {given}, {expected} expected")
-    return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flat(data)}
+    return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flatten(data)}
 
 
-def bytes_of(data: Any) -> Any:
+def encode_texts(data: Any) -> Any:
     """Replace texts by lists of their UTF-8 bytes."""
     if isinstance(data, str):
         return list(data.encode())
-    return [bytes_of(item) for item in data] if isinstance(data, list) else data
+    return [encode_texts(item) for item in data] if isinstance(data, list) else data
 
 
 def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
@@ -89,8 +89,8 @@ def shape_of(name: str, data: Any) -> list[int]:
     return [len(data), *(shapes[0] if shapes else [])]
 
 
-def flat(data: Any) -> list[Any]:
+def flatten(data: Any) -> list[Any]:
     """Flatten nested lists in row-major order."""
     if not isinstance(data, list):
         return [data]
-    return [element for item in data for element in flat(item)]
+    return [element for item in data for element in flatten(item)]

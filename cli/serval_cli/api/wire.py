@@ -22,7 +22,7 @@ SIZE = "binary_data_size"
 BFLOAT16_NAN = 0x7FC0
 
 
-def packed(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+def encode_request(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
     """Encode a V2 request; return its body and headers.
 
     Outputs are requested in binary unless the request says otherwise.
@@ -80,11 +80,11 @@ def array_of(tensor: Mapping[str, Any]) -> Array:
     data = simdjson.Parser().parse(json.dumps(tensor["data"]).encode())
     array = decode_json(tensor["name"], carried, shape, data)
     if datatype == "BF16":
-        return rounded_to_bfloat16(array)
+        return round_to_bfloat16(array)
     return array.astype(DATATYPES[datatype]) if datatype == "FP16" else array
 
 
-def rounded_to_bfloat16(array: Array) -> Array:
+def round_to_bfloat16(array: Array) -> Array:
     """Round FP32 to the nearest bfloat16, ties to even; the result holds the raw 16-bit words."""
     words: Array = array.view(np.uint32)
     rounded: Array = ((words + (0x7FFF + ((words >> 16) & 1))) >> 16).astype(np.uint16)
@@ -92,7 +92,7 @@ def rounded_to_bfloat16(array: Array) -> Array:
     return rounded
 
 
-def unpacked(body: bytes, header_length: str | None) -> dict[str, Any]:
+def decode_response(body: bytes, header_length: str | None) -> dict[str, Any]:
     """Decode a V2 response into the form that plain JSON would have had.
 
     Raises
@@ -113,12 +113,12 @@ def unpacked(body: bytes, header_length: str | None) -> dict[str, Any]:
         name, datatype, shape = output["name"], output["datatype"], output["shape"]
         array = decode_binary(name, datatype, shape, tail[:size])
         del output["parameters"]
-        output["data"] = shown(Tensor(name, datatype, array))
+        output["data"] = list_elements(Tensor(name, datatype, array))
         tail = tail[size:]
     return response
 
 
-def shown(tensor: Tensor) -> Sequence[Any] | None:
+def list_elements(tensor: Tensor) -> Sequence[Any] | None:
     """List a tensor's elements, or return None for bytes that are not text."""
     if tensor.datatype == "BF16":
         words: Array = tensor.array.astype(np.uint32) << 16

@@ -42,10 +42,10 @@ def external_paths(folder: Path, artifact: str) -> tuple[str, ...]:
     with refusing(lambda said: BundleRefused([f"{artifact} is not an ONNX model: {said}"])):
         model.ParseFromString(content)
     beside = posixpath.dirname(artifact)
-    return tuple(sorted(posixpath.join(beside, location) for location in locations(model)))
+    return tuple(sorted(posixpath.join(beside, location) for location in collect_locations(model)))
 
 
-def locations(model: Any) -> set[str]:
+def collect_locations(model: Any) -> set[str]:
     """Collect the locations that tensors name, at any depth of the message."""
     found, waiting = set(), [model]
     while waiting:
@@ -55,13 +55,13 @@ def locations(model: Any) -> set[str]:
                 continue
             if field.message_type.name == "Entry":
                 named = [getattr(one, VALUE) for one in values if getattr(one, KEY) == b"location"]
-                found |= {plain(name.decode(errors="replace")) for name in named}
+                found |= {normalize(name.decode(errors="replace")) for name in named}
             else:
                 waiting.extend(values)
     return found
 
 
-def plain(location: str) -> str:
+def normalize(location: str) -> str:
     """Remove ``.`` components from a location."""
     return "/".join(part for part in location.split("/") if part != ".")
 

@@ -50,7 +50,7 @@ class BundleFolder:
         files = []
         for path in sorted(self.sizes):
             digest, size = hashlib.sha256(), 0
-            for block in blocks(self.folder / path):
+            for block in read_blocks(self.folder / path):
                 digest.update(block)
                 size += len(block)
                 advance(len(block))
@@ -96,11 +96,11 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
     ]
     paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
     if bundle.runtime.kind == "http":
-        paths |= set(neighbours(folder, bundle.artifact))
+        paths |= set(companions(folder, bundle.artifact))
     return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
 
 
-def neighbours(folder: Path, artifact: str) -> Iterator[str]:
+def companions(folder: Path, artifact: str) -> Iterator[str]:
     """Yield the visible files in the artifact's own subfolder."""
     inner = (folder / artifact).parent
     if inner == folder or not inner.is_dir():
@@ -144,7 +144,9 @@ def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> li
 def sizes_inside(folder: Path, paths: Iterable[str]) -> dict[str, int]:
     """Return the sizes of those paths that exist in the folder."""
     return {
-        path: size_of(folder / path) for path in paths if inside(path) and (folder / path).is_file()
+        path: size_of(folder / path)
+        for path in paths
+        if is_inside(path) and (folder / path).is_file()
     }
 
 
@@ -161,7 +163,7 @@ def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
     return ()
 
 
-def inside(path: str) -> bool:
+def is_inside(path: str) -> bool:
     """Return whether a path stays inside the bundle."""
     try:
         check_path(path)
@@ -175,7 +177,7 @@ def size_of(path: Path) -> int:
     return path.stat().st_size
 
 
-def blocks(path: Path) -> Iterator[bytes]:
+def read_blocks(path: Path) -> Iterator[bytes]:
     """Read a file block by block."""
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):

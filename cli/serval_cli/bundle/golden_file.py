@@ -47,7 +47,7 @@ class GoldenFile:
         return count
 
 
-def golden_file(folder: Path, model: str) -> GoldenFile:
+def find_golden_file(folder: Path, model: str) -> GoldenFile:
     """Find the golden requests of a model's bundle, or where its first one goes.
 
     Raises

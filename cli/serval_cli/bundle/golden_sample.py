@@ -44,10 +44,10 @@ def golden_lines(artifact: Path, signature: Signature, samples: Sequence[Sequenc
     NotLoaded
         If the model cannot be loaded.
     """
-    model = loaded(artifact)
+    model = load_artifact(artifact)
     if not samples:
-        return line_of(*answered(model, signature))
-    return "".join(line_of(inputs, real_answer(model, inputs, signature)) for inputs in samples)
+        return line_of(*answer_made_up(model, signature))
+    return "".join(line_of(inputs, answer_sample(model, inputs, signature)) for inputs in samples)
 
 
 def line_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
@@ -60,7 +60,7 @@ def line_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     return line
 
 
-def loaded(artifact: Path) -> OnnxModel:
+def load_artifact(artifact: Path) -> OnnxModel:
     """Load the model.
 
     An operator without a kernel for this processor is no error of the model: a fleet may have it.
@@ -76,12 +76,12 @@ def loaded(artifact: Path) -> OnnxModel:
         raise NotLoaded(f"ONNX Runtime does not load it: {said(problem)}") from problem
 
 
-def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
+def answer_made_up(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
     """Run the model on the first made-up inputs that yield finite outputs."""
     problems = []
     for inputs in made_up(signature, symbols_of(model)):
         try:
-            return inputs, steady_answer(model, inputs, signature)
+            return inputs, answer_twice(model, inputs, signature)
         except (ServalError, RuntimeFailed, NotFinite) as problem:
             shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
             problems.append(f"{shapes}: {said(problem)}")
@@ -91,17 +91,17 @@ def answered(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list
     )
 
 
-def real_answer(
+def answer_sample(
     model: OnnxModel, inputs: Sequence[Tensor], signature: Signature
 ) -> Sequence[Tensor]:
     """Run the model on a sample."""
     try:
-        return steady_answer(model, inputs, signature)
+        return answer_twice(model, inputs, signature)
     except (ServalError, RuntimeFailed, NotFinite) as problem:
         raise NoSample(f"the model fails on the sample: {said(problem)}") from problem
 
 
-def steady_answer(model: OnnxModel, inputs: Sequence[Tensor], signature: Signature) -> list[Tensor]:
+def answer_twice(model: OnnxModel, inputs: Sequence[Tensor], signature: Signature) -> list[Tensor]:
     """Run the model twice on the same inputs and return its answer.
 
     Raises

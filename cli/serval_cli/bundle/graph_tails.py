@@ -27,15 +27,17 @@ def end_in_tensors(model: ModelProto) -> list[str]:
     outputs = list(model.graph.output)
     if all(output.type.HasField("tensor_type") for output in outputs):
         return []
-    types = inferred_types(model)
+    types = infer_types(model)
     notes: list[str] = []
     import_identity(model)
     del model.graph.output[:]
     for output in outputs:
-        found = None if output.type.HasField("tensor_type") else tensors(model, output, types)
+        found = (
+            None if output.type.HasField("tensor_type") else tensors_behind(model, output, types)
+        )
         model.graph.output.extend([output] if found is None else found)
         if found is not None:
-            notes.append(said(output, found, labels_of(model, output.name)))
+            notes.append(describe_change(output, found, labels_of(model, output.name)))
     return notes
 
 
@@ -46,7 +48,7 @@ def labels_of(model: ModelProto, output: str) -> list[str | int] | None:
     return None if value is None else list(json.loads(value))
 
 
-def said(
+def describe_change(
     output: ValueInfoProto, found: Sequence[ValueInfoProto], labels: Sequence[object] | None
 ) -> str:
     """Describe what an output has become."""
@@ -66,7 +68,7 @@ def import_identity(model: ModelProto) -> None:
         model.opset_import.append(helper.make_opsetid("", IDENTITY_OPSET))
 
 
-def inferred_types(model: ModelProto) -> Mapping[str, ValueInfoProto]:
+def infer_types(model: ModelProto) -> Mapping[str, ValueInfoProto]:
     """Infer the types of all values, by name."""
     graph = model.graph
     try:
@@ -77,24 +79,24 @@ def inferred_types(model: ModelProto) -> Mapping[str, ValueInfoProto]:
     return {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}
 
 
-def tensors(
+def tensors_behind(
     model: ModelProto, output: ValueInfoProto, types: Mapping[str, ValueInfoProto]
 ) -> list[ValueInfoProto] | None:
     """Expose the tensors behind an output, or return None if it is made in some other way."""
-    node = maker(model.graph, output.name)
-    if node is not None and node.op_type == "ZipMap" and not used(model.graph, output.name):
-        return [without_zipmap(model, node, output.name, types)]
-    parts = elements(model.graph, output.name)
+    node = node_making(model.graph, output.name)
+    if node is not None and node.op_type == "ZipMap" and not is_read(model.graph, output.name):
+        return [bypass_zipmap(model, node, output.name, types)]
+    parts = list_elements(model.graph, output.name)
     if not parts or not all(part in types for part in parts):
         return None
-    names = numbered(model.graph, output.name, len(parts))
+    names = unused_names(model.graph, output.name, len(parts))
     return [
-        renamed(model.graph, types[part], part, name)
+        add_alias(model.graph, types[part], part, name)
         for part, name in zip(parts, names, strict=True)
     ]
 
 
-def renamed(graph: GraphProto, kind: ValueInfoProto, value: str, name: str) -> ValueInfoProto:
+def add_alias(graph: GraphProto, kind: ValueInfoProto, value: str, name: str) -> ValueInfoProto:
     """Add a value under another name and return its description."""
     graph.node.append(helper.make_node("Identity", [value], [name]))
     described = ValueInfoProto()
@@ -103,7 +105,7 @@ def renamed(graph: GraphProto, kind: ValueInfoProto, value: str, name: str) -> V
     return described
 
 
-def without_zipmap(
+def bypass_zipmap(
     model: ModelProto, node: NodeProto, output: str, types: Mapping[str, ValueInfoProto]
 ) -> ValueInfoProto:
     """Replace ZipMap by its input, and keep its labels as metadata."""
@@ -119,10 +121,10 @@ def without_zipmap(
     return value
 
 
-def elements(graph: GraphProto, name: str) -> list[str] | None:
+def list_elements(graph: GraphProto, name: str) -> list[str] | None:
     """Name the tensors in a list, or return None if only a run can tell."""
     inserted: list[str] = []
-    while (node := maker(graph, name)) is not None:
+    while (node := node_making(graph, name)) is not None:
         if node.op_type == "SequenceConstruct":
             return [*node.input, *reversed(inserted)]
         if node.op_type == "SequenceEmpty":
@@ -135,17 +137,17 @@ def elements(graph: GraphProto, name: str) -> list[str] | None:
     return None
 
 
-def maker(graph: GraphProto, name: str) -> NodeProto | None:
+def node_making(graph: GraphProto, name: str) -> NodeProto | None:
     """Find the node that computes a value."""
     return next((node for node in graph.node if name in node.output), None)
 
 
-def used(graph: GraphProto, name: str) -> bool:
+def is_read(graph: GraphProto, name: str) -> bool:
     """Return whether any node reads a value."""
     return any(name in node.input for node in graph.node)
 
 
-def numbered(graph: GraphProto, name: str, count: int) -> list[str]:
+def unused_names(graph: GraphProto, name: str, count: int) -> list[str]:
     """Return unused names for the elements of a list."""
     taken = {value for node in graph.node for value in node.output}
     while any(f"{name}_{number}" in taken for number in range(count)):

@@ -127,7 +127,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
             path.rename(folder / path.name)
 
 
-def model_yaml(
+def write_model_yaml(
     name: str, columns: Mapping[str, Sequence[str]], *, golden: bool, real: bool = False
 ) -> str:
     """Write ``model.yaml`` with the required keys, and comments for the others."""
@@ -140,16 +140,16 @@ def model_yaml(
     return f"{text}{COLUMNS_TEXT}columns: {own}\n"
 
 
-def readme(name: str, graph: Graph | None) -> str:
+def write_readme(name: str, graph: Graph | None) -> str:
     """Write a README of about ten lines."""
     about = ["- Its inputs and outputs are read from `model.onnx`; put that file here."]
     if graph is not None:
         signature = graph.signature
         about = [
-            *tensors("Input", signature.inputs),
-            *tensors("Optional input", signature.optional),
-            *tensors("Output", signature.outputs),
-            *columns(graph),
+            *describe_tensors("Input", signature.inputs),
+            *describe_tensors("Optional input", signature.optional),
+            *describe_tensors("Output", signature.outputs),
+            *describe_columns(graph),
         ]
     return "\n".join(
         [
@@ -165,12 +165,12 @@ def readme(name: str, graph: Graph | None) -> str:
     )
 
 
-def tensors(role: str, specs: Sequence[TensorSpec]) -> list[str]:
+def describe_tensors(role: str, specs: Sequence[TensorSpec]) -> list[str]:
     """Describe tensors, one per line."""
     return [f"- {role} `{s.name}` {s.datatype} {list(s.shape)}" for s in specs]
 
 
-def columns(graph: Graph) -> list[str]:
+def describe_columns(graph: Graph) -> list[str]:
     """Describe the labelled columns of outputs, one output per line."""
     found = {s.name: labels_of(graph.model, s.name) for s in graph.signature.outputs}
     return [

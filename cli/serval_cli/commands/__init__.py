@@ -1,1 +1,4 @@
-"""The commands of ``serval``, a module each; imported when their command runs."""
+"""The commands of ``serval``, grouped as ``serval --help`` shows them.
+
+A module is imported when its command runs.
+"""

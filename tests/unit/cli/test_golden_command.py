@@ -17,7 +17,7 @@ from serval.protocol.response import InferenceResponse
 from serval.rollouts.golden.requests import read_golden
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
-from serval_cli.bundle.golden_file import golden_file
+from serval_cli.bundle.golden_file import find_golden_file
 from serval_cli.commands.publish import golden
 from serval_cli.failures import CommandFailed
 
@@ -148,7 +148,7 @@ def test_a_file_over_its_limits_stays_as_it_is(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serval_cli.bundle.golden_file.LIMIT_LINES", 1)
-    kept = golden_file(bundle, "tiny")
+    kept = find_golden_file(bundle, "tiny")
     kept.add("{}\n")
     with pytest.raises(CommandFailed, match="would have 2 lines"):
         kept.add("{}\n")
@@ -158,7 +158,7 @@ def test_a_file_over_its_limits_stays_as_it_is(
 def test_a_model_yaml_that_cannot_be_added_to_is_left_to_its_owner(bundle: Path) -> None:
     (bundle / "model.yaml").write_text("{name: tiny}\n")
     with pytest.raises(CommandFailed, match=r"add 'golden: golden\.jsonl' to it"):
-        golden_file(bundle, "tiny")
+        find_golden_file(bundle, "tiny")
 
 
 def test_tensors_go_to_and_fro_as_bytes() -> None:

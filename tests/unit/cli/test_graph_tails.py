@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from serval.bundles.verification.graph import checker_reasons, graph_reasons
 from serval.bundles.verification.graph_signature import signature_of
 from serval_cli.bundle.graph_tails import end_in_tensors, labels_of
-from serval_cli.bundle.skeleton import read_graph, readme
+from serval_cli.bundle.skeleton import read_graph, write_readme
 
 X = np.array([[0.25, -1.0, 3.0], [5.0, 0.5, -0.5]], np.float32)
 value = helper.make_tensor_value_info
@@ -124,7 +124,7 @@ def test_the_readme_of_a_bundle_names_the_labels(tmp_path: Path) -> None:
     graph.copy_to(tmp_path)
     kept = onnx.load(tmp_path / "model.onnx").metadata_props
     assert [json.loads(p.value) for p in kept] == [["low", "middle", "high"]]
-    assert "- Columns of `probabilities`, in order: low, middle, high" in readme("m", graph)
+    assert "- Columns of `probabilities`, in order: low, middle, high" in write_readme("m", graph)
 
 
 def test_external_data_of_a_rewritten_graph_stay_where_they_are(tmp_path: Path) -> None:

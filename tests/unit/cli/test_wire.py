@@ -14,7 +14,7 @@ from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.content import inflate
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse, write_response
-from serval_cli.api.wire import packed, rounded_to_bfloat16, unpacked
+from serval_cli.api.wire import decode_response, encode_request, round_to_bfloat16
 from serval_cli.failures import CommandFailed
 
 
@@ -24,14 +24,14 @@ def tensor(datatype: str, shape: list[int], data: Any) -> dict[str, Any]:
 
 def read(request: dict[str, Any], datatype: str, shape: tuple[int, ...]) -> InferenceRequest:
     """Send a request, and read it as the API does."""
-    body, headers = packed(request)
+    body, headers = encode_request(request)
     sent = inflate(body, headers.get("content-encoding", ""))
     signature = Signature((TensorSpec("x", datatype, shape),), ())
     return read_request(sent, headers.get("inference-header-content-length"), signature)
 
 
 def test_a_small_request_is_json_and_asks_for_binary_outputs() -> None:
-    body, headers = packed({"inputs": [tensor("FP32", [1, 2], [[1, 2]])]})
+    body, headers = encode_request({"inputs": [tensor("FP32", [1, 2], [[1, 2]])]})
     assert headers == {"content-type": "application/json"}
     assert json.loads(body)["parameters"] == {"binary_data_output": True}
 
@@ -39,13 +39,13 @@ def test_a_small_request_is_json_and_asks_for_binary_outputs() -> None:
 def test_a_request_that_says_what_it_wants_of_its_outputs_gets_that() -> None:
     for asked in ({"outputs": [{"name": "y"}]}, {"parameters": {"binary_data_output": False}}):
         request = {"inputs": [tensor("FP32", [1], [1])], **asked}
-        assert json.loads(packed(request)[0]) == request
+        assert json.loads(encode_request(request)[0]) == request
 
 
 def test_an_image_is_sent_as_bytes_and_compressed() -> None:
     image = np.linspace(0, 1, 256, dtype=np.float32).repeat(640 * 640 * 3 // 256)
     request = {"inputs": [tensor("FP32", [1, 3, 640, 640], image.tolist())]}
-    body, headers = packed(request)
+    body, headers = encode_request(request)
     assert headers["content-type"] == "application/octet-stream"
     assert len(gzip.decompress(body)) < image.nbytes + 1000
     [sent] = read(request, "FP32", (-1, 3, 640, 640)).inputs
@@ -64,7 +64,7 @@ def test_an_image_is_sent_as_bytes_and_compressed() -> None:
 )
 def test_every_kind_of_tensor_arrives_as_it_was_written(datatype: str, data: list[Any]) -> None:
     request = {"inputs": [tensor(datatype, [len(data)], data)]}
-    assert "inference-header-content-length" in packed(request)[1]
+    assert "inference-header-content-length" in encode_request(request)[1]
     [sent] = read(request, datatype, (-1,)).inputs
     given = [item.decode() if isinstance(item, bytes) else item for item in sent.array.tolist()]
     assert given == data
@@ -72,7 +72,7 @@ def test_every_kind_of_tensor_arrives_as_it_was_written(datatype: str, data: lis
 
 def test_data_that_does_not_fit_is_refused_as_the_api_refuses_it() -> None:
     with pytest.raises(InvalidTensor, match=r"element 0 is 0\.5, an integer expected for INT64"):
-        packed({"inputs": [tensor("INT64", [5000], [0.5] * 5000)]})
+        encode_request({"inputs": [tensor("INT64", [5000], [0.5] * 5000)]})
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_data_that_does_not_fit_is_refused_as_the_api_refuses_it() -> None:
     [(1.0, 0x3F80), (3.1415927, 0x4049), (1.00390625, 0x3F80), (1.01171875, 0x3F82)],
 )
 def test_bfloat16_is_rounded_to_the_nearest_and_ties_to_even(value: float, word: int) -> None:
-    assert rounded_to_bfloat16(np.array([value], np.float32)).tolist() == [word]
+    assert round_to_bfloat16(np.array([value], np.float32)).tolist() == [word]
 
 
 def test_not_a_number_stays_one_in_bfloat16() -> None:
-    assert rounded_to_bfloat16(np.array([np.nan], np.float32)).tolist() == [0x7FC0]
+    assert round_to_bfloat16(np.array([np.nan], np.float32)).tolist() == [0x7FC0]
 
 
 @pytest.mark.parametrize("datatype", sorted(DATATYPES))
@@ -100,15 +100,15 @@ def test_a_binary_answer_is_shown_as_its_json_would_be(datatype: str) -> None:
     binary = write_response(response, InferenceRequest((), binary_outputs=True))
     plain = write_response(response, InferenceRequest(()))
     length = None if binary[1] is None else str(binary[1])
-    assert unpacked(binary[0], length) == json.loads(plain[0])
+    assert decode_response(binary[0], length) == json.loads(plain[0])
 
 
 def test_bytes_that_are_no_text_are_not_shown() -> None:
     response = InferenceResponse("m", "1", [Tensor("y", "BYTES", bytes_array([b"\xff"], [1]))])
     body, length = write_response(response, InferenceRequest((), binary_outputs=True))
-    assert unpacked(body, str(length))["outputs"][0]["data"] is None
+    assert decode_response(body, str(length))["outputs"][0]["data"] is None
 
 
 def test_an_answer_that_is_no_response_is_said_to_be_none() -> None:
     with pytest.raises(CommandFailed, match="is not a V2 response"):
-        unpacked(b"<html>", None)
+        decode_response(b"<html>", None)

@@ -8,32 +8,32 @@ import numpy as np
 from serval.foreign import refusing
 from serval.models.tensor import Array
 from serval_cli.api.inference_request import build_request, is_request
-from serval_cli.bundle.samples.fitting import Specs, only
+from serval_cli.bundle.samples.fitting import Specs, only_input
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json
 
 
-def loaded(path: Path) -> Any:
+def load_file(path: Path) -> Any:
     """Load a numpy file, refusing pickles."""
     with refusing(lambda said: CommandFailed(f"{path} is no file of numpy's: {said}")):
         return np.load(path, allow_pickle=False)
 
 
-def npy(path: Path, inputs: Specs) -> dict[str, Array]:
+def read_npy(path: Path, inputs: Specs) -> dict[str, Array]:
     """Read the array of the only input."""
-    return {only(path, inputs).name: loaded(path)}
+    return {only_input(path, inputs).name: load_file(path)}
 
 
-def npz(path: Path, inputs: Specs) -> dict[str, Array]:
+def read_npz(path: Path, inputs: Specs) -> dict[str, Array]:
     """Read arrays by input name; a single array may have any name."""
-    with loaded(path) as found:
+    with load_file(path) as found:
         arrays = {name: found[name] for name in found.files}
     if len(arrays) == len(inputs) == 1:
         return {inputs[0].name: next(iter(arrays.values()))}
     return arrays
 
 
-def json_inputs(path: Path, inputs: Specs, optional: Specs) -> dict[str, Array]:
+def read_json_inputs(path: Path, inputs: Specs, optional: Specs) -> dict[str, Array]:
     """Read a V2 request or bare data, as ``serval infer`` does."""
     value = read_json(path)
     if not is_request(value):

@@ -7,15 +7,15 @@ from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice
 from serval.models.signature import Signature
 from serval.models.tensor import Array, Tensor
 from serval_cli.bundle.samples import images
-from serval_cli.bundle.samples.arrays import json_inputs, npy, npz
-from serval_cli.bundle.samples.fitting import Specs, fitting
-from serval_cli.bundle.samples.tables import csv_rows
+from serval_cli.bundle.samples.arrays import read_json_inputs, read_npy, read_npz
+from serval_cli.bundle.samples.fitting import Specs, fit_array
+from serval_cli.bundle.samples.tables import read_csv_rows
 from serval_cli.failures import CommandFailed
 
 READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
-    ".npy": npy,
-    ".npz": npz,
-    **dict.fromkeys(images.SUFFIXES, images.image),
+    ".npy": read_npy,
+    ".npz": read_npz,
+    **dict.fromkeys(images.SUFFIXES, images.read_image),
 }
 
 
@@ -39,9 +39,9 @@ def read_sample(
     inputs, optional = signature.inputs, signature.optional
     suffix = path.suffix.lower()
     if suffix == ".json":
-        arrays = json_inputs(path, inputs, optional)
+        arrays = read_json_inputs(path, inputs, optional)
     elif suffix == ".csv":
-        arrays = csv_rows(path, inputs, choice)
+        arrays = read_csv_rows(path, inputs, choice)
     elif (read := READERS.get(suffix)) is not None:
         arrays = read(path, inputs)
     else:
@@ -53,4 +53,4 @@ def read_sample(
             "expected, by name in a .npz or .json"
         )
     found = (spec for spec in (*inputs, *optional) if spec.name in arrays)
-    return [fitting(path, spec, arrays[spec.name]) for spec in found]
+    return [fit_array(path, spec, arrays[spec.name]) for spec in found]

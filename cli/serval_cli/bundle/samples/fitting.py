@@ -14,7 +14,7 @@ from serval_cli.failures import CommandFailed
 Specs = Sequence[TensorSpec]
 
 
-def fitting(path: Path, spec: TensorSpec, array: Array) -> Tensor:
+def fit_array(path: Path, spec: TensorSpec, array: Array) -> Tensor:
     """Convert an array to an input without changing its kind; one row may lack its axis."""
     if array.ndim == len(spec.shape) - 1 and spec.shape[0] in (-1, 1):
         array = array[np.newaxis]
@@ -24,7 +24,7 @@ def fitting(path: Path, spec: TensorSpec, array: Array) -> Tensor:
     ):
         raise CommandFailed(f"{where} has shape {list(array.shape)}, {list(spec.shape)} expected")
     if spec.datatype == "BYTES":
-        return Tensor(spec.name, "BYTES", texts(where, array))
+        return Tensor(spec.name, "BYTES", encode_texts(where, array))
     dtype = DATATYPES[spec.datatype]
     if spec.datatype == "BF16":
         raise CommandFailed(f"{where} is BF16, which numpy does not have")
@@ -46,7 +46,7 @@ def in_range(array: Array, dtype: np.dtype[Any]) -> bool:
     return limits.min <= int(array.min()) and int(array.max()) <= limits.max
 
 
-def texts(where: str, array: Array) -> Array:
+def encode_texts(where: str, array: Array) -> Array:
     """Encode texts as a BYTES tensor."""
     if array.dtype.kind not in "US" and not all(
         isinstance(element, (str, bytes)) for element in array.ravel().tolist()
@@ -56,7 +56,7 @@ def texts(where: str, array: Array) -> Array:
     return bytes_array(encoded, list(array.shape))
 
 
-def only(path: Path, inputs: Specs) -> TensorSpec:
+def only_input(path: Path, inputs: Specs) -> TensorSpec:
     """Return the only input, for a file that names none."""
     if len(inputs) != 1:
         names = ", ".join(spec.name for spec in inputs)

@@ -8,7 +8,7 @@ import numpy as np
 
 from serval.foreign import refusing
 from serval.models.tensor import Array
-from serval_cli.bundle.samples.fitting import Specs, only
+from serval_cli.bundle.samples.fitting import Specs, only_input
 from serval_cli.failures import CommandFailed
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
@@ -17,9 +17,9 @@ PIXELS = 224
 PREPARED = "prepare it as in training and give it as .npy"
 
 
-def image(path: Path, inputs: Specs) -> dict[str, Array]:
+def read_image(path: Path, inputs: Specs) -> dict[str, Array]:
     """Read an image as the only input of a model."""
-    spec = only(path, inputs)
+    spec = only_input(path, inputs)
     layout = spec.shape[-3:]
     first = channels_first(layout)
     channels = layout[0 if first else -1] if len(spec.shape) in (3, 4) else None
@@ -28,7 +28,7 @@ def image(path: Path, inputs: Specs) -> dict[str, Array]:
             f"{path}: input {spec.name!r} of shape {list(spec.shape)} is no image: {PREPARED}"
         )
     high, wide = (PIXELS if e == -1 else e for e in (layout[1:] if first else layout[:2]))
-    pixels = scaled(path, "L" if channels == 1 else "RGB", wide, high)
+    pixels = read_pixels(path, "L" if channels == 1 else "RGB", wide, high)
     if first:
         pixels = np.moveaxis(pixels, -1, 0)
     values = pixels if spec.datatype == "UINT8" else (pixels / 255).astype(np.float32)
@@ -40,7 +40,7 @@ def channels_first(layout: tuple[int, ...]) -> bool:
     return layout[0] in (1, 3) or layout[-1] not in (1, 3)
 
 
-def scaled(path: Path, mode: str, wide: int, high: int) -> Array:
+def read_pixels(path: Path, mode: str, wide: int, high: int) -> Array:
     """Read an image's pixels as height, width and channels."""
     if find_spec("PIL") is None:
         raise CommandFailed(f"{path}: `pip install pillow` reads images; or {PREPARED}")

@@ -36,7 +36,7 @@ class CsvSample:
     def open(cls, path: Path, inputs: Specs, choice: ColumnChoice) -> "CsvSample":
         """Read a file, or raise ``CommandFailed``."""
         text = path.read_bytes()
-        rows = [one_row(spec) for spec in inputs]
+        rows = [table_spec(spec) for spec in inputs]
         options = replace(PLAIN_CSV, header=True) if begins_with_words(text) else PLAIN_CSV
         try:
             table = read_table(text, options, rows, choice.names, whole=True)
@@ -67,7 +67,7 @@ class CsvSample:
             return np.array(read, np.str_).reshape(len(read), len(self.table.columns))
 
 
-def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array]:
+def read_csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array]:
     """Read the columns of each input, and note which ones fill it."""
     sample = CsvSample.open(path, inputs, choice)
     try:
@@ -80,10 +80,10 @@ def csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, Array
     for line in columns({"columns": [match.to_json(sample.table.first) for match in found]}):
         note(f"{path}: {line}")
     taken = {match.spec.name: [places.index(name) for name in match.columns] for match in found}
-    return {spec.name: cells(path, spec, table[:, taken[spec.name]]) for spec in inputs}
+    return {spec.name: read_cells(path, spec, table[:, taken[spec.name]]) for spec in inputs}
 
 
-def header_for(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tuple[str, ...]]:
+def unnamed_columns(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tuple[str, ...]]:
     """Return the header's columns if the only input takes as many but knows none by name."""
     sample = CsvSample.open(path, inputs, choice)
     named = sample.table.named
@@ -99,7 +99,7 @@ def header_for(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tup
     return {}
 
 
-def one_row(spec: TensorSpec) -> TensorSpec:
+def table_spec(spec: TensorSpec) -> TensorSpec:
     """Reshape an input for a table: rows first, and one element for each open extent."""
     return replace(spec, shape=(-1, *(max(extent, 1) for extent in spec.shape[1:])))
 
@@ -112,7 +112,7 @@ def begins_with_words(text: bytes) -> bool:
     return bool(given) and not any(NUMBER.fullmatch(field) for field in given)
 
 
-def cells(path: Path, spec: TensorSpec, table: Array) -> Array:
+def read_cells(path: Path, spec: TensorSpec, table: Array) -> Array:
     """Read an input's cells; an empty cell becomes NaN in an input of floats."""
     shape = (len(table), *(abs(extent) for extent in spec.shape[1:]))
     if spec.datatype == "BYTES":

@@ -1,1 +1,1 @@
-"""Commands that call models and look at them."""
+"""Commands that call models or describe them."""

@@ -1,4 +1,4 @@
-"""``serval batch``: inference over files and prefixes, started, followed, ended."""
+"""``serval batch``: start, follow and end batch jobs."""
 
 import json
 from pathlib import Path
@@ -23,8 +23,8 @@ from serval_cli.api.batch_options import (
     PositionalOption,
     RejectedOption,
     SourceArgument,
-    chosen_options,
-    columns_of,
+    merge_options,
+    read_columns,
 )
 from serval_cli.api.http import TIMEOUT_SECONDS
 from serval_cli.bundle.upload import Bucket
@@ -39,9 +39,9 @@ from serval_cli.views.transfers import transfer
 
 MOST_LISTED = 100
 MOST_FILES = 1_000
-"""Beside the summary: the API lists no more."""
+"""The API lists this many files, plus the summary."""
 
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="As `serval batch run` says it.")]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="As `serval batch run` prints it.")]
 WatchOption = Annotated[
     bool, typer.Option("--watch", help="Go on until the job ends; 0 only if it succeeded.")
 ]
@@ -70,19 +70,19 @@ def run(
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a batch job, or say what it would take.
+    """Start a batch job, or only estimate it.
 
     INPUT is a file or a prefix in S3, or a file or folder on this machine, which is uploaded first.
     """
     own = {
         "format": input_format,
-        "columns": columns_of(columns or ()),
+        "columns": read_columns(columns or ()),
         "positional": positional,
         "concurrency": concurrency,
         "max_rejected_percent": max_rejected_percent,
     }
     body: dict[str, Any] = {
-        "options": chosen_options(
+        "options": merge_options(
             {} if options is None else read_json(options),
             own,
             {"format": output_format, "join": join},
@@ -181,7 +181,7 @@ def download(
 ) -> None:
     """Download what a job has left: output, summary, rejected records.
 
-    Each file appears whole. Cut off, the same command goes on where it was.
+    Each file appears whole. After an interruption, the same command continues where it stopped.
     """
     found = find_stage(stage)
     listed = downloadable(api_of(found, api_key).job(job))
@@ -191,17 +191,18 @@ def download(
 
 
 def files_client(stage: Stage) -> httpx.Client:
-    """Open what files are fetched with: their URLs say who may, so no key goes along."""
+    """Open a client for presigned URLs, which must not carry the API key."""
     return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=stage.local is None)
 
 
 def downloadable(job: Job) -> list[dict[str, str]]:
-    """Give the files of a job that has ended.
+    """Return the files of a job that has ended.
 
     Raises
     ------
     CommandFailed
-        If it goes on, has none that the key may read, or more than the API lists.
+        If the job has not ended, left no file that the key may read, or has more files than the API
+        lists.
     """
     if going(job):
         raise CommandFailed(f"job {job['id']} is {job['status']}: `serval batch watch` follows it")
@@ -218,12 +219,12 @@ def downloadable(job: Job) -> list[dict[str, str]]:
 
 
 def api_of(stage: Stage, api_key: str | None) -> BatchApi:
-    """Open the API of a stage."""
+    """Open the batch API of a stage with the caller's key."""
     return BatchApi.of(stage.api_url, stage.api_key(api_key), trust_environment=stage.local is None)
 
 
 def located(stage: Stage, api: BatchApi, model: str, source: str) -> str:
-    """Give the address of an input; what lies here is uploaded, once the API knows the model."""
+    """Return the ``s3://`` address of an input, uploading a local one once the model is known."""
     if not MODEL_NAME.fullmatch(model):
         raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
     if source.startswith(REMOTE):
@@ -234,7 +235,7 @@ def located(stage: Stage, api: BatchApi, model: str, source: str) -> str:
 
 
 def changed(api: BatchApi, job: Job, *, watch: bool, as_json: bool) -> None:
-    """Show a job that was started; or follow it to its end."""
+    """Show a job, or follow it until it ends."""
     if not watch:
         show(job, batch_views.job, as_json=as_json)
         return

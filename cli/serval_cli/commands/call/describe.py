@@ -1,4 +1,4 @@
-"""``serval describe``: all that the registry knows of a model."""
+"""``serval describe``: everything the registry knows about a model."""
 
 from typing import Any
 
@@ -20,14 +20,13 @@ app = new_app()
 def describe(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
     """Show a model's route, versions, signature and last rollouts.
 
-    Rollouts that were refused are among them, with every reason; one that runs has its step and
-    percent.
+    Refused rollouts are listed with every reason, a running one with its step and percent.
     """
     show(description(find_stage(stage).registry, model), views.description, as_json=as_json)
 
 
 def description(registry: ModelRegistry, model: str) -> dict[str, Any]:
-    """Describe a model; one whose uploads were all refused has no route and no versions.
+    """Describe a model; without a single accepted upload it has no route and no versions.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def description(registry: ModelRegistry, model: str) -> dict[str, Any]:
 
 
 def published(version: ModelVersion) -> dict[str, Any]:
-    """Describe a version."""
+    """Describe a version in short."""
     return {
         "version": version.version,
         "created": version.created,

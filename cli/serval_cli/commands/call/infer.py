@@ -1,4 +1,4 @@
-"""``serval infer``: an inference request over HTTP."""
+"""``serval infer``: send an inference request."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +71,7 @@ def infer(
 
 
 def asked(file: Path | None, text: str | None) -> Any:
-    """Return what is asked, from a file or as text."""
+    """Return the request from a file or from ``--text``."""
     if (file is None) == (text is None):
         raise typer.BadParameter("FILE or --text expected, one of them")
     return text if file is None else read_json(file)
@@ -80,7 +80,7 @@ def asked(file: Path | None, text: str | None) -> Any:
 def answer(
     api: InferenceApi, model: str, version: str | None, request: Any, *, patient: bool
 ) -> Any:
-    """Return the V2 inference response."""
+    """Return the V2 inference response, waiting for a fleet if asked to."""
     if patient:
         request_id = api.submit(model, version, request)
         with waiting(

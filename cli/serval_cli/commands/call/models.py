@@ -1,4 +1,4 @@
-"""``serval models``: the models of a stage."""
+"""``serval models``: list the models of a stage."""
 
 from contextlib import suppress
 from typing import Any
@@ -20,7 +20,7 @@ def models(stage: StageOption = None, as_json: JsonOption = False) -> None:
 
 
 def list_models(registry: ModelRegistry) -> list[dict[str, Any]]:
-    """Describe every model in a line."""
+    """Describe each model in a line."""
     listed = []
     for model in registry.models():
         with suppress(ModelNotFound):  # listed a moment before its first route is written

@@ -1,4 +1,4 @@
-"""``serval schedules``: what starts by the clock."""
+"""``serval schedules``: list what starts at set times."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,7 +32,7 @@ def schedules(stage: StageOption = None, as_json: JsonOption = False) -> None:
 
 
 def list_schedules(stage: Stage, now: datetime) -> dict[str, Any]:
-    """Describe every schedule, and what could not be delivered."""
+    """Describe every schedule and the undelivered events."""
     deployed = Schedules(stage.client("scheduler"), group_name(stage.name)).all()
     letters = ScheduleDeadLetters(stage.client("sqs"), dead_letters_name(stage.name))
     dead = letters.count()
@@ -48,7 +48,7 @@ def list_schedules(stage: Stage, now: datetime) -> dict[str, Any]:
 def described_schedule(
     schedule: FoundSchedule, letters: Sequence[Undelivered], now: datetime
 ) -> dict[str, Any]:
-    """Describe a schedule."""
+    """Describe a schedule with its next times."""
     given = schedule.input
     return {
         "model": str(given.get("model", "")),
@@ -65,7 +65,7 @@ def described_schedule(
 
 
 def next_times(expression: str, now: datetime) -> list[str]:
-    """Give the next times of a cron; none for another expression."""
+    """Return the next times of a cron expression, and none for any other."""
     try:
         cron = Cron.parse(expression.removeprefix("cron(").removesuffix(")"))
     except InvalidCron:

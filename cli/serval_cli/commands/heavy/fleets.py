@@ -1,4 +1,4 @@
-"""``serval fleets``: machines for heavy models, and what waits for them."""
+"""``serval fleets``: list machines for heavy models, and the requests that wait for them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ app = new_app()
 def fleets(stage: StageOption = None, as_json: JsonOption = False) -> None:
     """List the fleets: their machines, what waits for them, their workers.
 
-    A worker says what it runs on; where a CPU stands in for an accelerator, it says that.
+    Each worker names the hardware it runs on, or that a CPU stands in for an accelerator.
     """
     show(list_fleets(find_stage(stage), utc_now()), fleet_views.fleets, as_json=as_json)
 
@@ -41,7 +41,10 @@ def list_fleets(stage: Stage, now: datetime) -> dict[str, Any]:
 def described_fleet(
     stage: Stage, fleet: DeployedFleet, requests: Sequence[OpenRequest], now: datetime
 ) -> dict[str, Any]:
-    """Describe a fleet; the age is that of requests which may be worked on."""
+    """Describe a fleet.
+
+    The oldest age leaves out the requests of paused models.
+    """
     state = stage.fleet_states.find(fleet.name)
     workers = stage.fleet_states.workers(fleet.name)
     seen = observe([one for one in requests if one.model not in state.paused], workers, now)
@@ -67,7 +70,7 @@ def described_fleet(
 
 
 def present(stage: Stage, fleet: DeployedFleet, workers: Sequence[WorkerState]) -> int:
-    """Count the machines that are there: workers that speak, or an endpoint's instances."""
+    """Count the machines that run: workers that report, or an endpoint's instances."""
     if fleet.kind == "spot":
         return len(workers)
     endpoints = SageMakerEndpoints(
@@ -92,7 +95,7 @@ def described_model(
 
 
 def described_worker(worker: WorkerState) -> dict[str, Any]:
-    """Describe a worker as it speaks of itself."""
+    """Describe a worker from its own report."""
     return {
         "worker": worker.worker,
         "runs_on": worker.accelerator,

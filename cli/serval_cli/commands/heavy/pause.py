@@ -1,4 +1,4 @@
-"""``serval pause``: the queue of a model is left alone."""
+"""``serval pause``: stop taking requests from a model's queue."""
 
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
@@ -13,8 +13,8 @@ app = new_app()
 def pause(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
     """Let a fleet model's requests wait.
 
-    Requests are still taken, and wait; those that run end. The fleet's other models go on, and
-    what waits here wakes no machine.
+    Requests are still accepted, and running ones finish. The fleet's other models go on, and
+    requests that wait wake no machine.
     """
     found = find_stage(stage, writes=True)
     fleet_of(found, model)

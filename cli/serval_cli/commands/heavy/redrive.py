@@ -1,4 +1,4 @@
-"""``serval redrive``: dead letters go back to work."""
+"""``serval redrive``: queue dead letters again."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from serval_cli.views import fleets as fleet_views
 
 MOST = 100_000
 SHOWN = 100
-"""How many are looked at if nobody says how many."""
+"""Dead letters inspected without ``--limit``."""
 
 app = new_app()
 
@@ -43,8 +43,8 @@ def redrive(
 ) -> None:
     """Send the dead letters of a model back to work, or look at them.
 
-    Each request begins again, its attempts counted anew. Ending the command loses nothing: what it
-    has not come to stays a dead letter.
+    Each request starts over with its first attempt. The command can be interrupted: dead letters it
+    has not reached stay where they are.
     """
     found = find_stage(stage, writes=not inspect)
     fleet_of(found, model)
@@ -63,12 +63,12 @@ def redrive(
 
 
 def expected(stage: Stage, model: str, limit: int | None) -> int:
-    """Tell about how many there are to redrive."""
+    """Estimate how many dead letters will be redriven."""
     return min(stage.queues.counts(model).dead, limit or MOST)
 
 
 def followed(redriven: Iterable[Redriven], total: int) -> list[Redriven]:
-    """Show how far it has come, while it goes on."""
+    """Redrive behind a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     done: list[Redriven] = []
     with Progress(*columns, console=errors()) as progress:
@@ -80,7 +80,7 @@ def followed(redriven: Iterable[Redriven], total: int) -> list[Redriven]:
 
 
 def summary(model: str, redriven: Iterable[Redriven]) -> dict[str, Any]:
-    """Say what became of all of them."""
+    """Summarise the fate of each dead letter."""
     each = [{"id": one.request_id, "fate": one.fate, "reason": one.reason} for one in redriven]
     return {
         "model": model,

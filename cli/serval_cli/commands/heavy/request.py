@@ -1,4 +1,4 @@
-"""``serval request``: one async request, and its result."""
+"""``serval request``: show one async request, or fetch its result."""
 
 import sys
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from serval_cli.views import fleets as fleet_views
 
 STDOUT = Path("-")
 HIDDEN = ("body_hash", "payload", "submitter", "chosen")
-"""Members of a row that are nobody's business here: what was asked, and by whose key."""
+"""Fields that the command does not show: what was asked, and with whose key."""
 
 app = new_app()
 
@@ -52,7 +52,7 @@ def request(
 ) -> None:
     """Show an async request, or fetch its result.
 
-    It shows the status, the attempts, why it failed. With --result it writes the V2 inference
+    Shows the status, the attempts and why it failed. With --result it writes the V2 inference
     response; exit code 1 if there is none.
     """
     if as_json and result == STDOUT:
@@ -66,7 +66,7 @@ def request(
 
 
 def find(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
-    """Find a request."""
+    """Find a request by its id or name."""
     try:
         return find_named(stage.requests, Caller(), request_id, stage.fleets.models, model)
     except RequestNotFound:
@@ -77,7 +77,7 @@ def find(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
 
 
 def read(stage: Stage, row: AsyncRequest) -> bytes:
-    """Read a result."""
+    """Read a request's result."""
     if row.status != "succeeded" or row.response_key is None:
         why = f": {row.error}" if row.error else ""
         raise CommandFailed(f"async request {row.name} has no result, it is {row.status}{why}")
@@ -88,7 +88,7 @@ def read(stage: Stage, row: AsyncRequest) -> bytes:
 
 
 def write(row: AsyncRequest, body: bytes, target: Path) -> None:
-    """Write a result, and say what it is."""
+    """Write a result to a file or stdout, and note its form."""
     length = row.response_header_length
     form = "JSON" if length is None else f"{length} bytes of JSON, then binary tensors"
     if target == STDOUT:

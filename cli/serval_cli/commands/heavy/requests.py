@@ -1,4 +1,4 @@
-"""``serval requests``: async requests, the newest first."""
+"""``serval requests``: list async requests, newest first."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from serval_cli.steering.fleets import fleet_of
 from serval_cli.views import fleets as fleet_views
 
 SEARCHED = 1_000
-"""Of each model, the newest requests among which those of a status are looked for."""
+"""Newest requests of each model that are searched for a status."""
 
 app = new_app()
 
@@ -44,7 +44,7 @@ def requests(
 def list_requests(
     stage: Stage, model: str | None, status: Status | None, limit: int
 ) -> dict[str, Any]:
-    """Describe requests of a model, or of every fleet model.
+    """Describe the newest requests of a model, or of every fleet model.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def list_requests(
 
 
 def open_requests(stage: Stage, models: list[str], status: Status | None) -> list[AsyncRequest]:
-    """Find every open request of a status, however old."""
+    """Find all open requests of a status, however old."""
     ids = [one.id for one in stage.requests.open() if one.status == status and one.model in models]
     rows = stage.requests.find_all(ids).values()
     return [row for row in rows if row.status == status]
@@ -72,7 +72,7 @@ def open_requests(stage: Stage, models: list[str], status: Status | None) -> lis
 def newest(
     stage: Stage, models: list[str], status: Status | None, limit: int
 ) -> list[AsyncRequest]:
-    """Find the newest requests of each model; those of a status among its newest thousand."""
+    """Find the newest requests of each model, searching its newest thousand for a status."""
     most = limit if status is None else SEARCHED
     found: list[AsyncRequest] = []
     for model in models:

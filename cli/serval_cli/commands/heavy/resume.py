@@ -1,4 +1,4 @@
-"""``serval resume``: a paused model goes on."""
+"""``serval resume``: take requests from a paused model's queue again."""
 
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
@@ -13,7 +13,7 @@ app = new_app()
 def resume(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
     """Let a paused model's requests go on.
 
-    Its fleet, if it sleeps and something waits, is woken within a minute.
+    If requests wait and the fleet sleeps, it is woken within a minute.
     """
     found = find_stage(stage, writes=True)
     fleet_of(found, model)

@@ -1,4 +1,4 @@
-"""``serval simulate``: what a fleet would do, before it costs anything."""
+"""``serval simulate``: find out what a fleet would do before it costs anything."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ app = new_app("Simulate a fleet of spot machines under a trace of requests.")
 USUAL = Assumptions()
 HERE = "-"
 STEP_SECONDS = 60.0
-"""Simulated time between two looks at the progress."""
+"""Simulated time between two updates of the progress bar."""
 
 
 @app.callback()
@@ -62,9 +62,9 @@ def simulate_fleet(
     plot: options.PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how a fleet would scale, how long requests would take, and what it would cost.
+    """Show how a fleet would scale, how long requests would take, and what it would cost.
 
-    The decisions are those of a real stage's tick; the machines, prices and requests are not real.
+    The decisions are those of a real stage's tick; machines, prices and requests are simulated.
     """
     if plot == HERE and as_json:
         raise CommandFailed("--plot - and --json both write to stdout: --plot FILE.png does not")
@@ -91,7 +91,7 @@ def simulate_fleet(
 
 
 def lived(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> World:
-    """Let a world live, showing how far it is."""
+    """Run a simulation, showing its progress."""
     world = World(fleet, given, seed)
     with progress(trace) as tell:
         world.live(trace.times, tell)
@@ -100,7 +100,7 @@ def lived(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> 
 
 @contextmanager
 def progress(trace: Trace) -> Iterator[Callable[[float], None]]:
-    """Show on a terminal how much of a trace has passed."""
+    """Show on a terminal how much of a trace has been simulated."""
     if not sys.stderr.isatty():
         note(f"simulating {trace.name}, {trace.seconds / 3600:.3g} hours")
         yield lambda at: None

@@ -1,4 +1,4 @@
-"""``serval diff``: two versions beside each other."""
+"""``serval diff``: compare two versions."""
 
 from typing import Annotated
 

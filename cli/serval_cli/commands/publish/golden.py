@@ -1,4 +1,4 @@
-"""``serval golden``: golden requests of a bundle."""
+"""``serval golden``: add golden requests to a bundle."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from serval.models.storage import MODEL_NAME
 from serval.rollouts.golden.lines import golden_line
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
-from serval_cli.bundle.golden_file import golden_file
+from serval_cli.bundle.golden_file import find_golden_file
 from serval_cli.bundle.samples.files import read_sample
 from serval_cli.failures import CommandFailed
 from serval_cli.options import (
@@ -56,11 +56,11 @@ def add(
 ) -> None:
     """Ask the live model, and keep request and answer as a golden request of its bundle.
 
-    The next version that is pushed from that folder has to answer the same.
+    The next version pushed from that folder must give the same answer.
     """
     if not MODEL_NAME.fullmatch(model):
         raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
-    kept = golden_file(bundle or Path(model), model)
+    kept = find_golden_file(bundle or Path(model), model)
     found = find_stage(stage)
     api = InferenceApi.of(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None

@@ -1,4 +1,4 @@
-"""``serval init``: a bundle skeleton."""
+"""``serval init``: create a bundle."""
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,15 @@ from serval.bundles.verification.served import README
 from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.models.tensor import Tensor
 from serval_cli.bundle.samples.files import read_sample
-from serval_cli.bundle.samples.tables import header_for
-from serval_cli.bundle.skeleton import GOLDEN, Graph, model_yaml, new_folder, read_graph, readme
+from serval_cli.bundle.samples.tables import unnamed_columns
+from serval_cli.bundle.skeleton import (
+    GOLDEN,
+    Graph,
+    new_folder,
+    read_graph,
+    write_model_yaml,
+    write_readme,
+)
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, SamplePositionalOption, new_app
 from serval_cli.output import note, show
@@ -73,16 +80,16 @@ def init(
 
 
 def remarks(graph: Graph) -> list[str]:
-    """Say what has been changed in a graph, and what its owner should know of it."""
+    """Describe changes to a graph, and what its owner should know about it."""
     return [*graph.changes, *random_operators(graph.model)]
 
 
 def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    """Take the header of the first table for the names of the elements, and say so."""
+    """Take the names of an input's elements from the first table's header, and note them."""
     tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
     if graph is None or not tables:
         return {}
-    found = header_for(tables[0], graph.signature.inputs, ColumnChoice())
+    found = unnamed_columns(tables[0], graph.signature.inputs, ColumnChoice())
     for name, own in found.items():
         note(
             f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
@@ -94,7 +101,7 @@ def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple
 def sample_inputs(
     graph: Graph | None, files: Sequence[Path], choice: ColumnChoice
 ) -> Iterator[Inputs]:
-    """Read the samples; each is one request."""
+    """Read the samples, one request each."""
     if not files:
         return
     if graph is None:
@@ -112,12 +119,12 @@ def write(
     samples: Sequence[Inputs],
     columns: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """Write the bundle's files and name them."""
+    """Write the bundle's files and return their names."""
     files = graph.copy_to(folder) if graph else []
     golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
     texts = {
-        MODEL_YAML: model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
-        README: readme(name, graph),
+        MODEL_YAML: write_model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
+        README: write_readme(name, graph),
         **({GOLDEN: golden} if golden else {}),
     }
     for path, text in texts.items():
@@ -126,11 +133,11 @@ def write(
 
 
 def golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
-    """Make golden requests, or say why there are none."""
+    """Make golden requests, or note why there are none."""
     if find_spec("onnxruntime") is None:
         note(f"no {GOLDEN}: onnxruntime is not installed")
         return None
-    # Not among the CLI's own dependencies.
+    # onnxruntime is not a dependency of the CLI.
     sampling = importlib.import_module("serval_cli.bundle.golden_sample")
     try:
         lines: str = sampling.golden_lines(artifact, graph.signature, samples)

@@ -1,4 +1,4 @@
-"""``serval promote``: no further steps."""
+"""``serval promote``: skip the remaining canary steps."""
 
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
@@ -15,7 +15,8 @@ def promote_candidate(
 ) -> None:
     """Make a rollout's candidate stable now.
 
-    The rest of its canary steps is left out. A version that still verifies cannot be promoted.
+    Its remaining canary steps are skipped. A version that is still being verified cannot be
+    promoted.
     """
     control = control_of(find_stage(stage, writes=True))
     ended = promote(control, find_running(control, model))

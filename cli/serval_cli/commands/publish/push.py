@@ -50,7 +50,7 @@ def push(
 
 
 def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
-    """Checksum and upload, with a progress bar."""
+    """Checksum and upload a bundle behind a progress bar."""
     bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
     with transfer_bars() as progress:
         checked = progress.add_task("checksums", total=folder.total_bytes)
@@ -68,7 +68,7 @@ def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
 
 
 def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
-    """Describe what was uploaded."""
+    """Describe an upload."""
     return {
         "model": manifest.model,
         "stage": stage.name,
@@ -86,7 +86,7 @@ def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]
 def follow(
     stage: Stage, model: str, upload_id: str, timeout_seconds: float | None
 ) -> Rollout | None:
-    """Wait for the upload's rollout to end; says every change."""
+    """Wait for the upload's rollout to end, reporting every change."""
     registry = stage.registry
     with waiting("waiting for the rollout to end") as say:
         lines = Lines(say, lambda rollout: policy_of(registry, rollout))
@@ -100,7 +100,7 @@ def follow(
 
 
 def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
-    """Say what became of the upload."""
+    """Describe what became of the upload."""
     if rollout is None:
         waited = BEGIN_SECONDS if timeout_seconds is None else timeout_seconds
         reason = (
@@ -118,7 +118,7 @@ def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str,
 
 
 def unfinished(rollout: Rollout, timeout_seconds: float | None) -> str:
-    """Say that nobody waits any longer for a rollout that has not ended."""
+    """Explain why the command stopped waiting for a rollout that still runs."""
     if timeout_seconds is None:
         return (
             f"the rollout has not moved for {SILENCE_SECONDS:g} s: "

@@ -1,4 +1,4 @@
-"""``serval rollback``: back to a version that is known to be good."""
+"""``serval rollback``: return to a version that is known to be good."""
 
 from typing import Annotated
 

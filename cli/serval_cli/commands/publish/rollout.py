@@ -1,4 +1,4 @@
-"""``serval rollout``: watch a rollout, pause it, let it go on, end it."""
+"""``serval rollout``: watch, pause, resume and abort rollouts."""
 
 import json
 from collections.abc import Callable
@@ -23,17 +23,17 @@ from serval_cli.views import rollouts as rollout_views
 RolloutArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="ROLLOUT", show_default=False, help="Id of the rollout, as `push` says it."
+        metavar="ROLLOUT", show_default=False, help="Id of the rollout, as `push` prints it."
     ),
 ]
 HELP = ("-h", "--help")
 
 
 class ModelFirst(TyperGroup):
-    """A group whose first word may be a model: then it is shown."""
+    """A command group that takes an unknown first word for a model to show."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the line; ``show`` may be left out."""
+        """Insert ``show`` where it was left out."""
         if args and args[0] not in self.commands and args[0] not in HELP:
             args = ["show", *args]
         return super().parse_args(ctx, args)
@@ -56,7 +56,7 @@ def show_rollout(
 ) -> None:
     """Show how a rollout stands: its step, both versions' metrics, the golden check, the reason.
 
-    Without ROLLOUT the one that has a share of the traffic, else one that runs, else the newest.
+    Without ROLLOUT: the one that has a share of the traffic, else a running one, else the newest.
     """
     registry = find_stage(stage).registry
     found = find(registry, model, rollout)
@@ -78,7 +78,7 @@ def pause_rollout(
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the running rollout take no further step; it still backs out by itself."""
+    """Keep the running rollout from advancing; it still rolls back by itself."""
     hold(model, rollout, stage, paused=True, as_json=as_json)
 
 
@@ -109,7 +109,7 @@ def abort_rollout(
 def hold(
     model: str, rollout: str | None, stage: str | None, *, paused: bool, as_json: bool
 ) -> None:
-    """Pause, or let go on."""
+    """Pause or resume a rollout."""
     control = control_of(find_stage(stage, writes=True))
     held = pause(control, find_running(control, model, rollout), paused=paused)
     show(steered(control, held), rollout_views.held, as_json=as_json)
@@ -128,11 +128,9 @@ def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
 
 
 def unended(rollout: Rollout, timeout_seconds: float | None) -> str:
-    """Say that nobody watches any longer, though a rollout has not ended."""
+    """Explain why the command stopped watching a rollout that still runs."""
     if timeout_seconds is None:
-        return (
-            f"rollout {rollout.rollout} does not move any more: look at the stage's state machine"
-        )
+        return f"rollout {rollout.rollout} has stopped moving: look at the stage's state machine"
     return (
         f"rollout {rollout.rollout} still runs after {timeout_seconds:g} s, and goes on unwatched: "
         "--timeout watches longer"

@@ -1,4 +1,4 @@
-"""``serval versions``: what a model was, is and may become."""
+"""``serval versions``: list a model's versions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ app = new_app()
 def versions(model: ModelArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
     """List the versions of a model.
 
-    With their status, digests, sizes, forms and what the golden check measured.
+    With status, digests, sizes, forms and what the golden check measured.
     """
     registry = find_stage(stage).registry
     show(list_versions(registry, model), rollout_views.versions, as_json=as_json)
@@ -65,7 +65,7 @@ def described(version: ModelVersion, status: str) -> dict[str, Any]:
 
 
 def status(version: ModelVersion, route: Route | None, rollouts: Sequence[Rollout]) -> str:
-    """Say in a word or two what a version is, or what became of it."""
+    """Summarise a version's status in a word or two."""
     if route is not None and version.version == route.stable:
         return "stable"
     if route is not None and version.version == route.candidate:

@@ -1,1 +1,1 @@
-"""Commands for stages: deploy, choose one, keys, functions."""
+"""Commands for stages: deploy and choose them, manage keys, invoke functions."""

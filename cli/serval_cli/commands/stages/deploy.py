@@ -1,4 +1,4 @@
-"""``serval deploy``: a stage in an AWS account, or on this machine."""
+"""``serval deploy``: deploy a stage to an AWS account or to this machine."""
 
 import sys
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ from serval_cli.output import errors, show
 from serval_cli.stages.choice import LOCAL, checked, remembered_stage
 
 NO_TERMINAL = (
-    "nobody can be asked here, since this is no terminal: --yes deploys unasked, --plan only shows"
+    "this is not a terminal, so nobody can be asked: --yes deploys unasked, --plan only shows"
 )
 LOCAL_PLAN = (
     "the stage on this machine is deployed at once and costs nothing, so --plan has nothing to "
-    "show of it; nothing was done. `--stage prod --plan` shows what would be deployed to AWS"
+    "show; nothing was done. `--stage prod --plan` shows what would be deployed to AWS"
 )
 app = new_app()
 
@@ -83,14 +83,14 @@ def deploy(
 
 
 def named(given: str | None) -> str:
-    """Return the stage that is named or chosen; none is guessed."""
+    """Return the stage given or remembered; a deployment never guesses one."""
     if stage := given or remembered_stage():
         return checked(stage)
     raise CommandFailed("no stage is named: --stage prod, SERVAL_STAGE or `serval use prod` does")
 
 
 def settings(pairs: list[str]) -> Mapping[str, str]:
-    """Read settings of the stage."""
+    """Read ``NAME=VALUE`` settings of the stage."""
     for pair in pairs:
         if not pair.partition("=")[2]:
             raise typer.BadParameter(f"{pair!r}: NAME=VALUE expected", param_hint="--context")
@@ -98,7 +98,7 @@ def settings(pairs: list[str]) -> Mapping[str, str]:
 
 
 def view_deployed(deployed: dict[str, Any]) -> RenderableType:
-    """Show where it answers, and what comes next."""
+    """Show the stage's URL and the next commands."""
     stage = deployed["stage"]
     return Group(
         Text(f"stage {stage} answers at {deployed['api_url']}"),

@@ -1,4 +1,4 @@
-"""``serval invoke``: a function, with an event from a file."""
+"""``serval invoke``: invoke a function with an event from a file."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from serval_cli.views import models as views
 
 LONGEST_RUN_SECONDS = 900
 EXAMPLE_KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
-"""Stands in events/ where a caller's API key was; it is no key anywhere."""
+"""The key in the events of ``events/``, replaced by the caller's own; it is valid nowhere."""
 
 app = new_app()
 
@@ -49,7 +49,7 @@ def invoke(
         )
     if EXAMPLE_KEY in payload:
         payload = payload.replace(EXAMPLE_KEY, found.api_key(api_key))
-    # An invocation that is repeated unasked would run the function twice.
+    # A retry by the SDK would run the function twice.
     client = found.client(
         "lambda", read_timeout=LONGEST_RUN_SECONDS + 10, retries={"total_max_attempts": 1}
     )

@@ -1,4 +1,4 @@
-"""``serval keys``: API keys."""
+"""``serval keys``: create, list and revoke API keys."""
 
 from dataclasses import asdict
 from typing import Annotated, Any

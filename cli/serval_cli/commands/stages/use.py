@@ -1,4 +1,4 @@
-"""``serval use``: the stage that commands work on from now on."""
+"""``serval use``: choose the stage that commands work on."""
 
 import os
 from typing import Annotated, Any
@@ -25,8 +25,8 @@ def use(
 ) -> None:
     """Choose the stage that commands work on.
 
-    The choice is remembered; `--stage` and SERVAL_STAGE go before it. Without
-    STAGE: show what is chosen, and by what.
+    The choice is remembered; `--stage` and SERVAL_STAGE take precedence. Without STAGE: show the
+    choice and where it comes from.
     """
     if none and stage is not None:
         raise typer.BadParameter("STAGE or --none, not both")
@@ -38,7 +38,7 @@ def use(
 
 
 def choice() -> dict[str, Any]:
-    """Describe what is chosen, and where that stands."""
+    """Describe the choice and its source."""
     if named := os.environ.get(STAGE_VARIABLE):
         return {"stage": named, "source": STAGE_VARIABLE}
     remembered = remembered_stage()
