@@ -103,7 +103,7 @@ layers-aws: build/stamps/laptop build/stamps/node  ## build the layers for AWS t
 
 # asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits, over the synthesised stages.
 CHECKERS := $(patsubst %,tests/stacks/test_%.py,checkov checks definitions limits)
-# A file's tests share what their fixtures make; those of tests/local all share one stage.
+# A worker for each core, and one for each stage: tests/at_once.py has which tests share one.
 AT_ONCE := --numprocesses auto --dist loadfile
 
 .PHONY: check
@@ -115,13 +115,12 @@ check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp b
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) $(CHECKERS)
 
 .PHONY: fast
-fast: setup layers-aws models  ## unit, functional and stack tests: offline, no credentials
-	@$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/functional tests/stacks tests/house
+fast: setup layers-aws models  ## unit, functional and house tests: offline, no credentials, a minute and a half on two cores
+	@$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/functional tests/house
 
 .PHONY: test
-test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included
-	@$(BIN)/python -m pytest $(AT_ONCE) --ignore tests/local --ignore tests/docs
-	@$(BIN)/python -m pytest tests/local tests/docs
+test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included: ten minutes on two cores
+	@$(BIN)/python -m pytest $(AT_ONCE)
 
 SEED := $(shell date +%s)
 .PHONY: soak
@@ -159,6 +158,7 @@ bench: setup layers-aws models build/environments/lambda-client/.stamp build/env
 	@$(BIN)/python -m benchmarks.worker
 	@$(BIN)/python -m benchmarks.rollout_policy
 	@$(BIN)/python -m benchmarks.shard
+	@$(BIN)/python -m benchmarks.stage
 
 .PHONY: synth
 synth: setup layers-aws  ## write the CloudFormation templates of the real stage; no credentials, no network

@@ -2,10 +2,24 @@
 
 import boto3
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
+from tests.at_once import Groups, by_group, workers
 from tests.stateful.extent import load_profile
 
 load_profile()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return workers(config.args)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    return Groups(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    by_group(items)
 
 
 @pytest.fixture(autouse=True)

@@ -20,11 +20,21 @@ import pytest
 
 from serval_cli.local.aws_client import CONFIG, session
 from serval_cli.local.state_folder import StateFolder
+from tests.at_once import GROUPS
 from tests.local.fleet_caller import Caller
 from tests.local.fleet_models import bundles
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ("iris", "digits", "diabetes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests of a stage whose file says not which: they would start one more."""
+    for item in items:
+        stages = item._fixtureinfo.name2fixturedefs.get("stage", ())[-1:]
+        file = item.nodeid.partition("::")[0]
+        if any(each.baseid == "tests/local" for each in stages) and file not in GROUPS:
+            raise pytest.UsageError(f"{file} needs a stage: name it in tests/at_once.py")
 
 
 @dataclass(frozen=True)
@@ -130,5 +140,5 @@ def api_key(stage: LocalStage) -> str:
 def caller(stage: LocalStage, fleet_models: None, api_key: str) -> Iterator[Caller]:
     """Give who asks the fleet models."""
     headers = {"x-api-key": api_key}
-    with httpx.Client(base_url=stage.api_url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=stage.api_url, headers=headers, timeout=300) as client:
         yield Caller(stage, client)

@@ -1,6 +1,7 @@
 """The laptop stage as a whole: up, down, and whether it runs."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from serval_cli.local import fleet_workers, server
@@ -39,7 +40,7 @@ class Platform:
         again.
         """
         toolchain = Toolchain.find()
-        with self.folder.locked():
+        with self.folder.locked(), ExitStack() as kept:
             running = self.running()
             if running is None:
                 self._remove_remains(steps)
@@ -49,7 +50,9 @@ class Platform:
             if running is None:
                 for log in machine_logs(self.folder).values():
                     log.unlink()
-            record = running or Record(f"http://{server.HOST}:{server.free_port(port)}")
+            if (record := running) is None:
+                free = kept.enter_context(server.free_port(port))
+                record = Record(f"http://{server.HOST}:{free}")
             record = replace(record, context={**record.context, **(context or {})})
             started = StartedProcesses(self.folder, record)
             bring_up = BringUp(steps, toolchain, self.folder, started, record)

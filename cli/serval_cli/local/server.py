@@ -1,12 +1,16 @@
 """The emulator as a process: where it listens, how it starts, when it is ready."""
 
+import fcntl
 import json
 import os
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -36,18 +40,40 @@ class NoFreePort(CommandFailed):
         super().__init__(f"ports {ports.start} to {ports.stop - 1} of {HOST} are all in use")
 
 
-def free_port(wanted: int | None) -> int:
-    """Find a free port: the wanted one, or the first from 4600 on."""
+@contextmanager
+def free_port(wanted: int | None) -> Iterator[int]:
+    """Find a free port: the wanted one, or the first from 4600 on.
+
+    Until the block ends, which should be when something listens, no other stage finds it.
+    """
     ports = range(FIRST_PORT, FIRST_PORT + PORTS) if wanted is None else range(wanted, wanted + 1)
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port
+        lock_file = Path(tempfile.gettempdir()) / f"serval-{os.getuid()}-port-{port}.lock"
+        with lock_file.open("w") as lock:
+            if try_lock(lock) and is_free(port):
+                yield port
+                return
     raise NoFreePort(ports)
+
+
+def try_lock(lock: IO[str]) -> bool:
+    """Lock a file unless another process has, and tell whether it is ours now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on a port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def environment(port: int, temporary: Path) -> dict[str, str]:

@@ -118,12 +118,25 @@ def test_an_environment_that_is_not_set_up_says_what_to_run(tmp_path: Path) -> N
         Toolchain.find(tmp_path)
 
 
+def find_port(wanted: int | None = None) -> int:
+    with server.free_port(wanted) as port:
+        return port
+
+
 def test_a_port_in_use_is_passed_over() -> None:
-    port = server.free_port(None)
+    port = find_port()
     with socket.create_server((server.HOST, port)):
-        assert server.free_port(None) > port
+        assert find_port() > port
         with pytest.raises(server.NoFreePort, match=f"ports {port} to {port} of"):
-            server.free_port(port)
+            find_port(port)
+
+
+def test_stages_that_start_at_once_do_not_take_the_same_port() -> None:
+    with server.free_port(None) as port:
+        assert find_port() > port
+        with pytest.raises(server.NoFreePort, match=f"ports {port} to {port} of"):
+            find_port(port)
+    assert find_port(port) == port
 
 
 def test_endpoints_are_servers_that_know_the_emulator_and_nothing_of_the_caller(

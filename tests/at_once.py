@@ -1,0 +1,64 @@
+"""Which tests run on one worker, one after another: those of a file, of a stage, or of ``stacks``.
+
+Stages come first: they take minutes, and spend most of them waiting for what the clock decides.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+STAGES: Mapping[str, Sequence[str]] = {
+    "rollouts": ("rollouts", "rollout_commands", "permissions", "platform_messages"),
+    "fleets": (
+        "fleets",
+        "fleet_clients",
+        "fleet_failures",
+        "fleet_scaling",
+        "fleets_sagemaker",
+        "fleets_under_fire",
+    ),
+    "light": ("batch", "cli", "openapi", "platform", "real_clients", "realtime"),
+}
+"""The files of ``tests/local`` whose tests share a stage, by what it is busy with."""
+GROUPS = {f"tests/local/test_{name}.py": stage for stage, names in STAGES.items() for name in names}
+ALONE = ("tests/stacks/test_checkov.py", "tests/stacks/test_limits.py")
+"""Of the tests of stacks: they take as long as all others, and share no synthesis with them."""
+FIRST = (*STAGES, "tests/docs", "tests/stacks")
+ROOT = Path(__file__).parents[1]
+
+
+def group(nodeid: str) -> str:
+    """Name what a test shares a worker with."""
+    file = nodeid.partition("::")[0]
+    if file in ALONE:
+        return file
+    folder = "/".join(file.split("/")[:2])
+    return GROUPS.get(file) or (folder if folder in FIRST else file)
+
+
+def by_group(items: list[pytest.Item]) -> None:
+    """Order tests by what they share a worker with, the longest first."""
+    ranks = {name: rank for rank, name in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get(group(item.nodeid), len(ranks)))
+
+
+def workers(arguments: Sequence[str]) -> int:
+    """Count the workers for what pytest is asked to run: one for each core and each stage."""
+    asked = [(ROOT / argument.partition("::")[0]).resolve() for argument in arguments]
+    stages = [ROOT / "tests" / "docs", *[ROOT / "tests" / "local"] * len(STAGES)]
+    busy = [stage for stage in stages if any(stage.is_relative_to(folder) for folder in asked)]
+    return (os.cpu_count() or 1) + len(busy)
+
+
+class Groups(LoadScopeScheduling):
+    """Hands groups of tests to workers, in order."""
+
+    def __init__(self, config: pytest.Config, log: object = None) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
