@@ -6,7 +6,6 @@ import io
 import json
 import sys
 import threading
-import time
 import traceback
 import zipfile
 from pathlib import Path
@@ -84,13 +83,39 @@ def test_all_names_that_the_emulator_lacks_are_named_together() -> None:
         found.require(["s3/_tags/a/c", "s3/_tags", "s3/_gone", "app/main/_deep"])
 
 
-def test_a_long_poll_looks_again_soon() -> None:
-    queues = SimpleNamespace(asyncio=asyncio)
+def test_a_long_poll_looks_again_once_a_message_is_sent() -> None:
+    queues = SimpleNamespace(asyncio=asyncio, esm_wake=threading.Event())
     long_poll.apply(emulator(sqs=queues))
     assert queues.asyncio.iscoroutine is asyncio.iscoroutine
-    started = time.monotonic()
-    asyncio.run(queues.asyncio.sleep(60))
-    assert time.monotonic() - started < 30
+
+    async def poll() -> None:
+        looks = [asyncio.create_task(queues.asyncio.sleep(1e6)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        assert not any(look.done() for look in looks)
+        await asyncio.to_thread(queues.esm_wake.set)
+        await asyncio.gather(*looks)
+
+    asyncio.run(poll())
+    assert queues.esm_wake.is_set()
+
+
+def test_a_long_poll_misses_no_message_that_is_sent_before_it_sleeps() -> None:
+    queues = SimpleNamespace(asyncio=asyncio, esm_wake=threading.Event())
+    long_poll.apply(emulator(sqs=queues))
+
+    async def poll() -> None:
+        look = asyncio.create_task(queues.asyncio.sleep(1e6))
+        await asyncio.sleep(0)
+        queues.esm_wake.set()
+        await look
+
+    asyncio.run(poll())
+
+
+def test_a_long_poll_of_an_empty_queue_looks_when_it_is_due() -> None:
+    queues = SimpleNamespace(asyncio=asyncio, esm_wake=threading.Event())
+    long_poll.apply(emulator(sqs=queues))
+    asyncio.run(queues.asyncio.sleep(0.02))
 
 
 def test_a_runtime_without_an_interpreter_of_its_own_keeps_the_emulators() -> None:

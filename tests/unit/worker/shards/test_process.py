@@ -125,7 +125,7 @@ def test_models_run_in_the_worker_whatever_its_process_asks(desk: Desk):
 
 
 def test_large_batches_pass_in_both_directions(desk: Desk):
-    assert desk.run(["run", [[0.5, 0.25]] * 400_000]) == "done"
+    assert desk.run(["run", [[0.5, 0.25]] * 150_000]) == "done"
     assert desk.lost == []
 
 

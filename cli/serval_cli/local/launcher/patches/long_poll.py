@@ -1,26 +1,69 @@
-"""Long polls of a queue answer soon after a message is there: a tenth of a second is long here."""
+"""Long polls of a queue answer soon after a message is there: a tenth of a second is long here.
+
+Where nothing comes they look no oftener than the emulator does by itself, so that workers who wait
+for messages leave the machine to others.
+"""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
 
-NAMES = ("sqs/asyncio/sleep", "sqs/asyncio/iscoroutine")
+NAMES = ("sqs/asyncio/sleep", "sqs/asyncio/iscoroutine", "sqs/esm_wake/set")
 LOOK_SECONDS = 0.01
+"""Between two looks of a poll at the least."""
 
 
 class Impatient:
-    """``asyncio`` as the queue service sees it, whose sleeps between two looks are shorter."""
+    """``asyncio`` as the queue service sees it: a sleep between two looks ends with a message."""
 
     iscoroutine = staticmethod(asyncio.iscoroutine)
 
-    @staticmethod
-    async def sleep(seconds: float) -> None:
-        """Sleep until the next look."""
+    def __init__(self) -> None:
+        self._asleep: set[Callable[[], None]] = set()
+        self._lock = threading.Lock()
+        self._sent = 0
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until a message was sent to any queue, or as long as is asked."""
+        sent = self._sent
         await asyncio.sleep(min(seconds, LOOK_SECONDS))
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(woken.set)
+
+        with self._lock:
+            if self._sent != sent:
+                return
+            self._asleep.add(wake)
+        try:
+            async with asyncio.timeout(max(0.0, seconds - LOOK_SECONDS)):
+                await woken.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._asleep.discard(wake)
+
+    def wake(self) -> None:
+        """End all sleeps, from any thread."""
+        with self._lock:
+            self._sent += 1
+            asleep, self._asleep = self._asleep, set()
+        for wake in asleep:
+            wake()
 
 
 def apply(emulator: Emulator) -> None:
-    """Look every 10 ms, not every 100."""
+    """Look once a message is sent, and not only every 100 ms."""
     sqs: Any = emulator.sqs
-    sqs.asyncio = Impatient
+    sqs.asyncio = impatient = Impatient()
+    sent = sqs.esm_wake.set
+
+    def tell() -> None:
+        sent()
+        impatient.wake()
+
+    sqs.esm_wake.set = tell
