@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 import polars as pl
 
-from tests.local.fleet_caller import until
+from tests.local.fleet_caller import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from tests.local.conftest import LocalStage
@@ -79,14 +79,14 @@ class BatchCaller:
         jobs = self.client.get("/batch/jobs", params={"model": model, "limit": 100}).json()["jobs"]
         return [job for job in jobs if job["input"] == address]
 
-    def ended(self, job: str, seconds: float = 120) -> dict[str, Any]:
+    def ended(self, job: str, seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
         def final() -> dict[str, Any] | None:
             found = self.job(job)
             return found if found["status"] not in OPEN else None
 
         return until(f"the end of job {job}", final, seconds)
 
-    def succeeded(self, job: str, seconds: float = 120) -> dict[str, Any]:
+    def succeeded(self, job: str, seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
         found = self.ended(job, seconds)
         assert found["status"] == "succeeded", found
         return found

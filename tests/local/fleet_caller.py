@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from tests.local.conftest import LocalStage
 
 T = TypeVar("T")
+LIMIT_SECONDS = 600.0
+"""Of waiting for what comes: a machine that does much else takes long over it."""
 FINAL = {"succeeded", "failed", "cancelled"}
 
 
-def until(what: str, condition: Callable[[], T | None], seconds: float = 180) -> T:
+def until(what: str, condition: Callable[[], T | None], seconds: float = LIMIT_SECONDS) -> T:
     """Wait for a condition and give what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -95,7 +97,7 @@ class Caller:
     def status(self, request_id: str) -> str:
         return str(self.get(request_id)["status"])
 
-    def ended(self, request_id: str, seconds: float = 60) -> dict[str, Any]:
+    def ended(self, request_id: str, seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
         """Wait until a request has ended, and give it with its result."""
 
         def final() -> dict[str, Any] | None:
@@ -148,12 +150,12 @@ class Caller:
 
     def obeyed(self, fleet: str) -> None:
         """Wait until workers know what the fleet's row says: they read it after each report."""
+
+        def all_seen(since: str) -> bool:
+            return all(one.seen > since for one in self.fleets.workers(fleet))
+
         for _ in range(2):
-            now = timestamp(utc_now())
-            until(
-                f"reports of {fleet}",
-                lambda now=now: all(one.seen > now for one in self.fleets.workers(fleet)),
-            )
+            until(f"reports of {fleet}", partial(all_seen, timestamp(utc_now())))
 
     @cached_property
     def functions(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tests.local.fleet_models.graphs import linear, unlucky
 
 FLEET = "pair"
 GOOD, BAD = "rolled", "rolled-back"
-CALLERS = 4
+CALLERS, PAUSE_SECONDS = 4, 0.1
 
 
 class Load:
@@ -56,6 +56,7 @@ class Load:
             right = [x + {"1": 1.0, "2": 10.0}[answer["version"]]] * 2
             got = answered(answer) if answer["status"] == "succeeded" else []
             self.answers.append({**answer, "right": right, "got": got})
+            self.stop.wait(PAUSE_SECONDS)
 
 
 def verdict(caller: Caller, name: str, model: FleetModel) -> Rollout:
@@ -68,7 +69,7 @@ def verdict(caller: Caller, name: str, model: FleetModel) -> Rollout:
         known = registry.rollout(name, upload)
         return known if known is not None and known.ended else None
 
-    return until(f"a verdict on {name}", ended, seconds=600)
+    return until(f"a verdict on {name}", ended)
 
 
 @dataclass(frozen=True)

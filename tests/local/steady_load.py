@@ -51,11 +51,19 @@ class SteadyLoad:
     def problems(self) -> list[str]:
         return [answer.problem for answer in self.answers if answer.problem]
 
-    def share(self, version: str, since: float, until: float) -> float:
-        """Give the percent of the answers in a window that a version gave."""
+    def share(self, version: str, since: float, until: float) -> tuple[float, int]:
+        """Find the percent of the answers in a window that a version gave, and count them all."""
         window = [answer for answer in self.answers if since <= answer.at < until]
-        assert len(window) > 300, f"only {len(window)} requests from {since:.0f} to {until:.0f}"
-        return 100 * sum(answer.version == version for answer in window) / len(window)
+        assert len(window) > 200, f"only {len(window)} requests from {since:.0f} to {until:.0f}"
+        return 100 * sum(answer.version == version for answer in window) / len(window), len(window)
+
+    def lately(self) -> set[str]:
+        """List the versions of the last hundred answers."""
+        return {answer.version for answer in self.answers[-100:]}
+
+    def since(self, moment: float) -> int:
+        """Count the requests that were sent after a moment."""
+        return sum(answer.at > moment for answer in self.answers)
 
     def sequences(self) -> dict[int, Sequence[str]]:
         """Give the versions that answered each user, in order, repeats left out."""
@@ -65,14 +73,9 @@ class SteadyLoad:
                 by_user[answer.user].append(answer.version)
         return dict(by_user)
 
-    def achieved(self) -> float:
-        """Give the requests per second that were sent."""
-        times = [answer.at for answer in self.answers]
-        return len(times) / (max(times) - min(times))
-
     def _call(self) -> None:
         pause = CALLERS / self.requests_per_second
-        with httpx.Client(headers={"x-api-key": self.api_key}, timeout=60) as client:
+        with httpx.Client(headers={"x-api-key": self.api_key}, timeout=300) as client:
             due = time.monotonic()
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 due = max(due + pause, time.monotonic() - 1)

@@ -11,8 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from statistics import median
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -61,7 +60,6 @@ class Platform:
     store: RequestTable
     payloads: DataBucket
     fleets: FleetTable
-    busy_seconds: list[float] = field(default_factory=list)
 
     def work(self, stop: threading.Event, seconds: float) -> None:
         """Do what comes, each in so many seconds.
@@ -82,9 +80,7 @@ class Platform:
             return
         begun = lifecycle.begin(row, "worker", utc_now(), LEASE)
         assert self.store.save(row, begun)
-        started = time.perf_counter()
         time.sleep(seconds)
-        self.busy_seconds.append(time.perf_counter() - started)
         running = self.store.find(request_id)
         assert running is not None
         key = response_key(request_id, running.attempt)
@@ -243,26 +239,11 @@ def test_fifty_puts_at_once_make_one_row_of_the_body_that_won(
         assert environments[0].reply(given)["statusCode"] == expected
 
 
-@pytest.mark.parametrize("seconds", [0.05, 1.0])
-def test_a_warm_fleet_s_answer_is_there_soon(
-    seconds: float, platform: Platform, endpoints: Any
-) -> None:
-    """Waiting adds a dozen calls of AWS to the inference itself, and a look that comes late.
-
-    The median, since this machine has other things to do.
-    """
+def test_who_asks_a_warm_fleet_waits_for_its_answer(platform: Platform, endpoints: Any) -> None:
     wait = endpoints("wait")
-    over = []
-    with working(platform, seconds):
-        for _ in range(6):
-            begun = time.perf_counter()
-            reply = wait.reply(call("wait", key=platform.key))
-            took = time.perf_counter() - begun
-            assert reply["statusCode"] == 200, reply
-            over.append(took - platform.busy_seconds[-1])
-    over_ms = median(over[1:]) * 1e3
-    print(f"{seconds} s of inference: {over_ms:.0f} ms over it")
-    assert over_ms < 500  # what is printed is far below; a busy machine is no reason to fail
+    with working(platform, 0.05):
+        replies = [wait.reply(call("wait", key=platform.key)) for _ in range(3)]
+    assert [reply["statusCode"] for reply in replies] == [200] * 3
 
 
 def test_a_key_over_its_rate_is_told_when_to_come_again(platform: Platform, endpoints: Any) -> None:

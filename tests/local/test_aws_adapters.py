@@ -86,7 +86,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_until_healthy(url: str, emulator: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and emulator.poll() is None:
         try:
             urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()

@@ -45,7 +45,7 @@ def start(stage: LocalStage, *words: str, **environment: str) -> subprocess.Pope
 def run(stage: LocalStage, *words: str, typed: str = "", **environment: str) -> Any:
     """Run the command to its end."""
     process = start(stage, *words, **environment)
-    out, err = process.communicate(typed, timeout=120)
+    out, err = process.communicate(typed, timeout=600)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
@@ -259,7 +259,7 @@ def test_ctrl_c_ends_quietly(stage: LocalStage) -> None:
     assert process.stderr is not None
     wait_until_it_reads(process)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=300) == ("", "")
     assert process.returncode == 130
 
 

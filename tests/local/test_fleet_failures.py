@@ -62,7 +62,7 @@ def test_a_poison_request_dead_letters_itself_and_takes_none_of_its_batch_mates_
 ) -> None:
     good = [(number, 2) for number in range(0, 12, 2)]
     poison, *mates = together(caller, (LEAST, -1), *good)
-    failed = caller.ended(poison, seconds=120)
+    failed = caller.ended(poison)
     assert (failed["status"], failed["attempts"]) == ("failed", 2)
     print(f"\npoison: {failed['error']}")
     quotients = [answered(caller.ended(mate)) for mate in mates]

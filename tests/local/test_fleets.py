@@ -113,7 +113,7 @@ def narrow(caller: Caller) -> Iterator[httpx.Client]:
     """Call with a key for model ``third`` alone."""
     made = caller.stage.serval("keys", "create", "narrow", "--model", "third", "--json")
     headers = {"x-api-key": json.loads(made)["key"]}
-    with httpx.Client(base_url=caller.stage.api_url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=caller.stage.api_url, headers=headers, timeout=300) as client:
         yield client
 
 
@@ -178,7 +178,7 @@ def test_an_input_over_the_limit_of_the_api_is_uploaded(caller: Caller) -> None:
     assert begun.status_code == 201, begun.text
     upload = begun.json()
     assert upload["method"] == "PUT"
-    sent = httpx.put(upload["upload_url"], content=body, timeout=60, trust_env=False)
+    sent = httpx.put(upload["upload_url"], content=body, timeout=300, trust_env=False)
     assert sent.status_code == 200, sent.text
     put = caller.client.put(
         f"/async/requests/{upload['id']}", json={"model": "light", "upload": True}
@@ -187,7 +187,7 @@ def test_an_input_over_the_limit_of_the_api_is_uploaded(caller: Caller) -> None:
     ended = caller.ended(upload["id"])
     assert ended["status"] == "succeeded", ended
     assert "response" not in ended
-    result = httpx.get(ended["response_url"], timeout=60, trust_env=False).json()
+    result = httpx.get(ended["response_url"], timeout=300, trust_env=False).json()
     assert result["outputs"][0]["shape"] == [rows, 2]
     assert result["outputs"][0]["data"][-2:] == [2 * 998 + 1, 2 * 999 + 1]
 

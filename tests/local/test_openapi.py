@@ -69,7 +69,7 @@ CHECKS = [
 
 def test_the_stage_serves_its_document(stage: Any) -> None:
     reply = httpx.get(
-        f"{stage.api_url}/openapi.json", headers={"x-api-key": stage.api_key}, timeout=60
+        f"{stage.api_url}/openapi.json", headers={"x-api-key": stage.api_key}, timeout=300
     )
     assert reply.json() == document()
 
@@ -87,7 +87,7 @@ def test_every_answer_is_one_that_the_document_names(case: Any, stage: Any) -> N
         base_url=stage.api_url,
         checks=CHECKS,
         headers={"x-api-key": stage.api_key},
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -98,6 +98,6 @@ def test_every_answer_is_one_that_the_document_names(case: Any, stage: Any) -> N
 )
 def test_nothing_is_answered_without_a_key(endpoint: Endpoint, stage: Any) -> None:
     path = endpoint.template.format(model="iris", version="1", id="order-4711")
-    reply = httpx.request(endpoint.method, stage.api_url + path, timeout=60)
+    reply = httpx.request(endpoint.method, stage.api_url + path, timeout=300)
     assert reply.status_code == 401
     assert list(reply.json()) == ["error"]

@@ -241,13 +241,13 @@ def test_templates_set_cors_and_bucket_tags(stage: LocalStage) -> None:
 
 def test_options_reach_the_routes_of_an_api_without_cors(stage: LocalStage) -> None:
     reply = httpx.options(
-        f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=60
+        f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=300
     )
     assert list(reply.json()) == ["error"]
 
 
 def test_logs_of_a_function_are_printed_in_order(stage: LocalStage) -> None:
-    httpx.get(f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=60)
+    httpx.get(f"{stage.api_url}/v2/models", headers={"x-api-key": stage.api_key}, timeout=300)
     lines = [
         json.loads(line)
         for line in stage.serval("local", "logs", "describe", "--json").splitlines()
@@ -300,7 +300,7 @@ def test_after_a_kill_status_says_what_is_lost_and_up_starts_afresh(state: Path)
     assert [group.members() for group in killed.values()] == [[], []]
     again = recorded(state)
     foreground.send_signal(signal.SIGINT)
-    _, last = foreground.communicate(timeout=60)
+    _, last = foreground.communicate(timeout=300)
     assert (foreground.returncode, last) == (0, "Down; nothing is left running.\n")
     assert [group.members() for group in again.values()] == [[], []]
     assert sorted(path.name for path in state.iterdir()) == ["lock", "logs"]

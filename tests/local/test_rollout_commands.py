@@ -106,7 +106,7 @@ def test_what_was_promoted_by_hand_is_rolled_back_once(model: StagedModel) -> No
     assert promoted["route"] == {"stable": "2", "candidate": None, "percent": 0}
     assert model.serval("rollback", model.name)["version"] == "1"
     again = model.start("rollback", model.name)
-    _, err = again.communicate(timeout=60)
+    _, err = again.communicate(timeout=300)
     assert again.returncode == 1
     assert "was stable before version 1" in err
     assert model.serval("rollback", model.name, "--to", "2")["version"] == "2"
@@ -116,7 +116,7 @@ def test_what_was_promoted_by_hand_is_rolled_back_once(model: StagedModel) -> No
 
 def test_what_people_do_is_told_on_the_bus(model: StagedModel) -> None:
     done = model.start("rollout", "abort", model.name)
-    out, err = done.communicate(timeout=60)
+    out, err = done.communicate(timeout=300)
     (where,) = err.splitlines()  # an event that is not taken is said there, too
     assert (done.returncode, where.startswith("stage local: ")) == (0, True)
     assert "in effect everywhere within 5 s" in out
@@ -137,7 +137,7 @@ def test_a_rollout_is_watched_to_its_end(model: StagedModel) -> None:
     running = model.control.apply(running, TakeStep(50, "no harm"))
     assert any("version 2 gets 50 %; no harm" in line for line in watch.stdout)
     model.control.apply(running, Promote("no harm in 4711 requests"))
-    rest, err = watch.communicate(timeout=60)
+    rest, err = watch.communicate(timeout=300)
     assert rest.splitlines()[-1].endswith("promoted: no harm in 4711 requests")
     assert (watch.returncode, err) == (0, "")
 
@@ -147,6 +147,6 @@ def test_watching_a_rollout_that_is_rolled_back_ends_with_1(model: StagedModel) 
     assert watch.stdout is not None
     assert json.loads(watch.stdout.readline())["percent"] == 10
     model.serval("rollback", model.name)
-    rest, _ = watch.communicate(timeout=60)
+    rest, _ = watch.communicate(timeout=300)
     assert json.loads(rest.splitlines()[-1])["status"] == "rolled back"
     assert watch.returncode == 1

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from serval.access.admission import ROUTE_SECONDS
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.models.registry import Rollout
 from serval_cli.local.aws_client import CONFIG, session
@@ -21,13 +22,15 @@ from tests.local.fleet_canaries import FleetCanaries
 from tests.local.steady_load import SteadyLoad
 
 T = TypeVar("T")
-REQUESTS_PER_SECOND = 80
-SLOW_REQUESTS_PER_SECOND = 20
+REQUESTS_PER_SECOND = 40
+SLOW_REQUESTS_PER_SECOND = 10
 """Of a model that takes long: two cores are not to be what is measured."""
+NOTICED_SECONDS = ROUTE_SECONDS + 1
+"""A request that is sent so long after a change of the route is answered by the new one."""
 WIDTH = 1024
 ROLLOUT = """
 rollout:
-  steps_percent: [10, 50]
+  steps_percent: [25, 50]
   bake_seconds: 10
 """
 ONE_STEP = "rollout: {steps_percent: [50], bake_seconds: 10}\n"
@@ -139,11 +142,10 @@ def built(nodes: Any, constants: dict[str, Any], shape: list[Any]) -> bytes:
 
 @dataclass
 class Canary:
-    """A candidate under a load, from its upload to the verdict, or some seconds longer."""
+    """A candidate under a load: to its verdict, and if promoted until it answers all."""
 
     under: SteadyLoad
     shown: Rollout
-    ended: float
     steps: dict[int, tuple[float, float]]
     """Percent → when it was first and last seen."""
 
@@ -156,8 +158,6 @@ class Canary:
         artifacts: tuple[bytes, bytes],
         yaml: str = ROLLOUT,
         rate: float = REQUESTS_PER_SECOND,
-        *,
-        longer: float = 0.0,
     ) -> "Canary":
         """Publish a stable version and, while it answers, a candidate."""
         stable, candidate = artifacts
@@ -177,9 +177,9 @@ class Canary:
                 return None
 
             shown = until(f"a verdict on {model}", verdict)
-            ended = time.monotonic()
-            time.sleep(longer)
-        return cls(under, shown, ended, steps)
+            if shown.status == "promoted":
+                until("the candidate answers all", lambda: under.lately() == {"2"})
+        return cls(under, shown, steps)
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ class ByHand:
 
     under: SteadyLoad
     upload: str
-    asked: float
-    """When the command was given."""
+    done: float
+    """When the command had ended."""
 
     @classmethod
     def run(cls, stage: LocalStage, registry: DynamoDBRegistry) -> "ByHand":
@@ -198,14 +198,11 @@ class ByHand:
             warm(under)
             yaml = "rollout: {steps_percent: [50], bake_seconds: 600}\n"
             upload = push(stage, "byhand", plus(10), yaml)
-            until(
-                "the candidate answers",
-                lambda: any(each.version == "2" for each in under.answers[-100:]) or None,
-            )
-            asked = time.monotonic()
+            until("the candidate answers", lambda: "2" in under.lately())
             stage.serval("rollback", "byhand")
-            until("a while is over", lambda: time.monotonic() > asked + 14 or None)
-        return cls(under, upload, asked)
+            done = time.monotonic()
+            until("a while is over", lambda: under.since(done + NOTICED_SECONDS) > 100)
+        return cls(under, upload, done)
 
 
 @dataclass(frozen=True)
@@ -221,39 +218,41 @@ class Canaries:
 
 @pytest.fixture(scope="module")
 def canaries(stage: LocalStage, registry: DynamoDBRegistry, caller: Caller) -> Canaries:
-    """Beside the longest rollout, all others: most of a rollout is waiting."""
+    """All rollouts at once: most of a rollout is waiting."""
 
-    def run(model: str, *arguments: Any, longer: float = 0.0) -> Canary:
-        return Canary.run(stage, registry, model, *arguments, longer=longer)
+    def run(model: str, *arguments: Any) -> Canary:
+        return Canary.run(stage, registry, model, *arguments)
 
-    with ThreadPoolExecutor(2) as beside:
-        good = beside.submit(run, "good", (plus(1), plus(10)), longer=12)
-        of_fleets = beside.submit(FleetCanaries.run, caller)
-        failing = run("failing", (plus(1), failing_at_times(10)), ROLLOUT, 120)
+    with ThreadPoolExecutor(5) as pool:
+        good = pool.submit(run, "good", (plus(1), plus(10)))
+        of_fleets = pool.submit(FleetCanaries.run, caller)
+        failing = pool.submit(run, "failing", (plus(1), failing_at_times(10)))
         artifacts = slow(1, 150), slow(10, 300)
-        slower = run("slower", artifacts, ONE_STEP, SLOW_REQUESTS_PER_SECOND)
-        by_hand = ByHand.run(stage, registry)
-        return Canaries(good.result(), failing, slower, by_hand, of_fleets.result())
+        slower = pool.submit(run, "slower", artifacts, ONE_STEP, SLOW_REQUESTS_PER_SECOND)
+        by_hand = pool.submit(ByHand.run, stage, registry)
+        return Canaries(
+            *(each.result() for each in (good, failing, slower, by_hand)), of_fleets.result()
+        )
 
 
 def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
     canaries: Canaries, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = canaries.good
-    under, promoted = good.under, good.ended
+    under = good.under
     assert good.shown.status == "promoted", good.shown.reason
     assert under.problems() == []
-    for percent in (10, 50):
+    for percent in (25, 50):
         since, last = good.steps[percent]
-        share = under.share("2", since + 6, last)
+        share, answers = under.share("2", since + NOTICED_SECONDS, last)
         with capsys.disabled():
-            print(f"\nstep {percent} %: {share:.1f} % of the answers were the candidate's")
-        assert abs(share - percent) < 5
-    assert under.share("2", promoted + 6, promoted + 12) == 100
+            print(f"\nstep {percent} %: {share:.1f} % of {answers} answers were the candidate's")
+        deviation = (percent * (100 - percent) / answers) ** 0.5
+        assert abs(share - percent) < 4 * deviation
+    assert under.lately() == {"2"}
     forward = {("1",), ("2",), ("1", "2")}
     flapped = {user: seen for user, seen in under.sequences().items() if tuple(seen) not in forward}
     assert flapped == {}
-    assert under.achieved() > 20
 
 
 def test_a_candidate_that_fails_on_one_request_in_twenty_is_rolled_back(
@@ -287,15 +286,16 @@ def test_candidates_of_fleets_are_judged_by_what_workers_measure_and_no_request_
     assert "2" in ended.bad.versions()
 
 
-def test_a_rollback_by_hand_takes_effect_within_ten_seconds(
+def test_a_rollback_by_hand_takes_effect_once_routes_are_read_again(
     canaries: Canaries, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    under, asked = canaries.by_hand.under, canaries.by_hand.asked
+    """However busy the machine is: each function reads a route that is older than that anew."""
+    under, done = canaries.by_hand.under, canaries.by_hand.done
     last = max(answer.at for answer in under.answers if answer.version == "2")
     with capsys.disabled():
-        print(f"\nthe last answer of the candidate came {last - asked:.1f} s after the command")
-    assert last - asked < 10
-    assert max(answer.at for answer in under.answers) - asked > 13
+        print(f"\nthe candidate's last request was sent {last - done:.1f} s after the command")
+    assert last < done + NOTICED_SECONDS
+    assert under.since(done + NOTICED_SECONDS) > 100
     assert under.problems() == []
     assert ended(registry, "byhand", canaries.by_hand.upload).status == "rolled back"
 

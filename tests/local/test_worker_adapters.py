@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -163,11 +162,9 @@ def test_no_more_are_taken_than_are_wanted(inbox: QueueInbox, queues: ModelQueue
 
 def test_a_worker_waits_for_the_first_message(inbox: QueueInbox, queues: ModelQueues):
     timer = threading.Timer(0.3, queues.send, ("textgen", "r1"))
-    began = time.monotonic()
     timer.start()
 
     assert ids(inbox.receive("textgen", 10, 20, 60)) == ["r1"]
-    assert time.monotonic() - began < 15
     timer.join()
 
 

@@ -47,7 +47,7 @@ def patient(width: int = 256) -> ModelProto:
         [("going", ("on", TensorProto.BOOL, [])), (turned, ("next_state", FLOAT, rows))],
     )
     largest = graph.node("ReduceMax", "x", keepdims=0)
-    thousands = graph.node("Mul", largest, graph.constant(np.float32(1000).reshape(())))
+    thousands = graph.node("Mul", largest, graph.constant(np.array(1000, np.float32)))
     turns = graph.node("Cast", thousands, to=INTEGER)
     start = graph.node("MatMul", "x", graph.weight(2, width))
     last = graph.node("Loop", turns, "", start, body=turn)
