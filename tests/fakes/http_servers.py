@@ -31,7 +31,7 @@ def running(app: Any) -> Iterator[int]:
     server = uvicorn.Server(uvicorn.Config(app, host=HOST, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not server.started:
         assert thread.is_alive(), "the server has not started"
         assert time.monotonic() < until

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 MAIN = ROOT / "functions" / "worker" / "main.py"
 STAGE, FLEET, REQUESTS, DATA = "test", "gpu", "requests", "data"
-WAIT_SECONDS, EVERY_SECONDS = 60.0, 0.02
+WAIT_SECONDS, EVERY_SECONDS = 300.0, 0.02
 STOP_SECONDS = 8
 
 

@@ -16,7 +16,7 @@ from tests.fakes.lambda_function import INFER, INFER_LAYERS, running, terminated
 from tests.fakes.runtime_api import RuntimeApi
 
 PYTHON = Path(sys.executable)
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]})
 
 

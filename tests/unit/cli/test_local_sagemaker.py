@@ -183,7 +183,7 @@ class Stage:
         return int(described["ProductionVariants"][0]["CurrentInstanceCount"])
 
     def notice(self) -> tuple[str, dict[str, Any]]:
-        assert self.storage.ended.acquire(timeout=30)
+        assert self.storage.ended.acquire(timeout=60)
         return self.storage.published.pop(0)
 
 
@@ -195,9 +195,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, "not within 20 s"
+        assert time.monotonic() < deadline, "not within 60 s"
         time.sleep(0.01)
 
 

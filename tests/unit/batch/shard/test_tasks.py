@@ -14,7 +14,7 @@ from tests.fakes.batch import BatchStage
 from tests.fakes.fleets import at
 
 LINES = b"".join(b'{"x": [%d, 1]}\n' % number for number in range(600))
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 @dataclass

@@ -24,7 +24,7 @@ from tests.fakes.worker import Unanswered
 
 PROGRAM = (sys.executable, str(Path(__file__).parents[3] / "fakes" / "shard_programs.py"))
 Y = TensorSpec("y", "FP32", (-1, 2))
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 class Adding:
