@@ -82,7 +82,7 @@ class StartJob:
         return output
 
     def _standing(self, job_id: str, model: str) -> BatchJob | None:
-        """Find the job of a key, which has no tag in its id if an earlier version of Serval made it."""
+        """Find the job of a key; an earlier version of Serval gave it an id without a tag."""
         earlier = self.store.find(untagged(job_id))
         if earlier is not None and earlier.model == model:
             return earlier
