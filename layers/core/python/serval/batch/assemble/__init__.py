@@ -1,1 +1,1 @@
-"""From parts to one output file and a summary."""
+"""Assembly of a job's output: one file from the parts, the summary, and the end of the job."""

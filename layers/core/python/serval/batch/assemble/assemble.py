@@ -1,4 +1,4 @@
-"""``assemble``: one output file and a summary, in the order of the input; or why there is none."""
+"""``assemble``: write the output file and the summary, or report why the job fails."""
 
 import json
 import time
@@ -25,7 +25,7 @@ AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Assemble:
-    """Everything that assembling takes."""
+    """Assembles the output of jobs."""
 
     objects: BatchObjects
     store: JobStore
@@ -34,7 +34,7 @@ class Assemble:
     timer: Callable[[], float] = time.perf_counter
 
     def assemble(self, job_id: str) -> dict[str, Any]:
-        """Put a job's parts together; it may be called again after its answer was lost.
+        """Assemble a job's output; it may be called again after its answer was lost.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Assemble:
             whole = self._write(joining, layout, output, job, items, records)
         took = round((self.timer() - started) * 1e3)
         done = tally.settled(job, took)
-        # The summary first: whoever sees that the job has succeeded finds all of it.
+        # The summary first: whoever sees that the job has succeeded finds everything.
         now = self.clock()
         place = Address(output.bucket, keys.summary)
         self.objects.put(place, written(lifecycle.succeed(job, done, now), tally, whole, errors))
@@ -95,7 +95,7 @@ class Assemble:
         items: Sequence[ShardItem],
         records: Mapping[int, ShardRecord],
     ) -> Address:
-        """Write the output; give its file, or the prefix where it is several."""
+        """Write the output; return its file, or a prefix if it is several files."""
         parts = output.under("parts/")
         if layout.partitioned:
             return parts
@@ -115,7 +115,7 @@ class Assemble:
 
 
 def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: ShardTally) -> None:
-    """Refuse a job too many of whose shards are not done."""
+    """Refuse a job with too many unfinished shards."""
     missing = len(items) - len(tally.done)
     if missing * 100 > job.options.tolerated_failed_shards_percent * len(items):
         raise BatchRefused(
@@ -128,7 +128,7 @@ def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: ShardTally) -
 
 
 def check_rejected(job: BatchJob, tally: ShardTally) -> None:
-    """Refuse a job that rejected too much."""
+    """Refuse a job that rejected too many records."""
     all_records = tally.rows + tally.rejected
     if tally.rejected * 100 > job.options.max_rejected_percent * all_records:
         raise BatchRefused(

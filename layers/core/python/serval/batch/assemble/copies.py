@@ -1,8 +1,8 @@
-"""How parts become one object: what S3 copies by itself, and what is read and sent again.
+"""How parts become one object: which ranges S3 copies, and which are read and uploaded again.
 
 S3 makes an object of up to 10,000 parts, all but the last at least 5 MiB. A range of an object that
-large is copied where it is; neighbours that are smaller are put together until they are enough,
-with the begin of a large one behind them if need be.
+large is copied by S3. Smaller neighbours are uploaded together until they are large enough, with
+the start of the next large one if need be.
 """
 
 import math
@@ -20,7 +20,7 @@ MOST_PARTS = 10_000
 
 @dataclass(slots=True)
 class _Gathered:
-    """Neighbours that wait until they are enough for a part."""
+    """Neighbours that wait until they are large enough for a part."""
 
     least: int
     ranges: list[Range] = field(default_factory=list)
@@ -39,7 +39,7 @@ class _Gathered:
 def parts_of(
     ranges: Sequence[Range], least: int = LEAST_BYTES, most: int = MOST_BYTES
 ) -> list[Part]:
-    """Plan the parts that give all ranges, one behind the other."""
+    """Plan the parts that make up all ranges, in order."""
     return list(_parts(ranges, least, most))
 
 
@@ -63,7 +63,7 @@ def _parts(ranges: Sequence[Range], least: int, most: int) -> Iterator[Part]:
 
 
 def _copies(whole: Range, most: int) -> Iterator[Part]:
-    """Copy a range, in pieces of equal size if it is too large for one."""
+    """Copy a range, in equal pieces if it is too large for one part."""
     pieces = math.ceil(whole.size_bytes / most)
     each = math.ceil(whole.size_bytes / pieces)
     rest = whole
@@ -73,7 +73,7 @@ def _copies(whole: Range, most: int) -> Iterator[Part]:
 
 
 def split(whole: Range, size: int) -> tuple[Range, Range]:
-    """Cut a range in two; the second may be empty."""
+    """Split a range in two; the second may be empty."""
     at = min(whole.start + size, whole.end)
     return Range(whole.piece, whole.start, at, whole.body), Range(
         whole.piece, at, whole.end, whole.body
@@ -81,12 +81,12 @@ def split(whole: Range, size: int) -> tuple[Range, Range]:
 
 
 def literal(body: bytes) -> Range:
-    """Give bytes that are known as a range."""
+    """Return literal bytes as a range."""
     return Range(None, 0, len(body), body)
 
 
 def batches(parts: Sequence[Part], most: int = MOST_PARTS) -> list[Sequence[Part]]:
-    """Divide parts into as few objects as can hold them, of about as many parts each."""
+    """Divide parts evenly into as few objects as can hold them."""
     if len(parts) <= most:
         return [parts]
     count = math.ceil(len(parts) / most)

@@ -1,4 +1,4 @@
-"""The one output file, and the one file of rejected records, from what the shards have written."""
+"""The joined output file and the joined file of rejected records of a job."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ from serval.errors import BatchRefused
 FIRST_READ_BYTES = 65_536
 READ_BYTES = 4 * 2**20
 AT_ONCE = 16
-"""Files that are written at once, where there are several."""
+"""Files that are written concurrently, where there are several."""
 
 
 class TooLarge(Exception):
-    """The parts can be no one Parquet file that could be read: they are left as they are."""
+    """The joined Parquet file would have too large a footer; the parts stay the output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Join:
 
     @property
     def target(self) -> Address:
-        """Give the address of the one output file."""
+        """Address of the one output file."""
         return self._at(JobKeys(self.output.key).output(self.layout.output))
 
     def write(self, records: Sequence[ShardRecord]) -> Address:
@@ -67,9 +67,9 @@ class Join:
         records: Mapping[int, ShardRecord],
         inputs: Sequence[Address],
     ) -> Address:
-        """Write an output file for each file of the input; give the prefix that they lie under.
+        """Write an output file for each input file; return the prefix of all.
 
-        One all of whose shards are missing has none.
+        An input file without any finished shard has no output.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Join:
         return self._outputs
 
     def withdraw(self) -> None:
-        """Delete what was written of a job that was ended meanwhile."""
+        """Delete the output of a job that was ended meanwhile."""
         if self.layout.per_input:
             self.objects.delete([source.address for source in self.objects.list(self._outputs)])
         else:
@@ -107,7 +107,7 @@ class Join:
     def errors(
         self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
     ) -> Address | None:
-        """Write the rejected records of all shards, numbered as they stand in their files."""
+        """Write the rejected records of all shards, with their numbers within their files."""
         target = self._at(JobKeys(self.output.key).errors)
         pieces = [piece for record in records.values() for piece in record.errors]
         if not pieces:
@@ -126,7 +126,7 @@ class Join:
         return target
 
     def _has_header(self, records: Sequence[ShardRecord]) -> bool:
-        """Tell whether the first part begins with the header, or there is none to be written."""
+        """Return whether the first part begins with the header."""
         return bool(records) and records[0].index == 0
 
     def _join(self, target: Address, ranges: Sequence[Range]) -> None:
@@ -176,7 +176,7 @@ class Join:
     def _renumbered(
         self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
     ) -> Iterator[bytes]:
-        """Give the lines of all shards; of one before which another is missing without numbers."""
+        """Yield the lines of all shards; those after a missing shard have no record number."""
         file, behind = -1, 0
         known = True
         for item in items:

@@ -1,4 +1,4 @@
-"""An output file for each file of the input, called after it."""
+"""One output file for each input file, named after it."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 
 MOST_FILES = 5_000
-"""Each is a shard at the least."""
+"""Each takes at least one shard."""
 
 
 def output_name(source: Source, addresses: Sequence[Address], extension: str) -> str:
-    """Name the output of a file as it is called below its prefix, ending in the output's format."""
+    """Return the path of a file below its prefix, with the extension of the output's format."""
     prefixes = [address for address in addresses if address.is_prefix]
     name = below(source, prefixes) or source.key.rpartition("/")[2]
     return name if name.endswith(f".{extension}") else f"{name}.{extension}"
@@ -22,12 +22,12 @@ def output_name(source: Source, addresses: Sequence[Address], extension: str) ->
 def check_per_input(
     layout: Layout, sources: Sequence[Source], addresses: Sequence[Address], output: str
 ) -> None:
-    """Refuse a job that cannot have an output for each file under this prefix.
+    """Refuse a job that cannot have an output for each input file.
 
     Raises
     ------
     BatchRefused
-        If there are too many files, or two would be written to one place.
+        If there are too many files, or two would be written to the same key.
     """
     if not layout.per_input:
         return

@@ -1,1 +1,1 @@
-"""Records of a batch job's input: from the bytes of a shard to rows that a model takes."""
+"""Input of a batch job: find files, read blocks of records, turn them into rows for a model."""

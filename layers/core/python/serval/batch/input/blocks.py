@@ -1,4 +1,4 @@
-"""Blocks of whole records out of a stream of bytes."""
+"""Blocks of whole records from a stream of bytes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,35 +13,35 @@ QUOTED = b'"'
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole records, and where they stand in the file."""
+    """Whole records, and their place in the file."""
 
     data: bytes
     offset: int
     first_record: int
     span: int = 0
-    """Which of the shard's files it is of, where it has several."""
+    """Index of the file among those of the shard."""
     file: str = ""
-    """The file's address, for whoever reads a rejected record; empty: there is only one."""
+    """Address of the file, for rejected records; empty if there is only one file."""
     records: Records | None = None
-    """Reads it; None: as the whole shard is read."""
+    """Reader of this block; None: the shard's own."""
 
     @property
     def end(self) -> int:
-        """Give the first byte behind it."""
+        """Offset after the last byte."""
         return self.offset + len(self.data)
 
 
 def whole_records(
     pieces: Iterable[bytes], offset: int, first_record: int, *, quoted: bool
 ) -> Iterator[Block]:
-    """Cut pieces of a file, which begin with a record, into blocks of whole records.
+    """Split pieces of a file, which begin with a record, into blocks of whole records.
 
     Raises
     ------
     BatchRefused
         If a record is longer than 16 MiB.
     """
-    # Of each piece only its own bytes are looked at, however long the record that it goes on with.
+    # Only the bytes of each piece are searched, however long the record that it continues.
     held, inside = bytearray(), False
     for piece in pieces:
         ends = record_ends(piece, quoted=quoted, inside=inside)
@@ -62,7 +62,7 @@ def whole_records(
 
 
 def first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Iterator[bytes]]:
-    """Take the first record that is no blank line, with what stands before it; give the rest too.
+    """Split off the first record, with the blank lines before it.
 
     Raises
     ------
@@ -86,14 +86,14 @@ def first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Itera
 
 
 def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Give a piece, if there is any of it, and then the others."""
+    """Yield a piece, unless it is empty, and then the others."""
     if first:
         yield first
     yield from rest
 
 
 def too_long(offset: int) -> BatchRefused:
-    """Make the refusal of a record that is too long."""
+    """Return the refusal of a record that is too long."""
     return BatchRefused(
         f"byte {offset}: a record of more than {LINE_LIMIT_BYTES} bytes begins there"
     )

@@ -1,4 +1,4 @@
-"""From columns of text to the arrays of an input, and which rows do not fit."""
+"""Casts from columns of text to the arrays of an input, and which rows do not fit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def cast(column: pl.Series, datatype: str) -> pl.Series:
-    """Read a column; what is not of the datatype, or too large for it, becomes null.
+    """Cast a column; values that are not of the datatype, or too large for it, become null.
 
     Raises
     ------
@@ -59,8 +59,8 @@ def _converted(column: pl.Series, datatype: str) -> pl.Series:
 
 
 def _held(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
-    """Take out numbers that became infinite; those that were infinite stay so."""
-    # numpy looks at a short column in a tenth of the time of polars, and there may be thousands.
+    """Remove numbers that became infinite; those that were infinite stay."""
+    # numpy checks a short column in a tenth of the time of polars, and there may be thousands.
     with np.errstate(over="ignore"):
         found_infinite = np.isinf(found.to_numpy().astype(DATATYPES[datatype], copy=False))
     if not found_infinite.any():
@@ -74,7 +74,7 @@ def _held(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
 
 
 def unfit(value: object, datatype: str) -> str:
-    """Say why a value became null."""
+    """Return why a value became null."""
     kind = DATATYPES[datatype].kind
     if (
         kind == "f"
@@ -85,12 +85,12 @@ def unfit(value: object, datatype: str) -> str:
 
 
 def overflown(narrow: Array, wide: Array) -> bool:
-    """Tell whether a number became infinite that was not."""
+    """Return whether a finite number became infinite."""
     return bool((np.isinf(narrow) & ~np.isinf(wide)).any())
 
 
 def tensor(planned: InputColumns, columns: Sequence[pl.Series], rows: int) -> Tensor:
-    """Give the input's array of shape [rows, *extents] from columns without nulls."""
+    """Return the input's array of shape [rows, *extents] from columns without nulls."""
     datatype = planned.spec.datatype
     array = _texts(columns, rows) if datatype == "BYTES" else _numbers(columns, datatype, rows)
     return Tensor(planned.spec.name, datatype, array.reshape((rows, *planned.extents)))

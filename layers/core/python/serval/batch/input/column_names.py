@@ -1,4 +1,4 @@
-"""What columns are called, and whether that is what an input asks for."""
+"""Names of columns, and whether they match what an input asks for."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from serval.errors import BatchRefused
 
 NUMBERED = ("{name}_{index}", "{name}.{index}", "{name}[{index}]")
-"""How the columns of an input with several elements may be called."""
+"""Names that the columns of an input with several elements may have."""
 LISTED = 12
 INSIGNIFICANT = re.compile(r"[\W_]+")
 
@@ -19,7 +19,7 @@ class Names:
 
     all: Sequence[str]
     named: Sequence[str]
-    """Those that the file itself names."""
+    """Columns that the file itself names."""
     _known: set[str] = field(init=False)
     _folded: dict[str, list[str]] = field(init=False)
 
@@ -30,25 +30,25 @@ class Names:
             self._folded.setdefault(name.casefold(), []).append(name)
 
     def has(self, name: str) -> bool:
-        """Tell whether there is such a column, however its letters are written."""
+        """Return whether there is such a column, in upper or lower case."""
         return name in self.all or name.casefold() in self._folded
 
     def match(
         self, tiers: Sequence[Sequence[tuple[str, ...]]], *, every: bool = False
     ) -> tuple[tuple[str, ...], bool] | None:
-        """Find the columns that are called so, and tell whether capital letters differ.
+        """Find columns by name; also return whether only their case differs.
 
         Parameters
         ----------
         tiers
-            What they may be called, all of them together each time; an earlier tier goes first.
+            Possible names, each a complete tuple; an earlier tier takes precedence.
         every
-            Whether columns that the file does not name count, by the names that they were given.
+            Whether columns that the file does not name count, under their generated names.
 
         Raises
         ------
         BatchRefused
-            If two of one tier fit.
+            If two of one tier match.
         """
         known = set(self.all) if every else self._known
         for tier in tiers:
@@ -60,7 +60,7 @@ class Names:
         return None
 
     def alike(self, wished: Sequence[str]) -> tuple[str, ...] | None:
-        """Find columns that are called so but for spaces, signs and capital letters."""
+        """Find columns whose names differ only in spaces, punctuation and case."""
         plain: dict[str, list[str]] = {}
         for name in self.named:
             plain.setdefault(_plain(name), []).append(name)
@@ -81,12 +81,12 @@ class Names:
                     "letters: choose with 'columns'"
                 )
             found += alike
-        # One column in the place of two that are called alike would be a guess.
+        # One column in place of two with the same name would be a guess.
         return tuple(found) if len(set(found)) == len(set(wished)) else None
 
 
 def element_names(name: str, width: int) -> list[tuple[str, ...]]:
-    """List what the columns of an input may be called."""
+    """List the possible names of an input's columns."""
     return [
         tuple(pattern.format(name=name, index=index) for index in range(width))
         for pattern in NUMBERED
@@ -94,12 +94,12 @@ def element_names(name: str, width: int) -> list[tuple[str, ...]]:
 
 
 def numbered_names(name: str) -> set[str]:
-    """List what an input's first column may be called."""
+    """List the possible names of an input's first column."""
     return {name, *(pattern.format(name=name, index=0) for pattern in NUMBERED)}
 
 
 def quoted_list(names: Sequence[str], most: int = LISTED) -> str:
-    """Show names; of many the first."""
+    """Join quoted names; of many only the first."""
     more = len(names) - most
     listed = ", ".join(map(repr, names[:most]))
     return f"{listed} and {more} more" if more > 0 else listed

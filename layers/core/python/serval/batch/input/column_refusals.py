@@ -1,4 +1,4 @@
-"""Why columns do not fill inputs, and how a user says which do: their order is never guessed."""
+"""Refusals of columns that do not fill the inputs, with how to choose: order is never guessed."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -13,7 +13,7 @@ Tier = tuple[str, ...]
 
 
 def too_few(widths: Mapping[str, int], columns: Sequence[str]) -> str:
-    """Say that inputs need more columns than there are."""
+    """Explain that the inputs need more columns than there are."""
     said = (
         f"the file has {len(columns)} columns ({quoted_list(columns)}), and the inputs "
         f"{', '.join(widths)} need {sum(widths.values())}: "
@@ -23,7 +23,7 @@ def too_few(widths: Mapping[str, int], columns: Sequence[str]) -> str:
 
 
 def headless(widths: Mapping[str, int], columns: Sequence[str]) -> str:
-    """Say that a file without a header has more columns than inputs need."""
+    """Explain that a file without a header has more columns than the inputs need."""
     needed = sum(widths.values())
     return (
         f"the file has {len(columns)} columns and no header, and the inputs {', '.join(widths)} "
@@ -34,7 +34,7 @@ def headless(widths: Mapping[str, int], columns: Sequence[str]) -> str:
 
 
 def lacking(absent: Mapping[str, Tier], tiers: Mapping[str, Tier], names: Names) -> str:
-    """Say which columns are missing where others are called as they should be."""
+    """Explain which columns are missing, where others have the expected names."""
     columns = [column for own in absent.values() for column in own]
     form = {
         name: [OPEN if column in absent[name] else column for column in tiers[name]]
@@ -56,18 +56,18 @@ def strange(
     free: Sequence[str],
     texts: Collection[str],
 ) -> str:
-    """Say that no columns are called as inputs are, and which ones there are.
+    """Explain that no columns have the expected names, and which ones there are.
 
     Parameters
     ----------
     specs
-        Inputs without columns, the first of which is named.
+        Inputs without columns, of which the first is named.
     wished
-        What the columns of the first may be called.
+        Expected column names of the first.
     free
         Columns that fill no other input.
     texts
-        Columns that hold texts.
+        Columns that contain text.
     """
     first, needed = specs[0], sum(widths.values())
     said = (
@@ -85,7 +85,7 @@ def strange(
 
 
 def placeholders(widths: Mapping[str, int]) -> str:
-    """Write the form of a choice, without names."""
+    """Write a choice of columns with placeholders for names."""
     return suggested({name: _places(width) for name, width in widths.items()})
 
 

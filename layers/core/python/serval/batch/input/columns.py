@@ -1,4 +1,4 @@
-"""Which columns of a table fill which inputs of a model."""
+"""Matching of a table's columns to the inputs of a model."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 
 By = Literal["name", "case", "columns", "position"]
-"""How columns were found: as they are called, but for capital letters, as chosen, or in order."""
+"""How columns were found: by name, by name in another case, by the job's choice, or by position."""
 SHOWN = 20
 SHOWN_CHARACTERS = 40
 """Of a value of the first record."""
@@ -29,16 +29,16 @@ class InputColumns:
 
     @property
     def extents(self) -> tuple[int, ...]:
-        """Give the shape of one row's elements."""
+        """Shape of one row of the input."""
         return self.spec.shape[1:]
 
     def to_json(self, first: Mapping[str, str] = NO_RECORD) -> dict[str, Any]:
-        """Describe the match, as documents of a job show it; of many columns the first.
+        """Describe the match for documents of a job; of many columns only the first.
 
         Parameters
         ----------
         first
-            Column → its text in the first record: shown where it is known.
+            Column → its text in the first record, which is shown where known.
         """
         more = len(self.columns) - SHOWN
         shown = [*self.columns[:SHOWN], *([f"… {more} more"] if more > 0 else [])]
@@ -51,18 +51,18 @@ class InputColumns:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
-    """What a job and its model say of columns."""
+    """What a job and its model say about columns."""
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Input → its columns, as the job says."""
+    """Input → its columns, chosen by the job."""
     features: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Input → what its elements are called, as ``model.yaml`` says."""
+    """Input → names of its elements, from ``model.yaml``."""
     positional: bool = False
-    """Whether the first columns fill the inputs, whatever they are called."""
+    """Whether the first columns fill the inputs, whatever their names."""
 
     @property
     def names(self) -> list[str]:
-        """List every column that is named."""
+        """Every column that is named."""
         mappings = (*self.columns.values(), *self.features.values())
         return [column for own in mappings for column in own]
 
@@ -81,19 +81,19 @@ def input_columns(
 ) -> list[InputColumns]:
     """Find the columns of every input; nothing is guessed.
 
-    Where there are names, an input has the columns that the job chose, or those that are called as
-    its elements are. Without names, or if the job says so, the columns fill the inputs in order.
+    With names, an input takes the columns that the job chose, or those named like its elements.
+    Without names, or if the job is positional, the columns fill the inputs in order.
 
     Parameters
     ----------
     columns
-        Of the file, in its order.
+        Columns of the file, in its order.
     named
-        Those that its header names; empty: there is none; None: all of them.
+        Those that its header names; empty without a header; None: all of them.
     partitions
-        Columns that stand in the keys of files: found by name alone.
+        Columns whose values are in the keys of files; they match by name only.
     texts
-        Columns that hold texts: none is suggested for an input of numbers.
+        Columns that contain text, which are not suggested for inputs of numbers.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def input_columns(
 
 
 def width_of(spec: TensorSpec) -> int:
-    """Count the elements of a row, each of which takes a column."""
+    """Return the number of elements in a row, each of which takes a column."""
     if not spec.shape or spec.shape[0] not in (-1, 1):
         raise BatchRefused(
             f"input {spec.name!r} has shape {list(spec.shape)}: a batch job needs a model whose "
@@ -145,7 +145,7 @@ def _in_order(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> 
 
 
 def _cut(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Deal columns out in the order of the inputs."""
+    """Distribute columns in the order of the inputs."""
     found, start = {}, 0
     for name, width in widths.items():
         found[name] = tuple(columns[start : start + width])
@@ -188,7 +188,7 @@ def _chosen(name: str, width: int, own: Sequence[str], names: Names) -> tuple[tu
 def _tiers(
     name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
 ) -> list[list[tuple[str, ...]]]:
-    """List what the columns of an input may be called, as ``Names.match`` takes it."""
+    """List the possible names of an input's columns, as ``ColumnNames.match`` takes them."""
     width = widths[name]
     features = tuple(chosen.features.get(name, ()))
     own = [features] if len(features) == width else []
@@ -200,7 +200,7 @@ def _tiers(
 
 
 def _check_once(found: Found) -> None:
-    """Refuse a column that was taken for two elements because capital letters were passed over."""
+    """Refuse a column that would fill two elements because case was ignored."""
     times = Counter(column for own, by in found.values() if by != "columns" for column in own)
     for own, by in found.values():
         if by == "case" and (twice := [column for column in own if times[column] > 1]):
@@ -217,7 +217,7 @@ def _unnamed(
     found: Found,
     texts: Collection[str],
 ) -> str:
-    """Say why inputs have no columns."""
+    """Return why inputs have no columns."""
     tiers = {spec.name: _nearest(spec.name, widths, names, chosen) for spec in missing}
     absent = {name: tuple(c for c in own if not names.has(c)) for name, own in tiers.items()}
     if found or any(len(absent[name]) < len(own) for name, own in tiers.items()):
@@ -234,11 +234,11 @@ def _unnamed(
 def _nearest(
     name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
 ) -> tuple[str, ...]:
-    """Choose what most columns are called of what an input's may be called."""
+    """Return those possible names of an input's columns of which the file has most."""
     wished = [own for tier in _tiers(name, widths, names, chosen) for own in tier]
     return max(wished, key=lambda own: sum(map(names.has, own)))
 
 
 def possible_names(spec: TensorSpec) -> set[str]:
-    """List what the first column of an input may be called."""
+    """List the possible names of an input's first column."""
     return numbered_names(spec.name)

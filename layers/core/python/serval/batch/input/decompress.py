@@ -1,4 +1,4 @@
-"""Bytes out of compressed ones, while they come."""
+"""Decompression of a stream of bytes."""
 
 import bz2
 import zlib
@@ -18,9 +18,9 @@ from serval.errors import BatchRefused
 from serval.foreign import refusing
 
 GZIP_WINDOW = 31
-"""zlib's largest window, and the header and the checksum of gzip around it."""
+"""zlib's largest window, with header and checksum of gzip."""
 ZSTD_FED_BYTES = 2_048
-"""64 MiB may come of these at most, since a block of 4 bytes stands for up to 128 KiB."""
+"""At most 64 MiB come from these, since a block of 4 bytes expands to up to 128 KiB."""
 ZSTD_REASONS = {
     "too much memory": "it was compressed with a window of over 128 MiB (--long): compress it anew",
     "Dictionary": "it was compressed with a dictionary, which is not known here",
@@ -30,12 +30,12 @@ ZSTD_REASONS = {
 def decompressed(
     pieces: Iterable[bytes], compression: FoundCompression, piece_bytes: int
 ) -> Iterator[bytes]:
-    """Give what was compressed, in pieces of about ``piece_bytes`` at most.
+    """Decompress a file, in pieces of about ``piece_bytes`` at most.
 
     Raises
     ------
     BatchRefused
-        If it is damaged or cut short, or compressed in another way.
+        If it is damaged, truncated or compressed in another way.
     """
     if compression == "none":
         return iter(pieces)
@@ -44,7 +44,7 @@ def decompressed(
 
 
 def text_head(head: bytes, compression: FoundCompression) -> bytes:
-    """Give how a file's text begins, as far as its first bytes tell."""
+    """Return the start of a file's text, as far as its first bytes contain it."""
     text = b""
     with suppress(BatchRefused):
         for piece in decompressed([head], compression, HEAD_BYTES):
@@ -55,7 +55,7 @@ def text_head(head: bytes, compression: FoundCompression) -> bytes:
 
 
 def _begun(pieces: Iterable[bytes], compression: FoundCompression) -> Iterator[bytes]:
-    """Look at how the file begins, and give the pieces as if nobody had."""
+    """Check the compression by the first bytes, and yield all pieces."""
     rest, head = iter(pieces), b""
     for piece in rest:
         head += piece
@@ -70,11 +70,11 @@ def _begun(pieces: Iterable[bytes], compression: FoundCompression) -> Iterator[b
 
 
 def _gunzipped(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
-    """Read one gzip member after another: several files may have been put together."""
+    """Decompress one gzip member after another, since files may have been concatenated."""
     member = zlib.decompressobj(GZIP_WINDOW)
     begun = behind = False
     for piece in pieces:
-        # Zeros fill the last block of a tape, or of an object store.
+        # Zeros pad the last block of a tape, or of an object store.
         data = piece.lstrip(b"\0") if behind and not begun else piece
         while data:
             if behind and not begun and data[:1] != GZIP[:1]:
@@ -93,7 +93,7 @@ def _gunzipped(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
 
 
 def _unbz2(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
-    """Read one stream after another."""
+    """Decompress one stream after another."""
     stream, begun = bz2.BZ2Decompressor(), False
     for piece in pieces:
         data = piece
@@ -112,8 +112,8 @@ def _unbz2(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
 
 
 def _unzstd(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
-    """Read one frame after another, little by little: zstd has no limit to what comes of a byte."""
-    # Here, since functions that only name inputs have no layer with it.
+    """Decompress one frame after another, in small slices: zstd does not limit its output."""
+    # Imported here because functions that only name inputs have no layer with it.
     import zstandard
 
     frames: Callable[[], Any] = zstandard.ZstdDecompressor().decompressobj

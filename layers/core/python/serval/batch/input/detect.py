@@ -1,4 +1,4 @@
-"""What kind of file an input is: by what it says it is, and by how it begins."""
+"""Detection of a file's kind, by its options, its first bytes and its name."""
 
 from collections.abc import Callable, Sequence
 
@@ -34,7 +34,7 @@ Unpack = Callable[[bytes, FoundCompression], bytes]
 
 
 def unread(head: bytes, compression: FoundCompression) -> bytes:
-    """Give nothing of a compressed file: whoever unpacks files looks at them later."""
+    """Return nothing of a compressed file; a later step decompresses it."""
     return head if compression == "none" else b""
 
 
@@ -45,17 +45,17 @@ def detect(
     inputs: Sequence[TensorSpec],
     unpack: Unpack = unread,
 ) -> Kind:
-    """Tell a file's kind: as chosen, else by its first bytes, else by its name.
+    """Detect a file's kind: as chosen, else by its first bytes, else by its name.
 
     Parameters
     ----------
     unpack
-        Gives how a file's text begins.
+        Returns the start of a compressed file's text.
 
     Raises
     ------
     BatchRefused
-        If it is of no kind that is known, or is compressed where that cannot be.
+        If the kind is unknown, or the file is compressed where that is not possible.
     """
     compression = compression_of(source, head, options)
     if options.format != "auto":
@@ -73,7 +73,7 @@ def detect(
 
 
 def compression_of(source: Source, head: bytes, options: JobOptions) -> FoundCompression:
-    """Tell how a file is compressed: as chosen, else by its first bytes."""
+    """Return how a file is compressed: as chosen, else by its first bytes."""
     if options.compression != "auto":
         return options.compression
     found = compression_by_content(head)
@@ -87,7 +87,7 @@ def compression_of(source: Source, head: bytes, options: JobOptions) -> FoundCom
 
 
 def named_compression(key: str) -> FoundCompression | None:
-    """Tell the compression that a file's name promises; None if it promises none."""
+    """Return the compression that a file's name indicates; None if it indicates none."""
     return COMPRESSION_OF.get(_extensions(key)[-1])
 
 
@@ -124,7 +124,7 @@ def _format(
 
 
 def named_format(key: str) -> FoundFormat | None:
-    """Tell the format that a file's name promises; None if it promises none."""
+    """Return the format that a file's name indicates; None if it indicates none."""
     for extension in reversed(_extensions(key)):
         if extension in COMPRESSION_OF:
             continue
@@ -133,7 +133,7 @@ def named_format(key: str) -> FoundFormat | None:
 
 
 def takes_objects(inputs: Sequence[TensorSpec]) -> bool:
-    """Tell whether a model takes whole objects: one input, bytes of any length for a row."""
+    """Return whether a model takes whole objects: one input with bytes of any length for a row."""
     if len(inputs) != 1:
         return False
     (spec,) = inputs

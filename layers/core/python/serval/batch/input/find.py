@@ -1,4 +1,4 @@
-"""The files of an input: where they are, and of what kind, before anybody looks inside."""
+"""The files of an input and their kind, before anything reads their records."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from serval.models.signature import Signature
 MOST_FILES = 500_000
 IGNORED_BEGINNINGS = (".", "_")
 TABLES = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
-"""Folders that say so of the one that they are in."""
+"""Folders that mark the folder they are in as a table of this kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Finds inputs."""
+    """Finds the files of inputs."""
 
     objects: BatchObjects
     unpack: Unpack = unread
@@ -37,7 +37,7 @@ class Finder:
         Raises
         ------
         BatchRefused
-            If there is nothing, or something that was named is not there.
+            If there are no files, or one that was named does not exist.
         """
         found: list[Source] = []
         for address in addresses:
@@ -60,12 +60,12 @@ class Finder:
         ]
 
     def kind(self, sources: Sequence[Source], options: JobOptions, signature: Signature) -> Kind:
-        """Tell of what kind the files are, from the first one.
+        """Return the kind of the files, detected from the first one.
 
         Raises
         ------
         BatchRefused
-            If that cannot be told, or another file is of another kind by its name.
+            If it cannot be detected, or another file has another kind by its name.
         """
         first = sources[0]
         kind = detect(first, self.head(first), options, signature.inputs, self.unpack)
@@ -81,7 +81,7 @@ class Finder:
         return kind
 
     def head(self, source: Source) -> bytes:
-        """Give how a file begins."""
+        """Return the first bytes of a file."""
         end = min(HEAD_BYTES, source.size_bytes)
         return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
 
@@ -106,7 +106,7 @@ class Finder:
 
 
 def _check_compression(sources: Sequence[Source]) -> None:
-    """Refuse files of which some are compressed in another way than the first, by their names."""
+    """Refuse files whose names indicate another compression than that of the first."""
     first = sources[0]
     for source in sources:
         if named_compression(source.key) != named_compression(first.key):
@@ -117,7 +117,7 @@ def _check_compression(sources: Sequence[Source]) -> None:
 
 
 def _checked(sources: Iterable[Source], prefix: Address) -> Iterator[Source]:
-    """Refuse the folder of a table whose files are not all of it, or more than it."""
+    """Refuse the folder of a table format, whose files contain more or less than its rows."""
     for source in sources:
         path = source.key[len(prefix.key) :].split("/")
         table = next((kind for part, kind in TABLES.items() if part in path[:-1]), None)
@@ -132,7 +132,7 @@ def _checked(sources: Iterable[Source], prefix: Address) -> Iterator[Source]:
 
 
 def _counts(source: Source, prefix: Address) -> bool:
-    """Tell whether an object under a prefix is input: not hidden, no folder's marker, not empty."""
+    """Return whether an object is input: not hidden, not options, not empty."""
     path = source.key[len(prefix.key) :]
     hidden = any(part.startswith(IGNORED_BEGINNINGS) for part in path.split("/"))
     return not hidden and source.size_bytes > 0 and not source.key.endswith(OPTIONS_SUFFIX)

@@ -1,4 +1,4 @@
-"""Of what kind a file is: its format, and how it is compressed."""
+"""Kind of a file: its format and its compression."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,9 +7,9 @@ FoundFormat = Literal["csv", "jsonl", "parquet", "objects"]
 FoundCompression = Literal["none", "gzip", "zstd", "bz2"]
 GZIP, ZSTD, BZ2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh"
 SKIPPED = bytes(range(0x50, 0x60)), b"\x2a\x4d\x18"
-"""How a frame of zstd begins that holds no data, as pzstd writes: one of 16 bytes, then these."""
+"""Start of a zstd frame without data, as pzstd writes it: one of 16 bytes, then these."""
 HEAD_BYTES = 262_144
-"""What is read of a file to tell what it is, and how long its records are."""
+"""Bytes read of a file to detect its kind and the size of its records."""
 SHOWN_BYTES = 4
 
 
@@ -22,7 +22,7 @@ class Kind:
 
 
 def compression_by_content(head: bytes) -> FoundCompression:
-    """Tell by a file's first bytes how it is compressed."""
+    """Return how a file is compressed, by its first bytes."""
     if head.startswith(GZIP):
         return "gzip"
     if head.startswith(ZSTD) or (head[:1] in SKIPPED[0] and head[1:4] == SKIPPED[1]):
@@ -31,5 +31,5 @@ def compression_by_content(head: bytes) -> FoundCompression:
 
 
 def shown_bytes(head: bytes) -> str:
-    """Show how a file begins."""
+    """Show the first bytes of a file."""
     return head[:SHOWN_BYTES].hex(" ") or "none at all"

@@ -1,4 +1,4 @@
-"""Dates, timestamps, times of day and durations: in ISO 8601, or counted in a unit."""
+"""Dates, timestamps, times of day and durations: as ISO 8601, or counted in a unit."""
 
 from collections.abc import Mapping
 
@@ -13,14 +13,14 @@ UNITS: Mapping[str, int] = {
     "microseconds": 1_000,
     "nanoseconds": 1,
 }
-"""Nanoseconds of what a job may count in: since 1970, since midnight, or how long it takes."""
+"""Nanoseconds of each unit; counted since 1970, since midnight, or as a duration."""
 STEP_NS = {"ms": 1_000_000, "us": 1_000, "ns": 1}
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
-"""Of the years that four digits write: 0001-01-01 and 9999-12-31, as days since 1970."""
+"""0001-01-01 and 9999-12-31 as days since 1970, the years of four digits."""
 
 
 def iso(column: pl.Series) -> pl.Series:
-    """Write moments in ISO 8601; null where a year has not four digits, or a time no place."""
+    """Write moments in ISO 8601; null where a year does not have four digits."""
     dtype = column.dtype
     if isinstance(dtype, pl.Duration):
         return column.dt.to_string("iso")
@@ -34,7 +34,7 @@ def iso(column: pl.Series) -> pl.Series:
 
 
 def known(zone: str) -> bool:
-    """Tell whether polars knows a time zone."""
+    """Return whether polars knows a time zone."""
     try:
         pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
     except (pl.exceptions.PolarsError, ValueError):
@@ -43,7 +43,7 @@ def known(zone: str) -> bool:
 
 
 def counted(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
-    """Count moments in a unit: those that are a whole number of it, and those that are not."""
+    """Count moments in a unit; return those that are whole numbers of it, and the others."""
     dtype, step = column.dtype, 1
     if isinstance(dtype, pl.Date | pl.Datetime):
         column = within(column)
@@ -63,7 +63,7 @@ def counted(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
 
 
 def within(column: pl.Series) -> pl.Series:
-    """Leave out dates and timestamps of no year that four digits write; a day is left for zones."""
+    """Replace moments outside the years of four digits by null, a day at each end included."""
     physical, (first, behind) = column.to_physical(), _bounds(column.dtype)
     inside = (physical >= first) & (physical < behind)
     if inside.all():
@@ -75,7 +75,7 @@ def _bounds(dtype: pl.DataType) -> tuple[int, int]:
     if not isinstance(dtype, pl.Datetime):
         return FIRST_DAY, LAST_DAY + 1
     if dtype.time_unit == "ns":
-        # Moments of INT96 that are too far away become the last one there is.
+        # INT96 timestamps that are too far away become the last possible one.
         return -(2**63) + 1, 2**63 - 1
     per_day = DAY_NS // STEP_NS[dtype.time_unit]
     return (FIRST_DAY + 1) * per_day, LAST_DAY * per_day

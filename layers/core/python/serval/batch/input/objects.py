@@ -1,4 +1,4 @@
-"""Objects: each is a row, its bytes the model's one input."""
+"""Objects as records: each is a row, and its bytes are the model's one input."""
 
 import json
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
 
 LARGEST_BYTES = 100 * 2**20
-"""Of one object: it is held in memory whole."""
+"""Of one object, which is held in memory as a whole."""
 
 Fetch = Callable[[Source], bytes]
-"""Gives an object's bytes, or raises ``BatchRefused`` if it is gone or was changed."""
+"""Returns an object's bytes, or raises ``BatchRefused`` if it is gone or has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ObjectRecords:
     fetch: Fetch
     pool: Executor
     joined: str = ""
-    """Column of the addresses; empty: none is wanted."""
+    """Column of the addresses; empty if it is not wanted."""
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Fetch the objects of a block."""
@@ -56,7 +56,7 @@ class ObjectRecords:
         )
 
     def _body(self, source: Source) -> bytes | str:
-        """Give an object's bytes, or why there are none."""
+        """Return an object's bytes, or why it cannot be read."""
         if source.size_bytes > LARGEST_BYTES:
             return f"the object has {source.size_bytes} bytes, at most {LARGEST_BYTES} allowed"
         try:

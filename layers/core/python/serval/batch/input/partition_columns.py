@@ -1,4 +1,4 @@
-"""Columns that stand in the keys of files, as ``country=de/day=1/part.csv``, and not in them."""
+"""Partition columns, whose values are in the keys of files: ``country=de/day=1/part.csv``."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
@@ -11,20 +11,20 @@ from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
-"""What Hive and its kind write where there is no value."""
+"""What Hive and similar tools write where there is no value."""
 WAY_OUT = "or say 'partitions': 'never'"
 Partition = Mapping[str, str | None]
-"""Column → the value of all records of a file."""
+"""Column → its value in all records of a file."""
 NO_PARTITION: Partition = {}
 
 
 def partition_names(sources: Sequence[Source], addresses: Sequence[Address]) -> tuple[str, ...]:
-    """Find the columns that the keys of all files have below the prefixes that a job reads.
+    """Return the partition columns of all files, from their keys below the prefixes of the job.
 
     Raises
     ------
     BatchRefused
-        If the files have other ones each, or a key has one twice.
+        If files have different ones, or a key contains one twice.
     """
     prefixes = [address for address in addresses if address.is_prefix]
     first: tuple[str, ...] | None = None
@@ -43,16 +43,16 @@ def partition_names(sources: Sequence[Source], addresses: Sequence[Address]) -> 
 
 
 def partition_of(source: Source, names: Sequence[str]) -> Partition:
-    """Read the values of these columns in a file's key."""
+    """Read the values of these columns from a file's key."""
     if not names:
         return NO_PARTITION
-    # What stands above the job's prefix is no column: the last of a name is the one below it.
+    # Folders above the job's prefix may repeat a name; the last one is below it and counts.
     found = dict(_written(source, source.key))
     return {name: found[name] for name in names}
 
 
 def check_own(names: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuse a column that stands in the keys and in the file: the two may differ."""
+    """Refuse a column that is in the keys and in the file, since the two may differ."""
     if both := [name for name in names if name in columns]:
         raise BatchRefused(
             f"{both[0]!r} is a column of the file and a partition in its key: leave one of them "
@@ -61,13 +61,13 @@ def check_own(names: Sequence[str], columns: Sequence[str]) -> None:
 
 
 def with_partition(frame: pl.DataFrame, partition: Partition) -> pl.DataFrame:
-    """Write the values of a file's key behind the columns of its records."""
+    """Append the values in a file's key as columns to its records."""
     values = [pl.lit(value, pl.String).alias(name) for name, value in partition.items()]
     return frame.with_columns(values) if values else frame
 
 
 def below(source: Source, prefixes: Sequence[Address]) -> str:
-    """Give what stands of a key behind the prefix that the file was found under."""
+    """Return the part of a key below the prefix under which the file was found."""
     lengths = [
         len(prefix.key)
         for prefix in prefixes
@@ -77,7 +77,7 @@ def below(source: Source, prefixes: Sequence[Address]) -> str:
 
 
 def _written(source: Source, path: str) -> list[tuple[str, str | None]]:
-    """Read the folders of a path that are called ``column=value``."""
+    """Read the folders of a path that are named ``column=value``."""
     if "=" not in path:
         return []
     parts = (folder.partition("=") for folder in path.split("/")[:-1])

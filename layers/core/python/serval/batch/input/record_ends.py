@@ -1,7 +1,4 @@
-"""Where the rows of a block stand in the file.
-
-Where records end in a block of bytes that begins with a record.
-"""
+"""Ends of records in a block of bytes, and the places of its rows in the file."""
 
 from dataclasses import dataclass
 
@@ -13,9 +10,16 @@ from serval.models.tensor import Array
 
 
 def record_ends(block: bytes, *, quoted: bool, inside: bool = False) -> Array:
-    """Give the offset behind each record's newline; ``quoted``: newlines in quotes end none.
+    """Return the offset after each record's newline.
 
-    A last record without a newline has no entry. ``inside``: the block begins within quotes.
+    A last record without a newline has no entry.
+
+    Parameters
+    ----------
+    quoted
+        Whether newlines in quotes end no record.
+    inside
+        Whether the block begins within quotes.
     """
     view = np.frombuffer(block, np.uint8)
     newlines = np.flatnonzero(view == NEWLINE)
@@ -27,7 +31,7 @@ def record_ends(block: bytes, *, quoted: bool, inside: bool = False) -> Array:
 
 
 def spans(block: bytes, *, quoted: bool) -> list[tuple[int, int]]:
-    """Give begin and end of each record, the last one too if it has no newline."""
+    """Return start and end of each record, including a last one without a newline."""
     ends = [int(end) for end in record_ends(block, quoted=quoted)]
     if not ends or ends[-1] < len(block):
         ends.append(len(block))
@@ -37,31 +41,31 @@ def spans(block: bytes, *, quoted: bool) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class Places:
-    """Where the rows of a frame stand in the file; looked for only when one is rejected."""
+    """Places of a frame's rows in the file; computed only when a row is rejected."""
 
     block: bytes
     first_record: int
     offset: int
     numbers: Array | None = None
-    """Record of each row within the block; None: they count alike."""
+    """Record of each row within the block; None: every record is a row."""
     quoted: bool = True
-    """Whether a newline in quotes ends no record."""
+    """Whether newlines in quotes end no record."""
     _spans: list[tuple[int, int]] | None = None
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Give begin and end of each record in the block."""
+        """Start and end of each record in the block."""
         if self._spans is None:
             self._spans = spans(self.block, quoted=self.quoted)
         return self._spans
 
     def numbers_of(self, fits: Array) -> Array:
-        """Give the record of each row that fits."""
+        """Return the record number of each row that fits."""
         rows = np.flatnonzero(fits)
         return rows if self.numbers is None else self.numbers[rows]
 
     def reject(self, row: int, reason: str) -> Reject:
-        """Describe a row that does not fit."""
+        """Return the reject for a row."""
         number = row if self.numbers is None else int(self.numbers[row])
         start, end = self.spans[number]
         return Reject(

@@ -1,4 +1,4 @@
-"""Blocks of whole records out of a file of text, or of a part of one."""
+"""Blocks of whole records from a text file, or from a part of one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,40 +27,40 @@ class Span:
     end: int
     first: int
     head: bool
-    """Whether the header stands there."""
+    """Whether the span begins with the header."""
     number: int = 0
-    """Among the spans of its shard."""
+    """Index among the spans of the shard."""
 
     @property
     def is_file(self) -> bool:
-        """Tell whether it is all of the file, so that nobody has looked at it before."""
+        """Whether the span is the whole file, which no scan has checked."""
         return self.start == 0 and self.end == self.source.size_bytes
 
 
 @dataclass(slots=True)
 class TextSpan:
-    """Reads one span; afterwards it knows how many records there were."""
+    """Reads one span, and counts its records."""
 
     layout: Layout
     span: Span
     raw: Iterable[bytes]
-    """Bytes of the file as they lie there: from where ``begin`` said."""
+    """Stored bytes of the file, from where the earlier invocation stopped."""
     offset: int | None = None
-    """Of the text, at which an earlier invocation stopped; None: from the start."""
+    """Offset in the text where an earlier invocation stopped; None: at the start."""
     first: int = 0
-    """Number of the record there."""
+    """Number of the record at that offset."""
     records: int = 0
-    """Number of the record behind the last one."""
+    """Number of the record after the last one."""
     inputs: Sequence[TensorSpec] = ()
-    """Of the model."""
+    """Inputs of the model."""
 
     def blocks(self) -> Iterator[Block]:
-        """Give the blocks.
+        """Yield the blocks.
 
         Raises
         ------
         BatchRefused
-            If the text is not what it should be; the file is named, and the byte.
+            If the text is invalid; the message names the file and the byte.
         """
         try:
             yield from self._blocks()
@@ -94,7 +94,7 @@ class TextSpan:
             yield replace(block, span=span.number, file=file)
 
     def _begin(self, pieces: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
-        """Pass over the mark and the header; give where the records begin, and their bytes."""
+        """Skip byte order mark and header; return where the records begin, and their bytes."""
         at = self.span.start
         if at == 0:
             pieces, head = peeked(pieces, len(UTF8_MARK))
@@ -117,14 +117,14 @@ class TextSpan:
         pieces, head = peeked(pieces, 1)
         if head[:1] not in b"[ \t\r\n":
             return pieces
-        # The pieces stay as long as they were: what is answered at once follows from it.
+        # Pieces keep their sizes, since those decide how many records are answered at once.
         pieces, again = tee(pieces)
         _, head = peeked(again, HEAD_BYTES)
         check_alike(head, self.inputs, array=False)
         return pieces
 
     def _checked(self, pieces: Iterator[bytes], at: int, before: int | None) -> Iterator[bytes]:
-        """Look for what makes records impossible to tell apart, where no scan has done so."""
+        """Check a file that was not scanned for what makes its records impossible to tell apart."""
         if not self.layout.quoted or not self.span.is_file:
             yield from pieces
             return
@@ -148,7 +148,7 @@ class TextSpan:
 
 
 def peeked(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
-    """Look at the first bytes, and give the pieces as if nobody had."""
+    """Return the pieces unchanged, and their first bytes."""
     held = b""
     for piece in pieces:
         held += piece
@@ -158,7 +158,7 @@ def peeked(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
 
 
 def behind(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """Leave out the first bytes."""
+    """Skip the first bytes."""
     for piece in pieces:
         if size >= len(piece):
             size -= len(piece)

@@ -1,7 +1,7 @@
-"""Values of typed columns as the elements of a model's inputs: without loss, or not at all.
+"""Conversion of typed columns to the elements of a model's inputs, never with loss.
 
-``TABLE`` says what becomes of which column in which datatype; docs/batch.md has it in words. A
-value that its datatype cannot hold becomes null, and ``why_unfit`` says why.
+``TABLE`` maps a column's family and a datatype to a conversion; docs/batch.md has it in words. A
+value that the datatype cannot hold becomes null, and ``why_unfit`` explains why.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,17 +20,17 @@ from serval.models.tensor import DATATYPES
 Family = Literal["whole", "fraction", "decimal", "truth", "text", "bytes", "moment", "nothing"]
 Convert = Callable[[pl.Series, str], pl.Series]
 EXACT_UP_TO = {"FP16": 2**11, "FP32": 2**24, "FP64": 2**53}
-"""Whole numbers up to these have a place of their own in the datatype."""
+"""Whole numbers up to these are exact in the datatype."""
 SHOWN_CHARACTERS = 80
 
 
 def converted(column: pl.Series, datatype: str, times: str = "") -> pl.Series:
-    """Read a column as a datatype; null where a value does not fit.
+    """Convert a column to a datatype; values that do not fit become null.
 
     Parameters
     ----------
     times
-        What dates and times are counted in where a number is asked for; empty: they are none.
+        Unit in which dates and times are counted for numbers; empty: they do not fit.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def converted(column: pl.Series, datatype: str, times: str = "") -> pl.Series:
 
 
 def family_of(dtype: pl.DataType) -> Family | None:
-    """Tell what a column holds; None: lists, structs, or what else fills no input by itself."""
+    """Return what a column contains; None for lists, structs and other types that fill no input."""
     if dtype.is_integer():
         return "whole"
     if dtype.is_float():
@@ -63,7 +63,7 @@ def family_of(dtype: pl.DataType) -> Family | None:
 
 
 def why_unfit(column: pl.Series, row: int, datatype: str, times: str = "") -> str:
-    """Say why a value that is there does not fit."""
+    """Return why a value does not fit."""
     value = shown(column, row)
     family = family_of(column.dtype)
     kind = DATATYPES[datatype].kind
@@ -81,12 +81,12 @@ def why_unfit(column: pl.Series, row: int, datatype: str, times: str = "") -> st
 
 
 def is_null(column: pl.Series, row: int) -> bool:
-    """Tell whether there is no value in a row."""
+    """Return whether a row has no value."""
     return column.slice(row, 1).null_count() == 1
 
 
 def shown(column: pl.Series, row: int) -> str:
-    """Show a value, whatever it is; one that Python cannot hold as the number that it is."""
+    """Show a value, as its stored number if Python cannot represent it."""
     try:
         with refusing(Unread):
             value = column[row]
@@ -110,7 +110,7 @@ def _as_it_is(column: pl.Series, datatype: str) -> pl.Series:
 
 
 def _exact_float(column: pl.Series, datatype: str) -> pl.Series:
-    """Convert whole numbers, those alone that the float holds as they are."""
+    """Convert whole numbers that the float represents exactly."""
     found = column.cast(CASTS[datatype], strict=False)
     if not _beyond(column, EXACT_UP_TO[datatype]):
         return found
@@ -123,27 +123,27 @@ def _exact_float(column: pl.Series, datatype: str) -> pl.Series:
 
 
 def _beyond(column: pl.Series, limit: int) -> bool:
-    """Tell whether a number is larger than a limit, or smaller than its negative."""
+    """Return whether a number exceeds a limit in magnitude."""
     ends: list[Any] = [column.min(), column.max()]
     return any(end is not None and abs(end) > limit for end in ends)
 
 
 def _whole_part(column: pl.Series, datatype: str) -> pl.Series:
-    """Convert floats that have nothing behind the point."""
+    """Convert floats without a fraction."""
     found = column.cast(CASTS[datatype], strict=False)
     same = found.cast(column.dtype) == column
     return pl.select(pl.when(same).then(found).otherwise(None)).to_series()
 
 
 def _truth(column: pl.Series, datatype: str) -> pl.Series:
-    """Take 1 for true and 0 for false; any other number is neither."""
+    """Convert 1 to true and 0 to false; other numbers do not fit."""
     return pl.select(
         pl.when(column == 1).then(statement=True).when(column == 0).then(statement=False)
     ).to_series()
 
 
 def _decimal(column: pl.Series, datatype: str) -> pl.Series:
-    """Go by the digits, so that nothing is rounded twice."""
+    """Convert from the digits, so that nothing is rounded twice."""
     text = column.cast(pl.String)
     kind = DATATYPES[datatype].kind
     if kind == "O":
@@ -154,7 +154,7 @@ def _decimal(column: pl.Series, datatype: str) -> pl.Series:
 
 
 def _text(column: pl.Series, datatype: str) -> pl.Series:
-    """Read text; categories are their values."""
+    """Convert text; categories are converted to their values first."""
     return cast(column if column.dtype == pl.String else column.cast(pl.String), datatype)
 
 
@@ -163,7 +163,7 @@ def _iso(column: pl.Series, datatype: str) -> pl.Series:
 
 
 def _counted(column: pl.Series, datatype: str, times: str) -> pl.Series:
-    """Count in units; a fraction of one is left to floats."""
+    """Count moments in a unit; only floats take fractions of it."""
     whole, part = counted(column, times)
     kind = DATATYPES[datatype].kind
     found = _exact_float(whole, datatype) if kind == "f" else _as_it_is(whole, datatype)
@@ -191,4 +191,4 @@ TABLE: Mapping[Family | None, Mapping[str, Convert]] = {
     "nothing": {},
     None: {},
 }
-"""What a column holds → numpy's kind of the datatype → how; nothing: no value fits."""
+"""Family of a column → numpy kind of the datatype → conversion; without an entry no value fits."""

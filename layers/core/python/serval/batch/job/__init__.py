@@ -1,1 +1,1 @@
-"""A batch job: its rows, its keys, its options, its states and its end."""
+"""The batch job itself: row, keys, options, states, cost and outcomes."""

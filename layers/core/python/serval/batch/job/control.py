@@ -1,4 +1,4 @@
-"""Control of a job that is there: cancel it, or run what was not done."""
+"""Control of an existing job: cancel it, or retry what was not done."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from serval.clock import Clock, utc_now
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Changes a job as its caller wishes."""
+    """Cancels and retries jobs."""
 
     store: JobStore
     executions: Executions
@@ -21,14 +21,14 @@ class Control:
     clock: Clock = utc_now
 
     def cancel(self, job: BatchJob) -> BatchJob:
-        """End a job, with a summary of what was done; its shards stop at their next look.
+        """Cancel a job and write a summary of what was done; its shards stop at their next check.
 
-        The row first, so that whatever still runs sees it, whatever else happens here.
+        The row is changed first, so that whatever still runs sees it even if this call dies.
 
         Raises
         ------
         BatchConflict
-            If it has succeeded or failed.
+            If the job has succeeded or failed.
         """
         cancelled = change(self.store, job, lambda row: lifecycle.cancel(row, self.clock()))
         if not cancelled.open:
@@ -39,12 +39,12 @@ class Control:
         return self.finishing.close(cancelled, "cancelled")
 
     def retry(self, job: BatchJob) -> BatchJob:
-        """Run what was not done; what was done stays as it is.
+        """Run what was not done; finished shards stay as they are.
 
         Raises
         ------
         BatchConflict
-            If it is still open, or has succeeded.
+            If the job is still open, or has succeeded.
         """
         if job.status == "queued":
             queued = job

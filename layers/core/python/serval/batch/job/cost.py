@@ -1,9 +1,8 @@
-"""What a job takes: functions' and machines' time, steps, requests; and dollars.
+"""Usage and cost of a job: time of functions and machines, steps, requests, dollars.
 
-Prices, dated: what a job costs is computed from them, and is never a bill.
-
-On-demand list prices of us-east-1 in USD. Other regions differ by some percent; what a fleet's
-machines cost depends on the day, so it is not in here.
+Costs are computed from a dated price table and are never a bill. The prices are on-demand list
+prices of us-east-1 in USD; other regions differ by some percent. Machine prices of a fleet depend
+on the day, so they are not in the table.
 """
 
 import math
@@ -15,7 +14,7 @@ from serval.batch.job.job import BatchJob, ShardRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What things cost, in USD."""
+    """The price table, in USD."""
 
     dated: str
     lambda_gb_second: float
@@ -37,36 +36,36 @@ PRICES = Prices(
     dynamodb_write=0.625e-6,
     dynamodb_read=0.125e-6,
 )
-"""Lambda's are those of arm64."""
+"""Lambda's prices are those of arm64."""
 
 
 STEPS_OF_A_JOB = 14
-"""State transitions of an execution without its shards and scans."""
+"""State transitions of an execution, without its shards and scans."""
 STEPS_OF_A_SHARD = 4
-"""Of a child: begin, map item, the step, the question whether it is to go on."""
+"""Of a child execution: start, map item, step, and the choice whether to go on."""
 STEPS_OF_A_SCAN = 3
 FUNCTIONS_OF_A_JOB = 4
 """Invocations of ``accept``, ``plan``, ``assemble`` and ``finish`` or ``cut``."""
 STEP_GB = 1.7
 """Memory of ``plan``, ``scan``, ``cut`` and ``assemble``."""
 SECONDS_OF_A_JOB = 4.0
-"""Of ``plan`` and ``assemble`` together, beside what grows with the input."""
+"""Of ``plan`` and ``assemble`` together, without what grows with the input."""
 SCAN_BYTES_PER_SECOND = 80e6
 READ_BYTES_PER_SECOND = 60e6
-"""At which a shard reads and parses text; the model's own rate is measured."""
+"""Rate at which a shard reads and parses text; the model's own rate is measured."""
 SECONDS_TO_BEGIN = 0.75
-"""Of a shard: its row, its plan, the version in memory."""
+"""Of a shard: read its row and its plan, find the version in memory."""
 SECONDS_TO_START = 1.0
-"""Of a function that was not there: it starts, and loads the version."""
+"""Cold start of a function, which loads the version."""
 WRITES_OF_A_SHARD, READS_OF_A_SHARD = 4, 4
 ROWS_WRITTEN_SECONDS = 5.0
-"""Between two writes of a shard's row."""
+"""Time between two writes of a shard's row."""
 MICRO = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a job takes of what is paid for."""
+    """What a job uses that costs money."""
 
     gb_seconds: float = 0.0
     invocations: int = 0
@@ -80,11 +79,11 @@ class Usage:
 
     @property
     def machine_microdollars(self) -> float:
-        """Give the part of its price that goes to a fleet's machines."""
+        """Cost of the fleet's machines alone."""
         return self.machine_seconds / 3600 * self.machine_microdollars_hour
 
     def microdollars(self, prices: Prices = PRICES) -> int:
-        """Give its price."""
+        """Return the cost by a price table."""
         dollars = (
             self.gb_seconds * prices.lambda_gb_second
             + self.invocations * prices.lambda_request
@@ -106,21 +105,21 @@ class JobWork:
     rows: int
     read_bytes: int
     seconds_per_row: float
-    """Of a shard; everything that overlaps counted once."""
+    """Of one shard; what overlaps is counted once."""
     concurrency: int
     memory_mib: int
-    """Of ``shard``; 0: the shards run on a fleet's machines."""
+    """Memory of ``shard``; 0 if the shards run on a fleet's machines."""
     machine_microdollars_hour: int = 0
 
     @property
     def busy_seconds(self) -> float:
-        """Give the time of all shards together."""
+        """Time of all shards together."""
         starts = min(self.shards, self.concurrency) * SECONDS_TO_START
         return starts + self.shards * SECONDS_TO_BEGIN + self.rows * self.seconds_per_row
 
     @property
     def seconds(self) -> float:
-        """Give the time that passes until the shards are done."""
+        """Time that passes until the shards are done."""
         if not self.shards:
             return 0.0
         waves = math.ceil(self.shards / self.concurrency)
@@ -128,7 +127,7 @@ class JobWork:
         return SECONDS_TO_START + waves * each
 
     def usage(self) -> Usage:
-        """Give what it will take."""
+        """Return the expected usage."""
         looks = self.busy_seconds / ROWS_WRITTEN_SECONDS
         scanned = self.scans and self.read_bytes / SCAN_BYTES_PER_SECOND
         return _usage(
@@ -144,13 +143,13 @@ class JobWork:
 
 
 def seconds_per_row(rows_per_second: float | None, row_bytes: float) -> float:
-    """Give the time of a row, whichever is slower: to read it or to answer it."""
+    """Return the time of a row: reading or inference, whichever is slower."""
     reading = row_bytes / READ_BYTES_PER_SECOND
     return max(reading, 1 / rows_per_second if rows_per_second else 0.0)
 
 
 def actual(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:
-    """Give what a job has taken, from the durations that were recorded."""
+    """Return what a job has used, from the recorded durations."""
     known = list(shards)
     return _usage(
         shards=len(known),

@@ -1,4 +1,4 @@
-"""What callers see of a batch job: a JSON object, with how far it is as its shards say it."""
+"""A batch job as callers see it: a JSON object, with its progress."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,29 +22,29 @@ COUNTS = (
     "seconds_left",
     "cost_usd",
 )
-"""Members that tell how far a job is; null: that is not known."""
+"""Members that report progress; null if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobDocuments:
-    """Writes documents."""
+    """Describes jobs."""
 
     store: JobStore
     clock: Clock = utc_now
 
     def of(self, job: BatchJob) -> dict[str, Any]:
-        """Describe a job; one that goes on with what its shards have done so far."""
+        """Describe a job; a running one with the progress of its shards."""
         if not job.open or not job.shards:
             return self.listed(job)
         return described(job) | progress(job, list(self.store.shards(job.id)), self.clock())
 
     def listed(self, job: BatchJob) -> dict[str, Any]:
-        """Describe a job by its row alone: how far one is that goes on is not known then."""
+        """Describe a job by its row alone, without the progress of a running one."""
         return described(job) | dict.fromkeys(COUNTS) | ({} if job.open else result(job))
 
 
 def described(job: BatchJob) -> dict[str, Any]:
-    """Give what a job is."""
+    """Describe what a job is, without its progress."""
     document: dict[str, Any] = {
         "id": job.id,
         "status": job.status,
@@ -70,7 +70,7 @@ def described(job: BatchJob) -> dict[str, Any]:
 
 
 def estimate(job: BatchJob) -> dict[str, Any] | None:
-    """Give what its plan says; None: it has none yet."""
+    """Describe the estimate, or return None before the job is planned."""
     if not job.format:
         return None
     return {
@@ -85,7 +85,7 @@ def estimate(job: BatchJob) -> dict[str, Any] | None:
 
 
 def previewed(asked: AskedJob, version: str, output: str, seen: Estimate) -> dict[str, Any]:
-    """Give what a job would take, had it been started."""
+    """Describe what a job would take if it were started."""
     return {
         "dry_run": True,
         "model": asked.model,
@@ -104,17 +104,17 @@ def previewed(asked: AskedJob, version: str, output: str, seen: Estimate) -> dic
 
 
 def plain(addresses: Sequence[str]) -> str | list[str]:
-    """Give one address as it is, several as a list."""
+    """Return a single address as it is, several as a list."""
     return addresses[0] if len(addresses) == 1 else list(addresses)
 
 
 def progress(job: BatchJob, shards: Sequence[ShardRecord], now: datetime) -> dict[str, Any]:
-    """Add up what the shards of a job that goes on say.
+    """Add up the progress of a running job's shards.
 
-    Its rate and the time that is left are those of the newest attempt.
+    Rows per second and the remaining time are those of the newest attempt.
     """
     newest = [shard for shard in shards if shard.attempt == job.attempt]
-    # What an earlier attempt has begun and not done is done again: it counts when it is.
+    # What an earlier attempt began and did not finish is done again, so it counts only then.
     counted = [shard for shard in shards if shard.done or shard.attempt == job.attempt]
     seconds = _seconds(job, now)
     rows = sum(shard.rows for shard in newest)
@@ -133,7 +133,7 @@ def progress(job: BatchJob, shards: Sequence[ShardRecord], now: datetime) -> dic
 
 
 def result(job: BatchJob) -> dict[str, Any]:
-    """Give what a job that has ended did; the rate is that of a single attempt alone."""
+    """Describe what a finished job did; only a job of one attempt has a rate."""
     seconds = _seconds(job, None)
     rated = job.attempt == 1 and job.rows and seconds
     return {
@@ -147,7 +147,7 @@ def result(job: BatchJob) -> dict[str, Any]:
 
 
 def _seconds(job: BatchJob, now: datetime | None) -> float:
-    """Give how long the newest attempt has taken, or took."""
+    """Return how long the newest attempt has taken so far, or took."""
     end = datetime.fromisoformat(job.finished) if job.finished else now
     if job.started is None or end is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""Events of batch jobs: every recorded state, for whoever wants to hear of it.
+"""Events of batch jobs: one for every recorded state.
 
 ``python -m serval.batch.job.events`` prints the JSON Schema, docs/batch-event.schema.json.
 """
@@ -11,7 +11,7 @@ from serval.batch.job.job import BatchJob, Origin, Status
 SOURCE = "serval"
 DETAIL_TYPE = "serval.batch"
 REASON_LIMIT = 4000
-"""Characters; the row has the reason whole, and an event holds 256 KB at most."""
+"""Characters; the row keeps the whole reason, and an event holds 256 KB at most."""
 
 OPTIONAL_TEXT = {"type": ["string", "null"]}
 COUNT = {"type": "integer", "minimum": 0}
@@ -44,7 +44,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 
 
 def detail(job: BatchJob) -> dict[str, Any]:
-    """Give the event's ``detail``."""
+    """Return the ``detail`` of a job's event."""
     return {
         "job": job.id,
         "model": job.model,
@@ -63,7 +63,7 @@ def detail(job: BatchJob) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of ``detail``."""
+    """Return the JSON Schema of ``detail``."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"detail of EventBridge events '{DETAIL_TYPE}' from source '{SOURCE}'",

@@ -1,4 +1,4 @@
-"""``finish``: the end of a job that a step refused, that failed, or that was cancelled."""
+"""``finish``: end a job that was refused, failed or cancelled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class JobVerdict(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class FinishJob:
-    """Everything that ending a job takes."""
+    """Ends jobs, with a summary of what was done."""
 
     objects: BatchObjects
     store: JobStore
@@ -32,7 +32,7 @@ class FinishJob:
     clock: Clock = utc_now
 
     def finish(self, event: Mapping[str, Any]) -> JobVerdict:
-        """End a job with the reason given; doing it again changes nothing.
+        """End a job with the given reason; repeating it changes nothing.
 
         Parameters
         ----------
@@ -45,14 +45,14 @@ class FinishJob:
         if job.open:
             job = self.close(job, said(event))
         elif job.status != "succeeded":
-            # Whoever closed it may have died before it could write the summary.
+            # Whoever closed the job may have died before writing the summary.
             self._write_summary(job, ShardTally.of(self.store.shards(job.id)))
         return {"job": job.id, "status": job.status, "reason": job.error or ""}
 
     def close(self, job: BatchJob, reason: str) -> BatchJob:
-        """End a job, with a summary of what was done; as cancelled, if that was asked for.
+        """End a job with a summary; it ends as cancelled if that was requested.
 
-        One that has succeeded meanwhile is left alone.
+        A job that has succeeded meanwhile is left alone.
         """
         tally = ShardTally.of(self.store.shards(job.id))
         reason, done = reason_of(job, tally, reason), tally.settled(job)
@@ -65,7 +65,7 @@ class FinishJob:
         return closed
 
     def _write_summary(self, job: BatchJob, tally: ShardTally) -> None:
-        """Write the summary of a job that has got as far as having a prefix of its own."""
+        """Write the summary of a job, if it got as far as having an output prefix."""
         if job.owner is None or not job.output:
             return
         output = read_address(job.output, "output")
@@ -75,14 +75,14 @@ class FinishJob:
 
 
 def said(event: Mapping[str, Any]) -> str:
-    """Give the reason of a step, or what is known of its failure."""
+    """Return the reason of a step, or describe the error that was caught."""
     if event.get("reason"):
         return str(event["reason"])
     return failure_in_words(event["error"]) if event.get("error") else "ended without a reason"
 
 
 def reason_of(job: BatchJob, tally: ShardTally, reason: str) -> str:
-    """Give why a job failed: what its shards say is nearer to it than what the machine caught."""
+    """Return why a job failed, preferably as its shards say it."""
     if job.stop_reason is not None:
         return job.stop_reason
     if job.status == "running" and tally.failures:

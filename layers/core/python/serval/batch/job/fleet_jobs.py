@@ -1,7 +1,4 @@
-"""What batch jobs ask of fleets: the shards that are not done, for as long as a job runs them.
-
-Which fleet models batch jobs can be run of: those that a worker of their fleet waits for.
-"""
+"""Batch jobs on fleets: which fleet models can have them, and how many shards are left to do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +10,23 @@ from serval.models.deployed_fleets import Fleets
 
 
 def named(job: BatchJob) -> str:
-    """Name a job as a fleet's row does: with its attempt, since a retry asks anew."""
+    """Return a job's name in a fleet's row, with its attempt, since a retry asks anew."""
     return f"{job.id}:{job.attempt}"
 
 
 def id_of(name: str) -> str:
-    """Give the id of a job that a fleet's row names."""
+    """Return the id of a job from its name in a fleet's row."""
     return name.rpartition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class FleetJobs:
-    """``BatchJobs`` of the jobs table."""
+    """Looks up the jobs that fleets work on, in the jobs table."""
 
     store: JobStore
 
     def look(self, job: str) -> JobShards | None:
-        """Look a job of a fleet's row up; None: it asks nothing any more."""
+        """Return a running job's open shards; None if the job needs the fleet no longer."""
         job_id = id_of(job)
         found = self.store.find(job_id)
         if found is None or named(found) != job or found.status != "running" or found.stopping:
@@ -39,7 +36,7 @@ class FleetJobs:
 
 
 def out_of_reach(fleets: Fleets) -> Mapping[str, str]:
-    """Give by model why no batch job of it can run."""
+    """Return, by model, why no batch job of it can run."""
     return {
         model: f"fleet {fleet.name!r} is of kind {fleet.kind!r}, whose endpoint answers requests "
         "and takes no shards: declare its model on a spot fleet, or on Lambda"

@@ -1,4 +1,4 @@
-"""One batch job and its shards, as their rows in the jobs table hold them."""
+"""One batch job and its shards, as the jobs table stores them."""
 
 import hashlib
 import secrets
@@ -18,87 +18,87 @@ ShardStatus = Literal["running", "done", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchJob:
-    """Inference over a file or a prefix; all times are UTC, ISO 8601."""
+    """Inference over a file or a prefix; all times are UTC in ISO 8601."""
 
     id: str
     model: str
     origin: Origin = "api"
     name: str = ""
-    """The schedule's, if one started it."""
+    """Name of the schedule that started the job, if one did."""
     status: Status = "queued"
     created: str
     updated: str
     revision: int = 0
     """Grows by one with every change; writes are conditional on it."""
     input: tuple[str, ...] = ()
-    """Addresses, as ``s3://bucket/key``; one that ends in ``/`` is a prefix."""
+    """Addresses as ``s3://bucket/key``; one that ends in ``/`` is a prefix."""
     input_version: str | None = None
-    """S3 version of the one uploaded file; None: what is there when the job is planned."""
+    """S3 version of the uploaded file; None: the newest one when the job is planned."""
     output: str = ""
-    """Address of the prefix that everything is written under; it ends in ``/``."""
+    """Address of the prefix that the job writes under; it ends in ``/``."""
     options: JobOptions = DEFAULTS
     submitter: str | None = None
-    """Hash of the API key that asked for it."""
+    """Hash of the API key that started the job."""
 
     version: str | None = None
-    """Of the model: the stable one at the start; a rollout meanwhile changes nothing."""
+    """Version of the model: the stable one at the start, whatever a rollout changes later."""
     owner: str | None = None
-    """The execution that works on it."""
+    """The execution that works on the job."""
     attempt: int = 1
     """Grows with every retry, which runs only what was not done."""
     cancel_requested: bool = False
     stop_reason: str | None = None
-    """Why its shards are to stop, before somebody has ended it."""
+    """Why the shards should stop, set before the job is closed."""
 
     format: str = ""
-    """Of the input, as found: ``csv``, ``jsonl``, ``parquet`` or ``objects``."""
+    """Detected format of the input: ``csv``, ``jsonl``, ``parquet`` or ``objects``."""
     files: int = 0
     input_bytes: int = 0
     estimated_rows: int = 0
     exact_rows: bool = False
-    """Whether the estimate is a count."""
+    """Whether the estimated rows are a count."""
     shards: int = 0
     estimated_seconds: int = 0
     estimated_microdollars: int = 0
     machine_microdollars_hour: int = 0
-    """What a machine of its fleet costs; 0: it runs on Lambda, or nobody knows."""
+    """Price of a fleet's machine; 0 if the job runs on Lambda or the price is unknown."""
     columns: tuple[dict[str, Any], ...] = ()
-    """Which columns fill which input: ``input``, ``columns``, and ``by`` what they were found."""
+    """Which columns fill which input: ``input``, ``columns``, and ``by``, how they were found."""
     plan_ms: int = 0
-    """What ``plan`` and ``cut`` took, of the newest attempt."""
+    """Time of ``plan`` and ``cut`` in the newest attempt."""
     scans: int = 0
     """Ranges that were scanned for cuts."""
     scan_ms: int = 0
-    """What all scans took together."""
+    """Time of all scans together."""
 
     started: str | None = None
     finished: str | None = None
     error: str | None = None
-    """Why it failed."""
+    """Why the job failed."""
     rows: int = 0
-    """Rows that were answered; known when it has ended."""
+    """Rows that were answered; known when the job has ended."""
     rejected: int = 0
     shards_done: int = 0
     busy_ms: int = 0
-    """What all of its shards took together."""
+    """Time of all shards together."""
     assemble_ms: int = 0
     microdollars: int = 0
-    """What it has cost by the dated price table; known when it has ended."""
+    """Cost by the dated price table; known when the job has ended."""
 
     @property
     def open(self) -> bool:
-        """Tell whether there is still work to do."""
+        """Whether there is still work to do."""
         return self.status in OPEN
 
     @property
     def stopping(self) -> bool:
-        """Tell whether its shards are to stop."""
+        """Whether the shards should stop."""
         return not self.open or self.cancel_requested or self.stop_reason is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One object that a shard has written, pinned to its version."""
+    """One object that a shard has written, pinned to its S3 version."""
 
     key: str
     size_bytes: int
@@ -107,7 +107,7 @@ class Piece:
     rows: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Give the piece as records and summaries hold it."""
+        """Return the piece as records and summaries store it."""
         return {
             "key": self.key,
             "size_bytes": self.size_bytes,
@@ -118,31 +118,31 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRecord:
-    """What a shard has done so far; once ``done`` it is never changed."""
+    """What a shard has done so far; once ``done`` it never changes."""
 
     job: str
     index: int
     status: ShardStatus = "running"
     attempt: int = 1
-    """The job's."""
+    """Attempt of the job."""
     runner: str = ""
-    """The function or the worker that had it last."""
+    """The function or the worker that ran the shard last."""
     started: str = ""
     updated: str = ""
     version: str = ""
-    """Of the model."""
+    """Version of the model."""
     rows: int = 0
     rejected: int = 0
     records: int = 0
-    """Records that it has counted, blank lines among them: where the next shard's numbers begin."""
+    """Records counted so far, with blank lines: the next shard's numbers begin here."""
     read_bytes: int = 0
     written_bytes: int = 0
     run_ms: int = 0
     """Time in the model."""
     busy_ms: int = 0
-    """Time of its invocations, all together."""
+    """Time of all invocations together."""
     memory_mib: int = 0
-    """Of the function that ran it; 0: it ran on a fleet's machine."""
+    """Memory of the function; 0 if the shard ran on a fleet's machine."""
     pieces: tuple[Piece, ...] = ()
     """Its output parts, in order."""
     errors: tuple[Piece, ...] = ()
@@ -150,27 +150,27 @@ class ShardRecord:
     reasons: tuple[str, ...] = ()
     """The first ten reasons for rejecting a record."""
     error: str | None = None
-    """Why it failed."""
+    """Why the shard failed."""
     resume: str | None = None
-    """JSON: where to go on, if it ran short of time."""
+    """JSON that says where to go on, if the shard ran short of time."""
 
     @property
     def done(self) -> bool:
-        """Tell whether all of it is written."""
+        """Whether all of the shard is written."""
         return self.status == "done"
 
 
 EARLIER_LENGTH = 28
-"""Characters of ids that an earlier Serval made, without a tag; none that has one is as long."""
+"""Length of an id without a tag, from an earlier version of Serval; ids with a tag are longer."""
 
 
 def new_job_id(moment: datetime, model: str) -> str:
-    """Make an id that sorts by time and cannot be guessed: its second, and 48 random bits."""
+    """Create an id that sorts by time and cannot be guessed: the second and 48 random bits."""
     return tagged(f"{_second(timestamp(moment))}-{secrets.token_hex(6)}", model)
 
 
 def claimed_job_id(model: str, moment: str, *claim: str) -> str:
-    """Give the id of what may be started only once: the same claim at one time, the same id."""
+    """Return the id of a job that may start only once: equal claims at one time give equal ids."""
     digest = hashlib.sha256(chr(0).join(claim).encode()).hexdigest()
     return tagged(f"{_second(moment)}-{digest[:12]}", model)
 

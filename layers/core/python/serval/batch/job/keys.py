@@ -1,4 +1,4 @@
-"""Addresses and keys of batch jobs: what an upload announces, and where everything is written."""
+"""Addresses and keys of batch jobs: where uploads arrive, and where a job writes."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,15 +11,15 @@ from serval.models.storage import MODEL_NAME
 ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.DOTALL)
 TEMPLATE = re.compile(r"\{([^{}]*)\}")
 OPTIONS_SUFFIX = ".options.json"
-"""An object of an input's name with this behind it says how that input is to be read."""
+"""Suffix of the object beside an input that holds the options for it."""
 MOST_KEY_BYTES = 1024
 BY_INPUT = "by-input/"
-"""Under a job's prefix: the outputs of each file of the input, where the job wanted these."""
+"""Folder under a job's prefix with an output for each input file, if the job asked for that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A bucket and a key, or a prefix of keys."""
+    """A bucket with a key, or with a prefix of keys."""
 
     bucket: str
     key: str
@@ -29,16 +29,16 @@ class Address:
 
     @property
     def is_prefix(self) -> bool:
-        """Tell whether it stands for all keys that begin with it."""
+        """Whether the address stands for all keys that begin with it."""
         return not self.key or self.key.endswith("/")
 
     def under(self, path: str) -> "Address":
-        """Give the address of something under this prefix."""
+        """Return the address of a path under this prefix."""
         return Address(self.bucket, self.key + path)
 
 
 def read_address(text: object, name: str) -> Address:
-    """Read ``s3://bucket/key``, or raise ``BatchRefused`` naming whose address it is."""
+    """Read ``s3://bucket/key``; ``name`` is what a refusal calls the address."""
     found = ADDRESS.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise BatchRefused(f"{name}: {shown(text)} given, 's3://bucket/key' expected")
@@ -46,10 +46,10 @@ def read_address(text: object, name: str) -> Address:
 
 
 def parse_input_key(key: str) -> str | None:
-    """Give the model whose input an upload is: ``batch/<model>/in/<anything>``; None if it is none.
+    """Return the model of an uploaded input, ``batch/<model>/in/<anything>``; None for other keys.
 
-    Names that begin with ``.`` or ``_``, options beside an input and the empty objects that stand
-    for folders start nothing.
+    Names that begin with ``.`` or ``_``, options beside an input, and the empty objects that stand
+    for folders start no job.
     """
     match key.split("/", 3):
         case ["batch", model, "in", rest] if MODEL_NAME.fullmatch(model):
@@ -60,7 +60,7 @@ def parse_input_key(key: str) -> str | None:
 
 
 def default_output(data_bucket: str, model: str, job: str) -> Address:
-    """Give the prefix of a job that names none."""
+    """Return the output prefix of a job that names none."""
     return Address(data_bucket, f"batch/{model}/out/{job}/")
 
 
@@ -70,7 +70,7 @@ def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
     Raises
     ------
     BatchRefused
-        If there is another word in braces.
+        If the template contains another word in braces.
     """
     utc = moment.astimezone(UTC)
     words: Mapping[str, str] = {
@@ -89,7 +89,7 @@ def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
 
 
 def check_apart(output: Address, inputs: list[Address], data_bucket: str) -> None:
-    """Refuse an output prefix that what is written under it would make input again."""
+    """Refuse an output prefix where the output would become input, of this job or of another."""
     for found in inputs:
         if overlap(output, found):
             raise BatchRefused(
@@ -104,7 +104,7 @@ def check_apart(output: Address, inputs: list[Address], data_bucket: str) -> Non
 
 
 def check_within(model: str, addresses: Iterable[Address], data_bucket: str) -> None:
-    """Refuse what the workers of a model's fleet may neither read nor write."""
+    """Refuse addresses that the workers of a model's fleet may neither read nor write."""
     own = Address(data_bucket, f"batch/{model}/")
     for address in addresses:
         if address.bucket != own.bucket or not address.key.startswith(own.key):
@@ -115,7 +115,7 @@ def check_within(model: str, addresses: Iterable[Address], data_bucket: str) -> 
 
 
 def overlap(output: Address, found: Address) -> bool:
-    """Tell whether an output prefix and an input hold, or may come to hold, one object."""
+    """Return whether an output prefix and an input share an object, now or later."""
     if output.bucket != found.bucket:
         return False
     under_input = found.is_prefix and output.key.startswith(found.key)
@@ -129,85 +129,85 @@ class JobKeys:
     prefix: str
 
     def part(self, shard: int, extension: str, piece: int = 0) -> str:
-        """Give the key of an output part; a shard that ran short of time has several pieces."""
+        """Return the key of an output part; a shard that ran short of time has several pieces."""
         return f"{self.prefix}parts/{_numbered(shard, piece)}.{extension}"
 
     def pieces(self, shard: int) -> str:
-        """Give how the keys of all pieces of a shard but the first begin."""
+        """Return the prefix of the keys of all pieces of a shard but the first."""
         return f"{self.prefix}parts/{shard:05d}-"
 
     def errors_in(self, shard: int) -> str:
-        """Give how the keys of all rejected records of a shard begin."""
+        """Return the prefix of the keys of a shard's rejected records."""
         return f"{self.prefix}errors/{shard:05d}"
 
     def counts(self, shard: int) -> str:
-        """Give the key of what a shard says of itself, beside its part."""
+        """Return the key of a shard's counts, beside its part."""
         return f"{self.prefix}parts/{shard:05d}.json"
 
     def errors_of(self, shard: int, piece: int = 0) -> str:
-        """Give the key of a shard's rejected records."""
+        """Return the key of a shard's rejected records."""
         return f"{self.prefix}errors/{_numbered(shard, piece)}.jsonl"
 
     def scan(self, number: int) -> str:
-        """Give the key of what a scan found."""
+        """Return the key of a scan's result."""
         return f"{self.prefix}plan/scans/{number:05d}.json"
 
     def output(self, extension: str) -> str:
-        """Give the key of the one output file."""
+        """Return the key of the one output file."""
         return f"{self.prefix}output.{extension}"
 
     def remaining(self, attempt: int) -> str:
-        """Give the key of the shards that a retry runs."""
+        """Return the key of the shards that a retry runs."""
         return f"{self.prefix}plan/remaining-{attempt}.jsonl"
 
     @property
     def errors(self) -> str:
-        """Give the key of all rejected records."""
+        """Key of all rejected records."""
         return f"{self.prefix}errors.jsonl"
 
     @property
     def summary(self) -> str:
-        """Give the key of what the job did."""
+        """Key of the summary."""
         return f"{self.prefix}summary.json"
 
     @property
     def owner(self) -> str:
-        """Give the key that says whose prefix it is."""
+        """Key of the claim that names the job which owns the prefix."""
         return f"{self.prefix}plan/job.json"
 
     @property
     def plan(self) -> str:
-        """Give the key of how the input is read."""
+        """Key of the layout."""
         return f"{self.prefix}plan/plan.json"
 
     @property
     def estimate(self) -> str:
-        """Give the key of what the job was thought to take."""
+        """Key of the estimate."""
         return f"{self.prefix}plan/estimate.json"
 
     @property
     def files(self) -> str:
-        """Give the key of the input's files, where they are too many for the shards' own lines."""
+        """Key of the list of input files, where the lines of the shards cannot hold them."""
         return f"{self.prefix}plan/files.jsonl"
 
     @property
     def footers(self) -> str:
-        """Give the key of what shards need of Parquet files."""
+        """Key of the reduced footers of Parquet files."""
         return f"{self.prefix}plan/footers.jsonl"
 
     @property
     def ranges(self) -> str:
-        """Give the key of the ranges that are scanned."""
+        """Key of the ranges to scan."""
         return f"{self.prefix}plan/ranges.jsonl"
 
     @property
     def outline(self) -> str:
-        """Give the key of the shards that are known before the scans, and where the rest goes."""
+        """Key of the outline: shards known before the scans, and files that are still to be cut."""
         return f"{self.prefix}plan/outline.jsonl"
 
     @property
     def shards(self) -> str:
-        """Give the key of the list of shards."""
+        """Key of the list of shards."""
         return f"{self.prefix}plan/shards.jsonl"
 
 

@@ -1,6 +1,6 @@
-"""What the steps of a job hand each other: how its input is read, and which shard has what of it.
+"""What the steps of a job hand to each other: the layout, shards, ranges and the outline.
 
-Lists of these lie under the job's prefix, as JSON lines; the state machine sees one line at a time.
+Lists of them lie under the job's prefix as JSON lines; the state machine sees one line at a time.
 """
 
 import json
@@ -17,24 +17,24 @@ from serval.models.signature import TensorSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How every shard of a job reads and writes; the same for all of its attempts."""
+    """How every shard of a job reads and writes; the same for all attempts."""
 
     format: FoundFormat
     compression: FoundCompression = "none"
     columns: tuple[str, ...] = ()
-    """Of a table, in the order of the file."""
+    """Columns of a table, in the order of the file."""
     partitions: tuple[str, ...] = ()
-    """Columns that stand in the keys of the files."""
+    """Columns whose values are in the keys of the files."""
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Input of the model → its columns."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Input of the model → the one column that holds all of its elements as a list."""
     array: bool = False
-    """Whether each file of JSON is one array of records."""
+    """Whether each JSON file is one array of records."""
     times: str = ""
-    """What dates and times are counted in where an input takes numbers."""
+    """Unit in which dates and times are counted for inputs that take numbers."""
     joined_types: str = ""
-    """Of Parquet columns that stand before the outputs, in all files: a file without rows."""
+    """Types of the joined Parquet columns, common to all files: a Parquet file without rows."""
     delimiter: str = ","
     header: bool = False
     quoted: bool = True
@@ -43,30 +43,30 @@ class Layout:
     """As the job chose them."""
     output: OutputFormat = "jsonl"
     outputs: tuple[TensorSpec, ...] = ()
-    """Of the model."""
+    """Outputs of the model that are written."""
     join: bool = False
     joined: tuple[str, ...] = ()
-    """Columns of the input that stand before the outputs."""
+    """Columns of the input that are written before the outputs."""
     partitioned: bool = False
     per_input: bool = False
-    """Whether each file of the input has an output of its own."""
+    """Whether each input file has its own output."""
     base64: bool = False
     """Whether outputs of datatype BYTES are written in base64."""
     batch_rows: int = 32
     block_bytes: int = 4 * 2**20
-    """Of text that is read, and answered, at once."""
+    """Bytes of text that are read and answered at once."""
     block_rows: int = 65_536
-    """Of a table or of objects, that are read and answered at once."""
+    """Rows of a table, or objects, that are read and answered at once."""
     several_files: bool = False
     """Whether a rejected record names its file."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the layout as ``plan/plan.json`` has it."""
+        """Return the layout as ``plan/plan.json`` stores it."""
         return asdict(self) | {"outputs": [spec.to_json() for spec in self.outputs]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Layout":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         read = {
             "columns": tuple(value["columns"]),
             "partitions": tuple(value.get("partitions", ())),
@@ -79,25 +79,25 @@ class Layout:
 
     @property
     def needed(self) -> set[str]:
-        """Name the columns that a shard reads of the files."""
+        """The columns that a shard reads from the files."""
         columns = {column for own in self.inputs.values() for column in own}
         columns |= {*self.lists.values(), *(self.joined if self.join else ())}
         return columns - {*self.partitions}
 
     @property
     def cut(self) -> bool:
-        """Tell whether a large file is cut into shards."""
+        """Whether a large file is cut into shards."""
         return self.as_it_lies and self.format != "objects"
 
     @property
     def as_it_lies(self) -> bool:
-        """Tell whether text is read as it lies in the file, so that one can begin within it."""
+        """Whether text is read as stored, so that a shard can begin within a file."""
         rewritten = self.format == "csv" and self.csv.rewritten
         return self.compression == "none" and not rewritten and not self.array
 
     @property
     def part(self) -> PartFormat:
-        """Give how the parts are written."""
+        """How the parts are written."""
         return PartFormat(self.output, self.outputs, self.joined, base64=self.base64)
 
 
@@ -105,8 +105,8 @@ class Layout:
 class ShardItem:
     """One line of ``plan/shards.jsonl``: what a shard works on.
 
-    Of a file that has a source: bytes of text, or rows of Parquet, from ``start`` up to ``end``.
-    Else whole files, or objects, whose lines of ``plan/files.jsonl`` lie in that range of bytes.
+    With a source: bytes of a text file, or rows of a Parquet file, from ``start`` up to ``end``.
+    Without: whole files or objects, whose lines of ``plan/files.jsonl`` lie in that range of bytes.
     """
 
     job: str
@@ -116,16 +116,16 @@ class ShardItem:
     start: int
     end: int
     first: int | None
-    """Number of the first record in its file; None: how many stand before it is not known."""
+    """Number of the first record in its file; None if the records before it were not counted."""
     head: bool = False
-    """Whether the header of a table stands there."""
+    """Whether the shard begins with the header of a table."""
     source: Source | None = None
     needed: tuple[int, int] | None = None
-    """Bytes of ``plan/footers.jsonl`` that say what it needs of a Parquet file; None: nobody has
-    looked yet."""
+    """Range of bytes of ``plan/footers.jsonl`` with what the shard needs of a Parquet file; None if
+    the plan has not looked into the file."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the line, and the input of the step."""
+        """Return the line, which is also the input of the step."""
         value = {
             "job": self.job,
             "shard": self.index,
@@ -141,7 +141,7 @@ class ShardItem:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ShardItem":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         source = Source.from_json(value["source"]) if "source" in value else None
         needed = tuple(value["needed"]) if "needed" in value else None
         return cls(
@@ -159,21 +159,21 @@ class ShardItem:
 
 @dataclass(frozen=True, slots=True)
 class RangeItem:
-    """One line of ``plan/ranges.jsonl``: bytes of a CSV file that one scan goes through."""
+    """One line of ``plan/ranges.jsonl``: bytes of a CSV file that one scan reads."""
 
     job: str
     number: int
     start: int
     end: int
     step: int
-    """Within these many bytes one cut is wished."""
+    """Size of a shard: one cut is wanted in each step."""
     delimiter: str
     mark: int
-    """Where the text begins, behind a byte order mark."""
+    """Where the text begins, after a byte order mark."""
     source: Source
 
     def to_json(self) -> dict[str, Any]:
-        """Give the line, and the input of the step."""
+        """Return the line, which is also the input of the step."""
         return {
             "job": self.job,
             "range": self.number,
@@ -187,7 +187,7 @@ class RangeItem:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "RangeItem":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         return cls(
             value["job"],
             value["range"],
@@ -202,7 +202,7 @@ class RangeItem:
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """One line of ``plan/outline.jsonl``: the shards of a file that its scans will tell."""
+    """One line of ``plan/outline.jsonl``: a file whose shards follow from its scans."""
 
     file: int
     source: Source
@@ -211,7 +211,7 @@ class ScannedFile:
     ranges: int
 
     def to_json(self) -> dict[str, Any]:
-        """Give the line."""
+        """Return the line."""
         return {
             "scanned": self.file,
             "source": self.source.to_json(),
@@ -222,7 +222,7 @@ class ScannedFile:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ScannedFile":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         return cls(
             value["scanned"],
             Source.from_json(value["source"]),
@@ -236,7 +236,7 @@ Outlined = ShardItem | ScannedFile
 
 
 def to_lines(items: Iterable[ShardItem | RangeItem | ScannedFile]) -> bytes:
-    """Write JSON lines."""
+    """Write items as JSON lines."""
     return b"".join(
         json.dumps(item.to_json(), separators=(",", ":")).encode() + b"\n" for item in items
     )

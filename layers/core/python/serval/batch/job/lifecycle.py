@@ -1,13 +1,13 @@
-"""What may become of a batch job: pure changes of its row, each saved conditionally.
+"""Transitions of a batch job: pure changes of its row, each saved conditionally.
 
 ::
 
     queued ─ plan ─> planning ─ run ─> running ─ assemble ─> assembling ─ succeed ─> succeeded
       ^                 │                │                      │
       │                 └────────────────┴──────────────────────┤
-      └── retry ── failed, cancelled <── fail, cancelled ───────┘
+      └── retry ── failed, cancelled <── fail, cancel ──────────┘
 
-A step may be called again after its answer was lost: a change that was made already is no change.
+A step may be called again after its answer was lost, so a repeated transition changes nothing.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +20,7 @@ from serval.errors import BatchConflict
 
 
 class JobStopped(Exception):
-    """The job has ended, or is to end: whatever works on it stops."""
+    """The job has ended or is about to end, so whatever works on it stops."""
 
     def __init__(self, job: BatchJob) -> None:
         super().__init__(f"batch job {job.id!r} {why_stopping(job)}")
@@ -28,7 +28,7 @@ class JobStopped(Exception):
 
 
 def why_stopping(job: BatchJob) -> str:
-    """Say why the shards of a job are to stop."""
+    """Describe why the shards of a job should stop."""
     if job.cancel_requested:
         return "was cancelled"
     if job.stop_reason is not None:
@@ -57,7 +57,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What its shards did, all together."""
+    """What the shards of a job did, added up."""
 
     rows: int = 0
     rejected: int = 0
@@ -68,7 +68,7 @@ class Done:
 
 
 def claimed(job: BatchJob, owner: str, version: str, output: str, now: datetime) -> BatchJob:
-    """Give it to an execution, with the version that it keeps."""
+    """Assign the job to an execution, and fix its version."""
     return replace(
         job,
         owner=owner,
@@ -79,14 +79,14 @@ def claimed(job: BatchJob, owner: str, version: str, output: str, now: datetime)
 
 
 def plan(job: BatchJob, now: datetime) -> BatchJob:
-    """Begin to plan."""
+    """Begin planning."""
     if job.status != "queued":
         return job
     return replace(job, status="planning", started=timestamp(now), updated=timestamp(now))
 
 
 def run(job: BatchJob, planned: Planned, now: datetime) -> BatchJob:
-    """Let its shards run."""
+    """Release the shards."""
     if job.status not in ("queued", "planning"):
         return job
     return replace(
@@ -98,14 +98,14 @@ def run(job: BatchJob, planned: Planned, now: datetime) -> BatchJob:
 
 
 def assemble(job: BatchJob, now: datetime) -> BatchJob:
-    """Begin to put the parts together."""
+    """Begin assembling the output."""
     if job.status != "running":
         return job
     return replace(job, status="assembling", updated=timestamp(now))
 
 
 def succeed(job: BatchJob, done: Done, now: datetime) -> BatchJob:
-    """End it well; what was asked of it meanwhile comes too late."""
+    """End the job as succeeded; a cancel request or stop reason set meanwhile is too late."""
     if not job.open:
         return job
     ended = replace(job, status="succeeded", cancel_requested=False, stop_reason=None, error=None)
@@ -113,7 +113,7 @@ def succeed(job: BatchJob, done: Done, now: datetime) -> BatchJob:
 
 
 def fail(job: BatchJob, reason: str, done: Done, now: datetime) -> BatchJob:
-    """End it with a reason; or as cancelled, if that was asked for."""
+    """End the job as failed, or as cancelled if that was requested."""
     if not job.open:
         return job
     if job.cancel_requested:
@@ -122,26 +122,26 @@ def fail(job: BatchJob, reason: str, done: Done, now: datetime) -> BatchJob:
 
 
 def cancelled(job: BatchJob, done: Done, now: datetime) -> BatchJob:
-    """End it as its caller wished."""
+    """End the job as cancelled."""
     if not job.open:
         return job
     return _ended(replace(job, status="cancelled", cancel_requested=True), done, now)
 
 
 def stop(job: BatchJob, reason: str, now: datetime) -> BatchJob:
-    """Let its shards stop, since it cannot succeed any more; the first reason stands."""
+    """Ask the shards to stop, since the job cannot succeed any more; the first reason stands."""
     if not job.open or job.stop_reason is not None:
         return job
     return replace(job, stop_reason=reason, updated=timestamp(now))
 
 
 def cancel(job: BatchJob, now: datetime) -> BatchJob:
-    """Ask for its end; what runs stops at its next look at the row.
+    """Request the end of the job; what runs stops at its next look at the row.
 
     Raises
     ------
     BatchConflict
-        If it has succeeded or failed.
+        If the job has succeeded or failed.
     """
     if job.status == "cancelled" or job.cancel_requested:
         return job
@@ -151,16 +151,16 @@ def cancel(job: BatchJob, now: datetime) -> BatchJob:
 
 
 def retry(job: BatchJob, now: datetime) -> BatchJob:
-    """Queue it again, for what was not done; its version and its plan stay.
+    """Queue the job again for what was not done; its version and plan stay.
 
     Raises
     ------
     BatchConflict
-        If it is still open, or has succeeded.
+        If the job is still open, or has succeeded.
     """
     if job.status in (*OPEN, "succeeded"):
-        said = f"is {job.status}" if job.open else "has succeeded"
-        raise BatchConflict(job.id, f"it {said}; only failed or cancelled ones are retried")
+        state = f"is {job.status}" if job.open else "has succeeded"
+        raise BatchConflict(job.id, f"it {state}; only failed or cancelled ones are retried")
     return replace(
         job,
         status="queued",

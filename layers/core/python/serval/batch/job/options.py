@@ -1,4 +1,4 @@
-"""What may be chosen of a batch job, read from JSON; whatever is not understood is refused."""
+"""Options of a batch job, read from JSON; whatever is not understood is refused."""
 
 import json
 import math
@@ -32,33 +32,33 @@ class CsvOptions:
     """How a CSV file is written."""
 
     delimiter: str = "auto"
-    """One character, or ``auto``: the one of ``, ; tab |`` that the first records agree on."""
+    """One character, or ``auto``: the one of ``, ; tab |`` on which the first records agree."""
     header: bool | Literal["auto"] = "auto"
     """Whether the first record names the columns."""
     quoted_newlines: Literal["auto", "never"] = "auto"
-    """``never``: no field has a newline in it, so nothing need be scanned to cut the file."""
+    """``never``: no field contains a newline, so the file can be cut without a scan."""
     ragged: Literal["reject", "pad"] = "reject"
-    """``pad``: short records are filled up, and empty fields behind the last column left out."""
+    """``pad``: fill up short records, and drop empty fields after the last column."""
     empty: Literal["missing", "reject"] = "missing"
-    """What an empty field is: NaN for a float and empty text, or no value at all."""
+    """``missing``: an empty field is NaN for a float, empty text, or otherwise no value."""
     null_values: tuple[str, ...] = ()
     """Texts that stand for an empty field."""
     decimal: Literal[".", ","] = "."
-    """What stands before the decimals of a number."""
+    """Decimal separator of numbers."""
     quote: str = '"'
-    """One character that fields stand in."""
+    """The quote character."""
     escape: str | None = None
-    """One character that takes the meaning from the next; None: there is none."""
+    """Character that escapes the next one; None if there is none."""
     encoding: str = "utf-8"
 
     @classmethod
     def from_json(cls, value: Any) -> "CsvOptions":
-        """Read the member ``csv`` of what a user wrote."""
+        """Read the member ``csv`` of the options."""
         return _csv("csv", value)
 
     @property
     def rewritten(self) -> bool:
-        """Tell whether the text is rewritten in RFC 4180 and UTF-8 before it is read."""
+        """Whether the text is rewritten as RFC 4180 in UTF-8 before it is read."""
         return (self.quote, self.escape, self.encoding) != ('"', None, "utf-8")
 
 
@@ -70,26 +70,26 @@ class OutputOptions:
     """What is written, and where."""
 
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
-    """``auto``: that of the input; JSONL for objects."""
+    """``auto``: the format of the input; JSONL for objects."""
     join: bool = False
-    """Whether the input's own columns stand before the outputs."""
+    """Whether the input's own columns are written before the outputs."""
     partitioned: bool = False
-    """Whether the parts are the output, each whole by itself, and no single file is written."""
+    """Whether the parts are the output, each complete in itself, and no single file is written."""
     prefix: str | None = None
-    """Address of a prefix, with ``{date}``, ``{time}``, ``{model}``, ``{job}`` in it."""
+    """Address of a prefix; may contain ``{date}``, ``{time}``, ``{model}`` and ``{job}``."""
     leave_out: tuple[str, ...] = ()
-    """Columns of the input that do not stand there."""
+    """Columns of the input that are not joined."""
     tensors: tuple[str, ...] = ()
-    """Outputs of the model that are written; none named: all."""
+    """Outputs of the model that are written; empty: all."""
     bytes: Literal["text", "base64"] = "text"
-    """How outputs of datatype BYTES are written; as text, a record with other bytes is rejected."""
+    """How outputs of datatype BYTES are written; ``text`` rejects records with other bytes."""
     per_input: bool = False
-    """Whether each file of the input has an output of its own, and no single file is written."""
+    """Whether each input file has its own output, and no single file is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """Everything that may be chosen, with what holds if nothing is."""
+    """All options, with their defaults."""
 
     format: Format = "auto"
     compression: Compression = "auto"
@@ -97,11 +97,11 @@ class JobOptions:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Input of the model → its columns, in the order of the input's elements."""
     positional: bool = False
-    """Whether the first columns fill the inputs, whatever they are called."""
+    """Whether the first columns fill the inputs, whatever their names."""
     partitions: Literal["auto", "never"] = "auto"
-    """Whether folders called ``column=value`` below a prefix are columns of CSV and Parquet."""
+    """Whether folders named ``column=value`` below a prefix are columns of CSV and Parquet."""
     times: str = "text"
-    """What dates and times of Parquet are counted in for inputs that take numbers."""
+    """Unit in which dates and times of Parquet are counted for inputs that take numbers."""
     output: OutputOptions = OutputOptions()
     max_rejected_percent: float = 1.0
     concurrency: int = 10
@@ -110,24 +110,24 @@ class JobOptions:
     shard_bytes: int = SHARD_BYTES
 
     def to_json(self) -> dict[str, Any]:
-        """Give every choice, defaults too."""
+        """Return every option, defaults included."""
         return dict(json.loads(json.dumps(asdict(self))))
 
     @classmethod
     def from_json(cls, value: Any) -> "JobOptions":
-        """Read what a user wrote.
+        """Read the options that a user wrote.
 
         Raises
         ------
         BatchRefused
-            Naming the first member that is not known or has an impossible value.
+            For the first member that is unknown or has an impossible value.
         """
         return cls(**_members("options", value, OPTIONS))
 
 
 DEFAULTS = JobOptions()
 Reader = Callable[[str, Any], Any]
-"""Gives a member's value, or raises ``BatchRefused``."""
+"""Returns a member's value, or raises ``BatchRefused``."""
 
 
 def _members(name: str, value: Any, known: Mapping[str, Reader]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The JSON Schema of what may be chosen of a batch job, for ``model.yaml`` and for the HTTP API.
+"""JSON Schema of the options of a batch job, for ``model.yaml`` and for the HTTP API.
 
-``serval.batch.job.options`` reads the same; a test holds the two to each other.
+``serval.batch.job.options`` reads the same; a test compares the two.
 """
 
 from typing import Any
@@ -20,24 +20,24 @@ from serval.batch.job.options import (
 Schema = dict[str, Any]
 ADDRESS = "^s3://"
 DELIMITER = r"^[\x00-\x09\x0B\x0C\x0E-\x21\x23-\x7F]$"
-"""One ASCII character that is neither a quote nor ends a line."""
+"""One ASCII character other than a quote or a line ending."""
 CHARACTER: Schema = {"type": "string", "pattern": r"^[\x00-\x09\x0B\x0C\x0E-\x7F]$"}
 COLUMN: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 
 
 def chosen(description: str, schema: Schema) -> Schema:
-    """Describe a member."""
+    """Return the schema of a member with its description."""
     return {"description": description, **schema}
 
 
 def members(**known: Schema) -> Schema:
-    """Give the schema of an object that takes these members alone; each may be left out."""
+    """Return the schema of an object with only these members, all optional."""
     return {"type": "object", "properties": known, "additionalProperties": False}
 
 
 def integer(least: int, most: int) -> Schema:
-    """Give the schema of a number that counts something."""
+    """Return the schema of an integer within bounds."""
     return {"type": "integer", "minimum": least, "maximum": most}
 
 

@@ -1,7 +1,4 @@
-"""Failures of a job's steps, as Step Functions catches them, in a data scientist's words.
-
-Outcomes of a job's steps, as the state machine takes them.
-"""
+"""Outcomes of a job's steps for the state machine, and failures that it caught, in plain words."""
 
 import re
 from collections.abc import Mapping
@@ -15,17 +12,17 @@ LIMIT_REASON_CHARACTERS = 2_000
 
 
 def ignored(reason: str) -> dict[str, Any]:
-    """Give the outcome of what starts no job."""
+    """Return the outcome of an event that starts no job."""
     return {"outcome": "ignored", "reason": reason}
 
 
 def refused(job: BatchJob, reason: str) -> dict[str, Any]:
-    """Give the outcome of a step that cannot go on."""
+    """Return the outcome of a step that cannot go on."""
     return {"outcome": "refused", "job": job.id, "reason": reason[:LIMIT_REASON_CHARACTERS]}
 
 
 def cancelled(job: BatchJob) -> dict[str, Any]:
-    """Give the outcome of a step of a job that is to end, or has ended."""
+    """Return the outcome of a step whose job has ended or is about to end."""
     if job.stop_reason is not None and not job.cancel_requested:
         return refused(job, job.stop_reason)
     return {"outcome": "cancelled", "job": job.id, "reason": f"the job {why_stopping(job)}"}
@@ -38,7 +35,7 @@ THRESHOLD = "States.ExceedToleratedFailureThreshold"
 
 
 def failure_in_words(error: Mapping[str, Any]) -> str:
-    """Say what went wrong, from the error that was caught.
+    """Describe a failure by the error that Step Functions caught.
 
     Parameters
     ----------

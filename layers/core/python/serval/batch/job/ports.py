@@ -1,7 +1,4 @@
-"""What batch jobs need of AWS; ``serval.aws`` keeps it in DynamoDB, S3 and Step Functions.
-
-Where bytes go that make one object.
-"""
+"""Ports of batch jobs: buckets, jobs table and state machine, which ``serval.aws`` implements."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +16,10 @@ class Sink(Protocol):
         """Take more bytes."""
 
     def close(self) -> None:
-        """Make the object appear, whole."""
+        """Complete the object, which appears whole."""
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Discard the object."""
 
 
 CHANGE_ATTEMPTS = 20
@@ -37,17 +34,17 @@ class Source:
     size_bytes: int
     etag: str
     version_id: str | None = None
-    """None: only the ETag pins it, as of an object that was found in a listing."""
+    """None for an object found in a listing, which only the ETag pins."""
     modified: str = ""
     """UTC, ISO 8601."""
 
     @property
     def address(self) -> Address:
-        """Give its address."""
+        """Address of the object."""
         return Address(self.bucket, self.key)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the source as one step hands it to the next."""
+        """Return the source as one step hands it to the next."""
         return {
             "bucket": self.bucket,
             "key": self.key,
@@ -58,7 +55,7 @@ class Source:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Source":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         return cls(value["bucket"], value["key"], value["size"], value["etag"], value["version"])
 
 
@@ -66,7 +63,7 @@ class BatchObjects(Protocol):
     """The buckets that a job reads and writes; every method may be called from many threads."""
 
     def find(self, address: Address, version_id: str | None = None) -> Source | None:
-        """Look an object up (None: its newest version); None if there is none.
+        """Return an object, or None; without a version id its newest version.
 
         Raises
         ------
@@ -75,131 +72,131 @@ class BatchObjects(Protocol):
         """
 
     def list(self, prefix: Address) -> Iterator[Source]:
-        """List what lies under a prefix, in the order of the keys.
+        """List the objects under a prefix, in the order of their keys.
 
         Raises
         ------
         BatchRefused
-            If this stage may not list the bucket, or there is no such bucket.
+            If this stage may not list the bucket, or the bucket does not exist.
         """
 
     def read(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-        """Stream the bytes from ``start`` up to ``end``, as they were when it was found.
+        """Stream the bytes from ``start`` up to ``end``, as they were when the object was found.
 
         Raises
         ------
         BatchRefused
-            If it is gone, or was changed since.
+            If the object is gone, or has changed since.
         """
 
     def get(self, address: Address) -> bytes | None:
-        """Read a small object; None if there is none."""
+        """Read a small object; None if it does not exist."""
 
     def put(self, address: Address, body: bytes) -> None:
         """Write a small object."""
 
     def claim(self, address: Address, body: bytes, instead_of: bytes | None = None) -> bytes:
-        """Write an object unless there is one, or only in the place of one; give what stands there.
+        """Write an object unless one exists, or replace one; return the object that is there.
 
-        Of several that claim at once one succeeds.
+        Of several concurrent claims one succeeds.
         """
 
     def sink(self, address: Address) -> "PieceSink":
-        """Write an object while its bytes come; it appears whole, or not at all."""
+        """Write an object as its bytes arrive; it appears whole, or not at all."""
 
     def join(self, address: Address, parts: Sequence["Part"]) -> None:
         """Make one object of parts, in order; it appears whole, or not at all."""
 
     def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
-        """Read bytes of what a shard has written, of the version that it recorded."""
+        """Read bytes of an object that a shard has written, in the version that it recorded."""
 
     def delete(self, addresses: Sequence[Address]) -> None:
-        """Delete objects; those that are gone are left alone."""
+        """Delete objects; missing ones are ignored."""
 
 
 class PieceSink(Sink, Protocol):
-    """A sink that says what it has written."""
+    """A sink that describes the object it has written."""
 
     def piece(self) -> Piece | None:
-        """Describe the object once it is closed; None if nothing was written to it."""
+        """Describe the object once it is closed; None if nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bytes of an object that a shard has written, or bytes that are known."""
+    """Bytes of an object that a shard has written, or literal bytes."""
 
     piece: Piece | None
     start: int
     end: int
     body: bytes = b""
-    """Where there is no piece."""
+    """The literal bytes, if there is no piece."""
 
     @property
     def size_bytes(self) -> int:
-        """Give how many bytes they are."""
+        """Size of the range."""
         return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a joined object: S3 copies it, if it is one range of an object; else we do."""
+    """One part of a joined object: copied by S3 if it is one range of an object, else uploaded."""
 
     ranges: tuple[Range, ...]
     copied: bool
 
     @property
     def size_bytes(self) -> int:
-        """Give how many bytes it has."""
+        """Size of all ranges."""
         return sum(each.size_bytes for each in self.ranges)
 
 
 class JobStore(Protocol):
-    """The jobs table; reads of a row see every write made before them."""
+    """The jobs table; reads of a row see every earlier write."""
 
     def create(self, job: BatchJob) -> bool:
-        """Write a new row; False when the id is taken, and nothing is written then."""
+        """Write a new row; return False, and write nothing, if the id is taken."""
 
     def find(self, job_id: str) -> BatchJob | None:
-        """Give a row; None if there is none."""
+        """Return a row, or None."""
 
     def save(self, before: BatchJob, after: BatchJob) -> bool:
-        """Write what changed, with the next revision, if the row still has ``before``'s.
+        """Write what changed, with the next revision, if the row still has that of ``before``.
 
         Returns
         -------
         bool
-            False when another writer was first; nothing is written then.
+            False if another writer was first; then nothing is written.
         """
 
     def of_model(self, model: str, limit: int) -> Sequence[BatchJob]:
         """List a model's jobs, newest first."""
 
     def shard(self, job_id: str, index: int) -> ShardRecord | None:
-        """Give what a shard has done; None if it has not begun."""
+        """Return a shard's record; None if the shard has not begun."""
 
     def shards(self, job_id: str) -> Iterator[ShardRecord]:
-        """List the shards that have begun, in order."""
+        """List the records of shards that have begun, in order."""
 
     def record(self, record: ShardRecord) -> bool:
-        """Write what a shard has done; False when it was done before, and nothing is written."""
+        """Write a shard's record; return False, and write nothing, if it was already done."""
 
 
 class Executions(Protocol):
     """The state machine of batch jobs."""
 
     def start(self, name: str, job_id: str) -> None:
-        """Start an execution for a job whose row is there; once for each name."""
+        """Start an execution for a job whose row exists; once for each name."""
 
     def stop(self, owner: str) -> None:
-        """Stop an execution with everything that it has begun; one that has ended is left alone."""
+        """Stop an execution and everything it has started; a finished one is left alone."""
 
 
 Announce = Callable[[BatchJob], None]
-"""Tells whoever wants to hear of it that a job has changed."""
+"""Publishes that a job has changed."""
 
 
 def change(store: JobStore, job: BatchJob, transition: Callable[[BatchJob], BatchJob]) -> BatchJob:
-    """Apply a transition to the row as it is now, whoever else changes it meanwhile.
+    """Apply a transition to the current row, repeating it if another writer was first.
 
     Raises
     ------

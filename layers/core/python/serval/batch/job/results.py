@@ -1,4 +1,4 @@
-"""What a job has left, as URLs that whoever may see it can read without rights of their own."""
+"""Results of a job, as URLs that a caller can read without permissions of its own."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from serval.errors import ServalError
 from serval.protocol.json_documents import read_document
 
 MOST_LISTED = 1_000
-"""Of the objects: the URL of each has a session token in it, and an answer has 6 MB at most."""
+"""Objects listed; the URL of each contains a session token, and an answer holds 6 MB at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Lists what lies under the prefixes of jobs that have ended."""
+    """Lists what lies under the prefixes of finished jobs."""
 
     objects: BatchObjects
     store: JobStore
     presign: Callable[[Address], str]
-    """Gives a URL that reads an object, for an hour at most."""
+    """Returns a URL that reads an object, for an hour at most."""
 
     def of(self, job: BatchJob) -> list[dict[str, str]]:
-        """List the summary, the output and the rejected records; nothing once they are another's.
+        """List summary, output and rejected records; nothing once they are another job's.
 
-        Where the parts are the output, they are listed, and so are files of rejected records that
-        nobody has put together.
+        Where the parts are the output, they are listed, and so are the shards' files of rejected
+        records if they were not joined.
         """
         if job.open or not job.output:
             return []
@@ -48,7 +48,7 @@ class Results:
         ]
 
     def _summary(self, place: Address) -> Mapping[str, Any]:
-        """Read a summary; one that somebody has written over is nobody's."""
+        """Read a summary; return an empty one if it was overwritten by something else."""
         try:
             found = read_document(self.objects.get(place) or b"{}", "the summary")
         except ServalError:

@@ -1,7 +1,8 @@
-"""How batch jobs and their shards lie in the jobs table.
+"""Rows of batch jobs and their shards in the jobs table.
 
-A row has what differs from the defaults, and ``expires``. Only jobs have ``model`` and ``created``,
-so the index of models holds no shards. The stack declares the table and its index by these names.
+A row stores what differs from the defaults, and ``expires``. Only jobs have ``model`` and
+``created``, so the index of models contains no shards. The stack declares the table and its index
+by these names.
 """
 
 import json
@@ -21,11 +22,11 @@ SHARD = "SHARD#"
 EXPIRES = "expires"
 """The table's TTL attribute, in epoch seconds."""
 BY_MODEL, BY_MODEL_KEYS = "by_model", ("model", "created")
-"""Index of a model's jobs by time; it holds everything, since jobs are few and looked at often."""
+"""Index of a model's jobs by time; it projects everything, since jobs are few and often read."""
 KEPT = timedelta(days=90)
 """How long a job is kept after it has finished."""
 SHARDS_KEPT = timedelta(days=180)
-"""How long a shard is kept after its last change: longer than a job of which it is."""
+"""How long a shard is kept after its last change: longer than any job."""
 
 _JOB = {member.name: member.default for member in fields(BatchJob) if member.name != "id"}
 _SHARD = {
@@ -36,12 +37,12 @@ _SHARD = {
 
 
 def shard_sort_key(index: int) -> str:
-    """Give the sort key of a shard; text order is the order of the input."""
+    """Return the sort key of a shard; text order is the order of the input."""
     return f"{SHARD}{index:05d}"
 
 
 def job_attributes(job: BatchJob) -> dict[str, Any]:
-    """Give the attributes of a job's row."""
+    """Return the attributes of a job's row."""
     row = _changed(job, _JOB, always=("status", "revision"))
     row |= {JOB: job.id, SORT: JOB_SORT_KEY}
     if job.finished is not None:
@@ -50,12 +51,12 @@ def job_attributes(job: BatchJob) -> dict[str, Any]:
 
 
 def job_from(row: Mapping[str, Any]) -> BatchJob:
-    """Read what ``job_attributes`` gave."""
+    """Read what ``job_attributes`` returned."""
     return BatchJob(id=row[JOB], **_read(row, _JOB))
 
 
 def shard_attributes(record: ShardRecord) -> dict[str, Any]:
-    """Give the attributes of a shard's row."""
+    """Return the attributes of a shard's row."""
     row = _changed(record, _SHARD, always=("status",))
     row |= {JOB: record.job, SORT: shard_sort_key(record.index)}
     row[EXPIRES] = int((datetime.fromisoformat(record.updated) + SHARDS_KEPT).timestamp())
@@ -63,7 +64,7 @@ def shard_attributes(record: ShardRecord) -> dict[str, Any]:
 
 
 def shard_from(row: Mapping[str, Any]) -> ShardRecord:
-    """Read what ``shard_attributes`` gave."""
+    """Read what ``shard_attributes`` returned."""
     index = int(str(row[SORT]).removeprefix(SHARD))
     return ShardRecord(job=row[JOB], index=index, **_read(row, _SHARD))
 
@@ -79,7 +80,7 @@ def _changed(
 
 
 def _plain(value: Any) -> Any:
-    """Give a member as DynamoDB holds it: what is no text, number or truth as JSON."""
+    """Return a member as DynamoDB stores it: texts, numbers and booleans, and JSON for the rest."""
     if isinstance(value, JobOptions):
         return json.dumps(value.to_json())
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""What the functions of batch jobs read from their environment."""
+"""Environment variables of the functions of batch jobs."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class PlanSettings(CutSettings):
     """Environment of ``plan``."""
 
     shard_memory_mib: int
-    """Memory of ``shard``, which decides the estimate of the cost."""
+    """Memory of ``shard``, which the estimate of the cost needs."""
     machine_prices: str = "{}"
     """JSON: microdollars an hour of a machine, by fleet."""
 
@@ -81,17 +81,17 @@ class BatchSettings(CallerSettings):
     batch_machine: str
     """ARN of the state machine of batch jobs."""
     shard_memory_mib: int
-    """Memory of ``shard``, which decides what a job is estimated to cost."""
+    """Memory of ``shard``, which the estimate of the cost needs."""
     shards_at_once: int
     """As in ``CutSettings``."""
     batch_jobs_per_minute: int
-    """Jobs that an API key may start, try or run again in a minute."""
+    """Jobs that an API key may start, preview or retry in a minute."""
     batch_open_jobs: int
-    """Jobs of a model that an API key may have open."""
+    """Open jobs that an API key may have for a model."""
     batch_least_shard_bytes: int
     """The smallest shards that a caller may ask for."""
     batch_prefixes: str = ""
-    """Addresses of prefixes that callers' jobs may name beside the data bucket's, by commas."""
+    """Addresses of further prefixes that callers' jobs may name, separated by commas."""
     fleets: str = "{}"
     """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     machine_prices: str = "{}"

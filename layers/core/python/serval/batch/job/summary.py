@@ -1,4 +1,4 @@
-"""``summary.json``: what a job was, and what it did, whichever way it ended."""
+"""``summary.json``: what a job was and what it did, however it ended."""
 
 import json
 from datetime import datetime
@@ -16,14 +16,14 @@ MICRO = 1e6
 def summary(
     job: BatchJob, tally: ShardTally, output: Address | None, errors: Address | None
 ) -> dict[str, Any]:
-    """Give the summary of a job that has ended, as its row says.
+    """Return the summary of a job that has ended.
 
     Parameters
     ----------
     output
-        The one file, or the prefix of the parts; None: there is no whole output.
+        The one file, or the prefix of the parts; None if there is no complete output.
     errors
-        The one file of rejected records; None: there is none.
+        The one file of rejected records; None if there is none.
     """
     done = {record.index for record in tally.done}
     missing = [index for index in range(job.shards) if index not in done]
@@ -64,7 +64,7 @@ def summary(
 
 
 def machines_usd(job: BatchJob, tally: ShardTally) -> float | None:
-    """Give what a fleet's machines cost while they worked on it; None: nobody knows their price."""
+    """Return the cost of a fleet's machines for the job; None if their price is unknown."""
     used = actual(job, tally.records)
     if used.machine_seconds and not job.machine_microdollars_hour:
         return None
@@ -72,7 +72,7 @@ def machines_usd(job: BatchJob, tally: ShardTally) -> float | None:
 
 
 def seconds(job: BatchJob, tally: ShardTally) -> dict[str, float | None]:
-    """Give what passed, and what the functions took all together."""
+    """Return the time that passed, and the time that the functions took together."""
     return {
         "total": seconds_between(job.started, job.finished),
         "plan": job.plan_ms / 1e3,
@@ -86,12 +86,12 @@ def seconds(job: BatchJob, tally: ShardTally) -> dict[str, float | None]:
 def written(
     job: BatchJob, tally: ShardTally, output: Address | None, errors: Address | None
 ) -> bytes:
-    """Give the bytes of ``summary.json``."""
+    """Return the bytes of ``summary.json``."""
     return json.dumps(summary(job, tally, output, errors), indent=2).encode()
 
 
 def seconds_between(started: str | None, finished: str | None) -> float | None:
-    """Give the seconds between two moments; None: one of them never came."""
+    """Return the seconds between two times; None if one of them is missing."""
     if started is None or finished is None:
         return None
     passed = datetime.fromisoformat(finished) - datetime.fromisoformat(started)

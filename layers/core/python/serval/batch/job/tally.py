@@ -1,4 +1,4 @@
-"""What the shards of a job did, all together."""
+"""Tally of what the shards of a job did."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,38 +19,38 @@ class ShardTally:
 
     @classmethod
     def of(cls, records: Iterable[ShardRecord]) -> "ShardTally":
-        """Take the shards of a job."""
+        """Take the records of a job's shards."""
         return cls(tuple(records))
 
     @property
     def done(self) -> list[ShardRecord]:
-        """List the shards that are done."""
+        """Shards that are done."""
         return [record for record in self.records if record.done]
 
     @property
     def rows(self) -> int:
-        """Count the rows that were answered, by shards that are done."""
+        """Rows answered by the shards that are done."""
         return sum(record.rows for record in self.done)
 
     @property
     def rejected(self) -> int:
-        """Count the records that were rejected, by shards that are done."""
+        """Records rejected by the shards that are done."""
         return sum(record.rejected for record in self.done)
 
     @property
     def busy_ms(self) -> int:
-        """Add up what all of them took."""
+        """Time of all shards together."""
         return sum(record.busy_ms for record in self.records)
 
     @property
     def reasons(self) -> list[str]:
-        """Give the first ten reasons for rejecting a record, in the order of the input."""
+        """The first ten reasons for rejecting a record, in the order of the input."""
         found = [reason for record in self.records for reason in record.reasons]
         return [reason[:SHOWN_CHARACTERS] for reason in found[:LISTED_REASONS]]
 
     @property
     def failures(self) -> list[str]:
-        """Say why shards are not done, those that say so first."""
+        """Why shards are not done: their own reasons if they have any."""
         failed = [
             f"shard {record.index}: {record.error or 'it failed'}"
             for record in self.records
@@ -65,7 +65,7 @@ class ShardTally:
         return [reason[:SHOWN_CHARACTERS] for reason in (failed or ended)[:LISTED_REASONS]]
 
     def settled(self, job: BatchJob, assemble_ms: int = 0) -> Done:
-        """Give what the job's row says of all of it."""
+        """Return what the job's row records of its shards."""
         return Done(
             rows=self.rows,
             rejected=self.rejected,
@@ -77,5 +77,5 @@ class ShardTally:
 
 
 def joined(what: str, reasons: Sequence[str]) -> str:
-    """Say what is the matter, and the first reasons."""
+    """Append the first reasons to a statement."""
     return f"{what}: {'; '.join(reasons)}" if reasons else what

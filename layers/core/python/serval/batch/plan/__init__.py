@@ -1,1 +1,1 @@
-"""From an input to shards: survey, draft, scan, cut, pack."""
+"""Planning: survey the input, draft the layout, pack files into shards, scan and cut CSV."""

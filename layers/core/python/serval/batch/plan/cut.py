@@ -1,4 +1,4 @@
-"""``cut``: from what all scans tell of themselves to shards of whole records."""
+"""``cut``: combine the results of all scans into shards of whole records."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from serval.errors import BatchRefused
 
 @dataclass(frozen=True, slots=True)
 class ScanResults:
-    """What one scan has written."""
+    """What one scan has stored."""
 
     scans: list[RangeScan]
     nul: int | None
@@ -31,7 +31,7 @@ class ScanResults:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Everything that cutting takes."""
+    """Cuts the scanned files of a job."""
 
     readiness: Readiness
     timer: Callable[[], float] = time.perf_counter
@@ -59,7 +59,7 @@ class Cut:
 
     @property
     def objects(self) -> BatchObjects:
-        """Give the buckets."""
+        """The buckets."""
         return self.readiness.objects
 
     def _all_found(
@@ -88,7 +88,7 @@ class Cut:
 def items_of(
     job: str, outline: Sequence[Outlined], found: Sequence[ScanResults], *, header: bool
 ) -> list[ShardItem]:
-    """Give all shards of a job, with their numbers."""
+    """Return all shards of a job, numbered."""
     items: list[ShardItem] = []
     for entry in outline:
         if isinstance(entry, ShardItem):
@@ -102,12 +102,12 @@ def items_of(
 def shards_of(
     job: str, file: ScannedFile, found: Sequence[ScanResults], *, header: bool
 ) -> Iterator[ShardItem]:
-    """Give the shards of a file; their numbers come later.
+    """Yield the shards of a file, still without numbers.
 
     Raises
     ------
     BatchRefused
-        If its records cannot be told apart; the byte is named.
+        If its records cannot be told apart, naming the byte.
     """
     where = file.source.address
     nul = [each.nul for each in found if each.nul is not None]
@@ -123,7 +123,7 @@ def shards_of(
 
 
 def count(scans: Sequence[RangeScan], *, header: bool) -> int:
-    """Count the records that the newlines of a file end; a last one may have none."""
+    """Count the records of a file by its newlines; a last record may have none."""
     in_quotes, records = False, -int(header)
     for scan in scans:
         case = scan.inside if in_quotes else scan.outside

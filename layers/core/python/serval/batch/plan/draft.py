@@ -1,4 +1,4 @@
-"""From a survey to a layout: how the input is read and the output written, or why it cannot be."""
+"""Drafting of a layout from a survey: how to read the input and write the output, or why not."""
 
 from serval.batch.input.column_names import quoted_list
 from serval.batch.input.kinds import FoundFormat
@@ -18,16 +18,16 @@ OWN_OUTPUT: dict[FoundFormat, OutputFormat] = {
     "objects": "jsonl",
 }
 OBJECT = "object"
-"""Column of the addresses that answers to objects are joined with."""
+"""Column of the addresses, which is joined to the answers to objects."""
 
 
 def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pace) -> Layout:
-    """Lay a job out.
+    """Draft the layout of a job.
 
     Raises
     ------
     BatchRefused
-        If the model's outputs do not fit what is to be written.
+        If the model's outputs cannot be written as the job asks.
     """
     chosen = options.output.format
     output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
@@ -66,7 +66,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
 
 
 def written_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSpec, ...]:
-    """Give the outputs that are written: those that the job chose, in the model's order."""
+    """Return the outputs to write: those that the job chose, in the model's order."""
     chosen = options.output.tensors
     names = [spec.name for spec in signature.outputs]
     if unknown := sorted(set(chosen) - set(names)):
@@ -79,7 +79,7 @@ def written_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSp
 def joined_columns(
     columns: tuple[str, ...], options: JobOptions, found: FoundFormat
 ) -> tuple[str, ...]:
-    """Give the columns of the input that stand before the outputs."""
+    """Return the columns of the input that are written before the outputs."""
     left_out = options.output.leave_out
     if not options.output.join:
         if left_out:
@@ -96,7 +96,7 @@ def joined_columns(
 
 
 def check_batches(signature: Signature) -> None:
-    """Refuse a model of which a run's first extent is not its rows."""
+    """Refuse a model whose first extent is not the row."""
     for kind, specs, allowed in (
         ("input", signature.inputs, (-1, 1)),
         ("output", signature.outputs, (-1, 1)),
@@ -110,7 +110,7 @@ def check_batches(signature: Signature) -> None:
 
 
 def check_outputs(outputs: tuple[TensorSpec, ...], output: OutputFormat) -> None:
-    """Refuse outputs that fill no columns where columns are to be written."""
+    """Refuse outputs of varying extents for a table."""
     if output == "jsonl":
         return
     for spec in outputs:
@@ -127,7 +127,7 @@ def check_join(
     columns: tuple[str, ...],
     outputs: tuple[TensorSpec, ...],
 ) -> None:
-    """Refuse to join what cannot stand in one record."""
+    """Refuse to join columns that cannot be written together with the outputs."""
     if survey.kind.format == "jsonl":
         if output != "jsonl":
             raise BatchRefused(

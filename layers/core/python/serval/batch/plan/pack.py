@@ -1,4 +1,4 @@
-"""From the files of an input to shards: large files are cut, small neighbours share one."""
+"""Packing of files into shards: large files are cut, small neighbours share a shard."""
 
 import json
 import math
@@ -17,15 +17,15 @@ from serval.batch.plan.sizes import FILES_OF_A_SHARD, grouped
 from serval.errors import BatchRefused
 
 SCAN_BYTES = 256 * 2**20
-"""That one scan goes through."""
+"""Bytes that one scan reads."""
 MARK_BYTES = 4
 BAND = 16
-"""Boundaries of a file of lines that are looked behind at once."""
+"""Boundaries of a file of lines that are searched at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What the shards of a job are, as far as it is known before a scan."""
+    """The shards of a job, as far as they are known before the scans."""
 
     outline: list[Outlined] = field(default_factory=list)
     ranges: list[RangeItem] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Packed:
     footers: bytes = b""
     """Lines of ``plan/footers.jsonl``: what shards need of Parquet files."""
     rows: int | None = None
-    """How many there are, where that is known."""
+    """Number of rows, where it is known."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Packer:
     _rows: int | None = 0
 
     def pack(self, sources: Sequence[Source], sizes: Sequence[int]) -> Packed:
-        """Pack the files; ``sizes`` are what each counts of a shard."""
+        """Pack the files; ``sizes`` are what each counts toward the size of a shard."""
         outline: list[Outlined] = []
         most = 1 if self.layout.per_input else FILES_OF_A_SHARD
         for first, last, shared in grouped(self.shard_bytes, sizes, most):
@@ -112,7 +112,7 @@ class Packer:
         return ScannedFile(file, source, mark, first, len(self._ranges) - first)
 
     def _lines(self, file: int, source: Source, mark: int) -> Iterator[ShardItem]:
-        """Cut at the begin of a line behind each boundary; many are looked for at once."""
+        """Cut at the first line after each boundary; several boundaries are searched at once."""
         boundaries = range(mark + self.shard_bytes, source.size_bytes, self.shard_bytes)
         look = partial(next_line, source.size_bytes, read=partial(self._read, source))
         try:
@@ -133,9 +133,9 @@ class Packer:
             )
 
     def _begins(self, look: Callable[[int], int], boundaries: range) -> set[int]:
-        """Look for the begins of lines behind boundaries, a band of them at once.
+        """Find the starts of lines after boundaries, a band of them at once.
 
-        A line that a band has found the end of is not gone through again for the next ones.
+        A boundary inside a line whose end is already known is skipped.
         """
         found: set[int] = set()
         while boundaries:
@@ -169,10 +169,10 @@ class Packer:
 
 
 def row_cuts(groups: Sequence[int], most: int) -> list[tuple[int, int]]:
-    """Cut rows at the ends of row groups, where a shard has room for whole ones; else within.
+    """Cut rows at the ends of row groups where they fit into a shard, else within a row group.
 
-    Row groups are as large as whoever wrote them liked, up to the whole file, so a shard cannot
-    always be a number of them.
+    Row groups are as large as their writer chose, up to the whole file, so a shard cannot always
+    consist of whole ones.
     """
     cuts: list[tuple[int, int]] = []
     start = at = 0
@@ -192,5 +192,5 @@ def row_cuts(groups: Sequence[int], most: int) -> list[tuple[int, int]]:
 
 
 def numbered(items: Sequence[ShardItem]) -> list[ShardItem]:
-    """Give the shards their numbers, in the order of the input."""
+    """Return the shards with their numbers, in the order of the input."""
     return [replace(item, index=index) for index, item in enumerate(items)]

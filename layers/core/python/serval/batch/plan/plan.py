@@ -1,4 +1,4 @@
-"""``plan``: from an input to shards; or, for a CSV file that is to be scanned first, to ranges."""
+"""``plan``: cut an input into shards, or a CSV file that must be scanned first into ranges."""
 
 import json
 import time
@@ -28,33 +28,33 @@ from serval.errors import BatchRefused
 from serval.models.version import ModelVersion
 
 AT_ONCE = 16
-"""Requests to S3 that are under way."""
+"""Concurrent requests to S3."""
 
 
 class PlanRegistry(Protocol):
-    """The registry's reads that planning needs."""
+    """The registry, as far as planning reads it."""
 
     def version(self, model: str, version: str) -> ModelVersion:
-        """Give a version, or raise ``ModelVersionNotFound``."""
+        """Return a version, or raise ``ModelVersionNotFound``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that planning takes."""
+    """Plans jobs, and previews them."""
 
     readiness: Readiness
     registry: PlanRegistry
     memory_mib: int
-    """Of ``shard``."""
+    """Memory of ``shard``."""
     machine_prices: Mapping[str, int] = field(default_factory=dict)
     """Microdollars an hour of a machine, by fleet, where they are known."""
     out_of_reach: Mapping[str, str] = field(default_factory=dict)
-    """By model, why no batch job of it can run."""
+    """Model → why no batch job of it can run."""
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
 
     def plan(self, job_id: str) -> dict[str, Any]:
-        """Plan a job; a job that is tried again keeps its plan.
+        """Plan a job; a retried job keeps its plan.
 
         Returns
         -------
@@ -80,12 +80,12 @@ class Plan:
             return refused(job, str(reason))
 
     def preview(self, asked: AskedJob, version: str) -> Estimate:
-        """Say what a job would take, without starting anything.
+        """Estimate what a job would take, without starting anything.
 
         Raises
         ------
         BatchRefused
-            If it would be refused for its input or its options.
+            If the job would be refused for its input or its options.
         """
         record = self._record(asked.model, version)
         inputs = [read_address(address, "input") for address in asked.input]
@@ -102,7 +102,7 @@ class Plan:
         return replace(found, columns=tuple(each.to_json(first) for each in survey.matches))
 
     def _record(self, model: str, version: str) -> ModelVersion:
-        """Give the version that is to answer, or raise ``BatchRefused`` if none of it can."""
+        """Return the version, or raise ``BatchRefused`` if it cannot run batch jobs."""
         if (reason := self.out_of_reach.get(model)) is not None:
             raise BatchRefused(f"model {model!r}: {reason}")
         record = self.registry.version(model, version)
@@ -190,17 +190,17 @@ class Plan:
 
     @property
     def objects(self) -> BatchObjects:
-        """Give the buckets."""
+        """The buckets."""
         return self.readiness.objects
 
     @property
     def store(self) -> JobStore:
-        """Give the jobs table."""
+        """The jobs table."""
         return self.readiness.store
 
     @property
     def fleets(self) -> Mapping[str, str]:
-        """Give the fleet of each model that has one."""
+        """Fleet of each model that has one."""
         return self.readiness.fleets
 
     def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:
@@ -212,25 +212,25 @@ class Plan:
 
 
 def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:
-    """Give what the version's ``model.yaml`` calls the elements of inputs."""
+    """Return the names of the inputs' elements from the version's ``model.yaml``."""
     named: Mapping[str, Sequence[str]] = record.bundle.get("columns", {})
     return named
 
 
 def several_in_one(survey: Survey, layout: Layout) -> bool:
-    """Tell whether columns of several Parquet files become one file's."""
+    """Return whether columns of several Parquet files are written to one file."""
     own = (layout.format, layout.output) == ("parquet", "parquet") and not layout.per_input
     return own and layout.join and len(survey.sources) > 1
 
 
 def form_of(layout: Layout) -> str:
-    """Name how an input is written, as jobs are compared by it."""
+    """Return format and compression of an input as one name, by which jobs are compared."""
     packed = f".{layout.compression}" if layout.compression != "none" else ""
     return f"{layout.format}{packed}"
 
 
 def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequence[int]]:
-    """Give the size of a shard, and what each file counts of it."""
+    """Return the size of a shard, and what each file counts toward it."""
     sizes = [source.size_bytes for source in survey.sources]
     row_bytes = survey.row_bytes
     if survey.kind.format == "objects":

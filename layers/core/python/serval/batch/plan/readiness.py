@@ -1,4 +1,4 @@
-"""What comes behind planning and behind cutting: the shards may run."""
+"""Release of a job's shards, the last part of ``plan`` and of ``cut``."""
 
 import json
 import time
@@ -19,12 +19,12 @@ from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound
 
 TakeOn = Callable[[str, str], object]
-"""Has a fleet work on a job's shards; the job is named as ``serval.batch.job.fleet_jobs`` does."""
+"""Has a fleet work on a job's shards; the job's name is that of ``serval.batch.job.fleet_jobs``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Lets shards run."""
+    """Releases the shards of planned jobs."""
 
     objects: BatchObjects
     store: JobStore
@@ -38,20 +38,20 @@ class Readiness:
     timer: Callable[[], float] = time.perf_counter
 
     def at_once(self, model: str, options: JobOptions) -> int:
-        """Give how many shards run at once; those on a fleet take nothing of Lambda's."""
+        """Return how many shards run at once; only those on Lambda are capped."""
         if model in self.fleets:
             return options.concurrency
         return min(options.concurrency, self.shards_at_once)
 
     def find(self, job_id: str) -> BatchJob:
-        """Give a job that must be there."""
+        """Return a job that must exist."""
         job = self.store.find(job_id)
         if job is None:
             raise BatchJobNotFound(job_id)
         return job
 
     def planned(self, job: BatchJob) -> list[ShardItem] | None:
-        """Give the shards of an earlier attempt, or of the same call before; None: no plan yet."""
+        """Return the shards planned by an earlier attempt or call; None if there is no plan yet."""
         output = read_address(job.output, "output")
         lines = self.objects.get(Address(output.bucket, JobKeys(output.key).shards))
         if lines is None:
@@ -59,12 +59,12 @@ class Readiness:
         return list(shard_items(lines))
 
     def keep(self, job: BatchJob, estimate: Estimate, form: str) -> None:
-        """Keep the estimate for whoever lets the shards run."""
+        """Store the estimate for the step that releases the shards."""
         value = asdict(estimate) | {"format": form}
         self.objects.put(self._estimate(job), json.dumps(value).encode())
 
     def count(self, job: BatchJob, rows: int) -> None:
-        """Put a count in the place of the estimate."""
+        """Replace the estimated rows by a count."""
         value = json.loads(self.objects.get(self._estimate(job)) or b"{}")
         counted = value | {"rows": rows, "exact": True}
         self.objects.put(self._estimate(job), json.dumps(counted).encode())
@@ -77,7 +77,7 @@ class Readiness:
         scans: int = 0,
         scan_ms: int = 0,
     ) -> dict[str, Any]:
-        """Let those shards run that are not done; items and estimate are written already."""
+        """Release the shards that are not done; the shards and the estimate are already stored."""
         output = read_address(job.output, "output")
         keys = JobKeys(output.key)
         done = {record.index for record in self.store.shards(job.id) if record.done}

@@ -1,4 +1,4 @@
-"""``scan``: one range of a CSV file is gone through, so that the cuts of the file can be told."""
+"""``scan``: read one range of a CSV file and store what its cuts can be computed from."""
 
 import json
 import time
@@ -18,14 +18,14 @@ PIECE_BYTES = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Everything that scanning takes."""
+    """Scans ranges of CSV files."""
 
     objects: BatchObjects
     store: JobStore
     timer: Callable[[], float] = time.perf_counter
 
     def scan(self, item: RangeItem) -> dict[str, Any]:
-        """Scan a range, and write what it tells of itself beside the plan."""
+        """Scan a range and store the result beside the plan."""
         started = self.timer()
         job = self.store.find(item.job)
         if job is None:
@@ -45,7 +45,7 @@ class Scan:
 
 
 def scanned(objects: BatchObjects, item: RangeItem) -> tuple[list[RangeScan], int | None]:
-    """Scan a range in steps; give the scans, and the first NUL."""
+    """Scan a range in steps; return the scans and the offset of the first NUL."""
     scans: list[RangeScan] = []
     nul: int | None = None
     scanner = Scanner(item.start, item.delimiter, _before(objects, item))
@@ -64,7 +64,7 @@ def scanned(objects: BatchObjects, item: RangeItem) -> tuple[list[RangeScan], in
 
 
 def _pieces(objects: BatchObjects, item: RangeItem) -> Iterator[bytes]:
-    """Give the range's bytes, cut where a step ends."""
+    """Yield the range's bytes, split where a step ends."""
     at = item.start
     for piece in objects.read(item.source, item.start, item.end, PIECE_BYTES):
         rest = memoryview(piece)
@@ -76,7 +76,7 @@ def _pieces(objects: BatchObjects, item: RangeItem) -> Iterator[bytes]:
 
 
 def _before(objects: BatchObjects, item: RangeItem) -> int | None:
-    """Give the byte before the range; None where the text begins."""
+    """Return the byte before the range; None where the text begins."""
     if item.start == item.mark:
         return None
     return b"".join(objects.read(item.source, item.start - 1, item.start, 1))[0]

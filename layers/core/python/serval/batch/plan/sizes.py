@@ -1,4 +1,4 @@
-"""How large the shards of a job are, and the blocks in which a shard works."""
+"""Sizes of a job's shards, and of the blocks in which a shard works."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,36 +8,36 @@ from typing import Any
 from serval.models.version import ModelVersion
 
 SHARD_SECONDS = 300
-"""Of work at the version's measured rate, that a shard has at most."""
+"""Most work in a shard, at the version's measured rate."""
 MOST_SHARDS = 10_000
 FILES_OF_A_SHARD = 1_000
 BLOCK_SECONDS = 5
-"""Of work, between two looks at the clock and at the job's row."""
+"""Work between two checks of the time and of the job's row."""
 BLOCK_BYTES = 4 * 2**20
 BLOCK_ROWS = 65_536
 LEAST_BLOCK_BYTES = 64
-"""A record may take minutes; a block is at least one, however small this is."""
+"""A record may take minutes; a block holds at least one, however small this is."""
 UNMEASURED_FLEET_ROWS_PER_SECOND = 10.0
-"""Of a version whose rate nobody knows, since its machines are not those of the golden check."""
+"""For a version whose rate is unknown because the golden check does not run on its machines."""
 DEFAULT_BATCH_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a version answers rows, and how many it likes at once."""
+    """How fast a version answers rows, and how many it prefers at once."""
 
     rows_per_second: float | None
-    """None: nobody has measured it, and it is light."""
+    """None for a light version that was not measured."""
     batch_rows: int
 
     @classmethod
     def of(cls, record: ModelVersion) -> "Pace":
-        """Take what the golden check measured, else what the bundle says."""
+        """Take the measurements of the golden check, else the settings of the bundle."""
         measured: Mapping[str, Any] = record.measurements
         batching = record.bundle.get("batching", {})
         rate = measured.get("rows_per_second")
         if rate is None and measured.get("p50_ms"):
-            # It takes no batches: one request is a row.
+            # A model that takes no batches answers one row a request.
             rate = 1e3 / measured["p50_ms"]
         if rate is None and record.bundle.get("compute", {}).get("target") == "fleet":
             rate = UNMEASURED_FLEET_ROWS_PER_SECOND
@@ -45,20 +45,20 @@ class Pace:
         return cls(rate, int(rows or DEFAULT_BATCH_ROWS))
 
     def shard_bytes(self, most: int, row_bytes: float) -> int:
-        """Give the size of a shard: at most so many bytes, and so much work."""
+        """Return the size of a shard, limited to ``most`` bytes and to the work it may hold."""
         if self.rows_per_second is None:
             return most
         return max(1, min(most, math.ceil(SHARD_SECONDS * self.rows_per_second * row_bytes)))
 
     def block_bytes(self, row_bytes: float) -> int:
-        """Give the size of a block of text."""
+        """Return the size of a block of text."""
         if self.rows_per_second is None:
             return BLOCK_BYTES
         wished = int(BLOCK_SECONDS * self.rows_per_second * row_bytes)
         return max(LEAST_BLOCK_BYTES, min(BLOCK_BYTES, wished))
 
     def block_rows(self, row_bytes: float) -> int:
-        """Give the rows of a block of a table, or of objects."""
+        """Return the rows in a block of a table or of objects."""
         most = max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / max(row_bytes, 1))))
         if self.rows_per_second is None:
             return most
@@ -66,7 +66,7 @@ class Pace:
 
 
 def large_enough(wished: int, sizes: Sequence[int]) -> int:
-    """Give the size at which files of these sizes give no more than 10,000 shards."""
+    """Return the smallest shard size, from ``wished`` up, with at most 10,000 shards."""
     size = max(wished, math.ceil(sum(sizes) / MOST_SHARDS))
     while shards_of(size, sizes) > MOST_SHARDS:
         size = size * 5 // 4 + 1
@@ -74,7 +74,7 @@ def large_enough(wished: int, sizes: Sequence[int]) -> int:
 
 
 def shards_of(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> int:
-    """Count the shards of files: large ones may be cut, neighbours that are small share one."""
+    """Count the shards of files: large ones may be cut, small neighbours share one."""
     return sum(
         1 if shared or not cut else math.ceil(sum(sizes[first:last]) / shard_bytes)
         for first, last, shared in grouped(shard_bytes, sizes)
@@ -84,7 +84,7 @@ def shards_of(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> in
 def grouped(
     shard_bytes: int, sizes: Sequence[int], most: int = FILES_OF_A_SHARD
 ) -> list[tuple[int, int, bool]]:
-    """Give runs of files, in order: first, one behind the last, and whether they share a shard."""
+    """Group files in order into (first, end, whether they share a shard)."""
     runs: list[tuple[int, int, bool]] = []
     first = held = 0
     for index, size in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""A look at a job's input before anything runs: which files, of what kind, laid out how."""
+"""Survey of a job's input before anything runs: its files, their kind and their columns."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +28,9 @@ from serval.models.signature import Signature
 
 Found = TypeVar("Found")
 AT_ONCE = 16
-"""Files that are looked at at once."""
+"""Files that are looked at concurrently."""
 HEADERS_READ = 100
-"""Files whose headers are held against the first one's before anything runs."""
+"""Files whose headers are compared with the first one's before anything runs."""
 NO_FEATURES: Mapping[str, Sequence[str]] = {}
 
 
@@ -41,31 +41,31 @@ class Survey:
     sources: Sequence[Source]
     kind: Kind
     row_bytes: float
-    """Of a record, in a sample; of text as it is when it is no longer compressed."""
+    """Mean size of a record in a sample, decompressed."""
     inflation: float = 1.0
-    """How many bytes of text come of a compressed one, in the sample."""
+    """Decompressed size of the sample by its compressed size."""
     table: Table | None = None
     """Of CSV."""
     array: bool = False
-    """Whether each file of JSON is one array of records."""
+    """Whether each JSON file is one array of records."""
     footer: Footer | None = None
     """Of the first Parquet file."""
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lists: dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     partitions: tuple[str, ...] = ()
-    """Columns that stand in the keys of the files."""
+    """Columns whose values are in the keys of the files."""
     matches: tuple[InputColumns, ...] = ()
-    """How the columns of each input were found; empty where there are no columns."""
+    """How the columns of each input were found; empty if there are no columns."""
 
     @property
     def size_bytes(self) -> int:
-        """Give the size of all files."""
+        """Size of all files."""
         return sum(source.size_bytes for source in self.sources)
 
     @property
     def estimated_rows(self) -> int:
-        """Estimate the number of rows: of objects it is their number."""
+        """Estimated number of rows; for objects, their number."""
         if self.kind.format == "objects":
             return len(self.sources)
         return max(1, round(self.size_bytes * self.inflation / self.row_bytes))
@@ -73,7 +73,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Surveyor:
-    """Looks at inputs."""
+    """Surveys inputs."""
 
     objects: BatchObjects
 
@@ -85,7 +85,7 @@ class Surveyor:
         signature: Signature,
         features: Mapping[str, Sequence[str]] = NO_FEATURES,
     ) -> Survey:
-        """Look at the files, at the first one closely.
+        """Survey the files, the first one closely.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Surveyor:
         return seen
 
     def _check_headers(self, seen: Survey, table: Table, options: JobOptions) -> None:
-        """Refuse a further file with another header; of many, a shard says it of the last ones."""
+        """Refuse a file with another header; shards check the files beyond the first hundred."""
 
         def look(source: Source) -> None:
             head, _, whole = self.head(source, seen.kind, options.csv)
@@ -126,7 +126,7 @@ class Surveyor:
         self._each(seen, look)
 
     def _check_arrays(self, seen: Survey, signature: Signature) -> None:
-        """Refuse a further file that is an array where the first is none, or the other way."""
+        """Refuse a file that is an array where the first is not, or the other way round."""
 
         def look(source: Source) -> None:
             head, _, _ = self.head(source, seen.kind)
@@ -141,7 +141,7 @@ class Surveyor:
     def head(
         self, source: Source, kind: Kind, options: CsvOptions = PLAIN_CSV
     ) -> tuple[bytes, float, bool]:
-        """Give how a file's text begins, how compressed it is, and whether that is all of it."""
+        """Return the start of a file's text, its inflation, and whether that is the whole file."""
         head = Finder(self.objects).head(source)
         whole = len(head) == source.size_bytes
         changed = kind.format == "csv" and options.rewritten
@@ -243,7 +243,13 @@ class Surveyor:
 
 
 def begin_of(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
-    """Gather how a text begins, and tell whether that is all; ``whole``: it may not be cut."""
+    """Gather the start of a text; also return whether it is complete.
+
+    Parameters
+    ----------
+    whole
+        Whether the pieces are the whole file, so that a truncated end is an error.
+    """
     text = b""
     try:
         for piece in pieces:
@@ -257,7 +263,7 @@ def begin_of(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
 
 
 def named(source: Source, look: Callable[[], Found]) -> Found:
-    """Name the file in what is refused of it."""
+    """Run a check and add the file's address to its refusal."""
     try:
         return look()
     except BatchRefused as refused:
@@ -268,7 +274,7 @@ def named(source: Source, look: Callable[[], Found]) -> Found:
 
 
 def complete(text: bytes, *, quoted: bool, whole: bool) -> bytes:
-    """Leave out a last record that may not be there in full."""
+    """Drop a last record that may be incomplete."""
     if whole:
         return text
     ends = record_ends(text, quoted=quoted)

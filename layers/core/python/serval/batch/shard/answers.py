@@ -1,7 +1,4 @@
-"""Rows in, answers out: runs of the size that suits the model, and what fails found by halving.
-
-Answers of datatype BYTES as text: a row whose bytes are none is not answered by half.
-"""
+"""Answers of the model to a block's rows: runs of suitable size, with bad rows found by halving."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +24,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Outputs of the rows that were answered, in order, and the rows that were not."""
+    """Outputs of the answered rows, in order, and the rows that failed."""
 
     outputs: tuple[Tensor, ...]
     failures: tuple[Failure, ...]
@@ -45,7 +42,7 @@ def answer(
     Parameters
     ----------
     went
-        Hears how many rows are done, and how many of these failed.
+        Called after each run with the number of rows done and of failures among them.
     """
     parts: list[list[Tensor]] = []
     failures: list[Failure] = []
@@ -63,7 +60,7 @@ def answer(
 
 
 def _runs(rows: Rows, most: int) -> Iterator[tuple[Tensor, ...]]:
-    """Cut rows into runs; neighbours of other extents cannot share one."""
+    """Split rows into runs; rows of different extents run alone."""
     for inputs in rows.batches(most):
         if all(tensor.array.dtype != object or tensor.datatype == "BYTES" for tensor in inputs):
             yield inputs
@@ -78,7 +75,7 @@ def _runs(rows: Rows, most: int) -> Iterator[tuple[Tensor, ...]]:
 def _run(
     model: Model, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], start: int
 ) -> Iterator[list[Tensor] | Failure]:
-    """Run rows together; if that fails each half, down to the row that is at fault."""
+    """Run rows together; if that fails, run each half, down to the row at fault."""
     length = len(inputs[0].array)
     try:
         found = model.run(inputs, outputs)
@@ -104,7 +101,7 @@ def _one_by_one(
     start: int,
     wrong: Tensor,
 ) -> Iterator[list[Tensor] | Failure]:
-    """Run rows alone, since an output does not have a row for each of them."""
+    """Run rows one by one, because an output does not have a row for each of them."""
     length = len(inputs[0].array)
     if length == 1:
         yield Failure(
@@ -123,7 +120,7 @@ def _joined(parts: Sequence[Sequence[Tensor]], outputs: Sequence[TensorSpec]) ->
 
 
 def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
-    """Put the outputs of runs together; of other extents they give an array of arrays."""
+    """Concatenate the outputs of runs; different extents give an array of arrays."""
     if not arrays:
         return np.empty((0, *(max(extent, 0) for extent in spec.shape[1:])))
     if len(arrays) == 1:
@@ -136,7 +133,7 @@ def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
 
 
 def textual(answers: Answers, rows: int) -> Answers:
-    """Leave out the answers whose bytes are no text, of so many rows that were asked for."""
+    """Turn answers whose bytes are not UTF-8 into failures; ``rows`` is the number of rows run."""
     faults: dict[int, str] = {}
     for tensor in answers.outputs:
         if tensor.datatype == "BYTES":
@@ -167,7 +164,7 @@ def _no_texts(array: Array) -> Iterator[int]:
 
 
 def decode(value: Any) -> None:
-    """Decode every element of a row, which may be a list of lists."""
+    """Decode every element of a row, which may be nested lists."""
     if isinstance(value, bytes):
         value.decode()
         return

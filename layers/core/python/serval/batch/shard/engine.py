@@ -1,12 +1,12 @@
-"""The shard engine: read, parse, run and write overlap, within a bound of memory.
+"""The shard engine: reading, parsing, running and writing overlap, in bounded memory.
 
 ::
 
     read (thread) ──> parse (thread) ──> run ──> write (thread)
       4 MiB pieces     whole records      batches    output parts
 
-Between two blocks it looks at the time: a shard that runs short of it ends with what it has
-written, and says where the next invocation is to go on.
+Between two blocks it checks the time: a shard that runs short of it ends with what it has written,
+and reports where the next invocation goes on.
 """
 
 import json
@@ -27,7 +27,7 @@ from serval.models.signature import TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """What a shard, or a piece of it, did."""
+    """What a shard, or one piece of it, did."""
 
     rows: int = 0
     """Rows that were answered."""
@@ -39,7 +39,7 @@ class RowCounts:
     """The first ten reasons for rejecting a row."""
 
     def plus(self, other: "RowCounts") -> "RowCounts":
-        """Add up."""
+        """Return the sum."""
         return RowCounts(
             self.rows + other.rows,
             self.rejected + other.rejected,
@@ -59,7 +59,7 @@ class Progress:
 
     counts: RowCounts
     resume: Block | None = None
-    """The first block that was not worked on any more, its data left out; None: all is done."""
+    """The first block that was not started, without its data; None if everything is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +73,20 @@ class ShardEngine:
     part: PartFormat
     clock: Callable[[], float]
     hurry: Callable[[], bool] = lambda: False
-    """Tells that no further block is to be begun."""
+    """Returns whether to stop before the next block."""
     seen: Callable[[RowCounts], None] = lambda counts: None
-    """Hears what has been done so far, whenever a block is written."""
+    """Called with what is done, after each block is written."""
 
     within: Callable[[RowCounts], None] = lambda counts: None
-    """Hears what is answered, written or not, whenever a run of a block is."""
+    """Called with what is answered, written or not, after each run within a block."""
 
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
-        """Answer every record, in order; the sinks are closed when all of it is written.
+        """Answer every record, in order; the sinks are closed when everything is written.
 
         Parameters
         ----------
         header
-            Whether this is where the header of the whole output stands.
+            Whether the part begins with the header of the output.
         """
         counts, resume = RowCounts(), None
         try:
@@ -156,7 +156,7 @@ class ShardEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What comes of one block."""
+    """What one block becomes."""
 
     data: bytes = b""
     errors: bytes = b""
@@ -165,7 +165,7 @@ class _Piece:
 
 
 def without(rows: Rows, answers: Answers) -> Rows:
-    """Leave out the rows that were not answered."""
+    """Drop the rows that were not answered."""
     if not answers.failures:
         return rows
     failed = {failure.row for failure in answers.failures}
@@ -180,7 +180,7 @@ def without(rows: Rows, answers: Answers) -> Rows:
 
 
 def _failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
-    """Describe the rows that the model could not answer."""
+    """Yield the rows that the model could not answer, as rejects."""
     for failure in answers.failures:
         known: Sequence[Any] = rows.texts or rows.names
         text = known[failure.row] if known else shown_inputs(rows, failure.row)
@@ -188,11 +188,11 @@ def _failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
 
 
 def error_line(reject: Reject, file: str) -> bytes:
-    """Give a line of ``errors.jsonl``; it names the file where there are several."""
+    """Return a line of ``errors.jsonl``; it names the file if there are several."""
     value = reject.to_json() | ({"file": file} if file else {})
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
 def shown_inputs(rows: Rows, row: int) -> str:
-    """Show a row by what its inputs hold."""
+    """Describe a row by the values of its inputs."""
     return ", ".join(f"{t.name}={t.array[row].tolist()!r:.200}" for t in rows.inputs)

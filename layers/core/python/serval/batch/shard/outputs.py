@@ -1,6 +1,6 @@
 """Output parts: from the arrays of a run to CSV, JSONL or Parquet.
 
-JSON lines of columns; what JSON has no number for is text, as in an inference response.
+In JSON, numbers that JSON cannot write are text, as in an inference response.
 """
 
 import io
@@ -23,7 +23,7 @@ from serval.models.tensor import DATATYPES, Array, Tensor
 
 
 def ndjson(columns: Sequence[pl.Series]) -> bytes:
-    """Write a line for each row: an object of its values."""
+    """Write a JSON object for each row, one a line."""
     frame = pl.DataFrame(columns)
     if all(map(_is_finite, columns)):
         target = io.BytesIO()
@@ -36,7 +36,7 @@ def ndjson(columns: Sequence[pl.Series]) -> bytes:
 
 
 def _is_finite(column: pl.Series) -> bool:
-    """Tell whether no number of a column is NaN or infinite."""
+    """Return whether no number of a column is NaN or infinite."""
     while isinstance(column.dtype, pl.List | pl.Array):
         column = column.explode()
     if isinstance(column.dtype, pl.Struct):
@@ -45,7 +45,7 @@ def _is_finite(column: pl.Series) -> bool:
 
 
 def _spelled(value: Any) -> Any:
-    """Spell numbers out that JSON has no form for."""
+    """Replace NaN and infinities by text."""
     if isinstance(value, float):
         if math.isfinite(value):
             return value
@@ -59,22 +59,22 @@ def _spelled(value: Any) -> Any:
 
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 BARE_ROW = b'{"row":'
-"""How a joined record that was a bare array begins."""
+"""Start of a joined record that was a bare array."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartFormat:
-    """How the parts of a job are written; all its parts fit together in the order of the input."""
+    """How the parts of a job are written; concatenated in order they are the output."""
 
     kind: OutputFormat
     outputs: Sequence[TensorSpec]
     joined: Sequence[str] = ()
-    """Columns of the input that stand before the outputs."""
+    """Columns of the input that are written before the outputs."""
     base64: bool = False
     """Whether BYTES are written in base64."""
 
     def header(self) -> bytes:
-        """Give what stands once, before the first part."""
+        """Return what is written once, before the first part."""
         if self.kind != "csv":
             return b""
         names = [*self.joined, *(name for spec in self.outputs for name in column_names(spec))]
@@ -82,7 +82,7 @@ class PartFormat:
         return frame.write_csv().encode()
 
     def nothing(self) -> bytes:
-        """Give an output of no rows."""
+        """Return an output without rows."""
         if self.kind != "parquet":
             return self.header()
         passed = pl.DataFrame(schema=dict.fromkeys(self.joined, pl.String))
@@ -95,7 +95,7 @@ class PartFormat:
         return self.write(Rows((), 0, passed=passed if self.joined else None), outputs)
 
     def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
-        """Write the answers of a block's rows, behind what passes from the input."""
+        """Write the answers of a block's rows, after the columns passed on from the input."""
         if self.base64:
             outputs = [in_base64(tensor) for tensor in outputs]
         with refusing(lambda said: BatchRefused(f"the output cannot be written: {said}")):
@@ -115,7 +115,7 @@ class PartFormat:
 
 
 def in_base64(tensor: Tensor) -> Tensor:
-    """Give BYTES as text that any bytes can be written as."""
+    """Encode BYTES as base64; return other tensors unchanged."""
     if tensor.datatype != "BYTES":
         return tensor
     array = np.empty(tensor.array.shape, np.object_)
@@ -124,13 +124,13 @@ def in_base64(tensor: Tensor) -> Tensor:
 
 
 def column_names(spec: TensorSpec) -> list[str]:
-    """Name the columns of an output: its own name, or one for each element of a row."""
+    """Return the column names of an output: its own name, or one for each element of a row."""
     width = _width(spec.shape[1:])
     return [spec.name] if width == 1 else [f"{spec.name}_{index}" for index in range(width)]
 
 
 def table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Give outputs as a table, a column for each element of a row, behind other columns."""
+    """Return outputs as a table, one column for each element of a row, after other columns."""
     columns = [] if before is None else before.get_columns()
     for tensor in outputs:
         rows = len(tensor.array)
@@ -157,7 +157,7 @@ def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:
 
 
 def _begins(rows: Rows) -> Iterator[bytes]:
-    """Give each record as the begin of an object that its answer closes."""
+    """Yield each record as the start of an object that its answer closes."""
     if rows.passed is not None:
         texts: Sequence[bytes] = ndjson(rows.passed.get_columns()).splitlines()
     else:
@@ -168,7 +168,7 @@ def _begins(rows: Rows) -> Iterator[bytes]:
 
 
 def _nested(tensor: Tensor) -> pl.Series:
-    """Give an output as a column whose elements are a row's value, list or list of lists."""
+    """Return an output as a column with a value, a list or nested lists for each row."""
     shape = tensor.array.shape
     if tensor.array.dtype == object and tensor.datatype != "BYTES":
         return pl.Series(tensor.name, [_nested_row(tensor, row) for row in tensor.array])
@@ -177,7 +177,7 @@ def _nested(tensor: Tensor) -> pl.Series:
 
 
 def _nested_row(tensor: Tensor, row: Array) -> list[Any]:
-    """Give a row of an output whose rows are of other extents than each other."""
+    """Return a row of an output whose rows differ in extents."""
     nested: list[Any] = _nested(Tensor(tensor.name, tensor.datatype, row[np.newaxis])).to_list()[0]
     return nested
 

@@ -12,14 +12,14 @@ from serval.errors import BatchRefused
 
 @dataclass(slots=True)
 class ParquetPart:
-    """Makes one Parquet file of those that it is given: a block's table each."""
+    """Joins the Parquet files of a shard's blocks into one part."""
 
     inner: PieceSink
     _footer: JoinedFooter = field(default_factory=JoinedFooter)
     _at: int = 0
 
     def write(self, data: bytes) -> None:
-        """Take a whole file; its row groups go on, its footer is kept."""
+        """Take a whole file: write its row groups, and keep its footer."""
         if not data:
             return
         footer = read_footer(data, len(data))
@@ -32,17 +32,17 @@ class ParquetPart:
         self._put(data[len(MAGIC) : footer.body_end])
 
     def close(self) -> None:
-        """Write the footer of all row groups, and make the object appear."""
+        """Write the footer of all row groups, and complete the object."""
         if self._at:
             self._put(self._footer.end())
         self.inner.close()
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Discard the object."""
         self.inner.abort()
 
     def piece(self) -> Piece | None:
-        """Describe the object; None if nothing was written to it."""
+        """Describe the object; None if nothing was written."""
         return self.inner.piece()
 
     def _put(self, data: bytes) -> None:
@@ -51,5 +51,5 @@ class ParquetPart:
 
 
 def part_sink(sink: PieceSink, kind: OutputFormat) -> PieceSink:
-    """Give what takes the bytes that a format gives for each block."""
+    """Return the sink for the blocks of a format."""
     return ParquetPart(sink) if kind == "parquet" else sink

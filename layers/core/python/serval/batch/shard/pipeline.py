@@ -1,4 +1,4 @@
-"""Stages that overlap: what comes next is made by a thread of its own while this is worked on."""
+"""Overlapping stages: a thread prepares the next items while one is worked on."""
 
 import threading
 from collections.abc import Generator, Iterable
@@ -12,13 +12,13 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Says that a stage is done, or why it failed."""
+    """The end of a stage, or the error that ended it."""
 
     error: BaseException | None = None
 
 
 class _Stage(threading.Thread, Generic[Item]):
-    """A thread that makes items until there are no more, or nobody wants any."""
+    """A thread that produces items until there are no more, or nobody wants any."""
 
     def __init__(self, items: Iterable[Item], depth: int) -> None:
         super().__init__(name="stage", daemon=True)
@@ -27,7 +27,7 @@ class _Stage(threading.Thread, Generic[Item]):
         self.ready: Queue[Item | _End] = Queue(depth)
 
     def run(self) -> None:
-        """Make the items; every way that this can end is said."""
+        """Produce the items; every way to end is reported to the consumer."""
         try:
             for item in self._items:
                 self._put(item)
@@ -41,12 +41,12 @@ class _Stage(threading.Thread, Generic[Item]):
             self._close()
 
     def end(self) -> None:
-        """Want no more; returns when the item that is being made is done."""
+        """Stop the stage, and wait until its current item is done."""
         self._unwanted.set()
         self.join()
 
     def _close(self) -> None:
-        """End the stages before this one, in the thread that uses them."""
+        """Close the stages before this one, in the thread that uses them."""
         if isinstance(self._items, Generator):
             self._items.close()
 
@@ -60,10 +60,10 @@ class _Stage(threading.Thread, Generic[Item]):
 
 
 def ahead(items: Iterable[Item], depth: int = 1) -> Generator[Item, None, None]:
-    """Give the items, of which up to ``depth`` more are made meanwhile.
+    """Yield the items, while a thread prepares up to ``depth`` more.
 
-    An error of the stage is raised where its item would have come. Whoever stops early ends the
-    stage after the item that it is making.
+    An error of the stage is raised where its item would have come. A consumer that stops early ends
+    the stage after its current item.
     """
     stage = _Stage(items, depth)
     stage.start()

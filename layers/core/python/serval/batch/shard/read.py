@@ -1,4 +1,4 @@
-"""What a shard reads: blocks of the files, or objects, that its item names."""
+"""Reading of a shard: blocks of the files, or objects, that its item names."""
 
 import json
 from collections import deque
@@ -27,7 +27,7 @@ from serval.models.signature import TensorSpec
 
 FETCHED_AHEAD = 8
 SMALL_BYTES = 2**20
-"""Of a file that is fetched whole, before it is its turn."""
+"""Files up to this size are fetched whole, ahead of their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ class ReadShard:
     specs: Sequence[TensorSpec]
     """The model's inputs."""
     output: Address
-    """Of the job: its lists lie there."""
+    """The job's output prefix, where the lists of files and footers lie."""
     folder: Path
-    """For what has to lie on disk; it is empty, and goes with the shard."""
+    """For data that must be on disk; empty at the start, and deleted with the shard."""
     disk_bytes: int
     pool: Executor
     records: int = 0
-    """Number of the record behind the last one that was read, of the file read last."""
+    """Number of the record after the last one read, in the file read last."""
     raw_bytes: int = 0
-    """Read of the files as they lie there."""
+    """Bytes read from the files as stored."""
     _inputs: list[InputColumns] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class ReadShard:
 
     @property
     def reader(self) -> Records:
-        """Give what reads blocks that do not say themselves what does."""
+        """Reader of blocks that do not bring their own."""
         layout = self.layout
         if layout.format == "csv":
             return self._csv(NO_PARTITION)
@@ -90,7 +90,7 @@ class ReadShard:
         )
 
     def blocks(self, begin: From | None) -> Iterator[Block]:
-        """Give the blocks, from where an earlier invocation stopped."""
+        """Yield the blocks, from where an earlier invocation stopped."""
         if self.layout.format == "objects":
             return self._objects(begin)
         if self.layout.format == "parquet":
@@ -134,7 +134,7 @@ class ReadShard:
     def _fetched(
         self, spans: Iterable[Span], begin: From | None
     ) -> Iterator[tuple[Span, Iterable[bytes]]]:
-        """Give the bytes of each span; small files are fetched before it is their turn."""
+        """Yield the bytes of each span; small files are fetched ahead of their turn."""
         waiting: deque[tuple[Span, Future[bytes] | None]] = deque()
         for span in spans:
             small = span.number > 0 and span.end - span.start <= SMALL_BYTES
@@ -195,7 +195,7 @@ class ReadShard:
         path.unlink()
 
     def _needed(self, span: Span) -> NeededRows:
-        """Take what the plan hands on; of a file that it has not looked into, look."""
+        """Return what the plan stored for the shard, else read the file's footer."""
         if self.item.needed is None:
             needs = needs_of(self.objects, span.source, self.layout.needed, self.layout.partitions)
             whole = self.item.source is None

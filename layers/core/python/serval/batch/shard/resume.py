@@ -1,7 +1,6 @@
-"""Where a shard that ran short of time goes on, and what it has done until there.
+"""Where a shard that ran short of time goes on, and what it has done so far.
 
-All of it travels with the shard: what its row says meanwhile counts blocks that a crash may have
-taken back.
+All of it travels with the shard: its row may already count blocks that a crash took back.
 """
 
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ class Resume:
     done: ShardRecord
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as the state machine, and the shard's row, hold it."""
+        """Return the state as the state machine and the shard's row store it."""
         return {
             "piece": self.piece,
             "span": self.begin.span,
@@ -39,7 +38,7 @@ class Resume:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], record: ShardRecord) -> "Resume":
-        """Read what ``to_json`` gave; ``record`` says which shard it is of."""
+        """Read what ``to_json`` returned; ``record`` says which shard it belongs to."""
         done = replace(
             record,
             **value["counts"],

@@ -1,7 +1,4 @@
-"""A shard on a fleet's machine: it came by a message with a task token, and keeps that alive.
-
-Messages about shards, as the state machine sends them to fleets.
-"""
+"""Shards on a fleet's machine, each a message with a task token that has to be kept alive."""
 
 import json
 import threading
@@ -18,10 +15,10 @@ from serval.batch.shard.work import ShardWork, nothing
 CAUSE_CHARACTERS = 2_000
 ENDLESS = float("inf")
 LOST = "ShardLost"
-"""Error of a task whose shard no worker has survived; the state machine does not try it again."""
+"""Error of a task whose shard killed its workers; the state machine does not retry it."""
 TaskOutcome = Literal["done", "stale", "given back", "unanswered"]
-"""What becomes of the message: it is deleted, deleted, or seen again; of the last one in a while,
-since AWS did not answer."""
+"""What becomes of the message: deleted for the first two, else seen again, after a while if AWS did
+not answer."""
 
 
 class StaleToken(Exception):
@@ -29,50 +26,50 @@ class StaleToken(Exception):
 
 
 class Tasks(Protocol):
-    """The tasks that a state machine waits for; each method raises ``StaleToken``."""
+    """Tasks that a state machine waits for; each method raises ``StaleToken``."""
 
     def heartbeat(self, token: str) -> None:
-        """Say that the task is being worked on."""
+        """Report that the task is being worked on."""
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> None:
-        """End the task well."""
+        """End the task as succeeded."""
 
     def fail(self, token: str, error: str, cause: str) -> None:
-        """End the task with an error, which the state machine may try again."""
+        """End the task with an error, which the state machine may retry."""
 
 
 @dataclass(slots=True)
 class Heart:
-    """Beats while a shard is worked on, however long a block takes."""
+    """Sends heartbeats while a shard is worked on, however long a block takes."""
 
     tasks: Tasks
     token: str
     seconds: float
     keep: Callable[[], object] = nothing
-    """Said with each beat: to whoever else has to know."""
+    """Called with each heartbeat, to keep the message or the machine too."""
     _stale: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def beat(self) -> None:
-        """Say that the shard is alive.
+        """Send a heartbeat.
 
         Raises
         ------
         StaleToken
-            If nobody waits for it.
+            If nobody waits for the task.
         """
         if self._stale.is_set():
             raise StaleToken
         self.tasks.heartbeat(self.token)
 
     def check(self) -> None:
-        """Raise ``StaleToken`` if a beat has found that nobody waits for the shard."""
+        """Raise ``StaleToken`` if an earlier heartbeat found that nobody waits for the task."""
         if self._stale.is_set():
             raise StaleToken
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Beat in a thread, until the work is done."""
+        """Send heartbeats from a thread until the work is done."""
         thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
         thread.start()
         try:
@@ -90,20 +87,21 @@ class Heart:
                 self._stale.set()
                 return
             except Exception:
-                # The next beat may get through; if none does, the state machine tries again.
+                # The next heartbeat may get through; if none does, the state machine retries the
+                # shard.
                 continue
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTasks:
-    """Works on shards that come by messages, as ``serval.batch.shard.tasks`` reads them."""
+    """Works on shards that come as messages."""
 
     work: ShardWork
     store: JobStore
     tasks: Tasks
     beat_seconds: float
     stopping: Callable[[], bool] = lambda: False
-    """Tells that the machine is to be given back: what is written is kept for another one."""
+    """Whether the machine is about to be given back; what is written is kept for another one."""
 
     def run(self, body: Mapping[str, Any], keep: Callable[[], object] = nothing) -> TaskOutcome:
         """Work on a message's shard to its end, from where an earlier worker left it."""
@@ -124,7 +122,7 @@ class ShardTasks:
         return "done"
 
     def _run(self, item: ShardItem, heart: Heart) -> bool:
-        """Work until the shard is done; False if the machine is given back before."""
+        """Work until the shard is done; return False if the machine is given back before."""
         known = self.store.shard(item.job, item.index)
         resume = json.loads(known.resume) if known and known.resume else None
         while True:
@@ -141,13 +139,13 @@ class ShardTasks:
 
 @dataclass(frozen=True, slots=True)
 class LostShards:
-    """Gives up shards that whoever worked on them has died of."""
+    """Fails shards that killed their workers."""
 
     store: JobStore
     tasks: Tasks
 
     def give_up(self, body: Mapping[str, Any], reason: str) -> None:
-        """Fail a message's shard for good: nobody will work on it any more."""
+        """Fail a message's shard for good."""
         item = ShardItem.from_json(body["shard"])
         known = self.store.shard(item.job, item.index)
         if known is not None and not known.done:
@@ -156,7 +154,7 @@ class LostShards:
 
 
 def failed(tasks: Tasks, token: str, error: str, cause: str) -> TaskOutcome:
-    """End a task with an error; one that nobody waits for is left alone."""
+    """End a task with an error; a stale token is no error."""
     try:
         tasks.fail(token, error, cause[:CAUSE_CHARACTERS])
     except StaleToken:
@@ -168,7 +166,7 @@ MEMBERS = {"shard": dict, "model": str, "task_token": str}
 
 
 def shard_of_message(text: str) -> Mapping[str, Any] | None:
-    """Read a message: ``{"shard": …, "model": …, "task_token": …}``; None if it is none."""
+    """Read a message ``{"shard": …, "model": …, "task_token": …}``; None if it is none."""
     try:
         body: Any = json.loads(text)
     except ValueError:

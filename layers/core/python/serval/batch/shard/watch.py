@@ -1,4 +1,4 @@
-"""What a shard looks at between two blocks: its time, the job's row, and how much it rejected."""
+"""Checks of a running shard between blocks: its time, the job's row, and its rejects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,35 +12,35 @@ from serval.clock import Clock, timestamp
 from serval.errors import BatchJobNotFound
 
 LOOK_SECONDS = 5.0
-"""Between two looks at the job's row, and two writes of the shard's."""
+"""Time between two checks of the job's row, and two writes of the shard's."""
 RESERVE_SECONDS = 30.0
-"""Left for closing what is written, when no further block is begun."""
+"""Time kept for closing what is written, after the last block."""
 BLOCKS_RESERVED = 2.0
-"""Times the longest block so far, that must be left beside that."""
+"""Multiple of the longest block so far that must also be left to begin another."""
 ESTIMATE_MARGIN = 2.0
-"""Times the estimate, that a job may have rows, where nobody has counted them."""
+"""Multiple of the estimated rows that a job may have if they were not counted."""
 
 
 @dataclass(slots=True)
 class Looks:
-    """Looks, for one invocation of one shard."""
+    """Watches one invocation of one shard."""
 
     store: JobStore
     job: BatchJob
     record: ShardRecord
-    """As it stood when the invocation began."""
+    """The record when the invocation began."""
     remaining: Callable[[], float]
-    """Gives the seconds until the invocation has to end."""
+    """Returns the seconds until the invocation must end."""
     beat: Callable[[], None]
-    """Says that the shard is alive, and raises if nobody waits for it any more."""
+    """Reports that the shard is alive; raises if nobody waits for it any more."""
     clock: Clock
     timer: Callable[[], float]
     counts: RowCounts = field(default_factory=RowCounts)
-    """Of the blocks that are written."""
+    """Counts of the written blocks."""
     answered: RowCounts = field(default_factory=RowCounts)
-    """Of all that is answered, as it was at the last look: some of it is not written yet."""
+    """Counts of everything answered at the last check; some of it is not written yet."""
     raw_bytes: Callable[[], int] | None = None
-    """Gives what was read of a file as it lies there, where that is not what its blocks have."""
+    """Returns the bytes read from a stored file, where blocks do not count them."""
     began: float = 0.0
     _looked: float = 0.0
     _block: float = 0.0
@@ -50,12 +50,12 @@ class Looks:
         self.began = self._looked = self._block = self.timer()
 
     def hurry(self) -> bool:
-        """Look around between two blocks; tell whether no further one is to be begun.
+        """Check job and time between two blocks; return whether to stop before the next one.
 
         Raises
         ------
         JobStopped
-            If the job has ended, or is to end.
+            If the job has ended or is about to end.
         """
         now = self.timer()
         self._longest, self._block = max(self._longest, now - self._block), now
@@ -65,14 +65,14 @@ class Looks:
         return self.remaining() < RESERVE_SECONDS + BLOCKS_RESERVED * self._longest
 
     def within(self, answered: RowCounts) -> None:
-        """Hear what is answered; look around if the last look is some seconds ago."""
+        """Take the counts of what is answered; check the job every few seconds."""
         now = self.timer()
         if now - self._looked >= LOOK_SECONDS:
             self._looked, self.answered = now, answered
             self.look()
 
     def look(self) -> None:
-        """Say how far the shard is, and see whether it is to go on."""
+        """Record the progress, and raise ``JobStopped`` if the shard should stop."""
         self.say()
         found = self.store.find(self.job.id)
         if found is None:
@@ -81,12 +81,12 @@ class Looks:
             raise JobStopped(found)
 
     def say(self) -> None:
-        """Say how far the shard is."""
+        """Record how far the shard is."""
         self.beat()
         self.store.record(self.so_far())
 
     def seen(self, counts: RowCounts) -> None:
-        """Hear what was done; stop the whole job if this shard alone rejects too much.
+        """Take the counts of what is written; stop the job if this shard alone rejects too much.
 
         Raises
         ------
@@ -108,12 +108,12 @@ class Looks:
         )
 
     def at_end(self) -> ShardRecord:
-        """Give the shard's row as it stands when all that is answered is written."""
+        """Return the shard's record when everything answered is written."""
         self.answered = RowCounts()
         return self.so_far()
 
     def so_far(self) -> ShardRecord:
-        """Give the shard's row as it stands now."""
+        """Return the shard's record as of now."""
         before, counts = self.record, self.counts
         if self.answered.rows + self.answered.rejected > counts.rows + counts.rejected:
             counts = replace(self.answered, written_bytes=counts.written_bytes)
@@ -132,11 +132,11 @@ class Looks:
 
 
 def allowed_rejects(job: BatchJob) -> float:
-    """Give how many records a job may reject, as far as its rows are known."""
+    """Return how many records a job may reject, as far as its rows are known."""
     rows = job.estimated_rows * (1.0 if job.exact_rows else ESTIMATE_MARGIN)
     return rows * job.options.max_rejected_percent / 100
 
 
 def too_many(what: str, reasons: list[str]) -> str:
-    """Say why a job fails that rejects too much, with the first ten reasons."""
+    """Return why a job that rejects too much fails, with the first ten reasons."""
     return f"{what}. The first reasons: " + "; ".join(reason[:300] for reason in reasons[:10])

@@ -1,4 +1,4 @@
-"""The work of one shard, wherever it runs: on Lambda, or on a fleet's machine."""
+"""Work on one shard, on Lambda or on a fleet's machine."""
 
 import json
 import tempfile
@@ -24,26 +24,26 @@ from serval.errors import BatchJobNotFound, BatchRefused
 from serval.inference.loaded import Loaded
 
 AT_ONCE = 16
-"""Requests to S3 that a shard has under way at most."""
+"""Concurrent requests to S3 of a shard."""
 LAYOUTS_KEPT = 4
 ERROR_CHARACTERS = 2_000
 
 
 def nothing() -> None:
-    """Say nothing to nobody."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardWork:
-    """Everything that working on shards takes."""
+    """Works on shards."""
 
     objects: BatchObjects
     store: JobStore
     load: Callable[[str, str], Loaded]
-    """Gives a loaded version of a model."""
+    """Returns a loaded version of a model."""
     runner: str
     memory_mib: int
-    """Of the function; 0 on a fleet's machine."""
+    """Memory of the function; 0 on a fleet's machine."""
     disk_bytes: int
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
@@ -59,26 +59,26 @@ class ShardWork:
         remaining: Callable[[], float],
         beat: Callable[[], None] = nothing,
     ) -> dict[str, Any]:
-        """Work on a shard, until it is done or short of time.
+        """Work on a shard until it is done or short of time.
 
         Parameters
         ----------
         remaining
-            Gives the seconds until the invocation has to end.
+            Returns the seconds until the invocation must end.
         beat
             Called every few seconds; raises if nobody waits for the shard any more.
 
         Returns
         -------
         dict
-            Empty when it is done; else ``resume``, with which it is to be called again.
+            Empty when the shard is done, else ``resume``, the argument of the next call.
 
         Raises
         ------
         JobStopped
-            If the job has ended, or is to end.
+            If the job has ended or is about to end.
         BatchRefused
-            If the input is not what it was, or not what it should be.
+            If the input has changed or is invalid.
         """
         job = self._job(item)
         before = self.store.shard(job.id, item.index)
@@ -100,7 +100,7 @@ class ShardWork:
         return self._end(job, record, before)
 
     def _job(self, item: ShardItem) -> BatchJob:
-        """Give the shard's job, which is to go on."""
+        """Return the shard's job, or raise ``JobStopped``."""
         job = self.store.find(item.job)
         if job is None:
             raise BatchJobNotFound(item.job)
@@ -124,7 +124,7 @@ class ShardWork:
     def _run(
         self, job: BatchJob, item: ShardItem, resume: Resume | None, looks: Looks
     ) -> ShardRecord:
-        """Read, answer and write; give the shard's row as it is afterwards."""
+        """Read, answer and write; return the shard's record afterwards."""
         output = read_address(job.output, "output")
         layout = self._layout(job, output)
         loaded = self.load(job.model, job.version or "")
@@ -175,7 +175,7 @@ class ShardWork:
     def _end(
         self, job: BatchJob, record: ShardRecord, before: ShardRecord | None
     ) -> dict[str, Any]:
-        """Say in the row, and beside the parts, what was done."""
+        """Record what was done, in the row and beside the parts."""
         if record.resume is not None:
             self.store.record(record)
             return {"resume": json.loads(record.resume)}
@@ -202,7 +202,7 @@ class ShardWork:
         return known
 
     def _delete_others(self, output: Address, done: ShardRecord) -> None:
-        """Delete what an earlier attempt has written in more pieces than this one."""
+        """Delete pieces that an earlier attempt wrote beyond those of this one."""
         keys = JobKeys(output.key)
         kept = {piece.key for piece in (*done.pieces, *done.errors)}
         left = [
@@ -222,7 +222,7 @@ def recorded(
     number: int,
     sinks: tuple[PieceSink, PieceSink],
 ) -> ShardRecord:
-    """Give the shard's row behind an invocation, with where to go on if that is not the end."""
+    """Return the shard's record after an invocation, with where to go on if it is not done."""
     part, errors = (sink.piece() for sink in sinks)
     before = looks.record
     record = replace(
@@ -238,7 +238,7 @@ def recorded(
 
 
 def counts_of(record: ShardRecord) -> dict[str, Any]:
-    """Give what a shard says of itself, beside its part."""
+    """Return what is stored beside a shard's part."""
     return {
         "shard": record.index,
         "version": record.version,

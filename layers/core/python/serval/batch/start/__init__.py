@@ -1,1 +1,1 @@
-"""How a job begins: what callers may ask for, and whether they get it."""
+"""Start of a job: read the request, check scope and limits, accept it, cancel or retry it."""

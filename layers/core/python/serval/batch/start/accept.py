@@ -1,4 +1,4 @@
-"""``accept``: one upload, one call or one stroke of a clock starts one job; or it is refused."""
+"""``accept``: turn one upload, call or scheduled event into one job, or refuse it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,18 +44,18 @@ EXPECTATION = (
 
 
 class StableVersions(Protocol):
-    """The registry's reads that accepting needs."""
+    """The registry, as far as accepting a job reads it."""
 
     def route(self, model: str) -> Route:
-        """Give a model's route, or raise ``ModelNotFound``."""
+        """Return a model's route, or raise ``ModelNotFound``."""
 
     def version(self, model: str, version: str) -> ModelVersion:
-        """Give a version, or raise ``ModelVersionNotFound``."""
+        """Return a version, or raise ``ModelVersionNotFound``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Everything that accepting takes."""
+    """Accepts what starts an execution."""
 
     objects: BatchObjects
     store: JobStore
@@ -66,19 +66,19 @@ class Accept:
     clock: Clock = utc_now
 
     def accept(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
-        """Answer what started an execution; the same execution may ask again.
+        """Accept an event; the same execution may send it again.
 
         Parameters
         ----------
         event
             An upload's EventBridge event (with ``origin`` ``upload`` or without any); or
-            ``origin`` ``api`` with the ``job`` whose row is there; or ``origin`` ``schedule`` with
-            ``model``, ``name``, ``time`` and what is asked: ``input``, ``output``, ``options``.
+            ``origin`` ``api`` with the ``job`` whose row exists; or ``origin`` ``schedule`` with
+            ``model``, ``name``, ``time`` and the request: ``input``, ``output``, ``options``.
 
         Returns
         -------
         dict
-            ``outcome``: ``ignored`` (nothing of ours, or another's), ``refused`` with the
+            ``outcome``: ``ignored`` (not for us, or another execution's), ``refused`` with the
             ``reason``, ``cancelled``, or ``accepted`` with the ``job``.
         """
         match event.get("origin", "upload"):
@@ -146,9 +146,9 @@ class Accept:
         return self._create(described, owner, None)
 
     def _create(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
-        """Write the row of what may start only once; the first execution has it for good.
+        """Create the row of a job that may start only once; it belongs to the first execution.
 
-        An earlier Serval, which knew no tags, may have written it.
+        An earlier version of Serval may have created it under an id without a tag.
         """
         earlier = self.store.find(untagged(job.id))
         if earlier is not None or not self.store.create(job):
@@ -161,7 +161,7 @@ class Accept:
         return self._begin(job, owner, problem)
 
     def _begin(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
-        """Check a job and give it to its execution."""
+        """Check a job and assign it to its execution."""
         if job.owner not in (None, owner):
             return ignored(f"job {job.id} is another execution's")
         if job.stopping:
@@ -180,12 +180,12 @@ class Accept:
         return {"outcome": "accepted", "job": job.id, "model": job.model}
 
     def _checked(self, job: BatchJob) -> tuple[str, Address]:
-        """Give the version that the job keeps, and its prefix.
+        """Return the version that the job keeps, and its output prefix.
 
         Raises
         ------
         BatchRefused, ModelNotFound, ModelVersionNotFound
-            If the job cannot be.
+            If the job cannot run.
         """
         version = job.version or self.registry.route(job.model).stable
         record = self.registry.version(job.model, version)
@@ -208,7 +208,7 @@ class Accept:
         return asked.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
 
     def _options_beside(self, address: Address) -> tuple[JobOptions, str | None]:
-        """Read the options beside an upload; defaults and the reason if they are none."""
+        """Read the options beside an upload, or return the defaults and what is wrong."""
         beside = Address(address.bucket, f"{address.key}{OPTIONS_SUFFIX}")
         body = self.objects.get(beside)
         if body is None:

@@ -1,8 +1,7 @@
-"""How much of the stage one API key may take with batch jobs.
+"""Limits on the batch jobs of one API key: how many, and how finely they are cut.
 
-Shards of all jobs have a share of the account on Lambda, and what its fleet has on a fleet. This
-is about how many jobs there are, and how finely they are cut. Callers whom the gateway let in have
-the gateway's limits alone.
+Shards share the account's concurrency on Lambda, and the machines of a fleet, in other ways.
+Callers whom the gateway authenticated have only the gateway's limits.
 """
 
 from dataclasses import dataclass
@@ -14,21 +13,21 @@ from serval.requests.access import Caller
 from serval.requests.ports import RateLimits
 
 LOOKED_AT = 100
-"""Jobs of the model, newest first, among which a key's open ones are counted."""
+"""Newest jobs of the model among which the open jobs of a key are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """Holds API keys to what the stage allows each."""
+    """Enforces what the stage allows each API key."""
 
     limits: RateLimits
     store: JobStore
     per_minute: int
-    """Jobs that a key may start, try or run again in a minute."""
+    """Jobs that a key may start, preview or retry in a minute."""
     open_jobs: int
-    """Jobs of a model that a key may have open."""
+    """Open jobs that a key may have for a model."""
     least_shard_bytes: int
-    """The smallest shards that a caller may ask for: each costs requests, however small it is."""
+    """The smallest shards that a caller may ask for: every shard costs requests, however small."""
 
     def count(self, caller: Caller) -> None:
         """Count one more call that reads an input, or raise ``RateLimited``."""
@@ -36,7 +35,7 @@ class Caps:
             self.limits.take(caller.key_hash, self.per_minute)
 
     def check(self, asked: AskedJob) -> None:
-        """Refuse a job that is to be cut more finely than the stage allows."""
+        """Refuse a job whose shards would be smaller than the stage allows."""
         if asked.options.shard_bytes < self.least_shard_bytes:
             raise BatchRefused(
                 f"shard_bytes: {asked.options.shard_bytes} given, at least "
@@ -44,7 +43,7 @@ class Caps:
             )
 
     def make_room(self, caller: Caller, model: str) -> None:
-        """Raise ``TooManyBatchJobs`` if the caller has as many open jobs of a model as it may."""
+        """Raise ``TooManyBatchJobs`` if the caller has too many open jobs of a model."""
         if caller.key_hash is None:
             return
         newest = self.store.of_model(model, LOOKED_AT)

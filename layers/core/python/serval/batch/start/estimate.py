@@ -1,4 +1,4 @@
-"""How long a job will take and what it will cost, from its input and from jobs like it before."""
+"""Estimate of a job's duration and cost, from its input and from earlier jobs like it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from serval.batch.job.job import BatchJob
 from serval.batch.job.options import JobOptions
 
 LOOKED_AT = 20
-"""Jobs of the model, newest first, of which one may have been like this one."""
+"""Newest jobs of the model that are searched for a similar one."""
 ENOUGH_ROWS = 1_000
 
 
@@ -26,9 +26,9 @@ class Estimate:
     seconds: int
     microdollars: int
     machine_microdollars_hour: int = 0
-    """Of the fleet; 0: it runs on Lambda, or nobody knows."""
+    """Price of a fleet's machine; 0 if the job runs on Lambda or the price is unknown."""
     columns: tuple[dict[str, Any], ...] = ()
-    """Which columns fill which input, and how they were found; empty: there are no columns."""
+    """Which columns fill which input, and how they were found; empty if there are no columns."""
 
 
 def estimated(
@@ -77,7 +77,7 @@ def pace_of_rows(
     rows_per_second: float | None,
     row_bytes: float,
 ) -> float:
-    """Give the seconds that a shard takes for a row: as a job like this one took, else reckoned.
+    """Estimate the seconds that a shard takes for a row, from an earlier job like this if any.
 
     A job is like this one if version, format, compression and output are the same.
     """

@@ -1,4 +1,4 @@
-"""What a caller or a schedule asks of a batch job: read from JSON, checked before there is one."""
+"""The request for a batch job, from a caller or a schedule: read from JSON and checked."""
 
 import json
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from serval.errors import BatchRefused, shown
 MEMBERS = ("input", "output", "options")
 MOST_INPUTS = 1000
 MOST_BYTES = 200_000
-"""Of everything that is asked: a row of the jobs table holds 400 KB."""
+"""Of the whole request, since a row of the jobs table holds 400 KB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedJob:
-    """A model's input, and what is to become of it."""
+    """The input of a model, where the output goes, and the options."""
 
     model: str
     input: tuple[str, ...]
-    """Addresses; a schedule's may have ``{date}``, ``{time}`` and ``{model}`` in them."""
+    """Addresses; those of a schedule may contain ``{date}``, ``{time}`` and ``{model}``."""
     options: JobOptions = DEFAULTS
-    """With the prefix of the output, if one was named."""
+    """Including the prefix of the output, if the request names one."""
 
     @classmethod
     def from_json(cls, model: str, value: Any) -> "AskedJob":
@@ -33,7 +33,7 @@ class AskedJob:
         Raises
         ------
         BatchRefused
-            Naming the first member that is not known or has an impossible value.
+            For the first member that is unknown or has an impossible value.
         """
         if not isinstance(value, Mapping):
             raise BatchRefused(f'{shown(value)} given, {{"input": "s3://…"}} expected')
@@ -48,17 +48,17 @@ class AskedJob:
         )
 
     def at(self, moment: datetime) -> "AskedJob":
-        """Fill in the input's templates, or raise ``BatchRefused`` naming a word that is none."""
+        """Fill in the templates of the input, or raise ``BatchRefused`` for an unknown word."""
         words = [filled_in(address, self.model, "", moment) for address in self.input]
         return replace(self, input=tuple(words))
 
     def output(self, data_bucket: str, job: str, moment: datetime) -> Address:
-        """Give the prefix to write under: the one that was named, filled in, or the job's own.
+        """Return the prefix to write under: the requested one, filled in, or the job's default.
 
         Raises
         ------
         BatchRefused
-            If an address is none, or what is written under the prefix would be input again.
+            If an address is invalid, or the output would become input again.
         """
         named = self.options.output.prefix
         if named is None:

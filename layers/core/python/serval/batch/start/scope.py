@@ -1,10 +1,8 @@
-"""Which addresses a caller may name: its models' own, and the prefixes that the stage allows.
+"""What a caller may see and use: the jobs of its models, and the addresses that it may name.
 
-The functions' role reads and writes every model's files, so an address that a caller names is held
-against its key before anything is read. What an upload or a schedule starts is the stage's own:
-whoever can write to the bucket, or push a bundle, is trusted with it.
-
-Which batch jobs a caller may see: those of the models in its scope.
+The functions' role can read and write the files of every model, so each address that a caller names
+is checked against the models of its key before anything is read. Jobs that an upload or a schedule
+starts are not checked: whoever can write to the bucket or push a bundle is trusted.
 """
 
 import re
@@ -19,13 +17,13 @@ from serval.errors import AddressOutOfScope, BatchJobNotFound, BatchRefused
 from serval.requests.access import Caller, Callers
 
 FOLDERS = frozenset({".", ".."})
-"""Parts of a key that some clients would resolve, so that it named another object."""
+"""Parts of a key that some clients resolve, which would then name another object."""
 UNTOLD = "the API key may not read the job's input, so the reason is not shown"
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Holds addresses against callers."""
+    """Checks addresses against what a caller may read and write."""
 
     data_bucket: str
     allowed: tuple[Address, ...] = ()
@@ -33,12 +31,12 @@ class Reach:
 
     @classmethod
     def from_text(cls, data_bucket: str, prefixes: str) -> "Reach":
-        """Read the stage's prefixes, split by commas."""
+        """Read the stage's prefixes, separated by commas."""
         texts = [text for text in prefixes.split(",") if text]
         return cls(data_bucket, tuple(read_address(text, "batch_prefixes") for text in texts))
 
     def check(self, caller: Caller, asked: AskedJob, output: Address) -> None:
-        """Raise ``AddressOutOfScope`` if the caller may not read an input, or write the output."""
+        """Raise ``AddressOutOfScope`` if the caller may not read an input or write the output."""
         own = list(self._prefixes(caller, asked.model))
         named = [("input", read_address(text, "input")) for text in asked.input]
         for what, address in (*named, ("output", output)):
@@ -48,9 +46,9 @@ class Reach:
                 raise AddressOutOfScope(what, str(address), [str(prefix) for prefix in own])
 
     def reads(self, caller: Caller, job: BatchJob) -> bool:
-        """Tell whether a caller may see values of a job's records, and what became of them.
+        """Return whether a caller may see values of a job's records, and reasons that quote them.
 
-        Whoever may call every model sees those of every job, whatever has started it.
+        A caller that may call every model sees them for every job, whatever started it.
         """
         if caller.unscoped:
             return True
@@ -62,9 +60,9 @@ class Reach:
         )
 
     def delivers(self, caller: Caller, job: BatchJob) -> bool:
-        """Tell whether a caller is handed what a job has written: where callers' jobs may write.
+        """Return whether a caller may download a job's results: where callers' jobs may write.
 
-        What a schedule writes elsewhere is for those who may read there.
+        What a schedule writes elsewhere is for those who can read it there.
         """
         stage = list(self._prefixes(Caller(), job.model))
         return self.reads(caller, job) and covered(read_address(job.output, "output"), stage)
@@ -80,7 +78,7 @@ class Reach:
 
 
 def covered(address: Address, prefixes: Iterable[Address]) -> bool:
-    """Tell whether an object, or all that lies under a prefix, lies under one of these."""
+    """Return whether an object or a prefix lies under one of these prefixes."""
     return any(
         address.bucket == prefix.bucket and address.key.startswith(prefix.key)
         for prefix in prefixes
@@ -92,21 +90,21 @@ JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class JobAccess(Callers):
-    """Lets each caller at the jobs of the models in its scope."""
+    """Finds the jobs of the models in a caller's scope."""
 
     store: JobStore
     models: Callable[[], Sequence[str]]
-    """Gives the models that are registered."""
+    """Returns the registered models."""
 
     def job(self, caller: Caller, job_id: str) -> BatchJob:
-        """Give a job, or raise ``BatchJobNotFound`` if the caller may see none of that id."""
+        """Return a job, or raise ``BatchJobNotFound`` if it does not exist or is out of scope."""
         found = self.store.find(job_id) if JOB_ID.fullmatch(job_id) else None
         if found is None or not caller.allows(found.model):
             raise BatchJobNotFound(job_id)
         return found
 
     def newest(self, caller: Caller, limit: int) -> list[BatchJob]:
-        """List the newest jobs of all models in a caller's scope, the newest first."""
+        """List the newest jobs of all models in a caller's scope, newest first."""
         found = [
             job
             for model in self.models()

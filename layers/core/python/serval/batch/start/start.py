@@ -1,6 +1,6 @@
-"""Starting a batch job for a caller: the row first, then the execution of its name.
+"""Starting a batch job for a caller: first the row, then the execution named after it.
 
-A crash between the two leaves a queued row; the same call with the same key starts it, and so does
+A crash between the two leaves a queued row. The same call with the same key starts it, and so does
 a retry.
 """
 
@@ -25,7 +25,7 @@ MOST_KEY_CHARACTERS = 255
 
 @dataclass(frozen=True, slots=True)
 class StartJob:
-    """Makes jobs of what callers ask for."""
+    """Starts the jobs that callers ask for."""
 
     store: JobStore
     executions: Executions
@@ -35,18 +35,18 @@ class StartJob:
     clock: Clock = utc_now
 
     def start(self, asked: AskedJob, caller: Caller, key: str | None = None) -> BatchJob:
-        """Make a job, or give the one that the same call with the same key has made.
+        """Create a job, or return the one that an earlier call with the same key created.
 
         Raises
         ------
         BatchRefused
-            If an address or a template is not understood, or the job would read its own output.
+            If an address or a template is invalid, or the job would read its own output.
         AddressOutOfScope
             If the caller may not have a job read or write there.
         TooManyBatchJobs
-            If the caller has as many open as it may have.
+            If the caller has reached its limit of open jobs.
         BatchConflict
-            If something else was asked with this key.
+            If the key was used for another request.
         """
         now = self.clock()
         model = asked.model
@@ -72,7 +72,7 @@ class StartJob:
         return job
 
     def output(self, asked: AskedJob, caller: Caller) -> str:
-        """Give where a job would write, with ``{job}`` for its id; or raise as ``start`` does."""
+        """Return where a job would write, with ``{job}`` for its id; raises as ``start`` does."""
         return str(self._output(asked, caller, "{job}", self.clock()))
 
     def _output(self, asked: AskedJob, caller: Caller, job_id: str, now: datetime) -> Address:
@@ -82,7 +82,7 @@ class StartJob:
         return output
 
     def _standing(self, job_id: str, model: str) -> BatchJob | None:
-        """Find the job that a key has made; an earlier Serval gave it an id without a tag."""
+        """Find the job of a key; an earlier version of Serval gave it an id without a tag."""
         earlier = self.store.find(untagged(job_id))
         if earlier is not None and earlier.model == model:
             return earlier
@@ -103,7 +103,7 @@ class StartJob:
 
 
 def keyed_job_id(caller: Caller, key: str, model: str) -> str:
-    """Give the id of what a caller asks of a model with a key; a key is one's own for each model.
+    """Return the job id for an idempotency key, which is separate for each caller and model.
 
     Raises
     ------
@@ -118,5 +118,5 @@ def keyed_job_id(caller: Caller, key: str, model: str) -> str:
 
 
 def execution_name(job: BatchJob) -> str:
-    """Name a job's execution: each attempt has one of its own."""
+    """Return the name of a job's execution, a different one for each attempt."""
     return job.id if job.attempt == 1 else f"{job.id}-{job.attempt}"

@@ -1,4 +1,4 @@
-"""What lets a job's shards run, for both steps that do."""
+"""Shared by ``plan`` and ``cut``: the part that releases a job's shards."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from serval.fleets.control import FleetControl
 
 
 def readiness(settings: CutSettings, dynamodb: Any, control: FleetControl) -> Readiness:
-    """Build it."""
+    """Build ``Readiness`` from the settings and what the steps share."""
     region = settings.aws_region
     return Readiness(
         objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),

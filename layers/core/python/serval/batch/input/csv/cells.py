@@ -1,4 +1,4 @@
-"""Cells of a column of CSV: which are empty, and what becomes of them."""
+"""Cells of a CSV column: which are empty, and how they are read."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from serval.models.tensor import DATATYPES
 
 
 def given(column: pl.Series, options: CsvOptions) -> pl.Series:
-    """Give the texts of a column; null: the cell is empty, or says that it is."""
+    """Return the texts of a column, with null for empty cells."""
     empties = ["", *options.null_values]
     if len(empties) == 1:
         return column
@@ -18,7 +18,7 @@ def given(column: pl.Series, options: CsvOptions) -> pl.Series:
 
 
 def read(texts: pl.Series, datatype: str, options: CsvOptions) -> pl.Series:
-    """Read a column; null: the cell does not fit, or is empty where that is no value."""
+    """Read a column; null where a cell does not fit, or an empty one has no missing value."""
     floating = DATATYPES[datatype].kind == "f"
     if floating and options.decimal == ",":
         point = texts.str.contains(".", literal=True)
@@ -34,14 +34,14 @@ def read(texts: pl.Series, datatype: str, options: CsvOptions) -> pl.Series:
 
 
 def empty_reason(column: str, datatype: str, options: CsvOptions) -> str:
-    """Say why an empty cell does not fit."""
+    """Return why an empty cell does not fit."""
     if options.empty == "reject":
         return f"column {column!r} is empty"
     return f"column {column!r} is empty, and {datatype} has no missing value"
 
 
 def unfit_reason(column: str, text: str, datatype: str, options: CsvOptions) -> str:
-    """Say why a cell does not fit, and whether it would with the other sign before decimals."""
+    """Return why a cell does not fit, with a hint if it would with the other decimal separator."""
     said = f"column {column!r}: {unfit(text, datatype)}"
     other = replace(options, decimal="." if options.decimal == "," else ",")
     if other.decimal not in text or read(pl.Series([text]), datatype, other).null_count():

@@ -1,10 +1,10 @@
-"""Exact cuts of a CSV file: each range is read once, alone, and the cuts follow from all of them.
+"""Exact cuts of a CSV file, computed from independent scans of its ranges.
 
-A newline ends a record unless it stands in quotes, and whether a range begins in quotes depends on
+A newline ends a record unless it is in quotes, and whether a range begins in quotes depends on
 every quote before it. So a scan of a range gives its answers for both cases, and the parity of its
-quotes; going through the ranges in order, the exclusive or of the parities before each tells which
-of the two was true. RFC 4180 in UTF-8: fields in quotes begin and end with one, a quote inside
-them is doubled, records end in LF or CRLF.
+quotes. Going through the ranges in order, the exclusive or of the parities before each decides
+which case is true. The format is RFC 4180 in UTF-8: quoted fields begin and end with a quote, a
+quote inside them is doubled, and records end in LF or CRLF.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 
 
 class BareQuote(Exception):
-    """A quote stands where RFC 4180 has none, so records cannot be told apart from there on."""
+    """A quote stands where RFC 4180 allows none, so records cannot be told apart from there on."""
 
     def __init__(self, offset: int, problem: str) -> None:
         super().__init__(
@@ -31,54 +31,54 @@ class BareQuote(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a range looks like if it begins in quotes, or if it does not; offsets in the file."""
+    """A range, assuming that it begins inside or outside of quotes; offsets in the file."""
 
     first_start: int | None = None
     """First byte of the range at which a record begins."""
     newlines: int = 0
     """Newlines that end a record."""
     fault: int | None = None
-    """First quote that stands where it may not."""
+    """First misplaced quote."""
 
 
 @dataclass(frozen=True, slots=True)
 class RangeScan:
-    """What one range tells of itself."""
+    """Result of scanning one range."""
 
     start: int
     end: int
     odd: bool
     """Whether it has an odd number of quotes."""
     outside: Case
-    """If it begins outside of quotes."""
+    """If the range begins outside of quotes."""
     inside: Case
-    """If it begins in quotes."""
+    """If the range begins in quotes."""
     last_quote: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the scan as one step hands it to the next."""
+        """Return the scan as one step hands it to the next."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RangeScan":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         cases = {name: Case(**value[name]) for name in ("outside", "inside")}
         return cls(**{**value, **cases})
 
 
 @dataclass(frozen=True, slots=True)
 class CsvCut:
-    """One shard of a text file: whole records from ``start`` up to ``end``."""
+    """One shard of a CSV file: whole records from ``start`` up to ``end``."""
 
     start: int
     end: int
     first_record: int
-    """Number of its first record in the file, from 0, the header left out."""
+    """Number of its first record in the file, from 0, without the header."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """One case while the blocks of a range go by."""
+    """One case during the scan."""
 
     in_quotes: bool
     first_start: int | None = None
@@ -91,12 +91,12 @@ class _Tally:
 
 @dataclass(slots=True)
 class Scanner:
-    """Scans one range, block by block, in memory in proportion to a block."""
+    """Scans one range block by block, in memory proportional to a block."""
 
     start: int
     delimiter: str = ","
     before: int | None = None
-    """The byte before the range; None where the file, or its text after a mark, begins."""
+    """Byte before the range; None at the start of the file or of its text after a mark."""
     _at: int = 0
     _held: bytes = b""
     _parity: int = 0
@@ -112,11 +112,11 @@ class Scanner:
 
     @property
     def fault(self) -> int | None:
-        """Give the first fault found so far, if the range began outside of quotes."""
+        """First misplaced quote found so far, if the range began outside of quotes."""
         return self._cases[0].fault
 
     def feed(self, block: bytes) -> None:
-        """Take the next bytes of the range."""
+        """Scan the next bytes of the range."""
         if not block:
             return
         known = self._held + block
@@ -124,17 +124,17 @@ class Scanner:
         self._held = known[-1:]
 
     def finish(self, after: int | None) -> RangeScan:
-        """Give the scan; ``after`` is the byte behind the range, None at the end of the file."""
+        """Return the result; ``after`` is the byte after the range, None at the end of the file."""
         if self._held:
             self._look(self._held, after)
         outside, inside = (tally.case() for tally in self._cases)
-        # A record that would begin where the range ends begins in the next one.
+        # A record that would begin where the range ends belongs to the next range.
         outside, inside = (_within(case, self._at) for case in (outside, inside))
         odd = self._parity == 1
         return RangeScan(self.start, self._at, odd, outside, inside, self._last_quote)
 
     def _look(self, data: bytes, after: int | None) -> None:
-        """Look at bytes whose neighbours on both sides are known."""
+        """Scan bytes whose neighbours on both sides are known."""
         if not data:
             return
         block = np.frombuffer(data, np.uint8)
@@ -158,7 +158,7 @@ class Scanner:
             tally.first_start = self._at + int(ending[0]) + 1
 
     def _fault(self, tally: _Tally, block: Array, quotes: Array, after: int | None) -> int | None:
-        """Find the first quote that neither opens, closes nor doubles one as it should."""
+        """Return the first quote that neither opens, closes nor doubles one correctly."""
         delimiter = self.delimiter.encode()[0]
         first = QUOTE if self.before is None else self.before
         last = QUOTE if after is None else after
@@ -183,13 +183,13 @@ def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
     Raises
     ------
     BareQuote
-        Naming the byte of the first quote that makes records impossible to tell apart.
+        For the first quote that makes records impossible to tell apart.
     """
     starts: list[tuple[int, int]] = []
     records = -int(header)
     for scan, case in _resolved(scans):
         if case.first_start is not None:
-            # Behind the range's first newline, unless a record begins with the range itself.
+            # After the range's first newline, unless a record begins with the range itself.
             number = records + int(case.first_start > scan.start)
             starts.append((case.first_start, max(0, number)))
         records += case.newlines
@@ -202,7 +202,7 @@ def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
 
 
 def _resolved(scans: Iterable[RangeScan]) -> Iterator[tuple[RangeScan, Case]]:
-    """Choose each range's true case by the parity of all quotes before it."""
+    """Yield each scan with its true case, by the parity of all quotes before it."""
     in_quotes = False
     last_quote = 0
     for scan in scans:

@@ -1,4 +1,4 @@
-"""How a CSV file is written: byte order mark, delimiter, header, columns."""
+"""Dialect of a CSV file: byte order mark, delimiter, header and columns."""
 
 import csv
 import io
@@ -28,33 +28,33 @@ class Table:
     columns: tuple[str, ...]
     header: bool
     start: int
-    """First byte of the first record that is one: behind the mark and the header."""
+    """Offset of the first record after mark and header."""
     nameless: frozenset[str] = frozenset()
-    """Columns that the header has no name for."""
+    """Columns that the header does not name."""
     first: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Column → its text in the first record behind the header."""
+    """Column → its text in the first record after the header."""
 
     @property
     def texts(self) -> set[str]:
-        """List the columns that have a text in the first record which is no number."""
+        """Columns whose text in the first record is not a number."""
         return {
             name for name, text in self.first.items() if text.strip() and not NUMBER.fullmatch(text)
         }
 
     @property
     def named(self) -> tuple[str, ...]:
-        """List the columns that the file itself names."""
+        """Columns that the file itself names."""
         named = self.columns if self.header else ()
         return tuple(name for name in named if name not in self.nameless)
 
 
 def mark_bytes(head: bytes) -> int:
-    """Give the length of a byte order mark.
+    """Return the length of the byte order mark.
 
     Raises
     ------
     BatchRefused
-        If the text is UTF-16, or has NUL in it; the byte is named.
+        If the text is UTF-16 or contains NUL, naming the byte.
     """
     if head.startswith(UTF16_MARKS):
         raise BatchRefused("byte 0: the text is UTF-16; UTF-8 expected: choose csv.encoding")
@@ -64,7 +64,7 @@ def mark_bytes(head: bytes) -> int:
 
 
 def nul_found(offset: int) -> BatchRefused:
-    """Say that there is a NUL in the text."""
+    """Return the refusal of a text that contains NUL."""
     return BatchRefused(f"byte {offset}: NUL: the text is UTF-16 or no text at all; UTF-8 expected")
 
 
@@ -76,19 +76,19 @@ def read_table(
     *,
     whole: bool,
 ) -> Table:
-    """Find out how a file is laid out from how it begins.
+    """Read the dialect and the columns of a file from its first bytes.
 
     Parameters
     ----------
     chosen
         Columns that the job or the model names.
     whole
-        Whether ``head`` is all there is of the file.
+        Whether ``head`` is the whole file.
 
     Raises
     ------
     BatchRefused
-        If that cannot be told.
+        If they cannot be determined.
     """
     mark = mark_bytes(head)
     records, ends = _records(head[mark:], whole)
@@ -116,12 +116,12 @@ def read_table(
 
 
 def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Read a header: the names of the columns, and those that it does not give.
+    """Read a header: the names of the columns, and those of them that were made up.
 
     Raises
     ------
     BatchRefused
-        If it is not UTF-8, or names two columns alike.
+        If it is not UTF-8, or repeats a name.
     """
     try:
         record.decode()
@@ -133,7 +133,7 @@ def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozen
 
 
 def check_header(record: bytes, delimiter: str, columns: Sequence[str]) -> None:
-    """Refuse a file whose header is not that of the first one."""
+    """Refuse a file whose header differs from that of the first file."""
     found, _ = header_names(record.strip(b"\r\n"), delimiter)
     if found != tuple(columns):
         raise BatchRefused(
@@ -143,7 +143,7 @@ def check_header(record: bytes, delimiter: str, columns: Sequence[str]) -> None:
 
 
 def _check_widths(rows: Sequence[Sequence[str]], options: CsvOptions) -> None:
-    """Refuse a file all of whose records have one field more than the header, and say why."""
+    """Refuse a file all of whose records have one field more than the header, with a hint."""
     width = len(rows[0])
     if len(rows) < 2 or any(len(row) != width + 1 for row in rows[1:]):
         return
@@ -159,7 +159,7 @@ def _check_widths(rows: Sequence[Sequence[str]], options: CsvOptions) -> None:
 
 
 def _records(text: bytes, whole: bool) -> tuple[list[bytes], list[int]]:
-    """Give the first records that are there in full, blank lines left out, and where they end."""
+    """Return the first complete records without blank lines, and where they end."""
     found = spans(text, quoted=True)
     if found and not whole and not text.endswith(b"\n"):
         found.pop()
@@ -177,12 +177,12 @@ def _fields(record: bytes, delimiter: str) -> list[str]:
 
 
 def _delimiter(records: Sequence[bytes], options: CsvOptions, names: set[str]) -> str:
-    """Choose the delimiter that gives most columns, alike in most of the first records.
+    """Choose the delimiter that gives most columns, consistently in the first records.
 
     Raises
     ------
     BatchRefused
-        If all of them can be split by two.
+        If several delimiters split all of them.
     """
     possible = [each for each in DELIMITERS if each != options.decimal]
     split = {each: [_fields(record, each) for record in records] for each in possible}
@@ -198,6 +198,6 @@ def _delimiter(records: Sequence[bytes], options: CsvOptions, names: set[str]) -
 
 
 def _agreed(rows: Sequence[Sequence[str]]) -> int:
-    """Count the records that are as wide as the first; none if it is one column."""
+    """Count the records as wide as the first; none if that has one column."""
     width = len(rows[0])
     return sum(len(row) == width for row in rows) if width > 1 else 0

@@ -1,4 +1,4 @@
-"""Whether the first record of a CSV file names its columns, and how."""
+"""Detection of a CSV header, and the names of its columns."""
 
 import re
 from collections import Counter
@@ -16,17 +16,17 @@ DECIMAL = re.compile(r"[-+]?\d*[.,]\d*([eE][-+]?\d+)?")
 
 
 def names_of(fields: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Take the fields of a header as names; a column without one gets its place for a name.
+    """Return the column names of a header; a column without a name is named by its position.
 
     Returns
     -------
     tuple
-        The names, and those that the file does not give.
+        All names, and those that are not in the file.
 
     Raises
     ------
     BatchRefused
-        If a name is there twice, or there is none at all.
+        If a name is repeated, or there are no names at all.
     """
     stripped = [field.strip() for field in fields]
     given = [name for name in stripped if name]
@@ -50,21 +50,21 @@ def names_of(fields: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
 def has_header(
     rows: Sequence[Sequence[str]], needed: int, names: set[str], chosen: Sequence[str]
 ) -> bool:
-    """Tell whether the first record names columns.
+    """Return whether the first record names columns.
 
     Parameters
     ----------
     needed
-        Columns that the inputs take.
+        Number of columns that the inputs take.
     names
-        What columns may be called after the inputs.
+        Possible names of columns, derived from the inputs.
     chosen
         Columns that the job or the model names.
 
     Raises
     ------
     BatchRefused
-        If it might as well be a record.
+        If it might also be a record.
     """
     first = [field.strip() for field in rows[0]]
     texts = [field for field in first if field and not NUMBER.fullmatch(field)]
@@ -75,14 +75,14 @@ def has_header(
     over_numbers = _over_numbers(first, rows[1:])
     if any(NUMBER.fullmatch(field) for field in first):
         return _ask(first) if over_numbers else False
-    # With too few columns, it does not matter what it is: that is what has to be said.
+    # With too few columns it does not matter: the refusal has to say that there are too few.
     return True if over_numbers or len(first) < needed else _ask(first)
 
 
 def _may_number_columns(
     first: Sequence[str], rows: Sequence[Sequence[str]], names: set[str]
 ) -> bool:
-    """Tell whether a record of numbers might be a header of numbers."""
+    """Return whether a record of numbers might be a header of numbers."""
     given = [field for field in first if field]
     if len(set(given)) < len(given) or not all(INTEGER.fullmatch(field) for field in given):
         return False
@@ -91,7 +91,7 @@ def _may_number_columns(
 
 
 def _decimals(rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Tell whether all of the records that are as wide have nothing but decimals."""
+    """Return whether the records of this width contain only decimals."""
     alike = [row for row in rows if len(row) == width]
     return bool(alike) and all(
         DECIMAL.fullmatch(field.strip()) for row in alike for field in row if field.strip()
@@ -99,7 +99,7 @@ def _decimals(rows: Sequence[Sequence[str]], width: int) -> bool:
 
 
 def _over_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a text of the first record stands over a number."""
+    """Return whether a text of the first record stands above a number."""
     return any(
         own and not NUMBER.fullmatch(own) and NUMBER.fullmatch(field)
         for row in rows

@@ -1,4 +1,4 @@
-"""Quotes and returns in a block of CSV, looked at without going through its records."""
+"""Quotes and carriage returns in a block of CSV, checked without splitting its records."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from serval.models.tensor import Array
 
 
 def outside(view: Array, quotes: Array, byte: int) -> int:
-    """Count a byte where it stands in no quotes; the block begins outside of them."""
+    """Count a byte outside of quotes; the block begins outside of quotes."""
     found = view == byte
     every = int(np.count_nonzero(found))
     if not len(quotes) or not every:
@@ -17,9 +17,9 @@ def outside(view: Array, quotes: Array, byte: int) -> int:
 
 
 def returns_end_records(view: Array) -> bool:
-    """Tell whether each carriage return stands before a newline, or at the end.
+    """Return whether each carriage return is followed by a newline or ends the block.
 
-    Of another one polars makes nothing if it ends a field, and something if it does not.
+    polars drops other carriage returns at the end of a field, and keeps them within one.
     """
     returns = view == RETURN
     alone = returns[:-1] & (view[1:] != NEWLINE)
@@ -27,7 +27,7 @@ def returns_end_records(view: Array) -> bool:
 
 
 def as_in_rfc_4180(view: Array, quotes: Array, delimiter: int) -> bool:
-    """Tell whether each quote opens, closes or doubles one where it may, and none spans lines."""
+    """Return whether quotes follow RFC 4180, and no quoted field contains a newline."""
     if not len(quotes):
         return True
     if len(quotes) % 2 or outside(view, quotes, NEWLINE) != np.count_nonzero(view == NEWLINE):

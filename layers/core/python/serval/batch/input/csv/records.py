@@ -1,7 +1,7 @@
-"""CSV: blocks of whole records, read by polars; what it refuses is gone through one by one.
+"""CSV records: polars reads blocks of them; a block that it refuses is read record by record.
 
-Both read the same: polars gets only blocks all of whose records are as wide as the header, in
-which no character is one that the two take for something else.
+Both ways give the same rows: polars gets only blocks whose records are all as wide as the header,
+without characters that the two treat differently.
 """
 
 import csv
@@ -27,9 +27,10 @@ from serval.foreign import refusing
 
 csv.field_size_limit(LINE_LIMIT_BYTES)
 STANDING_IN = "\0"
-"""For a carriage return within a record, which ends it for Python's reader; text has no NUL."""
+"""Replaces a carriage return within a record, which would end it for Python's reader; NUL is
+unused."""
 END_OF_FILE = b"\x1a"
-"""Ctrl-Z, with which DOS ends a file."""
+"""Ctrl-Z, which ends files of DOS."""
 Cell = tuple[str, str]
 """A column, and the datatype that it is read as."""
 
@@ -40,7 +41,7 @@ class UnfitRecord(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CsvRecords:
-    """Reads blocks of a CSV file without its header."""
+    """Reads blocks of a CSV file, without its header."""
 
     columns: Sequence[str]
     inputs: Sequence[InputColumns]
@@ -51,10 +52,10 @@ class CsvRecords:
     """Whether a newline in quotes is part of a field; else each ends a record."""
     options: CsvOptions = PLAIN_CSV
     partition: Partition = field(default_factory=dict)
-    """Columns that stand in the file's key."""
+    """Columns whose values are in the file's key."""
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
-        """Read a block whose first record has this number and this place in the file."""
+        """Read a block, whose first record has this number and this offset in the file."""
         with readable(first_record):
             frame = self._read_together(block)
             if frame is None:
@@ -62,8 +63,8 @@ class CsvRecords:
             return self._rows(frame, Places(block, first_record, offset, quoted=self.quoted))
 
     def _read_together(self, block: bytes) -> pl.DataFrame | None:
-        """Read a block; None: it has to be gone through record by record."""
-        # polars would take a mark for that of the file, which has been passed over.
+        """Read a block at once; None if it has to be read record by record."""
+        # polars would drop a byte order mark, which at this place is data.
         if block.startswith(UTF8_MARK) or b"\0" in block or END_OF_FILE in block:
             return None
         try:
@@ -76,7 +77,7 @@ class CsvRecords:
 
     @property
     def _alone(self) -> bool:
-        """Tell whether there is one column: a blank line is no record then, and `""` is one."""
+        """Whether there is only one column; then a blank line is no record, and `""` is one."""
         return len(self.columns) == 1
 
     def _frame(self, block: bytes) -> pl.DataFrame:
@@ -90,7 +91,7 @@ class CsvRecords:
             )
 
     def _is_read(self, frame: pl.DataFrame, block: bytes) -> bool:
-        """Tell whether each record is a row: none is blank or short, and no quote is stray."""
+        """Return whether each record is a row: none blank or short, no quote misplaced."""
         view = np.frombuffer(block, np.uint8)
         quotes = np.flatnonzero(view == QUOTE)
         delimiter = ord(self.delimiter)
@@ -101,7 +102,7 @@ class CsvRecords:
         if not self.quoted and not as_in_rfc_4180(view, quotes, delimiter):
             return False
         if not self._alone and self.options.ragged == "reject":
-            # polars takes no record that is too long, so if there are as many as there should be
+            # polars refuses records that are too long, so if the number of delimiters is right,
             # none is too short.
             return outside(view, quotes, delimiter) == len(frame) * (len(self.columns) - 1)
         return not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item()
@@ -154,7 +155,7 @@ class CsvRecords:
             yield places.reject(row, reason)
 
     def _read_one_by_one(self, block: bytes, first_record: int, offset: int) -> Rows:
-        """Read record by record; blank lines are left out, as no record."""
+        """Read record by record, and skip blank lines."""
         rejects: list[Reject] = []
         fields: list[list[str | None]] = []
         places = Places(block, first_record, offset, quoted=self.quoted)
@@ -196,7 +197,7 @@ class CsvRecords:
         return [field.replace(STANDING_IN, "\r") or None for field in self._as_wide(found)]
 
     def _as_wide(self, fields: list[str]) -> list[str]:
-        """Give as many fields as there are columns, or raise ``UnfitRecord``."""
+        """Return as many fields as there are columns, or raise ``UnfitRecord``."""
         width = len(self.columns)
         if self.options.ragged == "pad":
             while len(fields) > width and not fields[-1]:
@@ -211,10 +212,10 @@ class CsvRecords:
 
 
 def cells_of(inputs: Iterable[InputColumns]) -> list[Cell]:
-    """List the columns that inputs take, and what they are read as."""
+    """List the columns that inputs take, with their datatypes."""
     return [(column, each.spec.datatype) for each in inputs for column in each.columns]
 
 
 def lines_in(block: bytes) -> int:
-    """Count lines; a last one may have no newline."""
+    """Count lines, including a last one without a newline."""
     return block.count(b"\n") + (not block.endswith(b"\n"))

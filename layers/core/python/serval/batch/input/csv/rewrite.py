@@ -1,7 +1,7 @@
-"""CSV that is no RFC 4180 in UTF-8, rewritten so while it comes: another encoding, other quotes.
+"""Rewriting of CSV with another encoding or other quotes as RFC 4180 in UTF-8.
 
-So everything behind this reads one form alone. A file that has to be rewritten is one shard, and
-places in it are those of the text that it becomes.
+Everything after this reads one form only. A file that is rewritten is one shard, and offsets in it
+are those of the rewritten text.
 """
 
 import codecs
@@ -16,12 +16,12 @@ GATHERED_CHARACTERS = 262_144
 
 
 def rewritten(pieces: Iterable[bytes], options: CsvOptions, delimiter: str) -> Iterator[bytes]:
-    """Give the text as RFC 4180 in UTF-8.
+    """Rewrite a text as RFC 4180 in UTF-8.
 
     Raises
     ------
     BatchRefused
-        If it is not of the encoding, or its quotes are not as they should be.
+        If it is not in the chosen encoding, or its quotes are not as chosen.
     """
     text = _decoded(pieces, options.encoding)
     if (options.quote, options.escape) != ('"', None):
@@ -53,7 +53,7 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def _requoted(lines: Iterator[str], options: CsvOptions, delimiter: str) -> Iterator[str]:
-    """Write every field in double quotes; blank lines stay what they are."""
+    """Write every field in double quotes; blank lines stay blank."""
     reader = csv.reader(
         lines, delimiter=delimiter, quotechar=options.quote, escapechar=options.escape, strict=True
     )

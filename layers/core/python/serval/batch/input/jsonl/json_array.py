@@ -1,9 +1,8 @@
-"""A file that is one JSON array of records, read as JSONL is: each element becomes a line.
+"""JSON files that are one array of records, read as JSONL: each element becomes a line.
 
-A comma between two elements becomes a newline, a newline within one a space, so that each byte
-stays where it was, and all that is known of lines holds of elements.
-
-Whether a file of JSON that is no array of records is one value a line.
+A comma between two elements becomes a newline, and a newline within an element a space. So each
+byte keeps its offset, and elements are treated as lines. Files with one value over several lines
+that are no such array are refused.
 """
 
 import re
@@ -22,17 +21,17 @@ BLANK = b" \t\r\n"
 ESCAPE = re.compile(rb"\\[\s\S]")
 QUOTE, COMMA, CLOSED = b'",]'
 STEPS = np.array([(byte in b"[{") - (byte in b"]}") for byte in range(256)], np.int8)
-"""How much deeper a value is behind each byte."""
+"""Change of the nesting depth at each byte."""
 FILLING = np.array([byte not in BLANK for byte in range(256)])
-"""Whether each byte is something of an element."""
+"""Whether each byte is part of an element, that is, not blank."""
 NEWLINE, RETURN, SPACE = b"\n"[0], b"\r"[0], b" "[0]
 GOING_ON = b"[{,:", b",]}:"
-"""Behind and before these a newline stands within a value."""
+"""A newline after, or before, one of these is within a value."""
 OPENED = re.compile(rb"[\s\[]*")
 
 
 def is_array(text: bytes, inputs: Sequence[TensorSpec]) -> bool:
-    """Tell by how a text begins whether it is an array of records, and not a record a line."""
+    """Return whether a text is an array of records, by its start, rather than a record a line."""
     opened = OPENED.match(text)
     begin = opened.group() if opened else b""
     brackets, then = begin.count(b"["), text[len(begin) : len(begin) + 1]
@@ -46,12 +45,12 @@ def is_array(text: bytes, inputs: Sequence[TensorSpec]) -> bool:
 
 
 def element_lines(pieces: Iterable[bytes], at: int) -> Iterator[bytes]:
-    """Write the elements of an array, which begins at this byte of the file, as lines.
+    """Write the elements of an array, which begins at this offset of the file, as lines.
 
     Raises
     ------
     BatchRefused
-        If where its elements end cannot be told; the byte is named.
+        If the ends of its elements cannot be found, naming the byte.
     """
     elements = Elements(at)
     for piece in pieces:
@@ -60,7 +59,7 @@ def element_lines(pieces: Iterable[bytes], at: int) -> Iterator[bytes]:
 
 
 def first_lines(text: bytes, at: int, *, whole: bool) -> bytes:
-    """Write what is there of an array as lines; ``whole``: that has to be all of it."""
+    """Write the start of an array as lines; ``whole``: the text must be the complete array."""
     elements = Elements(at)
     lines = elements.lines(text)
     if whole:
@@ -69,7 +68,7 @@ def first_lines(text: bytes, at: int, *, whole: bool) -> bytes:
 
 
 def check_alike(text: bytes, inputs: Sequence[TensorSpec], *, array: bool) -> None:
-    """Refuse a file that is an array where the first one is none, or the other way round."""
+    """Refuse a file that is an array where the first one is not, or the other way round."""
     if array and text.lstrip(BLANK)[:1] not in (b"[", b""):
         raise BatchRefused("it is no JSON array of records, as the first file is")
     if not array and is_array(text, inputs):
@@ -78,24 +77,24 @@ def check_alike(text: bytes, inputs: Sequence[TensorSpec], *, array: bool) -> No
 
 @dataclass(slots=True)
 class Elements:
-    """Tells the elements of an array apart, piece by piece."""
+    """Splits an array into its elements, piece by piece."""
 
     at: int
-    """Of the next piece in the file."""
+    """Offset of the next piece in the file."""
     depth: int = 0
     begun: bool = False
     ended: bool = False
     found: int = 0
-    """Elements so far that a comma ends."""
+    """Elements so far that were followed by a comma."""
     inside: bool = False
     """Whether the next piece begins within a string."""
     escaped: bool = False
-    """Whether its first byte is one that a backslash stands before."""
+    """Whether the next piece begins after a backslash."""
     filled: bool = False
-    """Whether there is something of an element since the last comma."""
+    """Whether an element has begun since the last comma."""
 
     def lines(self, piece: bytes) -> bytes:
-        """Write a piece as lines: of the same length, but for what stands behind the array."""
+        """Rewrite a piece as lines of the same length, without what follows the array."""
         if self.ended or not piece:
             self._check_behind(piece, 0)
             self.at += len(piece)
@@ -109,7 +108,7 @@ class Elements:
         self._check_filled(shown[:end], commas)
         written = np.frombuffer(piece[: end + 1], np.uint8).copy()
         newlines = written == NEWLINE
-        # In a string a newline is no JSON, and neither is a carriage return.
+        # A newline in a string is invalid JSON, and so is a carriage return.
         written[newlines] = np.where(within[: end + 1][newlines], RETURN, SPACE)
         written[commas] = NEWLINE
         if end < len(piece):
@@ -120,12 +119,12 @@ class Elements:
         return written.tobytes()
 
     def finish(self) -> None:
-        """Hear that the file has ended."""
+        """Check that the array is complete."""
         if not self.ended:
             raise BatchRefused(f"byte {self.at}: the file ends before its JSON array does")
 
     def _opened(self, piece: bytes) -> bytes:
-        """Pass over the bracket that opens the array."""
+        """Skip the bracket that opens the array."""
         begin = piece.lstrip(BLANK)
         if self.begun or not begin:
             return piece
@@ -135,7 +134,7 @@ class Elements:
         return b" " * (len(piece) - len(begin) + 1) + begin[1:]
 
     def _strings(self, piece: bytes) -> tuple[Array, Array]:
-        """Blank out what is escaped; tell of each byte whether it stands in a string."""
+        """Blank out escaped characters; also return for each byte whether it is in a string."""
         shown = b" " + piece[1:] if self.escaped and piece else piece
         shown = ESCAPE.sub(b"__", shown)
         self.escaped = shown[-1:] == b"\\"
@@ -145,7 +144,7 @@ class Elements:
         return text, within
 
     def _check_filled(self, shown: Array, commas: Array) -> None:
-        """Refuse a comma with no element before it."""
+        """Refuse a comma without an element before it."""
         filled = FILLING[shown]
         filled[commas] = False
         so_far = np.cumsum(filled, dtype=np.int32) + self.filled
@@ -179,12 +178,12 @@ WAY_OUT = "JSONL has a record a line, as `jq -c . FILE` writes it; an array of r
 
 
 def check_lines(text: bytes, *, whole: bool) -> None:
-    """Refuse a file whose records go over several lines.
+    """Refuse a file whose records take several lines.
 
     Parameters
     ----------
     whole
-        Whether the text is all of the file.
+        Whether the text is the whole file.
 
     Raises
     ------
@@ -200,14 +199,14 @@ def check_lines(text: bytes, *, whole: bool) -> None:
 
 
 def _is_one(text: bytes, first: bytes, *, whole: bool) -> bool:
-    """Tell whether a text whose first line is no JSON is JSON as a whole, or begins like it."""
+    """Return whether a text whose first line is not JSON is JSON as a whole, or begins like it."""
     if whole:
         return _parsed(text) is not None
     return first.rstrip()[-1:] in (b"[", b"{", b",", b":")
 
 
 def _parsed(text: bytes) -> object:
-    """Give what a text says; None if it is not JSON."""
+    """Return the value of a text; None if it is not JSON."""
     try:
         with refusing(ValueError):
             return orjson.loads(text)

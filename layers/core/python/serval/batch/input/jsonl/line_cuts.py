@@ -1,4 +1,4 @@
-"""Exact cuts of a file of lines (JSONL): at the first newline behind each wished boundary."""
+"""Cuts of a file of lines: the first newline after a boundary."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -6,7 +6,7 @@ PROBE_BYTES = 65_536
 LINE_LIMIT_BYTES = 16 * 2**20
 
 ReadRange = Callable[[int, int], bytes]
-"""Gives the bytes from an offset up to another one; fewer where the file ends."""
+"""Returns the bytes between two offsets; fewer at the end of the file."""
 
 
 class LineTooLong(Exception):
@@ -44,7 +44,7 @@ def line_cuts(
 
 
 def next_line(size: int, boundary: int, read: ReadRange) -> int:
-    """Find where the first line at or behind a boundary begins; the file's size if none does."""
+    """Return where the first line at or after a boundary begins; the file's size if none does."""
     for offset in _probes(boundary - 1, size):
         block = read(offset, min(offset + PROBE_BYTES, size))
         if (newline := block.find(b"\n")) >= 0:

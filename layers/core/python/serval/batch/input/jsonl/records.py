@@ -1,7 +1,7 @@
-"""JSONL: a record a line, as an object by input name, a bare array, or an inference request.
+"""JSONL records: each line is an object by input name, a bare array, or an inference request.
 
-Blocks of objects or of bare arrays that are all alike are read by polars; whatever it refuses is
-gone through line by line.
+polars reads blocks of objects, or of bare arrays, that are all alike; a block that it refuses is
+read line by line.
 """
 
 import io
@@ -24,7 +24,7 @@ from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 LINE_LIMIT_BYTES = 16 * 2**20
 QUOTE = b'"'
 BARE = "row"
-"""Name that a bare array gets while polars reads it."""
+"""Name given to bare arrays for polars, which reads objects."""
 
 
 class Unfit(Exception):
@@ -40,7 +40,7 @@ class JsonlRecords:
     """Whether the records' own text is passed on."""
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
-        """Read a block whose first record has this number and this place in the file."""
+        """Read a block, whose first record has this number and this offset in the file."""
         with readable(first_record):
             if not self.keep and (rows := self._read_together(block)) is not None:
                 return replace(rows, first_record=first_record)
@@ -49,17 +49,17 @@ class JsonlRecords:
     def _read_together(self, block: bytes) -> Rows | None:
         """Read lines that are all alike; None if they are not, or one does not fit."""
         names = [spec.name for spec in self.inputs]
-        # A blank line before the first row would move the numbers of all.
+        # A blank line before the first row would shift the numbers of all rows.
         first = block.lstrip(b" ")[:1]
         if first == b"[" and len(names) == 1:
             if QUOTE in block:
-                # Behind an array may stand members, as if it had been an object's.
+                # polars would accept members after the end of an array.
                 return None
             block, names = _named(block), [BARE]
         elif first != b"{":
             return None
         frame = _frame(block, dict(zip(names, map(_polars_type, self.inputs), strict=True)))
-        # Of a member that is there twice polars takes the first.
+        # Of a repeated member polars takes the first.
         if frame is None or not all(once_in(block, name, len(frame)) for name in names):
             return None
         arrays = [_array(frame[name], spec) for name, spec in zip(names, self.inputs, strict=True)]
@@ -102,7 +102,7 @@ class JsonlRecords:
         )
 
     def _line(self, text: bytes) -> list[Array]:
-        """Give one record's array for each input, or raise ``Unfit``."""
+        """Return one record's array for each input, or raise ``Unfit``."""
         if len(text) > LINE_LIMIT_BYTES:
             raise Unfit(f"the line has {len(text)} bytes, at most {LINE_LIMIT_BYTES} allowed")
         with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
@@ -130,7 +130,7 @@ class JsonlRecords:
 
 
 def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
-    """Read the inputs of an inference request of one row; its leading extent of 1 is dropped."""
+    """Read the inputs of an inference request of one row, without its leading extent of 1."""
     values: dict[str, Any] = {}
     for tensor in tensors:
         try:
@@ -148,12 +148,12 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
 
 
 def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
-    """Give one row's array of an input, or raise ``Unfit``.
+    """Return one row's array of an input, or raise ``Unfit``.
 
     Parameters
     ----------
     exact
-        Whether a whole number has to be one that a float holds as it is, and not only nearly.
+        Whether a float must represent whole numbers exactly.
     """
     wanted = spec.shape[1:]
     if spec.datatype == "BYTES":
@@ -170,7 +170,7 @@ def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
         except ValueError:
             raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
         if found.dtype.kind in "iuf" and _has_truth(value):
-            # numpy takes true for 1 where it stands beside numbers.
+            # numpy would read true as 1 beside numbers.
             raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
         array = _converted(spec, found, value, exact=exact)
     if wanted == (1,) and array.shape == ():
@@ -185,7 +185,7 @@ def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
 
 
 def _has_truth(value: Any) -> bool:
-    """Tell whether true or false stands among the elements."""
+    """Return whether true or false is among the elements."""
     if not isinstance(value, list):
         return isinstance(value, bool)
     types = set(map(type, value))
@@ -193,14 +193,14 @@ def _has_truth(value: Any) -> bool:
 
 
 def _numbers(value: Any) -> Any:
-    """Take what JSON has no number for, as an inference request spells it."""
+    """Convert the texts for NaN and infinities that inference requests use."""
     if isinstance(value, list):
         return [_numbers(each) for each in value]
     return NON_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Array:
-    """Convert numbers without changing what they mean."""
+    """Convert numbers without changing their meaning."""
     wanted = DATATYPES[spec.datatype]
     fits = {"b": found.dtype.kind == "b", "f": found.dtype.kind in "fiu"}.get(
         wanted.kind, found.dtype.kind in "iu"
@@ -219,7 +219,7 @@ def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Ar
 
 
 def stacked(rows: Sequence[Array], spec: TensorSpec) -> Array:
-    """Put rows together; rows of other extents give an array of arrays."""
+    """Stack rows; rows of different extents give an array of arrays."""
     if not rows:
         extents = tuple(max(extent, 0) for extent in spec.shape[1:])
         return np.empty((0, *extents), DATATYPES[spec.datatype])
@@ -235,7 +235,7 @@ READ_AS: Mapping[str, type[pl.DataType]] = {"f": pl.Float64, "i": pl.Int64, "b":
 
 
 def _polars_type(spec: TensorSpec) -> Any:
-    """Give what polars reads an input as; None for what it cannot."""
+    """Return what polars reads an input as; None if it cannot."""
     extents = spec.shape[1:]
     read_as = READ_AS.get(DATATYPES[spec.datatype].kind)
     if read_as is None or len(extents) > 1:
@@ -244,13 +244,13 @@ def _polars_type(spec: TensorSpec) -> Any:
 
 
 def _named(block: bytes) -> bytes:
-    """Give bare arrays a name, since polars reads objects."""
+    """Wrap bare arrays in objects, which polars reads."""
     begin = b'{"%s":' % BARE.encode()
     return begin + block.strip(b"\r\n").replace(b"\n", b"}\n" + begin) + b"}\n"
 
 
 def _frame(block: bytes, schema: Mapping[str, Any]) -> pl.DataFrame | None:
-    """Read a block; None if polars cannot, or leaves a line out."""
+    """Read a block; None if polars cannot, or skips a line."""
     if None in schema.values():
         return None
     try:
@@ -262,7 +262,7 @@ def _frame(block: bytes, schema: Mapping[str, Any]) -> pl.DataFrame | None:
 
 
 def _array(column: pl.Series, spec: TensorSpec) -> Array | None:
-    """Give a column's array of shape [rows, *extents]; None if a row does not fit."""
+    """Return a column's array of shape [rows, *extents]; None if a row does not fit."""
     rows = len(column)
     if column.null_count():
         return None

@@ -1,8 +1,8 @@
-"""The Arrow schema in a Parquet file's footer: without the columns that nobody asked for.
+"""The Arrow schema in a Parquet footer, reduced to the columns that are read.
 
-Arrow's writers keep their own types beside those of Parquet, in a flatbuffer. A reader takes all
-of it or nothing, and polars panics at some types, so whatever is not needed is taken out. The
-flatbuffer is changed where it lies: its list of fields becomes shorter, a zone without a name UTC.
+Arrow's writers store their own types beside those of Parquet, in a flatbuffer. A reader takes all
+of it or nothing, and polars panics at some types, so columns that are not needed are removed. The
+flatbuffer is changed in place: its list of fields is shortened, and unknown time zones become UTC.
 """
 
 import base64
@@ -22,7 +22,7 @@ UTC = struct.pack("<I", 3) + b"UTC\0"
 
 @dataclass(slots=True)
 class Flatbuffer:
-    """A flatbuffer that is changed where it lies."""
+    """A flatbuffer that is changed in place."""
 
     data: bytearray
 
@@ -31,7 +31,7 @@ class Flatbuffer:
         return at + self._number("<I", at)
 
     def slot(self, table: int, number: int) -> int | None:
-        """Give where a table's member lies; None: it has none."""
+        """Return where a table's member lies; None if it has none."""
         vtable = table - self._number("<i", table)
         if 4 + 2 * number >= self._number("<H", vtable):
             return None
@@ -39,7 +39,7 @@ class Flatbuffer:
         return table + offset if offset else None
 
     def elements(self, table: int, number: int) -> tuple[int, range]:
-        """Give where a table's list lies, and the places of its offsets."""
+        """Return where a table's list lies, and the places of its offsets."""
         slot = self.slot(table, number)
         if slot is None:
             return 0, range(0)
@@ -47,12 +47,12 @@ class Flatbuffer:
         return begin, range(begin + 4, begin + 4 + 4 * self._number("<I", begin), 4)
 
     def text(self, slot: int) -> bytes:
-        """Give a text."""
+        """Return a text."""
         begin = self.table(slot)
         return bytes(self.data[begin + 4 : begin + 4 + self._number("<I", begin)])
 
     def point(self, slot: int, target: int) -> None:
-        """Let an offset lead to a place behind it."""
+        """Redirect an offset to a place after it."""
         struct.pack_into("<I", self.data, slot, target - slot)
 
     def _number(self, form: str, at: int) -> int:
@@ -62,14 +62,14 @@ class Flatbuffer:
 
 
 def reduced_schema(value: bytes, wanted: Collection[str], known: Callable[[str], bool]) -> bytes:
-    """Give an Arrow schema with the wanted columns alone.
+    """Return an Arrow schema with the wanted columns only.
 
     Parameters
     ----------
     value
-        As the footer has it, in base64.
+        The schema from the footer, in base64.
     known
-        Tells whether a time zone's name is one.
+        Returns whether a time zone is known.
     """
     message = base64.b64decode(value, validate=True)
     begin = PREFIX_BYTES if message.startswith(CONTINUES) else PREFIX_BYTES // 2
@@ -98,7 +98,7 @@ def _name(buffer: Flatbuffer, slot: int) -> str:
 
 
 def _zones(buffer: Flatbuffer, field: int, depth: int) -> Iterator[int]:
-    """Give where the time zones of a field, and of what is in it, are named."""
+    """Yield the places of the time zone names in a field and its children."""
     if depth > MOST_DEPTH:
         raise ValueError("nested too deeply")
     kind, own = buffer.slot(field, FIELD_TYPE_KIND), buffer.slot(field, FIELD_TYPE)

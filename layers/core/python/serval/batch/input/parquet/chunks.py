@@ -1,4 +1,4 @@
-"""Column chunks in a Parquet footer: where the values of a column of a row group lie."""
+"""Column chunks in a Parquet footer: where the values of a column in a row group lie."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ VALUE_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Where one column of a row group lies."""
+    """Place of one column of a row group."""
 
     column: str
     start: int
     size_bytes: int
     decoded_bytes: int
-    """At least what it takes once it is read: as it is without compression, and 8 a value."""
+    """Lower bound of its size in memory: the uncompressed data, and 8 bytes a value."""
     place: tuple[int, int]
-    """Begin and end in the footer of what this is read from."""
+    """Start and end in the footer of the chunk's own description."""
 
 
 def chunks_at(leaves: list[str | None], data: bytes, at: int) -> tuple[tuple[Chunk, ...], int]:
-    """Read the chunks of a row group that belong to columns with a name here."""
+    """Read the chunks of a row group for the columns that have a name here."""
     count, kind, at = list_at(data, at)
     if count != len(leaves) or kind != STRUCT:
         raise NotThrift(f"a row group has {count} columns, the schema {len(leaves)}")

@@ -1,4 +1,4 @@
-"""Types of Parquet columns in a job of several files: one for all, wide enough for each."""
+"""Common types for Parquet columns in a job of several files, wide enough for each."""
 
 import base64
 import io
@@ -11,17 +11,17 @@ from serval.foreign import refusing
 
 
 def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
-    """Find types that hold the columns of all files, and write them as a file without rows.
+    """Return types that hold the columns of all files, written as a Parquet file without rows.
 
     Parameters
     ----------
     schemas
-        Of each file its address, and its columns without rows.
+        Address and columns, without rows, of each file.
 
     Raises
     ------
     BatchRefused
-        If a column of one file fits none of another.
+        If a column has incompatible types in two files.
     """
     address, found = schemas[0]
     for other, columns in schemas[1:]:
@@ -38,12 +38,12 @@ def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
 
 
 def as_types(frame: pl.DataFrame, types: str) -> pl.DataFrame:
-    """Give a file's columns in the types of all.
+    """Cast a file's columns to the common types.
 
     Raises
     ------
     BatchRefused
-        If a value would not be the same.
+        If a value would change.
     """
     if not types:
         return frame

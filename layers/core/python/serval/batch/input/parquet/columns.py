@@ -1,4 +1,4 @@
-"""The footer of a Parquet object, and its columns as a model's inputs."""
+"""Columns of a Parquet object as a model's inputs, and what shards need of them."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ from serval.models.signature import TensorSpec
 
 FIRST_READ_BYTES = 65_536
 MOST_LOOKED_AT = 20_000
-"""Files of a job whose types the plan compares; shards hold the others to what it found."""
+"""Files whose types the plan compares; shards check the others against its result."""
 
 
 def footer_of(objects: BatchObjects, source: Source) -> Footer:
@@ -34,7 +34,7 @@ def footer_of(objects: BatchObjects, source: Source) -> Footer:
     Raises
     ------
     BatchRefused
-        If it is no whole Parquet file.
+        If the object is not a complete Parquet file.
     """
     try:
         tail = _tail(objects, source, FIRST_READ_BYTES)
@@ -49,12 +49,12 @@ def footer_of(objects: BatchObjects, source: Source) -> Footer:
 def needs_of(
     objects: BatchObjects, source: Source, columns: Collection[str], partitions: Sequence[str] = ()
 ) -> Needs:
-    """Look for what shards need of some columns of a Parquet object.
+    """Return what shards need of some columns of a Parquet object.
 
     Raises
     ------
     BatchRefused
-        If it is no whole Parquet file, lacks a column, or has one that its key has too.
+        If it is not a complete Parquet file, lacks a column, or has one that its key has too.
     """
     footer = checked_columns(source, footer_of(objects, source), columns)
     check_own(partitions, [column.name for column in footer.columns])
@@ -67,12 +67,12 @@ def needs_of(
 def joined_types(
     objects: BatchObjects, sources: Sequence[Source], columns: Sequence[str], pool: Executor
 ) -> str:
-    """Find types for columns of several files, as ``widened`` writes them.
+    """Return common types for columns of several files, as ``widen_types`` writes them.
 
     Raises
     ------
     BatchRefused
-        If a column of one file fits none of another, or is not there.
+        If a column has incompatible types in two files, or is missing from one.
     """
 
     def schema(source: Source) -> tuple[str, pl.DataFrame]:
@@ -86,7 +86,7 @@ def joined_types(
 
 
 def formless(footer: Footer, columns: Collection[str]) -> str | None:
-    """Name a column that has bytes in it, which no text has a form for; None: there is none."""
+    """Return a column of bytes, which text formats cannot hold; None if there is none."""
     try:
         found = schema_of(footer, columns).schema
     except NotParquet as problem:
@@ -123,12 +123,12 @@ def choose_columns(
     choice: ColumnChoice = NOTHING_CHOSEN,
     partitions: Sequence[str] = (),
 ) -> Chosen:
-    """Find the columns of every input; one of several elements may be one column of lists.
+    """Find the columns of every input; one list column may fill an input of several elements.
 
     Raises
     ------
     BatchRefused
-        If an input has none that fit.
+        If no columns fit an input.
     """
     nested = {column.name for column in columns if column.nested}
     lists = {}

@@ -1,4 +1,4 @@
-"""The parts of a Parquet object that a shard needs, at their places in a file with holes."""
+"""Download of the parts of a Parquet object that a shard needs, into a sparse file."""
 
 import os
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ def download(
     pool: Executor,
     limit_bytes: int,
 ) -> None:
-    """Write the ranges that are needed, and their footer behind the last one.
+    """Write the needed ranges to a file at their offsets, and their footer after the last one.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def download(
 
 
 def put(file: int, at: int, pieces: Iterable[bytes]) -> None:
-    """Write pieces one behind the other."""
+    """Write consecutive pieces at an offset."""
     for piece in pieces:
         os.pwrite(file, piece, at)
         at += len(piece)

@@ -1,8 +1,8 @@
-"""Footers of Parquet files: their columns, and which rows of them lie where.
+"""Footers of Parquet files: their columns, and where their rows lie.
 
 A Parquet file ends in a footer, its length and ``PAR1``; readers find every column by the offsets
-in the footer. One may have millions of values, for each column of each row group some thirty: they
-are gone through once, and of those that nobody asked for nothing is kept.
+in the footer. A footer may have millions of values, some thirty for each column of each row group,
+so they are read once, and only those of the wanted columns are kept.
 """
 
 import struct
@@ -36,12 +36,12 @@ REPEATED, BYTE_ARRAY = 2, 6
 
 
 class NotParquet(Exception):
-    """The bytes are no whole Parquet file; the message says what is wrong with it."""
+    """The bytes are not a complete Parquet file; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Rows that lie together; only the chunks of the columns that were asked for."""
+    """Rows that are stored together, with the chunks of the wanted columns."""
 
     rows: int
     chunks: tuple[Chunk, ...]
@@ -49,42 +49,42 @@ class RowGroup:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table; one that is nested holds lists or structs."""
+    """A column of the table; a nested one contains lists or structs."""
 
     name: str
     nested: bool
     elements: tuple[int, int] = (0, 0)
-    """First element of the schema, and one behind the last."""
+    """Index of its first schema element, and the index after its last."""
     leaves: int = 1
-    """Chunks that a row group has of it."""
+    """Chunks that it has in a row group."""
     texts: bool = False
     """Whether its values are texts or bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a Parquet file says of itself."""
+    """A Parquet footer, read up to its row groups."""
 
     data: bytes = field(repr=False)
     rows: int
     elements: tuple[Struct, ...]
-    """Of the schema: its root, and behind each element what is in it."""
+    """The schema: its root, then each element followed by its children."""
     groups_at: int
     body_end: int
-    """First byte behind the data of all row groups: where the footer begins."""
+    """Offset after the data of all row groups, where the footer begins."""
 
     def groups(self, wanted: Collection[str] | None = None) -> list[RowGroup]:
-        """List the row groups, in order, with the chunks of some columns, or of all.
+        """List the row groups in order, with the chunks of some columns, or of all.
 
         Raises
         ------
         NotParquet
-            If they are not as the footer says, or do not lie in the file.
+            If they contradict the footer, or do not lie in the file.
         """
         return self.groups_and_tail(wanted)[0]
 
     def groups_and_tail(self, wanted: Collection[str] | None) -> tuple[list[RowGroup], Struct]:
-        """Read the row groups, and the fields behind them."""
+        """Read the row groups, and the fields after them."""
         with unreadable():
             found, at = self._groups(wanted)
         tail = self.tail(at)
@@ -113,7 +113,7 @@ class Footer:
         return found, at
 
     def tail(self, at: int | None = None) -> Struct:
-        """Read the fields behind the row groups, which end there."""
+        """Read the fields after the row groups, which end at ``at``."""
         with unreadable():
             if at is None:
                 at = behind(self.data, self.groups_at, LIST)
@@ -121,7 +121,7 @@ class Footer:
 
     @property
     def columns(self) -> list[Column]:
-        """List the table's columns, in order."""
+        """The table's columns, in order."""
         found, index = [], 1
         for _ in range(_number(self.elements[0], CHILDREN)):
             element, after = self.elements[index], _behind(self.elements, index)
@@ -145,12 +145,12 @@ class Footer:
 
 
 def read_footer(tail: bytes, size: int) -> Footer:
-    """Read the footer out of the last bytes of a file of ``size`` bytes, up to its row groups.
+    """Read the footer, up to its row groups, from the last bytes of a file of ``size`` bytes.
 
     Raises
     ------
     NotParquet
-        If it is none, or cut short.
+        If it is invalid or truncated.
     """
     length = footer_length(tail)
     begin = len(tail) - TAIL_BYTES - length
@@ -194,7 +194,7 @@ def _elements(data: bytes, at: int) -> tuple[tuple[Struct, ...], int]:
 
 
 def footer_length(tail: bytes) -> int:
-    """Give the length of the footer, from at least the last eight bytes of a file."""
+    """Return the length of the footer, from at least the last eight bytes of a file."""
     if len(tail) < TAIL_BYTES or tail[-4:] not in (MAGIC, ENCRYPTED):
         raise NotParquet(
             f"it does not end in {MAGIC.decode()}: it is cut short, or no Parquet file"
@@ -208,12 +208,12 @@ def footer_length(tail: bytes) -> int:
 
 
 def unreadable() -> AbstractContextManager[None]:
-    """Refuse a footer whatever our reader meets in it."""
+    """Turn whatever our reader meets in a footer into a ``NotParquet``."""
     return refusing(lambda said: NotParquet(f"its footer cannot be read: {said}"))
 
 
 def _behind(elements: tuple[Struct, ...], index: int) -> int:
-    """Give the index behind an element of the schema and all that is in it."""
+    """Return the index after a schema element and its children."""
     children = _number(elements[index], CHILDREN)
     index += 1
     for _ in range(children):

@@ -1,7 +1,7 @@
 """One Parquet footer for the bodies of several files, which stay as they are.
 
-Files of one schema are put together without touching what they hold: their bodies one behind the
-other, then one footer with all of their row groups, each offset moved.
+Files of one schema are joined without decoding them: their bodies one after the other, then one
+footer with all row groups, each offset moved.
 """
 
 import struct
@@ -34,17 +34,17 @@ from serval.batch.input.parquet.thrift_places import (
 
 MOVED, LEFT_OUT = "moved", "left out"
 Change = str | Mapping[int, Any]
-"""What becomes of a field: its offset is moved, it is left out, or changes are within it."""
+"""What becomes of a field: its offset is moved, it is dropped, or fields within it change."""
 META_CHANGES: Mapping[int, Change] = {9: MOVED, 10: MOVED, 11: MOVED, 14: MOVED}
-"""Of the data, the index and the dictionary pages, and the bloom filter."""
+"""Offsets of the data, index and dictionary pages, and of the bloom filter."""
 CHUNK_CHANGES: Mapping[int, Change] = {2: MOVED, 3: META_CHANGES, 4: MOVED, 6: MOVED}
 GROUP_CHANGES: Mapping[int, Change] = {1: CHUNK_CHANGES, 5: MOVED, 7: LEFT_OUT}
-"""A row group's number is another one in the new file."""
+"""The ordinal of a row group is another one in the new file."""
 
 
 @dataclass(slots=True)
 class JoinedFooter:
-    """Makes the footer of a file that holds the bodies of others."""
+    """Builds the footer of a file that contains the bodies of others."""
 
     _first: Footer | None = None
     _groups: list[bytes] = field(default_factory=list)
@@ -52,7 +52,7 @@ class JoinedFooter:
     size_bytes: int = 0
 
     def add(self, footer: Footer, moved: int) -> None:
-        """Add a file whose body was moved: by its place in the new file, less that in its own.
+        """Add a file; ``moved`` is the offset of its body in the new file, less that in its own.
 
         Raises
         ------
@@ -74,12 +74,12 @@ class JoinedFooter:
                 self.size_bytes += len(out)
 
     def end(self) -> bytes:
-        """Give the end of the new file: footer, length and magic.
+        """Return the end of the new file: footer, length and magic.
 
         Raises
         ------
         NotParquet
-            If there is nothing to put together.
+            If no file was added.
         """
         if self._first is None:
             raise NotParquet("there is nothing to put together")
@@ -91,7 +91,7 @@ class JoinedFooter:
 def written_footer(
     elements: tuple[Struct, ...], rows: int, groups: list[bytes], tail: Struct
 ) -> bytes:
-    """Write a footer, its length and the magic."""
+    """Return a footer with its length and the magic."""
     fields: Struct = {
         VERSION: Typed(I32, 2),
         SCHEMA: Typed(LIST, Listed(STRUCT, list(elements))),
@@ -105,7 +105,7 @@ def written_footer(
 def _move_struct(
     data: bytes, at: int, out: bytearray, changes: Mapping[int, Change], by: int
 ) -> int:
-    """Write a struct with its offsets moved; give what is behind it in the data."""
+    """Copy a struct with its offsets moved; return the place after it in the data."""
     name = last = 0
     while data[at]:
         name, kind, at = header_at(data, at, name)
@@ -128,7 +128,7 @@ def _move_struct(
 def _move_value(data: bytes, at: int, kind: int, out: bytearray, change: Change, by: int) -> int:
     if isinstance(change, str):
         value, at = integer_at(data, at)
-        # One that is 0 says that there is nothing.
+        # 0 means that there is no such page.
         out += zigzag(value + by if value > 0 else value)
         return at
     if kind == STRUCT:

@@ -1,4 +1,4 @@
-"""Columns of lists: each list is an input's elements for a row."""
+"""List columns: each list holds an input's elements for a row."""
 
 import math
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from serval.models.tensor import DATATYPES, Array, Tensor
 
 @dataclass(slots=True)
 class ListColumn:
-    """One input's lists, of a slice of a file."""
+    """The lists of one input, in a slice of a file."""
 
     spec: TensorSpec
     column: pl.Series
     times: str = ""
     _rows: list[Array] = field(default_factory=list)
     _together: pl.Series | None = None
-    """The elements of all rows that fit, one behind the other, where their lengths are alike."""
+    """Elements of all rows, concatenated, if every list has the same length."""
     _lengths: Array | None = None
 
     def find_faults(self, faults: dict[int, str]) -> None:
@@ -37,7 +37,7 @@ class ListColumn:
             self._find_one_by_one(faults)
 
     def tensor(self, fits: Array) -> Tensor:
-        """Give the input of the rows that fit."""
+        """Return the input of the rows that fit."""
         if self._together is None or self._lengths is None:
             chosen = [row for row, fit in zip(self._rows, fits, strict=True) if fit]
             return Tensor(self.spec.name, self.spec.datatype, stacked(chosen, self.spec))
@@ -88,7 +88,7 @@ class ListColumn:
 
 
 def array_of(elements: pl.Series, datatype: str) -> Array:
-    """Give converted elements as an array."""
+    """Return converted elements as an array."""
     if datatype != "BYTES":
         return elements.to_numpy().astype(DATATYPES[datatype], copy=False)
     found = np.empty(len(elements), np.object_)

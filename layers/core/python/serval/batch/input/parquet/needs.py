@@ -1,6 +1,6 @@
-"""What a shard needs of a Parquet file: places, and a footer of those columns and row groups alone.
+"""What a shard needs of a Parquet file: byte ranges, and a footer of only its columns and rows.
 
-The plan goes through a footer once and hands this on, so that no shard goes through it again.
+The plan reads a footer once and stores this for the shards, so that none reads the footer again.
 """
 
 import base64
@@ -29,7 +29,7 @@ from serval.batch.input.parquet.thrift import written as write_struct
 from serval.foreign import refusing
 
 GAP_BYTES = 65_536
-"""Between two ranges that are read as one: a request takes as long as these."""
+"""Gap between two ranges up to which they are read as one: a request takes as long as these."""
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 Range = tuple[int, int]
 
@@ -39,19 +39,19 @@ class NeededRows:
     """Some columns of neighbouring row groups."""
 
     first: int
-    """Number in the file of the first row."""
+    """Number of the first row in the file."""
     rows: int
     ranges: tuple[Range, ...]
-    """Of the file, with all of their bytes."""
+    """Byte ranges of the file that contain them."""
     footer: bytes
-    """Which says of these what the file's own says of all, with its length and the magic."""
+    """A complete footer, with length and magic, of these columns and row groups."""
     row_bytes: float
-    """Of the file, that a row stands for."""
+    """Mean size of a row in the file."""
     decoded_bytes: float
-    """That a row takes at least once it is read."""
+    """Lower bound of a row's size in memory."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give a line of ``plan/footers.jsonl``."""
+        """Return a line of ``plan/footers.jsonl``."""
         return {
             "first": self.first,
             "rows": self.rows,
@@ -63,7 +63,7 @@ class NeededRows:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "NeededRows":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         ranges = tuple((start, end) for start, end in value["ranges"])
         footer = base64.b64decode(value["footer"])
         read = {"ranges": ranges, "footer": footer}
@@ -72,7 +72,7 @@ class NeededRows:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Tells what shards need of one file, whose row groups it goes through once."""
+    """A Parquet file's row groups, read once, from which the needs of each shard follow."""
 
     footer: Footer
     size_bytes: int
@@ -82,7 +82,7 @@ class Needs:
 
     @classmethod
     def of(cls, footer: Footer, size_bytes: int, columns: Collection[str]) -> "Needs":
-        """Look for some columns.
+        """Look up some columns.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Needs:
         return cls(footer, size_bytes, groups, elements, reduced_tail(footer, tail, columns))
 
     def rows(self, start: int, end: int) -> NeededRows:
-        """Tell what rows from ``start`` up to ``end`` need."""
+        """Return what rows from ``start`` up to ``end`` need."""
         chosen: list[RowGroup] = []
         first, at = start, 0
         for group in self.groups:
@@ -127,14 +127,14 @@ class Needs:
 
 
 def reduced_elements(footer: Footer, columns: Collection[str]) -> tuple[Struct, ...]:
-    """Give the schema of some columns."""
+    """Return the schema of some columns."""
     kept = [column for column in footer.columns if column.name in columns]
     root = footer.elements[0] | {CHILDREN: Typed(I32, len(kept))}
     return (root, *(one for each in kept for one in footer.elements[slice(*each.elements)]))
 
 
 def reduced_tail(footer: Footer, tail: Struct, columns: Collection[str]) -> Struct:
-    """Give what stands behind the row groups, as far as it is of some columns."""
+    """Return the fields after the row groups, reduced to some columns."""
     found: Struct = {}
     orders = tail.get(COLUMN_ORDERS)
     leaves = [column.name in columns for column in footer.columns for _ in range(column.leaves)]
@@ -152,12 +152,12 @@ def reduced_tail(footer: Footer, tail: Struct, columns: Collection[str]) -> Stru
 
 
 def schema_of(footer: Footer, columns: Collection[str]) -> pl.DataFrame:
-    """Give some columns without rows, of the types that polars reads them as.
+    """Return some columns without rows, in the types that polars reads them as.
 
     Raises
     ------
     NotParquet
-        If polars knows no such type.
+        If polars does not know a type.
     """
     elements = reduced_elements(footer, columns)
     end = written_footer(elements, 0, [], reduced_tail(footer, footer.tail(), columns))
@@ -166,7 +166,7 @@ def schema_of(footer: Footer, columns: Collection[str]) -> pl.DataFrame:
 
 
 def merged(ranges: Sequence[Range]) -> list[Range]:
-    """Put together ranges that lie close by each other."""
+    """Merge ranges that are close to each other."""
     found: list[Range] = []
     for start, end in sorted(ranges):
         if found and start - found[-1][1] <= GAP_BYTES:

@@ -1,7 +1,7 @@
-"""Parquet: rows of a file on disk, read by polars a slice at a time.
+"""Parquet records: polars reads a file on disk in slices of rows.
 
-polars opens the pages that a slice needs and passes over the others, so that slices of one row
-group cost little more than the row group at once.
+polars opens only the pages that a slice needs, so slices of one row group cost little more than the
+row group at once.
 """
 
 import json
@@ -27,42 +27,42 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
 
 SLICE_BYTES = 64 * 2**20
-"""That a slice's columns take once they are read, as far as the footer tells."""
+"""Size in memory of a slice's columns, as far as the footer tells."""
 TEXT_BYTES = 16 * 2**20
-"""Of a slice's text, which the footer does not tell: a text that is repeated is written once."""
+"""Text of a slice, which the footer does not tell: a repeated text is stored once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetRecords:
-    """Reads slices of one file; a block has no bytes, its first record says where it begins."""
+    """Reads slices of one file; a block has no bytes, and its first record says where it begins."""
 
     path: Path
     first: int
-    """Number of the first row that the file has of the object."""
+    """Number in the object of the file's first row."""
     end: int
-    """One behind the last row that is to be read."""
+    """Number after the last row to read."""
     block_rows: int
     specs: Sequence[TensorSpec]
     inputs: Sequence[InputColumns]
-    """Of the inputs whose elements lie in columns of their own."""
+    """Inputs whose elements lie in columns of their own."""
     lists: Mapping[str, str] = field(default_factory=dict)
-    """Of the inputs whose elements are one column of lists."""
+    """Inputs whose elements are one column of lists."""
     joined: Sequence[str] = ()
     row_bytes: float = 0.0
-    """Of the file, that a row stands for."""
+    """Mean size of a row in the file."""
     times: str = ""
-    """What dates and times are counted in where an input takes numbers."""
+    """Unit in which dates and times are counted for inputs that take numbers."""
     joined_types: str = ""
-    """Of the columns that are joined, where files of other types are there too."""
+    """Types of the joined columns, where files have different ones."""
     plain: bool = False
-    """Whether dates and times are joined as text, since the output has no other form of them."""
+    """Whether dates and times are joined as text, which the output format requires."""
     partition: Partition = field(default_factory=dict)
-    """Columns that stand in the file's key."""
+    """Columns whose values are in the file's key."""
     frame: pl.DataFrame | None = None
     """The slice, once it is read."""
 
     def slices(self, start: int) -> Iterator[tuple[int, int, "ParquetRecords"]]:
-        """Read slices from a row on; give of each its first row, and one behind its last."""
+        """Read slices from a row on; yield each with its first row and the row after its last."""
         for first in range(start, self.end, self.block_rows):
             frame = self._frame(first)
             for at, behind in cuts(text_bytes(frame), TEXT_BYTES):
@@ -164,7 +164,7 @@ class ParquetRecords:
 
 
 def in_text(frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame:
-    """Write dates and times as text; of a row where that cannot be the reason is noted."""
+    """Write dates and times as text; note the reason for rows where that is impossible."""
     columns = []
     for column in frame:
         if not isinstance(column.dtype, MOMENTS):
@@ -177,18 +177,18 @@ def in_text(frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame:
 
 
 def note_lost(found: pl.Series, column: pl.Series, faults: dict[int, str]) -> None:
-    """Note rows that have a moment in the column, and none in what was found of it."""
+    """Note rows whose moment was lost in a conversion."""
     for row in map(int, np.flatnonzero((found.is_null() & column.is_not_null()).to_numpy())):
         faults.setdefault(row, f"column {column.name!r}: {why_unfit(column, row, 'BYTES')}")
 
 
 def sliced_rows(block_rows: int, decoded_bytes: float) -> int:
-    """Give how many rows are read at once, at least one."""
+    """Return how many rows are read at once, at least one."""
     return max(1, min(block_rows, int(SLICE_BYTES / max(decoded_bytes, 1.0))))
 
 
 def text_bytes(frame: pl.DataFrame) -> Array:
-    """Give how many bytes of text each row has."""
+    """Return the bytes of text in each row."""
     sizes = np.zeros(len(frame), np.int64)
     for column in frame:
         if column.dtype == pl.String:
@@ -199,7 +199,7 @@ def text_bytes(frame: pl.DataFrame) -> Array:
 
 
 def cuts(sizes: Array, most: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into runs of at most so many bytes, at least one row each."""
+    """Split rows into runs of at most ``most`` bytes, at least one row each."""
     start, behind = 0, np.cumsum(sizes)
     while start < len(sizes):
         before = int(behind[start - 1]) if start else 0
@@ -224,7 +224,7 @@ def _shown(frame: pl.DataFrame, row: int) -> str:
 
 
 def shown_value(column: pl.Series, row: int) -> object:
-    """Give a value as JSON has it, else as text."""
+    """Return a value for JSON: a number, text or boolean as it is, others as text."""
     if column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean):
         return column[row]
     return None if is_null(column, row) else shown(column, row)

@@ -1,7 +1,7 @@
-"""Thrift's compact protocol, as far as the footer of a Parquet file needs it.
+"""Thrift's compact protocol, as far as Parquet footers need it.
 
-A struct is read as field → value, each value with its type, so that it can be written again
-whether or not anybody knows what it means.
+A struct is read as field → value, each value with its type, so that it can be written again even if
+its meaning is unknown.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range
 INTEGERS = frozenset({I16, I32, I64})
 MOST_DEPTH = 64
 LONG_LIST = 15
-"""Lengths from this on stand behind the header of a list, and not in it."""
+"""Lists from this length on write it after their header, not in it."""
 
 
 class NotThrift(Exception):
-    """The bytes are not what they should be."""
+    """The bytes are not valid Thrift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,19 @@ Struct = dict[int, Typed]
 
 @dataclass(slots=True)
 class Reader:
-    """Reads values one behind the other."""
+    """Reads consecutive values."""
 
     data: bytes
     at: int = 0
     _depth: int = 0
 
     def struct(self, behind_field: int = 0) -> Struct:
-        """Read a struct, or what is left of one behind a field.
+        """Read a struct, or the rest of one after a field.
 
         Raises
         ------
         NotThrift
-            If the bytes end too soon, or are none.
+            If the bytes are invalid or end too soon.
         """
         self._enter()
         fields: Struct = {}
@@ -133,7 +133,7 @@ class Reader:
 
 
 def written(fields: Mapping[int, Typed]) -> bytes:
-    """Write a struct; structs in it may have been written before, and then are bytes."""
+    """Write a struct; structs in it may be bytes, already written."""
     out = bytearray()
     _write_struct(out, fields)
     return bytes(out)

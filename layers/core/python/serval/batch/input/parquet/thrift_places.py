@@ -1,7 +1,7 @@
-"""Places in Thrift's compact protocol: where values lie, without keeping what they are.
+"""Places of values in Thrift's compact protocol, found without reading the values.
 
 A footer may have millions of values, of which a shard needs a few. Bytes that end too soon raise
-``IndexError``; whoever calls makes a refusal of it.
+``IndexError``, which the caller turns into a refusal.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,11 +24,11 @@ from serval.batch.input.parquet.thrift import (
 
 SIZES = {TRUE: 0, FALSE: 0, BYTE: 1, DOUBLE: 8}
 Visit = Callable[[bytes, int], tuple[Any, int]]
-"""Reads the value that begins at a byte; gives what is behind it, too."""
+"""Reads the value at a place; also returns the place after it."""
 
 
 def behind(data: bytes, at: int, kind: int, depth: int = 0) -> int:
-    """Give the first byte behind a value, which is not kept: a footer may have millions."""
+    """Return the place after a value."""
     if kind in INTEGERS:
         return behind_number(data, at)
     if kind == BINARY:
@@ -77,7 +77,7 @@ def _check_depth(depth: int) -> None:
 
 
 def list_at(data: bytes, at: int) -> tuple[int, int, int]:
-    """Read the begin of a list: how many elements, of what type, and where the first one is."""
+    """Read the header of a list: its length, its type, and the place of its first element."""
     count, kind = data[at] >> 4, data[at] & 15
     at += 1
     if count == LONG_LIST:
@@ -88,7 +88,7 @@ def list_at(data: bytes, at: int) -> tuple[int, int, int]:
 
 
 def number_at(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number without a sign; give what is behind it, too."""
+    """Read an unsigned number; also return the place after it."""
     byte = data[at]
     number, shift = byte & 0x7F, 7
     while byte > 127:
@@ -102,20 +102,20 @@ def number_at(data: bytes, at: int) -> tuple[int, int]:
 
 
 def integer_at(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number with a sign; give what is behind it, too."""
+    """Read a signed number; also return the place after it."""
     number, at = number_at(data, at)
     return (number >> 1) ^ -(number & 1), at
 
 
 def behind_number(data: bytes, at: int) -> int:
-    """Give the first byte behind a number."""
+    """Return the place after a number."""
     while data[at] > 127:
         at += 1
     return at + 1
 
 
 def visited(data: bytes, at: int, visits: Mapping[int, Visit]) -> tuple[dict[int, Any], int]:
-    """Read some fields of a struct, and pass over the others; give what is behind it, too."""
+    """Read some fields of a struct and skip the others; also return the place after it."""
     found: dict[int, Any] = {}
     field = 0
     while data[at]:
@@ -128,7 +128,7 @@ def visited(data: bytes, at: int, visits: Mapping[int, Visit]) -> tuple[dict[int
 
 
 def header_at(data: bytes, at: int, before: int) -> tuple[int, int, int]:
-    """Read how a field begins: its number, its type, and where its value is."""
+    """Read the header of a field: its number, its type, and the place of its value."""
     header = data[at]
     if header < 16:
         number, at = integer_at(data, at + 1)
@@ -137,12 +137,12 @@ def header_at(data: bytes, at: int, before: int) -> tuple[int, int, int]:
 
 
 def zigzag(number: int) -> bytes:
-    """Write a number with a sign."""
+    """Write a signed number."""
     return _varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
 def list_header(count: int, kind: int) -> bytes:
-    """Write the begin of a list."""
+    """Write the header of a list."""
     if count < LONG_LIST:
         return bytes([count << 4 | kind])
     return bytes([LONG_LIST << 4 | kind]) + _varint(count)
