@@ -211,7 +211,7 @@ CONFIGURATIONS = {
         files=GOOD | {"model.yaml": b"scaling"},
     ),
     "key twice": Bad(
-        "model.yaml is not YAML: key 'name' is there twice at line 2, column 1: name: scaling ^",
+        "model.yaml is not YAML: key 'name' is repeated at line 2, column 1: name: scaling ^",
         files=configured("name: scaling\n"),
     ),
     "name of another model": Bad(

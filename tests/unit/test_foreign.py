@@ -22,7 +22,7 @@ def raised(error: BaseException) -> BaseException:
         (ValueError("two\n  lines"), "two lines"),
         (PanicException("called `unwrap()` on `None`"), "called `unwrap()` on `None`"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
-        (MemoryError(), "it takes more memory than there is"),
+        (MemoryError(), "it takes more memory than this machine has"),
         (KeyError(), "KeyError"),
         (OSError("x" * 5_000), "x" * 1_000),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from serval.errors import ServalError
-from serval.foreign import refusing, said
+from serval.foreign import parser_message, refusing
 from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature
@@ -70,10 +70,10 @@ def load_artifact(artifact: Path) -> OnnxModel:
     except OperatorMissing as problem:
         raise NoSample(
             f"the processor has no kernel for one of its operators, so only a fleet with a GPU "
-            f"may run it: {said(problem)}"
+            f"may run it: {parser_message(problem)}"
         ) from problem
     except ArtifactUnreadable as problem:
-        raise NotLoaded(f"ONNX Runtime does not load it: {said(problem)}") from problem
+        raise NotLoaded(f"ONNX Runtime does not load it: {parser_message(problem)}") from problem
 
 
 def answer_made_up(model: OnnxModel, signature: Signature) -> tuple[list[Tensor], list[Tensor]]:
@@ -84,7 +84,7 @@ def answer_made_up(model: OnnxModel, signature: Signature) -> tuple[list[Tensor]
             return inputs, answer_twice(model, inputs, signature)
         except (ServalError, RuntimeFailed, NotFinite) as problem:
             shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
-            problems.append(f"{shapes}: {said(problem)}")
+            problems.append(f"{shapes}: {parser_message(problem)}")
     raise NoSample(
         f"the model fails on made-up inputs ({'; '.join(problems)}); give it real ones (--sample "
         "FILE), or export it with fixed dimensions"
@@ -98,7 +98,7 @@ def answer_sample(
     try:
         return answer_twice(model, inputs, signature)
     except (ServalError, RuntimeFailed, NotFinite) as problem:
-        raise NoSample(f"the model fails on the sample: {said(problem)}") from problem
+        raise NoSample(f"the model fails on the sample: {parser_message(problem)}") from problem
 
 
 def answer_twice(model: OnnxModel, inputs: Sequence[Tensor], signature: Signature) -> list[Tensor]:

@@ -88,7 +88,7 @@ def test_a_number_may_be_written_without_a_point():
             'model.yaml: schedules.0.cron: "daily" given: '
             "expected EventBridge's six fields, as '0 3 * * ? *'",
         ),
-        ("name: iris\nname: digits", "model.yaml is not YAML: key 'name' is there twice"),
+        ("name: iris\nname: digits", "model.yaml is not YAML: key 'name' is repeated"),
         ("a: &a [1]\nb: *a", "model.yaml is not YAML: aliases ('*name') are not allowed"),
         ("- iris", "model.yaml: keys and values expected, as 'name: iris'"),
         ("", "model.yaml: keys and values expected, as 'name: iris'"),

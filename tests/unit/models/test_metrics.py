@@ -12,10 +12,10 @@ METRICS_PER_MODEL = 6
 def test_a_model_has_no_more_metrics_than_its_budget() -> None:
     printed: list[str] = []
     metrics = InferenceMetrics(printed.append, Clock())
-    metrics.answered("iris", "stable", 1.0)
-    metrics.answered("iris", "candidate", 1.0)
-    metrics.failed("iris", "stable")
-    metrics.failed("iris", "candidate")
+    metrics.count_answer("iris", "stable", 1.0)
+    metrics.count_answer("iris", "candidate", 1.0)
+    metrics.count_failure("iris", "stable")
+    metrics.count_failure("iris", "candidate")
     metrics.flush()
     names = set()
     for line in printed:
@@ -31,7 +31,7 @@ def busy(printed: list[str], clock: Clock) -> InferenceMetrics:
     """Give the metrics of an environment that has just answered as many as are printed singly."""
     metrics = InferenceMetrics(printed.append, clock)
     for _ in range(SPARE_FLUSHES):
-        metrics.answered("iris", "stable", 1.0)
+        metrics.count_answer("iris", "stable", 1.0)
     assert len(printed) == SPARE_FLUSHES
     printed.clear()
     return metrics
@@ -43,7 +43,7 @@ def test_what_a_quiet_environment_did_last_is_known_before_it_is_frozen() -> Non
     metrics = InferenceMetrics(printed.append, clock)
     for number in range(1, 6):
         clock.seconds += 1
-        metrics.answered("iris", "stable", 1.0)
+        metrics.count_answer("iris", "stable", 1.0)
         assert sum(json.loads(line)["Requests"] for line in printed) == number
 
 
@@ -52,13 +52,13 @@ def test_a_busy_environment_prints_every_ten_seconds_or_hundred_requests() -> No
     clock = Clock()
     metrics = busy(printed, clock)
     for _ in range(FLUSH_REQUESTS - 1):
-        metrics.answered("iris", "stable", 1.0)
+        metrics.count_answer("iris", "stable", 1.0)
     assert printed == []
-    metrics.answered("iris", "stable", 1.0)
+    metrics.count_answer("iris", "stable", 1.0)
     assert json.loads(printed[0])["Requests"] == FLUSH_REQUESTS
-    metrics.answered("iris", "stable", 2.0)
+    metrics.count_answer("iris", "stable", 2.0)
     clock.seconds += 10
-    metrics.answered("iris", "stable", 3.0)
+    metrics.count_answer("iris", "stable", 3.0)
     assert json.loads(printed[1])["Latency"] == [2.0, 3.0]
 
 
@@ -68,7 +68,7 @@ def test_a_steady_stream_prints_no_more_than_six_times_a_minute() -> None:
     metrics = busy(printed, clock)
     for _ in range(600):
         clock.seconds += 1
-        metrics.answered("iris", "stable", 1.0)
+        metrics.count_answer("iris", "stable", 1.0)
     assert len(printed) <= 61
     assert sum(json.loads(line)["Requests"] for line in printed) >= 590
 
@@ -77,13 +77,13 @@ def test_a_process_that_goes_on_waits_with_each_print() -> None:
     printed: list[str] = []
     metrics = InferenceMetrics(printed.append, Clock(), spare=0)
     for _ in range(3):
-        metrics.answered("iris", "stable", 1.0)
+        metrics.count_answer("iris", "stable", 1.0)
     assert len(printed) == 1
 
 
 def test_metrics_are_kept_by_the_second() -> None:
     printed: list[str] = []
-    InferenceMetrics(printed.append, Clock()).answered("iris", "stable", 1.0)
+    InferenceMetrics(printed.append, Clock()).count_answer("iris", "stable", 1.0)
     (directive,) = json.loads(printed[0])["_aws"]["CloudWatchMetrics"]
     assert {metric["StorageResolution"] for metric in directive["Metrics"]} == {1}
 
@@ -92,10 +92,10 @@ def test_what_an_idle_environment_prints_late_is_dated_when_it_happened() -> Non
     printed: list[str] = []
     clock = Clock()
     metrics = busy(printed, clock)
-    metrics.answered("iris", "candidate", 1.0)
+    metrics.count_answer("iris", "candidate", 1.0)
     happened = clock.seconds
     clock.seconds += 600
-    metrics.answered("iris", "stable", 1.0)
+    metrics.count_answer("iris", "stable", 1.0)
     late, now = (json.loads(line) for line in printed)
     assert (late["Track"], late["_aws"]["Timestamp"]) == ("candidate", happened * 1000)
     assert (now["Track"], now["_aws"]["Timestamp"]) == ("stable", clock.seconds * 1000)

@@ -1,7 +1,7 @@
-"""HTTP/1.1 over one kept-alive socket: as much of it as AWS and Lambda's own APIs speak.
+"""HTTP/1.1 over one kept-alive socket, as far as AWS and Lambda's own APIs use it.
 
-``http.client`` reads headers with the ``email`` package: importing the two took a third of what
-``infer`` imported beside numpy and ONNX Runtime.
+``http.client`` reads headers with the ``email`` package. Importing the two took a third of the
+time that ``infer`` spent on imports beside numpy and ONNX Runtime.
 
 Specification: RFC 9112.
 """
@@ -22,12 +22,12 @@ BODILESS = frozenset({204, 304})
 
 
 class BrokenAnswer(Exception):
-    """What came back is not HTTP, or ends too early."""
+    """The answer is not HTTP, or ends too early."""
 
 
 @cache
 def tls_context() -> "ssl.SSLContext":
-    """Load the machine's certificate authorities, once: it takes some 20 ms."""
+    """Load the machine's certificate authorities; once, since it takes some 20 ms."""
     import ssl
 
     context = ssl.create_default_context()
@@ -37,7 +37,7 @@ def tls_context() -> "ssl.SSLContext":
 
 @dataclass(slots=True)
 class HttpAnswer:
-    """A status and headers, and a body that is read on demand."""
+    """A status, headers, and a body to be read on demand."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,21 +45,21 @@ class HttpAnswer:
     keep_alive: bool
     _stream: BinaryIO
     _left: int | None
-    """Bytes still to come of the body, or of its chunk; None: it ends with the connection."""
+    """Unread bytes of the body, or of its chunk; None if it ends with the connection."""
     _chunked: bool = False
 
     @property
     def complete(self) -> bool:
-        """Tell whether the whole body has been read."""
+        """Whether the whole body has been read."""
         return self._left == 0 and not self._chunked
 
     def read(self, amount: int | None = None) -> bytes:
-        """Read the rest of the body, or up to that many bytes of it; empty at its end.
+        """Read the rest of the body, or at most ``amount`` bytes of it.
 
         Raises
         ------
         BrokenAnswer
-            If the rest is asked for and ends too early.
+            If the body ends too early; not while reading ``amount`` bytes of a plain one.
         """
         if self._chunked:
             return self._read_chunks(amount)
@@ -87,15 +87,15 @@ class HttpAnswer:
             found += piece
             self._left -= wanted
             if not self._left:
-                line(self._stream)
+                read_line(self._stream)
         return bytes(found)
 
     def _next_chunk(self) -> None:
-        size = line(self._stream).partition(b";")[0]
+        size = read_line(self._stream).partition(b";")[0]
         try:
             self._left = int(size, 16)
         except ValueError:
-            raise BrokenAnswer(f"{size[:20]!r} is no length of a chunk") from None
+            raise BrokenAnswer(f"{size[:20]!r} is not the length of a chunk") from None
         if not self._left:
             read_headers(self._stream)
             self._chunked = False
@@ -103,7 +103,7 @@ class HttpAnswer:
 
 @dataclass(slots=True)
 class Connection:
-    """One server, over one connection at a time; opened when it is needed."""
+    """One connection at a time to one server, opened when needed."""
 
     host: str
     port: int
@@ -122,18 +122,18 @@ class Connection:
         *,
         repeatable: bool = False,
     ) -> HttpAnswer:
-        """Send a request and give the answer, its body unread.
+        """Send a request and return the answer, its body unread.
 
-        A server hangs up on whoever is silent for long, as a frozen Lambda environment is. That is
-        seen before anything is sent, and another connection is opened. If it shows only then, a
-        ``repeatable`` request, which does no harm when it arrives twice, is sent again at once.
+        A server hangs up on a client that is silent for long, as a frozen Lambda environment is.
+        If that shows before the request is sent, a new connection is opened. If it shows only
+        afterwards, a ``repeatable`` request is sent a second time; it must do no harm twice.
 
         Raises
         ------
         OSError
             If the server cannot be reached.
         BrokenAnswer
-            If what it says is not HTTP.
+            If the answer is not HTTP.
         """
         if not self._reusable():
             self.close()
@@ -153,23 +153,23 @@ class Connection:
         return self._exchange(message)
 
     def _exchange(self, message: bytes) -> HttpAnswer:
-        connection, stream = self._opened()
+        connection, stream = self._open()
         connection.sendall(message)
         self._answer = read_answer(stream)
         return self._answer
 
     def _reusable(self) -> bool:
-        """Tell whether the last answer was read whole, and the server has said nothing since."""
+        """Check that the last answer was read to its end and the server has not hung up."""
         if self._socket is None or self._answer is None:
             return False
         if not (self._answer.keep_alive and self._answer.complete):
             return False
-        # Between two requests a server has nothing to say but that it hangs up.
-        heard = select.poll()
-        heard.register(self._socket, select.POLLIN)
-        return not heard.poll(0)
+        # Between two requests a server sends nothing but the end of the connection.
+        readable = select.poll()
+        readable.register(self._socket, select.POLLIN)
+        return not readable.poll(0)
 
-    def _opened(self) -> tuple[socket.socket, BinaryIO]:
+    def _open(self) -> tuple[socket.socket, BinaryIO]:
         if self._socket is None or self._stream is None:
             connection = socket.create_connection((self.host, self.port), self.timeout_seconds)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -180,7 +180,7 @@ class Connection:
         return self._socket, self._stream
 
     def close(self) -> None:
-        """Drop the connection; the next request opens another."""
+        """Close the connection; the next request opens another."""
         for held in (self._stream, self._socket):
             if held is not None:
                 held.close()
@@ -191,9 +191,9 @@ def read_answer(stream: BinaryIO) -> HttpAnswer:
     """Read an answer up to its body."""
     status, version = 100, b""
     while status // 100 == 1:
-        version, _, rest = line(stream).partition(b" ")
+        version, _, rest = read_line(stream).partition(b" ")
         if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit():
-            raise BrokenAnswer(f"{(version + b' ' + rest)[:80]!r} is no status line of HTTP/1")
+            raise BrokenAnswer(f"{(version + b' ' + rest)[:80]!r} is not a status line of HTTP/1")
         status = int(rest[:3])
         headers = read_headers(stream)
     keep_alive = version == b"HTTP/1.1" and headers.get("connection", "").lower() != "close"
@@ -205,7 +205,7 @@ def read_answer(stream: BinaryIO) -> HttpAnswer:
     if not length:
         return HttpAnswer(status, headers, False, stream, None)
     if not (length.isascii() and length.isdigit()):
-        raise BrokenAnswer(f"content-length {length[:20]!r} is no length")
+        raise BrokenAnswer(f"content-length {length[:20]!r} is not a number")
     return HttpAnswer(status, headers, keep_alive, stream, int(length))
 
 
@@ -213,7 +213,7 @@ def read_headers(stream: BinaryIO) -> dict[str, str]:
     """Read header lines up to the empty line."""
     headers: dict[str, str] = {}
     for _ in range(MOST_HEADERS + 1):
-        found = line(stream)
+        found = read_line(stream)
         if not found:
             return headers
         name, _, value = found.decode("latin-1").partition(":")
@@ -221,9 +221,9 @@ def read_headers(stream: BinaryIO) -> dict[str, str]:
     raise BrokenAnswer(f"more than {MOST_HEADERS} headers")
 
 
-def line(stream: BinaryIO) -> bytes:
-    """Read a line, without its end."""
+def read_line(stream: BinaryIO) -> bytes:
+    """Read a line and strip its end."""
     found = stream.readline(LONGEST_LINE)
     if not found.endswith(b"\n"):
-        raise BrokenAnswer(f"the connection ends in a line: {found[:80]!r}")
+        raise BrokenAnswer(f"the connection ends within a line: {found[:80]!r}")
     return found.rstrip(b"\r\n")

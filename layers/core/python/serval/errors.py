@@ -1,11 +1,11 @@
-"""Every error that Serval raises on purpose: typed facts that write their own message.
+"""Every error that Serval raises on purpose. Each takes facts and writes its own message.
 
 ::
 
     ServalError
     ├── InvalidRequest
     │   ├── MalformedBody          the body is not what its headers say
-    │   ├── InvalidTensor          one tensor of the request does not fit the signature
+    │   ├── InvalidTensor          a tensor of the request does not fit the signature
     │   ├── InvalidParameter       a request parameter has an impossible value
     │   ├── InvalidInputs          the set of tensors does not fit the signature
     │   └── UnsupportedFeature     the protocol has it, Serval does not
@@ -13,20 +13,19 @@
     │   ├── ApiKeyMissing          no key was sent
     │   └── ApiKeyRejected         the key is unknown or revoked
     ├── ModelOutOfScope            the key is good, but not for this model
-    ├── AddressOutOfScope          the key's batch jobs may not read or write there
+    ├── AddressOutOfScope          the key is good, but not for this address
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
     │   ├── ModelWithoutFleet      the model runs on Lambda: it has no async requests
     │   ├── ModelOnFleet           the model runs on a fleet, and this function runs none
-    │   ├── RequestNotFound        no such async request, or none that the caller may see
-    │   ├── BatchJobNotFound       no such batch job, or none that the caller may see
+    │   ├── RequestNotFound        no such async request, or not the caller's
+    │   ├── BatchJobNotFound       no such batch job, or not the caller's
     │   └── PathNotFound           no such route
-    ├── RequestCancelled           a heavy request was cancelled while its caller waited
-    ├── RequestConflict            the async request is not in a state for that
-    ├── BatchConflict              the batch job is not in a state for that
-    ├── RateLimited                the API key has used up what it may send in a minute
-    ├── TooManyBatchJobs           the API key has as many open batch jobs as it may have
+    ├── RequestConflict            the state of the async request does not allow it
+    ├── BatchConflict              the state of the batch job does not allow it
+    ├── RateLimited                the API key has used up its requests of this minute
+    ├── TooManyBatchJobs           the API key has used up its open batch jobs
     ├── PayloadTooLarge            a request or a reply is over the limit
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
@@ -34,12 +33,13 @@
     │   ├── StatisticsUnavailable  the metrics did not answer
     │   ├── StillWaiting           a heavy request goes on after its caller's connection
     │   └── ModelTooLarge          the version does not fit this function's limits
-    ├── BatchRefused               a batch job cannot be done as it was asked
-    ├── InferenceFailed            the runtime failed on a valid request
+    ├── RequestCancelled           a heavy request was cancelled while its caller waited
     ├── RequestFailed              a heavy request failed while its caller waited
+    ├── InferenceFailed            the runtime failed on a valid request
+    ├── BatchRefused               a batch job is impossible as it was requested
     └── BundleRefused              a bundle cannot become a version
 
-HTTP statuses are not known here: ``serval.http.status`` maps every leaf.
+They know no HTTP: ``serval.http.status`` maps every leaf to a status.
 """
 
 import reprlib
@@ -50,17 +50,17 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = LIMIT_SHOWN
 
 
-def shown(value: object) -> str:
-    """Write a value for a message: short, however long or deeply nested it was sent."""
+def short_repr(value: object) -> str:
+    """Shorten a value for a message, however long or deeply nested it is."""
     return f"{_short.repr(value):.{LIMIT_SHOWN}}"
 
 
 class ServalError(Exception):
-    """Base of every error that Serval raises on purpose."""
+    """The base class of all of them."""
 
 
 class InvalidRequest(ServalError):
-    """The request cannot be answered as it was sent."""
+    """The request is wrong; sending it again does not help."""
 
 
 class MalformedBody(InvalidRequest):
@@ -71,16 +71,14 @@ class InvalidTensor(InvalidRequest):
     """One tensor of the request does not fit the signature."""
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"tensor {shown(name)}: {problem}")
-        self.name, self.problem = name, problem
+        super().__init__(f"tensor {short_repr(name)}: {problem}")
 
 
 class InvalidParameter(InvalidRequest):
     """A request parameter has an impossible value."""
 
     def __init__(self, name: str, value: object, expectation: str) -> None:
-        super().__init__(f"parameter {name!r}: {shown(value)} given, {expectation} expected")
-        self.name, self.value, self.expectation = name, value, expectation
+        super().__init__(f"parameter {name!r}: {short_repr(value)} given, {expectation} expected")
 
 
 class InvalidInputs(InvalidRequest):
@@ -92,7 +90,7 @@ class UnsupportedFeature(InvalidRequest):
 
 
 class NotAuthenticated(ServalError):
-    """Nobody known is calling."""
+    """The caller is unknown."""
 
 
 class ApiKeyMissing(NotAuthenticated):
@@ -115,8 +113,18 @@ class ModelOutOfScope(ServalError):
     """The API key is good, but not for this model."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"the API key has no scope for model {shown(model)}")
-        self.model = model
+        super().__init__(f"the API key has no scope for model {short_repr(model)}")
+
+
+class AddressOutOfScope(ServalError):
+    """The API key's batch jobs may not read or write at an address."""
+
+    def __init__(self, what: str, address: str, prefixes: Sequence[str]) -> None:
+        among = ", ".join(prefixes[:6])
+        super().__init__(
+            f"{what} {short_repr(address)}: the API key's batch jobs read and write only under "
+            f"{among}; other prefixes are allowed by the stage's setting batch_prefixes"
+        )
 
 
 class NotFound(ServalError):
@@ -128,7 +136,7 @@ class ModelNotFound(NotFound):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"model {shown(model)} is not registered: `GET /v2/models` lists those that are"
+            f"model {short_repr(model)} is not registered: `GET /v2/models` lists those that are"
         )
         self.model = model
 
@@ -137,8 +145,8 @@ class ModelVersionNotFound(NotFound):
     """The model has no such version."""
 
     def __init__(self, model: str, version: str) -> None:
-        super().__init__(f"model {shown(model)} has no version {shown(version)}")
-        self.model, self.version = model, version
+        super().__init__(f"model {short_repr(model)} has no version {short_repr(version)}")
+        self.model = model
 
 
 class ModelWithoutFleet(NotFound):
@@ -146,37 +154,33 @@ class ModelWithoutFleet(NotFound):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"model {shown(model)} runs on no fleet, so it has no async requests: it answers at "
-            f"once to POST /v2/models/{model:.63}/infer"
+            f"model {short_repr(model)} runs on no fleet, so it has no async requests: it answers "
+            f"at once to POST /v2/models/{model:.63}/infer"
         )
-        self.model = model
 
 
 class ModelOnFleet(NotFound):
-    """The model runs on a fleet, whose own route answers, and was asked for on another."""
+    """The model runs on a fleet, but the request took a route of Lambda's models."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"model {shown(model)} runs on a fleet, and nothing on Lambda does: call "
+            f"model {short_repr(model)} runs on a fleet, and nothing on Lambda does: call "
             f"POST /v2/models/{model:.63}/infer, its name spelled out"
         )
-        self.model = model
 
 
 class RequestNotFound(NotFound):
-    """No such async request, or none that the caller may see."""
+    """No such async request, or it is another caller's."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"async request {shown(request_id)} does not exist, or is not yours")
-        self.request_id = request_id
+        super().__init__(f"async request {short_repr(request_id)} does not exist, or is not yours")
 
 
 class BatchJobNotFound(NotFound):
-    """No such batch job, or none that the caller may see."""
+    """No such batch job, or it is another caller's."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"batch job {shown(job_id)} does not exist, or is not yours")
-        self.job_id = job_id
+        super().__init__(f"batch job {short_repr(job_id)} does not exist, or is not yours")
 
 
 class PathNotFound(NotFound):
@@ -185,27 +189,24 @@ class PathNotFound(NotFound):
     def __init__(self, method: str, path: str, nearest: Sequence[str] = ()) -> None:
         remedy = f"there is {', '.join(nearest)}" if nearest else "`GET /openapi.json` lists all"
         super().__init__(f"no route {method} {path:.200}: {remedy}")
-        self.method, self.path = method, path
 
 
 class RequestConflict(ServalError):
-    """The async request is not in a state for what was asked."""
+    """The state of the async request does not allow what the caller wants."""
 
     def __init__(self, request_id: str, problem: str) -> None:
-        super().__init__(f"async request {shown(request_id)}: {problem}")
-        self.request_id, self.problem = request_id, problem
+        super().__init__(f"async request {short_repr(request_id)}: {problem}")
 
 
 class BatchConflict(ServalError):
-    """The batch job is not in a state for what was asked."""
+    """The state of the batch job does not allow what the caller wants."""
 
     def __init__(self, job_id: str, problem: str) -> None:
-        super().__init__(f"batch job {shown(job_id)}: {problem}")
-        self.job_id, self.problem = job_id, problem
+        super().__init__(f"batch job {short_repr(job_id)}: {problem}")
 
 
 class RateLimited(ServalError):
-    """The API key has used up what it may send in a minute."""
+    """The API key has used up its requests of this minute."""
 
     def __init__(
         self, limit: int, retry_seconds: int, what: str = "submit {} async requests"
@@ -213,7 +214,19 @@ class RateLimited(ServalError):
         super().__init__(
             f"the API key may {what.format(limit)} a minute and has: try again in {retry_seconds} s"
         )
-        self.limit, self.retry_seconds = limit, retry_seconds
+        self.retry_seconds = retry_seconds
+
+
+class TooManyBatchJobs(ServalError):
+    """The API key has used up its open batch jobs of a model."""
+
+    retry_seconds = 60
+
+    def __init__(self, model: str, limit: int) -> None:
+        super().__init__(
+            f"the API key has {limit} open batch jobs of model {model!r}, as many as it may: wait "
+            "for one to end, or cancel it"
+        )
 
 
 class PayloadTooLarge(ServalError):
@@ -225,7 +238,7 @@ class PayloadTooLarge(ServalError):
 
 
 class Unavailable(ServalError):
-    """Cannot be answered now; trying again may help."""
+    """Something did not answer; trying again may help."""
 
 
 class ArtifactUnavailable(Unavailable):
@@ -233,9 +246,8 @@ class ArtifactUnavailable(Unavailable):
 
     def __init__(self, model: str, version: str, problem: str, *, lost: bool = False) -> None:
         super().__init__(f"model {model!r} version {version!r} cannot be loaded: {problem}")
-        self.model, self.version, self.problem = model, version, problem
         self.lost = lost
-        """What there is cannot be used; false: the store did not answer."""
+        """False if the store did not answer, which may pass."""
 
 
 class RegistryUnavailable(Unavailable):
@@ -261,8 +273,16 @@ class RequestCancelled(ServalError):
     """A heavy request was cancelled while its caller waited for it."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"async request {shown(request_id)} was cancelled before it had a result")
-        self.request_id = request_id
+        super().__init__(
+            f"async request {short_repr(request_id)} was cancelled before it had a result"
+        )
+
+
+class RequestFailed(ServalError):
+    """A heavy request failed while its caller waited for it."""
+
+    def __init__(self, request_id: str, problem: str) -> None:
+        super().__init__(f"async request {short_repr(request_id)} failed: {problem}")
 
 
 class ModelTooLarge(Unavailable):
@@ -274,49 +294,15 @@ class InferenceFailed(ServalError):
 
     def __init__(self, model: str, version: str, problem: str) -> None:
         super().__init__(f"model {model!r} version {version!r} failed: {problem}")
-        self.model, self.version, self.problem = model, version, problem
-
-
-class RequestFailed(ServalError):
-    """A heavy request failed while its caller waited for it."""
-
-    def __init__(self, request_id: str, problem: str) -> None:
-        super().__init__(f"async request {shown(request_id)} failed: {problem}")
-        self.request_id, self.problem = request_id, problem
 
 
 class BatchRefused(ServalError):
-    """A batch job cannot be done as it was asked."""
+    """A batch job is impossible as it was requested."""
 
 
 class BundleRefused(ServalError):
-    """A bundle cannot become a version; every reason found is kept, in words."""
+    """A bundle cannot become a version; ``reasons`` names every mistake found."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = tuple(reasons)
-
-
-class AddressOutOfScope(ServalError):
-    """The API key may not have a batch job read or write at an address."""
-
-    def __init__(self, what: str, address: str, prefixes: Sequence[str]) -> None:
-        among = ", ".join(prefixes[:6])
-        super().__init__(
-            f"{what} {shown(address)}: the API key's batch jobs read and write only under {among}; "
-            "other prefixes are allowed by the stage's setting batch_prefixes"
-        )
-        self.what, self.address = what, address
-
-
-class TooManyBatchJobs(ServalError):
-    """The API key has as many open batch jobs of a model as it may have."""
-
-    retry_seconds = 60
-
-    def __init__(self, model: str, limit: int) -> None:
-        super().__init__(
-            f"the API key has {limit} open batch jobs of model {model!r}, as many as it may: wait "
-            "for one to end, or cancel it"
-        )
-        self.model, self.limit = model, limit

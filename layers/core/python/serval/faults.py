@@ -1,16 +1,16 @@
-"""Whose fault each error is: one table, for functions and workers alike.
+"""Whose fault each error is: one table for functions and workers.
 
-Only what is a version's fault counts against it: in metrics, statistics and a rollout's verdict.
-What is the caller's has a status of 4xx, so that no caller rings an alarm.
+Only the version's own faults count against it, in metrics, statistics and the rollout's verdict.
+The caller's faults have a status of 4xx, so that no caller rings an alarm.
 """
 
 from typing import Literal
 
 from serval import errors
-from serval.errors import AddressOutOfScope, ServalError, TooManyBatchJobs
+from serval.errors import ServalError
 
 Fault = Literal["caller", "version", "stage"]
-"""Who made the mistake; ``stage``: nobody did, something that is there did not answer."""
+"""Who made the mistake; ``stage`` if nobody did, and a part of the stage did not answer."""
 
 FAULT: dict[type[ServalError], Fault] = {
     errors.MalformedBody: "caller",
@@ -21,7 +21,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.ApiKeyMissing: "caller",
     errors.ApiKeyRejected: "caller",
     errors.ModelOutOfScope: "caller",
-    AddressOutOfScope: "caller",
+    errors.AddressOutOfScope: "caller",
     errors.ModelNotFound: "caller",
     errors.ModelVersionNotFound: "caller",
     errors.ModelWithoutFleet: "caller",
@@ -33,7 +33,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.RequestCancelled: "caller",
     errors.BatchConflict: "caller",
     errors.RateLimited: "caller",
-    TooManyBatchJobs: "caller",
+    errors.TooManyBatchJobs: "caller",
     errors.PayloadTooLarge: "caller",
     errors.BatchRefused: "caller",
     errors.BundleRefused: "caller",
@@ -46,7 +46,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.StillWaiting: "stage",
 }
 
-PASSING_AT_AWS = frozenset(
+TRANSIENT_AT_AWS = frozenset(
     {
         "InternalServerError",
         "LimitExceededException",
@@ -57,11 +57,11 @@ PASSING_AT_AWS = frozenset(
         "ThrottlingException",
     }
 )
-"""Errors of AWS, some of them with status 400, that a repeated request may not meet."""
+"""Codes of AWS's errors that a repeated request may avoid; some come with status 400."""
 
 
 def fault_of(error: ServalError) -> Fault:
-    """Look up whose fault an error is; a test keeps the table total over the leaves."""
+    """Look up whose fault an error is; a test checks that the table has every leaf."""
     if isinstance(error, errors.ArtifactUnavailable) and not error.lost:
         return "stage"
     return FAULT[type(error)]

@@ -1,8 +1,7 @@
-"""Foreign parsers: whatever one of them raises about a stranger's bytes becomes a refusal of ours.
+"""Foreign parsers: turn whatever a library raises about a stranger's bytes into an error of ours.
 
-Others have written them, many in C, C++ or Rust, and what they raise is more than they document:
-among it panics, which Python does not even count among its exceptions. So each of them is called
-in one place, which lets nothing else through.
+Many of them are written in C, C++ or Rust and raise more than they document, down to panics, which
+do not even derive from ``Exception``. So each is called in one place, inside ``refusing``.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,16 +10,16 @@ from contextlib import contextmanager
 from serval.errors import ServalError
 
 PANIC = "PanicException"
-"""What PyO3 raises when Rust panics: a ``BaseException``, of a class that each library has anew."""
-SAID_CHARACTERS = 1_000
+"""What PyO3 raises when Rust panics: a ``BaseException``, with a class of its own per library."""
+MESSAGE_CHARACTERS = 1_000
 
 
 @contextmanager
 def refusing(refusal: Callable[[str], Exception]) -> Iterator[None]:
-    """Raise ``refusal``, given what was said, in place of all that a parser raises.
+    """Replace whatever a parser raises by ``refusal``, called with the parser's message.
 
-    As little as possible belongs in the block beside the parser: a mistake of ours there would be
-    taken for the stranger's. What has become an error of ours stays as it is.
+    Keep the block small: a bug of ours inside it would look like the stranger's mistake. Errors
+    that are Serval's own pass through.
     """
     try:
         yield
@@ -29,14 +28,14 @@ def refusing(refusal: Callable[[str], Exception]) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != PANIC:
             raise
-        raise refusal(said(error)) from error
+        raise refusal(parser_message(error)) from error
 
 
-def said(error: BaseException) -> str:
-    """Put a parser's complaint in a line."""
-    text = " ".join(str(error).split())[:SAID_CHARACTERS]
+def parser_message(error: BaseException) -> str:
+    """Return a parser's message on one line."""
+    text = " ".join(str(error).split())[:MESSAGE_CHARACTERS]
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, MemoryError):
-        return "it takes more memory than there is"
+        return "it takes more memory than this machine has"
     return text or type(error).__name__

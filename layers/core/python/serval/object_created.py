@@ -1,29 +1,29 @@
-"""The event that an upload is whole: EventBridge's "Object Created" of the artifact bucket."""
+"""EventBridge's "Object Created" of the artifact bucket, the event that an upload is complete."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from serval.errors import shown
+from serval.errors import short_repr
 
 
 class NotAnUpload(ValueError):
-    """The event announces no object."""
+    """The event is not one of a new object."""
 
     def __init__(self, event: object) -> None:
-        super().__init__(f"{shown(event)} given, EventBridge's 'Object Created' expected")
+        super().__init__(f"{short_repr(event)} given, EventBridge's 'Object Created' expected")
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectCreated:
-    """One object that came to be."""
+    """A new object, or a new version of one."""
 
     bucket: str
     key: str
-    """As it is: keys in EventBridge events are not URL-encoded."""
+    """As in the event, where keys are not URL-encoded."""
     version_id: str | None
-    """None: the event does not say (the local platform's lack it)."""
+    """None in the local platform's events, which lack it."""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
@@ -37,5 +37,5 @@ class ObjectCreated:
 
 
 def claim_id(bucket: str, key: str, version_id: str) -> str:
-    """Name the claim on one version of one object."""
+    """Return the id of the claim on one version of an object."""
     return hashlib.sha256(f"{bucket}\0{key}\0{version_id}".encode()).hexdigest()

@@ -1,9 +1,8 @@
-"""What each function reads from its environment: parsed once, whole, into frozen classes.
+"""Settings of the functions: environment variables, parsed once into frozen classes.
 
-The stacks name variables through the same classes (``InferSettings.environment(...)``), so a typo
-or an omission fails at synth and not in production.
-
-Texts packed for a function's environment, all of which may have 4 KB.
+The stacks name the variables through the same classes (``InferSettings.environment(...)``), so a
+typo or an omission fails at synth and not in production. A function's whole environment has 4 KB,
+so long values are packed.
 """
 
 import base64
@@ -15,12 +14,12 @@ from typing import Any, ClassVar, Self
 
 
 class InvalidSettings(Exception):
-    """Variables of a function's environment are missing or malformed; all are named together."""
+    """Variables are missing or malformed; the message names all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """AWS credentials of a function's role; their ``repr`` keeps the secrets."""
+    """AWS credentials of a function's role; ``repr`` hides the secrets."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -29,7 +28,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Base of the settings: field ``registry_table: str`` is the variable ``REGISTRY_TABLE``."""
+    """The base class: a field ``registry_table`` is the variable ``REGISTRY_TABLE``."""
 
     PROVIDED: ClassVar[frozenset[str]] = frozenset(
         {
@@ -42,13 +41,13 @@ class Settings:
             "aws_session_token",
         }
     )
-    """Set by Lambda itself, or by the local platform; a stack may not set them."""
+    """Set by Lambda or by the local platform; no stack may set them."""
 
     aws_region: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Parse the environment, or raise ``InvalidSettings`` naming every bad variable."""
+        """Parse the environment, or raise ``InvalidSettings`` with every bad variable."""
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         problems: list[str] = []
@@ -71,12 +70,12 @@ class Settings:
 
     @classmethod
     def environment(cls, **values: object) -> dict[str, str]:
-        """Name the variables for a stack; values may be CDK tokens.
+        """Return the variables that a stack sets; values may be CDK tokens.
 
         Raises
         ------
         TypeError
-            If a value is not one of the settings, or a setting without a default is left out.
+            If a name is not one of the settings, or one without a default is missing.
         """
         own = {f.name: f for f in fields(cls) if f.name not in cls.PROVIDED}
         if unknown := sorted(values.keys() - own.keys()):
@@ -89,17 +88,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningSettings(Settings):
-    """What functions read that sign their own requests to AWS."""
+    """Settings of functions that sign their own requests to AWS."""
 
     aws_access_key_id: str
     aws_secret_access_key: str = field(repr=False)
     aws_session_token: str = field(default="", repr=False)
     aws_endpoint_url: str = ""
-    """The local platform's; empty on AWS."""
+    """Of the local platform; empty on AWS."""
 
     @property
     def credentials(self) -> Credentials:
-        """Give the role's credentials, which last as long as the environment."""
+        """The role's credentials, which last as long as the environment."""
         return Credentials(
             self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token
         )
@@ -107,27 +106,27 @@ class SigningSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerSettings(SigningSettings):
-    """What functions read that let callers in as ``infer`` does."""
+    """Settings of functions that authenticate their callers."""
 
     registry_table: str
     authentication: str = "key"
-    """``key``: API keys are checked here; ``gateway``: API Gateway's IAM or JWT authorizer did."""
+    """``key`` for API keys; ``gateway`` if API Gateway has checked the caller by IAM or JWT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferSettings(CallerSettings):
-    """Environment of ``infer``."""
+    """Settings of ``infer``."""
 
     aws_lambda_function_memory_size: int
     artifact_bucket: str
     ephemeral_storage_mib: int = 512
     aws_lambda_runtime_api: str = ""
-    """Where Lambda's Runtime API listens; the local platform has none."""
+    """Address of Lambda's Runtime API; the local platform has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeSettings(Settings):
-    """Environment of ``describe``."""
+    """Settings of ``describe``."""
 
     registry_table: str
     authentication: str = "key"
@@ -135,12 +134,12 @@ class DescribeSettings(Settings):
 
 
 def pack(text: str) -> str:
-    """Compress a text into letters and digits that ``unpack`` reads."""
+    """Compress a text into printable characters."""
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def unpack(text: str) -> str:
-    """Read what ``pack`` wrote; JSON that a person wrote stays as it is."""
+    """Decompress a packed text; plain JSON is returned unchanged."""
     if text.startswith(("{", "[")):
         return text
     return zlib.decompress(base64.b64decode(text)).decode()

@@ -1,7 +1,7 @@
-"""A last word before Lambda ends an environment.
+"""Run code before Lambda ends an environment.
 
-Lambda sends SIGTERM to a runtime only if an extension is registered. An internal extension that
-asks for no events is one; its thread waits for a first event that never comes.
+Lambda sends SIGTERM to a runtime only if an extension is registered. An internal extension without
+events is enough: its thread waits for a first event that never comes.
 
 Specification: "Lambda Extensions API" and "Lambda execution environment lifecycle".
 """
@@ -16,7 +16,7 @@ from serval.connections import Connection
 
 
 def on_shutdown(runtime_api: str, act: Callable[[], object]) -> None:
-    """Have ``act`` called when the environment ends; ``runtime_api`` is empty off Lambda."""
+    """Call ``act`` when the environment ends; ``runtime_api`` is empty outside Lambda."""
 
     def terminate(signum: int, frame: FrameType | None) -> None:
         act()
@@ -25,11 +25,11 @@ def on_shutdown(runtime_api: str, act: Callable[[], object]) -> None:
     signal.signal(signal.SIGTERM, terminate)
     if runtime_api:
         extension = register_extension(runtime_api)
-        threading.Thread(target=wait, args=(runtime_api, extension), daemon=True).start()
+        threading.Thread(target=wait_for_event, args=(runtime_api, extension), daemon=True).start()
 
 
 def register_extension(runtime_api: str) -> str:
-    """Register an internal extension without events; gives its identifier."""
+    """Register an internal extension without events, and return its identifier."""
     headers = {
         "Host": runtime_api,
         "Lambda-Extension-Name": "serval",
@@ -42,13 +42,13 @@ def register_extension(runtime_api: str) -> str:
     return answer.headers["lambda-extension-identifier"]
 
 
-def wait(runtime_api: str, extension: str) -> None:
-    """Say that the extension is ready, and wait."""
+def wait_for_event(runtime_api: str, extension: str) -> None:
+    """Report the extension ready by asking for its next event, and wait."""
     headers = {"Host": runtime_api, "Lambda-Extension-Identifier": extension}
     connection_to(runtime_api).request("GET", "/2020-01-01/extension/event/next", headers)
 
 
 def connection_to(runtime_api: str) -> Connection:
-    """Give a connection to the address that Lambda names."""
+    """Connect to an address as Lambda writes it, ``host:port``."""
     host, _, port = runtime_api.partition(":")
     return Connection(host, int(port or 80))

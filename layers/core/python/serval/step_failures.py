@@ -1,4 +1,4 @@
-"""What Step Functions catches when a step fails."""
+"""The errors that Step Functions catches when a step fails."""
 
 import json
 
@@ -6,7 +6,7 @@ import json
 def message_of(cause: str) -> str:
     """Return the message of a function's exception, or the cause as it stands."""
     try:
-        said = json.loads(cause)
+        error = json.loads(cause)
     except ValueError:
         return cause
-    return str(said.get("errorMessage", cause)) if isinstance(said, dict) else cause
+    return str(error.get("errorMessage", cause)) if isinstance(error, dict) else cause

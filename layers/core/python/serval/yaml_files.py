@@ -1,4 +1,4 @@
-"""YAML files that people write: parsed into a ``Section``, or refused with every mistake named."""
+"""YAML files that people write: parse one into a ``Section``, or name every mistake in it."""
 
 import difflib
 import json
@@ -21,13 +21,13 @@ from serval.errors import BundleRefused
 from serval.foreign import refusing
 
 LIMIT_BYTES = 65_536
-IN_THE_TEXT = re.compile(r' in "<(byte|unicode) string>",')
-"""PyYAML's name of the file."""
+FILE_IN_MESSAGE = re.compile(r' in "<(byte|unicode) string>",')
+"""How PyYAML names the file."""
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Texts that match a pattern, which the schema states and the error puts in words."""
+    """Annotates text with a pattern for the schema, and with words for the message."""
 
     pattern: re.Pattern[str]
     expectation: str
@@ -50,7 +50,7 @@ class Matching:
 
 
 class Section(BaseModel):
-    """A part of a YAML file, which takes no key that it does not know."""
+    """A part of a YAML file; unknown keys are mistakes."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -66,9 +66,9 @@ def read_section(text: bytes | str, file: str, section: type[SectionT]) -> Secti
     Raises
     ------
     BundleRefused
-        With every mistake found: the key, its value and what was expected.
+        With every mistake: the key, its value and what is expected.
     """
-    value, as_json = _plain_value(text, file)
+    value, as_json = _load_plain(text, file)
     if not isinstance(value, dict):
         raise BundleRefused([f"{file}: keys and values expected, as 'name: iris'"])
     try:
@@ -79,7 +79,7 @@ def read_section(text: bytes | str, file: str, section: type[SectionT]) -> Secti
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML: no aliases (they can grow without bound), no key twice."""
+    """Plain YAML: no aliases, which can grow without bound, and no key twice."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -93,32 +93,32 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError("a key is plain text", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    f"key {key.value!r} is there twice", key.start_mark
+                    f"key {key.value!r} is repeated", key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 takes 1e-4 for text; people mean the number.
+# YAML 1.1 reads 1e-4 as text; people mean the number.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+"), list("-+0123456789")
 )
 
 
-def _plain_value(text: bytes | str, file: str) -> tuple[Any, str]:
-    """Give what a file holds, and that as JSON."""
+def _load_plain(text: bytes | str, file: str) -> tuple[Any, str]:
+    """Parse a file, and return its value together with the same as JSON."""
     if len(text) > LIMIT_BYTES:
         raise BundleRefused([f"{file}: {len(text)} bytes, at most {LIMIT_BYTES} allowed"])
     with refusing(
-        lambda said: BundleRefused([f"{file} is not YAML: {IN_THE_TEXT.sub(' at', said)}"])
+        lambda said: BundleRefused([f"{file} is not YAML: {FILE_IN_MESSAGE.sub(' at', said)}"])
     ):
         value = yaml.load(text, _Loader)
-        # By way of JSON, where a list is the only sequence and strict mode knows it.
+        # Strict mode takes no list for a tuple, except from JSON.
         return value, json.dumps(value, default=str)
 
 
 def _reason(detail: ErrorDetails, file: str, section: type[BaseModel]) -> str:
-    """Say what is wrong with which key, which value it has and what was expected."""
+    """Describe a mistake: the key, its value and what is expected."""
     place = ".".join(str(part) for part in detail["loc"])
     where = f"{file}: {place}" if place else file
     if detail["type"] == "extra_forbidden":
@@ -148,7 +148,7 @@ def _keys_at(location: tuple[int | str, ...], section: type[BaseModel]) -> list[
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """Find the section that a field holds, alone or in a sequence."""
+    """Find the section in a field's annotation, alone or in a sequence."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_section_in(argument) for argument in get_args(annotation))

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from serval.errors import RegistryUnavailable
-from serval.faults import PASSING_AT_AWS
+from serval.faults import TRANSIENT_AT_AWS
 
-REFUSED_FOR_NOW = PASSING_AT_AWS | {
+REFUSED_FOR_NOW = TRANSIENT_AT_AWS | {
     "AccessDenied",
     "AccessDeniedException",
     "RequestThrottled",

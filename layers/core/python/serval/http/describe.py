@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from serval.access.authentication import Authenticator, KeyLookup
-from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, shown
+from serval.errors import InvalidParameter, MalformedBody, PathNotFound, ServalError, short_repr
 from serval.http import async_endpoints, batch_endpoints
 from serval.http.aws_failures import aws_failures_as_ours
 from serval.http.bodies import json_body
@@ -55,7 +55,7 @@ def body_document(call: Call) -> dict[str, Any]:
     """Read the JSON object in a body; no body is an empty object."""
     asked = json_body(call.event, call.headers)
     if not isinstance(asked, dict):
-        raise MalformedBody(f"the body is {shown(asked)}, an object such as {{}} expected")
+        raise MalformedBody(f"the body is {short_repr(asked)}, an object such as {{}} expected")
     return asked
 
 

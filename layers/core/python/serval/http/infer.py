@@ -77,10 +77,10 @@ class InferEndpoint:
                 return self._answer_instead(event, headers, model, fallback, error)
             return self._fail(event, model, target.track, error)
         except BaseException:
-            self.metrics.failed(model, target.track)
+            self.metrics.count_failure(model, target.track)
             self.metrics.flush()
             raise
-        self.metrics.answered(model, target.track, latency_ms)
+        self.metrics.count_answer(model, target.track, latency_ms)
         return reply
 
     def _answer_instead(
@@ -92,7 +92,7 @@ class InferEndpoint:
         except ServalError as error:
             return self._fail(event, model, "stable", error)
         if fault_of(failure) != "stage":
-            self.metrics.failed(model, "candidate")
+            self.metrics.count_failure(model, "candidate")
         about = subjects(failure, event, self.admission.authenticator)
         self.log(json.dumps({"level": "WARNING", "candidate": str(failure), **about}))
         return reply
@@ -115,7 +115,7 @@ class InferEndpoint:
     def _fail(self, event: Event, model: str, track: Counted, error: ServalError) -> Reply:
         """Answer with an error; count it if it is the version's."""
         if fault_of(error) == "version":
-            self.metrics.failed(model, track)
+            self.metrics.count_failure(model, track)
         return error_reply(error, self.log, event, self.admission.authenticator)
 
 

@@ -53,13 +53,13 @@ class InferenceMetrics:
     _spent: float = 0.0
     """How many of the spare flushes are gone."""
 
-    def answered(self, model: str, track: Counted, latency_ms: float) -> None:
+    def count_answer(self, model: str, track: Counted, latency_ms: float) -> None:
         """Count a request that was answered, in milliseconds without loading."""
         tally = self._tally(model, track)
         tally.latencies_ms.append(round(latency_ms, 3))
         self._flush_when_due()
 
-    def failed(self, model: str, track: Counted) -> None:
+    def count_failure(self, model: str, track: Counted) -> None:
         """Count a request that failed through no fault of the client."""
         self._tally(model, track).errors += 1
         self._flush_when_due()

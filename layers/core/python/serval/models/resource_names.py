@@ -16,7 +16,7 @@ DIGEST_CHARACTERS = 8
 
 def queue_name(stage: str, model: str) -> str:
     """Name the queue of a fleet model."""
-    return within(f"serval-{stage}-{model}", QUEUE_NAME_LIMIT - len(DEAD))
+    return shorten_name(f"serval-{stage}-{model}", QUEUE_NAME_LIMIT - len(DEAD))
 
 
 def dead_letter_queue_name(stage: str, model: str) -> str:
@@ -52,7 +52,7 @@ def capacity_provider_name(stage: str, fleet: str, capacity: str) -> str:
     return f"serval-{stage}-{fleet}-{capacity}"
 
 
-def within(name: str, limit: int) -> str:
+def shorten_name(name: str, limit: int) -> str:
     """Cut a name that is too long, and end it in a digest of itself."""
     if len(name) <= limit:
         return name
@@ -65,12 +65,12 @@ FUNCTION_NAME_LIMIT = 64
 
 def inference_function_name(stage: str, model: str) -> str:
     """Name the function that answers requests to a model of its own function."""
-    return within(f"serval-{stage}-infer-{model}", FUNCTION_NAME_LIMIT)
+    return shorten_name(f"serval-{stage}-infer-{model}", FUNCTION_NAME_LIMIT)
 
 
 def golden_function_name(stage: str, model: str) -> str:
     """Name the function that checks the golden requests of such a model."""
-    return within(f"serval-{stage}-golden-{model}", FUNCTION_NAME_LIMIT)
+    return shorten_name(f"serval-{stage}-golden-{model}", FUNCTION_NAME_LIMIT)
 
 
 def own_function_names(stage: str, models: Iterable[str]) -> dict[str, str]:

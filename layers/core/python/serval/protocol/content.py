@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 
-from serval.errors import MalformedBody, PayloadTooLarge, shown
+from serval.errors import MalformedBody, PayloadTooLarge, short_repr
 from serval.protocol.limits import INFLATED_LIMIT_BYTES, MOST_JSON_BYTES
 
 JSON_LIMIT_BYTES = 5_500_000
@@ -131,7 +131,7 @@ def check_json_size(size_bytes: int, limit_bytes: int = MOST_JSON_BYTES) -> None
 def repeated_member(names: Iterable[str]) -> MalformedBody:
     """Name the member that a JSON object has twice: which one is meant, nobody knows."""
     ((name, times),) = Counter(names).most_common(1)
-    return MalformedBody(f"member {shown(name)} is there {times} times in one JSON object")
+    return MalformedBody(f"member {short_repr(name)} is there {times} times in one JSON object")
 
 
 def deflate(body: bytes, accept_encoding: str) -> tuple[bytes, str | None]:

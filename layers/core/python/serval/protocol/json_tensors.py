@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import simdjson
 
-from serval.errors import InvalidTensor, shown
+from serval.errors import InvalidTensor, short_repr
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.json_objects import glimpse
@@ -36,7 +36,7 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
     if datatype in BINARY_ONLY:
         raise InvalidTensor(name, f"{datatype} travels only as a binary tensor, not as JSON")
     if not isinstance(data, simdjson.Array):
-        raise InvalidTensor(name, f"data: an array expected, got {shown(glimpse(data))}")
+        raise InvalidTensor(name, f"data: an array expected, got {short_repr(glimpse(data))}")
     if len(data) and isinstance(data[0], simdjson.Array):
         check_nesting(name, shape, data)
     dtype = DATATYPES[datatype]
@@ -126,7 +126,7 @@ def other_elements(name: str, datatype: str, data: Any) -> Array:
 
 def wrong_element(name: str, datatype: str, index: int, value: Any, expected: str) -> InvalidTensor:
     """Say which element is wrong."""
-    found = shown(glimpse(value))
+    found = short_repr(glimpse(value))
     return InvalidTensor(name, f"element {index} is {found}, {expected} expected for {datatype}")
 
 

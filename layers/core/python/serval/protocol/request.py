@@ -17,7 +17,7 @@ from serval.errors import (
     InvalidTensor,
     MalformedBody,
     UnsupportedFeature,
-    shown,
+    short_repr,
 )
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
@@ -160,7 +160,7 @@ def read_tensors(
     for item in items:
         name = item["name"]
         if name in tensors:
-            raise InvalidInputs(f"input {shown(name)} is given twice")
+            raise InvalidInputs(f"input {short_repr(name)} is given twice")
         datatype, shape = read_datatype(name, item), read_shape(name, item)
         size = binary_size(name, item)
         if specs is not None:
@@ -187,7 +187,7 @@ def read_datatype(name: str, item: Fields) -> str:
     """Read a tensor's datatype."""
     datatype = item.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
-        given = shown(glimpse(datatype))
+        given = short_repr(glimpse(datatype))
         raise InvalidTensor(name, f"datatype {given} given, one of {', '.join(DATATYPES)} expected")
     return datatype
 
@@ -196,15 +196,17 @@ def read_shape(name: str, item: Fields) -> list[int]:
     """Read a tensor's shape."""
     array = item.get("shape")
     if not isinstance(array, simdjson.Array) or len(array) > MAX_DIMENSIONS:
-        given = shown(glimpse(array))
+        given = short_repr(glimpse(array))
         raise InvalidTensor(
             name, f"shape {given} given, a list of at most {MAX_DIMENSIONS} expected"
         )
     shape: list[Any] = list(array)
     for extent in shape:
         if type(extent) is not int or not 0 <= extent <= MAX_EXTENT:
-            given = shown(glimpse(array))
-            raise InvalidTensor(name, f"shape {given}: {shown(glimpse(extent))} is not an extent")
+            given = short_repr(glimpse(array))
+            raise InvalidTensor(
+                name, f"shape {given}: {short_repr(glimpse(extent))} is not an extent"
+            )
     if math.prod(extent or 1 for extent in shape) > MAX_ELEMENTS:
         raise InvalidTensor(name, f"shape {shape!r} is more than any tensor holds")
     return shape
@@ -214,7 +216,7 @@ def binary_size(name: str, item: Fields) -> int | None:
     """Read ``parameters.binary_data_size``."""
     given = parameters(item)
     if "shared_memory_region" in given:
-        raise UnsupportedFeature(f"tensor {shown(name)}: shared memory is not supported")
+        raise UnsupportedFeature(f"tensor {short_repr(name)}: shared memory is not supported")
     size = given.get("binary_data_size")
     if size is None:
         if "data" not in item:
@@ -222,7 +224,7 @@ def binary_size(name: str, item: Fields) -> int | None:
         return None
     if type(size) is not int or size < 0:
         raise InvalidTensor(
-            name, f"binary_data_size {shown(glimpse(size))} is not a number of bytes"
+            name, f"binary_data_size {short_repr(glimpse(size))} is not a number of bytes"
         )
     if "data" in item:
         raise InvalidTensor(name, "both 'data' and 'parameters.binary_data_size' given")
@@ -235,9 +237,11 @@ def read_outputs(document: Fields, binary: bool) -> dict[str, bool]:
     for item in members(document, "outputs"):
         name, given = item["name"], parameters(item)
         if "classification" in given:
-            raise UnsupportedFeature(f"output {shown(name)}: 'classification' is not supported")
+            raise UnsupportedFeature(
+                f"output {short_repr(name)}: 'classification' is not supported"
+            )
         if name in outputs:
-            raise InvalidInputs(f"output {shown(name)} is requested twice")
+            raise InvalidInputs(f"output {short_repr(name)} is requested twice")
         outputs[name] = flag(given, "binary_data", default=binary)
     return outputs
 

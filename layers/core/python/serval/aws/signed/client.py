@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from serval.connections import BrokenAnswer, Connection, HttpAnswer, tls_context
-from serval.faults import PASSING_AT_AWS
+from serval.faults import TRANSIENT_AT_AWS
 from serval.settings import Credentials
 
 ATTEMPTS = 3
@@ -140,7 +140,7 @@ class SignedClient:
             if response.status < 300:
                 return response
             refused = AwsRefused(response.status, response.read())
-            if response.status not in RETRIED and refused.code not in PASSING_AT_AWS:
+            if response.status not in RETRIED and refused.code not in TRANSIENT_AT_AWS:
                 raise refused
             problem = str(refused)
         raise AwsUnavailable(f"{self.service} did not answer: {problem}")

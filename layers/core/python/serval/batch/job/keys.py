@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from serval.errors import BatchRefused, shown
+from serval.errors import BatchRefused, short_repr
 from serval.models.storage import MODEL_NAME
 
 ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.DOTALL)
@@ -41,7 +41,7 @@ def read_address(text: object, name: str) -> Address:
     """Read ``s3://bucket/key``; ``name`` is what a refusal calls the address."""
     found = ADDRESS.fullmatch(text) if isinstance(text, str) else None
     if found is None:
-        raise BatchRefused(f"{name}: {shown(text)} given, 's3://bucket/key' expected")
+        raise BatchRefused(f"{name}: {short_repr(text)} given, 's3://bucket/key' expected")
     return Address(found[1], found[2])
 
 
@@ -82,7 +82,7 @@ def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
     for word in TEMPLATE.findall(template):
         if word not in words:
             raise BatchRefused(
-                f"{shown(template)}: {{{shown(word)[1:-1]}}} is not known; there is "
+                f"{short_repr(template)}: {{{short_repr(word)[1:-1]}}} is not known; there is "
                 + ", ".join(f"{{{known}}}" for known in words)
             )
     return TEMPLATE.sub(lambda found: words[found[1]], template)

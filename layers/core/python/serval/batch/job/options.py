@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from serval.errors import BatchRefused, shown
+from serval.errors import BatchRefused, short_repr
 
 Format = Literal["auto", "csv", "jsonl", "parquet", "objects"]
 Compression = Literal["auto", "none", "gzip", "zstd", "bz2"]
@@ -132,9 +132,11 @@ Reader = Callable[[str, Any], Any]
 
 def _members(name: str, value: Any, known: Mapping[str, Reader]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise BatchRefused(f"{name}: {shown(value)} given, an object expected")
+        raise BatchRefused(f"{name}: {short_repr(value)} given, an object expected")
     if unknown := [member for member in value if member not in known]:
-        raise BatchRefused(f"{name}: {shown(unknown[0])} is not known; there is {', '.join(known)}")
+        raise BatchRefused(
+            f"{name}: {short_repr(unknown[0])} is not known; there is {', '.join(known)}"
+        )
     prefix = "" if name == "options" else f"{name}."
     return {member: known[member](f"{prefix}{member}", value[member]) for member in value}
 
@@ -143,7 +145,7 @@ def _one_of(*allowed: str) -> Reader:
     def read(name: str, value: Any) -> str:
         if value not in allowed:
             raise BatchRefused(
-                f"{name}: {shown(value)} given, one of {', '.join(allowed)} expected"
+                f"{name}: {short_repr(value)} given, one of {', '.join(allowed)} expected"
             )
         return str(value)
 
@@ -152,14 +154,14 @@ def _one_of(*allowed: str) -> Reader:
 
 def _boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BatchRefused(f"{name}: {shown(value)} given, true or false expected")
+        raise BatchRefused(f"{name}: {short_repr(value)} given, true or false expected")
     return value
 
 
 def _integer(least: int, most: int) -> Reader:
     def read(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise BatchRefused(f"{name}: {shown(value)} given, {least} to {most} expected")
+            raise BatchRefused(f"{name}: {short_repr(value)} given, {least} to {most} expected")
         return value
 
     return read
@@ -168,7 +170,9 @@ def _integer(least: int, most: int) -> Reader:
 def _percent(name: str, value: Any) -> float:
     number = not isinstance(value, bool) and isinstance(value, int | float)
     if not number or not math.isfinite(value) or not 0 <= value <= 100:
-        raise BatchRefused(f"{name}: {shown(value)} given, a percentage from 0 to 100 expected")
+        raise BatchRefused(
+            f"{name}: {short_repr(value)} given, a percentage from 0 to 100 expected"
+        )
     return float(value)
 
 
@@ -176,14 +180,18 @@ def _delimiter(name: str, value: Any) -> str:
     if value == "auto":
         return "auto"
     if value == '"':
-        raise BatchRefused(f"{name}: {shown(value)} given, 'auto' or one ASCII character expected")
+        raise BatchRefused(
+            f"{name}: {short_repr(value)} given, 'auto' or one ASCII character expected"
+        )
     return _character(name, value, "'auto' or ")
 
 
 def _character(name: str, value: Any, otherwise: str = "") -> str:
     if isinstance(value, str) and len(value) == 1 and value.isascii() and value not in "\r\n":
         return value
-    raise BatchRefused(f"{name}: {shown(value)} given, {otherwise}one ASCII character expected")
+    raise BatchRefused(
+        f"{name}: {short_repr(value)} given, {otherwise}one ASCII character expected"
+    )
 
 
 def _escape(name: str, value: Any) -> str | None:
@@ -192,7 +200,7 @@ def _escape(name: str, value: Any) -> str | None:
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise BatchRefused(f"{name}: {shown(value)} given, a list of texts expected")
+        raise BatchRefused(f"{name}: {short_repr(value)} given, a list of texts expected")
     return tuple(value)
 
 
@@ -214,14 +222,16 @@ def _header(name: str, value: Any) -> bool | str:
 
 def _columns(name: str, value: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, Mapping):
-        raise BatchRefused(f"{name}: {shown(value)} given, inputs with their columns expected")
+        raise BatchRefused(f"{name}: {short_repr(value)} given, inputs with their columns expected")
     return {key: _names(f"{name}.{key:.80}", own) for key, own in value.items()}
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:
     own = [value] if isinstance(value, str) else value
     if not isinstance(own, list) or not own or not all(isinstance(one, str) for one in own):
-        raise BatchRefused(f"{name}: {shown(value)} given, a column or a list of columns expected")
+        raise BatchRefused(
+            f"{name}: {short_repr(value)} given, a column or a list of columns expected"
+        )
     return tuple(own)
 
 
@@ -229,7 +239,7 @@ def _prefix(name: str, value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.startswith("s3://"):
-        raise BatchRefused(f"{name}: {shown(value)} given, 's3://bucket/prefix/' expected")
+        raise BatchRefused(f"{name}: {short_repr(value)} given, 's3://bucket/prefix/' expected")
     return value
 
 

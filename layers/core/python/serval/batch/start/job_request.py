@@ -8,7 +8,7 @@ from typing import Any
 
 from serval.batch.job.keys import Address, check_apart, default_output, filled_in, read_address
 from serval.batch.job.options import DEFAULTS, JobOptions
-from serval.errors import BatchRefused, shown
+from serval.errors import BatchRefused, short_repr
 
 MEMBERS = ("input", "output", "options")
 MOST_INPUTS = 1000
@@ -36,9 +36,11 @@ class AskedJob:
             For the first member that is unknown or has an impossible value.
         """
         if not isinstance(value, Mapping):
-            raise BatchRefused(f'{shown(value)} given, {{"input": "s3://…"}} expected')
+            raise BatchRefused(f'{short_repr(value)} given, {{"input": "s3://…"}} expected')
         if unknown := [member for member in value if member not in MEMBERS]:
-            raise BatchRefused(f"{shown(unknown[0])} is not known; there is {', '.join(MEMBERS)}")
+            raise BatchRefused(
+                f"{short_repr(unknown[0])} is not known; there is {', '.join(MEMBERS)}"
+            )
         _check_size(value)
         options = JobOptions.from_json(value.get("options") or {})
         return cls(
@@ -87,8 +89,8 @@ def _inputs(value: Any) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list) or not given:
         raise BatchRefused(
-            f"input: {shown(value)} given, 's3://bucket/key', 's3://bucket/prefix/' or a list of "
-            "such addresses expected"
+            f"input: {short_repr(value)} given, 's3://bucket/key', 's3://bucket/prefix/' or a list "
+            "of such addresses expected"
         )
     if len(given) > MOST_INPUTS:
         raise BatchRefused(
@@ -106,7 +108,7 @@ def _with_output(options: JobOptions, output: Any) -> JobOptions:
     read_address(output, "output")
     if options.output.prefix not in (None, output):
         raise BatchRefused(
-            f"output: {shown(output)} given, and options.output.prefix is "
-            f"{shown(options.output.prefix)}: one of them expected"
+            f"output: {short_repr(output)} given, and options.output.prefix is "
+            f"{short_repr(options.output.prefix)}: one of them expected"
         )
     return replace(options, output=replace(options.output, prefix=output))

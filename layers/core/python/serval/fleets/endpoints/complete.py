@@ -79,10 +79,10 @@ class Complete:
         track = self.routing.track_of(row)
         result = self._result(notice) if notice.succeeded else None
         if result is not None:
-            self.metrics.answered(row.model, track, notice.milliseconds)
+            self.metrics.count_answer(row.model, track, notice.milliseconds)
             return outcome_of(self.ending.succeed(row, inference, version, result))
         if not notice.refused:
-            self.metrics.failed(row.model, track)
+            self.metrics.count_failure(row.model, track)
         reason = f"its result is not at {notice.output or 'any place'}"
         if not notice.succeeded:
             reason = failure_text(self.objects, row.failure_key, notice.reason)

@@ -86,8 +86,8 @@ class WorkerCounts:
         match outcome:
             case Answered(_, run_ms):
                 if (failure := one.candidate_failure) is None:
-                    self.metrics.answered(model, one.aim.track, run_ms)
+                    self.metrics.count_answer(model, one.aim.track, run_ms)
                 elif fault_of(failure) != "stage":
-                    self.metrics.failed(model, "candidate")
+                    self.metrics.count_failure(model, "candidate")
             case Failed(error) if fault_of(error) == "version":
-                self.metrics.failed(model, one.aim.track)
+                self.metrics.count_failure(model, one.aim.track)

@@ -8,7 +8,7 @@ a binary answer, as Triton writes it; SageMaker hands on no other header.
 import json
 from dataclasses import dataclass
 
-from serval.errors import MalformedBody, shown
+from serval.errors import MalformedBody, short_repr
 from serval.models.storage import MODEL_NAME, VERSION, version_prefix
 
 JSON, BINARY = "application/json", "application/octet-stream"
@@ -66,5 +66,5 @@ def content_type(header_length: int | None) -> str:
 
 def _malformed(text: str) -> MalformedBody:
     return MalformedBody(
-        f"X-Amzn-SageMaker-Custom-Attributes: {shown(text)} given, {EXPECTED} expected"
+        f"X-Amzn-SageMaker-Custom-Attributes: {short_repr(text)} given, {EXPECTED} expected"
     )
