@@ -141,10 +141,10 @@ class Bench:
     @property
     def endpoint(self) -> BatchEndpoint:
         keys = Authenticator(Clock()) if self.authentication == "key" else None
-        admission = Admission(self.edge, keys, Clock())
         return BatchEndpoint(
-            access=JobAccess(admission, self.store, lambda: sorted(self.edge.routes)),
-            starting=self.starting,
+            admission=Admission(self.edge, keys, Clock()),
+            access=JobAccess(self.store, lambda: sorted(self.edge.routes)),
+            start_job=self.starting,
             preview=self.preview,
             cancel=self.control.cancel,
             retry=self.control.retry,

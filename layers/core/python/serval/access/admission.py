@@ -7,6 +7,7 @@ from typing import Protocol
 
 from serval.access.api_key import ApiKey
 from serval.access.authentication import Authenticator
+from serval.access.caller import GATEWAY, Caller
 from serval.errors import ModelNotFound, ModelOutOfScope
 from serval.models.route import Route
 from serval.models.storage import MODEL_NAME
@@ -14,11 +15,11 @@ from serval.models.storage import MODEL_NAME
 ROUTE_SECONDS = 5.0
 CACHED_ROUTES = 4096
 NO_MODEL = ""
-"""Stands for what is no model name: callers are told apart first, and it is never looked for."""
+"""Stands for what is no model name; it has no route."""
 
 
 class RouteReader(Protocol):
-    """The registry's reads that admission needs."""
+    """The reads of the registry that admission needs."""
 
     def key_and_route(self, key_hash: str, model: str) -> tuple[ApiKey | None, Route | None]:
         """Read an API key and a model's route in one request."""
@@ -29,7 +30,7 @@ class RouteReader(Protocol):
 
 @dataclass(slots=True)
 class Admission:
-    """Checks keys (60 s) and finds routes (5 s), both cached, in one read when both are new."""
+    """Checks keys (cached for 60 s) and finds routes (5 s); one read fetches both when needed."""
 
     reader: RouteReader
     authenticator: Authenticator | None
@@ -37,8 +38,21 @@ class Admission:
     clock: Callable[[], float] = time.monotonic
     _routes: dict[str, tuple[float, Route | None]] = field(default_factory=dict)
 
-    def caller(self, headers: Mapping[str, str]) -> ApiKey | None:
-        """Give the caller's key, whichever models it is for; None: the gateway let it in.
+    def admit(self, headers: Mapping[str, str], model: str) -> tuple[Caller, Route]:
+        """Return the caller and the model's route.
+
+        Raises
+        ------
+        NotAuthenticated
+            If the key is missing, unknown or revoked.
+        ModelOutOfScope, ModelNotFound
+            As ``find_route`` does.
+        """
+        caller = self.authenticate(headers, model)
+        return caller, self.find_route(caller, model)
+
+    def authenticate(self, headers: Mapping[str, str], model: str = NO_MODEL) -> Caller:
+        """Return the caller; reading its key also reads the model's route.
 
         Raises
         ------
@@ -46,48 +60,41 @@ class Admission:
             If the key is missing, unknown or revoked.
         """
         if self.authenticator is None:
-            return None
+            return GATEWAY
         return self.authenticator.authenticate(
-            headers, lambda key_hash: self._key_with_route(key_hash, NO_MODEL)
+            headers, lambda key_hash: self._read_key_and_route(key_hash, model)
         )
 
-    def admit(self, headers: Mapping[str, str], model: str) -> tuple[ApiKey | None, Route]:
-        """Return the caller's key and the model's route; no key where the gateway let it in.
+    def find_route(self, caller: Caller, model: str) -> Route:
+        """Return the route of a model that the caller may use.
 
         Raises
         ------
-        NotAuthenticated
-            If the key is missing, unknown or revoked.
         ModelOutOfScope
-            If the key is for other models; said before the model is looked for.
+            If the caller's key is for other models, whether this one exists or not.
         ModelNotFound
             If the model has no route.
         """
-        named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
-        key = None
-        if self.authenticator is not None:
-            key = self.authenticator.authenticate(
-                headers, lambda key_hash: self._key_with_route(key_hash, named)
-            )
-            if not key.allows(model):
-                raise ModelOutOfScope(model)
-        if named == NO_MODEL:
-            raise ModelNotFound(model)
-        seen = self._routes.get(model)
+        if not caller.allows(model):
+            raise ModelOutOfScope(model)
         now = self.clock()
-        if seen is None or now - seen[0] >= ROUTE_SECONDS:
-            seen = self._remember(model, self.reader.route(model), now)
-        if seen[1] is None:
+        cached = self._routes.get(model)
+        if cached is None or now - cached[0] >= ROUTE_SECONDS:
+            if not MODEL_NAME.fullmatch(model):
+                raise ModelNotFound(model)
+            cached = self._cache(model, self.reader.route(model), now)
+        if cached[1] is None:
             raise ModelNotFound(model)
-        return key, seen[1]
+        return cached[1]
 
-    def _key_with_route(self, key_hash: str, model: str) -> ApiKey | None:
-        key, route = self.reader.key_and_route(key_hash, model)
-        self._remember(model, route, self.clock())
+    def _read_key_and_route(self, key_hash: str, model: str) -> ApiKey | None:
+        named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
+        key, route = self.reader.key_and_route(key_hash, named)
+        self._cache(named, route, self.clock())
         return key
 
-    def _remember(self, model: str, route: Route | None, now: float) -> tuple[float, Route | None]:
+    def _cache(self, model: str, route: Route | None, now: float) -> tuple[float, Route | None]:
         if len(self._routes) >= CACHED_ROUTES:
             self._routes.clear()
-        seen = self._routes[model] = (now, route)
-        return seen
+        cached = self._routes[model] = (now, route)
+        return cached

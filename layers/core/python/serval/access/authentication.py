@@ -1,10 +1,11 @@
-"""Who is calling: API keys, checked inside each function."""
+"""Authentication: API keys, checked inside each function."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from serval.access.api_key import ApiKey, hash_api_key
+from serval.access.caller import Caller
 from serval.errors import ApiKeyMissing, ApiKeyRejected
 
 KeyLookup = Callable[[str], ApiKey | None]
@@ -27,16 +28,16 @@ def presented_key(headers: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Authenticator:
-    """Check API keys, remembering yes and no for 60 s: so a revocation holds within 60 s.
+    """Checks API keys and caches good and bad ones for 60 s, so a revocation holds within 60 s.
 
-    By their hashes: the process that runs models keeps no key that could be used.
+    The cache is keyed by hash: a process that runs models holds no key that could be used.
     """
 
     clock: Callable[[], float] = time.monotonic
-    _seen: dict[str, tuple[float, ApiKey | None]] = field(default_factory=dict)
+    _seen: dict[str, tuple[float, Caller | None]] = field(default_factory=dict)
 
-    def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> ApiKey:
-        """Give the caller's key, looking it up unless it was seen in the last 60 s.
+    def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> Caller:
+        """Return the caller, looking its key up unless it is cached.
 
         Raises
         ------
@@ -51,13 +52,14 @@ class Authenticator:
         if seen is None or now - seen[0] >= CACHE_SECONDS:
             if len(self._seen) >= CACHED_KEYS:
                 self._seen.clear()
-            seen = self._seen[key_hash] = (now, lookup(key_hash))
+            key = lookup(key_hash)
+            seen = self._seen[key_hash] = (now, Caller(key, key_hash) if key else None)
         if seen[1] is None:
             raise ApiKeyRejected
         return seen[1]
 
-    def remembered(self, headers: Mapping[str, str]) -> ApiKey | None:
-        """Return a good key that was seen lately, without looking it up."""
+    def find_cached(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return the caller if its key is cached and good, without a lookup."""
         try:
             seen = self._seen.get(hash_api_key(presented_key(headers)))
         except ApiKeyMissing:

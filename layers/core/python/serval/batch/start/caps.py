@@ -7,11 +7,11 @@ the gateway's limits alone.
 
 from dataclasses import dataclass
 
+from serval.access.caller import Caller
+from serval.access.rate_limits import RateCounter
 from serval.batch.job.ports import JobStore
 from serval.batch.start.job_request import AskedJob
 from serval.errors import BatchRefused, TooManyBatchJobs
-from serval.requests.access import Caller
-from serval.requests.ports import RateLimits
 
 LOOKED_AT = 100
 """Jobs of the model, newest first, among which a key's open ones are counted."""
@@ -21,7 +21,7 @@ LOOKED_AT = 100
 class Caps:
     """Holds API keys to what the stage allows each."""
 
-    limits: RateLimits
+    limits: RateCounter
     store: JobStore
     per_minute: int
     """Jobs that a key may start, try or run again in a minute."""
