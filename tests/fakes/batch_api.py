@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.access.authentication import Authenticator
 from serval.batch.job import lifecycle
 from serval.batch.job.control import Control
 from serval.batch.job.document import JobDocuments

@@ -9,13 +9,11 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator, SubmitLimit
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.access.authentication import Authenticator
-from serval.access.rate_limits import SubmitLimit
 from serval.clock import timestamp
 from serval.errors import RateLimited
-from serval.http.replies import Reply
+from serval.http.call import Reply
 from serval.http.requests import RequestsEndpoint
 from serval.http.submit import SubmitEndpoint
 from serval.http.wait import WaitEndpoint

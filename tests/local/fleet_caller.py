@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from serval.access.caller import Caller as Anybody
+from serval.access.api_key import Caller as Anybody
 from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.requests import RequestTable

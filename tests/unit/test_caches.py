@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey
-from serval.access.authentication import Authenticator
 from serval.fleets.endpoints.routing import Routing
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets

@@ -2,10 +2,8 @@
 
 import pytest
 
-from serval.access.admission import Admission
-from serval.access.api_key import hash_api_key
-from serval.access.authentication import Authenticator
-from serval.access.caller import Caller
+from serval.access.admission import Admission, Authenticator
+from serval.access.api_key import Caller, hash_api_key
 from serval.errors import ApiKeyMissing, ApiKeyRejected, ModelNotFound
 from serval.models.route import Route
 from tests.fakes.inference import Clock, InMemoryEdge

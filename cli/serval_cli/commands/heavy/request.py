@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.errors import RequestNotFound
 from serval.requests.identifiers import find_named
 from serval.requests.request import AsyncRequest

@@ -1,21 +1,84 @@
-"""Admission: who calls, may they call this model, and which versions answer."""
+"""Admission: who calls, whether it may call this model and how often, and which versions answer."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serval.access.api_key import ApiKey
-from serval.access.authentication import Authenticator
-from serval.access.caller import GATEWAY, Caller
-from serval.errors import ModelNotFound, ModelOutOfScope
+from serval.access.api_key import GATEWAY, ApiKey, Caller, hash_api_key
+from serval.errors import (
+    ApiKeyMissing,
+    ApiKeyRejected,
+    ModelNotFound,
+    ModelOutOfScope,
+    RateLimited,
+)
 from serval.models.route import Route
 from serval.models.storage import MODEL_NAME
 
-ROUTE_SECONDS = 5.0
-CACHED_ROUTES = 4096
+KeyLookup = Callable[[str], ApiKey | None]
+"""sha256 (hex) of an API key → the key, or None for an unknown or revoked one."""
+KEY_SECONDS, ROUTE_SECONDS = 60.0, 5.0
+"""How long keys and routes are cached."""
+CACHED_KEYS, CACHED_ROUTES = 1024, 4096
 NO_MODEL = ""
 """Stands for what is no model name; it has no route."""
+BURST_SECONDS = 10.0
+"""A burst may use up what the rate allows in this time."""
+ROUNDING = 1e-6
+
+
+def presented_key(headers: Mapping[str, str]) -> str:
+    """Read the API key from ``authorization: Bearer`` or ``x-api-key`` (lower-case names)."""
+    authorization = headers.get("authorization", "")
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    if key := headers.get("x-api-key", "").strip():
+        return key
+    raise ApiKeyMissing
+
+
+@dataclass(slots=True)
+class Authenticator:
+    """Checks API keys and caches good and bad ones for 60 s, so a revocation holds within 60 s.
+
+    The cache is keyed by hash: a process that runs models holds no key that could be used.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, tuple[float, Caller | None]] = field(default_factory=dict)
+
+    def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> Caller:
+        """Return the caller, looking its key up unless it is cached.
+
+        Raises
+        ------
+        ApiKeyMissing
+            If no key was sent.
+        ApiKeyRejected
+            If the key is unknown or revoked.
+        """
+        key_hash = hash_api_key(presented_key(headers))
+        now = self.clock()
+        seen = self._seen.get(key_hash)
+        if seen is None or now - seen[0] >= KEY_SECONDS:
+            if len(self._seen) >= CACHED_KEYS:
+                self._seen.clear()
+            key = lookup(key_hash)
+            seen = self._seen[key_hash] = (now, Caller(key, key_hash) if key else None)
+        if seen[1] is None:
+            raise ApiKeyRejected
+        return seen[1]
+
+    def find_cached(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return the caller if its key is cached and good, without a lookup."""
+        try:
+            seen = self._seen.get(hash_api_key(presented_key(headers)))
+        except ApiKeyMissing:
+            return None
+        return seen[1] if seen else None
 
 
 class RouteReader(Protocol):
@@ -98,3 +161,53 @@ class Admission:
             self._routes.clear()
         cached = self._routes[model] = (now, route)
         return cached
+
+
+@dataclass(slots=True)
+class RealtimeLimit:
+    """Limits calls to models on Lambda by a token bucket for each key, in each environment.
+
+    A count for the whole stage would cost a write for each request, more than the request itself.
+    An environment answers one request at a time and refuses one in a millisecond, so a key that
+    floods the stage occupies few environments, not all that the account has.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Tokens by key id, and when they were counted."""
+
+    def take(self, caller: Caller) -> None:
+        """Count one more request, or raise ``RateLimited``."""
+        key = caller.key
+        if key is None:
+            return
+        now = self.clock()
+        per_second = key.realtime_per_minute / 60
+        most = max(1.0, per_second * BURST_SECONDS)
+        tokens, then = self._buckets.get(key.id, (most, now))
+        tokens = min(most, tokens + (now - then) * per_second)
+        if tokens < 1 - ROUNDING:
+            seconds = math.ceil((1 - tokens - ROUNDING) / per_second)
+            raise RateLimited(key.realtime_per_minute, max(1, seconds), "send {} requests")
+        if len(self._buckets) >= CACHED_KEYS:
+            self._buckets.clear()
+        self._buckets[key.id] = (max(0.0, tokens - 1), now)
+
+
+class RateCounter(Protocol):
+    """Counts what each API key has asked for in the current minute, for the whole stage."""
+
+    def take(self, key_hash: str, limit: int) -> None:
+        """Count one more, or raise ``RateLimited`` if the minute's limit is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitLimit:
+    """Limits the async requests that an API key may submit in a minute."""
+
+    counter: RateCounter
+
+    def take(self, caller: Caller) -> None:
+        """Count one more submission, or raise ``RateLimited``."""
+        if caller.key is not None and caller.key_hash is not None:
+            self.counter.take(caller.key_hash, caller.key.rate_per_minute)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from serval.access.admission import NO_MODEL, Admission
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.batch.job.document import JobDocuments, previewed
 from serval.batch.job.job import BatchJob
 from serval.batch.job.results import Results
@@ -17,11 +17,10 @@ from serval.batch.start.scope import UNTOLD, JobAccess
 from serval.batch.start.start import KEY, StartJob
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body
-from serval.http.call import Event, HttpCall
+from serval.http.call import Event, HttpCall, Log, Reply, location, reply_to, text_reply
 from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import CANCEL_JOB, FUNCTIONS, LIST_JOBS, RETRY_JOB, START_JOB
 from serval.http.parameters import read_count, read_flag
-from serval.http.replies import Log, Reply, location, reply_to, text_reply
 
 SHARDS_A_SECOND, MOST_RETRY_SECONDS = 500, 10
 """Reading a job reads all its shards, so a caller should read a job of many shards less often."""

@@ -13,6 +13,7 @@ from serval.protocol.limits import RequestLimits
 REMEDY = (
     "send it as a presigned upload: POST /async/models/{model}/uploads gives a URL for up to 1 GB"
 )
+DOCUMENT_LIMITS = RequestLimits(LIMIT_BYTES, LIMIT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def read_sent_body(call: HttpCall, limits: RequestLimits) -> SentBody:
     """
     length = call.header_length
     try:
-        body = call.read_body(limits.inflated(length))
+        body = call.read_body(limits)
     except PayloadTooLarge as error:
         raise PayloadTooLarge(error.what, error.size_bytes, error.limit_bytes, REMEDY) from None
     return SentBody(as_bytes(body), None) if length is None else SentBody(*framed(body, length))
@@ -52,4 +53,4 @@ def read_json_body(call: HttpCall) -> Any:
     """
     if not call.event.get("body"):
         return {}
-    return read_document(as_bytes(call.read_body(LIMIT_BYTES)) or b"{}", "the body")
+    return read_document(as_bytes(call.read_body(DOCUMENT_LIMITS)) or b"{}", "the body")

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from serval.access.authentication import Authenticator, KeyLookup
-from serval.access.caller import GATEWAY
+from serval.access.admission import Authenticator, KeyLookup
+from serval.access.api_key import GATEWAY
 from serval.errors import InvalidParameter, MalformedBody, PathNotFound, shown
 from serval.http import endpoints
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body
-from serval.http.call import Event, HttpCall
+from serval.http.call import Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import Endpoint, find_endpoint
-from serval.http.replies import Log, Reply, reply_to, text_reply
 from serval.models.descriptions import Descriptions
 from serval.models.metadata import server_metadata
 from serval.models.registry import ModelRegistry

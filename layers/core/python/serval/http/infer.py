@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from serval.access.admission import Admission
-from serval.access.rate_limits import RealtimeLimit
+from serval.access.admission import Admission, RealtimeLimit
 from serval.errors import ServalError
 from serval.faults import fault_of
-from serval.http.call import Event, HttpCall
-from serval.http.replies import Log, Reply, describe_failure, inference_reply, reply_to
+from serval.http.call import (
+    Event,
+    HttpCall,
+    Log,
+    Reply,
+    describe_failure,
+    inference_reply,
+    reply_to,
+)
 from serval.inference.infer import Inference, InferenceAnswer, choose
 from serval.inference.loaded import Loaded
 from serval.models.metrics import InferenceMetrics
@@ -78,7 +84,7 @@ class InferEndpoint:
         loaded = self.inference.load(call.model, version)
         started = self.clock()
         length = call.header_length
-        body = call.read_body(self.limits.inflated(length))
+        body = call.read_body(self.limits)
         answer = self.inference.answer(loaded, body, length, self.limits.json_bytes)
         reply = answer_reply(answer, loaded, call.headers.get("accept-encoding", ""), cold=cold)
         return reply, (self.clock() - started) * 1e3

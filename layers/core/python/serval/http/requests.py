@@ -6,11 +6,10 @@ from http import HTTPStatus
 
 from serval.access.admission import NO_MODEL, Admission
 from serval.http.aws_failures import translate_aws_failures
-from serval.http.call import Event, HttpCall
+from serval.http.call import RETRY_SECONDS, Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import CANCEL_REQUEST, FUNCTIONS, LIST_REQUESTS
 from serval.http.parameters import read_choice, read_count, read_time
-from serval.http.replies import RETRY_SECONDS, Log, Reply, reply_to, text_reply
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from serval.access.admission import Admission
-from serval.access.rate_limits import SubmitLimit
+from serval.access.admission import Admission, SubmitLimit
 from serval.errors import InvalidInputs, RequestCancelled, RequestFailed, StillWaiting
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_sent_body
-from serval.http.call import Event, HttpCall
-from serval.http.replies import Log, Reply, inference_reply, reply_to
+from serval.http.call import Event, HttpCall, Log, Reply, inference_reply, reply_to
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest

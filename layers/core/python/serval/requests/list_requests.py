@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.errors import InvalidParameter
 from serval.requests.identifiers import with_names
 from serval.requests.ports import RequestStore

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.errors import InvalidParameter
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.ports import StoredPayload

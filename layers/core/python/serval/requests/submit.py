@@ -6,7 +6,7 @@ without a message is sent again by a repeated PUT or the sweeper, which wakes th
 
 from dataclasses import dataclass, replace
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route

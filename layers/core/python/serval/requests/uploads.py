@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.clock import Clock, utc_now
 from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
 from serval.models.route import Route

@@ -7,8 +7,8 @@ the gateway's limits alone.
 
 from dataclasses import dataclass
 
-from serval.access.caller import Caller
-from serval.access.rate_limits import RateCounter
+from serval.access.admission import RateCounter
+from serval.access.api_key import Caller
 from serval.batch.job.ports import JobStore
 from serval.batch.start.job_request import AskedJob
 from serval.errors import BatchRefused, TooManyBatchJobs

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, read_address
 from serval.batch.job.ports import JobStore

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from serval.access.caller import Caller
+from serval.access.api_key import Caller
 from serval.batch.job.job import BatchJob, new_job_id
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Announce, Executions, JobStore

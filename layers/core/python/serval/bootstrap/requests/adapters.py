@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from serval.access.admission import Admission
-from serval.access.authentication import Authenticator
+from serval.access.admission import Admission, Authenticator
 from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.data_bucket import DataBucket

@@ -1,6 +1,6 @@
 """Composition root of ``submit``."""
 
-from serval.access.rate_limits import SubmitLimit
+from serval.access.admission import SubmitLimit
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.bootstrap.function import LambdaFunction, http_function

@@ -2,9 +2,8 @@
 
 import pytest
 
-from serval.access.api_key import ApiKey
-from serval.access.caller import Caller
-from serval.access.rate_limits import RealtimeLimit
+from serval.access.admission import RealtimeLimit
+from serval.access.api_key import ApiKey, Caller
 from serval.errors import RateLimited
 from tests.fakes.inference import Clock
 
