@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.access.authentication import Authenticator
 from serval.batch.job import lifecycle
 from serval.batch.job.control import Control
 from serval.batch.job.document import JobDocuments
@@ -141,10 +140,10 @@ class Bench:
     @property
     def endpoint(self) -> BatchEndpoint:
         keys = Authenticator(Clock()) if self.authentication == "key" else None
-        admission = Admission(self.edge, keys, Clock())
         return BatchEndpoint(
-            access=JobAccess(admission, self.store, lambda: sorted(self.edge.routes)),
-            starting=self.starting,
+            admission=Admission(self.edge, keys, Clock()),
+            access=JobAccess(self.store, lambda: sorted(self.edge.routes)),
+            start_job=self.starting,
             preview=self.preview,
             cancel=self.control.cancel,
             retry=self.control.retry,

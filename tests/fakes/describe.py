@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from serval.access.admission import Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.access.authentication import Authenticator
 from serval.errors import (
     ModelNotFound,
     ModelVersionNotFound,

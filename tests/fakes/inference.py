@@ -9,9 +9,8 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.access.authentication import Authenticator
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.http.infer import InferEndpoint
 from serval.inference.infer import Inference, on_lambda

@@ -9,19 +9,18 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator, SubmitLimit
 from serval.access.api_key import ApiKey, hash_api_key
-from serval.access.authentication import Authenticator
 from serval.clock import timestamp
 from serval.errors import RateLimited
-from serval.http.replies import Reply
+from serval.http.call import Reply
 from serval.http.requests import RequestsEndpoint
 from serval.http.submit import SubmitEndpoint
 from serval.http.wait import WaitEndpoint
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.requests import lifecycle
-from serval.requests.access import Access, Allowance
+from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
 from serval.requests.door import Door
@@ -73,7 +72,7 @@ def binary_request(text: str = PROMPT) -> tuple[bytes, int]:
 
 @dataclass
 class CountingLimits:
-    """``RateLimits`` of a minute that never ends."""
+    """``RateCounter`` of a minute that never ends."""
 
     taken: dict[str, int] = field(default_factory=dict)
 
@@ -153,9 +152,13 @@ class Bench:
         self.edge.publish("vision", "1", b"", TEXTGEN)
 
     @property
-    def access(self) -> Access:
+    def admission(self) -> Admission:
         keys = Authenticator(Clock()) if self.authentication == "key" else None
-        return Access(Admission(self.edge, keys, Clock()), self.store, tuple(FLEETS.models))
+        return Admission(self.edge, keys, Clock())
+
+    @property
+    def access(self) -> RequestAccess:
+        return RequestAccess(self.store, tuple(FLEETS.models))
 
     @property
     def submitting(self) -> Submit:
@@ -170,13 +173,14 @@ class Bench:
     def submit(self) -> SubmitEndpoint:
         making = self.submitting
         return SubmitEndpoint(
+            admission=self.admission,
             access=self.access,
-            allowance=Allowance(self.limits),
+            rate_limit=SubmitLimit(self.limits),
             callback_urls=CallbackUrls(self.local_callbacks),
-            submitting=making,
-            retrying=Retry(self.store, self.payloads, making.announce, self.clock),
+            submit=making,
+            retry=Retry(self.store, self.payloads, making.announce, self.clock),
             uploads=RequestUploads(making.door, self.payloads, self.clock),
-            waiting=self.waiting,
+            wait=self.waiting,
             documents=Documents(self.payloads),
             log=self.log.append,
         )
@@ -184,10 +188,10 @@ class Bench:
     @property
     def wait(self) -> WaitEndpoint:
         return WaitEndpoint(
-            access=self.access,
-            allowance=Allowance(self.limits),
-            submitting=self.submitting,
-            waiting=self.waiting,
+            admission=self.admission,
+            rate_limit=SubmitLimit(self.limits),
+            submit=self.submitting,
+            wait=self.waiting,
             payloads=self.payloads,
             log=self.log.append,
             clock=self.time,
@@ -196,11 +200,12 @@ class Bench:
     @property
     def requests(self) -> RequestsEndpoint:
         return RequestsEndpoint(
-            self.access,
-            ListRequests(self.store, self.access.models),
-            Cancel(self.store, self.called_back, self.clock),
-            Documents(self.payloads),
-            self.log.append,
+            admission=self.admission,
+            access=self.access,
+            list_requests=ListRequests(self.store, self.access.models),
+            cancel=Cancel(self.store, self.called_back, self.clock),
+            documents=Documents(self.payloads),
+            log=self.log.append,
         )
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from serval.access.api_key import Caller as Anybody
 from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.requests import RequestTable
@@ -17,7 +18,6 @@ from serval.aws.sqs.queues import ModelQueues
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState
 from serval.models.resource_names import shards_queue_name
-from serval.requests.access import Caller as Anybody
 from serval.requests.identifiers import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli.local.aws_client import CONFIG, session

@@ -156,8 +156,8 @@ def endpoints(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 
     yield composed
     for endpoint in made:
-        if hasattr(endpoint, "access"):
-            endpoint.access.admission.reader.dynamodb.close()
+        if hasattr(endpoint, "admission"):
+            endpoint.admission.reader.dynamodb.close()
 
 
 def test_a_request_goes_through_every_function(platform: Platform, endpoints: Any) -> None:

@@ -101,7 +101,7 @@ def stage(running: Emulator) -> Iterator[Stage]:
             patched.setenv(name, value)
         endpoint = batch.build().use_case
         yield Stage(endpoint, text, JobTable(table), s3, states, machine)
-        endpoint.access.admission.reader.dynamodb.close()  # type: ignore[attr-defined]
+        endpoint.admission.reader.dynamodb.close()  # type: ignore[attr-defined]
 
 
 def test_a_job_is_started_once_looked_at_and_cancelled(stage: Stage) -> None:

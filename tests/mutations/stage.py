@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from serval.http import async_endpoints, batch_endpoints
 from serval.http.dispatch import Endpoint
+from serval.http.endpoints import FUNCTIONS
 from serval.openapi.document import document
 from serval.protocol.limits import RequestLimits, requests_mib
 from tests.fakes import batch_api, describe, inference, submission
@@ -141,8 +141,5 @@ def function_of(route: Endpoint, model: str) -> str:
     """Name the function that the gateway sends a route's calls to."""
     if route.template in INFER:
         return "wait" if model == "textgen" else "infer"
-    if route in async_endpoints.SUBMIT:
-        return "submit"
-    if route in async_endpoints.REQUESTS:
-        return "requests"
-    return "batch" if route in batch_endpoints.ENDPOINTS else "describe"
+    owners = [name for name, endpoints in FUNCTIONS.items() if route in endpoints]
+    return owners[0] if owners else "describe"

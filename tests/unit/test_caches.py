@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from serval.access.admission import Admission
+from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey
-from serval.access.authentication import Authenticator
 from serval.fleets.endpoints.routing import Routing
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
@@ -96,7 +95,7 @@ def authenticated(folder: Path) -> tuple[Ask, Sequence[Any]]:
     def ask(key: str) -> str:
         return found.authenticate(
             {"x-api-key": key}, lambda key_hash: ApiKey(key_hash, key_hash, ("*",), "2026")
-        ).name
+        ).key_hash
 
     return ask, KEYS
 
@@ -106,8 +105,8 @@ def admitted(folder: Path) -> tuple[Ask, Sequence[Any]]:
 
     def ask(call: tuple[str, str]) -> Any:
         headers = {"x-api-key": call[0]}
-        key, route = found.admit(headers, call[1])
-        return key and key.name, route.stable
+        caller, route = found.admit(headers, call[1])
+        return caller.key_hash, route.stable
 
     return ask, [(key, model) for key in KEYS for model in MODELS]
 

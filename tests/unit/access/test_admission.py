@@ -2,9 +2,8 @@
 
 import pytest
 
-from serval.access.admission import Admission
-from serval.access.api_key import hash_api_key
-from serval.access.authentication import Authenticator
+from serval.access.admission import Admission, Authenticator
+from serval.access.api_key import Caller, hash_api_key
 from serval.errors import ApiKeyMissing, ApiKeyRejected, ModelNotFound
 from serval.models.route import Route
 from tests.fakes.inference import Clock, InMemoryEdge
@@ -64,21 +63,20 @@ def test_a_header_without_a_key_is_no_key(value: str) -> None:
 def test_the_gateway_may_authenticate_instead() -> None:
     edge, clock = InMemoryEdge(), Clock()
     edge.routes["iris"] = Route("1")
-    assert Admission(edge, None, clock).admit({}, "iris") == (None, Route("1"))
+    assert Admission(edge, None, clock).admit({}, "iris") == (Caller(), Route("1"))
 
 
 def test_a_caller_is_told_apart_before_it_names_a_model() -> None:
     edge, clock = InMemoryEdge(), Clock()
     checks = admission(edge, clock)
     edge.grant("srv_narrow", "digits")
-    key = checks.caller({"x-api-key": "srv_narrow"})
-    assert key is not None
-    assert key.models == ("digits",)
-    assert checks.caller({"x-api-key": "srv_narrow"}) is key
+    caller = checks.authenticate({"x-api-key": "srv_narrow"})
+    assert caller.among(["iris"]) == ["digits"]
+    assert checks.authenticate({"x-api-key": "srv_narrow"}) is caller
     assert edge.reads == ["key and route"]
     with pytest.raises(ApiKeyMissing):
-        checks.caller({})
-    assert Admission(edge, None, clock).caller({}) is None
+        checks.authenticate({})
+    assert Admission(edge, None, clock).authenticate({}) == Caller()
 
 
 def test_no_key_is_kept_by_which_somebody_could_call() -> None:

@@ -9,7 +9,7 @@ from botocore.exceptions import (
 )
 
 from serval.errors import RegistryUnavailable
-from serval.http.aws_failures import aws_failures_as_ours
+from serval.http.aws_failures import translate_aws_failures
 from serval.http.status import status_of
 
 
@@ -36,7 +36,7 @@ def refused(code: str, status: int = 400) -> ClientError:
     ],
 )
 def test_what_aws_refuses_for_the_moment_is_told_as_that(failure: Exception) -> None:
-    with pytest.raises(RegistryUnavailable) as raised, aws_failures_as_ours():
+    with pytest.raises(RegistryUnavailable) as raised, translate_aws_failures():
         raise failure
     assert status_of(raised.value) == 503
     assert "123456789012" not in str(raised.value)
@@ -46,5 +46,5 @@ def test_what_aws_refuses_for_the_moment_is_told_as_that(failure: Exception) -> 
     "failure", [refused("ValidationException"), ParamValidationError(report="x"), KeyError("x")]
 )
 def test_a_bug_is_not_hidden(failure: Exception) -> None:
-    with pytest.raises(type(failure)), aws_failures_as_ours():
+    with pytest.raises(type(failure)), translate_aws_failures():
         raise failure

@@ -19,7 +19,7 @@ def wait(seconds: float, ends_after: float = 1e9) -> tuple[SteppingTime, str]:
             store.rows["r"] = async_request("r", status="succeeded")
 
     time.meanwhile = end
-    found = Wait(store, time, time.sleep).until_closed(async_request("r"), seconds)
+    found = Wait(store, time, time.sleep).wait(async_request("r"), seconds)
     return time, found.status
 
 
@@ -52,14 +52,14 @@ def test_without_time_it_does_not_look(seconds: float) -> None:
 def test_what_has_ended_is_not_waited_for() -> None:
     time = SteppingTime()
     ended = async_request("r", status="failed")
-    assert Wait(InMemoryRequests(), time, time.sleep).until_closed(ended, 20) is ended
+    assert Wait(InMemoryRequests(), time, time.sleep).wait(ended, 20) is ended
     assert time.naps == []
 
 
 def test_a_row_that_is_gone_stays_what_it_was() -> None:
     time = SteppingTime()
     waiting = Wait(InMemoryRequests(), time, time.sleep)
-    assert waiting.until_closed(async_request("r"), 1) == async_request("r")
+    assert waiting.wait(async_request("r"), 1) == async_request("r")
 
 
 class OnePlace:
@@ -89,11 +89,11 @@ def test_who_finds_no_place_does_not_wait() -> None:
         if not meanwhile:
             meanwhile.append(True)
             before = len(time.naps)
-            assert waiting.until_closed(request, 20) is request
+            assert waiting.wait(request, 20) is request
             assert len(time.naps) == before
 
     time.meanwhile = another
-    waiting.until_closed(request, 1)
+    waiting.wait(request, 1)
 
     assert meanwhile
     assert not places.taken, "it is given back"
@@ -104,7 +104,7 @@ def test_who_need_not_wait_takes_no_place(status: str, seconds: float) -> None:
     places = OnePlace()
     places.taken = True
     request = async_request("r", status=status)
-    assert Wait(InMemoryRequests(), places=places).until_closed(request, seconds) is request
+    assert Wait(InMemoryRequests(), places=places).wait(request, seconds) is request
 
 
 def test_a_place_is_given_back_by_who_fails() -> None:
@@ -115,5 +115,5 @@ def test_a_place_is_given_back_by_who_fails() -> None:
 
     time.meanwhile = lost
     with pytest.raises(ConnectionError):
-        Wait(InMemoryRequests(), time, time.sleep, places).until_closed(async_request("r"), 1)
+        Wait(InMemoryRequests(), time, time.sleep, places).wait(async_request("r"), 1)
     assert not places.taken

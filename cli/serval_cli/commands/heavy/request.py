@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from serval.access.api_key import Caller
 from serval.errors import RequestNotFound
-from serval.requests.access import Caller
 from serval.requests.identifiers import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli.failures import CommandFailed

@@ -1,24 +1,88 @@
-"""Admission: who calls, may they call this model, and which versions answer."""
+"""Admission: who calls, whether it may call this model and how often, and which versions answer."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serval.access.api_key import ApiKey
-from serval.access.authentication import Authenticator
-from serval.errors import ModelNotFound, ModelOutOfScope
+from serval.access.api_key import GATEWAY, ApiKey, Caller, hash_api_key
+from serval.errors import (
+    ApiKeyMissing,
+    ApiKeyRejected,
+    ModelNotFound,
+    ModelOutOfScope,
+    RateLimited,
+)
 from serval.models.route import Route
 from serval.models.storage import MODEL_NAME
 
-ROUTE_SECONDS = 5.0
-CACHED_ROUTES = 4096
+KeyLookup = Callable[[str], ApiKey | None]
+"""sha256 (hex) of an API key → the key, or None for an unknown or revoked one."""
+KEY_SECONDS, ROUTE_SECONDS = 60.0, 5.0
+"""How long keys and routes are cached."""
+CACHED_KEYS, CACHED_ROUTES = 1024, 4096
 NO_MODEL = ""
-"""Stands for what is no model name: callers are told apart first, and it is never looked for."""
+"""Stands for what is no model name; it has no route."""
+BURST_SECONDS = 10.0
+"""A burst may use up what the rate allows in this time."""
+ROUNDING = 1e-6
+
+
+def presented_key(headers: Mapping[str, str]) -> str:
+    """Read the API key from ``authorization: Bearer`` or ``x-api-key`` (lower-case names)."""
+    authorization = headers.get("authorization", "")
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    if key := headers.get("x-api-key", "").strip():
+        return key
+    raise ApiKeyMissing
+
+
+@dataclass(slots=True)
+class Authenticator:
+    """Checks API keys and caches good and bad ones for 60 s, so a revocation holds within 60 s.
+
+    The cache is keyed by hash: a process that runs models holds no key that could be used.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[str, tuple[float, Caller | None]] = field(default_factory=dict)
+
+    def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> Caller:
+        """Return the caller, looking its key up unless it is cached.
+
+        Raises
+        ------
+        ApiKeyMissing
+            If no key was sent.
+        ApiKeyRejected
+            If the key is unknown or revoked.
+        """
+        key_hash = hash_api_key(presented_key(headers))
+        now = self.clock()
+        seen = self._seen.get(key_hash)
+        if seen is None or now - seen[0] >= KEY_SECONDS:
+            if len(self._seen) >= CACHED_KEYS:
+                self._seen.clear()
+            key = lookup(key_hash)
+            seen = self._seen[key_hash] = (now, Caller(key, key_hash) if key else None)
+        if seen[1] is None:
+            raise ApiKeyRejected
+        return seen[1]
+
+    def find_cached(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return the caller if its key is cached and good, without a lookup."""
+        try:
+            seen = self._seen.get(hash_api_key(presented_key(headers)))
+        except ApiKeyMissing:
+            return None
+        return seen[1] if seen else None
 
 
 class RouteReader(Protocol):
-    """The registry's reads that admission needs."""
+    """The reads of the registry that admission needs."""
 
     def key_and_route(self, key_hash: str, model: str) -> tuple[ApiKey | None, Route | None]:
         """Read an API key and a model's route in one request."""
@@ -29,7 +93,7 @@ class RouteReader(Protocol):
 
 @dataclass(slots=True)
 class Admission:
-    """Checks keys (60 s) and finds routes (5 s), both cached, in one read when both are new."""
+    """Checks keys (cached for 60 s) and finds routes (5 s); one read fetches both when needed."""
 
     reader: RouteReader
     authenticator: Authenticator | None
@@ -37,8 +101,21 @@ class Admission:
     clock: Callable[[], float] = time.monotonic
     _routes: dict[str, tuple[float, Route | None]] = field(default_factory=dict)
 
-    def caller(self, headers: Mapping[str, str]) -> ApiKey | None:
-        """Give the caller's key, whichever models it is for; None: the gateway let it in.
+    def admit(self, headers: Mapping[str, str], model: str) -> tuple[Caller, Route]:
+        """Return the caller and the model's route.
+
+        Raises
+        ------
+        NotAuthenticated
+            If the key is missing, unknown or revoked.
+        ModelOutOfScope, ModelNotFound
+            As ``find_route`` does.
+        """
+        caller = self.authenticate(headers, model)
+        return caller, self.find_route(caller, model)
+
+    def authenticate(self, headers: Mapping[str, str], model: str = NO_MODEL) -> Caller:
+        """Return the caller; reading its key also reads the model's route.
 
         Raises
         ------
@@ -46,48 +123,91 @@ class Admission:
             If the key is missing, unknown or revoked.
         """
         if self.authenticator is None:
-            return None
+            return GATEWAY
         return self.authenticator.authenticate(
-            headers, lambda key_hash: self._key_with_route(key_hash, NO_MODEL)
+            headers, lambda key_hash: self._read_key_and_route(key_hash, model)
         )
 
-    def admit(self, headers: Mapping[str, str], model: str) -> tuple[ApiKey | None, Route]:
-        """Return the caller's key and the model's route; no key where the gateway let it in.
+    def find_route(self, caller: Caller, model: str) -> Route:
+        """Return the route of a model that the caller may use.
 
         Raises
         ------
-        NotAuthenticated
-            If the key is missing, unknown or revoked.
         ModelOutOfScope
-            If the key is for other models; said before the model is looked for.
+            If the caller's key is for other models, whether this one exists or not.
         ModelNotFound
             If the model has no route.
         """
-        named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
-        key = None
-        if self.authenticator is not None:
-            key = self.authenticator.authenticate(
-                headers, lambda key_hash: self._key_with_route(key_hash, named)
-            )
-            if not key.allows(model):
-                raise ModelOutOfScope(model)
-        if named == NO_MODEL:
-            raise ModelNotFound(model)
-        seen = self._routes.get(model)
+        if not caller.allows(model):
+            raise ModelOutOfScope(model)
         now = self.clock()
-        if seen is None or now - seen[0] >= ROUTE_SECONDS:
-            seen = self._remember(model, self.reader.route(model), now)
-        if seen[1] is None:
+        cached = self._routes.get(model)
+        if cached is None or now - cached[0] >= ROUTE_SECONDS:
+            if not MODEL_NAME.fullmatch(model):
+                raise ModelNotFound(model)
+            cached = self._cache(model, self.reader.route(model), now)
+        if cached[1] is None:
             raise ModelNotFound(model)
-        return key, seen[1]
+        return cached[1]
 
-    def _key_with_route(self, key_hash: str, model: str) -> ApiKey | None:
-        key, route = self.reader.key_and_route(key_hash, model)
-        self._remember(model, route, self.clock())
+    def _read_key_and_route(self, key_hash: str, model: str) -> ApiKey | None:
+        named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
+        key, route = self.reader.key_and_route(key_hash, named)
+        self._cache(named, route, self.clock())
         return key
 
-    def _remember(self, model: str, route: Route | None, now: float) -> tuple[float, Route | None]:
+    def _cache(self, model: str, route: Route | None, now: float) -> tuple[float, Route | None]:
         if len(self._routes) >= CACHED_ROUTES:
             self._routes.clear()
-        seen = self._routes[model] = (now, route)
-        return seen
+        cached = self._routes[model] = (now, route)
+        return cached
+
+
+@dataclass(slots=True)
+class RealtimeLimit:
+    """Limits calls to models on Lambda by a token bucket for each key, in each environment.
+
+    A count for the whole stage would cost a write for each request, more than the request itself.
+    An environment answers one request at a time and refuses one in a millisecond, so a key that
+    floods the stage occupies few environments, not all that the account has.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Tokens by key id, and when they were counted."""
+
+    def take(self, caller: Caller) -> None:
+        """Count one more request, or raise ``RateLimited``."""
+        key = caller.key
+        if key is None:
+            return
+        now = self.clock()
+        per_second = key.realtime_per_minute / 60
+        most = max(1.0, per_second * BURST_SECONDS)
+        tokens, then = self._buckets.get(key.id, (most, now))
+        tokens = min(most, tokens + (now - then) * per_second)
+        if tokens < 1 - ROUNDING:
+            seconds = math.ceil((1 - tokens - ROUNDING) / per_second)
+            raise RateLimited(key.realtime_per_minute, max(1, seconds), "send {} requests")
+        if len(self._buckets) >= CACHED_KEYS:
+            self._buckets.clear()
+        self._buckets[key.id] = (max(0.0, tokens - 1), now)
+
+
+class RateCounter(Protocol):
+    """Counts what each API key has asked for in the current minute, for the whole stage."""
+
+    def take(self, key_hash: str, limit: int) -> None:
+        """Count one more, or raise ``RateLimited`` if the minute's limit is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitLimit:
+    """Limits the async requests that an API key may submit in a minute."""
+
+    counter: RateCounter
+
+    def take(self, caller: Caller) -> None:
+        """Count one more submission, or raise ``RateLimited``."""
+        if caller.key is not None and caller.key_hash is not None:
+            self.counter.take(caller.key_hash, caller.key.rate_per_minute)

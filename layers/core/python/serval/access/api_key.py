@@ -1,10 +1,13 @@
-"""API keys: 256 random bits shown once, stored as their hash, scoped to models or to all."""
+"""API keys, and the callers who present them.
+
+A key is 256 random bits, shown once and stored as its hash; it is scoped to some models or to all.
+"""
 
 import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,3 +144,31 @@ class ApiKey:
             rate_per_minute=int(attributes.get("rate_per_minute", RATE_PER_MINUTE)),
             realtime_per_minute=int(attributes.get("realtime_per_minute", REALTIME_PER_MINUTE)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever was let in: with an API key, or by the gateway."""
+
+    key: ApiKey | None = None
+    """None: the gateway authenticated the caller, and every model is in its scope."""
+    key_hash: str | None = None
+
+    @property
+    def unscoped(self) -> bool:
+        """Whether every model is in its scope, including models published later."""
+        return self.key is None or ALL_MODELS in self.key.models
+
+    def allows(self, model: str) -> bool:
+        """Check whether a model is in its scope."""
+        return self.key is None or self.key.allows(model)
+
+    def among(self, models: Iterable[str]) -> Sequence[str]:
+        """Return the models in its scope: those that its key names, or all of these."""
+        if self.key is None or self.unscoped:
+            return sorted(models)
+        return sorted(self.key.models)
+
+
+GATEWAY = Caller()
+"""Whoever the gateway let in."""

@@ -1,4 +1,4 @@
-"""What AWS refuses for the moment, in functions that use boto3: no bug, and no caller's fault."""
+"""Failures of AWS that pass, in functions that use boto3."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ REFUSED_FOR_NOW = TRANSIENT_AT_AWS | {
     "Throttling",
     "TooManyRequestsException",
 }
-"""Throttling, and rights that a deploy has not yet spread or has lost."""
+"""Throttling, and permissions that a deploy has not spread yet or has lost."""
 
 
 @contextmanager
-def aws_failures_as_ours() -> Iterator[None]:
-    """Raise ``RegistryUnavailable`` for what the SDK has given up on; all else is a bug of ours."""
+def translate_aws_failures() -> Iterator[None]:
+    """Raise ``RegistryUnavailable`` for what the SDK gave up on; let everything else through."""
     try:
         yield
     except ClientError as error:
@@ -28,7 +28,7 @@ def aws_failures_as_ours() -> Iterator[None]:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         if code not in REFUSED_FOR_NOW and status < 500:
             raise
-        # Not with what AWS says beside: callers read this, and that names account and role.
+        # Without AWS's own words: callers read this, and they name the account and the role.
         raise RegistryUnavailable(f"AWS refused {error.operation_name}: {code}") from error
     except (ConnectionError, HTTPClientError) as error:
         raise RegistryUnavailable(f"AWS did not answer: {type(error).__name__}") from error

@@ -1,16 +1,11 @@
-"""Events of API Gateway (payload format 2.0): their path after the stage, and who answers it."""
+"""Dispatch: which endpoint of a function answers a call."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from serval.errors import PathNotFound
-
-Event = Mapping[str, Any]
-Reply = dict[str, Any]
-Names = Mapping[str, str]
-"""What a path's ``{name}`` segments stand for."""
+from serval.http.call import HttpCall, Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +16,7 @@ class Endpoint:
     template: str
 
     def match(self, segments: Sequence[str]) -> Names | None:
-        """Give the path's names, or None if it is another path."""
+        """Return the path parameters, or None if this is another path."""
         own = self.template.split("/")
         if len(own) != len(segments):
             return None
@@ -38,30 +33,24 @@ class Endpoint:
         return f"{self.method} {self.template.format(**names)}"
 
 
-def path_after_stage(event: Event) -> str:
-    """Give the path without the stage, which prefixes it unless the stage is ``$default``."""
-    path: str = event["rawPath"]
-    prefix = f"/{event['requestContext']['stage']}"
-    if path == prefix or path.startswith(prefix + "/"):
-        path = path.removeprefix(prefix)
-    return path or "/"
+def find_endpoint(endpoints: Iterable[Endpoint], call: HttpCall) -> tuple[Endpoint, HttpCall]:
+    """Find the endpoint that answers a call, and return the call with its path parameters.
 
-
-def find(endpoints: Iterable[Endpoint], method: str, path: str) -> tuple[Endpoint, Names]:
-    """Find the endpoint for a method and a path, a trailing slash or not; the first one wins.
+    A trailing slash makes no difference; the first match wins.
 
     Raises
     ------
     PathNotFound
         Naming the methods that the path does take.
     """
+    path = call.path
     segments = [unquote(segment) for segment in path.rstrip("/").split("/")]
     nearest = []
     for endpoint in endpoints:
         names = endpoint.match(segments)
         if names is None:
             continue
-        if endpoint.method == method:
-            return endpoint, names
+        if endpoint.method == call.method:
+            return endpoint, replace(call, names=names)
         nearest.append(endpoint.on(names))
-    raise PathNotFound(method, path, nearest)
+    raise PathNotFound(call.method, path, nearest)

@@ -1,65 +1,62 @@
-"""Async requests that there are: list, status and result, cancel. An event in, a reply out."""
+"""``/async/requests``: list async requests, read one with its result, cancel it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from serval.errors import ServalError
-from serval.http.async_endpoints import CANCEL, LIST, REQUESTS
-from serval.http.aws_failures import aws_failures_as_ours
-from serval.http.dispatch import Event, Names, Reply, find, path_after_stage
-from serval.http.query import choice, count, moment, text
-from serval.http.replies import RETRY_SECONDS, error_reply, text_reply
-from serval.requests.access import Access
+from serval.access.admission import NO_MODEL, Admission
+from serval.http.aws_failures import translate_aws_failures
+from serval.http.call import RETRY_SECONDS, Event, HttpCall, Log, Reply, reply_to, text_reply
+from serval.http.dispatch import find_endpoint
+from serval.http.endpoints import CANCEL_REQUEST, FUNCTIONS, LIST_REQUESTS
+from serval.http.parameters import read_choice, read_count, read_time
+from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
 from serval.requests.list_requests import LISTED, MOST_LISTED, Filters, ListRequests
 from serval.requests.request import STATUSES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestsEndpoint:
-    """Everything that answering an event about requests takes."""
+    """Answers calls about async requests that exist."""
 
-    access: Access
-    listing: ListRequests
-    cancellation: Cancel
+    admission: Admission
+    access: RequestAccess
+    list_requests: ListRequests
+    cancel: Cancel
     documents: Documents
-    log: Callable[[str], object]
+    log: Log
 
     def reply(self, event: Event) -> Reply:
-        """Answer an event of API Gateway, payload format 2.0."""
-        headers = {name.lower(): value for name, value in event["headers"].items()}
-        method = event["requestContext"]["http"]["method"]
-        try:
-            endpoint, names = find(REQUESTS, method, path_after_stage(event))
-            with aws_failures_as_ours():
-                if endpoint == LIST:
-                    return self._list(event, headers)
-                caller = self.access.caller(headers)
-                request = self.access.request(caller, names["id"], text(event, "model"))
-                if endpoint == CANCEL:
-                    request = self.cancellation.cancel(request)
-                document = self.documents.of(request)
-        except ServalError as error:
-            return error_reply(error, self.log, event, self.access.admission.authenticator)
-        if not request.open:
-            return text_reply(HTTPStatus.OK, document.to_json())
-        status = HTTPStatus.ACCEPTED if endpoint == CANCEL else HTTPStatus.OK
-        return text_reply(status, document.to_json(), {"retry-after": str(RETRY_SECONDS)})
+        """Answer an event of API Gateway."""
+        return reply_to(event, self._answer, self.log, self.admission.authenticator)
 
-    def _list(self, event: Event, headers: Names) -> Reply:
-        model = text(event, "model")
-        if model is None:
-            caller = self.access.caller(headers)
-        else:
-            caller, _ = self.access.admit(headers, model)
+    @translate_aws_failures()
+    def _answer(self, call: HttpCall) -> Reply:
+        endpoint, call = find_endpoint(FUNCTIONS["requests"], call)
+        if endpoint == LIST_REQUESTS:
+            return self._list(call)
+        caller = self.admission.authenticate(call.headers)
+        request = self.access.find(caller, call.names["id"], call.query.get("model"))
+        if endpoint == CANCEL_REQUEST:
+            request = self.cancel.cancel(request)
+        document = self.documents.describe(request).to_json()
+        if not request.open:
+            return text_reply(HTTPStatus.OK, document)
+        status = HTTPStatus.ACCEPTED if endpoint == CANCEL_REQUEST else HTTPStatus.OK
+        return text_reply(status, document, {"retry-after": str(RETRY_SECONDS)})
+
+    def _list(self, call: HttpCall) -> Reply:
+        model = call.query.get("model")
+        caller = self.admission.authenticate(call.headers, model or NO_MODEL)
+        if model is not None:
+            self.admission.find_route(caller, model)
         filters = Filters(
-            status=choice(event, "status", STATUSES),
-            since=moment(event, "since"),
-            before=moment(event, "before"),
+            status=read_choice(call, "status", STATUSES),
+            since=read_time(call, "since"),
+            before=read_time(call, "before"),
         )
-        limit = count(event, "limit", MOST_LISTED, LISTED)
-        page = self.listing.page(caller, model, filters, text(event, "cursor"), limit)
+        limit = read_count(call, "limit", MOST_LISTED, LISTED)
+        page = self.list_requests.page(caller, model, filters, call.query.get("cursor"), limit)
         return text_reply(HTTPStatus.OK, json.dumps(page))

@@ -33,7 +33,7 @@ class Documents:
     payloads: Payloads
     inline_bytes: int = INLINE_RESULT_BYTES
 
-    def of(self, request: AsyncRequest) -> Document:
+    def describe(self, request: AsyncRequest) -> Document:
         """Describe a request, with its result if it has one."""
         members: dict[str, Any] = {
             "id": request.name,

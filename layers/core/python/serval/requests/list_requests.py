@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from serval.access.api_key import Caller
 from serval.errors import InvalidParameter
-from serval.requests.access import Caller
 from serval.requests.identifiers import with_names
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest, Status

@@ -65,13 +65,6 @@ class Waker(Protocol):
         """Wake a fleet that sleeps; one that is awake is left alone."""
 
 
-class RateLimits(Protocol):
-    """How much each API key has asked for in the minute."""
-
-    def take(self, key_hash: str, limit: int) -> None:
-        """Count one more, or raise ``RateLimited`` if the minute's limit is used up."""
-
-
 class Payloads(Protocol):
     """The data bucket."""
 

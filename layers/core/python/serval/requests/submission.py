@@ -4,8 +4,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from serval.access.api_key import Caller
 from serval.errors import InvalidParameter
-from serval.requests.access import Caller
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.ports import StoredPayload
 

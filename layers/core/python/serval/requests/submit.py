@@ -6,12 +6,12 @@ without a message is sent again by a repeated PUT or the sweeper, which wakes th
 
 from dataclasses import dataclass, replace
 
+from serval.access.api_key import Caller
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route
 from serval.models.tag import untagged
 from serval.models.version import ModelVersion
-from serval.requests.access import Caller
 from serval.requests.door import Door
 from serval.requests.identifiers import new_request_id, row_id
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker

@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from serval.access.api_key import Caller
 from serval.clock import Clock, utc_now
 from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
 from serval.models.route import Route
-from serval.requests.access import Caller
 from serval.requests.door import Door
 from serval.requests.identifiers import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload

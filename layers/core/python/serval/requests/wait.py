@@ -49,7 +49,7 @@ class Wait:
     sleep: Callable[[float], None] = time.sleep
     places: WaitingPlaces = field(default_factory=Everywhere)
 
-    def until_closed(self, request: AsyncRequest, seconds: float) -> AsyncRequest:
+    def wait(self, request: AsyncRequest, seconds: float) -> AsyncRequest:
         """Give the row as it is when it is closed, or as it is after so many seconds."""
         if not request.open or seconds <= 0 or (place := self.places.take()) is None:
             return request

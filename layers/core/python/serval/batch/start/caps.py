@@ -6,11 +6,11 @@ Callers whom the gateway authenticated have only the gateway's limits.
 
 from dataclasses import dataclass
 
+from serval.access.admission import RateCounter
+from serval.access.api_key import Caller
 from serval.batch.job.ports import JobStore
 from serval.batch.start.job_request import AskedJob
 from serval.errors import BatchRefused, TooManyBatchJobs
-from serval.requests.access import Caller
-from serval.requests.ports import RateLimits
 
 LOOKED_AT = 100
 """Newest jobs of the model among which the open jobs of a key are counted."""
@@ -20,7 +20,7 @@ LOOKED_AT = 100
 class Caps:
     """Enforces what the stage allows each API key."""
 
-    limits: RateLimits
+    limits: RateCounter
     store: JobStore
     per_minute: int
     """Jobs that a key may start, preview or retry in a minute."""

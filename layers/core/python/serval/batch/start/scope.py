@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from serval.access.api_key import Caller
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, read_address
 from serval.batch.job.ports import JobStore
 from serval.batch.start.job_request import AskedJob
 from serval.errors import AddressOutOfScope, BatchJobNotFound, BatchRefused
-from serval.requests.access import Caller, Callers
 
 FOLDERS = frozenset({".", ".."})
 """Parts of a key that some clients resolve, which would then name another object."""
@@ -89,7 +89,7 @@ JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class JobAccess(Callers):
+class JobAccess:
     """Finds the jobs of the models in a caller's scope."""
 
     store: JobStore

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from serval.access.api_key import Caller
 from serval.batch.job.job import BatchJob, new_job_id
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Announce, Executions, JobStore
@@ -17,7 +18,6 @@ from serval.batch.start.scope import Reach
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
 from serval.models.tag import tagged, untagged
-from serval.requests.access import Caller
 
 KEY = "idempotency-key"
 MOST_KEY_CHARACTERS = 255

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from serval.access.admission import Admission
-from serval.access.authentication import Authenticator
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
@@ -29,7 +27,7 @@ from serval.batch.start.scope import JobAccess, Reach
 from serval.batch.start.start import StartJob
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
-from serval.bootstrap.requests.adapters import PATIENCE, edge_registry
+from serval.bootstrap.requests.adapters import PATIENCE, build_admission, edge_registry
 from serval.http.batch import BatchEndpoint
 from serval.models.deployed_fleets import Fleets
 
@@ -93,13 +91,13 @@ def build() -> LambdaFunction[BatchEndpoint]:
     executions = BatchExecutions(
         boto3.client("stepfunctions", region, config=PATIENCE), settings.batch_machine
     )
-    keys = Authenticator() if settings.authentication == "key" else None
     control = Control(store, executions, announce, FinishJob(objects, store, announce))
     return http_function(
         "batch",
         BatchEndpoint(
-            access=JobAccess(Admission(edge_registry(settings), keys), store, registry.models),
-            starting=StartJob(
+            admission=build_admission(settings, edge_registry(settings)),
+            access=JobAccess(store, registry.models),
+            start_job=StartJob(
                 store,
                 executions,
                 announce,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from serval.access.admission import Authenticator
 from serval.access.api_key import ApiKey
-from serval.access.authentication import Authenticator
 from serval.aws.cloudwatch.statistics import CloudWatchStatistics
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.dynamodb.registry import DynamoDBRegistry

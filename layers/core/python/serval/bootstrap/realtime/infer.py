@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from serval.access.admission import Admission
-from serval.access.authentication import Authenticator
+from serval.access.admission import Admission, Authenticator
 from serval.aws.signed.addresses import bucket_url, service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry

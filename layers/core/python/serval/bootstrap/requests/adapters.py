@@ -1,4 +1,4 @@
-"""What the functions of async requests share: who may call, where everything lies."""
+"""Clients and adapters that the functions of async requests share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from serval.access.admission import Admission
-from serval.access.authentication import Authenticator
+from serval.access.admission import Admission, Authenticator
 from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.data_bucket import DataBucket
@@ -16,7 +15,7 @@ from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeRegistry
 from serval.clock import utc_now
 from serval.models.deployed_fleets import Fleets
-from serval.requests.access import Access
+from serval.requests.access import RequestAccess
 from serval.requests.settings import RequestsSettings
 from serval.settings import CallerSettings
 
@@ -62,8 +61,11 @@ def edge_registry(settings: CallerSettings) -> EdgeRegistry:
     return EdgeRegistry(settings.registry_table, client, lambda: utc_now().date().isoformat())
 
 
-def access(settings: RequestsSettings, registry: EdgeRegistry, store: RequestTable) -> Access:
+def build_admission(settings: CallerSettings, registry: EdgeRegistry) -> Admission:
     """Check keys here, or leave it to the gateway."""
-    keys = Authenticator() if settings.authentication == "key" else None
-    models = tuple(Fleets.from_text(settings.fleets).models)
-    return Access(Admission(registry, keys), store, models)
+    return Admission(registry, Authenticator() if settings.authentication == "key" else None)
+
+
+def build_access(settings: RequestsSettings, store: RequestTable) -> RequestAccess:
+    """Let callers find the requests of the stage's fleet models."""
+    return RequestAccess(store, tuple(Fleets.from_text(settings.fleets).models))

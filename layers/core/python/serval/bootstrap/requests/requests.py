@@ -3,7 +3,12 @@
 from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
-from serval.bootstrap.requests.adapters import access, adapters, edge_registry
+from serval.bootstrap.requests.adapters import (
+    adapters,
+    build_access,
+    build_admission,
+    edge_registry,
+)
 from serval.http.requests import RequestsEndpoint
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
@@ -15,14 +20,15 @@ def build() -> LambdaFunction[RequestsEndpoint]:
     """Build the function from its environment, once per cold start."""
     settings = RequestsSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
-    allowed = access(settings, edge_registry(settings), aws.store)
+    access = build_access(settings, aws.store)
     return http_function(
         "requests",
         RequestsEndpoint(
-            allowed,
-            ListRequests(aws.store, allowed.models),
-            Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
-            Documents(aws.payloads),
-            print_line,
+            admission=build_admission(settings, edge_registry(settings)),
+            access=access,
+            list_requests=ListRequests(aws.store, access.models),
+            cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
+            documents=Documents(aws.payloads),
+            log=print_line,
         ),
     )

@@ -10,7 +10,7 @@ from serval.requests.settings import WaitSettings
 from serval.requests.submit import Submit
 
 
-def submission(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:
+def build_submit(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:
     """Build what makes async requests."""
     fleets = Fleets.from_text(settings.fleets)
     return Submit(

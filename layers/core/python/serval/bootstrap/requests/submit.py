@@ -1,13 +1,18 @@
 """Composition root of ``submit``."""
 
+from serval.access.admission import SubmitLimit
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
-from serval.bootstrap.requests.adapters import access, adapters, edge_registry
-from serval.bootstrap.requests.submission import submission
+from serval.bootstrap.requests.adapters import (
+    adapters,
+    build_access,
+    build_admission,
+    edge_registry,
+)
+from serval.bootstrap.requests.submission import build_submit
 from serval.http.submit import SubmitEndpoint
-from serval.requests.access import Allowance
 from serval.requests.document import Documents
 from serval.requests.retry import Retry
 from serval.requests.settings import SubmitSettings
@@ -22,17 +27,18 @@ def build() -> LambdaFunction[SubmitEndpoint]:
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     registry = edge_registry(settings)
     table = aws.dynamodb.Table(settings.registry_table)
-    making = submission(settings, aws, registry)
+    submit = build_submit(settings, aws, registry)
     return http_function(
         "submit",
         SubmitEndpoint(
-            access=access(settings, registry, aws.store),
-            allowance=Allowance(RateLimitTable(table)),
+            admission=build_admission(settings, registry),
+            access=build_access(settings, aws.store),
+            rate_limit=SubmitLimit(RateLimitTable(table)),
             callback_urls=CallbackUrls(local=bool(settings.callback_local)),
-            submitting=making,
-            retrying=Retry(aws.store, aws.payloads, making.announce),
-            uploads=RequestUploads(making.door, aws.payloads),
-            waiting=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
+            submit=submit,
+            retry=Retry(aws.store, aws.payloads, submit.announce),
+            uploads=RequestUploads(submit.door, aws.payloads),
+            wait=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
             documents=Documents(aws.payloads),
             log=print_line,
             limits=settings.limits,

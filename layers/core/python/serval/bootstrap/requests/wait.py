@@ -1,13 +1,13 @@
 """Composition root of ``wait``."""
 
+from serval.access.admission import SubmitLimit
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
-from serval.bootstrap.requests.adapters import access, adapters, edge_registry
-from serval.bootstrap.requests.submission import submission
+from serval.bootstrap.requests.adapters import adapters, build_admission, edge_registry
+from serval.bootstrap.requests.submission import build_submit
 from serval.http.wait import WaitEndpoint
-from serval.requests.access import Allowance
 from serval.requests.settings import WaitSettings
 from serval.requests.wait import Wait
 
@@ -21,10 +21,10 @@ def build() -> LambdaFunction[WaitEndpoint]:
     return http_function(
         "wait",
         WaitEndpoint(
-            access=access(settings, registry, aws.store),
-            allowance=Allowance(RateLimitTable(table)),
-            submitting=submission(settings, aws, registry),
-            waiting=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
+            admission=build_admission(settings, registry),
+            rate_limit=SubmitLimit(RateLimitTable(table)),
+            submit=build_submit(settings, aws, registry),
+            wait=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
             payloads=aws.payloads,
             log=print_line,
             limits=settings.limits,

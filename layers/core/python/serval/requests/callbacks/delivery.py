@@ -95,7 +95,7 @@ class Delivery:
 
     def _post(self, request: AsyncRequest, key_hash: str, url: CallbackUrl) -> int:
         address = choose(url.host, self.resolve(url.host, url.port), local=self.local)
-        body = self.documents.of(request).to_json().encode()
+        body = self.documents.describe(request).to_json().encode()
         return self.post(url, address, self._headers(request, key_hash, body), body)
 
     def _headers(self, request: AsyncRequest, key_hash: str, body: bytes) -> Mapping[str, str]:

@@ -1,0 +1,239 @@
+"""One call in, one reply out: events of API Gateway (payload format 2.0), and what answers them."""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urljoin
+
+from serval.access.admission import Authenticator
+from serval.errors import (
+    PayloadTooLarge,
+    RateLimited,
+    ServalError,
+    StillWaiting,
+    TooManyBatchJobs,
+)
+from serval.http.status import status_of
+from serval.protocol.content import (
+    BINARY_LIMIT_BYTES,
+    JSON_LIMIT_BYTES,
+    body_of,
+    deflate,
+    inflate,
+)
+from serval.protocol.limits import RequestLimits
+
+Event = Mapping[str, Any]
+Headers = Mapping[str, str]
+"""Names in lower case."""
+Names = Mapping[str, str]
+"""Path parameters: the ``{name}`` segments of an endpoint, and what a call has there."""
+Reply = dict[str, Any]
+Log = Callable[[str], object]
+JSON = "application/json"
+REQUEST_ID = "x-request-id"
+"""In every error's reply: the gateway's id of the call, which log lines carry as ``request``."""
+RETRY_SECONDS = 1
+"""When a caller may look at an open request again."""
+STILL_WAITING_SECONDS = 5
+"""When a caller whose request still runs may ask again."""
+IN_PATH = re.compile(
+    r"/(?:v2|async|batch)/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One call, as its endpoint reads it."""
+
+    event: Event
+    headers: Headers
+    names: Names
+
+    @classmethod
+    def from_event(cls, event: Event) -> "HttpCall":
+        """Read an event."""
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        return cls(event, headers, event.get("pathParameters") or {})
+
+    @property
+    def id(self) -> str:
+        """The gateway's id of the call."""
+        request_id: str = self.event["requestContext"]["requestId"]
+        return request_id
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        method: str = self.event["requestContext"]["http"]["method"]
+        return method
+
+    @property
+    def path(self) -> str:
+        """The path without the stage, which prefixes it unless the stage is ``$default``."""
+        path: str = self.event["rawPath"]
+        prefix = f"/{self.event['requestContext']['stage']}"
+        if path == prefix or path.startswith(prefix + "/"):
+            path = path.removeprefix(prefix)
+        return path or "/"
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query parameters."""
+        return self.event.get("queryStringParameters") or {}
+
+    @property
+    def model(self) -> str:
+        """The model in the path; routes of one model alone spell its name out."""
+        return self.names.get("model") or str(self.event["routeKey"].split("/")[3])
+
+    @property
+    def version(self) -> str | None:
+        """The version asked for, in the path or a header; None: the route decides."""
+        return self.names.get("version") or self.headers.get("serval-model-version")
+
+    @property
+    def affinity(self) -> str:
+        """What keeps a caller on one version during a rollout; empty: nothing."""
+        return self.headers.get("serval-affinity", "")
+
+    @property
+    def header_length(self) -> str | None:
+        """``Inference-Header-Content-Length``; None: the body is JSON alone."""
+        return self.headers.get("inference-header-content-length")
+
+    def read_body(self, limits: RequestLimits) -> str | bytes:
+        """Return the body, neither base64 nor compressed.
+
+        Raises
+        ------
+        MalformedBody
+            If the body is empty or damaged.
+        PayloadTooLarge
+            If it is over the API's limits, or inflates to more than the limits.
+        """
+        body = body_of(self.event.get("body"), bool(self.event.get("isBase64Encoded")))
+        encoding = self.headers.get("content-encoding")
+        if not encoding:
+            return body
+        return inflate(body, encoding, limits.inflated(self.header_length))
+
+
+def reply_to(
+    event: Event,
+    answer: Callable[[HttpCall], Reply],
+    log: Log,
+    authenticator: Authenticator | None,
+) -> Reply:
+    """Answer an event; turn an error into a reply, and log it if it is Serval's own."""
+    call = HttpCall.from_event(event)
+    try:
+        return answer(call)
+    except ServalError as error:
+        status = status_of(error)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            about = describe_failure(error, call, authenticator)
+            log(json.dumps({"level": "ERROR", "status": status, "error": str(error), **about}))
+        headers = {REQUEST_ID: call.id, **error_headers(error)}
+        return text_reply(status, json.dumps({"error": str(error)}), headers)
+
+
+def error_headers(error: ServalError) -> Headers:
+    """Return what an error tells the caller's program."""
+    if isinstance(error, RateLimited | TooManyBatchJobs):
+        return {"retry-after": str(error.retry_seconds)}
+    if isinstance(error, StillWaiting):
+        return {
+            "retry-after": str(STILL_WAITING_SECONDS),
+            "serval-request-id": error.request_id,
+        }
+    return {}
+
+
+def describe_failure(
+    error: ServalError, call: HttpCall, authenticator: Authenticator | None
+) -> dict[str, str]:
+    """Name the request, model, version and key for a log line, as far as they are known.
+
+    The error knows the version best, since a route may have chosen it. A key is named only if it
+    is good.
+    """
+    found = IN_PATH.match(call.path)
+    asked = found.groupdict() if found else {}
+    caller = authenticator.find_cached(call.headers) if authenticator else None
+    about = {
+        "request": call.id,
+        "model": getattr(error, "model", None) or asked.get("model"),
+        "version": getattr(error, "version", None)
+        or asked.get("version")
+        or call.headers.get("serval-model-version"),
+        "key": caller.key.name if caller and caller.key else None,
+    }
+    return {name: value for name, value in about.items() if value}
+
+
+def text_reply(status: int, body: str, headers: Headers | None = None) -> Reply:
+    """Make a reply of JSON text; it is never compressed, as the protocol's clients expect."""
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": JSON, **(headers or {})},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def inference_reply(
+    body: bytes,
+    header_length: int | None,
+    own_headers: Mapping[str, str],
+    accept_encoding: str,
+    remedy: Callable[[bool, bool], str],
+) -> Reply:
+    """Make the reply that carries an inference response, compressed if the client accepts that.
+
+    ``remedy`` tells a caller whose reply is too large what to do, given whether it has binary
+    tensors and whether it is compressed.
+
+    Raises
+    ------
+    PayloadTooLarge
+        If it does not fit through Lambda.
+    """
+    headers = {"content-type": JSON, **own_headers}
+    if header_length is not None:
+        headers["content-type"] = "application/octet-stream"
+        headers["inference-header-content-length"] = str(header_length)
+    body, encoding = deflate(body, accept_encoding)
+    if encoding is not None:
+        headers["content-encoding"] = encoding
+    is_binary = encoding is not None or header_length is not None
+    limit = BINARY_LIMIT_BYTES if is_binary else JSON_LIMIT_BYTES
+    # Lambda escapes quotes when it wraps a text body in JSON once more.
+    size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
+    if size > limit:
+        advice = remedy(header_length is not None, encoding is not None)
+        raise PayloadTooLarge("reply", size, limit, advice)
+    return {
+        "statusCode": 200,
+        "headers": headers,
+        "body": base64.b64encode(body).decode("ascii") if is_binary else body.decode(),
+        "isBase64Encoded": is_binary,
+    }
+
+
+def location(call: HttpCall, path: str) -> str:
+    """Return the URL of a path such as ``async/requests/<id>``, for the ``Location`` header.
+
+    The API may lie below a path that events do not show, as on a laptop. There the URL is relative
+    to the one that was called, which clients resolve (RFC 9110, 10.2.2).
+    """
+    # From the folder of the path that was called up to the root of the API.
+    relative = "../" * (call.path.count("/") - 1) + path
+    host = call.event["requestContext"].get("domainName", "")
+    if host and call.headers.get("host") == host:
+        return urljoin(f"https://{host}{call.event['rawPath']}", relative)
+    return relative

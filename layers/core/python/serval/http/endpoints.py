@@ -1,0 +1,37 @@
+"""The table of endpoints: those of async requests and batch jobs, and which function answers them.
+
+``serval.http.describe`` lists its own beside what they answer.
+"""
+
+from collections.abc import Mapping
+
+from serval.http.dispatch import Endpoint
+
+INFER = (
+    Endpoint("POST", "/v2/models/{model}/infer"),
+    Endpoint("POST", "/v2/models/{model}/versions/{version}/infer"),
+)
+SUBMIT = (
+    Endpoint("POST", "/async/models/{model}/infer"),
+    Endpoint("POST", "/async/models/{model}/versions/{version}/infer"),
+)
+UPLOAD = (
+    Endpoint("POST", "/async/models/{model}/uploads"),
+    Endpoint("POST", "/async/models/{model}/versions/{version}/uploads"),
+)
+PUT_REQUEST = Endpoint("PUT", "/async/requests/{id}")
+RETRY_REQUEST = Endpoint("POST", "/async/requests/{id}/retry")
+GET_REQUEST = Endpoint("GET", "/async/requests/{id}")
+CANCEL_REQUEST = Endpoint("DELETE", "/async/requests/{id}")
+LIST_REQUESTS = Endpoint("GET", "/async/requests")
+START_JOB = Endpoint("POST", "/batch/models/{model}/jobs")
+LIST_JOBS = Endpoint("GET", "/batch/jobs")
+GET_JOB = Endpoint("GET", "/batch/jobs/{id}")
+CANCEL_JOB = Endpoint("DELETE", "/batch/jobs/{id}")
+RETRY_JOB = Endpoint("POST", "/batch/jobs/{id}/retry")
+
+FUNCTIONS: Mapping[str, tuple[Endpoint, ...]] = {
+    "submit": (*SUBMIT, *UPLOAD, PUT_REQUEST, RETRY_REQUEST),
+    "requests": (GET_REQUEST, CANCEL_REQUEST, LIST_REQUESTS),
+    "batch": (START_JOB, LIST_JOBS, GET_JOB, CANCEL_JOB, RETRY_JOB),
+}
