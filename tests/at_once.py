@@ -11,7 +11,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 STAGES: Mapping[str, Sequence[str]] = {
-    "rollouts": ("rollouts", "rollout_commands", "permissions", "platform_messages"),
+    "rollouts": (
+        "rollouts",
+        "rollout_commands",
+        "permissions",
+        "platform_messages",
+        "upload_events",
+    ),
     "fleets": (
         "fleets",
         "fleet_clients",
@@ -19,6 +25,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "fleet_scaling",
         "fleets_sagemaker",
         "fleets_under_fire",
+        "worker_permissions",
     ),
     "light": ("batch", "cli", "openapi", "platform", "real_clients", "realtime"),
 }
@@ -53,7 +60,7 @@ def workers(arguments: Sequence[str]) -> int:
     return (os.cpu_count() or 1) + len(busy)
 
 
-class Groups(LoadScopeScheduling):
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
     """Hands groups of tests to workers, in order."""
 
     def __init__(self, config: pytest.Config, log: object = None) -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ("iris", "digits", "diabetes")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Refuse tests of a stage whose file says not which: they would start one more."""
     for item in items:
         stages = item._fixtureinfo.name2fixturedefs.get("stage", ())[-1:]
