@@ -8,7 +8,7 @@ from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
 from serval.models.tag import ids_of
-from serval.requests.identifiers import EARLIER_LENGTHS
+from serval.requests.ids import EARLIER_LENGTHS
 from serval.requests.request import PAYLOAD_DAYS
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted

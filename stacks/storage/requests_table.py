@@ -14,8 +14,8 @@ from aws_cdk.aws_dynamodb import (
 from constructs import Construct
 
 from serval.models.tag import ids_of
-from serval.requests.identifiers import EARLIER_LENGTHS
-from serval.requests.rows import (
+from serval.requests.ids import EARLIER_LENGTHS
+from serval.requests.table import (
     BY_MODEL,
     BY_MODEL_HAS,
     BY_MODEL_KEYS,

@@ -45,7 +45,7 @@ from serval.models.version import BundleFile
 from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
-from serval.requests.put_body import read_put_body
+from serval.requests.submit.put_request import read_put_body
 from serval.rollouts.golden.requests import read_golden
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import graph, plus

@@ -3,7 +3,7 @@
 from typing import Any
 
 from serval.batch.job import rows as jobs
-from serval.requests.rows import (
+from serval.requests.table import (
     BY_MODEL,
     BY_MODEL_HAS,
     BY_MODEL_KEYS,

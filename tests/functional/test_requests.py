@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serval.models.tag import untagged
-from serval.requests.identifiers import new_request_id, row_id
+from serval.requests.ids import new_request_id, row_id
 from serval.requests.list_requests import Cursor, Position
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.requests import START, async_request

@@ -13,7 +13,7 @@ from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tag import untagged
 from serval.protocol.limits import MOST_JSON_BYTES
-from serval.requests.identifiers import row_id
+from serval.requests.ids import row_id
 from serval.requests.request import INLINE_BYTES
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.requests import async_request

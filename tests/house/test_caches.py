@@ -19,7 +19,7 @@ KEPT = {
     # What is immutable once it is there.
     "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
     "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",
-    "requests/door.Door._seen": "model and version",
+    "requests/submit/checks.Door._seen": "model and version",
     "fleets/endpoints/routing.Routing._versions": "model and version",
     "worker/program/versions.KnownVersions._records": "model and version",
     "worker/program/versions.KnownVersions._unshared": "model and version",
@@ -37,8 +37,8 @@ KEPT = {
     "models/statistics.RememberedStatistics._known": "model and track",
     # Counts, and what waits: no answers.
     "access/pace.RealtimePace._buckets": "id of the API key",
-    "requests/callbacks/patience.ReceiverPatience._silent": "API key and host",
-    "requests/callbacks/patience.ReceiverPatience._waited": "API key",
+    "requests/callbacks/throttle.ReceiverPatience._silent": "API key and host",
+    "requests/callbacks/throttle.ReceiverPatience._waited": "API key",
     "models/metrics.InferenceMetrics._tallies": "model and track",
     "worker/queue/batch.Ahead._ready": "model",
     "worker/serve/gather.Gather._waiting": "model",

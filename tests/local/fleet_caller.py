@@ -18,7 +18,7 @@ from serval.aws.sqs.queues import ModelQueues
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState
 from serval.models.resource_names import shards_queue_name
-from serval.requests.identifiers import find_named
+from serval.requests.ids import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli.local.aws_client import CONFIG, session
 

@@ -26,7 +26,7 @@ from serval.clock import utc_now
 from serval.models.resource_names import callbacks_queue_name, queue_name, tick_rule_name
 from serval.models.route import Route
 from serval.requests import lifecycle
-from serval.requests.identifiers import row_id
+from serval.requests.ids import row_id
 from serval.requests.request import response_key
 from serval_cli.local.aws_client import CONFIG, FOREIGN, environment, session
 from tests.fakes.emulator import TABLE, emulator

@@ -4,7 +4,7 @@ from typing import Any
 
 from serval.bundles.bundle import MOST_KEEP_DAYS
 from serval.requests.request import PAYLOAD_DAYS
-from serval.requests.rows import BY_MODEL, BY_MODEL_HAS, BY_STATE, BY_STATE_HAS
+from serval.requests.table import BY_MODEL, BY_MODEL_HAS, BY_STATE, BY_STATE_HAS
 from stacks.stage.dead_letters import RETENTION
 from tests.stacks.synthesis import Synthesised
 

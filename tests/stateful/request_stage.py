@@ -14,7 +14,7 @@ from serval.aws.dynamodb.requests import RequestTable
 from serval.fleets.endpoints.attempt import RUNNER
 from serval.fleets.endpoints.notices import notices
 from serval.requests.request import PAYLOAD_DAYS, AsyncRequest
-from serval.requests.rows import EXPIRES, from_attributes, to_attributes
+from serval.requests.table import EXPIRES, from_attributes, to_attributes
 from tests.fakes.fleets import ManagedFleet, StoredObjects
 from tests.fakes.requests import InMemoryRequests
 from tests.fakes.submission import KEY, Bench, call, put

@@ -19,7 +19,7 @@ from serval.models.deployed_fleets import Fleets
 from serval.models.route import Route
 from serval.models.statistics import RememberedStatistics, TrackStatistics
 from serval.models.version import ModelVersion
-from serval.requests.door import Door
+from serval.requests.submit.checks import Door
 from serval.worker.program.versions import KnownVersions
 from serval.worker.queue.batching import BatchLimits
 from tests.fakes.batch import ADDING

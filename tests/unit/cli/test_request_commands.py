@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serval.requests.identifiers import row_id
+from serval.requests.ids import row_id
 from serval_cli.commands.heavy import requests as requests_command
 from tests.fakes.fleet_stage import FleetStage
 

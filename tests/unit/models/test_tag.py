@@ -10,7 +10,7 @@ from serval.batch.start.start import keyed_job_id
 from serval.clock import utc_now
 from serval.models.tag import ids_of, untagged
 from serval.requests.access import Caller
-from serval.requests.identifiers import (
+from serval.requests.ids import (
     EARLIER_LENGTHS,
     RANDOM_ID,
     is_another_s,

@@ -10,9 +10,9 @@ from serval.openapi.document import document
 from serval.openapi.request_schemas import CALLBACK_URL, ID, UPLOAD_BYTES
 from serval.requests.callbacks.urls import LIMIT_CHARACTERS
 from serval.requests.document import INLINE_RESULT_BYTES
-from serval.requests.identifiers import REQUEST_ID
-from serval.requests.put_body import MEMBERS
-from serval.requests.uploads import UPLOAD_LIMIT_BYTES, UPLOAD_SECONDS
+from serval.requests.ids import REQUEST_ID
+from serval.requests.submit.put_request import MEMBERS
+from serval.requests.submit.uploads import UPLOAD_LIMIT_BYTES, UPLOAD_SECONDS
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (
     Bench,

@@ -9,7 +9,7 @@ import typer
 
 from serval.access.api_key import Caller
 from serval.errors import RequestNotFound
-from serval.requests.identifiers import find_named
+from serval.requests.ids import find_named
 from serval.requests.request import AsyncRequest
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, StageOption, new_app

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.requests.identifiers import with_names
+from serval.requests.ids import with_names
 from serval.requests.request import OPEN, AsyncRequest, Status
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import note, show

@@ -8,7 +8,7 @@ import pytest
 from serval.aws.dynamodb.requests import BATCH, BATCH_ATTEMPTS, MOST_PAGES, RequestTable
 from serval.errors import RegistryUnavailable
 from serval.requests.request import LISTED
-from serval.requests.rows import to_attributes
+from serval.requests.table import to_attributes
 from tests.fakes.requests import async_request
 
 

@@ -14,7 +14,7 @@ from serval.fleets.endpoints.attempt import (
 )
 from serval.fleets.endpoints.ports import Submitted
 from serval.requests import lifecycle
-from serval.requests.identifiers import new_request_id, row_id
+from serval.requests.ids import new_request_id, row_id
 from tests.fakes.fleets import at, moment
 from tests.fakes.requests import START, async_request
 

@@ -9,7 +9,7 @@ import pytest
 from serval.models.route import Route
 from serval.models.tag import has_tag
 from serval.requests import lifecycle
-from serval.requests.identifiers import new_request_id
+from serval.requests.ids import new_request_id
 from serval.requests.request import AsyncRequest
 from serval.worker.program.faults import RETRY_SECONDS
 from tests.fakes.inference import signature

@@ -24,13 +24,13 @@ from serval.http.parameters import wait_seconds
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import RequestAccess
 from serval.requests.document import Documents
-from serval.requests.identifiers import checked_id
-from serval.requests.put_body import PutBody, read_put_body
+from serval.requests.ids import checked_id
+from serval.requests.submit.put_request import PutBody, read_put_body
 from serval.requests.request import AsyncRequest
 from serval.requests.retry import Retry
-from serval.requests.submission import CallbackUrls, Submission
-from serval.requests.submit import Submit
-from serval.requests.uploads import RequestUploads
+from serval.requests.submit.submission import CallbackUrls, Submission
+from serval.requests.submit.submit import Submit
+from serval.requests.submit.uploads import RequestUploads
 from serval.requests.wait import Wait
 
 

@@ -17,8 +17,8 @@ from serval.http.call import Event, HttpCall, Log, Reply, inference_reply, reply
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
-from serval.requests.submission import Submission
-from serval.requests.submit import Submit
+from serval.requests.submit.submission import Submission
+from serval.requests.submit.submit import Submit
 from serval.requests.wait import Wait
 
 WAIT_SECONDS = 25.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serval.access.api_key import Caller
-from serval.requests.identifiers import find_named
+from serval.requests.ids import find_named
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from serval.access.api_key import Caller
 from serval.errors import InvalidParameter
-from serval.requests.identifiers import with_names
+from serval.requests.ids import with_names
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest, Status
 

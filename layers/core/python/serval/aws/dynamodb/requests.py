@@ -12,7 +12,7 @@ from serval.aws.dynamodb.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
 from serval.requests.list_requests import Filters, Position
 from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, Glance, OpenRequest
-from serval.requests.rows import (
+from serval.requests.table import (
     BY_MODEL,
     BY_STATE,
     CALLBACK,

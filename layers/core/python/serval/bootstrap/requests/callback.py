@@ -5,7 +5,7 @@ from serval.aws.sqs.callback_messages import PostponedCallbacks
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
 from serval.bootstrap.requests.adapters import adapters
-from serval.requests.callbacks.delivery import Delivery
+from serval.requests.callbacks.deliver import Delivery
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents
 from serval.requests.settings import CallbackSettings

@@ -5,9 +5,9 @@ from serval.aws.sqs.queues import ModelQueues
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.requests.adapters import Adapters
 from serval.models.deployed_fleets import Fleets
-from serval.requests.door import Door
+from serval.requests.submit.checks import Door
 from serval.requests.settings import WaitSettings
-from serval.requests.submit import Submit
+from serval.requests.submit.submit import Submit
 
 
 def build_submit(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:

@@ -16,8 +16,8 @@ from serval.http.submit import SubmitEndpoint
 from serval.requests.document import Documents
 from serval.requests.retry import Retry
 from serval.requests.settings import SubmitSettings
-from serval.requests.submission import CallbackUrls
-from serval.requests.uploads import RequestUploads
+from serval.requests.submit.submission import CallbackUrls
+from serval.requests.submit.uploads import RequestUploads
 from serval.requests.wait import Wait
 
 

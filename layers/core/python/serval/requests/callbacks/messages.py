@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from serval.requests.callbacks.delivery import Delivery
+from serval.requests.callbacks.deliver import Delivery
 
 FIRST_SECONDS = 5
 LONGEST_SECONDS = 3_600

@@ -13,7 +13,7 @@ from datetime import timedelta
 from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
 from serval.requests import lifecycle
-from serval.requests.identifiers import is_another_s
+from serval.requests.ids import is_another_s
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.program.versions import KnownVersions, LoadedMemory

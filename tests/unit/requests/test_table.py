@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
-from serval.requests.rows import (
+from serval.requests.table import (
     BY_MODEL_HAS,
     BY_MODEL_KEYS,
     BY_STATE_HAS,

@@ -12,15 +12,15 @@ from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route
 from serval.models.tag import untagged
 from serval.models.version import ModelVersion
-from serval.requests.door import Door
-from serval.requests.identifiers import new_request_id, row_id
+from serval.requests.submit.checks import Door
+from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker
 from serval.requests.request import (
     INLINE_BYTES,
     AsyncRequest,
     sent_request_key,
 )
-from serval.requests.submission import Submission
+from serval.requests.submit.submission import Submission
 
 DECLARED = ("keep_days", "max_attempts")
 """What a version's ``model.yaml`` says under ``requests`` of each of its requests."""

@@ -12,7 +12,7 @@ from serval.protocol.content import check_json_size
 from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import read_request
-from serval.requests.submission import Submission
+from serval.requests.submit.submission import Submission
 
 CACHED_VERSIONS = 256
 
