@@ -14,6 +14,7 @@ import pytest
 from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey
 from serval.fleets.endpoints.routing import Routing
+from serval.inference.batching import BatchLimits
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
 from serval.models.route import Route
@@ -21,7 +22,6 @@ from serval.models.statistics import RememberedStatistics, TrackStatistics
 from serval.models.version import ModelVersion
 from serval.requests.door import Door
 from serval.worker.program.versions import KnownVersions
-from serval.worker.queue.batching import BatchLimits
 from tests.fakes.batch import ADDING
 from tests.fakes.inference import version_record
 

@@ -6,12 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from serval.errors import ModelVersionNotFound
-from serval.inference.infer import choose
-from serval.inference.loaded import Loaded, LoadedVersions
-from serval.models.route import Route
-from serval.models.storage import VERSION
-from serval.models.version import ModelVersion
-from serval.worker.queue.batching import (
+from serval.inference.batching import (
     BatchLimits,
     ShapeKey,
     complemented,
@@ -19,6 +14,11 @@ from serval.worker.queue.batching import (
     shape_key,
     shareable,
 )
+from serval.inference.infer import choose
+from serval.inference.loaded import Loaded, LoadedVersions
+from serval.models.route import Route
+from serval.models.storage import VERSION
+from serval.models.version import ModelVersion
 from serval.worker.queue.held import Held
 
 ROUTE_SECONDS = 5.0

@@ -12,13 +12,13 @@ from datetime import timedelta
 
 from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
+from serval.inference.batching import BatchLimits, joined
 from serval.requests import lifecycle
 from serval.requests.identifiers import is_another_s
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.program.versions import KnownVersions, LoadedMemory
 from serval.worker.queue.batch import Batch
-from serval.worker.queue.batching import BatchLimits, joined
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Fate, Held, Holdings, WaitingMessages
 from serval.worker.queue.read import fetch_body, read_for_target

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
+from serval.inference.run import AxisNotShared, run_alone, run_together
 from serval.requests.ports import RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.program.versions import KnownVersions, LoadedMemory
@@ -16,7 +17,6 @@ from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held
 from serval.worker.queue.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
 from serval.worker.queue.read import read_for_target
-from serval.worker.queue.shared_run import AxisNotShared, run_alone, run_together
 
 FRESH_SECONDS = 1.0
 """How old what is known of a row may be when its request is run."""

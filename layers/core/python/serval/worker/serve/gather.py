@@ -6,11 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
-from serval.inference.loaded import Loaded
-from serval.models.version import ModelVersion
-from serval.protocol.request import InferenceRequest
-from serval.worker.program.versions import LoadedMemory
-from serval.worker.queue.batching import (
+from serval.inference.batching import (
     BatchLimits,
     ShapeKey,
     complemented,
@@ -19,7 +15,11 @@ from serval.worker.queue.batching import (
     shape_key,
     shareable,
 )
-from serval.worker.queue.shared_run import AxisNotShared, Outputs, run_alone, run_together
+from serval.inference.loaded import Loaded
+from serval.inference.run import AxisNotShared, Outputs, run_alone, run_together
+from serval.models.version import ModelVersion
+from serval.protocol.request import InferenceRequest
+from serval.worker.program.versions import LoadedMemory
 from serval.worker.queue.turns import Turns
 
 IDLE_SECONDS = 1.0

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
+from serval.inference.batching import divided, joined
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.protocol.fit import output_names
 from serval.protocol.request import InferenceRequest
-from serval.worker.queue.batching import divided, joined
 
 Outputs = list[Tensor]
 

@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numbers
 
-from serval.models.signature import Signature, TensorSpec
-from serval.models.tensor import Tensor
-from serval.protocol.binary_tensors import bytes_array
-from serval.worker.queue.batching import (
+from serval.inference.batching import (
     BatchLimits,
     divided,
     joined,
@@ -20,6 +17,9 @@ from serval.worker.queue.batching import (
     shape_key,
     shareable,
 )
+from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
+from serval.protocol.binary_tensors import bytes_array
 
 
 def tensor(array: Any, name: str = "x", datatype: str = "FP32") -> Tensor:
