@@ -21,6 +21,7 @@ from serval.fleets.state import FleetState, WorkerState
 from serval.fleets.sweep import Sweep
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.metrics import InferenceMetrics
+from serval.models.remembered import KnownVersions
 from serval.models.route import Route
 from serval.models.version import ModelVersion
 from serval.requests.request import AsyncRequest
@@ -328,7 +329,7 @@ class ManagedFleet:
             store=store,
             inbox=Dying(self.queues, crashes),
             endpoints=Dying(self.endpoints, crashes),
-            routing=Routing(self.models, self.clock),
+            routing=Routing(KnownVersions(self.models, lambda: self.clock().timestamp())),
             ending=self._ending(crashes),
             clock=self.clock,
         )
@@ -351,7 +352,7 @@ class ManagedFleet:
             store=Dying(self.requests, crashes),
             objects=self.objects,
             ending=self._ending(crashes),
-            routing=Routing(self.models, self.clock),
+            routing=Routing(KnownVersions(self.models, lambda: self.clock().timestamp())),
             metrics=InferenceMetrics(self.printed.append, self.clock.monotonic),
             bucket=BUCKET,
         )

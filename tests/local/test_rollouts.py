@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from serval.access.admission import ROUTE_SECONDS
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.models.registry import Rollout
+from serval.models.remembered import ROUTE_SECONDS
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.inference import graph, plus
 from tests.local.conftest import LocalStage

@@ -13,15 +13,15 @@ import pytest
 
 from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey
-from serval.fleets.endpoints.routing import Routing
+from serval.inference.batching import BatchLimits
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
+from serval.models.remembered import KnownVersions
 from serval.models.route import Route
 from serval.models.statistics import RememberedStatistics, TrackStatistics
 from serval.models.version import ModelVersion
 from serval.requests.submit.checks import Door
-from serval.worker.program.versions import KnownVersions
-from serval.worker.queue.batching import BatchLimits
+from serval.worker.queue.targets import Targets
 from tests.fakes.batch import ADDING
 from tests.fakes.inference import version_record
 
@@ -54,19 +54,9 @@ def door(folder: Path) -> tuple[Ask, Sequence[Any]]:
     return lambda pair: found.version(pair[0], Route("9"), pair[1]).digest, VERSIONS
 
 
-def routing_of_versions(folder: Path) -> tuple[Ask, Sequence[Any]]:
-    found = Routing(Registry())
-    return lambda pair: found.version(*pair).digest, VERSIONS
-
-
-def routing_of_routes(folder: Path) -> tuple[Ask, Sequence[Any]]:
-    found = Routing(Registry())
-    return lambda model: found.route(model).stable, MODELS
-
-
 def known_records(folder: Path) -> tuple[Ask, Sequence[Any]]:
     found = KnownVersions(Registry(), lambda: 0.0)
-    return lambda pair: found.record(*pair).digest, VERSIONS
+    return lambda pair: found.version(*pair).digest, VERSIONS
 
 
 def known_routes(folder: Path) -> tuple[Ask, Sequence[Any]]:
@@ -118,7 +108,7 @@ def remembered(folder: Path) -> tuple[Ask, Sequence[Any]]:
 
 
 CACHES = (
-    door, routing_of_versions, routing_of_routes, known_records, known_routes, loaded,
+    door, known_records, known_routes, loaded,
     authenticated, admitted, remembered,
 )  # fmt: skip
 
@@ -147,8 +137,9 @@ def test_a_models_batch_limits_are_its_stable_versions_whichever_was_looked_up_l
             return replace(super().version(model, version), bundle=batching)
 
     known = KnownVersions(TwoLimits(), lambda: 0.0)
-    assert known.limits("digits") == BatchLimits()
+    targets = Targets(known)
+    assert targets.limits("digits") == BatchLimits()
     known.route("digits")
     for version in order:
-        known.record("digits", version)
-    assert known.limits("digits").rows == 20
+        known.version("digits", version)
+    assert targets.limits("digits").rows == 20

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from serval.access.admission import ROUTE_SECONDS
 from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus
+from serval.models.remembered import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.history import stable_before
 from serval.rollouts.policy.decide import Promote

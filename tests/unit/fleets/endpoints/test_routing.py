@@ -4,6 +4,7 @@ import pytest
 
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.endpoints.routing import Routing
+from serval.models.remembered import KnownVersions
 from serval.models.route import Route
 from tests.fakes.fleets import KnownModels
 from tests.fakes.requests import async_request
@@ -13,7 +14,7 @@ CANARY = Route("1", candidate="2", percent=100, rollout="r")
 
 
 def routing(route: Route = CANARY) -> Routing:
-    return Routing(KnownModels({"textgen": route}), HandClock())
+    return Routing(KnownVersions(KnownModels({"textgen": route})))
 
 
 def test_the_route_chooses() -> None:
@@ -54,22 +55,13 @@ def test_a_request_that_named_its_version_has_no_vote() -> None:
     assert routing().track_of(named) == "pinned-candidate"
 
 
-def test_routes_are_remembered_for_five_seconds() -> None:
-    models, clock = KnownModels({"textgen": Route("1")}), HandClock()
-    known = Routing(models, clock)
-
-    known.route("textgen")
-    clock.pass_seconds(4.9)
-    models.routes["textgen"] = CANARY
-    assert known.route("textgen") == Route("1")
-    clock.pass_seconds(0.2)
-    assert known.route("textgen") == CANARY
-    assert models.asked == 2
-
-
 def test_a_model_that_was_never_published_weighs_as_much_as_others() -> None:
-    known = Routing(KnownModels({"vision": Route("1")}, weights={"vision": 3}), HandClock())
+    known = Routing(
+        KnownVersions(
+            KnownModels({"vision": Route("1")}, weights={"vision": 3}), HandClock().monotonic
+        )
+    )
 
     assert (known.weight_of("vision"), known.weight_of("nothing")) == (3, 1)
     with pytest.raises(ModelNotFound):
-        known.route("nothing")
+        known.versions.route("nothing")

@@ -12,6 +12,7 @@ from serval.bundles.onnx_signature import read_signature
 from serval.bundles.verification.graph import checker_reasons
 from serval.bundles.verification.graph_signature import signature_of
 from serval.errors import InvalidRequest
+from serval.inference.batching import has_optional_inputs
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metadata import model_config
 from serval.models.signature import Signature, TensorSpec
@@ -20,7 +21,6 @@ from serval.protocol.request import InferenceRequest, read_request
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.forms.forms import save_form
 from serval.rollouts.golden.sample import samples
-from serval.worker.queue.batching import complemented
 
 FACTOR = TensorSpec("factor", "FP32", (1,))
 X = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1.0, 2.0]}
@@ -110,8 +110,8 @@ def test_made_up_inputs_leave_it_out() -> None:
 
 def test_a_request_that_overrides_runs_alone() -> None:
     signature = read_signature(scaling())
-    assert not complemented(asked().inputs, signature)
-    assert complemented(asked(override(5.0)).inputs, signature)
+    assert not has_optional_inputs(asked().inputs, signature)
+    assert has_optional_inputs(asked(override(5.0)).inputs, signature)
 
 
 def test_a_triton_configuration_says_that_it_is_optional() -> None:

@@ -14,14 +14,15 @@ from serval.errors import (
     ModelOutOfScope,
     RateLimited,
 )
+from serval.models.remembered import ROUTE_SECONDS, Remembered
 from serval.models.route import Route
 from serval.models.storage import MODEL_NAME
 
 KeyLookup = Callable[[str], ApiKey | None]
 """sha256 (hex) of an API key → the key, or None for an unknown or revoked one."""
-KEY_SECONDS, ROUTE_SECONDS = 60.0, 5.0
-"""How long keys and routes are cached."""
-CACHED_KEYS, CACHED_ROUTES = 1024, 4096
+KEY_SECONDS = 60.0
+"""How long keys are cached."""
+CACHED_KEYS = 1024
 NO_MODEL = ""
 """Stands for what is no model name; it has no route."""
 BURST_SECONDS = 10.0
@@ -48,7 +49,10 @@ class Authenticator:
     """
 
     clock: Callable[[], float] = time.monotonic
-    _seen: dict[str, tuple[float, Caller | None]] = field(default_factory=dict)
+    _callers: Remembered[str, Caller | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._callers = Remembered(KEY_SECONDS, self.clock, CACHED_KEYS)
 
     def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> Caller:
         """Return the caller, looking its key up unless it is cached.
@@ -61,24 +65,22 @@ class Authenticator:
             If the key is unknown or revoked.
         """
         key_hash = hash_api_key(presented_key(headers))
-        now = self.clock()
-        seen = self._seen.get(key_hash)
-        if seen is None or now - seen[0] >= KEY_SECONDS:
-            if len(self._seen) >= CACHED_KEYS:
-                self._seen.clear()
-            key = lookup(key_hash)
-            seen = self._seen[key_hash] = (now, Caller(key, key_hash) if key else None)
-        if seen[1] is None:
+        caller = self._callers.get(key_hash, lambda: _look_up(key_hash, lookup))
+        if caller is None:
             raise ApiKeyRejected
-        return seen[1]
+        return caller
 
     def find_cached(self, headers: Mapping[str, str]) -> Caller | None:
         """Return the caller if its key is cached and good, without a lookup."""
         try:
-            seen = self._seen.get(hash_api_key(presented_key(headers)))
+            return self._callers.peek(hash_api_key(presented_key(headers)))
         except ApiKeyMissing:
             return None
-        return seen[1] if seen else None
+
+
+def _look_up(key_hash: str, lookup: KeyLookup) -> Caller | None:
+    key = lookup(key_hash)
+    return Caller(key, key_hash) if key else None
 
 
 class RouteReader(Protocol):
@@ -99,7 +101,10 @@ class Admission:
     authenticator: Authenticator | None
     """None: the gateway authenticates."""
     clock: Callable[[], float] = time.monotonic
-    _routes: dict[str, tuple[float, Route | None]] = field(default_factory=dict)
+    _routes: Remembered[str, Route | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._routes = Remembered(ROUTE_SECONDS, self.clock)
 
     def admit(self, headers: Mapping[str, str], model: str) -> tuple[Caller, Route]:
         """Return the caller and the model's route.
@@ -140,27 +145,21 @@ class Admission:
         """
         if not caller.allows(model):
             raise ModelOutOfScope(model)
-        now = self.clock()
-        cached = self._routes.get(model)
-        if cached is None or now - cached[0] >= ROUTE_SECONDS:
-            if not MODEL_NAME.fullmatch(model):
-                raise ModelNotFound(model)
-            cached = self._cache(model, self.reader.route(model), now)
-        if cached[1] is None:
+        route = self._routes.get(model, lambda: self._read_route(model))
+        if route is None:
             raise ModelNotFound(model)
-        return cached[1]
+        return route
+
+    def _read_route(self, model: str) -> Route | None:
+        if not MODEL_NAME.fullmatch(model):
+            raise ModelNotFound(model)
+        return self.reader.route(model)
 
     def _read_key_and_route(self, key_hash: str, model: str) -> ApiKey | None:
         named = model if MODEL_NAME.fullmatch(model) else NO_MODEL
         key, route = self.reader.key_and_route(key_hash, named)
-        self._cache(named, route, self.clock())
+        self._routes.put(named, route)
         return key
-
-    def _cache(self, model: str, route: Route | None, now: float) -> tuple[float, Route | None]:
-        if len(self._routes) >= CACHED_ROUTES:
-            self._routes.clear()
-        cached = self._routes[model] = (now, route)
-        return cached
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from serval.http.call import (
     inference_reply,
     reply_to,
 )
-from serval.inference.infer import Inference, InferenceAnswer, choose
+from serval.inference.infer import Inference, InferenceAnswer, choose_target
 from serval.inference.loaded import Loaded
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted
@@ -47,7 +47,7 @@ class InferEndpoint:
         """Choose the version, infer, and count the request for its track."""
         caller, route = self.admission.admit(call.headers, call.model)
         self.rate_limit.take(caller)
-        target = choose(route, call.version, call.affinity or call.id)
+        target = choose_target(route, call.version, call.affinity or call.id)
         try:
             reply, latency_ms = self._infer(call, target.version)
         except ServalError as error:

@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval.errors import InferenceFailed, ModelOnFleet, ModelVersionNotFound
+from serval.errors import ModelOnFleet, ModelVersionNotFound
 from serval.inference.loaded import Loaded, LoadedVersions
-from serval.inference.runtimes import RuntimeFailed
+from serval.inference.run import read_fitting, run_request
 from serval.models.route import PINNED, Counted, Route, Track
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
-from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST_JSON_BYTES
-from serval.protocol.request import InferenceRequest, read_request
+from serval.protocol.request import InferenceRequest
 from serval.protocol.response import InferenceResponse
 
 
@@ -33,7 +32,7 @@ class InferenceAnswer:
     infer_ms: float
 
 
-def choose(route: Route, wanted: str | None, affinity: str) -> Target:
+def choose_target(route: Route, wanted: str | None, affinity: str) -> Target:
     """Choose the version: the one asked for by number, else the route's for this affinity."""
     if wanted is not None:
         track: Track = "candidate" if wanted == route.candidate else "stable"
@@ -86,13 +85,9 @@ class Inference:
         InferenceFailed
             If the runtime fails on a request that does.
         """
-        request = read_request(body, header_length, loaded.record.signature, json_limit)
-        names = output_names(request.outputs, loaded.record.signature)
+        request = read_fitting(body, header_length, loaded.record.signature, json_limit)
         started = self.clock()
-        try:
-            outputs = loaded.model.run(request.inputs, [loaded.outputs[name] for name in names])
-        except RuntimeFailed as error:
-            raise InferenceFailed(loaded.record.model, loaded.record.version, str(error)) from error
+        outputs = run_request(loaded, request)
         infer_ms = (self.clock() - started) * 1e3
         response = InferenceResponse(loaded.record.model, loaded.record.version, outputs)
         return InferenceAnswer(request, response, infer_ms)

@@ -11,6 +11,7 @@ from serval.fleets.endpoints.end_attempt import EndAttempt
 from serval.fleets.endpoints.routing import Routing
 from serval.fleets.settings import CompleteSettings, FleetSettings, SweepSettings
 from serval.models.metrics import InferenceMetrics
+from serval.models.remembered import KnownVersions
 
 
 def ending(settings: FleetSettings, aws: Adapters) -> EndAttempt:
@@ -25,7 +26,8 @@ def ending(settings: FleetSettings, aws: Adapters) -> EndAttempt:
 
 def routing(settings: FleetSettings, aws: Adapters) -> Routing:
     """Build what chooses versions."""
-    return Routing(DynamoDBRegistry(aws.dynamodb.Table(settings.registry_table)))
+    table = aws.dynamodb.Table(settings.registry_table)
+    return Routing(KnownVersions(DynamoDBRegistry(table)))
 
 
 def completion(

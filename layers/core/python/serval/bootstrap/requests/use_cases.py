@@ -7,8 +7,8 @@ from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.requests.adapters import Adapters
 from serval.models.deployed_fleets import Fleets
 from serval.requests.access import RequestAccess
-from serval.requests.submit.checks import Door
 from serval.requests.settings import RequestsSettings, WaitSettings
+from serval.requests.submit.checks import Door
 from serval.requests.submit.submit import Submit
 
 

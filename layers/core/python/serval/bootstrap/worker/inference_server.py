@@ -14,8 +14,9 @@ from serval.bootstrap.worker.calls import CALLS
 from serval.bootstrap.worker.worker import loaded_versions
 from serval.inference.runtimes.accelerators import execution
 from serval.models.deployed_fleets import Fleets
+from serval.models.remembered import KnownVersions, VersionRegistry
+from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.settings import ServerSettings
-from serval.worker.program.versions import KnownVersions, LoadedMemory, WorkerRegistry
 from serval.worker.serve.gather import Gather
 from serval.worker.serve.server import InferenceServer, application
 
@@ -48,7 +49,7 @@ def serve() -> None:
     )
 
 
-def _registry(settings: ServerSettings, s3: "S3Client") -> WorkerRegistry:
+def _registry(settings: ServerSettings, s3: "S3Client") -> VersionRegistry:
     if not settings.registry_table:
         return ArtifactRecords(s3, settings.artifact_bucket)
     dynamodb = boto3.resource("dynamodb", settings.aws_region, config=CALLS)

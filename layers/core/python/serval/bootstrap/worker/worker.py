@@ -32,13 +32,14 @@ from serval.inference.loaded import ArtifactStore, LoadedVersions
 from serval.inference.runtimes.accelerators import execution, in_words
 from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.remembered import KnownVersions, VersionRegistry
 from serval.worker.program.assembly import Engine, Ports, Post, assemble
 from serval.worker.program.faults import Patience
+from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import NoTask
 from serval.worker.program.open_version import OpenVersion
 from serval.worker.program.server_folder import ServerFolder, size_bytes
 from serval.worker.program.settings import ServerSettings, WorkerSettings, limits
-from serval.worker.program.versions import KnownVersions, LoadedMemory, WorkerRegistry
 from serval.worker.queue.loop import Rhythm, Worker
 from serval.worker.shards.process import ShardProcess
 
@@ -71,7 +72,7 @@ def worker() -> Worker:
 
 
 def loaded_versions(
-    settings: ServerSettings, registry: WorkerRegistry, store: ArtifactStore, chosen: Execution
+    settings: ServerSettings, registry: VersionRegistry, store: ArtifactStore, chosen: Execution
 ) -> LoadedVersions:
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
@@ -138,7 +139,7 @@ def _shards(
     tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
     return ShardProcess(
         lost=LostShards(store, tasks),
-        load=lambda model, version: memory.load(versions.record(model, version)),
+        load=lambda model, version: memory.load(versions.version(model, version)),
         stopping=stopping,
         patience=patience,
         beat_seconds=settings.lease_seconds / BEATS_A_LEASE,

@@ -4,17 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serval.errors import ModelNotFound, ModelVersionNotFound, ModelWithoutFleet
+from serval.inference.run import read_fitting
 from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.remembered import Remembered
 from serval.models.route import Route
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
 from serval.protocol.content import check_json_size
-from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST, RequestLimits
-from serval.protocol.request import read_request
 from serval.requests.submit.submission import Submission
-
-CACHED_VERSIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Door:
     find: Callable[[str, str], ModelVersion]
     """Reads a version's record, or raises ``ModelVersionNotFound``."""
     limits: RequestLimits = MOST
-    _seen: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
+    _known: Remembered[tuple[str, str], ModelVersion] = field(default_factory=Remembered)
 
     def fleet(self, model: str) -> DeployedFleet:
         """Give the fleet of a model that is registered, or raise ``ModelWithoutFleet``."""
@@ -45,12 +43,7 @@ class Door:
         number = route.stable if wanted is None else wanted
         if not VERSION.fullmatch(number):
             raise ModelVersionNotFound(model, number)
-        record = self._seen.get((model, number))
-        if record is None:
-            if len(self._seen) >= CACHED_VERSIONS:
-                self._seen.clear()
-            record = self._seen[model, number] = self.find(model, number)
-        return record
+        return self._known.get((model, number), lambda: self.find(model, number))
 
     def check(self, asked: Submission, record: ModelVersion) -> None:
         """Refuse a request that does not fit the signature; an upload is checked where it runs.
@@ -67,6 +60,4 @@ class Door:
                 asked.size_bytes if asked.header_length is None else asked.header_length
             )
             return
-        header = None if asked.header_length is None else str(asked.header_length)
-        request = read_request(asked.payload, header, record.signature, self.limits.json_bytes)
-        output_names(request.outputs, record.signature)
+        read_fitting(asked.payload, asked.header_length, record.signature, self.limits.json_bytes)

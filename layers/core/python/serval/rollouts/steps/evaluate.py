@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypedDict
 
-from serval.access.admission import ROUTE_SECONDS
 from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
+from serval.models.remembered import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl, RolloutRefused
 from serval.rollouts.policy.decide import CanaryPolicy, Decision, Hold, Step, decide, pause
 from serval.rollouts.policy.from_bundle import alarm_names, canary_policy

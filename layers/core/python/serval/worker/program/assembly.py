@@ -11,11 +11,12 @@ from serval.clock import Clock, utc_now
 from serval.fleets.state import FleetStates
 from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
+from serval.models.remembered import KnownVersions, VersionRegistry
 from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.program.faults import Patience
+from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import Protection, SpotNotices, TaskProtection
-from serval.worker.program.versions import KnownVersions, LoadedMemory, WorkerRegistry
 from serval.worker.queue.batch import Ahead
 from serval.worker.queue.close import Close
 from serval.worker.queue.drain import Drain
@@ -29,6 +30,7 @@ from serval.worker.queue.prepare import Preparation
 from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
 from serval.worker.queue.schedule import TurnSchedule
+from serval.worker.queue.targets import Targets
 from serval.worker.queue.turns import Turns
 from serval.worker.shards.shards import ShardQueue, ShardRunner, Shards
 
@@ -46,7 +48,7 @@ class Ports:
     payloads: Payloads
     callbacks: CallbackQueue
     states: FleetStates
-    registry: WorkerRegistry
+    registry: VersionRegistry
     task: TaskProtection
     spot: SpotNotices | None
     unanswered: tuple[type[Exception], ...]
@@ -109,6 +111,7 @@ class WorkerParts:
     paused: set[str]
     patience: Patience
     versions: KnownVersions
+    targets: Targets
     memory: LoadedMemory
     waiting: WaitingMessages
     holdings: Holdings
@@ -136,6 +139,7 @@ class WorkerParts:
             paused=set(),
             patience=patience,
             versions=versions,
+            targets=Targets(versions),
             memory=memory,
             waiting=waiting,
             holdings=holdings,
@@ -152,7 +156,7 @@ class WorkerParts:
         finishing, clock = FinishSlots(self.engine.finishing), self.engine.monotonic
         return Worker(
             models=self.post.models,
-            schedule=TurnSchedule(self.waiting, self.ahead, Turns(), self.versions.limits, clock),
+            schedule=TurnSchedule(self.waiting, self.ahead, Turns(), self.targets.limits, clock),
             ahead=self.ahead,
             fetch=self.fetch(),
             preparation=self.preparation(),
@@ -184,7 +188,7 @@ class WorkerParts:
             inbox=self.ports.inbox,
             waiting=self.waiting,
             holdings=self.holdings,
-            limits=self.versions.limits,
+            limits=self.targets.limits,
             paused=self.paused,
             stopping=self.stopping.is_set,
             patience=self.patience,
@@ -200,6 +204,7 @@ class WorkerParts:
             store=self.ports.store,
             payloads=self.ports.payloads,
             versions=self.versions,
+            targets=self.targets,
             memory=self.memory,
             closing=self.closing,
             holdings=self.holdings,
@@ -217,6 +222,7 @@ class WorkerParts:
         return Runner(
             store=self.ports.store,
             versions=self.versions,
+            targets=self.targets,
             memory=self.memory,
             closing=self.closing,
             patience=self.patience,

@@ -16,6 +16,7 @@ from functools import partial
 from serval.clock import Clock
 from serval.errors import InvalidTensor, ServalError
 from serval.faults import fault_of
+from serval.inference.run import Outputs
 from serval.protocol.response import InferenceResponse, write_response
 from serval.requests import lifecycle
 from serval.requests.inbox import Inbox
@@ -23,7 +24,6 @@ from serval.requests.ports import CallbackQueue, Payloads, RequestStore, change
 from serval.requests.request import AsyncRequest, response_key
 from serval.worker.program.faults import backoff_seconds
 from serval.worker.queue.held import Fate, Held
-from serval.worker.queue.shared_run import Outputs
 
 Transition = Callable[[AsyncRequest], AsyncRequest]
 LONGEST_HIDDEN_SECONDS = 43_200

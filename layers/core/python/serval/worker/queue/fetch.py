@@ -4,9 +4,9 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from serval.inference.batching import BatchLimits
 from serval.requests.inbox import Inbox
 from serval.worker.program.faults import RETRY_SECONDS, Patience
-from serval.worker.queue.batching import BatchLimits
 from serval.worker.queue.held import Held, Holdings, WaitingMessages
 from serval.worker.queue.prepare import MOST_MESSAGES
 

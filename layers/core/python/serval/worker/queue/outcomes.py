@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from serval.errors import ServalError
 from serval.faults import fault_of
+from serval.inference.run import Outputs
 from serval.models.metrics import InferenceMetrics
 from serval.worker.queue.held import Held
-from serval.worker.queue.shared_run import Outputs
 
 
 @dataclass(frozen=True, slots=True)

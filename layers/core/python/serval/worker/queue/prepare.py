@@ -12,16 +12,18 @@ from datetime import timedelta
 
 from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
+from serval.inference.batching import BatchLimits, gather, join_inputs
+from serval.models.remembered import KnownVersions
 from serval.requests import lifecycle
 from serval.requests.ids import is_another_s
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
-from serval.worker.program.versions import KnownVersions, LoadedMemory
+from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.queue.batch import Batch
-from serval.worker.queue.batching import BatchLimits, joined
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Fate, Held, Holdings, WaitingMessages
 from serval.worker.queue.read import fetch_body, read_for_target
+from serval.worker.queue.targets import Targets
 from serval.worker.queue.turns import Turn
 
 MOST_MESSAGES = 256
@@ -44,6 +46,7 @@ class Preparation:
     store: RequestStore
     payloads: Payloads
     versions: KnownVersions
+    targets: Targets
     memory: LoadedMemory
     closing: Close
     holdings: Holdings
@@ -59,7 +62,7 @@ class Preparation:
         """Look up how the models' requests are gathered, before the first ones are taken."""
         for model in models:
             try:
-                self.versions.record(model, self.versions.route(model).stable)
+                self.versions.version(model, self.versions.route(model).stable)
             except self.patience.errors as error:
                 self.patience.warn(f"looking {model!r} up", error)
             except ServalError:
@@ -67,7 +70,7 @@ class Preparation:
 
     def prepare(self, turn: Turn) -> Batch | None:
         """Make a batch of a model's first messages; None: there is nothing to run among them."""
-        most = min(self.versions.limits(turn.model).rows, MOST_MESSAGES)
+        most = min(self.targets.limits(turn.model).rows, MOST_MESSAGES)
         taken = self._sift(turn.model, self.waiting.take(turn.model, most))
         fetched = self._keep(self._within_bytes(turn.model, taken), self._fetch, self.pool.map)
         group = self._gather(turn.model, self._keep(fetched, self._read))
@@ -76,7 +79,7 @@ class Preparation:
         begun = [] if self.stopping() else self._keep(group, self._begin, self.pool.map)
         if not begun:
             return None
-        inputs = joined([one.read.inputs for one in begun]) if len(begun) > 1 else None
+        inputs = join_inputs([one.read.inputs for one in begun]) if len(begun) > 1 else None
         return Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic(), inputs)
 
     def _sift(self, model: str, taken: Sequence[Held]) -> list[Held]:
@@ -116,8 +119,8 @@ class Preparation:
 
     def _read(self, one: Held) -> Fate | None:
         try:
-            self.versions.aim(one)
-            read_for_target(one, self.versions.record)
+            self.targets.aim(one)
+            read_for_target(one, self.versions.version)
         except self.patience.errors:
             raise
         except ServalError as error:
@@ -133,24 +136,16 @@ class Preparation:
         """Choose those that share a run with the first one; the others go on waiting."""
         if not readable:
             return []
-        first, *others = readable
-        group, rest, rows = [first], [], first.rows
-        key = self.versions.sharing(first)
-        record = self.versions.record(model, first.aim.version)
-        most = BatchLimits.of_bundle(record.bundle).rows
-        for one in others:
-            if key and self.versions.sharing(one) == key and rows + one.rows <= most:
-                group.append(one)
-                rows += one.rows
-            else:
-                rest.append(one)
+        record = self.versions.version(model, readable[0].aim.version)
+        most_rows = BatchLimits.of_bundle(record.bundle).rows
+        group, rest = gather(readable, self.targets.share_key, lambda one: one.rows, most_rows)
         self.waiting.put_back(model, rest)
         return group
 
     def _load_ahead(self, one: Held) -> None:
         """Load what is run next while something runs; a failure is met again, and told, then."""
         try:
-            self.memory.load_ahead(self.versions.record(one.known.model, one.aim.version))
+            self.memory.load_ahead(self.versions.version(one.known.model, one.aim.version))
         except self.patience.errors as error:
             self.patience.warn("loading ahead", error)
         except ServalError as error:

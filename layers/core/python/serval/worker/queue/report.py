@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from serval.clock import Clock, timestamp
 from serval.fleets.state import FleetStates, WorkerState
 from serval.worker.program.faults import Patience
+from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import Protection
-from serval.worker.program.versions import LoadedMemory
 from serval.worker.queue.finish import Finish
 from serval.worker.queue.held import Holdings, WaitingMessages
 from serval.worker.queue.outcomes import WorkerCounts

@@ -8,15 +8,17 @@ from typing import Protocol, runtime_checkable
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
+from serval.inference.run import AxisNotShared, run_together, try_request
+from serval.models.remembered import KnownVersions
 from serval.requests.ports import RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
-from serval.worker.program.versions import KnownVersions, LoadedMemory
+from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held
 from serval.worker.queue.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
 from serval.worker.queue.read import read_for_target
-from serval.worker.queue.shared_run import AxisNotShared, run_alone, run_together
+from serval.worker.queue.targets import Targets
 
 FRESH_SECONDS = 1.0
 """How old what is known of a row may be when its request is run."""
@@ -36,6 +38,7 @@ class Runner:
 
     store: RequestStore
     versions: KnownVersions
+    targets: Targets
     memory: LoadedMemory
     closing: Close
     patience: Patience
@@ -79,7 +82,7 @@ class Runner:
             try:
                 return self._together(loaded, batch)
             except AxisNotShared:
-                self.versions.never_share(batch.model, batch.version)
+                self.targets.sharing.exclude(batch.model, batch.version)
             except (InferenceFailed, InvalidRequest) as error:
                 self.patience.warn(f"{len(batch.held)} requests of {batch.model!r} together", error)
         return [(one, self._alone(loaded, one)) for one in batch.held]
@@ -102,7 +105,7 @@ class Runner:
         if one.known.cancel_requested:
             return Unwanted()
         started = self.clock()
-        result = run_alone(loaded, one.read)
+        result = try_request(loaded, one.read)
         took = self.clock() - started
         self.run_seconds += took
         if not isinstance(result, ServalError):
@@ -117,7 +120,7 @@ class Runner:
         self.patience.warn(f"candidate of {one.known.model!r}", failure)
         one.turn_to_stable(failure)
         try:
-            read_for_target(one, self.versions.record)
+            read_for_target(one, self.versions.version)
             loaded = self._loaded = self._load(one.known.model, one.aim.version)
         except self.patience.errors as error:
             self.patience.warn("turning to the stable version", error)
@@ -127,7 +130,7 @@ class Runner:
         return self._alone(loaded, one)
 
     def _load(self, model: str, version: str) -> Loaded:
-        return self.memory.load(self.versions.record(model, version))
+        return self.memory.load(self.versions.version(model, version))
 
     def _unwanted(self, batch: Batch) -> list[Ended]:
         """Look again at rows that were begun a while ago: some may be cancelled by now."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from serval.inference.batching import BatchLimits
 from serval.worker.queue.batch import Ahead, Batch
-from serval.worker.queue.batching import BatchLimits
 from serval.worker.queue.held import WaitingMessages
 from serval.worker.queue.turns import Turn, Turns
 

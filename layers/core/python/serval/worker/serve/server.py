@@ -20,13 +20,13 @@ from starlette.routing import Route
 
 from serval.errors import PathNotFound, ServalError
 from serval.http.status import status_of
-from serval.inference.infer import choose
+from serval.inference.infer import choose_target
+from serval.inference.run import read_fitting
 from serval.models import metadata
+from serval.models.remembered import KnownVersions
 from serval.models.version import ModelVersion
 from serval.protocol.content import as_bytes, inflate
 from serval.protocol.response import InferenceResponse, write_response
-from serval.worker.program.versions import KnownVersions
-from serval.worker.queue.read import fitting
 from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type
 from serval.worker.serve.gather import Gather
 
@@ -111,8 +111,8 @@ class InferenceServer:
         body = await request.body()
         if encoding := request.headers.get("content-encoding"):
             body = as_bytes(await run_in_threadpool(inflate, body, encoding))
-        record = await run_in_threadpool(self.versions.record, model, version)
-        asked = await run_in_threadpool(fitting, body, header_length, record)
+        record = await run_in_threadpool(self.versions.version, model, version)
+        asked = await run_in_threadpool(read_fitting, body, header_length, record.signature)
         ran = await asyncio.wrap_future(self.gathering.submit(record, asked))
         response = InferenceResponse(model, version, ran.outputs)
         answered, length = await run_in_threadpool(write_response, response, asked)
@@ -122,7 +122,7 @@ class InferenceServer:
     async def _record(self, request: Request) -> ModelVersion:
         model = request.path_params["model"]
         version = await self._version(request, model)
-        return await run_in_threadpool(self.versions.record, model, version)
+        return await run_in_threadpool(self.versions.version, model, version)
 
     async def _version(self, request: Request, model: str) -> str:
         asked: str | None = request.path_params.get("version")
@@ -130,7 +130,7 @@ class InferenceServer:
         if wanted is not None:
             return wanted
         route = await run_in_threadpool(self.versions.route, model)
-        return choose(route, None, request.headers.get("serval-affinity", "")).version
+        return choose_target(route, None, request.headers.get("serval-affinity", "")).version
 
 
 def application(server: InferenceServer) -> Starlette:

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numbers
 
+from serval.inference.batching import (
+    BatchLimits,
+    divide_outputs,
+    is_shareable,
+    join_inputs,
+    rows_in,
+    shape_key,
+)
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.worker.queue.batching import (
-    BatchLimits,
-    divided,
-    joined,
-    rows_in,
-    shape_key,
-    shareable,
-)
 
 
 def tensor(array: Any, name: str = "x", datatype: str = "FP32") -> Tensor:
@@ -33,7 +33,7 @@ def tensor(array: Any, name: str = "x", datatype: str = "FP32") -> Tensor:
 def test_what_is_joined_comes_apart_again(rows: list[int], trailing: tuple[int, ...]) -> None:
     arrays = [np.random.default_rng(n).random((n, *trailing), np.float32) for n in rows]
     requests = [[tensor(array), tensor(array * 2, "y")] for array in arrays]
-    parts = divided(joined(requests), rows)
+    parts = divide_outputs(join_inputs(requests), rows)
     assert parts is not None
     for part, array in zip(parts, arrays, strict=True):
         assert [t.name for t in part] == ["x", "y"]
@@ -43,7 +43,7 @@ def test_what_is_joined_comes_apart_again(rows: list[int], trailing: tuple[int, 
 
 def test_texts_are_joined_as_they_are() -> None:
     one, two = bytes_array([b"a\0", b""], [2, 1]), bytes_array([b"longer"], [1, 1])
-    [both] = joined([[Tensor("t", "BYTES", one)], [Tensor("t", "BYTES", two)]])
+    [both] = join_inputs([[Tensor("t", "BYTES", one)], [Tensor("t", "BYTES", two)]])
     assert both.array.tolist() == [[b"a\0"], [b""], [b"longer"]]
 
 
@@ -51,12 +51,12 @@ def test_inputs_are_joined_by_name_whatever_their_order() -> None:
     first = [tensor([[1]], "a"), tensor([[2]], "b")]
     second = [tensor([[4]], "b"), tensor([[3]], "a")]
     assert shape_key(first) == shape_key(second)
-    assert [t.array.tolist() for t in joined([first, second])] == [[[1], [3]], [[2], [4]]]
+    assert [t.array.tolist() for t in join_inputs([first, second])] == [[[1], [3]], [[2], [4]]]
 
 
 def test_an_output_without_a_row_for_each_row_cannot_be_divided() -> None:
-    assert divided([tensor([[1], [2], [3]])], [1, 1]) is None
-    assert divided([tensor(1.0)], [1]) is None
+    assert divide_outputs([tensor([[1], [2], [3]])], [1, 1]) is None
+    assert divide_outputs([tensor(1.0)], [1]) is None
 
 
 def test_other_extents_or_datatypes_are_other_keys() -> None:
@@ -102,8 +102,8 @@ def test_axis_0_is_shared_when_every_tensor_has_it_open(
         tuple(TensorSpec(f"i{n}", "FP32", shape) for n, shape in enumerate(inputs)),
         tuple(TensorSpec(f"o{n}", "FP32", shape) for n, shape in enumerate(outputs)),
     )
-    assert shareable(sign) == shared
-    assert not shareable(replace(sign, rows_interact=True))
+    assert is_shareable(sign) == shared
+    assert not is_shareable(replace(sign, rows_interact=True))
 
 
 def test_limits_are_those_of_the_bundle() -> None:

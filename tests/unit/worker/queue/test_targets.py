@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from serval.models.remembered import KnownVersions
 from serval.models.route import Route
-from serval.worker.program.versions import KnownVersions
+from serval.worker.queue.targets import Targets
 from tests.fakes.batch import InMemoryVersions
 from tests.fakes.batch_api import IRIS
 from tests.fakes.inference import version_record
@@ -32,15 +33,16 @@ def test_requests_wait_for_each_other_as_the_stable_version_says(
 ) -> None:
     now = [0.0]
     versions = KnownVersions(registry, lambda: now[0])
-    assert versions.limits("iris").rows == 32
+    targets = Targets(versions)
+    assert targets.limits("iris").rows == 32
     versions.route("iris")
     for version in order:
-        versions.record("iris", version)
-    assert versions.limits("iris").rows == 8
+        versions.version("iris", version)
+    assert targets.limits("iris").rows == 8
 
     registry.routes["iris"], now[0] = Route("2"), 60.0
     versions.route("iris")
-    assert versions.limits("iris").rows == 64
+    assert targets.limits("iris").rows == 64
     registry.routes["iris"], now[0] = Route("1"), 120.0
     versions.route("iris")
-    assert versions.limits("iris").rows == 8
+    assert targets.limits("iris").rows == 8

@@ -1,0 +1,129 @@
+"""Batching: which requests share a run, how they are joined along axis 0 and divided again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import numpy as np
+
+from serval.models.signature import Signature
+from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
+
+ShapeKey = tuple[tuple[str, str, tuple[int, ...]], ...]
+"""Name, datatype and the extents after axis 0 of each input."""
+ShareKey = tuple[str, ShapeKey]
+"""Version and shape: requests with equal keys can share a run."""
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How a model's requests are gathered: the ``batching`` section of its bundle."""
+
+    rows: int = 32
+    """On axis 0 of one run; a request with more rows runs by itself."""
+    wait_seconds: float = 0.02
+    """How long a request may wait for others."""
+    weight: int = 1
+
+    @classmethod
+    def of_bundle(cls, bundle: Mapping[str, Any]) -> "BatchLimits":
+        """Read the limits; bundles from before the section existed get the defaults."""
+        section = bundle.get("batching", {})
+        defaults = cls()
+        return cls(
+            rows=section.get("max_batch_size", defaults.rows),
+            wait_seconds=section.get("max_wait_ms", defaults.wait_seconds * 1e3) / 1e3,
+            weight=section.get("weight", defaults.weight),
+        )
+
+
+@dataclass(slots=True)
+class Sharing:
+    """Decides which requests may share a run, and remembers versions that proved unable to."""
+
+    _excluded: set[tuple[str, str]] = field(default_factory=set)
+
+    def key(self, record: ModelVersion, inputs: Sequence[Tensor]) -> ShareKey | None:
+        """Return what a request has in common with those it may share a run with, if any."""
+        signature = record.signature
+        if (record.model, record.version) in self._excluded or not is_shareable(signature):
+            return None
+        if has_optional_inputs(inputs, signature) or rows_in(inputs) is None:
+            return None
+        return record.version, shape_key(inputs)
+
+    def exclude(self, model: str, version: str) -> None:
+        """Never let the requests of a version share a run again, whatever its signature says."""
+        self._excluded.add((model, version))
+
+
+def gather(
+    items: Sequence[Item],
+    key: Callable[[Item], ShareKey | None],
+    rows: Callable[[Item], int],
+    most_rows: int,
+) -> tuple[list[Item], list[Item]]:
+    """Split requests into those that share a run with the first one, and the rest."""
+    first, *others = items
+    batch, rest, total, shared = [first], [], rows(first), key(first)
+    for item in others:
+        if shared and key(item) == shared and total + rows(item) <= most_rows:
+            batch.append(item)
+            total += rows(item)
+        else:
+            rest.append(item)
+    return batch, rest
+
+
+def is_shareable(signature: Signature) -> bool:
+    """Return whether axis 0 of every tensor may have any extent, so that requests can share it."""
+    specs = (*signature.inputs, *signature.outputs)
+    return not signature.rows_interact and all(spec.shape[:1] == (-1,) for spec in specs)
+
+
+def has_optional_inputs(inputs: Sequence[Tensor], signature: Signature) -> bool:
+    """Return whether a request has inputs that it could leave out; such a request runs alone."""
+    return len(inputs) > len(signature.inputs)
+
+
+def rows_in(inputs: Sequence[Tensor]) -> int | None:
+    """Count a request's rows; None if its inputs disagree or have none, so that it runs alone."""
+    extents = {tensor.array.shape[:1] for tensor in inputs}
+    shared = extents.pop() if len(extents) == 1 else ()
+    return shared[0] or None if shared else None
+
+
+def shape_key(inputs: Sequence[Tensor]) -> ShapeKey:
+    """Return the shape key of a request, whatever the order of its inputs."""
+    return tuple(
+        sorted((tensor.name, tensor.datatype, tensor.array.shape[1:]) for tensor in inputs)
+    )
+
+
+def join_inputs(requests: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Join the inputs of requests of one shape key along axis 0, in the order of the requests."""
+    by_name = [{tensor.name: tensor.array for tensor in inputs} for inputs in requests]
+    return [
+        Tensor(first.name, first.datatype, np.concatenate([own[first.name] for own in by_name]))
+        for first in requests[0]
+    ]
+
+
+def divide_outputs(outputs: Sequence[Tensor], rows: Sequence[int]) -> list[list[Tensor]] | None:
+    """Divide the outputs of a run by the rows of each request, without copying.
+
+    Returns
+    -------
+    list[list[Tensor]] or None
+        The outputs of each request; None if the outputs lack a row for each row of the inputs.
+    """
+    if any(tensor.array.shape[:1] != (sum(rows),) for tensor in outputs):
+        return None
+    ends = list(accumulate(rows))
+    return [
+        [Tensor(o.name, o.datatype, o.array[end - own : end]) for o in outputs]
+        for end, own in zip(ends, rows, strict=True)
+    ]

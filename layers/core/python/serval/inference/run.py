@@ -1,0 +1,115 @@
+"""Read, check and run: the way of every request, whoever brings it."""
+
+from collections.abc import Sequence
+
+from serval.errors import InferenceFailed, InvalidRequest, ServalError
+from serval.inference.batching import divide_outputs, join_inputs
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
+from serval.models.signature import Signature
+from serval.models.tensor import Tensor
+from serval.protocol.fit import output_names
+from serval.protocol.limits import MOST_JSON_BYTES
+from serval.protocol.request import InferenceRequest, read_request
+
+Outputs = list[Tensor]
+
+
+class AxisNotShared(Exception):
+    """A version's outputs lack a row for each row of its inputs, so no run of it can be shared."""
+
+
+def read_fitting(
+    body: str | bytes,
+    header_length: str | int | None,
+    signature: Signature,
+    json_limit: int = MOST_JSON_BYTES,
+) -> InferenceRequest:
+    """Read a request and check it against a signature.
+
+    Parameters
+    ----------
+    header_length
+        ``Inference-Header-Content-Length``: the length of the JSON part of a binary request.
+
+    Raises
+    ------
+    InvalidRequest
+        Naming the tensor, the value and the expectation.
+    PayloadTooLarge
+        If the JSON is longer than the limit.
+    """
+    header = None if header_length is None else str(header_length)
+    request = read_request(body, header, signature, json_limit)
+    output_names(request.outputs, signature)
+    return request
+
+
+def run_request(loaded: Loaded, request: InferenceRequest) -> Outputs:
+    """Run one request by itself.
+
+    Raises
+    ------
+    InvalidRequest
+        If the runtime refuses the inputs.
+    InferenceFailed
+        If it fails on inputs that fit the signature.
+    """
+    return run_version(loaded, request.inputs, _names(loaded, request))
+
+
+def try_request(loaded: Loaded, request: InferenceRequest) -> Outputs | ServalError:
+    """Run one request by itself; return its outputs, or the error that it met."""
+    try:
+        return run_request(loaded, request)
+    except (InferenceFailed, InvalidRequest) as error:
+        return error
+
+
+def run_together(
+    loaded: Loaded, requests: Sequence[InferenceRequest], inputs: Sequence[Tensor] | None = None
+) -> list[Outputs]:
+    """Run several requests of one shape key at once; return the outputs of each.
+
+    Parameters
+    ----------
+    inputs
+        Those of all requests, joined; by default they are joined here.
+
+    Raises
+    ------
+    AxisNotShared
+        If axis 0 of the version is not for requests to share.
+    InvalidRequest, InferenceFailed
+        As ``run_request`` does.
+    """
+    asked = {name for request in requests for name in _names(loaded, request)}
+    names = [name for name in loaded.outputs if name in asked]
+    if inputs is None:
+        inputs = join_inputs([request.inputs for request in requests])
+    outputs = run_version(loaded, inputs, names)
+    shares = divide_outputs(outputs, [r.inputs[0].array.shape[0] for r in requests])
+    if shares is None:
+        raise AxisNotShared
+    return [
+        _pick(share, _names(loaded, request))
+        for share, request in zip(shares, requests, strict=True)
+    ]
+
+
+def run_version(loaded: Loaded, inputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:
+    """Run a loaded version once, for the outputs of these names."""
+    try:
+        return loaded.model.run(inputs, [loaded.outputs[name] for name in names])
+    except RuntimeFailed as error:
+        raise InferenceFailed(loaded.record.model, loaded.record.version, str(error)) from error
+
+
+def _names(loaded: Loaded, request: InferenceRequest) -> list[str]:
+    return output_names(request.outputs, loaded.record.signature)
+
+
+def _pick(outputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:
+    """Return the named outputs, in the order of the names."""
+    by_name = {tensor.name: tensor for tensor in outputs}
+    return [by_name[name] for name in names]

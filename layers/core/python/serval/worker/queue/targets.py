@@ -1,0 +1,43 @@
+"""Targets: which version answers a request, and which requests share its run."""
+
+from dataclasses import dataclass, field
+
+from serval.inference.batching import BatchLimits, ShareKey, Sharing
+from serval.inference.infer import choose_target
+from serval.models.remembered import KnownVersions
+from serval.worker.queue.held import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Chooses versions by the routes and the bundles that the worker knows."""
+
+    versions: KnownVersions
+    sharing: Sharing = field(default_factory=Sharing)
+
+    def limits(self, model: str) -> BatchLimits:
+        """Return the batch limits of a model's stable version, or the defaults if it is unknown.
+
+        This reads nothing: it is called between any two messages.
+        """
+        record = self.versions.stable_version(model)
+        return BatchLimits() if record is None else BatchLimits.of_bundle(record.bundle)
+
+    def aim(self, one: Held) -> None:
+        """Choose the version of a request; a body read for another version is read again."""
+        if one.candidate_failure is not None:
+            return
+        row = one.known
+        route = self.versions.route(row.model)
+        target = choose_target(route, row.wanted, row.affinity or row.id)
+        one.fallback = route.stable if target.track == "candidate" else None
+        if one.target is None or one.target.version != target.version:
+            one.request = None
+        one.target = target
+
+    def share_key(self, one: Held) -> ShareKey | None:
+        """Return what a request has in common with those it may share a run with, if any."""
+        if one.request is None or one.alone:
+            return None
+        record = self.versions.version(one.known.model, one.aim.version)
+        return self.sharing.key(record, one.request.inputs)
