@@ -23,11 +23,11 @@ from serval.requests import lifecycle
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
-from serval.requests.submit.checks import Door
 from serval.requests.ids import row_id
 from serval.requests.list_requests import ListRequests
 from serval.requests.request import AsyncRequest, response_key, upload_key
 from serval.requests.retry import Retry
+from serval.requests.submit.checks import Door
 from serval.requests.submit.submission import CallbackUrls
 from serval.requests.submit.submit import Submit
 from serval.requests.submit.uploads import RequestUploads

@@ -9,9 +9,9 @@ import pytest
 
 from serval.requests.callbacks.deliver import Delivery
 from serval.requests.callbacks.messages import CallbackMessages
-from serval.requests.callbacks.throttle import ReceiverPatience
 from serval.requests.callbacks.post import NoAnswer
 from serval.requests.callbacks.sign import signature_headers
+from serval.requests.callbacks.throttle import ReceiverPatience
 from serval.requests.callbacks.urls import CallbackUrl
 from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest

@@ -25,9 +25,9 @@ from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import RequestAccess
 from serval.requests.document import Documents
 from serval.requests.ids import checked_id
-from serval.requests.submit.put_request import PutBody, read_put_body
 from serval.requests.request import AsyncRequest
 from serval.requests.retry import Retry
+from serval.requests.submit.put_request import PutBody, read_put_body
 from serval.requests.submit.submission import CallbackUrls, Submission
 from serval.requests.submit.submit import Submit
 from serval.requests.submit.uploads import RequestUploads

@@ -5,8 +5,8 @@ from serval.aws.sqs.queues import ModelQueues
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.requests.adapters import Adapters
 from serval.models.deployed_fleets import Fleets
-from serval.requests.submit.checks import Door
 from serval.requests.settings import WaitSettings
+from serval.requests.submit.checks import Door
 from serval.requests.submit.submit import Submit
 
 

@@ -8,9 +8,9 @@ from typing import Protocol
 from serval.clock import Clock, timestamp, utc_now
 from serval.models.metadata import VERSION
 from serval.requests.callbacks.addresses import AddressRefused, Resolve, choose, resolve
-from serval.requests.callbacks.throttle import ReceiverPatience
 from serval.requests.callbacks.post import NoAnswer, post
 from serval.requests.callbacks.sign import message_id, signature_headers
+from serval.requests.callbacks.throttle import ReceiverPatience
 from serval.requests.callbacks.urls import CallbackUrl, read_callback_url
 from serval.requests.document import Documents
 from serval.requests.ports import RequestStore, change

@@ -12,7 +12,6 @@ from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route
 from serval.models.tag import untagged
 from serval.models.version import ModelVersion
-from serval.requests.submit.checks import Door
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker
 from serval.requests.request import (
@@ -20,6 +19,7 @@ from serval.requests.request import (
     AsyncRequest,
     sent_request_key,
 )
+from serval.requests.submit.checks import Door
 from serval.requests.submit.submission import Submission
 
 DECLARED = ("keep_days", "max_attempts")

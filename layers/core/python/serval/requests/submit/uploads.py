@@ -8,10 +8,10 @@ from serval.access.api_key import Caller
 from serval.clock import Clock, utc_now
 from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
 from serval.models.route import Route
-from serval.requests.submit.checks import Door
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload
 from serval.requests.request import upload_key
+from serval.requests.submit.checks import Door
 
 UPLOAD_LIMIT_BYTES = 1_000_000_000
 """What a SageMaker endpoint takes."""
