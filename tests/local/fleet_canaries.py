@@ -16,7 +16,7 @@ from tests.local.fleet_models.graphs import linear, unlucky
 
 FLEET = "pair"
 GOOD, BAD = "rolled", "rolled-back"
-CALLERS, PAUSE_SECONDS = 4, 0.1
+CALLERS, PAUSE_SECONDS = 4, 0.25
 
 
 class Load:

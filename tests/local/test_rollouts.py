@@ -22,7 +22,7 @@ from tests.local.fleet_canaries import FleetCanaries
 from tests.local.steady_load import SteadyLoad
 
 T = TypeVar("T")
-REQUESTS_PER_SECOND = 40
+REQUESTS_PER_SECOND = 30
 SLOW_REQUESTS_PER_SECOND = 10
 """Of a model that takes long: two cores are not to be what is measured."""
 NOTICED_SECONDS = ROUTE_SECONDS + 1
@@ -194,7 +194,7 @@ class ByHand:
     @classmethod
     def run(cls, stage: LocalStage, registry: DynamoDBRegistry) -> "ByHand":
         first_version(stage, registry, "byhand", plus(1))
-        with load(stage, "byhand") as under:
+        with load(stage, "byhand", REQUESTS_PER_SECOND / 2) as under:
             warm(under)
             yaml = "rollout: {steps_percent: [50], bake_seconds: 600}\n"
             upload = push(stage, "byhand", plus(10), yaml)
@@ -227,7 +227,7 @@ def canaries(stage: LocalStage, registry: DynamoDBRegistry, caller: Caller) -> C
         good = pool.submit(run, "good", (plus(1), plus(10)))
         of_fleets = pool.submit(FleetCanaries.run, caller)
         failing = pool.submit(run, "failing", (plus(1), failing_at_times(10)))
-        artifacts = slow(1, 150), slow(10, 300)
+        artifacts = slow(1, 60), slow(10, 120)
         slower = pool.submit(run, "slower", artifacts, ONE_STEP, SLOW_REQUESTS_PER_SECOND)
         by_hand = pool.submit(ByHand.run, stage, registry)
         return Canaries(
