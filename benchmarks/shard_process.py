@@ -18,12 +18,11 @@ import onnxruntime
 import polars as pl
 
 from benchmarks.opening import peak_bytes
-from serval.batch.input.blocks import whole_records
 from serval.batch.input.columns import InputColumns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
-from serval.batch.input.rows import Records
-from serval.batch.plan.sizes import BLOCK_BYTES
+from serval.batch.input.records import Records, whole_records
+from serval.batch.plan.estimate import BLOCK_BYTES
 from serval.batch.shard.engine import ShardEngine
 from serval.batch.shard.outputs import PartFormat
 from serval.bundles.onnx_signature import read_signature

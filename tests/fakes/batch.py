@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from serval.batch.assemble.assemble import Assemble
-from serval.batch.assemble.copies import LEAST_BYTES, MOST_PARTS
-from serval.batch.job.control import Control
-from serval.batch.job.finish import FinishJob
+from serval.batch.assemble.finish import FinishJob
+from serval.batch.assemble.join import LEAST_BYTES, MOST_PARTS
 from serval.batch.job.job import BatchJob, Piece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import RangeItem, ShardItem
@@ -26,6 +25,7 @@ from serval.batch.plan.readiness import Readiness
 from serval.batch.plan.scan import Scan
 from serval.batch.shard.work import ShardWork
 from serval.batch.start.accept import Accept
+from serval.batch.start.control import Control
 from serval.clock import timestamp
 from serval.errors import BatchRefused, InvalidInputs, ModelNotFound, ModelVersionNotFound
 from serval.inference.loaded import Loaded

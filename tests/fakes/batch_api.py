@@ -6,16 +6,16 @@ from typing import Any
 
 from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
+from serval.batch.assemble.finish import FinishJob
+from serval.batch.assemble.results import Results
 from serval.batch.job import lifecycle
-from serval.batch.job.control import Control
 from serval.batch.job.document import JobDocuments
-from serval.batch.job.finish import FinishJob
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.lifecycle import Done, Planned
-from serval.batch.job.results import Results
 from serval.batch.job.rows import job_attributes, job_from, shard_attributes
+from serval.batch.plan.estimate import Estimate
 from serval.batch.start.caps import Caps
-from serval.batch.start.estimate import Estimate
+from serval.batch.start.control import Control
 from serval.batch.start.job_request import AskedJob
 from serval.batch.start.scope import JobAccess, Reach
 from serval.batch.start.start import StartJob
@@ -50,6 +50,7 @@ PLANNED = Planned(
     plan_ms=900,
 )
 ESTIMATE = Estimate(
+    format="csv",
     files=1,
     input_bytes=4000,
     rows=400,

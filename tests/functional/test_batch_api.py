@@ -514,7 +514,9 @@ def test_only_a_dry_run_loads_what_reads_an_input() -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'functions' / 'batch')!r}); import handler\n"
         f"print(*{readers} & {{name.split('.')[0] for name in sys.modules}})\n"
-        "handler.ready.use_case.preview._planning(); print('polars' in sys.modules)"
+        "from serval.bootstrap.batch.batch import BatchSettings, preview_plan\n"
+        "preview_plan(BatchSettings.from_environment(), None, None, None)\n"
+        "print('polars' in sys.modules)"
     )
     environment = os.environ | {"AWS_REGION": "eu-central-1", **ENVIRONMENT}
     run = subprocess.run(

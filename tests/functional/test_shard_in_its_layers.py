@@ -36,7 +36,7 @@ print(json.dumps(sorted(dict.fromkeys(name.split(".")[0] for name in sys.modules
 FILES = """
 import gzip, io, json, time
 import numpy, polars, zstandard
-from serval.batch.input.blocks import whole_records
+from serval.batch.input.records import whole_records
 from serval.batch.input.columns import InputColumns
 from serval.batch.input.decompress import decompressed
 from serval.batch.shard.outputs import PartFormat

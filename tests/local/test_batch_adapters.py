@@ -14,7 +14,7 @@ from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.s3.object_sinks import ObjectSink
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
-from serval.batch.assemble.copies import LEAST_BYTES, literal, parts_of
+from serval.batch.assemble.join import LEAST_BYTES, literal, parts_of
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, Piece, ShardRecord
 from serval.batch.job.keys import Address

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns, width_of
-from serval.batch.input.csv.dialect import DELIMITERS, Table, read_table
-from serval.batch.input.csv.header import NUMBER
+from serval.batch.input.csv.dialect import DELIMITERS, NUMBER, Table, read_table
 from serval.batch.job.options import PLAIN_CSV
 from serval.errors import BatchRefused
 from serval.foreign import refusing

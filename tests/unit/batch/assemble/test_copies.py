@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.assemble.copies import batches, literal, parts_of
-from serval.batch.assemble.join import Join
+from serval.batch.assemble.join import Join, batches, literal, parts_of
 from serval.batch.job.job import Piece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import Layout

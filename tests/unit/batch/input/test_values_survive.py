@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from serval.batch.input.jsonl.records import JsonlRecords
-from serval.batch.input.rows import Rows
+from serval.batch.input.records import Rows
 from serval.batch.shard.outputs import PartFormat
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor

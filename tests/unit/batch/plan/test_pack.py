@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.input.jsonl.line_cuts import PROBE_BYTES, line_cuts
+from serval.batch.input.records import RECORD_LIMIT_BYTES
 from serval.batch.job.cost import (
     PRICES,
     SECONDS_TO_BEGIN,
@@ -23,9 +24,19 @@ from serval.batch.job.job import BatchJob, Piece, ShardRecord
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.options import JobOptions, OutputOptions
 from serval.batch.job.ports import Source
-from serval.batch.plan.pack import BAND, Packer, row_cuts
-from serval.batch.plan.sizes import MOST_SHARDS, Pace, grouped, large_enough, shards_of
-from serval.batch.start.estimate import pace_of_rows
+from serval.batch.plan.estimate import Pace, pace_of_rows
+from serval.batch.plan.pack import (
+    BAND,
+    MOST_SHARDS,
+    PROBE_BYTES,
+    LineTooLong,
+    Packer,
+    grouped,
+    large_enough,
+    next_line,
+    row_cuts,
+    shards_of,
+)
 from tests.fakes.batch import InMemoryObjects
 from tests.fakes.inference import signature, version_record
 
@@ -206,7 +217,19 @@ def test_a_file_of_lines_is_cut_behind_each_boundary(lengths: list[int], size: i
     found, _ = cuts_of(body, size)
     if len(body) > size:
         wished = range(size, len(body), size)
-        assert found == line_cuts(len(body), wished, lambda start, end: body[start:end])
+        starts = sorted({0, *(body.index(b"\n", boundary - 1) + 1 for boundary in wished)})
+        assert found == list(pairwise([*(s for s in starts if s < len(body)), len(body)]))
+
+
+def test_a_line_over_the_limit_is_named() -> None:
+    size = RECORD_LIMIT_BYTES + 200_000
+    with pytest.raises(LineTooLong, match="byte 10: a line of more than 16777216 bytes"):
+        next_line(size, 10, lambda start, end: b"x" * (end - start))
+
+
+def test_a_byte_order_mark_is_left_out_of_the_first_shard() -> None:
+    found, _ = cuts_of(b"\xef\xbb\xbf{}\n[]\n", 3)
+    assert found == [(3, 6), (6, 9)]
 
 
 def test_a_long_line_is_gone_through_once_for_a_band_of_boundaries() -> None:

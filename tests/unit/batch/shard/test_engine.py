@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.input.blocks import Block, whole_records
 from serval.batch.input.columns import input_columns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
-from serval.batch.shard.engine import Progress, ShardEngine
+from serval.batch.input.records import Block, whole_records
+from serval.batch.shard.engine import Progress, ShardEngine, ahead
 from serval.batch.shard.outputs import PartFormat
-from serval.batch.shard.pipeline import ahead
 from serval.errors import BatchRefused, InvalidInputs
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor

@@ -12,7 +12,7 @@ from serval.batch.input.columns import input_columns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.parquet.records import ParquetRecords
-from serval.batch.input.rows import Rows
+from serval.batch.input.records import Rows
 from serval.errors import InvalidTensor
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES

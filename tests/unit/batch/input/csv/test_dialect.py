@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from serval.batch.input.csv.dialect import Table, mark_bytes, read_table
+from serval.batch.input.csv.dialect import Table, read_table
+from serval.batch.input.records import mark_bytes
 from serval.batch.job.options import CsvOptions
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec

@@ -13,7 +13,7 @@ from serval.batch.input.parquet.columns import choose_columns
 from serval.batch.input.parquet.footer import GROUP_ROWS, GROUPS, MAGIC, ROWS, Column, read_footer
 from serval.batch.input.parquet.records import ParquetRecords
 from serval.batch.input.parquet.thrift import I64, Reader, Typed, written
-from serval.batch.input.rows import Rows
+from serval.batch.input.records import Rows
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.batch.assemble.join import Join, TooLarge
+from serval.batch.assemble.summary import ShardTally, joined, written
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, shard_items
 from serval.batch.job.outcomes import cancelled, refused
 from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
-from serval.batch.job.summary import written
-from serval.batch.job.tally import ShardTally, joined
 from serval.batch.shard.watch import too_many
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused

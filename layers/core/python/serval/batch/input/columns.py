@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from serval.batch.input.column_names import Names, element_names, numbered_names, quoted_list
+from serval.batch.input.column_names import Names, element_names, quoted_list
 from serval.batch.input.column_refusals import headless, lacking, strange, too_few
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -237,8 +237,3 @@ def _nearest(
     """Return those possible names of an input's columns of which the file has most."""
     wished = [own for tier in _tiers(name, widths, names, chosen) for own in tier]
     return max(wished, key=lambda own: sum(map(names.has, own)))
-
-
-def possible_names(spec: TensorSpec) -> set[str]:
-    """List the possible names of an input's first column."""
-    return numbered_names(spec.name)

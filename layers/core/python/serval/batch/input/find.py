@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from serval.batch.input.detect import (
+from serval.batch.input.kinds import (
+    HEAD_BYTES,
+    Kind,
     Unpack,
     detect,
     named_compression,
     named_format,
     unread,
 )
-from serval.batch.input.kinds import HEAD_BYTES, Kind
 from serval.batch.job.keys import OPTIONS_SUFFIX, Address
 from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import BatchObjects, Source

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from serval.batch.input.jsonl.records import stacked
-from serval.batch.input.rows import Reject, Rows
+from serval.batch.input.records import Reject, Rows
 from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec

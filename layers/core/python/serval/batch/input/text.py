@@ -4,14 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import tee
 
-from serval.batch.input.blocks import Block, chained, first_record, whole_records
 from serval.batch.input.csv.cuts import NEWLINE, BareQuote, Scanner
-from serval.batch.input.csv.dialect import UTF8_MARK, check_header, mark_bytes, nul_found
+from serval.batch.input.csv.dialect import check_header
 from serval.batch.input.csv.rewrite import rewritten
 from serval.batch.input.decompress import decompressed
 from serval.batch.input.jsonl.json_array import check_alike, element_lines
 from serval.batch.input.kinds import HEAD_BYTES
-from serval.batch.input.record_ends import record_ends
+from serval.batch.input.records import (
+    UTF8_MARK,
+    Block,
+    chained,
+    first_record,
+    mark_bytes,
+    nul_found,
+    record_ends,
+    whole_records,
+)
 from serval.batch.job.layout import Layout
 from serval.batch.job.ports import Source
 from serval.errors import BatchRefused

@@ -12,7 +12,7 @@ import polars as pl
 
 from serval.batch.input.cast import CASTS, cast, unfit
 from serval.batch.input.moments import MOMENTS, counted, iso
-from serval.batch.input.rows import Unread
+from serval.batch.input.records import Unread
 from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.models.tensor import DATATYPES

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from serval.batch.job.cost import actual
+from serval.batch.job.cost import MICRO, actual
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.ports import JobStore
-from serval.batch.start.estimate import Estimate
+from serval.batch.plan.estimate import Estimate
 from serval.batch.start.job_request import AskedJob
 from serval.clock import Clock, utc_now
 
-MICRO = 1e6
 COUNTS = (
     "shards_done",
     "rows",

@@ -6,7 +6,7 @@ from typing import Any
 
 from serval.batch.job.job import BatchJob
 from serval.batch.job.lifecycle import why_stopping
-from serval.step_failures import message_of
+from serval.step_failures import OUT_OF_MEMORY, THROTTLED, TIMED_OUT, StepFailure
 
 LIMIT_REASON_CHARACTERS = 2_000
 
@@ -28,30 +28,19 @@ def cancelled(job: BatchJob) -> dict[str, Any]:
     return {"outcome": "cancelled", "job": job.id, "reason": f"the job {why_stopping(job)}"}
 
 
-TIMED_OUT = re.compile(r"timed out|timeout", re.IGNORECASE)
-KILLED = re.compile(r"signal: killed|OutOfMemory|MemoryError|\bbad_alloc\b|Runtime\.ExitError")
-BUSY = re.compile(r"TooManyRequests|Rate Exceeded|Throttl", re.IGNORECASE)
+EXITED = re.compile(r"Runtime\.ExitError")
 THRESHOLD = "States.ExceedToleratedFailureThreshold"
 
 
 def failure_in_words(error: Mapping[str, Any]) -> str:
-    """Describe a failure by the error that Step Functions caught.
-
-    Parameters
-    ----------
-    error
-        ``Error`` and ``Cause``; the cause of a function's error is JSON with ``errorMessage``.
-    """
-    kind, message = str(error.get("Error", "")), message_of(str(error.get("Cause", "")))
-    text = f"{kind}: {message}"
-    if kind == THRESHOLD:
+    """Describe a failure by the error that Step Functions caught, ``Error`` and ``Cause``."""
+    failure = StepFailure.from_json(error)
+    if failure.kind == THRESHOLD:
         return "more shards failed than the job tolerates"
-    if KILLED.search(text):
+    if failure.matches(OUT_OF_MEMORY) or failure.matches(EXITED):
         return "a step ran out of memory"
-    if TIMED_OUT.search(text):
+    if failure.matches(TIMED_OUT):
         return "a step did not end in time"
-    if BUSY.search(text):
+    if failure.matches(THROTTLED):
         return "too many functions run in this account at the moment; retry the job later"
-    return (
-        ": ".join(part for part in (kind, message) if part) or "a step failed for no reason given"
-    )
+    return str(failure) or "a step failed for no reason given"

@@ -4,16 +4,15 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serval.batch.input.csv.cuts import BareQuote, RangeScan, cuts
-from serval.batch.input.csv.dialect import nul_found
+from serval.batch.input.records import nul_found
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, Outlined, ScannedFile, ShardItem, outlined, to_lines
 from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import BatchObjects
 from serval.batch.plan.pack import numbered
 from serval.batch.plan.plan import AT_ONCE
 from serval.batch.plan.readiness import Readiness
@@ -45,22 +44,22 @@ class Cut:
         output, keys = self._places(job)
         try:
             layout = Layout.from_json(self._read(Address(output.bucket, keys.plan)))
-            outline = list(outlined(self.objects.get(Address(output.bucket, keys.outline)) or b""))
+            outline = list(
+                outlined(self.readiness.objects.get(Address(output.bucket, keys.outline)) or b"")
+            )
             found = self._all_found(output, keys, outline)
             items = items_of(job.id, outline, found, header=layout.header)
+            estimate = self.readiness.estimate(job)
         except BatchRefused as reason:
             return refused(job, str(reason))
         if len(outline) == 1:
             scans = [scan for each in found for scan in each.scans]
-            self.readiness.count(job, count(scans, header=layout.header))
-        self.objects.put(Address(output.bucket, keys.shards), to_lines(items))
+            rows = count(scans, header=layout.header)
+            estimate = replace(estimate, rows=rows, exact=True)
+            self.readiness.keep(job, estimate)
+        self.readiness.objects.put(Address(output.bucket, keys.shards), to_lines(items))
         scan_ms = sum(each.ms for each in found)
-        return self.readiness.ready(job, items, started, len(found), scan_ms)
-
-    @property
-    def objects(self) -> BatchObjects:
-        """The buckets."""
-        return self.readiness.objects
+        return self.readiness.ready(job, items, estimate, started, len(found), scan_ms)
 
     def _all_found(
         self, output: Address, keys: JobKeys, outline: Sequence[Outlined]
@@ -75,7 +74,7 @@ class Cut:
         return ScanResults(scans, value["nul"], value["ms"])
 
     def _read(self, address: Address) -> Any:
-        body = self.objects.get(address)
+        body = self.readiness.objects.get(address)
         if body is None:
             raise BatchRefused(f"{address} is gone: retry the job")
         return json.loads(body)

@@ -5,7 +5,7 @@ from serval.batch.input.kinds import FoundFormat
 from serval.batch.input.parquet.columns import formless
 from serval.batch.job.layout import Layout
 from serval.batch.job.options import JobOptions
-from serval.batch.plan.sizes import Pace
+from serval.batch.plan.estimate import Pace
 from serval.batch.plan.survey import Survey
 from serval.batch.shard.outputs import OutputFormat, column_names
 from serval.errors import BatchRefused

@@ -7,20 +7,31 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from serval.batch.input.csv.dialect import mark_bytes
-from serval.batch.input.jsonl.line_cuts import LineTooLong, next_line
 from serval.batch.input.parquet.columns import needs_of
 from serval.batch.input.parquet.needs import Needs
+from serval.batch.input.records import RECORD_LIMIT_BYTES, mark_bytes
 from serval.batch.job.layout import Layout, Outlined, RangeItem, ScannedFile, ShardItem
 from serval.batch.job.ports import BatchObjects, Source
-from serval.batch.plan.sizes import FILES_OF_A_SHARD, grouped
 from serval.errors import BatchRefused
 
+MOST_SHARDS = 10_000
+FILES_OF_A_SHARD = 1_000
 SCAN_BYTES = 256 * 2**20
 """Bytes that one scan reads."""
 MARK_BYTES = 4
 BAND = 16
 """Boundaries of a file of lines that are searched at once."""
+PROBE_BYTES = 65_536
+ReadRange = Callable[[int, int], bytes]
+"""Returns the bytes between two offsets; fewer at the end of the file."""
+
+
+class LineTooLong(Exception):
+    """A line is longer than the limit."""
+
+    def __init__(self, offset: int, limit_bytes: int) -> None:
+        super().__init__(f"byte {offset}: a line of more than {limit_bytes} bytes begins before it")
+        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +179,47 @@ class Packer:
         self._rows = None if rows is None or self._rows is None else self._rows + rows
 
 
+def numbered(items: Sequence[ShardItem]) -> list[ShardItem]:
+    """Return the shards with their numbers, in the order of the input."""
+    return [replace(item, index=index) for index, item in enumerate(items)]
+
+
+def grouped(
+    shard_bytes: int, sizes: Sequence[int], most: int = FILES_OF_A_SHARD
+) -> list[tuple[int, int, bool]]:
+    """Group files in order into (first, end, whether they share a shard)."""
+    runs: list[tuple[int, int, bool]] = []
+    first = held = 0
+    for index, size in enumerate(sizes):
+        if index > first and (held + size > shard_bytes or index - first >= most):
+            runs.append((first, index, True))
+            first, held = index, 0
+        if size > shard_bytes:
+            runs.append((index, index + 1, False))
+            first, held = index + 1, 0
+        else:
+            held += size
+    if first < len(sizes):
+        runs.append((first, len(sizes), True))
+    return runs
+
+
+def large_enough(wished: int, sizes: Sequence[int]) -> int:
+    """Return the smallest shard size, from ``wished`` up, with at most 10,000 shards."""
+    size = max(wished, math.ceil(sum(sizes) / MOST_SHARDS))
+    while shards_of(size, sizes) > MOST_SHARDS:
+        size = size * 5 // 4 + 1
+    return size
+
+
+def shards_of(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> int:
+    """Count the shards of files: large ones may be cut, small neighbours share one."""
+    return sum(
+        1 if shared or not cut else math.ceil(sum(sizes[first:last]) / shard_bytes)
+        for first, last, shared in grouped(shard_bytes, sizes)
+    )
+
+
 def row_cuts(groups: Sequence[int], most: int) -> list[tuple[int, int]]:
     """Cut rows at the ends of row groups where they fit into a shard, else within a row group.
 
@@ -191,6 +243,16 @@ def row_cuts(groups: Sequence[int], most: int) -> list[tuple[int, int]]:
     return cuts
 
 
-def numbered(items: Sequence[ShardItem]) -> list[ShardItem]:
-    """Return the shards with their numbers, in the order of the input."""
-    return [replace(item, index=index) for index, item in enumerate(items)]
+def next_line(size: int, boundary: int, read: ReadRange) -> int:
+    """Return where the first line at or after a boundary begins; the file's size if none does."""
+    for offset in _probes(boundary - 1, size):
+        block = read(offset, min(offset + PROBE_BYTES, size))
+        if (newline := block.find(b"\n")) >= 0:
+            return offset + newline + 1
+        if offset + PROBE_BYTES - boundary > RECORD_LIMIT_BYTES:
+            raise LineTooLong(boundary, RECORD_LIMIT_BYTES)
+    return size
+
+
+def _probes(offset: int, size: int) -> Iterator[int]:
+    yield from range(max(0, offset), size, PROBE_BYTES)

@@ -15,13 +15,12 @@ from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, to_lines
 from serval.batch.job.options import JobOptions
 from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import BatchObjects, JobStore, change
+from serval.batch.job.ports import change
 from serval.batch.plan.draft import check_batches, drafted
-from serval.batch.plan.pack import Packed, Packer, numbered
+from serval.batch.plan.estimate import LOOKED_AT, Estimate, Pace, estimated, pace_of_rows
+from serval.batch.plan.pack import Packed, Packer, large_enough, numbered, shards_of
 from serval.batch.plan.readiness import Readiness
-from serval.batch.plan.sizes import Pace, large_enough, shards_of
 from serval.batch.plan.survey import Survey, Surveyor
-from serval.batch.start.estimate import LOOKED_AT, Estimate, estimated, pace_of_rows
 from serval.batch.start.job_request import AskedJob
 from serval.clock import Clock, utc_now
 from serval.errors import BatchRefused
@@ -67,12 +66,12 @@ class Plan:
         if job.stopping:
             return cancelled(job)
         before = job
-        job = change(self.store, job, lambda row: lifecycle.plan(row, self.clock()))
+        job = change(self.readiness.store, job, lambda row: lifecycle.plan(row, self.clock()))
         if job.status != before.status:
             self.readiness.announce(job)
         try:
             if (items := self.readiness.planned(job)) is not None:
-                return self.readiness.ready(job, items, started)
+                return self.readiness.ready(job, items, self.readiness.estimate(job), started)
             if job.shards:
                 raise BatchRefused("the plan that it had is gone: start the job anew")
             return self._plan(job, started)
@@ -89,7 +88,7 @@ class Plan:
         """
         record = self._record(asked.model, version)
         inputs = [read_address(address, "input") for address in asked.input]
-        survey = Surveyor(self.objects).survey(
+        survey = Surveyor(self.readiness.objects).survey(
             inputs, None, asked.options, record.signature, features_of(record)
         )
         layout = drafted(survey, asked.options, record.signature, Pace.of(record))
@@ -113,7 +112,7 @@ class Plan:
         record = self._record(job.model, job.version or "")
         pace = Pace.of(record)
         inputs = [read_address(address, "input") for address in job.input]
-        survey = Surveyor(self.objects).survey(
+        survey = Surveyor(self.readiness.objects).survey(
             inputs, job.input_version, job.options, record.signature, features_of(record)
         )
         layout = drafted(survey, job.options, record.signature, pace)
@@ -122,9 +121,9 @@ class Plan:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             if several_in_one(survey, layout):
                 own = [name for name in layout.joined if name not in layout.partitions]
-                types = joined_types(self.objects, survey.sources, own, pool)
+                types = joined_types(self.readiness.objects, survey.sources, own, pool)
                 layout = replace(layout, joined_types=types)
-            packer = Packer(job.id, self.objects, layout, shard_bytes, pool)
+            packer = Packer(job.id, self.readiness.objects, layout, shard_bytes, pool)
             packed = packer.pack(survey.sources, sizes)
         output, keys = self._places(job)
         self._write(output, keys.plan, json.dumps(layout.to_json()).encode())
@@ -141,12 +140,12 @@ class Plan:
             len(packed.ranges),
             packed.rows,
         )
-        self.readiness.keep(job, estimate, form_of(layout))
+        self.readiness.keep(job, estimate)
         if packed.ranges:
             return self._to_scan(job, packed)
         items = numbered([item for item in packed.outline if isinstance(item, ShardItem)])
         self._write(output, keys.shards, to_lines(items))
-        return self.readiness.ready(job, items, started)
+        return self.readiness.ready(job, items, estimate, started)
 
     def _to_scan(self, job: BatchJob, packed: Packed) -> dict[str, Any]:
         output, keys = self._places(job)
@@ -169,10 +168,11 @@ class Plan:
         scans: int,
         counted: int | None = None,
     ) -> Estimate:
-        earlier = self.store.of_model(record.model, LOOKED_AT)
+        earlier = self.readiness.store.of_model(record.model, LOOKED_AT)
         pace = Pace.of(record)
         form = form_of(layout)
         return estimated(
+            form=form,
             files=len(survey.sources),
             input_bytes=survey.size_bytes,
             rows=survey.estimated_rows if counted is None else counted,
@@ -183,32 +183,19 @@ class Plan:
                 earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
             ),
             concurrency=self.readiness.at_once(record.model, options),
-            memory_mib=0 if record.model in self.fleets else self.memory_mib,
-            machine_microdollars_hour=self.machine_prices.get(self.fleets.get(record.model, ""), 0),
+            memory_mib=0 if record.model in self.readiness.fleets else self.memory_mib,
+            machine_microdollars_hour=self.machine_prices.get(
+                self.readiness.fleets.get(record.model, ""), 0
+            ),
             columns=tuple(each.to_json() for each in survey.matches),
         )
-
-    @property
-    def objects(self) -> BatchObjects:
-        """The buckets."""
-        return self.readiness.objects
-
-    @property
-    def store(self) -> JobStore:
-        """The jobs table."""
-        return self.readiness.store
-
-    @property
-    def fleets(self) -> Mapping[str, str]:
-        """Fleet of each model that has one."""
-        return self.readiness.fleets
 
     def _places(self, job: BatchJob) -> tuple[Address, JobKeys]:
         output = read_address(job.output, "output")
         return output, JobKeys(output.key)
 
     def _write(self, output: Address, key: str, body: bytes) -> None:
-        self.objects.put(Address(output.bucket, key), body)
+        self.readiness.objects.put(Address(output.bucket, key), body)
 
 
 def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:

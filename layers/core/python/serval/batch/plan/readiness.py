@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from serval.batch.job import lifecycle
@@ -14,9 +14,9 @@ from serval.batch.job.layout import ShardItem, shard_items, to_lines
 from serval.batch.job.lifecycle import Planned
 from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
-from serval.batch.start.estimate import Estimate
+from serval.batch.plan.estimate import Estimate
 from serval.clock import Clock, utc_now
-from serval.errors import BatchJobNotFound
+from serval.errors import BatchJobNotFound, BatchRefused
 
 TakeOn = Callable[[str, str], object]
 """Has a fleet work on a job's shards; the job's name is that of ``serval.batch.job.fleet_jobs``."""
@@ -58,26 +58,28 @@ class Readiness:
             return None
         return list(shard_items(lines))
 
-    def keep(self, job: BatchJob, estimate: Estimate, form: str) -> None:
-        """Store the estimate for the step that releases the shards."""
-        value = asdict(estimate) | {"format": form}
-        self.objects.put(self._estimate(job), json.dumps(value).encode())
+    def keep(self, job: BatchJob, estimate: Estimate) -> None:
+        """Store the estimate for a later step or attempt that releases the shards."""
+        self.objects.put(self._place(job), json.dumps(estimate.to_json()).encode())
 
-    def count(self, job: BatchJob, rows: int) -> None:
-        """Replace the estimated rows by a count."""
-        value = json.loads(self.objects.get(self._estimate(job)) or b"{}")
-        counted = value | {"rows": rows, "exact": True}
-        self.objects.put(self._estimate(job), json.dumps(counted).encode())
+    def estimate(self, job: BatchJob) -> Estimate:
+        """Read the estimate that an earlier step or attempt stored."""
+        place = self._place(job)
+        body = self.objects.get(place)
+        if body is None:
+            raise BatchRefused(f"{place} is gone: start the job anew")
+        return Estimate.from_json(json.loads(body))
 
     def ready(
         self,
         job: BatchJob,
         items: Sequence[ShardItem],
+        estimate: Estimate,
         started: float,
         scans: int = 0,
         scan_ms: int = 0,
     ) -> dict[str, Any]:
-        """Release the shards that are not done; the shards and the estimate are already stored."""
+        """Release the shards that are not done; the list of shards is already stored."""
         output = read_address(job.output, "output")
         keys = JobKeys(output.key)
         done = {record.index for record in self.store.shards(job.id) if record.done}
@@ -87,7 +89,7 @@ class Readiness:
             key = keys.remaining(job.attempt)
             self.objects.put(Address(output.bucket, key), to_lines(remaining))
         plan_ms = round((self.timer() - started) * 1e3)
-        planned = self._planned(job, len(items), plan_ms, scans, scan_ms)
+        planned = planned_as(estimate, job, len(items), plan_ms, scans, scan_ms)
         running = change(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
         if running.status != job.status:
             self.announce(running)
@@ -105,26 +107,27 @@ class Readiness:
             "tolerated_failed_percent": job.options.tolerated_failed_shards_percent,
         }
 
-    def _planned(
-        self, job: BatchJob, shards: int, plan_ms: int, scans: int, scan_ms: int
-    ) -> Planned:
-        estimate = json.loads(self.objects.get(self._estimate(job)) or b"{}")
-        return Planned(
-            format=estimate["format"],
-            files=estimate["files"],
-            input_bytes=estimate["input_bytes"],
-            estimated_rows=estimate["rows"],
-            exact_rows=estimate["exact"],
-            shards=shards,
-            estimated_seconds=estimate["seconds"],
-            estimated_microdollars=estimate["microdollars"],
-            machine_microdollars_hour=estimate["machine_microdollars_hour"],
-            columns=tuple(estimate.get("columns", ())),
-            plan_ms=plan_ms,
-            scans=scans or job.scans,
-            scan_ms=scan_ms or job.scan_ms,
-        )
-
-    def _estimate(self, job: BatchJob) -> Address:
+    def _place(self, job: BatchJob) -> Address:
         output = read_address(job.output, "output")
         return Address(output.bucket, JobKeys(output.key).estimate)
+
+
+def planned_as(
+    estimate: Estimate, job: BatchJob, shards: int, plan_ms: int, scans: int, scan_ms: int
+) -> Planned:
+    """Return what a planned job's row records."""
+    return Planned(
+        format=estimate.format,
+        files=estimate.files,
+        input_bytes=estimate.input_bytes,
+        estimated_rows=estimate.rows,
+        exact_rows=estimate.exact,
+        shards=shards,
+        estimated_seconds=estimate.seconds,
+        estimated_microdollars=estimate.microdollars,
+        machine_microdollars_hour=estimate.machine_microdollars_hour,
+        columns=estimate.columns,
+        plan_ms=plan_ms,
+        scans=scans or job.scans,
+        scan_ms=scan_ms or job.scan_ms,
+    )

@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from serval.batch.input.blocks import first_record
 from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns
-from serval.batch.input.csv.dialect import Table, check_header, mark_bytes, read_table
+from serval.batch.input.csv.dialect import Table, check_header, read_table
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.csv.rewrite import rewritten
 from serval.batch.input.decompress import decompressed, text_head
@@ -18,8 +17,7 @@ from serval.batch.input.kinds import HEAD_BYTES, Kind
 from serval.batch.input.parquet.columns import Chosen, choose_columns, footer_of
 from serval.batch.input.parquet.footer import Footer
 from serval.batch.input.partition_columns import check_own, partition_names, partition_of
-from serval.batch.input.record_ends import record_ends
-from serval.batch.input.rows import Records, Rows
+from serval.batch.input.records import Records, Rows, first_record, mark_bytes, record_ends
 from serval.batch.job.keys import Address
 from serval.batch.job.options import PLAIN_CSV, CsvOptions, JobOptions
 from serval.batch.job.ports import BatchObjects, Source

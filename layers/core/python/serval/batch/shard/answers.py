@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serval.batch.input.rows import Rows
+from serval.batch.input.records import Rows
 from serval.errors import InvalidRequest
 from serval.inference.loaded import Model
 from serval.inference.runtimes import RuntimeFailed

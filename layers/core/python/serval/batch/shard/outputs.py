@@ -7,7 +7,7 @@ import io
 import math
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,47 +15,15 @@ import orjson
 import polars as pl
 
 from serval.batch.input.cast import CASTS
-from serval.batch.input.rows import Rows
+from serval.batch.input.parquet.footer import MAGIC, NotParquet, read_footer
+from serval.batch.input.parquet.joined_footer import JoinedFooter
+from serval.batch.input.records import Rows
+from serval.batch.job.job import Piece
+from serval.batch.job.ports import PieceSink
 from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Array, Tensor
-
-
-def ndjson(columns: Sequence[pl.Series]) -> bytes:
-    """Write a JSON object for each row, one a line."""
-    frame = pl.DataFrame(columns)
-    if all(map(_is_finite, columns)):
-        target = io.BytesIO()
-        frame.write_ndjson(target)
-        return target.getvalue()
-    rows = (_spelled(row) for row in frame.iter_rows(named=True))
-    return b"".join(
-        orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows
-    )
-
-
-def _is_finite(column: pl.Series) -> bool:
-    """Return whether no number of a column is NaN or infinite."""
-    while isinstance(column.dtype, pl.List | pl.Array):
-        column = column.explode()
-    if isinstance(column.dtype, pl.Struct):
-        return all(map(_is_finite, column.struct.unnest()))
-    return not column.dtype.is_float() or bool(column.is_finite().all())
-
-
-def _spelled(value: Any) -> Any:
-    """Replace NaN and infinities by text."""
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {name: _spelled(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_spelled(each) for each in value]
-    return value
-
 
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 BARE_ROW = b'{"row":'
@@ -144,6 +112,86 @@ def table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.D
             _column(name, tensor.datatype, flat[:, index]) for index, name in enumerate(names)
         ]
     return pl.DataFrame(columns)
+
+
+def ndjson(columns: Sequence[pl.Series]) -> bytes:
+    """Write a JSON object for each row, one a line."""
+    frame = pl.DataFrame(columns)
+    if all(map(_is_finite, columns)):
+        target = io.BytesIO()
+        frame.write_ndjson(target)
+        return target.getvalue()
+    rows = (_spelled(row) for row in frame.iter_rows(named=True))
+    return b"".join(
+        orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows
+    )
+
+
+def part_sink(sink: PieceSink, kind: OutputFormat) -> PieceSink:
+    """Return the sink for the blocks of a format."""
+    return ParquetPart(sink) if kind == "parquet" else sink
+
+
+@dataclass(slots=True)
+class ParquetPart:
+    """Joins the Parquet files of a shard's blocks into one part."""
+
+    inner: PieceSink
+    _footer: JoinedFooter = field(default_factory=JoinedFooter)
+    _at: int = 0
+
+    def write(self, data: bytes) -> None:
+        """Take a whole file: write its row groups, and keep its footer."""
+        if not data:
+            return
+        footer = read_footer(data, len(data))
+        if not self._at:
+            self._put(MAGIC)
+        try:
+            self._footer.add(footer, self._at - len(MAGIC))
+        except NotParquet as problem:
+            raise BatchRefused(f"a part cannot be written: {problem}") from None
+        self._put(data[len(MAGIC) : footer.body_end])
+
+    def close(self) -> None:
+        """Write the footer of all row groups, and complete the object."""
+        if self._at:
+            self._put(self._footer.end())
+        self.inner.close()
+
+    def abort(self) -> None:
+        """Discard the object."""
+        self.inner.abort()
+
+    def piece(self) -> Piece | None:
+        """Describe the object; None if nothing was written."""
+        return self.inner.piece()
+
+    def _put(self, data: bytes) -> None:
+        self.inner.write(data)
+        self._at += len(data)
+
+
+def _is_finite(column: pl.Series) -> bool:
+    """Return whether no number of a column is NaN or infinite."""
+    while isinstance(column.dtype, pl.List | pl.Array):
+        column = column.explode()
+    if isinstance(column.dtype, pl.Struct):
+        return all(map(_is_finite, column.struct.unnest()))
+    return not column.dtype.is_float() or bool(column.is_finite().all())
+
+
+def _spelled(value: Any) -> Any:
+    """Replace NaN and infinities by text."""
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {name: _spelled(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_spelled(each) for each in value]
+    return value
 
 
 def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:

@@ -15,9 +15,8 @@ from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
 from serval.batch.shard.engine import Progress, ShardEngine
-from serval.batch.shard.parts import part_sink
-from serval.batch.shard.read import From, ReadShard
-from serval.batch.shard.resume import Resume
+from serval.batch.shard.outputs import part_sink
+from serval.batch.shard.reader import From, ReadShard, Resume
 from serval.batch.shard.watch import Looks
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused

@@ -20,8 +20,8 @@ from serval.batch.job.lifecycle import Done
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.batch.job.outcomes import cancelled, ignored, refused
 from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
-from serval.batch.job.prefixes import Prefixes
 from serval.batch.start.job_request import AskedJob
+from serval.batch.start.prefixes import Prefixes
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import (
     BatchJobNotFound,

@@ -1,7 +1,6 @@
 """Composition root of ``batch``."""
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
@@ -13,16 +12,13 @@ from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.stepfunctions.executions import BatchExecutions
-from serval.batch.job.control import Control
+from serval.batch.assemble.finish import FinishJob
+from serval.batch.assemble.results import Results
 from serval.batch.job.document import JobDocuments
-from serval.batch.job.finish import FinishJob
 from serval.batch.job.fleet_jobs import out_of_reach
-from serval.batch.job.ports import Announce
-from serval.batch.job.results import Results
 from serval.batch.job.settings import BatchSettings
 from serval.batch.start.caps import Caps
-from serval.batch.start.estimate import Estimate
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.control import Control
 from serval.batch.start.scope import JobAccess, Reach
 from serval.batch.start.start import StartJob
 from serval.bootstrap.function import LambdaFunction, http_function
@@ -35,47 +31,29 @@ if TYPE_CHECKING:
     from serval.batch.plan.plan import Plan
 
 
-@dataclass(slots=True)
-class Preview:
-    """Says what a job would take, by the code that plans it."""
+def preview_plan(
+    settings: BatchSettings, objects: S3Objects, store: JobTable, registry: DynamoDBRegistry
+) -> "Plan":
+    """Build ``Plan`` for a preview, which announces nothing and starts no fleet."""
+    # Only dry runs import this: it samples the input with the shards' own readers.
+    from serval.batch.plan.plan import Plan
+    from serval.batch.plan.readiness import Readiness
 
-    settings: BatchSettings
-    objects: S3Objects
-    store: JobTable
-    registry: DynamoDBRegistry
-    announce: Announce
-    planning: "Plan | None" = None
-
-    def __call__(self, asked: AskedJob, version: str) -> Estimate:
-        """Look at the input of a job."""
-        if self.planning is None:
-            self.planning = self._planning()
-        return self.planning.preview(asked, version)
-
-    def _planning(self) -> "Plan":
-        # Only a dry run pays for this import: it samples the input with the shards' own readers.
-        from serval.batch.plan.plan import Plan
-        from serval.batch.plan.readiness import Readiness
-
-        fleets = Fleets.from_text(self.settings.fleets)
-        return Plan(
-            readiness=Readiness(
-                objects=self.objects,
-                store=self.store,
-                announce=self.announce,
-                fleets=fleets.models,
-                take_on=nobody,
-                shards_at_once=self.settings.shards_at_once,
-            ),
-            registry=self.registry,
-            memory_mib=self.settings.shard_memory_mib,
-            machine_prices=json.loads(self.settings.machine_prices),
-            out_of_reach=out_of_reach(fleets),
-        )
-
-
-def nobody(fleet: str, job: str) -> None:
-    """Take nothing on: a preview starts nothing."""
+    fleets = Fleets.from_text(settings.fleets)
+    return Plan(
+        readiness=Readiness(
+            objects=objects,
+            store=store,
+            announce=lambda job: None,
+            fleets=fleets.models,
+            take_on=lambda fleet, job: None,
+            shards_at_once=settings.shards_at_once,
+        ),
+        registry=registry,
+        memory_mib=settings.shard_memory_mib,
+        machine_prices=json.loads(settings.machine_prices),
+        out_of_reach=out_of_reach(fleets),
+    )
 
 
 def build() -> LambdaFunction[BatchEndpoint]:
@@ -110,7 +88,9 @@ def build() -> LambdaFunction[BatchEndpoint]:
                     least_shard_bytes=settings.batch_least_shard_bytes,
                 ),
             ),
-            preview=Preview(settings, objects, store, registry, announce),
+            preview=lambda asked, version: preview_plan(settings, objects, store, registry).preview(
+                asked, version
+            ),
             cancel=control.cancel,
             retry=control.retry,
             documents=JobDocuments(store),

@@ -5,7 +5,7 @@ import boto3
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
-from serval.batch.job.finish import FinishJob
+from serval.batch.assemble.finish import FinishJob
 from serval.batch.job.settings import FinishSettings
 from serval.bootstrap.function import LambdaFunction
 

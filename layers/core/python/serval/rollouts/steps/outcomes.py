@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serval.step_failures import message_of
+from serval.step_failures import OUT_OF_MEMORY, THROTTLED, TIMED_OUT, StepFailure
 
 DOING = {
     "claimed": "gathering the upload",
@@ -18,41 +18,31 @@ DOING = {
     "canary": "measuring the canary",
 }
 """What a rollout that fails at a step was doing."""
-TIMED_OUT = re.compile(r"timed out|timeout", re.IGNORECASE)
 ALLOWED = re.compile(r"timed out after (\d+)(?:\.\d+)? seconds")
-KILLED = re.compile(r"signal: killed|OutOfMemory|MemoryError|\bbad_alloc\b|no memory left")
 SIGNAL = re.compile(r"signal: ([a-z ]+)")
 GONE = re.compile(r"Runtime exited|Runtime\.ExitError|Worker process died|Worker returned no")
-BUSY = re.compile(r"TooManyRequests|Rate Exceeded|Throttl", re.IGNORECASE)
 
 
 def failure_in_words(step: str, error: Mapping[str, Any]) -> str:
-    """Say what went wrong at a step, from the error that was caught there.
-
-    Parameters
-    ----------
-    error
-        ``Error`` and ``Cause``; the cause of a function's error is JSON with ``errorMessage``.
-    """
-    kind, message = str(error.get("Error", "")), message_of(str(error.get("Cause", "")))
-    return f"{DOING.get(step, step)} failed: {what(f'{kind}: {message}', kind, message)}"
+    """Describe what went wrong at a step, by ``Error`` and ``Cause`` as they were caught."""
+    return f"{DOING.get(step, step)} failed: {describe_failure(StepFailure.from_json(error))}"
 
 
-def what(text: str, kind: str, message: str) -> str:
-    """Tell the kinds of failure apart; an exception speaks for itself."""
-    if KILLED.search(text):
+def describe_failure(failure: StepFailure) -> str:
+    """Describe a failure by its kind, or by the message of its exception."""
+    if failure.matches(OUT_OF_MEMORY):
         return "out of memory: the model needs more than this step has; try a smaller one"
-    if TIMED_OUT.search(text):
-        allowed = ALLOWED.search(text)
+    if failure.matches(TIMED_OUT):
+        allowed = failure.matches(ALLOWED)
         limit = f" within {allowed[1]} seconds" if allowed else " in time"
         return f"it did not end{limit}: the model hangs, or is too large or too slow for this step"
-    if signal := SIGNAL.search(text):
+    if signal := failure.matches(SIGNAL):
         return f"it crashed ({signal[1].strip()}): the runtime does not survive this model"
-    if GONE.search(text):
+    if failure.matches(GONE):
         return "it crashed or ran out of memory: the runtime does not survive this model"
-    if BUSY.search(text):
+    if failure.matches(THROTTLED):
         return "too many functions run in this account at the moment; push again later"
-    return ": ".join(part for part in (kind, message) if part) or "for no reason given"
+    return str(failure) or "for no reason given"
 
 
 LIMIT_REASONS = 10

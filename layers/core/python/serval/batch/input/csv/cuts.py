@@ -76,6 +76,45 @@ class CsvCut:
     """Number of its first record in the file, from 0, without the header."""
 
 
+def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
+    """Cut a file at the first record of each range; ``scans`` are all of its ranges, in order.
+
+    Raises
+    ------
+    BareQuote
+        For the first quote that makes records impossible to tell apart.
+    """
+    starts: list[tuple[int, int]] = []
+    records = -int(header)
+    for scan, case in _resolved(scans):
+        if case.first_start is not None:
+            # After the range's first newline, unless a record begins with the range itself.
+            number = records + int(case.first_start > scan.start)
+            starts.append((case.first_start, max(0, number)))
+        records += case.newlines
+    ends = [start for start, _ in starts[1:]] + [scans[-1].end if scans else 0]
+    return [
+        CsvCut(start, end, number)
+        for (start, number), end in zip(starts, ends, strict=True)
+        if end > start
+    ]
+
+
+def _resolved(scans: Iterable[RangeScan]) -> Iterator[tuple[RangeScan, Case]]:
+    """Yield each scan with its true case, by the parity of all quotes before it."""
+    in_quotes = False
+    last_quote = 0
+    for scan in scans:
+        case = scan.inside if in_quotes else scan.outside
+        if case.fault is not None:
+            raise BareQuote(case.fault, "a bare quote")
+        yield scan, case
+        in_quotes ^= scan.odd
+        last_quote = last_quote if scan.last_quote is None else scan.last_quote
+    if in_quotes:
+        raise BareQuote(last_quote, "a quote that is never closed")
+
+
 @dataclass(slots=True)
 class _Tally:
     """One case during the scan."""
@@ -177,40 +216,34 @@ def _within(case: Case, end: int) -> Case:
     return case
 
 
-def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
-    """Cut a file at the first record of each range; ``scans`` are all of its ranges, in order.
+def outside(view: Array, quotes: Array, byte: int) -> int:
+    """Count a byte outside of quotes; the block begins outside of quotes."""
+    found = view == byte
+    every = int(np.count_nonzero(found))
+    if not len(quotes) or not every:
+        return every
+    between = np.add.reduceat(found.view(np.uint8), quotes, dtype=np.uint32)
+    return every - int(between[::2].sum())
 
-    Raises
-    ------
-    BareQuote
-        For the first quote that makes records impossible to tell apart.
+
+def returns_end_records(view: Array) -> bool:
+    """Return whether each carriage return is followed by a newline or ends the block.
+
+    polars drops other carriage returns at the end of a field, and keeps them within one.
     """
-    starts: list[tuple[int, int]] = []
-    records = -int(header)
-    for scan, case in _resolved(scans):
-        if case.first_start is not None:
-            # After the range's first newline, unless a record begins with the range itself.
-            number = records + int(case.first_start > scan.start)
-            starts.append((case.first_start, max(0, number)))
-        records += case.newlines
-    ends = [start for start, _ in starts[1:]] + [scans[-1].end if scans else 0]
-    return [
-        CsvCut(start, end, number)
-        for (start, number), end in zip(starts, ends, strict=True)
-        if end > start
-    ]
+    returns = view == RETURN
+    alone = returns[:-1] & (view[1:] != NEWLINE)
+    return not alone.any()
 
 
-def _resolved(scans: Iterable[RangeScan]) -> Iterator[tuple[RangeScan, Case]]:
-    """Yield each scan with its true case, by the parity of all quotes before it."""
-    in_quotes = False
-    last_quote = 0
-    for scan in scans:
-        case = scan.inside if in_quotes else scan.outside
-        if case.fault is not None:
-            raise BareQuote(case.fault, "a bare quote")
-        yield scan, case
-        in_quotes ^= scan.odd
-        last_quote = last_quote if scan.last_quote is None else scan.last_quote
-    if in_quotes:
-        raise BareQuote(last_quote, "a quote that is never closed")
+def as_in_rfc_4180(view: Array, quotes: Array, delimiter: int) -> bool:
+    """Return whether quotes follow RFC 4180, and no quoted field contains a newline."""
+    if not len(quotes):
+        return True
+    if len(quotes) % 2 or outside(view, quotes, NEWLINE) != np.count_nonzero(view == NEWLINE):
+        return False
+    around = np.concatenate(([NEWLINE], view, [NEWLINE])).astype(np.uint8)
+    opening, closing = quotes[::2], quotes[1::2]
+    left = np.isin(around[opening], (delimiter, NEWLINE, QUOTE))
+    right = np.isin(around[closing + 2], (delimiter, NEWLINE, RETURN, QUOTE))
+    return bool(left.all() and right.all())

@@ -12,20 +12,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
-from serval.batch.input.cast import tensor
+from serval.batch.input.cast import cast, tensor, unfit
 from serval.batch.input.columns import InputColumns
-from serval.batch.input.csv import cells
-from serval.batch.input.csv.cuts import QUOTE
-from serval.batch.input.csv.dialect import UTF8_MARK
-from serval.batch.input.csv.quoting import as_in_rfc_4180, outside, returns_end_records
-from serval.batch.input.jsonl.line_cuts import LINE_LIMIT_BYTES
+from serval.batch.input.csv.cuts import QUOTE, as_in_rfc_4180, outside, returns_end_records
 from serval.batch.input.partition_columns import Partition, with_partition
-from serval.batch.input.record_ends import Places
-from serval.batch.input.rows import Reject, Rows, Unread, readable
+from serval.batch.input.records import (
+    RECORD_LIMIT_BYTES,
+    UTF8_MARK,
+    Places,
+    Reject,
+    Rows,
+    Unread,
+    readable,
+)
 from serval.batch.job.options import PLAIN_CSV, CsvOptions
 from serval.foreign import refusing
+from serval.models.tensor import DATATYPES
 
-csv.field_size_limit(LINE_LIMIT_BYTES)
+csv.field_size_limit(RECORD_LIMIT_BYTES)
 STANDING_IN = "\0"
 """Replaces a carriage return within a record, which would end it for Python's reader; NUL is
 unused."""
@@ -112,8 +116,8 @@ class CsvRecords:
         texts: dict[str, pl.Series] = {}
         read: dict[Cell, pl.Series] = {}
         for column, datatype in cells_of(self.inputs):
-            texts[column] = cells.given(frame[column], self.options)
-            read[column, datatype] = cells.read(texts[column], datatype, self.options)
+            texts[column] = blank_to_null(frame[column], self.options)
+            read[column, datatype] = read_cells(texts[column], datatype, self.options)
         bad = [cell for cell, values in read.items() if values.null_count()]
         fits = pl.Series(np.ones(len(frame), np.bool_))
         for cell in bad:
@@ -148,9 +152,9 @@ class CsvRecords:
             column, datatype = next(cell for cell in bad if read[cell][row] is None)
             value = texts[column][row]
             reason = (
-                cells.empty_reason(column, datatype, self.options)
+                empty_reason(column, datatype, self.options)
                 if value is None
-                else cells.unfit_reason(column, value, datatype, self.options)
+                else unfit_reason(column, value, datatype, self.options)
             )
             yield places.reject(row, reason)
 
@@ -219,3 +223,44 @@ def cells_of(inputs: Iterable[InputColumns]) -> list[Cell]:
 def lines_in(block: bytes) -> int:
     """Count lines, including a last one without a newline."""
     return block.count(b"\n") + (not block.endswith(b"\n"))
+
+
+def blank_to_null(column: pl.Series, options: CsvOptions) -> pl.Series:
+    """Return the texts of a column, with null for empty cells."""
+    empties = ["", *options.null_values]
+    if len(empties) == 1:
+        return column
+    return pl.select(pl.when(~column.is_in(empties)).then(column)).to_series()
+
+
+def read_cells(texts: pl.Series, datatype: str, options: CsvOptions) -> pl.Series:
+    """Read a column; null where a cell does not fit, or an empty one has no missing value."""
+    floating = DATATYPES[datatype].kind == "f"
+    if floating and options.decimal == ",":
+        point = texts.str.contains(".", literal=True)
+        with_point = texts.str.replace(",", ".", literal=True)
+        found = cast(pl.select(pl.when(~point).then(with_point)).to_series(), datatype)
+    else:
+        found = cast(texts, datatype)
+    if options.empty == "reject" or not texts.null_count():
+        return found
+    if floating:
+        return pl.select(pl.when(texts.is_null()).then(float("nan")).otherwise(found)).to_series()
+    return found.fill_null("") if datatype == "BYTES" else found
+
+
+def empty_reason(column: str, datatype: str, options: CsvOptions) -> str:
+    """Return why an empty cell does not fit."""
+    if options.empty == "reject":
+        return f"column {column!r} is empty"
+    return f"column {column!r} is empty, and {datatype} has no missing value"
+
+
+def unfit_reason(column: str, text: str, datatype: str, options: CsvOptions) -> str:
+    """Return why a cell does not fit, with a hint if it would with the other decimal separator."""
+    said = f"column {column!r}: {unfit(text, datatype)}"
+    other = replace(options, decimal="." if options.decimal == "," else ",")
+    if other.decimal not in text or read_cells(pl.Series([text]), datatype, other).null_count():
+        return said
+    sign = "a comma" if other.decimal == "," else "a point"
+    return f"{said}; where {sign} stands before decimals, choose csv.decimal {other.decimal!r}"

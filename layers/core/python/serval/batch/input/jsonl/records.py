@@ -15,13 +15,19 @@ import polars as pl
 
 from serval.batch.input.cast import CASTS, overflown
 from serval.batch.input.jsonl.members import once_in, repeated_member
-from serval.batch.input.record_ends import spans
-from serval.batch.input.rows import Reject, Rows, Unread, kept, readable
+from serval.batch.input.records import (
+    RECORD_LIMIT_BYTES,
+    Reject,
+    Rows,
+    Unread,
+    kept,
+    readable,
+    spans,
+)
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 
-LINE_LIMIT_BYTES = 16 * 2**20
 QUOTE = b'"'
 BARE = "row"
 """Name given to bare arrays for polars, which reads objects."""
@@ -103,8 +109,8 @@ class JsonlRecords:
 
     def _line(self, text: bytes) -> list[Array]:
         """Return one record's array for each input, or raise ``Unfit``."""
-        if len(text) > LINE_LIMIT_BYTES:
-            raise Unfit(f"the line has {len(text)} bytes, at most {LINE_LIMIT_BYTES} allowed")
+        if len(text) > RECORD_LIMIT_BYTES:
+            raise Unfit(f"the line has {len(text)} bytes, at most {RECORD_LIMIT_BYTES} allowed")
         with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
             value = orjson.loads(text)
             repeated = repeated_member(text, [*(spec.name for spec in self.inputs), "inputs"])

@@ -4,26 +4,19 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
 from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice, InputColumns, input_columns
 from serval.batch.input.parquet.column_types import widened
-from serval.batch.input.parquet.footer import (
-    TAIL_BYTES,
-    Column,
-    Footer,
-    NotParquet,
-    footer_length,
-    read_footer,
-)
+from serval.batch.input.parquet.footer import Column, Footer, NotParquet, fetch_footer
 from serval.batch.input.parquet.needs import Needs, schema_of
 from serval.batch.input.partition_columns import check_own
 from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 
-FIRST_READ_BYTES = 65_536
 MOST_LOOKED_AT = 20_000
 """Files whose types the plan compares; shards check the others against its result."""
 
@@ -37,11 +30,7 @@ def footer_of(objects: BatchObjects, source: Source) -> Footer:
         If the object is not a complete Parquet file.
     """
     try:
-        tail = _tail(objects, source, FIRST_READ_BYTES)
-        needed = footer_length(tail) + TAIL_BYTES
-        if len(tail) < needed <= source.size_bytes:
-            tail = _tail(objects, source, needed)
-        return read_footer(tail, source.size_bytes)
+        return fetch_footer(source.size_bytes, partial(_tail, objects, source))
     except NotParquet as problem:
         raise BatchRefused(f"{source.address}: {problem}") from None
 

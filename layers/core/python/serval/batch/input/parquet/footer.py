@@ -6,7 +6,7 @@ so they are read once, and only those of the wanted columns are kept.
 """
 
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +28,7 @@ MAGIC = b"PAR1"
 ENCRYPTED = b"PARE"
 TAIL_BYTES = 8
 """Length of the footer, and the magic."""
+FIRST_READ_BYTES = 65_536
 MOST_FOOTER_BYTES = 256 * 2**20
 VERSION, SCHEMA, ROWS, GROUPS, KEY_VALUES, COLUMN_ORDERS = 1, 2, 3, 4, 5, 7
 GROUP_COLUMNS, GROUP_ROWS = 1, 3
@@ -191,6 +192,21 @@ def _elements(data: bytes, at: int) -> tuple[tuple[Struct, ...], int]:
     if listed.kind != STRUCT:
         raise NotThrift(f"a schema of type {listed.kind}")
     return tuple(listed.values), reader.at
+
+
+def fetch_footer(size: int, read_tail: Callable[[int], bytes]) -> Footer:
+    """Read the footer of a file of ``size`` bytes, with a second read if it is a long one.
+
+    Parameters
+    ----------
+    read_tail
+        Returns the last bytes of the file, as many as asked for.
+    """
+    tail = read_tail(FIRST_READ_BYTES)
+    needed = footer_length(tail) + TAIL_BYTES
+    if len(tail) < needed <= size:
+        tail = read_tail(needed)
+    return read_footer(tail, size)
 
 
 def footer_length(tail: bytes) -> int:

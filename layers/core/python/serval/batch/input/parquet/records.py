@@ -19,7 +19,7 @@ from serval.batch.input.moments import MOMENTS, iso, within
 from serval.batch.input.parquet.column_types import as_types
 from serval.batch.input.parquet.list_columns import ListColumn
 from serval.batch.input.partition_columns import Partition, with_partition
-from serval.batch.input.rows import Reject, Rows, kept
+from serval.batch.input.records import Reject, Rows, kept
 from serval.batch.input.typed_columns import converted, is_null, shown, why_unfit
 from serval.errors import BatchRefused
 from serval.foreign import refusing

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from serval.batch.assemble.finish import FinishJob
 from serval.batch.job import lifecycle
-from serval.batch.job.finish import FinishJob
 from serval.batch.job.job import BatchJob
 from serval.batch.job.ports import Announce, Executions, JobStore, change
 from serval.batch.start.start import execution_name

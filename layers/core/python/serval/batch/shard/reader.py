@@ -1,13 +1,13 @@
-"""Reading of a shard: blocks of the files, or objects, that its item names."""
+"""Reading of a shard: blocks of the files, or objects, that its item names, and where to go on."""
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from serval.batch.input.blocks import Block
 from serval.batch.input.columns import InputColumns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
@@ -17,9 +17,9 @@ from serval.batch.input.parquet.download import download
 from serval.batch.input.parquet.needs import NeededRows
 from serval.batch.input.parquet.records import ParquetRecords, sliced_rows
 from serval.batch.input.partition_columns import NO_PARTITION, Partition, partition_of
-from serval.batch.input.rows import Records
+from serval.batch.input.records import Block, Records
 from serval.batch.input.text import Span, TextSpan
-from serval.batch.job.job import Piece
+from serval.batch.job.job import Piece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.ports import BatchObjects, Source
@@ -224,3 +224,43 @@ class ReadShard:
     def _object_block(self, lines: Sequence[bytes], first: int) -> Block:
         self.records = first + len(lines)
         return Block(b"".join(lines), first, first)
+
+
+COUNTED = ("rows", "rejected", "records", "read_bytes", "written_bytes", "run_ms", "busy_ms")
+SHOWN_CHARACTERS = 300
+"""Of each reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What an invocation leaves to the next one."""
+
+    piece: int
+    begin: From
+    done: ShardRecord
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as the state machine and the shard's row store it."""
+        return {
+            "piece": self.piece,
+            "span": self.begin.span,
+            "offset": self.begin.offset,
+            "first": self.begin.first,
+            "counts": {name: getattr(self.done, name) for name in COUNTED},
+            "reasons": [reason[:SHOWN_CHARACTERS] for reason in self.done.reasons],
+            "pieces": [piece.to_json() for piece in self.done.pieces],
+            "errors": [piece.to_json() for piece in self.done.errors],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], record: ShardRecord) -> "Resume":
+        """Read what ``to_json`` returned; ``record`` says which shard it belongs to."""
+        done = replace(
+            record,
+            **value["counts"],
+            reasons=tuple(value["reasons"]),
+            pieces=tuple(Piece(**piece) for piece in value["pieces"]),
+            errors=tuple(Piece(**piece) for piece in value["errors"]),
+        )
+        begin = From(value["span"], value["offset"], value["first"])
+        return cls(value["piece"], begin, done)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from serval.batch.assemble.summary import ShardTally, joined, written
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.outcomes import failure_in_words
 from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
-from serval.batch.job.summary import written
-from serval.batch.job.tally import ShardTally, joined
 from serval.clock import Clock, utc_now
 
 

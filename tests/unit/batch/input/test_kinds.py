@@ -9,8 +9,7 @@ import pytest
 import zstandard
 
 from serval.batch.input.decompress import decompressed, text_head
-from serval.batch.input.detect import detect
-from serval.batch.input.kinds import Kind
+from serval.batch.input.kinds import Kind, detect
 from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import Source
 from serval.errors import BatchRefused

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.input import blocks
-from serval.batch.input.blocks import first_record, whole_records
-from serval.batch.input.record_ends import record_ends, spans
+from serval.batch.input import records as blocks
+from serval.batch.input.records import first_record, record_ends, spans, whole_records
 
 TEXT = st.text(st.sampled_from('ab,"\n\r')).map(str.encode)
 
