@@ -9,4 +9,4 @@ ready = build()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Lambda entry point."""
-    return ready.outcome(event)
+    return ready.check(event)

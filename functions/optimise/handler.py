@@ -13,6 +13,6 @@ ready = build()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Lambda entry point."""
-    outcome = ready.outcome(event)
+    outcome = ready.optimise(event)
     logger.info(outcome["outcome"], rollout=event["upload"]["rollout"], outcome=outcome)
     return outcome

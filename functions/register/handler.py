@@ -5,7 +5,6 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from serval.bootstrap.rollouts.register import build
-from serval.bundles.uploads import Upload
 
 logger = Logger(service="register")
 ready = build()
@@ -14,7 +13,6 @@ ready = build()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
-    upload = Upload.from_json(event["upload"])
-    outcome = ready.register(upload, event["verified"], event["optimised"], event["golden"])
-    logger.info(outcome["outcome"], rollout=upload.rollout, outcome=outcome)
+    outcome = ready.register(event)
+    logger.info(outcome["outcome"], rollout=event["upload"]["rollout"], outcome=outcome)
     return outcome

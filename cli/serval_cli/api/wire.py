@@ -14,7 +14,7 @@ import simdjson
 from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
-from serval.rollouts.golden.lines import LIMIT_READABLE, elements
+from serval.rollouts.golden.requests import LIMIT_READABLE, list_elements
 from serval_cli.failures import CommandFailed
 
 COMPRESS_FROM_BYTES = 100_000
@@ -124,6 +124,6 @@ def shown(tensor: Tensor) -> Sequence[Any] | None:
         words: Array = tensor.array.astype(np.uint32) << 16
         tensor = Tensor(tensor.name, "FP32", words.view(np.float32))
     try:
-        return elements(tensor)
+        return list_elements(tensor)
     except UnicodeDecodeError:
         return None

@@ -14,7 +14,7 @@ from serval.models.tensor import Tensor
 from serval.rollouts.golden import lines
 from serval.rollouts.golden.differences import compare
 from serval.rollouts.golden.requests import LIMIT_BYTES
-from serval.rollouts.golden.sample import samples as made_up
+from serval.rollouts.golden.sample import make_samples as made_up
 from serval.rollouts.golden.sample import symbols_of
 
 MEMORY_MIB = 1769

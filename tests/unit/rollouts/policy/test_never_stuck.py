@@ -9,14 +9,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from serval.models.registry import Rollout
-from serval.rollouts.policy.decide import (
-    HOLD_DAYS,
-    CanaryPolicy,
-    Decision,
-    Promote,
-    RollBack,
-    TrackMetrics,
-)
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import HOLD_DAYS, Decision, Promote, RollBack, TrackMetrics
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import FAILING, GOOD, MODEL, RollingModel
 
