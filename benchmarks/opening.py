@@ -12,7 +12,7 @@ from pathlib import Path
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature
 from serval.models.version import Form
-from serval.rollouts.golden.sample import samples
+from serval.rollouts.golden.sample import make_samples
 
 MEMORY_MIB = 1769
 PUBLISHED = "model.onnx"
@@ -32,7 +32,7 @@ def main() -> None:
     folder, described, signature = Path(sys.argv[1]), *map(json.loads, sys.argv[2:])
     form = Form.from_json(described) if described else None
     sign = Signature.from_json(signature)
-    inputs = samples(sign)[:2][-1]
+    inputs = make_samples(sign)[:2][-1]
     before = peak_bytes()
     started = time.perf_counter()
     model = OnnxModel(folder / (form.artifact if form else PUBLISHED), MEMORY_MIB, form)

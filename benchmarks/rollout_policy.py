@@ -18,16 +18,15 @@ from rich.console import Console
 from rich.table import Table
 
 from serval.rollouts.policy.bounds import quantile_ranks
+from serval.rollouts.policy.canary_policy import CanaryPolicy, WhenIdle
 from serval.rollouts.policy.decide import (
     QUANTILE,
-    CanaryPolicy,
     Hold,
     Promote,
     RollBack,
     Step,
     TakeStep,
     TrackMetrics,
-    WhenIdle,
     decide,
 )
 from serval.rollouts.policy.windows import Window, complete_window

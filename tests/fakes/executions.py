@@ -76,10 +76,10 @@ class Execution:
         optimised = self._optimised(handed_on)
         self._note("checking golden")
         handed_on["forms"] = optimised["forms"]
-        golden = self._checked("golden", stage.golden.outcome, handed_on)["golden"]
+        golden = self._checked("golden", stage.golden.check, handed_on)["golden"]
         self._note("registering")
-        register = stage.registering.register
-        begun = self._checked("register", register, whole, verified, optimised, golden)
+        handed_on |= {"optimised": optimised, "golden": golden}
+        begun = self._checked("register", stage.registering.register, handed_on)
         rollout = stage.registry.rollout_records[upload["model"], upload["rollout"]]
         assert rollout.status == begun["status"]
         return Outcome(rollout.status, rollout.reason, rollout.version)
@@ -87,7 +87,7 @@ class Execution:
     def _optimised(self, handed_on: Any) -> Any:
         """Give the forms; a version goes on without them when making them fails."""
         try:
-            return self._checked("optimise", self.stage.optimisation.outcome, handed_on)
+            return self._checked("optimise", self.stage.optimisation.optimise, handed_on)
         except StepFailed:
             return {"outcome": "passed", "forms": [], "notes": ["no forms"]}
 

@@ -34,7 +34,7 @@ from serval.bundles.bundle import read_bundle
 from serval.bundles.cron import Cron, InvalidCron
 from serval.bundles.manifest import Manifest, read_manifest
 from serval.bundles.verification.deployment import Deployment
-from serval.bundles.verification.verify_bundle import verify
+from serval.bundles.verification.verify_bundle import verify_bundle
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
 from serval.fleets.declaration import read_fleets
 from serval.inference.runtimes import ArtifactUnreadable
@@ -89,7 +89,7 @@ HEAVY = Deployment({"*": 3008}, 512, FLEETS)
 
 def verified(data: bytes) -> object:
     with bundle_of({"model.onnx": data}, "iris") as (folder, manifest):
-        return verify(folder, manifest, HEAVY)
+        return verify_bundle(folder, manifest, HEAVY)
 
 
 def opened(data: bytes) -> object:
@@ -224,7 +224,7 @@ def run_by_a_server(name: str) -> Callable[[bytes], object]:
 
     def feed(data: bytes) -> object:
         with bundle_of({name: data, "model.yaml": yaml}, "served") as (folder, manifest):
-            return verify(folder, manifest, HEAVY)
+            return verify_bundle(folder, manifest, HEAVY)
 
     return feed
 

@@ -153,7 +153,7 @@ class Bench:
 
     def outcome(self, artifact: bytes, golden: bytes | None = None, **rest: Any) -> dict[str, Any]:
         """Check a candidate."""
-        return self.check.outcome(self.event(artifact, golden, **rest))
+        return self.check.check(self.event(artifact, golden, **rest))
 
 
 def described(path: str, body: bytes) -> dict[str, Any]:

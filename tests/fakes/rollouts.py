@@ -12,7 +12,8 @@ from serval.models.route import Route
 from serval.models.signature import Signature
 from serval.models.version import ModelVersion
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.policy.decide import CanaryPolicy, Decision, Step, TrackMetrics, decide
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import Decision, Step, TrackMetrics, decide
 from tests.fakes.registration import START, Crashes, InMemoryRegistry
 
 MODEL = "iris"

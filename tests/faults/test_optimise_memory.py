@@ -41,14 +41,14 @@ OPTIMISE = """
 import json, sys
 from pathlib import Path
 from serval.inference.cpu import cpu_class
-from serval.rollouts.steps.optimise import Optimisation
+from serval.rollouts.steps.optimise import Optimise
 from tests.fakes.optimisation import LocalFolder
 
 folder = Path(sys.argv[1])
 bucket = LocalFolder(folder)
 work = folder / "work"
 work.mkdir()
-outcome = Optimisation(bucket, cpu_class(), int(sys.argv[2]), work).outcome(json.load(sys.stdin))
+outcome = Optimise(bucket, cpu_class(), int(sys.argv[2]), work).optimise(json.load(sys.stdin))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 peak_mib = int(status["VmHWM"].split()[0]) // 1024
 print(json.dumps(outcome | {"peak_mib": peak_mib, "staged_bytes": bucket.staged_bytes}))

@@ -14,7 +14,7 @@ import pytest
 
 from serval.models.route import Route
 from serval.object_created import ObjectCreated
-from serval.rollouts.steps.outcomes import DOING
+from serval.rollouts.steps.conclude import DOING
 from tests.fakes.executions import TRIES, Execution, Outcome, StepFailed
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage

@@ -180,7 +180,7 @@ def test_the_first_ten_reasons_are_kept(bench: Bench) -> None:
 def test_a_candidate_that_does_not_open_is_refused(bench: Bench) -> None:
     event = bench.event(plus(1), GOOD)
     bench.swap(event, "model.onnx", b"not a graph")
-    [reason] = refused(bench.check.outcome(event))
+    [reason] = refused(bench.check.check(event))
     assert reason.startswith("model.onnx does not load where it is to run: ")
 
 
@@ -194,7 +194,7 @@ def test_a_lost_file_is_no_verdict_on_the_candidate(bench: Bench) -> None:
     event = bench.event(plus(1), GOOD)
     bench.bucket.objects[f"incoming/iris/{UPLOAD}/model.onnx", "v1"] = b"other bytes"
     with pytest.raises(ArtifactUnavailable, match=r"model\.onnx is gone"):
-        bench.check.outcome(event)
+        bench.check.check(event)
 
 
 def test_the_form_that_fits_the_cpu_is_checked(bench: Bench) -> None:

@@ -114,7 +114,7 @@ def test_an_operator_of_gpus_alone_is_refused_where_there_is_none(
 def test_a_damaged_graph_is_refused_for_a_fleet_too(bench: Bench) -> None:
     event = bench.event(plus(1), GOOD, fleet=GPU)
     bench.swap(event, "model.onnx", b"not a graph")
-    [reason] = refused(bench.check.outcome(event))
+    [reason] = refused(bench.check.check(event))
     assert reason.startswith("model.onnx does not load where it is to run: ")
 
 

@@ -116,7 +116,7 @@ def test_an_artifact_that_is_no_graph_is_left_as_it_is(bench: Bench) -> None:
     for file in (*verified["files"], *event["upload"]["files"]):
         file["path"] = "model.tar.gz"
     verified["artifact"], verified["artifact_files"] = "model.tar.gz", ["model.tar.gz"]
-    note = none_made(bench, bench.step.outcome(event))
+    note = none_made(bench, bench.step.optimise(event))
     assert note == "no forms: model.tar.gz is no ONNX graph"
 
 
@@ -138,7 +138,7 @@ def test_a_model_that_the_disk_cannot_hold_is_left_as_it_is(bench: Bench) -> Non
     event = event_of({"model.onnx": multiplying()})
     event["verified"]["files"][0]["size_bytes"] = 10**15
     bench.step = type(bench.step)(bench.bucket, "this-cpu", 10**13, bench.folder)
-    note = none_made(bench, bench.step.outcome(event))
+    note = none_made(bench, bench.step.optimise(event))
     assert "3000000000000000 bytes of ephemeral storage" in note
 
 

@@ -31,8 +31,8 @@ def checked(stage: Stage, upload: str, files: dict[str, bytes]) -> dict[str, Any
     found = Upload.from_json(claim["upload"])
     verified = stage.verifying.verify(found, claim["urls"])["verified"]
     handed_on = {"upload": claim["upload"], "verified": verified}
-    optimised = stage.optimisation.outcome(handed_on)
-    golden = stage.golden.outcome(handed_on | {"forms": optimised["forms"]})["golden"]
+    optimised = stage.optimisation.optimise(handed_on)
+    golden = stage.golden.check(handed_on | {"forms": optimised["forms"]})["golden"]
     given = handed_on | {"optimised": optimised, "golden": golden}
     assert_same_members(recorded("register"), given)
     return given

@@ -513,8 +513,9 @@ class Steps:
             return str(claim["outcome"])
         upload = Upload.from_json(claim["upload"])
         verified = self.verifying.verify(upload, claim["urls"])["verified"]
-        unoptimised = {"forms": [], "notes": []}
-        return str(self.registering.register(upload, verified, unoptimised, {})["status"])
+        checked = {"optimised": {"forms": [], "notes": []}, "golden": {}}
+        event = {"upload": claim["upload"], "verified": verified, **checked}
+        return str(self.registering.register(event)["status"])
 
 
 @pytest.fixture

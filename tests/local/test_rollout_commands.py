@@ -17,7 +17,8 @@ from serval.models.registry import Rollout
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import ModelVersion
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.policy.decide import CanaryPolicy, Promote, TakeStep
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import Promote, TakeStep
 from serval_cli.local.aws_client import CONFIG, session
 from tests.local.conftest import ROOT, LocalStage
 

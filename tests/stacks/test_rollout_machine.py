@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from serval.rollouts.policy.decide import HOLD_DAYS, CanaryPolicy, Step, pause
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import HOLD_DAYS, Step, seconds_to_next_look
 from tests.stacks.synthesis import Synthesised, listed
 
 SERVICE_FAILURES = {
@@ -82,7 +83,7 @@ def test_two_steps_may_hold_as_long_as_the_policy_lets_them(states: Mapping[str,
     assert states["Evaluate"]["Next"] == "After evaluate"
     looks, age = 0, 0.0
     while age < HOLD_DAYS * 86400:
-        age += pause(CanaryPolicy(), Step(10, age))
+        age += seconds_to_next_look(CanaryPolicy(), Step(10, age))
         looks += 1
     assert 2 * looks * sum(EVENTS[kind] for kind in loop) < LIMIT_EVENTS
 

@@ -12,7 +12,8 @@ from serval.bundles.uploads import Uploads
 from serval.models.registry import Rollout
 from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutRefused
-from serval.rollouts.policy.decide import CanaryPolicy, Promote
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import Promote
 from serval.rollouts.steps.claim import Claim
 from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.registration import (

@@ -14,7 +14,7 @@ import simdjson
 from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.json_tensors import BINARY_ONLY, decode_json
-from serval.rollouts.golden.lines import LIMIT_READABLE, elements
+from serval.rollouts.golden.requests import LIMIT_READABLE, list_elements
 from serval_cli.failures import CommandFailed
 
 COMPRESS_FROM_BYTES = 100_000
@@ -113,17 +113,17 @@ def decode_response(body: bytes, header_length: str | None) -> dict[str, Any]:
         name, datatype, shape = output["name"], output["datatype"], output["shape"]
         array = decode_binary(name, datatype, shape, tail[:size])
         del output["parameters"]
-        output["data"] = list_elements(Tensor(name, datatype, array))
+        output["data"] = readable_elements(Tensor(name, datatype, array))
         tail = tail[size:]
     return response
 
 
-def list_elements(tensor: Tensor) -> Sequence[Any] | None:
+def readable_elements(tensor: Tensor) -> Sequence[Any] | None:
     """List a tensor's elements, or return None for bytes that are not text."""
     if tensor.datatype == "BF16":
         words: Array = tensor.array.astype(np.uint32) << 16
         tensor = Tensor(tensor.name, "FP32", words.view(np.float32))
     try:
-        return elements(tensor)
+        return list_elements(tensor)
     except UnicodeDecodeError:
         return None

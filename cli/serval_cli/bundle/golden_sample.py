@@ -11,10 +11,9 @@ from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, Runti
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature
 from serval.models.tensor import Tensor
-from serval.rollouts.golden import lines
 from serval.rollouts.golden.differences import compare
-from serval.rollouts.golden.requests import LIMIT_BYTES
-from serval.rollouts.golden.sample import samples as made_up
+from serval.rollouts.golden.requests import LIMIT_BYTES, write_line
+from serval.rollouts.golden.sample import make_samples as made_up
 from serval.rollouts.golden.sample import symbols_of
 
 MEMORY_MIB = 1769
@@ -52,7 +51,7 @@ def golden_lines(artifact: Path, signature: Signature, samples: Sequence[Sequenc
 
 def line_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     """Write a request and its answer as a line, unless it is too long."""
-    line = lines.golden_line(inputs, outputs)
+    line = write_line(inputs, outputs)
     if len(line) > LIMIT_BYTES:
         raise NoSample(
             f"the request and its answer take {len(line)} bytes, at most {LIMIT_BYTES} allowed"

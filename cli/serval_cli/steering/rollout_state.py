@@ -9,8 +9,8 @@ from serval.clock import timestamp
 from serval.errors import ModelVersionNotFound
 from serval.models.registry import ModelRegistry, Rollout
 from serval.rollouts.control import BY_HAND
-from serval.rollouts.policy.decide import CanaryPolicy, Step, latest_seconds
-from serval.rollouts.policy.from_bundle import canary_policy
+from serval.rollouts.policy.canary_policy import CanaryPolicy, canary_policy
+from serval.rollouts.policy.decide import Step, latest_seconds
 
 Value = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from serval.models.registry import Rollout
-from serval.rollouts.policy.decide import CanaryPolicy
+from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval_cli.output import show
 from serval_cli.steering.rollout_state import Lines, line, milliseconds, state
 from serval_cli.views import rollouts as rollout_views

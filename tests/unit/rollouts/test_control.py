@@ -10,7 +10,8 @@ from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailab
 from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.rollouts.control import RolloutRefused
-from serval.rollouts.policy.decide import CanaryPolicy, Hold, Promote, RollBack, TakeStep
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import Hold, Promote, RollBack, TakeStep
 from tests.fakes.registration import Crash, Crashes, InMemoryRegistry
 from tests.fakes.rollouts import FAILING, MODEL, RollingModel, said, seen
 

@@ -8,7 +8,7 @@ import typer
 from serval.batch.input.columns import ColumnChoice
 from serval.models.signature import Signature
 from serval.models.storage import MODEL_NAME
-from serval.rollouts.golden.lines import golden_line
+from serval.rollouts.golden.requests import write_line
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
 from serval_cli.bundle.golden_file import find_golden_file
@@ -68,7 +68,7 @@ def add(
     signature = Signature.from_json(api.metadata(model, version))
     inputs = read_sample(file, signature, ColumnChoice({}, kept.columns, positional))
     answer = call(api, model, version, inputs, signature.outputs)
-    count = kept.add(golden_line(inputs, answer.outputs))
+    count = kept.add(write_line(inputs, answer.outputs))
     result = {
         "model": model,
         "version": answer.version,

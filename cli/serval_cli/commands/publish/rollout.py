@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from serval.errors import ModelNotFound
 from serval.models.registry import ModelRegistry, Rollout
-from serval.rollouts.policy.decide import CanaryPolicy
+from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, PatienceOption, StageOption, new_app
 from serval_cli.output import note, results, show

@@ -15,7 +15,7 @@ import pytest
 from serval.bundles.manifest import read_manifest
 from serval.bundles.verification.code import code_reasons
 from serval.bundles.verification.deployment import Deployment
-from serval.bundles.verification.verify_bundle import verify
+from serval.bundles.verification.verify_bundle import verify_bundle
 from serval.errors import BundleRefused
 from serval.models.deployed_fleets import Fleets
 from tests.fakes.registration import manifest_of
@@ -159,4 +159,4 @@ def verified(
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     manifest = read_manifest(manifest_of("served", files), "served")
-    return verify(folder, manifest, deployment).artifact_files
+    return verify_bundle(folder, manifest, deployment).artifact_files

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from serval.bundles.manifest import read_manifest
 from serval.bundles.verification.deployment import Deployment
-from serval.bundles.verification.verify_bundle import VerifiedBundle, verify
+from serval.bundles.verification.verify_bundle import VerifiedBundle, verify_bundle
 from serval.errors import BundleRefused
 from tests.fakes.registration import manifest_of, scaling_bundle, scaling_model
 from tests.fakes.served import FLEETS, GPU, heavy, on_fleet, served, tar
@@ -26,7 +26,7 @@ def verified(
     for path, body in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
-    return verify(folder, read_manifest(manifest_of(model, files), model), stage)
+    return verify_bundle(folder, read_manifest(manifest_of(model, files), model), stage)
 
 
 def reasons(folder: Path, files: Mapping[str, bytes], stage: Deployment = STAGE) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def test_a_file_changed_after_the_manifest_is_refused(tmp_path: Path):
         (tmp_path / path).write_bytes(b"half")
 
     with pytest.raises(BundleRefused) as refused:
-        verify(tmp_path, manifest, STAGE)
+        verify_bundle(tmp_path, manifest, STAGE)
     assert [reason.split(" ")[0] for reason in refused.value.reasons] == [
         "model.onnx",
         "model.yaml",

@@ -20,7 +20,7 @@ from serval.models.version import ModelVersion
 from serval.protocol.request import InferenceRequest, read_request
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.forms.forms import save_form
-from serval.rollouts.golden.sample import samples
+from serval.rollouts.golden.sample import make_samples
 
 FACTOR = TensorSpec("factor", "FP32", (1,))
 X = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1.0, 2.0]}
@@ -104,7 +104,7 @@ def test_what_is_given_must_fit_all_the_same() -> None:
 
 
 def test_made_up_inputs_leave_it_out() -> None:
-    [inputs] = samples(read_signature(scaling()))
+    [inputs] = make_samples(read_signature(scaling()))
     assert [tensor.name for tensor in inputs] == ["x"]
 
 

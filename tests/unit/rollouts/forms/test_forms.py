@@ -15,8 +15,9 @@ from serval.inference.cpu import class_of
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from serval.rollouts.documents import OptimisedForms
 from serval.rollouts.forms import forms
-from serval.rollouts.forms.forms import Made, make_forms
+from serval.rollouts.forms.forms import make_forms
 from tests.fakes.optimisation import (
     CPU_CLASS,
     convolving,
@@ -30,7 +31,9 @@ MEMORY_MIB = 1769
 MAPS = Path("/proc/self/maps")
 
 
-def made(folder: Path, artifact: bytes, *, golden: bytes | None = None, **bundle: Any) -> Made:
+def made(
+    folder: Path, artifact: bytes, *, golden: bytes | None = None, **bundle: Any
+) -> OptimisedForms:
     files = {"model.onnx": artifact}
     if golden is not None:
         files["golden.jsonl"] = golden
@@ -213,7 +216,7 @@ def test_a_form_that_cannot_be_saved_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: Any, laid_out: bool) -> None:
-        raise forms.NotSaved("not implemented")
+        raise forms.FormNotSaved("not implemented")
 
     monkeypatch.setattr(forms, "save_form", failing)
     found = made(tmp_path, multiplying())

@@ -11,9 +11,9 @@ from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.request import read_request
+from serval.rollouts import outcomes
 from serval.rollouts.golden import requests
-from serval.rollouts.golden.lines import golden_line
-from serval.rollouts.golden.requests import read_golden
+from serval.rollouts.golden.requests import read_golden, write_line
 from tests.fakes.golden import line, rows, tensor
 
 GOOD = rows([1.0, 2.0], [2.0, 3.0])
@@ -71,8 +71,8 @@ def test_a_line_is_a_request_and_what_is_expected_of_it() -> None:
         (outputs(tensor("y", "INT64", [1], [0.5])), "element 0 is 0.5, an integer expected"),
         (outputs({"name": "y", "datatype": "FP32", "shape": [1]}), "'y': one of 'data' and"),
         (outputs({**X, "base64": "AAAAAA=="}), "'x': one of 'data' and 'base64' expected"),
-        (outputs(packed("no base64")), "tensor 'x': 'base64' is none: "),
-        (outputs(packed(7)), "tensor 'x': 'base64' is none: "),
+        (outputs(packed("no base64")), "tensor 'x': 'base64' is invalid: "),
+        (outputs(packed(7)), "tensor 'x': 'base64' is invalid: "),
         (outputs(packed("AAA=")), "tensor 'x': shape [1, 1] of FP32 takes 4 bytes, got 2"),
         (outputs(X, X), "line 1: output 'x' is given twice"),
         (GOOD + b"\n{}\n", "line 3: 'request' is missing"),
@@ -106,8 +106,8 @@ def test_a_line_that_nests_too_deeply_is_named(depth: int) -> None:
 
 
 def test_a_reason_has_a_length_to_read() -> None:
-    [reason] = requests.first_reasons(["y" * 5_000])
-    assert len(reason) == requests.LIMIT_REASON_CHARACTERS
+    [reason] = outcomes.first_reasons(["y" * 5_000])
+    assert len(reason) == outcomes.LIMIT_REASON_CHARACTERS
 
 
 def test_files_are_read_up_to_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_every_datatype_comes_back_as_it_was_written(datatype: str) -> None:
     else:
         array = np.array([0, 1], DATATYPES[datatype])
     signature = Signature((TensorSpec("x", datatype, (-1,)),), ())
-    text = golden_line([Tensor("x", datatype, array)], [Tensor("y", datatype, array)])
+    text = write_line([Tensor("x", datatype, array)], [Tensor("y", datatype, array)])
     [read] = read_golden("golden.jsonl", text.encode())
     [sent] = read_request(read.body, read.header_length, signature).inputs
     [expected] = read.expected
@@ -149,7 +149,7 @@ def test_every_datatype_comes_back_as_it_was_written(datatype: str) -> None:
 
 def test_an_image_is_written_as_bytes() -> None:
     image = np.random.default_rng(1).random((1, 3, 640, 640), np.float32)
-    text = golden_line([Tensor("x", "FP32", image)], [Tensor("y", "FP32", image[0, 0, 0])])
+    text = write_line([Tensor("x", "FP32", image)], [Tensor("y", "FP32", image[0, 0, 0])])
     assert len(text) < 1.4 * image.nbytes
     [read] = read_golden("golden.jsonl", text.encode())
     spec = TensorSpec("x", "FP32", (-1, 3, 640, 640))

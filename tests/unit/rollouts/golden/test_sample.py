@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from serval.models.signature import Signature, TensorSpec
-from serval.rollouts.golden.sample import samples, takes_batches
+from serval.rollouts.golden.sample import make_samples, takes_batches
 
 OPEN = -1
 
 
 def shapes(*specs: TensorSpec) -> list[list[tuple[int, ...]]]:
-    made = samples(Signature(specs, ()))
+    made = make_samples(Signature(specs, ()))
     return [[tensor.array.shape for tensor in inputs] for inputs in made]
 
 
@@ -83,7 +83,7 @@ def test_a_decoder_is_tried_with_empty_caches_and_masks_as_long_as_its_tokens() 
 def test_the_names_of_dimensions_say_what_to_try(
     spec: TensorSpec, names: tuple[str | None, ...], extents: tuple[int, ...]
 ) -> None:
-    made = samples(Signature((spec,), ()), {spec.name: names})
+    made = make_samples(Signature((spec,), ()), {spec.name: names})
     assert made[1][0].array.shape == extents
 
 
@@ -105,7 +105,7 @@ def test_the_names_of_dimensions_say_what_to_try(
 def test_whole_numbers_are_what_the_name_of_their_input_says(
     name: str, datatype: str, element: int
 ) -> None:
-    [[made]] = samples(Signature((TensorSpec(name, datatype, (OPEN, 2)),), ()))
+    [[made]] = make_samples(Signature((TensorSpec(name, datatype, (OPEN, 2)),), ()))
     assert made.array.tolist() == [[element, element]]
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serval.rollouts.policy.canary_policy import CanaryPolicy, WhenIdle
 from serval.rollouts.policy.decide import (
     FEW_REQUESTS,
     HOLD_DAYS,
@@ -14,7 +15,6 @@ from serval.rollouts.policy.decide import (
     MIN_ERRORS,
     MIN_REQUESTS,
     PATIENCE,
-    CanaryPolicy,
     Decision,
     Hold,
     Promote,
@@ -22,10 +22,9 @@ from serval.rollouts.policy.decide import (
     Step,
     TakeStep,
     TrackMetrics,
-    WhenIdle,
     decide,
     latest_seconds,
-    pause,
+    seconds_to_next_look,
 )
 
 POLICY = CanaryPolicy()
@@ -308,10 +307,10 @@ def test_two_steps_that_hold_for_three_months_fit_an_executions_history(bake_sec
 
 
 def test_looks_are_frequent_while_young_and_hourly_when_old() -> None:
-    assert pause(POLICY, Step(10, 0)) == BAKE / 5
-    assert pause(POLICY, Step(10, 6_000)) == 600
-    assert pause(POLICY, Step(10, 10**7)) == 3600
-    assert pause(CanaryPolicy(bake_seconds=0), Step(10, 0)) == 2
+    assert seconds_to_next_look(POLICY, Step(10, 0)) == BAKE / 5
+    assert seconds_to_next_look(POLICY, Step(10, 6_000)) == 600
+    assert seconds_to_next_look(POLICY, Step(10, 10**7)) == 3600
+    assert seconds_to_next_look(CanaryPolicy(bake_seconds=0), Step(10, 0)) == 2
 
 
 METRICS = st.builds(

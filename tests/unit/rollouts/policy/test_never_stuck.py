@@ -8,14 +8,8 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from serval.models.registry import Rollout
-from serval.rollouts.policy.decide import (
-    HOLD_DAYS,
-    CanaryPolicy,
-    Decision,
-    Promote,
-    RollBack,
-    TrackMetrics,
-)
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import HOLD_DAYS, Decision, Promote, RollBack, TrackMetrics
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import FAILING, GOOD, MODEL, RollingModel
 from tests.stateful.extent import extent

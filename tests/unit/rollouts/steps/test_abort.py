@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from serval.models.registry import Rollout
-from serval.rollouts.policy.decide import CanaryPolicy, Promote
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import Promote
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import MODEL, RollingModel, said, seen
 

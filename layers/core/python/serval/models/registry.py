@@ -153,3 +153,8 @@ class ModelRegistration(Protocol):
 
 class Registry(ModelRegistry, ModelRegistration, Protocol):
     """Reads and writes of the registry."""
+
+
+def stable_version(registry: ModelRegistry, model: str) -> ModelVersion:
+    """Return a model's stable version, or raise ``ModelNotFound``."""
+    return registry.version(model, registry.route(model).stable)

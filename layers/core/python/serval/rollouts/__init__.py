@@ -1,1 +1,1 @@
-"""Rollouts: how a verified version takes traffic step by step, or backs out by itself."""
+"""Rollouts: verify an upload, register it, and move the traffic to it step by step or back."""

@@ -1,4 +1,4 @@
-"""Compare two versions of a model: what callers would notice, and what it costs."""
+"""Compare two versions of a model: signature, settings, measurements, sizes and files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,13 +19,13 @@ MEASUREMENTS = (
     "session_ms",
     "form",
 )
-"""What the golden check measured, as ``serval.rollouts.golden.candidate`` names it."""
+"""Members of the golden report."""
 COMPUTE = "compute"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value of the one version and of the other; None where a version has none."""
+    """A value of both versions; None if one lacks it."""
 
     name: str
     old: Any
@@ -33,41 +33,41 @@ class Change:
 
     @property
     def ratio(self) -> float | None:
-        """Give new / old, where both are numbers and that says something."""
+        """The quotient new / old, if both are numbers and old is not 0."""
         numbers = (int, float)
         if not isinstance(self.old, numbers) or not isinstance(self.new, numbers) or not self.old:
             return None
         return round(self.new / self.old, 4)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the change as plain JSON."""
+        """Return the change as plain JSON values."""
         return {"name": self.name, "old": self.old, "new": self.new, "ratio": self.ratio}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two versions of a model beside each other."""
+    """The differences of two versions of a model."""
 
     model: str
     old: str
     new: str
     same_bytes: bool
-    """Both were made from the same files."""
+    """Whether both were made from the same files."""
     signature: tuple[str, ...]
-    """How the signature changed, in words; empty: it did not."""
+    """Changes to the signature, in words."""
     compute: tuple[Change, ...]
     """Keys of ``compute`` in model.yaml that differ."""
     settings: tuple[Change, ...]
     """Other keys of model.yaml that differ."""
     golden: tuple[Change, ...]
-    """Everything that the golden check measured, different or not."""
+    """All measurements of the golden check, equal ones too."""
     sizes: tuple[Change, ...]
-    """Bytes of the artifact, of the whole bundle and of each form, different or not."""
+    """Bytes of the artifact, of the whole bundle and of each form, equal ones too."""
     files: tuple[str, ...]
-    """How the files changed, in words."""
+    """Changes to the files, in words."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the comparison as plain JSON."""
+        """Return the comparison as plain JSON values."""
         value = asdict(self)
         for name in ("compute", "settings", "golden", "sizes"):
             value[name] = [change.to_json() for change in getattr(self, name)]
@@ -75,8 +75,8 @@ class Comparison:
 
 
 def compare_versions(old: ModelVersion, new: ModelVersion) -> Comparison:
-    """Compare a version with a later one of the same model."""
-    keys = changed(flattened(old.bundle), flattened(new.bundle))
+    """Compare two versions of the same model."""
+    keys = changed_values(flatten_keys(old.bundle), flatten_keys(new.bundle))
     in_compute = tuple(key for key in keys if key.name.split(".")[0] == COMPUTE)
     return Comparison(
         model=new.model,
@@ -90,13 +90,13 @@ def compare_versions(old: ModelVersion, new: ModelVersion) -> Comparison:
             Change(name, old.measurements.get(name), new.measurements.get(name))
             for name in MEASUREMENTS
         ),
-        sizes=tuple(beside(sizes_of(old), sizes_of(new))),
+        sizes=tuple(pair_values(sizes_of(old), sizes_of(new))),
         files=tuple(file_changes(old, new)),
     )
 
 
 def signature_changes(old: Signature, new: Signature) -> list[str]:
-    """Say in words how a signature differs from another; the order of tensors does not matter."""
+    """Describe how a signature differs from another, whatever the order of its tensors."""
     return [
         *tensor_changes("input", old.inputs, new.inputs),
         *tensor_changes("optional input", old.optional, new.optional),
@@ -107,28 +107,28 @@ def signature_changes(old: Signature, new: Signature) -> list[str]:
 def tensor_changes(
     kind: str, old: Sequence[TensorSpec], new: Sequence[TensorSpec]
 ) -> Iterator[str]:
-    """Say how the inputs differ, or the outputs."""
+    """Describe how the tensors of one kind differ."""
     after = {spec.name: spec for spec in new}
     for spec in old:
         now = after.pop(spec.name, None)
         if now is None:
-            yield f"{kind} {spec.name!r} is gone ({described(spec)})"
+            yield f"{kind} {spec.name!r} is gone ({describe_tensor(spec)})"
             continue
         if now.datatype != spec.datatype:
             yield f"{kind} {spec.name!r}: datatype {spec.datatype} became {now.datatype}"
         if now.shape != spec.shape:
             yield f"{kind} {spec.name!r}: shape {list(spec.shape)} became {list(now.shape)}"
     for spec in after.values():
-        yield f"{kind} {spec.name!r} is new ({described(spec)})"
+        yield f"{kind} {spec.name!r} is new ({describe_tensor(spec)})"
 
 
-def described(spec: TensorSpec) -> str:
-    """Describe a tensor in short."""
+def describe_tensor(spec: TensorSpec) -> str:
+    """Write a tensor's datatype and shape."""
     return f"{spec.datatype} {list(spec.shape)}"
 
 
 def sizes_of(version: ModelVersion) -> Mapping[str, int]:
-    """Give the sizes of a version in bytes."""
+    """Return the sizes of a version in bytes."""
     return {
         "artifact_bytes": version.artifact_bytes,
         "bundle_bytes": sum(file.size_bytes for file in version.files),
@@ -137,7 +137,7 @@ def sizes_of(version: ModelVersion) -> Mapping[str, int]:
 
 
 def file_changes(old: ModelVersion, new: ModelVersion) -> Iterator[str]:
-    """Say which files were added, changed or left out."""
+    """Name the files that were added, changed or removed."""
     before = {file.path: file.sha256 for file in old.files}
     after = {file.path: file.sha256 for file in new.files}
     for path in sorted(before.keys() | after.keys()):
@@ -149,22 +149,22 @@ def file_changes(old: ModelVersion, new: ModelVersion) -> Iterator[str]:
             yield f"{path} changed"
 
 
-def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give nested keys as one: ``rollout.bake_seconds``."""
+def flatten_keys(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join nested keys with dots, as in ``rollout.bake_seconds``."""
     flat: dict[str, Any] = {}
     for key, member in value.items():
         if isinstance(member, Mapping):
-            flat |= flattened(member, f"{prefix}{key}.")
+            flat |= flatten_keys(member, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = member
     return flat
 
 
-def beside(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Put values of both versions beside each other; None where one has none."""
+def pair_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Pair the values of both versions by name."""
     return [Change(name, old.get(name), new.get(name)) for name in {**old, **new}]
 
 
-def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Give the values that differ."""
-    return [change for change in beside(old, new) if change.old != change.new]
+def changed_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Pair the values that differ."""
+    return [change for change in pair_values(old, new) if change.old != change.new]

@@ -1,14 +1,14 @@
 """Control of rollouts: every change of a route, by the policy or by hand, goes through here.
 
-The route says which rollout it belongs to, also after that has ended, and a rollout's record says
-the same in words. Both are written at once, or neither:
+A route names the rollout that it belongs to, even after that has ended. The rollout's record has
+the same state in words, and both are written in one transaction:
 
 - the route is another rollout's: this one is *superseded*;
 - it is this one's and its version is stable: *promoted*;
 - it is this one's and another version is stable, without a candidate: *rolled back*.
 
-A record is written only over the one that was read, so an abort, a pause and a step that meet
-cannot undo one another: whoever comes second looks again.
+A record is written only over the one that was read. So an abort, a pause and a step at the same
+time cannot undo each other: the second writer reads again.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,103 +18,103 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.errors import ModelNotFound, RegistryUnavailable
 from serval.models.registry import Registry, Rollout, RolloutStatus
 from serval.models.route import Route
-from serval.rollouts.history import ended, informed, stated_by
-from serval.rollouts.policy.decide import CanaryPolicy, Decision, Hold, Promote, RollBack, TakeStep
+from serval.rollouts.history import add_decision, end_rollout, state_from
+from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.policy.decide import Decision, Hold, Promote, RollBack, TakeStep
 
 ROUTE_ATTEMPTS = 10
 BY_HAND = "by-hand:"
-"""Begins the id of a rollout by hand; no upload's id has a colon."""
+"""Prefix of the ids of rollouts by hand; no upload's id has a colon."""
 
 
 class RolloutRefused(Exception):
-    """What was asked of a rollout cannot be done; the message says what can."""
+    """A rollout's state does not allow what was asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutControl:
-    """Moves routes and keeps the rollouts' records in step with them."""
+    """Changes routes, and keeps the records of rollouts consistent with them."""
 
     registry: Registry
     announce: Callable[[Rollout], None] = lambda rollout: None
-    """Hears every state that was recorded."""
+    """Called with every state that is recorded."""
     clock: Clock = utc_now
 
     def record(self, rollout: Rollout) -> Rollout:
-        """Record a rollout that begins; gives the one that has its id, if there is one already."""
+        """Record a new rollout, and return it, or the one that already has its id."""
         known = self.registry.rollout(rollout.model, rollout.rollout)
-        return known or self._record(rollout) or self._known(rollout)
+        return known or self._record(rollout) or self._read(rollout)
 
     def note(self, rollout: Rollout, *, quietly: bool = False, **changes: object) -> Rollout:
-        """Record a rollout with changes, unless it has ended; gives what the registry holds.
+        """Record changes to a rollout unless it has ended, and return its record.
 
-        A pause that a person set since the rollout was read stands, and so does a share of the
-        traffic against a step that is repeated. ``quietly``: nobody hears of it, since nothing has
-        changed but what is known.
+        A pause that a person set since the rollout was read remains. A rollout that has a share of
+        the traffic does not go back to an earlier step. ``quietly`` announces nothing.
         """
 
-        def noted(known: Rollout) -> Rollout:
+        def change(known: Rollout) -> Rollout:
             if known.step == "canary" and changes.get("step", "canary") != "canary":
                 return known
             kept = replace(rollout, paused=known.paused, revision=known.revision)
             changed: Rollout = replace(kept, **changes)  # type: ignore[arg-type]
             return changed
 
-        return self._amend(rollout, noted, quietly=quietly)
+        return self._amend(rollout, change, quietly=quietly)
 
     def pause(self, rollout: Rollout, *, paused: bool) -> Rollout:
-        """Let a rollout take no step of its own accord, or let it go on."""
+        """Pause a rollout, which then takes no step by itself, or let it go on."""
         return self._amend(rollout, lambda known: replace(known, paused=paused))
 
     def begin(self, rollout: Rollout, version: str, policy: CanaryPolicy) -> Rollout:
-        """Give a registered version its first share of the traffic.
+        """Move the first share of the traffic to a registered version.
 
-        The first version of a model, and one that already is stable, is promoted at once. An older
-        rollout that still runs is superseded; a newer one supersedes this. What a person made
-        stable in the meantime is where it starts from.
+        The first version of a model, and a version that already is stable, are promoted at once.
+        An older rollout that still runs is superseded; a newer one supersedes this one. If a person
+        has changed the stable version meanwhile, the rollout starts from that.
         """
         for _ in range(ROUTE_ATTEMPTS):
-            known = self._known(rollout)
+            known = self._read(rollout)
             route = self._route(rollout.model)
             if known.ended or (route is not None and route.rollout == known.rollout):
                 return self.reconcile(known)
             known = replace(known, version=version)
             if route is not None and self._is_newer(route, known):
                 reason = f"rollout {route.rollout} of a later upload was faster"
-                if (end := self._record(ended(known, "superseded", reason))) is not None:
+                if (end := self._record(end_rollout(known, "superseded", reason))) is not None:
                     return end
             elif begun := self._move(route, first_route(route, known, version, policy), known):
                 return begun
-        raise self._contended(rollout.model)
+        raise self._contention(rollout.model)
 
     def reconcile(self, rollout: Rollout) -> Rollout:
-        """Bring a rollout's record in step with the route, and give it.
+        """Update a rollout's record to what the route says, and return it.
 
-        They are written together, but by versions of Serval that wrote one after the other.
+        Earlier versions of Serval wrote the two one after the other.
         """
         route = self._route(rollout.model)
         if route is None:
             return rollout
-        known = self._in_step(rollout, route)
+        known = self._update_record(rollout, route)
         if known.ended and route.rollout == known.rollout and route.candidate is not None:
             self._set(known.model, Route(route.stable, rollout=route.rollout), route)
         return known
 
-    def _in_step(self, rollout: Rollout, route: Route) -> Rollout:
+    def _update_record(self, rollout: Rollout, route: Route) -> Rollout:
         if rollout.ended:
             return rollout
         if route.rollout != rollout.rollout:
             if rollout.version is None:
                 return rollout
             return self.note(
-                ended(rollout, "superseded", f"rollout {route.rollout} took its place")
+                end_rollout(rollout, "superseded", f"rollout {route.rollout} took its place")
             )
-        stated = stated_by(route, rollout, self._now())
-        return rollout if stated == rollout else self.note(stated)
+        updated = state_from(route, rollout, self._now())
+        return rollout if updated == rollout else self.note(updated)
 
     def apply(self, rollout: Rollout, decision: Decision) -> Rollout:
-        """Carry a decision out; a rollout that lost its route meanwhile only learns of it.
+        """Carry a decision out, unless the rollout has lost its route meanwhile.
 
-        A person's pause that came after the rollout was read stands against all but a rollback.
+        If a person has paused the rollout since it was read, only a rollback is carried out.
 
         Raises
         ------
@@ -123,10 +123,10 @@ class RolloutControl:
         """
         if isinstance(decision, Hold):
             return self._amend(
-                rollout, lambda known: informed(known, rollout, decision), quietly=True
+                rollout, lambda known: add_decision(known, rollout, decision), quietly=True
             )
         for _ in range(ROUTE_ATTEMPTS):
-            known = self.reconcile(self._known(rollout))
+            known = self.reconcile(self._read(rollout))
             route = self._route(rollout.model)
             if known.ended or route is None:
                 return known
@@ -139,31 +139,31 @@ class RolloutControl:
                 return known
             if route.rollout != known.rollout or route.candidate is None:
                 continue
-            decided = decided_route(route, decision)
-            if moved := self._move(route, decided, informed(known, rollout, decision)):
+            decided = route_after(route, decision)
+            if moved := self._move(route, decided, add_decision(known, rollout, decision)):
                 return moved
-        raise self._contended(rollout.model)
+        raise self._contention(rollout.model)
 
     def refuse(self, rollout: Rollout, reasons: str) -> Rollout:
-        """End a rollout before it gets a share of the traffic; one that has a share rolls back."""
+        """Refuse a rollout, or roll it back if it has a share of the traffic."""
         return self._give_up(rollout, "refused", reasons)
 
     def abort(self, rollout: Rollout, reason: str) -> Rollout:
-        """Roll back by hand, at any step: what still verifies never gets a share."""
+        """Roll back by hand, at any step, even before the rollout has a share."""
         return self._give_up(rollout, "rolled back", reason)
 
     def _give_up(self, rollout: Rollout, status: RolloutStatus, reason: str) -> Rollout:
         for _ in range(ROUTE_ATTEMPTS):
-            # Read before the route: a share that it gets after both changes its record.
-            known = self._known(rollout)
+            # Before the route: if the rollout gets a share after both reads, its record changes.
+            known = self._read(rollout)
             route = self._route(rollout.model)
             if known.ended:
                 return known
             if route is not None and route.rollout == known.rollout:
                 return self.apply(known, RollBack(reason))
-            if (end := self._record(ended(known, status, reason))) is not None:
+            if (end := self._record(end_rollout(known, status, reason))) is not None:
                 return end
-        raise self._contended(rollout.model)
+        raise self._contention(rollout.model)
 
     def go_to(self, model: str, version: str, reason: str) -> Rollout:
         """Make a version stable by hand; a running rollout is superseded.
@@ -189,10 +189,10 @@ class RolloutControl:
             )
             if moved := self._move(route, Route(version, rollout=by_hand.rollout), by_hand):
                 return moved
-        raise self._contended(model)
+        raise self._contention(model)
 
     def running(self, model: str) -> Rollout | None:
-        """Give the rollout that has a share of the traffic now; None if there is none."""
+        """Return the rollout that has a share of the traffic, if there is one."""
         route = self.registry.route(model)
         if route.candidate is None:
             return None
@@ -201,20 +201,20 @@ class RolloutControl:
     def _amend(
         self, rollout: Rollout, change: Callable[[Rollout], Rollout], *, quietly: bool = False
     ) -> Rollout:
-        """Change a record as it is now, whoever else does; one that has ended stays as it is."""
+        """Change the current record, unless the rollout has ended, and retry on a conflict."""
         for _ in range(ROUTE_ATTEMPTS):
-            known = self._known(rollout)
+            known = self._read(rollout)
             if known.ended:
                 return known
             if (changed := self._record(change(known), quietly=quietly)) is not None:
                 return changed
-        raise self._contended(rollout.model)
+        raise self._contention(rollout.model)
 
-    def _known(self, rollout: Rollout) -> Rollout:
+    def _read(self, rollout: Rollout) -> Rollout:
         return self.registry.rollout(rollout.model, rollout.rollout) or rollout
 
     def _record(self, rollout: Rollout, *, quietly: bool = False) -> Rollout | None:
-        """Write a record over the one it was made of; None: that is not there any more."""
+        """Write a record over the one it was made from; None if that has changed."""
         dated = replace(rollout, updated=self._now())
         if not self.registry.record_rollout(dated):
             return None
@@ -223,24 +223,24 @@ class RolloutControl:
         return dated.written
 
     def _move(self, over: Route | None, route: Route, rollout: Rollout) -> Rollout | None:
-        """Write a route and its rollout's record, and end the rollout whose candidate it takes."""
+        """Write a route and its rollout's record, and supersede the rollout that it replaces."""
         now = self._now()
-        moved = replace(stated_by(route, rollout, now), updated=now)
-        records = [moved, *self._superseded(over, moved, now)]
+        moved = replace(state_from(route, rollout, now), updated=now)
+        records = [moved, *self._end_replaced(over, moved, now)]
         if not self._set(rollout.model, route, over, records):
             return None
         for record in records:
             self.announce(record.written)
         return moved.written
 
-    def _superseded(self, over: Route | None, by: Rollout, now: str) -> list[Rollout]:
+    def _end_replaced(self, over: Route | None, by: Rollout, now: str) -> list[Rollout]:
         if over is None or over.candidate is None or over.rollout == by.rollout:
             return []
         other = self.registry.rollout(by.model, over.rollout)
         if other is None or other.ended:
             return []
         reason = f"rollout {by.rollout} took its place"
-        return [replace(ended(other, "superseded", reason), updated=now)]
+        return [replace(end_rollout(other, "superseded", reason), updated=now)]
 
     def _is_newer(self, route: Route, rollout: Rollout) -> bool:
         if route.rollout.startswith(BY_HAND):
@@ -262,7 +262,7 @@ class RolloutControl:
             model, replace(route, revision=(revision or 0) + 1), revision, records
         )
 
-    def _contended(self, model: str) -> RegistryUnavailable:
+    def _contention(self, model: str) -> RegistryUnavailable:
         return RegistryUnavailable(
             f"model {model!r}: {ROUTE_ATTEMPTS} attempts to change its rollouts all met another "
             "writer; the next attempt may succeed"
@@ -273,14 +273,14 @@ class RolloutControl:
 
 
 def first_route(route: Route | None, rollout: Rollout, version: str, policy: CanaryPolicy) -> Route:
-    """Give the route that a rollout begins with."""
+    """Return the route that a rollout starts with."""
     if route is None or route.stable == version or not policy.steps_percent:
         return Route(version, rollout=rollout.rollout)
     return Route(route.stable, version, policy.steps_percent[0], rollout.rollout)
 
 
-def decided_route(route: Route, decision: TakeStep | Promote | RollBack) -> Route:
-    """Give the route that a decision leads to; a late one never takes a share back."""
+def route_after(route: Route, decision: TakeStep | Promote | RollBack) -> Route:
+    """Return the route after a decision; a late step never lowers the percent."""
     match decision:
         case TakeStep():
             return replace(route, percent=max(route.percent, decision.percent))

@@ -1,4 +1,4 @@
-"""Events of rollouts: every recorded state, for whoever wants to hear of it.
+"""Events of rollouts: one for each recorded state.
 
 ``python -m serval.rollouts.events`` prints the JSON Schema, docs/rollout-event.schema.json.
 """
@@ -11,7 +11,7 @@ from serval.models.registry import Rollout, RolloutStatus, RolloutStep
 SOURCE = "serval"
 DETAIL_TYPE = "serval.rollout"
 REASON_LIMIT = 4000
-"""Characters; the registry has the reason whole, and an event holds 256 KB at most."""
+"""Characters. An event has at most 256 KB; the registry has the whole reason."""
 
 OPTIONAL_TEXT = {"type": ["string", "null"]}
 PROPERTIES: dict[str, dict[str, Any]] = {
@@ -53,13 +53,13 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 
 
 def detail(rollout: Rollout) -> dict[str, Any]:
-    """Give the event's ``detail``."""
+    """Return the ``detail`` of the event."""
     values = {name: getattr(rollout, name) for name in PROPERTIES}
     return {**values, "reason": rollout.reason[:REASON_LIMIT]}
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of ``detail``."""
+    """Return the JSON Schema of ``detail``."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"detail of EventBridge events '{DETAIL_TYPE}' from source '{SOURCE}'",

@@ -1,7 +1,4 @@
-"""Records of rollouts: what they say once a route, a decision or a verdict stands.
-
-History: which version a model goes back to.
-"""
+"""Records of rollouts: what a route or a decision adds to one, and which version came before."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,37 +9,37 @@ from serval.rollouts.policy.decide import Decision
 
 
 def stable_before(route: Route, rollouts: Sequence[Rollout]) -> str | None:
-    """Give the version that was stable before the stable one; None if there was none.
+    """Return the version that was stable before the current one, or None.
 
-    A version that was gone back from is not gone back to: after 1, 2 and a rollback to 1 there is
-    nothing before 1. The route is the truth also where the record of a promotion is missing.
+    A rollback removes the versions after it: after 1, 2 and a rollback to 1, nothing comes
+    before 1. The route decides which version is stable, even if a promotion's record is missing.
     """
     trail: list[str] = []
     for rollout in sorted(rollouts, key=lambda rollout: rollout.updated):
         if rollout.status == "promoted":
             for version in (rollout.baseline, rollout.version):
                 if version is not None:
-                    visit(trail, version)
-    visit(trail, route.stable)
+                    follow(trail, version)
+    follow(trail, route.stable)
     return trail[-2] if len(trail) > 1 else None
 
 
-def visit(trail: list[str], version: str) -> None:
-    """Go to a version: on from the last one, or back to where it was."""
+def follow(trail: list[str], version: str) -> None:
+    """Append a version to the trail, or cut the trail back to it."""
     if version in trail:
         del trail[trail.index(version) + 1 :]
     else:
         trail.append(version)
 
 
-def stated_by(route: Route, rollout: Rollout, now: str) -> Rollout:
-    """Give the record that a rollout has by the route that is its own."""
+def state_from(route: Route, rollout: Rollout, now: str) -> Rollout:
+    """Update a rollout's record to what the route says, if the route is its own."""
     rollout = replace(rollout, version=rollout.version or route.candidate or route.stable)
     if route.candidate is None:
         if route.stable == rollout.version:
             reason = rollout.reason or f"version {route.stable} takes all traffic"
-            return ended(rollout, "promoted", reason)
-        return ended(rollout, "rolled back", rollout.reason or "ended between two writes")
+            return end_rollout(rollout, "promoted", reason)
+        return end_rollout(rollout, "rolled back", rollout.reason or "ended between two writes")
     if rollout.step == "canary" and route.percent == rollout.percent:
         return rollout
     return replace(
@@ -54,12 +51,12 @@ def stated_by(route: Route, rollout: Rollout, now: str) -> Rollout:
     )
 
 
-def ended(rollout: Rollout, status: RolloutStatus, reason: str) -> Rollout:
-    """Give the record of a rollout with its verdict."""
+def end_rollout(rollout: Rollout, status: RolloutStatus, reason: str) -> Rollout:
+    """Update a rollout's record with its verdict."""
     percent = 100 if status == "promoted" else 0
     return replace(rollout, status=status, reason=reason, step="ended", percent=percent)
 
 
-def informed(known: Rollout, looked: Rollout, decision: Decision) -> Rollout:
-    """Give a record with what was measured, and why it was decided so."""
-    return replace(known, details=looked.details, reason=decision.reason)
+def add_decision(known: Rollout, evaluated: Rollout, decision: Decision) -> Rollout:
+    """Update a rollout's record with the measurements and the reason of a decision."""
+    return replace(known, details=evaluated.details, reason=decision.reason)

@@ -1,4 +1,4 @@
-"""What the functions of a rollout's steps read from their environment."""
+"""Settings of the functions that are a rollout's steps."""
 
 from dataclasses import dataclass
 
@@ -7,33 +7,33 @@ from serval.settings import Settings, SigningSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimSettings(Settings):
-    """Environment of ``claim``."""
+    """Settings of ``claim``."""
 
     registry_table: str
     artifact_bucket: str
     stage: str
     golden_function: str
-    """Name of the function that checks golden requests of every model without its own."""
+    """Name of the function ``golden`` that checks models without one of their own."""
     own_functions: str = "[]"
-    """JSON, maybe packed: the models that have functions of their own."""
+    """The models with functions of their own, as JSON, which may be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifySettings(Settings):
-    """Environment of ``verify``."""
+    """Settings of ``verify``."""
 
     aws_lambda_function_memory_size: int
     functions: str
-    """JSON, maybe packed: MiB of each inference function by model; ``"*"`` is the shared one."""
+    """MiB of each inference function by model, ``"*"`` for the shared one; JSON, maybe packed."""
     ephemeral_storage_mib: int = 512
     """Ephemeral storage of the inference functions."""
     fleets: str = "{}"
-    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
+    """The deployed fleets and their models, from ``Fleets.to_text``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimiseSettings(Settings):
-    """Environment of ``optimise``."""
+    """Settings of ``optimise``."""
 
     aws_lambda_function_memory_size: int
     artifact_bucket: str
@@ -41,7 +41,7 @@ class OptimiseSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenSettings(SigningSettings):
-    """Environment of ``golden``; its memory and storage are those of the ``infer`` beside it."""
+    """Settings of ``golden``, which has the memory and storage of the ``infer`` beside it."""
 
     aws_lambda_function_memory_size: int
     artifact_bucket: str
@@ -50,7 +50,7 @@ class GoldenSettings(SigningSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterSettings(Settings):
-    """Environment of ``register``."""
+    """Settings of ``register``."""
 
     registry_table: str
     artifact_bucket: str
@@ -58,15 +58,15 @@ class RegisterSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateSettings(Settings):
-    """Environment of ``evaluate``."""
+    """Settings of ``evaluate``."""
 
     registry_table: str
     metric_lag_seconds: int = 90
-    """How long after a request its metrics are complete, beyond the time they are held back."""
+    """How long after they are written metrics are complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcludeSettings(Settings):
-    """Environment of ``conclude``."""
+    """Settings of ``conclude``."""
 
     registry_table: str

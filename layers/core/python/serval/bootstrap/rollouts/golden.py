@@ -34,6 +34,6 @@ def build() -> LambdaFunction[GoldenCheck]:
             cpu_class=cpu_class(),
             log=print_line,
         ),
-        lambda golden_check, event, _: golden_check.outcome(event),
+        lambda golden_check, event, _: golden_check.check(event),
         lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )

@@ -21,6 +21,6 @@ def build() -> LambdaFunction[Optimise]:
             cpu_class=cpu_class(),
             memory_mib=settings.aws_lambda_function_memory_size,
         ),
-        lambda optimise, event, _: optimise.outcome(event),
+        lambda optimise, event, _: optimise.optimise(event),
         lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )

@@ -6,7 +6,6 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.aws.s3.artifacts import S3Artifacts
 from serval.bootstrap.function import LambdaFunction
-from serval.bundles.uploads import Upload
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import RegisterSettings
 from serval.rollouts.steps.register import Register
@@ -25,11 +24,6 @@ def build() -> LambdaFunction[Register]:
             ),
             control=RolloutControl(DynamoDBRegistry(table), events.announce),
         ),
-        lambda register, event, _: register.register(
-            Upload.from_json(event["upload"]),
-            event["verified"],
-            event["optimised"],
-            event["golden"],
-        ),
+        lambda register, event, _: register.register(event),
         lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )

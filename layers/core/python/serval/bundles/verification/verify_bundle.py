@@ -35,7 +35,7 @@ class VerifiedBundle:
     """The fleet that is to run it; None: Lambda does."""
 
 
-def verify(folder: Path, manifest: Manifest, deployment: Deployment) -> VerifiedBundle:
+def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> VerifiedBundle:
     """Verify the bundle in ``folder``.
 
     Raises

@@ -1,4 +1,4 @@
-"""What a published graph answers, and whether a form of it answers the same."""
+"""Compare the answers of a form with those of the published graph."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ from serval.protocol.request import read_request
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.differences import compare
 from serval.rollouts.golden.requests import GoldenRequest, read_golden
-from serval.rollouts.golden.sample import samples, symbols_of
+from serval.rollouts.golden.sample import make_samples, symbols_of
 
 LIMIT_REQUESTS = 32
-"""Golden requests that a form is compared on, from the first."""
+"""How many of the golden requests a form must answer."""
 FAILURES = (InvalidRequest, RuntimeFailed)
 
 
 @dataclass(frozen=True, slots=True)
 class GraphAnswer:
-    """Inputs, and what the published graph makes of them."""
+    """Inputs, and the published graph's outputs for them."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
 
 
-def answers(model: Model, candidate: Candidate, bundle: Path) -> list[GraphAnswer]:
-    """Ask the published graph its golden requests, else made-up ones; what fails is left out.
+def ask_graph(model: Model, candidate: Candidate, bundle: Path) -> list[GraphAnswer]:
+    """Run the published graph on its golden requests, or on made-up inputs; skip failures.
 
-    Made-up inputs come in several shapes where the signature leaves them open: the first that the
-    graph takes is enough.
+    Made-up inputs come in several shapes if the signature leaves them open. The first shape that
+    the graph takes is enough.
     """
     wanted = candidate.record.signature.outputs
     asked = golden_inputs(candidate, bundle)
     needed = len(asked) or 1
     found: list[GraphAnswer] = []
-    for inputs in asked or samples(candidate.record.signature, symbols_of(model)):
+    for inputs in asked or make_samples(candidate.record.signature, symbols_of(model)):
         try:
             found.append(GraphAnswer(inputs, model.run(inputs, wanted)))
         except FAILURES:
@@ -51,9 +51,9 @@ def answers(model: Model, candidate: Candidate, bundle: Path) -> list[GraphAnswe
 
 
 def golden_inputs(candidate: Candidate, bundle: Path) -> list[list[Tensor]]:
-    """Read the inputs of the golden requests; none if there are none that can be read.
+    """Read the inputs of the golden requests; none if the file is invalid.
 
-    The golden check, later, refuses what is wrong with them.
+    Refusing invalid requests is left to the golden check.
     """
     if candidate.golden is None:
         return []
@@ -62,23 +62,25 @@ def golden_inputs(candidate: Candidate, bundle: Path) -> list[list[Tensor]]:
         requests = read_golden(candidate.golden, text)
     except BundleRefused:
         return []
-    return list(islice(fitting(candidate, requests), LIMIT_REQUESTS))
+    return list(islice(valid_inputs(candidate, requests), LIMIT_REQUESTS))
 
 
-def fitting(candidate: Candidate, requests: Sequence[GoldenRequest]) -> Iterator[list[Tensor]]:
-    """Give the inputs of each request that fits the signature."""
+def valid_inputs(candidate: Candidate, requests: Sequence[GoldenRequest]) -> Iterator[list[Tensor]]:
+    """Yield the inputs of each request that fits the signature."""
     signature = candidate.record.signature
     for request in requests:
         try:
             inputs = read_request(request.body, request.header_length, signature).inputs
         except InvalidRequest:
             continue
-        # The reader's arrays may end with the next request that it reads.
+        # The reader may reuse its arrays for the next request.
         yield [Tensor(t.name, t.datatype, np.array(t.array)) for t in inputs]
 
 
-def difference(model: Model, candidate: Candidate, expected: Sequence[GraphAnswer]) -> str | None:
-    """Say in what a form answers differently; None: it does not."""
+def find_difference(
+    model: Model, candidate: Candidate, expected: Sequence[GraphAnswer]
+) -> str | None:
+    """Describe how a form answers differently, or return None if it does not."""
     wanted = candidate.record.signature.outputs
     for answer in expected:
         try:

@@ -1,10 +1,10 @@
-"""Make the forms of a verified bundle, and keep those that answer as the published graph does.
+"""Optimised forms of a graph: make them, and keep those that answer as the published graph does.
 
-Save a graph as ONNX Runtime has optimised it, its weights beside it, so that they are mapped.
+A form is the graph as ONNX Runtime has optimised it. Its weights lie in a file of their own, so
+that a session maps them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
@@ -15,82 +15,49 @@ from serval.inference.cpu import UNKNOWN
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import RUNTIME_ERRORS, OnnxModel
 from serval.models.version import BundleFile, Form
-from serval.rollouts.forms.answers import GraphAnswer, answers, difference
+from serval.rollouts.documents import OptimisedForms
+from serval.rollouts.forms.answers import GraphAnswer, ask_graph, find_difference
 from serval.rollouts.golden.candidate import Candidate
-
-GRAPH = "model.onnx"
-WEIGHTS = "model.onnx.data"
-MAPPED_FROM_BYTES = 1024
-"""Smaller weights stay in the graph."""
-ENTRIES = {
-    "session.optimized_model_external_initializers_file_name": WEIGHTS,
-    "session.optimized_model_external_initializers_min_size_in_bytes": str(MAPPED_FROM_BYTES),
-    # This session is never run: packing weights for kernels would only take memory.
-    "session.disable_prepacking": "1",
-}
-
-
-class NotSaved(Exception):
-    """ONNX Runtime cannot optimise or save the graph."""
-
-
-def save_form(artifact: Path, folder: Path, *, laid_out: bool) -> None:
-    """Write ``model.onnx`` and, if there are any to be mapped, its weights into a new folder.
-
-    The same graph gives the same bytes: one thread folds the constants.
-
-    Parameters
-    ----------
-    laid_out
-        In the layout of this machine's CPU class; else for any CPU, the layout left to the load.
-    """
-    levels = onnxruntime.GraphOptimizationLevel
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = (
-        levels.ORT_ENABLE_ALL if laid_out else levels.ORT_ENABLE_EXTENDED
-    )
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.optimized_model_filepath = str(folder / GRAPH)
-    for name, value in ENTRIES.items():
-        options.add_session_config_entry(name, value)
-    folder.mkdir(parents=True)
-    try:
-        onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
-    except (*RUNTIME_ERRORS, InvalidArgument) as error:
-        raise NotSaved(" ".join(str(error).split())) from error
-
 
 PORTABLE = "portable"
 FOLDER = "optimised"
 MOST_GROWTH = 1.5
-"""A form that is larger than this times the artifact costs more to fetch than it saves."""
+"""A form larger than this times the artifact costs more to fetch than it saves."""
+GRAPH = "model.onnx"
+WEIGHTS = "model.onnx.data"
+MAPPED_FROM_BYTES = 1024
+"""Smaller weights stay in the graph."""
+SESSION_ENTRIES = {
+    "session.optimized_model_external_initializers_file_name": WEIGHTS,
+    "session.optimized_model_external_initializers_min_size_in_bytes": str(MAPPED_FROM_BYTES),
+    # This session never runs: packing weights for kernels would only take memory.
+    "session.disable_prepacking": "1",
+}
+
+
+class FormNotSaved(Exception):
+    """ONNX Runtime cannot optimise or save the graph."""
 
 
 class FormRefused(Exception):
-    """A form is left out; the message says why."""
+    """A form is left out, for the reason in the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The forms that are good, and why there are not more."""
+def make_forms(
+    candidate: Candidate, bundle: Path, cpu_class: str | None, memory_mib: int
+) -> OptimisedForms:
+    """Make the forms of a bundle in the folder ``optimised/`` inside it.
 
-    forms: tuple[Form, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def make_forms(candidate: Candidate, bundle: Path, cpu_class: str | None, memory_mib: int) -> Made:
-    """Make the forms of the bundle in a folder; their files go to ``optimised/`` in it.
-
-    ``cpu_class`` is of the machines that will open them; None: it is not known, so that nothing is
-    laid out.
+    ``cpu_class`` is that of the machines which will open them. If it is None, that is unknown and
+    only the portable form is made.
     """
     try:
-        expected = answers(opened(candidate, bundle, None, memory_mib), candidate, bundle)
+        expected = ask_graph(open_form(candidate, bundle, None, memory_mib), candidate, bundle)
     except ArtifactUnreadable as error:
-        return Made(notes=(f"no forms: ONNX Runtime cannot open the artifact: {error}",))
+        return OptimisedForms(notes=(f"no forms: ONNX Runtime cannot open the artifact: {error}",))
     if not expected:
         note = "no forms: the model answers neither its golden requests nor made-up ones, so "
-        return Made(notes=(f"{note}nothing tells whether a form answers the same",))
+        return OptimisedForms(notes=(f"{note}nothing tells whether a form answers the same",))
     forms: list[Form] = []
     notes: list[str] = []
     for name, wanted in ((PORTABLE, None), *(((cpu_class, cpu_class),) if cpu_class else ())):
@@ -104,11 +71,11 @@ def make_forms(candidate: Candidate, bundle: Path, cpu_class: str | None, memory
             notes.append(f"form {name!r} is left out: {refused}")
         else:
             forms.append(form)
-    return Made(tuple(forms), tuple(notes))
+    return OptimisedForms(tuple(forms), tuple(notes))
 
 
-def opened(candidate: Candidate, bundle: Path, form: Form | None, memory_mib: int) -> OnnxModel:
-    """Open a form as ``infer`` will; None: the artifact as published."""
+def open_form(candidate: Candidate, bundle: Path, form: Form | None, memory_mib: int) -> OnnxModel:
+    """Open a form, or the published artifact for None, as ``infer`` will."""
     artifact = form.artifact if form else candidate.record.artifact
     return OnnxModel(bundle / artifact, memory_mib, form)
 
@@ -120,7 +87,7 @@ def make_form(candidate: Candidate, bundle: Path, form: Form) -> Form:
     try:
         laid_out = form.cpu_class is not None
         save_form(bundle / candidate.record.artifact, folder, laid_out=laid_out)
-    except NotSaved as error:
+    except FormNotSaved as error:
         raise FormRefused(f"ONNX Runtime cannot save it: {error}") from error
     files = tuple(
         BundleFile(f"{path}/{file.name}", sha256_of(file), file.stat().st_size)
@@ -130,7 +97,7 @@ def make_form(candidate: Candidate, bundle: Path, form: Form) -> Form:
 
 
 def check_form(candidate: Candidate, bundle: Path, form: Form, others: Sequence[Form]) -> None:
-    """Refuse a form that saves nobody anything."""
+    """Refuse a form that is much larger than the artifact, or the same as another."""
     published = candidate.record.artifact_bytes
     if form.size_bytes > MOST_GROWTH * published:
         raise FormRefused(f"it has {form.size_bytes} bytes, the published artifact {published}")
@@ -145,8 +112,36 @@ def compare_form(
 ) -> None:
     """Refuse a form that cannot be opened, or answers differently."""
     try:
-        found = difference(opened(candidate, bundle, form, memory_mib), candidate, expected)
+        model = open_form(candidate, bundle, form, memory_mib)
+        found = find_difference(model, candidate, expected)
     except ArtifactUnreadable as error:
         raise FormRefused(f"ONNX Runtime cannot open it: {error}") from error
     if found is not None:
         raise FormRefused(f"it does not answer as the published graph does: {found}")
+
+
+def save_form(artifact: Path, folder: Path, *, laid_out: bool) -> None:
+    """Write a graph, and its weights if they are large, into a new folder.
+
+    The same graph always gives the same bytes: one thread folds the constants.
+
+    Parameters
+    ----------
+    laid_out
+        True for the layout of this machine's CPU class; False for a form that any CPU lays out
+        when it loads it.
+    """
+    levels = onnxruntime.GraphOptimizationLevel
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_ALL if laid_out else levels.ORT_ENABLE_EXTENDED
+    )
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.optimized_model_filepath = str(folder / GRAPH)
+    for name, value in SESSION_ENTRIES.items():
+        options.add_session_config_entry(name, value)
+    folder.mkdir(parents=True)
+    try:
+        onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+    except (*RUNTIME_ERRORS, InvalidArgument) as error:
+        raise FormNotSaved(" ".join(str(error).split())) from error

@@ -1,4 +1,4 @@
-"""Ask a loaded candidate, by its golden requests or by made-up ones."""
+"""Ask a loaded candidate its golden requests, or made-up ones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.differences import compare
-from serval.rollouts.golden.requests import GoldenRequest, first_reasons
-from serval.rollouts.golden.sample import rows_of, samples, symbols_of
+from serval.rollouts.golden.requests import GoldenRequest
+from serval.rollouts.golden.sample import count_rows, make_samples, symbols_of
+from serval.rollouts.outcomes import first_reasons
 
 TIMED_REQUESTS = 64
-"""How many requests are kept to measure the latency on."""
+"""How many requests are kept to measure latency."""
 NO_GOLDEN = (
     "the bundle has no golden requests: the model ran on made-up inputs, so its answers were "
     "compared with nothing; add 'golden: golden.jsonl' to model.yaml"
@@ -25,47 +26,42 @@ EVALUATE = (
     "mode; if it is random by intent, publish it without golden requests"
 )
 SAME = 1e-3
-"""Two runs of one model may round differently, where threads share a sum."""
+"""Two runs of one model may round differently if threads share a sum."""
 SLOW = "asked here, where they take long"
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenAnswers:
-    """Requests that the model has answered, and how well."""
+    """Requests that the model answered, and how well."""
 
     inputs: Sequence[Sequence[Tensor]]
-    """Of the first requests."""
+    """Inputs of the first requests."""
     largest_difference: float | None = None
-    """None: nothing was compared."""
+    """None if nothing was compared."""
     requests: int = 0
     rows: int = 0
     notes: tuple[str, ...] = ()
 
 
-def never() -> bool:
-    """Tell that there is time for all."""
-    return False
-
-
-def ask(
+def ask_golden(
     inference: Inference,
     candidate: Candidate,
     loaded: Loaded,
     golden: Sequence[GoldenRequest],
-    enough: Callable[[], bool] = never,
+    time_is_up: Callable[[], bool],
 ) -> GoldenAnswers:
-    """Answer every golden request as ``infer`` does, and compare; stop when there is no more time.
+    """Answer golden requests as ``infer`` does and compare the answers, until time is up.
 
     Raises
     ------
     BundleRefused
-        If one fails, or if an answer differs; the reasons name line, output and element.
+        If a request fails or an answer differs; the reasons name line, output and element.
     """
     timed: list[Sequence[Tensor]] = []
     reasons: list[str] = []
     largest, rows, asked = 0.0, 0, 0
     for request in golden:
-        if asked and enough():
+        if asked and time_is_up():
             break
         asked += 1
         try:
@@ -74,11 +70,11 @@ def ask(
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue
         found = compare(request.expected, answer.response.outputs, candidate.tolerance)
-        if found.reasons and not reasons and unsteady(loaded, answer):
+        if found.reasons and not reasons and is_unsteady(loaded, answer):
             reasons.append(f"{UNSTEADY}: {EVALUATE}")
         reasons += [f"{candidate.golden} line {request.line}: {why}" for why in found.reasons]
         largest = max(largest, found.largest)
-        rows += rows_of(answer.request.inputs, loaded.record.signature)
+        rows += count_rows(answer.request.inputs, loaded.record.signature)
         if len(timed) < TIMED_REQUESTS:
             timed.append(answer.request.inputs)
     if reasons:
@@ -90,7 +86,7 @@ def ask(
 
 
 def try_samples(loaded: Loaded) -> GoldenAnswers:
-    """Run the model on made-up inputs.
+    """Run the model on made-up inputs until it answers once.
 
     Raises
     ------
@@ -98,26 +94,26 @@ def try_samples(loaded: Loaded) -> GoldenAnswers:
         If it fails on all of them.
     """
     reasons = []
-    for inputs in samples(loaded.record.signature, symbols_of(loaded.model)):
+    for inputs in make_samples(loaded.record.signature, symbols_of(loaded.model)):
         try:
             given = loaded.model.run(inputs, loaded.record.signature.outputs)
         except (InvalidRequest, RuntimeFailed) as error:
             shapes = ", ".join(f"{t.name} {list(t.array.shape)}" for t in inputs)
             reasons.append(f"the model fails on made-up inputs ({shapes}): {error}")
             continue
-        notes = (NO_GOLDEN, UNSTEADY) if differs(loaded, inputs, given) else (NO_GOLDEN,)
+        notes = (NO_GOLDEN, UNSTEADY) if answers_differ(loaded, inputs, given) else (NO_GOLDEN,)
         return GoldenAnswers([inputs], notes=notes)
     remedy = "if it needs inputs of its own kind, publish golden requests: 'golden:' in model.yaml"
     raise BundleRefused([*first_reasons(reasons), remedy])
 
 
-def unsteady(loaded: Loaded, answer: InferenceAnswer) -> bool:
-    """Tell whether a request that has been answered gets another answer now."""
-    return differs(loaded, answer.request.inputs, answer.response.outputs)
+def is_unsteady(loaded: Loaded, answer: InferenceAnswer) -> bool:
+    """Repeat a request, and compare its two answers."""
+    return answers_differ(loaded, answer.request.inputs, answer.response.outputs)
 
 
-def differs(loaded: Loaded, inputs: Sequence[Tensor], given: Sequence[Tensor]) -> bool:
-    """Tell whether the model answers otherwise than it did."""
+def answers_differ(loaded: Loaded, inputs: Sequence[Tensor], given: Sequence[Tensor]) -> bool:
+    """Run the model again, and compare its outputs with those it has given."""
     try:
         again = loaded.model.run(inputs, [loaded.outputs[tensor.name] for tensor in given])
     except (InvalidRequest, RuntimeFailed):

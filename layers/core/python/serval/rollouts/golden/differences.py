@@ -1,4 +1,4 @@
-"""Compare the outputs that a model gives with those that are expected of it."""
+"""Compare the outputs of a model with the expected ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,28 @@ import numpy as np
 from serval.models.tensor import Array, Tensor
 
 TOLERANCES = {"FP16": 1e-2, "BF16": 5e-2, "FP32": 1e-4, "FP64": 1e-4}
-"""By datatype, where ``model.yaml`` has no ``golden_tolerance``: some ten roundings of FP16 and
-BF16; what is FP64 was often computed in FP32."""
+"""By datatype, if ``model.yaml`` has no ``golden_tolerance``: about ten roundings of FP16 and
+BF16. FP64 outputs were often computed in FP32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How far an answer is from what is expected."""
+    """How far an answer is from the expected one."""
 
     largest: float
-    """Largest |difference| of two finite floats; 0.0 where there are none."""
+    """Largest |difference| of two finite floats, or 0.0."""
     reasons: tuple[str, ...]
-    """What is wrong, one reason for each output; empty: the answer is right."""
+    """What is wrong, a reason for each output; empty if the answer is right."""
 
 
 def compare(
     expected: Sequence[Tensor], given: Sequence[Tensor], tolerance: float | None
 ) -> Differences:
-    """Compare: floats within the tolerance (None: their datatype's own), everything else exactly.
+    """Compare floats within a tolerance (None for their datatype's own), other values exactly.
 
-    The tolerance is absolute for small values and relative for large ones, as in numpy's
-    ``allclose`` with ``atol`` and ``rtol`` alike: it is at least
-    ``|given - expected| / (1 + |expected|)``.
-    A NaN agrees with nothing but an expected NaN, an infinity with nothing but itself.
+    The tolerance is absolute for small values and relative for large ones, like ``atol`` and
+    ``rtol`` of numpy's ``allclose`` in one: ``|given - expected| / (1 + |expected|)`` may not
+    exceed it. A NaN equals only an expected NaN, an infinity only itself.
     """
     answers = {tensor.name: tensor for tensor in given}
     compared = [compare_output(tensor, answers, tolerance) for tensor in expected]
@@ -58,12 +57,12 @@ def compare_output(
         return Differences(0.0, (f"{name}: shape {given} given, {wanted} expected",))
     if expected.datatype in TOLERANCES:
         allowed = TOLERANCES[expected.datatype] if tolerance is None else tolerance
-        return compare_floats(name, widened(expected), widened(answer), allowed)
+        return compare_floats(name, widen(expected), widen(answer), allowed)
     return compare_exactly(name, expected.array, answer.array)
 
 
 def compare_floats(name: str, expected: Array, given: Array, tolerance: float) -> Differences:
-    """Compare float64 arrays of one shape; the reason names the element that is worst."""
+    """Compare float64 arrays of one shape; the reason names the worst element."""
     same = (given == expected) | (np.isnan(given) & np.isnan(expected))
     with np.errstate(invalid="ignore", over="ignore"):
         distance = np.where(same, 0.0, np.abs(given - expected))
@@ -74,13 +73,13 @@ def compare_floats(name: str, expected: Array, given: Array, tolerance: float) -
     if not wrong.any():
         return Differences(largest, ())
     at = np.unravel_index(np.where(finite, excess, np.inf).argmax(), distance.shape)
-    problem = f"{spelled(given[at])} given, {spelled(expected[at])} expected"
+    problem = f"{spell_element(given[at])} given, {spell_element(expected[at])} expected"
     if finite[at]:
         problem += (
             f"; the difference of {distance[at]:.3g} is over golden_tolerance {tolerance:g} * "
             f"(1 + {abs(expected[at]):.3g})"
         )
-    return Differences(largest, (reason(name, at, problem, int(wrong.sum())),))
+    return Differences(largest, (element_reason(name, at, problem, int(wrong.sum())),))
 
 
 def compare_exactly(name: str, expected: Array, given: Array) -> Differences:
@@ -89,18 +88,18 @@ def compare_exactly(name: str, expected: Array, given: Array) -> Differences:
     if not wrong.any():
         return Differences(0.0, ())
     at = np.unravel_index(wrong.argmax(), wrong.shape)
-    problem = f"{spelled(given[at])} given, {spelled(expected[at])} expected"
-    return Differences(0.0, (reason(name, at, problem, int(wrong.sum())),))
+    problem = f"{spell_element(given[at])} given, {spell_element(expected[at])} expected"
+    return Differences(0.0, (element_reason(name, at, problem, int(wrong.sum())),))
 
 
-def reason(name: str, at: tuple[Any, ...], problem: str, wrong: int) -> str:
-    """Name an element and what is wrong with it, and how many others are wrong too."""
+def element_reason(name: str, at: tuple[Any, ...], problem: str, wrong: int) -> str:
+    """Name an element and its problem, and count the others that are wrong."""
     others = f" ({wrong - 1} more of its elements differ)" if wrong > 1 else ""
     return f"{name}: element {[int(index) for index in at]}: {problem}{others}"
 
 
-def spelled(value: Any) -> str:
-    """Spell an element as people do."""
+def spell_element(value: Any) -> str:
+    """Spell an element for a message."""
     if isinstance(value, bytes):
         return f"{value.decode(errors='replace')!r:.80}"
     if isinstance(value, (bool, np.bool_)):
@@ -110,8 +109,8 @@ def spelled(value: Any) -> str:
     return str(value)
 
 
-def widened(tensor: Tensor) -> Array:
-    """Give a float tensor as float64; an answer's BF16 is raw 16-bit words."""
+def widen(tensor: Tensor) -> Array:
+    """Convert a float tensor to float64; an answer's BF16 is raw 16-bit words."""
     array = tensor.array
     if tensor.datatype == "BF16" and array.dtype == np.uint16:
         array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)

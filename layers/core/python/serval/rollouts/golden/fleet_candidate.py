@@ -1,8 +1,7 @@
-"""What Lambda's CPU can tell of a candidate for a fleet, and what it cannot.
+"""Check a candidate for a fleet on Lambda's CPU, which stands in for the fleet's machines.
 
-It answers the golden requests in the place of the fleet's machines, so a wrong answer is found
-before anything is deployed. It says nothing of their latency, memory or best batch size; those
-are measured where the candidate gets its first share of the traffic.
+It answers the golden requests, so that a wrong answer is found before the candidate gets traffic.
+Latency, memory and best batch size say nothing about the fleet and are not measured.
 """
 
 from collections.abc import Callable
@@ -10,21 +9,24 @@ from collections.abc import Callable
 from serval.errors import ArtifactUnavailable, ModelTooLarge
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import OperatorMissing
+from serval.rollouts.documents import GoldenReport, TargetFleet
 from serval.rollouts.golden.answers import GoldenAnswers
-from serval.rollouts.golden.candidate import Candidate, GoldenReport, TargetFleet
-from serval.rollouts.golden.requests import shortened
+from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.outcomes import shorten_reason
 
+PUBLISHED = "published"
+"""Stands for a form where the artifact ran as published."""
 ENOUGH_SECONDS = 120.0
-"""How long golden requests are asked on a stand-in, which is slower than what it stands in for."""
+"""How long a stand-in answers golden requests; it is slower than the fleet's machines."""
 CANARY = "the first canary step is the check"
 
 
 class NotCheckable(Exception):
-    """Nothing here can run the candidate; the message is a note that says why."""
+    """The function cannot run the candidate; the message becomes a note."""
 
 
 def expect_runnable(candidate: Candidate) -> None:
-    """Raise ``NotCheckable`` if the candidate's runtime is not here."""
+    """Raise ``NotCheckable`` if an inference server runs the candidate."""
     if candidate.record.runtime != "onnx":
         raise NotCheckable(
             f"not checked before it gets traffic: an inference server runs "
@@ -33,39 +35,39 @@ def expect_runnable(candidate: Candidate) -> None:
 
 
 def expect_loadable(fleet: TargetFleet, error: Exception) -> None:
-    """Raise ``NotCheckable`` if it is this function that a candidate does not load for."""
+    """Raise ``NotCheckable`` if the fleet may load what this function does not."""
     if isinstance(error, ModelTooLarge):
         why = f"it is too large for the function that checks what {fleet} runs"
-    elif missing(error) and fleet.accelerator != "none":
+    elif lacks_kernel(error) and fleet.accelerator != "none":
         why = f"Lambda's CPU has no kernel for it, {fleet} may: {error.__cause__}"
     else:
         return
-    raise NotCheckable(shortened(f"not checked before it gets traffic: {why}") + f"; {CANARY}")
+    raise NotCheckable(shorten_reason(f"not checked before it gets traffic: {why}") + f"; {CANARY}")
 
 
-def missing(error: Exception) -> bool:
-    """Tell whether ONNX Runtime knows the graph's operators, but not for this CPU."""
+def lacks_kernel(error: Exception) -> bool:
+    """Whether ONNX Runtime knows the graph's operators but lacks one for this CPU."""
     return isinstance(error, ArtifactUnavailable) and isinstance(error.__cause__, OperatorMissing)
 
 
-def patience(candidate: Candidate, clock: Callable[[], float]) -> Callable[[], bool]:
-    """Give what tells when enough has been asked: on a stand-in after two minutes, else never."""
+def time_limit(candidate: Candidate, clock: Callable[[], float]) -> Callable[[], bool]:
+    """Return a function that is true once time is up: for a stand-in after two minutes."""
     if candidate.fleet is None:
         return lambda: False
     until = clock() + ENOUGH_SECONDS
     return lambda: clock() >= until
 
 
-def report_of(fleet: TargetFleet, loaded: Loaded, answered: GoldenAnswers) -> GoldenReport:
-    """Report what a stand-in found: answers, and no measurements."""
+def report_stand_in(fleet: TargetFleet, loaded: Loaded, answers: GoldenAnswers) -> GoldenReport:
+    """Report the answers of a stand-in, without measurements."""
     return GoldenReport(
-        largest_difference=answered.largest_difference,
-        requests=answered.requests,
-        rows=answered.rows,
-        form=loaded.form.name if loaded.form else "published",
+        largest_difference=answers.largest_difference,
+        requests=answers.requests,
+        rows=answers.rows,
+        form=loaded.form.name if loaded.form else PUBLISHED,
         notes=(
             f"checked on Lambda's CPU, which stands in for {fleet}: what latency and memory it "
             "takes there is not known before it gets traffic",
-            *answered.notes,
+            *answers.notes,
         ),
     )

@@ -1,4 +1,4 @@
-"""Time a loaded model: one request after another, and how many rows a run should have."""
+"""Time a loaded model: the latency of a request, and the batch size of the best throughput."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +10,23 @@ from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.memory import MemoryMeter
-from serval.rollouts.golden.sample import batch_of, size_bytes
+from serval.rollouts.golden.sample import repeat_rows, size_bytes
 
 Clock = Callable[[], float]
-"""Gives seconds, of no particular origin."""
+"""Returns seconds from any origin."""
 LEAST_RUNS, ENOUGH_RUNS = 30, 5_000
 LEAST_SECONDS, MOST_SECONDS = 2.0, 20.0
 BATCH_SECONDS = 5.0
-"""What the search for the best batch size may take, over all sizes."""
+"""Time for the whole search for the best batch size."""
 SIZE_SECONDS = 0.25
-"""What one size may take; it runs at least once, after a run to warm up."""
+"""Time for one size, which runs at least once after a run to warm up."""
 SIZE_RUNS = 20
 INPUT_LIMIT_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What one request takes, in milliseconds."""
+    """Time that one request takes, in milliseconds."""
 
     p50_ms: float
     p95_ms: float
@@ -35,24 +35,21 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class BatchSize:
-    """How many rows make a run that gets through the most of them."""
+    """The rows per run with the highest throughput."""
 
     rows: int
     rows_per_second: float
     stopped: str = ""
-    """Why larger sizes were not tried; empty: all were, up to the bundle's own limit."""
+    """Why larger sizes were not tried; empty if all were, up to the bundle's limit."""
 
 
 def run(loaded: Loaded, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Run a model on inputs, for all of its outputs."""
+    """Run a model for all of its outputs."""
     return loaded.model.run(inputs, loaded.record.signature.outputs)
 
 
 def measure_latency(loaded: Loaded, requests: Sequence[Sequence[Tensor]], clock: Clock) -> Latency:
-    """Run the requests in turn until there is enough to tell.
-
-    That is 30 runs and 2 s, or 5,000 runs, or 20 s.
-    """
+    """Run the requests in turn, for 30 runs and 2 s, or for 5,000 runs, or for 20 s."""
     taken: list[float] = []
     started = now = clock()
     for inputs in cycle(requests):
@@ -66,7 +63,7 @@ def measure_latency(loaded: Loaded, requests: Sequence[Sequence[Tensor]], clock:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Give the least of the values that this share of them does not exceed.
+    """Return a quantile of sorted values.
 
     ``numpy.percentile`` needs a part of numpy that the layer leaves out.
     """
@@ -74,7 +71,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def is_enough(runs: int, seconds: float) -> bool:
-    """Tell whether there is enough to judge by."""
+    """Whether so many runs in so much time tell the latency."""
     if seconds >= MOST_SECONDS or runs >= ENOUGH_RUNS:
         return True
     return runs >= LEAST_RUNS and seconds >= LEAST_SECONDS
@@ -83,15 +80,15 @@ def is_enough(runs: int, seconds: float) -> bool:
 def best_batch_size(
     loaded: Loaded, row: Sequence[Tensor], most_rows: int, memory: MemoryMeter, clock: Clock
 ) -> BatchSize:
-    """Find the batch size of the most rows per second among 1, 2, 4, … and ``most_rows``.
+    """Find the batch size with the most rows per second among 1, 2, 4, … and ``most_rows``.
 
-    The search ends before a size that would take too long or too much memory: a candidate is not
-    refused for what is asked of it here alone.
+    The search ends before a size that might take too long or too much memory, since no caller
+    may ever send so much.
     """
     best, stopped = BatchSize(1, 0.0), ""
     deadline = clock() + BATCH_SECONDS
     resting_mib = memory.peak_mib()
-    for rows in sizes(most_rows):
+    for rows in batch_sizes(most_rows):
         if size_bytes(row) * rows > INPUT_LIMIT_BYTES:
             stopped = f"the inputs of {rows} rows are over {INPUT_LIMIT_BYTES // 2**20} MiB"
         elif memory.would_exceed(resting_mib):
@@ -99,7 +96,7 @@ def best_batch_size(
         if stopped:
             break
         try:
-            seconds = seconds_of(loaded, batch_of(row, rows), clock)
+            seconds = fastest_run_seconds(loaded, repeat_rows(row, rows), clock)
         except (ServalError, RuntimeFailed) as error:
             stopped = f"{rows} rows fail: {error}"
             break
@@ -110,8 +107,8 @@ def best_batch_size(
     return BatchSize(best.rows, best.rows_per_second, stopped if best.rows < most_rows else "")
 
 
-def sizes(most_rows: int) -> Iterator[int]:
-    """Give 1, 2, 4, … and the largest size itself."""
+def batch_sizes(most_rows: int) -> Iterator[int]:
+    """Yield 1, 2, 4, … and the largest size itself."""
     rows = 1
     while rows < most_rows:
         yield rows
@@ -119,8 +116,8 @@ def sizes(most_rows: int) -> Iterator[int]:
     yield most_rows
 
 
-def seconds_of(loaded: Loaded, inputs: Sequence[Tensor], clock: Clock) -> float:
-    """Give the time of the fastest run: what slows others is not the batch."""
+def fastest_run_seconds(loaded: Loaded, inputs: Sequence[Tensor], clock: Clock) -> float:
+    """Time some runs, and return the fastest: the batch is not what slows the others."""
     run(loaded, inputs)
     fastest = float("inf")
     started = now = clock()

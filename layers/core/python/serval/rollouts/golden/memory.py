@@ -1,4 +1,4 @@
-"""What the process has taken at most, of the memory that the function has."""
+"""Measure the peak memory of the process against the memory of its function."""
 
 import resource
 from collections.abc import Callable
@@ -12,14 +12,14 @@ SAFE_SHARE = 0.8
 
 
 def peak_mib() -> float:
-    """Give the most memory that this process has had resident; Linux counts in KiB."""
+    """Return the peak resident memory of this process, which Linux counts in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def forget_peak() -> None:
-    """Start the peak anew, so that it is not an earlier candidate's.
+    """Reset the peak, so that it is not an earlier candidate's.
 
-    Where the kernel does not allow it, the peak stays that of the process: never too low.
+    If the kernel does not allow it, the peak remains that of the process, so it is never too low.
     """
     try:
         CLEAR_REFS.write_text(RESET_PEAK)
@@ -29,16 +29,16 @@ def forget_peak() -> None:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMeter:
-    """The function's memory, and what has been taken of it."""
+    """The function's memory, and how much of it the process has used."""
 
     limit_mib: int
     peak_mib: Callable[[], float] = peak_mib
     forget_peak: Callable[[], None] = forget_peak
 
     def would_exceed(self, resting_mib: float) -> bool:
-        """Tell whether work twice as large may take more than is safe.
+        """Estimate whether work of twice the size might take more memory than is safe.
 
-        ``resting_mib`` is the peak before the work began that has been done so far.
+        ``resting_mib`` is the peak before the work so far.
         """
         peak = self.peak_mib()
         return peak + (peak - resting_mib) > SAFE_SHARE * self.limit_mib

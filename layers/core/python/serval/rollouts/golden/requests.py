@@ -1,13 +1,15 @@
-"""Read ``golden.jsonl``: inference requests, each with the outputs that are expected of it.
+"""Golden requests: read and write ``golden.jsonl``, a request with its expected outputs per line.
 
-A tensor may have ``base64`` in place of V2's ``data``: its bytes as a binary tensor has them, for
-what JSON does not carry (FP16, BF16) and for what nobody reads (images).
+A tensor may have ``base64`` in place of V2's ``data``, with its bytes as in a binary tensor: for
+datatypes that JSON lacks (FP16, BF16), and for values that nobody reads (images).
 """
 
 import binascii
-from base64 import b64decode
-from collections.abc import Iterator, Sequence
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -15,17 +17,18 @@ import orjson
 from serval.errors import BundleRefused, InvalidRequest, InvalidTensor
 from serval.foreign import refusing
 from serval.models.tensor import Tensor
-from serval.protocol.binary_tensors import decode_binary
+from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.protocol.json_objects import Fields
-from serval.protocol.json_tensors import BINARY_ONLY, decode_json
+from serval.protocol.json_tensors import BINARY_ONLY, decode_json, spelled
 from serval.protocol.request import members, parsed, read_datatype, read_shape
+from serval.rollouts.outcomes import first_reasons
 
 LIMIT_BYTES = 32 * 2**20
-SIZE = "binary_data_size"
 LIMIT_LINES = 10_000
-LIMIT_REASONS = 10
-LIMIT_REASON_CHARACTERS = 600
+LIMIT_READABLE = 4096
+"""Elements of a tensor that people may read; longer ones are written as base64."""
+SIZE = "binary_data_size"
 EXPECTATION = '{"request": <V2 inference request>, "response": {"outputs": [<V2 tensor>, …]}}'
 
 
@@ -34,25 +37,26 @@ class GoldenRequest:
     """One line of the file."""
 
     line: int
-    """From 1, as editors count."""
+    """Its number, from 1."""
     body: bytes
     """The request as a client would send it."""
     header_length: str | None
-    """Of its ``Inference-Header-Content-Length``, if it has binary tensors."""
+    """Its ``Inference-Header-Content-Length``, if it has binary tensors."""
     expected: tuple[Tensor, ...]
 
 
 def read_golden(path: str, text: bytes) -> tuple[GoldenRequest, ...]:
-    """Read the whole file; ``path`` is its name in the bundle, for messages.
+    """Read the whole file; ``path`` is its name in messages.
 
     Raises
     ------
     BundleRefused
-        With every line that is wrong (of which ten are kept), by its number, and what is wrong.
+        With the number and the mistake of the first ten wrong lines.
     """
     if len(text) > LIMIT_BYTES:
         raise BundleRefused([f"{path}: {len(text)} bytes, at most {LIMIT_BYTES} allowed"])
-    lines = [(number, line) for number, line in numbered(text) if line.strip()]
+    # Only a line feed ends a line.
+    lines = [(n, line) for n, line in enumerate(text.split(b"\n"), start=1) if line.strip()]
     if not lines:
         raise BundleRefused([f"{path} has no requests: one JSON object per line, {EXPECTATION}"])
     if len(lines) > LIMIT_LINES:
@@ -68,19 +72,14 @@ def read_golden(path: str, text: bytes) -> tuple[GoldenRequest, ...]:
     return tuple(found)
 
 
-def numbered(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give the lines with their numbers; only a line feed ends one."""
-    return enumerate(text.split(b"\n"), start=1)
-
-
 def read_line(number: int, line: bytes) -> GoldenRequest:
-    """Read one line, or raise ``InvalidRequest`` saying what is wrong with it."""
-    document = json_object(line)
+    """Read one line, or raise ``InvalidRequest``."""
+    document = parse_object(line)
     for name in ("request", "response"):
         if not isinstance(document.get(name), dict):
             raise InvalidRequest(f"{name!r} is missing or not an object: {EXPECTATION} expected")
-    sent = unpacked(document["request"].get("inputs"))
-    request = json_bytes(document["request"])
+    sent = take_base64(document["request"].get("inputs"))
+    request = dump_json(document["request"])
     if len(request) > JSON_LIMIT_BYTES:
         raise InvalidRequest(
             f"the request is {len(request)} bytes of JSON, at most {JSON_LIMIT_BYTES} allowed: "
@@ -95,8 +94,8 @@ def read_line(number: int, line: bytes) -> GoldenRequest:
     return GoldenRequest(number, request + b"".join(sent.values()), header_length, expected)
 
 
-def unpacked(tensors: Any) -> dict[int, bytes]:
-    """Take the ``base64`` out of tensors, by their index: binary tensors follow the JSON."""
+def take_base64(tensors: Any) -> dict[int, bytes]:
+    """Replace ``base64`` by the size of a binary tensor, and return the bytes by index."""
     found = {}
     for index, tensor in enumerate(tensors if isinstance(tensors, list) else ()):
         if not isinstance(tensor, dict) or "base64" not in tensor:
@@ -104,15 +103,15 @@ def unpacked(tensors: Any) -> dict[int, bytes]:
         try:
             raw = b64decode(tensor.pop("base64"), validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            raise InvalidTensor(str(tensor.get("name")), f"'base64' is none: {error}") from None
+            raise InvalidTensor(str(tensor.get("name")), f"'base64' is invalid: {error}") from None
         given = tensor.get("parameters")
         tensor["parameters"] = {**(given if isinstance(given, dict) else {}), SIZE: len(raw)}
         found[index] = raw
     return found
 
 
-def json_object(line: bytes) -> dict[str, Any]:
-    """Parse a line."""
+def parse_object(line: bytes) -> dict[str, Any]:
+    """Parse a line, which must be a JSON object."""
     with refusing(lambda said: InvalidRequest(f"not JSON: {said}")):
         try:
             document = orjson.loads(line)
@@ -123,27 +122,27 @@ def json_object(line: bytes) -> dict[str, Any]:
     return document
 
 
-def json_bytes(value: dict[str, Any]) -> bytes:
-    """Write an object as a client would send it."""
+def dump_json(value: dict[str, Any]) -> bytes:
+    """Serialise an object as a client would."""
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError as error:  # it reads deeper than it writes
+    except orjson.JSONEncodeError as error:  # orjson reads deeper nesting than it writes
         raise InvalidRequest(f"nested too deeply: {error}") from None
 
 
 def read_expected(response: dict[str, Any]) -> tuple[Tensor, ...]:
     """Read the expected outputs."""
-    packed = unpacked(response.get("outputs"))
-    outputs = members(parsed(json_bytes(response)), "outputs")
+    packed = take_base64(response.get("outputs"))
+    outputs = members(parsed(dump_json(response)), "outputs")
     if not outputs:
         raise InvalidRequest("'outputs' of the response is empty: nothing would be compared")
     return tuple(read_output(output, packed.get(index)) for index, output in enumerate(outputs))
 
 
 def read_output(output: Fields, raw: bytes | None) -> Tensor:
-    """Read an expected output, its bytes if it came as such.
+    """Read an expected output, from its bytes if it has ``base64``.
 
-    FP16 and BF16, which the protocol's JSON lacks, may be plain numbers; their arrays are float32.
+    FP16 and BF16, which the protocol's JSON lacks, may be numbers; their arrays are float32.
     """
     name = output["name"]
     datatype, shape = read_datatype(name, output), read_shape(name, output)
@@ -155,16 +154,35 @@ def read_output(output: Fields, raw: bytes | None) -> Tensor:
     return Tensor(name, datatype, decode_json(name, carried, shape, output["data"]))
 
 
-def first_reasons(reasons: Sequence[str]) -> list[str]:
-    """Keep the first ten, each of a length to read, and say how many more there are."""
-    kept = [shortened(reason) for reason in reasons[:LIMIT_REASONS]]
-    more = len(reasons) - LIMIT_REASONS
-    return kept if more <= 0 else [*kept, f"and {more} more like these"]
+def write_line(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
+    """Write a request and its expected answer as one line, its end included."""
+    golden = {
+        "request": {"inputs": [tensor_json(tensor) for tensor in inputs]},
+        "response": {"outputs": [tensor_json(tensor) for tensor in outputs]},
+    }
+    return json.dumps(golden, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def shortened(reason: str) -> str:
-    """Give a reason on one line, cut where nobody reads on."""
-    line = " ".join(reason.split())
-    if len(line) <= LIMIT_REASON_CHARACTERS:
-        return line
-    return line[: LIMIT_REASON_CHARACTERS - 1] + "…"
+def tensor_json(tensor: Tensor) -> Mapping[str, Any]:
+    """Write a tensor as V2 JSON, or with ``base64`` in place of ``data``."""
+    found: dict[str, Any] = {
+        "name": tensor.name,
+        "datatype": tensor.datatype,
+        "shape": list(tensor.array.shape),
+    }
+    if tensor.array.size <= LIMIT_READABLE and tensor.datatype not in BINARY_ONLY:
+        try:
+            return found | {"data": list_elements(tensor)}
+        except UnicodeDecodeError:  # BYTES that are not text
+            pass
+    return found | {"base64": b64encode(encode_binary(tensor.datatype, tensor.array)).decode()}
+
+
+def list_elements(tensor: Tensor) -> Sequence[Any]:
+    """List elements in row order, floats in their shortest digits."""
+    flat = tensor.array.ravel()
+    if tensor.datatype == "BYTES":
+        return [element.decode() for element in flat.tolist()]
+    if not tensor.datatype.startswith("FP"):
+        return list(flat.tolist())
+    return [float(str(value)) if isfinite(value) else spelled(float(value)) for value in flat]

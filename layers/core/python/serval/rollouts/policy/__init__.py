@@ -1,1 +1,1 @@
-"""The canary policy: what it measures, and what it decides."""
+"""The canary policy: read it, find the window, measure both versions, decide."""

@@ -1,4 +1,4 @@
-"""Confidence bounds that rollouts are decided by; one-sided, standard library only.
+"""One-sided confidence bounds for the decisions of rollouts.
 
 Sources: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
 Journal of the American Statistical Association 22 (1927), for the bound of a rate; and the normal
@@ -14,7 +14,7 @@ Z = NormalDist().inv_cdf(CONFIDENCE)
 
 
 def rate_lower_bound(events: int, trials: int) -> float:
-    """Give the lower confidence bound of a rate (0..1); 0 without events."""
+    """Return the lower confidence bound of a rate (0..1); 0 without events."""
     if events == 0:
         return 0.0
     rate = events / trials
@@ -24,10 +24,10 @@ def rate_lower_bound(events: int, trials: int) -> float:
 
 
 def quantile_ranks(quantile: float, trials: int) -> tuple[float, float]:
-    """Give the sample quantiles (0..1) that bound a quantile from below and from above.
+    """Return the sample's quantiles (0..1) that bound a quantile from below and from above.
 
-    The true 95th percentile of a distribution lies above the sample's own ``lower`` quantile, and
-    below its ``upper`` one, with 95 % confidence each.
+    The true 95th percentile, for instance, lies above the first of them and below the second,
+    with 95 % confidence each.
     """
     if trials == 0:
         return 0.0, 1.0

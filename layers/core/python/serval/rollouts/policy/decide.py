@@ -1,77 +1,59 @@
-"""The canary policy: state, metrics of both versions and the clock in, a decision out.
+"""Decide about a canary: policy, step and metrics of both versions in, a decision out.
 
-A rollout rolls back as soon as harm is beyond doubt, steps when a step has baked, seen enough
-requests and shows no harm, and in between it holds. Every hold ends: when patience with a doubtful
-candidate is over, with little traffic as ``when_idle`` says, and at the latest after ``HOLD_DAYS``.
+A rollout rolls back as soon as harm is proven. It takes the next step when this one has baked and
+enough requests show no harm. Until then it holds. Every hold ends: for a candidate that looks
+harmful after some bake times, with little traffic as ``when_idle`` says, and at the latest after
+``HOLD_DAYS``.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from serval.rollouts.policy.bounds import rate_lower_bound
+from serval.rollouts.policy.canary_policy import CanaryPolicy
 
 QUANTILE = 0.95
-"""The latency quantile that versions are compared by."""
+"""The latency quantile to compare versions by."""
 MIN_REQUESTS = 200
-"""Per version and step, before a step is taken."""
+"""Requests of each version before a step is taken."""
 FEW_REQUESTS = 60
-"""The same where traffic is little, after ``IDLE`` bake times; and before latencies are compared.
+"""The same with little traffic, after ``IDLE`` bake times; also before latencies are compared.
 
-Of so many requests of a version that fails one in twenty, 95 % of the times one fails.
+If a version fails one request in twenty, at least one of so many fails 95 % of the time.
 """
 MIN_ERRORS = 5
-"""Before a candidate's errors are more than bad luck."""
+"""Errors of a candidate that cannot be bad luck."""
 FEW_ERRORS = 2
-"""The same when time is up, as more are not to come."""
+"""The same when time is up, since no more requests will come."""
 MIN_LATENCY_DIFFERENCE_MS = 5.0
 PATIENCE = 4
-"""A step that stays doubtful is rolled back after this many bake times and ``MIN_REQUESTS``.
+"""Bake times, and multiples of ``MIN_REQUESTS``, before a candidate that looks harmful rolls back.
 
 With fewer requests ``when_idle`` decides: ``hold`` waits for them, ``promote`` until time is up.
 """
 IDLE = 12
-"""After this many bake times ``when_idle: promote`` is content with ``FEW_REQUESTS``."""
+"""Bake times after which ``when_idle: promote`` is content with ``FEW_REQUESTS``."""
 HOLD_DAYS = 45
-"""A step that holds for so long is rolled back.
+"""The longest time that a step holds before it rolls back.
 
-Looked at hourly, two such steps fit the 25,000 events of an execution's history.
+With a look per hour, two such steps fit the 25,000 events of an execution's history.
 """
-
-WhenIdle = Literal["promote", "hold"]
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryPolicy:
-    """What ``rollout:`` of a bundle says."""
-
-    steps_percent: tuple[int, ...] = (10, 50)
-    bake_seconds: float = 300.0
-    max_error_percent: float = 1.0
-    max_latency_ratio: float = 1.25
-    when_idle: WhenIdle = "promote"
-    promote_after_seconds: float = 21_600.0
-
-    @property
-    def step_seconds(self) -> float:
-        """Give the longest time that a step takes under ``when_idle: promote``."""
-        return max(self.promote_after_seconds, self.bake_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a rollout stands."""
+    """The step that a rollout is at."""
 
     percent: int
     age_seconds: float
-    """Since the percent was set."""
+    """Time since the percent was set."""
     paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMetrics:
-    """What a version did in this step, over windows whose metrics are complete."""
+    """Metrics of a version in this step, over the window whose metrics are complete."""
 
     requests: int = 0
     errors: int = 0
@@ -113,7 +95,7 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """Give all traffic back to the stable version."""
+    """Send all traffic to the stable version."""
 
     reason: str
 
@@ -130,35 +112,36 @@ def decide(
 ) -> Decision:
     """Decide what a rollout does next.
 
-    ``alarms`` are the names of the bundle's CloudWatch alarms that are in ALARM now.
+    ``alarms`` names the bundle's CloudWatch alarms that are in ALARM.
     """
     if harm := proven_harm(policy, stable, candidate, alarms):
         return RollBack(harm)
     if step.age_seconds >= HOLD_DAYS * 86400:
         return RollBack(f"no verdict after {HOLD_DAYS} days at {step.percent} %")
     if step.paused:
-        return Hold(pause(policy, step), f"paused at {step.percent} %")
+        return Hold(seconds_to_next_look(policy, step), f"paused at {step.percent} %")
     if step.age_seconds < policy.bake_seconds:
-        return Hold(pause(policy, step), f"baking at {step.percent} %")
+        return Hold(seconds_to_next_look(policy, step), f"baking at {step.percent} %")
     doubt = suspected_harm(policy, stable, candidate)
     if policy.when_idle == "promote" and step.age_seconds >= policy.step_seconds:
-        return in_the_end(policy, step, stable, candidate, doubt)
+        return decide_at_deadline(policy, step, stable, candidate, doubt)
     if doubt:
-        return doubtful(policy, step, candidate, doubt)
-    if min(candidate.requests, requests_to_compare(step, stable)) < enough(policy, step):
-        return Hold(pause(policy, step), wanted(policy, step, stable, candidate))
-    return forward(policy, step, f"no harm in {candidate.requests} requests")
+        return decide_in_doubt(policy, step, candidate, doubt)
+    if min(candidate.requests, requests_to_compare(step, stable)) < requests_needed(policy, step):
+        missing = describe_missing(policy, step, stable, candidate)
+        return Hold(seconds_to_next_look(policy, step), missing)
+    return advance(policy, step, f"no harm in {candidate.requests} requests")
 
 
 def proven_harm(
     policy: CanaryPolicy, stable: TrackMetrics, candidate: TrackMetrics, alarms: Sequence[str]
 ) -> str:
-    """Say what the candidate does wrong beyond doubt, or nothing."""
+    """Describe the candidate's harm that is beyond doubt; empty if there is none."""
     if alarms:
         return f"alarm {', '.join(alarms)} is in ALARM"
     if errors := proven_errors(policy, candidate, MIN_ERRORS):
         return errors
-    if slower(policy, stable, candidate, stable.latency_upper_ms, candidate.latency_lower_ms):
+    if is_slower(policy, stable, candidate, stable.latency_upper_ms, candidate.latency_lower_ms):
         return (
             f"latency: the candidate's p95 is over {candidate.latency_lower_ms:.1f} ms and the "
             f"stable version's under {stable.latency_upper_ms:.1f} ms (95 % confidence each); "
@@ -168,7 +151,7 @@ def proven_harm(
 
 
 def proven_errors(policy: CanaryPolicy, candidate: TrackMetrics, least: int) -> str:
-    """Say that too many of the candidate's requests fail, beyond doubt and at least so many."""
+    """Describe errors that are too many beyond doubt, and at least ``least``; empty if not."""
     lower = 100 * rate_lower_bound(candidate.errors, candidate.requests)
     if candidate.errors < least or lower <= policy.max_error_percent:
         return ""
@@ -179,13 +162,13 @@ def proven_errors(policy: CanaryPolicy, candidate: TrackMetrics, least: int) -> 
 
 
 def suspected_harm(policy: CanaryPolicy, stable: TrackMetrics, candidate: TrackMetrics) -> str:
-    """Say what the candidate seems to do wrong, as measured, or nothing."""
+    """Describe the harm that the measured values suggest; empty if there is none."""
     if candidate.error_percent > policy.max_error_percent:
         return (
             f"errors: {candidate.errors} of the candidate's {candidate.requests} requests failed; "
             f"{policy.max_error_percent:g} % allowed"
         )
-    if slower(policy, stable, candidate, stable.latency_ms, candidate.latency_ms):
+    if is_slower(policy, stable, candidate, stable.latency_ms, candidate.latency_ms):
         return (
             f"latency: the candidate's p95 is {candidate.latency_ms:.1f} ms, the stable version's "
             f"{stable.latency_ms:.1f} ms; {policy.max_latency_ratio:g} times as long allowed"
@@ -193,14 +176,14 @@ def suspected_harm(policy: CanaryPolicy, stable: TrackMetrics, candidate: TrackM
     return ""
 
 
-def slower(
+def is_slower(
     policy: CanaryPolicy,
     stable: TrackMetrics,
     candidate: TrackMetrics,
     stable_ms: float,
     candidate_ms: float,
 ) -> bool:
-    """Compare a latency of the candidate with one of the stable version."""
+    """Whether a latency of the candidate is too far above one of the stable version."""
     return (
         min(stable.requests - stable.errors, candidate.requests - candidate.errors) >= FEW_REQUESTS
         and candidate_ms > policy.max_latency_ratio * stable_ms
@@ -209,58 +192,53 @@ def slower(
 
 
 def requests_to_compare(step: Step, stable: TrackMetrics) -> float:
-    """Count the stable version's requests; where it gets none, none are waited for."""
+    """Return the stable version's requests, or infinity at 100 %, where it gets none."""
     return stable.requests if step.percent < 100 else math.inf
 
 
-def doubtful(policy: CanaryPolicy, step: Step, candidate: TrackMetrics, doubt: str) -> Decision:
-    """Decide about a candidate that looks harmful: be patient, in time and in requests."""
-    is_tried = candidate.requests >= PATIENCE * MIN_REQUESTS
-    if not is_tried or step.age_seconds < PATIENCE * policy.bake_seconds:
-        return Hold(pause(policy, step), doubt)
-    return RollBack(f"{doubt}, still so after {PATIENCE} bake times")
+def requests_needed(policy: CanaryPolicy, step: Step) -> int:
+    """Return how many requests of each version are enough at a step's age."""
+    is_idle = policy.when_idle == "promote" and step.age_seconds >= IDLE * policy.bake_seconds
+    return FEW_REQUESTS if is_idle else MIN_REQUESTS
 
 
-def in_the_end(
-    policy: CanaryPolicy, step: Step, stable: TrackMetrics, candidate: TrackMetrics, doubt: str
-) -> Decision:
-    """Decide when a step's time is up: what has shown no harm goes on, after golden checks."""
-    after = f"after {step.age_seconds / 3600:.3g} h at {step.percent} %"
-    if harm := proven_errors(policy, candidate, FEW_ERRORS):
-        return RollBack(f"{harm}, {after}")
-    if doubt and candidate.requests >= PATIENCE * MIN_REQUESTS:
-        return RollBack(f"{doubt}, still so {after}")
-    seen = f"{candidate.requests} requests of the candidate and {stable.requests} of the stable"
-    return forward(policy, step, f"no proven harm in {seen} version {after}")
-
-
-def enough(policy: CanaryPolicy, step: Step) -> int:
-    """Tell how many requests of each version are a verdict at a step's age."""
-    is_thin = policy.when_idle == "promote" and step.age_seconds >= IDLE * policy.bake_seconds
-    return FEW_REQUESTS if is_thin else MIN_REQUESTS
-
-
-def wanted(policy: CanaryPolicy, step: Step, stable: TrackMetrics, candidate: TrackMetrics) -> str:
-    """Say which requests a step waits for, and until when."""
+def describe_missing(
+    policy: CanaryPolicy, step: Step, stable: TrackMetrics, candidate: TrackMetrics
+) -> str:
+    """Describe the requests that a step waits for, and until when."""
     seen = (
         f"{stable.requests} requests of the stable version and {candidate.requests} of the "
-        f"candidate, {enough(policy, step)} of each wanted"
+        f"candidate, {requests_needed(policy, step)} of each wanted"
     )
     if policy.when_idle == "hold":
         return seen
     return f"{seen} or {policy.step_seconds / 3600:.3g} h without proven harm"
 
 
-def latest_seconds(policy: CanaryPolicy, step: Step) -> float | None:
-    """Give the time in which a rollout ends at the latest; None: it may hold for weeks."""
-    if policy.when_idle == "hold" or step.paused:
-        return None
-    steps = 1 + sum(percent > step.percent for percent in policy.steps_percent)
-    waits = 2 * pause(policy, Step(step.percent, policy.step_seconds))
-    return max(0.0, steps * policy.step_seconds - step.age_seconds) + waits
+def decide_in_doubt(
+    policy: CanaryPolicy, step: Step, candidate: TrackMetrics, doubt: str
+) -> Decision:
+    """Decide about a candidate that looks harmful: hold for some time and requests."""
+    is_tried = candidate.requests >= PATIENCE * MIN_REQUESTS
+    if not is_tried or step.age_seconds < PATIENCE * policy.bake_seconds:
+        return Hold(seconds_to_next_look(policy, step), doubt)
+    return RollBack(f"{doubt}, still so after {PATIENCE} bake times")
 
 
-def forward(policy: CanaryPolicy, step: Step, reason: str) -> TakeStep | Promote:
+def decide_at_deadline(
+    policy: CanaryPolicy, step: Step, stable: TrackMetrics, candidate: TrackMetrics, doubt: str
+) -> Decision:
+    """Decide when a step's time is up: advance unless there is harm, even with few requests."""
+    after = f"after {step.age_seconds / 3600:.3g} h at {step.percent} %"
+    if harm := proven_errors(policy, candidate, FEW_ERRORS):
+        return RollBack(f"{harm}, {after}")
+    if doubt and candidate.requests >= PATIENCE * MIN_REQUESTS:
+        return RollBack(f"{doubt}, still so {after}")
+    seen = f"{candidate.requests} requests of the candidate and {stable.requests} of the stable"
+    return advance(policy, step, f"no proven harm in {seen} version {after}")
+
+
+def advance(policy: CanaryPolicy, step: Step, reason: str) -> TakeStep | Promote:
     """Take the next step, or promote after the last."""
     for percent in policy.steps_percent:
         if percent > step.percent:
@@ -268,10 +246,18 @@ def forward(policy: CanaryPolicy, step: Step, reason: str) -> TakeStep | Promote
     return Promote(reason)
 
 
-def pause(policy: CanaryPolicy, step: Step) -> float:
-    """Choose when to look again, in seconds: often while young, hourly when old.
+def seconds_to_next_look(policy: CanaryPolicy, step: Step) -> float:
+    """Return the wait before the next look, which grows with the step's age to an hour.
 
-    Looks thin out with the step's age, so that a rollout may hold for months within the events
-    that an execution's history has room for.
+    So a rollout may hold for months within the events of an execution's history.
     """
     return min(max(policy.bake_seconds / 5, step.age_seconds / 10, 2.0), 3600.0)
+
+
+def latest_seconds(policy: CanaryPolicy, step: Step) -> float | None:
+    """Return the time within which a rollout ends, or None if it may hold for weeks."""
+    if policy.when_idle == "hold" or step.paused:
+        return None
+    steps = 1 + sum(percent > step.percent for percent in policy.steps_percent)
+    waits = 2 * seconds_to_next_look(policy, Step(step.percent, policy.step_seconds))
+    return max(0.0, steps * policy.step_seconds - step.age_seconds) + waits

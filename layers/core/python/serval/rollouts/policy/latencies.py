@@ -1,9 +1,9 @@
-"""Latencies of many periods, put together again from the percentiles of each.
+"""Merge the latencies of many periods from the percentiles of each.
 
-Percentiles of periods cannot be merged, distributions can: each period's is rebuilt as a polygon
-through its percentiles, and their mean, weighted by their counts, is that of the whole window. So
-any window can be judged at any rank, however its periods are cut. Percentiles are dense around the
-quantile that decides, where the polygon is off by less than one percent of the ranks.
+Percentiles of periods cannot be merged, but distributions can. Each period's distribution is
+rebuilt as a polygon through its percentiles. Their mean, weighted by count, is the distribution of
+the whole window, which then has any quantile, however its periods are cut. Percentiles are dense
+around the quantile that decides; there the polygon is off by less than one percent of the ranks.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 PERCENTILES = (50.0, 75.0, 85.0, 90.0, 92.5, 94.0, 95.0, 96.0, 97.5, 99.0)
-"""CloudWatch gives ten at a time; least and greatest come extra."""
+"""CloudWatch returns at most ten at a time, besides minimum and maximum."""
 PRECISION_MS = 0.001
 
 
@@ -22,12 +22,12 @@ class PeriodLatencies:
 
     count: float
     percentiles_ms: tuple[tuple[float, float], ...]
-    """(percentile, latency), from (0, least) to (100, greatest)."""
+    """(percentile, latency), from (0, minimum) to (100, maximum)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """The share of a period's latencies below each value."""
+    """The distribution of a period's latencies: the share below each value."""
 
     weight: float
     shares: tuple[float, ...]
@@ -35,10 +35,10 @@ class Polygon:
 
     @classmethod
     def of(cls, period: PeriodLatencies) -> "Polygon":
-        """Draw it; where estimates of percentiles cross, the later one gives way.
+        """Draw the polygon; a percentile below the one before it is raised to that.
 
-        Least and greatest of n latencies are given as percentiles 0 and 100, but half an nth of
-        the distribution lies beyond either.
+        Minimum and maximum of n latencies come as percentiles 0 and 100, but half an nth of the
+        distribution lies beyond each.
         """
         points, inside = sorted(period.percentiles_ms), 1 - 1 / max(period.count, 1)
         return cls(
@@ -48,7 +48,7 @@ class Polygon:
         )
 
     def below(self, value_ms: float) -> float:
-        """Give the share of latencies up to a value."""
+        """Return the share of latencies up to a value."""
         at = bisect_right(self.values_ms, value_ms)
         if at == 0:
             return 0.0
@@ -59,7 +59,7 @@ class Polygon:
 
 
 def quantile_ms(periods: Sequence[PeriodLatencies], quantile: float) -> float:
-    """Give a quantile (0..1) of all periods together, in milliseconds; 0 without latencies."""
+    """Return a quantile (0..1) of all periods together, in milliseconds; 0 without latencies."""
     polygons = [Polygon.of(period) for period in periods if period.count > 0]
     if not polygons:
         return 0.0

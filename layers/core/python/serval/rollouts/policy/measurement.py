@@ -1,4 +1,4 @@
-"""Measurement: what both versions of a rollout did in a window, from the metrics of ``infer``."""
+"""Measure both versions of a rollout in the same window, by the metrics of ``infer``."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ class MetricReading:
 
 
 class MetricsReader(Protocol):
-    """Where metrics come from; ``serval.aws.cloudwatch.rollout_metrics`` reads CloudWatch's."""
+    """A source of metrics; ``serval.aws.cloudwatch.rollout_metrics`` reads CloudWatch's."""
 
     def read(self, model: str, track: Track, window: Window) -> MetricReading:
         """Read a track's metrics, or raise ``StatisticsUnavailable``."""
@@ -32,20 +32,20 @@ class Measurement:
     """Metrics of both versions in the same window."""
 
     window: Window | None = None
-    """None: no metrics are complete yet."""
+    """None before any metrics are complete."""
     stable: MetricReading = MetricReading()
     candidate: MetricReading = MetricReading()
 
     @classmethod
     def take(cls, metrics: MetricsReader, model: str, window: Window | None) -> "Measurement":
-        """Read the metrics of both tracks."""
+        """Read the metrics of both tracks, if there is a window."""
         if window is None:
             return cls()
         stable = metrics.read(model, "stable", window)
         return cls(window, stable, metrics.read(model, "candidate", window))
 
     def report(self, stable: str | None, candidate: str | None) -> dict[str, Any]:
-        """Give plain values for the rollout's record; the versions are named as given."""
+        """Return plain values for the rollout's record, under the given names of the versions."""
         window = self.window and {
             "start": timestamp(self.window.start),
             "end": timestamp(self.window.end),
@@ -58,7 +58,7 @@ class Measurement:
 
 
 def track_metrics(reading: MetricReading) -> TrackMetrics:
-    """Give what the policy judges, latencies with their confidence bounds."""
+    """Summarise a reading for the policy, with confidence bounds for latencies."""
     count = round(sum(period.count for period in reading.latencies))
     lower, upper = quantile_ranks(QUANTILE, count)
     return TrackMetrics(
@@ -71,7 +71,7 @@ def track_metrics(reading: MetricReading) -> TrackMetrics:
 
 
 def track_report(version: str | None, reading: MetricReading) -> dict[str, Any]:
-    """Give a version's figures as people read them; what was not measured is None."""
+    """Summarise a reading for people; None stands for what was not measured."""
     measured = reading.latencies
     return {
         "version": version,

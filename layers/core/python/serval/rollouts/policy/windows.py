@@ -1,8 +1,8 @@
-"""Windows: the part of a canary step whose metrics are complete, cut into periods.
+"""The window of a canary step whose metrics are complete, cut into periods.
 
-CloudWatch keeps values for 3 hours by the second, for 15 days by the minute, for 63 days by five
-minutes, and then by the hour; one answer has at most 1,440 periods. Windows end just before now,
-so the longer one is, the longer ago it began and the longer its periods are.
+CloudWatch keeps metrics for 3 hours by the second, for 15 days by the minute, for 63 days by five
+minutes, and then by the hour. One answer has at most 1,440 periods. Windows end just before now,
+so a longer window started earlier and has longer periods.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 
 MOST_PERIODS = 30
 PERIODS_SECONDS = (10, 30, 60, 300, 900, 3600, 14400, 86400)
-"""Those that CloudWatch takes; 30 of them last from five minutes to a month."""
+"""Periods that CloudWatch accepts; 30 of them last from five minutes to a month."""
 START_GRID_SECONDS = 3600
-"""Starts of long windows lie on whole hours, to which CloudWatch rounds them."""
+"""Long windows start on a whole hour, as CloudWatch would round them."""
 END_GRID_SECONDS = 60
-"""Ends of long windows lie on whole minutes: harm is not to wait for the end of a day."""
+"""Long windows end on a whole minute, so that harm shows before a long period ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of time, and the periods that its metrics are read by."""
+    """A time range, and the period to read its metrics by."""
 
     start: datetime
     end: datetime
@@ -27,10 +27,11 @@ class Window:
 
 
 def complete_window(since: datetime, until: datetime) -> Window | None:
-    """Fit a window between two moments; None if none fits."""
+    """Fit a window between two times; None if they are too close."""
     length = (until - since).total_seconds()
     period = next(
-        (one for one in PERIODS_SECONDS if length <= one * MOST_PERIODS), PERIODS_SECONDS[-1]
+        (seconds for seconds in PERIODS_SECONDS if length <= seconds * MOST_PERIODS),
+        PERIODS_SECONDS[-1],
     )
     start_grid = min(period, START_GRID_SECONDS)
     end_grid = min(period, END_GRID_SECONDS)

@@ -1,4 +1,4 @@
-"""Claim: the first step of a rollout. One event of an upload begins one rollout."""
+"""Claim an upload, the first step of a rollout: only one execution goes on with it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from serval.models.registry import Rollout
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
 from serval.object_created import ObjectCreated, claim_id
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.steps.outcomes import ignored, refused
+from serval.rollouts.outcomes import ignore_event, refuse_upload
 
 SHARED = "*"
 EXPECTATION = (
@@ -22,51 +22,51 @@ EXPECTATION = (
 
 
 class Claims(Protocol):
-    """Who works on an upload: the first owner, for good."""
+    """Claims on uploads, each of which the first owner keeps forever."""
 
     def take(self, claim: str, owner: str) -> str | None:
-        """Take a claim; give when it was first taken, or None if it is another's."""
+        """Take a claim, and return when its owner first took it; None if another owner has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Everything that claiming an upload needs."""
+    """Claims uploads, and records their rollouts."""
 
     claims: Claims
     uploads: Uploads
     control: RolloutControl
     presign: Callable[[StoredObject], str]
-    """Gives a URL that reads the object for a while: ``verify`` has no rights of its own."""
+    """Makes a URL to read an object, since ``verify`` has no rights of its own."""
     golden_functions: Mapping[str, str]
-    """Name of the function that checks golden requests by model; ``*`` is the shared one."""
+    """Names of the functions ``golden`` by model; ``*`` is the shared one."""
 
     def claim(self, event: ObjectCreated, owner: str) -> dict[str, Any]:
-        """Answer an event; the same owner may ask again.
+        """Claim the upload of an event; the same owner may do so again.
 
         Returns
         -------
         dict
-            ``outcome``: ``ignored`` (not ours, or claimed already), ``refused`` with ``reasons``,
+            ``outcome``: ``ignored`` (no upload, or another owner's), ``refused`` with ``reasons``,
             or ``passed`` with the ``upload``, presigned ``urls`` by path and ``golden_function``.
         """
         incoming = parse_key(event.key)
         if incoming is None:
-            return ignored(f"{event.key!r} announces no upload: {EXPECTATION}")
+            return ignore_event(f"{event.key!r} announces no upload: {EXPECTATION}")
         announced = self.uploads.artifacts.find(event.key, event.version_id)
         if announced is None:
-            return ignored(f"{event.key!r} is no longer there")
+            return ignore_event(f"{event.key!r} is no longer there")
         claimed = claim_id(event.bucket, event.key, announced.version_id)
         since = self.claims.take(claimed, owner)
         if since is None:
-            return ignored(f"{event.key!r} was claimed before")
+            return ignore_event(f"{event.key!r} was claimed before")
         rollout = self._begin(incoming, claimed, since)
         if rollout.ended:
-            return ignored(f"rollout {rollout.rollout} is {rollout.status}")
+            return ignore_event(f"rollout {rollout.rollout} is {rollout.status}")
         names = {"model": rollout.model, "rollout": rollout.rollout}
         try:
             files = self.uploads.collect(incoming, announced)
         except BundleRefused as refusal:
-            return refused(refusal.reasons) | names
+            return refuse_upload(refusal.reasons) | names
         self.control.note(rollout, step="verifying")
         return {
             "outcome": "passed",
@@ -79,9 +79,9 @@ class Claim:
         }
 
     def _begin(self, incoming: Incoming, claimed: str, since: str) -> Rollout:
-        """Record the rollout of a claim as running; give it back as it is if it is known.
+        """Record the rollout of a claim as running, unless that is done.
 
-        It has the upload's id, unless another manifest of the same upload has taken that.
+        It has the upload's id, unless another manifest of the same upload has taken it.
         """
         for rollout_id in rollout_ids(incoming, claimed):
             known = self.control.record(
@@ -99,6 +99,6 @@ class Claim:
 
 
 def rollout_ids(incoming: Incoming, claimed: str) -> tuple[str, str]:
-    """Give the id of an upload's rollout, and the one that it has if that is taken."""
+    """Return the id for an upload's rollout, and a second one in case that is taken."""
     rollout_id = incoming.upload or f"model.onnx-{claimed[:12]}"
     return rollout_id, f"{rollout_id}.{claimed[:12]}"

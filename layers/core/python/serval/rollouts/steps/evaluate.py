@@ -1,4 +1,4 @@
-"""Evaluation: one look at a rollout that has a share of the traffic, and what follows from it."""
+"""Evaluate a canary: measure both versions, decide, and carry the decision out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,54 +11,54 @@ from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
 from serval.models.remembered import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl, RolloutRefused
-from serval.rollouts.policy.decide import CanaryPolicy, Decision, Hold, Step, decide, pause
-from serval.rollouts.policy.from_bundle import alarm_names, canary_policy
+from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
+from serval.rollouts.policy.decide import Decision, Hold, Step, decide, seconds_to_next_look
 from serval.rollouts.policy.measurement import Measurement, MetricsReader, track_metrics
 from serval.rollouts.policy.windows import complete_window
 
 SETTLING = timedelta(seconds=ROUTE_SECONDS + FLUSH_SECONDS)
-"""How long after a change of the route metrics may still be of the time before."""
+"""How long after a change of the route metrics may still count earlier requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """What is known of the alarms that a bundle names."""
+    """The state of the alarms that a bundle names."""
 
     ringing: tuple[str, ...] = ()
-    """In ALARM."""
+    """Those in ALARM."""
     missing: tuple[str, ...] = ()
-    """There is no alarm of that name."""
+    """Those that do not exist."""
 
 
 class AlarmReader(Protocol):
-    """Where alarms are; ``serval.aws.cloudwatch.alarms`` asks CloudWatch."""
+    """A source of alarms; ``serval.aws.cloudwatch.alarms`` asks CloudWatch."""
 
     def look_up(self, names: Sequence[str]) -> Alarms:
         """Look alarms up by their names."""
 
 
 class Outcome(TypedDict):
-    """What the state machine goes on with."""
+    """The answer to the state machine."""
 
     status: str
-    """The rollout's; ``running``: evaluate again after the wait."""
+    """The rollout's; while it is ``running``, evaluate again after the wait."""
     wait_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Everything that an evaluation needs."""
+    """Evaluates rollouts that have a share of the traffic."""
 
     control: RolloutControl
     registry: ModelRegistry
     metrics: MetricsReader
     alarms: AlarmReader
     metric_lag: timedelta
-    """How long metrics take to be complete, once they are written."""
+    """How long after they are written metrics are complete."""
     clock: Clock = utc_now
 
     def evaluate(self, model: str, rollout_id: str) -> Outcome:
-        """Measure, decide and carry the decision out; doing it again does no harm.
+        """Evaluate a rollout once; an evaluation may be repeated.
 
         Raises
         ------
@@ -96,12 +96,14 @@ class Evaluate:
         if rollout.ended:
             return {"status": rollout.status, "wait_seconds": 0}
         young = Step(rollout.percent, 0)
-        seconds = decision.seconds if isinstance(decision, Hold) else pause(policy, young)
+        seconds = (
+            decision.seconds if isinstance(decision, Hold) else seconds_to_next_look(policy, young)
+        )
         return {"status": rollout.status, "wait_seconds": math.ceil(seconds)}
 
 
 def with_remark(decision: Decision, alarms: Alarms) -> Decision:
-    """Say in the reason which alarms the bundle names in vain."""
+    """Add to the reason the bundle's alarms that do not exist."""
     if not alarms.missing:
         return decision
     missing = ", ".join(map(repr, alarms.missing))

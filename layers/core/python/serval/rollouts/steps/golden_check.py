@@ -1,13 +1,13 @@
-"""The golden check: load the candidate as ``infer`` would, ask it, compare, measure.
+"""Check a candidate: load it as ``infer`` would, ask its golden requests, compare and measure.
 
 ::
 
     golden requests → load → answer and compare → latency, peak memory, batch size → report
-          └────────────┴────────────┴─ BundleRefused, with the reasons in words
+          └────────────┴────────────┴─ BundleRefused, with the reasons
 
-It runs in a function with the layers, the memory and the processor of the ``infer`` that the
-candidate is for; for a fleet's candidate it stands in, as far as it can (``standing_in``). A
-candidate that hangs or takes all of its memory ends with that function; the state machine says so.
+The function has the layers, the memory and the processor of the ``infer`` that the candidate is
+for; it stands in for a fleet as far as it can (``fleet_candidate``). A candidate that hangs or
+takes all memory ends the function, and the state machine reports that.
 """
 
 import time
@@ -34,26 +34,27 @@ from serval.inference.loaded import (
 )
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.version import Form
-from serval.rollouts.golden.answers import GoldenAnswers, ask, try_samples
-from serval.rollouts.golden.candidate import Candidate, GoldenReport
+from serval.rollouts.documents import GoldenReport
+from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, try_samples
+from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.fleet_candidate import (
+    PUBLISHED,
     NotCheckable,
     expect_loadable,
     expect_runnable,
-    patience,
-    report_of,
+    report_stand_in,
+    time_limit,
 )
 from serval.rollouts.golden.latency import BatchSize, best_batch_size, measure_latency
 from serval.rollouts.golden.memory import MemoryMeter
-from serval.rollouts.golden.requests import GoldenRequest, read_golden, shortened
-from serval.rollouts.golden.sample import batch_of, takes_batches
-
-PUBLISHED = "published"
+from serval.rollouts.golden.requests import GoldenRequest, read_golden
+from serval.rollouts.golden.sample import repeat_rows, takes_batches
+from serval.rollouts.outcomes import shorten_reason
 
 
 @dataclass(slots=True)
 class TimedOpening:
-    """Opens models, and knows how long the last one took."""
+    """Opens models, and remembers how long the last one took."""
 
     open_model: Callable[[Path, Form | None], Model]
     clock: Callable[[], float]
@@ -69,7 +70,7 @@ class TimedOpening:
 
 @dataclass(frozen=True, slots=True)
 class GoldenCheck:
-    """Checks one candidate after another."""
+    """Checks candidates, keeping nothing from one to the next."""
 
     store_of: Callable[[Candidate], ArtifactStore]
     open_model: Callable[[Path, Form | None], Model]
@@ -78,58 +79,59 @@ class GoldenCheck:
     cpu_class: str
     clock: Callable[[], float] = time.perf_counter
     work_folder: Path | None = None
-    """Where files are downloaded to; None: the system's temporary folder."""
+    """Where to download files; None for the system's temporary folder."""
     log: Callable[[str], object] = say_nothing
 
-    def outcome(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the state machine."""
+    def check(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Check a candidate; ``event`` has ``upload``, ``verified`` and ``forms``.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``refused`` with ``reasons`` if the candidate does not load, run, or
+            answer as expected, or ``passed`` with the report as ``golden``.
+
+        Raises
+        ------
+        ArtifactUnavailable
+            If a file is not as it was verified; trying again may help.
+        """
         try:
-            report = self.check(Candidate.from_event(event))
+            report = self._check_and_measure(Candidate.from_event(event))
         except BundleRefused as refused:
             return {"outcome": "refused", "reasons": list(refused.reasons)}
         except NotCheckable as reason:
             report = GoldenReport(notes=(str(reason),))
         return {"outcome": "passed", "golden": report.to_json()}
 
-    def check(self, candidate: Candidate) -> GoldenReport:
-        """Check a candidate.
-
-        Raises
-        ------
-        BundleRefused
-            If it does not load, run, or answer as expected.
-        ArtifactUnavailable
-            If a file cannot be had as it was verified; trying again may help.
-        NotCheckable
-            If it is for a fleet, and nothing here can stand in for that.
-        """
+    def _check_and_measure(self, candidate: Candidate) -> GoldenReport:
         expect_runnable(candidate)
         self.memory.forget_peak()
         store = self.store_of(candidate)
         opening = TimedOpening(self.open_model, self.clock)
         with TemporaryDirectory(dir=self.work_folder, prefix="golden-") as folder:
-            golden = self._golden(candidate, store, Path(folder))
-            inference = self._inference(candidate, store, opening, Path(folder))
-            loaded = load(inference, candidate)
-            answered = self._answered(inference, candidate, loaded, golden)
+            golden = self._fetch_golden(candidate, store, Path(folder))
+            inference = self._build_inference(candidate, store, opening, Path(folder))
+            loaded = load_candidate(inference, candidate)
+            answers = self._ask(inference, candidate, loaded, golden)
             if candidate.fleet is not None:
-                return report_of(candidate.fleet, loaded, answered)
-            return self._report(candidate, loaded, answered, opening)
+                return report_stand_in(candidate.fleet, loaded, answers)
+            return self._measure(candidate, loaded, answers, opening)
 
-    def _golden(
+    def _fetch_golden(
         self, candidate: Candidate, store: ArtifactStore, folder: Path
     ) -> tuple[GoldenRequest, ...]:
-        """Fetch and read the golden requests; none if the bundle has none."""
+        """Fetch and read the golden requests, if the bundle has any."""
         if candidate.golden is None:
             return ()
         file = folder / "golden.jsonl"
         store.fetch(candidate.record, candidate.golden, file)
         return read_golden(candidate.golden, file.read_bytes())
 
-    def _inference(
+    def _build_inference(
         self, candidate: Candidate, store: ArtifactStore, opening: TimedOpening, folder: Path
     ) -> Inference:
-        """Give what ``infer`` answers with, knowing nothing but the candidate."""
+        """Build the inference of ``infer``, with the candidate as its only version."""
         versions = LoadedVersions(
             find=lambda model, version: candidate.record,
             store=store,
@@ -142,7 +144,7 @@ class GoldenCheck:
         )
         return Inference(versions, self.clock)
 
-    def _answered(
+    def _ask(
         self,
         inference: Inference,
         candidate: Candidate,
@@ -151,25 +153,25 @@ class GoldenCheck:
     ) -> GoldenAnswers:
         if not golden:
             return try_samples(loaded)
-        return ask(inference, candidate, loaded, golden, patience(candidate, self.clock))
+        return ask_golden(inference, candidate, loaded, golden, time_limit(candidate, self.clock))
 
-    def _report(
-        self, candidate: Candidate, loaded: Loaded, answered: GoldenAnswers, opening: TimedOpening
+    def _measure(
+        self, candidate: Candidate, loaded: Loaded, answers: GoldenAnswers, opening: TimedOpening
     ) -> GoldenReport:
         try:
-            latency = measure_latency(loaded, answered.inputs, self.clock)
+            latency = measure_latency(loaded, answers.inputs, self.clock)
         except (InvalidRequest, RuntimeFailed) as error:
             reason = f"the model fails on a request that it has answered before: {error}"
-            raise BundleRefused([shortened(reason)]) from error
+            raise BundleRefused([shorten_reason(reason)]) from error
         peak_memory_mib = self.memory.peak_mib()
-        batch = self._best_batch(candidate, loaded, answered)
-        notes = [*answered.notes, *self._form_notes(loaded)]
+        batch = self._best_batch(candidate, loaded, answers)
+        notes = [*answers.notes, *self._form_notes(loaded)]
         if batch.stopped:
             notes.append(f"best batch size: {batch.stopped}")
         return GoldenReport(
-            largest_difference=answered.largest_difference,
-            requests=answered.requests,
-            rows=answered.rows,
+            largest_difference=answers.largest_difference,
+            requests=answers.requests,
+            rows=answers.rows,
             p50_ms=latency.p50_ms,
             p95_ms=latency.p95_ms,
             peak_memory_mib=peak_memory_mib,
@@ -187,29 +189,29 @@ class GoldenCheck:
         return [f"form {fitting.name!r} does not open on this machine: run as published"]
 
     def _best_batch(
-        self, candidate: Candidate, loaded: Loaded, answered: GoldenAnswers
+        self, candidate: Candidate, loaded: Loaded, answers: GoldenAnswers
     ) -> BatchSize:
         if not takes_batches(loaded.record.signature):
             return BatchSize(1, 0.0)
-        filled = (inputs for inputs in answered.inputs if all(len(t.array) for t in inputs))
-        inputs = next(filled, None)
+        not_empty = (inputs for inputs in answers.inputs if all(len(t.array) for t in inputs))
+        inputs = next(not_empty, None)
         if inputs is None:
             return BatchSize(1, 0.0, "every golden request is empty")
-        row = batch_of(inputs, 1)
+        row = repeat_rows(inputs, 1)
         return best_batch_size(loaded, row, candidate.max_batch_size, self.memory, self.clock)
 
 
-def load(inference: Inference, candidate: Candidate) -> Loaded:
-    """Load the candidate, in the form that ``infer`` would choose here.
+def load_candidate(inference: Inference, candidate: Candidate) -> Loaded:
+    """Load the candidate in the form that ``infer`` would choose here.
 
     Raises
     ------
     BundleRefused
         If it is too large, or cannot be opened.
     ArtifactUnavailable
-        If a file cannot be had as it was verified.
+        If a file is not as it was verified.
     NotCheckable
-        If it is for a fleet, which can load what this function cannot.
+        If it is for a fleet, which may load what this function cannot.
     """
     record = candidate.record
     try:
@@ -222,4 +224,4 @@ def load(inference: Inference, candidate: Candidate) -> Loaded:
         if not isinstance(error.__cause__, ArtifactUnreadable):
             raise
         reason = f"{record.artifact} does not load where it is to run: {error.__cause__}"
-        raise BundleRefused([shortened(reason)]) from error
+        raise BundleRefused([shorten_reason(reason)]) from error

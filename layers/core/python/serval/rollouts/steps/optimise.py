@@ -1,4 +1,4 @@
-"""The step ``optimise`` of a rollout: from a verified upload to staged forms."""
+"""Optimise the graph of a verified upload, and stage its optimised forms."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,73 +11,73 @@ from serval.bundles.uploads import StoredObject, Upload
 from serval.bundles.verification.files import file_reasons
 from serval.errors import BundleRefused
 from serval.models.storage import staging_prefix
-from serval.rollouts.forms.forms import FOLDER, Made, make_forms
+from serval.rollouts.documents import OptimisedForms
+from serval.rollouts.forms.forms import FOLDER, make_forms
 from serval.rollouts.golden.candidate import Candidate
 
-LEAST_BYTES = 100_000
-"""Below this a form opens less than a millisecond faster, and is two more files to fetch."""
+MEBIBYTE = 2**20
 RUNTIME_MIB = 200
+"""Memory that the function takes before it opens a graph."""
+LEAST_BYTES = 100_000
+"""Below this size a form opens less than a millisecond faster, and costs two more files."""
 MEMORY_PER_BYTE = 3.5
-"""What making forms takes at most, for each byte of the artifact."""
+"""Memory to make forms, at most, per byte of the artifact."""
 DISK_PER_BYTE = 3
 """The artifact and two forms of it."""
-MEBIBYTE = 2**20
 
 
 class FormArtifacts(Protocol):
-    """What optimising reads and writes in the artifact bucket."""
+    """The artifact bucket, as far as ``optimise`` uses it."""
 
     def download(self, found: StoredObject, target: Path) -> None:
         """Write an object's bytes to a file."""
 
     def stage(self, path: Path, key: str) -> None:
-        """Upload a file; what is there already is replaced by the same."""
+        """Upload a file; an earlier attempt may have uploaded the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimise:
-    """Everything that the step needs."""
+    """Makes the optimised forms of an upload."""
 
     artifacts: FormArtifacts
     cpu_class: str
     memory_mib: int
-    """The function's own."""
+    """Memory of this function."""
     work_folder: Path | None = None
-    """Where files are downloaded to; None: the system's temporary folder."""
+    """Where to download files; None for the system's temporary folder."""
 
-    def outcome(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the state machine; ``event`` has ``upload`` and ``verified``."""
+    def optimise(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Make and stage the forms of an upload; ``event`` has ``upload`` and ``verified``.
+
+        Returns
+        -------
+        dict
+            ``outcome``: ``refused`` with ``reasons`` if a file is no longer as it was verified,
+            or ``passed`` with ``forms`` and ``notes``.
+        """
+        upload, candidate = Upload.from_json(event["upload"]), Candidate.from_event(event)
         try:
-            made = self.optimise(event)
+            optimised = self._make_and_stage(upload, candidate)
         except BundleRefused as refused:
             return {"outcome": "refused", "reasons": list(refused.reasons)}
-        forms = [form.to_json() for form in made.forms]
-        return {"outcome": "passed", "reasons": [], "forms": forms, "notes": list(made.notes)}
+        return {"outcome": "passed", "reasons": [], **optimised.to_json()}
 
-    def optimise(self, event: Mapping[str, Any]) -> Made:
-        """Make and stage the forms of an upload.
-
-        Raises
-        ------
-        BundleRefused
-            If a file is no longer what was verified.
-        """
-        upload = Upload.from_json(event["upload"])
-        candidate = Candidate.from_event({**event, "forms": []})
+    def _make_and_stage(self, upload: Upload, candidate: Candidate) -> OptimisedForms:
         with TemporaryDirectory(dir=self.work_folder, prefix="optimise-") as name:
             folder = Path(name)
             if note := self._nothing_to_do(candidate) or self._no_room(candidate, folder):
-                return Made(notes=(f"no forms: {note}",))
+                return OptimisedForms(notes=(f"no forms: {note}",))
             self._download(upload, candidate, folder)
-            made = self._make(candidate, folder)
+            optimised = self._make(candidate, folder)
             staged = staging_prefix(upload.model, upload.rollout)
-            for form in made.forms:
+            for form in optimised.forms:
                 for file in form.files:
                     self.artifacts.stage(folder / file.path, staged + file.path)
-        return made
+        return optimised
 
-    def _make(self, candidate: Candidate, folder: Path) -> Made:
-        """Make the forms; for a fleet the one that any CPU opens."""
+    def _make(self, candidate: Candidate, folder: Path) -> OptimisedForms:
+        """Make the forms; only the portable one for a fleet, whose CPUs are unknown."""
         if candidate.fleet is None:
             return make_forms(candidate, folder, self.cpu_class, self.memory_mib)
         made = make_forms(candidate, folder, None, self.memory_mib)
@@ -85,7 +85,7 @@ class Optimise:
         return replace(made, notes=(*made.notes, note)) if made.forms else made
 
     def _nothing_to_do(self, candidate: Candidate) -> str | None:
-        """Say why forms would be of no use; None: they are."""
+        """Return the reason why forms would be of no use, if there is one."""
         record, fleet = candidate.record, candidate.fleet
         if record.runtime != "onnx":
             return f"an inference server runs {record.artifact}"
@@ -102,7 +102,7 @@ class Optimise:
         return f"the bundle's own {taken[0]} lies where forms would" if taken else None
 
     def _no_room(self, candidate: Candidate, folder: Path) -> str | None:
-        """Say why forms cannot be made here; None: they can."""
+        """Return the reason why this function cannot make forms, if there is one."""
         size = candidate.record.artifact_bytes
         memory_mib = RUNTIME_MIB + MEMORY_PER_BYTE * size / MEBIBYTE
         if memory_mib > self.memory_mib:
@@ -119,7 +119,7 @@ class Optimise:
         return None
 
     def _download(self, upload: Upload, candidate: Candidate, folder: Path) -> None:
-        """Bring what is needed of the upload, pinned, and hold it to what was verified."""
+        """Download the files that forms need, and compare them with what was verified."""
         paths = {*candidate.record.artifact_files}
         if candidate.golden is not None:
             paths.add(candidate.golden)

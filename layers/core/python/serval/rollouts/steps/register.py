@@ -1,4 +1,4 @@
-"""Register: a checked upload becomes a version and gets its first share of the traffic."""
+"""Register a checked upload as a version, and give it its first share of the traffic."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,13 @@ from serval.bundles.manifest import Manifest
 from serval.bundles.uploads import StoredObject, Upload
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.models.signature import Signature
+from serval.models.registry import stable_version
 from serval.models.storage import record_key, staging_prefix, version_prefix
-from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
+from serval.models.version import BundleFile, Form, ModelVersion
 from serval.rollouts.comparison import signature_changes
 from serval.rollouts.control import RolloutControl
-from serval.rollouts.policy.from_bundle import canary_policy
+from serval.rollouts.documents import GoldenReport, OptimisedForms, VerifiedUpload
+from serval.rollouts.policy.canary_policy import canary_policy
 
 FIRST_LOOK_SECONDS = 2
 
@@ -22,34 +23,33 @@ class PublishedArtifacts(Protocol):
     """Writes under ``models/``, where nothing is ever overwritten."""
 
     def find(self, key: str) -> StoredObject | None:
-        """Give the newest version of an object; None if there is none."""
+        """Return the newest version of an object, or None if it does not exist."""
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
-        """Copy one version of an object to ``key``; what is there already must be the same."""
+        """Copy one version of an object to ``key``; an object already there must be the same."""
 
     def write(self, key: str, text: str) -> None:
-        """Write an object; what is there already is replaced."""
+        """Write an object, or replace it."""
 
 
 class StagedFormMissing(Exception):
-    """A form that ``optimise`` made is gone from the staging prefix."""
+    """A form that ``optimise`` staged no longer exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Everything that registering a version needs; every step may be repeated."""
+    """Registers uploads; every part of it may be repeated."""
 
     artifacts: PublishedArtifacts
     control: RolloutControl
 
-    def register(
-        self,
-        upload: Upload,
-        verified: Mapping[str, Any],
-        optimised: Mapping[str, Any],
-        golden: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        """Register what the steps before have checked.
+    def register(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Register the upload that the steps before have checked.
+
+        Parameters
+        ----------
+        event
+            ``upload`` and what the steps found: ``verified``, ``optimised`` and ``golden``.
 
         Returns
         -------
@@ -57,68 +57,63 @@ class Register:
             ``outcome``: ``refused`` with ``reasons``, or ``passed`` with the rollout's ``status``
             and ``wait_seconds`` until its first evaluation.
         """
-        registry = self.control.registry
-        rollout = registry.rollout(upload.model, upload.rollout)
+        upload = Upload.from_json(event["upload"])
+        verified = VerifiedUpload.from_json(event["verified"])
+        optimised = OptimisedForms.from_json(event["optimised"])
+        golden = GoldenReport.from_json(event["golden"]).to_json()
+        rollout = self.control.registry.rollout(upload.model, upload.rollout)
         if rollout is None or rollout.ended:
-            # One that was ended by hand may still hold the share that an earlier attempt gave it.
+            # If it was ended by hand, the share that an earlier attempt gave it may remain.
             status = "refused" if rollout is None else self.control.reconcile(rollout).status
             return {"outcome": "passed", "status": status, "wait_seconds": 0}
-        bundle = verified["bundle"]
-        signature = Signature.from_json(verified["signature"])
-        if changes := self._changes(upload.model, bundle, signature):
+        if changes := self._breaking_changes(upload.model, verified):
             return {"outcome": "refused", "reasons": changes}
         rollout = self.control.note(
-            rollout, step="registering", details={"golden": golden, "notes": optimised["notes"]}
+            rollout,
+            step="registering",
+            details={"golden": golden, "notes": list(optimised.notes)},
         )
-        version = self._version(upload, verified, optimised, golden)
-        begun = self.control.begin(rollout, version.version, canary_policy(bundle))
+        version = self._register_version(upload, verified, optimised.forms, golden)
+        begun = self.control.begin(rollout, version.version, canary_policy(verified.bundle))
         return {"outcome": "passed", "status": begun.status, "wait_seconds": FIRST_LOOK_SECONDS}
 
-    def _version(
+    def _register_version(
         self,
         upload: Upload,
-        verified: Mapping[str, Any],
-        optimised: Mapping[str, Any],
-        golden: Mapping[str, Any],
+        verified: VerifiedUpload,
+        staged: tuple[Form, ...],
+        measurements: Mapping[str, Any],
     ) -> ModelVersion:
-        """Publish and record the version; the same bytes give the one that is there already."""
+        """Publish and record the version; the same bytes are the same version."""
         registry = self.control.registry
-        manifest = Manifest(upload.model, tuple(BundleFile(**file) for file in verified["files"]))
-        number = registry.reserve(upload.model, manifest.digest)
+        digest = Manifest(upload.model, verified.files).digest
+        number = registry.reserve(upload.model, digest)
         try:
             return registry.version(upload.model, number)
         except ModelVersionNotFound:
             pass
-        staged = tuple(Form.from_json(form) for form in optimised["forms"])
-        version = ModelVersion(
-            model=upload.model,
-            version=number,
-            digest=manifest.digest,
+        version = verified.version(
+            upload.model,
+            number,
+            digest=digest,
             created=timestamp(self.control.clock()),
-            artifact=verified["artifact"],
-            artifact_files=tuple(verified["artifact_files"]),
-            files=manifest.files,
-            signature=Signature.from_json(verified["signature"]),
-            runtime=runtime_of(verified["bundle"]),
-            bundle=verified["bundle"],
-            forms=tuple(settled(form, upload.rollout) for form in staged),
-            measurements=golden,
+            forms=tuple(move_form(form, upload.rollout) for form in staged),
+            measurements=measurements,
         )
         self._publish(upload, staged, version)
         self.artifacts.write(record_key(version.model, version.version), version.to_json())
         registry.record(version)
         return version
 
-    def _changes(self, model: str, bundle: Mapping[str, Any], signature: Signature) -> list[str]:
-        """Say how the signature differs from the stable one's, unless the bundle allows it."""
-        if bundle["rollout"]["allow_signature_change"]:
+    def _breaking_changes(self, model: str, verified: VerifiedUpload) -> list[str]:
+        """List the changes to the stable version's signature that the bundle does not allow."""
+        if verified.bundle["rollout"]["allow_signature_change"]:
             return []
-        registry = self.control.registry
         try:
-            stable = registry.version(model, registry.route(model).stable)
+            stable = stable_version(self.control.registry, model)
         except ModelNotFound:
             return []
-        changes = signature_changes(stable.signature, signature)
+        changes = signature_changes(stable.signature, verified.signature)
         if not changes:
             return []
         return [
@@ -141,15 +136,15 @@ class Register:
                 self.artifacts.publish(found, copy, prefix + copy.path)
 
 
-def settled(form: Form, rollout: str) -> Form:
-    """Give a form a folder of its rollout's own.
+def move_form(form: Form, rollout: str) -> Form:
+    """Move a form to a folder of its rollout's own.
 
-    The optimiser's bytes may differ from run to run, and what a rollout that died before it
-    recorded its version has published is never overwritten.
+    The optimiser's bytes may differ from run to run, and the forms of a rollout that died before
+    it recorded its version must not be overwritten.
     """
 
-    def moved(path: str) -> str:
+    def move(path: str) -> str:
         return path.replace("optimised/", f"optimised/{rollout}/", 1)
 
-    files = tuple(replace(file, path=moved(file.path)) for file in form.files)
-    return replace(form, artifact=moved(form.artifact), files=files)
+    files = tuple(replace(file, path=move(file.path)) for file in form.files)
+    return replace(form, artifact=move(form.artifact), files=files)

@@ -1,4 +1,4 @@
-"""Verify: the second step of a rollout. It reads by presigned URLs and has no other rights."""
+"""Verify an upload, the second step of a rollout: it has presigned URLs to read, and no rights."""
 
 import json
 import math
@@ -19,32 +19,33 @@ from serval.bundles.verification.deployment import (
     Deployment,
 )
 from serval.bundles.verification.files import sha256_of
-from serval.bundles.verification.verify_bundle import VerifiedBundle, verify
+from serval.bundles.verification.verify_bundle import VerifiedBundle, verify_bundle
 from serval.errors import BundleRefused
 from serval.models.version import BundleFile
-from serval.rollouts.steps.outcomes import refused
+from serval.rollouts.documents import TargetFleet, VerifiedUpload
+from serval.rollouts.outcomes import refuse_upload
 
 LIMIT_BYTES = 50_000
-"""Of what is verified: the optimised forms and the golden check add theirs."""
+"""Of the verified document, to which the steps after it add theirs."""
 
 
 class Download(Protocol):
     """Reads a URL into a file."""
 
     def __call__(self, url: str, target: Path, size_bytes: int) -> None:
-        """Write exactly ``size_bytes`` to ``target``; more are never read."""
+        """Write exactly ``size_bytes`` to ``target``, and never read more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Everything that verifying an upload needs."""
+    """Verifies uploads against what the stage has deployed."""
 
     download: Download
     deployment: Deployment
     memory_mib: int
-    """This function's own."""
+    """Memory of this function."""
     work_folder: Path | None = None
-    """Where uploads are gathered; None: the system's temporary folder."""
+    """Where to download uploads; None for the system's temporary folder."""
 
     def verify(self, upload: Upload, urls: Mapping[str, str]) -> dict[str, Any]:
         """Verify an upload.
@@ -56,14 +57,14 @@ class Verify:
         """
         try:
             with tempfile.TemporaryDirectory(dir=self.work_folder, prefix="upload-") as folder:
-                manifest = self._gather(upload, urls, Path(folder))
-                verified = verify(Path(folder), manifest, self.deployment)
-            return {"outcome": "passed", "verified": document(manifest, verified)}
+                manifest = self._download_all(upload, urls, Path(folder))
+                bundle = verify_bundle(Path(folder), manifest, self.deployment)
+            return {"outcome": "passed", "verified": describe_bundle(manifest, bundle)}
         except BundleRefused as refusal:
-            return refused(refusal.reasons)
+            return refuse_upload(refusal.reasons)
 
-    def _gather(self, upload: Upload, urls: Mapping[str, str], folder: Path) -> Manifest:
-        """Bring every file into an empty folder; a bare artifact's sha256 is taken here."""
+    def _download_all(self, upload: Upload, urls: Mapping[str, str], folder: Path) -> Manifest:
+        """Download every file, and compute the sha256 that a bare artifact comes without."""
         self._check_room(upload, folder)
         files = []
         for file in upload.files:
@@ -75,9 +76,9 @@ class Verify:
         return Manifest(upload.model, tuple(files))
 
     def _check_room(self, upload: Upload, folder: Path) -> None:
-        """Refuse what does not fit here; only graphs are held in memory, weights beside them not.
+        """Refuse an upload that does not fit; graphs go into memory, their external data do not.
 
-        A graph that is called otherwise ends, if it is too large, with this function itself.
+        A graph is known by its name. One with another name ends this function if it is too large.
         """
         needed = sum(file.source.size_bytes for file in upload.files)
         graph = sum(f.source.size_bytes for f in upload.files if f.path.endswith(GRAPH))
@@ -103,27 +104,23 @@ class Verify:
             )
 
 
-def document(manifest: Manifest, verified: VerifiedBundle) -> dict[str, Any]:
-    """Give what is verified as the later steps read it, or refuse what they could not be told."""
-    fleet = verified.fleet
-    described = {
-        "files": [
-            {"path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes}
-            for file in manifest.files
-        ],
-        "artifact": verified.bundle.artifact,
-        "artifact_files": list(verified.artifact_files),
-        "fleet": fleet and {"name": fleet.name, "accelerator": fleet.accelerator},
-        "signature": verified.signature.to_json(),
-        "bundle": verified.bundle.to_json(),
-    }
-    if (size := len(json.dumps(described))) > LIMIT_BYTES:
+def describe_bundle(manifest: Manifest, bundle: VerifiedBundle) -> dict[str, Any]:
+    """Write the verified document, or refuse a bundle for which it would be too large."""
+    verified = VerifiedUpload(
+        files=manifest.files,
+        artifact=bundle.bundle.artifact,
+        artifact_files=bundle.artifact_files,
+        signature=bundle.signature,
+        bundle=bundle.bundle.to_json(),
+        fleet=TargetFleet(bundle.fleet.name, bundle.fleet.accelerator) if bundle.fleet else None,
+    ).to_json()
+    if (size := len(json.dumps(verified))) > LIMIT_BYTES:
         raise BundleRefused(
             [
                 f"a rollout hands on the names of {len(manifest.files)} files, "
-                f"{len(verified.signature.inputs)} inputs and {len(verified.signature.outputs)} "
+                f"{len(bundle.signature.inputs)} inputs and {len(bundle.signature.outputs)} "
                 f"outputs, and model.yaml: {size} bytes, at most {LIMIT_BYTES} fit; use fewer "
                 "tensors or shorter names"
             ]
         )
-    return described
+    return verified

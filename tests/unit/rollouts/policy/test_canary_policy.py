@@ -4,8 +4,7 @@ import json
 
 from serval.bundles.bundle import Bundle
 from serval.bundles.bundle import RolloutSection as RolloutSection
-from serval.rollouts.policy.decide import CanaryPolicy
-from serval.rollouts.policy.from_bundle import alarm_names, canary_policy
+from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
 
 
 def test_a_bundle_that_says_nothing_has_the_defaults_of_both():
