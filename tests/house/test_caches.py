@@ -19,7 +19,7 @@ KEPT = {
     # What is immutable once it is there.
     "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
     "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",
-    "requests/submit/checks.Door._seen": "model and version",
+    "requests/submit/checks.SubmissionChecks._versions": "model and version",
     "fleets/endpoints/routing.Routing._versions": "model and version",
     "worker/program/versions.KnownVersions._records": "model and version",
     "worker/program/versions.KnownVersions._unshared": "model and version",
@@ -29,14 +29,14 @@ KEPT = {
     "inference/loaded.LoadedVersions._held": "model and version; the CPU class is the process's",
     # What is looked up again after seconds.
     "access/admission.Admission._routes": "model",
-    "access/authentication.Authenticator._seen": "hash of the API key",
+    "access/admission.Authenticator._seen": "hash of the API key",
     "fleets/endpoints/routing.Routing._routes": "model",
     "fleets/endpoints/dispatch.Dispatch._capacities": "fleet",
     "fleets/control.FleetControl._seen_awake": "fleet",
     "worker/program/versions.KnownVersions._routes": "model",
     "models/statistics.RememberedStatistics._known": "model and track",
     # Counts, and what waits: no answers.
-    "access/pace.RealtimePace._buckets": "id of the API key",
+    "access/admission.RealtimeLimit._buckets": "id of the API key",
     "requests/callbacks/throttle.ReceiverPatience._silent": "API key and host",
     "requests/callbacks/throttle.ReceiverPatience._waited": "API key",
     "models/metrics.InferenceMetrics._tallies": "model and track",
