@@ -37,8 +37,8 @@ KEPT = {
     "models/statistics.RememberedStatistics._known": "model and track",
     # Counts, and what waits: no answers.
     "access/admission.RealtimeLimit._buckets": "id of the API key",
-    "requests/callbacks/throttle.ReceiverPatience._silent": "API key and host",
-    "requests/callbacks/throttle.ReceiverPatience._waited": "API key",
+    "requests/callbacks/throttle.ReceiverThrottle._silent": "API key and host",
+    "requests/callbacks/throttle.ReceiverThrottle._waited": "API key",
     "models/metrics.InferenceMetrics._tallies": "model and track",
     "worker/queue/batch.Ahead._ready": "model",
     "worker/serve/gather.Gather._waiting": "model",
