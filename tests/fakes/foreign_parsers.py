@@ -45,7 +45,7 @@ from serval.models.version import BundleFile
 from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
-from serval.requests.submit.put_request import read_put_body
+from serval.requests.submit.put_request import read_put_request
 from serval.rollouts.golden.requests import read_golden
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import graph, plus
@@ -353,7 +353,7 @@ PARSERS = {
         ForeignParser(
             "binary tensors", binary_requests, binary_request, (InvalidRequest, UnsupportedFeature)
         ),
-        ForeignParser("put bodies", put_bodies, read_put_body, (InvalidRequest,)),
+        ForeignParser("put bodies", put_bodies, read_put_request, (InvalidRequest,)),
         ForeignParser(
             "tar", lambda: tar_files()[:1], run_by_a_server("model.tar"), (BundleRefused,)
         ),

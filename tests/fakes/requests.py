@@ -12,7 +12,7 @@ from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.requests.list_requests import Filters, Position
 from serval.requests.ports import StoredPayload
 from serval.requests.redrive import DeadLetter
-from serval.requests.request import LISTED, AsyncRequest, Glance, OpenRequest
+from serval.requests.request import LISTED, AsyncRequest, OpenListing, OpenRequest
 
 START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 GPU = DeployedFleet(
@@ -45,7 +45,7 @@ class InMemoryRequests:
     rival: AsyncRequest | None = None
     """Another writer's row, which lands just before the next ``save``."""
     listed: int = LISTED
-    """Queued requests that a glance lists."""
+    """Queued requests that a listing lists."""
 
     def create(self, request: AsyncRequest) -> bool:
         if request.id in self.rows:
@@ -81,17 +81,17 @@ class InMemoryRequests:
                     lease_until=row.lease_until,
                 )
 
-    def glance(self) -> Glance:
+    def list_open(self) -> OpenListing:
         """List as the table does, but for its parts: there is one."""
         queued = sorted(
             (one for one in self.open() if one.status == "queued"), key=lambda one: one.updated
         )
         running = [one for one in self.open() if one.status == "running"]
         rest = {"queued": {"id": "…"}} if len(queued) > self.listed else {}
-        return Glance([*running, *queued[: self.listed]], rest)
+        return OpenListing([*running, *queued[: self.listed]], rest)
 
-    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
-        known = {one.id for one in glance.listed}
+    def count_unlisted(self, listing: OpenListing, models: Sequence[str]) -> int:
+        known = {one.id for one in listing.listed}
         return sum(one.model in models and one.id not in known for one in self.open())
 
     def callbacks_due(self, before: str) -> Iterator[str]:

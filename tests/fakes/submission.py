@@ -27,7 +27,7 @@ from serval.requests.ids import row_id
 from serval.requests.list_requests import ListRequests
 from serval.requests.request import AsyncRequest, response_key, upload_key
 from serval.requests.retry import Retry
-from serval.requests.submit.checks import Door
+from serval.requests.submit.checks import SubmissionChecks
 from serval.requests.submit.submission import CallbackUrls
 from serval.requests.submit.submit import Submit
 from serval.requests.submit.uploads import RequestUploads
@@ -162,8 +162,8 @@ class Bench:
 
     @property
     def submitting(self) -> Submit:
-        door = Door(FLEETS, self.edge.version)
-        return Submit(door, self.store, self.payloads, self.queue, self.woken, self.clock)
+        checks = SubmissionChecks(FLEETS, self.edge.version)
+        return Submit(checks, self.store, self.payloads, self.queue, self.woken, self.clock)
 
     @property
     def waiting(self) -> Wait:
@@ -179,7 +179,7 @@ class Bench:
             callback_urls=CallbackUrls(self.local_callbacks),
             submit=making,
             retry=Retry(self.store, self.payloads, making.announce, self.clock),
-            uploads=RequestUploads(making.door, self.payloads, self.clock),
+            uploads=RequestUploads(making.checks, self.payloads, self.clock),
             wait=self.waiting,
             documents=Documents(self.payloads),
             log=self.log.append,

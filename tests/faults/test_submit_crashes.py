@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from serval.requests.lifecycle import verdict
+from serval.requests.lifecycle import action_for
 from serval.requests.request import AsyncRequest
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.submission import Bench, answered, call, inference_request, put, result
@@ -87,7 +87,7 @@ def work(bench: Bench) -> list[str]:
     """Run what the messages ask for, each as often as it was sent; gives what was run."""
     run = []
     for request_id in bench.queue.sent.pop("textgen", []):
-        if verdict(bench.store.rows[request_id], bench.clock()) == "run":
+        if action_for(bench.store.rows[request_id], bench.clock()) == "run":
             bench.succeed(request_id, result())
             run.append(bench.find(request_id).name)
     return run

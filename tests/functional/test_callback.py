@@ -13,7 +13,7 @@ import pytest
 from serval.access.api_key import first_callback_secret, hash_api_key
 from serval.requests.callbacks import post as posting
 from serval.requests.callbacks.addresses import resolve
-from serval.requests.callbacks.deliver import Delivery
+from serval.requests.callbacks.deliver import DeliverCallback
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.callbacks.sign import signature_headers
 from serval.requests.document import Documents
@@ -67,7 +67,7 @@ class Bench:
     @property
     def messages(self) -> CallbackMessages:
         documents = Documents(self.payloads)
-        delivery = Delivery(
+        delivery = DeliverCallback(
             self.store, documents, self, self.log.append, local=self.local, resolve=self.resolve
         )
         return CallbackMessages(delivery, self)

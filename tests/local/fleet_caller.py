@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from serval.access.api_key import Caller as Anybody
+from serval.access.api_key import GATEWAY
 from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.requests import RequestTable
@@ -18,7 +18,7 @@ from serval.aws.sqs.queues import ModelQueues
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState
 from serval.models.resource_names import shards_queue_name
-from serval.requests.ids import find_named
+from serval.requests.access import RequestAccess
 from serval.requests.request import AsyncRequest
 from serval_cli.local.aws_client import CONFIG, session
 
@@ -108,7 +108,7 @@ class Caller:
 
     def row(self, request_id: str) -> AsyncRequest:
         models = self.client.get("/v2/models").json()["models"]
-        return find_named(self.store, Anybody(), request_id, models)
+        return RequestAccess(self.store, models).find(GATEWAY, request_id)
 
     def invoke(self, function: str, event: dict[str, Any] | None = None) -> Any:
         """Invoke a function as its schedule would; gives what it answered."""

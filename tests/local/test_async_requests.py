@@ -76,7 +76,7 @@ class Platform:
 
     def run(self, request_id: str, seconds: float) -> None:
         row = self.store.find(request_id)
-        if row is None or lifecycle.verdict(row, utc_now()) != "run":
+        if row is None or lifecycle.action_for(row, utc_now()) != "run":
             return
         begun = lifecycle.begin(row, "worker", utc_now(), LEASE)
         assert self.store.save(row, begun)

@@ -231,10 +231,10 @@ def test_of_a_long_backlog_the_oldest_are_listed_and_the_rest_is_counted(
     running = lifecycle.begin(async_request("r1"), "worker-1", START + LEASE, LEASE)
     assert store.save(async_request("r1"), running)
 
-    glance = store.glance()
+    listing = store.list_open()
 
-    queued = [row for row in glance.listed if row.status == "queued"]
-    assert [row.id for row in glance.listed if row.status == "running"] == ["r1"]
+    queued = [row for row in listing.listed if row.status == "queued"]
+    assert [row.id for row in listing.listed if row.status == "running"] == ["r1"]
     assert len(queued) == 8 * 2
     shards = {row.id: async_request(row.id).shard for row in store.open()}
     for shard in range(8):
@@ -242,8 +242,8 @@ def test_of_a_long_backlog_the_oldest_are_listed_and_the_rest_is_counted(
         listed = sorted(int(row.id[1:]) for row in queued if shards[row.id] == shard)
         assert listed == mine[:2], "those that wait longest"
     listed_textgen = sum(row.model == "textgen" for row in queued)
-    assert store.count_rest(glance, ["textgen"]) == 39 - listed_textgen
-    assert store.count_rest(glance, ["textgen", "resnet"]) == 59 - len(queued)
+    assert store.count_unlisted(listing, ["textgen"]) == 39 - listed_textgen
+    assert store.count_unlisted(listing, ["textgen", "resnet"]) == 59 - len(queued)
 
 
 def test_a_model_s_requests_are_listed_newest_first(store: RequestTable):

@@ -20,7 +20,7 @@ from serval.models.remembered import KnownVersions
 from serval.models.route import Route
 from serval.models.statistics import RememberedStatistics, TrackStatistics
 from serval.models.version import ModelVersion
-from serval.requests.submit.checks import Door
+from serval.requests.submit.checks import SubmissionChecks
 from serval.worker.queue.targets import Targets
 from tests.fakes.batch import ADDING
 from tests.fakes.inference import version_record
@@ -49,9 +49,9 @@ class Registry:
         return {track: TrackStatistics(requests=len(str(track))) for track in tracks}
 
 
-def door(folder: Path) -> tuple[Ask, Sequence[Any]]:
-    found = Door(Fleets({}), Registry().version)
-    return lambda pair: found.version(pair[0], Route("9"), pair[1]).digest, VERSIONS
+def submission_checks(folder: Path) -> tuple[Ask, Sequence[Any]]:
+    found = SubmissionChecks(Fleets({}), Registry().version)
+    return lambda pair: found.find_version(pair[0], Route("9"), pair[1]).digest, VERSIONS
 
 
 def known_records(folder: Path) -> tuple[Ask, Sequence[Any]]:
@@ -108,7 +108,7 @@ def remembered(folder: Path) -> tuple[Ask, Sequence[Any]]:
 
 
 CACHES = (
-    door, known_records, known_routes, loaded,
+    submission_checks, known_records, known_routes, loaded,
     authenticated, admitted, remembered,
 )  # fmt: skip
 

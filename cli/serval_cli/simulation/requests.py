@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from serval.clock import timestamp
-from serval.requests.request import Glance, OpenRequest
+from serval.requests.request import OpenListing, OpenRequest
 from serval_cli.simulation.timeline import BEGINNING
 
 FAR_AWAY = "9999"
@@ -65,12 +65,12 @@ class Requests:
         for number in self.running:
             yield self._open(number, FAR_AWAY)
 
-    def glance(self) -> Glance:
+    def list_open(self) -> OpenListing:
         """List the same as a look that has found no end."""
-        return Glance(list(self.open()))
+        return OpenListing(list(self.open()))
 
-    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
-        """Count what a glance has not listed: nothing."""
+    def count_unlisted(self, listing: OpenListing, models: Sequence[str]) -> int:
+        """Count what a listing has not listed: nothing."""
         return 0
 
     def oldest_age(self, now: float) -> float:

@@ -13,7 +13,7 @@ from serval.requests.access import Caller
 from serval.requests.ids import (
     EARLIER_LENGTHS,
     RANDOM_ID,
-    is_another_s,
+    has_other_tag,
     new_request_id,
     row_id,
 )
@@ -52,6 +52,6 @@ def test_random_ids_are_known_as_such_with_and_without_a_tag() -> None:
 
 @pytest.mark.parametrize("make", REQUESTS)
 def test_only_a_tag_says_that_a_request_is_another_model_s(make: Callable[[str], str]) -> None:
-    assert is_another_s(make("told"), "seen")
-    assert not is_another_s(make("seen"), "seen")
-    assert not is_another_s(untagged(make("told")), "seen")
+    assert has_other_tag(make("told"), "seen")
+    assert not has_other_tag(make("seen"), "seen")
+    assert not has_other_tag(untagged(make("told")), "seen")

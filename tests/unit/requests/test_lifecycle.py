@@ -19,7 +19,7 @@ QUEUED = async_request("r", max_attempts=2)
 RUNNING = lifecycle.begin(QUEUED, "w1", START, LEASE)
 SUCCEEDED = lifecycle.succeed(RUNNING, "3", "key", 10, None, LATER)
 FAILED = lifecycle.fail(RUNNING, "no reason", LATER)
-CANCELLED = lifecycle.cancelled(QUEUED, LATER)
+CANCELLED = lifecycle.close_cancelled(QUEUED, LATER)
 STATES = [QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED]
 
 
@@ -39,7 +39,7 @@ STATES = [QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED]
     ],
 )
 def test_a_message_is_good_for_what_its_row_says(row: AsyncRequest, verdict: str) -> None:
-    assert lifecycle.verdict(row, LATER) == verdict
+    assert lifecycle.action_for(row, LATER) == verdict
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_message_is_good_for_what_its_row_says(row: AsyncRequest, verdict: str
     ],
 )
 def test_a_runner_that_fell_silent_has_lost_its_request(row: AsyncRequest, verdict: str) -> None:
-    assert lifecycle.verdict(row, AFTER_THE_LEASE) == verdict
+    assert lifecycle.action_for(row, AFTER_THE_LEASE) == verdict
 
 
 def test_an_attempt_counts_from_its_beginning_and_names_its_result() -> None:
@@ -73,7 +73,7 @@ def test_after_a_crash_a_request_runs_alone() -> None:
 def test_a_heartbeat_moves_the_lease() -> None:
     extended = lifecycle.extend(RUNNING, LATER, LEASE)
     assert extended.lease_until == timestamp(LATER + LEASE)
-    assert lifecycle.verdict(extended, AFTER_THE_LEASE) == "later"
+    assert lifecycle.action_for(extended, AFTER_THE_LEASE) == "later"
 
 
 def test_twenty_reclaims_charge_nobody() -> None:

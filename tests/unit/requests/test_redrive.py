@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from serval.requests.redrive import Redrive, Redriven
+from serval.requests.redrive import Redrive, RedrivenLetter
 from serval.requests.request import AsyncRequest
 from tests.fakes.requests import (
     InMemoryDeadLetters,
@@ -43,7 +43,7 @@ class Bench:
             self.store, self.queue, self.payloads, self.letters, self.waker, TickingClock()
         )
 
-    def redrive(self, limit: int = ALL) -> list[Redriven]:
+    def redrive(self, limit: int = ALL) -> list[RedrivenLetter]:
         return list(self.redriving.redrive(MODEL, limit))
 
     def row(self, request_id: str) -> AsyncRequest:
@@ -58,7 +58,7 @@ def bench() -> Bench:
 def test_what_failed_is_queued_from_the_start_and_its_letter_deleted(bench: Bench) -> None:
     bench.dead("r1")
 
-    assert bench.redrive() == [Redriven("r1", "queued", "the GPU is on fire")]
+    assert bench.redrive() == [RedrivenLetter("r1", "queued", "the GPU is on fire")]
 
     row = bench.row("r1")
     assert (row.status, row.attempts, row.error, row.finished) == ("queued", 0, None, None)
@@ -102,7 +102,7 @@ def test_what_needs_no_work_any_more_loses_its_letter_alone(bench: Bench, status
 def test_a_request_that_has_expired_loses_its_letter(bench: Bench) -> None:
     bench.letters.add(MODEL, "gone", "it was out of memory")
 
-    assert bench.redrive() == [Redriven("gone", "expired", "it was out of memory")]
+    assert bench.redrive() == [RedrivenLetter("gone", "expired", "it was out of memory")]
 
     assert (dict(bench.queue.sent), bench.letters.hidden) == ({}, [])
 

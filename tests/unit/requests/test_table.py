@@ -11,7 +11,7 @@ from serval.requests.table import (
     BY_STATE_KEYS,
     ID,
     from_attributes,
-    open_request,
+    read_open_request,
     to_attributes,
 )
 from tests.fakes.requests import START, async_request
@@ -45,7 +45,7 @@ def test_only_open_requests_are_in_the_index_of_open_requests() -> None:
     ends = [
         lifecycle.succeed(running, "3", "k", 1, None, START),
         lifecycle.fail(running, "out of memory", START),
-        lifecycle.cancelled(running, START),
+        lifecycle.close_cancelled(running, START),
     ]
 
     assert to_attributes(running)["state"] == f"running#{request.shard}"
@@ -62,7 +62,7 @@ def test_the_indexes_hold_what_is_read_from_them() -> None:
     row = to_attributes(running)
 
     by_state = {name: row[name] for name in (ID, *BY_STATE_KEYS, *BY_STATE_HAS)}
-    found = open_request(by_state)
+    found = read_open_request(by_state)
     assert all(getattr(found, name) == getattr(running, name) for name in found.__slots__)
 
     by_model = {name: row[name] for name in (ID, *BY_MODEL_KEYS, *BY_MODEL_HAS) if name in row}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from serval.requests.redrive import Dead, Redrive, Redriven
+from serval.requests.redrive import InspectedLetter, Redrive, RedrivenLetter
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import errors, show
 from serval_cli.stages.stage import Stage, find_stage
@@ -16,7 +16,7 @@ from serval_cli.views import fleets as fleet_views
 
 MOST = 100_000
 SHOWN = 100
-"""Dead letters inspected without ``--limit``."""
+"""InspectedLetter letters inspected without ``--limit``."""
 
 app = new_app()
 
@@ -67,10 +67,10 @@ def expected(stage: Stage, model: str, limit: int | None) -> int:
     return min(stage.queues.counts(model).dead, limit or MOST)
 
 
-def followed(redriven: Iterable[Redriven], total: int) -> list[Redriven]:
+def followed(redriven: Iterable[RedrivenLetter], total: int) -> list[RedrivenLetter]:
     """Redrive behind a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    done: list[Redriven] = []
+    done: list[RedrivenLetter] = []
     with Progress(*columns, console=errors()) as progress:
         task = progress.add_task("redriven", total=total)
         for one in redriven:
@@ -79,7 +79,7 @@ def followed(redriven: Iterable[Redriven], total: int) -> list[Redriven]:
     return done
 
 
-def summary(model: str, redriven: Iterable[Redriven]) -> dict[str, Any]:
+def summary(model: str, redriven: Iterable[RedrivenLetter]) -> dict[str, Any]:
     """Summarise the fate of each dead letter."""
     each = [{"id": one.request_id, "fate": one.fate, "reason": one.reason} for one in redriven]
     return {
@@ -89,7 +89,7 @@ def summary(model: str, redriven: Iterable[Redriven]) -> dict[str, Any]:
     }
 
 
-def listed(dead: Dead) -> dict[str, Any]:
+def listed(dead: InspectedLetter) -> dict[str, Any]:
     """Describe a dead letter."""
     row = dead.request
     return {

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.access.api_key import Caller
+from serval.access.api_key import GATEWAY
 from serval.errors import RequestNotFound
-from serval.requests.ids import find_named
+from serval.requests.access import RequestAccess
 from serval.requests.request import AsyncRequest
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, StageOption, new_app
@@ -68,7 +68,7 @@ def request(
 def find(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
     """Find a request by its id or name."""
     try:
-        return find_named(stage.requests, Caller(), request_id, stage.fleets.models, model)
+        return RequestAccess(stage.requests, stage.fleets.models).find(GATEWAY, request_id, model)
     except RequestNotFound:
         raise CommandFailed(
             f"there is no async request {request_id!r}: it was never made, or has been kept for "

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.requests.ids import with_names
+from serval.requests.list_requests import restore_names
 from serval.requests.request import OPEN, AsyncRequest, Status
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import note, show
@@ -59,7 +59,7 @@ def list_requests(
     else:
         rows = newest(stage, models, status, limit)
     ordered = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
-    return {"requests": [listed(row) for row in with_names(stage.requests, ordered[:limit])]}
+    return {"requests": [listed(row) for row in restore_names(stage.requests, ordered[:limit])]}
 
 
 def open_requests(stage: Stage, models: list[str], status: Status | None) -> list[AsyncRequest]:

@@ -102,11 +102,11 @@ def test_half_a_million_open_requests_are_counted_and_few_are_listed() -> None:
     index = LongIndex(62_500)
     table = RequestTable(index)  # type: ignore[arg-type]
 
-    glance = table.glance()
-    counted = table.count_rest(glance, ["textgen"])
+    listing = table.list_open()
+    counted = table.count_unlisted(listing, ["textgen"])
 
-    assert len(glance.listed) + counted == 500_000
-    assert index.handed_over == len(glance.listed) == 8 * LISTED
+    assert len(listing.listed) + counted == 500_000
+    assert index.handed_over == len(listing.listed) == 8 * LISTED
     assert len(index.counted) == 72
 
 
@@ -114,4 +114,4 @@ def test_a_count_ends_before_its_function_does() -> None:
     index = LongIndex(62_500, page=10)
     table = RequestTable(index)  # type: ignore[arg-type]
 
-    assert table.count_rest(table.glance(), ["textgen"]) == MOST_PAGES * 10
+    assert table.count_unlisted(table.list_open(), ["textgen"]) == MOST_PAGES * 10

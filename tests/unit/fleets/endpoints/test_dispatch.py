@@ -263,7 +263,7 @@ def test_an_endpoint_that_does_not_answer_is_an_error_and_charges_nobody() -> No
 def test_who_changes_the_row_first_has_it() -> None:
     stage = ManagedFleet()
     stage.submit("r1")
-    stage.requests.rival = lifecycle.cancelled(stage.row("r1"), moment(0))
+    stage.requests.rival = lifecycle.close_cancelled(stage.row("r1"), moment(0))
     stage.requests.rival = lifecycle.replace(stage.requests.rival, revision=1)
 
     assert stage.dispatch() == {"lost": 1}

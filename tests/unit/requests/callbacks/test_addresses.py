@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.requests.callbacks.addresses import AddressRefused, choose, resolve
+from serval.requests.callbacks.addresses import AddressRefused, choose_address, resolve
 
 PRIVATE = [
     "0.0.0.0",
@@ -45,30 +45,30 @@ PUBLIC = ["8.8.8.8", "203.0.112.1", "2001:4860:4860::8888", "::ffff:8.8.8.8", "6
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_of_the_public_internet_is_refused(address: str) -> None:
     with pytest.raises(AddressRefused, match="no address of the public internet"):
-        choose("a.example", [address])
+        choose_address("a.example", [address])
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_what_is_public_is_called(address: str) -> None:
-    assert choose("a.example", [address]) == address
+    assert choose_address("a.example", [address]) == address
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "::1", "169.254.169.254"])
 def test_one_address_that_is_private_refuses_all(address: str) -> None:
     for found in (["8.8.8.8", address], [address, "8.8.8.8"], ["2001:4860:4860::8888", address]):
         with pytest.raises(AddressRefused, match=f"a.example is {address}"):
-            choose("a.example", found)
+            choose_address("a.example", found)
 
 
 def test_ipv4_is_called_first_since_lambda_has_no_other() -> None:
-    assert choose("a.example", ["2001:4860:4860::8888", "8.8.8.8", "8.8.4.4"]) == "8.8.8.8"
+    assert choose_address("a.example", ["2001:4860:4860::8888", "8.8.8.8", "8.8.4.4"]) == "8.8.8.8"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 def test_a_laptop_calls_itself_and_nobody_else_in_private(address: str) -> None:
-    assert choose("localhost", [address], local=True) == address
+    assert choose_address("localhost", [address], local=True) == address
     with pytest.raises(AddressRefused):
-        choose("router.example", ["192.168.1.1"], local=True)
+        choose_address("router.example", ["192.168.1.1"], local=True)
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_a_laptop_calls_itself_and_nobody_else_in_private(address: str) -> None:
 )
 def test_however_this_machine_is_written_it_is_refused(host: str) -> None:
     with pytest.raises(AddressRefused):
-        choose(host, resolve(host, 443))
+        choose_address(host, resolve(host, 443))
 
 
 @pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "169.254.43518"])
 def test_however_the_metadata_service_is_written_it_is_refused(host: str) -> None:
     with pytest.raises(AddressRefused, match=r"169\.254\.169\.254"):
-        choose(host, resolve(host, 443))
+        choose_address(host, resolve(host, 443))

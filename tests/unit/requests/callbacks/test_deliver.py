@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from serval.requests.callbacks.deliver import Delivery
+from serval.requests.callbacks.deliver import DeliverCallback
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.callbacks.post import NoAnswer
 from serval.requests.callbacks.sign import signature_headers
-from serval.requests.callbacks.throttle import ReceiverPatience
+from serval.requests.callbacks.throttle import ReceiverThrottle
 from serval.requests.callbacks.urls import CallbackUrl
 from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest
@@ -61,20 +61,20 @@ class Bench:
     log: list[str] = field(default_factory=list)
     postponed: list[tuple[str, int]] = field(default_factory=list)
     time: SteppingTime = field(default_factory=SteppingTime)
-    patience: ReceiverPatience = field(init=False)
+    patience: ReceiverThrottle = field(init=False)
 
     def __post_init__(self) -> None:
-        self.patience = ReceiverPatience(self.time)
+        self.patience = ReceiverThrottle(self.time)
         self.receiver.time = self.time
 
     @property
-    def delivery(self) -> Delivery:
-        return Delivery(
+    def delivery(self) -> DeliverCallback:
+        return DeliverCallback(
             self.store,
             Documents(self.payloads, 1000),
             self,
             self.log.append,
-            patience=self.patience,
+            throttle=self.patience,
             resolve=self.receiver.resolve,
             post=self.receiver.post,
             clock=self.clock,

@@ -138,8 +138,8 @@ def test_time_that_is_up_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "is no status line of HTTP/1"),
-        (b"", "the connection ends in a line"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "is not a status line of HTTP/1"),
+        (b"", "the connection ends within a line"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, "more than 100 headers"),
     ],
 )

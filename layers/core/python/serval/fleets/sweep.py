@@ -16,7 +16,7 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Complete
 from serval.models.deployed_fleets import Kind
-from serval.requests.lifecycle import verdict
+from serval.requests.lifecycle import action_for
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore
 from serval.requests.request import OpenRequest
 
@@ -106,7 +106,7 @@ class Sweep:
         ended: dict[str, str] = {}
         for row in self.store.find_all(request_ids).values():
             outcome = self.completion.reconcile(row)
-            if outcome is None and verdict(row, now) in ("run", "exhausted", "cancelled"):
+            if outcome is None and action_for(row, now) in ("run", "exhausted", "cancelled"):
                 self.queue.send(row.model, row.id)
                 outcome = "lost: its message was sent again"
             if outcome is not None:

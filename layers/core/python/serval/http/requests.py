@@ -58,5 +58,7 @@ class RequestsEndpoint:
             before=read_time(call, "before"),
         )
         limit = read_count(call, "limit", MOST_LISTED, LISTED)
-        page = self.list_requests.page(caller, model, filters, call.query.get("cursor"), limit)
+        page = self.list_requests.list_requests(
+            caller, model, filters, call.query.get("cursor"), limit
+        )
         return text_reply(HTTPStatus.OK, json.dumps(page))

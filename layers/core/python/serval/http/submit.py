@@ -24,10 +24,10 @@ from serval.http.parameters import wait_seconds
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import RequestAccess
 from serval.requests.document import Documents
-from serval.requests.ids import checked_id
+from serval.requests.ids import check_request_id
 from serval.requests.request import AsyncRequest
 from serval.requests.retry import Retry
-from serval.requests.submit.put_request import PutBody, read_put_body
+from serval.requests.submit.put_request import PutRequest, read_put_request
 from serval.requests.submit.submission import CallbackUrls, Submission
 from serval.requests.submit.submit import Submit
 from serval.requests.submit.uploads import RequestUploads
@@ -83,9 +83,9 @@ class SubmitEndpoint:
         caller = self.admission.authenticate(call.headers)
         self.rate_limit.take(caller)
         content = read_sent_body(call, self.limits).content
-        body = read_put_body(content, self.limits.json_bytes)
+        body = read_put_request(content, self.limits.json_bytes)
         route = self.admission.find_route(caller, body.model)
-        checked_id(request_id)
+        check_request_id(request_id)
         submission = Submission(
             model=body.model,
             version=body.version,
@@ -129,7 +129,7 @@ def request_path(request: AsyncRequest) -> str:
     return path if request.chosen is None else f"{path}?model={request.model}"
 
 
-def check_header_length(body: PutBody, submission: Submission) -> None:
+def check_header_length(body: PutRequest, submission: Submission) -> None:
     """Refuse a JSON part that is longer than the upload that contains it."""
     if body.header_length is not None and body.header_length > submission.size_bytes:
         raise InvalidParameter(

@@ -1,22 +1,53 @@
 """Which async requests a caller may see: those of the models in its scope."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from serval.access.api_key import Caller
-from serval.requests.ids import find_named
+from serval.errors import RequestConflict, RequestNotFound
+from serval.models.tag import untagged
+from serval.requests.ids import RANDOM_ID, REQUEST_ID, row_id
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 
 
 @dataclass(frozen=True, slots=True)
 class RequestAccess:
-    """Finds requests for callers."""
+    """Finds requests for callers, by the ids that they know."""
 
     store: RequestStore
-    models: Sequence[str] = ()
+    models: Iterable[str] = ()
     """The models that have async requests."""
 
     def find(self, caller: Caller, name: str, model: str | None = None) -> AsyncRequest:
-        """Return a request, or raise as ``find_named`` does."""
-        return find_named(self.store, caller, name, self.models, model)
+        """Return the caller's request of a name, of one model or of any in its scope.
+
+        Rows of an earlier Serval have the caller's id as their own, or one without a tag.
+
+        Raises
+        ------
+        RequestNotFound
+            If the caller may see none of that name.
+        RequestConflict
+            If several models have one, and none was named.
+        """
+        if not REQUEST_ID.fullmatch(name):
+            raise RequestNotFound(name)
+
+        def is_visible(row: AsyncRequest) -> bool:
+            return row.name == name and caller.allows(row.model) and model in (None, row.model)
+
+        if RANDOM_ID.fullmatch(name) and (row := self.store.find(name)) and is_visible(row):
+            return row
+        searched = caller.among(self.models) if model is None else [model]
+        own = [row_id(each, name) for each in searched]
+        found = self.store.find_all([name, *own, *map(untagged, own)]).values()
+        rows = [row for row in found if is_visible(row)]
+        if not rows:
+            raise RequestNotFound(name)
+        if len(rows) > 1:
+            having = " and ".join(sorted(repr(row.model) for row in rows))
+            raise RequestConflict(
+                name, f"models {having} have one each: say which (`?model=`, `--model`)"
+            )
+        return rows[0]

@@ -1,4 +1,4 @@
-"""Cancelling: what is queued never runs; what runs is asked to stop."""
+"""Cancel: a queued request never runs; the runner of a running one is asked to stop."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from serval.requests.request import AsyncRequest
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancels requests; their messages are deleted by the workers that receive them."""
+    """Cancels requests; workers delete their messages when they receive them."""
 
     store: RequestStore
     callbacks: CallbackQueue
     clock: Clock = utc_now
 
     def cancel(self, request: AsyncRequest) -> AsyncRequest:
-        """Give the row as it is afterwards; cancelling again changes nothing.
+        """Cancel a request and return its row; cancelling again changes nothing.
 
         Raises
         ------
         RequestConflict
             If it has finished with a result or an error.
         RequestNotFound
-            If its row has expired meanwhile.
+            If its row has expired since.
         """
         after = change(self.store, request, lambda row: lifecycle.cancel(row, self.clock()))
         if after is None:

@@ -1,4 +1,4 @@
-"""What callers see of a request: a JSON object, with its result or a URL of it."""
+"""The document of a request: what callers see of it, with its result or a URL of it."""
 
 import json
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
 
 INLINE_RESULT_BYTES = 1_000_000
-"""JSON results up to this lie in the document; a caller's library then parses them with it."""
+"""JSON results up to this are part of the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON object, of which one member may be JSON already."""
+    """A JSON object, one of whose members may be JSON already."""
 
     members: dict[str, Any]
     response: bytes | None = None
 
     def to_json(self) -> str:
-        """Write it; the response is put in as it is, and never parsed."""
+        """Write the document; the response goes in as it is, without parsing."""
         head = json.dumps(self.members)
         if self.response is None:
             return head
@@ -28,13 +28,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Writes documents."""
+    """Describes requests."""
 
     payloads: Payloads
     inline_bytes: int = INLINE_RESULT_BYTES
 
     def describe(self, request: AsyncRequest) -> Document:
-        """Describe a request, with its result if it has one."""
+        """Describe a request, with its result or a URL of it."""
         members: dict[str, Any] = {
             "id": request.name,
             "status": request.status,

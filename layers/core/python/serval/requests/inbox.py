@@ -1,7 +1,7 @@
-"""Where a worker finds what is to do; ``serval.aws.sqs.inbox`` keeps it in SQS, a queue per model.
+"""The inbox of a worker: messages about requests, a queue for each model.
 
-A message holds only the request's id, and the row decides. One that was received is hidden from
-other receivers for some seconds, which the worker extends for as long as it holds the message.
+A message holds only the request's id; the row decides. A received message is hidden from other
+receivers for some seconds, which the worker extends for as long as it holds the message.
 """
 
 from collections.abc import Sequence
@@ -11,35 +11,35 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message about a request, as one of its deliveries brought it."""
+    """One delivery of a message about a request."""
 
     model: str
     request_id: str
-    """Empty if the message is none of ours: it is about no request, and is deleted."""
+    """Empty for a message that is not Serval's, which is deleted."""
     receipt: str
-    """Names this delivery; it ends with the message's being seen again."""
+    """Names this delivery, until the message is visible again."""
 
 
 class Inbox(Protocol):
-    """The queues of a fleet's models; every method may be called from many threads at once."""
+    """The queues of a fleet's models; threads may call every method at once."""
 
     def receive(
         self, model: str, most: int, wait_seconds: int, visibility_seconds: int
     ) -> Sequence[Message]:
-        """Take up to ``most`` messages (1..10), waiting for the first one up to ``wait_seconds``.
+        """Receive up to ``most`` messages (1..10), waiting up to ``wait_seconds`` for the first.
 
-        Others receive them only when ``visibility_seconds`` have passed.
+        They are hidden from others for ``visibility_seconds``.
         """
 
     def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        """Let others receive them when so many seconds have passed from now; 0: at once.
+        """Hide messages for this many seconds from now; 0 makes them visible at once.
 
-        Messages may be of several models and any number; those that are gone, or that have been
-        received by others meanwhile, are left alone.
+        Takes any number, of several models. Leaves alone those that are gone, or that others have
+        received since.
         """
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Delete them: of several models and any number; those that are gone are left alone."""
+        """Delete messages: any number, of several models; those that are gone do no harm."""
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
-        """Send a message to the model's dead-letter queue: the id, and why it failed."""
+        """Send the id and the reason to the model's dead-letter queue."""

@@ -1,4 +1,4 @@
-"""What may become of an async request: pure changes of its row, each saved conditionally.
+"""The lifecycle of an async request: pure changes of its row, each saved conditionally.
 
 ::
 
@@ -10,7 +10,7 @@
       └── try_again ──────┘
 
 The row decides who runs a request and whose result stands: a change is computed from the row as it
-was read and saved only if nobody changed it meanwhile.
+was read, and saved only if nobody has changed it since.
 """
 
 from dataclasses import replace
@@ -21,24 +21,24 @@ from serval.clock import timestamp
 from serval.errors import RequestConflict
 from serval.requests.request import AsyncRequest
 
-Verdict = Literal["run", "drop", "later", "exhausted", "cancelled"]
-"""What a worker does with a message: run its request, delete the message, look again when the
-lease of its runner ends, dead-letter the request, or close it as its caller wished."""
+MessageAction = Literal["run", "drop", "later", "exhausted", "cancelled"]
+"""What a worker does with a message: run the request, delete the message, try again when the
+runner's lease ends, dead-letter the request, or close it as cancelled."""
 
 
-def verdict(request: AsyncRequest, now: datetime) -> Verdict:
-    """Tell what a message about a request is good for."""
+def action_for(request: AsyncRequest, now: datetime) -> MessageAction:
+    """Decide what to do with a message about a request."""
     if not request.open:
         return "drop"
-    if leased(request, now):
+    if is_leased(request, now):
         return "later"
     if request.cancel_requested:
         return "cancelled"
     return "exhausted" if request.attempts >= request.max_attempts else "run"
 
 
-def leased(request: AsyncRequest, now: datetime) -> bool:
-    """Tell whether a runner that is taken to be alive has the request."""
+def is_leased(request: AsyncRequest, now: datetime) -> bool:
+    """Check whether a runner that is presumed alive has the request."""
     return (
         request.status == "running"
         and request.lease_until is not None
@@ -47,7 +47,7 @@ def leased(request: AsyncRequest, now: datetime) -> bool:
 
 
 def begin(request: AsyncRequest, runner: str, now: datetime, lease: timedelta) -> AsyncRequest:
-    """Begin an attempt, which counts from here on; after a crash it is to run alone."""
+    """Begin an attempt, which counts from now on; after a crash the request runs alone."""
     return replace(
         request,
         status="running",
@@ -62,25 +62,25 @@ def begin(request: AsyncRequest, runner: str, now: datetime, lease: timedelta) -
 
 
 def extend(request: AsyncRequest, now: datetime, lease: timedelta) -> AsyncRequest:
-    """Say that the runner is alive."""
+    """Extend the lease of a runner that is alive."""
     return replace(request, updated=timestamp(now), lease_until=timestamp(now + lease))
 
 
 def give_back(request: AsyncRequest, now: datetime) -> AsyncRequest:
-    """Put it back unfinished, uncharged: its machine was reclaimed, or is being stopped.
+    """Queue it again without charging the attempt: its machine was reclaimed or is being stopped.
 
-    What its caller wants no more is closed as cancelled, whoever decided before that was known.
+    Like every end of an attempt, this closes a request as cancelled if its caller asked for that.
     """
     if request.cancel_requested:
-        return cancelled(request, now)
-    return replace(_idle(request, now), status="queued", attempts=max(0, request.attempts - 1))
+        return close_cancelled(request, now)
+    return replace(_release(request, now), status="queued", attempts=max(0, request.attempts - 1))
 
 
 def try_again(request: AsyncRequest, reason: str, now: datetime) -> AsyncRequest:
-    """Put it back after an attempt that failed, to run alone; or close it as cancelled."""
+    """Queue it again after a failed attempt, to run alone."""
     if request.cancel_requested:
-        return cancelled(request, now)
-    return replace(_idle(request, now), status="queued", error=reason, alone=True)
+        return close_cancelled(request, now)
+    return replace(_release(request, now), status="queued", error=reason, alone=True)
 
 
 def succeed(
@@ -91,11 +91,11 @@ def succeed(
     header_length: int | None,
     now: datetime,
 ) -> AsyncRequest:
-    """Let a result stand; or close as cancelled, if its caller wants none any more."""
+    """Close it with a result."""
     if request.cancel_requested:
-        return cancelled(request, now)
+        return close_cancelled(request, now)
     return replace(
-        _closed(request, now),
+        _close(request, now),
         status="succeeded",
         version=version,
         error=None,
@@ -108,22 +108,22 @@ def succeed(
 def fail(
     request: AsyncRequest, reason: str, now: datetime, *, refused: bool = False
 ) -> AsyncRequest:
-    """End it with a reason; or close as cancelled, if its caller wants no result any more.
+    """Close it with a reason.
 
-    ``refused``: the reason is what it asks, so that trying again would not help.
+    ``refused``: the request itself is at fault, so another attempt would not help.
     """
     if request.cancel_requested:
-        return cancelled(request, now)
-    return replace(_closed(request, now), status="failed", error=reason, refused=refused)
+        return close_cancelled(request, now)
+    return replace(_close(request, now), status="failed", error=reason, refused=refused)
 
 
-def cancelled(request: AsyncRequest, now: datetime) -> AsyncRequest:
-    """Close it without a result; what an attempt may still write is never shown."""
-    return replace(_closed(request, now), status="cancelled")
+def close_cancelled(request: AsyncRequest, now: datetime) -> AsyncRequest:
+    """Close it without a result; nobody will see what an attempt may still write."""
+    return replace(_close(request, now), status="cancelled")
 
 
 def cancel(request: AsyncRequest, now: datetime) -> AsyncRequest:
-    """Do what a caller's cancel does: close what is queued, ask the runner of what runs.
+    """Close it if it is queued; ask its runner to stop if it runs.
 
     Raises
     ------
@@ -137,12 +137,12 @@ def cancel(request: AsyncRequest, now: datetime) -> AsyncRequest:
             request.name, f"it has {request.status}, so there is nothing to cancel"
         )
     if request.status == "queued":
-        return cancelled(replace(request, cancel_requested=True), now)
+        return close_cancelled(replace(request, cancel_requested=True), now)
     return replace(request, cancel_requested=True, updated=timestamp(now))
 
 
 def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
-    """Queue it again from the start; its attempts count anew.
+    """Queue it again from the start, with all its attempts.
 
     Raises
     ------
@@ -152,10 +152,12 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
     if request.status == "queued":
         return request
     if request.status in ("running", "succeeded"):
-        said = "is running" if request.status == "running" else "has succeeded"
-        raise RequestConflict(request.name, f"it {said}; only failed or cancelled ones are retried")
+        state = "is running" if request.status == "running" else "has succeeded"
+        raise RequestConflict(
+            request.name, f"it {state}; only failed or cancelled ones are retried"
+        )
     return replace(
-        _idle(request, now),
+        _release(request, now),
         status="queued",
         attempts=0,
         alone=False,
@@ -168,9 +170,9 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
     )
 
 
-def _idle(request: AsyncRequest, now: datetime) -> AsyncRequest:
+def _release(request: AsyncRequest, now: datetime) -> AsyncRequest:
     return replace(request, runner=None, lease_until=None, updated=timestamp(now))
 
 
-def _closed(request: AsyncRequest, now: datetime) -> AsyncRequest:
-    return replace(_idle(request, now), finished=timestamp(now))
+def _close(request: AsyncRequest, now: datetime) -> AsyncRequest:
+    return replace(_release(request, now), finished=timestamp(now))

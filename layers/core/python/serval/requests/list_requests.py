@@ -1,37 +1,37 @@
-"""Listing: a page of the requests that a caller may see, model by model, each newest first."""
+"""Lists of the requests that a caller may see: in pages, model by model, each newest first."""
 
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serval.access.api_key import Caller
 from serval.errors import InvalidParameter
-from serval.requests.ids import with_names
+from serval.requests.ids import PUT
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest, Status
 
 MOST_LISTED, LISTED = 100, 20
 POSITION = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}Z [\w.-]{1,64}", re.ASCII)
-"""A time of submission and a row's id: DynamoDB refuses a place that is none."""
+"""A time of submission and a row's id; DynamoDB refuses anything else as a position."""
 QUERIES = 10
-"""A page ends early after so many, however few of what was read has the status."""
+"""A page ends early after so many queries, however few rows matched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which requests of a model are listed; None: all of them."""
+    """Which requests of a model to list; None: all of them."""
 
     status: Status | None = None
     since: str | None = None
     """The earliest time of submission."""
     before: str | None = None
-    """The time that all were submitted before."""
+    """The time before which all were submitted."""
 
     def check(self, cursor: str | None, after: "Position | None") -> None:
-        """Refuse times, or a place to read on, that no list has."""
+        """Refuse times that exclude each other, and a position outside them."""
         if self.since and self.before and self.since >= self.before:
             raise InvalidParameter("since", self.since, f"a time before {self.before}")
         if after is None:
@@ -43,7 +43,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Behind one request in a model's list."""
+    """The place after one request in a model's list."""
 
     created: str
     id: str
@@ -51,36 +51,36 @@ class Position:
 
 
 class RequestPages(RequestStore, Protocol):
-    """The requests table, with its index of models."""
+    """The requests table, with its index by model."""
 
     def page(
         self, model: str, filters: Filters, after: Position | None, limit: int
     ) -> tuple[Sequence[AsyncRequest], Position | None]:
-        """Read some of a model's requests, newest first, payloads left out.
+        """Read some of a model's requests, newest first, without payloads.
 
         Returns
         -------
         tuple
-            At most ``limit`` of them, and where to read on; None: there are no more.
+            At most ``limit`` requests, and where to read on; None: there are no more.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended."""
+    """Where a page ended, as callers pass it on."""
 
     model: str
     after: Position | None = None
 
     def to_text(self) -> str:
-        """Write it as callers hand it on."""
+        """Encode it as URL-safe text."""
         after = [self.after.created, self.after.id] if self.after else []
         written = json.dumps([self.model, *after], separators=(",", ":"))
         return base64.urlsafe_b64encode(written.encode()).rstrip(b"=").decode()
 
     @classmethod
     def from_text(cls, text: str) -> "Cursor":
-        """Read one, or raise ``InvalidParameter``."""
+        """Decode a cursor, or raise ``InvalidParameter``."""
         try:
             match json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))):
                 case [str(model)]:
@@ -96,16 +96,16 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ListRequests:
-    """Lists requests."""
+    """Lists requests for callers."""
 
     store: RequestPages
-    models: Sequence[str]
+    models: Iterable[str]
     """The models that have async requests."""
 
-    def page(
+    def list_requests(
         self, caller: Caller, model: str | None, filters: Filters, cursor: str | None, limit: int
     ) -> dict[str, Any]:
-        """Give a page, and the cursor of the next one if there may be more."""
+        """Return a page, and the cursor of the next one if there may be more."""
         models = caller.among(self.models) if model is None else [model]
         at = Cursor.from_text(cursor) if cursor else None
         if at is not None and at.model not in models:
@@ -119,19 +119,28 @@ class ListRequests:
                 break
             rows, after = self.store.page(at.model, filters, at.after, limit - len(found))
             found += rows
-            at = Cursor(at.model, after) if after else following(models, at.model)
-        rows = with_names(self.store, found)
-        return {"requests": [listed(row) for row in rows], "next": at.to_text() if at else None}
+            at = Cursor(at.model, after) if after else next_cursor(models, at.model)
+        rows = restore_names(self.store, found)
+        return {
+            "requests": [summarize_request(row) for row in rows],
+            "next": at.to_text() if at else None,
+        }
 
 
-def following(models: Sequence[str], model: str) -> Cursor | None:
-    """Give where the next model's list begins; None: that was the last one."""
+def next_cursor(models: Sequence[str], model: str) -> Cursor | None:
+    """Return where the next model's list begins; None: that was the last one."""
     position = models.index(model) + 1
     return Cursor(models[position]) if position < len(models) else None
 
 
-def listed(row: AsyncRequest) -> dict[str, Any]:
-    """Describe a request in short."""
+def restore_names(store: RequestStore, indexed: Sequence[AsyncRequest]) -> list[AsyncRequest]:
+    """Read the ids that callers chose, which the index does not hold."""
+    rows = store.find_all([row.id for row in indexed if row.id.startswith(PUT)])
+    return [rows.get(row.id, row) for row in indexed]
+
+
+def summarize_request(row: AsyncRequest) -> dict[str, Any]:
+    """Describe a request in a list."""
     return {
         "id": row.name,
         "status": row.status,

@@ -1,4 +1,4 @@
-"""What async requests need of AWS; ``serval.aws`` keeps it in DynamoDB, SQS and S3."""
+"""Ports of async requests: the table, the queues and the data bucket."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,35 +14,35 @@ class RequestStore(Protocol):
     """The requests table; reads by id see every write made before them."""
 
     def create(self, request: AsyncRequest) -> bool:
-        """Write a new row; False when the id is taken, and nothing is written then."""
+        """Write a new row; False if the id is taken."""
 
     def find(self, request_id: str) -> AsyncRequest | None:
-        """Give a row; None if there is none."""
+        """Read a row; None if there is none."""
 
     def find_all(self, request_ids: Sequence[str]) -> Mapping[str, AsyncRequest]:
-        """Give the rows that there are, by id."""
+        """Read the rows that exist, by id."""
 
     def save(self, before: AsyncRequest, after: AsyncRequest) -> bool:
-        """Write what changed, with the next revision, if the row still has ``before``'s.
+        """Write the changes and the next revision, if the row still has the revision of ``before``.
 
         Returns
         -------
         bool
-            False when another writer was first; nothing is written then.
+            False if another writer was first; nothing is written then.
         """
 
     def open(self) -> Iterator[OpenRequest]:
-        """List the open requests of the stage, in no particular order, from the index."""
+        """List the open requests of the stage from the index, in no particular order."""
 
     def callbacks_due(self, before: str) -> Iterator[str]:
-        """Give the ids of requests that closed before a time, and whose callers do not know."""
+        """List the ids of requests that closed before a time and still owe a callback."""
 
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
-        """List a model's requests, newest first, from the index, payloads left out."""
+        """List a model's requests from the index, newest first, without payloads."""
 
 
 class RequestQueue(Protocol):
-    """Where a model's requests wait; the message holds the id alone."""
+    """Queues of models; a message holds only the request's id."""
 
     def send(self, model: str, request_id: str) -> None:
         """Send a message about a request."""
@@ -52,17 +52,17 @@ class RequestQueue(Protocol):
 
 
 class CallbackQueue(Protocol):
-    """Where closed requests wait whose callers want to be called back."""
+    """The queue of closed requests whose callers want a callback."""
 
     def send(self, request_id: str, submitter: str | None = None) -> None:
-        """Send a message about a closed request; those of one submitter wait for one another."""
+        """Send a message about a closed request; messages of one submitter wait for each other."""
 
 
 class Waker(Protocol):
-    """Sees to it that a fleet has machines for what is asked of it."""
+    """Wakes fleets."""
 
     def wake(self, fleet: str) -> None:
-        """Wake a fleet that sleeps; one that is awake is left alone."""
+        """Wake a fleet if it sleeps."""
 
 
 class Payloads(Protocol):
@@ -75,19 +75,19 @@ class Payloads(Protocol):
         """Read an object; None if there is none."""
 
     def find(self, key: str) -> "StoredPayload | None":
-        """Look an object up; None if there is none."""
+        """Read an object's size and ETag; None if there is none."""
 
     def renew(self, key: str) -> bool:
-        """Keep an object for as long as if it were written now; False if it is gone."""
+        """Start an object's days again; False if it is gone."""
 
     def presign_read(self, key: str, header_length: int | None) -> str:
-        """Give a URL that reads an object for an hour at most, with the content type of its form.
+        """Presign a read, for an hour at most, with the content type of the object's form.
 
-        S3 sends no ``Inference-Header-Content-Length``: whoever gives the URL tells it too.
+        S3 sends no ``Inference-Header-Content-Length``, so callers get it beside the URL.
         """
 
     def presign_write(self, key: str, size_bytes: int) -> str:
-        """Give a URL that writes an object of exactly this size, for an hour at most."""
+        """Presign a write of exactly this size, for an hour at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +101,23 @@ class StoredPayload:
 
 
 Transition = Callable[[AsyncRequest], AsyncRequest | None]
-"""Gives what a row becomes; None: it is to stay as it is."""
+"""Computes the next row; None leaves the row as it is."""
 
 
 def change(
     store: RequestStore, request: AsyncRequest, transition: Transition
 ) -> AsyncRequest | None:
-    """Apply a transition to the row as it is now, whoever else changes it meanwhile.
+    """Apply a transition to the current row, again if another writer was first.
 
     Returns
     -------
     AsyncRequest or None
-        The row after it; None if the transition left it alone, or the row is gone.
+        The new row; None if the transition returned None or the row is gone.
 
     Raises
     ------
     RegistryUnavailable
-        If other writers were first twenty times in a row.
+        If other writers were first twenty times.
     """
     current: AsyncRequest | None = request
     for _ in range(CHANGE_ATTEMPTS):

@@ -1,9 +1,8 @@
-"""Redriving: dead letters go back to work, once what made their requests fail is mended.
+"""Redrive: send dead letters back to work, once the cause of their failures is mended.
 
-For each: the row is queued again, a message is sent, the fleet is woken, and only then the dead
-letter is deleted. A crash between any two loses nothing: the dead letter is there again after a
-minute, and whoever redrives it then finds the row queued and sends one more message, which harms
-nobody.
+For each letter, queue the row again, send a message, wake the fleet, and only then delete the
+letter. A crash between any two loses nothing: the letter is visible again after a minute, and
+redriving it finds the row queued and sends another message, which is harmless.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,62 +14,62 @@ from serval.errors import RequestConflict
 from serval.requests import lifecycle
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker, change
 from serval.requests.request import AsyncRequest, Status
-from serval.requests.retry import renew_asked
+from serval.requests.retry import renew_payload
 
-Fate = Status | Literal["expired"]
-"""What became of a dead letter's request: it is queued again; it is being attempted at this very
-moment, so its letter stays; or there is nothing to do any more, so its letter goes."""
+LetterOutcome = Status | Literal["expired"]
+"""The status of a letter's request afterwards: queued again; running, so the letter stays; or closed
+or expired, so the letter goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message of a dead-letter queue, received for a minute."""
+    """A message of a dead-letter queue, hidden from others for a minute."""
 
     request_id: str
     reason: str
-    """Why its request failed; empty: SQS has put it there, after too many receipts."""
+    """Why its request failed; empty: SQS moved it here after too many receipts."""
     receipt: str
-    """What deletes it."""
+    """Deletes it."""
 
 
 class DeadLetters(Protocol):
-    """The dead-letter queues of a stage's fleet models; in SQS, ``serval.aws.sqs.queues``."""
+    """The dead-letter queues of a stage's fleet models."""
 
     def dead_letters(self, model: str) -> Sequence[DeadLetter]:
-        """Receive up to ten of a model's dead letters; none: there is no more to receive."""
+        """Receive up to ten of a model's dead letters; empty at the end."""
 
     def delete_dead_letter(self, model: str, letter: DeadLetter) -> None:
-        """Delete a dead letter that was received."""
+        """Delete a received dead letter."""
 
     def release_dead_letters(self, model: str, letters: Sequence[DeadLetter]) -> None:
-        """Let others receive them, at once."""
+        """Let others receive them at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
-    """A dead letter, with the request that it is about."""
+class InspectedLetter:
+    """A dead letter and its request."""
 
     request_id: str
     reason: str
-    """Why it failed: as the row says, else as the letter does."""
+    """Why it failed: the row's error, or else the letter's reason."""
     request: AsyncRequest | None
     """None: it has expired."""
 
 
 @dataclass(frozen=True, slots=True)
-class Redriven:
+class RedrivenLetter:
     """What became of a dead letter."""
 
     request_id: str
-    """By which its caller knows it."""
-    fate: Fate
+    """The id by which its caller knows it."""
+    fate: LetterOutcome
     reason: str
     """Why its request had failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Looks at a model's dead letters, or sends them back to work."""
+    """Inspects a model's dead letters, or sends them back to work."""
 
     store: RequestStore
     queue: RequestQueue
@@ -79,26 +78,26 @@ class Redrive:
     waker: Waker
     clock: Clock = utc_now
 
-    def inspect(self, model: str, limit: int) -> Sequence[Dead]:
-        """List dead letters, at most ``limit``; all are there for others again afterwards."""
+    def inspect(self, model: str, limit: int) -> Sequence[InspectedLetter]:
+        """List at most ``limit`` dead letters, and release them."""
         received: list[DeadLetter] = []
         try:
-            for letter in self._received(model, limit):
+            for letter in self._receive(model, limit):
                 received.append(letter)
         finally:
             self.letters.release_dead_letters(model, received)
         letters = {letter.request_id: letter for letter in received}
         rows = self.store.find_all(list(letters))
-        return [described(letter, rows) for letter in letters.values()]
+        return [join_row(letter, rows) for letter in letters.values()]
 
-    def redrive(self, model: str, limit: int) -> Iterator[Redriven]:
-        """Send at most ``limit`` dead letters back to work, and tell of each when it is done.
+    def redrive(self, model: str, limit: int) -> Iterator[RedrivenLetter]:
+        """Send at most ``limit`` dead letters back to work, yielding each when it is done.
 
-        What is being attempted keeps its letter: a runner writes that before it closes the row.
+        A request that runs keeps its letter: its runner writes the letter before it closes the row.
         """
         left: list[DeadLetter] = []
         try:
-            for letter in self._received(model, limit):
+            for letter in self._receive(model, limit):
                 redriven = self._redrive(model, letter)
                 if redriven.fate == "running":
                     left.append(letter)
@@ -106,8 +105,8 @@ class Redrive:
         finally:
             self.letters.release_dead_letters(model, left)
 
-    def _received(self, model: str, limit: int) -> Iterator[DeadLetter]:
-        """Receive until there are no more, or enough; those beyond are let go."""
+    def _receive(self, model: str, limit: int) -> Iterator[DeadLetter]:
+        """Receive up to ``limit`` letters, and release any beyond."""
         count = 0
         while count < limit and (batch := self.letters.dead_letters(model)):
             taken = batch[: limit - count]
@@ -115,12 +114,12 @@ class Redrive:
             count += len(taken)
             yield from taken
 
-    def _redrive(self, model: str, letter: DeadLetter) -> Redriven:
+    def _redrive(self, model: str, letter: DeadLetter) -> RedrivenLetter:
         before = self.store.find(letter.request_id)
-        row = None if before is None else self._requeued(before)
-        fate: Fate = "expired" if row is None else row.status
+        row = None if before is None else self._requeue(before)
+        fate: LetterOutcome = "expired" if row is None else row.status
         name = letter.request_id if before is None else before.name
-        redriven = Redriven(name, fate, reason(letter, before))
+        redriven = RedrivenLetter(name, fate, failure_reason(letter, before))
         if redriven.fate == "running":
             return redriven
         if row is not None and row.open:
@@ -129,26 +128,26 @@ class Redrive:
         self.letters.delete_dead_letter(model, letter)
         return redriven
 
-    def _requeued(self, row: AsyncRequest) -> AsyncRequest | None:
-        """Queue what has failed; None: it, or what it asked, has expired."""
+    def _requeue(self, row: AsyncRequest) -> AsyncRequest | None:
+        """Queue a failed request again; None: it or its payload has expired."""
         if row.status == "failed":
             try:
-                renew_asked(self.payloads, row)
+                renew_payload(self.payloads, row)
             except RequestConflict:
                 return None
-        return change(self.store, row, self._again)
+        return change(self.store, row, self._retry_failed)
 
-    def _again(self, row: AsyncRequest) -> AsyncRequest:
-        """Queue what has failed; what its caller has cancelled stays so."""
+    def _retry_failed(self, row: AsyncRequest) -> AsyncRequest:
+        """Queue a failed request again; leave one that its caller cancelled."""
         return lifecycle.retry(row, self.clock()) if row.status == "failed" else row
 
 
-def reason(letter: DeadLetter, row: AsyncRequest | None) -> str:
-    """Say why a request has failed."""
+def failure_reason(letter: DeadLetter, row: AsyncRequest | None) -> str:
+    """Return why a request failed."""
     return (row.error if row is not None else None) or letter.reason
 
 
-def described(letter: DeadLetter, rows: Mapping[str, AsyncRequest]) -> Dead:
-    """Put a letter and its row together."""
+def join_row(letter: DeadLetter, rows: Mapping[str, AsyncRequest]) -> InspectedLetter:
+    """Join a letter and its row."""
     row = rows.get(letter.request_id)
-    return Dead(letter.request_id, reason(letter, row), row)
+    return InspectedLetter(letter.request_id, failure_reason(letter, row), row)

@@ -1,4 +1,4 @@
-"""Retrying: a request that failed or was cancelled is queued again, from the start."""
+"""Retry: queue a failed or cancelled request again, from the start."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from serval.requests.request import AsyncRequest
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Queues requests again."""
+    """Retries requests."""
 
     store: RequestStore
     payloads: Payloads
@@ -21,17 +21,17 @@ class Retry:
     clock: Clock = utc_now
 
     def retry(self, request: AsyncRequest) -> AsyncRequest:
-        """Give the row as it is afterwards; one that is queued already is announced again.
+        """Queue a request again and return its row; announce one that is already queued.
 
         Raises
         ------
         RequestConflict
-            If it runs, or has succeeded, or what was asked has expired.
+            If it runs, has succeeded, or its payload has expired.
         RequestNotFound
-            If its row has expired meanwhile.
+            If its row has expired since.
         """
         if lifecycle.retry(request, self.clock()) != request:
-            renew_asked(self.payloads, request)
+            renew_payload(self.payloads, request)
         after = change(self.store, request, lambda row: lifecycle.retry(row, self.clock()))
         if after is None:
             raise RequestNotFound(request.name)
@@ -39,13 +39,13 @@ class Retry:
         return after
 
 
-def renew_asked(payloads: Payloads, request: AsyncRequest) -> None:
-    """Keep what was asked until the request has ended again.
+def renew_payload(payloads: Payloads, request: AsyncRequest) -> None:
+    """Keep the payload of a request until it has ended again.
 
     Raises
     ------
     RequestConflict
-        If it lay in the data bucket, and has expired.
+        If it has expired from the data bucket.
     """
     key = request.payload_key
     if key is not None and not payloads.renew(key):

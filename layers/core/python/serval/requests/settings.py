@@ -1,4 +1,4 @@
-"""What the functions of async requests read from their environment."""
+"""Settings of the functions of async requests."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from serval.protocol.limits import RequestLimits
 from serval.settings import CallerSettings, Settings
 
 ENVIRONMENT_MIB = 112
-"""What the functions take that submit requests, before one comes."""
+"""Memory of a function that submits requests, before one comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class WaitSettings(RequestsSettings):
 
     @property
     def limits(self) -> RequestLimits:
-        """Tell what the function has memory for."""
+        """The limits that the function has memory for."""
         free_mib = self.aws_lambda_function_memory_size - ENVIRONMENT_MIB
         return RequestLimits.of_memory(free_mib * 2**20)
 

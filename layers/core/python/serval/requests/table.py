@@ -1,8 +1,8 @@
-"""How an async request lies in the requests table.
+"""The requests table: its keys, its indexes and the attributes of a row.
 
-A row has what differs from an ``AsyncRequest``'s defaults, ``state`` while the request is open or
-its caller is still to be called back, and ``expires`` once it has finished. The stack declares the
-table and its indexes by these names.
+A row has the attributes that differ from an ``AsyncRequest``'s defaults, ``state`` while the
+request is open or owes a callback, and ``expires`` once it has finished. The stack declares the
+table by these names.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,30 @@ from typing import Any
 from serval.requests.request import AsyncRequest, OpenRequest
 
 ID = "id"
-"""Partition key of the table, which has no sort key."""
+"""Partition key; there is no sort key."""
 EXPIRES = "expires"
 """The table's TTL attribute, in epoch seconds."""
 BY_MODEL, BY_MODEL_KEYS = "by_model", ("model", "created")
 BY_MODEL_HAS = ("status", "version", "fleet", "attempts", "finished", "error", "updated")
-"""What the index of models holds beside its keys: payloads would double the price of a write."""
+"""Projected attributes; payloads would double the price of a write."""
 BY_STATE, BY_STATE_KEYS = "by_state", ("state", "updated")
 BY_STATE_HAS = ("model", "fleet", "created", "lease_until")
-"""What the index of open requests holds beside its keys."""
+"""Projected attributes."""
 
 CALLBACK = "callback"
-"""State of closed requests whose callers are still to be called back."""
+"""State of closed requests that still owe a callback."""
 
 _DEFAULTS = {member.name: member.default for member in fields(AsyncRequest)}
 _ALWAYS = ("status", "revision")
 
 
 def state(status: str, shard: int) -> str:
-    """Give the partition of the index of requests that are not done with."""
+    """Return the partition key of a part of ``BY_STATE``."""
     return f"{status}#{shard}"
 
 
 def to_attributes(request: AsyncRequest) -> dict[str, Any]:
-    """Give the attributes of a request's row."""
+    """Write a request as a row."""
     attributes = {
         name: value
         for name, default in _DEFAULTS.items()
@@ -54,13 +54,13 @@ def to_attributes(request: AsyncRequest) -> dict[str, Any]:
 
 
 def from_attributes(attributes: Mapping[str, Any]) -> AsyncRequest:
-    """Read a request's row, or what the index of models holds of it."""
+    """Read a row, or what ``BY_MODEL`` has of it."""
     found = {name: _plain(attributes[name]) for name in _DEFAULTS if name in attributes}
     return AsyncRequest(**{"body_hash": "", **found})
 
 
-def open_request(attributes: Mapping[str, Any]) -> OpenRequest:
-    """Read what the index of open requests holds of one."""
+def read_open_request(attributes: Mapping[str, Any]) -> OpenRequest:
+    """Read what ``BY_STATE`` has of a request."""
     return OpenRequest(
         id=attributes["id"],
         model=attributes["model"],
@@ -73,7 +73,7 @@ def open_request(attributes: Mapping[str, Any]) -> OpenRequest:
 
 
 def _plain(value: Any) -> Any:
-    """Give a number or bytes as what they are, and not as boto3 has them."""
+    """Unwrap boto3's numbers and bytes."""
     if isinstance(value, Decimal):
         return int(value)
     return value if isinstance(value, str | int) else bytes(value)

@@ -1,7 +1,7 @@
-"""Waiting for a request's end: looks at its row, at first often, then less and less often.
+"""Wait for a request to end: poll its row, often at first, then less and less.
 
-Whoever waits keeps an environment of Lambda's for as long, so there are only so many places to
-wait; who finds none has its request as it is, at once.
+Each waiting caller occupies a Lambda environment, so waiting places are limited. A caller who finds
+none gets the request as it is, at once.
 """
 
 import time
@@ -15,24 +15,24 @@ from serval.requests.request import AsyncRequest
 FIRST_SECONDS = 0.02
 LONGEST_SECONDS = 0.5
 SHARE = 0.05
-"""How much longer a wait may get because nobody looked."""
+"""A poll comes late by at most this share of the wait."""
 
 
 class WaitingPlaces(Protocol):
-    """Where callers wait, those of all environments together."""
+    """The waiting places of a stage, shared by all environments."""
 
     def take(self) -> str | None:
-        """Take a place; None: there is none left."""
+        """Take a place; None if there is none left."""
 
     def give_back(self, place: str) -> None:
-        """Give a place back that was taken."""
+        """Give a place back."""
 
 
-class Everywhere:
-    """``WaitingPlaces`` without an end."""
+class UnlimitedPlaces:
+    """``WaitingPlaces`` without a limit."""
 
     def take(self) -> str | None:
-        """Take one more."""
+        """Take a place."""
         return "here"
 
     def give_back(self, place: str) -> None:
@@ -41,24 +41,24 @@ class Everywhere:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Looks at rows until they are closed."""
+    """Waits for requests to end."""
 
     store: RequestStore
     clock: Callable[[], float] = time.monotonic
     """Seconds, from anywhere."""
     sleep: Callable[[float], None] = time.sleep
-    places: WaitingPlaces = field(default_factory=Everywhere)
+    places: WaitingPlaces = field(default_factory=UnlimitedPlaces)
 
     def wait(self, request: AsyncRequest, seconds: float) -> AsyncRequest:
-        """Give the row as it is when it is closed, or as it is after so many seconds."""
+        """Return the row once it is closed, or as it is after ``seconds``."""
         if not request.open or seconds <= 0 or (place := self.places.take()) is None:
             return request
         try:
-            return self._look(request, seconds)
+            return self._poll(request, seconds)
         finally:
             self.places.give_back(place)
 
-    def _look(self, request: AsyncRequest, seconds: float) -> AsyncRequest:
+    def _poll(self, request: AsyncRequest, seconds: float) -> AsyncRequest:
         begun = self.clock()
         while request.open and (left := seconds - (waited := self.clock() - begun)) > 0:
             pause = min(max(waited * SHARE, FIRST_SECONDS), LONGEST_SECONDS)

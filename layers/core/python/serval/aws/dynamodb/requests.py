@@ -11,13 +11,13 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from serval.aws.dynamodb.tables import changes, items, landed
 from serval.errors import RegistryUnavailable
 from serval.requests.list_requests import Filters, Position
-from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, Glance, OpenRequest
+from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, OpenListing, OpenRequest
 from serval.requests.table import (
     BY_MODEL,
     BY_STATE,
     CALLBACK,
     from_attributes,
-    open_request,
+    read_open_request,
     state,
     to_attributes,
 )
@@ -92,30 +92,30 @@ class RequestTable:
     def open(self) -> Iterator[OpenRequest]:
         """List the open requests of the stage, in no particular order, from the index."""
         for status in OPEN:
-            yield from map(open_request, self._in_state(status))
+            yield from map(read_open_request, self._in_state(status))
 
-    def glance(self) -> Glance:
+    def list_open(self) -> OpenListing:
         """List those that run, and of those queued the ones that changed longest ago."""
-        listed = list(map(open_request, self._in_state("running")))
+        listed = list(map(read_open_request, self._in_state("running")))
         rest: dict[str, Mapping[str, Any]] = {}
         for shard in range(SHARDS):
             part = state("queued", shard)
             page = self.table.query(
                 IndexName=BY_STATE, KeyConditionExpression=Key("state").eq(part), Limit=LISTED
             )
-            listed += map(open_request, page["Items"])
+            listed += map(read_open_request, page["Items"])
             if "LastEvaluatedKey" in page:
                 rest[part] = page["LastEvaluatedKey"]
-        return Glance(listed, rest)
+        return OpenListing(listed, rest)
 
-    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
-        """Count the queued requests of these models that a glance has not listed.
+    def count_unlisted(self, listing: OpenListing, models: Sequence[str]) -> int:
+        """Count the queued requests of these models that a listing has not listed.
 
         DynamoDB reads them, and hands over numbers: a page of 1 MiB, some 7,000 requests, is 128
         read units, $0.000016.
         """
         counted = pages = 0
-        for part, after in glance.rest.items():
+        for part, after in listing.rest.items():
             arguments: dict[str, Any] = {"ExclusiveStartKey": after}
             while arguments and pages < MOST_PAGES:
                 page = self.table.query(

@@ -5,7 +5,7 @@ from serval.aws.sqs.callback_messages import PostponedCallbacks
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
 from serval.bootstrap.requests.adapters import adapters
-from serval.requests.callbacks.deliver import Delivery
+from serval.requests.callbacks.deliver import DeliverCallback
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents
 from serval.requests.settings import CallbackSettings
@@ -18,7 +18,7 @@ def build() -> LambdaFunction[CallbackMessages]:
     """Build the function from its environment, once per cold start."""
     settings = CallbackSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
-    delivery = Delivery(
+    deliver = DeliverCallback(
         aws.store,
         Documents(aws.payloads, INLINE_RESULT_BYTES),
         ApiKeyStore(aws.dynamodb.Table(settings.registry_table)),
@@ -27,6 +27,6 @@ def build() -> LambdaFunction[CallbackMessages]:
     )
     return LambdaFunction(
         "callback",
-        CallbackMessages(delivery, PostponedCallbacks(aws.sqs, settings.stage)),
+        CallbackMessages(deliver, PostponedCallbacks(aws.sqs, settings.stage)),
         lambda messages, event, _: messages.reply(event),
     )

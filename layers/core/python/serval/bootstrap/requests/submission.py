@@ -6,7 +6,7 @@ from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.requests.adapters import Adapters
 from serval.models.deployed_fleets import Fleets
 from serval.requests.settings import WaitSettings
-from serval.requests.submit.checks import Door
+from serval.requests.submit.checks import SubmissionChecks
 from serval.requests.submit.submit import Submit
 
 
@@ -14,7 +14,7 @@ def build_submit(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) 
     """Build what makes async requests."""
     fleets = Fleets.from_text(settings.fleets)
     return Submit(
-        door=Door(fleets, registry.version, settings.limits),
+        checks=SubmissionChecks(fleets, registry.version, settings.limits),
         store=aws.store,
         payloads=aws.payloads,
         queue=ModelQueues(aws.sqs, settings.stage),

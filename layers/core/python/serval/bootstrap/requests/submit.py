@@ -37,7 +37,7 @@ def build() -> LambdaFunction[SubmitEndpoint]:
             callback_urls=CallbackUrls(local=bool(settings.callback_local)),
             submit=submit,
             retry=Retry(aws.store, aws.payloads, submit.announce),
-            uploads=RequestUploads(submit.door, aws.payloads),
+            uploads=RequestUploads(submit.checks, aws.payloads),
             wait=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
             documents=Documents(aws.payloads),
             log=print_line,

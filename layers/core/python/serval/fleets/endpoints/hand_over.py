@@ -47,13 +47,13 @@ class HandOver:
         row = self.store.find(message.request_id)
         if row is None or row.model != message.model:
             return self._drop(message)
-        match lifecycle.verdict(row, self.clock()):
+        match lifecycle.action_for(row, self.clock()):
             case "run":
                 return self._begin(message, row, fleet, window)
             case "later":
                 return self._leave(message, row)
             case "cancelled":
-                return self._close(message, row, lifecycle.cancelled(row, self.clock()))
+                return self._close(message, row, lifecycle.close_cancelled(row, self.clock()))
             case "exhausted":
                 return self._exhaust(message, row)
         return self._drop(message)

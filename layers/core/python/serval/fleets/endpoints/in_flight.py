@@ -12,7 +12,7 @@ from datetime import datetime
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.attempt import EndpointAttempt
 from serval.fleets.state import FleetState
-from serval.requests.lifecycle import leased
+from serval.requests.lifecycle import is_leased
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 
@@ -50,4 +50,4 @@ def _held(
     inference: EndpointAttempt | None, rows: Mapping[str, AsyncRequest], now: datetime
 ) -> bool:
     row = rows.get(inference.request_id) if inference else None
-    return inference is not None and row is not None and inference.runs(row) and leased(row, now)
+    return inference is not None and row is not None and inference.runs(row) and is_leased(row, now)

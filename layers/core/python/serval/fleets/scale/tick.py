@@ -20,7 +20,7 @@ from serval.fleets.scale.demand import seconds_since
 from serval.fleets.scale.observation import Observed, observe
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
-from serval.requests.request import Glance, OpenRequest
+from serval.requests.request import OpenListing, OpenRequest
 
 SETTLED = timedelta(seconds=30)
 """How long a fleet must sleep before the ticks are switched off: nobody believes it awake then."""
@@ -30,11 +30,11 @@ SHOWN = ("fleet", "machines", "capacity", "reason")
 class OpenRequests(Protocol):
     """What a tick reads of the requests table."""
 
-    def glance(self) -> Glance:
+    def list_open(self) -> OpenListing:
         """List those that run, and of those queued the ones that changed longest ago."""
 
-    def count_rest(self, glance: Glance, models: Sequence[str]) -> int:
-        """Count the queued requests of these models that a glance has not listed."""
+    def count_unlisted(self, listing: OpenListing, models: Sequence[str]) -> int:
+        """Count the queued requests of these models that a listing has not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Backlog:
 
     listed: Mapping[str, Sequence[OpenRequest]]
     """Those of each fleet."""
-    glance: Glance
+    listing: OpenListing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Tick:
     def _seen(self, fleet: DeployedFleet, state: FleetState, backlog: Backlog) -> Observed:
         models = [model for model in fleet.models if model not in state.paused]
         listed = [each for each in backlog.listed[fleet.name] if each.model in models]
-        goes_on = models and backlog.glance.rest
+        goes_on = models and backlog.listing.rest
         found = {job: self.jobs.look(job) for job in state.jobs}
         return observe(
             listed,
@@ -97,18 +97,18 @@ class Tick:
             self.clock(),
             [job for job in found.values() if job and job.model not in state.paused],
             tuple(job for job, shards in found.items() if shards is None),
-            also_waiting=self.store.count_rest(backlog.glance, models) if goes_on else 0,
+            also_waiting=self.store.count_unlisted(backlog.listing, models) if goes_on else 0,
         )
 
     def _open(self) -> Backlog:
         fleets = self.control.fleets
         listed: dict[str, list[OpenRequest]] = {name: [] for name in fleets.by_name}
         deployed = fleets.models
-        glance = self.store.glance()
-        for request in glance.listed:
+        listing = self.store.list_open()
+        for request in listing.listed:
             if (name := deployed.get(request.model)) is not None:
                 listed[name].append(request)
-        return Backlog(listed, glance)
+        return Backlog(listed, listing)
 
     def _goes_on(self) -> bool:
         """Switch the ticks off when there is nothing left to look at."""

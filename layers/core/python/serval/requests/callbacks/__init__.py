@@ -1,1 +1,1 @@
-"""Callbacks: a signed POST to whoever asked to be told of a request's end."""
+"""Callbacks: a signed POST to a caller's URL when a request has ended."""

@@ -1,4 +1,4 @@
-"""One POST to one address, within a time that nothing the other side does can stretch."""
+"""POST to an address, within a time limit that the receiver cannot stretch."""
 
 import socket
 import threading
@@ -24,14 +24,14 @@ def post(
     body: bytes,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> int:
-    """Send a body and give the status; redirects are not followed, no body is read.
+    """Send a body and return the status; follow no redirects, read no body.
 
-    The certificate has to be good for the host's name, whatever the address.
+    The certificate must be valid for the host's name, whatever the address.
 
     Raises
     ------
     NoAnswer
-        If there is none within the limit, or none that is HTTP.
+        If no HTTP answer comes within the limit.
     """
     own = {"host": url.authority, "content-length": str(len(body)), "connection": "close"}
     lines = [f"{name}: {value}" for name, value in {**headers, **own}.items()]
@@ -50,9 +50,9 @@ def post(
 def exchange(
     connection: socket.socket, url: CallbackUrl, message: bytes, limit_seconds: float
 ) -> int:
-    """Send and read the head of an answer; at the limit the connection is cut.
+    """Send, and read the head of the answer; cut the connection at the limit.
 
-    A socket's own timeout is for each read alone: a byte now and then would hold it open for good.
+    A socket's timeout covers only a single read: a byte now and then would keep it open forever.
     """
     with connection.dup() as held:
         watchdog = threading.Timer(max(limit_seconds, 0), cut, (held,))
@@ -65,7 +65,7 @@ def exchange(
 
 
 def converse(connection: socket.socket, url: CallbackUrl, message: bytes) -> int:
-    """Send a message, encrypted if the URL says so, and give the status of the answer."""
+    """Send a message, encrypted if the URL says so, and return the status of the answer."""
     if url.tls:
         connection = tls_context().wrap_socket(connection, server_hostname=url.host)
     with connection, connection.makefile("rb") as stream:
@@ -74,6 +74,6 @@ def converse(connection: socket.socket, url: CallbackUrl, message: bytes) -> int
 
 
 def cut(connection: socket.socket) -> None:
-    """End a connection, whoever reads from it."""
+    """Shut a connection down, even while another thread reads from it."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Signed as Standard Webhooks says, so that its libraries verify our callbacks as they are.
+"""Signatures of callbacks, by the Standard Webhooks scheme, whose libraries verify them.
 
 Specification: https://github.com/standard-webhooks/standard-webhooks
 """
@@ -12,14 +12,14 @@ VERSION = "v1"
 
 
 def message_id(request_id: str, finished: str) -> str:
-    """Name one end of one request, the same at each attempt; it has no dot, as the scheme wants."""
+    """Name one end of one request, the same for each attempt; the scheme forbids dots."""
     return f"msg_{hashlib.sha256(f'{request_id} {finished}'.encode()).hexdigest()[:32]}"
 
 
 def signature_headers(
     secret: bytes, message: str, timestamp: int, body: bytes
 ) -> Mapping[str, str]:
-    """Give the headers of a callback, signed with the secret of its submitter's API key."""
+    """Sign a callback with the secret of its submitter's API key; return its headers."""
     signed = f"{message}.{timestamp}.".encode() + body
     digest = hmac.digest(secret, signed, "sha256")
     return {

@@ -1,12 +1,12 @@
-"""Patience with receivers: those who are slow delay their own callbacks, and nobody else's.
+"""Throttle slow receivers, so that they delay only their own callbacks.
 
-An environment delivers one callback at a time, and there are few of them. Each keeps in mind
+There are few environments, and each delivers one callback at a time. Each remembers
 
-- which receivers did not answer time and again: they are called once in a while until one does.
-  A receiver is a host as one API key calls it: somebody else's slow path on a host that many use
-  stops nobody's callbacks;
-- how long each API key has kept it waiting, however many hosts it names: no more than a fifth of
-  the time goes to callbacks of one key that take longer than a second.
+- which receivers fail to answer repeatedly: it calls them only now and then until they answer. A
+  receiver is a host as one API key calls it, so a slow path on a shared host stops nobody else's
+  callbacks;
+- how long each API key has kept it waiting, over all its hosts: callbacks of one key that take
+  longer than a second get at most a fifth of the time.
 """
 
 import time
@@ -14,39 +14,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FAILURES = 3
-"""Calls in a row without an answer, after which a receiver is left alone."""
+"""Calls without an answer after which a receiver is paused."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 900.0
-"""How long at first, and at most: the pause doubles each time that it still does not answer."""
+"""The pause doubles each time that the receiver still does not answer."""
 QUICK_SECONDS = 1.0
-"""What a call may take without being counted."""
+"""Calls this short are not counted."""
 KEPT_WAITING_SECONDS = 20.0
-"""How long a key may keep an environment waiting at once."""
+"""How long a key may keep an environment waiting in one stretch."""
 SHARE = 0.2
-"""How much of the time a key may keep it waiting for good."""
+"""The share of time for which a key may keep it waiting in the long run."""
 REMEMBERED = 1024
 Receiver = tuple[str, str]
-"""API key, by its hash, and host."""
+"""The hash of an API key, and a host."""
 
 
 @dataclass(slots=True)
 class Silence:
-    """How often a receiver was called in vain, and until when it is left alone."""
+    """How often a receiver did not answer, and until when it is paused."""
 
     failures: int = 0
     until: float = 0.0
 
 
 @dataclass(slots=True)
-class ReceiverPatience:
-    """What one environment keeps in mind of its receivers."""
+class ReceiverThrottle:
+    """What one environment remembers of its receivers."""
 
     clock: Callable[[], float] = time.monotonic
     _silent: dict[Receiver, Silence] = field(default_factory=dict)
     _waited: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """How long each key has kept it waiting, as of a moment."""
+    """How long each key has kept it waiting, and when that was computed."""
 
-    def objection(self, key: str, host: str) -> str | None:
-        """Say why a receiver is not called now; None: it is."""
+    def find_objection(self, key: str, host: str) -> str | None:
+        """Return why a receiver should not be called now, or None."""
         now = self.clock()
         silence = self._silent.get((key, host))
         if silence is not None and now < silence.until:
@@ -55,8 +55,8 @@ class ReceiverPatience:
             return "callbacks of this API key were answered too slowly"
         return None
 
-    def note(self, key: str, host: str, seconds: float, *, answered: bool) -> None:
-        """Keep in mind what a call took, and whether there was an answer."""
+    def record(self, key: str, host: str, seconds: float, *, answered: bool) -> None:
+        """Record how long a call took and whether it was answered."""
         now = self.clock()
         if seconds > QUICK_SECONDS:
             self._make_room(self._waited)

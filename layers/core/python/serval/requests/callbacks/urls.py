@@ -1,6 +1,6 @@
-"""Callback URLs: what a stranger may have us call.
+"""Callback URLs that callers may name.
 
-``serval.requests.callbacks.addresses`` resolves the host, when the callback is due.
+``serval.requests.callbacks.addresses`` checks the host's addresses when the callback is due.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 LIMIT_CHARACTERS = 2_000
 HTTPS_PORT, HTTP_PORT = 443, 80
 FIRST_USER_PORT = 1024
-"""Below are the ports of mail, shells, name servers…; of these only https's own is called."""
+"""Lower ports belong to mail, shells and name servers; only https's own is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class CallbackUrl:
 
     @property
     def authority(self) -> str:
-        """Give the ``Host`` header: the port is left out if it is the scheme's own."""
+        """The ``Host`` header, without the port if it is the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (
             host if self.port == (HTTPS_PORT if self.tls else HTTP_PORT) else f"{host}:{self.port}"
@@ -32,12 +32,12 @@ class CallbackUrl:
 
 
 def read_callback_url(url: str, *, local: bool = False) -> CallbackUrl:
-    """Read a URL; ``local`` takes http and any port too, for receivers on a laptop.
+    """Read a URL; ``local`` also allows http and any port, for receivers on a laptop.
 
     Raises
     ------
     ValueError
-        Saying what was expected instead.
+        Naming what was expected instead.
     """
     if len(url) > LIMIT_CHARACTERS:
         raise ValueError(f"a URL of at most {LIMIT_CHARACTERS} characters")

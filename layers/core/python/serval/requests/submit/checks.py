@@ -1,4 +1,4 @@
-"""The door: what is checked of an async request before it becomes one."""
+"""Checks of a submission before it becomes an async request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,24 +16,24 @@ from serval.requests.submit.submission import Submission
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Knows the stage's fleets, and the versions that it has seen: they never change."""
+class SubmissionChecks:
+    """Checks submissions against the stage's fleets and the versions of their models."""
 
     fleets: Fleets
-    find: Callable[[str, str], ModelVersion]
+    read_version: Callable[[str, str], ModelVersion]
     """Reads a version's record, or raises ``ModelVersionNotFound``."""
     limits: RequestLimits = MOST
-    _known: Remembered[tuple[str, str], ModelVersion] = field(default_factory=Remembered)
+    _versions: Remembered[tuple[str, str], ModelVersion] = field(default_factory=Remembered)
 
-    def fleet(self, model: str) -> DeployedFleet:
-        """Give the fleet of a model that is registered, or raise ``ModelWithoutFleet``."""
+    def find_fleet(self, model: str) -> DeployedFleet:
+        """Return the fleet of a registered model, or raise ``ModelWithoutFleet``."""
         try:
             return self.fleets.of_model(model)
         except ModelNotFound:
             raise ModelWithoutFleet(model) from None
 
-    def version(self, model: str, route: Route, wanted: str | None) -> ModelVersion:
-        """Give the version that is asked for, else the stable one.
+    def find_version(self, model: str, route: Route, wanted: str | None) -> ModelVersion:
+        """Return the version asked for, or the stable one.
 
         Raises
         ------
@@ -43,21 +43,20 @@ class Door:
         number = route.stable if wanted is None else wanted
         if not VERSION.fullmatch(number):
             raise ModelVersionNotFound(model, number)
-        return self._known.get((model, number), lambda: self.find(model, number))
+        return self._versions.get((model, number), lambda: self.read_version(model, number))
 
-    def check(self, asked: Submission, record: ModelVersion) -> None:
-        """Refuse a request that does not fit the signature; an upload is checked where it runs.
+    def check(self, submission: Submission, record: ModelVersion) -> None:
+        """Refuse a request that does not fit the signature; an upload is checked when it runs.
 
         Raises
         ------
         InvalidRequest
             Naming the tensor, the value and the expectation.
         PayloadTooLarge
-            If there is more JSON in it than is read here, or, of an upload, anywhere.
+            If its JSON is longer than is read here, or, in an upload, anywhere.
         """
-        if not isinstance(asked.payload, bytes):
-            check_json_size(
-                asked.size_bytes if asked.header_length is None else asked.header_length
-            )
-            return
-        read_fitting(asked.payload, asked.header_length, record.signature, self.limits.json_bytes)
+        payload, length = submission.payload, submission.header_length
+        if isinstance(payload, bytes):
+            read_fitting(payload, length, record.signature, self.limits.json_bytes)
+        else:
+            check_json_size(submission.size_bytes if length is None else length)

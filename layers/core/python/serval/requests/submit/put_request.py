@@ -1,4 +1,4 @@
-"""The body of ``PUT /async/requests/{id}``: what is asked, as one JSON object."""
+"""The body of ``PUT /async/requests/{id}``: one JSON object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ MEMBERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class PutBody:
-    """What a PUT says; members that it does not have are None."""
+class PutRequest:
+    """What a PUT asks for; members that are missing are None."""
 
     model: str
     version: str | None
@@ -35,7 +35,7 @@ class PutBody:
     callback_url: str | None
 
 
-def read_put_body(body: bytes, json_limit: int = MOST_JSON_BYTES) -> PutBody:
+def read_put_request(body: bytes, json_limit: int = MOST_JSON_BYTES) -> PutRequest:
     """Read a body.
 
     Raises
@@ -52,18 +52,21 @@ def read_put_body(body: bytes, json_limit: int = MOST_JSON_BYTES) -> PutBody:
             f"the body has {unknown[0]!r:.80}, one of {', '.join(sorted(MEMBERS))} expected"
         )
     members = picked(document, MEMBERS)
-    request = inference_request(members)
-    return PutBody(
-        model=text(members, "model") or missing_model(),
-        version=text(members, "version"),
+    request = read_inference_request(members)
+    model = read_text(members, "model")
+    if not model:
+        raise MalformedBody("the body has no 'model': the name of a model on a fleet is expected")
+    return PutRequest(
+        model=model,
+        version=read_text(members, "version"),
         request=request,
-        header_length=header_length(members, uploaded=request is None),
-        callback_url=text(members, "callback_url"),
+        header_length=read_header_length(members, uploaded=request is None),
+        callback_url=read_text(members, "callback_url"),
     )
 
 
-def inference_request(members: Mapping[str, Any]) -> bytes | None:
-    """Give the inference request; None if it was uploaded."""
+def read_inference_request(members: Mapping[str, Any]) -> bytes | None:
+    """Read the inference request; None if it was uploaded."""
     uploaded = glimpse(members.get("upload", False))
     if not isinstance(uploaded, bool):
         raise InvalidParameter("upload", uploaded, "true or false")
@@ -79,21 +82,16 @@ def inference_request(members: Mapping[str, Any]) -> bytes | None:
     return written.encode() if isinstance(written, str) else written
 
 
-def text(members: Mapping[str, Any], name: str) -> str | None:
-    """Give a member that is a string; None if it is not there, or null."""
+def read_text(members: Mapping[str, Any], name: str) -> str | None:
+    """Read a member that is a string; None if it is missing or null."""
     value = glimpse(members.get(name))
     if value is not None and not isinstance(value, str):
         raise InvalidParameter(name, value, "a string")
     return value
 
 
-def missing_model() -> str:
-    """Say that the model is missing."""
-    raise MalformedBody("the body has no 'model': the name of a model on a fleet is expected")
-
-
-def header_length(members: Mapping[str, Any], *, uploaded: bool) -> int | None:
-    """Give the length of the JSON part of an upload."""
+def read_header_length(members: Mapping[str, Any], *, uploaded: bool) -> int | None:
+    """Read the length of an upload's JSON part; None: it is JSON alone."""
     name = "inference_header_content_length"
     value = glimpse(members.get(name))
     if value is None:

@@ -1,4 +1,4 @@
-"""What a caller asks for, before it is a row."""
+"""Submissions: what callers ask for, before there is a row."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ from serval.requests.ports import StoredPayload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One inference that is asked for."""
+    """One inference to submit."""
 
     model: str
     version: str | None = None
-    """Asked for by number; None: the route decides when the work begins."""
+    """The version asked for; None: the route decides when the work begins."""
     payload: bytes | StoredPayload
-    """The V2 inference request, inflated; or the object that was uploaded."""
+    """The V2 inference request, inflated, or the object that was uploaded."""
     header_length: int | None = None
     """``Inference-Header-Content-Length``; None: JSON alone."""
     callback_url: str | None = None
@@ -26,7 +26,7 @@ class Submission:
 
     @property
     def body_hash(self) -> str:
-        """Give the sha256 (hex) of everything that is asked; the affinity only chooses a track."""
+        """The sha256 (hex) of everything but the affinity, which only chooses a track."""
         asked = [self.model, self.version, self.header_length, self.callback_url]
         if not isinstance(self.payload, bytes):
             asked += [self.payload.size_bytes, self.payload.etag]
@@ -37,24 +37,24 @@ class Submission:
 
     @property
     def size_bytes(self) -> int:
-        """Give the size of the inference request."""
+        """The size of the inference request."""
         return len(self.payload) if isinstance(self.payload, bytes) else self.payload.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackUrls:
-    """Which callback URLs a stage takes."""
+    """The callback URLs that a stage accepts."""
 
     local: bool = False
     """Whether http and this machine are allowed, as on a laptop."""
 
     def check(self, url: str | None, caller: Caller) -> str | None:
-        """Give a URL back; its host's addresses are looked up only when it is called.
+        """Return a URL that may be called; its host is resolved only when it is.
 
         Raises
         ------
         InvalidParameter
-            If it is none that would be called, or there is no key to sign the callback with.
+            If it may not be called, or there is no key to sign the callback with.
         """
         if url is None:
             return None

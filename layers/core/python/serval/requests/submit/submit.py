@@ -1,7 +1,7 @@
-"""Submitting: the payload, then the row, then the message, then the fleet is woken.
+"""Submit: write the payload, then the row, send the message, wake the fleet.
 
-A crash between any two loses nothing: a payload without a row is expired by the bucket, a row
-without a message is sent again by a repeated PUT or the sweeper, which wakes the fleet too.
+A crash between any two loses nothing: the bucket expires a payload without a row; a repeated PUT or
+the sweep sends the message of a row again, and wakes the fleet.
 """
 
 from dataclasses import dataclass, replace
@@ -19,50 +19,54 @@ from serval.requests.request import (
     AsyncRequest,
     sent_request_key,
 )
-from serval.requests.submit.checks import Door
+from serval.requests.submit.checks import SubmissionChecks
 from serval.requests.submit.submission import Submission
 
 DECLARED = ("keep_days", "max_attempts")
-"""What a version's ``model.yaml`` says under ``requests`` of each of its requests."""
+"""What ``requests`` in a version's ``model.yaml`` sets for each of its requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Makes async requests of what callers ask for."""
+    """Turns submissions into async requests."""
 
-    door: Door
+    checks: SubmissionChecks
     store: RequestStore
     payloads: Payloads
     queue: RequestQueue
     waker: Waker
     clock: Clock = utc_now
 
-    def submit(self, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
-        """Make a request with an id of its own."""
-        return self._new(new_request_id(self.clock(), asked.model), None, asked, caller, route)
+    def submit(self, submission: Submission, caller: Caller, route: Route) -> AsyncRequest:
+        """Submit a request under a new id."""
+        return self._create(
+            new_request_id(self.clock(), submission.model), None, submission, caller, route
+        )
 
-    def put(self, chosen: str, asked: Submission, caller: Caller, route: Route) -> AsyncRequest:
-        """Make a request with the caller's id, or give the one that the same PUT has made.
+    def put(
+        self, chosen: str, submission: Submission, caller: Caller, route: Route
+    ) -> AsyncRequest:
+        """Submit a request under the caller's id; a repeated PUT returns the same request.
 
         Raises
         ------
         RequestConflict
-            If something else was asked under this id.
+            If something else was submitted under this id.
         """
-        found = self._standing(chosen, asked.model)
+        found = self._find_existing(chosen, submission.model)
         if found is None:
-            return self._new(row_id(asked.model, chosen), chosen, asked, caller, route)
-        return self._again(found, asked)
+            return self._create(row_id(submission.model, chosen), chosen, submission, caller, route)
+        return self._repeat(found, submission)
 
     def announce(self, request: AsyncRequest) -> None:
         """Send the message about a request, and wake its fleet."""
         self.queue.send(request.model, request.id)
         self.waker.wake(request.fleet)
 
-    def _standing(self, chosen: str, model: str) -> AsyncRequest | None:
-        """Find what the model has under an id; a row of an earlier Serval has it as its own.
+    def _find_existing(self, chosen: str, model: str) -> AsyncRequest | None:
+        """Find the request that the model has under an id.
 
-        Or it has one that is made of both, without a tag.
+        Rows of an earlier Serval have the caller's id as their own, or one without a tag.
         """
         own = row_id(model, chosen)
         rows = self.store.find_all([own, untagged(own), chosen])
@@ -71,31 +75,31 @@ class Submit:
             return earlier
         return rows.get(own) or rows.get(untagged(own))
 
-    def _new(
+    def _create(
         self,
         request_id: str,
         chosen: str | None,
-        asked: Submission,
+        submission: Submission,
         caller: Caller,
         route: Route,
     ) -> AsyncRequest:
-        fleet = self.door.fleet(asked.model)
-        record = self.door.version(asked.model, route, asked.version)
-        self.door.check(asked, record)
-        row = self._row(request_id, asked, fleet.name, record, caller)
+        fleet = self.checks.find_fleet(submission.model)
+        record = self.checks.find_version(submission.model, route, submission.version)
+        self.checks.check(submission, record)
+        row = self._row(request_id, submission, fleet.name, record, caller)
         request = replace(row, chosen=chosen)
-        if isinstance(asked.payload, bytes) and request.payload_key is not None:
-            self.payloads.put(request.payload_key, asked.payload)
+        if isinstance(submission.payload, bytes) and request.payload_key is not None:
+            self.payloads.put(request.payload_key, submission.payload)
         if not self.store.create(request):
             found = self.store.find(request_id)
             if found is None:
                 raise RequestNotFound(request.name)
-            return self._again(found, asked)
+            return self._repeat(found, submission)
         self.announce(request)
         return request
 
-    def _again(self, found: AsyncRequest, asked: Submission) -> AsyncRequest:
-        if found.body_hash != asked.body_hash:
+    def _repeat(self, found: AsyncRequest, submission: Submission) -> AsyncRequest:
+        if found.body_hash != submission.body_hash:
             raise RequestConflict(
                 found.name, "something else was submitted under this id: use another id"
             )
@@ -106,38 +110,40 @@ class Submit:
     def _row(
         self,
         request_id: str,
-        asked: Submission,
+        submission: Submission,
         fleet: str,
         record: ModelVersion,
         caller: Caller,
     ) -> AsyncRequest:
         now = timestamp(self.clock())
-        body_hash = asked.body_hash
-        payload, key = placed(request_id, asked, body_hash)
+        body_hash = submission.body_hash
+        payload, key = place_payload(request_id, submission, body_hash)
         declared = record.bundle.get("requests", {})
         return AsyncRequest(
             id=request_id,
-            model=asked.model,
+            model=submission.model,
             fleet=fleet,
             created=now,
             updated=now,
             body_hash=body_hash,
-            wanted=asked.version,
-            affinity=asked.affinity,
+            wanted=submission.version,
+            affinity=submission.affinity,
             payload=payload,
             payload_key=key,
-            payload_bytes=asked.size_bytes,
-            header_length=asked.header_length,
+            payload_bytes=submission.size_bytes,
+            header_length=submission.header_length,
             submitter=caller.key_hash,
-            callback_url=asked.callback_url,
+            callback_url=submission.callback_url,
             **{name: declared[name] for name in DECLARED if name in declared},
         )
 
 
-def placed(request_id: str, asked: Submission, body_hash: str) -> tuple[bytes | None, str | None]:
-    """Tell what lies in the row, or else under which key of the data bucket."""
-    if not isinstance(asked.payload, bytes):
-        return None, asked.payload.key
-    if len(asked.payload) <= INLINE_BYTES:
-        return asked.payload, None
+def place_payload(
+    request_id: str, submission: Submission, body_hash: str
+) -> tuple[bytes | None, str | None]:
+    """Choose where the payload lies: in the row, or under a key of the data bucket."""
+    if not isinstance(submission.payload, bytes):
+        return None, submission.payload.key
+    if len(submission.payload) <= INLINE_BYTES:
+        return submission.payload, None
     return None, sent_request_key(request_id, body_hash)

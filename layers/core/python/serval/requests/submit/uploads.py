@@ -1,4 +1,4 @@
-"""Uploads: inference requests over the API's limit go to the data bucket by a presigned URL."""
+"""Uploads: inference requests over the API's limit, written to the data bucket by presigned URL."""
 
 import json
 from dataclasses import dataclass
@@ -11,37 +11,36 @@ from serval.models.route import Route
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload
 from serval.requests.request import upload_key
-from serval.requests.submit.checks import Door
+from serval.requests.submit.checks import SubmissionChecks
 
 UPLOAD_LIMIT_BYTES = 1_000_000_000
-"""What a SageMaker endpoint takes."""
+"""The most that a SageMaker endpoint takes."""
 UPLOAD_SECONDS = 3600
-"""How long an upload's URL is good."""
+"""How long an upload's URL is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestUploads:
-    """Gives URLs to upload to, and finds what was uploaded."""
+    """Presigns uploads, and finds what was uploaded."""
 
-    door: Door
+    checks: SubmissionChecks
     payloads: Payloads
     clock: Clock = utc_now
 
     def begin(
         self, caller: Caller, model: str, route: Route, wanted: str | None, size_bytes: object
     ) -> dict[str, Any]:
-        """Give an id, a URL that takes exactly so many bytes, and what comes next.
+        """Return an id, a URL that takes exactly this many bytes, and the call to make next.
 
-        The URL is good for an hour, or for what is left of the session that signs it, if that is
-        less.
+        The URL is valid for an hour, or until the session that signs it ends, if that is sooner.
 
         Raises
         ------
         InvalidParameter
-            If the size is none that an upload can have.
+            If an upload cannot have this size.
         """
-        self.door.fleet(model)
-        self.door.version(model, route, wanted)
+        self.checks.find_fleet(model)
+        self.checks.find_version(model, route, wanted)
         if type(size_bytes) is not int or not 1 <= size_bytes <= UPLOAD_LIMIT_BYTES:
             raise InvalidParameter(
                 "size_bytes", size_bytes, f"a whole number of bytes up to {UPLOAD_LIMIT_BYTES}"
@@ -58,12 +57,12 @@ class RequestUploads:
         }
 
     def find(self, caller: Caller, model: str, request_id: str) -> StoredPayload:
-        """Find what the caller's key has uploaded for an id and a model.
+        """Return what the caller's key has uploaded for an id and a model.
 
         Raises
         ------
         InvalidParameter
-            If nothing was.
+            If there is nothing.
         """
         found = self.payloads.find(upload_key(row_id(model, request_id), caller.key_hash))
         if found is None:

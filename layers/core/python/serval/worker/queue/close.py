@@ -85,7 +85,7 @@ class Close:
 
     def cancel(self, one: Held) -> Fate:
         """Close it as its caller wished."""
-        return self._close(one, lambda now: lifecycle.cancelled(now, self.clock()))
+        return self._close(one, lambda now: lifecycle.close_cancelled(now, self.clock()))
 
     def refuse(self, one: Held, error: ServalError) -> Fate:
         """Tell the caller of a request that has not begun what is wrong with it."""
@@ -98,13 +98,13 @@ class Close:
         row = one.row
         if row is None or row.model != one.message.model:
             return "delete"
-        match lifecycle.verdict(row, now):
+        match lifecycle.action_for(row, now):
             case "drop":
                 return "delete"
             case "later":
                 return seconds_leased(row, now)
             case "cancelled":
-                return self._end_unbegun(one, lifecycle.cancelled(row, now))
+                return self._end_unbegun(one, lifecycle.close_cancelled(row, now))
             case "exhausted":
                 return self._exhaust(one, row)
         return None

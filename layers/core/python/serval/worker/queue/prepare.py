@@ -15,7 +15,7 @@ from serval.errors import InferenceFailed, ServalError
 from serval.inference.batching import BatchLimits, gather, join_inputs
 from serval.models.remembered import KnownVersions
 from serval.requests import lifecycle
-from serval.requests.ids import is_another_s
+from serval.requests.ids import has_other_tag
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.program.loaded_memory import LoadedMemory
@@ -88,7 +88,7 @@ class Preparation:
         A row of another model's would not be read, and no other row with it.
         """
         named = [one.message.request_id for one in taken if one.message.request_id]
-        ids = [each for each in named if not is_another_s(each, model)]
+        ids = [each for each in named if not has_other_tag(each, model)]
         try:
             rows = self.store.find_all(ids)
         except self.patience.errors as error:
