@@ -12,7 +12,6 @@ from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Complete
 from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls, Dispatch
-from serval.fleets.endpoints.end_attempt import EndAttempt
 from serval.fleets.endpoints.hand_over import HandOver
 from serval.fleets.endpoints.ports import Submitted
 from serval.fleets.endpoints.routing import Routing
@@ -24,6 +23,7 @@ from serval.models.metrics import InferenceMetrics
 from serval.models.remembered import KnownVersions
 from serval.models.route import Route
 from serval.models.version import ModelVersion
+from serval.requests.end_attempt import EndAttempt
 from serval.requests.request import AsyncRequest
 from tests.fakes.inference import signature, version_record
 from tests.fakes.registration import Crashes
@@ -330,7 +330,7 @@ class ManagedFleet:
             inbox=Dying(self.queues, crashes),
             endpoints=Dying(self.endpoints, crashes),
             routing=Routing(KnownVersions(self.models, lambda: self.clock().timestamp())),
-            ending=self._ending(crashes),
+            end_attempt=self._end_attempt(crashes),
             clock=self.clock,
         )
         return Dispatch(
@@ -351,7 +351,7 @@ class ManagedFleet:
             control=self._control(crashes),
             store=Dying(self.requests, crashes),
             objects=self.objects,
-            ending=self._ending(crashes),
+            end_attempt=self._end_attempt(crashes),
             routing=Routing(KnownVersions(self.models, lambda: self.clock().timestamp())),
             metrics=InferenceMetrics(self.printed.append, self.clock.monotonic),
             bucket=BUCKET,
@@ -396,7 +396,7 @@ class ManagedFleet:
             clock=self.clock,
         )
 
-    def _ending(self, crashes: Crashes) -> EndAttempt:
+    def _end_attempt(self, crashes: Crashes) -> EndAttempt:
         return EndAttempt(
             store=Dying(self.requests, crashes),
             queue=Dying(self.queues, crashes),

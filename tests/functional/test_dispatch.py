@@ -25,7 +25,7 @@ def dispatching(stage: ManagedFleet) -> Dispatch:
         inbox=stage.queues,
         endpoints=stage.endpoints,
         routing=completion.routing,
-        ending=completion.ending,
+        end_attempt=completion.end_attempt,
         clock=stage.clock,
     )
     return Dispatch(handover=handover, duty=stage.duty, random=Random(1), clock=stage.clock)

@@ -19,21 +19,19 @@ KEPT = {
     # What is immutable once it is there.
     "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
     "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",
-    "requests/submit/checks.SubmissionChecks._versions": "model and version",
-    "fleets/endpoints/routing.Routing._versions": "model and version",
-    "worker/program/versions.KnownVersions._records": "model and version",
-    "worker/program/versions.KnownVersions._unshared": "model and version",
-    "worker/serve/gather.Gather._unshared": "model and version",
+    "requests/submit/checks.SubmissionChecks._known": "model and version",
+    "models/remembered.KnownVersions._versions": "model and version",
+    "models/remembered.Remembered._values": "what its owner in this list says",
+    "inference/batching.Sharing._excluded": "model and version",
     "worker/program/server_folder.ServerFolder._sizes": "model and version",
     "worker/program/server_folder.ServerFolder._users": "model and version",
     "inference/loaded.LoadedVersions._held": "model and version; the CPU class is the process's",
     # What is looked up again after seconds.
     "access/admission.Admission._routes": "model",
-    "access/admission.Authenticator._seen": "hash of the API key",
-    "fleets/endpoints/routing.Routing._routes": "model",
+    "access/admission.Authenticator._callers": "hash of the API key",
+    "models/remembered.KnownVersions._routes": "model",
     "fleets/endpoints/dispatch.Dispatch._capacities": "fleet",
     "fleets/control.FleetControl._seen_awake": "fleet",
-    "worker/program/versions.KnownVersions._routes": "model",
     "models/statistics.RememberedStatistics._known": "model and track",
     # Counts, and what waits: no answers.
     "access/admission.RealtimeLimit._buckets": "id of the API key",
@@ -65,7 +63,8 @@ def held(node: ast.ClassDef) -> Iterator[str]:
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.value, ast.Call):
             continue
         kind = ast.unparse(field.annotation).partition("[")[0].strip("'\"")
-        if kind in HOLDS and "default_factory" in ast.unparse(field.value):
+        filled = kind in HOLDS and "default_factory" in ast.unparse(field.value)
+        if filled or kind == "Remembered":
             yield ast.unparse(field.target)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from serval.aws.dynamodb.jobs import JobTable
-from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.s3.object_sinks import ObjectSink
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
@@ -21,6 +20,7 @@ from serval.batch.job.keys import Address
 from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import Range, change
 from serval.batch.shard.tasks import StaleToken
+from serval.bootstrap.events import batch_events
 from serval.errors import BatchRefused
 from serval_cli.local.aws_client import CONFIG, session
 from tests.fakes.batch import DATA, BatchStage
@@ -262,5 +262,5 @@ def test_tokens_that_nobody_waits_for_are_stale(endpoint: str) -> None:
 
 def test_events_are_taken(endpoint: str, caplog: pytest.LogCaptureFixture) -> None:
     client = session().client("events", endpoint_url=endpoint, config=CONFIG)
-    BatchEvents(client).announce(job())
+    batch_events(client).announce(job())
     assert not caplog.records

@@ -18,7 +18,7 @@ import pytest
 
 from serval.aws.cloudwatch.alarms import CloudWatchAlarms
 from serval.aws.cloudwatch.rollout_metrics import CloudWatchRolloutMetrics
-from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.bootstrap.events import rollout_events
 from serval.models.registry import Rollout
 from serval.models.route import Track
 from serval.rollouts.events import detail
@@ -185,8 +185,8 @@ def test_a_rule_hears_of_a_rollout(client: Any):
     running = Rollout(model="iris", rollout="u", status="running", created="1", updated="2")
     promoted = Rollout(model="iris", rollout="u", status="promoted", created="1", updated="3")
 
-    RolloutEvents(events).announce(running)
-    RolloutEvents(events).announce(promoted)
+    rollout_events(events).announce(running)
+    rollout_events(events).announce(promoted)
 
     answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=10)
     assert [json.loads(message["Body"])["detail"] for message in answer["Messages"]] == [

@@ -1,8 +1,10 @@
 """Steer rollouts by hand: what people may do to them, and what it comes to."""
 
+import sys
+from functools import partial
 from typing import Any
 
-from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.bootstrap.events import rollout_events
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus
 from serval.models.remembered import ROUTE_SECONDS
@@ -17,7 +19,8 @@ REASON = "by hand"
 
 def control_of(stage: Stage) -> RolloutControl:
     """Give the control of a stage's rollouts; what it records is announced, as by the stage."""
-    return RolloutControl(stage.registry, RolloutEvents(stage.client("events")).announce)
+    events = rollout_events(stage.client("events"), partial(print, file=sys.stderr))
+    return RolloutControl(stage.registry, events.announce)
 
 
 def pause(control: RolloutControl, rollout: Rollout, *, paused: bool) -> Rollout:

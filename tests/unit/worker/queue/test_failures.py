@@ -148,7 +148,7 @@ def test_a_request_that_kills_workers_is_dead_lettered_and_takes_nobody_with_it(
         worker = crash(world, worker)
     worker.work()
     row = world.row("poison")
-    reason = "attempted 3 times, at last its worker was lost"
+    reason = "attempted 3 times, and its last attempt was lost"
     assert (row.status, row.error) == ("failed", reason)
     assert world.inbox.dead == [("textgen", "poison", reason)]
     assert world.row("good").status == "succeeded"

@@ -61,25 +61,27 @@ class VersionRegistry(Protocol):
         """Return a version, or raise ``ModelVersionNotFound``."""
 
 
+@dataclass(slots=True)
 class KnownVersions:
     """A registry whose routes are remembered for five seconds, and its versions for good."""
 
-    def __init__(
-        self, registry: VersionRegistry, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._registry = registry
-        self._routes: Remembered[str, Route] = Remembered(ROUTE_SECONDS, clock)
-        self._versions: Remembered[tuple[str, str], ModelVersion] = Remembered(clock=clock)
+    registry: VersionRegistry
+    clock: Callable[[], float] = time.monotonic
+    _routes: Remembered[str, Route] = field(init=False)
+    _versions: Remembered[tuple[str, str], ModelVersion] = field(default_factory=Remembered)
+
+    def __post_init__(self) -> None:
+        self._routes = Remembered(ROUTE_SECONDS, self.clock)
 
     def route(self, model: str) -> Route:
         """Return a model's route, or raise ``ModelNotFound``."""
-        return self._routes.get(model, lambda: self._registry.route(model))
+        return self._routes.get(model, lambda: self.registry.route(model))
 
     def version(self, model: str, version: str) -> ModelVersion:
         """Return a version, or raise ``ModelVersionNotFound``."""
         if not VERSION.fullmatch(version):
             raise ModelVersionNotFound(model, version)
-        return self._versions.get((model, version), lambda: self._registry.version(model, version))
+        return self._versions.get((model, version), lambda: self.registry.version(model, version))
 
     def stable_version(self, model: str) -> ModelVersion | None:
         """Return a model's stable version as far as it is known, without a read."""

@@ -17,8 +17,8 @@ from serval.requests.request import AsyncRequest, Status
 from serval.requests.retry import renew_payload
 
 LetterOutcome = Status | Literal["expired"]
-"""The status of a letter's request afterwards: queued again; running, so the letter stays; or closed
-or expired, so the letter goes."""
+"""What became of a letter's request: queued again; running, so the letter stays; closed or expired,
+so the letter goes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class AsyncRequest:
     """sha256 (hex) of the whole submission: the same id with another body is a conflict."""
 
     chosen: str | None = None
-    """The id that its caller chose, unique within the model; None: the caller knows it by ``id``."""
+    """The id that its caller chose, unique within the model; None: callers know it by ``id``."""
     wanted: str | None = None
     """The version asked for; None: the route decides when the work begins."""
     affinity: str = ""

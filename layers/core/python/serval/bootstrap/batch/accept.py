@@ -4,10 +4,10 @@ import boto3
 
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import AcceptSettings
 from serval.batch.start.accept import Accept
+from serval.bootstrap.events import batch_events
 from serval.bootstrap.function import LambdaFunction
 
 
@@ -22,7 +22,7 @@ def build() -> LambdaFunction[Accept]:
             objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
             store=JobTable(dynamodb.Table(settings.jobs_table)),
             registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
-            announce=BatchEvents(boto3.client("events", region)).announce,
+            announce=batch_events(boto3.client("events", region)).announce,
             data_bucket=settings.data_bucket,
             stage=settings.stage,
         ),

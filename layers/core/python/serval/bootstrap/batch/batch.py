@@ -8,7 +8,6 @@ import boto3
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.stepfunctions.executions import BatchExecutions
@@ -21,6 +20,7 @@ from serval.batch.start.caps import Caps
 from serval.batch.start.control import Control
 from serval.batch.start.scope import JobAccess, Reach
 from serval.batch.start.start import StartJob
+from serval.bootstrap.events import batch_events
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.bootstrap.requests.adapters import PATIENCE, build_admission, edge_registry
@@ -65,7 +65,7 @@ def build() -> LambdaFunction[BatchEndpoint]:
     store = JobTable(dynamodb.Table(settings.jobs_table))
     signing = PATIENCE.merge(CONNECTIONS).merge(PRESIGNING)
     objects = S3Objects(boto3.client("s3", region, config=signing))
-    announce = BatchEvents(boto3.client("events", region, config=PATIENCE)).announce
+    announce = batch_events(boto3.client("events", region, config=PATIENCE)).announce
     executions = BatchExecutions(
         boto3.client("stepfunctions", region, config=PATIENCE), settings.batch_machine
     )

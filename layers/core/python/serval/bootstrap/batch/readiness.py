@@ -5,10 +5,10 @@ from typing import Any
 import boto3
 
 from serval.aws.dynamodb.jobs import JobTable
-from serval.aws.eventbridge.batch_events import BatchEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.settings import CutSettings
 from serval.batch.plan.readiness import Readiness
+from serval.bootstrap.events import batch_events
 from serval.fleets.control import FleetControl
 
 
@@ -18,7 +18,7 @@ def readiness(settings: CutSettings, dynamodb: Any, control: FleetControl) -> Re
     return Readiness(
         objects=S3Objects(boto3.client("s3", region, config=CONNECTIONS)),
         store=JobTable(dynamodb.Table(settings.jobs_table)),
-        announce=BatchEvents(boto3.client("events", region)).announce,
+        announce=batch_events(boto3.client("events", region)).announce,
         fleets=control.fleets.models,
         take_on=control.take_on,
         shards_at_once=settings.shards_at_once,

@@ -8,7 +8,7 @@ from serval.aws.dynamodb.dispatch_duty import DutyTable
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.aws.sqs.inbox import QueueInbox
 from serval.bootstrap.fleets.control import fleet_control
-from serval.bootstrap.fleets.endpoint_ends import ending, routing
+from serval.bootstrap.fleets.endpoint_ends import build_end_attempt, routing
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.endpoints.dispatch import Dispatch
@@ -32,7 +32,7 @@ def build() -> LambdaFunction[Dispatch]:
             settings.data_bucket,
         ),
         routing=routing(settings, aws),
-        ending=ending(settings, aws),
+        end_attempt=build_end_attempt(settings, aws),
     )
     duty = DutyTable(aws.dynamodb.Table(settings.registry_table))
     return LambdaFunction(

@@ -7,14 +7,14 @@ from serval.bootstrap.log import print_line
 from serval.bootstrap.requests.adapters import Adapters
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Complete
-from serval.fleets.endpoints.end_attempt import EndAttempt
 from serval.fleets.endpoints.routing import Routing
 from serval.fleets.settings import CompleteSettings, FleetSettings, SweepSettings
 from serval.models.metrics import InferenceMetrics
 from serval.models.remembered import KnownVersions
+from serval.requests.end_attempt import EndAttempt
 
 
-def ending(settings: FleetSettings, aws: Adapters) -> EndAttempt:
+def build_end_attempt(settings: FleetSettings, aws: Adapters) -> EndAttempt:
     """Build what closes rows and tells who is to know."""
     return EndAttempt(
         store=aws.store,
@@ -38,7 +38,7 @@ def completion(
         control=control,
         store=aws.store,
         objects=aws.payloads,
-        ending=ending(settings, aws),
+        end_attempt=build_end_attempt(settings, aws),
         routing=routing(settings, aws),
         metrics=InferenceMetrics(print_line),
         bucket=settings.data_bucket,

@@ -7,8 +7,8 @@ import boto3
 
 from serval.aws.dynamodb.claims import DynamoDBClaims
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
+from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
 from serval.bundles.uploads import Uploads
 from serval.models.resource_names import golden_function_name
@@ -26,7 +26,7 @@ def build() -> LambdaFunction[Claim]:
     registry = DynamoDBRegistry(table)
     s3 = boto3.client("s3", settings.aws_region, config=PRESIGNING)
     artifacts = S3Artifacts(s3, settings.artifact_bucket)
-    events = RolloutEvents(boto3.client("events", settings.aws_region))
+    events = rollout_events(boto3.client("events", settings.aws_region))
     own = json.loads(unpack(settings.own_functions))
     return LambdaFunction(
         "claim",

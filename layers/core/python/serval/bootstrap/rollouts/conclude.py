@@ -3,7 +3,7 @@
 import boto3
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ConcludeSettings
@@ -15,7 +15,7 @@ def build() -> LambdaFunction[Conclude]:
     settings = ConcludeSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
     registry = DynamoDBRegistry(table)
-    events = RolloutEvents(boto3.client("events", settings.aws_region))
+    events = rollout_events(boto3.client("events", settings.aws_region))
     return LambdaFunction(
         "conclude",
         Conclude(RolloutControl(registry, events.announce), registry),

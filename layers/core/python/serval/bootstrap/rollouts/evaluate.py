@@ -7,7 +7,7 @@ import boto3
 from serval.aws.cloudwatch.alarms import CloudWatchAlarms
 from serval.aws.cloudwatch.rollout_metrics import CloudWatchRolloutMetrics
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import EvaluateSettings
@@ -21,7 +21,7 @@ def build() -> LambdaFunction[Evaluate]:
     table = boto3.resource("dynamodb", region).Table(settings.registry_table)
     registry = DynamoDBRegistry(table)
     cloudwatch = boto3.client("cloudwatch", region)
-    events = RolloutEvents(boto3.client("events", region))
+    events = rollout_events(boto3.client("events", region))
     return LambdaFunction(
         "evaluate",
         Evaluate(

@@ -3,8 +3,8 @@
 import boto3
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.eventbridge.rollout_events import RolloutEvents
 from serval.aws.s3.artifacts import S3Artifacts
+from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import RegisterSettings
@@ -15,7 +15,7 @@ def build() -> LambdaFunction[Register]:
     """Build the function from its environment, once per cold start."""
     settings = RegisterSettings.from_environment()
     table = boto3.resource("dynamodb", settings.aws_region).Table(settings.registry_table)
-    events = RolloutEvents(boto3.client("events", settings.aws_region))
+    events = rollout_events(boto3.client("events", settings.aws_region))
     return LambdaFunction(
         "register",
         Register(

@@ -11,12 +11,12 @@ from typing import Any
 
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.attempt import OUTPUT_PREFIX, EndpointAttempt
-from serval.fleets.endpoints.end_attempt import EndAttempt, Result
 from serval.fleets.endpoints.in_flight import release
 from serval.fleets.endpoints.notices import Notice, notices
 from serval.fleets.endpoints.results import ResultObjects, failure_text, find_result
 from serval.fleets.endpoints.routing import Routing
 from serval.models.metrics import InferenceMetrics
+from serval.requests.end_attempt import EndAttempt, Result
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
 
@@ -30,7 +30,7 @@ class Complete:
     control: FleetControl
     store: RequestStore
     objects: ResultObjects
-    ending: EndAttempt
+    end_attempt: EndAttempt
     routing: Routing
     metrics: InferenceMetrics
     bucket: str
@@ -49,10 +49,10 @@ class Complete:
             return None
         result = find_result(self.objects, row.output_key)
         if result is not None:
-            after = self.ending.succeed(row, inference, row.version or "", result)
+            after = self.end_attempt.succeed(row, inference.runs, row.version or "", result)
         elif row.failure_key is not None and self.objects.find(row.failure_key) is not None:
             reason = failure_text(self.objects, row.failure_key, "it failed at the endpoint")
-            after = self.ending.fail(row, inference, reason, refused=False)
+            after = self.end_attempt.fail(row, inference.runs, reason, refused=False)
         else:
             return None
         self._make_room(row, inference)
@@ -67,7 +67,7 @@ class Complete:
             outcome = self._end(row, inference, notice)
         elif row.attempt == inference.attempt:
             # Its outcome stands; a crash may have come before what follows from it.
-            self.ending.follow_up(row)
+            self.end_attempt.follow_up(row)
             outcome = f"known: its request is {row.status}"
         else:
             outcome = STALE
@@ -80,13 +80,15 @@ class Complete:
         result = self._result(notice) if notice.succeeded else None
         if result is not None:
             self.metrics.count_answer(row.model, track, notice.milliseconds)
-            return outcome_of(self.ending.succeed(row, inference, version, result))
+            return outcome_of(self.end_attempt.succeed(row, inference.runs, version, result))
         if not notice.refused:
             self.metrics.count_failure(row.model, track)
         reason = f"its result is not at {notice.output or 'any place'}"
         if not notice.succeeded:
             reason = failure_text(self.objects, row.failure_key, notice.reason)
-        return outcome_of(self.ending.fail(row, inference, reason, refused=notice.refused))
+        return outcome_of(
+            self.end_attempt.fail(row, inference.runs, reason, refused=notice.refused)
+        )
 
     def _result(self, notice: Notice) -> Result | None:
         """Find an answer where endpoints write, and nowhere else."""

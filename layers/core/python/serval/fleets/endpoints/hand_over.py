@@ -16,11 +16,11 @@ from serval.clock import Clock, utc_now
 from serval.errors import NotFound
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.attempt import EndpointAttempt, begun, envelope, handed_over
-from serval.fleets.endpoints.end_attempt import EndAttempt
 from serval.fleets.endpoints.in_flight import release, reserve
 from serval.fleets.endpoints.ports import Endpoints
 from serval.fleets.endpoints.routing import Routing
 from serval.requests import lifecycle
+from serval.requests.end_attempt import EndAttempt
 from serval.requests.inbox import Inbox, Message
 from serval.requests.ports import RequestStore, change
 from serval.requests.request import AsyncRequest
@@ -39,7 +39,7 @@ class HandOver:
     inbox: Inbox
     endpoints: Endpoints
     routing: Routing
-    ending: EndAttempt
+    end_attempt: EndAttempt
     clock: Clock = utc_now
 
     def deal_with(self, message: Message, fleet: str, window: int) -> Outcome:
@@ -53,17 +53,16 @@ class HandOver:
             case "later":
                 return self._leave(message, row)
             case "cancelled":
-                return self._close(message, row, lifecycle.close_cancelled(row, self.clock()))
+                return self._close(message, self.end_attempt.cancel_unbegun(row))
             case "exhausted":
-                return self._exhaust(message, row)
+                return self._close(message, self.end_attempt.exhaust(row))
         return self._drop(message)
 
     def _begin(self, message: Message, row: AsyncRequest, fleet: str, window: int) -> Outcome:
         try:
             version = self.routing.version_for(row)
         except NotFound as error:
-            failed = lifecycle.fail(row, str(error), self.clock(), refused=True)
-            return self._close(message, row, failed)
+            return self._close(message, self.end_attempt.refuse(row, str(error)))
         after = begun(row, version, self.clock())
         if not self.store.save(row, after):
             return "lost"
@@ -110,14 +109,8 @@ class HandOver:
         self.inbox.hide([message], max(1, math.ceil(left)))
         return "later"
 
-    def _exhaust(self, message: Message, row: AsyncRequest) -> Outcome:
-        before = f"; before that: {row.error}" if row.error else ""
-        reason = f"attempted {row.attempts} times, and its last attempt was lost{before}"
-        self.ending.dead_letters.dead_letter(row.model, row.id, reason)
-        return self._close(message, row, lifecycle.fail(row, reason, self.clock()))
-
-    def _close(self, message: Message, row: AsyncRequest, after: AsyncRequest) -> Outcome:
-        if not self.ending.close_unbegun(row, after):
+    def _close(self, message: Message, closed: bool) -> Outcome:
+        if not closed:
             return "lost"
         self.inbox.delete([message])
         return "closed"

@@ -7,7 +7,7 @@ result is found by reading to its end.
 import json
 from typing import Any, Protocol
 
-from serval.fleets.endpoints.end_attempt import Result
+from serval.requests.end_attempt import Result
 from serval.requests.ports import StoredPayload
 
 FIRST_BYTES = 65_536

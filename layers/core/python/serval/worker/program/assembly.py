@@ -12,6 +12,7 @@ from serval.fleets.state import FleetStates
 from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
 from serval.models.remembered import KnownVersions, VersionRegistry
+from serval.requests.end_attempt import EndAttempt
 from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.program.faults import Patience
@@ -116,7 +117,7 @@ class WorkerParts:
     waiting: WaitingMessages
     holdings: Holdings
     ahead: Ahead
-    closing: Close
+    close: Close
     counts: WorkerCounts
     finish: Finish
 
@@ -127,9 +128,13 @@ class WorkerParts:
         patience = Patience(ports.unanswered, engine.pause or stopping.wait, ports.log)
         holdings = Holdings(ports.inbox, patience)
         counts = WorkerCounts(InferenceMetrics(write=ports.log, spare=0))
-        closing = Close(
-            post.worker, ports.store, ports.payloads, ports.inbox, ports.callbacks, engine.clock
+        end_attempt = EndAttempt(
+            store=ports.store,
+            dead_letters=ports.inbox,
+            callbacks=ports.callbacks,
+            clock=engine.clock,
         )
+        close = Close(post.worker, end_attempt, ports.payloads, engine.clock)
         versions, memory = KnownVersions(ports.registry, engine.monotonic), LoadedMemory(loaded)
         return cls(
             ports=ports,
@@ -144,9 +149,9 @@ class WorkerParts:
             waiting=waiting,
             holdings=holdings,
             ahead=Ahead(waiting.changed, stopping.is_set),
-            closing=closing,
+            close=close,
             counts=counts,
-            finish=Finish(closing, holdings, counts, patience, engine.calls),
+            finish=Finish(close, holdings, counts, patience, engine.calls),
         )
 
     def worker(self) -> Worker:
@@ -206,7 +211,7 @@ class WorkerParts:
             versions=self.versions,
             targets=self.targets,
             memory=self.memory,
-            closing=self.closing,
+            close=self.close,
             holdings=self.holdings,
             waiting=self.waiting,
             patience=self.patience,
@@ -224,7 +229,7 @@ class WorkerParts:
             versions=self.versions,
             targets=self.targets,
             memory=self.memory,
-            closing=self.closing,
+            close=self.close,
             patience=self.patience,
             clock=self.engine.monotonic,
             stopping=self.stopping.is_set,
@@ -251,7 +256,7 @@ class WorkerParts:
         """Build what keeps leases."""
         return Heartbeat(
             self.ports.store,
-            self.closing,
+            self.close,
             self.holdings,
             self.patience,
             self.engine.beats,

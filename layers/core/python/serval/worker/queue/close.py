@@ -1,14 +1,10 @@
-"""What becomes of a request's row when a worker is done with it, and then of its message.
+"""Close: what becomes of a request's row when a worker is done with it, and of its message.
 
-The order is what makes a crash harmless at any point: a result is written before the row points to
-it; a dead letter is sent before the row is closed, for a closed row's message is dropped when it
-comes again and nobody would send the letter, whereas a letter sent twice is redriven to a row that
-decides; a callback is asked for after the row is closed, and ``sweep`` looks for those that never
-were; the message goes last.
+A result is written before the row points to it, and the message goes last, so a crash at any point
+is harmless; ``serval.requests.end_attempt`` explains the rest of the order.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,34 +15,31 @@ from serval.faults import fault_of
 from serval.inference.run import Outputs
 from serval.protocol.response import InferenceResponse, write_response
 from serval.requests import lifecycle
-from serval.requests.inbox import Inbox
-from serval.requests.ports import CallbackQueue, Payloads, RequestStore, change
+from serval.requests.end_attempt import EndAttempt, IsCurrent, Result
+from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest, response_key
 from serval.worker.program.faults import backoff_seconds
 from serval.worker.queue.held import Fate, Held
 
-Transition = Callable[[AsyncRequest], AsyncRequest]
 LONGEST_HIDDEN_SECONDS = 43_200
-"""What SQS allows."""
+"""The longest that SQS hides a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Ends attempts; every method gives the fate of the request's message."""
+    """Ends the attempts of one worker; every method returns the fate of the request's message."""
 
     worker: str
     """Its id, which the rows of what it runs name."""
-    store: RequestStore
+    end_attempt: EndAttempt
     payloads: Payloads
-    inbox: Inbox
-    callbacks: CallbackQueue
     clock: Clock
 
     def owns(self, one: Held, row: AsyncRequest) -> bool:
-        """Tell whether a row still says that this worker makes the attempt it began."""
+        """Return whether a row still says that this worker makes the attempt it began."""
         return row.status == "running" and row.runner == self.worker and row.attempt == one.attempt
 
-    def answer(self, one: Held, outputs: Outputs) -> Fate:
+    def succeed(self, one: Held, outputs: Outputs) -> Fate:
         """Write the result, then let it stand."""
         row, target = one.known, one.aim
         response = InferenceResponse(row.model, target.version, outputs)
@@ -56,44 +49,31 @@ class Close:
             return self.fail(one, error)
         key = response_key(row.id, row.attempt)
         self.payloads.put(key, body)
-        return self._close(
-            one,
-            lambda current: lifecycle.succeed(
-                current, target.version, key, len(body), header_length, self.clock()
-            ),
-        )
+        result = Result(key, len(body), header_length)
+        after = self.end_attempt.succeed(row, self._is_current(one), target.version, result)
+        return self._fate(one, after)
 
     def fail(self, one: Held, error: ServalError) -> Fate:
-        """End a failed attempt: try it again, or dead-letter it, or tell its caller."""
-        row = one.known
-        if not self.owns(one, row):
-            return "leave"
-        if fault_of(error) == "caller":
-            return self._close(
-                one, lambda now: lifecycle.fail(now, str(error), self.clock(), refused=True)
-            )
-        if row.attempts < row.max_attempts:
-            again = partial(lifecycle.try_again, reason=str(error), now=self.clock())
-            return self._reopen(one, again, backoff_seconds(row.attempts))
-        reason = f"failed {row.attempts} times, at last: {error}"
-        self.inbox.dead_letter(row.model, row.id, reason)
-        return self._close(one, lambda now: lifecycle.fail(now, reason, self.clock()))
+        """End a failed attempt; one that is tried again waits a while."""
+        row, refused = one.known, fault_of(error) == "caller"
+        after = self.end_attempt.fail(row, self._is_current(one), str(error), refused=refused)
+        return self._fate(one, after, backoff_seconds(row.attempts))
 
     def give_back(self, one: Held, seconds: int) -> Fate:
-        """Put it back unfinished, uncharged; or close it, if its caller wants none any more."""
-        return self._reopen(one, lambda now: lifecycle.give_back(now, self.clock()), seconds)
+        """Queue an unfinished attempt again, uncharged, for so many seconds from now."""
+        after = self.end_attempt.give_back(one.known, self._is_current(one))
+        return self._fate(one, after, seconds)
 
     def cancel(self, one: Held) -> Fate:
-        """Close it as its caller wished."""
-        return self._close(one, lambda now: lifecycle.close_cancelled(now, self.clock()))
+        """Close an attempt as its caller wished."""
+        return self._fate(one, self.end_attempt.cancel(one.known, self._is_current(one)))
 
     def refuse(self, one: Held, error: ServalError) -> Fate:
-        """Tell the caller of a request that has not begun what is wrong with it."""
-        after = lifecycle.fail(one.known, str(error), self.clock(), refused=True)
-        return self._end_unbegun(one, after)
+        """Tell the caller what is wrong with a request that has not begun."""
+        return "delete" if self.end_attempt.refuse(one.known, str(error)) else "leave"
 
     def judge(self, one: Held) -> Fate | None:
-        """Tell what a message is good for; None: its request is to be run."""
+        """Return the fate of a message whose request is not to be run; None if it is."""
         now = self.clock()
         row = one.row
         if row is None or row.model != one.message.model:
@@ -104,53 +84,24 @@ class Close:
             case "later":
                 return seconds_leased(row, now)
             case "cancelled":
-                return self._end_unbegun(one, lifecycle.close_cancelled(row, now))
+                return "delete" if self.end_attempt.cancel_unbegun(row) else "leave"
             case "exhausted":
-                return self._exhaust(one, row)
+                return "delete" if self.end_attempt.exhaust(row) else "leave"
         return None
 
-    def _exhaust(self, one: Held, row: AsyncRequest) -> Fate:
-        before = f"; before that: {row.error}" if row.error else ""
-        reason = f"attempted {row.attempts} times, at last its worker was lost{before}"
-        self.inbox.dead_letter(row.model, row.id, reason)
-        return self._end_unbegun(one, lifecycle.fail(row, reason, self.clock()))
+    def _is_current(self, one: Held) -> IsCurrent:
+        return partial(self.owns, one)
 
-    def _end_unbegun(self, one: Held, after: AsyncRequest) -> Fate:
-        """Close a row that this worker does not run; whoever was first has it."""
-        if not self.store.save(one.known, after):
+    def _fate(self, one: Held, after: AsyncRequest | None, seconds: int = 0) -> Fate:
+        """Delete the message of a closed request; hide that of a queued one for some seconds."""
+        if after is None:
             return "leave"
-        return self._announce(after)
-
-    def _reopen(self, one: Held, transition: Transition, seconds: int) -> Fate:
-        """Queue it again; or close it, if its caller wants no result any more."""
-        row = self._change(one, transition)
-        if row is None:
-            return "leave"
-        return seconds if row.open else self._announce(row)
-
-    def _close(self, one: Held, transition: Transition) -> Fate:
-        row = self._change(one, transition)
-        return "leave" if row is None else self._announce(row)
-
-    def _change(self, one: Held, transition: Transition) -> AsyncRequest | None:
-        """Change the row if the attempt is still this worker's; None: it is not."""
-        row = change(
-            self.store,
-            one.known,
-            lambda current: transition(current) if self.owns(one, current) else None,
-        )
-        if row is not None:
-            one.row = row
-        return row
-
-    def _announce(self, row: AsyncRequest) -> Fate:
-        if row.callback_due:
-            self.callbacks.send(row.id, row.submitter)
-        return "delete"
+        one.row = after
+        return seconds if after.open else "delete"
 
 
 def seconds_leased(row: AsyncRequest, now: datetime) -> int:
-    """Tell for how long another runner is taken to be alive, rounded up."""
+    """Return for how long another runner is taken to be alive, rounded up."""
     if row.lease_until is None:
         return 0
     left = (datetime.fromisoformat(row.lease_until) - now).total_seconds()

@@ -27,7 +27,7 @@ BATCHES_FINISHING = 2
 class Finish:
     """Everything that ending attempts takes; each request is ended beside the others."""
 
-    closing: Close
+    close: Close
     holdings: Holdings
     counts: WorkerCounts
     patience: Patience
@@ -58,13 +58,13 @@ class Finish:
     def _fate(self, one: Held, outcome: Outcome) -> Fate:
         match outcome:
             case Answered(outputs):
-                return self.closing.answer(one, outputs)
+                return self.close.succeed(one, outputs)
             case Failed(error):
-                return self.closing.fail(one, error)
+                return self.close.fail(one, error)
             case GivenBack(seconds):
-                return self.closing.give_back(one, seconds)
+                return self.close.give_back(one, seconds)
             case Unwanted():
-                return self.closing.cancel(one)
+                return self.close.cancel(one)
         return "leave"
 
 

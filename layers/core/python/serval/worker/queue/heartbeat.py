@@ -17,7 +17,7 @@ class Heartbeat:
     """Extends the lease of what has begun, and the visibility of all that is held."""
 
     store: RequestStore
-    closing: Close
+    close: Close
     holdings: Holdings
     patience: Patience
     pool: Executor
@@ -40,7 +40,7 @@ class Heartbeat:
                 one.known,
                 lambda now: (
                     lifecycle.extend(now, self.clock(), self.lease)
-                    if self.closing.owns(one, now)
+                    if self.close.owns(one, now)
                     else None
                 ),
             )

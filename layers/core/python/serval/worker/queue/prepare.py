@@ -48,7 +48,7 @@ class Preparation:
     versions: KnownVersions
     targets: Targets
     memory: LoadedMemory
-    closing: Close
+    close: Close
     holdings: Holdings
     waiting: WaitingMessages
     patience: Patience
@@ -97,7 +97,7 @@ class Preparation:
             return []
         for one in taken:
             one.row = rows.get(one.message.request_id)
-        return self._keep(taken, self.closing.judge)
+        return self._keep(taken, self.close.judge)
 
     def _within_bytes(self, model: str, runnable: Sequence[Held]) -> Sequence[Held]:
         """Choose as many as memory has room for; the others go on waiting."""
@@ -114,7 +114,7 @@ class Preparation:
         try:
             fetch_body(one, self.payloads)
         except ServalError as error:
-            return self.closing.refuse(one, error)
+            return self.close.refuse(one, error)
         return None
 
     def _read(self, one: Held) -> Fate | None:
@@ -124,12 +124,12 @@ class Preparation:
         except self.patience.errors:
             raise
         except ServalError as error:
-            return self.closing.refuse(one, error)
+            return self.close.refuse(one, error)
         except Exception as error:
             # What breaks the reading of one request is charged to it, as what breaks its run is.
             if one.target is None:
                 raise
-            return self._begin(one) or self.closing.fail(one, broken(one, error))
+            return self._begin(one) or self.close.fail(one, broken(one, error))
         return None
 
     def _gather(self, model: str, readable: Sequence[Held]) -> list[Held]:

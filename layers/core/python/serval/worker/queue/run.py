@@ -40,7 +40,7 @@ class Runner:
     versions: KnownVersions
     targets: Targets
     memory: LoadedMemory
-    closing: Close
+    close: Close
     patience: Patience
     clock: Callable[[], float]
     stopping: Callable[[], bool] = lambda: False
@@ -138,7 +138,7 @@ class Runner:
             self._look_again(batch.held)
         ended: list[Ended] = []
         for one in batch.held:
-            if not self.closing.owns(one, one.known):
+            if not self.close.owns(one, one.known):
                 ended.append((one, Lost()))
             elif one.known.cancel_requested:
                 ended.append((one, Unwanted()))

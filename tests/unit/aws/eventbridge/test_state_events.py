@@ -1,7 +1,6 @@
 """Events on EventBridge: an outage does not hold a rollout up."""
 
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from serval.aws.eventbridge.rollout_events import RolloutEvents
+from serval.bootstrap.events import rollout_events
 from serval.models.registry import Rollout
 from serval.rollouts.events import detail
 
@@ -31,23 +30,25 @@ def eventbridge(client: Any) -> Iterator[Stubber]:
         stubber.assert_no_pending_responses()
 
 
-def test_a_state_is_one_event(client: Any, eventbridge: Stubber, caplog: Any):
+def test_a_state_is_one_event(client: Any, eventbridge: Stubber):
+    logged: list[str] = []
     eventbridge.add_response(
         "put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}, {"Entries": ENTRIES}
     )
-    RolloutEvents(client).announce(ROLLOUT)
-    assert caplog.records == []
+    rollout_events(client, logged.append).announce(ROLLOUT)
+    assert logged == []
 
 
-def test_an_outage_is_logged_and_the_rollout_goes_on(
-    client: Any, eventbridge: Stubber, caplog: Any
-):
+def test_an_outage_is_logged_and_the_rollout_goes_on(client: Any, eventbridge: Stubber):
+    logged: list[str] = []
     eventbridge.add_client_error("put_events", "InternalException")
     eventbridge.add_response(
         "put_events", {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
     )
-    RolloutEvents(client).announce(ROLLOUT)
-    RolloutEvents(client).announce(ROLLOUT)
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
-    assert "InternalException" in caplog.messages[0]
-    assert "ThrottlingException" in caplog.messages[1]
+    events = rollout_events(client, logged.append)
+    events.announce(ROLLOUT)
+    events.announce(ROLLOUT)
+    refused, lost = map(json.loads, logged)
+    assert refused["level"] == lost["level"] == "ERROR"
+    assert "InternalException" in refused["error"]
+    assert "ThrottlingException" in lost["error"]
