@@ -15,7 +15,7 @@ from serval_cli.deploy.account import NotAnswered
 from serval_cli.deploy.aws_account import Absent, answered
 from serval_cli.deploy.deployment import Asked, Deployment, NotReady
 from serval_cli.deploy.views import view
-from serval_cli.options import holds_bundles
+from serval_cli.options import check_bundles_folder
 from tests.fakes.aws_account import FakeAccount, FakeCdk, assembly, packed
 
 FLEETS = """
@@ -182,9 +182,9 @@ def test_nothing_is_deployed_unasked(
 def test_a_folder_of_bundles_is_no_bundle_and_one_without_them_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert holds_bundles(tmp_path) == tmp_path
+    assert check_bundles_folder(tmp_path) == tmp_path
     assert "is a bundle (none has a model.yaml): nothing of it is" in capsys.readouterr().err
     (tmp_path / "model.yaml").touch()
     with pytest.raises(typer.BadParameter, match="is a bundle: name the folder that it lies in"):
-        holds_bundles(tmp_path)
-    assert holds_bundles(tmp_path.parent) == tmp_path.parent
+        check_bundles_folder(tmp_path)
+    assert check_bundles_folder(tmp_path.parent) == tmp_path.parent

@@ -81,7 +81,7 @@ def simulate_fleet(
     given = priced(given, instance_type or first_type, spot_price, on_demand_price)
     chosen = bounded(known, minimum, maximum, target_age)
     requests = open_trace(trace, hours, seed)
-    world = lived(chosen, given, requests, seed)
+    world = run_world(chosen, given, requests, seed)
     show(figures(world, requests), views.outcome, as_json=as_json)
     if plot == HERE:
         results().print(charts(world, results().width))
@@ -90,16 +90,16 @@ def simulate_fleet(
         note(f"drawn: {plot}")
 
 
-def lived(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> World:
+def run_world(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> World:
     """Run a simulation, showing its progress."""
     world = World(fleet, given, seed)
-    with progress(trace) as tell:
+    with show_progress(trace) as tell:
         world.live(trace.times, tell)
     return world
 
 
 @contextmanager
-def progress(trace: Trace) -> Iterator[Callable[[float], None]]:
+def show_progress(trace: Trace) -> Iterator[Callable[[float], None]]:
     """Show on a terminal how much of a trace has been simulated."""
     if not sys.stderr.isatty():
         note(f"simulating {trace.name}, {trace.seconds / 3600:.3g} hours")

@@ -39,17 +39,17 @@ def push(
     folder = read_folder(bundle)
     found = find_stage(stage, writes=True)
     upload_id = new_upload_id()
-    manifest = send(folder, found, upload_id)
-    result = uploaded(manifest, upload_id, found)
+    manifest = send_bundle(folder, found, upload_id)
+    result = describe_upload(manifest, upload_id, found)
     if wait:
         seconds = patience(timeout)
-        result |= outcome(follow(found, manifest.model, upload_id, seconds), seconds)
+        result |= describe_outcome(follow(found, manifest.model, upload_id, seconds), seconds)
     show(result, views.push, as_json=as_json)
     if wait and result["status"] != "promoted":
         raise typer.Exit(1)
 
 
-def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
+def send_bundle(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
     """Checksum and upload a bundle behind a progress bar."""
     bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
     with transfer_bars() as progress:
@@ -67,7 +67,7 @@ def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
     return manifest
 
 
-def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
+def describe_upload(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
     """Describe an upload."""
     return {
         "model": manifest.model,
@@ -99,7 +99,7 @@ def follow(
             raise
 
 
-def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
+def describe_outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
     """Describe what became of the upload."""
     if rollout is None:
         waited = BEGIN_SECONDS if timeout_seconds is None else timeout_seconds
@@ -111,13 +111,13 @@ def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str,
     return {
         "status": rollout.status,
         "version": rollout.version,
-        "reason": rollout.reason if rollout.ended else unfinished(rollout, timeout_seconds),
+        "reason": rollout.reason if rollout.ended else explain_timeout(rollout, timeout_seconds),
         "step": rollout.step,
         "percent": rollout.percent,
     }
 
 
-def unfinished(rollout: Rollout, timeout_seconds: float | None) -> str:
+def explain_timeout(rollout: Rollout, timeout_seconds: float | None) -> str:
     """Explain why the command stopped waiting for a rollout that still runs."""
     if timeout_seconds is None:
         return (

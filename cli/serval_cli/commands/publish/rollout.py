@@ -59,14 +59,14 @@ def show_rollout(
     Without ROLLOUT: the one that has a share of the traffic, else a running one, else the newest.
     """
     registry = find_stage(stage).registry
-    found = find(registry, model, rollout)
+    found = find_rollout(registry, model, rollout)
     if not watch:
         show(state(found, policy_of(registry, found)), rollout_views.rollout, as_json=as_json)
         return
     seconds = patience(timeout)
     ended = follow(registry, found, seconds, as_json=as_json)
     if not ended.ended:
-        note(unended(ended, seconds))
+        note(explain_timeout(ended, seconds))
     if ended.status != "promoted":
         raise typer.Exit(1)
 
@@ -79,7 +79,7 @@ def pause_rollout(
     as_json: JsonOption = False,
 ) -> None:
     """Keep the running rollout from advancing; it still rolls back by itself."""
-    hold(model, rollout, stage, paused=True, as_json=as_json)
+    set_paused(model, rollout, stage, paused=True, as_json=as_json)
 
 
 @app.command("resume")
@@ -90,7 +90,7 @@ def resume_rollout(
     as_json: JsonOption = False,
 ) -> None:
     """Let a paused rollout go on."""
-    hold(model, rollout, stage, paused=False, as_json=as_json)
+    set_paused(model, rollout, stage, paused=False, as_json=as_json)
 
 
 @app.command("abort")
@@ -106,7 +106,7 @@ def abort_rollout(
     show(steered(control, ended), rollout_views.steered, as_json=as_json)
 
 
-def hold(
+def set_paused(
     model: str, rollout: str | None, stage: str | None, *, paused: bool, as_json: bool
 ) -> None:
     """Pause or resume a rollout."""
@@ -115,7 +115,7 @@ def hold(
     show(steered(control, held), rollout_views.held, as_json=as_json)
 
 
-def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
+def find_rollout(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
     """Find the rollout to show."""
     found = chosen(registry, model) if rollout is None else registry.rollout(model, rollout)
     if found is not None:
@@ -127,7 +127,7 @@ def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
     )
 
 
-def unended(rollout: Rollout, timeout_seconds: float | None) -> str:
+def explain_timeout(rollout: Rollout, timeout_seconds: float | None) -> str:
     """Explain why the command stopped watching a rollout that still runs."""
     if timeout_seconds is None:
         return f"rollout {rollout.rollout} has stopped moving: look at the stage's state machine"

@@ -59,7 +59,12 @@ def deploy(
     Without --models and --fleets: the light examples, which bring no network, no machine and no
     image. The stage `local` is deployed to this machine, without a question.
     """
-    asked = Asked(stage=named(stage), models=models, fleets=fleets, context=settings(context or []))
+    asked = Asked(
+        stage=stage_to_deploy(stage),
+        models=models,
+        fleets=fleets,
+        context=read_settings(context or []),
+    )
     if asked.stage == LOCAL and plan:
         raise CommandFailed(LOCAL_PLAN)
     if asked.stage == LOCAL:
@@ -82,14 +87,14 @@ def deploy(
     show(deployment.deploy(made), view_deployed, as_json=as_json)
 
 
-def named(given: str | None) -> str:
+def stage_to_deploy(given: str | None) -> str:
     """Return the stage given or remembered; a deployment never guesses one."""
     if stage := given or remembered_stage():
         return checked(stage)
     raise CommandFailed("no stage is named: --stage prod, SERVAL_STAGE or `serval use prod` does")
 
 
-def settings(pairs: list[str]) -> Mapping[str, str]:
+def read_settings(pairs: list[str]) -> Mapping[str, str]:
     """Read ``NAME=VALUE`` settings of the stage."""
     for pair in pairs:
         if not pair.partition("=")[2]:
