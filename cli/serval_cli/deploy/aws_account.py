@@ -1,4 +1,4 @@
-"""The account, asked through the AWS SDK."""
+"""Query the account through the AWS SDK."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from serval_cli.deploy.account import NotAnswered, Outputs
 from serval_cli.stages.aws_failures import explain_aws
 
 VERSION = "/cdk-bootstrap/hnb659fds/version"
-"""Where CDK's bootstrap stack writes which one it is."""
+"""Where CDK's bootstrap stack writes its version."""
 SETTINGS = Config(connect_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 class AwsAccount:
-    """An account and region, as the credentials at hand reach it."""
+    """An account and region, reached with the credentials at hand."""
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -28,7 +28,7 @@ class AwsAccount:
 
     @property
     def region(self) -> str | None:
-        """The region; None where none is set."""
+        """The region; None if none is set."""
         return self._session.region_name
 
     def number(self) -> str:
@@ -62,7 +62,7 @@ class AwsAccount:
             }
 
     def outputs(self, stack: str) -> Outputs | None:
-        """Return what a deployed stack says of itself; None if it is not there."""
+        """Return the outputs of a deployed stack; None if there is none."""
         try:
             with answered("ValidationError"):
                 (found,) = self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
@@ -75,12 +75,12 @@ class AwsAccount:
 
 
 class Absent(Exception):
-    """What was asked for is not there."""
+    """AWS answered that the thing does not exist."""
 
 
 @contextmanager
 def answered(absence: str = "") -> Iterator[None]:
-    """Raise ``NotAnswered`` for what the SDK raises, and ``Absent`` for one code of AWS's."""
+    """Turn the SDK's errors into ``NotAnswered``, and one AWS error code into ``Absent``."""
     try:
         yield
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""How a deployment's plan is shown."""
+"""Render the plan of a deployment."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ KINDS = {
 
 
 def view(plan: dict[str, Any]) -> RenderableType:
-    """Show a plan, a line for each matter."""
+    """Render a plan, one topic per line."""
     lines = [Text(f"{name:<11}{text}") for name, text in matters(plan)]
     lines += [Text(f"missing    {what}", style="red") for what in plan["missing"]]
     lines += [Text(f"note       {note}", style="yellow") for note in plan["notes"]]
@@ -28,7 +28,7 @@ def view(plan: dict[str, Any]) -> RenderableType:
 
 
 def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Word what will be there, what may be done, how long it takes and what it costs."""
+    """Describe resources, rights, duration and cost, each with its heading."""
     account = plan["account"] or "not known"
     yield "stage", f"{plan['stage']}, account {account}, region {plan['region'] or 'not known'}"
     for name, stack in plan["stacks"].items():
@@ -59,7 +59,7 @@ def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Word what it costs while nobody calls, and what machines cost."""
+    """Describe the cost of a stage that nobody calls."""
     idle = plan["idle"]
     free = f"{idle['alarms']} alarms; an account has {idle['free_alarms']} for nothing"
     yield "costs", f"${idle['dollars_a_month']:.2f} a month while nobody calls ({free}),"
@@ -67,7 +67,7 @@ def costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def fleet_line(fleet: dict[str, Any]) -> str:
-    """Word a fleet: whose it is, and what its machines cost."""
+    """Describe a fleet: its models, and the price of its machines."""
     hourly = fleet["dollars_an_hour"]
     price = f"about ${hourly:.2f} an hour" if hourly else "of a price not known here"
     standing = fleet["standing_dollars_a_month"]

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run_flows(stage: SmokeStage, report: Report, *, with_fleet: bool) -> None:
-    """Run each flow; one that breaks does not stop the others."""
+    """Run each flow; a broken one does not stop the others."""
     with report.flow("versions"):
         versions.print_versions(stage, report)
     with report.flow("publish"):

@@ -1,4 +1,4 @@
-"""Batch jobs: by call, by upload and by the clock, each held against realtime's answers."""
+"""Run batch jobs started by call, upload and schedule, and compare them with realtime answers."""
 
 import csv
 import io
@@ -18,11 +18,11 @@ OPTIONS = {"columns": {"measurements": list(COLUMNS)}}
 ENDED = {"succeeded", "failed", "cancelled"}
 JOB_SECONDS, CLOCK_SECONDS = 300, 200
 MOST_USD = 0.01
-"""A job of a thousand rows is Step Functions' transitions and a few seconds of Lambda."""
+"""A job of a thousand rows costs Step Functions transitions and a few seconds of Lambda."""
 
 
 class BatchFlow:
-    """The same rows as realtime requests, and as jobs of three origins."""
+    """The same rows, sent as realtime requests and as jobs of three origins."""
 
     def __init__(self, stage: SmokeStage, report: Report, key: str) -> None:
         self._stage, self._report, self._key = stage, report, key
@@ -33,7 +33,7 @@ class BatchFlow:
         self._labels = self._ask()
 
     def call(self) -> None:
-        """Start a job through the command line, and one that rejects a record."""
+        """Start a job through the command line, after estimating it."""
         file = self._stage.work / "rows.csv"
         file.write_bytes(self._file())
         columns = f"measurements={','.join(COLUMNS)}"
@@ -104,7 +104,7 @@ class BatchFlow:
         return await_value(f"the end of job {job}", look, JOB_SECONDS)
 
     def _hold(self, name: str, job: dict[str, Any]) -> None:
-        """Hold a job's output against what realtime answered."""
+        """Compare a job's output with the realtime answers."""
         found = (job["status"], job["rows"], job["rejected"], job["error"])
         self._report.expect(name, found, ("succeeded", ROWS, 0, None))
         if job["status"] != "succeeded":

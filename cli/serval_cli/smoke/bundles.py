@@ -1,4 +1,4 @@
-"""The bundles and the fleet of the stage: the same iris classifier, light and on a fleet."""
+"""The bundles and the fleet of the stage: one iris classifier, light and on a fleet."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ FLEETS = {
         }
     ]
 }
-"""Machines without an accelerator: no GPU quota, cents an hour."""
+"""Machines without an accelerator need no GPU quota and cost cents an hour."""
 LIGHT, HEAVY = "iris", "iris-heavy"
 ROLLOUT = {"steps_percent": [50], "bake_seconds": 10}
 
@@ -33,11 +33,11 @@ class SmokeBundles:
 
     @property
     def fleets_file(self) -> Path:
-        """The stage's fleets."""
+        """The file that declares the stage's fleets."""
         return self.folder.parent / "fleets.yaml"
 
     def write(self, *, with_fleet: bool) -> None:
-        """Write what is declared at deploy."""
+        """Write everything that the deployment declares."""
         self.light("1")
         fleets: dict[str, Any] = FLEETS if with_fleet else {"fleets": []}
         self.fleets_file.write_text(yaml.safe_dump(fleets))
@@ -45,7 +45,7 @@ class SmokeBundles:
             self._write(HEAVY, {"compute": {"target": "fleet", "fleet": FLEET}})
 
     def light(self, revision: str, **more: Any) -> Path:
-        """Write the light model anew: another revision is another version."""
+        """Write the light model; another revision makes another version."""
         return self._write(
             LIGHT, {"description": f"Revision {revision}", "rollout": ROLLOUT} | more
         )

@@ -1,4 +1,4 @@
-"""What the HTTP API answers: both encodings, keys, and what it refuses."""
+"""Call the HTTP API in both encodings, with and without keys, and with requests that it refuses."""
 
 import gzip
 import json
@@ -14,14 +14,14 @@ OVER_LAMBDAS_LIMIT = 7_000_000
 
 
 def request(*rows: list[float]) -> dict[str, object]:
-    """Return a V2 inference request for rows of four lengths."""
+    """Build an inference request for rows of four lengths."""
     values = [value for row in rows for value in row]
     tensor = {"name": "measurements", "datatype": "FP32", "shape": [len(rows), 4], "data": values}
     return {"inputs": [tensor]}
 
 
 def knock(stage: SmokeStage, report: Report, key: str) -> None:
-    """Call every kind of route of realtime inference, rightly and wrongly."""
+    """Call every kind of realtime route, with good and bad requests."""
     with stage.client(key) as client:
         for path in ("/v2", "/v2/health/live", "/v2/health/ready", f"/v2/models/{LIGHT}"):
             report.expect(f"GET {path}", client.get(path).status_code, 200)
@@ -41,7 +41,7 @@ def knock(stage: SmokeStage, report: Report, key: str) -> None:
         report.expect("a gzip request", label(reply.json()), 0)
         report.expect("an unknown path", client.get("/nowhere").status_code, 404)
         report.expect("an unknown model", client.get("/v2/models/nobody").status_code, 404)
-        if not stage.on_laptop:  # The emulator has no such limit.
+        if not stage.on_laptop:  # the emulator has no such limit
             large = client.post(INFER, content=bytes(OVER_LAMBDAS_LIMIT))
             report.expect("a 7 MB body", large.status_code, 413)
     refuse_strangers(stage, report)

@@ -1,4 +1,4 @@
-"""A model on a fleet: async requests, and waiting for one over V2."""
+"""Send async requests to a model on a fleet, and wait for one over V2."""
 
 import uuid
 from typing import Any
@@ -10,7 +10,7 @@ from serval_cli.smoke.stages import SmokeStage
 
 FINAL = {"succeeded", "failed", "cancelled"}
 WAKING_SECONDS = 900
-"""A machine has to be found, to start, and to pull the worker's image."""
+"""A machine has to be found, boot, and pull the worker's image."""
 
 
 def run_heavy(stage: SmokeStage, report: Report, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Publishing: a first version, a canary under traffic, a rollback, a refusal."""
+"""Publish a first version, a canary under traffic, a rollback and a refused version."""
 
 import threading
 from collections import Counter
@@ -22,7 +22,7 @@ def publish(stage: SmokeStage, report: Report) -> None:
 
 
 def roll_out(stage: SmokeStage, report: Report, key: str) -> None:
-    """Publish a second version under traffic, go back by hand, and have a third one refused."""
+    """Publish a second version under traffic, roll it back by hand, and have a third refused."""
     with traffic(stage, key) as answers:
         pushed = stage.serval("push", str(stage.bundles.light("2")), "--wait")
     report.expect("push: a canary is promoted", pushed["status"], "promoted")
@@ -45,7 +45,7 @@ def roll_out(stage: SmokeStage, report: Report, key: str) -> None:
 
 @contextmanager
 def traffic(stage: SmokeStage, key: str) -> Iterator["Counter[tuple[int, str]]"]:
-    """Call the model until the context ends; yields the count of each status and version."""
+    """Call the model until the context ends; yield the count of each status and version."""
     answers: Counter[tuple[int, str]] = Counter()
     lock, stop = threading.Lock(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""The stage under test: how it comes, how it is reached, how it goes."""
+"""Deploy, reach and destroy the stage under test."""
 
 import json
 import os
@@ -25,7 +25,7 @@ STORAGE = "storage"
 
 @dataclass(frozen=True)
 class SmokeStage:
-    """A stage made for this run: in the account of the credentials at hand, or on this machine."""
+    """A stage made for this run, in the current AWS account or on this machine."""
 
     name: str
     work: Path
@@ -33,7 +33,7 @@ class SmokeStage:
 
     @property
     def on_laptop(self) -> bool:
-        """Whether the embedded emulator stands in for AWS."""
+        """Whether the stage runs on the local platform."""
         return self.name == LOCAL
 
     @property
@@ -42,9 +42,9 @@ class SmokeStage:
         return {"SERVAL_STAGE": self.name, "SERVAL_STATE": str(self.work / "state")}
 
     def refuse_one_in_use(self) -> None:
-        """Raise ``CommandFailed`` if a stage of this name is there: the run would destroy it."""
+        """Raise ``CommandFailed`` if a stage of this name exists, which the run would destroy."""
         if self.on_laptop:
-            return  # In a state folder of its own.
+            return  # it has a state folder of its own
         client = self.found.client("cloudformation")
         name = f"serval-{self.name}-{STORAGE}"
         pages = client.get_paginator("list_stacks").paginate()
@@ -65,7 +65,7 @@ class SmokeStage:
         self._run([*self._cdk("deploy"), "--require-approval", "never"])
 
     def destroy(self) -> None:
-        """Take the stage down; in an account its buckets and tables are emptied and deleted too."""
+        """Destroy the stage; in AWS, empty and delete its buckets and tables too."""
         if self.on_laptop:
             self._run([*SERVAL, "local", "down"])
             return
@@ -105,7 +105,7 @@ class SmokeStage:
         )
 
     def client(self, key: str | None) -> httpx.Client:
-        """Make an HTTP client that sends the key."""
+        """Create an HTTP client that sends the key."""
         headers = {"x-api-key": key} if key else {}
         return httpx.Client(base_url=self.found.api_url, headers=headers, timeout=60)
 

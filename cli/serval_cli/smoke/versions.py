@@ -1,4 +1,4 @@
-"""Which software answered: on this machine, and in the functions."""
+"""Print the versions of the software on this machine and in the functions."""
 
 import importlib.metadata
 import platform
@@ -11,7 +11,7 @@ FUNCTIONS = ("describe", "infer")
 
 
 def print_versions(stage: SmokeStage, report: Report) -> None:
-    """Print the versions of this machine's side, and those of the functions' layers."""
+    """Print this machine's package versions, and those of the functions' layers."""
     here = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in HERE)
     report.line(f"       here: Python {platform.python_version()}, {here}")
     aws = stage.found.client("lambda")

@@ -1,4 +1,4 @@
-"""How a rollout stands: as a value for views and ``--json``, and in a line."""
+"""Describe a rollout's state for views and ``--json``, or in a line."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ Value = Mapping[str, Any]
 
 
 def state(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any]:
-    """Describe a rollout and all that its steps found out."""
+    """Describe a rollout and everything its steps recorded."""
     value = asdict(rollout)
     details = value.pop("details")
     golden = details.get("golden")
@@ -31,7 +31,7 @@ def state(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any
 
 
 def policy_of(registry: ModelRegistry, rollout: Rollout) -> CanaryPolicy | None:
-    """Give the policy that a rollout is judged by; None before its version is registered."""
+    """Return the policy of a rollout; None before its version is registered."""
     if rollout.version is None or rollout.rollout.startswith(BY_HAND):
         return None
     try:
@@ -41,7 +41,7 @@ def policy_of(registry: ModelRegistry, rollout: Rollout) -> CanaryPolicy | None:
 
 
 def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
-    """Give when a canary has ended at the latest; None: it has ended, or may hold for weeks."""
+    """Return the latest end of a canary; None if it has ended or may hold for weeks."""
     if rollout.ended or rollout.step != "canary" or not rollout.percent_since:
         return None
     seconds = latest_seconds(policy, Step(rollout.percent, 0, rollout.paused))
@@ -51,7 +51,7 @@ def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
 
 
 def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
-    """Choose a rollout to show: the one with a share of the traffic, one that runs, the newest."""
+    """Choose the rollout to show: the one with traffic, else a running one, else the newest."""
     rollouts = sorted(registry.rollouts(model), key=lambda rollout: rollout.created, reverse=True)
     running = [rollout for rollout in rollouts if not rollout.ended]
     with_share = [rollout for rollout in running if rollout.step == "canary"]
@@ -60,15 +60,15 @@ def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
 
 @dataclass
 class Lines:
-    """Says how a rollout stands, a line for each change."""
+    """Prints a line for each change of a rollout."""
 
     say: Callable[[str], None]
     policy: Callable[[Rollout], CanaryPolicy | None] = lambda _: None
-    """Gives what a rollout is judged by."""
+    """Returns the policy of a rollout."""
     last: str = ""
 
     def tell(self, rollout: Rollout) -> None:
-        """Hear how it stands, which may be as before."""
+        """Print the rollout's state unless it is unchanged."""
         text = line(rollout, self.policy(rollout))
         if text != self.last:
             self.last = text
@@ -76,7 +76,7 @@ class Lines:
 
 
 def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
-    """Say in a line how a rollout stands."""
+    """Render a rollout's state in a line."""
     reason = "; ".join(rollout.reason.splitlines())
     if rollout.ended:
         return f"{rollout.status}: {reason}"
@@ -91,7 +91,7 @@ def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
 
 
 def measured(metrics: Value) -> list[str]:
-    """Say in a few words what both versions did."""
+    """Summarise the requests of both versions."""
     return [
         f"{track} {metrics[track]['requests']} requests, "
         f"{percent(metrics[track]['error_percent'])} errors, "
@@ -102,12 +102,12 @@ def measured(metrics: Value) -> list[str]:
 
 
 def percent(value: float | None) -> str:
-    """Show an error rate."""
+    """Render an error rate."""
     return "-" if value is None else f"{value:.4g} %"
 
 
 def milliseconds(value: float | None) -> str:
-    """Show a latency."""
+    """Render a latency."""
     if value is None:
         return "-"
     return f"{value:,.0f} ms" if value >= 1000 else f"{value:.4g} ms"

@@ -1,4 +1,4 @@
-"""Steer rollouts by hand: what people may do to them, and what it comes to."""
+"""Steer rollouts by hand."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ REASON = "by hand"
 
 
 def control_of(stage: Stage) -> RolloutControl:
-    """Give the control of a stage's rollouts; what it records is announced, as by the stage."""
+    """Build the control of a stage's rollouts, which announces events as the stage does."""
     return RolloutControl(stage.registry, RolloutEvents(stage.client("events")).announce)
 
 
 def pause(control: RolloutControl, rollout: Rollout, *, paused: bool) -> Rollout:
-    """Let a rollout take no step of its own accord, or let it go on."""
+    """Pause a rollout or resume it."""
     return expect(control.pause(rollout, paused=paused), "running")
 
 
 def abort(control: RolloutControl, rollout: Rollout) -> Rollout:
-    """Roll back, at whatever step the rollout is."""
+    """Roll back, whatever step the rollout is at."""
     return expect(control.abort(rollout, REASON), "rolled back")
 
 
@@ -42,7 +42,7 @@ def promote(control: RolloutControl, rollout: Rollout) -> Rollout:
 
 
 def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollout:
-    """End the canary of a model; without one go back to the version before, or to the one named."""
+    """Roll back a model's canary, or return to the given or the previous version."""
     route = control.registry.route(model)
     canary = next((found for found in running(control, model) if found.step == "canary"), None)
     if canary is not None and version in (None, route.stable):
@@ -58,14 +58,14 @@ def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollo
 
 
 def find_running(control: RolloutControl, model: str, rollout: str | None = None) -> Rollout:
-    """Find the rollout to steer: the one named, else one with a share, else the newest running.
+    """Find the rollout to steer: the one named, else one with traffic, else the newest running.
 
     Raises
     ------
     CommandFailed
-        If none runs, or the one that is named does not.
+        If no rollout runs, or the named one does not.
     ModelNotFound
-        If nothing is known of the model.
+        If the model is unknown.
     """
     if rollout is not None:
         return named(control, model, rollout)
@@ -90,7 +90,7 @@ def named(control: RolloutControl, model: str, rollout: str) -> Rollout:
 
 
 def running(control: RolloutControl, model: str) -> list[Rollout]:
-    """List what runs, the newest first; the records follow the route, if they did not yet."""
+    """List the running rollouts, newest first, after reconciling their records with the route."""
     rollouts = [found for found in control.registry.rollouts(model) if not found.ended]
     newest_first = sorted(rollouts, key=lambda found: found.created, reverse=True)
     known = [control.reconcile(found) for found in newest_first]
@@ -98,7 +98,7 @@ def running(control: RolloutControl, model: str) -> list[Rollout]:
 
 
 def expect(rollout: Rollout, status: RolloutStatus) -> Rollout:
-    """Give a rollout that has the status; one that was faster, or slower, has not."""
+    """Return the rollout if it has the status, else raise ``CommandFailed``."""
     if rollout.status != status:
         raise CommandFailed(
             f"rollout {rollout.rollout} of {rollout.model} is {rollout.status}: {rollout.reason}"
@@ -107,7 +107,7 @@ def expect(rollout: Rollout, status: RolloutStatus) -> Rollout:
 
 
 def steered(control: RolloutControl, rollout: Rollout) -> dict[str, Any]:
-    """Describe what became of a rollout, and what answers now."""
+    """Describe the outcome of steering a rollout, and the route now."""
     try:
         route = control.registry.route(rollout.model)
     except ModelNotFound:

@@ -1,4 +1,4 @@
-"""How schedules look to people."""
+"""Render schedules."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -8,7 +8,7 @@ from serval_cli.views.table import table
 
 
 def schedules(value: Value) -> RenderableType:
-    """Show the schedules of a stage, and what could not be delivered."""
+    """Render the schedules of a stage, and undelivered starts."""
     if not value["schedules"]:
         return lines(
             f"stage {value['stage']} has no schedules",
@@ -28,7 +28,7 @@ def schedules(value: Value) -> RenderableType:
 
 
 def following(schedule: Value) -> Text:
-    """Say when it starts next."""
+    """Render the next start."""
     if not schedule["enabled"]:
         return Text("disabled", style="yellow")
     if not schedule["next"]:
@@ -37,14 +37,14 @@ def following(schedule: Value) -> Text:
 
 
 def path(schedule: Value) -> str:
-    """Say what is read and written."""
+    """Name the input and the output."""
     if schedule["input"] is None:
         return "event serval.retrain"
     return f"{schedule['input']} → {schedule['output']}"
 
 
 def undelivered(value: Value) -> list[RenderableType]:
-    """Show what could not be delivered, if anything."""
+    """Render starts that could not be delivered, if any."""
     letters = value["dead_letters"]
     if not letters["count"]:
         return []

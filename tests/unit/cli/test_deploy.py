@@ -160,7 +160,7 @@ def test_what_the_sdk_raises_becomes_a_sentence() -> None:
     [
         (["deploy"], "", "no stage is named: --stage prod"),
         (["deploy"], "prod", "no terminal: --yes deploys unasked, --plan only shows"),
-        (["deploy", "--plan"], "local", "--plan has nothing to show of it; nothing"),
+        (["deploy", "--plan"], "local", "--plan has nothing to show; nothing"),
     ],
 )
 def test_nothing_is_deployed_unasked(
