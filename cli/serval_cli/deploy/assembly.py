@@ -67,8 +67,8 @@ class Assembly:
                 for resource in self.resources()
                 if resource["Type"] in POLICIES
                 for statement in statements(resource["Properties"])
-                if statement["Effect"] == "Allow" and "*" in listed(statement.get("Resource", []))
-                for action in listed(statement["Action"])
+                if statement["Effect"] == "Allow" and "*" in as_list(statement.get("Resource", []))
+                for action in as_list(statement["Action"])
             }
         )
 
@@ -79,6 +79,6 @@ def statements(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from one.get("PolicyDocument", {}).get("Statement", [])
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Return a list, wrapping the single value that IAM allows in its place."""
     return value if isinstance(value, list) else [value]

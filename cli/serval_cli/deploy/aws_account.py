@@ -33,13 +33,13 @@ class AwsAccount:
 
     def number(self) -> str:
         """Return the account's number."""
-        with answered():
+        with translate_errors():
             return str(self._client("sts").get_caller_identity()["Account"])
 
     def bootstrap_version(self) -> int | None:
         """Return the version of CDK's bootstrap stack; None if there is none."""
         try:
-            with answered("ParameterNotFound"):
+            with translate_errors("ParameterNotFound"):
                 parameter = self._client("ssm").get_parameter(Name=VERSION)["Parameter"]
         except Absent:
             return None
@@ -47,13 +47,13 @@ class AwsAccount:
 
     def concurrency(self) -> int:
         """Return how many invocations Lambda runs at once."""
-        with answered():
+        with translate_errors():
             limits = self._client("lambda").get_account_settings()["AccountLimit"]
         return int(limits["ConcurrentExecutions"])
 
     def quotas(self, service: str) -> Mapping[str, float]:
         """Return the quotas of a service by their names."""
-        with answered():
+        with translate_errors():
             pages = self._client("service-quotas").get_paginator("list_service_quotas")
             return {
                 quota["QuotaName"]: float(quota["Value"])
@@ -64,7 +64,7 @@ class AwsAccount:
     def outputs(self, stack: str) -> Outputs | None:
         """Return the outputs of a deployed stack; None if there is none."""
         try:
-            with answered("ValidationError"):
+            with translate_errors("ValidationError"):
                 (found,) = self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         except Absent:
             return None
@@ -79,7 +79,7 @@ class Absent(Exception):
 
 
 @contextmanager
-def answered(absence: str = "") -> Iterator[None]:
+def translate_errors(absence: str = "") -> Iterator[None]:
     """Turn the SDK's errors into ``NotAnswered``, and one AWS error code into ``Absent``."""
     try:
         yield

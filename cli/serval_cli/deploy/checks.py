@@ -87,10 +87,10 @@ def fleet_findings(account: Account, fleets: Mapping[str, Fleet]) -> Iterator[Fi
         for fleet in mine:
             name = quota_name(fleet)
             if not quotas.get(name):
-                yield no_machines(fleet, name)
+                yield zero_quota(fleet, name)
 
 
-def no_machines(fleet: Fleet, quota: str) -> Finding:
+def zero_quota(fleet: Fleet, quota: str) -> Finding:
     """Describe a quota of zero for a fleet's machines."""
     endpoint = fleet.kind == "sagemaker"
     becomes = "its endpoint cannot be made" if endpoint else "it deploys, and gets no machine"

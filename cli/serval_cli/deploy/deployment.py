@@ -33,7 +33,7 @@ class NotReady(CommandFailed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class DeployRequest:
     """The user's request for a deployment."""
 
     stage: str
@@ -69,7 +69,7 @@ class Deployment:
     docker: Callable[[], str | None]
     """Returns why Docker cannot build; None if it can."""
 
-    def plan(self, asked: Asked, *, without_account: bool = False) -> Plan:
+    def plan(self, asked: DeployRequest, *, without_account: bool = False) -> Plan:
         """Find out what a deployment would do.
 
         Parameters
@@ -100,7 +100,7 @@ class Deployment:
             assembly=assembly,
             declared=declared,
             there=there,
-            taken_away=taken_away(there.get("api", {}), assembly),
+            taken_away=find_removed(there.get("api", {}), assembly),
             findings=findings,
         )
         if not without_account and (missing := [one for one in findings if one.blocks]):
@@ -122,7 +122,7 @@ class Deployment:
         return {part: outputs for part, outputs in found.items() if outputs is not None}
 
 
-def fleets_of(assembly: Assembly, asked: Asked) -> Mapping[str, Any]:
+def fleets_of(assembly: Assembly, asked: DeployRequest) -> Mapping[str, Any]:
     """Return the deployed fleets, as their file declares them."""
     if asked.fleets is None:
         return {}
@@ -130,7 +130,7 @@ def fleets_of(assembly: Assembly, asked: Asked) -> Mapping[str, Any]:
     return {name: declared[name] for name in assembly.fleets.by_name}
 
 
-def taken_away(deployed: Mapping[str, str], assembly: Assembly) -> list[str]:
+def find_removed(deployed: Mapping[str, str], assembly: Assembly) -> list[str]:
     """Name the models whose function or fleet the deployment would remove."""
     own = set(json.loads(unpack(deployed.get("OwnFunctions", "[]"))))
     on_fleets = set(Fleets.from_text(deployed.get("Fleets", "{}")).models)

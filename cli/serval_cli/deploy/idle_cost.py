@@ -15,12 +15,12 @@ MADE_BY_AWS = {
 }
 
 
-def alarms(resources: Iterable[Mapping[str, Any]]) -> int:
+def count_alarms(resources: Iterable[Mapping[str, Any]]) -> int:
     """Count the metrics that alarms watch, including those that AWS creates itself."""
-    return sum(alarms_of(resource) for resource in resources)
+    return sum(count_alarms_of(resource) for resource in resources)
 
 
-def alarms_of(resource: Mapping[str, Any]) -> int:
+def count_alarms_of(resource: Mapping[str, Any]) -> int:
     """Count the metrics that alarms of one resource watch."""
     kind, properties = resource["Type"], resource.get("Properties", {})
     if kind == "AWS::CloudWatch::Alarm":

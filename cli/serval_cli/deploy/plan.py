@@ -8,7 +8,7 @@ from serval.fleets.declaration import Fleet
 from serval.fleets.prices import AS_OF, PRICES, REGION
 from serval_cli.deploy.assembly import Assembly
 from serval_cli.deploy.checks import Finding
-from serval_cli.deploy.idle_cost import ALARM_DOLLARS, FREE_ALARMS, alarms
+from serval_cli.deploy.idle_cost import ALARM_DOLLARS, FREE_ALARMS, count_alarms
 
 HOURS_A_MONTH = 730
 FIRST_MINUTES, UPDATE_MINUTES = (4, 8), (1, 5)
@@ -68,7 +68,7 @@ class Plan:
 
     def idle_cost(self) -> dict[str, Any]:
         """Price what is billed monthly while nobody calls."""
-        count = alarms(self.assembly.resources())
+        count = count_alarms(self.assembly.resources())
         standing = sum(one["standing_dollars_a_month"] or 0 for one in self.fleet_costs())
         return {
             "alarms": count,

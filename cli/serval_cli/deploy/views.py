@@ -19,15 +19,15 @@ KINDS = {
 }
 
 
-def view(plan: dict[str, Any]) -> RenderableType:
+def view_plan(plan: dict[str, Any]) -> RenderableType:
     """Render a plan, one topic per line."""
-    lines = [Text(f"{name:<11}{text}") for name, text in matters(plan)]
+    lines = [Text(f"{name:<11}{text}") for name, text in describe_topics(plan)]
     lines += [Text(f"missing    {what}", style="red") for what in plan["missing"]]
     lines += [Text(f"note       {note}", style="yellow") for note in plan["notes"]]
     return Group(*lines)
 
 
-def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def describe_topics(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Describe resources, rights, duration and cost, each with its heading."""
     account = plan["account"] or "not known"
     yield "stage", f"{plan['stage']}, account {account}, region {plan['region'] or 'not known'}"
@@ -43,7 +43,7 @@ def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     own = plan["own_functions"]
     yield "models", f"with a function of their own: {', '.join(own) or 'none'}"
     for fleet in plan["fleets"]:
-        yield "fleet", fleet_line(fleet)
+        yield "fleet", describe_fleet(fleet)
     if plan["taken_away"]:
         yield "taken away", f"what these models have now: {', '.join(plan['taken_away'])}"
     services = {action.partition(":")[0] for action in plan["rights_on_any_resource"]}
@@ -55,10 +55,10 @@ def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "", "you act through the roles that `cdk bootstrap` made"
     least, most = plan["minutes"]["least"], plan["minutes"]["most"]
     yield "takes", f"{least} to {most} minutes, an estimate"
-    yield from costs(plan)
+    yield from describe_costs(plan)
 
 
-def costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def describe_costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Describe the cost of a stage that nobody calls."""
     idle = plan["idle"]
     free = f"{idle['alarms']} alarms; an account has {idle['free_alarms']} for nothing"
@@ -66,7 +66,7 @@ def costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "", f"and what is called and stored; {idle['prices']}"
 
 
-def fleet_line(fleet: dict[str, Any]) -> str:
+def describe_fleet(fleet: dict[str, Any]) -> str:
     """Describe a fleet: its models, and the price of its machines."""
     hourly = fleet["dollars_an_hour"]
     price = f"about ${hourly:.2f} an hour" if hourly else "of a price not known here"

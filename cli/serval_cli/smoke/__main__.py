@@ -15,7 +15,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serval_cli.failures import CommandFailed
-from serval_cli.smoke import door, heavy, rollouts, versions
+from serval_cli.smoke import heavy, realtime, rollouts, versions
 from serval_cli.smoke.batch import BatchFlow
 from serval_cli.smoke.bundles import LIGHT, SmokeBundles
 from serval_cli.smoke.report import Report
@@ -65,7 +65,7 @@ def run_flows(stage: SmokeStage, report: Report, *, with_fleet: bool) -> None:
         rollouts.publish(stage, report)
     key = str(stage.serval("keys", "create", "smoke")["key"])
     with report.flow("realtime"):
-        door.knock(stage, report, key)
+        realtime.call_api(stage, report, key)
     with report.flow("batch"):
         batch = BatchFlow(stage, report, key)
         batch.call()

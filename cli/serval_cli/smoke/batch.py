@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from serval_cli.smoke.bundles import LIGHT
-from serval_cli.smoke.door import INFER, request
+from serval_cli.smoke.realtime import INFER, build_request
 from serval_cli.smoke.report import Report, await_value
 from serval_cli.smoke.stages import SmokeStage
 
@@ -74,7 +74,7 @@ class BatchFlow:
         with self._stage.client(self._key) as client:
             for start in range(0, ROWS, ASKED_AT_ONCE):
                 rows = self._rows[start : start + ASKED_AT_ONCE]
-                labels += client.post(INFER, json=request(*rows)).json()["outputs"][0]["data"]
+                labels += client.post(INFER, json=build_request(*rows)).json()["outputs"][0]["data"]
         return labels
 
     def _file(self) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from serval_cli.smoke.bundles import LIGHT
-from serval_cli.smoke.door import INFER, SETOSA, request
+from serval_cli.smoke.realtime import INFER, SETOSA, build_request
 from serval_cli.smoke.report import Report, await_value
 from serval_cli.smoke.stages import SmokeStage
 
@@ -34,7 +34,7 @@ def roll_out(stage: SmokeStage, report: Report, key: str) -> None:
     with stage.client(key) as client:
 
         def back() -> bool:
-            return bool(client.post(INFER, json=request(SETOSA)).headers.get(VERSION) == "1")
+            return bool(client.post(INFER, json=build_request(SETOSA)).headers.get(VERSION) == "1")
 
         await_value("version 1 answers again", back, ROLLBACK_SECONDS)
     report.verdict(f"rollback: version 1 answers within {ROLLBACK_SECONDS} s", True, "")
@@ -52,7 +52,7 @@ def traffic(stage: SmokeStage, key: str) -> Iterator["Counter[tuple[int, str]]"]
     def call() -> None:
         with stage.client(key) as client:
             while not stop.is_set():
-                reply = client.post(INFER, json=request(SETOSA))
+                reply = client.post(INFER, json=build_request(SETOSA))
                 with lock:
                     answers[reply.status_code, reply.headers.get(VERSION, "")] += 1
 

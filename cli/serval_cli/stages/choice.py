@@ -37,14 +37,14 @@ def choose(named: str | None) -> str:
         If no stage is chosen and several may be meant.
     """
     if named is not None:
-        return checked(named)
+        return check_name(named)
     if remembered := remembered_stage():
         return remembered
     # A local stage that does not answer still counts as a candidate: what was meant for it must not
     # go elsewhere.
     local, account = read_local_stage() is not None, aws_is_set_up()
     if local and account:
-        return ask()
+        return ask_for_stage()
     if local:
         return LOCAL
     raise CommandFailed(
@@ -52,19 +52,19 @@ def choose(named: str | None) -> str:
     )
 
 
-def ask() -> str:
+def ask_for_stage() -> str:
     """Ask which stage is meant, if there is a terminal to ask on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(
             "no stage is chosen: there is the local one, and credentials for AWS "
             f"({LOCAL}, prod, …): {HOW}"
         )
-    return checked(
+    return check_name(
         typer.prompt(f"No stage is chosen ({HOW}). Which one? [{LOCAL}, prod, …]", err=True)
     )
 
 
-def checked(name: str) -> str:
+def check_name(name: str) -> str:
     """Return a valid stage name, or raise ``CommandFailed``."""
     if not STAGE_NAME.fullmatch(name):
         raise CommandFailed(
@@ -97,7 +97,7 @@ def remember(name: str) -> None:
     """Remember a stage for later commands."""
     file = StateFolder.locate().chosen_stage
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_text(f"{checked(name)}\n")
+    file.write_text(f"{check_name(name)}\n")
 
 
 def forget() -> None:

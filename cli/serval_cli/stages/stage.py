@@ -212,25 +212,25 @@ def find_stage(name: str | None, *, writes: bool = False) -> Stage:
     CommandFailed
         If no stage is chosen, or the chosen one does not answer.
     """
-    stage = reach(choose(name))
+    stage = connect(choose(name))
     know_models(lambda: stage.registry.models())
     if writes:
         note(f"stage {stage.name}: {stage.place}")
     return stage
 
 
-def reach(name: str) -> Stage:
+def connect(name: str) -> Stage:
     """Connect to a stage; only the local one is contacted at once."""
     if name == LOCAL:
         local = read_local_stage()
         if local is None or not local.answers():
-            raise CommandFailed(absent(local))
+            raise CommandFailed(explain_absence(local))
         return Stage(LOCAL, local_session(local.region), local)
     # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and CDK know both.
     return Stage(name, boto3.Session(region_name=os.environ.get("AWS_REGION")))
 
 
-def absent(local: LocalStage | None) -> str:
+def explain_absence(local: LocalStage | None) -> str:
     """Explain why there is no local stage to work on."""
     start = "`serval local up --detach` starts it"
     if local is None:

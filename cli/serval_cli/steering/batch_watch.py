@@ -37,11 +37,11 @@ class JobWatch:
         seen, moved = self._read(), self.clock()
         while True:
             self.tell(seen)
-            if not going(seen) or self.clock() - moved > SILENCE_SECONDS:
+            if not is_running(seen) or self.clock() - moved > SILENCE_SECONDS:
                 return seen
             self.sleep(pause_seconds(seen))
             job = self._read()
-            if state(job) != state(seen):
+            if progress_of(job) != progress_of(seen):
                 moved = self.clock()
             seen = job
 
@@ -57,7 +57,7 @@ class JobWatch:
 
 
 @dataclass
-class Lines:
+class JobLines:
     """Prints a line for each notable change of a job."""
 
     say: Callable[[Job], None]
@@ -73,7 +73,7 @@ class Lines:
             self.say(job)
 
 
-def going(job: Job) -> bool:
+def is_running(job: Job) -> bool:
     """Return whether a job has not ended."""
     return job["status"] not in ENDED
 
@@ -83,6 +83,6 @@ def pause_seconds(job: Job) -> float:
     return min(LONGEST_PAUSE_SECONDS, max(1.0, int(job["shards"]) / SHARDS_PER_SECOND))
 
 
-def state(job: Job) -> tuple[object, ...]:
+def progress_of(job: Job) -> tuple[object, ...]:
     """Return the values that change when a job moves."""
     return job["status"], job["attempt"], job["shards_done"], job["rows"], job["rejected"]

@@ -5,7 +5,7 @@ from serval_cli.output import note
 from serval_cli.stages.stage import Stage
 
 
-def on_fleet(stage: Stage, model: str, *, patient: bool) -> bool:
+def runs_on_fleet(stage: Stage, model: str, *, patient: bool) -> bool:
     """Return whether a model runs on a fleet, noting what its answer has to wait for.
 
     Parameters

@@ -43,7 +43,7 @@ def fleet_of(stage: Stage, model: str) -> DeployedFleet:
         ) from None
 
 
-def held(stage: Stage, model: str, state: FleetState) -> dict[str, Any]:
+def describe_pause(stage: Stage, model: str, state: FleetState) -> dict[str, Any]:
     """Describe whether a model is paused, and its open requests."""
     waiting = [one for one in stage.requests.open() if one.model == model]
     return {

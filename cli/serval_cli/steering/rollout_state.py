@@ -15,7 +15,7 @@ from serval.rollouts.policy.from_bundle import canary_policy
 Value = Mapping[str, Any]
 
 
-def state(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any]:
+def describe_rollout(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any]:
     """Describe a rollout and everything its steps recorded."""
     value = asdict(rollout)
     details = value.pop("details")
@@ -50,7 +50,7 @@ def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
     return timestamp(datetime.fromisoformat(rollout.percent_since) + timedelta(seconds=seconds))
 
 
-def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
+def choose_rollout(registry: ModelRegistry, model: str) -> Rollout | None:
     """Choose the rollout to show: the one with traffic, else a running one, else the newest."""
     rollouts = sorted(registry.rollouts(model), key=lambda rollout: rollout.created, reverse=True)
     running = [rollout for rollout in rollouts if not rollout.ended]
@@ -59,7 +59,7 @@ def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
 
 
 @dataclass
-class Lines:
+class RolloutLines:
     """Prints a line for each change of a rollout."""
 
     say: Callable[[str], None]
@@ -69,13 +69,13 @@ class Lines:
 
     def tell(self, rollout: Rollout) -> None:
         """Print the rollout's state unless it is unchanged."""
-        text = line(rollout, self.policy(rollout))
+        text = render_line(rollout, self.policy(rollout))
         if text != self.last:
             self.last = text
             self.say(f"{rollout.updated[11:19]} {text}")
 
 
-def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
+def render_line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
     """Render a rollout's state in a line."""
     reason = "; ".join(rollout.reason.splitlines())
     if rollout.ended:
@@ -86,11 +86,11 @@ def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
     share = f"version {rollout.version} gets {rollout.percent} %{paused}"
     latest = ends_by(rollout, policy) if policy else None
     end = f"ends by {latest[:16]} UTC at the latest, or by `serval promote`" if latest else ""
-    parts = [share, reason, *measured(rollout.details.get("metrics") or {}), end]
+    parts = [share, reason, *summarise_metrics(rollout.details.get("metrics") or {}), end]
     return "; ".join(part for part in parts if part)
 
 
-def measured(metrics: Value) -> list[str]:
+def summarise_metrics(metrics: Value) -> list[str]:
     """Summarise the requests of both versions."""
     return [
         f"{track} {metrics[track]['requests']} requests, "

@@ -16,7 +16,7 @@ UNATTENDED_SECONDS = 3600.0
 """The default without a terminal, where nobody can interrupt the command."""
 
 
-def patience(timeout_seconds: float | None) -> float | None:
+def timeout_or_default(timeout_seconds: float | None) -> float | None:
     """Return the timeout: the one given, else none on a terminal and an hour elsewhere."""
     if timeout_seconds is None and not sys.stderr.isatty():
         return UNATTENDED_SECONDS

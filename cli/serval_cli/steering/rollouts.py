@@ -22,12 +22,12 @@ def control_of(stage: Stage) -> RolloutControl:
 
 def pause(control: RolloutControl, rollout: Rollout, *, paused: bool) -> Rollout:
     """Pause a rollout or resume it."""
-    return expect(control.pause(rollout, paused=paused), "running")
+    return require_status(control.pause(rollout, paused=paused), "running")
 
 
 def abort(control: RolloutControl, rollout: Rollout) -> Rollout:
     """Roll back, whatever step the rollout is at."""
-    return expect(control.abort(rollout, REASON), "rolled back")
+    return require_status(control.abort(rollout, REASON), "rolled back")
 
 
 def promote(control: RolloutControl, rollout: Rollout) -> Rollout:
@@ -38,13 +38,13 @@ def promote(control: RolloutControl, rollout: Rollout) -> Rollout:
             f"that passed every check gets traffic; `serval rollout {rollout.model} --watch` "
             "follows it"
         )
-    return expect(control.apply(rollout, Promote(REASON)), "promoted")
+    return require_status(control.apply(rollout, Promote(REASON)), "promoted")
 
 
 def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollout:
     """Roll back a model's canary, or return to the given or the previous version."""
     route = control.registry.route(model)
-    canary = next((found for found in running(control, model) if found.step == "canary"), None)
+    canary = next((found for found in list_running(control, model) if found.step == "canary"), None)
     if canary is not None and version in (None, route.stable):
         return abort(control, canary)
     if version is None:
@@ -54,7 +54,7 @@ def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollo
             f"no version of {model} was stable before version {route.stable}: "
             f"`serval versions {model}` lists the versions, --to goes to any of them"
         )
-    return expect(control.go_to(model, version, REASON), "promoted")
+    return require_status(control.go_to(model, version, REASON), "promoted")
 
 
 def find_running(control: RolloutControl, model: str, rollout: str | None = None) -> Rollout:
@@ -68,8 +68,8 @@ def find_running(control: RolloutControl, model: str, rollout: str | None = None
         If the model is unknown.
     """
     if rollout is not None:
-        return named(control, model, rollout)
-    found = running(control, model)
+        return find_by_id(control, model, rollout)
+    found = list_running(control, model)
     if not found:
         stable = control.registry.route(model).stable
         raise CommandFailed(
@@ -79,17 +79,17 @@ def find_running(control: RolloutControl, model: str, rollout: str | None = None
     return next((each for each in found if each.step == "canary"), found[0])
 
 
-def named(control: RolloutControl, model: str, rollout: str) -> Rollout:
+def find_by_id(control: RolloutControl, model: str, rollout: str) -> Rollout:
     """Find a running rollout by its id."""
     found = control.registry.rollout(model, rollout)
     if found is None:
         raise CommandFailed(
             f"model {model!r} has no rollout {rollout!r}: `serval describe {model}` lists the last"
         )
-    return expect(control.reconcile(found), "running")
+    return require_status(control.reconcile(found), "running")
 
 
-def running(control: RolloutControl, model: str) -> list[Rollout]:
+def list_running(control: RolloutControl, model: str) -> list[Rollout]:
     """List the running rollouts, newest first, after reconciling their records with the route."""
     rollouts = [found for found in control.registry.rollouts(model) if not found.ended]
     newest_first = sorted(rollouts, key=lambda found: found.created, reverse=True)
@@ -97,7 +97,7 @@ def running(control: RolloutControl, model: str) -> list[Rollout]:
     return [found for found in known if not found.ended]
 
 
-def expect(rollout: Rollout, status: RolloutStatus) -> Rollout:
+def require_status(rollout: Rollout, status: RolloutStatus) -> Rollout:
     """Return the rollout if it has the status, else raise ``CommandFailed``."""
     if rollout.status != status:
         raise CommandFailed(
@@ -106,7 +106,7 @@ def expect(rollout: Rollout, status: RolloutStatus) -> Rollout:
     return rollout
 
 
-def steered(control: RolloutControl, rollout: Rollout) -> dict[str, Any]:
+def describe_outcome(control: RolloutControl, rollout: Rollout) -> dict[str, Any]:
     """Describe the outcome of steering a rollout, and the route now."""
     try:
         route = control.registry.route(rollout.model)

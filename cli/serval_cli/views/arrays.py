@@ -14,14 +14,16 @@ def preview(shape: Sequence[int], data: Sequence[Any] | None) -> str:
     if data is None:
         return "(binary)"
     if len(shape) < 2:
-        return row(data)
+        return render_row(data)
     width = prod(shape[1:])
-    shown = [row(data[start : start + width]) for start in range(0, len(data), width or 1)[:ROWS]]
+    shown = [
+        render_row(data[start : start + width]) for start in range(0, len(data), width or 1)[:ROWS]
+    ]
     left = shape[0] - len(shown)
     return "\n".join([*shown, *([f"… {left} more rows"] if left > 0 else [])])
 
 
-def row(elements: Sequence[Any]) -> str:
+def render_row(elements: Sequence[Any]) -> str:
     """Render one row."""
     text = ", ".join(json.dumps(element) for element in elements[:ELEMENTS])
     left = len(elements) - ELEMENTS
@@ -33,7 +35,7 @@ def is_text(datatype: str, data: Sequence[Any] | None) -> bool:
     return data is not None and datatype in ("BYTES", "UINT8")
 
 
-def texts(shape: Sequence[int], datatype: str, data: Sequence[Any]) -> list[str]:
+def read_texts(shape: Sequence[int], datatype: str, data: Sequence[Any]) -> list[str]:
     """Read the texts of a tensor, row by row if it holds bytes."""
     if datatype == "BYTES":
         return [str(each) for each in data]

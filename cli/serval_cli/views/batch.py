@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from serval_cli.views.fleets import duration, shortened
+from serval_cli.views.fleets import duration, shorten
 from serval_cli.views.models import Value, bullets, lines, status
 from serval_cli.views.table import table
 
@@ -25,14 +25,16 @@ def job(value: Value) -> RenderableType:
     """Render everything known about a job."""
     return lines(
         Text(value["id"], style="bold"),
-        Text(f"{value['model']}{version(value)}: ") + status(value["status"]) + Text(asked(value)),
+        Text(f"{value['model']}{version(value)}: ")
+        + status(value["status"])
+        + Text(cancellation(value)),
         bullets(value["error"] or ""),
         f"{addresses(value['input'])} → {value['output']}",
         *columns(value),
         counts(value) if value["shards"] else None,
-        planned(value["estimate"]) if value["estimate"] else None,
-        f"started by {origin(value)} {moment(value['created'])}"
-        + (f", finished {moment(value['finished'])}" if value["finished"] else ""),
+        estimate(value["estimate"]) if value["estimate"] else None,
+        f"started by {origin(value)} {to_the_second(value['created'])}"
+        + (f", finished {to_the_second(value['finished'])}" if value["finished"] else ""),
         hint(value),
     )
 
@@ -42,7 +44,7 @@ def version(value: Value) -> str:
     return f" version {value['version']}" if value["version"] else ""
 
 
-def asked(value: Value) -> str:
+def cancellation(value: Value) -> str:
     """Mention a cancellation that has not taken effect yet."""
     return (
         ", asked to be cancelled" if value.get("cancel_requested") and not value["finished"] else ""
@@ -63,7 +65,7 @@ def addresses(value: str | list[str]) -> str:
     return f"{value[0]} and {len(value) - 1} more"
 
 
-def moment(text: str) -> str:
+def to_the_second(text: str) -> str:
     """Render a time to the second."""
     return text[:19].replace("T", " ")
 
@@ -91,7 +93,7 @@ def dollars(value: float) -> str:
     return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
-def planned(value: Value) -> str:
+def estimate(value: Value) -> str:
     """Render the estimate made before the job started."""
     rows = f"{'' if value['exact_rows'] else 'about '}{value['rows']:,} rows"
     files = "a file" if value["files"] == 1 else f"{value['files']:,} files"
@@ -110,7 +112,7 @@ def hint(value: Value) -> str | None:
     return f"`serval batch retry {value['id']}` runs what was not done"
 
 
-def downloaded(value: Value) -> RenderableType:
+def downloads(value: Value) -> RenderableType:
     """List the downloaded files."""
     return lines(*(f"{file['path']}  {file['size_bytes']:,} bytes" for file in value["files"]))
 
@@ -126,10 +128,10 @@ def jobs(value: Value) -> RenderableType:
             f"{each['model']}{':' + each['version'] if each['version'] else ''}",
             status(each["status"]),
             origin(each),
-            moment(each["created"]),
+            to_the_second(each["created"]),
             "" if each["rows"] is None else f"{each['rows']:,}",
             "" if each["rejected"] is None else f"{each['rejected']:,}",
-            shortened(each["error"] or ""),
+            shorten(each["error"] or ""),
         )
     return shown
 
@@ -151,13 +153,13 @@ def preview(value: Value) -> RenderableType:
 def columns(value: Value) -> list[str]:
     """Render the columns of each input, with their values in the first record."""
     return [
-        f"{each['input']} ← {', '.join(with_values(each))} ({FOUND[each['by']]}"
+        f"{each['input']} ← {', '.join(pair_values(each))} ({FOUND[each['by']]}"
         + ("; values of the first record)" if each.get("first") else ")")
         for each in value["columns"]
     ]
 
 
-def with_values(match: Value) -> list[str]:
+def pair_values(match: Value) -> list[str]:
     """Pair columns with their known values."""
     pairs = zip_longest(match["columns"], match.get("first") or [])
     return [name if text is None else f"{name}={' '.join(text.split())}" for name, text in pairs]
@@ -165,7 +167,11 @@ def with_values(match: Value) -> list[str]:
 
 def live(value: Value) -> RenderableType:
     """Render the progress of a running job."""
-    head = Text(f"{value['model']} {value['id']}  ") + status(value["status"]) + Text(asked(value))
+    head = (
+        Text(f"{value['model']} {value['id']}  ")
+        + status(value["status"])
+        + Text(cancellation(value))
+    )
     if not value["shards"]:
         return head
     row = Table.grid(padding=(0, 1))
@@ -186,7 +192,7 @@ def percent(value: Value) -> float:
 
 def line(value: Value) -> str:
     """Render a job's state in a line."""
-    said = str(value["status"]) + asked(value)
+    said = str(value["status"]) + cancellation(value)
     if value["shards"]:
         said += f": {counts(value)}"
     return said + (f"; {' '.join(value['error'].split())}" if value["error"] else "")

@@ -64,7 +64,7 @@ def overview(value: Value) -> RenderableType:
             fleet["capacity"],
             f"{fleet['waiting']:,}",
             f"{fleet['running']:,}",
-            oldest(fleet),
+            oldest_age(fleet),
         )
     return shown
 
@@ -77,7 +77,7 @@ def machines(fleet: Value) -> str:
     return f"{fleet['present']} of {fleet['machines']} ({span})"
 
 
-def oldest(fleet: Value) -> Text:
+def oldest_age(fleet: Value) -> Text:
     """Render the age of the oldest waiting request against its target."""
     if not fleet["waiting"]:
         return Text("-")
@@ -113,14 +113,14 @@ def workers(value: Value) -> RenderableType:
                 fleet["name"],
                 worker["runs_on"],
                 f"{worker['completed']:,}",
-                begun(worker),
+                workload(worker),
                 ", ".join(worker["loaded"]),
                 worker["started"][:19],
             )
     return shown
 
 
-def begun(worker: Value) -> str:
+def workload(worker: Value) -> str:
     """Render the work that a worker holds."""
     shard = ", a shard" if worker["shards"] else ""
     return f"{worker['holding']:,}{shard}{', draining' if worker['draining'] else ''}"
@@ -148,12 +148,12 @@ def requests(value: Value) -> RenderableType:
             row["version"] or "",
             str(row["attempts"]),
             row["created"][:19],
-            shortened(row["error"] or ""),
+            shorten(row["error"] or ""),
         )
     return shown
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """Put a reason on one line and cut it."""
     line = " ".join(text.split())
     return line if len(line) <= ERROR_CHARACTERS else f"{line[: ERROR_CHARACTERS - 1]}…"
@@ -225,7 +225,7 @@ def redriven(value: Value) -> RenderableType:
     )
 
 
-def held(value: Value) -> RenderableType:
+def pause_state(value: Value) -> RenderableType:
     """Render whether a model is paused, and its open requests."""
     model, fleet = value["model"], value["fleet"]
     if value["paused"]:
@@ -234,10 +234,10 @@ def held(value: Value) -> RenderableType:
             "end, the others wait, and so do new ones",
             f"other models of fleet {fleet} go on; `serval resume {model}` lets it go on",
         )
-    woken = f"; fleet {fleet} is woken within a minute" if asleep(value) else ""
+    woken = f"; fleet {fleet} is woken within a minute" if wakes_fleet(value) else ""
     return Text(f"{model} goes on: {value['open']:,} open requests{woken}")
 
 
-def asleep(value: Value) -> bool:
+def wakes_fleet(value: Value) -> bool:
     """Return whether requests wait for a fleet that sleeps."""
     return bool(value["machines"] == 0 and value["open"])

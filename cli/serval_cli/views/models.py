@@ -137,11 +137,11 @@ def rollouts(value: Sequence[Value]) -> RenderableType:
     """Render rollouts, newest first, with their reasons."""
     shown = table("rollout", "status", "reason")
     for rollout in value:
-        shown.add_row(rollout["rollout"], standing(rollout), rollout["reason"])
+        shown.add_row(rollout["rollout"], progress(rollout), rollout["reason"])
     return shown
 
 
-def standing(value: Value) -> Text:
+def progress(value: Value) -> Text:
     """Render a rollout's status and, while it runs, its step and percent."""
     if value["status"] != "running":
         return status(value["status"])
@@ -150,7 +150,7 @@ def standing(value: Value) -> Text:
     return status("running") + Text(f": {value['step']}{percent}{paused}")
 
 
-def new_key(value: Value) -> RenderableType:
+def created_key(value: Value) -> RenderableType:
     """Render a new key, the only time it is shown."""
     return lines(
         Text(value["key"], style="bold"),
@@ -198,7 +198,7 @@ def inference(value: Value) -> RenderableType:
     return Group(Text(answered), shown)
 
 
-def inferred_text(value: Value) -> RenderableType:
+def text_answer(value: Value) -> RenderableType:
     """Render an inference response as lines of text, or as tensors if it is not text."""
     outputs = value.get("outputs", [])
     if not all(arrays.is_text(output["datatype"], output.get("data")) for output in outputs):
@@ -207,7 +207,7 @@ def inferred_text(value: Value) -> RenderableType:
         *(
             text
             for one in outputs
-            for text in arrays.texts(one["shape"], one["datatype"], one["data"])
+            for text in arrays.read_texts(one["shape"], one["datatype"], one["data"])
         )
     )
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from serval.rollouts.control import BY_HAND
 from serval_cli.steering.rollout_state import milliseconds, percent
-from serval_cli.views.models import Value, bullets, lines, standing, status, traffic
+from serval_cli.views.models import Value, bullets, lines, progress, status, traffic
 from serval_cli.views.table import table
 
 
@@ -17,8 +17,8 @@ def rollout(value: Value) -> RenderableType:
     parts: list[RenderableType] = [
         lines(
             Text(f"{value['model']}: rollout {value['rollout']}", style="bold"),
-            standing(value) + Text(f", recorded {value['updated'][:19]}"),
-            against(value),
+            progress(value) + Text(f", recorded {value['updated'][:19]}"),
+            compared_versions(value),
             steps(value),
             f"ends by {value['ends_by'][:16]} UTC at the latest" if value["ends_by"] else None,
             bullets(value["reason"]),
@@ -33,7 +33,7 @@ def rollout(value: Value) -> RenderableType:
     return Group(*parts)
 
 
-def against(value: Value) -> str | None:
+def compared_versions(value: Value) -> str | None:
     """Name the versions that are compared."""
     if value["version"] is None:
         return None
@@ -99,13 +99,13 @@ def mebibytes(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f} MiB"
 
 
-def steered(value: Value) -> RenderableType:
+def steering(value: Value) -> RenderableType:
     """Render the outcome of steering a rollout, and the traffic now."""
     by_hand = str(value["rollout"]).startswith(BY_HAND) and value["status"] == "promoted"
     said = (
         Text(f"version {value['version']} of {value['model']} is stable again")
         if by_hand
-        else Text(f"rollout {value['rollout']} of {value['model']}: ") + ended(value)
+        else Text(f"rollout {value['rollout']} of {value['model']}: ") + verdict(value)
     )
     return lines(
         said,
@@ -114,13 +114,13 @@ def steered(value: Value) -> RenderableType:
     )
 
 
-def ended(value: Value) -> Text:
+def verdict(value: Value) -> Text:
     """Render a verdict with its reason."""
     version = f", version {value['version']}" if value["version"] else ""
     return status(value["status"]) + Text(f"{version}, {value['reason']}")
 
 
-def held(value: Value) -> RenderableType:
+def pause_state(value: Value) -> RenderableType:
     """Render whether a rollout is paused."""
     model, rollout = value["model"], f"rollout {value['rollout']} of {value['model']}"
     if value["paused"]:
@@ -158,23 +158,23 @@ def comparison(value: Value) -> RenderableType:
     same = "the same bytes" if value["same_bytes"] else None
     parts: list[RenderableType] = [
         lines(Text(f"{value['model']}: {old} → {new}", style="bold"), same),
-        said("signature", value["signature"], "the same"),
-        said("files", value["files"], "the same"),
+        change_list("signature", value["signature"], "the same"),
+        change_list("files", value["files"], "the same"),
     ]
     for title in ("compute", "settings", "golden", "sizes"):
         if changes := value[title]:
-            parts.append(beside(title, changes, old, new))
+            parts.append(side_by_side(title, changes, old, new))
         else:
-            parts.append(said(title, [], "the same"))
+            parts.append(change_list(title, [], "the same"))
     return Group(*parts)
 
 
-def said(title: str, changes: Sequence[str], none: str) -> Text:
+def change_list(title: str, changes: Sequence[str], none: str) -> Text:
     """Render changes as a list of words."""
     return lines(f"{title}:", bullets("\n".join(changes))) if changes else Text(f"{title}: {none}")
 
 
-def beside(title: str, changes: Sequence[Value], old: str, new: str) -> RenderableType:
+def side_by_side(title: str, changes: Sequence[Value], old: str, new: str) -> RenderableType:
     """Render values of both versions and their ratio."""
     shown = table(title, old, new, "")
     for change in changes:

@@ -21,13 +21,13 @@ def schedules(value: Value) -> RenderableType:
             schedule["model"],
             schedule["starts"],
             schedule["expression"],
-            following(schedule),
-            path(schedule),
+            next_start(schedule),
+            input_to_output(schedule),
         )
-    return Group(shown, *undelivered(value))
+    return Group(shown, *dead_letters(value))
 
 
-def following(schedule: Value) -> Text:
+def next_start(schedule: Value) -> Text:
     """Render the next start."""
     if not schedule["enabled"]:
         return Text("disabled", style="yellow")
@@ -36,14 +36,14 @@ def following(schedule: Value) -> Text:
     return Text(schedule["next"][0][:16].replace("T", " "))
 
 
-def path(schedule: Value) -> str:
+def input_to_output(schedule: Value) -> str:
     """Name the input and the output."""
     if schedule["input"] is None:
         return "event serval.retrain"
     return f"{schedule['input']} → {schedule['output']}"
 
 
-def undelivered(value: Value) -> list[RenderableType]:
+def dead_letters(value: Value) -> list[RenderableType]:
     """Render starts that could not be delivered, if any."""
     letters = value["dead_letters"]
     if not letters["count"]:

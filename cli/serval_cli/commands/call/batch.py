@@ -33,7 +33,7 @@ from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.batch_watch import SILENCE_SECONDS, JobWatch, Lines, going
+from serval_cli.steering.batch_watch import SILENCE_SECONDS, JobLines, JobWatch, is_running
 from serval_cli.views import batch as batch_views
 from serval_cli.views.transfers import transfer
 
@@ -187,7 +187,7 @@ def download(
     listed = list_results(api_of(found, api_key).job(job))
     with transfer("download") as (began, came), open_files_client(found) as client:
         files = BatchDownload(client, to or Path(job), began, came).fetch(listed)
-    show({"job": job, "files": files}, batch_views.downloaded, as_json=as_json)
+    show({"job": job, "files": files}, batch_views.downloads, as_json=as_json)
 
 
 def open_files_client(stage: Stage) -> httpx.Client:
@@ -204,7 +204,7 @@ def list_results(job: Job) -> list[dict[str, str]]:
         If the job has not ended, left no file that the key may read, or has more files than the API
         lists.
     """
-    if going(job):
+    if is_running(job):
         raise CommandFailed(f"job {job['id']} is {job['status']}: `serval batch watch` follows it")
     listed: list[dict[str, str]] = job.get("results") or []
     if not listed:
@@ -240,7 +240,7 @@ def show_or_follow(api: BatchApi, job: Job, *, watch: bool, as_json: bool) -> No
         show(job, batch_views.job, as_json=as_json)
         return
     ended = follow(api, job["id"], as_json=as_json)
-    if going(ended):
+    if is_running(ended):
         note(f"job {ended['id']} has not moved for {SILENCE_SECONDS / 60:.0f} minutes")
     if ended["status"] != "succeeded":
         raise typer.Exit(1)
@@ -251,10 +251,10 @@ def follow(api: BatchApi, job_id: str, *, as_json: bool) -> Job:
     console = results()
     try:
         if as_json:
-            lines = Lines(lambda job: typer.echo(json.dumps(job)))
+            lines = JobLines(lambda job: typer.echo(json.dumps(job)))
             return JobWatch(lambda: api.job(job_id), lines.tell).end()
         if not console.is_terminal:
-            lines = Lines(lambda job: typer.echo(batch_views.line(job)))
+            lines = JobLines(lambda job: typer.echo(batch_views.line(job)))
             ended = JobWatch(lambda: api.job(job_id), lines.tell).end()
         else:
             with Live(console=console) as live:

@@ -12,8 +12,13 @@ from serval_cli.bundle.upload import Bucket, new_upload_id, upload
 from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
 from serval_cli.output import note, show, waiting
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.rollout_state import Lines, policy_of
-from serval_cli.steering.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait, patience
+from serval_cli.steering.rollout_state import RolloutLines, policy_of
+from serval_cli.steering.rollout_wait import (
+    BEGIN_SECONDS,
+    SILENCE_SECONDS,
+    RolloutWait,
+    timeout_or_default,
+)
 from serval_cli.views import models as views
 from serval_cli.views.transfers import transfer_bars
 
@@ -42,7 +47,7 @@ def push(
     manifest = send_bundle(folder, found, upload_id)
     result = describe_upload(manifest, upload_id, found)
     if wait:
-        seconds = patience(timeout)
+        seconds = timeout_or_default(timeout)
         result |= describe_outcome(follow(found, manifest.model, upload_id, seconds), seconds)
     show(result, views.push, as_json=as_json)
     if wait and result["status"] != "promoted":
@@ -89,7 +94,7 @@ def follow(
     """Wait for the upload's rollout to end, reporting every change."""
     registry = stage.registry
     with waiting("waiting for the rollout to end") as say:
-        lines = Lines(say, lambda rollout: policy_of(registry, rollout))
+        lines = RolloutLines(say, lambda rollout: policy_of(registry, rollout))
         try:
             return RolloutWait(
                 lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds

@@ -68,7 +68,7 @@ def create(
         note(f"model {unknown!r} is not registered yet: the key will be good for it when it is")
     secret = callback_secret_text(found.api_keys.callback_secret(hash_api_key(text)))
     created = {"key": text, "callback_secret": secret, **describe_key(key)}
-    show(created, views.new_key, as_json=as_json)
+    show(created, views.created_key, as_json=as_json)
 
 
 @app.command("list")
