@@ -1,4 +1,4 @@
-"""How to reach the laptop stage: what ``local.json`` says, and that it is true."""
+"""Find out how to reach the local stage, and check that it answers."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 60.0
 
 
 def access(folder: StateFolder, endpoint: str, outputs: Outputs) -> dict[str, str]:
-    """Say how to reach a deployed stage; gives what ``local.json`` holds."""
+    """Return the contents of ``local.json`` for a deployed stage."""
     return {
         "api_url": outputs.api_url(endpoint),
         "api_key": api_key(folder.local_json, endpoint, outputs.registry_table),
@@ -30,7 +30,7 @@ def access(folder: StateFolder, endpoint: str, outputs: Outputs) -> dict[str, st
 
 
 def api_key(local_json: Path, endpoint: str, registry_table: str) -> str:
-    """Keep the key of a stage that was up before, or create one for all models."""
+    """Return the key of a stage that is already up, or create one for all models."""
     if local_json.exists():
         return str(json.loads(local_json.read_text())["api_key"])
     resource = session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)

@@ -32,10 +32,10 @@ WATCH_SECONDS = 0.5
 
 
 class NotUp(CommandFailed):
-    """The laptop stage does not run."""
+    """The local stage does not run."""
 
     def __init__(self) -> None:
-        super().__init__("the laptop stage is not up: `serval local up` starts it")
+        super().__init__("the local stage is not up: `serval local up` starts it")
 
 
 @local_app.command()
@@ -92,7 +92,7 @@ def env(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print where the stage answers, as variables of a shell."""
+    """Print where the stage answers, as shell variables."""
     stage = read_local_stage()
     if stage is None:
         raise NotUp
@@ -111,8 +111,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a function logged, or a fleet's worker, or a SageMaker endpoint."""
-    # boto3's clients are needed for nothing else here.
+    """Print the log of a function, of a fleet's worker, or of a SageMaker endpoint."""
+    # Imported late: no other command here needs boto3's clients.
     from serval_cli.local.function_logs import stage_lines
 
     folder = StateFolder.locate()
@@ -141,12 +141,12 @@ def bring_up(
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does, so that what was started is ended too."""
+    """End as Ctrl-C does, so that started processes are ended too."""
     raise KeyboardInterrupt
 
 
 def stay(platform: Platform) -> None:
-    """Wait until the platform is down, or raise ``StepFailed`` if nobody took it down."""
+    """Wait until the platform is taken down, or raise ``StepFailed`` if it ended by itself."""
     note("Ctrl-C stops it.")
     warned = False
     while platform.running():
@@ -159,11 +159,11 @@ def stay(platform: Platform) -> None:
 
 
 def unsupervised(logs: Path) -> str:
-    """Word that who supervises the fleets' workers has ended."""
+    """Describe that the supervisor of the fleets' workers has ended."""
     log = logs / f"{fleet_workers.NAME}.log"
     return (
-        f"who supervises the fleets' workers has ended (see {log}): none starts or stops until"
-        " `serval local up` is run again"
+        f"the supervisor of the fleets' workers has ended (see {log}): no worker starts or stops "
+        "until `serval local up` is run again"
     )
 
 
@@ -205,13 +205,13 @@ def view_status(found: dict[str, Any]) -> RenderableType:
     """Show the state of the stage."""
     if not found["running"]:
         state = "killed, and what it stored is gone" if found["killed"] else "not up"
-        return Text(f"The laptop stage is {state}: `serval local up` starts it.")
+        return Text(f"The local stage is {state}: `serval local up` starts it.")
     names = ", ".join(sorted(found["functions"]))
     workers = ", ".join(f"{one['worker']} ({one['state']})" for one in found["workers"])
     if found["ended"]:
         workers = unsupervised(Path(found["logs"]))
     return Group(
-        Text(f"The laptop stage is up{', but not whole' if found['ended'] else ''}."),
+        Text(f"The local stage is up{', but not whole' if found['ended'] else ''}."),
         Text(f"API        {found['api_url']}"),
         Text(f"AWS        {found['aws_endpoint_url']}"),
         Text(f"Functions  {names}"),

@@ -1,4 +1,4 @@
-"""Charts of a simulation in the terminal: each column shows the highest value of its time."""
+"""Draw charts of a simulation in the terminal; a column shows the highest value of its time."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,11 +12,11 @@ from serval_cli.simulation.world import World
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ROWS = 6
 LABEL = 9
-"""Characters before each row."""
+"""Characters in front of each row."""
 
 
 def charts(world: World, columns: int) -> RenderableType:
-    """Draw all curves under one another, over the same hours."""
+    """Draw all curves one below the other, over the same hours."""
     width = max(20, columns - LABEL - 1)
     parts = [part for curve in curves(world) for part in chart(curve, width)]
     hours = world.samples[-1].at / 3600
@@ -41,12 +41,12 @@ def chart(curve: Curve, width: int) -> list[Text]:
 
 
 def columns_of(values: Sequence[float], width: int) -> list[float]:
-    """Give the highest value in each of at most so many equal parts."""
+    """Return the highest value in each of at most ``width`` equal parts."""
     count = min(width, len(values))
     bounds = [len(values) * number // count for number in range(count + 1)] if count else [0]
     return [max(values[begin:end]) for begin, end in pairwise(bounds)]
 
 
 def block(filled: float) -> str:
-    """Give the character of a cell that is filled from below to this part."""
+    """Return the character for a cell filled from the bottom to this fraction."""
     return BLOCKS[min(8, max(0, round(filled * 8)))]

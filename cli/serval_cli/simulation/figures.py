@@ -1,4 +1,4 @@
-"""What a simulation came to, in figures; the value that ``--json`` prints."""
+"""Summarise a simulation in figures, as ``--json`` prints them."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ USES: tuple[Use, ...] = ("running", "idle", "starting", "empty")
 
 
 def figures(world: World, trace: Trace) -> dict[str, Any]:
-    """Add everything up."""
+    """Compute all figures."""
     count = len(world.requests.came)
     latencies = sorted(world.requests.latencies)
     cost = costs(world)
@@ -60,7 +60,7 @@ def figures(world: World, trace: Trace) -> dict[str, Any]:
 
 
 def ages(world: World, trace: Trace) -> dict[str, Any]:
-    """Tell how well the target age was held, and what the fleet had while it was not."""
+    """Measure how well the target age was kept, and whether workers ran while it was not."""
     late = spans.joined(world.requests.late)
     waking = spans.total(spans.common(late, world.pool.without_workers))
     minutes = math.ceil(trace.seconds / 60)
@@ -77,7 +77,7 @@ def ages(world: World, trace: Trace) -> dict[str, Any]:
 
 
 def costs(world: World) -> dict[Use, float]:
-    """Give what machines cost, by what they were doing."""
+    """Return the cost of machines by what they were doing."""
     bill, given = world.pool.bill, world.given
     return {
         use: (
@@ -90,5 +90,5 @@ def costs(world: World) -> dict[Use, float]:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Give the smallest value that at least this share of them does not exceed; 0 of none."""
+    """Return the smallest value that at least this share does not exceed; 0 without values."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0

@@ -1,4 +1,4 @@
-"""Which fleet is simulated: one of fleets.yaml, or the usual one, bounded by the command line."""
+"""Choose the fleet to simulate, from ``fleets.yaml`` or by default, adjusted by options."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +15,17 @@ USUAL_MAXIMUM = 100
 
 
 def usual_fleet() -> DeployedFleet:
-    """Give a GPU fleet on the defaults, with room enough."""
+    """Return a GPU fleet with default settings and ample room."""
     return DeployedFleet(name="gpu", accelerator="nvidia", maximum=USUAL_MAXIMUM, models=(MODEL,))
 
 
 def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
-    """Give a fleet of ``fleets.yaml`` and its first instance type.
+    """Return a fleet of ``fleets.yaml`` and its first instance type.
 
     Raises
     ------
     CommandFailed
-        If there is none of that name, or if it is none of spot machines.
+        If there is no such fleet, or it does not consist of spot machines.
     """
     try:
         declared = read_fleets(path.read_bytes())
@@ -54,12 +54,12 @@ def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
 def bounded(
     fleet: DeployedFleet, minimum: int | None, maximum: int | None, target: int | None
 ) -> DeployedFleet:
-    """Give the fleet with what the command line says of it.
+    """Apply the bounds and the target age given on the command line.
 
     Raises
     ------
     CommandFailed
-        If that does not fit together.
+        If they contradict each other.
     """
     fleet = replace(
         fleet,
@@ -77,12 +77,12 @@ def bounded(
 def priced(
     given: Assumptions, instance_type: str, spot: float | None, on_demand: float | None
 ) -> Assumptions:
-    """Give the assumptions with prices: those of the command line, else those of the table.
+    """Set the prices, from the command line or else from the price table.
 
     Raises
     ------
     CommandFailed
-        If the table does not know them.
+        If neither has them.
     """
     known = PRICES.get(instance_type)
     if known is not None:

@@ -99,12 +99,12 @@ PlotOption = Annotated[
 
 
 def between(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
-    """Read ``A-B``.
+    """Read a range written as ``A-B``.
 
     Raises
     ------
     CommandFailed
-        If it is no such thing.
+        If the text is not a range.
     """
     first, _, second = text.partition("-")
     try:
@@ -113,6 +113,6 @@ def between(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
         low, high = 1.0, 0.0
     if not 0 <= low <= high:
         raise CommandFailed(
-            f"{name} {text}: two numbers expected, the smaller one first, as 180-240"
+            f"{name} {text}: two numbers expected, the smaller one first, such as 180-240"
         )
     return low, high

@@ -1,4 +1,4 @@
-"""Charts of a simulation as a PNG, by matplotlib, which is installed for it alone."""
+"""Draw charts of a simulation as a PNG, with matplotlib, an optional dependency."""
 
 from pathlib import Path
 

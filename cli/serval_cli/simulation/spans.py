@@ -1,4 +1,4 @@
-"""Times from when to when: joined, met, measured."""
+"""Merge, intersect and measure spans of time."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ from serval_cli.simulation.requests import Span
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """Join those that touch, in order."""
+    """Merge spans that touch or overlap, in order."""
     found: list[Span] = []
     for since, until in sorted(spans):
         if found and since <= found[-1][1]:
@@ -17,19 +17,19 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def total(spans: Iterable[Span]) -> float:
-    """Add up their lengths."""
+    """Sum the lengths of spans."""
     return sum(until - since for since, until in spans)
 
 
 def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """Give the times that lie in both; each is joined, and in order."""
+    """Return the spans that lie in both of two merged, ordered sequences."""
     return joined(
         (max(a, c), min(b, d)) for a, b in some for c, d in others if max(a, c) < min(b, d)
     )
 
 
 def minutes_touched(spans: Iterable[Span], minutes: int) -> int:
-    """Count the whole minutes from the beginning in which one of them lies."""
+    """Count the whole minutes, of the first ``minutes``, that a span touches."""
     touched = {
         minute for since, until in spans for minute in range(int(since // 60), int(-(-until // 60)))
     }
