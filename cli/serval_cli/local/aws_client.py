@@ -22,7 +22,7 @@ def environment(endpoint: str, environ: Mapping[str, str] | None = None) -> dict
     caller = os.environ if environ is None else environ
     kept = {name: value for name, value in caller.items() if not name.startswith(FOREIGN)}
     return kept | {
-        **for_aws(endpoint),
+        **sdk_variables(endpoint),
         "AWS_ENDPOINT_URL_S3": endpoint,
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
@@ -31,7 +31,7 @@ def environment(endpoint: str, environ: Mapping[str, str] | None = None) -> dict
     }
 
 
-def for_aws(endpoint: str) -> dict[str, str]:
+def sdk_variables(endpoint: str) -> dict[str, str]:
     """Return the variables that point an SDK or the AWS CLI to the emulator."""
     return {
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
@@ -42,13 +42,13 @@ def for_aws(endpoint: str) -> dict[str, str]:
     }
 
 
-def of_role(environment: Mapping[str, str], credentials: str) -> dict[str, str]:
+def role_environment(environment: Mapping[str, str], credentials: str) -> dict[str, str]:
     """Return an environment whose program fetches its credentials from a URL, as ECS tasks do."""
     kept = {name: value for name, value in environment.items() if name not in KEYS}
     return kept | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": credentials}
 
 
-def session() -> boto3.Session:
+def create_session() -> boto3.Session:
     """Create a session; its clients still need the endpoint and ``CONFIG``."""
     return boto3.Session(
         aws_access_key_id=CREDENTIAL, aws_secret_access_key=CREDENTIAL, region_name=REGION

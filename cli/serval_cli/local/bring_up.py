@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serval_cli.local import fleet_workers, layers, server
-from serval_cli.local.access import access, await_answer
+from serval_cli.local.access import await_answer, describe_access
 from serval_cli.local.cdk import Cdk
 from serval_cli.local.fleets.supervision import spot_fleets
 from serval_cli.local.outputs import Outputs
@@ -55,7 +55,7 @@ class BringUp:
         with self.steps.step("deploy: the stacks, through CloudFormation") as detail:
             self._cdk().deploy(detail)
         outputs = Outputs.read(self.endpoint)
-        reach = access(self.folder, self.endpoint, outputs)
+        reach = describe_access(self.folder, self.endpoint, outputs)
         with self.steps.step("answer: ask the API for its health"):
             await_answer(reach, self._server_log())
         self._start_workers(outputs)

@@ -80,7 +80,7 @@ def environment(
     }
 
 
-def describe(folder: StateFolder, record: Record) -> list[dict[str, Any]]:
+def list_workers(folder: StateFolder, record: Record) -> list[dict[str, Any]]:
     """List the workers, or none if their supervisor has ended."""
     supervisors = [group for group in record.processes if group.name == NAME]
     if not any(group.leads() for group in supervisors) or not folder.workers.exists():

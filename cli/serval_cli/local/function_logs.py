@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from serval_cli.failures import CommandFailed
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.machine_logs import file_lines, machine_logs
 from serval_cli.local.state_folder import Record, StateFolder
 
@@ -30,19 +30,19 @@ def stage_lines(
     if name in machines:
         return file_lines(machines[name], follow=follow)
     if name in record.functions:
-        return lines(record, name, follow=follow)
+        return function_lines(record, name, follow=follow)
     raise UnknownFunction(name, [*sorted(record.functions), *machines])
 
 
 def log_group(record: Record, function: str) -> str:
     """Find the log group of a function by its short name, such as ``infer``."""
-    client = session().client("lambda", endpoint_url=record.endpoint, config=CONFIG)
+    client = create_session().client("lambda", endpoint_url=record.endpoint, config=CONFIG)
     name = record.functions[function]
     configuration = client.get_function_configuration(FunctionName=name)
     return configuration["LoggingConfig"].get("LogGroup", f"/aws/lambda/{name}")
 
 
-def lines(
+def function_lines(
     record: Record, function: str, *, follow: bool, again: Callable[[float], None] = time.sleep
 ) -> Iterator[dict[str, Any]]:
     """Yield a function's log lines in order, endlessly with ``follow``.
@@ -52,12 +52,12 @@ def lines(
     Iterator[dict[str, Any]]
         ``timestamp`` (ms since the epoch) and ``message`` of each.
     """
-    client = session().client("logs", endpoint_url=record.endpoint, config=CONFIG)
+    client = create_session().client("logs", endpoint_url=record.endpoint, config=CONFIG)
     group = log_group(record, function)
     start, shown = 0, 0
     while True:
         # The last millisecond is read again, as lines may have been added to it.
-        events = list(since(client, group, start))
+        events = list(lines_since(client, group, start))
         new = events[shown:]
         yield from new
         if new:
@@ -70,7 +70,7 @@ def lines(
             return
 
 
-def since(client: "CloudWatchLogsClient", group: str, start: int) -> Iterator[dict[str, Any]]:
+def lines_since(client: "CloudWatchLogsClient", group: str, start: int) -> Iterator[dict[str, Any]]:
     """Yield a log group's lines from a time on, or none if it does not exist."""
     try:
         pages = client.get_paginator("filter_log_events").paginate(

@@ -7,7 +7,7 @@ from typing import Self
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
 from serval.settings import unpack
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 
 LOCAL = "local"
 STACKS = ("serval-local-storage", "serval-local-api", "serval-local-fleets")
@@ -33,7 +33,7 @@ class Outputs:
     @classmethod
     def read(cls, endpoint: str) -> Self:
         """Read the outputs from CloudFormation."""
-        client = session().client("cloudformation", endpoint_url=endpoint, config=CONFIG)
+        client = create_session().client("cloudformation", endpoint_url=endpoint, config=CONFIG)
         values = {
             output["OutputKey"]: output["OutputValue"]
             for stack in client.describe_stacks()["Stacks"]

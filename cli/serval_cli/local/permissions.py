@@ -20,7 +20,7 @@ class NoReport(CommandFailed):
         )
 
 
-def read(folder: StateFolder) -> dict[str, Any]:
+def read_report(folder: StateFolder) -> dict[str, Any]:
     """Read the report of the current stage, or of the last one that ran."""
     try:
         found: dict[str, Any] = json.loads((folder.logs / PERMISSIONS).read_text())
@@ -29,7 +29,7 @@ def read(folder: StateFolder) -> dict[str, Any]:
     return found
 
 
-def view(found: dict[str, Any]) -> RenderableType:
+def view_report(found: dict[str, Any]) -> RenderableType:
     """Show refused calls, and the grants that no role has used so far."""
     lines = [
         Text(f"refused  {each['role']}: {each['action']} on {each['resource']} ({each['times']}x)")
@@ -38,11 +38,11 @@ def view(found: dict[str, Any]) -> RenderableType:
     for role, grants in found["roles"].items():
         used, unused = len(grants["used"]), grants["unused"]
         lines.append(Text(f"{role}: {used} used, {len(unused)} not"))
-        lines += [Text(f"  {described(grant)}") for grant in unused]
+        lines += [Text(f"  {render_grant(grant)}") for grant in unused]
     return Group(*lines)
 
 
-def described(grant: dict[str, str]) -> str:
+def render_grant(grant: dict[str, str]) -> str:
     """Render a grant in a line."""
     where = f" where {grant['condition']}" if "condition" in grant else ""
     return f"{grant['action']} on {grant['resource']}{where}"

@@ -154,7 +154,7 @@ def await_ready(process: subprocess.Popen[str], port: int, own: Path, log: Path)
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(trust_env=False, timeout=5) as client:
         while process.poll() is None and time.monotonic() < deadline:
-            if own.exists() and answers(client, port):
+            if own.exists() and is_healthy(client, port):
                 return
             time.sleep(POLL_SECONDS)
     ended = process.returncode
@@ -162,7 +162,7 @@ def await_ready(process: subprocess.Popen[str], port: int, own: Path, log: Path)
     raise StepFailed(NAME, log, reason)
 
 
-def answers(client: httpx.Client, port: int) -> bool:
+def is_healthy(client: httpx.Client, port: int) -> bool:
     """Return whether the emulator reports itself healthy."""
     try:
         return client.get(f"http://{HOST}:{port}/_ministack/health").is_success

@@ -45,20 +45,20 @@ def open_trace(asked: str, hours: float | None, seed: int) -> Trace:
     if kind == "poisson" and number:
         rate = _positive(number, asked)
         seconds = (hours or POISSON_HOURS) * 3600
-        return Trace(asked, seconds, drawn(lambda at: rate, rate, seconds, random))
+        return Trace(asked, seconds, draw_times(lambda at: rate, rate, seconds, random))
     if kind == "evening" and number:
         seconds = (hours or EVENING_HOURS) * 3600
         peak = _positive(number, asked) / PLAYER_SECONDS
-        return Trace(asked, seconds, drawn(evening(peak, seconds), peak, seconds, random))
-    return read(Path(asked), hours)
+        return Trace(asked, seconds, draw_times(evening_rate(peak, seconds), peak, seconds, random))
+    return read_trace(Path(asked), hours)
 
 
-def evening(peak: float, seconds: float) -> Rate:
+def evening_rate(peak: float, seconds: float) -> Rate:
     """Return a rate that rises from zero to its peak and falls again, along a cosine."""
     return lambda at: peak / 2 * (1 - math.cos(2 * math.pi * at / seconds))
 
 
-def drawn(rate: Rate, highest: float, seconds: float, random: Random) -> Iterator[float]:
+def draw_times(rate: Rate, highest: float, seconds: float, random: Random) -> Iterator[float]:
     """Draw a Poisson process of varying rate, by thinning one of the highest rate."""
     at = random.expovariate(highest)
     while at < seconds:
@@ -67,7 +67,7 @@ def drawn(rate: Rate, highest: float, seconds: float, random: Random) -> Iterato
         at += random.expovariate(highest)
 
 
-def read(path: Path, hours: float | None) -> Trace:
+def read_trace(path: Path, hours: float | None) -> Trace:
     """Read a trace from a file: a time in the first column of each line, in seconds or ISO 8601."""
     try:
         lines = path.read_text().splitlines()

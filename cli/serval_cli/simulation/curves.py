@@ -18,7 +18,7 @@ class Curve:
     """A height to mark."""
 
 
-def curves(world: World) -> list[Curve]:
+def compute_curves(world: World) -> list[Curve]:
     """Compute the curves of a simulation."""
     samples = world.samples
     return [

@@ -10,16 +10,16 @@ from serval_cli.failures import CommandFailed
 from serval_cli.simulation.assumptions import Assumptions
 
 MODEL = "model"
-USUAL_INSTANCE = "g6.xlarge"
-USUAL_MAXIMUM = 100
+DEFAULT_INSTANCE = "g6.xlarge"
+DEFAULT_MAXIMUM = 100
 
 
-def usual_fleet() -> DeployedFleet:
+def default_fleet() -> DeployedFleet:
     """Return a GPU fleet with default settings and ample room."""
-    return DeployedFleet(name="gpu", accelerator="nvidia", maximum=USUAL_MAXIMUM, models=(MODEL,))
+    return DeployedFleet(name="gpu", accelerator="nvidia", maximum=DEFAULT_MAXIMUM, models=(MODEL,))
 
 
-def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
+def read_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
     """Return a fleet of ``fleets.yaml`` and its first instance type.
 
     Raises
@@ -51,7 +51,7 @@ def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
     return deployed, fleet.instance_types[0]
 
 
-def bounded(
+def apply_bounds(
     fleet: DeployedFleet, minimum: int | None, maximum: int | None, target: int | None
 ) -> DeployedFleet:
     """Apply the bounds and the target age given on the command line.
@@ -74,7 +74,7 @@ def bounded(
     return fleet
 
 
-def priced(
+def set_prices(
     given: Assumptions, instance_type: str, spot: float | None, on_demand: float | None
 ) -> Assumptions:
     """Set the prices, from the command line or else from the price table.

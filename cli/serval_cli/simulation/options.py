@@ -8,7 +8,7 @@ import typer
 from serval.fleets.declaration import FLEETS_YAML
 from serval_cli.failures import CommandFailed
 from serval_cli.simulation.arrivals import FORMS
-from serval_cli.simulation.fleet_choice import USUAL_INSTANCE, USUAL_MAXIMUM
+from serval_cli.simulation.fleet_choice import DEFAULT_INSTANCE, DEFAULT_MAXIMUM
 
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=f"{FORMS}.")]
 FleetOption = Annotated[
@@ -17,7 +17,7 @@ FleetOption = Annotated[
         "--fleet",
         metavar="NAME",
         show_default=False,
-        help=f"Fleet of {FLEETS_YAML}; without it a GPU fleet of up to {USUAL_MAXIMUM} machines.",
+        help=f"Fleet of {FLEETS_YAML}; without it a GPU fleet of up to {DEFAULT_MAXIMUM} machines.",
     ),
 ]
 FleetsOption = Annotated[Path, typer.Option("--fleets", metavar="FILE", help="Where fleets are.")]
@@ -27,7 +27,7 @@ InstanceOption = Annotated[
         "--instance-type",
         metavar="TYPE",
         show_default=False,
-        help=f"Whose prices count; without it the fleet's first, else {USUAL_INSTANCE}.",
+        help=f"Whose prices count; without it the fleet's first, else {DEFAULT_INSTANCE}.",
     ),
 ]
 MinimumOption = Annotated[
@@ -98,7 +98,7 @@ PlotOption = Annotated[
 ]
 
 
-def between(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
+def read_range(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
     """Read a range written as ``A-B``.
 
     Raises

@@ -6,7 +6,7 @@ from rich.table import Table
 from serval_cli.views.models import Value
 
 
-def outcome(value: Value) -> RenderableType:
+def results(value: Value) -> RenderableType:
     """Render a simulation's results."""
     shown = Table.grid(padding=(0, 2))
     for name, text in rows(value):

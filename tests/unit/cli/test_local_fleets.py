@@ -398,11 +398,11 @@ def test_status_tells_of_workers_only_while_somebody_supervises_them(tmp_path: P
     folder = StateFolder(tmp_path)
     alive = ProcessGroup.of(fleet_workers.NAME, os.getpid())
     record = Record("http://127.0.0.1:1", (alive,))
-    assert fleet_workers.describe(folder, record) == []
+    assert fleet_workers.list_workers(folder, record) == []
     folder.workers.write_text('[{"worker": "worker-gpu-1"}]')
-    assert fleet_workers.describe(folder, record) == [{"worker": "worker-gpu-1"}]
+    assert fleet_workers.list_workers(folder, record) == [{"worker": "worker-gpu-1"}]
     dead = replace(alive, started="long ago")
-    assert fleet_workers.describe(folder, replace(record, processes=(dead,))) == []
+    assert fleet_workers.list_workers(folder, replace(record, processes=(dead,))) == []
 
 
 def test_logs_of_workers_and_endpoints_are_files(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""The places of one fleet's workers: who is started, asked to stop, killed, and started again."""
+"""The worker slots of one fleet: start, stop, kill and restart workers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 STEADY_SECONDS = 30.0
-"""The crash of a worker that ran for so long is taken for its first one."""
+"""A worker that ran this long before crashing starts a new count of crashes."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
 
 
@@ -14,16 +14,16 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its id."""
+        """Process id."""
 
     def poll(self) -> int | None:
-        """Give its exit status; None: it runs."""
+        """Return the exit status; None while the process runs."""
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Ask the process to stop."""
 
     def kill(self) -> None:
-        """End it."""
+        """Kill the process."""
 
 
 @dataclass(slots=True)
@@ -34,35 +34,35 @@ class Place:
     process: Process | None = None
     started: float = 0.0
     asked: float | None = None
-    """When it was asked to stop."""
+    """Time at which the worker was asked to stop."""
     killed: bool = False
     crashes: int = 0
-    """In a row, each soon after its start."""
+    """Crashes in a row, each soon after the start."""
     not_before: float = 0.0
 
     @property
     def state(self) -> str:
-        """Say in a word what goes on here."""
+        """The state of the slot in a word."""
         if self.asked is not None:
             return "stopping"
         return "running" if self.process else "crashed"
 
 
 def pause_seconds(crashes: int) -> float:
-    """Give the pause after so many crashes in a row; who ended in order is started at once."""
+    """Return the pause after so many crashes in a row; an orderly exit needs none."""
     return min(FIRST_PAUSE_SECONDS * 2 ** (crashes - 1), LONGEST_PAUSE_SECONDS) if crashes else 0.0
 
 
 @dataclass(slots=True)
 class Places:
-    """The workers of a fleet; ``step`` brings them closer to what is wanted."""
+    """The workers of a fleet; each ``step`` moves them closer to the desired number."""
 
     start: Callable[[int], Process]
     stop_seconds: float
     places: dict[int, Place] = field(default_factory=dict)
 
     def step(self, wanted: int, now: float) -> None:
-        """Collect who ended, then start, ask to stop and kill as is due."""
+        """Collect workers that ended; start, stop and kill others as necessary."""
         for place in list(self.places.values()):
             self._collect(place, now)
         self._ask_to_stop(wanted, now)
@@ -72,7 +72,7 @@ class Places:
 
     @property
     def active(self) -> list[Place]:
-        """List the places that nobody asked to stop, the lowest number first."""
+        """The slots whose workers are to stay, lowest number first."""
         return sorted(
             (place for place in self.places.values() if place.asked is None),
             key=lambda place: place.number,

@@ -1,4 +1,4 @@
-"""Keeps the workers that the fleets' rows ask for, until it is told to end or the stage is gone."""
+"""Keep as many workers as the fleets' rows ask for, until stopped or the stage is gone."""
 
 import json
 import logging
@@ -15,26 +15,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.fleets.state import FleetStates
 from serval.models.deployed_fleets import DeployedFleet
-from serval_cli.local.aws_client import of_role
+from serval_cli.local.aws_client import role_environment
 from serval_cli.local.fleets.places import Place, Places, Process
 from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name
 from serval_cli.local.fleets.worker_metrics import WorkerMetrics
 
 POLL_SECONDS = 0.5
 GONE_SECONDS = 10.0
-"""After so long without an answer, the emulator is taken to be gone."""
+"""The emulator counts as gone after this long without an answer."""
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """The workers of every spot fleet of the stage."""
+    """The workers of all spot fleets of the stage."""
 
     told: Supervision
     states: FleetStates
     metrics: WorkerMetrics
     ending: threading.Event
-    """Set by whoever wants an end."""
+    """Set to stop the supervisor."""
     fleets: Mapping[str, Places] = field(init=False)
     _answered: float = field(default_factory=time.monotonic)
     _said: Any = None
@@ -46,7 +46,7 @@ class Supervisor:
         }
 
     def run(self) -> None:
-        """Work until the end, and then end every worker."""
+        """Supervise until stopped, then end every worker."""
         wanted: Mapping[str, int] = dict.fromkeys(self.fleets, 0)
         while not self.ending.wait(POLL_SECONDS):
             wanted = self._wanted(wanted)
@@ -57,7 +57,7 @@ class Supervisor:
         self._hand_on()
 
     def _wanted(self, before: Mapping[str, int]) -> Mapping[str, int]:
-        """Read the fleets' rows; while nobody answers, everything stays as it is."""
+        """Read the desired numbers of workers, or keep the last ones if the emulator is silent."""
         try:
             found = {
                 name: max(self.states.find(name).machines, self.told.fleets.by_name[name].minimum)
@@ -85,14 +85,14 @@ class Supervisor:
             logger.warning("metrics are lost: %s", error)
 
     def _start(self, fleet: DeployedFleet, number: int) -> Process:
-        """Start a worker in the group of this process, which ends as one."""
+        """Start a worker in this process's group, with which it ends."""
         name = worker_name(fleet.name, number)
         log = self.told.logs / f"{name}.log"
         self.metrics.follow(log)
         with log.open("a") as output:
             process = subprocess.Popen(
                 self.told.command,
-                env=of_role(self.told.environment, self.told.credentials(fleet.name))
+                env=role_environment(self.told.environment, self.told.credentials(fleet.name))
                 | {"FLEET": fleet.name, "WORKER_ID": f"{name}-{time.time_ns():x}"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -102,7 +102,7 @@ class Supervisor:
         return process
 
     def _say(self) -> None:
-        """Write which workers there are, when that has changed."""
+        """Write the report of the workers if it has changed."""
         found = [
             described(name, place)
             for name, fleet in self.fleets.items()
@@ -125,7 +125,7 @@ def described(fleet: str, place: Place) -> dict[str, Any]:
 
 
 def replace(file: Path, text: str) -> None:
-    """Write a file as a whole."""
+    """Replace a file atomically."""
     partial_file = file.with_suffix(".partial")
     partial_file.write_text(text)
     partial_file.replace(file)

@@ -1,4 +1,4 @@
-"""The condition keys of requests to DynamoDB: the partitions and attributes that they name."""
+"""Find the condition keys of DynamoDB requests: the partitions and attributes they name."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 Keys = dict[str, Any]
 Schema = Callable[[str, str | None], str | None]
-"""Finds the name of the partition key of a table, or of one of its indexes."""
+"""Returns the name of the partition key of a table or of one of its indexes."""
 WORD = re.compile(r"(?<![\w.#:])[#:]?[A-Za-z_][\w-]*")
 GRAMMAR = {
     *("ADD", "AND", "BETWEEN", "DELETE", "IN", "NOT", "OR", "REMOVE", "SET"),
@@ -23,7 +23,7 @@ EXPRESSIONS = (
 
 
 def request_keys(asked: Mapping[str, Any], schema: Schema) -> Keys:
-    """Give the keys of a request about one table: a document with its ``TableName``."""
+    """Return the condition keys of a request about one table."""
     key = schema(str(asked.get("TableName", "")), asked.get("IndexName"))
     leading = list(partitions(asked, key)) if key else []
     found: Keys = {"dynamodb:LeadingKeys": leading} if leading else {}
@@ -33,7 +33,7 @@ def request_keys(asked: Mapping[str, Any], schema: Schema) -> Keys:
 
 
 def batch_keys(asked: Mapping[str, Any], schema: Schema) -> Mapping[str, Keys]:
-    """Give the keys of a batch, by table."""
+    """Return the condition keys of a batch, by table."""
     return {
         table: merged(request_keys({"TableName": table, **one}, schema) for one in parts(wanted))
         for table, wanted in asked["RequestItems"].items()
@@ -41,7 +41,7 @@ def batch_keys(asked: Mapping[str, Any], schema: Schema) -> Mapping[str, Keys]:
 
 
 def partitions(asked: Mapping[str, Any], key: str) -> Iterator[str]:
-    """List the values of the partition key, whose name it is, in a request."""
+    """Yield the values of the partition key that a request names."""
     for member in ("Key", "Item"):
         if isinstance(item := asked.get(member), Mapping) and key in item:
             yield text(item[key])
@@ -54,7 +54,7 @@ def partitions(asked: Mapping[str, Any], key: str) -> Iterator[str]:
 
 
 def attributes(asked: Mapping[str, Any]) -> Iterator[str]:
-    """List the top-level attributes that a request names."""
+    """Yield the top-level attributes that a request names."""
     names = asked.get("ExpressionAttributeNames") or {}
     for member in ("Key", "Item"):
         if isinstance(item := asked.get(member), Mapping):
@@ -67,7 +67,7 @@ def attributes(asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def parts(wanted: Any) -> Iterator[Mapping[str, Any]]:
-    """List what a batch asks of one table as requests of one item each."""
+    """Split a batch on one table into requests of one item each."""
     if isinstance(wanted, Mapping):
         shared = {name: value for name, value in wanted.items() if name != "Keys"}
         for key in wanted.get("Keys") or ():
@@ -78,7 +78,7 @@ def parts(wanted: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def merged(found: Iterable[Keys]) -> Keys:
-    """Give the keys of several requests as those of one."""
+    """Merge the keys of several requests."""
     whole: Keys = {}
     for keys in found:
         for name, values in keys.items():
@@ -87,5 +87,5 @@ def merged(found: Iterable[Keys]) -> Keys:
 
 
 def text(value: Mapping[str, Any]) -> str:
-    """Give a key's value: a string, a number or bytes."""
+    """Return a key's value as text, whether string, number or bytes."""
     return str(next(iter(value.values())))

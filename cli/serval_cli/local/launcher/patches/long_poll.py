@@ -1,7 +1,7 @@
-"""Long polls of a queue answer soon after a message is there: a tenth of a second is long here.
+"""Let long polls of a queue answer within 10 ms of a message's arrival.
 
-Where nothing comes they look no oftener than the emulator does by itself, so that workers who wait
-for messages leave the machine to others.
+Without messages they look as rarely as the emulator does by itself, so that waiting workers leave
+the machine to others.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.01
 
 
 class Impatient:
-    """``asyncio`` as the queue service sees it: a sleep between two looks ends with a message."""
+    """``asyncio`` for the queue service: a message ends the sleep between two looks."""
 
     iscoroutine = staticmethod(asyncio.iscoroutine)
 

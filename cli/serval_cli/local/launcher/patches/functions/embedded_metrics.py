@@ -1,4 +1,4 @@
-"""Metrics in the embedded metric format (EMF), read from the lines that functions print."""
+"""Read metrics in the embedded metric format (EMF) from the lines that functions print."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ def apply(emulator: Emulator) -> None:
 
 
 def store(cloudwatch: Any, log: str) -> None:
-    """Store the metrics in a log, and let alarms see them."""
+    """Store the metrics in a log, and evaluate alarms."""
     found = list(data(log))
     for one in found:
         cloudwatch._store_datum(
@@ -61,7 +61,7 @@ def store(cloudwatch: Any, log: str) -> None:
 
 
 def data(log: str) -> Iterator[Datum]:
-    """Read the metrics in a log; a malformed line is logged and left out, as on AWS."""
+    """Yield the metrics in a log, logging and skipping malformed lines as AWS does."""
     for line in log.splitlines():
         if '"_aws"' not in line:
             continue
@@ -90,7 +90,7 @@ def line_data(document: dict[str, Any]) -> list[Datum]:
 
 
 def weighted(value: Any) -> dict[str, list[float]]:
-    """Read a metric's value: a number, several, or several with their counts."""
+    """Read a metric's values and counts: one number, a list, or values with counts."""
     if isinstance(value, dict):
         return {
             "values": [float(one) for one in value["Values"]],

@@ -1,4 +1,4 @@
-"""Lambda's limit on the size of an answer."""
+"""Apply Lambda's limit on the size of a response."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ LIMIT_BYTES = 6_291_556
 
 
 def apply(emulator: Emulator) -> None:
-    """Fail invocations whose answer is over the limit."""
+    """Fail invocations whose response exceeds the limit."""
     execute = emulator.lambda_svc._execute_function_warm
 
     def limited(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:

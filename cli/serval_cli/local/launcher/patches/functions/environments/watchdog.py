@@ -1,4 +1,4 @@
-"""The watchdog that ends environments which go over their memory or their time."""
+"""End environments that exceed their memory or their time."""
 
 import math
 import signal
@@ -17,7 +17,7 @@ from serval_cli.local.launcher.patches.functions.environments.ended import (
 from serval_cli.local.launcher.patches.functions.environments.memory import Process
 
 PAUSE_SECONDS = 0.2
-"""Between two looks. Linux remembers the most that a process used, so none is too late."""
+"""Time between two looks; Linux records peaks of memory, so none is missed."""
 
 
 class Watch:
@@ -37,18 +37,18 @@ class Watch:
         self._over = False
         self.deadline = deadline
         self.used_bytes = 0
-        """The most that was seen."""
+        """The highest use seen."""
         self.ended: EnvironmentEnded | None = None
-        """Why the watchdog ended it."""
+        """Why the watchdog ended the environment."""
 
     def look(self, processes: Collection[Process]) -> None:
-        """End the environment if it is over a limit."""
+        """End the environment if it exceeds a limit."""
         with self._looking:
             if not self._over:
                 self._hold_to(processes, self.deadline)
 
     def close(self) -> None:
-        """Look a last time, at a peak of memory that nobody saw, and never again."""
+        """Look once more, for a peak of memory in between, and stop."""
         with self._looking:
             self._hold_to((), math.inf)
             self._over = True
@@ -73,7 +73,7 @@ class Watch:
 
 
 class Watchdog:
-    """Looks at all watched environments again and again, from a thread of its own."""
+    """Looks at all watched environments periodically, from one thread."""
 
     def __init__(self) -> None:
         self._watches: list[Watch] = []
@@ -89,7 +89,7 @@ class Watchdog:
         seconds: float,
         spent_seconds: float = 0,
     ) -> Iterator[Watch]:
-        """Watch an environment for as long as it is at work."""
+        """Watch an environment until the context ends."""
         deadline = time.monotonic() + seconds - spent_seconds
         watch = Watch(process, memory_bytes, seconds, deadline)
         with self._changed:
