@@ -1,4 +1,4 @@
-"""Batch jobs: uploads, callers and the clock start them; steps and a machine run them."""
+"""Batch jobs: the machine that runs them, and the uploads, calls and schedules that start them."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ OWN_EXECUTIONS = "each job has an execution of its own"
 
 
 class BatchJobs(Construct):
-    """The machine and its steps, and everything that starts it."""
+    """The machine, its steps, and everything that starts it."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class BatchJobs(Construct):
             "Upload",
             description="An input of a batch job was uploaded to the data bucket",
             event_pattern=EventPattern(
-                source=["aws.s3"],
+                description="Input of a batch job was uploaded to the data bucket",
                 detail_type=["Object Created"],
                 detail={
                     "bucket": {"name": [bucket]},
@@ -102,7 +102,7 @@ class BatchJobs(Construct):
         )
 
     def _endpoint(self, models: DeployedModels, shard_memory_mib: int) -> ServalFunction:
-        """Declare what answers callers; a dry run reads inputs as ``plan`` does."""
+        """Declare the API's function, which reads inputs for dry runs as ``plan`` does."""
         storage = self._storage
         function = ServalFunction(
             self,

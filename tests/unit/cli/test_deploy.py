@@ -159,7 +159,7 @@ def test_what_the_sdk_raises_becomes_a_sentence() -> None:
     ("words", "stage", "said"),
     [
         (["deploy"], "", "no stage is named: --stage prod"),
-        (["deploy"], "prod", "no terminal: --yes deploys unasked, --plan only shows"),
+        (["deploy"], "prod", "nobody can be asked: --yes deploys unasked, --plan only shows"),
         (["deploy", "--plan"], "local", "--plan has nothing to show; nothing"),
     ],
 )
