@@ -1,8 +1,8 @@
-"""Latency of realtime inference over HTTP on the embedded platform, warm-up apart.
+"""Measure the latency of realtime inference over HTTP on the local platform.
 
-Run as ``python -m benchmarks.http``. It starts a stage of its own, publishes iris and stops it.
-Client, emulator and functions share the machine, so the figures say nothing of AWS: compare them
-with one another, in one run.
+Run as ``python -m benchmarks.http``. It starts a stage of its own, publishes iris, and stops the
+stage. Client, emulator and functions share the machine, so the figures say nothing about AWS:
+compare only those of one run.
 """
 
 import concurrent.futures
@@ -36,7 +36,7 @@ SECONDS = 10
 
 
 def caller(url: str, key: str, seconds: float) -> list[float]:
-    """Call until time is up; gives the seconds of each request."""
+    """Call until time is up; return the seconds of each request."""
     took: list[float] = []
     with httpx.Client(headers={"x-api-key": key}, timeout=60) as client:
         deadline = time.perf_counter() + seconds

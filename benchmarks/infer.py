@@ -1,7 +1,7 @@
-"""What ``infer`` adds to a bare ``session.run``, in one process and one run.
+"""Measure what ``infer`` adds to a bare ``session.run``, in one process.
 
-Run as ``python -m benchmarks.infer``. Events and replies are those of API Gateway; keys, routes
-and artifacts come from memory, so that what is timed is the handler.
+Run as ``python -m benchmarks.infer``. Events and replies are those of API Gateway; keys, routes and
+artifacts come from memory, so only the handler is timed.
 """
 
 import base64
@@ -28,7 +28,7 @@ SECONDS_A_ROUND = 0.4
 
 
 def once(work: Callable[[], object]) -> float:
-    """Give the seconds of one call, averaged over as many as fit a round."""
+    """Return the seconds of one call, averaged over as many as fit into a round."""
     started = time.perf_counter()
     calls = 0
     while (took := time.perf_counter() - started) < SECONDS_A_ROUND:
@@ -38,7 +38,7 @@ def once(work: Callable[[], object]) -> float:
 
 
 def interleaved(works: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Give each work's median seconds; rounds alternate, so a drifting machine hits all alike."""
+    """Return each work's median seconds; rounds alternate, as machines drift."""
     for work in works.values():
         work()
     samples: dict[str, list[float]] = {name: [] for name in works}
@@ -49,7 +49,7 @@ def interleaved(works: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 def json_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) -> dict[str, Any]:
-    """Give a request with the tensor as JSON."""
+    """Build a request with the tensor as JSON."""
     item = {
         "name": name,
         "shape": array.shape,
@@ -60,7 +60,7 @@ def json_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) ->
 
 
 def binary_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) -> dict[str, Any]:
-    """Give a request with the tensor in binary, and a binary answer asked for."""
+    """Build a request with a binary tensor that asks for a binary answer."""
     raw = array.tobytes()
     item = {
         "name": name,

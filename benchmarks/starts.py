@@ -1,7 +1,7 @@
-"""Processes that answer inference requests, from their spawn on: bare, Serval's and KServe's.
+"""Start processes that answer inference requests: bare, Serval's and KServe's.
 
-Each contender is a context manager around one fresh process. It gives two things: the seconds from
-spawn to the first answer, and a call that sends the same request again and gives its seconds.
+Each contender is a context manager around one fresh process. It yields the seconds from spawn to
+the first answer, and a function that repeats the request and returns its seconds.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class Running:
 
 
 def answered(api: RuntimeApi, sent: Mapping[str, Any]) -> tuple[float, float]:
-    """Invoke; gives when the answer came, and the seconds since the event was handed out."""
+    """Invoke; return the time of the answer, and the seconds since the event was handed out."""
     outcome = api.invoke(sent)
     if outcome.kind != "response" or outcome.reply["statusCode"] != 200:
         raise SystemExit(f"the benchmark's own request failed: {outcome.body!r}")
@@ -106,7 +106,7 @@ def connected(process: "subprocess.Popen[bytes]", port: int) -> socket.socket:
 
 
 def post(connection: socket.socket, body: str) -> float:
-    """Send an inference request over as little HTTP as it takes; gives its seconds."""
+    """Send an inference request over minimal HTTP; return its seconds."""
     started = time.perf_counter()
     lines = [
         "POST /v2/models/m/infer HTTP/1.1",

@@ -82,9 +82,9 @@ class BatchJobs(Construct):
         Rule(
             self,
             "Upload",
-            description="An input of a batch job was uploaded to the data bucket",
+            description="Input of a batch job was uploaded to the data bucket",
             event_pattern=EventPattern(
-                description="Input of a batch job was uploaded to the data bucket",
+                source=["aws.s3"],
                 detail_type=["Object Created"],
                 detail={
                     "bucket": {"name": [bucket]},
