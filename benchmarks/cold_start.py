@@ -32,7 +32,7 @@ from rich.table import Table
 
 from benchmarks.forms import candidate_of
 from benchmarks.graphs import encoder
-from benchmarks.infer import once
+from benchmarks.infer import time_once
 from benchmarks.opening import MEMORY_MIB, PUBLISHED
 from benchmarks.starts import KSERVE_PYTHON, Running, bare, kserve, serval
 from serval.access.api_key import MOST_PER_MINUTE
@@ -66,7 +66,7 @@ def body_of(name: str, datatype: str, values: "np.ndarray[Any, Any]") -> str:
     return json.dumps({"inputs": [tensor | {"data": values.ravel().tolist()}]})
 
 
-def case(
+def publish_case(
     aws: Emulator, folder: Path, title: str, graph: onnx.ModelProto, body: str, form: str | None
 ) -> Case:
     """Publish a model, and return how each contender starts with it."""
@@ -84,7 +84,7 @@ def case(
     paths = [file.path for file in record.forms[0].files] if form else record.artifact_files
     starts: Starts = {
         BARE: partial(bare, model_file, body),
-        READ: partial(reading, aws, [version_prefix(name, record.version) + p for p in paths]),
+        READ: partial(read_objects, aws, [version_prefix(name, record.version) + p for p in paths]),
         SERVAL: partial(serval, aws.settings, name, key, body),
     }
     if KSERVE_PYTHON.exists() and form is None:
@@ -93,7 +93,7 @@ def case(
 
 
 @contextmanager
-def reading(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
+def read_objects(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
     """Time how long it takes to read objects and drop their contents."""
     url = urlsplit(aws.url)
     connection = Connection(str(url.hostname), int(url.port or 80))
@@ -108,19 +108,23 @@ def reading(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
 
 
 @contextmanager
-def cases() -> Iterator[list[Case]]:
+def open_cases() -> Iterator[list[Case]]:
     """Yield the cases over an emulator that holds their models."""
     iris = body_of("measurements", "FP32", np.array([[5.1, 3.5, 1.4, 0.2]]))
     ids = body_of("ids", "INT64", np.arange(TOKENS).reshape(1, TOKENS))
     with tempfile.TemporaryDirectory() as folder, emulator() as aws:
         yield [
-            case(aws, Path(folder) / "iris", "iris, published", onnx.load(IRIS), iris, None),
-            case(aws, Path(folder) / "encoder", "MiniLM, published", encoder(), ids, None),
-            case(aws, Path(folder) / "portable", "MiniLM, portable", encoder(), ids, PORTABLE),
+            publish_case(
+                aws, Path(folder) / "iris", "iris, published", onnx.load(IRIS), iris, None
+            ),
+            publish_case(aws, Path(folder) / "encoder", "MiniLM, published", encoder(), ids, None),
+            publish_case(
+                aws, Path(folder) / "portable", "MiniLM, portable", encoder(), ids, PORTABLE
+            ),
         ]
 
 
-def first_answers(starts: Starts) -> dict[str, float]:
+def time_first_answers(starts: Starts) -> dict[str, float]:
     """Return each contender's median seconds from spawn to first answer, after a first round."""
     samples: dict[str, list[float]] = {name: [] for name in starts}
     for _ in range(1 + ROUNDS):
@@ -130,7 +134,7 @@ def first_answers(starts: Starts) -> dict[str, float]:
     return {name: statistics.median(taken[1:]) for name, taken in samples.items()}
 
 
-def warm(starts: Starts) -> dict[str, float]:
+def time_warm(starts: Starts) -> dict[str, float]:
     """Return each contender's median seconds of a warm request."""
     starts = {name: start for name, start in starts.items() if name != READ}
     samples: dict[str, list[float]] = {name: [] for name in starts}
@@ -144,13 +148,13 @@ def warm(starts: Starts) -> dict[str, float]:
     return {name: statistics.median(taken) for name, taken in samples.items()}
 
 
-def bare_run() -> float:
+def time_bare_run() -> float:
     """Return the seconds of ``session.run`` alone, on iris."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(IRIS), options, providers=["CPUExecutionProvider"])
     feed = {"measurements": np.array([[5.1, 3.5, 1.4, 0.2]], np.float32)}
-    return statistics.median(once(lambda: session.run(None, feed)) for _ in range(WARM_ROUNDS))
+    return statistics.median(time_once(lambda: session.run(None, feed)) for _ in range(WARM_ROUNDS))
 
 
 def start_table(started: dict[str, dict[str, float]]) -> Table:
@@ -176,7 +180,7 @@ def warm_table(over_us: dict[str, float], run: float) -> Table:
     return table
 
 
-def missed(started: dict[str, dict[str, float]], over_us: dict[str, float]) -> Iterator[str]:
+def missed_goals(started: dict[str, dict[str, float]], over_us: dict[str, float]) -> Iterator[str]:
     """Yield the goals that this run has missed."""
     for title, took in started.items():
         if (ratio := took[SERVAL] / took[BARE]) > MOST_OVER_BARE:
@@ -192,13 +196,13 @@ def missed(started: dict[str, dict[str, float]], over_us: dict[str, float]) -> I
 def main() -> None:
     """Print the tables and the missed goals."""
     console = Console()
-    with cases() as measured:
-        started = {each.title: first_answers(each.starts) for each in measured}
+    with open_cases() as measured:
+        started = {each.title: time_first_answers(each.starts) for each in measured}
         console.print(start_table(started))
-        run = bare_run()
-        over_us = {name: (took - run) * 1e6 for name, took in warm(measured[0].starts).items()}
+        run = time_bare_run()
+        over_us = {name: (took - run) * 1e6 for name, took in time_warm(measured[0].starts).items()}
     console.print(warm_table(over_us, run))
-    for line in missed(started, over_us):
+    for line in missed_goals(started, over_us):
         console.print(f"goal missed: {line}")
 
 

@@ -58,7 +58,7 @@ def candidate_of(model: onnx.ModelProto, folder: Path) -> Candidate:
     return Candidate(record, {})
 
 
-def opening(folder: Path, form: Form | None, signature: str) -> Figures:
+def time_opening(folder: Path, form: Form | None, signature: str) -> Figures:
     """Open a form in a process of its own."""
     described = json.dumps(form.to_json() if form else None)
     command = [sys.executable, "-m", "benchmarks.opening", str(folder), described, signature]
@@ -66,7 +66,7 @@ def opening(folder: Path, form: Form | None, signature: str) -> Figures:
     return dict(json.loads(run.stdout))
 
 
-def measured(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
+def measure_forms(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
     """Return the medians of each form, by its kind, and the size of its files."""
     candidate = candidate_of(model, folder)
     signature = json.dumps(candidate.record.signature.to_json())
@@ -76,7 +76,7 @@ def measured(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
     samples: dict[str, list[Figures]] = {kind: [] for kind in forms}
     for _ in range(ROUNDS):
         for kind, form in forms.items():
-            samples[kind].append(opening(folder, form, signature))
+            samples[kind].append(time_opening(folder, form, signature))
     medians = {
         kind: {name: statistics.median(figures[name] for figures in taken) for name in taken[0]}
         for kind, taken in samples.items()
@@ -104,7 +104,7 @@ def add_rows(table: Table, title: str, medians: dict[str, Figures]) -> None:
         )
 
 
-def too_slow(medians: dict[str, Figures]) -> list[str]:
+def slow_forms(medians: dict[str, Figures]) -> list[str]:
     """Name the forms that are not fast enough."""
     published = medians["published"]["open_ms"]
     faster = {kind: published / figures["open_ms"] for kind, figures in medians.items()}
@@ -123,10 +123,10 @@ def main() -> None:
     slow: list[str] = []
     for title, build in MODELS.items():
         with tempfile.TemporaryDirectory() as folder:
-            medians = measured(build(), Path(folder))
+            medians = measure_forms(build(), Path(folder))
         add_rows(table, title, medians)
         if title == "ResNet50":
-            slow = too_slow(medians)
+            slow = slow_forms(medians)
     Console().print(table)
     if slow:
         raise SystemExit("; ".join(slow))

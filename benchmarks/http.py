@@ -35,7 +35,7 @@ BODY = json.dumps(
 SECONDS = 10
 
 
-def caller(url: str, key: str, seconds: float) -> list[float]:
+def call_until(url: str, key: str, seconds: float) -> list[float]:
     """Call until time is up; return the seconds of each request."""
     took: list[float] = []
     with httpx.Client(headers={"x-api-key": key}, timeout=60) as client:
@@ -49,7 +49,7 @@ def caller(url: str, key: str, seconds: float) -> list[float]:
 def measure(url: str, key: str, clients: int, seconds: float) -> list[float]:
     """Call from many clients at once."""
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        asked = [pool.submit(caller, url, key, seconds) for _ in range(clients)]
+        asked = [pool.submit(call_until, url, key, seconds) for _ in range(clients)]
         return [took for future in asked for took in future.result()]
 
 

@@ -38,20 +38,20 @@ def write_inputs(folder: Path, rows: int) -> None:
             lines.write(b'{"measurements": [%.1f, %.1f, %.1f, %.1f]}\n' % (a, b, c, d))
 
 
-def measured(kind: str, form: str, batch_rows: int, folder: Path) -> dict[str, float]:
+def run_process(kind: str, form: str, batch_rows: int, folder: Path) -> dict[str, float]:
     """Run a shard or the floor in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.shard_process", kind, form, str(batch_rows)]
     run = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True)
     return dict(json.loads(run.stdout))
 
 
-def compared(form: str, batch_rows: int, folder: Path) -> tuple[float, float, float]:
+def compare_rates(form: str, batch_rows: int, folder: Path) -> tuple[float, float, float]:
     """Return the median rows per second of floor and shard, and the shard's peak memory."""
     rates: dict[str, list[float]] = {"floor": [], "shard": []}
     peak = 0.0
     for _ in range(ROUNDS):
         for kind, taken in rates.items():
-            found = measured(kind, form, batch_rows, folder)
+            found = run_process(kind, form, batch_rows, folder)
             taken.append(found["rows_per_second"])
             if kind == "shard":
                 peak = max(peak, found["peak_bytes"])
@@ -68,7 +68,7 @@ def add_shards(table: Table, form: str, folder: Path) -> list[str]:
     """Measure a format against the floor."""
     problems: list[str] = []
     for batch_rows in BATCHES:
-        floor, shard, peak = compared(form, batch_rows, folder)
+        floor, shard, peak = compare_rates(form, batch_rows, folder)
         table.add_row(
             form,
             str(batch_rows),
@@ -83,7 +83,7 @@ def add_shards(table: Table, form: str, folder: Path) -> list[str]:
 
 def add_large(table: Table, form: str, folder: Path) -> list[str]:
     """Measure the memory that a larger file takes."""
-    found = measured("shard", form, BATCHES[-1], folder)
+    found = run_process("shard", form, BATCHES[-1], folder)
     name = f"{form}, {(folder / f'rows.{form}').stat().st_size / 1e6:.0f} MB"
     rate, peak = f"{found['rows_per_second']:,.0f}", f"{found['peak_bytes'] / 1e6:.0f}"
     table.add_row(name, str(BATCHES[-1]), "", rate, "", peak)

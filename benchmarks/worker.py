@@ -43,7 +43,7 @@ CLASSES = 1000
 SECONDS = 300.0
 
 
-def body(image: npt.NDArray[Any]) -> tuple[bytes, int]:
+def build_body(image: npt.NDArray[Any]) -> tuple[bytes, int]:
     """Build a request for one image as a binary tensor; return it with its JSON part's length."""
     raw = image.tobytes()
     item = {
@@ -66,20 +66,20 @@ def bare_loop(model: OnnxModel, images: npt.NDArray[Any]) -> float:
     return time.perf_counter() - started
 
 
-def worker(stage: WorkerStage, number: int, bodies: Sequence[tuple[bytes, int]]) -> float:
+def run_worker(stage: WorkerStage, number: int, bodies: Sequence[tuple[bytes, int]]) -> float:
     """Fill the queue of the paused model, let the worker empty it, and return the seconds."""
-    pause(stage, MODEL)
+    pause_models(stage, MODEL)
     ids = [f"r{number}-{one}" for one in range(REQUESTS)]
     for one, request_id in enumerate(ids):
         submit(stage, request_id, bodies[one % len(bodies)])
-    pause(stage)
+    pause_models(stage)
     # Polled rarely: looking at all rows takes the emulator time that it needs for the worker.
     stage.await_closed(ids, SECONDS, every=1.0)
     rows = list(stage.store.find_all(ids).values())
     failed = [row.error for row in rows if row.status != "succeeded" or row.attempts != 1]
     if failed:
         raise SystemExit(f"{len(failed)} requests did not succeed at once: {failed[0]}")
-    return span(rows)
+    return span_seconds(rows)
 
 
 def submit(stage: WorkerStage, request_id: str, sent: tuple[bytes, int]) -> None:
@@ -87,21 +87,21 @@ def submit(stage: WorkerStage, request_id: str, sent: tuple[bytes, int]) -> None
     stage.submit(request_id, MODEL, sent[0], header_length=sent[1])
 
 
-def pause(stage: WorkerStage, *models: str) -> None:
+def pause_models(stage: WorkerStage, *models: str) -> None:
     """Pause models, and wait until the worker knows."""
     state = stage.states.find(FLEET)
     stage.states.save(state, FleetState(fleet=FLEET, paused=models, revision=state.revision))
-    before = report(stage).seen
-    await_that(lambda: report(stage).seen > before, "the worker's report")
+    before = last_report(stage).seen
+    await_that(lambda: last_report(stage).seen > before, "the worker's report")
 
 
-def report(stage: WorkerStage) -> WorkerState:
+def last_report(stage: WorkerStage) -> WorkerState:
     """Return the worker's last report."""
     [said] = stage.states.workers(FLEET)
     return said
 
 
-def span(rows: Sequence[AsyncRequest]) -> float:
+def span_seconds(rows: Sequence[AsyncRequest]) -> float:
     """Return the seconds from the first start to the last result."""
     first = min(row.started or "" for row in rows)
     last = max(row.finished or "" for row in rows)
@@ -131,24 +131,24 @@ def cpu_seconds(pid: int) -> float:
 def measure(stage: WorkerStage, artifact: Path) -> tuple[Rounds, Rounds, float]:
     """Alternate rounds of the bare loop and the worker; return the worker's seconds in runs too."""
     images = np.random.default_rng(0).random((8, *IMAGE), np.float32)
-    bodies = [body(image[None]) for image in images]
+    bodies = [build_body(image[None]) for image in images]
     model = OnnxModel(artifact, 0, execution=Execution(threads=1))
     bare, measured = Rounds(), Rounds()
     process = stage.start(output=subprocess.DEVNULL)
     submit(stage, "warm", bodies[0])
     stage.await_closed(["warm"], SECONDS)
-    pause(stage, MODEL)
+    pause_models(stage, MODEL)
     bare_loop(model, images)
-    busy = report(stage).busy_seconds
+    busy = last_report(stage).busy_seconds
     for number in range(ROUNDS):
         before = time.process_time()
         bare.seconds.append(bare_loop(model, images))
         bare.cpu_seconds += time.process_time() - before
         before = cpu_seconds(process.pid)
-        measured.seconds.append(worker(stage, number, bodies))
+        measured.seconds.append(run_worker(stage, number, bodies))
         measured.cpu_seconds += cpu_seconds(process.pid) - before
-    pause(stage, MODEL)
-    return bare, measured, report(stage).busy_seconds - busy
+    pause_models(stage, MODEL)
+    return bare, measured, last_report(stage).busy_seconds - busy
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ class Assembly:
         Raises
         ------
         LayerBuildFailed
-            If a layer cannot be built or exceeds its limit, leaving the previous layers in place; or
+            If a layer cannot be built or is over its limit, keeping the previous layers; or
             if the layers of one function together exceed Lambda's limit.
         """
         stale = {layer: mark for layer in self.layers if (mark := self.outdated(layer))}
@@ -80,7 +80,7 @@ class Assembly:
             folders = list(threads.map(lambda layer: self.assemble(layer, scratch), stale))
         self.compiler().compile(folders, self.variant.python)
         sizes = [
-            measured(layer, self.variant, folder)
+            check_size(layer, self.variant, folder)
             for layer, folder in zip(stale, folders, strict=True)
         ]
         for (layer, mark), size in zip(stale.items(), sizes, strict=True):
@@ -120,7 +120,7 @@ class Assembly:
         return stamp
 
 
-def measured(layer: Layer, variant: Variant, folder: Path) -> int:
+def check_size(layer: Layer, variant: Variant, folder: Path) -> int:
     """Return the size of a folder in bytes, refusing more than the layer's limit."""
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     limit_mb = variant.limit_mb(layer)

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from serval.batch.job.settings import BatchSettings
 from stacks.api.http_api import ServalHttpApi
-from stacks.batch.machine import BatchMachine, explain
+from stacks.batch.machine import BatchMachine, acknowledge_wildcard
 from stacks.batch.schedules import BatchSchedules
 from stacks.batch.steps import READING, BatchSteps
 from stacks.fleets.rights import FleetRights, arn
@@ -141,5 +141,5 @@ class BatchJobs(Construct):
         function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = self._batch.executions
         function.allow(["states:StopExecution"], [arn(function, "states", executions)])
-        explain(function, executions, OWN_EXECUTIONS)
+        acknowledge_wildcard(function, executions, OWN_EXECUTIONS)
         return allow_to_announce(function)

@@ -10,7 +10,7 @@ from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, Stat
 from constructs import Construct
 
 from serval.models.resource_names import shards_queue_name
-from stacks.batch.states import definition, labels
+from stacks.batch.states import definition, map_labels
 from stacks.fleets.rights import FleetRights, arn
 from stacks.rollouts.machine import DELIVER_LOGS, KNOW_NO_RESOURCES, NOT_TRACED, TRACE
 from stacks.stage.acknowledgements import acknowledge
@@ -51,7 +51,7 @@ class BatchMachine(Construct):
             queue_url=url,
             scans_at_once=stage.concurrency.scans,
         )
-        self._allow_to_map(role, name, labels(states))
+        self._allow_to_map(role, name, map_labels(states))
         rights.grant_ask(role)
         role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
@@ -84,7 +84,7 @@ class BatchMachine(Construct):
             [arn(role, "states", each) for each in children],
         )
         for each in children:
-            explain(role, each, OWN_CHILDREN)
+            acknowledge_wildcard(role, each, OWN_CHILDREN)
 
 
 def machine_name(stage: str) -> str:
@@ -92,7 +92,7 @@ def machine_name(stage: str) -> str:
     return f"serval-{stage}-batch"
 
 
-def explain(construct: Construct, resource: str, reason: str) -> None:
+def acknowledge_wildcard(construct: Construct, resource: str, reason: str) -> None:
     """Acknowledge a finding about a wildcard in Step Functions' names."""
     wildcard = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:{resource}"
     acknowledge(construct, {f"AwsSolutions-IAM5[Resource::{wildcard}]": reason})

@@ -80,7 +80,7 @@ def _step(function: str, payload: State, following: str, *, fail: str = "Fail") 
         "Resource": function,
         "Parameters": payload,
         "Retry": _retries(),
-        "Catch": _caught(fail),
+        "Catch": _catch_errors(fail),
         "Next": following,
     }
 
@@ -96,7 +96,7 @@ def _finish(function: str, payload: State) -> State:
     }
 
 
-def labels(machine: State) -> list[str]:
+def map_labels(machine: State) -> list[str]:
     """List the labels of a machine's maps, with which their children's names begin."""
     return [state["Label"] for state in machine["States"].values() if "Label" in state]
 
@@ -116,11 +116,11 @@ def _after(outcomes: Mapping[str, str]) -> State:
 def _scan(function: str, partition: str, at_once: int) -> State:
     """Scan all ranges in parallel; the results lie beside the plan."""
     child = {"Type": "Task", "Resource": function, "Retry": _retries(FINAL), "Next": "Scanned"}
-    return _distributed(
+    return _distributed_map(
         "Scan",
         _lines(partition, "$.ranges"),
         {"range.$": "$$.Map.Item.Value"},
-        {"StartAt": "Range", "States": {"Range": child, "Scanned": _nothing()}},
+        {"StartAt": "Range", "States": {"Range": child, "Scanned": _return_nothing()}},
         {"MaxConcurrency": at_once},
         "Cut",
     )
@@ -128,7 +128,7 @@ def _scan(function: str, partition: str, at_once: int) -> State:
 
 def _of_shards(name: str, partition: str, child: State, **more: str) -> State:
     """Run shards with the job's concurrency and its tolerance of failures."""
-    return _distributed(
+    return _distributed_map(
         name,
         _lines(partition, "$.items"),
         {"shard.$": "$$.Map.Item.Value", "model.$": "$.model", **more},
@@ -154,7 +154,7 @@ def _on_lambda(function: str) -> State:
     after = {"Type": "Choice", "Choices": [onward], "Default": "Answered"}
     return {
         "StartAt": "Shard",
-        "States": {"Shard": shard, "After shard": after, "Answered": _nothing()},
+        "States": {"Shard": shard, "After shard": after, "Answered": _return_nothing()},
     }
 
 
@@ -175,10 +175,10 @@ def _on_fleet(ask: str, queue_url: str) -> State:
         "Retry": [_retry([SILENT], tries=SILENCES, seconds=1, longest=60), *_retries(FINAL)],
         "Next": "Answered by a fleet",
     }
-    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": _nothing()}}
+    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": _return_nothing()}}
 
 
-def _distributed(
+def _distributed_map(
     label: str, reader: State, item: State, child: State, limits: State, following: str
 ) -> State:
     processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **child}
@@ -190,7 +190,7 @@ def _distributed(
         "ItemProcessor": processor,
         **limits,
         "ResultPath": None,
-        "Catch": _caught("Fail"),
+        "Catch": _catch_errors("Fail"),
         "Next": following,
     }
 
@@ -204,7 +204,7 @@ def _lines(partition: str, at: str) -> State:
     }
 
 
-def _nothing() -> State:
+def _return_nothing() -> State:
     """End a child with ``{}``, since the results of ten thousand must fit into 256 KiB."""
     return {"Type": "Pass", "Result": {}, "End": True}
 
@@ -235,7 +235,7 @@ def _retry(errors: Sequence[str], *, tries: int, seconds: int, longest: int) -> 
     }
 
 
-def _caught(fail: str) -> list[State]:
+def _catch_errors(fail: str) -> list[State]:
     """Let every error of a state lead to another state."""
     return [
         {"ErrorEquals": [error], "ResultPath": "$.error", "Next": fail}

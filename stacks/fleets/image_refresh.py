@@ -51,7 +51,7 @@ def newest_images(sdk: Any, regions: Sequence[str]) -> list[ServerImage]:
 
 def newest_image(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> ServerImage:
     """Look up the newest image of a server in the SDK."""
-    found = list(uris(sdk, wanted, regions))
+    found = list(find_uris(sdk, wanted, regions))
     names = {(parts["repository"], parts["tag"]) for _, parts in found}
     if len(names) != 1:
         raise NoServerImage(f"{wanted.framework} has {sorted(names)} in {len(found)} regions")
@@ -65,11 +65,13 @@ def newest_image(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> ServerImag
     )
 
 
-def uris(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> Iterator[tuple[str, re.Match[str]]]:
+def find_uris(
+    sdk: Any, wanted: Wanted, regions: Sequence[str]
+) -> Iterator[tuple[str, re.Match[str]]]:
     """Yield the parts of an image's URI for each region that has it."""
     config = sdk.config_for_framework(wanted.framework)
     versions = config.get("inference", config)["versions"]
-    number = newest(list(versions))
+    number = newest_version(list(versions))
     for region in regions:
         if region in versions[number]["registries"]:
             uri = sdk.retrieve(
@@ -81,12 +83,12 @@ def uris(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> Iterator[tuple[str
             yield region, parts
 
 
-def newest(versions: Sequence[str]) -> str:
+def newest_version(versions: Sequence[str]) -> str:
     """Return the highest version number; the SDK lists them in no order."""
     return max(versions, key=lambda text: [int(number) for number in re.findall(r"\d+", text)])
 
 
-def with_digests(
+def resolve_digests(
     images: Sequence[ServerImage], known: Sequence[ServerImage], digest: Digest
 ) -> tuple[list[ServerImage], dict[str, str]]:
     """Resolve digests, keeping known ones where that fails.
@@ -124,7 +126,7 @@ def no_digest(image: ServerImage, region: str) -> str:
     raise NoCredentialsError
 
 
-def text_of(images: Sequence[ServerImage], source: str, moment: datetime) -> str:
+def write_table(images: Sequence[ServerImage], source: str, moment: datetime) -> str:
     """Write the table as JSON."""
     table = {
         "date": f"{moment:%Y-%m-%d}",
@@ -143,8 +145,8 @@ def main(table: Path = TABLE) -> None:
     regions = [r for p in PARTITIONS for r in session.get_available_regions("ecr", p)]
     known = read_images(table) if table.exists() else []
     digest = no_digest if session.get_credentials() is None else ecr_digest
-    images, problems = with_digests(newest_images(image_uris, regions), known, digest)
-    table.write_text(text_of(images, f"{SDK} {version(SDK)}", datetime.now(UTC)))
+    images, problems = resolve_digests(newest_images(image_uris, regions), known, digest)
+    table.write_text(write_table(images, f"{SDK} {version(SDK)}", datetime.now(UTC)))
     for image in images:
         print(
             f"{image.server} for {image.accelerator}: {image.repository}:{image.tag}, "

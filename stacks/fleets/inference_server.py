@@ -57,7 +57,7 @@ class InferenceServer(Construct):
             table.set_value(region, "uri", uri)
         self._warn([region for region, uri in uris.items() if "@" not in uri])
         self.image = table.find_in_map(Aws.REGION, "uri")
-        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + script(runtime, model))
+        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + start_script(runtime, model))
 
     def _warn(self, by_tag: Sequence[str]) -> None:
         """Warn at synth and deploy about images pulled by tag, which may change."""
@@ -86,7 +86,7 @@ class InferenceServer(Construct):
         acknowledge(granted, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OF_AWS})
 
 
-def script(runtime: Runtime, model: str) -> str:
+def start_script(runtime: Runtime, model: str) -> str:
     """Return the shell script that starts the server as the container's only process."""
     name = runtime.model or model
     match runtime.server:

@@ -8,7 +8,7 @@ from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
 
 from serval.models.resource_names import cluster_name
-from stacks.batch.machine import explain, machine_name
+from stacks.batch.machine import acknowledge_wildcard, machine_name
 from stacks.fleets.rights import FleetRights, arn
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import GrantedRole
@@ -59,4 +59,4 @@ class WorkerRole(GrantedRole):
             [f"states:{answer}" for answer in answers],
             [arn(self, "states", machine), arn(self, "states", f"{machine}/*")],
         )
-        explain(self, f"{machine}/*", OWN_MAPS)
+        acknowledge_wildcard(self, f"{machine}/*", OWN_MAPS)

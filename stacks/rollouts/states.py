@@ -77,7 +77,7 @@ class RolloutStates(Construct):
         self._steps, self._registry = steps, registry
         self._done = Succeed(self, "Done")
         self._fail = self._conclude("Fail", ROLLOUT | ERROR)
-        self.first = self._claim().next(self._claimed())
+        self.first = self._claim().next(self._steps_after_claim())
 
     def _claim(self) -> LambdaInvoke:
         """Claim the upload; on failure, the event identifies the rollout that may have begun."""
@@ -85,11 +85,11 @@ class RolloutStates(Construct):
             "Claim", "claim", {"event": JsonPath.object_at("$"), "owner": JsonPath.execution_id}
         )
         repeat(task, tries=4)
-        return caught(
+        return catch_errors(
             task, self._conclude("Fail to claim", {"event": JsonPath.object_at("$")} | ERROR)
         )
 
-    def _claimed(self) -> Choice:
+    def _steps_after_claim(self) -> Choice:
         """Chain the steps after the claim, built backwards since each state names its successor."""
         urls = JsonPath.object_at("$.claim.urls")
         verify = self._checking("verify", {"upload": UPLOAD, "urls": urls})
@@ -112,7 +112,7 @@ class RolloutStates(Construct):
         without_forms = Pass(
             self, "Without forms", result=Result.from_object(NO_FORMS), result_path="$.optimise"
         )
-        caught(optimise, without_forms.next(checking))
+        catch_errors(optimise, without_forms.next(checking))
         optimising = self._note("optimising").next(optimise).next(self._after("optimise", checking))
         claimed = self._after("claim", verify.next(self._after("verify", optimising)))
         return claimed.when(Condition.string_equals("$.claim.outcome", "ignored"), self._done)
@@ -127,7 +127,7 @@ class RolloutStates(Construct):
 
     def _checking(self, name: str, payload: Mapping[str, Any]) -> LambdaInvoke:
         """Call a step whose own failure is a verdict, because the upload caused it."""
-        return caught(self._call(name.capitalize(), name, payload), self._fail)
+        return catch_errors(self._call(name.capitalize(), name, payload), self._fail)
 
     def _repeatable(
         self, name: str, payload: Mapping[str, Any], *, tries: int, result: str = ""
@@ -135,7 +135,7 @@ class RolloutStates(Construct):
         """Call a step that can be repeated safely."""
         task = self._call(name.capitalize(), name, payload, result)
         repeat(task, tries)
-        return caught(task, self._fail)
+        return catch_errors(task, self._fail)
 
     def _call(
         self, id_: str, step: str, payload: Mapping[str, Any], result: str = ""
@@ -171,7 +171,7 @@ class RolloutStates(Construct):
             },
         )
         task.add_retry(errors=NOT_ITS_OWN, interval=Duration.seconds(2), max_attempts=6)
-        return caught(task, self._fail)
+        return catch_errors(task, self._fail)
 
     def _after(self, step: str, passed: IChainable, result: str = "") -> Choice:
         """Continue if a step passed, conclude if it refused."""
@@ -216,7 +216,7 @@ class RolloutStates(Construct):
         )
         task.add_retry(errors=[ENDED_MEANWHILE], max_attempts=0)
         repeat(task, tries=4)
-        return caught(task, self._fail)
+        return catch_errors(task, self._fail)
 
 
 def repeat(task: TaskStateBase, tries: int) -> None:
@@ -226,7 +226,7 @@ def repeat(task: TaskStateBase, tries: int) -> None:
     )
 
 
-def caught(task: Task, fail: IChainable) -> Task:
+def catch_errors(task: Task, fail: IChainable) -> Task:
     """Let every error of a state lead to another state."""
     for error in (TOO_LARGE, Errors.ALL):
         task.add_catch(fail, errors=[error], result_path="$.error")

@@ -193,20 +193,22 @@ def deployed_fleets(declared: Mapping[str, Fleet], bundles: Mapping[str, Bundle]
         if fleet is None:
             continue
         if fleet not in declared:
-            reasons.append(f"model {name!r}: compute.fleet: {fleet!r} given, {_expected(declared)}")
+            reasons.append(
+                f"model {name!r}: compute.fleet: {fleet!r} given, {_expected_fleets(declared)}"
+            )
         models.setdefault(fleet, []).append(name)
     if reasons:
         raise BundleRefused(reasons)
-    return Fleets({name: _deployed(declared[name], models[name]) for name in models})
+    return Fleets({name: _deployed_fleet(declared[name], models[name]) for name in models})
 
 
-def _expected(declared: Mapping[str, Fleet]) -> str:
+def _expected_fleets(declared: Mapping[str, Fleet]) -> str:
     if not declared:
         return "and no fleets are declared: --fleets FILE names the file that declares them"
     return f"one of {FLEETS_YAML} expected, which has: {', '.join(declared)}"
 
 
-def _deployed(fleet: Fleet, models: list[str]) -> DeployedFleet:
+def _deployed_fleet(fleet: Fleet, models: list[str]) -> DeployedFleet:
     return DeployedFleet(
         name=fleet.name,
         kind=fleet.kind,

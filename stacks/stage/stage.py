@@ -105,11 +105,11 @@ class Stage:
             ),
             tracing=TRACING[context.choice("tracing", tuple(TRACING))],
             fleet_zones=context.count("fleet_zones", FLEET_ZONES),
-            **(laptop() if name == LOCAL else {}),
+            **(laptop_settings() if name == LOCAL else {}),
         )
 
 
-def laptop() -> dict[str, Any]:
+def laptop_settings() -> dict[str, Any]:
     """Return the settings of a stage on a laptop, which keeps nothing."""
     arm = platform.machine().lower() in {"arm64", "aarch64"}
     return {

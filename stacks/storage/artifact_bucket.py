@@ -10,7 +10,7 @@ from serval.models.storage import MANIFEST
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted
 from stacks.stage.stage import Stage
-from stacks.storage.private_bucket import PrivateBucket, superseded
+from stacks.storage.private_bucket import PrivateBucket, expire_superseded
 
 READ = ["s3:GetObject", "s3:GetObjectVersion"]
 INCOMING, STAGING, VERSIONS = "incoming/*", "staging/*", "models/*"
@@ -36,7 +36,7 @@ class ArtifactBucket(Construct):
             self,
             "Artifacts",
             stage=stage,
-            lifecycle=[uploads, staged, superseded(Duration.days(30))],
+            lifecycle=[uploads, staged, expire_superseded(Duration.days(30))],
             access_logs=access_logs,
         )
         # `event_bridge_enabled=True` would add a custom resource with its own function.

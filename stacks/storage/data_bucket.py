@@ -13,7 +13,7 @@ from serval.requests.request import PAYLOAD_DAYS
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted
 from stacks.stage.stage import Stage
-from stacks.storage.private_bucket import PrivateBucket, superseded
+from stacks.storage.private_bucket import PrivateBucket, expire_superseded
 
 REQUESTS, ENDPOINTS, BATCH = "async/*", "async-out/*", "batch/*"
 KEPT = Duration.days(PAYLOAD_DAYS)
@@ -37,7 +37,7 @@ class DataBucket(PrivateBucket):
             scope,
             id_,
             stage=stage,
-            lifecycle=[results, outputs, superseded(Duration.days(7))],
+            lifecycle=[results, outputs, expire_superseded(Duration.days(7))],
             access_logs=access_logs,
         )
         # As in the artifact bucket: avoids a custom resource with its own function.

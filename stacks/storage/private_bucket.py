@@ -40,7 +40,7 @@ class PrivateBucket(Bucket):
         )
 
 
-def superseded(kept: Duration) -> LifecycleRule:
+def expire_superseded(kept: Duration) -> LifecycleRule:
     """Return a rule that deletes overwritten and deleted objects after a while."""
     return LifecycleRule(
         id="superseded",

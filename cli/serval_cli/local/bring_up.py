@@ -60,7 +60,7 @@ class BringUp:
             await_answer(reach, self._server_log())
         self._start_workers(outputs)
         self.folder.write_local_json(reach)
-        self.started.deployed(outputs.functions)
+        self.started.record_functions(outputs.functions)
         return reach
 
     def _start_workers(self, outputs: Outputs) -> None:

@@ -62,9 +62,11 @@ class Cdk:
             link.symlink_to(self._toolchain.asset_cache)
 
     def _run(self, step: str, arguments: Sequence[str], where: Path, detail: Detail) -> None:
-        def said(line: str) -> None:
+        def show_resources(line: str) -> None:
             if match := RESOURCES.match(line):
                 detail(f"{match[1]} {match[2]}")
 
         command = [str(self._toolchain.cdk), *arguments, "--no-color"]
-        self._processes.run(step, command, environment=self._environment, folder=where, said=said)
+        self._processes.run(
+            step, command, environment=self._environment, folder=where, said=show_resources
+        )

@@ -150,7 +150,7 @@ def wait_until_down(platform: Platform) -> None:
     note("Ctrl-C stops it.")
     warned = False
     while platform.running():
-        if fleet_workers.NAME in platform.ended() and not warned:
+        if fleet_workers.NAME in platform.ended_processes() and not warned:
             note(explain_no_supervisor(platform.folder.logs))
             warned = True
         time.sleep(WATCH_SECONDS)
@@ -171,7 +171,7 @@ def describe_stage(platform: Platform) -> dict[str, Any]:
     """Describe the stage for ``status``."""
     record, local_json = platform.running(), platform.folder.local_json
     found: dict[str, Any] = {"running": record is not None, "ephemeral": True, "notice": EPHEMERAL}
-    found["ended"] = platform.ended()
+    found["ended"] = platform.ended_processes()
     found["killed"] = record is None and platform.folder.read() is not None
     if record is not None:
         access = json.loads(local_json.read_text())

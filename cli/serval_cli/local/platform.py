@@ -39,7 +39,7 @@ class Platform:
         ``context`` changes. On failure, everything started here is ended again.
         """
         toolchain = Toolchain.find()
-        with self.folder.locked(), ExitStack() as kept:
+        with self.folder.lock(), ExitStack() as kept:
             running = self.running()
             if running is None:
                 self._remove_remains(steps)
@@ -75,7 +75,7 @@ class Platform:
         bool
             Whether there was anything to end.
         """
-        with self.folder.locked():
+        with self.folder.lock():
             record = self.folder.read()
             self._end(record)
         return record is not None
@@ -88,7 +88,7 @@ class Platform:
         servers = [group for group in record.processes if group.name == server.NAME]
         return record if any(group.leads() for group in servers) else None
 
-    def ended(self) -> list[str]:
+    def ended_processes(self) -> list[str]:
         """Name the long-running processes that have ended by themselves."""
         record = self.folder.read()
         lasting = [group for group in record.processes if group.name in LASTING] if record else []

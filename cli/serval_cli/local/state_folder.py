@@ -111,7 +111,7 @@ class StateFolder:
         return self.path / "platform.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Create the folder if necessary, and keep other commands out of it."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.path / "lock").open("w") as lock:

@@ -47,7 +47,7 @@ class Pool:
     _surplus: bool = False
 
     def __post_init__(self) -> None:
-        self.runs.rested = self._rest
+        self.runs.on_idle = self._rest
 
     def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
         """Set the desired number of machines and their capacity."""
@@ -90,7 +90,7 @@ class Pool:
         surplus = len(own) - self.wanted
         for machine in [*reversed([one for one in own if one.pending]), *own]:
             if surplus > 0 and (machine.pending or machine.idle):
-                self._let_go(machine)
+                self._release(machine)
                 surplus -= 1
         self._surplus = surplus > 0
 
@@ -114,12 +114,12 @@ class Pool:
         """End workers of another capacity as far as they have been replaced."""
         others = [one for one in self.of("working") if one.capacity != self.capacity]
         for machine in others[max(0, self.wanted - own_at_work) :]:
-            self._let_go(machine)
+            self._release(machine)
 
     def _order(self) -> None:
         for machine in self.of("empty"):
             if machine.capacity == self.capacity:
-                self._turn(machine, "starting")
+                self._enter(machine, "starting")
                 self._start(machine, self.given.restart_seconds)
                 return
         self._ordered += 1
@@ -136,7 +136,7 @@ class Pool:
     def _launch(self, machine: Machine) -> None:
         if machine.phase != "awaited":
             return
-        self._turn(machine, "starting")
+        self._enter(machine, "starting")
         self._start(machine, self.starts.uniform(*self.given.start_up_seconds))
         if machine.capacity == "spot" and self.given.reclaims_per_hour > 0:
             life = self.ends.expovariate(self.given.reclaims_per_hour / 3600)
@@ -149,7 +149,7 @@ class Pool:
     def _begin(self, machine: Machine, worker: int) -> None:
         if machine.phase != "starting" or machine.worker != worker:
             return
-        self._turn(machine, "working")
+        self._enter(machine, "working")
         machine.completed, machine.busy_seconds = 0, 0.0
         self.settle()
         self.runs.join(machine)
@@ -158,14 +158,14 @@ class Pool:
         if self._surplus:
             self.settle()
 
-    def _let_go(self, machine: Machine) -> None:
+    def _release(self, machine: Machine) -> None:
         """End a worker, or a machine that has not started one."""
         if machine.phase == "working":
-            self.runs.break_off(machine)
+            self.runs.interrupt(machine)
         if machine.phase == "awaited":
             self._remove(machine)
             return
-        self._turn(machine, "empty")
+        self._enter(machine, "empty")
         worker = machine.worker
         self.time.after(self.given.linger_seconds, partial(self._expire, machine, worker))
 
@@ -178,17 +178,17 @@ class Pool:
             return
         if machine.phase == "working":
             self.reclaims += 1
-            self.runs.break_off(machine)
+            self.runs.interrupt(machine)
             self.bill.charge_notice(machine, NOTICE_SECONDS)
         self._remove(machine)
         self.settle()
         self.runs.assign()
 
     def _remove(self, machine: Machine) -> None:
-        self._turn(machine, "gone")
+        self._enter(machine, "gone")
         self.machines.remove(machine)
 
-    def _turn(self, machine: Machine, phase: Phase) -> None:
+    def _enter(self, machine: Machine, phase: Phase) -> None:
         self.bill.charge(machine, self.time.now)
         machine.phase, machine.since = phase, self.time.now
         if (since := self._no_worker_since) is None:

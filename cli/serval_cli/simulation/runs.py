@@ -20,7 +20,7 @@ class Runs:
     time: Timeline
     requests: Requests
     random: Random
-    rested: Callable[[Machine], None] = lambda machine: None
+    on_idle: Callable[[Machine], None] = lambda machine: None
     """Called with a worker that has run out of work."""
     _idle: deque[Machine] = field(default_factory=deque)
 
@@ -36,7 +36,7 @@ class Runs:
             if machine.idle:
                 self._begin(machine)
 
-    def break_off(self, machine: Machine) -> None:
+    def interrupt(self, machine: Machine) -> None:
         """Interrupt a worker's run, returning its requests to the queue."""
         if machine.running:
             machine.busy_seconds += self.time.now - machine.run_began
@@ -64,4 +64,4 @@ class Runs:
             self._begin(machine)
             return
         self._idle.append(machine)
-        self.rested(machine)
+        self.on_idle(machine)

@@ -102,12 +102,12 @@ class World:
         )
         self.rule.tick = tick.tick
 
-    def live(self, times: Iterable[float], progress: Callable[[float], None]) -> None:
+    def run(self, times: Iterable[float], progress: Callable[[float], None]) -> None:
         """Submit the requests, and go on until the last has its result and the fleet sleeps."""
         if self.fleet.minimum:
             self.control.rouse(self.fleet)
             self.pool.begin_at_once()
-        self._look()
+        self._sample()
         for at in times:
             self.time.advance(at)
             self._submit()
@@ -128,7 +128,7 @@ class World:
             return False
         return self.row.state.machines <= self.fleet.minimum and not self.pool.of("empty")
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         before = sum(sample.came for sample in self.samples)
         self.samples.append(
             Sample(
@@ -140,7 +140,7 @@ class World:
                 oldest_age=self.requests.oldest_age(self.time.now),
             )
         )
-        self.time.after(MINUTE, self._look)
+        self.time.after(MINUTE, self._sample)
 
     def _random(self, purpose: str) -> Random:
         return Random(f"{self.seed} {purpose}")

@@ -76,7 +76,7 @@ def run_flows(stage: SmokeStage, report: Report, *, with_fleet: bool) -> None:
     with report.flow("rollouts"):
         rollouts.roll_out(stage, report, key)
     with report.flow("schedule"):
-        BatchFlow(stage, report, key).by_clock()
+        BatchFlow(stage, report, key).schedule_job()
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -26,8 +26,8 @@ class BatchFlow:
 
     def __init__(self, stage: SmokeStage, report: Report, key: str) -> None:
         self._stage, self._report, self._key = stage, report, key
-        self._bucket = stage.found.payloads.bucket
-        self._s3 = stage.found.client("s3")
+        self._bucket = stage.cli_stage.payloads.bucket
+        self._s3 = stage.cli_stage.client("s3")
         seeded = random.Random(1)
         self._rows = [[round(seeded.uniform(0.1, 8), 1) for _ in COLUMNS] for _ in range(ROWS)]
         self._labels = self._ask()
@@ -40,16 +40,16 @@ class BatchFlow:
         words = ("batch", "run", LIGHT, str(file), "--columns", columns)
         estimate = self._stage.serval(*words, "--dry-run", "--api-key", self._key)
         job = self._stage.serval(*words, "--api-key", self._key)
-        self._hold("a job by call", self._end(job["id"]))
+        self._compare("a job by call", self._end(job["id"]))
         self._report.line(f"       estimated {estimate['cost_usd']:.6f} USD")
 
     def upload(self) -> None:
         """Start a job by an upload."""
         key = f"batch/{LIGHT}/in/uploaded-{time.time_ns()}.csv"
         self._put(key, self._file())
-        self._hold("a job by upload", self._end(self._job_of(key, JOB_SECONDS)))
+        self._compare("a job by upload", self._end(self._job_of(key, JOB_SECONDS)))
 
-    def by_clock(self) -> None:
+    def schedule_job(self) -> None:
         """Declare a schedule for every minute, deploy again, and wait for its job."""
         prefix = f"batch/{LIGHT}/clock/"
         self._put(f"{prefix}rows.csv", self._file())
@@ -60,12 +60,12 @@ class BatchFlow:
             "output": f"s3://{self._bucket}/batch/{LIGHT}/clocked/{{job}}/",
             "options": OPTIONS,
         }
-        self._stage.bundles.light("1", schedules=[schedule])
+        self._stage.bundles.write_light("1", schedules=[schedule])
         self._stage.deploy()
         job = self._job_of(f"{prefix}rows.csv", CLOCK_SECONDS)
-        self._stage.bundles.light("1")
+        self._stage.bundles.write_light("1")
         self._stage.deploy()
-        self._hold("a job by the clock", self._end(job))
+        self._compare("a job by the clock", self._end(job))
         left = self._stage.serval("schedules")["schedules"]
         self._report.expect("the schedule goes with the next deploy", left, [])
 
@@ -103,7 +103,7 @@ class BatchFlow:
 
         return await_value(f"the end of job {job}", look, JOB_SECONDS)
 
-    def _hold(self, name: str, job: dict[str, Any]) -> None:
+    def _compare(self, name: str, job: dict[str, Any]) -> None:
         """Compare a job's output with the realtime answers."""
         found = (job["status"], job["rows"], job["rejected"], job["error"])
         self._report.expect(name, found, ("succeeded", ROWS, 0, None))

@@ -38,21 +38,21 @@ class SmokeBundles:
 
     def write(self, *, with_fleet: bool) -> None:
         """Write everything that the deployment declares."""
-        self.light("1")
+        self.write_light("1")
         fleets: dict[str, Any] = FLEETS if with_fleet else {"fleets": []}
         self.fleets_file.write_text(yaml.safe_dump(fleets))
         if with_fleet:
             self._write(HEAVY, {"compute": {"target": "fleet", "fleet": FLEET}})
 
-    def light(self, revision: str, **more: Any) -> Path:
+    def write_light(self, revision: str, **more: Any) -> Path:
         """Write the light model; another revision makes another version."""
         return self._write(
             LIGHT, {"description": f"Revision {revision}", "rollout": ROLLOUT} | more
         )
 
-    def spoil(self) -> Path:
+    def write_spoilt(self) -> Path:
         """Write a revision whose golden requests expect another answer."""
-        folder = self.light("spoilt")
+        folder = self.write_light("spoilt")
         lines = [json.loads(line) for line in (folder / "golden.jsonl").read_text().splitlines()]
         for output in lines[0]["response"]["outputs"]:
             if output["name"] == "label":

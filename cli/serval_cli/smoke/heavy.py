@@ -23,7 +23,7 @@ def run_heavy(stage: SmokeStage, report: Report, key: str) -> None:
             found: dict[str, Any] = client.get(path).json()
             return found
 
-        def ended(path: str) -> dict[str, Any] | None:
+        def final_document(path: str) -> dict[str, Any] | None:
             found = document(path)
             return found if found.get("status") in FINAL else None
 
@@ -34,7 +34,9 @@ def run_heavy(stage: SmokeStage, report: Report, key: str) -> None:
         report.verdict("PUT again: the same request", again in {200, 202}, str(again))
         other = client.put(path, json={"model": HEAVY, "request": build_request(VIRGINICA)})
         report.expect("PUT of something else: a conflict", other.status_code, 409)
-        done = await_value("the fleet wakes and answers", lambda: ended(path), WAKING_SECONDS)
+        done = await_value(
+            "the fleet wakes and answers", lambda: final_document(path), WAKING_SECONDS
+        )
         report.expect("the async request's answer", first_label(done.get("response", done)), 0)
         report.expect("it took one attempt", done["attempts"], 1)
         unwanted = client.post(f"/async/models/{HEAVY}/infer", json=build_request(SETOSA))

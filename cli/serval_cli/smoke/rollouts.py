@@ -17,14 +17,14 @@ VERSION = "serval-model-version"
 
 def publish(stage: SmokeStage, report: Report) -> None:
     """Publish the first version of the light model."""
-    pushed = stage.serval("push", str(stage.bundles.light("1")), "--wait")
+    pushed = stage.serval("push", str(stage.bundles.write_light("1")), "--wait")
     report.expect("push: the first version is live", pushed["status"], "promoted")
 
 
 def roll_out(stage: SmokeStage, report: Report, key: str) -> None:
     """Publish a second version under traffic, roll it back by hand, and have a third refused."""
     with traffic(stage, key) as answers:
-        pushed = stage.serval("push", str(stage.bundles.light("2")), "--wait")
+        pushed = stage.serval("push", str(stage.bundles.write_light("2")), "--wait")
     report.expect("push: a canary is promoted", pushed["status"], "promoted")
     versions = {version for _, version in answers}
     failed = [status for status, _ in answers.elements() if status != 200]
@@ -38,7 +38,7 @@ def roll_out(stage: SmokeStage, report: Report, key: str) -> None:
 
         await_value("version 1 answers again", back, ROLLBACK_SECONDS)
     report.verdict(f"rollback: version 1 answers within {ROLLBACK_SECONDS} s", True, "")
-    run = stage.try_serval("push", str(stage.bundles.spoil()), "--wait")
+    run = stage.try_serval("push", str(stage.bundles.write_spoilt()), "--wait")
     refused = run.returncode == 1 and "golden.jsonl line 1" in run.stdout + run.stderr
     report.verdict("push: wrong golden answers are refused", refused, run.stdout + run.stderr)
 

@@ -21,7 +21,7 @@ class JobWatch:
     """Polls a job until it has ended or is stuck."""
 
     read: Callable[[], Job]
-    tell: Callable[[Job], None]
+    report: Callable[[Job], None]
     """Called with the job after every look."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -36,7 +36,7 @@ class JobWatch:
         """
         seen, moved = self._read(), self.clock()
         while True:
-            self.tell(seen)
+            self.report(seen)
             if not is_running(seen) or self.clock() - moved > SILENCE_SECONDS:
                 return seen
             self.sleep(pause_seconds(seen))
@@ -60,17 +60,17 @@ class JobWatch:
 class JobLines:
     """Prints a line for each notable change of a job."""
 
-    say: Callable[[Job], None]
+    write: Callable[[Job], None]
     last: tuple[object, ...] = ()
 
-    def tell(self, job: Job) -> None:
+    def report(self, job: Job) -> None:
         """Print the job's state unless it has hardly changed."""
         tenth = int((job["percent"] or 0) // 10)
         asked = job.get("cancel_requested")
         now = (job["status"], asked, job["shards"], job["shards_done"], tenth)
         if now != self.last:
             self.last = now
-            self.say(job)
+            self.write(job)
 
 
 def is_running(job: Job) -> bool:

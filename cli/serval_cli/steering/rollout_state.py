@@ -62,17 +62,17 @@ def choose_rollout(registry: ModelRegistry, model: str) -> Rollout | None:
 class RolloutLines:
     """Prints a line for each change of a rollout."""
 
-    say: Callable[[str], None]
+    write: Callable[[str], None]
     policy: Callable[[Rollout], CanaryPolicy | None] = lambda _: None
     """Returns the policy of a rollout."""
     last: str = ""
 
-    def tell(self, rollout: Rollout) -> None:
+    def report(self, rollout: Rollout) -> None:
         """Print the rollout's state unless it is unchanged."""
         text = render_line(rollout, self.policy(rollout))
         if text != self.last:
             self.last = text
-            self.say(f"{rollout.updated[11:19]} {text}")
+            self.write(f"{rollout.updated[11:19]} {text}")
 
 
 def render_line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:

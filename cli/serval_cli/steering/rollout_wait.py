@@ -28,7 +28,7 @@ class RolloutWait:
     """Polls a rollout until it has ended or time is up."""
 
     read: Callable[[], Rollout | None]
-    tell: Callable[[Rollout], None] = lambda _: None
+    report: Callable[[Rollout], None] = lambda _: None
     """Called with every state that differs from the one before."""
     timeout_seconds: float | None = None
     """None: ``BEGIN_SECONDS`` until it begins, then as long as it moves."""
@@ -43,7 +43,7 @@ class RolloutWait:
             rollout = self.read()
             if rollout is not None and rollout != seen:
                 seen, moved = rollout, self.clock()
-                self.tell(rollout)
+                self.report(rollout)
                 if rollout.ended:
                     return rollout
             left = self._deadline(seen, begun, moved) - self.clock()

@@ -84,7 +84,7 @@ class EndpointControl(Construct):
         }
 
     def _dispatch(self) -> ServalFunction:
-        settings = DispatchSettings.environment(**self._stored, **self._settings)
+        settings = DispatchSettings.environment(**self._storage_settings, **self._settings)
         function = self._function("dispatch", settings, ASKED_AGAIN)
         self._storage.requests.grant_work(function)
         self._storage.registry.grant_routes(function)
@@ -96,13 +96,13 @@ class EndpointControl(Construct):
         return function
 
     def _complete(self) -> ServalFunction:
-        settings = CompleteSettings.environment(**self._stored, **self.settings)
+        settings = CompleteSettings.environment(**self._storage_settings, **self.settings)
         function = self._function("complete", settings, FOUND_AGAIN)
         self.allow_to_complete(function)
         return function
 
     @property
-    def _stored(self) -> Mapping[str, str]:
+    def _storage_settings(self) -> Mapping[str, str]:
         return {
             "requests_table": self._storage.requests.table.table_name,
             "data_bucket": self._storage.data.bucket_name,

@@ -87,7 +87,7 @@ def test_a_line_is_said_once_for_each_change() -> None:
     said: list[str] = []
     lines = RolloutLines(said.append)
     for changes in ({}, {"updated": "2026-11-21T10:25:00.000Z"}, {"percent": 50}):
-        lines.tell(rollout(**changes))
+        lines.report(rollout(**changes))
     assert said == [
         "10:20:00 version 2 gets 10 %; baking at 10 %",
         "10:20:00 version 2 gets 50 %; baking at 10 %",

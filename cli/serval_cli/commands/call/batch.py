@@ -252,10 +252,10 @@ def follow(api: BatchApi, job_id: str, *, as_json: bool) -> Job:
     try:
         if as_json:
             lines = JobLines(lambda job: typer.echo(json.dumps(job)))
-            return JobWatch(lambda: api.job(job_id), lines.tell).end()
+            return JobWatch(lambda: api.job(job_id), lines.report).end()
         if not console.is_terminal:
             lines = JobLines(lambda job: typer.echo(batch_views.line(job)))
-            ended = JobWatch(lambda: api.job(job_id), lines.tell).end()
+            ended = JobWatch(lambda: api.job(job_id), lines.report).end()
         else:
             with Live(console=console) as live:
                 ended = JobWatch(

@@ -94,7 +94,7 @@ def run_world(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int)
     """Run a simulation, showing its progress."""
     world = World(fleet, given, seed)
     with show_progress(trace) as tell:
-        world.live(trace.times, tell)
+        world.run(trace.times, tell)
     return world
 
 

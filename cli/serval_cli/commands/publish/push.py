@@ -97,7 +97,7 @@ def follow(
         lines = RolloutLines(say, lambda rollout: policy_of(registry, rollout))
         try:
             return RolloutWait(
-                lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds
+                lambda: registry.rollout(model, upload_id), lines.report, timeout_seconds
             ).end()
         except KeyboardInterrupt:
             note(f"the rollout goes on: `serval rollout {model} --watch` shows it")

@@ -164,7 +164,7 @@ def follow(
     if as_json:
         return wait(lambda seen: typer.echo(json.dumps(describe_rollout(seen, policy(seen)))))
     if not console.is_terminal:
-        return wait(RolloutLines(typer.echo, policy).tell)
+        return wait(RolloutLines(typer.echo, policy).report)
     with Live(console=console) as live:
         return wait(
             lambda seen: live.update(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, data
+from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, read_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -49,16 +49,16 @@ class WorkerMetrics:
         """Follow a log from its current end."""
         self.tails.setdefault(log, Tail(log))
 
-    def hand_on(self) -> None:
+    def send(self) -> None:
         """Send the metrics added to the logs."""
         for tail in self.tails.values():
-            for datum in data(tail.read()):
+            for datum in read_metrics(tail.read()):
                 self.client.put_metric_data(
-                    Namespace=datum.namespace, MetricData=list(parts(datum))
+                    Namespace=datum.namespace, MetricData=list(split_datum(datum))
                 )
 
 
-def parts(datum: Datum) -> Iterable["MetricDatumTypeDef"]:
+def split_datum(datum: Datum) -> Iterable["MetricDatumTypeDef"]:
     """Convert a datum for CloudWatch, splitting it if it has too many values."""
     for first in range(0, len(datum.values), VALUES):
         yield {

@@ -166,7 +166,7 @@ def main() -> None:
 
     endpoints = Endpoints(options.server, storage, sessions.environment)
     patch(emulator, options, endpoints, authority, sessions)
-    report = Report(options.permissions, authority.ledger, authority.policies.granted)
+    report = Report(options.permissions, authority.ledger, authority.policies.grants_of)
     report.follow()
     try:
         emulator.app.main()

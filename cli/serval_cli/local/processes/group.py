@@ -32,7 +32,7 @@ class ProcessGroup:
     @classmethod
     def of(cls, name: str, pid: int) -> Self:
         """Describe a process just started in a session of its own."""
-        entry = process_table.running().get(pid)
+        entry = process_table.list_processes().get(pid)
         return cls(name, pid, entry.started if entry else "")
 
     @classmethod
@@ -42,7 +42,7 @@ class ProcessGroup:
 
     def leads(self) -> bool:
         """Return whether the leading process still runs."""
-        entry = process_table.running().get(self.pid)
+        entry = process_table.list_processes().get(self.pid)
         return entry is not None and entry.started == self.started
 
     def members(self) -> list[int]:
@@ -51,7 +51,7 @@ class ProcessGroup:
         They belong to this group unless another process has the leader's pid: the system does not
         reuse a pid that still names a group.
         """
-        processes = process_table.running()
+        processes = process_table.list_processes()
         leader = processes.get(self.pid)
         if leader is not None and leader.started != self.started:
             return []

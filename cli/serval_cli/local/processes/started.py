@@ -70,7 +70,7 @@ class StartedProcesses:
             self._mine = [group for group in self._mine if group.pid != pid]
             self._remember(tuple(one for one in self._record.processes if one.pid != pid))
 
-    def deployed(self, functions: Mapping[str, str]) -> None:
+    def record_functions(self, functions: Mapping[str, str]) -> None:
         """Record the deployed functions."""
         with self._lock:
             self._record = replace(self._record, functions=functions)

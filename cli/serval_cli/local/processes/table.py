@@ -18,7 +18,7 @@ class Entry:
     """Distinguishes processes that had the same pid one after the other."""
 
 
-def running() -> dict[int, Entry]:
+def list_processes() -> dict[int, Entry]:
     """List the processes by pid, without zombies."""
     entries = from_proc() if (PROC / "self" / "stat").exists() else from_ps()
     return {entry.pid: entry for entry in entries}

@@ -17,7 +17,7 @@ CALM = Assumptions(reclaims_per_hour=0.0, spread=0.0)
 
 def lived(times: list[float], given: Assumptions = CALM, seed: int = 1, **members: Any) -> World:
     world = World(replace(default_fleet(), **members), given, seed)
-    world.live(times, lambda at: None)
+    world.run(times, lambda at: None)
     return world
 
 
@@ -27,7 +27,7 @@ def simulated(
     opened = open_trace(trace, hours, seed)
     fleet: DeployedFleet = replace(default_fleet(), **members)
     world = World(fleet, given or Assumptions(), seed)
-    world.live(opened.times, lambda at: None)
+    world.run(opened.times, lambda at: None)
     return compute_figures(world, opened)
 
 

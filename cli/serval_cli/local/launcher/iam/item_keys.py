@@ -35,7 +35,9 @@ def request_keys(asked: Mapping[str, Any], schema: Schema) -> Keys:
 def batch_keys(asked: Mapping[str, Any], schema: Schema) -> Mapping[str, Keys]:
     """Return the condition keys of a batch, by table."""
     return {
-        table: merged(request_keys({"TableName": table, **one}, schema) for one in parts(wanted))
+        table: merge_keys(
+            request_keys({"TableName": table, **one}, schema) for one in split_batch(wanted)
+        )
         for table, wanted in asked["RequestItems"].items()
     }
 
@@ -44,13 +46,13 @@ def partitions(asked: Mapping[str, Any], key: str) -> Iterator[str]:
     """Yield the values of the partition key that a request names."""
     for member in ("Key", "Item"):
         if isinstance(item := asked.get(member), Mapping) and key in item:
-            yield text(item[key])
+            yield key_text(item[key])
     names = asked.get("ExpressionAttributeNames") or {}
     values = asked.get("ExpressionAttributeValues") or {}
     condition = str(asked.get("KeyConditionExpression") or "")
     for name, value in re.findall(r"([#\w-]+)\s*=\s*(:[\w-]+)", condition):
         if names.get(name, name) == key and value in values:
-            yield text(values[value])
+            yield key_text(values[value])
 
 
 def attributes(asked: Mapping[str, Any]) -> Iterator[str]:
@@ -66,7 +68,7 @@ def attributes(asked: Mapping[str, Any]) -> Iterator[str]:
                 yield names.get(word, word)
 
 
-def parts(wanted: Any) -> Iterator[Mapping[str, Any]]:
+def split_batch(wanted: Any) -> Iterator[Mapping[str, Any]]:
     """Split a batch on one table into requests of one item each."""
     if isinstance(wanted, Mapping):
         shared = {name: value for name, value in wanted.items() if name != "Keys"}
@@ -77,7 +79,7 @@ def parts(wanted: Any) -> Iterator[Mapping[str, Any]]:
         yield from request.values()
 
 
-def merged(found: Iterable[Keys]) -> Keys:
+def merge_keys(found: Iterable[Keys]) -> Keys:
     """Merge the keys of several requests."""
     whole: Keys = {}
     for keys in found:
@@ -86,6 +88,6 @@ def merged(found: Iterable[Keys]) -> Keys:
     return whole
 
 
-def text(value: Mapping[str, Any]) -> str:
+def key_text(value: Mapping[str, Any]) -> str:
     """Return a key's value as text, whether string, number or bytes."""
     return str(next(iter(value.values())))

@@ -48,8 +48,8 @@ class Ledger:
             return {
                 "roles": {
                     role: {
-                        "used": described(set(grants) & self._used[role]),
-                        "unused": described(set(grants) - self._used[role]),
+                        "used": describe_grants(set(grants) & self._used[role]),
+                        "unused": describe_grants(set(grants) - self._used[role]),
                     }
                     for role, grants in sorted(granted.items())
                 },
@@ -60,7 +60,7 @@ class Ledger:
             }
 
 
-def described(grants: Iterable[Grant]) -> list[dict[str, str]]:
+def describe_grants(grants: Iterable[Grant]) -> list[dict[str, str]]:
     """Describe grants in order."""
     return [
         {name: value for name, value in grant._asdict().items() if value}

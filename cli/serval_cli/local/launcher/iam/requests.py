@@ -8,7 +8,7 @@ from serval_cli.local.launcher.emulator import Emulator
 from serval_cli.local.launcher.iam.item_keys import Keys, batch_keys, request_keys
 
 
-class Asked(str):
+class KeyedArn(str):
     """The ARN of a resource, with the condition keys that apply to this resource alone."""
 
     __slots__ = ("keys",)
@@ -40,7 +40,7 @@ class Requests:
             keys = list(batch_keys(asked, self._partition_key).values())
         else:
             keys = [request_keys(asked, self._partition_key)] if arns else []
-        return [Asked.of(arn, found) for arn, found in zip(arns, keys, strict=True)]
+        return [KeyedArn.of(arn, found) for arn, found in zip(arns, keys, strict=True)]
 
     def transaction(
         self, action: str, body: bytes, region: str, account: str
@@ -49,10 +49,10 @@ class Requests:
         if not action.startswith("dynamodb:Transact"):
             return []
         return [
-            (each, Asked.of(arn, request_keys(asked, self._partition_key)))
-            for item in items(body)
+            (each, KeyedArn.of(arn, request_keys(asked, self._partition_key)))
+            for item in transaction_items(body)
             for asked in item.values()
-            for each, arn in self._transaction(action, of_one(item), region, account)
+            for each, arn in self._transaction(action, single_item(item), region, account)
         ]
 
     def keys(self, service: str, action: str, body: bytes, params: Mapping[str, Any]) -> Keys:
@@ -62,8 +62,10 @@ class Requests:
             entries = json.loads(body)["Entries"]
             found = {
                 **found,
-                "events:source": one_of(entry.get("Source", "") for entry in entries),
-                "events:detail-type": one_of(entry.get("DetailType", "") for entry in entries),
+                "events:source": shared_value(entry.get("Source", "") for entry in entries),
+                "events:detail-type": shared_value(
+                    entry.get("DetailType", "") for entry in entries
+                ),
             }
         return found
 
@@ -80,18 +82,18 @@ class Requests:
         return str(next(keys)["AttributeName"])
 
 
-def items(body: bytes) -> Iterator[dict[str, Any]]:
+def transaction_items(body: bytes) -> Iterator[dict[str, Any]]:
     """Yield the items of a transaction."""
     asked = json.loads(body or b"{}")
     yield from (item for item in asked.get("TransactItems") or () if isinstance(item, dict))
 
 
-def of_one(item: Mapping[str, Any]) -> bytes:
+def single_item(item: Mapping[str, Any]) -> bytes:
     """Write a transaction of one item."""
     return json.dumps({"TransactItems": [item]}).encode()
 
 
-def one_of(values: Iterator[str]) -> str | list[str]:
+def shared_value(values: Iterator[str]) -> str | list[str]:
     """Return the value that all entries share, or all of them, which fails a condition on one."""
     found = sorted(set(values))
     return found[0] if len(found) == 1 else found

@@ -56,7 +56,7 @@ class Policies:
             self._found[account, role] = found
         return found
 
-    def granted(self, prefix: str) -> dict[str, list[Grant]]:
+    def grants_of(self, prefix: str) -> dict[str, list[Grant]]:
         """Return the grants of all roles with a name prefix."""
         return {
             role: list(found.grants)
@@ -75,14 +75,14 @@ class Policies:
         if decided is None:
             decided = self._evaluate(context, policies)
             if decided.decision == "Allow":
-                self._ledger.use(policies.role, self._needed(context, policies))
+                self._ledger.use(policies.role, self._matching_grants(context, policies))
             if len(policies.decisions) >= MOST_DECISIONS:
                 policies.decisions.clear()
             policies.decisions[question] = decided
         # Callers write their session into the decision.
         return replace(decided, principal_arn=context.principal_arn)
 
-    def _needed(self, context: Any, policies: RolePolicies) -> Iterator[Grant]:
+    def _matching_grants(self, context: Any, policies: RolePolicies) -> Iterator[Grant]:
         """Yield every grant that allows a request."""
         evaluator = self._evaluator
         for statement in policies.allowing:

@@ -14,11 +14,11 @@ NAMES = tuple(
 def apply(emulator: Emulator) -> None:
     """Rename the capitalised keys of templates to the ones the emulator looks for."""
     handlers = emulator.provisioners._RESOURCE_HANDLERS[HANDLERS]
-    handlers["create"] = uncapitalised(handlers["create"], 1)
-    handlers["update"] = uncapitalised(handlers["update"], 2)
+    handlers["create"] = with_lower_case_keys(handlers["create"], 1)
+    handlers["update"] = with_lower_case_keys(handlers["update"], 2)
 
 
-def uncapitalised(handler: Callable[..., Any], position: int) -> Callable[..., Any]:
+def with_lower_case_keys(handler: Callable[..., Any], position: int) -> Callable[..., Any]:
     """Wrap a handler so that it gets CORS keys in lower case.
 
     Parameters

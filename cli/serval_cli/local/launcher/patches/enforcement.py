@@ -62,7 +62,7 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     evaluator._request_origin = OverTls(evaluator._request_origin)
     evaluator._gather_role_policies = authority.policies.gather
     evaluator.evaluate = authority.policies.evaluate
-    evaluator.enforce = noting(evaluator.enforce, evaluator, authority)
+    evaluator.enforce = recording_refusals(evaluator.enforce, evaluator, authority)
     actions.access_denied_response = with_status(actions.access_denied_response)
     actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
     actions.extract_iam_action = read.action
@@ -73,7 +73,9 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     emulator.app.AUTH = True
 
 
-def noting(enforce: Callable[..., Any], evaluator: Any, authority: Authority) -> Callable[..., Any]:
+def recording_refusals(
+    enforce: Callable[..., Any], evaluator: Any, authority: Authority
+) -> Callable[..., Any]:
     """Wrap the check so that it includes a resource's keys and records refusals."""
 
     def check(
@@ -97,8 +99,8 @@ def noting(enforce: Callable[..., Any], evaluator: Any, authority: Authority) ->
 def with_status(deny: Callable[..., Reply]) -> Callable[..., Reply]:
     """Wrap a denial so that it has AWS's status."""
 
-    def denied(service: str, *told: Any, **more: Any) -> Reply:
+    def deny_with_status(service: str, *told: Any, **more: Any) -> Reply:
         status, headers, body = deny(service, *told, **more)
         return 400 if service in CLIENT_ERRORS else status, headers, body
 
-    return denied
+    return deny_with_status

@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.01
 """Between two looks of a poll at the least."""
 
 
-class Impatient:
+class WakingSleeps:
     """``asyncio`` for the queue service: a message ends the sleep between two looks."""
 
     iscoroutine = staticmethod(asyncio.iscoroutine)
@@ -59,11 +59,11 @@ class Impatient:
 def apply(emulator: Emulator) -> None:
     """Look once a message is sent, and not only every 100 ms."""
     sqs: Any = emulator.sqs
-    sqs.asyncio = impatient = Impatient()
+    sqs.asyncio = sleeps = WakingSleeps()
     sent = sqs.esm_wake.set
 
     def tell() -> None:
         sent()
-        impatient.wake()
+        sleeps.wake()
 
     sqs.esm_wake.set = tell

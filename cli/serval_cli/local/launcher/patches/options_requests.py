@@ -24,10 +24,10 @@ def apply(emulator: Emulator) -> None:
     gateway = emulator.apigateway
     execute = gateway._handle_execute_in_scope
 
-    async def routed(api_id: str, stage: str, path: str, method: str, *others: Any) -> Any:
+    async def execute_plainly(api_id: str, stage: str, path: str, method: str, *others: Any) -> Any:
         cors = (gateway._apis.get(api_id) or {}).get("corsConfiguration")
         if method == "OPTIONS" and not cors:
             method = PlainMethod(method)
         return await execute(api_id, stage, path, method, *others)
 
-    gateway._handle_execute_in_scope = routed
+    gateway._handle_execute_in_scope = execute_plainly

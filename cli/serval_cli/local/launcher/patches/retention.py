@@ -44,14 +44,14 @@ def keep_newest(module: Any, name: str, limit: int) -> None:
     """Bound a list that a function of the emulator returns for appending."""
     find: Callable[..., list[Any]] = getattr(module, name)
 
-    def bounded(*args: Any) -> list[Any]:
+    def find_bounded(*args: Any) -> list[Any]:
         found = find(*args)
         if len(found) >= limit:
             # A tenth at a time, since the rest has to move.
             del found[: limit // 10]
         return found
 
-    setattr(module, name, bounded)
+    setattr(module, name, find_bounded)
 
 
 def keep_histories(stepfunctions: Any) -> None:

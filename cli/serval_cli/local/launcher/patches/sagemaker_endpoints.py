@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from serval_cli.local.launcher.emulator import Emulator
-from serval_cli.local.launcher.patches.functions.embedded_metrics import store
+from serval_cli.local.launcher.patches.functions.embedded_metrics import store_metrics
 from serval_cli.local.launcher.sagemaker import server
 from serval_cli.local.launcher.sagemaker.definition import Declared, Definition
 from serval_cli.local.launcher.sagemaker.endpoint import Endpoint, Storages
@@ -61,7 +61,7 @@ class Endpoints:
                 name,
                 self._program,
                 {**definition.environment, **self._credentials(definition.role, name)},
-                lambda line: store(emulator.cloudwatch, line),
+                lambda line: store_metrics(emulator.cloudwatch, line),
             )
 
         def make(name: str) -> Endpoint:

@@ -85,7 +85,7 @@ class Endpoint:
             yield server
         finally:
             with self._serving_lock:
-                server.left()
+                server.release()
                 superseded = server is not self._server and not server.users
             if superseded:
                 server.stop()
@@ -115,14 +115,14 @@ class Endpoint:
         except (ObjectNotFound, Refused, ServerFailed) as error:
             answer = Answer(500, str(error).encode(), "text/plain")
         if answer.status >= 400:
-            self._failed(storage, invocation, definition, answer)
+            self._report_failure(storage, invocation, definition, answer)
             return
         storage.write(invocation.output_location, answer.body, answer.content_type)
         if definition.success_topic:
             said = notice(self._name, invocation, now(), answered=answer.content_type)
             storage.publish(definition.success_topic, said)
 
-    def _failed(
+    def _report_failure(
         self, storage: Storage, invocation: Invocation, definition: Definition, answer: Answer
     ) -> None:
         side = "client" if answer.status < 500 else "server"

@@ -61,13 +61,13 @@ def accept(
         content_type=content_type,
         headers={"Content-Type": content_type, "Accept": header("accept", "*/*"), **forwarded},
         seconds=float(header("invocationtimeoutseconds", "900")),
-        output_location=below(definition.output_path, f"{inference_id}.out"),
-        failure_location=below(definition.failure_path, f"{inference_id}-error.out"),
+        output_location=location_in(definition.output_path, f"{inference_id}.out"),
+        failure_location=location_in(definition.failure_path, f"{inference_id}-error.out"),
         received=now,
     )
 
 
-def below(path: str, name: str) -> str:
+def location_in(path: str, name: str) -> str:
     """Return the location of a file in a folder of S3; empty without a folder."""
     return f"{path.rstrip('/')}/{name}" if path else ""
 

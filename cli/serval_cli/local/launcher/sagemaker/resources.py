@@ -21,10 +21,10 @@ class ResourceType:
     name_property: str
     arn: Callable[[str, str], str]
     """Returns the ARN for a kind and a name."""
-    invented: Callable[..., str]
+    make_name: Callable[..., str]
     """Makes a name for a resource without one, from stack, logical id and maximum length."""
-    removed: Callable[[str], None]
-    """Called with the name of a removed resource."""
+    on_remove: Callable[[str], None]
+    """Called with the name of a on_remove resource."""
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """Return the handlers that the emulator calls."""
@@ -32,8 +32,8 @@ class ResourceType:
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> Created:
         """Declare a resource, refusing one that refers to undeclared resources."""
-        invented = self.invented(stack, logical_id, max_len=NAME_LIMIT)
-        return self._declare(properties.get(self.name_property) or invented, properties)
+        make_name = self.make_name(stack, logical_id, max_len=NAME_LIMIT)
+        return self._declare(properties.get(self.name_property) or make_name, properties)
 
     def update(
         self,
@@ -54,7 +54,7 @@ class ResourceType:
         """Remove a declaration."""
         name = self._name(physical_id)
         self.declared.records[self.kind].pop(name, None)
-        self.removed(name)
+        self.on_remove(name)
 
     def _declare(self, name: str, properties: dict[str, Any]) -> Created:
         records = self.declared.records[self.kind]

@@ -63,7 +63,7 @@ class Server:
         """Whether the process has not ended."""
         return self.process.poll() is None
 
-    def left(self) -> None:
+    def release(self) -> None:
         """Record the end of an invocation."""
         self.users -= 1
         self.idle_since = time.monotonic()

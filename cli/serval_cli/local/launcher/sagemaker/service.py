@@ -41,12 +41,12 @@ class Service:
             try:
                 return await asyncio.to_thread(answer, match[1], headers, body)
             except (NotDeclared, Refused) as error:
-                return failed(400, "ValidationError", str(error))
+                return error_reply(400, "ValidationError", str(error))
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         try:
             return self._describe(operation, json.loads(body or b"{}"))
         except NotDeclared as error:
-            return failed(400, "ValidationException", str(error))
+            return error_reply(400, "ValidationException", str(error))
 
     def remove(self, name: str) -> None:
         """Stop an endpoint whose declaration is gone."""
@@ -68,7 +68,7 @@ class Service:
         try:
             answer = endpoint.invoke(body, forwarded, REALTIME_SECONDS)
         except ServerFailed as error:
-            return failed(503, "ServiceUnavailable", str(error))
+            return error_reply(503, "ServiceUnavailable", str(error))
         if answer.status >= 400:
             return model_error(answer.status, answer.body.decode(errors="replace"))
         said = {
@@ -93,7 +93,7 @@ class Service:
             case "DescribeEndpointConfig":
                 return reply(200, self._configuration(asked["EndpointConfigName"]))
             case _:
-                return failed(400, "UnknownOperationException", f"no operation {operation!r}")
+                return error_reply(400, "UnknownOperationException", f"no operation {operation!r}")
 
     def _endpoint(self, name: str) -> dict[str, Any]:
         found, definition = self.declared.find("endpoint", name), self.declared.define(name)
@@ -136,7 +136,7 @@ def reply(
     return status, said, json.dumps(document).encode()
 
 
-def failed(status: int, code: str, message: str) -> Reply:
+def error_reply(status: int, code: str, message: str) -> Reply:
     """Build an error reply that both of SageMaker's protocols understand."""
     return reply(
         status, {"__type": code, "message": message, "Message": message}, {"x-amzn-errortype": code}

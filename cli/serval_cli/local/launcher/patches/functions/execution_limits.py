@@ -90,7 +90,7 @@ class ExecutionLimits:
     def _start(self, worker: Any, seconds: float) -> None:
         worker._proc = None
         exited = False
-        with self._watched(worker, lambda: worker._proc, seconds) as watch:
+        with self._watch(worker, lambda: worker._proc, seconds) as watch:
             try:
                 self._spawn(worker)
             except RuntimeError as error:
@@ -106,7 +106,7 @@ class ExecutionLimits:
         self, worker: Any, spent: float, log: list[str], event: Any, request_id: str, **options: Any
     ) -> dict[str, Any]:
         process, seconds = worker._proc, worker.config["Timeout"]
-        with self._watched(worker, lambda: process, seconds, spent) as watch:
+        with self._watch(worker, lambda: process, seconds, spent) as watch:
             reply = self._invoke(worker, event, request_id, **options)
         log.append(reply.get("log", ""))
         self._last.used_bytes = watch.used_bytes
@@ -119,14 +119,14 @@ class ExecutionLimits:
             raise Exited(process.wait())
         return reply
 
-    def _watched(
+    def _watch(
         self,
         worker: Any,
         process: Callable[[], Any],
         seconds: float,
         spent_seconds: float = 0,
     ) -> AbstractContextManager[Watch]:
-        return self._watchdog.over(
+        return self._watchdog.watch(
             process,
             memory_bytes=worker.config["MemorySize"] * MIB,
             seconds=seconds,

@@ -36,12 +36,12 @@ def apply(emulator: Emulator) -> None:
     def report(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
         last.reply = {}
         result: dict[str, Any] = execute(func, event, request_id)
-        return failed(last.reply) if "failure" in last.reply else result
+        return failure_of(last.reply) if "failure" in last.reply else result
 
     runtime.Worker.invoke, service._execute_function_warm = invoke, report
 
 
-def failed(reply: dict[str, Any]) -> dict[str, Any]:
+def failure_of(reply: dict[str, Any]) -> dict[str, Any]:
     """Turn a worker's report of an exception into the result of the invocation."""
     lines = (reply.get("log", ""), reply["trace"])
     return {"error": True, "body": reply["failure"], "log": "\n".join(filter(None, lines))}

@@ -39,7 +39,7 @@ def peak_bytes(pid: int) -> int:
         return 0
 
 
-def running() -> list[Process]:
+def list_processes() -> list[Process]:
     """List this machine's processes."""
     found = psutil.process_iter(["pid", "ppid", "memory_info"])
     return [
@@ -62,6 +62,6 @@ def descendants(pid: int, processes: Iterable[Process]) -> list[Process]:
 
 def kill(pid: int) -> None:
     """Kill a process and all its descendants."""
-    for one in (pid, *(process.pid for process in descendants(pid, running()))):
+    for one in (pid, *(process.pid for process in descendants(pid, list_processes()))):
         with suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)

@@ -45,15 +45,15 @@ class Watch:
         """End the environment if it exceeds a limit."""
         with self._looking:
             if not self._over:
-                self._hold_to(processes, self.deadline)
+                self._enforce(processes, self.deadline)
 
     def close(self) -> None:
         """Look once more, for a peak of memory in between, and stop."""
         with self._looking:
-            self._hold_to((), math.inf)
+            self._enforce((), math.inf)
             self._over = True
 
-    def _hold_to(self, processes: Collection[Process], deadline: float) -> None:
+    def _enforce(self, processes: Collection[Process], deadline: float) -> None:
         process = self._process()
         if process is None or process.poll() is not None:
             return
@@ -81,7 +81,7 @@ class Watchdog:
         threading.Thread(target=self._run, daemon=True, name="watchdog").start()
 
     @contextmanager
-    def over(
+    def watch(
         self,
         process: Callable[[], subprocess.Popen[str] | None],
         *,
@@ -109,6 +109,6 @@ class Watchdog:
                 watches = list(self._watches)
             next_deadline = min(watch.deadline for watch in watches) - time.monotonic()
             time.sleep(max(0.0, min(PAUSE_SECONDS, next_deadline)))
-            processes = memory.running()
+            processes = memory.list_processes()
             for watch in watches:
                 watch.look(processes)

@@ -27,7 +27,7 @@ class Process(Protocol):
 
 
 @dataclass(slots=True)
-class Place:
+class Slot:
     """One worker, or the pause before it is started again."""
 
     number: int
@@ -54,59 +54,59 @@ def pause_seconds(crashes: int) -> float:
 
 
 @dataclass(slots=True)
-class Places:
+class Slots:
     """The workers of a fleet; each ``step`` moves them closer to the desired number."""
 
     start: Callable[[int], Process]
     stop_seconds: float
-    places: dict[int, Place] = field(default_factory=dict)
+    slots: dict[int, Slot] = field(default_factory=dict)
 
     def step(self, wanted: int, now: float) -> None:
         """Collect workers that ended; start, stop and kill others as necessary."""
-        for place in list(self.places.values()):
-            self._collect(place, now)
+        for slot in list(self.slots.values()):
+            self._collect(slot, now)
         self._ask_to_stop(wanted, now)
         self._add(wanted)
-        for place in self.places.values():
-            self._proceed(place, now)
+        for slot in self.slots.values():
+            self._proceed(slot, now)
 
     @property
-    def active(self) -> list[Place]:
+    def active(self) -> list[Slot]:
         """The slots whose workers are to stay, lowest number first."""
         return sorted(
-            (place for place in self.places.values() if place.asked is None),
-            key=lambda place: place.number,
+            (slot for slot in self.slots.values() if slot.asked is None),
+            key=lambda slot: slot.number,
         )
 
-    def _collect(self, place: Place, now: float) -> None:
-        if place.process is None or place.process.poll() is None:
+    def _collect(self, slot: Slot, now: float) -> None:
+        if slot.process is None or slot.process.poll() is None:
             return
-        if place.asked is not None:
-            del self.places[place.number]
+        if slot.asked is not None:
+            del self.slots[slot.number]
             return
-        steady = now - place.started >= STEADY_SECONDS
-        crashed, place.process = place.process.poll() != 0, None
-        place.crashes = (0 if steady else place.crashes) + 1 if crashed else 0
-        place.not_before = now + pause_seconds(place.crashes)
+        steady = now - slot.started >= STEADY_SECONDS
+        crashed, slot.process = slot.process.poll() != 0, None
+        slot.crashes = (0 if steady else slot.crashes) + 1 if crashed else 0
+        slot.not_before = now + pause_seconds(slot.crashes)
 
     def _ask_to_stop(self, wanted: int, now: float) -> None:
-        for place in self.active[wanted:]:
-            if place.process is None:
-                del self.places[place.number]
+        for slot in self.active[wanted:]:
+            if slot.process is None:
+                del self.slots[slot.number]
             else:
-                place.asked = now
-                place.process.terminate()
+                slot.asked = now
+                slot.process.terminate()
 
     def _add(self, wanted: int) -> None:
         number = 0
         while len(self.active) < wanted:
             number += 1
-            self.places.setdefault(number, Place(number))
+            self.slots.setdefault(number, Slot(number))
 
-    def _proceed(self, place: Place, now: float) -> None:
-        if place.process is None and now >= place.not_before:
-            place.process, place.started = self.start(place.number), now
-        overdue = place.asked is not None and now - place.asked > self.stop_seconds
-        if overdue and place.process is not None and not place.killed:
-            place.killed = True
-            place.process.kill()
+    def _proceed(self, slot: Slot, now: float) -> None:
+        if slot.process is None and now >= slot.not_before:
+            slot.process, slot.started = self.start(slot.number), now
+        overdue = slot.asked is not None and now - slot.asked > self.stop_seconds
+        if overdue and slot.process is not None and not slot.killed:
+            slot.killed = True
+            slot.process.kill()
