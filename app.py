@@ -1,4 +1,4 @@
-"""The CDK app: `cdk deploy --all` puts a stage of Serval into an AWS account or on the laptop."""
+"""The CDK app: `cdk deploy --all` deploys a stage of Serval to an AWS account or to the laptop."""
 
 import sys
 from pathlib import Path
@@ -35,9 +35,9 @@ def build(
     models: Path = EXAMPLES,
     fleets: Path | None = None,
 ) -> App:
-    """Compose the stacks of the stage that the app's context asks for.
+    """Compose the stacks of the stage that the app's context describes.
 
-    Of the examples those on fleets are left out unless the context, or the stage, has fleets.
+    Examples on fleets are left out unless the context or the stage names a file of fleets.
     """
     stage, context = Stage.from_context(app.node), Context(app.node)
     models, fleets = context.path("models", models), context.path("fleets", fleets or stage.fleets)
@@ -49,10 +49,10 @@ def build(
         own = ModelsStack(
             app, "models", stage=stage, storage=storage, built_layers=layers, models=deployed
         )
-        api.add_stack_dependency(own, "routes lead to functions that are there")
+        api.add_stack_dependency(own, "routes lead to functions that exist already")
     if deployed.fleets.by_name:
         machines = FleetsStack(app, "fleets", stage=stage, storage=storage, models=deployed)
-        machines.add_stack_dependency(api, "endpoints are told of topics that are there")
+        machines.add_stack_dependency(api, "endpoints are given topics that exist already")
     if stage.checked:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app

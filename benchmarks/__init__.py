@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench` prints them; none of them is a test."""
+"""Benchmarks, run by `make bench`; none of them is a test."""

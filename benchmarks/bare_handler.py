@@ -1,6 +1,6 @@
-"""The floor of ``benchmarks.cold_start``: a model file hard-wired, numpy and ONNX Runtime alone.
+"""The floor of ``benchmarks.cold_start``: one hard-wired model, numpy and ONNX Runtime.
 
-It checks nothing, knows one model and one tensor, and answers with the numbers alone.
+It checks nothing, knows one model and one tensor, and answers with bare numbers.
 """
 
 import json
@@ -20,7 +20,7 @@ session = onnxruntime.InferenceSession(
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer one tensor."""
+    """Answer a request with one tensor."""
     tensor = json.loads(event["body"])["inputs"][0]
     array = np.array(tensor["data"], DATATYPES[tensor["datatype"]]).reshape(tensor["shape"])
     outputs = session.run(None, {tensor["name"]: array})

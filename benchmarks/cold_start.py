@@ -1,15 +1,15 @@
-"""What a start of ``infer`` costs under Lambda's own client, beside the least there could be.
+"""Measure a start of ``infer`` under Lambda's own client, against the least possible.
 
-Run as ``python -m benchmarks.cold_start``. ``awslambdaric`` runs functions over a local stand-in
-of Lambda's Runtime API, from the layers built for this machine, byte-code and page cache present.
-*Bare* has its model file hard-wired and imports numpy and ONNX Runtime alone; *Serval* reads key,
+Run as ``python -m benchmarks.cold_start``. ``awslambdaric`` runs functions over a local stand-in of
+Lambda's Runtime API, from the layers built for this machine, with byte-code and a warm page cache.
+*Bare* has a hard-wired model file and imports only numpy and ONNX Runtime; *Serval* reads key,
 route, version and artifact from the embedded emulator. KServe's model server answers the same
-requests over HTTP, if its environment is there (``make bench`` makes it). *Read* is what the
-emulator takes to hand the same files to a client that drops them: a machine with one file of its
-own, as bare and KServe have it here, does not pay that.
+requests over HTTP, if its environment exists (``make bench`` creates it). *Read* is the time the
+emulator takes to send the same files to a client that drops them, which bare and KServe save by
+having the file on this machine.
 
-Rounds alternate, medians are printed. It says nothing of Lambda's own share of a cold start:
-compare the figures of one run with one another.
+Rounds alternate, medians are printed. Lambda's own share of a cold start is not included: compare
+only figures of one run.
 """
 
 import json
@@ -32,7 +32,7 @@ from rich.table import Table
 
 from benchmarks.forms import candidate_of
 from benchmarks.graphs import encoder
-from benchmarks.infer import once
+from benchmarks.infer import time_once
 from benchmarks.opening import MEMORY_MIB, PUBLISHED
 from benchmarks.starts import KSERVE_PYTHON, Running, bare, kserve, serval
 from serval.access.api_key import MOST_PER_MINUTE
@@ -61,15 +61,15 @@ class Case:
 
 
 def body_of(name: str, datatype: str, values: "np.ndarray[Any, Any]") -> str:
-    """Give the request with one tensor."""
+    """Build a request with one tensor."""
     tensor = {"name": name, "datatype": datatype, "shape": values.shape}
     return json.dumps({"inputs": [tensor | {"data": values.ravel().tolist()}]})
 
 
-def case(
+def publish_case(
     aws: Emulator, folder: Path, title: str, graph: onnx.ModelProto, body: str, form: str | None
 ) -> Case:
-    """Publish a model and say how each contender starts with it."""
+    """Publish a model, and return how each contender starts with it."""
     folder.mkdir()
     name = folder.name
     candidate = candidate_of(graph, folder)
@@ -84,7 +84,7 @@ def case(
     paths = [file.path for file in record.forms[0].files] if form else record.artifact_files
     starts: Starts = {
         BARE: partial(bare, model_file, body),
-        READ: partial(reading, aws, [version_prefix(name, record.version) + p for p in paths]),
+        READ: partial(read_objects, aws, [version_prefix(name, record.version) + p for p in paths]),
         SERVAL: partial(serval, aws.settings, name, key, body),
     }
     if KSERVE_PYTHON.exists() and form is None:
@@ -93,8 +93,8 @@ def case(
 
 
 @contextmanager
-def reading(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
-    """Read objects and drop what they hold."""
+def read_objects(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
+    """Time how long it takes to read objects and drop their contents."""
     url = urlsplit(aws.url)
     connection = Connection(str(url.hostname), int(url.port or 80))
     started = time.perf_counter()
@@ -108,20 +108,24 @@ def reading(aws: Emulator, keys: Sequence[str]) -> Iterator[Running]:
 
 
 @contextmanager
-def cases() -> Iterator[list[Case]]:
-    """Give the models over an emulator that has them."""
+def open_cases() -> Iterator[list[Case]]:
+    """Yield the cases over an emulator that holds their models."""
     iris = body_of("measurements", "FP32", np.array([[5.1, 3.5, 1.4, 0.2]]))
     ids = body_of("ids", "INT64", np.arange(TOKENS).reshape(1, TOKENS))
     with tempfile.TemporaryDirectory() as folder, emulator() as aws:
         yield [
-            case(aws, Path(folder) / "iris", "iris, published", onnx.load(IRIS), iris, None),
-            case(aws, Path(folder) / "encoder", "MiniLM, published", encoder(), ids, None),
-            case(aws, Path(folder) / "portable", "MiniLM, portable", encoder(), ids, PORTABLE),
+            publish_case(
+                aws, Path(folder) / "iris", "iris, published", onnx.load(IRIS), iris, None
+            ),
+            publish_case(aws, Path(folder) / "encoder", "MiniLM, published", encoder(), ids, None),
+            publish_case(
+                aws, Path(folder) / "portable", "MiniLM, portable", encoder(), ids, PORTABLE
+            ),
         ]
 
 
-def first_answers(starts: Starts) -> dict[str, float]:
-    """Give each contender's median seconds from spawn to first answer; the first round is left."""
+def time_first_answers(starts: Starts) -> dict[str, float]:
+    """Return each contender's median seconds from spawn to first answer, after a first round."""
     samples: dict[str, list[float]] = {name: [] for name in starts}
     for _ in range(1 + ROUNDS):
         for name, start in starts.items():
@@ -130,8 +134,8 @@ def first_answers(starts: Starts) -> dict[str, float]:
     return {name: statistics.median(taken[1:]) for name, taken in samples.items()}
 
 
-def warm(starts: Starts) -> dict[str, float]:
-    """Give each contender's median seconds of a warm request."""
+def time_warm(starts: Starts) -> dict[str, float]:
+    """Return each contender's median seconds of a warm request."""
     starts = {name: start for name, start in starts.items() if name != READ}
     samples: dict[str, list[float]] = {name: [] for name in starts}
     with ExitStack() as stack:
@@ -144,17 +148,17 @@ def warm(starts: Starts) -> dict[str, float]:
     return {name: statistics.median(taken) for name, taken in samples.items()}
 
 
-def bare_run() -> float:
-    """Give the seconds of ``session.run`` alone, on iris."""
+def time_bare_run() -> float:
+    """Return the seconds of ``session.run`` alone, on iris."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(IRIS), options, providers=["CPUExecutionProvider"])
     feed = {"measurements": np.array([[5.1, 3.5, 1.4, 0.2]], np.float32)}
-    return statistics.median(once(lambda: session.run(None, feed)) for _ in range(WARM_ROUNDS))
+    return statistics.median(time_once(lambda: session.run(None, feed)) for _ in range(WARM_ROUNDS))
 
 
 def start_table(started: dict[str, dict[str, float]]) -> Table:
-    """Write the starts."""
+    """Render the starts."""
     table = Table(title="spawn to first answer, ms")
     for column in ("model", BARE, READ, SERVAL, "/ bare", "/ (bare + read)", KSERVE, "/ Serval"):
         table.add_column(column, justify="left" if column == "model" else "right")
@@ -168,7 +172,7 @@ def start_table(started: dict[str, dict[str, float]]) -> Table:
 
 
 def warm_table(over_us: dict[str, float], run: float) -> Table:
-    """Write what a warm request adds to the run."""
+    """Render what a warm request adds to the run."""
     table = Table(title=f"warm request to iris, µs over the bare run ({run * 1e6:.1f} µs)")
     for name in over_us:
         table.add_column(name, justify="right")
@@ -176,8 +180,8 @@ def warm_table(over_us: dict[str, float], run: float) -> Table:
     return table
 
 
-def missed(started: dict[str, dict[str, float]], over_us: dict[str, float]) -> Iterator[str]:
-    """Name the goals that this run has not met."""
+def missed_goals(started: dict[str, dict[str, float]], over_us: dict[str, float]) -> Iterator[str]:
+    """Yield the goals that this run has missed."""
     for title, took in started.items():
         if (ratio := took[SERVAL] / took[BARE]) > MOST_OVER_BARE:
             yield f"{title}: {ratio:.2f} times the bare start, at most {MOST_OVER_BARE} wanted"
@@ -190,15 +194,15 @@ def missed(started: dict[str, dict[str, float]], over_us: dict[str, float]) -> I
 
 
 def main() -> None:
-    """Print the tables, and which goals this run has missed."""
+    """Print the tables and the missed goals."""
     console = Console()
-    with cases() as measured:
-        started = {each.title: first_answers(each.starts) for each in measured}
+    with open_cases() as measured:
+        started = {each.title: time_first_answers(each.starts) for each in measured}
         console.print(start_table(started))
-        run = bare_run()
-        over_us = {name: (took - run) * 1e6 for name, took in warm(measured[0].starts).items()}
+        run = time_bare_run()
+        over_us = {name: (took - run) * 1e6 for name, took in time_warm(measured[0].starts).items()}
     console.print(warm_table(over_us, run))
-    for line in missed(started, over_us):
+    for line in missed_goals(started, over_us):
         console.print(f"goal missed: {line}")
 
 

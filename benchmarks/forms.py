@@ -1,4 +1,4 @@
-"""What opening a model costs: as published, portable, and laid out for this CPU.
+"""Measure how long a model takes to open: as published, portable, and laid out for this CPU.
 
 Run as ``python -m benchmarks.forms``. Every opening is a fresh process that runs the model once;
 rounds alternate between the forms, medians are printed. The page cache is warm.
@@ -30,7 +30,7 @@ ROUNDS = 9
 Figures = dict[str, float]
 LAID_OUT = "laid out"
 REQUIRED = {PORTABLE: 1.5, LAID_OUT: 5.0}
-"""How many times faster than as published the ResNet50-shaped graph is to open."""
+"""Required speed-up over the published form when opening the ResNet50-shaped graph."""
 COLUMNS = ("model", "form", "open, ms", "faster", "run, ms", "peak, MB", "/ size")
 SAME = "portable"
 MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
@@ -38,11 +38,11 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "MiniLM": encoder,
     "BERT-base": partial(encoder, layers=12, width=768),
 }
-"""Shapes of well-known models; random weights."""
+"""Shapes of well-known models, with random weights."""
 
 
 def candidate_of(model: onnx.ModelProto, folder: Path) -> Candidate:
-    """Write a bundle of nothing but a graph."""
+    """Write a bundle that consists of a graph."""
     onnx.save(model, folder / PUBLISHED)
     size = (folder / PUBLISHED).stat().st_size
     record = ModelVersion(
@@ -58,7 +58,7 @@ def candidate_of(model: onnx.ModelProto, folder: Path) -> Candidate:
     return Candidate(record, {})
 
 
-def opening(folder: Path, form: Form | None, signature: str) -> Figures:
+def time_opening(folder: Path, form: Form | None, signature: str) -> Figures:
     """Open a form in a process of its own."""
     described = json.dumps(form.to_json() if form else None)
     command = [sys.executable, "-m", "benchmarks.opening", str(folder), described, signature]
@@ -66,8 +66,8 @@ def opening(folder: Path, form: Form | None, signature: str) -> Figures:
     return dict(json.loads(run.stdout))
 
 
-def measured(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
-    """Give the medians of each form, by its kind; and the size of its files."""
+def measure_forms(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
+    """Return the medians of each form, by its kind, and the size of its files."""
     candidate = candidate_of(model, folder)
     signature = json.dumps(candidate.record.signature.to_json())
     made = make_forms(candidate, folder, cpu_class(), MEMORY_MIB)
@@ -76,7 +76,7 @@ def measured(model: onnx.ModelProto, folder: Path) -> dict[str, Figures]:
     samples: dict[str, list[Figures]] = {kind: [] for kind in forms}
     for _ in range(ROUNDS):
         for kind, form in forms.items():
-            samples[kind].append(opening(folder, form, signature))
+            samples[kind].append(time_opening(folder, form, signature))
     medians = {
         kind: {name: statistics.median(figures[name] for figures in taken) for name in taken[0]}
         for kind, taken in samples.items()
@@ -104,8 +104,8 @@ def add_rows(table: Table, title: str, medians: dict[str, Figures]) -> None:
         )
 
 
-def too_slow(medians: dict[str, Figures]) -> list[str]:
-    """Name the forms that do not give what they are for."""
+def slow_forms(medians: dict[str, Figures]) -> list[str]:
+    """Name the forms that are not fast enough."""
     published = medians["published"]["open_ms"]
     faster = {kind: published / figures["open_ms"] for kind, figures in medians.items()}
     return [
@@ -116,17 +116,17 @@ def too_slow(medians: dict[str, Figures]) -> list[str]:
 
 
 def main() -> None:
-    """Print the table; fail if the forms do not give what they are for."""
+    """Print the table; fail if a form is not fast enough."""
     table = Table(title=f"opening a model in a fresh process; CPU class {cpu_class()}")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in {"model", "form"} else "right")
     slow: list[str] = []
     for title, build in MODELS.items():
         with tempfile.TemporaryDirectory() as folder:
-            medians = measured(build(), Path(folder))
+            medians = measure_forms(build(), Path(folder))
         add_rows(table, title, medians)
         if title == "ResNet50":
-            slow = too_slow(medians)
+            slow = slow_forms(medians)
     Console().print(table)
     if slow:
         raise SystemExit("; ".join(slow))

@@ -1,4 +1,4 @@
-"""Graphs of well-known shapes with seeded random weights: for timing, they predict nothing."""
+"""Graphs of well-known shapes with seeded random weights, for timing only."""
 
 import numpy as np
 from onnx import ModelProto, TensorProto
@@ -14,7 +14,7 @@ OPSET = 17
 def encoder(
     layers: int = 6, width: int = 384, heads: int = 12, vocabulary: int = 30522, seed: int = 0
 ) -> ModelProto:
-    """Give a BERT-like encoder (Devlin et al., 2019); the defaults are MiniLM's shape, 90 MB."""
+    """Build a BERT-like encoder (Devlin et al., 2019); the defaults are MiniLM's shape, 90 MB."""
     graph = Graph(seed)
     split = graph.constant(np.array([0, 0, heads, width // heads]))
     joined = graph.constant(np.array([0, 0, width]))

@@ -1,8 +1,8 @@
-"""Latency of realtime inference over HTTP on the embedded platform, warm-up apart.
+"""Measure the latency of realtime inference over HTTP on the local platform.
 
-Run as ``python -m benchmarks.http``. It starts a stage of its own, publishes iris and stops it.
-Client, emulator and functions share the machine, so the figures say nothing of AWS: compare them
-with one another, in one run.
+Run as ``python -m benchmarks.http``. It starts a stage of its own, publishes iris, and stops the
+stage. Client, emulator and functions share the machine, so the figures say nothing about AWS:
+compare only those of one run.
 """
 
 import concurrent.futures
@@ -35,8 +35,8 @@ BODY = json.dumps(
 SECONDS = 10
 
 
-def caller(url: str, key: str, seconds: float) -> list[float]:
-    """Call until time is up; gives the seconds of each request."""
+def call_until(url: str, key: str, seconds: float) -> list[float]:
+    """Call until time is up; return the seconds of each request."""
     took: list[float] = []
     with httpx.Client(headers={"x-api-key": key}, timeout=60) as client:
         deadline = time.perf_counter() + seconds
@@ -49,7 +49,7 @@ def caller(url: str, key: str, seconds: float) -> list[float]:
 def measure(url: str, key: str, clients: int, seconds: float) -> list[float]:
     """Call from many clients at once."""
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        asked = [pool.submit(caller, url, key, seconds) for _ in range(clients)]
+        asked = [pool.submit(call_until, url, key, seconds) for _ in range(clients)]
         return [took for future in asked for took in future.result()]
 
 

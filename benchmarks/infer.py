@@ -1,7 +1,7 @@
-"""What ``infer`` adds to a bare ``session.run``, in one process and one run.
+"""Measure what ``infer`` adds to a bare ``session.run``, in one process.
 
-Run as ``python -m benchmarks.infer``. Events and replies are those of API Gateway; keys, routes
-and artifacts come from memory, so that what is timed is the handler.
+Run as ``python -m benchmarks.infer``. Events and replies are those of API Gateway; keys, routes and
+artifacts come from memory, so only the handler is timed.
 """
 
 import base64
@@ -27,8 +27,8 @@ ROUNDS = 7
 SECONDS_A_ROUND = 0.4
 
 
-def once(work: Callable[[], object]) -> float:
-    """Give the seconds of one call, averaged over as many as fit a round."""
+def time_once(work: Callable[[], object]) -> float:
+    """Return the seconds of one call, averaged over as many as fit into a round."""
     started = time.perf_counter()
     calls = 0
     while (took := time.perf_counter() - started) < SECONDS_A_ROUND:
@@ -37,19 +37,19 @@ def once(work: Callable[[], object]) -> float:
     return took / calls
 
 
-def interleaved(works: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Give each work's median seconds; rounds alternate, so a drifting machine hits all alike."""
+def time_interleaved(works: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Return each work's median seconds; rounds alternate, as machines drift."""
     for work in works.values():
         work()
     samples: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(ROUNDS):
         for name, work in works.items():
-            samples[name].append(once(work))
+            samples[name].append(time_once(work))
     return {name: statistics.median(values) for name, values in samples.items()}
 
 
 def json_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) -> dict[str, Any]:
-    """Give a request with the tensor as JSON."""
+    """Build a request with the tensor as JSON."""
     item = {
         "name": name,
         "shape": array.shape,
@@ -60,7 +60,7 @@ def json_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) ->
 
 
 def binary_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) -> dict[str, Any]:
-    """Give a request with the tensor in binary, and a binary answer asked for."""
+    """Build a request with a binary tensor that asks for a binary answer."""
     raw = array.tobytes()
     item = {
         "name": name,
@@ -77,7 +77,9 @@ def binary_event(model: str, name: str, datatype: str, array: npt.NDArray[Any]) 
     )
 
 
-def timed(made: Bench, name: str, datatype: str, array: npt.NDArray[Any]) -> dict[str, float]:
+def time_handler(
+    made: Bench, name: str, datatype: str, array: npt.NDArray[Any]
+) -> dict[str, float]:
     """Time the bare run and the handler on the same loaded session."""
     by_json = json_event("m", name, datatype, array)
     by_binary = binary_event("m", name, datatype, array)
@@ -87,7 +89,7 @@ def timed(made: Bench, name: str, datatype: str, array: npt.NDArray[Any]) -> dic
             raise SystemExit(f"the benchmark's own request failed: {reply['body']}")
     loaded = made.endpoint.inference.loaded.get("m", "1")
     session, outputs = loaded.model._session, list(loaded.outputs)  # type: ignore[attr-defined]
-    return interleaved(
+    return time_interleaved(
         {
             "bare run": lambda: session.run(outputs, {name: array}),
             "JSON": lambda: made.endpoint.reply(by_json),
@@ -127,7 +129,7 @@ def main() -> None:
             made = bench(Path(folder))
             made.edge.grant("srv_good")
             made.edge.publish("m", "1", model.SerializeToString(), read_signature(model))
-            took = timed(made, name, datatype, array)
+            took = time_handler(made, name, datatype, array)
         bare = took["bare run"]
         table.add_row(
             title,

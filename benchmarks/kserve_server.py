@@ -1,7 +1,7 @@
 """KServe's model server over one ONNX file, as its documentation shows a custom model.
 
 ``python -P kserve_server.py PORT MODEL_FILE LAYER``: ONNX Runtime comes from Serval's layer, numpy
-and all else from the environment that runs this. Byte-code present, one worker, REST only.
+and everything else from the running environment. Byte-code present, one worker, REST only.
 """
 
 import sys
@@ -15,7 +15,7 @@ from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
 
 
 class LocalConfig(uvicorn.Config):
-    """KServe listens on every interface and has no setting for it."""
+    """Binds to loopback only, for which KServe has no setting."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options | {"host": "127.0.0.1"})
@@ -34,7 +34,7 @@ class OnnxModel(Model):  # type: ignore[misc]
         self.ready = True
 
     def predict(self, payload: InferRequest, headers: object = None) -> InferResponse:
-        """Run once."""
+        """Run the model once."""
         feed = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
         answers = self.session.run(None, feed)
         outputs = []

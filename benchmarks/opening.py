@@ -1,7 +1,7 @@
-"""Open one form of a model in this process, run it once, and say what that took, as JSON.
+"""Open one form of a model in this process, run it once, and print the measurements as JSON.
 
-``python -m benchmarks.opening MODEL_FOLDER FORM SIGNATURE``: the last two as JSON; FORM may be
-null, for the artifact as published. ``benchmarks.forms`` calls it in fresh processes.
+``python -m benchmarks.opening MODEL_FOLDER FORM SIGNATURE``, called by ``benchmarks.forms`` in
+fresh processes. FORM and SIGNATURE are JSON; FORM is null for the published artifact.
 """
 
 import json
@@ -19,7 +19,7 @@ PUBLISHED = "model.onnx"
 
 
 def peak_bytes() -> int:
-    """Give the most memory that this process has had, mapped files included (Linux)."""
+    """Return this process's peak memory, mapped files included (Linux)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "VmHWM":

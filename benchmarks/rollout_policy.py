@@ -1,8 +1,8 @@
-"""What the canary policy does to good and bad candidates: 1,000 seeded rollouts of each.
+"""Measure how the canary policy treats good and bad candidates, in 1,000 seeded rollouts of each.
 
-Run as ``python -m benchmarks.rollout_policy``. Traffic, errors and latencies are drawn; every look
-goes through the real ``decide``, at the times that it asks for, with metrics as CloudWatch has
-them: counts and latency percentiles of the step's window, in which the last seconds are missing.
+Run as ``python -m benchmarks.rollout_policy``. Traffic, errors and latencies are drawn at random;
+every look goes through the real ``decide`` at the times it asks for. Metrics are those CloudWatch
+would have: counts and latency percentiles of the step's window, without its last seconds.
 """
 
 import statistics
@@ -36,15 +36,15 @@ ROLLOUTS = 1000
 SEED = 20261121
 BEGIN = datetime(2026, 11, 21, tzinfo=UTC)
 METRIC_LAG = timedelta(seconds=90)
-"""What the settings of ``evaluate`` say by default."""
+"""The default in the settings of ``evaluate``."""
 HORIZON_SECONDS = 7 * 86400.0
-"""A rollout that still holds then is counted as held."""
+"""A rollout that still holds after this time counts as held."""
 MEDIAN_MS = 40.0
 SPREAD = 0.5
-"""Of the latencies' logarithm: their p95 is 2.3 times their median."""
+"""Standard deviation of the latencies' logarithm: their p95 is 2.3 times their median."""
 STABLE_ERRORS = 0.001
 KEPT = 0.5
-"""Latencies below this many spreads over the median are drawn, but bound no percentile."""
+"""Latencies below this many deviations over the median are drawn, but affect no percentile."""
 
 MINUTELY = 1 / 60
 
@@ -53,7 +53,7 @@ Ending = Literal["rolled back", "promoted", "held"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A kind of candidate, and the traffic that it meets."""
+    """A kind of candidate, and the traffic it gets."""
 
     name: str
     errors: float = STABLE_ERRORS
@@ -91,7 +91,7 @@ CANDIDATES = (
 
 @dataclass(slots=True)
 class Traffic:
-    """What one version's requests did in a step, from the begin of its window."""
+    """One version's requests in a step, from the start of its window."""
 
     random: np.random.Generator
     requests_per_second: float
@@ -101,10 +101,10 @@ class Traffic:
     requests: int = 0
     errors: int = 0
     slow: list[npt.NDArray[np.float64]] = field(default_factory=list)
-    """The larger latencies, as their logarithm's deviation in spreads."""
+    """The larger latencies, as deviations of their logarithm."""
 
     def within(self, window: Window | None) -> TrackMetrics:
-        """Draw what came since the last look, and give the metrics of the window."""
+        """Draw the traffic since the last look, and return the metrics of the window."""
         seconds = (window.end - window.start).total_seconds() if window else 0.0
         if seconds > self.seconds:
             expected = self.requests_per_second * (seconds - self.seconds)
@@ -118,7 +118,7 @@ class Traffic:
         return TrackMetrics(self.requests, self.errors, *self._percentiles())
 
     def _percentiles(self) -> Iterator[float]:
-        """Give the latency quantile and its lower and upper bound."""
+        """Yield the latency quantile and its lower and upper bound."""
         answered = self.requests - self.errors
         slow = np.concatenate(self.slow) if self.slow else np.empty(0)
         if slow.size == 0:
@@ -138,7 +138,7 @@ class Outcome:
     ending: Ending
     seconds: float
     requests: int
-    """That the candidate got until then."""
+    """Requests to the candidate until then."""
 
 
 def roll_out(candidate: Candidate, random: np.random.Generator) -> Outcome:
@@ -159,7 +159,7 @@ def roll_out(candidate: Candidate, random: np.random.Generator) -> Outcome:
 def take_step(
     policy: CanaryPolicy, percent: int, candidate: Candidate, random: np.random.Generator
 ) -> tuple[Hold | TakeStep | Promote | RollBack, float]:
-    """Look at one step until there is a decision, and give it with the step's age in seconds."""
+    """Look at one step until there is a decision; return it with the step's age in seconds."""
     rate = candidate.requests_per_second / 100
     stable = Traffic(random, rate * (100 - percent), STABLE_ERRORS, 1.0)
     tried = Traffic(random, rate * percent, candidate.errors, candidate.slowness)
@@ -181,19 +181,19 @@ def simulate(candidate: Candidate, rollouts: int = ROLLOUTS, seed: int = SEED) -
 
 
 def share(outcomes: Sequence[Outcome], ending: Ending) -> float:
-    """Give the percent of the rollouts that ended so."""
+    """Return the percentage of rollouts with an ending."""
     return 100 * sum(outcome.ending == ending for outcome in outcomes) / len(outcomes)
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in the unit that suits it."""
+    """Format a duration in the unit that suits it."""
     if seconds >= HORIZON_SECONDS:
         return "none"
     return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
 
 
 def table(rollouts: int = ROLLOUTS) -> Table:
-    """Simulate every candidate, and give the table of what became of it."""
+    """Simulate every candidate, and render the outcomes."""
     made = Table(box=box.MARKDOWN)
     made.add_column("candidate")
     for heading in (

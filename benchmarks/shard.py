@@ -1,8 +1,8 @@
-"""Rows per second of one shard over the floor under it, and its memory, in one run.
+"""Measure a shard's rows per second against the floor, and its memory.
 
 Run as ``python -m benchmarks.shard``. The floor reads the whole file at once with polars, runs ONNX
 Runtime on batches of the same size and writes everything at once; the shard does what ``shard``
-does on Lambda, S3 left out. Each run is a fresh process; rounds alternate between the two.
+does on Lambda, without S3. Each run is a fresh process; rounds alternate between the two.
 """
 
 import json
@@ -18,7 +18,7 @@ from rich.table import Table
 
 ROWS = 1_000_000
 LARGE = 4
-"""Times these rows in a file that shows what memory has to do with a file's size."""
+"""Factor of rows in a file that shows how memory depends on a file's size."""
 ROUNDS = 5
 BATCHES = (32, 1024)
 LEAST_SHARE = 0.7
@@ -28,7 +28,7 @@ COLUMNS = ("format", "run of", "floor, rows/s", "shard, rows/s", "share", "MB")
 
 
 def write_inputs(folder: Path, rows: int) -> None:
-    """Write the rows as CSV, with quoted newlines in a column that is passed over, and as JSONL."""
+    """Write the rows as JSONL, and as CSV with quoted newlines in an unused column."""
     folder.mkdir(parents=True)
     lengths = np.random.default_rng(0).uniform(0, 8, (rows, 4)).round(1)
     with (folder / "rows.csv").open("wb") as table, (folder / "rows.jsonl").open("wb") as lines:
@@ -38,20 +38,20 @@ def write_inputs(folder: Path, rows: int) -> None:
             lines.write(b'{"measurements": [%.1f, %.1f, %.1f, %.1f]}\n' % (a, b, c, d))
 
 
-def measured(kind: str, form: str, batch_rows: int, folder: Path) -> dict[str, float]:
-    """Run one of the two in a process of its own."""
+def run_process(kind: str, form: str, batch_rows: int, folder: Path) -> dict[str, float]:
+    """Run a shard or the floor in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.shard_process", kind, form, str(batch_rows)]
     run = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True)
     return dict(json.loads(run.stdout))
 
 
-def compared(form: str, batch_rows: int, folder: Path) -> tuple[float, float, float]:
-    """Give the medians of rows per second, of floor and shard, and the shard's peak memory."""
+def compare_rates(form: str, batch_rows: int, folder: Path) -> tuple[float, float, float]:
+    """Return the median rows per second of floor and shard, and the shard's peak memory."""
     rates: dict[str, list[float]] = {"floor": [], "shard": []}
     peak = 0.0
     for _ in range(ROUNDS):
         for kind, taken in rates.items():
-            found = measured(kind, form, batch_rows, folder)
+            found = run_process(kind, form, batch_rows, folder)
             taken.append(found["rows_per_second"])
             if kind == "shard":
                 peak = max(peak, found["peak_bytes"])
@@ -59,7 +59,7 @@ def compared(form: str, batch_rows: int, folder: Path) -> tuple[float, float, fl
 
 
 def problems_of(form: str, share: float | None, peak: float) -> list[str]:
-    """Name what is not as it should be."""
+    """Name the missed goals."""
     found = [f"{form}: {share:.2f} of the floor"] if share and share < LEAST_SHARE else []
     return found + ([f"{form}: {peak / 1e6:.0f} MB"] if peak > MOST_MB * 1e6 else [])
 
@@ -68,7 +68,7 @@ def add_shards(table: Table, form: str, folder: Path) -> list[str]:
     """Measure a format against the floor."""
     problems: list[str] = []
     for batch_rows in BATCHES:
-        floor, shard, peak = compared(form, batch_rows, folder)
+        floor, shard, peak = compare_rates(form, batch_rows, folder)
         table.add_row(
             form,
             str(batch_rows),
@@ -82,8 +82,8 @@ def add_shards(table: Table, form: str, folder: Path) -> list[str]:
 
 
 def add_large(table: Table, form: str, folder: Path) -> list[str]:
-    """Measure the memory of a larger file."""
-    found = measured("shard", form, BATCHES[-1], folder)
+    """Measure the memory that a larger file takes."""
+    found = run_process("shard", form, BATCHES[-1], folder)
     name = f"{form}, {(folder / f'rows.{form}').stat().st_size / 1e6:.0f} MB"
     rate, peak = f"{found['rows_per_second']:,.0f}", f"{found['peak_bytes'] / 1e6:.0f}"
     table.add_row(name, str(BATCHES[-1]), "", rate, "", peak)

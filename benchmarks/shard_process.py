@@ -1,6 +1,6 @@
-"""One shard, or the floor under it, in this process; says what it took, as JSON.
+"""Run one shard, or the floor, in this process, and print the measurements as JSON.
 
-``python -m benchmarks.shard_process KIND FORMAT BATCH_ROWS FOLDER``: ``benchmarks.shard`` calls it
+``python -m benchmarks.shard_process KIND FORMAT BATCH_ROWS FOLDER``, called by ``benchmarks.shard``
 in fresh processes. FOLDER holds ``rows.csv`` or ``rows.jsonl``, and gets the output.
 """
 
@@ -37,33 +37,33 @@ OUTPUT = "output"
 
 
 class FileSink:
-    """Writes a file."""
+    """Writes to a local file."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
 
     def write(self, data: bytes) -> None:
-        """Take more bytes."""
+        """Append bytes."""
         self._file.write(data)
 
     def close(self) -> None:
-        """Make the file whole."""
+        """Complete the file."""
         self._file.close()
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Give up writing."""
         self._file.close()
 
 
 def pieces(path: Path) -> Iterator[bytes]:
-    """Read a file as the body of an object is read."""
+    """Read a file in the blocks in which an object's body is read."""
     with path.open("rb") as file:
         while piece := file.read(BLOCK_BYTES):
             yield piece
 
 
 def shard(form: str, batch_rows: int, folder: Path) -> int:
-    """Work on the file as ``shard`` does; give the rows."""
+    """Process the file as ``shard`` does, and return the number of rows."""
     signature = read_signature(onnx.load(MODEL))
     (spec,) = signature.inputs
     source = folder / f"rows.{form}"
@@ -94,7 +94,7 @@ def shard(form: str, batch_rows: int, folder: Path) -> int:
 
 
 def floor(form: str, batch_rows: int, folder: Path) -> int:
-    """Read all at once with the fastest reader, run batches, write all at once; give the rows."""
+    """Process the file as fast as possible, all at once, and return the number of rows."""
     session = onnxruntime.InferenceSession(
         str(MODEL), session_options(MEMORY_MIB), providers=["CPUExecutionProvider"]
     )
@@ -121,7 +121,7 @@ def floor(form: str, batch_rows: int, folder: Path) -> int:
 
 
 def read_csv(folder: Path) -> Any:
-    """Read the columns that are needed."""
+    """Read the needed columns."""
     frame = pl.read_csv(
         folder / "rows.csv",
         columns=list(NEEDED),
@@ -131,7 +131,7 @@ def read_csv(folder: Path) -> Any:
 
 
 def read_jsonl(folder: Path) -> Any:
-    """Read the one input."""
+    """Read the only input."""
     body = io.BytesIO((folder / "rows.jsonl").read_bytes())
     frame = pl.read_ndjson(body, schema={INPUT: pl.List(pl.Float64)})
     return frame[INPUT].explode().to_numpy().astype(np.float32).reshape(len(frame), -1)

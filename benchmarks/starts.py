@@ -1,7 +1,7 @@
-"""Processes that answer inference requests, from their spawn on: bare, Serval's and KServe's.
+"""Start processes that answer inference requests: bare, Serval's and KServe's.
 
-Each contender is a context manager around one fresh process. It gives two things: the seconds from
-spawn to the first answer, and a call that sends the same request again and gives its seconds.
+Each contender is a context manager around one fresh process. It yields the seconds from spawn to
+the first answer, and a function that repeats the request and returns its seconds.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ class Running:
     again: Callable[[], float]
 
 
-def answered(api: RuntimeApi, sent: Mapping[str, Any]) -> tuple[float, float]:
-    """Invoke; gives when the answer came, and the seconds since the event was handed out."""
+def await_answer(api: RuntimeApi, sent: Mapping[str, Any]) -> tuple[float, float]:
+    """Invoke; return the time of the answer, and the seconds since the event was handed out."""
     outcome = api.invoke(sent)
     if outcome.kind != "response" or outcome.reply["statusCode"] != 200:
         raise SystemExit(f"the benchmark's own request failed: {outcome.body!r}")
@@ -56,8 +56,8 @@ def bare(model_file: Path, body: str) -> Iterator[Running]:
         sent = event("m", body)
         spawned = time.perf_counter()
         with running(LAMBDA_PYTHON, api, Path(folder), [INFERENCE_LAYER], settings):
-            first = answered(api, sent)[0] - spawned
-            yield Running(first, lambda: answered(api, sent)[1])
+            first = await_answer(api, sent)[0] - spawned
+            yield Running(first, lambda: await_answer(api, sent)[1])
 
 
 @contextmanager
@@ -67,8 +67,8 @@ def serval(settings: Mapping[str, str], model: str, key: str, body: str) -> Iter
         sent = event(model, body, x_api_key=key)
         spawned = time.perf_counter()
         with running(LAMBDA_PYTHON, api, INFER, INFER_LAYERS, settings):
-            first = answered(api, sent)[0] - spawned
-            yield Running(first, lambda: answered(api, sent)[1])
+            first = await_answer(api, sent)[0] - spawned
+            yield Running(first, lambda: await_answer(api, sent)[1])
 
 
 @contextmanager
@@ -86,14 +86,14 @@ def kserve(model_file: Path, body: str) -> Iterator[Running]:
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            with contextlib.closing(connected(process, port)) as connection:
+            with contextlib.closing(connect(process, port)) as connection:
                 post(connection, body)
                 yield Running(time.perf_counter() - spawned, lambda: post(connection, body))
         finally:
             process.kill()
 
 
-def connected(process: "subprocess.Popen[bytes]", port: int) -> socket.socket:
+def connect(process: "subprocess.Popen[bytes]", port: int) -> socket.socket:
     """Connect as soon as the server listens."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -106,7 +106,7 @@ def connected(process: "subprocess.Popen[bytes]", port: int) -> socket.socket:
 
 
 def post(connection: socket.socket, body: str) -> float:
-    """Send an inference request over as little HTTP as it takes; gives its seconds."""
+    """Send an inference request over minimal HTTP; return its seconds."""
     started = time.perf_counter()
     lines = [
         "POST /v2/models/m/infer HTTP/1.1",

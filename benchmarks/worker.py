@@ -1,10 +1,10 @@
-"""The fleet worker's throughput over a bare batched ONNX Runtime loop, in one run.
+"""Measure the fleet worker's throughput against a bare batched ONNX Runtime loop.
 
 Run as ``python -m benchmarks.worker``. A real worker takes ResNet-50-shaped requests, whose bodies
-lie in S3, from the embedded emulator's queue; the bare loop runs the same session on batches that
-are in memory. Both run on one thread: the emulator, which stands for all of AWS, needs the other
-core of a small machine. Rounds alternate, as machines drift; what the median of their ratios says
-on a machine that others use, CPU time says too.
+lie in S3, from the embedded emulator's queue; the bare loop runs the same session on batches in
+memory. Both use one thread: on a small machine the emulator, which stands for all of AWS, needs the
+other core. Rounds alternate, as machines drift. On a shared machine, CPU time confirms the median
+of their ratios.
 """
 
 import json
@@ -35,16 +35,16 @@ from tests.fakes.worker_stage import FLEET, WorkerStage, await_that, worker_stag
 MODEL = "resnet"
 ROUNDS = 9
 REQUESTS = 48
-"""In a round."""
+"""Requests in a round."""
 ROWS = 16
-"""Of a batch."""
+"""Rows in a batch."""
 IMAGE = (3, 224, 224)
 CLASSES = 1000
 SECONDS = 300.0
 
 
-def body(image: npt.NDArray[Any]) -> tuple[bytes, int]:
-    """Give a request for one image as a binary tensor, and the length of its JSON part."""
+def build_body(image: npt.NDArray[Any]) -> tuple[bytes, int]:
+    """Build a request for one image as a binary tensor; return it with its JSON part's length."""
     raw = image.tobytes()
     item = {
         "name": "image",
@@ -57,7 +57,7 @@ def body(image: npt.NDArray[Any]) -> tuple[bytes, int]:
 
 
 def bare_loop(model: OnnxModel, images: npt.NDArray[Any]) -> float:
-    """Run batches in a loop, and nothing else; gives the seconds."""
+    """Run batches in a loop, and return the seconds."""
     outputs = [TensorSpec("logits", "FP32", (-1, CLASSES))]
     batch = [Tensor("image", "FP32", np.concatenate([images] * ROWS)[:ROWS])]
     started = time.perf_counter()
@@ -66,20 +66,20 @@ def bare_loop(model: OnnxModel, images: npt.NDArray[Any]) -> float:
     return time.perf_counter() - started
 
 
-def worker(stage: WorkerStage, number: int, bodies: Sequence[tuple[bytes, int]]) -> float:
-    """Fill the queue while the model is paused, let the worker go through it; gives the seconds."""
-    pause(stage, MODEL)
+def run_worker(stage: WorkerStage, number: int, bodies: Sequence[tuple[bytes, int]]) -> float:
+    """Fill the queue of the paused model, let the worker empty it, and return the seconds."""
+    pause_models(stage, MODEL)
     ids = [f"r{number}-{one}" for one in range(REQUESTS)]
     for one, request_id in enumerate(ids):
         submit(stage, request_id, bodies[one % len(bodies)])
-    pause(stage)
-    # Looking at all rows takes the emulator some time, which it needs for the worker.
+    pause_models(stage)
+    # Polled rarely: looking at all rows takes the emulator time that it needs for the worker.
     stage.await_closed(ids, SECONDS, every=1.0)
     rows = list(stage.store.find_all(ids).values())
     failed = [row.error for row in rows if row.status != "succeeded" or row.attempts != 1]
     if failed:
         raise SystemExit(f"{len(failed)} requests did not succeed at once: {failed[0]}")
-    return span(rows)
+    return span_seconds(rows)
 
 
 def submit(stage: WorkerStage, request_id: str, sent: tuple[bytes, int]) -> None:
@@ -87,22 +87,22 @@ def submit(stage: WorkerStage, request_id: str, sent: tuple[bytes, int]) -> None
     stage.submit(request_id, MODEL, sent[0], header_length=sent[1])
 
 
-def pause(stage: WorkerStage, *models: str) -> None:
-    """Have the worker leave models alone, and wait until it knows."""
+def pause_models(stage: WorkerStage, *models: str) -> None:
+    """Pause models, and wait until the worker knows."""
     state = stage.states.find(FLEET)
     stage.states.save(state, FleetState(fleet=FLEET, paused=models, revision=state.revision))
-    before = report(stage).seen
-    await_that(lambda: report(stage).seen > before, "the worker's report")
+    before = last_report(stage).seen
+    await_that(lambda: last_report(stage).seen > before, "the worker's report")
 
 
-def report(stage: WorkerStage) -> WorkerState:
-    """Give what the worker said last."""
+def last_report(stage: WorkerStage) -> WorkerState:
+    """Return the worker's last report."""
     [said] = stage.states.workers(FLEET)
     return said
 
 
-def span(rows: Sequence[AsyncRequest]) -> float:
-    """Give the seconds from the first begin to the last result."""
+def span_seconds(rows: Sequence[AsyncRequest]) -> float:
+    """Return the seconds from the first start to the last result."""
     first = min(row.started or "" for row in rows)
     last = max(row.finished or "" for row in rows)
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
@@ -110,45 +110,45 @@ def span(rows: Sequence[AsyncRequest]) -> float:
 
 @dataclass(slots=True)
 class Rounds:
-    """What the rounds of one contender took."""
+    """The measurements of one contender's rounds."""
 
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: float = 0.0
 
     @property
     def cells(self) -> tuple[str, str]:
-        """Give requests a second, and requests for a second of the process's CPU time."""
+        """Requests per second, and per second of CPU time."""
         done = len(self.seconds) * REQUESTS
         return f"{REQUESTS / median(self.seconds):.2f}", f"{done / self.cpu_seconds:.2f}"
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the CPU time that a process has had."""
+    """Return the CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(stage: WorkerStage, artifact: Path) -> tuple[Rounds, Rounds, float]:
-    """Alternate rounds of the bare loop and the worker; gives its seconds in runs too."""
+    """Alternate rounds of the bare loop and the worker; return the worker's seconds in runs too."""
     images = np.random.default_rng(0).random((8, *IMAGE), np.float32)
-    bodies = [body(image[None]) for image in images]
+    bodies = [build_body(image[None]) for image in images]
     model = OnnxModel(artifact, 0, execution=Execution(threads=1))
     bare, measured = Rounds(), Rounds()
     process = stage.start(output=subprocess.DEVNULL)
     submit(stage, "warm", bodies[0])
     stage.await_closed(["warm"], SECONDS)
-    pause(stage, MODEL)
+    pause_models(stage, MODEL)
     bare_loop(model, images)
-    busy = report(stage).busy_seconds
+    busy = last_report(stage).busy_seconds
     for number in range(ROUNDS):
         before = time.process_time()
         bare.seconds.append(bare_loop(model, images))
         bare.cpu_seconds += time.process_time() - before
         before = cpu_seconds(process.pid)
-        measured.seconds.append(worker(stage, number, bodies))
+        measured.seconds.append(run_worker(stage, number, bodies))
         measured.cpu_seconds += cpu_seconds(process.pid) - before
-    pause(stage, MODEL)
-    return bare, measured, report(stage).busy_seconds - busy
+    pause_models(stage, MODEL)
+    return bare, measured, last_report(stage).busy_seconds - busy
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def call() -> None:
             f"version {first.headers['serval-model-version']}; "
             f"server-timing: {first.headers['server-timing']}"
         )
-        samples = [timed(client, url, body) for _ in range(CALLS)]
+        samples = [time_request(client, url, body) for _ in range(CALLS)]
     table = Table(title=f"{CALLS} requests, one after another, on this machine")
     for column in ("milliseconds", "p50", "p95", "p99"):
         table.add_column(column, justify="left" if column == "milliseconds" else "right")
@@ -92,7 +92,7 @@ def call() -> None:
     console.print(table)
 
 
-def timed(client: httpx.Client, url: str, body: str) -> tuple[float, float]:
+def time_request(client: httpx.Client, url: str, body: str) -> tuple[float, float]:
     """Send one request; return the milliseconds of the round trip and of the model within it."""
     started = time.perf_counter()
     reply = client.post(url, content=body)

@@ -89,7 +89,7 @@ PANELS = {
 shell = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
-def say_version(wanted: bool) -> None:
+def print_version(wanted: bool) -> None:
     """Print the version and exit, if asked to."""
     if wanted:
         typer.echo(f"serval {VERSION}")
@@ -100,7 +100,7 @@ def say_version(wanted: bool) -> None:
 def serval(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=say_version, is_eager=True, help="Print the version."),
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
     ] = False,
     stage: StageOption = None,
 ) -> None:

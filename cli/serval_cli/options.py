@@ -51,7 +51,7 @@ SamplePositionalOption = Annotated[
 ]
 
 
-def holds_bundles(folder: Path | None) -> Path | None:
+def check_bundles_folder(folder: Path | None) -> Path | None:
     """Refuse a folder that is itself a bundle, and note one that holds none."""
     if folder is None or any(folder.glob(f"*/{BUNDLE_FILE}")):
         return folder
@@ -65,7 +65,7 @@ ModelsOption = Annotated[
     Path | None,
     typer.Option(
         "--models",
-        callback=holds_bundles,
+        callback=check_bundles_folder,
         exists=True,
         file_okay=False,
         resolve_path=True,

@@ -1,4 +1,4 @@
-"""Build the layers of one variant that are out of date, beside the old ones, then swap them in.
+"""Build the outdated layers of one variant in a scratch folder, then swap them in.
 
 ::
 
@@ -42,7 +42,7 @@ class Assembly:
     layers: Sequence[Layer]
     output: Path
     compiler: Callable[[], Compiler]
-    """Asked only when there is something to compile."""
+    """Called only if there is something to compile."""
     install: Install = install
 
     def build(self) -> list[BuiltLayer]:
@@ -51,8 +51,8 @@ class Assembly:
         Raises
         ------
         LayerBuildFailed
-            If one cannot be built or is over its limit, and then those that stood before still
-            stand; or if those of one function are more than Lambda allows.
+            If a layer cannot be built or is over its limit, keeping the previous layers; or
+            if the layers of one function together exceed Lambda's limit.
         """
         stale = {layer: mark for layer in self.layers if (mark := self.outdated(layer))}
         if stale:
@@ -65,7 +65,7 @@ class Assembly:
         return built
 
     def outdated(self, layer: Layer) -> str | None:
-        """Return the fingerprint to build for, or None if the layer has it already."""
+        """Return the fingerprint to build for, or None if the layer already has it."""
         wanted = stamps.fingerprint(layer, self.variant)
         stamp = stamps.read(self.stamp_file(layer))
         return (
@@ -73,14 +73,14 @@ class Assembly:
         )
 
     def rebuild(self, stale: dict[Layer, str]) -> None:
-        """Install, trim and compile layers aside, and put them in place when all are good."""
+        """Install, trim and compile layers in a scratch folder, and swap them in if all succeed."""
         scratch = self.output / self.variant.name / ".scratch"
         shutil.rmtree(scratch, ignore_errors=True)
         with ThreadPoolExecutor() as threads:
             folders = list(threads.map(lambda layer: self.assemble(layer, scratch), stale))
         self.compiler().compile(folders, self.variant.python)
         sizes = [
-            measured(layer, self.variant, folder)
+            check_size(layer, self.variant, folder)
             for layer, folder in zip(stale, folders, strict=True)
         ]
         for (layer, mark), size in zip(stale.items(), sizes, strict=True):
@@ -96,7 +96,7 @@ class Assembly:
         return folder
 
     def put_in_place(self, layer: Layer, scratch: Path, stamp: Stamp) -> None:
-        """Swap the new folder for the old one, and only then say that it is new."""
+        """Swap the new folder for the old one, and then write its stamp."""
         place = self.place(layer)
         self.stamp_file(layer).unlink(missing_ok=True)
         if place.exists():
@@ -109,19 +109,19 @@ class Assembly:
         return self.output / self.variant.name / layer.name
 
     def stamp_file(self, layer: Layer) -> Path:
-        """Return the file beside the layer that says what it was made from."""
+        """Return the file beside the layer that records what it was made from."""
         return self.place(layer).with_suffix(".stamp")
 
     def stamp(self, layer: Layer) -> Stamp:
-        """Return the stamp of a layer that was just found or made up to date."""
+        """Return the stamp of a layer that is up to date."""
         stamp = stamps.read(self.stamp_file(layer))
         if stamp is None:
             raise LayerBuildFailed(f"{self.stamp_file(layer)} vanished during the build")
         return stamp
 
 
-def measured(layer: Layer, variant: Variant, folder: Path) -> int:
-    """Return the bytes in a folder, refusing more than the layer's limit."""
+def check_size(layer: Layer, variant: Variant, folder: Path) -> int:
+    """Return the size of a folder in bytes, refusing more than the layer's limit."""
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     limit_mb = variant.limit_mb(layer)
     if size > limit_mb * MB:
@@ -133,7 +133,7 @@ def measured(layer: Layer, variant: Variant, folder: Path) -> int:
 
 
 def check_together(built: Sequence[BuiltLayer]) -> None:
-    """Hold the layers that one function may have to what Lambda allows, all together."""
+    """Check the total size of layers that one function may have against Lambda's limit."""
     sizes = {each.layer.name: each.size for each in built}
     for names in TOGETHER:
         total = sum(sizes.get(name, 0) for name in names)

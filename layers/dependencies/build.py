@@ -4,7 +4,7 @@
 
     python -m layers.dependencies.build [--variant aws|local|all] [--compiler auto|native|pyodide]
 
-A layer whose lock, sources, trim rules and Python are as they were is left alone.
+A layer is left alone if its lock, sources, trim rules and Python are unchanged.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build(output: Path, choice: Choice, variant: Variant) -> list[BuiltLayer]:
-    """Build a variant; the choice of compiler is for AWS, the laptop's Python compiles its own."""
+    """Build a variant; the compiler is chosen for AWS only, as local layers use this Python."""
     choice = choice if variant is AWS else "native"
     assembly = Assembly(
         variant=variant,
@@ -66,7 +66,7 @@ def one_at_a_time(output: Path) -> Iterator[None]:
 
 
 def line(built: BuiltLayer) -> str:
-    """Write one line about a layer."""
+    """Describe a layer in one line."""
     size = f"{built.size / MB:5.1f} MB of {built.variant.limit_mb(built.layer):3}"
     state = "" if built.rebuilt else "  unchanged"
     return f"  {built.variant.name:<6} {built.layer.name:<13} {size}{state}"

@@ -1,4 +1,4 @@
-"""Find a Python that can compile for a variant, and let it."""
+"""Find a Python that can compile byte-code for a variant, and run it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ Choice = Literal["auto", "native", "pyodide"]
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """A command that compiles the folders named after it."""
+    """A command that compiles the folders given as its arguments."""
 
     name: str
     command: tuple[str, ...]
@@ -36,7 +36,7 @@ class Compiler:
         Returns
         -------
         int
-            The magic number of the Python that compiled.
+            The magic number of the compiling Python.
         """
         command = [*self.command, *map(str, folders)]
         run = subprocess.run(
@@ -55,7 +55,7 @@ class Compiler:
 
 
 def compiler(python: str, choice: Choice = "auto") -> Compiler:
-    """Choose what compiles for a Python version: one on this machine, else Pyodide.
+    """Choose a compiler for a Python version: one on this machine, else Pyodide.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def compiler(python: str, choice: Choice = "auto") -> Compiler:
 
 
 def natives(python: str) -> Iterator[Compiler]:
-    """Yield the Pythons of that version that do start; a name on PATH alone proves nothing."""
+    """Yield the Pythons of a version that actually start."""
     probe = "import sys; print(sys.implementation.cache_tag)"
     for candidate in (sys.executable, shutil.which(f"python{python}")):
         if candidate is None:
@@ -98,15 +98,15 @@ def pyodide() -> Compiler | None:
 
 
 def cache_tag(python: str) -> str:
-    """Return the tag that a CPython puts into the names of its byte-code files."""
+    """Return the tag in the names of a CPython's byte-code files."""
     return f"cpython-{python.replace('.', '')}"
 
 
 def quiet_environment() -> dict[str, str]:
-    """Return the environment without a caller's Python settings, and with a fixed hash seed.
+    """Return the environment without Python settings of the caller, and with a fixed hash seed.
 
-    The order of a set's elements in byte-code follows the seed; a fixed one gives the same file
-    for the same source, so that an unchanged layer is not uploaded again.
+    The order of a set's elements in byte-code follows the seed. A fixed seed yields the same file
+    for the same source, so an unchanged layer is not uploaded again.
     """
     inherited = {name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")}
     return {**inherited, "PYTHONHASHSEED": "0"}

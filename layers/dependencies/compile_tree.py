@@ -1,6 +1,6 @@
-"""Compile folders to byte-code that Python trusts whatever the files' times are.
+"""Compile folders to byte-code that Python trusts whatever the files' times.
 
-Run by the Python that the byte-code is for, so this file imports the standard library only::
+Run by the Python that the byte-code is for, so this file imports only the standard library::
 
     python3.13 compile_tree.py FOLDER...
 """
@@ -16,7 +16,7 @@ MOUNTED_AT = "/opt/python"
 
 
 def main() -> None:
-    """Compile each folder and print, as JSON, which Python did it."""
+    """Compile each folder, and print as JSON which Python did it."""
     compiled = [
         compileall.compile_dir(
             folder,

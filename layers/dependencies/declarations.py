@@ -1,11 +1,11 @@
-"""What goes into each layer, what is left out of it, and for which Pythons it is built."""
+"""Declare what goes into each layer, what is left out, and for which Pythons it is built."""
 
 import platform
 import sys
 from dataclasses import dataclass
 
 LAMBDA_LIMIT_MB = 250
-"""What Lambda allows a function and all its layers, unzipped."""
+"""Lambda's limit on a function and all its layers, unzipped."""
 
 NUMPY_LEFT_OUT = (
     "numpy/_core/*_tests.*",
@@ -19,7 +19,7 @@ NUMPY_LEFT_OUT = (
     "numpy/random/*",
     "numpy/testing/*",
 )
-"""Subpackages that ``import numpy`` opens only when they are named; polars opens ``numpy.ma``."""
+"""Subpackages that ``import numpy`` loads only on demand; polars loads ``numpy.ma``."""
 
 ONNXRUNTIME_LEFT_OUT = (
     # The Python extension holds the whole runtime; this is a second copy for other languages.
@@ -37,7 +37,7 @@ ONNXRUNTIME_LEFT_OUT = (
 )
 
 BATCH_LEFT_OUT = (
-    # The backend of PyPy; CPython's is beside it.
+    # PyPy's backend, beside CPython's.
     "zstandard/_cffi.*",
     "zstandard/backend_cffi.py",
     "polars/testing/*",
@@ -74,28 +74,28 @@ class Layer:
 
     name: str
     limit_mb: int
-    """Most it may hold unzipped, byte-code included, in millions of bytes, on AWS."""
+    """Limit on AWS in millions of bytes, unzipped and with byte-code."""
     lock: str | None = None
     """Name of its file in ``requirements/``."""
     left_out: tuple[str, ...] = ()
     """Patterns of paths below ``python/``; ``*`` crosses folders."""
     spared: tuple[str, ...] = ()
-    """Patterns of what stays of ``left_out`` all the same."""
+    """Patterns of exceptions to ``left_out``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One machine that the layers run on."""
+    """A machine that the layers run on."""
 
     name: str
     python: str
     platform: str | None = None
-    """uv's name of the platform; the running machine when it is None."""
+    """uv's name of the platform; None: this machine."""
     limit_percent: int = 100
-    """What a layer may hold here, of its limit on AWS."""
+    """Percentage of a layer's limit on AWS that it may hold here."""
 
     def limit_mb(self, layer: Layer) -> int:
-        """Return the most that a layer of this variant may hold, in millions of bytes."""
+        """Return the limit of a layer of this variant, in millions of bytes."""
         return layer.limit_mb * self.limit_percent // 100
 
 
@@ -123,7 +123,7 @@ TOGETHER = (
     ("core", "control", "verification"),
     ("core", "sdk", "inference", "batch"),
 )
-"""Which layers one function may have at once: Lambda's limit holds for all of them together."""
+"""Layers that one function may have at once, to which Lambda's limit applies together."""
 
 AWS = Variant("aws", "3.13", "aarch64-manylinux_2_28")
 # Never uploaded; x86-64 code is larger, and an older Python may get an older, larger numpy.

@@ -1,7 +1,7 @@
-"""Cut from a shared object what no loader reads: debug information and symbol tables.
+"""Cut debug information and symbol tables, which no loader reads, from a shared object.
 
-The loader follows the program headers alone, so a file may end where its last segment ends.
-Unlike ``strip`` this needs no binutils of the other machine's architecture.
+The loader follows only the program headers, so a file may end where its last segment ends. Unlike
+``strip``, this needs no binutils for the other architecture.
 """
 
 import os
@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 WORTH_CUTTING = 100_000
-"""Bytes; below this a file is left as its wheel has it."""
+"""Bytes; below this a file is left unchanged."""
 
 MAGIC_64_BIT_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
 HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
@@ -33,7 +33,7 @@ def cut_what_is_not_loaded(file: Path) -> None:
 
 
 def end_of_segments(content: bytes) -> int:
-    """Return the offset behind the last byte that a segment or the program headers hold."""
+    """Return the offset just past the last byte of the segments and the program headers."""
     *_, table, _, _, _, entry_size, entries, _, _, _ = HEADER.unpack_from(content)
     headers = content[table : table + entry_size * entries]
     segments = (offset + size for offset, size in SEGMENT.iter_unpack(headers))

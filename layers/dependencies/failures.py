@@ -1,5 +1,5 @@
-"""What can go wrong while layers are built."""
+"""Errors in building layers."""
 
 
 class LayerBuildFailed(Exception):
-    """A layer cannot be built as declared; the message says what to do."""
+    """A layer cannot be built as declared; the message has the remedy."""

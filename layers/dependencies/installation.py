@@ -1,4 +1,4 @@
-"""Bring a layer's files together: the library's own sources, or wheels from a lock file."""
+"""Collect a layer's files: the library's own sources, or wheels from a lock file."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 LIBRARY = REPOSITORY / "layers" / "core" / "python"
 
 Install = Callable[[Layer, Variant, Path], Path]
-"""Given an empty folder, returns the one that holds the files: that folder or another."""
+"""Given an empty folder, returns the folder that holds the files: that one or another."""
 
 
 def sources(layer: Layer) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Remember what a built layer was made from, so that nothing is built twice."""
+"""Record what a built layer was made from, so that nothing is built twice."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ BUILDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a built layer was made from, and what came out."""
+    """What a built layer was made from, and its size."""
 
     fingerprint: str
     size: int
@@ -21,7 +21,7 @@ class Stamp:
 
 
 def fingerprint(layer: Layer, variant: Variant) -> str:
-    """Hash all that decides a layer's files: sources, declaration, machine and builder."""
+    """Hash all that determines a layer's files: sources, declaration, machine and builder."""
     builder = sorted(file for file in BUILDER.iterdir() if file.suffix in {".py", ".mjs"})
     digest = hashlib.sha256(f"{layer} {machine(variant)}".encode())
     for file in [*builder, *sources(layer)]:
@@ -32,7 +32,7 @@ def fingerprint(layer: Layer, variant: Variant) -> str:
 
 
 def read(file: Path) -> Stamp | None:
-    """Return the stamp in a file, or None if there is none that can be read."""
+    """Read a stamp, or return None if there is no readable one."""
     try:
         return Stamp(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from layers.dependencies import elf
 
 KEPT = ("*.dist-info/METADATA", "*.dist-info/licenses/*", "*.dist-info/LICENSE*")
-"""Names and versions are read at run time; licences travel with what they cover."""
+"""Names and versions are read at run time; licences accompany what they cover."""
 
 NEVER_LOADED = (
     "*.dist-info/*",
@@ -32,7 +32,7 @@ NEVER_LOADED = (
 
 
 def kept_files(folder: Path, left_out: Iterable[str], spared: Iterable[str] = ()) -> Iterator[Path]:
-    """Yield, in order and relative to the folder, the files that belong into a layer."""
+    """Yield the files that belong into a layer, in order and relative to the folder."""
     dropped, spares = matcher(left_out), matcher(spared)
     kept, never = matcher(KEPT), matcher(NEVER_LOADED)
     for file in sorted(folder.rglob("*")):
@@ -45,9 +45,9 @@ def kept_files(folder: Path, left_out: Iterable[str], spared: Iterable[str] = ()
 def copy_kept(
     source: Path, target: Path, left_out: Iterable[str], spared: Iterable[str] = ()
 ) -> None:
-    """Copy what belongs into a layer, readable by everyone.
+    """Copy the files that belong into a layer, readable by everyone.
 
-    A copy, since the installer's files may be hard links into its cache.
+    They are copied because the installer's files may be hard links into its cache.
     """
     for path in kept_files(source, left_out, spared):
         copy = target / path
@@ -59,6 +59,6 @@ def copy_kept(
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], object]:
-    """Compile shell patterns into one test of a path with forward slashes."""
+    """Compile shell patterns into a predicate for paths with forward slashes."""
     matches_nothing = "(?!)"
     return re.compile("|".join(map(translate, patterns)) or matches_nothing).match

@@ -1,1 +1,1 @@
-"""What answers callers: the HTTP API, its functions, callbacks."""
+"""The HTTP API, its functions, and callbacks."""

@@ -1,4 +1,4 @@
-"""What answers and what rolls out: the HTTP API, functions, queues, the state machine."""
+"""The stack with the HTTP API, its functions, batch jobs and rollouts."""
 
 import json
 from pathlib import Path

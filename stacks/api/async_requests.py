@@ -1,4 +1,4 @@
-"""Async requests: submitting, looking at and cancelling them, and waiting for one over V2."""
+"""Functions that submit, show and cancel async requests, or wait for one over V2."""
 
 from collections.abc import Mapping, Sequence
 
@@ -100,7 +100,7 @@ class AsyncRequests(Construct):
         return function
 
     def _wait(self, settings: Mapping[str, str]) -> ServalFunction:
-        """Declare the function that waits: small, since it is billed while it does nothing."""
+        """Declare the function that waits, with little memory since idle time is billed."""
         function = self._function("wait", "inference", settings, memory_mib=256)
         self._allow_to_make_requests(function)
         self._storage.requests.grant_read(function)

@@ -1,4 +1,4 @@
-"""Who checks callers: the functions, or a native authorizer of API Gateway."""
+"""How callers are authorised: in the functions, or by an authorizer of API Gateway."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ AUDIENCES = re.compile(r"[^\s,]+(,[^\s,]+)*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """How the API knows its callers: context ``auth``, ``jwt_issuer`` and ``jwt_audience``."""
+    """How a stage authorises callers: context ``auth``, ``jwt_issuer`` and ``jwt_audience``."""
 
     method: str = "key"
     """``key``: API keys, checked in each function; ``iam`` and ``jwt``: at the gateway."""
@@ -24,7 +24,7 @@ class Authorization:
 
     @classmethod
     def from_context(cls, context: Context) -> Self:
-        """Read what the stage asks for, or raise ``InvalidContext``."""
+        """Read the stage's choice, or raise ``InvalidContext``."""
         method = context.choice("auth", ("key", "iam", "jwt"))
         if method != "jwt":
             return cls(method=method)
@@ -36,11 +36,11 @@ class Authorization:
 
     @property
     def authentication(self) -> Literal["key", "gateway"]:
-        """The functions' setting of that name."""
+        """The functions' setting of this name."""
         return "key" if self.method == "key" else "gateway"
 
     def authorizer(self) -> IHttpRouteAuthorizer | None:
-        """Give the gateway's authorizer; None where the functions check API keys."""
+        """Return the gateway's authorizer; None if the functions check API keys."""
         match self.method:
             case "iam":
                 return HttpIamAuthorizer()

@@ -1,4 +1,4 @@
-"""Callbacks: whoever closes a request that wants one sends a message, and `callback` posts it."""
+"""The queue of callbacks, and the function that posts them."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
@@ -18,8 +18,8 @@ from stacks.storage.storage_stack import StorageStack
 TIMEOUT = Duration.seconds(30)
 """A receiver has ten seconds to answer."""
 HIDDEN = Duration.seconds(6 * 30)
-GIVEN_UP = "it is the dead-letter queue: the request's row says why nobody accepted the callback"
-QUEUED = "its messages come from a queue, which has a dead-letter queue"
+GIVEN_UP = "it is the dead-letter queue: the request's row has the reason of the failed callback"
+QUEUED = "its messages come from a queue that has a dead-letter queue"
 
 
 class Callbacks(Construct):
@@ -46,7 +46,7 @@ class Callbacks(Construct):
             retention_period=RETENTION,
             visibility_timeout=HIDDEN,
             dead_letter_queue=DeadLetterQueue(
-                # Without an alarm: a receiver that is down is its owner's concern.
+                # No alarm: a receiver that is down is its owner's concern.
                 queue=dead_letter_queue(self, "DeadLetters", name + DEAD, GIVEN_UP),
                 max_receive_count=ATTEMPTS,
             ),
@@ -71,14 +71,14 @@ class Callbacks(Construct):
         storage.requests.grant_change(self.function)
         storage.data.grant_results(self.function)
         storage.registry.grant_secrets(self.function)
-        # Polling costs some 648,000 calls a month, of the million that SQS gives for nothing.
+        # Polling takes about 648,000 calls a month, of the million that SQS offers for free.
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(
             SqsEventSource(
                 self.queue,
                 batch_size=1,
                 report_batch_item_failures=True,
-                # Receivers that are slow shall not take the account's concurrency.
+                # Slow receivers must not use up the account's concurrency.
                 max_concurrency=stage.concurrency.callbacks,
                 enabled=in_use,
             )

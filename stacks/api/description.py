@@ -1,4 +1,4 @@
-"""Descriptions: metadata, readiness, health, statistics, and the answer to unknown paths."""
+"""The function that answers with metadata, health and statistics, and for unknown paths."""
 
 from aws_cdk import Duration
 from constructs import Construct
@@ -52,6 +52,6 @@ class Description(Construct):
             timeout=Duration.seconds(10),
         )
         registry.grant_describe(self.function)
-        # CloudWatch's reads know no resources.
+        # CloudWatch's read actions support no resources.
         self.function.allow(["cloudwatch:GetMetricData"], ["*"])
         api.route(self.function, *ROUTES)

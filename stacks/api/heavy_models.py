@@ -1,4 +1,4 @@
-"""Heavy models: async requests and the control of the fleets that run them."""
+"""Async requests, and the control of the fleets that run them."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from stacks.storage.storage_stack import StorageStack
 
 
 class HeavyModels(Construct):
-    """Everything of fleets but queues and machines; without fleets it neither costs nor does."""
+    """Everything about fleets except queues and machines; idle and free without fleets."""
 
     def __init__(
         self,

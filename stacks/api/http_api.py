@@ -1,4 +1,4 @@
-"""The HTTP API: its routes, who may call them, its limits and its access log."""
+"""The HTTP API: routes, authorisation, limits and access log."""
 
 import json
 from collections.abc import Sequence
@@ -43,12 +43,12 @@ ACCESS_LOG = {
 DEFAULT = "$default"
 CHECKED_INSIDE = (
     "every function checks API keys itself: errors keep the protocol's shape, a key's scope is"
-    " held against the model in the path, no authorizer is billed (docs/decisions/0004)"
+    " checked against the model in the path, no authorizer is billed (docs/decisions/0004)"
 )
 
 
 class ServalHttpApi(Construct):
-    """An HTTP API without a path prefix, where every route goes to a function."""
+    """An HTTP API without a path prefix, whose routes all lead to functions."""
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
         super().__init__(scope, id_)
@@ -66,10 +66,11 @@ class ServalHttpApi(Construct):
         )
 
     def route(self, function: ServalFunction, *keys: str) -> None:
-        """Send routes to a function: ``GET /v2``, or ``$default`` for all that is left."""
+        """Send routes such as ``GET /v2`` to a function; ``$default`` stands for all others."""
         self._route(function.node.id, function.function, keys)
         if DEFAULT in keys:
-            # The integration's permission is for `stage/method/path`, and this route has neither.
+            # The integration grants `stage/method/path`, and this route has neither method nor
+            # path.
             function.function.add_permission(
                 "UnknownPaths",
                 principal=ServicePrincipal("apigateway.amazonaws.com"),
@@ -79,7 +80,7 @@ class ServalHttpApi(Construct):
             )
 
     def route_to_named(self, name: str, *keys: str) -> None:
-        """Send routes to a function of another stack, which is there already."""
+        """Send routes to a function that another stack has deployed already."""
         function = Function.from_function_attributes(
             self, name, function_arn=function_arn(self, name), same_environment=True
         )
@@ -106,7 +107,7 @@ class ServalHttpApi(Construct):
 
 
 def route_key(key: str) -> HttpRouteKey:
-    """Read a route key as API Gateway writes it."""
+    """Parse a route key."""
     if key == DEFAULT:
         return HttpRouteKey.DEFAULT
     method, path = key.split(" ")

@@ -1,4 +1,4 @@
-"""Realtime inference: the function that all models share, or that of one model."""
+"""The functions for realtime inference: a shared one, and one for each model with its own."""
 
 from aws_cdk import Duration
 from constructs import Construct
@@ -12,14 +12,14 @@ from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
 SHARED_MEMORY_MIB = 1769
-"""The least that gives a whole vCPU."""
+"""The least memory that comes with a whole vCPU."""
 EPHEMERAL_STORAGE_MIB = 2048
 TIMEOUT = Duration.seconds(29)
 """The HTTP API gives up after 30 s."""
 
 
 class Inference(ServalFunction):
-    """``infer`` for every model, or ``infer-<model>`` for the one that it may read."""
+    """``infer`` for every model, or ``infer-<model>`` for the only model it may read."""
 
     def __init__(
         self,
@@ -55,6 +55,6 @@ class Inference(ServalFunction):
 
 
 def inference_routes(model: str) -> tuple[str, str]:
-    """Return the keys of a model's routes, or of those that every other model shares."""
+    """Return the route keys of a model, or those that all other models share."""
     path = f"POST /v2/models/{'{model}' if model == SHARED else model}"
     return f"{path}/infer", f"{path}/versions/{{version}}/infer"

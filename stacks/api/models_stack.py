@@ -1,4 +1,4 @@
-"""The functions of models that declare their memory."""
+"""The stack with the functions of models that declare their memory."""
 
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from stacks.storage.storage_stack import StorageStack
 
 
 class ModelsStack(Stack):
-    """For each model one function that answers, and one that checks its golden requests.
+    """An inference function and a golden check for each model.
 
-    It stands before the API's stack, whose routes and state machine find them by fixed names. Its
-    layers are its own: what one stack exports, another holds fast, and layers change.
+    The API's stack depends on this one: its routes and state machine refer to the functions by
+    name. The layers are the stack's own, because a stack cannot change what another one imports
+    from it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Batch jobs: uploads, callers and the clock start them; steps and a machine run them."""
+"""Batch jobs: the machine that runs them, and the uploads, calls and schedules that start them."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from constructs import Construct
 
 from serval.batch.job.settings import BatchSettings
 from stacks.api.http_api import ServalHttpApi
-from stacks.batch.machine import BatchMachine, explain
+from stacks.batch.machine import BatchMachine, acknowledge_wildcard
 from stacks.batch.schedules import BatchSchedules
 from stacks.batch.steps import READING, BatchSteps
 from stacks.fleets.rights import FleetRights, arn
@@ -33,7 +33,7 @@ OWN_EXECUTIONS = "each job has an execution of its own"
 
 
 class BatchJobs(Construct):
-    """The machine and its steps, and everything that starts it."""
+    """The machine, its steps, and everything that starts it."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class BatchJobs(Construct):
         Rule(
             self,
             "Upload",
-            description="An input of a batch job was uploaded to the data bucket",
+            description="Input of a batch job was uploaded to the data bucket",
             event_pattern=EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
@@ -102,7 +102,7 @@ class BatchJobs(Construct):
         )
 
     def _endpoint(self, models: DeployedModels, shard_memory_mib: int) -> ServalFunction:
-        """Declare what answers callers; a dry run reads inputs as ``plan`` does."""
+        """Declare the API's function, which reads inputs for dry runs as ``plan`` does."""
         storage = self._storage
         function = ServalFunction(
             self,
@@ -141,5 +141,5 @@ class BatchJobs(Construct):
         function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = self._batch.executions
         function.allow(["states:StopExecution"], [arn(function, "states", executions)])
-        explain(function, executions, OWN_EXECUTIONS)
+        acknowledge_wildcard(function, executions, OWN_EXECUTIONS)
         return allow_to_announce(function)

@@ -1,4 +1,4 @@
-"""The state machine of batch jobs, and what it may do."""
+"""The state machine of batch jobs and its permissions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, Stat
 from constructs import Construct
 
 from serval.models.resource_names import shards_queue_name
-from stacks.batch.states import definition, labels
+from stacks.batch.states import definition, map_labels
 from stacks.fleets.rights import FleetRights, arn
 from stacks.rollouts.machine import DELIVER_LOGS, KNOW_NO_RESOURCES, NOT_TRACED, TRACE
 from stacks.stage.acknowledgements import acknowledge
@@ -19,11 +19,11 @@ from stacks.stage.stage import Stage
 from stacks.stage.vended_logs import vended_log_group
 from stacks.storage.storage_stack import StorageStack
 
-OWN_CHILDREN = "its own maps' executions, whose names it learns while it runs"
+OWN_CHILDREN = "executions of its own maps, whose names are known only while it runs"
 
 
 class BatchMachine(Construct):
-    """A state machine whose role calls its steps, runs its own maps and asks fleets."""
+    """A state machine whose role calls its steps, runs its own maps and queues work for fleets."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class BatchMachine(Construct):
         super().__init__(scope, id_)
         name = machine_name(stage.name)
         self.executions = f"execution:{name}:*"
-        """What all of its executions are called; those of its maps have other names."""
+        """Pattern of its executions' names; those of its maps have other names."""
         role = GrantedRole(self, "Role", assumed_by=ServicePrincipal("states.amazonaws.com"))
         arns = {step: function.function_arn for step, function in steps.items()}
         role.allow(["lambda:InvokeFunction"], list(arns.values()))
@@ -51,7 +51,7 @@ class BatchMachine(Construct):
             queue_url=url,
             scans_at_once=stage.concurrency.scans,
         )
-        self._allow_to_map(role, name, labels(states))
+        self._allow_to_map(role, name, map_labels(states))
         rights.grant_ask(role)
         role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
@@ -59,39 +59,40 @@ class BatchMachine(Construct):
         self.machine = StateMachine(
             self,
             "Machine",
-            # By its name its role is allowed to start it, before it is there.
+            # Known beforehand, so that the role may be allowed to start it.
             state_machine_name=name,
-            # Not by CDK's own JSON, which leaves out the nulls by which results are dropped.
+            # Not as CDK's JSON, which drops the nulls that discard results.
             definition_body=DefinitionBody.from_string(json.dumps(states)),
             role=role.role.without_policy_updates(),
-            # Without execution data: it holds what callers have asked for.
+            # Without execution data, which holds callers' requests.
             logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
             tracing_enabled=stage.traced,
         )
         if not stage.traced:
             acknowledge(self.machine, NOT_TRACED)
-        # Step Functions tries the role's rights on the log before it creates the machine.
+        # Step Functions tests the role's rights on the log before it creates the machine.
         self.machine.node.add_dependency(role)
 
     def _allow_to_map(self, role: GrantedRole, name: str, maps: Sequence[str]) -> None:
-        """Let it start its own maps' children, look at them and stop them."""
+        """Let the role start, describe and stop the children of its own maps."""
         role.allow(["states:StartExecution"], [arn(role, "states", f"stateMachine:{name}")])
-        # AWS's policy for such maps has the first of them; its children are called by the second.
+        # AWS's policy for such maps names the machine's executions; the children have the maps'
+        # names.
         children = (self.executions, *(f"execution:{name}/{label}:*" for label in maps))
         role.allow(
             ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"],
             [arn(role, "states", each) for each in children],
         )
         for each in children:
-            explain(role, each, OWN_CHILDREN)
+            acknowledge_wildcard(role, each, OWN_CHILDREN)
 
 
 def machine_name(stage: str) -> str:
-    """Name the machine of a stage."""
+    """Return the name of a stage's machine."""
     return f"serval-{stage}-batch"
 
 
-def explain(construct: Construct, resource: str, reason: str) -> None:
-    """Keep what a check says of a wildcard in Step Functions' names."""
+def acknowledge_wildcard(construct: Construct, resource: str, reason: str) -> None:
+    """Acknowledge a finding about a wildcard in Step Functions' names."""
     wildcard = f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:{resource}"
     acknowledge(construct, {f"AwsSolutions-IAM5[Resource::{wildcard}]": reason})

@@ -1,4 +1,4 @@
-"""The schedules of the models' bundles, in EventBridge Scheduler."""
+"""The schedules declared in bundles, in EventBridge Scheduler."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ RETRIES = CfnSchedule.RetryPolicyProperty(
 
 
 class BatchSchedules(Construct):
-    """One schedule for each entry of ``schedules`` and of ``retrain``, in the stage's group."""
+    """One schedule for each entry under ``schedules`` and ``retrain``, in the stage's group."""
 
     def __init__(
         self,
@@ -112,5 +112,5 @@ class BatchSchedules(Construct):
             ),
         )
         made.add_dependency(self._group)
-        # Scheduler tries whether it may take the role's place before it creates the schedule.
+        # Scheduler tests whether it may assume the role before it creates the schedule.
         made.node.add_dependency(self._role)

@@ -1,12 +1,12 @@
-"""The states of a batch job, and where each of them leads, as Step Functions takes them.
+"""The states of a batch job, in the language of Step Functions.
 
 ::
 
     Accept -> Plan -> Scan (map) -> Cut -> Shards (map) or Tasks (map) -> Assemble -> Done
                 └────────────────────────────^
 
-A step that refuses, and one that fails, lead to ``finish``. Nothing that grows with the input goes
-through the state: ranges and shards are read from S3, and children return ``{}``.
+Refusals and failures of a step lead to ``finish``. Nothing that grows with the input passes through
+the state: ranges and shards are read from S3, and children return ``{}``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from serval.batch.shard.tasks import LOST
 
 State = dict[str, Any]
 Steps = Mapping[str, str]
-"""ARNs of the functions, by the name of the step."""
+"""Step → the ARN of its function."""
 
 THROTTLED = "Lambda.TooManyRequestsException"
 NOT_ITS_OWN = (
@@ -29,21 +29,21 @@ NOT_ITS_OWN = (
 FINAL = ("JobStopped", "BatchRefused", "BatchJobNotFound", LOST)
 """Failures of a shard that another attempt would only repeat."""
 TOO_LARGE = "States.DataLimitExceeded"
-"""What catches all errors does not catch this one."""
+"""A catch of all errors does not include this one."""
 SILENT = "States.HeartbeatTimeout"
 HEARTBEAT_SECONDS = 1800
-"""A message waits until the fleet has a machine for it, and nothing beats while it does.
+"""Longest time without a heartbeat; a message sends none while it waits for a machine.
 
-A worker that dies is not what this is for: its message is seen again when its lease has ended.
+It does not serve to detect dead workers, whose messages become visible when their lease ends.
 """
 SILENCES = 100
-"""So often a shard is asked for again that no worker has taken up, or that all have lost."""
+"""Attempts at a shard that no worker has taken, or that all have lost."""
 FLEET = {"fleet.$": "$.fleet"}
-"""What a shard on a fleet is told beside its model."""
+"""Added to the input of shards on a fleet."""
 
 
 def definition(steps: Steps, *, partition: str, queue_url: str, scans_at_once: int) -> State:
-    """Give the whole machine; ``queue_url`` has ``{}`` for a fleet's name."""
+    """Return the definition of the machine; ``queue_url`` has ``{}`` for a fleet's name."""
     ask = f"arn:{partition}:states:::sqs:sendMessage.waitForTaskToken"
     job = {"job.$": "$.job"}
     begin = {"input.$": "$", "owner.$": "$$.Execution.Id"}
@@ -74,13 +74,13 @@ def definition(steps: Steps, *, partition: str, queue_url: str, scans_at_once: i
 
 
 def _step(function: str, payload: State, following: str, *, fail: str = "Fail") -> State:
-    """Call a step; all of them may be done again without harm."""
+    """Call a step; every step can be repeated safely."""
     return {
         "Type": "Task",
         "Resource": function,
         "Parameters": payload,
         "Retry": _retries(),
-        "Catch": _caught(fail),
+        "Catch": _catch_errors(fail),
         "Next": following,
     }
 
@@ -96,13 +96,13 @@ def _finish(function: str, payload: State) -> State:
     }
 
 
-def labels(machine: State) -> list[str]:
-    """List what a machine's maps are called: their children's names begin so."""
+def map_labels(machine: State) -> list[str]:
+    """List the labels of a machine's maps, with which their children's names begin."""
     return [state["Label"] for state in machine["States"].values() if "Label" in state]
 
 
 def _after(outcomes: Mapping[str, str]) -> State:
-    """Go where an outcome leads; any other is a refusal."""
+    """Branch on an outcome; unlisted outcomes are refusals."""
     return {
         "Type": "Choice",
         "Choices": [
@@ -114,21 +114,21 @@ def _after(outcomes: Mapping[str, str]) -> State:
 
 
 def _scan(function: str, partition: str, at_once: int) -> State:
-    """Go through all ranges at once; what they find lies beside the plan."""
+    """Scan all ranges in parallel; the results lie beside the plan."""
     child = {"Type": "Task", "Resource": function, "Retry": _retries(FINAL), "Next": "Scanned"}
-    return _distributed(
+    return _distributed_map(
         "Scan",
         _lines(partition, "$.ranges"),
         {"range.$": "$$.Map.Item.Value"},
-        {"StartAt": "Range", "States": {"Range": child, "Scanned": _nothing()}},
+        {"StartAt": "Range", "States": {"Range": child, "Scanned": _return_nothing()}},
         {"MaxConcurrency": at_once},
         "Cut",
     )
 
 
 def _of_shards(name: str, partition: str, child: State, **more: str) -> State:
-    """Run shards, as many at once, and with as many failures, as the job allows."""
-    return _distributed(
+    """Run shards with the job's concurrency and its tolerance of failures."""
+    return _distributed_map(
         name,
         _lines(partition, "$.items"),
         {"shard.$": "$$.Map.Item.Value", "model.$": "$.model", **more},
@@ -142,7 +142,7 @@ def _of_shards(name: str, partition: str, child: State, **more: str) -> State:
 
 
 def _on_lambda(function: str) -> State:
-    """Call ``shard`` until it says no more where to go on."""
+    """Call ``shard`` until it no longer returns a point to resume from."""
     shard = {
         "Type": "Task",
         "Resource": function,
@@ -154,12 +154,12 @@ def _on_lambda(function: str) -> State:
     after = {"Type": "Choice", "Choices": [onward], "Default": "Answered"}
     return {
         "StartAt": "Shard",
-        "States": {"Shard": shard, "After shard": after, "Answered": _nothing()},
+        "States": {"Shard": shard, "After shard": after, "Answered": _return_nothing()},
     }
 
 
 def _on_fleet(ask: str, queue_url: str) -> State:
-    """Send one message with a task token, and wait for whoever works on it."""
+    """Send a message with a task token, and wait until a worker returns it."""
     task = {
         "Type": "Task",
         "Resource": ask,
@@ -175,10 +175,10 @@ def _on_fleet(ask: str, queue_url: str) -> State:
         "Retry": [_retry([SILENT], tries=SILENCES, seconds=1, longest=60), *_retries(FINAL)],
         "Next": "Answered by a fleet",
     }
-    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": _nothing()}}
+    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": _return_nothing()}}
 
 
-def _distributed(
+def _distributed_map(
     label: str, reader: State, item: State, child: State, limits: State, following: str
 ) -> State:
     processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **child}
@@ -190,13 +190,13 @@ def _distributed(
         "ItemProcessor": processor,
         **limits,
         "ResultPath": None,
-        "Catch": _caught("Fail"),
+        "Catch": _catch_errors("Fail"),
         "Next": following,
     }
 
 
 def _lines(partition: str, at: str) -> State:
-    """Read a map's items from an object that a step has written, one a line."""
+    """Read a map's items, one per line, from an object that a step has written."""
     return {
         "Resource": f"arn:{partition}:states:::s3:getObject",
         "ReaderConfig": {"InputType": "JSONL"},
@@ -204,13 +204,13 @@ def _lines(partition: str, at: str) -> State:
     }
 
 
-def _nothing() -> State:
-    """End a child with ``{}``: what ten thousand of them return has to fit 256 KiB."""
+def _return_nothing() -> State:
+    """End a child with ``{}``, since the results of ten thousand must fit into 256 KiB."""
     return {"Type": "Pass", "Result": {}, "End": True}
 
 
 def _retries(final: Sequence[str] = (), *, tries: int = 4) -> list[State]:
-    """Try again: long while Lambda is at its limit, a few times after any other failure."""
+    """Retry for long while Lambda is throttled, and a few times after any other failure."""
     return [
         *([{"ErrorEquals": list(final), "MaxAttempts": 0}] if final else ()),
         _retry([THROTTLED], tries=150, seconds=5, longest=60),
@@ -235,8 +235,8 @@ def _retry(errors: Sequence[str], *, tries: int, seconds: int, longest: int) -> 
     }
 
 
-def _caught(fail: str) -> list[State]:
-    """Have every error of a state lead elsewhere."""
+def _catch_errors(fail: str) -> list[State]:
+    """Let every error of a state lead to another state."""
     return [
         {"ErrorEquals": [error], "ResultPath": "$.error", "Next": fail}
         for error in (TOO_LARGE, "States.ALL")

@@ -1,4 +1,4 @@
-"""The functions of a batch job's steps, each with only the rights that it needs."""
+"""The functions of a batch job's steps, with the narrowest permissions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,9 +24,9 @@ from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
 READING = ("core", "sdk", "inference", "batch")
-"""Of whatever opens inputs or parts; ``inference`` has NumPy."""
+"""Layers of functions that open inputs or parts; ``inference`` has NumPy."""
 STREAMING_MIB = 1769
-"""The least that gives a whole vCPU."""
+"""The least memory that comes with a whole vCPU."""
 LONGEST = Duration.minutes(15)
 SEEN = "called by the state machine alone, which sees every failure and ends the job"
 
@@ -76,7 +76,7 @@ class BatchSteps(Construct):
         self._storage.registry.grant_routes(function)
         self._storage.data.grant_batch_inputs(function)
         self._storage.data.grant_batch_writes(function)
-        # A prefix that an earlier job has done with is cleared of its parts.
+        # Parts that an earlier job left under the prefix are deleted.
         self._storage.data.grant_batch_deletes(function)
         return allow_to_announce(function)
 
@@ -104,7 +104,7 @@ class BatchSteps(Construct):
         return allow_to_announce(function)
 
     def _allow_to_take_on(self, function: ServalFunction, rights: FleetRights) -> None:
-        """Let it say in fleets' rows that shards wait, and switch on the ticks that see it."""
+        """Let a function record waiting shards in fleets' rows, and switch on the ticks."""
         rights.grant_rows(function)
         rights.grant_ticks(function, "events:EnableRule")
 
@@ -133,7 +133,7 @@ class BatchSteps(Construct):
         return allow_to_announce(function)
 
     def _shard(self, memory_mib: int) -> ServalFunction:
-        """Declare what runs models: as large as the largest function that answers callers."""
+        """Declare the function that runs models, as large as the largest inference function."""
         function = self._function(
             "shard",
             ShardSettings,

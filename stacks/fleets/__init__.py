@@ -1,1 +1,1 @@
-"""Fleets: spot machines, their network and roles, queues, and the functions that control them."""
+"""Fleets: machines, network, roles, queues, and the functions that control them."""

@@ -1,4 +1,4 @@
-"""The cluster of a spot fleet, and which machines it may use."""
+"""The cluster of a spot fleet, and the machines it may use."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ NO_INSIGHTS = "Container Insights bills custom metrics by the hour; the tick pub
 
 
 class FleetCluster(Construct):
-    """A cluster of the fleet's own, which costs nothing and lets the fleet be removed.
+    """A free cluster for each fleet, which makes the fleet removable.
 
-    ECS takes no capacity provider from a cluster while a service uses it, and CloudFormation
-    changes what stays before it deletes what goes: of a cluster that fleets share, the association
-    would have to change first, and every deploy without the fleet would fail.
+    ECS does not detach a capacity provider from a cluster while a service uses it, and
+    CloudFormation updates resources before it deletes others. In a shared cluster, removing a fleet
+    would update the association first, and every such deploy would fail.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FleetCluster(Construct):
         )
 
     def use(self, providers: Sequence[str]) -> CfnClusterCapacityProviderAssociations:
-        """Let the service have machines of these capacity providers, and of no others."""
+        """Let the fleet's service use these capacity providers, and no others."""
         return CfnClusterCapacityProviderAssociations(
             self,
             "Capacity",

@@ -1,4 +1,4 @@
-"""Control of fleets: ticks, the sweep, and the fallback to on-demand machines."""
+"""The functions that control fleets: ticks, the sweep, and the fallback to on-demand machines."""
 
 from collections.abc import Mapping, Sequence
 
@@ -48,7 +48,7 @@ class FleetControl(Construct):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What every function is told that wakes fleets."""
+        """Settings of every function that wakes fleets."""
         return self._endpoints.settings
 
     @property

@@ -1,4 +1,4 @@
-"""The fleets: their queues, spot machines in a network of their own, SageMaker endpoints."""
+"""The stack of the fleets: queues, spot machines in a network of their own, SageMaker endpoints."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -16,7 +16,7 @@ from stacks.storage.storage_stack import StorageStack
 
 
 class FleetsStack(Stack):
-    """What runs heavy models; the API's stack finds all of it by fixed names."""
+    """The resources that run heavy models; the API's stack refers to them by name."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class FleetsStack(Stack):
             shards_queue(queues, self._stage, fleet)
 
     def _roles(self) -> None:
-        """Give the processes that are a laptop's workers the rights of real ones."""
+        """Declare the workers' roles for a laptop, whose processes act by them."""
         roles = {
             name: WorkerRole(
                 self, f"{name}Worker", fleet=name, storage=self._storage, rights=self._rights

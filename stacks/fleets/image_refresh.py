@@ -1,6 +1,6 @@
-"""Write the table of server images anew: tags as the SageMaker SDK knows them, digests from ECR.
+"""Rewrite the table of server images, with tags from the SageMaker SDK and digests from ECR.
 
-The SDK (300 MB, in an environment of its own) needs no network for that; ECR needs credentials.
+The SDK (300 MB, in an environment of its own) needs no network for this; ECR needs credentials.
 """
 
 import json
@@ -21,19 +21,19 @@ SDK = "sagemaker-core"
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 URI = re.compile(r"(?P<registry>[^/]+)/(?P<repository>[^:]+):(?P<tag>.+)")
 Digest = Callable[[ServerImage, str], str]
-"""Gives the digest that an image's tag has in a region."""
+"""Returns the digest of an image's tag in a region."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An image that the table is to have."""
+    """An image for the table."""
 
     server: str
     accelerator: str
     framework: str
-    """What the SDK calls it."""
+    """The SDK's name for it."""
     instance_type: str | None = None
-    """One that has the accelerator; None: the SDK knows the image for one accelerator only."""
+    """A type with the accelerator; None: the SDK knows the image for one accelerator only."""
 
 
 WANTED = (
@@ -45,13 +45,13 @@ WANTED = (
 
 
 def newest_images(sdk: Any, regions: Sequence[str]) -> list[ServerImage]:
-    """Ask the SDK (its module ``image_uris``) for the newest image of each server."""
+    """Look up the newest image of each server in the SDK's module ``image_uris``."""
     return [newest_image(sdk, wanted, regions) for wanted in WANTED]
 
 
 def newest_image(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> ServerImage:
-    """Ask the SDK for the newest image of a server."""
-    found = list(uris(sdk, wanted, regions))
+    """Look up the newest image of a server in the SDK."""
+    found = list(find_uris(sdk, wanted, regions))
     names = {(parts["repository"], parts["tag"]) for _, parts in found}
     if len(names) != 1:
         raise NoServerImage(f"{wanted.framework} has {sorted(names)} in {len(found)} regions")
@@ -65,11 +65,13 @@ def newest_image(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> ServerImag
     )
 
 
-def uris(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> Iterator[tuple[str, re.Match[str]]]:
-    """Give the parts of an image's URI in each region that has it."""
+def find_uris(
+    sdk: Any, wanted: Wanted, regions: Sequence[str]
+) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield the parts of an image's URI for each region that has it."""
     config = sdk.config_for_framework(wanted.framework)
     versions = config.get("inference", config)["versions"]
-    number = newest(list(versions))
+    number = newest_version(list(versions))
     for region in regions:
         if region in versions[number]["registries"]:
             uri = sdk.retrieve(
@@ -81,20 +83,20 @@ def uris(sdk: Any, wanted: Wanted, regions: Sequence[str]) -> Iterator[tuple[str
             yield region, parts
 
 
-def newest(versions: Sequence[str]) -> str:
-    """Choose the highest of version numbers; the SDK lists them in no order."""
+def newest_version(versions: Sequence[str]) -> str:
+    """Return the highest version number; the SDK lists them in no order."""
     return max(versions, key=lambda text: [int(number) for number in re.findall(r"\d+", text)])
 
 
-def with_digests(
+def resolve_digests(
     images: Sequence[ServerImage], known: Sequence[ServerImage], digest: Digest
 ) -> tuple[list[ServerImage], dict[str, str]]:
-    """Resolve the digests; what cannot be resolved keeps the one that its tag had before.
+    """Resolve digests, keeping known ones where that fails.
 
     Returns
     -------
     tuple
-        The images, and why regions gave none.
+        The images, and the reasons of failures by region.
     """
     before = {(image.repository, image.tag): image.digests for image in known}
     found, problems = [], {}
@@ -110,7 +112,7 @@ def with_digests(
 
 
 def ecr_digest(image: ServerImage, region: str) -> str:
-    """Ask a region's registry for the digest that the tag has now."""
+    """Look up the current digest of a tag in a region's registry."""
     answer = boto3.client("ecr", region).describe_images(
         registryId=image.registries[region].partition(".")[0],
         repositoryName=image.repository,
@@ -120,12 +122,12 @@ def ecr_digest(image: ServerImage, region: str) -> str:
 
 
 def no_digest(image: ServerImage, region: str) -> str:
-    """Resolve nothing: there is nobody to ask as."""
+    """Raise an error, since there are no credentials to resolve a digest with."""
     raise NoCredentialsError
 
 
-def text_of(images: Sequence[ServerImage], source: str, moment: datetime) -> str:
-    """Write the table."""
+def write_table(images: Sequence[ServerImage], source: str, moment: datetime) -> str:
+    """Write the table as JSON."""
     table = {
         "date": f"{moment:%Y-%m-%d}",
         "source": source,
@@ -135,16 +137,16 @@ def text_of(images: Sequence[ServerImage], source: str, moment: datetime) -> str
 
 
 def main(table: Path = TABLE) -> None:
-    """Write the table and say what it has."""
-    # An import at the top would keep everybody without the SDK from reading this module.
+    """Rewrite the table and print its contents."""
+    # Imported late, since most readers of this module lack the SDK.
     from sagemaker.core import image_uris
 
     session = boto3.Session()
     regions = [r for p in PARTITIONS for r in session.get_available_regions("ecr", p)]
     known = read_images(table) if table.exists() else []
     digest = no_digest if session.get_credentials() is None else ecr_digest
-    images, problems = with_digests(newest_images(image_uris, regions), known, digest)
-    table.write_text(text_of(images, f"{SDK} {version(SDK)}", datetime.now(UTC)))
+    images, problems = resolve_digests(newest_images(image_uris, regions), known, digest)
+    table.write_text(write_table(images, f"{SDK} {version(SDK)}", datetime.now(UTC)))
     for image in images:
         print(
             f"{image.server} for {image.accelerator}: {image.repository}:{image.tag}, "

@@ -1,8 +1,8 @@
-"""Inference servers that run beside a worker, and have the accelerator in its stead.
+"""Inference servers that run beside a worker and use the accelerator in its place.
 
-The worker leaves artifacts under ``/models/<model>/<version>``, in a volume that both see. Triton
-looks there by itself, again and again. The others serve one model, named when they start: they wait
-for its first version, and serve another one when their task is started anew.
+The worker puts artifacts under ``/models/<model>/<version>`` in a shared volume. Triton polls that
+folder. The others serve one model, named at their start: they wait for its first version, and serve
+another one when their task is restarted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,15 +25,17 @@ WITHOUT_RIGHTS = (
     "ECS_AGENT_URI ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4; "
     "export AWS_EC2_METADATA_DISABLED=true; "
 )
-"""A task has one role, and each of its containers is told where its credentials are: at an address
-with an id that nobody guesses. What the shell then becomes is not told."""
+"""Removes the credentials' address from the environment of the server's shell.
+
+A task has one role, and each container is told the unguessable address of its credentials.
+"""
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 BY_TAG = "serval:image-by-tag"
-OF_AWS = "the image is AWS's: the account that holds it differs from region to region"
+OF_AWS = "the image belongs to AWS: the account that holds it differs between regions"
 
 
 class InferenceServer(Construct):
-    """One server of the committed table, in the region that the stack is deployed to."""
+    """A server from the committed table, in the region that the stack is deployed to."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class InferenceServer(Construct):
         accelerator: str,
         uris: Mapping[str, str] | None = None,
     ) -> None:
-        """Name the image by region; ``uris``: None means those of the committed table."""
+        """Map regions to images; ``uris`` is the committed table's mapping by default."""
         super().__init__(scope, id_)
         self._server = runtime.server or ""
         self._accelerator = accelerator
@@ -55,10 +57,10 @@ class InferenceServer(Construct):
             table.set_value(region, "uri", uri)
         self._warn([region for region, uri in uris.items() if "@" not in uri])
         self.image = table.find_in_map(Aws.REGION, "uri")
-        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + script(runtime, model))
+        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + start_script(runtime, model))
 
     def _warn(self, by_tag: Sequence[str]) -> None:
-        """Say at synth, and at each deploy, that what a tag names may become another image."""
+        """Warn at synth and deploy about images pulled by tag, which may change."""
         if by_tag:
             Annotations.of(self).add_warning_v2(
                 BY_TAG,
@@ -70,7 +72,7 @@ class InferenceServer(Construct):
             )
 
     def grant_pull(self, granted: Granted) -> None:
-        """Let it pull the server's image."""
+        """Grant pulling the server's image."""
         (repository,) = (
             image.repository
             for image in read_images()
@@ -84,8 +86,8 @@ class InferenceServer(Construct):
         acknowledge(granted, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OF_AWS})
 
 
-def script(runtime: Runtime, model: str) -> str:
-    """Write what starts the server; it becomes the container's only process."""
+def start_script(runtime: Runtime, model: str) -> str:
+    """Return the shell script that starts the server as the container's only process."""
     name = runtime.model or model
     match runtime.server:
         case "triton":

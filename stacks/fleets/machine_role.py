@@ -1,4 +1,4 @@
-"""What the machines of spot fleets may do: be part of their fleet's cluster."""
+"""The role of spot fleets' machines, which lets them join their fleet's cluster."""
 
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
@@ -17,15 +17,15 @@ OF_CLUSTER = (
 OF_INSTANCE = (
     "ecs:Poll",
     "ecs:StartTelemetrySession",
-    # With it the agent sets its machine to draining when EC2 reclaims it.
+    # With this the agent sets its machine to draining when EC2 reclaims it.
     "ecs:UpdateContainerInstancesState",
 )
-OWN_INSTANCES = "the machines of the fleet's cluster: ECS names them when they come"
-FINDS_ECS = "finding ECS's own endpoint knows no resources"
+OWN_INSTANCES = "the machines of the fleet's cluster, which ECS names as they join"
+FINDS_ECS = "finding ECS's own endpoint supports no resources"
 
 
 class MachineRole(GrantedRole):
-    """The ECS agent's; images and logs are the task's execution role's, the rest its worker's."""
+    """The ECS agent's role; images and logs are the execution role's, the rest the worker's."""
 
     def __init__(self, scope: Construct, id_: str, *, cluster: str) -> None:
         super().__init__(scope, id_, assumed_by=ServicePrincipal("ec2.amazonaws.com"))

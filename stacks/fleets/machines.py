@@ -1,4 +1,4 @@
-"""The machines of a spot fleet: of one capacity, from none to as many as the fleet may have."""
+"""The machines of a spot fleet, of one capacity."""
 
 from aws_cdk import Size
 from aws_cdk.aws_autoscaling import (
@@ -34,7 +34,7 @@ HARDWARE = {
     "neuron": AmiHardwareType.NEURON,
 }
 DISK = Size.gibibytes(100)
-"""The image of a GPU worker has 10 GB unpacked; artifacts come on top."""
+"""A GPU worker's image takes 10 GB unpacked, plus the artifacts."""
 AGENT = (
     "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST=true",
     "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true",
@@ -43,14 +43,17 @@ AGENT = (
 GPUS = "ECS_ENABLE_GPU_SUPPORT=true"
 DRAINING = "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true"
 """A spot notice sets the machine to draining, which sends its worker SIGTERM."""
-UNREAD = "the rule cannot read a mixed instances policy; a test holds its disks to be encrypted"
-TICK_TELLS = "the tick publishes how many machines there are and why; nobody needs a mail for each"
+UNREAD = "the rule cannot read a mixed instances policy; a test checks that its disks are encrypted"
+TICK_TELLS = (
+    "the tick publishes the number of machines and its reason; a mail for each helps nobody"
+)
 
 
 class FleetMachines(Construct):
     """An auto scaling group and its capacity provider; ECS starts and ends the machines.
 
-    Without capacity rebalancing: ECS is not told of what that ends, so workers could not drain.
+    Capacity rebalancing is off, because ECS does not hear of its terminations and could not drain
+    workers.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class FleetMachines(Construct):
                 instances_distribution=InstancesDistribution(
                     on_demand_base_capacity=0,
                     on_demand_percentage_above_base_capacity=0 if capacity == "spot" else 100,
-                    # In the order in which fleets.yaml has the types.
+                    # In the order of the types in fleets.yaml.
                     on_demand_allocation_strategy=OnDemandAllocationStrategy.PRIORITIZED,
                     spot_allocation_strategy=SpotAllocationStrategy.PRICE_CAPACITY_OPTIMIZED,
                 ),
@@ -108,7 +111,7 @@ class FleetMachines(Construct):
         return LaunchTemplate(
             self,
             "Template",
-            # A parameter of Systems Manager, which CloudFormation reads at each deploy.
+            # A parameter of Systems Manager, which CloudFormation resolves at each deploy.
             machine_image=EcsOptimizedImage.amazon_linux2023(HARDWARE[fleet.accelerator]),
             role=cluster.machine_role.role,
             security_group=cluster.network.closed,

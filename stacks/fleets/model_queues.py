@@ -1,4 +1,4 @@
-"""The queues of fleets: of each model what is to do and what failed, of each fleet its shards."""
+"""The queues of fleets: two for each model, and one for each fleet's shards."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
@@ -13,16 +13,16 @@ from stacks.stage.stage import Stage
 LONG_POLL = Duration.seconds(20)
 LEASE = Duration.seconds(60)
 RECEIPTS = 50
-"""The last net: a worker dead-letters a request itself, after the attempts that its bundle allows.
+"""A last safety net: a worker itself dead-letters a request that has used up its attempts.
 
-Reclaimed machines give messages back without charging an attempt, so there may be many receipts.
+Reclaimed machines return messages without charging an attempt, so there may be many receipts.
 """
-WAITED_FOR = "the state machine waits for each shard, and workers end those that none survives"
+WAITED_FOR = "the state machine waits for each shard, and workers end those that always fail"
 LAST_STOP = "it is the dead-letter queue: requests wait here for a person and `serval redrive`"
 
 
 class ModelQueues(Construct):
-    """A model's queue and its dead-letter queue, by the names under which workers find them."""
+    """A model's queue and dead-letter queue, with the names by which workers find them."""
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage, model: str) -> None:
         super().__init__(scope, id_)
@@ -51,7 +51,7 @@ class ModelQueues(Construct):
 
 
 def shards_queue(scope: Construct, stage: Stage, fleet: str) -> Queue:
-    """Declare the queue of a fleet's shards of batch jobs."""
+    """Declare the queue for a fleet's shards of batch jobs."""
     queue = Queue(
         scope,
         f"{fleet}-shards",

@@ -1,4 +1,4 @@
-"""The network of spot fleets: nothing in it is billed by the hour, and nothing can be reached."""
+"""The network of spot fleets, which has no hourly cost and admits no traffic."""
 
 from aws_cdk import Fn
 from aws_cdk.aws_ec2 import (
@@ -15,15 +15,15 @@ from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.stage import Stage
 
 NOTHING_LISTENS = (
-    "nothing in this network can be reached from outside: its only security group lets nothing in;"
+    "nothing in this network can be reached from outside: its only security group admits nothing;"
     " flow logs would be billed by the gigabyte of what workers fetch"
 )
 
 
 class FleetNetwork(Construct):
-    """Public subnets without NAT, so that machines reach AWS by addresses of their own.
+    """Public subnets without NAT, from which machines reach AWS by their own addresses.
 
-    S3 and DynamoDB, where the bytes go, are reached through gateways, which cost nothing.
+    Free gateways lead to S3 and DynamoDB, where most of the traffic goes.
     """
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
@@ -31,7 +31,7 @@ class FleetNetwork(Construct):
         self.vpc = Vpc(
             self,
             "Vpc",
-            # By position: synth knows no account whose zones it could name.
+            # By index: synth knows no account whose zones it could name.
             availability_zones=[Fn.select(n, Fn.get_azs()) for n in range(stage.fleet_zones)],
             nat_gateways=0,
             subnet_configuration=[
@@ -45,7 +45,7 @@ class FleetNetwork(Construct):
                     service=GatewayVpcEndpointAwsService.DYNAMODB
                 ),
             },
-            # It would bring a custom resource with a function; no machine is in that group.
+            # Would add a custom resource with a function; no machine is in that group.
             restrict_default_security_group=False,
         )
         acknowledge(self.vpc, {"AwsSolutions-VPC7": NOTHING_LISTENS})

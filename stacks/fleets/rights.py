@@ -1,4 +1,4 @@
-"""Rights to look after fleets: their rows, machines, ticks, endpoints, and their models' queues."""
+"""Permissions on fleets: rows, machines, ticks, endpoints, and their models' queues."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,28 +31,28 @@ TAKE = (
 
 @dataclass(frozen=True, slots=True)
 class FleetRights:
-    """Grants on what fleets have in an account, by its fixed names."""
+    """Grants on the resources of fleets, which have fixed names."""
 
     stage: Stage
     fleets: Fleets
     registry: RegistryTable
 
     def of_kind(self, kind: str) -> Sequence[str]:
-        """Name the fleets of a kind."""
+        """Return the names of the fleets of a kind."""
         return [name for name, fleet in self.fleets.by_name.items() if fleet.kind == kind]
 
     def grant_rows(self, granted: Granted) -> None:
-        """Let it read and change what fleets are to have."""
+        """Grant reading and updating fleets' rows."""
         if self.fleets.by_name:
             self.registry.grant_fleets(granted)
 
     def grant_workers(self, granted: Granted) -> None:
-        """Let it read what the workers of fleets say."""
+        """Grant reading the reports of fleets' workers."""
         if self.fleets.by_name:
             self.registry.grant_list_workers(granted)
 
     def grant_machines(self, granted: Granted) -> None:
-        """Let it give spot fleets machines, and take them away."""
+        """Grant changing the number of spot fleets' machines."""
         stage = self.stage.name
         self._allow(
             granted,
@@ -69,12 +69,12 @@ class FleetRights:
         )
 
     def grant_ticks(self, granted: Granted, *actions: str) -> None:
-        """Let it switch the ticks."""
+        """Grant actions on the rule of the ticks."""
         rule = arn(granted, "events", f"rule/{tick_rule_name(self.stage.name)}")
         self._allow(granted, actions, [rule] if self.fleets.by_name else [])
 
     def grant_endpoints(self, granted: Granted) -> None:
-        """Let it give endpoints inferences, and count their instances."""
+        """Grant invoking endpoints asynchronously, and counting their instances."""
         self._allow(
             granted,
             ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpointAsync"],
@@ -85,29 +85,29 @@ class FleetRights:
         )
 
     def grant_send(self, granted: Granted) -> None:
-        """Let it send messages about requests of every fleet model."""
+        """Grant sending messages about requests of every fleet model."""
         self._on_queues(granted, SEND, queue_name, self.fleets.models)
 
     def grant_ask(self, granted: Granted) -> None:
-        """Let it send shards to the queue of every spot fleet, whose URL it knows."""
+        """Grant sending shards to the queue of every spot fleet, whose URL is known."""
         self._on_queues(granted, ["sqs:SendMessage"], shards_queue_name, self.of_kind("spot"))
 
     def grant_take_shards(self, granted: Granted, fleet: str) -> None:
-        """Let it take shards from a fleet's queue, and give them back."""
+        """Grant taking shards from a fleet's queue, and returning them."""
         self._on_queues(granted, {*SEND, *TAKE}, shards_queue_name, [fleet])
 
     def grant_end(self, granted: Granted, *fleets: str) -> None:
-        """Let it send messages again, or dead-letter them, of these fleets' models."""
+        """Grant resending or dead-lettering messages of these fleets' models."""
         self._on_queues(granted, SEND, queue_name, self._models(fleets))
         self._on_queues(granted, SEND, dead_letter_queue_name, self._models(fleets))
 
     def grant_take(self, granted: Granted, *fleets: str) -> None:
-        """Let it take messages of these fleets' models, and dead-letter what has failed."""
+        """Grant taking messages of these fleets' models, and dead-lettering failed ones."""
         self._on_queues(granted, TAKE, queue_name, self._models(fleets))
         self._on_queues(granted, SEND, dead_letter_queue_name, self._models(fleets))
 
     def grant_call_back(self, granted: Granted) -> None:
-        """Let it ask for callbacks."""
+        """Grant requesting callbacks."""
         self._allow(granted, SEND, [arn(granted, "sqs", callbacks_queue_name(self.stage.name))])
 
     def _models(self, fleets: Sequence[str]) -> list[str]:
@@ -129,7 +129,7 @@ class FleetRights:
 
 
 def arn(granted: Granted, service: str, resource: str) -> str:
-    """Give the ARN of something of this account and region."""
+    """Return an ARN in this account and region."""
     return Stack.of(granted).format_arn(
         service=service, resource=resource, arn_format=ArnFormat.NO_RESOURCE_NAME
     )

@@ -1,4 +1,4 @@
-"""The rules that call the functions which control fleets."""
+"""The rules that call the functions controlling fleets."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
 
 TICK, SWEEP = Duration.minutes(1), Duration.minutes(10)
-AGAIN = "its rule calls it again before long, and it looks at everything then"
+AGAIN = "its rule soon calls it again, and each run looks at everything"
 TICK_TELLS = "the tick finds a fleet that is short of machines a few minutes later"
 NOT_PLACED = "SERVICE_TASK_PLACEMENT_FAILURE"
 
 
 class FleetRules(Construct):
-    """Ticks while a fleet is awake; the sweep, always; ECS's failures to place a worker."""
+    """Ticks while a fleet is awake, the sweep always, and ECS's failures to place a worker."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class FleetRules(Construct):
             tick,
             TICK,
             name=tick_rule_name(stage.name),
-            # Whoever wakes a fleet switches it on; the tick itself off, when every fleet sleeps.
-            # A deploy that changes the rule switches it off as well: a submit or the sweep finds
-            # the fleets standing still then, and switches it on.
+            # Waking a fleet enables the rule; the tick disables it when all fleets sleep. A deploy
+            # that changes the rule disables it too; a submit or the sweep then finds the ticks
+            # standing still and enables it.
             enabled=False,
         )
         self._periodic("Sweep", sweep, SWEEP, enabled=bool(rights.fleets.by_name))

@@ -1,6 +1,6 @@
-"""Images of inference servers that run beside a worker: a committed table, and who reads it.
+"""Read the committed table of images of inference servers that run beside a worker.
 
-``make images`` writes the table anew (``stacks/fleets/image_refresh.py``).
+``make images`` rewrites the table (``stacks/fleets/image_refresh.py``).
 """
 
 import json
@@ -12,7 +12,7 @@ TABLE = Path(__file__).with_suffix(".json")
 
 
 class NoServerImage(Exception):
-    """The table has no such image; the message says what it has."""
+    """The table has no such image; the message lists those it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +20,18 @@ class ServerImage:
     """One image, in the registry of each region that has it."""
 
     server: str
-    """As ``runtime.server`` of a bundle says it."""
+    """As in ``runtime.server`` of a bundle."""
     accelerator: str
-    """As a fleet says it."""
+    """As in ``accelerator`` of a fleet."""
     repository: str
     tag: str
     registries: Mapping[str, str]
     """Region → host of its registry."""
     digests: Mapping[str, str] = field(default_factory=dict)
-    """Region → ``sha256:…``, which no later push to the tag changes; where it was resolved."""
+    """Region → ``sha256:…`` where resolved; later pushes to the tag do not change it."""
 
     def uri(self, region: str) -> str:
-        """Give what a task pulls: by digest where that is known."""
+        """Return what a task pulls: by digest where it is known."""
         name = f"{self.registries[region]}/{self.repository}"
         digest = self.digests.get(region)
         return f"{name}@{digest}" if digest else f"{name}:{self.tag}"
@@ -43,7 +43,7 @@ def read_images(table: Path = TABLE) -> Sequence[ServerImage]:
 
 
 def images(server: str, accelerator: str, table: Path = TABLE) -> Mapping[str, str]:
-    """Give the URI of an inference server's image for each region that has it.
+    """Return the URI of an inference server's image for each region that has it.
 
     Raises
     ------
@@ -63,12 +63,12 @@ def images(server: str, accelerator: str, table: Path = TABLE) -> Mapping[str, s
 
 
 def image(server: str, accelerator: str, region: str, table: Path = TABLE) -> str:
-    """Give the URI of an inference server's image in a region.
+    """Return the URI of an inference server's image in a region.
 
     Raises
     ------
     NoServerImage
-        If there is none for the accelerator, or not in the region.
+        If there is none for the accelerator, or none in the region.
     """
     found = images(server, accelerator, table)
     if region not in found:
@@ -80,7 +80,7 @@ def image(server: str, accelerator: str, region: str, table: Path = TABLE) -> st
 
 
 if __name__ == "__main__":
-    # Only who writes the table anew has the SDK.
+    # Only those who rewrite the table have the SDK.
     from stacks.fleets.image_refresh import main
 
     main()

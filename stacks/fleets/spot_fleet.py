@@ -1,4 +1,4 @@
-"""A spot fleet: an ECS service of workers on machines that are there while there is work."""
+"""A spot fleet: an ECS service of workers on machines that run while there is work."""
 
 from aws_cdk.aws_ecs import (
     AvailabilityZoneRebalancing,
@@ -23,11 +23,11 @@ from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
-NOTHING_STARTS = "no deploy starts a worker, so that none waits for one that does not come up"
+NOTHING_STARTS = "no deploy starts a worker, so none waits for one that fails to come up"
 
 
 class SpotFleet(Construct):
-    """Spot machines and on-demand ones in reserve; `tick` says how many, and of which."""
+    """Spot machines, and on-demand ones in reserve; ``tick`` decides how many of which."""
 
     def __init__(
         self,
@@ -78,12 +78,12 @@ class SpotFleet(Construct):
             service_name=service_name(stage.name, fleet.name),
             cluster=cluster.cluster,
             task_definition=task.definition,
-            # Left out, it would be 1 in a new service: a machine that nobody has asked for, and a
-            # deploy that fails while there is none. A deploy that changes the service therefore
-            # takes its workers away; they give back what they have begun, as at any deployment,
-            # and the next tick asks for machines again, which are still there.
+            # Without it, a new service would want one machine that nobody asked for, and the deploy
+            # would fail if there is none. A deploy that changes the service therefore removes its
+            # workers; they return unfinished work as in any deployment, and the next tick asks for
+            # workers again on machines that are still there.
             desired_count=0,
-            # 0: a draining machine's worker is stopped at once, and not when another one runs.
+            # 0: a draining machine's worker is stopped at once, before another one runs.
             min_healthy_percent=0,
             max_healthy_percent=200,
             capacity_provider_strategies=[
@@ -91,12 +91,12 @@ class SpotFleet(Construct):
                     capacity_provider=spot.provider.capacity_provider_name, weight=1
                 )
             ],
-            # ECS's default in new services is to even out the zones, with machines beyond those
-            # that `tick` asks for: spot capacity is where it is.
+            # By default ECS evens out the zones of new services with machines beyond those that
+            # `tick` asks for, but spot capacity is where it is.
             availability_zone_rebalancing=AvailabilityZoneRebalancing.DISABLED,
             placement_constraints=[PlacementConstraint.distinct_instances()],
         )
-        # ECS takes no provider for a service that its cluster does not use yet.
+        # ECS refuses a provider for a service unless the service's cluster uses it.
         self.service.node.add_dependency(capacity)
         acknowledge(
             self.service, {"Annotation::@aws-cdk/aws-ecs:shouldUseCircuitBreaker": NOTHING_STARTS}

@@ -1,4 +1,4 @@
-"""The images of the fleet worker: one Dockerfile, a build target for each accelerator."""
+"""The images of the fleet worker: one Dockerfile with a build target per accelerator."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ from constructs import Construct
 CHECKOUT = Path(__file__).parents[2]
 DOCKERFILE = "functions/worker/Dockerfile"
 BASE = r"^ARG {}_BASE=(\S+)$"
-"""Where the Dockerfile says what a target is built from."""
+"""Line of the Dockerfile that names a target's base image."""
 DIGEST = "@sha256:"
 TARGETS = {"none": "cpu", "nvidia": "cuda", "neuron": "neuron"}
-"""Build target by accelerator."""
+"""Accelerator → build target."""
 CONTEXT = (
     "*",
     "!functions/worker",
@@ -22,14 +22,14 @@ CONTEXT = (
     "**/__pycache__",
     "**/*.pyc",
 )
-"""Of the checkout, only what is built from, so that nothing else makes another image."""
+"""Limits the build context to what images are built from, so that nothing else changes them."""
 
 
 class WorkerImages(Construct):
-    """Builds each image that is asked for once, when it is deployed; synth only hashes."""
+    """Builds each requested image once, at deploy; synth only hashes."""
 
     def __getitem__(self, accelerator: str) -> DockerImageAsset:
-        """Give the image for an accelerator."""
+        """Return the image for an accelerator."""
         target = TARGETS[accelerator]
         found = self.node.try_find_child(target)
         if isinstance(found, DockerImageAsset):
@@ -43,12 +43,12 @@ class WorkerImages(Construct):
             target=target,
             exclude=list(CONTEXT),
             ignore_mode=IgnoreMode.DOCKER,
-            # What machines with these accelerators, and those that fleets.yaml lists, have.
+            # The platform of machines with these accelerators and of those in fleets.yaml.
             platform=Platform.LINUX_AMD64,
         )
 
     def _warn(self, target: str) -> None:
-        """Say at synth, and at each deploy, that what a tag names may become another image."""
+        """Warn at synth and deploy about a base image named by tag, which may change."""
         base = base_of(target, (CHECKOUT / DOCKERFILE).read_text())
         if DIGEST not in base:
             Annotations.of(self).add_warning_v2(
@@ -60,7 +60,7 @@ class WorkerImages(Construct):
 
 
 def base_of(target: str, dockerfile: str) -> str:
-    """Give the image that a target is built from."""
+    """Return the base image of a target."""
     found = re.search(BASE.format(target.upper()), dockerfile, re.MULTILINE)
     if found is None:
         raise ValueError(f"{DOCKERFILE} has no ARG {target.upper()}_BASE")

@@ -1,25 +1,25 @@
-"""What the worker of a spot fleet may do.
+"""The permissions of a spot fleet's worker.
 
-Only what is of its fleet's models: artifacts, routes and files of batch jobs, whose keys name them;
-and rows and bodies of requests, and rows of jobs, whose ids have the tags of their models.
+They cover only its fleet's models: artifacts, routes and batch files by keys that name the model,
+and rows and bodies of requests and jobs by ids that carry the model's tag.
 """
 
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
 
 from serval.models.resource_names import cluster_name
-from stacks.batch.machine import explain, machine_name
+from stacks.batch.machine import acknowledge_wildcard, machine_name
 from stacks.fleets.rights import FleetRights, arn
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import GrantedRole
 from stacks.storage.storage_stack import StorageStack
 
-OWN_MAPS = "the machine's own maps, by the label that each of them has"
+OWN_MAPS = "the machine's own maps, by their labels"
 OWN_TASKS = "the tasks of the fleet's cluster: a task's own id is known only while it runs"
 
 
 class WorkerRole(GrantedRole):
-    """Its fleet's queues, rows and models; requests and results; and what protects its own task."""
+    """Access to its fleet's queues, rows and models, to requests and results, and its own task."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class WorkerRole(GrantedRole):
         acknowledge(self, {f"AwsSolutions-IAM5[Resource::{wildcard}]": OWN_TASKS})
 
     def _allow_answers(self, stage: str) -> None:
-        """Let it say what became of shards to the machine that waits for them."""
+        """Let the worker report the outcome of shards to the state machine."""
         machine = f"stateMachine:{machine_name(stage)}"
         answers = ("SendTaskFailure", "SendTaskHeartbeat", "SendTaskSuccess")
-        # A token names its task: whoever has none can answer none.
+        # A token names its task: without one, no task can be answered.
         self.allow(
             [f"states:{answer}" for answer in answers],
             [arn(self, "states", machine), arn(self, "states", f"{machine}/*")],
         )
-        explain(self, f"{machine}/*", OWN_MAPS)
+        acknowledge_wildcard(self, f"{machine}/*", OWN_MAPS)

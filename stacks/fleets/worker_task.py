@@ -1,4 +1,4 @@
-"""The task of a spot fleet: the worker, and the inference server beside it, if there is one."""
+"""The task of a spot fleet: the worker, and an inference server beside it if there is one."""
 
 from aws_cdk import Aws, Duration
 from aws_cdk.aws_ecs import (
@@ -35,16 +35,16 @@ from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
 STOP_TIMEOUT = Duration.seconds(120)
-"""What ECS allows at the most, and what EC2 leaves a spot machine after its notice."""
+"""The most that ECS allows, and the time that EC2 leaves a spot machine after its notice."""
 RESERVED_MIB = 1024
-"""A worker has its machine for itself and takes what there is; this must fit the smallest."""
+"""Must fit the smallest machine; a worker uses all the memory of its machine."""
 NEURON_DEVICE = "/dev/neuron0"
-NO_SECRETS = "variables name tables, buckets and queues; none is a secret"
-PULLS = "ECR's token knows no resources; pulling is granted on the worker's repository alone"
+NO_SECRETS = "variables name tables, buckets and queues; none holds a secret"
+PULLS = "ECR's token supports no resources; pulling is granted on the worker's repository alone"
 
 
 class WorkerTask(Construct):
-    """In the machine's own network: it has an address there, and the server is at hand."""
+    """Uses the machine's own network, which gives it an address and access to the server."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class WorkerTask(Construct):
             self._serve(worker, server)
 
     def _worker(self, images: WorkerImages, server: InferenceServer | None) -> ContainerDefinition:
-        """Add the worker; a server takes the accelerator in its stead."""
+        """Add the worker, without the accelerator if a server uses it."""
         return self.definition.add_container(
             "worker",
             image=ContainerImage.from_docker_image_asset(images[self._fleet.accelerator]),
@@ -94,7 +94,7 @@ class WorkerTask(Construct):
         )
 
     def _serve(self, worker: ContainerDefinition, server: InferenceServer) -> None:
-        """Add the server: essential, for a worker without it could only fail what it takes."""
+        """Add the server as essential: without it a worker could only fail its requests."""
         container = self.definition.add_container(
             "server",
             image=ContainerImage.from_registry(server.image),
@@ -114,13 +114,13 @@ class WorkerTask(Construct):
             mounting.add_mount_points(
                 MountPoint(source_volume="models", container_path=MODELS, read_only=read_only)
             )
-        # It is stopped after the worker, which is still running what it has begun.
+        # It is stopped after the worker, which finishes its running work.
         worker.add_container_dependencies(
             ContainerDependency(container=container, condition=ContainerDependencyCondition.START)
         )
 
     def _settings(self, server: InferenceServer | None) -> dict[str, str]:
-        """Name what the worker needs; of its own fleet alone, so that no other changes its task."""
+        """Return the worker's settings, which other fleets do not affect."""
         return WorkerSettings.environment(
             aws_region=Aws.REGION,
             stage=self._stage.name,
@@ -140,7 +140,7 @@ class WorkerTask(Construct):
         return 1 if self._fleet.accelerator == "nvidia" else None
 
     def _server_parameters(self) -> LinuxParameters:
-        """Keep the server from reading what the worker sends over the network that they share."""
+        """Keep the server from reading the worker's traffic on their shared network."""
         parameters = self._devices("ServerDevices") or LinuxParameters(self, "ServerDevices")
         parameters.drop_capabilities(Capability.NET_RAW)
         return parameters

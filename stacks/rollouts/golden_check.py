@@ -1,4 +1,4 @@
-"""The golden check beside an inference function, as large as it is."""
+"""The golden check of an inference function, with the same memory."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_logs import LogGroup
@@ -17,7 +17,7 @@ SEEN = "called by the state machine alone, which sees every failure and conclude
 
 
 class GoldenCheck(ServalFunction):
-    """``golden`` for every model, or ``golden-<model>`` for the one that it may read."""
+    """``golden`` for every model, or ``golden-<model>`` for the only model it may read."""
 
     def __init__(
         self,

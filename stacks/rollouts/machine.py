@@ -1,4 +1,4 @@
-"""The state machine of rollouts, and what it may do."""
+"""The state machine of rollouts and its permissions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,11 +32,11 @@ TRACE = [
     "xray:PutTraceSegments",
 ]
 NOT_TRACED = {"AwsSolutions-SF2": UNTRACED, "Serverless-StepFunctionStateMachineXray": UNTRACED}
-KNOW_NO_RESOURCES = "neither X-Ray's actions nor those that set up a log's delivery know resources"
+KNOW_NO_RESOURCES = "X-Ray's actions, and those that set up a log's delivery, support no resources"
 
 
 class RolloutMachine(Construct):
-    """A state machine whose role calls its functions, unqualified, and notes steps in rollouts."""
+    """A state machine whose role calls unqualified functions and records rollouts' steps."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class RolloutMachine(Construct):
             self,
             "Machine",
             definition_body=DefinitionBody.from_chainable(states.first),
-            # What CDK would add covers every version of a function, and the whole table.
+            # CDK's grants would cover every version of a function, and the whole table.
             role=role.without_policy_updates(),
-            # Without execution data: it holds presigned URLs.
+            # Without execution data, which holds presigned URLs.
             logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
             tracing_enabled=stage.traced,
         )
         if not stage.traced:
             acknowledge(self.machine, NOT_TRACED)
-        # Step Functions tries the role's rights on the log before it creates the machine.
+        # Step Functions tests the role's rights on the log before it creates the machine.
         self.machine.node.add_dependency(role)

@@ -1,4 +1,4 @@
-"""Rollouts: an upload to the artifact bucket becomes a version, and the version gets traffic."""
+"""Rollouts: turn uploads to the artifact bucket into versions, and give these traffic."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
@@ -56,7 +56,7 @@ class Rollouts(Construct):
             ],
             registry=storage.registry.table,
         ).machine
-        # Events of uploads that could not start a rollout, or a batch job.
+        # Events of uploads that could not start a rollout or a batch job.
         self.dead_letters = dead_letter_queue(self, "DeadLetters", None, LAST_STOP)
         self._start_on_uploads(storage.artifacts.bucket.bucket_name)
 

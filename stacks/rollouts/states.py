@@ -1,4 +1,4 @@
-"""The states of a rollout, and where each of them leads."""
+"""The states of a rollout."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -52,22 +52,22 @@ NOT_ITS_OWN = [
     "TimeoutError",
     "ConnectionResetError",
 ]
-"""Failures of Lambda, throttling, and S3 when it does not answer: any step is tried again."""
+"""Failures of Lambda, throttling, and S3 not answering: any step is retried."""
 NO_FORMS = {
     "outcome": "passed",
     "forms": [],
     "notes": ["no forms: optimising failed or ran out of time or memory; see its log"],
 }
-"""What goes on when ``optimise`` fails: the version does not need it."""
+"""Replaces the result of a failed ``optimise``, without which a version works too."""
 ENDED_MEANWHILE = "DynamoDB.ConditionalCheckFailedException"
 TOO_LARGE = "States.DataLimitExceeded"
-"""Of a step's output; what catches all errors does not catch this one."""
+"""Error of too large an output; a catch of all errors does not include it."""
 
 
 class RolloutStates(Construct):
     """claim → verify → optimise → golden check → register → canary loop.
 
-    A step that refuses, and one that fails, lead to ``conclude``.
+    Refusals and failures of a step lead to ``conclude``.
     """
 
     def __init__(
@@ -77,20 +77,20 @@ class RolloutStates(Construct):
         self._steps, self._registry = steps, registry
         self._done = Succeed(self, "Done")
         self._fail = self._conclude("Fail", ROLLOUT | ERROR)
-        self.first = self._claim().next(self._claimed())
+        self.first = self._claim().next(self._steps_after_claim())
 
     def _claim(self) -> LambdaInvoke:
-        """Claim the upload; when that fails, the event tells which rollout it may have begun."""
+        """Claim the upload; on failure, the event identifies the rollout that may have begun."""
         task = self._call(
             "Claim", "claim", {"event": JsonPath.object_at("$"), "owner": JsonPath.execution_id}
         )
         repeat(task, tries=4)
-        return caught(
+        return catch_errors(
             task, self._conclude("Fail to claim", {"event": JsonPath.object_at("$")} | ERROR)
         )
 
-    def _claimed(self) -> Choice:
-        """Go through the steps, backwards here: each state is told what follows."""
+    def _steps_after_claim(self) -> Choice:
+        """Chain the steps after the claim, built backwards since each state names its successor."""
         urls = JsonPath.object_at("$.claim.urls")
         verify = self._checking("verify", {"upload": UPLOAD, "urls": urls})
         optimise = self._call("Optimise", "optimise", {"upload": UPLOAD, "verified": VERIFIED})
@@ -112,13 +112,13 @@ class RolloutStates(Construct):
         without_forms = Pass(
             self, "Without forms", result=Result.from_object(NO_FORMS), result_path="$.optimise"
         )
-        caught(optimise, without_forms.next(checking))
+        catch_errors(optimise, without_forms.next(checking))
         optimising = self._note("optimising").next(optimise).next(self._after("optimise", checking))
         claimed = self._after("claim", verify.next(self._after("verify", optimising)))
         return claimed.when(Condition.string_equals("$.claim.outcome", "ignored"), self._done)
 
     def _canary(self) -> tuple[Condition, Chain]:
-        """Wait, evaluate, and again, while the rollout runs."""
+        """Wait and evaluate, as long as the rollout runs."""
         running = Condition.string_equals("$.register.status", "running")
         wait = Wait(self, "Bake", time=WaitTime.seconds_path("$.register.wait_seconds"))
         evaluate = self._repeatable("evaluate", ROLLOUT, tries=8, result="$.register")
@@ -126,16 +126,16 @@ class RolloutStates(Construct):
         return running, wait.next(evaluate).next(verdict)
 
     def _checking(self, name: str, payload: Mapping[str, Any]) -> LambdaInvoke:
-        """Call a step whose own failure is a verdict: the upload made it fail."""
-        return caught(self._call(name.capitalize(), name, payload), self._fail)
+        """Call a step whose own failure is a verdict, because the upload caused it."""
+        return catch_errors(self._call(name.capitalize(), name, payload), self._fail)
 
     def _repeatable(
         self, name: str, payload: Mapping[str, Any], *, tries: int, result: str = ""
     ) -> LambdaInvoke:
-        """Call a step that does no harm when it is done again."""
+        """Call a step that can be repeated safely."""
         task = self._call(name.capitalize(), name, payload, result)
         repeat(task, tries)
-        return caught(task, self._fail)
+        return catch_errors(task, self._fail)
 
     def _call(
         self, id_: str, step: str, payload: Mapping[str, Any], result: str = ""
@@ -153,7 +153,7 @@ class RolloutStates(Construct):
         return task
 
     def _golden(self) -> CustomState:
-        """Call the golden function beside the one that will answer: the claim names it."""
+        """Call the golden function that the claim names, beside the one that will answer."""
         payload = {
             "upload.$": "$.claim.upload",
             "verified.$": "$.verify.verified",
@@ -171,15 +171,15 @@ class RolloutStates(Construct):
             },
         )
         task.add_retry(errors=NOT_ITS_OWN, interval=Duration.seconds(2), max_attempts=6)
-        return caught(task, self._fail)
+        return catch_errors(task, self._fail)
 
     def _after(self, step: str, passed: IChainable, result: str = "") -> Choice:
-        """Go on when a step passed, conclude when it refused."""
+        """Continue if a step passed, conclude if it refused."""
         outcome = f"{result or f'$.{step}'}.outcome"
         return self._refusing(step, result).when(Condition.string_equals(outcome, "passed"), passed)
 
     def _refusing(self, step: str, result: str = "") -> Choice:
-        """Conclude when a step refused, with its reasons."""
+        """Conclude with a step's reasons if it refused."""
         result = result or f"$.{step}"
         reasons = {"reasons": JsonPath.list_at(f"{result}.reasons")}
         refuse = self._conclude(f"Refuse after {step}", ROLLOUT | reasons)
@@ -194,7 +194,7 @@ class RolloutStates(Construct):
         return task
 
     def _note(self, step: RolloutStep) -> DynamoUpdateItem:
-        """Record what a rollout does; one that has ended meanwhile (by hand) stops here."""
+        """Record the current step, or stop if the rollout has been ended by hand."""
         text = DynamoAttributeValue.from_string
         task = DynamoUpdateItem(
             self,
@@ -216,18 +216,18 @@ class RolloutStates(Construct):
         )
         task.add_retry(errors=[ENDED_MEANWHILE], max_attempts=0)
         repeat(task, tries=4)
-        return caught(task, self._fail)
+        return catch_errors(task, self._fail)
 
 
 def repeat(task: TaskStateBase, tries: int) -> None:
-    """Try a state again, whatever its error was."""
+    """Retry a state after any error."""
     task.add_retry(
         errors=[Errors.ALL], interval=Duration.seconds(2), max_attempts=tries - 1, backoff_rate=3
     )
 
 
-def caught(task: Task, fail: IChainable) -> Task:
-    """Have every error of a state lead elsewhere."""
+def catch_errors(task: Task, fail: IChainable) -> Task:
+    """Let every error of a state lead to another state."""
     for error in (TOO_LARGE, Errors.ALL):
         task.add_catch(fail, errors=[error], result_path="$.error")
     return task

@@ -1,12 +1,11 @@
-"""The functions of a rollout's steps, each with only the rights that it needs."""
+"""The functions of a rollout's steps, with the narrowest permissions."""
 
 import json
 from collections.abc import Sequence
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from constructs import Construct
 
-from serval.rollouts.events import SOURCE
 from serval.rollouts.settings import (
     ClaimSettings,
     ConcludeSettings,
@@ -20,6 +19,7 @@ from stacks.api.inference import EPHEMERAL_STORAGE_MIB, SHARED_MEMORY_MIB
 from stacks.rollouts.golden_check import SEEN, GoldenCheck
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.deployed_models import SHARED, DeployedModels
+from stacks.stage.grants import allow_to_announce
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
@@ -29,11 +29,11 @@ CONTROL_MIB = 512
 CONTROL = ("core", "sdk", "control")
 WORK_STORAGE_MIB = 4096
 """Ephemeral storage of the steps that hold a whole bundle."""
-METRICS = "CloudWatch's reads know no resources, and a bundle may name any alarm"
+METRICS = "CloudWatch's read actions support no resources, and a bundle may name any alarm"
 
 
 class RolloutSteps(Construct):
-    """One function for each step, the golden check of models without functions among them."""
+    """One function for each step, and the golden check of models without their own functions."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class RolloutSteps(Construct):
         return self._recording(function)
 
     def _verify(self, models: DeployedModels) -> ServalFunction:
-        """Declare the step that opens what strangers made: it has no rights, and reads by URL."""
+        """Declare the step that opens untrusted files: it has no permissions and reads by URL."""
         return self._function(
             "verify",
             VerifySettings,
@@ -160,11 +160,6 @@ class RolloutSteps(Construct):
         )
 
     def _recording(self, function: ServalFunction) -> ServalFunction:
-        """Let a step record what becomes of a rollout, and announce it."""
+        """Let a step record the course of a rollout, and announce it."""
         self._storage.registry.grant_roll_out(function)
-        bus = Stack.of(self).format_arn(
-            service="events", resource="event-bus", resource_name="default"
-        )
-        ours = {"StringEquals": {"events:source": SOURCE}}
-        function.allow(["events:PutEvents"], [bus], ours)
-        return function
+        return allow_to_announce(function)

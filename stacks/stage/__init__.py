@@ -1,1 +1,1 @@
-"""What every stack uses: the stage's context, models, layers, functions, grants and limits."""
+"""Shared by all stacks: the stage's context, models, layers, functions, grants and limits."""

@@ -1,4 +1,4 @@
-"""Alarms: as few as tell that something is broken, since each costs $0.10 a month."""
+"""The stage's alarms, as few as possible since each costs $0.10 a month."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, IMetric, TreatMissingData
@@ -12,9 +12,9 @@ PERIOD = Duration.minutes(5)
 
 
 class Alarms(Construct):
-    """Failing answers, failing rollouts, and messages that wait for a person.
+    """Alarms for failing requests, failing rollouts, and messages in dead-letter queues.
 
-    One metric of the API covers every function behind it, those of models' own included.
+    A single metric of the API covers all functions, including models' own.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Alarms(Construct):
             batch.schedules.dead_letters.metric_approximate_number_of_messages_visible(
                 period=PERIOD, statistic="Maximum"
             ),
-            "Times of schedules that could not be delivered wait in the dead-letter queue",
+            "Scheduled starts that could not be delivered wait in the dead-letter queue",
         )
 
 
 def raise_alarm(scope: Construct, id_: str, metric: IMetric, description: str) -> Alarm:
-    """Declare an alarm that rings when a metric reaches one."""
+    """Declare an alarm that goes off when a metric reaches 1."""
     return Alarm(
         scope,
         id_,

@@ -1,4 +1,4 @@
-"""How many models a stage takes: what AWS allows a stack and a function's environment."""
+"""Limits of AWS on the number of models in a stage."""
 
 import json
 from collections import Counter
@@ -9,39 +9,39 @@ from stacks.stage.deployed_models import DeployedModels
 
 LIMIT_RESOURCES = 500
 LIMIT_TOLD_BYTES = 3000
-"""Of what one function is told of models and fleets: all of its variables may have 4 KB."""
+"""Limit on the description of models and fleets; all variables of a function share 4 KB."""
 
 
 class StageTooLarge(Exception):
-    """A stack would have more resources than CloudFormation takes."""
+    """A stack would have more resources than CloudFormation accepts."""
 
     def __init__(self, stack: str, resources: int, models: str) -> None:
         super().__init__(
-            f"{models} make {resources} resources in the stack {stack!r}, and CloudFormation takes "
-            f"{LIMIT_RESOURCES}: deploy some of them to another stage"
+            f"{models} make {resources} resources in the stack {stack!r}, and CloudFormation "
+            f"accepts {LIMIT_RESOURCES}: deploy some of them to another stage"
         )
 
 
 class TooMuchToTell(Exception):
-    """What functions are told of models does not fit their environment."""
+    """The description of the models does not fit functions' environments."""
 
     def __init__(self, models: int, size_bytes: int) -> None:
         super().__init__(
-            f"what functions are told of {models} models takes {size_bytes} bytes of their "
-            f"environment, and at most {LIMIT_TOLD_BYTES} fit: give the models shorter names, or "
+            f"the description of {models} models takes {size_bytes} bytes of functions' "
+            f"environments, and at most {LIMIT_TOLD_BYTES} fit: give the models shorter names, or "
             "deploy some of them to another stage"
         )
 
 
 def check_capacity(models: DeployedModels) -> None:
-    """Refuse more models than a stage takes.
+    """Refuse more models than a stage can hold.
 
     Raises
     ------
     StageTooLarge
         If a stack would have too many resources.
     TooMuchToTell
-        If functions cannot be told of all models.
+        If functions' environments cannot describe all models.
     """
     own, on_fleets = len(models.own_functions), len(models.fleets.models)
     for stack, resources in resources_at_most(models).items():
@@ -59,7 +59,7 @@ def check_capacity(models: DeployedModels) -> None:
 
 
 def resources_at_most(models: DeployedModels) -> Mapping[str, int]:
-    """Return how many resources each stack has for the models, a little more rather than less."""
+    """Estimate each stack's number of resources, erring on the high side."""
     own, on_fleets = len(models.own_functions), len(models.fleets.models)
     kinds = Counter(fleet.kind for fleet in models.fleets.by_name.values())
     return {

@@ -1,4 +1,4 @@
-"""CDK context: settings given to `cdk deploy` as ``-c name=value``, checked where they are read."""
+"""CDK context: settings given to ``cdk deploy`` as ``-c name=value``."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class InvalidContext(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The settings; those of the command line are all text."""
+    """The settings; those given on the command line are text."""
 
     node: Node
 
@@ -33,14 +33,14 @@ class Context:
         return value
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
-        """Read one of some words; the first is the default."""
+        """Read one of several words; the first is the default."""
         value = str(self.node.try_get_context(name) or choices[0])
         if value not in choices:
             raise InvalidContext(name, value, f"one of {', '.join(choices)}")
         return value
 
     def count(self, name: str, default: int) -> int:
-        """Read a whole number above zero."""
+        """Read a positive whole number."""
         value = self.node.try_get_context(name)
         text = str(default if value is None else value)
         if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
@@ -48,7 +48,7 @@ class Context:
         return int(text)
 
     def path(self, name: str, default: OrElse) -> Path | OrElse:
-        """Read the path of something that exists; a relative one is one below the checkout."""
+        """Read an existing path, absolute or relative to the checkout."""
         value = self.node.try_get_context(name)
         if value is None:
             return default

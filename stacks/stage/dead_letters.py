@@ -1,4 +1,4 @@
-"""Dead-letter queues: where messages wait for a person."""
+"""Dead-letter queues, where messages wait for a person."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_sqs import Queue, QueueEncryption
@@ -11,7 +11,7 @@ RETENTION = Duration.days(14)
 
 
 def dead_letter_queue(scope: Construct, id_: str, name: str | None, reason: str) -> Queue:
-    """Declare a queue from which messages go nowhere by themselves."""
+    """Declare a queue that nothing reads automatically."""
     queue = Queue(
         scope,
         id_,

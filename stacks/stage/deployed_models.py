@@ -1,4 +1,4 @@
-"""What the models of the repository ask of a stage: functions of their own, fleets, schedules."""
+"""Read what the repository's models need from a stage: own functions, fleets, schedules."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,14 +20,14 @@ from serval.models.resource_names import (
 )
 
 SHARED = "*"
-"""Stands for every model without a function of its own."""
+"""Stands for all models without a function of their own."""
 ONE_MODEL = frozenset({"lmi", "neuron"})
-"""Inference servers that serve one model."""
+"""Inference servers that serve a single model."""
 STAGE = "any"
 
 
 class DeclaredTwice(ValueError):
-    """Two folders declare one model, and it needs a deploy."""
+    """Two folders declare the same model, and one of them needs a deploy."""
 
     def __init__(self, path: Path, model: str) -> None:
         super().__init__(f"{path}: model {model!r} is declared in another folder too")
@@ -35,23 +35,23 @@ class DeclaredTwice(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedModels:
-    """What a stage is deployed for."""
+    """The needs of a stage's models."""
 
     own_functions: Mapping[str, int]
     """Memory in MiB of each model's own function."""
     fleets: Fleets
-    """The fleets that models name, and these models."""
+    """The fleets that models name, with their models."""
     declared: Mapping[str, Fleet]
-    """The same fleets as ``fleets.yaml`` has them."""
+    """The same fleets as declared in ``fleets.yaml``."""
     servers: Mapping[str, Runtime]
-    """Inference server of each fleet whose worker has one beside it."""
+    """Fleet → the inference server beside its worker, where there is one."""
     scheduled: Mapping[str, Bundle]
-    """The bundles that have schedules, by model."""
+    """Model → its bundle, for bundles with schedules."""
 
     def machine_prices_json(self) -> str:
-        """Give what a machine of each spot fleet costs, in microdollars an hour, where it is known.
+        """Return the known prices of spot fleets' machines, in microdollars an hour.
 
-        It is the price of the type that the fleet prefers, on the spot market if there is one.
+        The price is that of the fleet's preferred type, on the spot market if it has one there.
         """
         spot = {name: fleet for name, fleet in self.declared.items() if fleet.kind == "spot"}
         known = {name: PRICES.get(fleet.instance_types[0]) for name, fleet in spot.items()}
@@ -74,9 +74,9 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
     Raises
     ------
     BundleRefused
-        If one of the files is wrong, or a model names a fleet that is not there.
+        If a file is invalid, or a model names an unknown fleet.
     DeclaredTwice
-        If two folders declare the same model, and it needs a deploy.
+        If two folders declare the same model, and one of them needs a deploy.
     """
     bundles = {
         name: bundle
@@ -111,14 +111,14 @@ def _bundles(models: Path) -> Mapping[str, Bundle]:
 
 
 def _name_reasons(fleets: Fleets) -> Iterator[str]:
-    """Say which models' queues would have the name of another queue."""
+    """Return the models whose queues would share a name with another queue, as reasons."""
     callbacks = callbacks_queue_name(STAGE)
     taken = {callbacks, callbacks + DEAD, dead_letters_name(STAGE)}
     taken |= {shards_queue_name(STAGE, fleet) for fleet in fleets.by_name}
     for model in sorted(fleets.models):
         own = {queue_name(STAGE, model), dead_letter_queue_name(STAGE, model)}
         if own & taken:
-            yield f"model {model!r}: its queue would have another's name: call the model otherwise"
+            yield f"model {model!r}: its queue would have another's name: rename the model"
         taken |= own
 
 
@@ -132,7 +132,7 @@ def _by_the_clock(bundle: Bundle) -> bool:
 
 
 def _read(path: Path) -> Bundle:
-    """Read a ``model.yaml``, naming its folder in what is wrong with it."""
+    """Read a ``model.yaml``, naming its folder in errors."""
     try:
         return read_bundle(path.read_bytes())
     except BundleRefused as refused:
@@ -141,7 +141,7 @@ def _read(path: Path) -> Bundle:
 
 
 def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runtime]:
-    """Give the inference server of each fleet that has one."""
+    """Return the inference server of each fleet that has one."""
     servers: dict[str, Runtime] = {}
     reasons: list[str] = []
     for name, fleet in fleets.by_name.items():
@@ -156,7 +156,7 @@ def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runt
 
 
 def _server_reasons(fleet: DeployedFleet, runtimes: Mapping[str, Runtime]) -> Iterator[str]:
-    """Say why a fleet cannot have the server that its models want."""
+    """Return the reasons why a fleet cannot have the server that its models need."""
     names = ", ".join(runtimes)
     if len({(runtime.server, runtime.port) for runtime in runtimes.values()}) > 1:
         said = ", ".join(
@@ -179,12 +179,12 @@ def _server_reasons(fleet: DeployedFleet, runtimes: Mapping[str, Runtime]) -> It
 
 
 def deployed_fleets(declared: Mapping[str, Fleet], bundles: Mapping[str, Bundle]) -> Fleets:
-    """Give the fleets that models of the stage name, each with its models.
+    """Return the fleets that models name, each with its models.
 
     Raises
     ------
     BundleRefused
-        If a bundle names a fleet that is not declared.
+        If a bundle names an undeclared fleet.
     """
     models: dict[str, list[str]] = {}
     reasons = []
@@ -193,20 +193,22 @@ def deployed_fleets(declared: Mapping[str, Fleet], bundles: Mapping[str, Bundle]
         if fleet is None:
             continue
         if fleet not in declared:
-            reasons.append(f"model {name!r}: compute.fleet: {fleet!r} given, {_expected(declared)}")
+            reasons.append(
+                f"model {name!r}: compute.fleet: {fleet!r} given, {_expected_fleets(declared)}"
+            )
         models.setdefault(fleet, []).append(name)
     if reasons:
         raise BundleRefused(reasons)
-    return Fleets({name: _deployed(declared[name], models[name]) for name in models})
+    return Fleets({name: _deployed_fleet(declared[name], models[name]) for name in models})
 
 
-def _expected(declared: Mapping[str, Fleet]) -> str:
+def _expected_fleets(declared: Mapping[str, Fleet]) -> str:
     if not declared:
         return "and no fleets are declared: --fleets FILE names the file that declares them"
     return f"one of {FLEETS_YAML} expected, which has: {', '.join(declared)}"
 
 
-def _deployed(fleet: Fleet, models: list[str]) -> DeployedFleet:
+def _deployed_fleet(fleet: Fleet, models: list[str]) -> DeployedFleet:
     return DeployedFleet(
         name=fleet.name,
         kind=fleet.kind,

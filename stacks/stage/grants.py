@@ -1,4 +1,4 @@
-"""Rights of roles, each written out."""
+"""Grant permissions to roles, each written out."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -10,13 +10,15 @@ from constructs import Construct
 from serval.batch.job.events import SOURCE
 
 RESOURCES_AT_ONCE = 25
-"""Of a statement. CDK moves what a role's own 10,240 bytes do not hold, statement by statement, to
-policies of 6,144."""
+"""Resources in one statement.
+
+CDK moves statements that do not fit a role's own 10,240 bytes to policies of 6,144 bytes.
+"""
 Conditions = Mapping[str, Mapping[str, object]]
 
 
 class Granted(Construct):
-    """Something with a role of its own, which may do what is granted to it and no more."""
+    """A construct with its own role, which may do only what it is granted."""
 
     role: Role
 
@@ -31,7 +33,7 @@ class Granted(Construct):
 
 
 class GrantedRole(Granted):
-    """A role that is no function's."""
+    """A role that does not belong to a function."""
 
     def __init__(self, scope: Construct, id_: str, *, assumed_by: IPrincipal) -> None:
         super().__init__(scope, id_)
@@ -42,7 +44,7 @@ Announcing = TypeVar("Announcing", bound=Granted)
 
 
 def allow_to_announce(granted: Announcing) -> Announcing:
-    """Let it send events of ours on the default bus."""
+    """Let the construct send Serval's events to the default bus."""
     bus = Stack.of(granted).format_arn(
         service="events", resource="event-bus", resource_name="default"
     )
@@ -70,7 +72,7 @@ def allow(
 
 
 def partitions(*names: str) -> dict[str, Mapping[str, object]]:
-    """Give the condition that a request names partitions, and only these."""
+    """Return the condition that a request names partitions, and only these."""
     return {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(names)},
         "Null": {"dynamodb:LeadingKeys": "false"},

@@ -1,4 +1,4 @@
-"""The layers of the functions, as `make layers` left them."""
+"""The layers of the functions, as ``make layers`` builds them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ NAMES = ("core", "sdk", "inference", "control", "verification", "batch")
 
 
 class LayersNotBuilt(Exception):
-    """A layer's folder is not there."""
+    """A layer's folder is missing."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"layer {folder} is not built: run `make layers-aws`")
 
 
 class Layers(Construct):
-    """One layer version of each layer, in the stage's variant."""
+    """One version of each layer, in the stage's variant."""
 
     def __init__(
         self,
@@ -56,6 +56,6 @@ class Layers(Construct):
 
 
 def packages(folder: Path) -> str | None:
-    """Name the packages in a layer with their versions, so that an account says what it runs."""
+    """List the packages of a layer with their versions, for its description in the account."""
     found = sorted(path.stem for path in folder.glob("*.dist-info"))
     return ", ".join(name.replace("-", " ") for name in found)[:DESCRIPTION_CHARACTERS] or None

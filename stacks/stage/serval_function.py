@@ -30,15 +30,15 @@ RUNTIME = (
 )
 OWN_LINES: Mapping[str, Any] = {
     "logging_format": LoggingFormat.JSON,
-    # Without a line at the start and two at the end of each invocation.
+    # Omits the lines at the start and end of each invocation.
     "system_log_level_v2": SystemLogLevel.WARN,
-    # Of our lines all: one that names no level counts as INFO.
+    # Keeps all of our lines: without a level they count as INFO.
     "application_log_level_v2": ApplicationLogLevel.INFO,
 }
-"""Lambda has log levels in its JSON format alone; it leaves lines as they are that are JSON."""
-SYNCHRONOUS = "called by API Gateway alone, which gets every failure as the answer"
+"""Only Lambda's JSON format has log levels; lines that are JSON already stay unchanged."""
+SYNCHRONOUS = "called by API Gateway alone, which receives every failure as the answer"
 UNTRACED = "X-Ray bills each trace, so tracing is a stage's choice (docs/decisions/0011)"
-TRACES = "X-Ray's actions know no resources; a test holds every other grant to its resources"
+TRACES = "X-Ray's actions support no resources; a test holds every other grant to its resources"
 
 
 class ServalFunction(Granted):
@@ -67,7 +67,7 @@ class ServalFunction(Granted):
         log = log or LogGroup(
             self, "Log", retention=LOG_RETENTION, removal_policy=stage.removal_policy
         )
-        # Without the managed policy, whose log rights go beyond this log group.
+        # Not the managed policy, whose log permissions go beyond this log group.
         self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
         log.grant_write(self.role)
         self.function = Function(

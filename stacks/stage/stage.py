@@ -1,4 +1,4 @@
-"""What sets one deployed instance of Serval apart: the only place that knows the laptop."""
+"""The settings of one deployed instance of Serval; only this module treats the laptop specially."""
 
 import platform
 import re
@@ -25,7 +25,7 @@ FLEET_ZONES = 3
 TRACING = {"off": Tracing.DISABLED, "active": Tracing.ACTIVE}
 LAPTOP_CONCURRENCY = 150
 VERIFICATION_MEMORY_MIB = 3008
-"""The most that a new AWS account may give a function."""
+"""The most memory that a new AWS account may give a function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,44 +35,44 @@ class Stage:
     name: str
     authorization: Authorization
     rate_per_second: int
-    """Requests a second that the API lets through, all callers together."""
+    """Requests a second that the API accepts from all callers together."""
     burst: int
-    """Requests that it lets through at once."""
+    """Requests that the API accepts at once."""
     concurrency: Concurrency
-    """How the account's invocations at once are shared out."""
+    """Shares of the account's concurrency."""
     batch_jobs_per_minute: int = BATCH_JOBS_PER_MINUTE
-    """Batch jobs that each API key may start, try or run again in a minute."""
+    """Batch jobs that each API key may start, try or retry in a minute."""
     batch_open_jobs: int = BATCH_OPEN_JOBS
-    """Batch jobs of a model that each API key may have open."""
+    """Open batch jobs that each API key may have for a model."""
     batch_least_shard_bytes: int = BATCH_LEAST_SHARD_BYTES
     """The smallest shards that a caller may ask for."""
     batch_prefixes: str = ""
-    """Prefixes that callers' batch jobs may name beside the data bucket's, split by commas."""
+    """Prefixes outside the data bucket that callers' batch jobs may name, separated by commas."""
     verification_memory_mib: int = VERIFICATION_MEMORY_MIB
     """Memory of the functions that verify and optimise: 2.5 and 3.5 MiB per MiB of artifact."""
     architecture: Architecture = Architecture.ARM_64
     layers: str = "aws"
-    """Variant of the layers: built for Lambda, or for the laptop's own Python."""
+    """Variant of the layers: built for Lambda, or for this machine's Python."""
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
-    """Of what holds state or logs."""
+    """Removal policy of resources that hold state or logs."""
     tracing: Tracing = Tracing.DISABLED
-    """Whether requests are traced by X-Ray, which bills each trace (decision 11)."""
+    """Whether X-Ray, which bills each trace, traces requests (decision 11)."""
     metric_lag_seconds: int = 90
-    """How long CloudWatch takes to have extracted a metric from a log line."""
+    """How long CloudWatch takes to extract a metric from a log line."""
     fleets: Path | None = None
-    """The fleets that it has unasked."""
+    """The file of fleets used by default."""
     fleet_machines: bool = True
     """Whether fleets have machines and images; a laptop runs their workers as processes."""
     fleet_zones: int = FLEET_ZONES
     """Availability zones of the spot fleets: spot capacity is per zone."""
     callback_local: bool = False
-    """Whether callbacks may go to http and to this machine."""
+    """Whether callbacks may use plain HTTP and reach this machine."""
     checked: bool = True
-    """Whether cdk-nag has to agree to the templates."""
+    """Whether cdk-nag checks the templates."""
 
     @property
     def traced(self) -> bool:
-        """Tell whether there is an X-Ray to send traces to."""
+        """Whether X-Ray traces requests."""
         return self.tracing is Tracing.ACTIVE
 
     @classmethod
@@ -105,19 +105,19 @@ class Stage:
             ),
             tracing=TRACING[context.choice("tracing", tuple(TRACING))],
             fleet_zones=context.count("fleet_zones", FLEET_ZONES),
-            **(laptop() if name == LOCAL else {}),
+            **(laptop_settings() if name == LOCAL else {}),
         )
 
 
-def laptop() -> dict[str, Any]:
-    """Give what is different on a laptop, which keeps nothing."""
+def laptop_settings() -> dict[str, Any]:
+    """Return the settings of a stage on a laptop, which keeps nothing."""
     arm = platform.machine().lower() in {"arm64", "aarch64"}
     return {
         "architecture": Architecture.ARM_64 if arm else Architecture.X86_64,
         "layers": "local",
         "removal_policy": RemovalPolicy.DESTROY,
         "metric_lag_seconds": 12,
-        # They cost nothing here, and the examples that need them can be tried.
+        # Fleets cost nothing here, so the examples that need them can be tried.
         "fleets": CHECKOUT / FLEETS_YAML,
         "fleet_machines": False,
         "callback_local": True,

@@ -1,4 +1,4 @@
-"""Log groups that AWS's services deliver to: state machines' and the API's."""
+"""Log groups to which AWS services deliver: those of state machines and the API."""
 
 from aws_cdk import Aws, Fn
 from aws_cdk.aws_logs import LogGroup
@@ -13,9 +13,9 @@ def vended_log_group(
 ) -> LogGroup:
     """Declare a log group below ``/aws/vendedlogs/``.
 
-    AWS writes one statement for that prefix into the account's resource policy, and one for each
-    other log group; the policy holds 5,120 characters, and a log beyond them is not delivered. The
-    name ends in what tells this stack from an earlier one, whose log may have been kept.
+    AWS adds one statement for this prefix to the account's resource policy, but one for each log
+    group elsewhere; logs beyond the policy's 5,120 characters are not delivered. The end of the
+    name tells this stack from an earlier one, whose log may have been kept.
     """
     own = Fn.select(2, Fn.split("/", Aws.STACK_ID))
     return LogGroup(

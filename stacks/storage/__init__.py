@@ -1,1 +1,1 @@
-"""What outlives every deploy: buckets and tables."""
+"""Buckets and tables, which outlive every deploy."""

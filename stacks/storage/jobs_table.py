@@ -1,10 +1,8 @@
-"""The jobs table: every batch job, and how far each of its shards is."""
+"""The jobs table: batch jobs and the progress of their shards."""
 
 from collections.abc import Sequence
 
 from aws_cdk.aws_dynamodb import (
-    Attribute,
-    AttributeType,
     BillingMode,
     PointInTimeRecoverySpecification,
     ProjectionType,
@@ -18,9 +16,10 @@ from serval.batch.job.rows import BY_MODEL, BY_MODEL_KEYS, EXPIRES, JOB, SORT
 from serval.models.tag import ids_of
 from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
+from stacks.storage.attributes import text_attribute
 
 EARLIER = "?" * EARLIER_LENGTH
-"""Pattern of the ids that an earlier Serval made: nothing says which model they are of."""
+"""Pattern of ids made by an earlier version of Serval, which do not name a model."""
 
 
 class JobsTable(Construct):
@@ -31,10 +30,10 @@ class JobsTable(Construct):
         self.table = Table(
             self,
             "Jobs",
-            partition_key=text(JOB),
-            sort_key=text(SORT),
+            partition_key=text_attribute(JOB),
+            sort_key=text_attribute(SORT),
             billing_mode=BillingMode.PAY_PER_REQUEST,
-            # As for the registry: the key that DynamoDB owns costs nothing.
+            # As in the registry: the key that DynamoDB owns is free.
             encryption=TableEncryption.DEFAULT,
             point_in_time_recovery_specification=PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -45,29 +44,29 @@ class JobsTable(Construct):
         partition, sort = BY_MODEL_KEYS
         self.table.add_global_secondary_index(
             index_name=BY_MODEL,
-            partition_key=text(partition),
-            sort_key=text(sort),
+            partition_key=text_attribute(partition),
+            sort_key=text_attribute(sort),
             projection_type=ProjectionType.ALL,
         )
 
     def grant_read(self, granted: Granted) -> None:
-        """Let it read rows whose keys it knows."""
+        """Grant reading rows by key."""
         self._allow(granted, "dynamodb:GetItem")
 
     def grant_create(self, granted: Granted) -> None:
-        """Let it write new jobs."""
+        """Grant creating jobs."""
         self._allow(granted, "dynamodb:PutItem")
 
     def grant_change(self, granted: Granted) -> None:
-        """Let it read jobs and change what becomes of them."""
+        """Grant reading and updating jobs."""
         self._allow(granted, "dynamodb:GetItem", "dynamodb:UpdateItem")
 
     def grant_work(self, granted: Granted) -> None:
-        """Let it read jobs, and say how far a shard is."""
+        """Grant reading jobs and recording the progress of shards."""
         self._allow(granted, "dynamodb:GetItem", "dynamodb:PutItem")
 
     def grant_work_of(self, granted: Granted, models: Sequence[str]) -> None:
-        """Let a worker do so with the jobs of its models, and nobody else's."""
+        """Grant a worker the same for jobs of its own models only."""
         granted.allow(
             ["dynamodb:GetItem", "dynamodb:PutItem"],
             [self.table.table_arn],
@@ -75,17 +74,12 @@ class JobsTable(Construct):
         )
 
     def grant_list_shards(self, granted: Granted) -> None:
-        """Let it list the shards of a job."""
+        """Grant listing the shards of a job."""
         self._allow(granted, "dynamodb:Query")
 
     def grant_list_jobs(self, granted: Granted) -> None:
-        """Let it list the jobs of a model."""
+        """Grant listing the jobs of a model."""
         granted.allow(["dynamodb:Query"], [f"{self.table.table_arn}/index/{BY_MODEL}"])
 
     def _allow(self, granted: Granted, *actions: str) -> None:
         granted.allow(actions, [self.table.table_arn])
-
-
-def text(name: str) -> Attribute:
-    """Give an attribute that holds text."""
-    return Attribute(name=name, type=AttributeType.STRING)

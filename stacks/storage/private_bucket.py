@@ -40,8 +40,8 @@ class PrivateBucket(Bucket):
         )
 
 
-def superseded(kept: Duration) -> LifecycleRule:
-    """Make the rule that drops what was overwritten or deleted, after a while."""
+def expire_superseded(kept: Duration) -> LifecycleRule:
+    """Return a rule that deletes overwritten and deleted objects after a while."""
     return LifecycleRule(
         id="superseded",
         noncurrent_version_expiration=kept,

@@ -1,10 +1,8 @@
-"""The registry table: models, routes, versions, rollouts, claims and API keys."""
+"""The registry table: models, routes, versions, rollouts, claims, API keys and fleets."""
 
 from collections.abc import Sequence
 
 from aws_cdk.aws_dynamodb import (
-    Attribute,
-    AttributeType,
     BillingMode,
     PointInTimeRecoverySpecification,
     Table,
@@ -15,6 +13,7 @@ from constructs import Construct
 from serval.models.storage import MODELS_PARTITION, WAITING, fleet_partition, model_partition
 from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
+from stacks.storage.attributes import text_attribute
 
 MODELS, MODEL, API_KEY, FLEET = MODELS_PARTITION, "MODEL#*", "KEY#*", "FLEET#*"
 
@@ -27,10 +26,10 @@ class RegistryTable(Construct):
         self.table = Table(
             self,
             "Registry",
-            partition_key=Attribute(name="pk", type=AttributeType.STRING),
-            sort_key=Attribute(name="sk", type=AttributeType.STRING),
+            partition_key=text_attribute("pk"),
+            sort_key=text_attribute("sk"),
             billing_mode=BillingMode.PAY_PER_REQUEST,
-            # The key that DynamoDB owns costs nothing; one in KMS costs $1 a month.
+            # The key that DynamoDB owns is free; one in KMS costs $1 a month.
             encryption=TableEncryption.DEFAULT,
             point_in_time_recovery_specification=PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -40,66 +39,66 @@ class RegistryTable(Construct):
         )
 
     def grant_admit(self, granted: Granted, model: str | None = None) -> None:
-        """Let it read callers' keys with the route of one model, or of all, and note their use."""
+        """Grant reading callers' keys and the route of one model, or of all, and recording use."""
         of_model = model_partition(model) if model else MODEL
         self._allow(granted, ["dynamodb:BatchGetItem"], API_KEY, of_model)
         self._note(granted, ["last_used"])
 
     def grant_describe(self, granted: Granted) -> None:
-        """Let it read callers' keys and all that is known of models, and note the keys' use."""
+        """Grant reading callers' keys and everything about models, and recording use."""
         self._allow(granted, ["dynamodb:GetItem"], API_KEY, MODEL)
         self._allow(granted, ["dynamodb:Query"], MODELS, MODEL)
         self._note(granted, ["last_used"])
 
     def grant_list_models(self, granted: Granted) -> None:
-        """Let it list the models."""
+        """Grant listing the models."""
         self._allow(granted, ["dynamodb:Query"], MODELS)
 
     def grant_count(self, granted: Granted) -> None:
-        """Let it count what each API key submits."""
+        """Grant counting the requests of each API key."""
         self._note(granted, ["count", "expires"])
 
     def grant_places(self, granted: Granted) -> None:
-        """Let it take a place to wait, and give it back."""
+        """Grant taking and returning places to wait."""
         self._allow(granted, ["dynamodb:UpdateItem"], WAITING)
 
     def grant_secrets(self, granted: Granted) -> None:
-        """Let it read what signs the callbacks of API keys."""
+        """Grant reading the secrets that sign callbacks."""
         self._allow(granted, ["dynamodb:GetItem"], API_KEY)
 
     def grant_fleets(self, granted: Granted) -> None:
-        """Let it read and change what fleets are to have."""
+        """Grant reading and updating fleets' rows."""
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:UpdateItem"], FLEET)
 
     def grant_list_workers(self, granted: Granted) -> None:
-        """Let it read what the workers of fleets say."""
+        """Grant reading the reports of fleets' workers."""
         self._allow(granted, ["dynamodb:Query"], FLEET)
 
     def grant_routes(self, granted: Granted) -> None:
-        """Let it read models' routes and versions."""
+        """Grant reading models' routes and versions."""
         self._allow(granted, ["dynamodb:GetItem"], MODEL)
 
     def grant_work(self, granted: Granted, fleet: str, models: Sequence[str]) -> None:
-        """Let a worker read its fleet's row and say how it is, and read its models' routes."""
+        """Grant a worker reading its fleet's row and its models' routes, and reporting itself."""
         own = fleet_partition(fleet)
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], own)
         self._allow(granted, ["dynamodb:GetItem"], *map(model_partition, models))
 
     def grant_roll_out(self, granted: Granted) -> None:
-        """Let it read what is known of a model, and put its routes and rollouts."""
+        """Grant reading everything about a model, and writing its routes and rollouts."""
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem"], MODEL)
 
     def grant_claim(self, granted: Granted) -> None:
-        """Let it claim uploads."""
+        """Grant claiming uploads."""
         self._allow(granted, ["dynamodb:UpdateItem"], "CLAIM#*")
 
     def grant_register(self, granted: Granted) -> None:
-        """Let it number versions and list their models."""
+        """Grant numbering versions and listing their models."""
         self._allow(granted, ["dynamodb:UpdateItem"], MODEL)
         self._allow(granted, ["dynamodb:PutItem"], MODELS)
 
     def _note(self, granted: Granted, attributes: list[str]) -> None:
-        """Allow changes of these attributes below API keys, and of no other."""
+        """Grant updating these attributes of API keys, and no others."""
         only = {"dynamodb:Attributes": ["pk", "sk", *attributes]}
         conditions = partitions(API_KEY) | {"ForAllValues:StringEquals": only}
         granted.allow(["dynamodb:UpdateItem"], [self.table.table_arn], conditions)

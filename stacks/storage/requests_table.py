@@ -1,10 +1,8 @@
-"""The requests table: every async request, its state and where its result lies."""
+"""The requests table: the state of async requests, and where their results lie."""
 
 from collections.abc import Sequence
 
 from aws_cdk.aws_dynamodb import (
-    Attribute,
-    AttributeType,
     BillingMode,
     PointInTimeRecoverySpecification,
     ProjectionType,
@@ -27,13 +25,14 @@ from serval.requests.table import (
 )
 from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
+from stacks.storage.attributes import text_attribute
 
 INDEXES = (
     (BY_MODEL, BY_MODEL_KEYS, BY_MODEL_HAS),
     (BY_STATE, BY_STATE_KEYS, BY_STATE_HAS),
 )
 EARLIER = ["?" * length for length in EARLIER_LENGTHS]
-"""Patterns of the ids that an earlier Serval made: nothing says which model they are of."""
+"""Patterns of ids made by earlier versions of Serval, which do not name a model."""
 
 
 class RequestsTable(Construct):
@@ -44,9 +43,9 @@ class RequestsTable(Construct):
         self.table = Table(
             self,
             "Requests",
-            partition_key=text(ID),
+            partition_key=text_attribute(ID),
             billing_mode=BillingMode.PAY_PER_REQUEST,
-            # As for the registry: the key that DynamoDB owns costs nothing.
+            # As in the registry: the key that DynamoDB owns is free.
             encryption=TableEncryption.DEFAULT,
             point_in_time_recovery_specification=PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -57,31 +56,31 @@ class RequestsTable(Construct):
         for name, (partition, sort), attributes in INDEXES:
             self.table.add_global_secondary_index(
                 index_name=name,
-                partition_key=text(partition),
-                sort_key=text(sort),
+                partition_key=text_attribute(partition),
+                sort_key=text_attribute(sort),
                 projection_type=ProjectionType.INCLUDE,
                 non_key_attributes=list(attributes),
             )
 
     def grant_read(self, granted: Granted) -> None:
-        """Let it read rows whose ids it knows."""
+        """Grant reading rows by id."""
         granted.allow(["dynamodb:GetItem"], [self.table.table_arn])
 
     def grant_change(self, granted: Granted) -> None:
-        """Let it read rows and change what becomes of them."""
+        """Grant reading and updating rows."""
         granted.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table.table_arn])
 
     def grant_create(self, granted: Granted) -> None:
-        """Let it write new rows."""
+        """Grant creating rows."""
         granted.allow(["dynamodb:PutItem"], [self.table.table_arn])
 
     def grant_work(self, granted: Granted) -> None:
-        """Let it read many rows at once and change what becomes of them."""
+        """Grant reading many rows at once, and updating them."""
         self.grant_change(granted)
         granted.allow(["dynamodb:BatchGetItem"], [self.table.table_arn])
 
     def grant_work_of(self, granted: Granted, models: Sequence[str]) -> None:
-        """Let a worker do so with the rows of its models, and nobody else's."""
+        """Grant a worker the same for rows of its own models only."""
         granted.allow(
             ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"],
             [self.table.table_arn],
@@ -89,14 +88,9 @@ class RequestsTable(Construct):
         )
 
     def grant_list(self, granted: Granted) -> None:
-        """Let it list the requests of a model."""
+        """Grant listing the requests of a model."""
         granted.allow(["dynamodb:Query"], [f"{self.table.table_arn}/index/{BY_MODEL}"])
 
     def grant_list_open(self, granted: Granted) -> None:
-        """Let it list the open requests of the stage."""
+        """Grant listing the open requests of the stage."""
         granted.allow(["dynamodb:Query"], [f"{self.table.table_arn}/index/{BY_STATE}"])
-
-
-def text(name: str) -> Attribute:
-    """Give an attribute that holds text."""
-    return Attribute(name=name, type=AttributeType.STRING)

@@ -1,4 +1,4 @@
-"""What outlives every deploy: the buckets and the tables."""
+"""The stack with the buckets and tables, which outlive every deploy."""
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk.aws_s3 import LifecycleRule
@@ -14,10 +14,10 @@ from stacks.storage.requests_table import RequestsTable
 
 
 class StorageStack(Stack):
-    """The buckets and the tables; all are kept when the stack goes.
+    """The buckets and the tables; all are kept when the stack is deleted.
 
-    Other stacks refer to them by exports (``defaultCrossStackReferences`` in cdk.json is
-    ``strong``), so that nothing which is in use can be removed.
+    Other stacks import them from strong exports (``defaultCrossStackReferences`` in cdk.json), so
+    nothing in use can be removed.
     """
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:

@@ -60,7 +60,9 @@ class BatchStage:
         client = httpx.Client(transport=httpx.MockTransport(self.answer))
         self.monkeypatch.setattr(batch, "api_of", lambda *_: BatchApi(client, "http://api"))
         files = httpx.MockTransport(self.file)
-        self.monkeypatch.setattr(batch, "files_client", lambda *_: httpx.Client(transport=files))
+        self.monkeypatch.setattr(
+            batch, "open_files_client", lambda *_: httpx.Client(transport=files)
+        )
         watch = partial(JobWatch, clock=lambda: self.seconds, sleep=self.sleep)
         self.monkeypatch.setattr(batch, "JobWatch", watch)
 

@@ -17,7 +17,7 @@ from serval.aws.s3.artifacts import S3Artifacts
 from serval.models.route import Route
 from serval.models.storage import version_prefix
 from serval.models.version import ModelVersion
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.server import HOST, await_ready, environment
 from tests.fakes.tables import create_registry_table
 
@@ -89,7 +89,7 @@ def emulator() -> Iterator[Emulator]:
 
 def prepared(url: str) -> Emulator:
     """Create the table and the bucket."""
-    aws: boto3.Session = session()
+    aws: boto3.Session = create_session()
     s3: S3Client = aws.client("s3", endpoint_url=url, config=CONFIG)
     s3.create_bucket(Bucket=BUCKET)
     dynamodb = aws.resource("dynamodb", endpoint_url=url, config=CONFIG)

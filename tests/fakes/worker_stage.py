@@ -185,7 +185,7 @@ def await_that(
 def worker_stage(folder: Path, *models: str) -> Iterator[WorkerStage]:
     """Run an emulator with what the workers of a fleet need, and see that nothing is left."""
     with emulator() as running:
-        aws, config = aws_client.session(), aws_client.CONFIG
+        aws, config = aws_client.create_session(), aws_client.CONFIG
         dynamodb = aws.resource("dynamodb", endpoint_url=running.url, config=config)
         sqs: SQSClient = aws.client("sqs", endpoint_url=running.url, config=config)
         s3: S3Client = aws.client("s3", endpoint_url=running.url, config=config)

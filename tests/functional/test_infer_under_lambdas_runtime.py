@@ -94,7 +94,7 @@ def test_under_lambdas_json_format_lines_stay_as_they_are_printed(
     (line,) = printed.splitlines()
     document = json.loads(line)
     assert document.keys() == {"_aws", "Model", "Track", "Requests", "Errors", "Latency"}
-    assert {datum.name for datum in embedded_metrics.data(printed)} == METRICS.keys()
+    assert {datum.name for datum in embedded_metrics.read_metrics(printed)} == METRICS.keys()
 
 
 def test_an_environment_that_has_answered_nothing_ends_in_silence(

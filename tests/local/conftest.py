@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.state_folder import StateFolder
 from tests.at_once import GROUPS
 from tests.local.fleet_caller import Caller
@@ -58,7 +58,7 @@ class LocalStage:
         return serval(self.state, *words)
 
     def client(self, service: Any) -> Any:
-        return session().client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)
+        return create_session().client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)
 
     def functions(self) -> dict[str, str]:
         """Give the physical name of each function."""

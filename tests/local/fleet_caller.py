@@ -20,7 +20,7 @@ from serval.fleets.state import FleetState
 from serval.models.resource_names import shards_queue_name
 from serval.requests.access import RequestAccess
 from serval.requests.request import AsyncRequest
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 
 if TYPE_CHECKING:
     from tests.local.conftest import LocalStage
@@ -201,7 +201,7 @@ class Caller:
         return sum(int(found[name]) for name in asked)
 
     def table(self, output: str) -> Any:
-        resource = session().resource(
+        resource = create_session().resource(
             "dynamodb", endpoint_url=self.stage.aws_endpoint_url, config=CONFIG
         )
         return resource.Table(self.outputs[output])

@@ -28,7 +28,7 @@ from serval.models.route import Route
 from serval.requests import lifecycle
 from serval.requests.ids import row_id
 from serval.requests.request import response_key
-from serval_cli.local.aws_client import CONFIG, FOREIGN, environment, session
+from serval_cli.local.aws_client import CONFIG, FOREIGN, create_session, environment
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.inference import version_record
 from tests.fakes.receivers import Receiver, receiving
@@ -105,17 +105,17 @@ def working(platform: Platform, seconds: float) -> Iterator[None]:
 def platform() -> Iterator[Platform]:
     with emulator() as running:
         connect = {"endpoint_url": running.url, "config": CONFIG}
-        dynamodb: Any = session().resource("dynamodb", **connect)
+        dynamodb: Any = create_session().resource("dynamodb", **connect)
         table = create_requests_table(dynamodb, "requests")
         registry = dynamodb.Table(TABLE)
         text, _ = ApiKeyStore(registry).create("test", ["*"], 100_000)
         DynamoDBRegistry(registry).record(version_record("textgen", "1", b"", TEXTGEN))
         DynamoDBRegistry(registry).set_route("textgen", Route("1"), None)
-        s3, sqs = (session().client(name, **connect) for name in ("s3", "sqs"))
+        s3, sqs = (create_session().client(name, **connect) for name in ("s3", "sqs"))
         s3.create_bucket(Bucket=BUCKET)
         for name in (queue_name(STAGE, "textgen"), callbacks_queue_name(STAGE)):
             sqs.create_queue(QueueName=name)
-        session().client("events", **connect).put_rule(
+        create_session().client("events", **connect).put_rule(
             Name=tick_rule_name(STAGE), ScheduleExpression="rate(1 minute)", State="DISABLED"
         )
         yield Platform(
@@ -247,7 +247,7 @@ def test_who_asks_a_warm_fleet_waits_for_its_answer(platform: Platform, endpoint
 
 
 def test_a_key_over_its_rate_is_told_when_to_come_again(platform: Platform, endpoints: Any) -> None:
-    registry: Any = session().resource("dynamodb", endpoint_url=platform.url, config=CONFIG)
+    registry: Any = create_session().resource("dynamodb", endpoint_url=platform.url, config=CONFIG)
     slow, _ = ApiKeyStore(registry.Table(TABLE)).create("slow", ["*"], 1)
     submit = endpoints("submit")
     replies = [submit.reply(put("slow", ASKED, key=slow)) for _ in range(3)]

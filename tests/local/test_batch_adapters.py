@@ -22,7 +22,7 @@ from serval.batch.job.ports import Range, change
 from serval.batch.shard.tasks import StaleToken
 from serval.bootstrap.events import batch_events
 from serval.errors import BatchRefused
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.emulator import emulator
 from tests.fakes.filled import SAMPLES, filled
@@ -43,7 +43,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def s3(endpoint: str) -> Any:
-    client = session().client("s3", endpoint_url=endpoint, config=CONFIG.merge(CONNECTIONS))
+    client = create_session().client("s3", endpoint_url=endpoint, config=CONFIG.merge(CONNECTIONS))
     client.create_bucket(Bucket=DATA)
     client.put_bucket_versioning(Bucket=DATA, VersioningConfiguration={"Status": "Enabled"})
     return client
@@ -56,7 +56,7 @@ def objects(s3: Any) -> S3Objects:
 
 @pytest.fixture
 def store(endpoint: str) -> Iterator[JobTable]:
-    dynamodb = session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
+    dynamodb = create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
     table = create_jobs_table(dynamodb, "jobs")
     yield JobTable(table)
     table.delete()
@@ -249,7 +249,7 @@ def test_a_whole_job_runs_over_s3_and_dynamodb(
 
 
 def test_tokens_that_nobody_waits_for_are_stale(endpoint: str) -> None:
-    client = session().client("stepfunctions", endpoint_url=endpoint, config=CONFIG)
+    client = create_session().client("stepfunctions", endpoint_url=endpoint, config=CONFIG)
     tasks = StepFunctionsTasks(client)
     for call in (
         lambda: tasks.heartbeat("no such token"),
@@ -261,6 +261,6 @@ def test_tokens_that_nobody_waits_for_are_stale(endpoint: str) -> None:
 
 
 def test_events_are_taken(endpoint: str, caplog: pytest.LogCaptureFixture) -> None:
-    client = session().client("events", endpoint_url=endpoint, config=CONFIG)
+    client = create_session().client("events", endpoint_url=endpoint, config=CONFIG)
     batch_events(client).announce(job())
     assert not caplog.records

@@ -27,7 +27,7 @@ from serval.bundles.schedules import (
 )
 from serval.http.batch import BatchEndpoint
 from serval.models.route import Route
-from serval_cli.local.aws_client import CONFIG, environment, session
+from serval_cli.local.aws_client import CONFIG, create_session, environment
 from tests.fakes.batch_api import IRIS
 from tests.fakes.emulator import TABLE, Emulator, emulator
 from tests.fakes.inference import version_record
@@ -69,12 +69,12 @@ def running() -> Iterator[Emulator]:
 
 
 def client(running: Emulator, service: str) -> Any:
-    return session().client(service, endpoint_url=running.url, config=CONFIG)
+    return create_session().client(service, endpoint_url=running.url, config=CONFIG)
 
 
 @pytest.fixture(scope="module")
 def stage(running: Emulator) -> Iterator[Stage]:
-    dynamodb = session().resource("dynamodb", endpoint_url=running.url, config=CONFIG)
+    dynamodb = create_session().resource("dynamodb", endpoint_url=running.url, config=CONFIG)
     table = create_jobs_table(dynamodb, "jobs")
     s3, states = client(running, "s3"), client(running, "stepfunctions")
     s3.create_bucket(Bucket=DATA)

@@ -21,7 +21,7 @@ from serval.models.resource_names import (
     service_name,
     tick_rule_name,
 )
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.filled import filled
 from tests.fakes.requests import START
@@ -42,7 +42,7 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture
 def registry(endpoint: str) -> Iterator[Any]:
     """Give the registry table, emptied afterwards."""
-    table = session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG).Table(TABLE)
+    table = create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG).Table(TABLE)
     yield table
     for item in table.scan()["Items"]:
         table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
@@ -224,7 +224,7 @@ def sent_to(client: Any, service: str, operation: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def ecs(endpoint: str) -> Iterator[Any]:
     """Give a client of a cluster that has the service of fleet ``gpu``, on spot capacity."""
-    client = session().client("ecs", endpoint_url=endpoint, config=CONFIG)
+    client = create_session().client("ecs", endpoint_url=endpoint, config=CONFIG)
     client.create_cluster(clusterName=cluster_name("s", "gpu"))
     client.register_task_definition(
         family="worker", containerDefinitions=[{"name": "worker", "image": "worker", "memory": 8}]
@@ -305,7 +305,7 @@ def test_machines_of_a_fleet_that_is_not_deployed_are_an_error(ecs: Any):
 
 
 def test_ticks_are_switched_on_and_off(endpoint: str):
-    events = session().client("events", endpoint_url=endpoint, config=CONFIG)
+    events = create_session().client("events", endpoint_url=endpoint, config=CONFIG)
     events.put_rule(Name=tick_rule_name("s"), ScheduleExpression="rate(1 minute)", State="DISABLED")
     rule = TickRule(events, "s")
 

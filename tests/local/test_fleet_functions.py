@@ -23,7 +23,7 @@ from serval.models.resource_names import (
 )
 from serval.models.route import Route
 from serval.requests.request import AsyncRequest
-from serval_cli.local.aws_client import CONFIG, FOREIGN, environment, session
+from serval_cli.local.aws_client import CONFIG, FOREIGN, create_session, environment
 from tests.fakes.emulator import TABLE, Emulator, emulator
 from tests.fakes.fleets import InMemoryEndpoints, notice, output_key
 from tests.fakes.inference import plus, signature, version_record
@@ -91,10 +91,10 @@ def platform(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pla
     for name, value in {**environment(running.url, {}), **settings}.items():
         monkeypatch.setenv(name, value)
     aws: dict[str, Any] = {
-        name: session().client(name, endpoint_url=running.url, config=CONFIG)
+        name: create_session().client(name, endpoint_url=running.url, config=CONFIG)
         for name in ("sqs", "s3", "events")
     }
-    dynamodb = session().resource("dynamodb", endpoint_url=running.url, config=CONFIG)
+    dynamodb = create_session().resource("dynamodb", endpoint_url=running.url, config=CONFIG)
     table = create_requests_table(dynamodb, "requests")
     names = [callbacks_queue_name(STAGE)]
     for model in FLEETS.models:

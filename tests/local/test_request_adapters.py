@@ -33,7 +33,7 @@ from serval.requests import lifecycle
 from serval.requests.list_requests import Filters
 from serval.requests.ports import StoredPayload, change
 from serval.requests.request import AsyncRequest, OpenRequest
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.filled import filled
 from tests.fakes.requests import START, async_request
@@ -53,7 +53,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def dynamodb(endpoint: str) -> Any:
-    return session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
+    return create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def store(table: Any) -> RequestTable:
 
 @pytest.fixture
 def sqs(endpoint: str) -> Any:
-    return session().client("sqs", endpoint_url=endpoint, config=CONFIG)
+    return create_session().client("sqs", endpoint_url=endpoint, config=CONFIG)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def queues(sqs: Any) -> Iterator[ModelQueues]:
 
 @pytest.fixture
 def bucket(endpoint: str) -> DataBucket:
-    client = session().client("s3", endpoint_url=endpoint, config=CONFIG.merge(PRESIGNING))
+    client = create_session().client("s3", endpoint_url=endpoint, config=CONFIG.merge(PRESIGNING))
     client.create_bucket(Bucket="data")
     return DataBucket(client, "data")
 
@@ -286,7 +286,7 @@ def test_a_model_s_requests_are_read_by_pages_status_and_time(store: RequestTabl
 
 def losing_one_answer(endpoint: str, operation: str) -> Any:
     """Give a client's resource to which one answer of the emulator is lost, and which retries."""
-    dynamodb = session().resource(
+    dynamodb = create_session().resource(
         "dynamodb",
         endpoint_url=endpoint,
         config=Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 2}),

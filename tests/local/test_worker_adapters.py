@@ -21,7 +21,7 @@ from serval.models.resource_names import dead_letter_queue_name, queue_name, sha
 from serval.models.storage import version_prefix
 from serval.models.version import BundleFile, ModelVersion
 from serval.requests.inbox import Message
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.emulator import BUCKET, emulator
 from tests.fakes.inference import signature, version_record
 
@@ -37,7 +37,7 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture
 def sqs(endpoint: str) -> Iterator[Any]:
     """Give a client with the queues of two models, empty."""
-    client = session().client("sqs", endpoint_url=endpoint, config=CONFIG)
+    client = create_session().client("sqs", endpoint_url=endpoint, config=CONFIG)
     made = [
         client.create_queue(QueueName=name)["QueueUrl"]
         for model in ("textgen", "resnet")
@@ -61,7 +61,7 @@ def inbox(sqs: Any) -> QueueInbox:
 
 @pytest.fixture
 def s3(endpoint: str) -> Any:
-    return session().client("s3", endpoint_url=endpoint, config=CONFIG)
+    return create_session().client("s3", endpoint_url=endpoint, config=CONFIG)
 
 
 def ids(messages: Any) -> list[str]:
@@ -307,7 +307,7 @@ def test_a_store_that_does_not_answer_has_lost_nothing(s3: Any, tmp_path: Path, 
 
 
 def test_a_store_that_is_not_there_has_lost_nothing(tmp_path: Path):
-    nowhere = session().client("s3", endpoint_url="http://127.0.0.1:1", config=CONFIG)
+    nowhere = create_session().client("s3", endpoint_url="http://127.0.0.1:1", config=CONFIG)
 
     with pytest.raises(ArtifactUnavailable, match="endpoint URL") as raised:
         S3ArtifactDownloads(nowhere, BUCKET).fetch(record(b"x"), "model.onnx", tmp_path / "m")

@@ -66,7 +66,7 @@ def alarms(stage: Synthesised) -> int:
     kinds = {resource["Type"] for resource in resources}
     known = FREE_WHILE_IDLE | MADE_BY_AWS.keys() | {"AWS::CloudWatch::Alarm"}
     assert kinds <= known, f"no price of {PRICES_OF} for {kinds - known}"
-    return idle_cost.alarms(resources)
+    return idle_cost.count_alarms(resources)
 
 
 def test_an_idle_stage_without_fleets_costs_less_than_a_dollar_at_list_price(

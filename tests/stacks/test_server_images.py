@@ -14,7 +14,13 @@ from botocore.exceptions import ClientError
 
 from serval.bundles.bundle import Runtime
 from serval.models.deployed_fleets import Accelerator
-from stacks.fleets.image_refresh import WANTED, newest, newest_images, text_of, with_digests
+from stacks.fleets.image_refresh import (
+    WANTED,
+    newest_images,
+    newest_version,
+    resolve_digests,
+    write_table,
+)
 from stacks.fleets.inference_server import InferenceServer
 from stacks.fleets.server_images import (
     TABLE,
@@ -55,7 +61,7 @@ class KnownImages:
 
 def table(folder: Path, *known: ServerImage) -> Path:
     path = folder / "images.json"
-    path.write_text(text_of(known, "a test", MOMENT))
+    path.write_text(write_table(known, "a test", MOMENT))
     return path
 
 
@@ -97,8 +103,8 @@ def test_what_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
 
 
 def test_the_newest_version_is_the_highest() -> None:
-    assert newest(["24.03", "9.12", "26.05", "23.12"]) == "26.05"
-    assert newest(["0.9.1", "0.10.0", "0.2"]) == "0.10.0"
+    assert newest_version(["24.03", "9.12", "26.05", "23.12"]) == "26.05"
+    assert newest_version(["0.9.1", "0.10.0", "0.2"]) == "0.10.0"
 
 
 def test_the_sdk_is_asked_for_every_region_that_has_an_image() -> None:
@@ -128,7 +134,7 @@ def refused(one: ServerImage, region: str) -> str:
 
 def test_a_digest_that_cannot_be_resolved_stays_with_its_tag_and_is_told() -> None:
     before = replace(ONE, digests={"eu-west-1": "sha256:old"})
-    [resolved], problems = with_digests([ONE], [before], refused)
+    [resolved], problems = resolve_digests([ONE], [before], refused)
     assert resolved.digests == {"us-east-1": "sha256:new", "eu-west-1": "sha256:old"}
     assert list(problems) == ["eu-west-1"]
     assert "AccessDenied" in problems["eu-west-1"]
@@ -136,7 +142,7 @@ def test_a_digest_that_cannot_be_resolved_stays_with_its_tag_and_is_told() -> No
 
 def test_a_digest_does_not_outlive_its_tag() -> None:
     before = replace(ONE, tag="24.01-py3", digests={"eu-west-1": "sha256:old"})
-    [resolved], _ = with_digests([ONE], [before], refused)
+    [resolved], _ = resolve_digests([ONE], [before], refused)
     assert resolved.digests == {"us-east-1": "sha256:new"}
 
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from serval.aws.dynamodb.claims import DynamoDBClaims
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.emulator import emulator
 from tests.fakes.tables import create_registry_table, create_requests_table
 from tests.stateful.extent import extent
@@ -24,7 +24,7 @@ NUMBERS = count(1)
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[Any]:
     with emulator() as running:
-        yield session().resource("dynamodb", endpoint_url=running.url, config=CONFIG)
+        yield create_session().resource("dynamodb", endpoint_url=running.url, config=CONFIG)
 
 
 def test_requests_keep_their_promises_on_dynamodb(dynamodb: Any) -> None:

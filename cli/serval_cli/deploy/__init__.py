@@ -1,1 +1,1 @@
-"""``serval deploy``: what is deployed, what it asks of the account, and the deployment itself."""
+"""``serval deploy``: plan a deployment, check the account, and deploy."""

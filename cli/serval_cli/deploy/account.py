@@ -1,4 +1,4 @@
-"""The AWS account that a stage is deployed to: what is asked of it before anything is changed."""
+"""The AWS account that a stage is deployed to, as far as a plan needs it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,15 +7,15 @@ Outputs = Mapping[str, str]
 
 
 class NotAnswered(Exception):
-    """AWS did not say what was asked; the message says why and what to do."""
+    """AWS did not answer a question; the message has the reason and the remedy."""
 
 
 class Account(Protocol):
-    """An account and region, as the credentials at hand reach it; each raises ``NotAnswered``."""
+    """An account and region; its methods raise ``NotAnswered``."""
 
     @property
     def region(self) -> str | None:
-        """The region; None where none is set."""
+        """The region; None if none is set."""
 
     def number(self) -> str:
         """Return the account's number."""
@@ -30,4 +30,4 @@ class Account(Protocol):
         """Return the quotas of a service by their names."""
 
     def outputs(self, stack: str) -> Outputs | None:
-        """Return what a deployed stack says of itself; None if it is not there."""
+        """Return the outputs of a deployed stack; None if there is none."""

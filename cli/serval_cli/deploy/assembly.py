@@ -1,4 +1,4 @@
-"""A synthesised stage, as it lies on disk: its templates, and the images that it needs."""
+"""A synthesised stage on disk: its templates, and the images it needs."""
 
 import json
 from collections import Counter
@@ -18,15 +18,15 @@ POLICIES = ("AWS::IAM::Policy", "AWS::IAM::Role")
 
 @dataclass(frozen=True)
 class Assembly:
-    """The templates of a stage by the part that each stack is."""
+    """The templates of a stage, by the part that each stack is."""
 
     templates: Mapping[str, Mapping[str, Any]]
     images: int
-    """Images that are built by Docker."""
+    """Number of images that Docker builds."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what ``cdk synth`` wrote."""
+        """Read the output of ``cdk synth``."""
         return cls(
             {
                 path.name.removesuffix(TEMPLATE): json.loads(path.read_text())
@@ -45,12 +45,12 @@ class Assembly:
 
     @cached_property
     def kinds(self) -> Mapping[str, int]:
-        """Resource type → how many there are."""
+        """Resource type → number of resources."""
         return Counter(resource["Type"] for resource in self.resources())
 
     @cached_property
     def fleets(self) -> Fleets:
-        """The fleets that are deployed, and their models."""
+        """The deployed fleets and their models."""
         return Fleets.from_text(self.templates["api"]["Outputs"]["Fleets"]["Value"])
 
     @cached_property
@@ -60,25 +60,25 @@ class Assembly:
         return sorted(json.loads(unpack(packed)))
 
     def unbounded_actions(self) -> list[str]:
-        """List what a role may do to any resource of the account, since AWS knows no narrower."""
+        """List the actions that roles may take on any resource of the account."""
         return sorted(
             {
                 action
                 for resource in self.resources()
                 if resource["Type"] in POLICIES
                 for statement in statements(resource["Properties"])
-                if statement["Effect"] == "Allow" and "*" in listed(statement.get("Resource", []))
-                for action in listed(statement["Action"])
+                if statement["Effect"] == "Allow" and "*" in as_list(statement.get("Resource", []))
+                for action in as_list(statement["Action"])
             }
         )
 
 
 def statements(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the statements of a policy, or of those within a role."""
+    """Yield the statements of a policy, or of the policies within a role."""
     for one in (properties, *properties.get("Policies", [])):
         yield from one.get("PolicyDocument", {}).get("Statement", [])
 
 
-def listed(value: Any) -> list[Any]:
-    """Return a list, also for the one value that IAM lets stand alone."""
+def as_list(value: Any) -> list[Any]:
+    """Return a list, wrapping the single value that IAM allows in its place."""
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The account, asked through the AWS SDK."""
+"""Query the account through the AWS SDK."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from serval_cli.deploy.account import NotAnswered, Outputs
 from serval_cli.stages.aws_failures import explain_aws
 
 VERSION = "/cdk-bootstrap/hnb659fds/version"
-"""Where CDK's bootstrap stack writes which one it is."""
+"""Where CDK's bootstrap stack writes its version."""
 SETTINGS = Config(connect_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 class AwsAccount:
-    """An account and region, as the credentials at hand reach it."""
+    """An account and region, reached with the credentials at hand."""
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -28,18 +28,18 @@ class AwsAccount:
 
     @property
     def region(self) -> str | None:
-        """The region; None where none is set."""
+        """The region; None if none is set."""
         return self._session.region_name
 
     def number(self) -> str:
         """Return the account's number."""
-        with answered():
+        with translate_errors():
             return str(self._client("sts").get_caller_identity()["Account"])
 
     def bootstrap_version(self) -> int | None:
         """Return the version of CDK's bootstrap stack; None if there is none."""
         try:
-            with answered("ParameterNotFound"):
+            with translate_errors("ParameterNotFound"):
                 parameter = self._client("ssm").get_parameter(Name=VERSION)["Parameter"]
         except Absent:
             return None
@@ -47,13 +47,13 @@ class AwsAccount:
 
     def concurrency(self) -> int:
         """Return how many invocations Lambda runs at once."""
-        with answered():
+        with translate_errors():
             limits = self._client("lambda").get_account_settings()["AccountLimit"]
         return int(limits["ConcurrentExecutions"])
 
     def quotas(self, service: str) -> Mapping[str, float]:
         """Return the quotas of a service by their names."""
-        with answered():
+        with translate_errors():
             pages = self._client("service-quotas").get_paginator("list_service_quotas")
             return {
                 quota["QuotaName"]: float(quota["Value"])
@@ -62,9 +62,9 @@ class AwsAccount:
             }
 
     def outputs(self, stack: str) -> Outputs | None:
-        """Return what a deployed stack says of itself; None if it is not there."""
+        """Return the outputs of a deployed stack; None if there is none."""
         try:
-            with answered("ValidationError"):
+            with translate_errors("ValidationError"):
                 (found,) = self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         except Absent:
             return None
@@ -75,12 +75,12 @@ class AwsAccount:
 
 
 class Absent(Exception):
-    """What was asked for is not there."""
+    """AWS answered that the thing does not exist."""
 
 
 @contextmanager
-def answered(absence: str = "") -> Iterator[None]:
-    """Raise ``NotAnswered`` for what the SDK raises, and ``Absent`` for one code of AWS's."""
+def translate_errors(absence: str = "") -> Iterator[None]:
+    """Turn the SDK's errors into ``NotAnswered``, and one AWS error code into ``Absent``."""
     try:
         yield
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""The CDK CLI, run for a stage in AWS."""
+"""Run the CDK CLI for a stage in AWS."""
 
 import os
 import subprocess
@@ -13,11 +13,11 @@ from serval_cli.local.progress import Steps
 from serval_cli.local.toolchain import Toolchain
 
 REFUSED = "serval: "
-"""What the app's own words begin with."""
+"""Prefix of the app's own messages."""
 
 
 class SynthesisFailed(CommandFailed):
-    """The stage cannot be made of what was given."""
+    """The CDK app refused its settings, or failed."""
 
     def __init__(self, step: str, said: str) -> None:
         reason = said.rpartition(REFUSED)[2] if REFUSED in said else said[-2000:]
@@ -26,7 +26,7 @@ class SynthesisFailed(CommandFailed):
 
 @dataclass(frozen=True, slots=True)
 class CdkForAws:
-    """Synthesises below the state folder, and deploys from there."""
+    """Synthesises into a folder below the state folder, and deploys from there."""
 
     toolchain: Toolchain
     folder: Path
@@ -43,10 +43,10 @@ class CdkForAws:
         return Assembly.read(self.folder)
 
     def deploy(self) -> None:
-        """Deploy what was written; CDK says itself how far it is."""
+        """Deploy the written templates; CDK reports its own progress."""
         command = [str(self.toolchain.cdk), "deploy", "--app", str(self.folder), "--all"]
         command += ["--require-approval", "never"]
-        # stdout is for the command's own result.
+        # stdout is reserved for the command's result.
         run = subprocess.run(
             command,
             cwd=self.toolchain.checkout,
@@ -56,8 +56,8 @@ class CdkForAws:
         )
         if run.returncode != 0:
             raise CommandFailed(
-                "CDK could not deploy (above, it says why); what was there before still answers: "
-                "run the command again when it is mended"
+                "CDK could not deploy, for the reason above; what was deployed before still "
+                "answers: fix the cause and run the command again"
             )
 
     def _run(self, command: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What an account must have before a stage is deployed to it; each lack says what to do."""
+"""Check what an account must have before a stage is deployed to it."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from serval.fleets.declaration import Fleet
 from serval_cli.deploy.account import Account, NotAnswered
 
 BOOTSTRAP_VERSION = 6
-"""The least that CDK's deployments ask for."""
+"""The oldest version that CDK deploys with."""
 CONCURRENCY = "lambda_concurrency"
 NEW_ACCOUNT = 10
 FAMILY = re.compile(r"(?:ml\.)?([a-z]+)")
@@ -20,7 +20,7 @@ STANDARD = "Standard (A, C, D, H, I, M, R, T, Z)"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that an account lacks."""
+    """A lack of the account, and what to do about it."""
 
     text: str
     blocks: bool = True
@@ -28,9 +28,9 @@ class Finding:
 
 
 def access_findings(account: Account) -> Iterator[Finding]:
-    """Check region, credentials and CDK's bootstrap stack."""
+    """Check the region, the credentials and CDK's bootstrap stack."""
     if account.region is None:
-        yield Finding("no AWS region: set AWS_REGION to one, as eu-central-1")
+        yield Finding("no AWS region: set AWS_REGION to one, such as eu-central-1")
         return
     try:
         number, version = account.number(), account.bootstrap_version()
@@ -51,7 +51,7 @@ def access_findings(account: Account) -> Iterator[Finding]:
 
 
 def concurrency_findings(account: Account, context: Mapping[str, str]) -> Iterator[Finding]:
-    """Hold what the stage is made for against what Lambda gives the account."""
+    """Compare the concurrency that the stage assumes with the account's."""
     asked = int(context.get(CONCURRENCY, NEW_ACCOUNT))
     try:
         given = account.concurrency()
@@ -73,7 +73,7 @@ def concurrency_findings(account: Account, context: Mapping[str, str]) -> Iterat
 
 
 def fleet_findings(account: Account, fleets: Mapping[str, Fleet]) -> Iterator[Finding]:
-    """Check that the account may have the fleets' machines at all."""
+    """Check that the account's quotas allow the fleets' machines."""
     services = {"spot": "ec2", "sagemaker": "sagemaker"}
     for kind, service in services.items():
         mine = [fleet for fleet in fleets.values() if fleet.kind == kind]
@@ -87,11 +87,11 @@ def fleet_findings(account: Account, fleets: Mapping[str, Fleet]) -> Iterator[Fi
         for fleet in mine:
             name = quota_name(fleet)
             if not quotas.get(name):
-                yield no_machines(fleet, name)
+                yield zero_quota(fleet, name)
 
 
-def no_machines(fleet: Fleet, quota: str) -> Finding:
-    """Word that the account has no machines for a fleet."""
+def zero_quota(fleet: Fleet, quota: str) -> Finding:
+    """Describe a quota of zero for a fleet's machines."""
     endpoint = fleet.kind == "sagemaker"
     becomes = "its endpoint cannot be made" if endpoint else "it deploys, and gets no machine"
     return Finding(
@@ -112,7 +112,7 @@ def quota_name(fleet: Fleet) -> str:
 
 
 def docker_findings(images: int, problem: Callable[[], str | None]) -> Iterator[Finding]:
-    """Check that Docker runs where images have to be built, and only there."""
+    """Check that Docker runs if images have to be built."""
     if images and (why := problem()) is not None:
         yield Finding(
             f"{images} image{'s' if images > 1 else ''} of the fleets' workers must be built, and "
@@ -121,7 +121,7 @@ def docker_findings(images: int, problem: Callable[[], str | None]) -> Iterator[
 
 
 def docker_problem() -> str | None:
-    """Say why Docker cannot build; None if it can."""
+    """Return why Docker cannot build; None if it can."""
     if shutil.which("docker") is None:
         return "there is no docker here"
     run = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A deployment to AWS: check, synthesise, show, ask, deploy."""
+"""Deploy to AWS: check, synthesise, show, ask, deploy."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,8 +33,8 @@ class NotReady(CommandFailed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What somebody wants to have deployed."""
+class DeployRequest:
+    """The user's request for a deployment."""
 
     stage: str
     models: Path | None = None
@@ -44,38 +44,38 @@ class Asked:
 
     @property
     def choices(self) -> Mapping[str, str]:
-        """The context of the CDK app, but for the stage's name."""
+        """The context of the CDK app, except the stage's name."""
         chosen = {"models": self.models, "fleets": self.fleets}
         paths = {name: str(path) for name, path in chosen.items() if path is not None}
         return {**self.context, **paths}
 
 
 class Synthesis(Protocol):
-    """Runs the CDK app, and deploys what it made."""
+    """Runs the CDK app, and deploys its templates."""
 
     def synthesise(self, settings: Mapping[str, str]) -> Assembly:
         """Write the templates."""
 
     def deploy(self) -> None:
-        """Deploy what was written."""
+        """Deploy the written templates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Plans a stage and deploys it."""
+    """Plans and deploys a stage."""
 
     account: Account
     cdk: Synthesis
     docker: Callable[[], str | None]
-    """Says why Docker cannot build; None if it can."""
+    """Returns why Docker cannot build; None if it can."""
 
-    def plan(self, asked: Asked, *, without_account: bool = False) -> Plan:
-        """Find out what would be done.
+    def plan(self, asked: DeployRequest, *, without_account: bool = False) -> Plan:
+        """Find out what a deployment would do.
 
         Parameters
         ----------
         without_account
-            Whether an account that cannot be asked is no reason to stop.
+            Whether to plan on even if the account cannot be reached.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class Deployment:
             assembly=assembly,
             declared=declared,
             there=there,
-            taken_away=taken_away(there.get("api", {}), assembly),
+            taken_away=find_removed(there.get("api", {}), assembly),
             findings=findings,
         )
         if not without_account and (missing := [one for one in findings if one.blocks]):
@@ -108,7 +108,7 @@ class Deployment:
         return plan
 
     def deploy(self, plan: Plan) -> dict[str, Any]:
-        """Deploy what was planned, and say where it answers."""
+        """Deploy a plan and describe the stage."""
         self.cdk.deploy()
         said = self.account.outputs(f"serval-{plan.stage}-api") or {}
         url = said.get("ApiUrl", "").rstrip("/")
@@ -122,16 +122,16 @@ class Deployment:
         return {part: outputs for part, outputs in found.items() if outputs is not None}
 
 
-def fleets_of(assembly: Assembly, asked: Asked) -> Mapping[str, Any]:
-    """Return the fleets that are deployed, as their file declares them."""
+def fleets_of(assembly: Assembly, asked: DeployRequest) -> Mapping[str, Any]:
+    """Return the deployed fleets, as their file declares them."""
     if asked.fleets is None:
         return {}
     declared = read_fleets(asked.fleets.read_bytes())
     return {name: declared[name] for name in assembly.fleets.by_name}
 
 
-def taken_away(deployed: Mapping[str, str], assembly: Assembly) -> list[str]:
-    """Name the models whose function or fleet is there now, and would be no more."""
+def find_removed(deployed: Mapping[str, str], assembly: Assembly) -> list[str]:
+    """Name the models whose function or fleet the deployment would remove."""
     own = set(json.loads(unpack(deployed.get("OwnFunctions", "[]"))))
     on_fleets = set(Fleets.from_text(deployed.get("Fleets", "{}")).models)
     gone = (own - set(assembly.own_functions)) | (on_fleets - set(assembly.fleets.models))

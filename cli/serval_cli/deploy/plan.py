@@ -1,4 +1,4 @@
-"""What a deployment will do: resources, rights, duration and cost, told before it is asked for."""
+"""What a deployment will do: resources, rights, duration and cost."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,32 +8,32 @@ from serval.fleets.declaration import Fleet
 from serval.fleets.prices import AS_OF, PRICES, REGION
 from serval_cli.deploy.assembly import Assembly
 from serval_cli.deploy.checks import Finding
-from serval_cli.deploy.idle_cost import ALARM_DOLLARS, FREE_ALARMS, alarms
+from serval_cli.deploy.idle_cost import ALARM_DOLLARS, FREE_ALARMS, count_alarms
 
 HOURS_A_MONTH = 730
 FIRST_MINUTES, UPDATE_MINUTES = (4, 8), (1, 5)
 IMAGE_MINUTES, ENDPOINT_MINUTES = (5, 15), (5, 10)
-"""Of each image that is built and uploaded, and of SageMaker's endpoints; estimates, all four."""
+"""Estimates for each image built and uploaded, and for SageMaker's endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A stage that is to be deployed."""
+    """A stage to be deployed."""
 
     stage: str
     account: str | None
     region: str | None
     assembly: Assembly
     declared: Mapping[str, Fleet]
-    """The fleets that are deployed, as their file declares them."""
+    """The deployed fleets, as their file declares them."""
     there: Mapping[str, Mapping[str, str]]
-    """What the stacks say that are deployed already, by their part."""
+    """Outputs of the stacks already deployed, by part."""
     taken_away: Sequence[str] = ()
-    """Models that are deployed now with a function or on a fleet, and no more after this."""
+    """Models that would lose their function or fleet."""
     findings: Sequence[Finding] = field(default_factory=list)
 
     def describe(self) -> dict[str, Any]:
-        """Describe it as JSON."""
+        """Describe the plan as JSON."""
         low, high = self.minutes()
         return {
             "stage": self.stage,
@@ -60,15 +60,15 @@ class Plan:
         }
 
     def minutes(self) -> tuple[int, int]:
-        """Estimate how long it takes."""
+        """Estimate how long the deployment takes."""
         parts = [UPDATE_MINUTES if self.there else FIRST_MINUTES]
         parts += [IMAGE_MINUTES] * self.assembly.images
         parts += [ENDPOINT_MINUTES] * any(one.kind == "sagemaker" for one in self.declared.values())
         return sum(low for low, _ in parts), sum(high for _, high in parts)
 
     def idle_cost(self) -> dict[str, Any]:
-        """Price what is billed by the month while nobody calls."""
-        count = alarms(self.assembly.resources())
+        """Price what is billed monthly while nobody calls."""
+        count = count_alarms(self.assembly.resources())
         standing = sum(one["standing_dollars_a_month"] or 0 for one in self.fleet_costs())
         return {
             "alarms": count,
@@ -78,7 +78,7 @@ class Plan:
         }
 
     def fleet_costs(self) -> Iterator[dict[str, Any]]:
-        """Price the machines of each fleet, which are billed while they are there."""
+        """Price the machines of each fleet, which are billed while they run."""
         for name, fleet in self.declared.items():
             price = PRICES.get(fleet.instance_types[0])
             hourly = price and (price.spot or price.on_demand)

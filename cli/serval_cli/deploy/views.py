@@ -1,4 +1,4 @@
-"""How a deployment's plan is shown."""
+"""Render the plan of a deployment."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,16 +19,16 @@ KINDS = {
 }
 
 
-def view(plan: dict[str, Any]) -> RenderableType:
-    """Show a plan, a line for each matter."""
-    lines = [Text(f"{name:<11}{text}") for name, text in matters(plan)]
+def view_plan(plan: dict[str, Any]) -> RenderableType:
+    """Render a plan, one topic per line."""
+    lines = [Text(f"{name:<11}{text}") for name, text in describe_topics(plan)]
     lines += [Text(f"missing    {what}", style="red") for what in plan["missing"]]
     lines += [Text(f"note       {note}", style="yellow") for note in plan["notes"]]
     return Group(*lines)
 
 
-def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Word what will be there, what may be done, how long it takes and what it costs."""
+def describe_topics(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Describe resources, rights, duration and cost, each with its heading."""
     account = plan["account"] or "not known"
     yield "stage", f"{plan['stage']}, account {account}, region {plan['region'] or 'not known'}"
     for name, stack in plan["stacks"].items():
@@ -43,7 +43,7 @@ def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     own = plan["own_functions"]
     yield "models", f"with a function of their own: {', '.join(own) or 'none'}"
     for fleet in plan["fleets"]:
-        yield "fleet", fleet_line(fleet)
+        yield "fleet", describe_fleet(fleet)
     if plan["taken_away"]:
         yield "taken away", f"what these models have now: {', '.join(plan['taken_away'])}"
     services = {action.partition(":")[0] for action in plan["rights_on_any_resource"]}
@@ -55,19 +55,19 @@ def matters(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "", "you act through the roles that `cdk bootstrap` made"
     least, most = plan["minutes"]["least"], plan["minutes"]["most"]
     yield "takes", f"{least} to {most} minutes, an estimate"
-    yield from costs(plan)
+    yield from describe_costs(plan)
 
 
-def costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Word what it costs while nobody calls, and what machines cost."""
+def describe_costs(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Describe the cost of a stage that nobody calls."""
     idle = plan["idle"]
     free = f"{idle['alarms']} alarms; an account has {idle['free_alarms']} for nothing"
     yield "costs", f"${idle['dollars_a_month']:.2f} a month while nobody calls ({free}),"
     yield "", f"and what is called and stored; {idle['prices']}"
 
 
-def fleet_line(fleet: dict[str, Any]) -> str:
-    """Word a fleet: whose it is, and what its machines cost."""
+def describe_fleet(fleet: dict[str, Any]) -> str:
+    """Describe a fleet: its models, and the price of its machines."""
     hourly = fleet["dollars_an_hour"]
     price = f"about ${hourly:.2f} an hour" if hourly else "of a price not known here"
     standing = fleet["standing_dollars_a_month"]

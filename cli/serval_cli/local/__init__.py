@@ -1,1 +1,1 @@
-"""The embedded platform: Serval's real stacks, on the laptop."""
+"""``serval local``: the stage on this machine."""

@@ -1,4 +1,4 @@
-"""How to reach the laptop stage: what ``local.json`` says, and that it is true."""
+"""Find out how to reach the local stage, and check that it answers."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import httpx
 
 from serval.access.api_key import ALL_MODELS
 from serval.aws.dynamodb.api_keys import ApiKeyStore
-from serval_cli.local.aws_client import CONFIG, REGION, session
+from serval_cli.local.aws_client import CONFIG, REGION, create_session
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.outputs import Outputs
 from serval_cli.local.state_folder import StateFolder
@@ -17,11 +17,11 @@ KEY_NAME = "local"
 ANSWER_SECONDS = 60.0
 
 
-def access(folder: StateFolder, endpoint: str, outputs: Outputs) -> dict[str, str]:
-    """Say how to reach a deployed stage; gives what ``local.json`` holds."""
+def describe_access(folder: StateFolder, endpoint: str, outputs: Outputs) -> dict[str, str]:
+    """Return the contents of ``local.json`` for a deployed stage."""
     return {
         "api_url": outputs.api_url(endpoint),
-        "api_key": api_key(folder.local_json, endpoint, outputs.registry_table),
+        "api_key": find_or_create_key(folder.local_json, endpoint, outputs.registry_table),
         "aws_endpoint_url": endpoint,
         "region": REGION,
         "artifact_bucket": outputs.artifact_bucket,
@@ -29,11 +29,11 @@ def access(folder: StateFolder, endpoint: str, outputs: Outputs) -> dict[str, st
     }
 
 
-def api_key(local_json: Path, endpoint: str, registry_table: str) -> str:
-    """Keep the key of a stage that was up before, or create one for all models."""
+def find_or_create_key(local_json: Path, endpoint: str, registry_table: str) -> str:
+    """Return the key of a stage that is already up, or create one for all models."""
     if local_json.exists():
         return str(json.loads(local_json.read_text())["api_key"])
-    resource = session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
+    resource = create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
     text, _ = ApiKeyStore(resource.Table(registry_table)).create(KEY_NAME, [ALL_MODELS])
     return text
 

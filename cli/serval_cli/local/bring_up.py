@@ -1,4 +1,4 @@
-"""The steps of ``up``, each shown while it is under way."""
+"""The steps of ``serval local up``, each shown while it runs."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serval_cli.local import fleet_workers, layers, server
-from serval_cli.local.access import access, await_answer
+from serval_cli.local.access import await_answer, describe_access
 from serval_cli.local.cdk import Cdk
 from serval_cli.local.fleets.supervision import spot_fleets
 from serval_cli.local.outputs import Outputs
@@ -19,18 +19,18 @@ from serval_cli.local.toolchain import Toolchain
 
 @dataclass(frozen=True, slots=True)
 class BringUp:
-    """Brings one stage up, or up to date."""
+    """Brings a stage up, or up to date."""
 
     steps: Steps
     toolchain: Toolchain
     folder: StateFolder
     started: StartedProcesses
     record: Record
-    """Of the stage as it was before."""
+    """Record of the stage as it was before."""
 
     @property
     def endpoint(self) -> str:
-        """Where the emulator is, or will be."""
+        """The address of the emulator, also before it starts."""
         return self.record.endpoint
 
     def start(self, concurrency: int) -> None:
@@ -51,20 +51,20 @@ class BringUp:
             self._cdk().synthesise(detail)
 
     def deploy(self) -> Mapping[str, str]:
-        """Deploy what was synthesised and see that it answers; gives what ``local.json`` holds."""
+        """Deploy the stacks, check that they answer, and return what ``local.json`` holds."""
         with self.steps.step("deploy: the stacks, through CloudFormation") as detail:
             self._cdk().deploy(detail)
         outputs = Outputs.read(self.endpoint)
-        reach = access(self.folder, self.endpoint, outputs)
+        reach = describe_access(self.folder, self.endpoint, outputs)
         with self.steps.step("answer: ask the API for its health"):
             await_answer(reach, self._server_log())
         self._start_workers(outputs)
         self.folder.write_local_json(reach)
-        self.started.deployed(outputs.functions)
+        self.started.record_functions(outputs.functions)
         return reach
 
     def _start_workers(self, outputs: Outputs) -> None:
-        """Let workers of the fleets come and go; those that run get the code as it is now."""
+        """Start the workers' supervisor anew, so that workers run the current code."""
         self.started.end_earlier(fleet_workers.NAME, fleet_workers.END_SECONDS)
         if spot_fleets(outputs.fleets):
             with self.steps.step("fleets: let their workers come and go"):
@@ -84,7 +84,7 @@ class BringUp:
             )
 
     def _together(self, *tasks: Callable[[], None]) -> None:
-        """Run tasks at the same time; when one fails, what the others started is ended."""
+        """Run tasks concurrently; if one fails, end what the others started."""
         with ThreadPoolExecutor(len(tasks)) as pool:
             try:
                 for task in as_completed([pool.submit(task) for task in tasks]):

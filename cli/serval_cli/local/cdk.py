@@ -1,4 +1,4 @@
-"""The real CDK CLI, run against the emulator: bootstrap, synth, deploy."""
+"""Run the real CDK CLI against the emulator: bootstrap, synth, deploy."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from serval_cli.local.state_folder import StateFolder
 from serval_cli.local.toolchain import Toolchain
 
 RESOURCES = re.compile(r"^(\S+) \| +(\d+/\d+) \|")
-"""A line of a deployment: stack, resources done of all, time, state, …"""
+"""A line of a deployment's progress: stack, resources done of all, time, state, …"""
 
 
 class Cdk:
-    """The CDK CLI for one stage on the laptop."""
+    """The CDK CLI for one local stage."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Cdk:
 
     def bootstrap(self, detail: Detail) -> None:
         """Create what deployments need, such as the bucket for assets."""
-        # Outside of the checkout, where no cdk.json asks for the app to be run first.
+        # Outside the checkout, whose cdk.json would have the app run first.
         where = self._folder.path
         self._run("bootstrap", ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], where, detail)
 
@@ -47,14 +47,14 @@ class Cdk:
         self._run("synth", command, self._toolchain.checkout, detail)
 
     def deploy(self, detail: Detail) -> None:
-        """Deploy what was synthesised; what did not change takes a second."""
+        """Deploy the synthesised stacks; unchanged ones take a second."""
         options = ["--all", "--require-approval", "never", "--concurrency", "2"]
         options += ["--progress", "events", "--method", "direct"]
         command = ["deploy", "--app", str(self._folder.assembly), *options]
         self._run("deploy", command, self._toolchain.checkout, detail)
 
     def _share_asset_cache(self) -> None:
-        """Keep zips of assets beyond this stage: the layers take seconds to compress."""
+        """Share zipped assets between stages: the layers take seconds to compress."""
         self._toolchain.asset_cache.mkdir(parents=True, exist_ok=True)
         self._folder.assembly.mkdir(exist_ok=True)
         link = self._folder.assembly / ".cache"
@@ -62,9 +62,11 @@ class Cdk:
             link.symlink_to(self._toolchain.asset_cache)
 
     def _run(self, step: str, arguments: Sequence[str], where: Path, detail: Detail) -> None:
-        def said(line: str) -> None:
+        def show_resources(line: str) -> None:
             if match := RESOURCES.match(line):
                 detail(f"{match[1]} {match[2]}")
 
         command = [str(self._toolchain.cdk), *arguments, "--no-color"]
-        self._processes.run(step, command, environment=self._environment, folder=where, said=said)
+        self._processes.run(
+            step, command, environment=self._environment, folder=where, said=show_resources
+        )

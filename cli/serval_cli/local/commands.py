@@ -17,7 +17,7 @@ from rich.text import Text
 from serval_cli.failures import CommandFailed
 from serval_cli.local import fleet_workers
 from serval_cli.local import permissions as report
-from serval_cli.local.aws_client import for_aws
+from serval_cli.local.aws_client import sdk_variables
 from serval_cli.local.log_files import StepFailed
 from serval_cli.local.platform import EPHEMERAL, Platform
 from serval_cli.local.progress import steps_on
@@ -32,10 +32,10 @@ WATCH_SECONDS = 0.5
 
 
 class NotUp(CommandFailed):
-    """The laptop stage does not run."""
+    """The local stage does not run."""
 
     def __init__(self) -> None:
-        super().__init__("the laptop stage is not up: `serval local up` starts it")
+        super().__init__("the local stage is not up: `serval local up` starts it")
 
 
 @local_app.command()
@@ -63,7 +63,7 @@ def up(
     bring_up(platform, context, as_json=as_json, port=port, concurrency=concurrency)
     try:
         if not detach:
-            stay(platform)
+            wait_until_down(platform)
     except KeyboardInterrupt:
         platform.down()
         note("Down; nothing is left running.")
@@ -79,7 +79,7 @@ def down(as_json: JsonOption = False) -> None:
 @local_app.command()
 def status(as_json: JsonOption = False) -> None:
     """Say whether the stage is up and where it answers; the exit status is 1 if it is not whole."""
-    found = describe(Platform(StateFolder.locate()))
+    found = describe_stage(Platform(StateFolder.locate()))
     show(found, view_status, as_json=as_json)
     if not found["running"] or found["ended"]:
         raise typer.Exit(1)
@@ -92,12 +92,12 @@ def env(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print where the stage answers, as variables of a shell."""
+    """Print where the stage answers, as shell variables."""
     stage = read_local_stage()
     if stage is None:
         raise NotUp
     variables = {"API": stage.api_url, "KEY": stage.api_key, "DATA_BUCKET": stage.data_bucket}
-    shown = for_aws(stage.aws_endpoint_url) if aws else variables
+    shown = sdk_variables(stage.aws_endpoint_url) if aws else variables
     show(
         shown,
         lambda pairs: lines(*(f"{name}={shlex.quote(value)}" for name, value in pairs.items())),
@@ -111,8 +111,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a function logged, or a fleet's worker, or a SageMaker endpoint."""
-    # boto3's clients are needed for nothing else here.
+    """Print the log of a function, of a fleet's worker, or of a SageMaker endpoint."""
+    # Imported late: no other command here needs boto3's clients.
     from serval_cli.local.function_logs import stage_lines
 
     folder = StateFolder.locate()
@@ -126,7 +126,7 @@ def logs(
 @local_app.command()
 def permissions(as_json: JsonOption = False) -> None:
     """List what was refused to roles, and what they are granted and have not used so far."""
-    show(report.read(StateFolder.locate()), report.view, as_json=as_json)
+    show(report.read_report(StateFolder.locate()), report.view_report, as_json=as_json)
 
 
 def bring_up(
@@ -141,44 +141,44 @@ def bring_up(
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does, so that what was started is ended too."""
+    """End as Ctrl-C does, so that started processes are ended too."""
     raise KeyboardInterrupt
 
 
-def stay(platform: Platform) -> None:
-    """Wait until the platform is down, or raise ``StepFailed`` if nobody took it down."""
+def wait_until_down(platform: Platform) -> None:
+    """Wait until the platform is taken down, or raise ``StepFailed`` if it ended by itself."""
     note("Ctrl-C stops it.")
     warned = False
     while platform.running():
-        if fleet_workers.NAME in platform.ended() and not warned:
-            note(unsupervised(platform.folder.logs))
+        if fleet_workers.NAME in platform.ended_processes() and not warned:
+            note(explain_no_supervisor(platform.folder.logs))
             warned = True
         time.sleep(WATCH_SECONDS)
     if platform.folder.read() is not None:
         raise StepFailed("server", platform.folder.logs / "server.log", "ended by itself")
 
 
-def unsupervised(logs: Path) -> str:
-    """Word that who supervises the fleets' workers has ended."""
+def explain_no_supervisor(logs: Path) -> str:
+    """Describe that the supervisor of the fleets' workers has ended."""
     log = logs / f"{fleet_workers.NAME}.log"
     return (
-        f"who supervises the fleets' workers has ended (see {log}): none starts or stops until"
-        " `serval local up` is run again"
+        f"the supervisor of the fleets' workers has ended (see {log}): no worker starts or stops "
+        "until `serval local up` is run again"
     )
 
 
-def describe(platform: Platform) -> dict[str, Any]:
+def describe_stage(platform: Platform) -> dict[str, Any]:
     """Describe the stage for ``status``."""
     record, local_json = platform.running(), platform.folder.local_json
     found: dict[str, Any] = {"running": record is not None, "ephemeral": True, "notice": EPHEMERAL}
-    found["ended"] = platform.ended()
+    found["ended"] = platform.ended_processes()
     found["killed"] = record is None and platform.folder.read() is not None
     if record is not None:
         access = json.loads(local_json.read_text())
         found["api_url"] = access["api_url"]
         found["aws_endpoint_url"] = record.endpoint
         found["functions"] = dict(record.functions)
-        found["workers"] = fleet_workers.describe(platform.folder, record)
+        found["workers"] = fleet_workers.list_workers(platform.folder, record)
         found.update(record.context)
         found["local_json"] = str(local_json)
     found["logs"] = str(platform.folder.logs)
@@ -205,13 +205,13 @@ def view_status(found: dict[str, Any]) -> RenderableType:
     """Show the state of the stage."""
     if not found["running"]:
         state = "killed, and what it stored is gone" if found["killed"] else "not up"
-        return Text(f"The laptop stage is {state}: `serval local up` starts it.")
+        return Text(f"The local stage is {state}: `serval local up` starts it.")
     names = ", ".join(sorted(found["functions"]))
     workers = ", ".join(f"{one['worker']} ({one['state']})" for one in found["workers"])
     if found["ended"]:
-        workers = unsupervised(Path(found["logs"]))
+        workers = explain_no_supervisor(Path(found["logs"]))
     return Group(
-        Text(f"The laptop stage is up{', but not whole' if found['ended'] else ''}."),
+        Text(f"The local stage is up{', but not whole' if found['ended'] else ''}."),
         Text(f"API        {found['api_url']}"),
         Text(f"AWS        {found['aws_endpoint_url']}"),
         Text(f"Functions  {names}"),

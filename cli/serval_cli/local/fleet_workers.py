@@ -1,4 +1,4 @@
-"""The fleets' workers, as ``up`` starts who supervises them and ``status`` reads of them."""
+"""Start the supervisor of the fleets' workers, and read its report."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from serval_cli.local.toolchain import Toolchain
 
 NAME = "fleets"
 LEASE_SECONDS = 6
-"""So that a laptop's worker that was killed is missed soon."""
+"""Short, so that a killed worker is noticed soon."""
 REPORT_SECONDS = 1
-"""So that a pause is soon known."""
+"""Short, so that a pause takes effect soon."""
 STOP_SECONDS = 3
-"""A worker asks its queues to wait for a fourth of this, and ``down`` waits no longer."""
+"""A worker polls its queues for a fourth of this time, so ``down`` waits no longer than it."""
 END_SECONDS = STOP_SECONDS + 5.0
 THREADS = 1
 MEMORY_MIB = 2048
@@ -32,7 +32,7 @@ def start(
     outputs: Outputs,
     endpoint: str,
 ) -> None:
-    """Start the supervisor; its workers are in its process group, which ends as one."""
+    """Start the supervisor; its workers share its process group and end with it."""
     told = Supervision(
         endpoint=endpoint,
         registry_table=outputs.registry_table,
@@ -57,7 +57,7 @@ def start(
 def environment(
     toolchain: Toolchain, folder: StateFolder, outputs: Outputs, endpoint: str
 ) -> dict[str, str]:
-    """Give the environment that all workers have in common: nothing of the caller's own."""
+    """Return the environment of all workers, which takes nothing from the caller's own."""
     kept = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
     return aws_client.environment(endpoint, kept) | {
         "HOME": str(folder.temporary),
@@ -80,8 +80,8 @@ def environment(
     }
 
 
-def describe(folder: StateFolder, record: Record) -> list[dict[str, Any]]:
-    """List the workers; none if who supervises them has ended."""
+def list_workers(folder: StateFolder, record: Record) -> list[dict[str, Any]]:
+    """List the workers, or none if their supervisor has ended."""
     supervisors = [group for group in record.processes if group.name == NAME]
     if not any(group.leads() for group in supervisors) or not folder.workers.exists():
         return []

@@ -1,11 +1,11 @@
-"""A function's log, from CloudWatch Logs, or that of a process that stands for a machine."""
+"""Read the log of a function from CloudWatch Logs, or of a process that stands for a machine."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from serval_cli.failures import CommandFailed
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.machine_logs import file_lines, machine_logs
 from serval_cli.local.state_folder import Record, StateFolder
 
@@ -16,7 +16,7 @@ POLL_SECONDS = 0.5
 
 
 class UnknownFunction(CommandFailed):
-    """Nothing of the stage logs under the name."""
+    """Nothing in the stage logs under this name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"function {name!r}: the stage has {', '.join(known)}")
@@ -25,39 +25,39 @@ class UnknownFunction(CommandFailed):
 def stage_lines(
     folder: StateFolder, record: Record, name: str, *, follow: bool
 ) -> Iterator[Mapping[str, Any]]:
-    """Give the log lines of a function, a fleet's worker or an endpoint."""
+    """Yield the log lines of a function, a fleet's worker or an endpoint."""
     machines = machine_logs(folder)
     if name in machines:
         return file_lines(machines[name], follow=follow)
     if name in record.functions:
-        return lines(record, name, follow=follow)
+        return function_lines(record, name, follow=follow)
     raise UnknownFunction(name, [*sorted(record.functions), *machines])
 
 
 def log_group(record: Record, function: str) -> str:
-    """Find the log group of a function by its short name, as ``infer``."""
-    client = session().client("lambda", endpoint_url=record.endpoint, config=CONFIG)
+    """Find the log group of a function by its short name, such as ``infer``."""
+    client = create_session().client("lambda", endpoint_url=record.endpoint, config=CONFIG)
     name = record.functions[function]
     configuration = client.get_function_configuration(FunctionName=name)
     return configuration["LoggingConfig"].get("LogGroup", f"/aws/lambda/{name}")
 
 
-def lines(
+def function_lines(
     record: Record, function: str, *, follow: bool, again: Callable[[float], None] = time.sleep
 ) -> Iterator[dict[str, Any]]:
-    """Give a function's log lines in order; with ``follow`` without an end.
+    """Yield a function's log lines in order, endlessly with ``follow``.
 
     Returns
     -------
     Iterator[dict[str, Any]]
         ``timestamp`` (ms since the epoch) and ``message`` of each.
     """
-    client = session().client("logs", endpoint_url=record.endpoint, config=CONFIG)
+    client = create_session().client("logs", endpoint_url=record.endpoint, config=CONFIG)
     group = log_group(record, function)
     start, shown = 0, 0
     while True:
-        # The last millisecond is read again: lines may have joined it.
-        events = list(since(client, group, start))
+        # The last millisecond is read again, as lines may have been added to it.
+        events = list(lines_since(client, group, start))
         new = events[shown:]
         yield from new
         if new:
@@ -66,12 +66,12 @@ def lines(
         elif follow:
             again(POLL_SECONDS)
         else:
-            # Not after the first answer: the emulator gives at most 10,000 lines at a time.
+            # One answer is not the end: the emulator returns at most 10,000 lines at a time.
             return
 
 
-def since(client: "CloudWatchLogsClient", group: str, start: int) -> Iterator[dict[str, Any]]:
-    """Give a group's lines from a time on; none if nothing was ever logged there."""
+def lines_since(client: "CloudWatchLogsClient", group: str, start: int) -> Iterator[dict[str, Any]]:
+    """Yield a log group's lines from a time on, or none if it does not exist."""
     try:
         pages = client.get_paginator("filter_log_events").paginate(
             logGroupName=group, startTime=start

@@ -1,4 +1,4 @@
-"""The layers for this machine, built again where their sources changed."""
+"""Build the layers for this machine if their sources changed."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from serval_cli.local.processes.step import StepProcesses
 
 
 def build(processes: StepProcesses, checkout: Path) -> None:
-    """Build what is not up to date; the builder itself sees what that is."""
+    """Run the builder, which builds only outdated layers."""
     command = [sys.executable, "-m", "layers.dependencies.build", "--variant", "local"]
-    # With the caller's environment: what changed may have to be downloaded.
+    # The caller's environment applies: packages may have to be downloaded.
     processes.run("layers", command, environment=os.environ, folder=checkout)

@@ -1,4 +1,4 @@
-"""A step's log file, and the error that shows its end."""
+"""Read the end of a step's log file, and show it in errors."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ READ_BYTES = 16_384
 
 
 class StepFailed(CommandFailed):
-    """A step of ``up`` failed; its log says why."""
+    """A step of ``up`` failed; its log has the reason."""
 
     def __init__(self, step: str, log: Path, reason: str = "failed") -> None:
         lines = last_lines(log)
@@ -19,7 +19,7 @@ class StepFailed(CommandFailed):
 
 
 def last_lines(log: Path) -> list[str]:
-    """Read the end of a log; nothing if there is none."""
+    """Read the end of a log, which need not exist."""
     if not log.exists():
         return []
     with log.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Lines of the processes that stand for machines: workers of fleets, servers of endpoints."""
+"""Read the logs of processes that stand for machines: fleet workers and endpoint servers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ KINDS = ("worker-*", "endpoint-*")
 
 
 def machine_logs(folder: StateFolder) -> dict[str, Path]:
-    """Find the logs of the stage's workers and endpoints, by the name of each."""
+    """Find the logs of the stage's workers and endpoints, by name."""
     found = (path for kind in KINDS for path in folder.logs.glob(f"{kind}.log"))
     return {path.stem: path for path in sorted(found)}
 
@@ -19,7 +19,7 @@ def machine_logs(folder: StateFolder) -> dict[str, Path]:
 def file_lines(
     log: Path, *, follow: bool, again: Callable[[float], None] = time.sleep
 ) -> Iterator[dict[str, str]]:
-    """Give a log's lines in order; with ``follow`` without an end."""
+    """Yield a log's lines in order, endlessly with ``follow``."""
     with log.open(errors="replace") as file:
         while True:
             for line in file:

@@ -1,4 +1,4 @@
-"""What the deployed stacks say of themselves."""
+"""Read the outputs of the deployed stacks."""
 
 import json
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Self
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
 from serval.settings import unpack
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 
 LOCAL = "local"
 STACKS = ("serval-local-storage", "serval-local-api", "serval-local-fleets")
-"""The last one is there only if there are fleets."""
+"""The last stack exists only if there are fleets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +23,17 @@ class Outputs:
     registry_table: str
     api_id: str
     functions: dict[str, str]
-    """Physical name of each function."""
+    """Function → its physical name."""
     requests_table: str
     jobs_table: str
     fleets: Fleets
     worker_roles: dict[str, str]
-    """Name of the role of each spot fleet's workers."""
+    """Spot fleet → the name of its workers' role."""
 
     @classmethod
     def read(cls, endpoint: str) -> Self:
-        """Ask CloudFormation."""
-        client = session().client("cloudformation", endpoint_url=endpoint, config=CONFIG)
+        """Read the outputs from CloudFormation."""
+        client = create_session().client("cloudformation", endpoint_url=endpoint, config=CONFIG)
         values = {
             output["OutputKey"]: output["OutputValue"]
             for stack in client.describe_stacks()["Stacks"]
@@ -54,5 +54,5 @@ class Outputs:
         )
 
     def api_url(self, endpoint: str) -> str:
-        """Give the URL of the API, which on the laptop is a path of the emulator's."""
+        """Return the URL of the API, which is a path of the emulator."""
         return f"{endpoint}/_aws/execute-api/{self.api_id}/$default"

@@ -1,4 +1,4 @@
-"""The report on permissions, as the emulator keeps it: granted, used, refused."""
+"""Show the emulator's report on permissions: granted, used and refused."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from serval_cli.local.state_folder import StateFolder
 
 
 class NoReport(CommandFailed):
-    """No stage has run here yet."""
+    """No stage has run in this state folder yet."""
 
     def __init__(self, folder: StateFolder) -> None:
         super().__init__(
@@ -20,8 +20,8 @@ class NoReport(CommandFailed):
         )
 
 
-def read(folder: StateFolder) -> dict[str, Any]:
-    """Read the report of the stage that runs, or of the last one that ran."""
+def read_report(folder: StateFolder) -> dict[str, Any]:
+    """Read the report of the current stage, or of the last one that ran."""
     try:
         found: dict[str, Any] = json.loads((folder.logs / PERMISSIONS).read_text())
     except FileNotFoundError:
@@ -29,8 +29,8 @@ def read(folder: StateFolder) -> dict[str, Any]:
     return found
 
 
-def view(found: dict[str, Any]) -> RenderableType:
-    """Show what was refused, and what no role has used so far."""
+def view_report(found: dict[str, Any]) -> RenderableType:
+    """Show refused calls, and the grants that no role has used so far."""
     lines = [
         Text(f"refused  {each['role']}: {each['action']} on {each['resource']} ({each['times']}x)")
         for each in found["refused"]
@@ -38,11 +38,11 @@ def view(found: dict[str, Any]) -> RenderableType:
     for role, grants in found["roles"].items():
         used, unused = len(grants["used"]), grants["unused"]
         lines.append(Text(f"{role}: {used} used, {len(unused)} not"))
-        lines += [Text(f"  {described(grant)}") for grant in unused]
+        lines += [Text(f"  {render_grant(grant)}") for grant in unused]
     return Group(*lines)
 
 
-def described(grant: dict[str, str]) -> str:
-    """Put a grant into a line."""
+def render_grant(grant: dict[str, str]) -> str:
+    """Render a grant in a line."""
     where = f" where {grant['condition']}" if "condition" in grant else ""
     return f"{grant['action']} on {grant['resource']}{where}"

@@ -1,4 +1,4 @@
-"""The laptop stage as a whole: up, down, and whether it runs."""
+"""The local stage as a whole: bring it up, take it down, find out whether it runs."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from serval_cli.local.state_folder import Record, StateFolder
 from serval_cli.local.toolchain import Toolchain
 
 EPHEMERAL = (
-    "The laptop stage is ephemeral: models, keys and results live in its memory, and are gone"
+    "The local stage is ephemeral: models, keys and results live in its memory, and are gone"
     " when it stops or is killed."
 )
 LASTING = (server.NAME, fleet_workers.NAME)
@@ -21,7 +21,7 @@ LASTING = (server.NAME, fleet_workers.NAME)
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Brings the stage up in a state folder, and down again."""
+    """Brings up the stage of a state folder, and takes it down."""
 
     folder: StateFolder
 
@@ -33,14 +33,13 @@ class Platform:
         concurrency: int = 8,
         context: Mapping[str, str] | None = None,
     ) -> Mapping[str, str]:
-        """Start and deploy what is not up to date yet; gives what ``local.json`` holds.
+        """Start and deploy what is not up to date, and return what ``local.json`` holds.
 
-        A stage that runs is deployed again, and keeps what it stores and what its CDK context was
-        unless ``context`` has it otherwise. If anything fails, what was started here is ended
-        again.
+        A running stage is deployed again; it keeps its data, and its CDK context except for what
+        ``context`` changes. On failure, everything started here is ended again.
         """
         toolchain = Toolchain.find()
-        with self.folder.locked(), ExitStack() as kept:
+        with self.folder.lock(), ExitStack() as kept:
             running = self.running()
             if running is None:
                 self._remove_remains(steps)
@@ -69,28 +68,28 @@ class Platform:
                 raise
 
     def down(self) -> bool:
-        """End every process that ``up`` started and remove its files, but not its logs.
+        """End every process that ``up`` started and remove its files, except its logs.
 
         Returns
         -------
         bool
             Whether there was anything to end.
         """
-        with self.folder.locked():
+        with self.folder.lock():
             record = self.folder.read()
             self._end(record)
         return record is not None
 
     def running(self) -> Record | None:
-        """Give the record of a stage that is up; None if there is none, or it was killed."""
+        """Return the record of a stage that is up; None if there is none, or it was killed."""
         record = self.folder.read()
         if record is None or not record.functions:
             return None
         servers = [group for group in record.processes if group.name == server.NAME]
         return record if any(group.leads() for group in servers) else None
 
-    def ended(self) -> list[str]:
-        """List what should run as long as the stage does, and has ended by itself."""
+    def ended_processes(self) -> list[str]:
+        """Name the long-running processes that have ended by themselves."""
         record = self.folder.read()
         lasting = [group for group in record.processes if group.name in LASTING] if record else []
         return [group.name for group in lasting if not group.leads()]

@@ -1,4 +1,4 @@
-"""What ``up`` is doing, shown on stderr while it does it."""
+"""Show the steps of ``up`` on stderr while they run."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,24 +12,24 @@ Detail = Callable[[str], None]
 
 
 class Steps(Protocol):
-    """Shows steps, of which several may be under way at a time."""
+    """Shows steps, several of which may run at a time."""
 
     def step(self, name: str) -> AbstractContextManager[Detail]:
-        """Show a step until the context ends; gives what shows a detail of it."""
+        """Show a step until the context ends; yield a function that shows a detail of it."""
 
     def note(self, text: str) -> None:
-        """Say something beside the steps."""
+        """Print a remark between the steps."""
 
 
 class PlainSteps:
-    """One line when a step begins and one when it ends."""
+    """Shows a line when a step begins and one when it ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def step(self, name: str) -> Iterator[Detail]:
-        """Show a step; details are left out."""
+        """Show a step without its details."""
         begun = time.monotonic()
         self.note(f"· {name}")
         yield lambda text: None
@@ -41,7 +41,7 @@ class PlainSteps:
 
 
 class LiveSteps:
-    """A line for each step, with a spinner while it is under way."""
+    """Shows a line for each step, with a spinner while it runs."""
 
     def __init__(self, console: Console) -> None:
         self._live = Progress(
@@ -53,7 +53,7 @@ class LiveSteps:
         )
 
     def __enter__(self) -> Self:
-        """Begin to draw."""
+        """Start drawing."""
         self._live.start()
         return self
 
@@ -75,7 +75,7 @@ class LiveSteps:
 
 @contextmanager
 def steps_on(console: Console) -> Iterator[Steps]:
-    """Show steps as suits the console: live on a terminal, else line by line."""
+    """Show steps live on a terminal, else line by line."""
     if not console.is_terminal:
         yield PlainSteps(console)
         return

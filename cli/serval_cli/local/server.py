@@ -1,4 +1,4 @@
-"""The emulator as a process: where it listens, how it starts, when it is ready."""
+"""Start the emulator as a process and wait until it is ready."""
 
 import fcntl
 import json
@@ -28,13 +28,13 @@ PYTHON_SOURCES = Path(__file__).resolve().parents[2]
 """The folder from which the launcher is imported."""
 NAME = "server"
 PERMISSIONS = "permissions.json"
-"""Among the logs: what roles are granted and use, as the emulator sees it."""
+"""File among the logs in which the emulator records what roles are granted and use."""
 INHERITED = ("PATH", "LANG", "TZ", "HOME", "TMPDIR", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED")
-"""What of the emulator's environment is for the processes that it starts, too."""
+"""Variables of the emulator's environment that its child processes inherit."""
 
 
 class NoFreePort(CommandFailed):
-    """Something else listens on every port that the platform may use."""
+    """All ports that the platform may use are taken."""
 
     def __init__(self, ports: range) -> None:
         super().__init__(f"ports {ports.start} to {ports.stop - 1} of {HOST} are all in use")
@@ -77,7 +77,7 @@ def is_free(port: int) -> bool:
 
 
 def environment(port: int, temporary: Path) -> dict[str, str]:
-    """Give the emulator's environment, which functions inherit: nothing of the caller's own."""
+    """Return the environment of the emulator and its functions, with nothing of the caller's."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -89,10 +89,10 @@ def environment(port: int, temporary: Path) -> dict[str, str]:
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": HOST,
-        # Each of them would listen on every interface.
+        # Each of these would listen on every interface.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # It would look for containers of its own there, and remove them.
+        # The emulator would look for its own containers there, and remove them.
         "DOCKER_HOST": f"unix://{temporary}/no-docker",
         "LOG_LEVEL": "WARNING",
     }
@@ -101,7 +101,7 @@ def environment(port: int, temporary: Path) -> dict[str, str]:
 def endpoint_server(
     toolchain: Toolchain, port: int, temporary: Path, logs: Path
 ) -> Mapping[str, object]:
-    """Say what the emulator runs instead of the image of a SageMaker endpoint."""
+    """Describe what the emulator runs in place of a SageMaker endpoint's image."""
     clean = environment(port, temporary)
     kept = {name: clean[name] for name in INHERITED}
     return {
@@ -144,17 +144,17 @@ def start(
             folder=PYTHON_SOURCES,
             output=output,
         )
-    # Written once the port is its own: until then, another emulator may answer there.
+    # The emulator writes this file once it owns the port; until then another one may answer there.
     await_ready(process, port, temporary / f"ministack-{port}.pid", log)
     return process
 
 
 def await_ready(process: subprocess.Popen[str], port: int, own: Path, log: Path) -> None:
-    """Wait until the file is there and the emulator answers, or raise ``StepFailed``."""
+    """Wait until the file exists and the emulator answers, or raise ``StepFailed``."""
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(trust_env=False, timeout=5) as client:
         while process.poll() is None and time.monotonic() < deadline:
-            if own.exists() and answers(client, port):
+            if own.exists() and is_healthy(client, port):
                 return
             time.sleep(POLL_SECONDS)
     ended = process.returncode
@@ -162,8 +162,8 @@ def await_ready(process: subprocess.Popen[str], port: int, own: Path, log: Path)
     raise StepFailed(NAME, log, reason)
 
 
-def answers(client: httpx.Client, port: int) -> bool:
-    """Ask an emulator for its health."""
+def is_healthy(client: httpx.Client, port: int) -> bool:
+    """Return whether the emulator reports itself healthy."""
     try:
         return client.get(f"http://{HOST}:{port}/_ministack/health").is_success
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""Where the laptop stage keeps what belongs to it, and the record of what it runs."""
+"""The folder that holds the local stage's files, and the record of its processes."""
 
 import fcntl
 import json
@@ -14,19 +14,19 @@ from serval_cli.failures import CommandFailed
 from serval_cli.local.processes.group import ProcessGroup
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-"""Where the code lies; a checkout only if the CDK app is in it."""
+"""The root of the code; it is a checkout only if the CDK app is in it."""
 VARIABLE = "SERVAL_STATE"
 
 
 class StateInUse(CommandFailed):
-    """Another `serval local` command works on the stage."""
+    """Another ``serval local`` command is working on the stage."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"another `serval local` command is at work in {folder}; wait for it")
 
 
 class RecordDamaged(CommandFailed):
-    """Nobody can tell any more what an earlier ``up`` started."""
+    """The record of what an earlier ``up`` started cannot be read."""
 
     def __init__(self, file: Path, problem: str) -> None:
         super().__init__(
@@ -36,20 +36,20 @@ class RecordDamaged(CommandFailed):
 
 
 def in_checkout() -> bool:
-    """Tell whether this command line runs from a checkout of Serval."""
+    """Return whether this command line runs from a checkout of Serval."""
     return (CHECKOUT / "app.py").is_file()
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What ``up`` started; it outlives the command."""
+    """What ``up`` started; the record outlives the command."""
 
     endpoint: str
     processes: tuple[ProcessGroup, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
-    """Physical name of each function; empty until all is deployed."""
+    """Physical name of each function; empty until everything is deployed."""
     context: Mapping[str, str] = field(default_factory=dict)
-    """What the CDK app is told of the stage, as where its models are; the next ``up`` keeps it."""
+    """Context of the CDK app, such as the folder of models; the next ``up`` keeps it."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -65,13 +65,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """``.serval`` in the checkout, or in the user's home where there is none, or what is named."""
+    """``.serval`` in the checkout, else in the user's home, unless a variable names another."""
 
     path: Path
 
     @classmethod
     def locate(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Find the folder; it need not exist."""
+        """Find the folder, which need not exist."""
         named = (os.environ if environ is None else environ).get(VARIABLE)
         home = CHECKOUT if in_checkout() else Path.home()
         return cls(Path(named).absolute() if named else home / ".serval")
@@ -83,12 +83,12 @@ class StateFolder:
 
     @property
     def chosen_stage(self) -> Path:
-        """The stage that `serval use` chose."""
+        """The stage that ``serval use`` chose."""
         return self.path / "stage"
 
     @property
     def logs(self) -> Path:
-        """A log file for each step; they stay when the stage is down."""
+        """A log file for each step, kept when the stage goes down."""
         return self.path / "logs"
 
     @property
@@ -98,7 +98,7 @@ class StateFolder:
 
     @property
     def workers(self) -> Path:
-        """What the supervisor of the fleets' workers keeps up to date."""
+        """The report of the workers' supervisor."""
         return self.path / "workers.json"
 
     @property
@@ -111,8 +111,8 @@ class StateFolder:
         return self.path / "platform.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other commands out of the folder, which is created."""
+    def lock(self) -> Iterator[None]:
+        """Create the folder if necessary, and keep other commands out of it."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.path / "lock").open("w") as lock:
             try:
@@ -122,7 +122,7 @@ class StateFolder:
             yield
 
     def read(self) -> Record | None:
-        """Read what an earlier ``up`` started; None if nothing is left of one."""
+        """Read the record of an earlier ``up``; None if nothing is left of one."""
         try:
             return Record.from_json(self._record.read_text())
         except FileNotFoundError:
@@ -131,15 +131,15 @@ class StateFolder:
             raise RecordDamaged(self._record, f"{type(error).__name__}: {error}") from None
 
     def write(self, record: Record) -> None:
-        """Remember what is started."""
+        """Store the record."""
         self._replace(self._record, asdict(record))
 
     def write_local_json(self, document: Mapping[str, str]) -> None:
-        """Tell others how to reach the stage; the file holds a key, so only its owner reads it."""
+        """Write ``local.json``, readable only by its owner since it holds a key."""
         self._replace(self.local_json, document)
 
     def clear(self) -> None:
-        """Remove everything but the logs."""
+        """Remove everything except the logs."""
         for file in (self.local_json, self.workers, self._record):
             file.unlink(missing_ok=True)
         for folder in (self.temporary, self.assembly):

@@ -1,4 +1,4 @@
-"""The programs that the laptop stage is made with, as ``make setup`` left them."""
+"""Find the programs that ``make setup`` installs for the local stage."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from serval_cli.local.state_folder import CHECKOUT
 
 
 class NotSetUp(CommandFailed):
-    """Something that ``make`` builds is not there."""
+    """Something that ``make`` builds is missing."""
 
     def __init__(self, missing: list[Path]) -> None:
         named = ", ".join(map(str, missing))
@@ -19,7 +19,7 @@ class NotSetUp(CommandFailed):
 
 
 class NoCheckout(CommandFailed):
-    """The command line was installed alone."""
+    """The command line was installed without a checkout."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,20 +30,20 @@ class NoCheckout(CommandFailed):
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Where the programs are."""
+    """Paths of the programs."""
 
     checkout: Path
     emulator_python: Path
-    """Interpreter of the environment that holds the emulator."""
+    """Interpreter of the emulator's environment."""
     functions_python: Path
     """Interpreter that stands for Lambda's managed runtime."""
     worker_python: Path
-    """Interpreter of the environment that the fleet worker runs in."""
+    """Interpreter of the fleet worker's environment."""
     cdk: Path
     node: Path | None
-    """The Node for jsii; None: the one that is on the path."""
+    """The Node for jsii; None: the one on the path."""
     asset_cache: Path
-    """Zips of assets, by their content."""
+    """Zipped assets, by their content."""
 
     @classmethod
     def find(cls, checkout: Path = CHECKOUT) -> Self:
@@ -52,7 +52,7 @@ class Toolchain:
         Raises
         ------
         NoCheckout
-            If there are none at all.
+            If this is not a checkout.
         """
         if not (checkout / "app.py").is_file():
             raise NoCheckout
@@ -78,19 +78,19 @@ class Toolchain:
         return found
 
     def worker(self, role: str) -> tuple[str, ...]:
-        """Give the command that runs the fleet worker, to ``work`` or to ``serve``."""
+        """Return the command that runs the fleet worker, to ``work`` or to ``serve``."""
         program = self.checkout / "functions" / "worker" / "main.py"
         return str(self.worker_python), str(program), role
 
     @property
     def library(self) -> Path:
-        """Where the fleet worker finds the library."""
+        """The folder from which the fleet worker imports the library."""
         return self.checkout / "layers" / "core" / "python"
 
     def app(self) -> str:
-        """Give the command that runs the CDK app."""
+        """Return the command that runs the CDK app."""
         return f'"{sys.executable}" app.py'
 
     def jsii_node(self) -> str:
-        """Give the Node for jsii."""
+        """Return the Node for jsii."""
         return str(self.node or shutil.which("node"))

@@ -1,1 +1,1 @@
-"""The simulation: a fleet of spot machines under a trace of requests, by the real decisions."""
+"""Simulate a fleet of spot machines under a trace of requests, using the real decisions."""

@@ -1,7 +1,7 @@
-"""When requests come: a trace from a file, or one that is drawn.
+"""Read the arrival times of requests from a file, or draw them at random.
 
-``poisson:RPS`` is a steady rate; ``evening:PLAYERS`` rises from nobody to so many players and falls
-again, each of whom asks every half minute on average, without waiting for the last answer.
+``poisson:RPS`` is a steady rate. ``evening:PLAYERS`` rises from no players to that many and falls
+again; each player asks every half minute on average, without waiting for the last answer.
 """
 
 import math
@@ -14,7 +14,7 @@ from random import Random
 from serval_cli.failures import CommandFailed
 
 PLAYER_SECONDS = 30.0
-"""Between two requests of a player, on average."""
+"""Average time between two requests of a player."""
 EVENING_HOURS = 6.0
 POISSON_HOURS = 4.0
 FORMS = "a file with a time on each line, poisson:RPS or evening:PLAYERS"
@@ -24,42 +24,42 @@ Rate = Callable[[float], float]
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Times of requests, in seconds from the beginning, in order."""
+    """Arrival times in order, in seconds from the beginning."""
 
     name: str
     seconds: float
-    """How long it is."""
+    """Length of the trace."""
     times: Iterator[float]
 
 
 def open_trace(asked: str, hours: float | None, seed: int) -> Trace:
-    """Make the trace that a command line asks for.
+    """Open the trace that a command line names.
 
     Raises
     ------
     CommandFailed
-        If there is none.
+        If there is no such trace.
     """
     kind, _, number = asked.partition(":")
     random = Random(f"{seed} arrivals")
     if kind == "poisson" and number:
         rate = _positive(number, asked)
         seconds = (hours or POISSON_HOURS) * 3600
-        return Trace(asked, seconds, drawn(lambda at: rate, rate, seconds, random))
+        return Trace(asked, seconds, draw_times(lambda at: rate, rate, seconds, random))
     if kind == "evening" and number:
         seconds = (hours or EVENING_HOURS) * 3600
         peak = _positive(number, asked) / PLAYER_SECONDS
-        return Trace(asked, seconds, drawn(evening(peak, seconds), peak, seconds, random))
-    return read(Path(asked), hours)
+        return Trace(asked, seconds, draw_times(evening_rate(peak, seconds), peak, seconds, random))
+    return read_trace(Path(asked), hours)
 
 
-def evening(peak: float, seconds: float) -> Rate:
-    """Give a rate that rises from nothing to its peak and falls again, as a wave of cosine."""
+def evening_rate(peak: float, seconds: float) -> Rate:
+    """Return a rate that rises from zero to its peak and falls again, along a cosine."""
     return lambda at: peak / 2 * (1 - math.cos(2 * math.pi * at / seconds))
 
 
-def drawn(rate: Rate, highest: float, seconds: float, random: Random) -> Iterator[float]:
-    """Draw a Poisson process of a changing rate, by thinning one of the highest rate."""
+def draw_times(rate: Rate, highest: float, seconds: float, random: Random) -> Iterator[float]:
+    """Draw a Poisson process of varying rate, by thinning one of the highest rate."""
     at = random.expovariate(highest)
     while at < seconds:
         if random.random() * highest < rate(at):
@@ -67,8 +67,8 @@ def drawn(rate: Rate, highest: float, seconds: float, random: Random) -> Iterato
         at += random.expovariate(highest)
 
 
-def read(path: Path, hours: float | None) -> Trace:
-    """Read a trace: a time on each line, in seconds or in ISO 8601; more columns are left alone."""
+def read_trace(path: Path, hours: float | None) -> Trace:
+    """Read a trace from a file: a time in the first column of each line, in seconds or ISO 8601."""
     try:
         lines = path.read_text().splitlines()
     except OSError as error:
@@ -77,7 +77,7 @@ def read(path: Path, hours: float | None) -> Trace:
         _time(line, path, number) for number, line in enumerate(lines, 1) if line.strip()
     )
     if not times:
-        raise CommandFailed(f"--trace {path}: it holds no times")
+        raise CommandFailed(f"--trace {path}: the file holds no times")
     shifted = [at - times[0] for at in times]
     seconds = hours * 3600 if hours else shifted[-1]
     return Trace(path.name, seconds, iter([at for at in shifted if at <= seconds]))

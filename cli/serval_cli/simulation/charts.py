@@ -1,4 +1,4 @@
-"""Charts of a simulation in the terminal: each column shows the highest value of its time."""
+"""Draw charts of a simulation in the terminal; a column shows the highest value of its time."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,27 +6,27 @@ from itertools import pairwise
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serval_cli.simulation.curves import Curve, curves
+from serval_cli.simulation.curves import Curve, compute_curves
 from serval_cli.simulation.world import World
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ROWS = 6
 LABEL = 9
-"""Characters before each row."""
+"""Characters in front of each row."""
 
 
-def charts(world: World, columns: int) -> RenderableType:
-    """Draw all curves under one another, over the same hours."""
+def draw_charts(world: World, columns: int) -> RenderableType:
+    """Draw all curves one below the other, over the same hours."""
     width = max(20, columns - LABEL - 1)
-    parts = [part for curve in curves(world) for part in chart(curve, width)]
+    parts = [part for curve in compute_curves(world) for part in draw_chart(curve, width)]
     hours = world.samples[-1].at / 3600
     axis = f"0 h{f'{hours:.1f} h':>{width - 3}}"
     return Group(*parts, Text(" " * (LABEL + 1) + axis, style="dim"))
 
 
-def chart(curve: Curve, width: int) -> list[Text]:
+def draw_chart(curve: Curve, width: int) -> list[Text]:
     """Draw one curve."""
-    shown = columns_of(curve.values, width)
+    shown = highest_values(curve.values, width)
     top = max([*shown, curve.mark or 0.0, 1e-9])
     drawn = [Text(f"{curve.title}, at the most {max(shown, default=0):.4g}", style="bold")]
     for row in range(ROWS - 1, -1, -1):
@@ -40,13 +40,13 @@ def chart(curve: Curve, width: int) -> list[Text]:
     return drawn
 
 
-def columns_of(values: Sequence[float], width: int) -> list[float]:
-    """Give the highest value in each of at most so many equal parts."""
+def highest_values(values: Sequence[float], width: int) -> list[float]:
+    """Return the highest value in each of at most ``width`` equal parts."""
     count = min(width, len(values))
     bounds = [len(values) * number // count for number in range(count + 1)] if count else [0]
     return [max(values[begin:end]) for begin, end in pairwise(bounds)]
 
 
 def block(filled: float) -> str:
-    """Give the character of a cell that is filled from below to this part."""
+    """Return the character for a cell filled from the bottom to this fraction."""
     return BLOCKS[min(8, max(0, round(filled * 8)))]

@@ -1,4 +1,4 @@
-"""What the charts of a simulation show, a value for each minute."""
+"""The curves that the charts of a simulation show, with a value per minute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Curve:
     style: str
     """A colour that both rich and matplotlib know."""
     mark: float | None = None
-    """A height to be marked."""
+    """A height to mark."""
 
 
-def curves(world: World) -> list[Curve]:
-    """Give the curves of a simulation."""
+def compute_curves(world: World) -> list[Curve]:
+    """Compute the curves of a simulation."""
     samples = world.samples
     return [
         Curve("requests a second", [sample.came / 60 for sample in samples], "blue"),

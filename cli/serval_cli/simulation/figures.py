@@ -1,4 +1,4 @@
-"""What a simulation came to, in figures; the value that ``--json`` prints."""
+"""Summarise a simulation in figures, as ``--json`` prints them."""
 
 import math
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 USES: tuple[Use, ...] = ("running", "idle", "starting", "empty")
 
 
-def figures(world: World, trace: Trace) -> dict[str, Any]:
-    """Add everything up."""
+def compute_figures(world: World, trace: Trace) -> dict[str, Any]:
+    """Compute all figures."""
     count = len(world.requests.came)
     latencies = sorted(world.requests.latencies)
-    cost = costs(world)
+    cost = cost_by_use(world)
     return {
         "trace": trace.name,
         "hours": round(trace.seconds / 3600, 3),
@@ -37,7 +37,7 @@ def figures(world: World, trace: Trace) -> dict[str, Any]:
         "latency_seconds": {
             name: round(quantile(latencies, share), 2) for name, share in PERCENTILES.items()
         },
-        "age": ages(world, trace),
+        "age": measure_ages(world, trace),
         "machines": {
             "peak": max(sample.asked for sample in world.samples),
             "hours": round(world.pool.bill.of() / 3600, 2),
@@ -59,16 +59,16 @@ def figures(world: World, trace: Trace) -> dict[str, Any]:
     }
 
 
-def ages(world: World, trace: Trace) -> dict[str, Any]:
-    """Tell how well the target age was held, and what the fleet had while it was not."""
-    late = spans.joined(world.requests.late)
-    waking = spans.total(spans.common(late, world.pool.without_workers))
+def measure_ages(world: World, trace: Trace) -> dict[str, Any]:
+    """Measure how well the target age was kept, and whether workers ran while it was not."""
+    late = spans.merge(world.requests.late)
+    waking = spans.total_length(spans.intersect(late, world.pool.without_workers))
     minutes = math.ceil(trace.seconds / 60)
-    touched = spans.minutes_touched(late, minutes)
+    touched = spans.count_minutes(late, minutes)
     return {
         "target_seconds": world.fleet.target_age_seconds,
         "held_percent_of_minutes": round(100 * (1 - touched / minutes), 2) if minutes else 100.0,
-        "late_seconds": round(spans.total(late), 1),
+        "late_seconds": round(spans.total_length(late), 1),
         "late_seconds_without_workers": round(waking, 1),
         "late_spans": len(late),
         "longest_late_seconds": round(max((b - a for a, b in late), default=0.0), 1),
@@ -76,8 +76,8 @@ def ages(world: World, trace: Trace) -> dict[str, Any]:
     }
 
 
-def costs(world: World) -> dict[Use, float]:
-    """Give what machines cost, by what they were doing."""
+def cost_by_use(world: World) -> dict[Use, float]:
+    """Return the cost of machines by what they were doing."""
     bill, given = world.pool.bill, world.given
     return {
         use: (
@@ -90,5 +90,5 @@ def costs(world: World) -> dict[Use, float]:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Give the smallest value that at least this share of them does not exceed; 0 of none."""
+    """Return the smallest value that at least this share does not exceed; 0 without values."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0

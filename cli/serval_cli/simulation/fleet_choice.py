@@ -1,4 +1,4 @@
-"""Which fleet is simulated: one of fleets.yaml, or the usual one, bounded by the command line."""
+"""Choose the fleet to simulate, from ``fleets.yaml`` or by default, adjusted by options."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,22 +10,22 @@ from serval_cli.failures import CommandFailed
 from serval_cli.simulation.assumptions import Assumptions
 
 MODEL = "model"
-USUAL_INSTANCE = "g6.xlarge"
-USUAL_MAXIMUM = 100
+DEFAULT_INSTANCE = "g6.xlarge"
+DEFAULT_MAXIMUM = 100
 
 
-def usual_fleet() -> DeployedFleet:
-    """Give a GPU fleet on the defaults, with room enough."""
-    return DeployedFleet(name="gpu", accelerator="nvidia", maximum=USUAL_MAXIMUM, models=(MODEL,))
+def default_fleet() -> DeployedFleet:
+    """Return a GPU fleet with default settings and ample room."""
+    return DeployedFleet(name="gpu", accelerator="nvidia", maximum=DEFAULT_MAXIMUM, models=(MODEL,))
 
 
-def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
-    """Give a fleet of ``fleets.yaml`` and its first instance type.
+def read_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
+    """Return a fleet of ``fleets.yaml`` and its first instance type.
 
     Raises
     ------
     CommandFailed
-        If there is none of that name, or if it is none of spot machines.
+        If there is no such fleet, or it does not consist of spot machines.
     """
     try:
         declared = read_fleets(path.read_bytes())
@@ -51,15 +51,15 @@ def declared_fleet(name: str, path: Path) -> tuple[DeployedFleet, str]:
     return deployed, fleet.instance_types[0]
 
 
-def bounded(
+def apply_bounds(
     fleet: DeployedFleet, minimum: int | None, maximum: int | None, target: int | None
 ) -> DeployedFleet:
-    """Give the fleet with what the command line says of it.
+    """Apply the bounds and the target age given on the command line.
 
     Raises
     ------
     CommandFailed
-        If that does not fit together.
+        If they contradict each other.
     """
     fleet = replace(
         fleet,
@@ -74,15 +74,15 @@ def bounded(
     return fleet
 
 
-def priced(
+def set_prices(
     given: Assumptions, instance_type: str, spot: float | None, on_demand: float | None
 ) -> Assumptions:
-    """Give the assumptions with prices: those of the command line, else those of the table.
+    """Set the prices, from the command line or else from the price table.
 
     Raises
     ------
     CommandFailed
-        If the table does not know them.
+        If neither has them.
     """
     known = PRICES.get(instance_type)
     if known is not None:

@@ -6,7 +6,7 @@ from typing import Literal
 from serval.fleets.state import Capacity
 
 Phase = Literal["awaited", "starting", "working", "empty", "gone"]
-"""Not to be had yet; on its way to a worker that takes work; with one; without one; given back."""
+"""Waiting for capacity; starting towards a working worker; with one; without one; removed."""
 Use = Literal["starting", "running", "idle", "empty"]
 """What a second of a machine is spent on."""
 
@@ -19,33 +19,33 @@ class Machine:
     capacity: Capacity
     phase: Phase
     since: float
-    """When the phase began."""
+    """Time at which the phase began."""
     worker: int = 0
-    """Grows with each worker that starts on it."""
+    """Number of the current worker, counted up with each start."""
     running: list[int] = field(default_factory=list)
-    """Requests of the run that its worker makes."""
+    """Requests of the worker's current run."""
     run: int = 0
-    """Grows with each run, so that the end of one that was broken off is known."""
+    """Number of the current run, which tells the end of an interrupted run from a later one's."""
     run_began: float = 0.0
     completed: int = 0
-    """By this worker."""
+    """Requests this worker has completed."""
     busy_seconds: float = 0.0
-    """Of this worker."""
+    """Seconds this worker has spent on runs."""
 
     @property
     def pending(self) -> bool:
-        """Tell whether its worker is still to come."""
+        """Whether its worker has yet to start."""
         return self.phase in ("awaited", "starting")
 
     @property
     def idle(self) -> bool:
-        """Tell whether its worker has nothing to do."""
+        """Whether its worker has nothing to do."""
         return self.phase == "working" and not self.running
 
 
 @dataclass(slots=True)
 class Bill:
-    """Machine-seconds, by where the machines came from and what they were spent on."""
+    """Machine-seconds by capacity and use."""
 
     seconds: dict[tuple[Capacity, Use], float] = field(default_factory=dict)
 
@@ -60,11 +60,11 @@ class Bill:
                 self._add(machine.capacity, machine.phase, spent)
 
     def charge_notice(self, machine: Machine, seconds: float) -> None:
-        """Charge a reclaimed machine's last seconds."""
+        """Charge the last seconds of a reclaimed machine."""
         self._add(machine.capacity, "empty", seconds)
 
     def of(self, *, capacity: Capacity | None = None, use: Use | None = None) -> float:
-        """Add up seconds."""
+        """Sum the seconds of a capacity and a use; None stands for all."""
         return sum(
             seconds
             for (where, what), seconds in self.seconds.items()

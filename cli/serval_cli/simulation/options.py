@@ -8,7 +8,7 @@ import typer
 from serval.fleets.declaration import FLEETS_YAML
 from serval_cli.failures import CommandFailed
 from serval_cli.simulation.arrivals import FORMS
-from serval_cli.simulation.fleet_choice import USUAL_INSTANCE, USUAL_MAXIMUM
+from serval_cli.simulation.fleet_choice import DEFAULT_INSTANCE, DEFAULT_MAXIMUM
 
 TraceOption = Annotated[str, typer.Option("--trace", metavar="TRACE", help=f"{FORMS}.")]
 FleetOption = Annotated[
@@ -17,7 +17,7 @@ FleetOption = Annotated[
         "--fleet",
         metavar="NAME",
         show_default=False,
-        help=f"Fleet of {FLEETS_YAML}; without it a GPU fleet of up to {USUAL_MAXIMUM} machines.",
+        help=f"Fleet of {FLEETS_YAML}; without it a GPU fleet of up to {DEFAULT_MAXIMUM} machines.",
     ),
 ]
 FleetsOption = Annotated[Path, typer.Option("--fleets", metavar="FILE", help="Where fleets are.")]
@@ -27,7 +27,7 @@ InstanceOption = Annotated[
         "--instance-type",
         metavar="TYPE",
         show_default=False,
-        help=f"Whose prices count; without it the fleet's first, else {USUAL_INSTANCE}.",
+        help=f"Whose prices count; without it the fleet's first, else {DEFAULT_INSTANCE}.",
     ),
 ]
 MinimumOption = Annotated[
@@ -98,13 +98,13 @@ PlotOption = Annotated[
 ]
 
 
-def between(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
-    """Read ``A-B``.
+def read_range(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
+    """Read a range written as ``A-B``.
 
     Raises
     ------
     CommandFailed
-        If it is no such thing.
+        If the text is not a range.
     """
     first, _, second = text.partition("-")
     try:
@@ -113,6 +113,6 @@ def between(name: str, text: str, factor: float = 1.0) -> tuple[float, float]:
         low, high = 1.0, 0.0
     if not 0 <= low <= high:
         raise CommandFailed(
-            f"{name} {text}: two numbers expected, the smaller one first, as 180-240"
+            f"{name} {text}: two numbers expected, the smaller one first, such as 180-240"
         )
     return low, high

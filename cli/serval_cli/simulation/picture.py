@@ -1,9 +1,9 @@
-"""Charts of a simulation as a PNG, by matplotlib, which is installed for it alone."""
+"""Draw charts of a simulation as a PNG, with matplotlib, an optional dependency."""
 
 from pathlib import Path
 
 from serval_cli.failures import CommandFailed
-from serval_cli.simulation.curves import curves
+from serval_cli.simulation.curves import compute_curves
 from serval_cli.simulation.world import World
 
 MISSING = (
@@ -12,7 +12,7 @@ MISSING = (
 )
 
 
-def draw(world: World, title: str, path: Path) -> None:
+def draw_picture(world: World, title: str, path: Path) -> None:
     """Write the picture.
 
     Raises
@@ -24,7 +24,7 @@ def draw(world: World, title: str, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise CommandFailed(MISSING) from None
-    drawn = curves(world)
+    drawn = compute_curves(world)
     hours = [sample.at / 3600 for sample in world.samples]
     figure = Figure(figsize=(11, 2.2 * len(drawn)), layout="constrained")
     figure.suptitle(title)

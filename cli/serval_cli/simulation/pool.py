@@ -1,8 +1,8 @@
-"""The simulated machines of a fleet: what ECS and EC2 make of the wish for so many of them.
+"""Simulate how ECS and EC2 follow a fleet's desired number of machines.
 
-Machines of another capacity than the wished one work on until others have come in their place. Of
-too many, those that have not started go first, then those without work; workers with work are
-protected. A machine without a worker is kept, and paid for, for a while.
+Machines of another capacity than the desired one work until others have replaced them. Surplus
+machines go in this order: those still starting, then idle ones; workers with work are protected. A
+machine without a worker is kept, and billed, for a while.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from serval_cli.simulation.runs import Runs
 from serval_cli.simulation.timeline import BEGINNING, Timeline
 
 NOTICE_SECONDS = 120.0
-"""Between a spot notice and the end of the machine."""
+"""Time between a spot notice and the end of the machine."""
 
 
 @dataclass(slots=True)
@@ -34,23 +34,23 @@ class Pool:
     ends: Random
     bill: Bill = field(default_factory=Bill)
     machines: list[Machine] = field(default_factory=list)
-    """Those that are there, or on their way."""
+    """The machines that run or have been ordered."""
     wanted: int = 0
     capacity: Capacity = "spot"
     turns: int = 0
-    """How often the capacity was changed."""
+    """Number of changes of capacity."""
     reclaims: int = 0
     without_workers: list[tuple[float, float]] = field(default_factory=list)
-    """Times in which nothing could be run, the one now left out."""
+    """Spans without a worker, except the current one."""
     _no_worker_since: float | None = 0.0
     _ordered: int = 0
     _surplus: bool = False
 
     def __post_init__(self) -> None:
-        self.runs.rested = self._rest
+        self.runs.on_idle = self._rest
 
     def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
-        """Ask for this many machines of this capacity."""
+        """Set the desired number of machines and their capacity."""
         if (machines, capacity) == (self.wanted, self.capacity):
             return
         self.turns += capacity != self.capacity
@@ -75,11 +75,11 @@ class Pool:
         ]
 
     def of(self, *phases: Phase) -> list[Machine]:
-        """List machines of some phases."""
+        """List the machines in some phases."""
         return [machine for machine in self.machines if machine.phase in phases]
 
     def settle(self) -> None:
-        """Order what is missing, and let go what is too much."""
+        """Order missing machines and release surplus ones."""
         for machine in self.of("awaited", "starting"):
             if machine.capacity != self.capacity:
                 self._remove(machine)
@@ -90,18 +90,18 @@ class Pool:
         surplus = len(own) - self.wanted
         for machine in [*reversed([one for one in own if one.pending]), *own]:
             if surplus > 0 and (machine.pending or machine.idle):
-                self._let_go(machine)
+                self._release(machine)
                 surplus -= 1
         self._surplus = surplus > 0
 
     def begin_at_once(self) -> None:
-        """Have the workers of machines that are on their way begin: they were there before."""
+        """Start the workers of ordered machines now: they ran before the simulation began."""
         self.time.advance(self.time.now)
         for machine in self.of("starting"):
             self._begin(machine, machine.worker)
 
     def close(self) -> None:
-        """Charge what is still there, as the simulation ends."""
+        """Charge the remaining machines at the end of the simulation."""
         for machine in self.machines:
             self.bill.charge(machine, self.time.now)
         if self._no_worker_since is not None:
@@ -111,15 +111,15 @@ class Pool:
         return (machine for machine in self.machines if machine.phase != "empty")
 
     def _replace_others(self, own_at_work: int) -> None:
-        """End workers of another capacity, as far as there are others in their place."""
+        """End workers of another capacity as far as they have been replaced."""
         others = [one for one in self.of("working") if one.capacity != self.capacity]
         for machine in others[max(0, self.wanted - own_at_work) :]:
-            self._let_go(machine)
+            self._release(machine)
 
     def _order(self) -> None:
         for machine in self.of("empty"):
             if machine.capacity == self.capacity:
-                self._turn(machine, "starting")
+                self._enter(machine, "starting")
                 self._start(machine, self.given.restart_seconds)
                 return
         self._ordered += 1
@@ -128,7 +128,7 @@ class Pool:
         self.time.after(self._shortage(), partial(self._launch, machine))
 
     def _shortage(self) -> float:
-        """Tell how long it takes until there is a machine to be had."""
+        """Return the seconds until a machine becomes available."""
         begin, end = self.given.shortage_seconds or (0.0, 0.0)
         short = self.capacity == "spot" and begin <= self.time.now < end
         return end - self.time.now if short else 0.0
@@ -136,7 +136,7 @@ class Pool:
     def _launch(self, machine: Machine) -> None:
         if machine.phase != "awaited":
             return
-        self._turn(machine, "starting")
+        self._enter(machine, "starting")
         self._start(machine, self.starts.uniform(*self.given.start_up_seconds))
         if machine.capacity == "spot" and self.given.reclaims_per_hour > 0:
             life = self.ends.expovariate(self.given.reclaims_per_hour / 3600)
@@ -149,7 +149,7 @@ class Pool:
     def _begin(self, machine: Machine, worker: int) -> None:
         if machine.phase != "starting" or machine.worker != worker:
             return
-        self._turn(machine, "working")
+        self._enter(machine, "working")
         machine.completed, machine.busy_seconds = 0, 0.0
         self.settle()
         self.runs.join(machine)
@@ -158,14 +158,14 @@ class Pool:
         if self._surplus:
             self.settle()
 
-    def _let_go(self, machine: Machine) -> None:
-        """End a worker, or one that has not started."""
+    def _release(self, machine: Machine) -> None:
+        """End a worker, or a machine that has not started one."""
         if machine.phase == "working":
-            self.runs.break_off(machine)
+            self.runs.interrupt(machine)
         if machine.phase == "awaited":
             self._remove(machine)
             return
-        self._turn(machine, "empty")
+        self._enter(machine, "empty")
         worker = machine.worker
         self.time.after(self.given.linger_seconds, partial(self._expire, machine, worker))
 
@@ -178,17 +178,17 @@ class Pool:
             return
         if machine.phase == "working":
             self.reclaims += 1
-            self.runs.break_off(machine)
+            self.runs.interrupt(machine)
             self.bill.charge_notice(machine, NOTICE_SECONDS)
         self._remove(machine)
         self.settle()
         self.runs.assign()
 
     def _remove(self, machine: Machine) -> None:
-        self._turn(machine, "gone")
+        self._enter(machine, "gone")
         self.machines.remove(machine)
 
-    def _turn(self, machine: Machine, phase: Phase) -> None:
+    def _enter(self, machine: Machine, phase: Phase) -> None:
         self.bill.charge(machine, self.time.now)
         machine.phase, machine.since = phase, self.time.now
         if (since := self._no_worker_since) is None:

@@ -1,4 +1,4 @@
-"""Simulated requests: when they came, who waits, what became of them."""
+"""Simulated requests: arrivals, queue, running ones and latencies."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ FAR_AWAY = "9999"
 
 
 Span = tuple[float, float]
-"""From when to when."""
+"""Start and end in seconds."""
 
 
 @dataclass(slots=True)
 class Requests:
-    """``OpenRequests`` of one model, and the record of all of them."""
+    """``OpenRequests`` of one model, and the record of every request."""
 
     model: str
     fleet: str
@@ -26,20 +26,20 @@ class Requests:
     came: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     late: list[Span] = field(default_factory=list)
-    """Times in which a request that waited was older than the target."""
+    """Spans in which a waiting request was older than the target."""
     given_back: int = 0
     waiting: deque[int] = field(default_factory=deque)
     running: set[int] = field(default_factory=set)
     _queued: dict[int, float] = field(default_factory=dict)
-    """When a request was put back that a machine gave back."""
+    """Request number → when a machine returned it to the queue."""
 
     def submit(self, now: float) -> None:
-        """Let a request come."""
+        """Add a request to the queue."""
         self.waiting.append(len(self.came))
         self.came.append(now)
 
     def begin(self, most: int, now: float) -> list[int]:
-        """Take the oldest that wait, to be run together."""
+        """Take the oldest requests from the queue for one run."""
         taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
         for number in taken:
             self._note_if_late(number, now)
@@ -47,19 +47,19 @@ class Requests:
         return taken
 
     def finish(self, numbers: Sequence[int], now: float) -> None:
-        """Let requests have their results."""
+        """Record the results of requests."""
         self.running.difference_update(numbers)
         self.latencies.extend(now - self.came[number] for number in numbers)
 
     def give_back(self, numbers: Sequence[int], now: float) -> None:
-        """Let requests wait again that a machine has not finished."""
+        """Return unfinished requests to the front of the queue."""
         self.running.difference_update(numbers)
         self.waiting.extendleft(reversed(numbers))
         self._queued.update(dict.fromkeys(numbers, now))
         self.given_back += len(numbers)
 
     def open(self) -> Iterator[OpenRequest]:
-        """List the requests that have no result."""
+        """List the requests without a result."""
         for number in self.waiting:
             yield self._open(number, None)
         for number in self.running:
@@ -74,7 +74,7 @@ class Requests:
         return 0
 
     def oldest_age(self, now: float) -> float:
-        """Tell how old the oldest one is that waits."""
+        """Return the age of the oldest waiting request."""
         return now - self.came[self.waiting[0]] if self.waiting else 0.0
 
     def _open(self, number: int, lease_until: str | None) -> OpenRequest:

@@ -1,4 +1,4 @@
-"""The simulated fleet's row."""
+"""The simulated row of a fleet."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,20 +14,20 @@ class Row:
     present: Callable[[], Sequence[WorkerState]]
 
     def find(self, fleet: str) -> FleetState:
-        """Give the fleet's row."""
+        """Return the fleet's row."""
         return self.state
 
     def save(self, before: FleetState, after: FleetState) -> bool:
-        """Write it; there is no other writer."""
+        """Write the row; nobody else writes it."""
         self.state = replace(after, revision=before.revision + 1)
         return True
 
     def workers(self, fleet: str) -> Sequence[WorkerState]:
-        """List the workers that are there now."""
+        """List the current workers."""
         return self.present()
 
     def report(self, worker: WorkerState) -> None:
-        """Do nothing: the workers are looked at themselves."""
+        """Do nothing: the pool is asked for its workers directly."""
 
     def remove(self, fleet: str, worker: str) -> None:
         """Do nothing, for the same reason."""

@@ -1,4 +1,4 @@
-"""Simulated runs: idle workers take what waits, oldest first."""
+"""Simulate runs: idle workers take the oldest waiting requests."""
 
 from collections import deque
 from collections.abc import Callable
@@ -14,30 +14,30 @@ from serval_cli.simulation.timeline import Timeline
 
 @dataclass(slots=True)
 class Runs:
-    """Hands requests to workers."""
+    """Assigns requests to workers."""
 
     given: Assumptions
     time: Timeline
     requests: Requests
     random: Random
-    rested: Callable[[Machine], None] = lambda machine: None
-    """Told of a worker that has nothing to do."""
+    on_idle: Callable[[Machine], None] = lambda machine: None
+    """Called with a worker that has run out of work."""
     _idle: deque[Machine] = field(default_factory=deque)
 
     def join(self, machine: Machine) -> None:
-        """Let a new worker take work."""
+        """Give a new worker requests."""
         self._idle.append(machine)
         self.assign()
 
     def assign(self) -> None:
-        """Hand out what waits, while a worker is idle."""
+        """Assign waiting requests to idle workers."""
         while self.requests.waiting and self._idle:
             machine = self._idle.popleft()
             if machine.idle:
                 self._begin(machine)
 
-    def break_off(self, machine: Machine) -> None:
-        """Have a worker give back at once what it has not finished."""
+    def interrupt(self, machine: Machine) -> None:
+        """Interrupt a worker's run, returning its requests to the queue."""
         if machine.running:
             machine.busy_seconds += self.time.now - machine.run_began
             self.requests.give_back(machine.running, self.time.now)
@@ -64,4 +64,4 @@ class Runs:
             self._begin(machine)
             return
         self._idle.append(machine)
-        self.rested(machine)
+        self.on_idle(machine)

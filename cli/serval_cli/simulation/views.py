@@ -1,4 +1,4 @@
-"""How the figures of a simulation look to people."""
+"""Render the figures of a simulation."""
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -6,8 +6,8 @@ from rich.table import Table
 from serval_cli.views.models import Value
 
 
-def outcome(value: Value) -> RenderableType:
-    """Show what a simulation came to."""
+def results(value: Value) -> RenderableType:
+    """Render a simulation's results."""
     shown = Table.grid(padding=(0, 2))
     for name, text in rows(value):
         shown.add_row(name, text)
@@ -15,7 +15,7 @@ def outcome(value: Value) -> RenderableType:
 
 
 def rows(value: Value) -> list[tuple[str, str]]:
-    """Give names and texts."""
+    """Return the name and text of each row."""
     latency, age = value["latency_seconds"], value["age"]
     machines, cost, prices = value["machines"], value["cost_dollars"], value["prices"]
     given, fleet = value["assumptions"], value["fleet"]

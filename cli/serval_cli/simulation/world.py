@@ -1,4 +1,4 @@
-"""The simulated world of one spot fleet: its real control and tick, under a trace of requests."""
+"""Simulate one spot fleet, with its real control and tick, under a trace of requests."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,18 +18,18 @@ from serval_cli.simulation.timeline import Timeline
 
 MINUTE = 60.0
 PATIENCE_SECONDS = 6 * 3600.0
-"""How long after the last request everything must have ended."""
+"""Time after the last request in which the simulation must come to an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at the fleet, every minute."""
+    """The fleet's state at one minute."""
 
     at: float
     came: int
-    """Requests since the last look."""
+    """Requests since the previous sample."""
     asked: int
-    """Machines that the fleet is to have."""
+    """Desired number of machines."""
     working: int
     waiting: int
     oldest_age: float
@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(slots=True)
 class TickRule:
-    """``Ticks``: every minute from some moment of the first one on, while it is switched on."""
+    """``Ticks`` that fire every minute while enabled, starting at a random moment."""
 
     time: Timeline
     random: Random
@@ -46,14 +46,14 @@ class TickRule:
     _epoch: int = 0
 
     def enable(self) -> None:
-        """Let it tick."""
+        """Start ticking."""
         if not self.on:
             self.on = True
             self._epoch += 1
             self.time.after(self.random.uniform(0, MINUTE), partial(self._tick, self._epoch))
 
     def disable(self) -> None:
-        """Let it rest."""
+        """Stop ticking."""
         self.on = False
 
     def _tick(self, epoch: int) -> None:
@@ -64,7 +64,7 @@ class TickRule:
 
 @dataclass(slots=True)
 class World:
-    """A fleet, its requests, its machines, and the minutes of its life."""
+    """A fleet, its requests and its machines over time."""
 
     fleet: DeployedFleet
     given: Assumptions
@@ -102,12 +102,12 @@ class World:
         )
         self.rule.tick = tick.tick
 
-    def live(self, times: Iterable[float], progress: Callable[[float], None]) -> None:
-        """Let requests come, and go on until the last one has its result and the fleet sleeps."""
+    def run(self, times: Iterable[float], progress: Callable[[float], None]) -> None:
+        """Submit the requests, and go on until the last has its result and the fleet sleeps."""
         if self.fleet.minimum:
             self.control.rouse(self.fleet)
             self.pool.begin_at_once()
-        self._look()
+        self._sample()
         for at in times:
             self.time.advance(at)
             self._submit()
@@ -128,7 +128,7 @@ class World:
             return False
         return self.row.state.machines <= self.fleet.minimum and not self.pool.of("empty")
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         before = sum(sample.came for sample in self.samples)
         self.samples.append(
             Sample(
@@ -140,7 +140,7 @@ class World:
                 oldest_age=self.requests.oldest_age(self.time.now),
             )
         )
-        self.time.after(MINUTE, self._look)
+        self.time.after(MINUTE, self._sample)
 
     def _random(self, purpose: str) -> Random:
         return Random(f"{self.seed} {purpose}")

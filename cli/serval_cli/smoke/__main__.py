@@ -15,7 +15,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serval_cli.failures import CommandFailed
-from serval_cli.smoke import door, heavy, rollouts, versions
+from serval_cli.smoke import heavy, realtime, rollouts, versions
 from serval_cli.smoke.batch import BatchFlow
 from serval_cli.smoke.bundles import LIGHT, SmokeBundles
 from serval_cli.smoke.report import Report
@@ -58,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run_flows(stage: SmokeStage, report: Report, *, with_fleet: bool) -> None:
-    """Run each flow; one that breaks does not stop the others."""
+    """Run each flow; a broken one does not stop the others."""
     with report.flow("versions"):
         versions.print_versions(stage, report)
     with report.flow("publish"):
         rollouts.publish(stage, report)
     key = str(stage.serval("keys", "create", "smoke")["key"])
     with report.flow("realtime"):
-        door.knock(stage, report, key)
+        realtime.call_api(stage, report, key)
     with report.flow("batch"):
         batch = BatchFlow(stage, report, key)
         batch.call()
@@ -76,7 +76,7 @@ def run_flows(stage: SmokeStage, report: Report, *, with_fleet: bool) -> None:
     with report.flow("rollouts"):
         rollouts.roll_out(stage, report, key)
     with report.flow("schedule"):
-        BatchFlow(stage, report, key).by_clock()
+        BatchFlow(stage, report, key).schedule_job()
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

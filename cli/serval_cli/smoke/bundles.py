@@ -1,4 +1,4 @@
-"""The bundles and the fleet of the stage: the same iris classifier, light and on a fleet."""
+"""The bundles and the fleet of the stage: one iris classifier, light and on a fleet."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ FLEETS = {
         }
     ]
 }
-"""Machines without an accelerator: no GPU quota, cents an hour."""
+"""Machines without an accelerator need no GPU quota and cost cents an hour."""
 LIGHT, HEAVY = "iris", "iris-heavy"
 ROLLOUT = {"steps_percent": [50], "bake_seconds": 10}
 
@@ -33,26 +33,26 @@ class SmokeBundles:
 
     @property
     def fleets_file(self) -> Path:
-        """The stage's fleets."""
+        """The file that declares the stage's fleets."""
         return self.folder.parent / "fleets.yaml"
 
     def write(self, *, with_fleet: bool) -> None:
-        """Write what is declared at deploy."""
-        self.light("1")
+        """Write everything that the deployment declares."""
+        self.write_light("1")
         fleets: dict[str, Any] = FLEETS if with_fleet else {"fleets": []}
         self.fleets_file.write_text(yaml.safe_dump(fleets))
         if with_fleet:
             self._write(HEAVY, {"compute": {"target": "fleet", "fleet": FLEET}})
 
-    def light(self, revision: str, **more: Any) -> Path:
-        """Write the light model anew: another revision is another version."""
+    def write_light(self, revision: str, **more: Any) -> Path:
+        """Write the light model; another revision makes another version."""
         return self._write(
             LIGHT, {"description": f"Revision {revision}", "rollout": ROLLOUT} | more
         )
 
-    def spoil(self) -> Path:
+    def write_spoilt(self) -> Path:
         """Write a revision whose golden requests expect another answer."""
-        folder = self.light("spoilt")
+        folder = self.write_light("spoilt")
         lines = [json.loads(line) for line in (folder / "golden.jsonl").read_text().splitlines()]
         for output in lines[0]["response"]["outputs"]:
             if output["name"] == "label":

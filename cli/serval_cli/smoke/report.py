@@ -1,4 +1,4 @@
-"""A line for each check, as it is made."""
+"""Print a line for each check."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,19 +13,19 @@ POLL_SECONDS = 0.5
 
 
 class FlowBroken(Exception):
-    """A flow cannot go on; the line that it ends with says why."""
+    """A flow cannot go on; the message has the reason."""
 
 
 @dataclass
 class Report:
-    """Prints each check, and remembers those that failed."""
+    """Prints each check and remembers the failures."""
 
     console: Console = field(default_factory=lambda: Console(markup=False, highlight=False))
     failures: list[str] = field(default_factory=list)
     checks: int = 0
 
     def expect(self, name: str, found: Any, expected: Any) -> None:
-        """Check that what was found is what was expected."""
+        """Check that a value equals the expected one."""
         self.verdict(name, found == expected, f"{found!r}, expected {expected!r}")
 
     def verdict(self, name: str, good: bool, why: str) -> None:
@@ -38,12 +38,12 @@ class Report:
             self.line(f"WRONG  {name}: {why[:600]}")
 
     def line(self, text: str) -> None:
-        """Print something that is no check."""
+        """Print a line that is not a check."""
         self.console.print(text, soft_wrap=True)
 
     @contextmanager
     def flow(self, name: str) -> Iterator[None]:
-        """Run one flow; what breaks it is reported, and the next flow goes on."""
+        """Run one flow and report what breaks it, so that the next one can run."""
         started = time.monotonic()
         self.line(f"\n{name}")
         try:
@@ -54,7 +54,7 @@ class Report:
 
 
 def await_value(what: str, look: Callable[[], T | None], seconds: float) -> T:
-    """Look until there is a value.
+    """Poll until there is a value.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The stage under test: how it comes, how it is reached, how it goes."""
+"""Deploy, reach and destroy the stage under test."""
 
 import json
 import os
@@ -25,7 +25,7 @@ STORAGE = "storage"
 
 @dataclass(frozen=True)
 class SmokeStage:
-    """A stage made for this run: in the account of the credentials at hand, or on this machine."""
+    """A stage made for this run, in the current AWS account or on this machine."""
 
     name: str
     work: Path
@@ -33,7 +33,7 @@ class SmokeStage:
 
     @property
     def on_laptop(self) -> bool:
-        """Whether the embedded emulator stands in for AWS."""
+        """Whether the stage runs on the local platform."""
         return self.name == LOCAL
 
     @property
@@ -42,10 +42,10 @@ class SmokeStage:
         return {"SERVAL_STAGE": self.name, "SERVAL_STATE": str(self.work / "state")}
 
     def refuse_one_in_use(self) -> None:
-        """Raise ``CommandFailed`` if a stage of this name is there: the run would destroy it."""
+        """Raise ``CommandFailed`` if a stage of this name exists, which the run would destroy."""
         if self.on_laptop:
-            return  # In a state folder of its own.
-        client = self.found.client("cloudformation")
+            return  # it has a state folder of its own
+        client = self.cli_stage.client("cloudformation")
         name = f"serval-{self.name}-{STORAGE}"
         pages = client.get_paginator("list_stacks").paginate()
         for page in pages:
@@ -65,17 +65,17 @@ class SmokeStage:
         self._run([*self._cdk("deploy"), "--require-approval", "never"])
 
     def destroy(self) -> None:
-        """Take the stage down; in an account its buckets and tables are emptied and deleted too."""
+        """Destroy the stage; in AWS, empty and delete its buckets and tables too."""
         if self.on_laptop:
             self._run([*SERVAL, "local", "down"])
             return
-        retained = self._retained()
+        retained = self._retained_resources()
         self._run([*self._cdk("destroy"), "--force"])
         for kind, name in retained:
             self._delete(kind, name)
 
     @cached_property
-    def found(self) -> Stage:
+    def cli_stage(self) -> Stage:
         """The stage as the command line finds it."""
         os.environ.update(self.environment)
         return find_stage(self.name)
@@ -105,9 +105,9 @@ class SmokeStage:
         )
 
     def client(self, key: str | None) -> httpx.Client:
-        """Make an HTTP client that sends the key."""
+        """Create an HTTP client that sends the key."""
         headers = {"x-api-key": key} if key else {}
-        return httpx.Client(base_url=self.found.api_url, headers=headers, timeout=60)
+        return httpx.Client(base_url=self.cli_stage.api_url, headers=headers, timeout=60)
 
     def _cdk(self, command: str) -> Sequence[str]:
         context = {
@@ -118,8 +118,8 @@ class SmokeStage:
         words = [word for name, value in context.items() for word in ("-c", f"{name}={value}")]
         return [str(CHECKOUT / "node_modules/.bin/cdk"), command, "--all", *words]
 
-    def _retained(self) -> Sequence[tuple[str, str]]:
-        pages = self.found.client("cloudformation").get_paginator("list_stack_resources")
+    def _retained_resources(self) -> Sequence[tuple[str, str]]:
+        pages = self.cli_stage.client("cloudformation").get_paginator("list_stack_resources")
         return [
             (resource["ResourceType"], resource["PhysicalResourceId"])
             for page in pages.paginate(StackName=f"serval-{self.name}-{STORAGE}")
@@ -129,9 +129,9 @@ class SmokeStage:
 
     def _delete(self, kind: str, name: str) -> None:
         if kind == "AWS::DynamoDB::Table":
-            self.found.client("dynamodb").delete_table(TableName=name)
+            self.cli_stage.client("dynamodb").delete_table(TableName=name)
             return
-        s3 = self.found.client("s3")
+        s3 = self.cli_stage.client("s3")
         pages = s3.get_paginator("list_object_versions").paginate(Bucket=name)
         for page in pages:
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]

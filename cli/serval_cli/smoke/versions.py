@@ -1,4 +1,4 @@
-"""Which software answered: on this machine, and in the functions."""
+"""Print the versions of the software on this machine and in the functions."""
 
 import importlib.metadata
 import platform
@@ -11,12 +11,12 @@ FUNCTIONS = ("describe", "infer")
 
 
 def print_versions(stage: SmokeStage, report: Report) -> None:
-    """Print the versions of this machine's side, and those of the functions' layers."""
+    """Print this machine's package versions, and those of the functions' layers."""
     here = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in HERE)
     report.line(f"       here: Python {platform.python_version()}, {here}")
-    aws = stage.found.client("lambda")
+    aws = stage.cli_stage.client("lambda")
     for name in FUNCTIONS:
-        found = aws.get_function_configuration(FunctionName=stage.found.functions[name])
+        found = aws.get_function_configuration(FunctionName=stage.cli_stage.functions[name])
         runtime = found.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn", "")
         report.line(f"       {name}: {found['Runtime']} {runtime}".rstrip())
         layers = [aws.get_layer_version_by_arn(Arn=each["Arn"]) for each in found["Layers"]]

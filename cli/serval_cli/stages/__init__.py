@@ -1,1 +1,1 @@
-"""Which stage a command works on, and how it reaches it."""
+"""Choose a stage and connect to it."""

@@ -1,4 +1,4 @@
-"""What errors of the AWS SDK mean to somebody at a terminal."""
+"""Explain errors of the AWS SDK to somebody at a terminal."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,7 @@ NO_PERMISSION = frozenset(
 
 
 def explain_aws(error: BaseException) -> str | None:
-    """Say what an error of the AWS SDK means; None for any other."""
+    """Explain an error of the AWS SDK, or return None for any other."""
     for cause in causes(error):
         if isinstance(cause, ClientError):
             return explain_answer(cause)
@@ -64,7 +64,7 @@ def explain_aws(error: BaseException) -> str | None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Give the error and what it came from: the SDK's uploads wrap their errors."""
+    """Yield the error and its causes, for the SDK's uploads wrap their errors."""
     current: BaseException | None = error
     while current is not None:
         yield current
@@ -74,7 +74,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def explain_answer(error: ClientError) -> str:
-    """Say what AWS answered."""
+    """Explain an error that AWS answered with."""
     code = error.response.get("Error", {}).get("Code", "an error")
     message = error.response.get("Error", {}).get("Message") or code
     if code in BAD_CREDENTIALS:
@@ -85,14 +85,14 @@ def explain_answer(error: ClientError) -> str:
 
 
 def explain_attempt(error: BotoCoreError) -> str:
-    """Say why AWS was not asked, or did not answer."""
+    """Explain why AWS was not asked, or did not answer."""
     text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, NO_CREDENTIALS):
         return f"no AWS credentials: {text}; {LOG_IN}"
     if isinstance(error, NoRegionError):
         return f"no AWS region: set AWS_REGION, or run `aws configure`; {LAPTOP}"
     if isinstance(error, InvalidRegionError):
-        return f"{text}: set AWS_REGION to a region as 'eu-central-1'"
+        return f"{text}: set AWS_REGION to a region such as 'eu-central-1'"
     if isinstance(error, NO_CONNECTION):
         return f"AWS does not answer: {text}; check the network and the region"
     return f"the AWS request failed: {text}"

@@ -1,4 +1,4 @@
-"""Which stage commands work on: the one named, else the remembered one, else the only candidate."""
+"""Choose the stage to work on: the one named, else remembered, else the only candidate."""
 
 import os
 import re
@@ -29,22 +29,22 @@ HOW = "`serval use STAGE` chooses one and remembers it, --stage or SERVAL_STAGE 
 
 
 def choose(named: str | None) -> str:
-    """Choose the stage to work on; AWS is not asked.
+    """Choose the stage to work on, without asking AWS.
 
     Raises
     ------
     CommandFailed
-        If no stage is chosen and it is not plain which one is meant.
+        If no stage is chosen and several may be meant.
     """
     if named is not None:
-        return checked(named)
+        return check_name(named)
     if remembered := remembered_stage():
         return remembered
-    # A stage whose file is still there but that does not answer is a candidate all the same:
-    # what was meant for it must not go elsewhere.
+    # A local stage that does not answer still counts as a candidate: what was meant for it must not
+    # go elsewhere.
     local, account = read_local_stage() is not None, aws_is_set_up()
     if local and account:
-        return ask()
+        return ask_for_stage()
     if local:
         return LOCAL
     raise CommandFailed(
@@ -52,20 +52,20 @@ def choose(named: str | None) -> str:
     )
 
 
-def ask() -> str:
-    """Ask which stage is meant, where there is a terminal to ask on."""
+def ask_for_stage() -> str:
+    """Ask which stage is meant, if there is a terminal to ask on."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(
             "no stage is chosen: there is the local one, and credentials for AWS "
             f"({LOCAL}, prod, …): {HOW}"
         )
-    return checked(
+    return check_name(
         typer.prompt(f"No stage is chosen ({HOW}). Which one? [{LOCAL}, prod, …]", err=True)
     )
 
 
-def checked(name: str) -> str:
-    """Return a name that a stage may have."""
+def check_name(name: str) -> str:
+    """Return a valid stage name, or raise ``CommandFailed``."""
     if not STAGE_NAME.fullmatch(name):
         raise CommandFailed(
             f"stage {name!r}: up to 24 lower-case letters, digits and single '-' expected, "
@@ -82,22 +82,22 @@ def aws_is_set_up(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def remembered_stage() -> str | None:
-    """Read what `serval use` remembered."""
+    """Read the choice of ``serval use``."""
     file = StateFolder.locate().chosen_stage
     try:
         name = file.read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not STAGE_NAME.fullmatch(name):
-        raise CommandFailed(f"{file} holds no name of a stage: `serval use STAGE` writes it again")
+        raise CommandFailed(f"{file} holds no stage name: `serval use STAGE` writes it again")
     return name
 
 
 def remember(name: str) -> None:
-    """Remember a stage for the commands to come."""
+    """Remember a stage for later commands."""
     file = StateFolder.locate().chosen_stage
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_text(f"{checked(name)}\n")
+    file.write_text(f"{check_name(name)}\n")
 
 
 def forget() -> None:

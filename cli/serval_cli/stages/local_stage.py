@@ -1,4 +1,4 @@
-"""``local.json``: where the local stage listens, as ``serval local up`` wrote it."""
+"""Read ``local.json``, in which ``serval local up`` records where the local stage listens."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ CONNECT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalStage:
-    """What ``local.json`` says."""
+    """The contents of ``local.json``."""
 
     source: Path
     api_url: str
@@ -26,7 +26,7 @@ class LocalStage:
     data_bucket: str
 
     def answers(self) -> bool:
-        """Tell whether something listens there."""
+        """Return whether something listens at the stage's address."""
         address = urlsplit(self.aws_endpoint_url)
         try:
             with socket.create_connection(
@@ -38,7 +38,7 @@ class LocalStage:
 
 
 def read_local_stage() -> LocalStage | None:
-    """Read ``local.json`` of the state folder; None if there is none."""
+    """Read ``local.json`` from the state folder, or return None if there is none."""
     source = StateFolder.locate().local_json
     try:
         value = json.loads(source.read_text())

@@ -1,8 +1,8 @@
-"""Stages: find the one to work on, and what it is made of.
+"""Find the stage to work on, and look up its resources.
 
-The local stage is described by ``local.json`` in the state folder (``$SERVAL_STATE``, else
-``.serval``) and is reached with test credentials, whatever the user's own are. A deployed stage
-is described by the outputs of its stacks and reached with the user's credentials.
+``local.json`` in the state folder (``$SERVAL_STATE``, else ``.serval``) describes the local stage,
+which is reached with test credentials, whatever the user's own are. The outputs of a deployed
+stage's stacks describe it; it is reached with the user's credentials.
 """
 
 import json
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 STACK_ID = "AWS::StackId"
-"""Stands beside a stack's outputs; no output may have such a name."""
+"""Key for a stack's id among its outputs; no output may have such a name."""
 SETTINGS = {
     "user_agent_extra": "serval-cli",
     "connect_timeout": 10,
@@ -52,7 +52,7 @@ SETTINGS = {
 
 @dataclass
 class Stage:
-    """One deployed instance of Serval; what it is made of is looked up when asked for."""
+    """One deployed instance of Serval, whose resources are looked up on demand."""
 
     name: str
     session: boto3.Session
@@ -60,7 +60,7 @@ class Stage:
     _outputs: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def client(self, service: str, **settings: Any) -> Any:
-        """Give an AWS client."""
+        """Create an AWS client."""
         return self._connect(self.session.client, service, settings)
 
     @cached_property
@@ -85,12 +85,12 @@ class Stage:
 
     @cached_property
     def fleets(self) -> Fleets:
-        """The fleets that are deployed, and their models."""
+        """The deployed fleets and their models."""
         return Fleets.from_text(self.output("api", "Fleets"))
 
     @property
     def fleet_states(self) -> FleetTable:
-        """What the fleets and their workers are at the moment."""
+        """The states of fleets and their workers."""
         return FleetTable(self.table)
 
     @cached_property
@@ -113,7 +113,7 @@ class Stage:
 
     @property
     def api_url(self) -> str:
-        """Where clients call, without a slash at the end."""
+        """The URL of the API, without a trailing slash."""
         return self.local.api_url if self.local else self.output("api", "ApiUrl").rstrip("/")
 
     @property
@@ -125,14 +125,14 @@ class Stage:
 
     @property
     def place(self) -> str:
-        """Where it is: the laptop's address, or the account and region that it is deployed in."""
+        """The address on this machine, or the account and region."""
         if self.local:
             return f"this machine, {self.local.aws_endpoint_url}"
         account = self.output("api", STACK_ID).split(":")[4]
         return f"AWS account {account}, {self.session.region_name}"
 
     def api_key(self, given: str | None) -> str:
-        """Give the API key to call with: the one given, else the local stage's own."""
+        """Return the API key to call with: the given one, else the local stage's."""
         if key := given or (self.local.api_key if self.local else None):
             return key
         raise CommandFailed(
@@ -141,7 +141,7 @@ class Stage:
         )
 
     def output(self, part: str, key: str) -> str:
-        """Give an output of the stack ``serval-<stage>-<part>``."""
+        """Return an output of the stack ``serval-<stage>-<part>``."""
         stack = f"serval-{self.name}-{part}"
         if stack not in self._outputs:
             self._outputs[stack] = self._read_outputs(stack)
@@ -185,7 +185,7 @@ class Stage:
         )
 
     def _connect(self, make: Callable[..., Any], service: str, settings: Mapping[str, Any]) -> Any:
-        # The laptop's stage is never behind a proxy.
+        # The local stage is never behind a proxy.
         own: dict[str, Any] = {"proxies": {}} if self.local else {}
         try:
             return make(
@@ -200,33 +200,38 @@ class Stage:
 
 
 def find_stage(name: str | None, *, writes: bool = False) -> Stage:
-    """Find the stage that is named or chosen; one that is to be changed is said on stderr first.
+    """Find the stage that is named or chosen.
+
+    Parameters
+    ----------
+    writes
+        Whether the command changes the stage, which is then named on stderr first.
 
     Raises
     ------
     CommandFailed
-        If none is chosen, or it does not answer.
+        If no stage is chosen, or the chosen one does not answer.
     """
-    stage = reach(choose(name))
+    stage = connect(choose(name))
     know_models(lambda: stage.registry.models())
     if writes:
         note(f"stage {stage.name}: {stage.place}")
     return stage
 
 
-def reach(name: str) -> Stage:
-    """Make ready to work on a stage; only the local one is looked for yet."""
+def connect(name: str) -> Stage:
+    """Connect to a stage; only the local one is contacted at once."""
     if name == LOCAL:
         local = read_local_stage()
         if local is None or not local.answers():
-            raise CommandFailed(absent(local))
+            raise CommandFailed(explain_absence(local))
         return Stage(LOCAL, local_session(local.region), local)
     # boto3 itself reads AWS_DEFAULT_REGION only; the AWS CLI and CDK know both.
     return Stage(name, boto3.Session(region_name=os.environ.get("AWS_REGION")))
 
 
-def absent(local: LocalStage | None) -> str:
-    """Say why there is no local stage to work on."""
+def explain_absence(local: LocalStage | None) -> str:
+    """Explain why there is no local stage to work on."""
     start = "`serval local up --detach` starts it"
     if local is None:
         return f"there is no local stage: {start}"
@@ -234,7 +239,7 @@ def absent(local: LocalStage | None) -> str:
 
 
 def local_session(region: str) -> boto3.Session:
-    """Give a session that takes nothing from the user's own AWS configuration."""
+    """Create a session that ignores the user's own AWS configuration."""
     own = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),

@@ -1,1 +1,1 @@
-"""Follow and steer what runs: rollouts, fleets, batch jobs."""
+"""Follow and steer rollouts, fleets and batch jobs."""

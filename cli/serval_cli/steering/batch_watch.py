@@ -8,40 +8,40 @@ from serval_cli.api.batch import ENDED, Job
 from serval_cli.api.http import ApiUnavailable
 
 SHARDS_PER_SECOND = 500
-"""A look reads every shard of a job, so jobs of many shards are looked at less often."""
+"""Each look reads every shard of a job, so the more shards, the rarer the looks."""
 LONGEST_PAUSE_SECONDS = 10.0
 OUTAGE_SECONDS = 60.0
-"""How long the API may fail, or not be reached, before nobody looks any more."""
+"""How long the API may fail or be unreachable before the watch ends."""
 SILENCE_SECONDS = 3600.0
-"""A job in which nothing has moved for so long is stuck."""
+"""A job that has not moved for this long is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobWatch:
-    """Looks at a job again and again until it has ended, or is stuck."""
+    """Polls a job until it has ended or is stuck."""
 
     read: Callable[[], Job]
-    tell: Callable[[Job], None]
-    """Hears of every look."""
+    report: Callable[[Job], None]
+    """Called with the job after every look."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
     def end(self) -> Job:
-        """Give the job as it was at the last look.
+        """Return the job as last seen.
 
         Raises
         ------
         ApiUnavailable
-            If there was no answer for a minute.
+            If the API did not answer for a minute.
         """
         seen, moved = self._read(), self.clock()
         while True:
-            self.tell(seen)
-            if not going(seen) or self.clock() - moved > SILENCE_SECONDS:
+            self.report(seen)
+            if not is_running(seen) or self.clock() - moved > SILENCE_SECONDS:
                 return seen
             self.sleep(pause_seconds(seen))
             job = self._read()
-            if state(job) != state(seen):
+            if progress_of(job) != progress_of(seen):
                 moved = self.clock()
             seen = job
 
@@ -57,32 +57,32 @@ class JobWatch:
 
 
 @dataclass
-class Lines:
-    """Says how a job stands, a line for each change; a few rows more are none."""
+class JobLines:
+    """Prints a line for each notable change of a job."""
 
-    say: Callable[[Job], None]
+    write: Callable[[Job], None]
     last: tuple[object, ...] = ()
 
-    def tell(self, job: Job) -> None:
-        """Hear how it stands, which may be as before."""
+    def report(self, job: Job) -> None:
+        """Print the job's state unless it has hardly changed."""
         tenth = int((job["percent"] or 0) // 10)
         asked = job.get("cancel_requested")
         now = (job["status"], asked, job["shards"], job["shards_done"], tenth)
         if now != self.last:
             self.last = now
-            self.say(job)
+            self.write(job)
 
 
-def going(job: Job) -> bool:
-    """Tell whether a job has not ended."""
+def is_running(job: Job) -> bool:
+    """Return whether a job has not ended."""
     return job["status"] not in ENDED
 
 
 def pause_seconds(job: Job) -> float:
-    """Give how long to wait for the next look."""
+    """Return how long to pause before the next look."""
     return min(LONGEST_PAUSE_SECONDS, max(1.0, int(job["shards"]) / SHARDS_PER_SECOND))
 
 
-def state(job: Job) -> tuple[object, ...]:
-    """Give what changes when a job moves."""
+def progress_of(job: Job) -> tuple[object, ...]:
+    """Return the values that change when a job moves."""
     return job["status"], job["attempt"], job["shards_done"], job["rows"], job["rejected"]

@@ -1,12 +1,12 @@
-"""Whether a fleet model can answer now: said before somebody waits for it in vain."""
+"""Warn about fleet models that cannot answer at once."""
 
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
 from serval_cli.stages.stage import Stage
 
 
-def on_fleet(stage: Stage, model: str, *, patient: bool) -> bool:
-    """Tell whether a model runs on a fleet, and say at once what its answer has to wait for.
+def runs_on_fleet(stage: Stage, model: str, *, patient: bool) -> bool:
+    """Return whether a model runs on a fleet, noting what its answer has to wait for.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def on_fleet(stage: Stage, model: str, *, patient: bool) -> bool:
     Raises
     ------
     CommandFailed
-        If the model is paused, and the caller does not wait.
+        If the model is paused and the caller does not wait.
     """
     if model not in stage.fleets.models:
         return False

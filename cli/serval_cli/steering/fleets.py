@@ -1,4 +1,4 @@
-"""Steer fleets by hand: what people may do to them."""
+"""Steer fleets by hand."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from serval_cli.stages.stage import Stage
 
 
 def control_of(stage: Stage) -> FleetControl:
-    """Give the control of a stage's fleets.
+    """Build the control of a stage's fleets.
 
-    It switches the ticks on, which then hand requests to SageMaker: nothing else here does.
+    Only the ticks that it switches on hand requests to SageMaker.
     """
     return FleetControl(
         fleets=stage.fleets,
@@ -26,25 +26,25 @@ def control_of(stage: Stage) -> FleetControl:
 
 
 def fleet_of(stage: Stage, model: str) -> DeployedFleet:
-    """Give the fleet of a model.
+    """Return the fleet of a model.
 
     Raises
     ------
     CommandFailed
-        If none answers for it.
+        If no fleet runs the model.
     """
     try:
         return stage.fleets.of_model(model)
     except ModelNotFound:
         known = ", ".join(stage.fleets.models)
         raise CommandFailed(
-            f"model {model!r} runs on no fleet of stage {stage.name!r}, so nothing of it waits in "
-            f"a queue; there is {known or 'no fleet model'}: `serval fleets` shows them"
+            f"model {model!r} runs on no fleet of stage {stage.name!r}, so it has no queue; "
+            f"the fleet models are: {known or 'none'}; `serval fleets` shows them"
         ) from None
 
 
-def held(stage: Stage, model: str, state: FleetState) -> dict[str, Any]:
-    """Describe whether a model's requests wait, and how many there are."""
+def describe_pause(stage: Stage, model: str, state: FleetState) -> dict[str, Any]:
+    """Describe whether a model is paused, and its open requests."""
     waiting = [one for one in stage.requests.open() if one.model == model]
     return {
         "model": model,

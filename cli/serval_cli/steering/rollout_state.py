@@ -1,4 +1,4 @@
-"""How a rollout stands: as a value for views and ``--json``, and in a line."""
+"""Describe a rollout's state for views and ``--json``, or in a line."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,8 +15,8 @@ from serval.rollouts.policy.decide import Step, latest_seconds
 Value = Mapping[str, Any]
 
 
-def state(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any]:
-    """Describe a rollout and all that its steps found out."""
+def describe_rollout(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any]:
+    """Describe a rollout and everything its steps recorded."""
     value = asdict(rollout)
     details = value.pop("details")
     golden = details.get("golden")
@@ -31,7 +31,7 @@ def state(rollout: Rollout, policy: CanaryPolicy | None = None) -> dict[str, Any
 
 
 def policy_of(registry: ModelRegistry, rollout: Rollout) -> CanaryPolicy | None:
-    """Give the policy that a rollout is judged by; None before its version is registered."""
+    """Return the policy of a rollout; None before its version is registered."""
     if rollout.version is None or rollout.rollout.startswith(BY_HAND):
         return None
     try:
@@ -41,7 +41,7 @@ def policy_of(registry: ModelRegistry, rollout: Rollout) -> CanaryPolicy | None:
 
 
 def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
-    """Give when a canary has ended at the latest; None: it has ended, or may hold for weeks."""
+    """Return the latest end of a canary; None if it has ended or may hold for weeks."""
     if rollout.ended or rollout.step != "canary" or not rollout.percent_since:
         return None
     seconds = latest_seconds(policy, Step(rollout.percent, 0, rollout.paused))
@@ -50,8 +50,8 @@ def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
     return timestamp(datetime.fromisoformat(rollout.percent_since) + timedelta(seconds=seconds))
 
 
-def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
-    """Choose a rollout to show: the one with a share of the traffic, one that runs, the newest."""
+def choose_rollout(registry: ModelRegistry, model: str) -> Rollout | None:
+    """Choose the rollout to show: the one with traffic, else a running one, else the newest."""
     rollouts = sorted(registry.rollouts(model), key=lambda rollout: rollout.created, reverse=True)
     running = [rollout for rollout in rollouts if not rollout.ended]
     with_share = [rollout for rollout in running if rollout.step == "canary"]
@@ -59,24 +59,24 @@ def chosen(registry: ModelRegistry, model: str) -> Rollout | None:
 
 
 @dataclass
-class Lines:
-    """Says how a rollout stands, a line for each change."""
+class RolloutLines:
+    """Prints a line for each change of a rollout."""
 
-    say: Callable[[str], None]
+    write: Callable[[str], None]
     policy: Callable[[Rollout], CanaryPolicy | None] = lambda _: None
-    """Gives what a rollout is judged by."""
+    """Returns the policy of a rollout."""
     last: str = ""
 
-    def tell(self, rollout: Rollout) -> None:
-        """Hear how it stands, which may be as before."""
-        text = line(rollout, self.policy(rollout))
+    def report(self, rollout: Rollout) -> None:
+        """Print the rollout's state unless it is unchanged."""
+        text = render_line(rollout, self.policy(rollout))
         if text != self.last:
             self.last = text
-            self.say(f"{rollout.updated[11:19]} {text}")
+            self.write(f"{rollout.updated[11:19]} {text}")
 
 
-def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
-    """Say in a line how a rollout stands."""
+def render_line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
+    """Render a rollout's state in a line."""
     reason = "; ".join(rollout.reason.splitlines())
     if rollout.ended:
         return f"{rollout.status}: {reason}"
@@ -86,12 +86,12 @@ def line(rollout: Rollout, policy: CanaryPolicy | None = None) -> str:
     share = f"version {rollout.version} gets {rollout.percent} %{paused}"
     latest = ends_by(rollout, policy) if policy else None
     end = f"ends by {latest[:16]} UTC at the latest, or by `serval promote`" if latest else ""
-    parts = [share, reason, *measured(rollout.details.get("metrics") or {}), end]
+    parts = [share, reason, *summarise_metrics(rollout.details.get("metrics") or {}), end]
     return "; ".join(part for part in parts if part)
 
 
-def measured(metrics: Value) -> list[str]:
-    """Say in a few words what both versions did."""
+def summarise_metrics(metrics: Value) -> list[str]:
+    """Summarise the requests of both versions."""
     return [
         f"{track} {metrics[track]['requests']} requests, "
         f"{percent(metrics[track]['error_percent'])} errors, "
@@ -102,12 +102,12 @@ def measured(metrics: Value) -> list[str]:
 
 
 def percent(value: float | None) -> str:
-    """Show an error rate."""
+    """Render an error rate."""
     return "-" if value is None else f"{value:.4g} %"
 
 
 def milliseconds(value: float | None) -> str:
-    """Show a latency."""
+    """Render a latency."""
     if value is None:
         return "-"
     return f"{value:,.0f} ms" if value >= 1000 else f"{value:.4g} ms"

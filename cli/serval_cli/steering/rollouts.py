@@ -1,4 +1,4 @@
-"""Steer rollouts by hand: what people may do to them, and what it comes to."""
+"""Steer rollouts by hand."""
 
 import sys
 from functools import partial
@@ -18,19 +18,19 @@ REASON = "by hand"
 
 
 def control_of(stage: Stage) -> RolloutControl:
-    """Give the control of a stage's rollouts; what it records is announced, as by the stage."""
+    """Build the control of a stage's rollouts, which announces events as the stage does."""
     events = rollout_events(stage.client("events"), partial(print, file=sys.stderr))
     return RolloutControl(stage.registry, events.announce)
 
 
 def pause(control: RolloutControl, rollout: Rollout, *, paused: bool) -> Rollout:
-    """Let a rollout take no step of its own accord, or let it go on."""
-    return expect(control.pause(rollout, paused=paused), "running")
+    """Pause a rollout or resume it."""
+    return require_status(control.pause(rollout, paused=paused), "running")
 
 
 def abort(control: RolloutControl, rollout: Rollout) -> Rollout:
-    """Roll back, at whatever step the rollout is."""
-    return expect(control.abort(rollout, REASON), "rolled back")
+    """Roll back, whatever step the rollout is at."""
+    return require_status(control.abort(rollout, REASON), "rolled back")
 
 
 def promote(control: RolloutControl, rollout: Rollout) -> Rollout:
@@ -41,13 +41,13 @@ def promote(control: RolloutControl, rollout: Rollout) -> Rollout:
             f"that passed every check gets traffic; `serval rollout {rollout.model} --watch` "
             "follows it"
         )
-    return expect(control.apply(rollout, Promote(REASON)), "promoted")
+    return require_status(control.apply(rollout, Promote(REASON)), "promoted")
 
 
 def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollout:
-    """End the canary of a model; without one go back to the version before, or to the one named."""
+    """Roll back a model's canary, or return to the given or the previous version."""
     route = control.registry.route(model)
-    canary = next((found for found in running(control, model) if found.step == "canary"), None)
+    canary = next((found for found in list_running(control, model) if found.step == "canary"), None)
     if canary is not None and version in (None, route.stable):
         return abort(control, canary)
     if version is None:
@@ -57,22 +57,22 @@ def roll_back(control: RolloutControl, model: str, version: str | None) -> Rollo
             f"no version of {model} was stable before version {route.stable}: "
             f"`serval versions {model}` lists the versions, --to goes to any of them"
         )
-    return expect(control.go_to(model, version, REASON), "promoted")
+    return require_status(control.go_to(model, version, REASON), "promoted")
 
 
 def find_running(control: RolloutControl, model: str, rollout: str | None = None) -> Rollout:
-    """Find the rollout to steer: the one named, else one with a share, else the newest running.
+    """Find the rollout to steer: the one named, else one with traffic, else the newest running.
 
     Raises
     ------
     CommandFailed
-        If none runs, or the one that is named does not.
+        If no rollout runs, or the named one does not.
     ModelNotFound
-        If nothing is known of the model.
+        If the model is unknown.
     """
     if rollout is not None:
-        return named(control, model, rollout)
-    found = running(control, model)
+        return find_by_id(control, model, rollout)
+    found = list_running(control, model)
     if not found:
         stable = control.registry.route(model).stable
         raise CommandFailed(
@@ -82,26 +82,26 @@ def find_running(control: RolloutControl, model: str, rollout: str | None = None
     return next((each for each in found if each.step == "canary"), found[0])
 
 
-def named(control: RolloutControl, model: str, rollout: str) -> Rollout:
+def find_by_id(control: RolloutControl, model: str, rollout: str) -> Rollout:
     """Find a running rollout by its id."""
     found = control.registry.rollout(model, rollout)
     if found is None:
         raise CommandFailed(
             f"model {model!r} has no rollout {rollout!r}: `serval describe {model}` lists the last"
         )
-    return expect(control.reconcile(found), "running")
+    return require_status(control.reconcile(found), "running")
 
 
-def running(control: RolloutControl, model: str) -> list[Rollout]:
-    """List what runs, the newest first; the records follow the route, if they did not yet."""
+def list_running(control: RolloutControl, model: str) -> list[Rollout]:
+    """List the running rollouts, newest first, after reconciling their records with the route."""
     rollouts = [found for found in control.registry.rollouts(model) if not found.ended]
     newest_first = sorted(rollouts, key=lambda found: found.created, reverse=True)
     known = [control.reconcile(found) for found in newest_first]
     return [found for found in known if not found.ended]
 
 
-def expect(rollout: Rollout, status: RolloutStatus) -> Rollout:
-    """Give a rollout that has the status; one that was faster, or slower, has not."""
+def require_status(rollout: Rollout, status: RolloutStatus) -> Rollout:
+    """Return the rollout if it has the status, else raise ``CommandFailed``."""
     if rollout.status != status:
         raise CommandFailed(
             f"rollout {rollout.rollout} of {rollout.model} is {rollout.status}: {rollout.reason}"
@@ -109,8 +109,8 @@ def expect(rollout: Rollout, status: RolloutStatus) -> Rollout:
     return rollout
 
 
-def steered(control: RolloutControl, rollout: Rollout) -> dict[str, Any]:
-    """Describe what became of a rollout, and what answers now."""
+def describe_outcome(control: RolloutControl, rollout: Rollout) -> dict[str, Any]:
+    """Describe the outcome of steering a rollout, and the route now."""
     try:
         route = control.registry.route(rollout.model)
     except ModelNotFound:

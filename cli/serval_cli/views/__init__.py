@@ -1,1 +1,1 @@
-"""How things look in a terminal; each view takes the value that ``--json`` prints."""
+"""Render the values that ``--json`` prints for people at a terminal."""

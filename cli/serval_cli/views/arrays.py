@@ -1,4 +1,4 @@
-"""Tensors for people to read: a row a line, the long ones cut."""
+"""Render tensors, one row per line, cut where they are long."""
 
 import json
 from collections.abc import Sequence
@@ -10,31 +10,33 @@ ELEMENTS = 12
 
 
 def preview(shape: Sequence[int], data: Sequence[Any] | None) -> str:
-    """Show a tensor's flat data by its rows."""
+    """Render a tensor's flat data by its rows."""
     if data is None:
         return "(binary)"
     if len(shape) < 2:
-        return row(data)
+        return render_row(data)
     width = prod(shape[1:])
-    shown = [row(data[start : start + width]) for start in range(0, len(data), width or 1)[:ROWS]]
+    shown = [
+        render_row(data[start : start + width]) for start in range(0, len(data), width or 1)[:ROWS]
+    ]
     left = shape[0] - len(shown)
     return "\n".join([*shown, *([f"… {left} more rows"] if left > 0 else [])])
 
 
-def row(elements: Sequence[Any]) -> str:
-    """Show one row."""
+def render_row(elements: Sequence[Any]) -> str:
+    """Render one row."""
     text = ", ".join(json.dumps(element) for element in elements[:ELEMENTS])
     left = len(elements) - ELEMENTS
     return f"[{text}, … {left} more]" if left > 0 else f"[{text}]"
 
 
 def is_text(datatype: str, data: Sequence[Any] | None) -> bool:
-    """Tell whether a tensor may hold texts: strings, or bytes of UTF-8."""
+    """Return whether a tensor may hold text: strings, or bytes of UTF-8."""
     return data is not None and datatype in ("BYTES", "UINT8")
 
 
-def texts(shape: Sequence[int], datatype: str, data: Sequence[Any]) -> list[str]:
-    """Read the texts of a tensor, those of bytes by its rows."""
+def read_texts(shape: Sequence[int], datatype: str, data: Sequence[Any]) -> list[str]:
+    """Read the texts of a tensor, row by row if it holds bytes."""
     if datatype == "BYTES":
         return [str(each) for each in data]
     width = prod(shape[1:]) or 1

@@ -1,4 +1,4 @@
-"""How batch jobs look to people."""
+"""Render batch jobs."""
 
 from itertools import zip_longest
 
@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from serval_cli.views.fleets import duration, shortened
+from serval_cli.views.fleets import duration, shorten
 from serval_cli.views.models import Value, bullets, lines, status
 from serval_cli.views.table import table
 
@@ -18,58 +18,60 @@ FOUND = {
     "columns": "as chosen",
     "position": "by position",
 }
-"""How columns were found."""
+"""How a column was matched → words for it."""
 
 
 def job(value: Value) -> RenderableType:
-    """Show all that is known of a job."""
+    """Render everything known about a job."""
     return lines(
         Text(value["id"], style="bold"),
-        Text(f"{value['model']}{version(value)}: ") + status(value["status"]) + Text(asked(value)),
+        Text(f"{value['model']}{version(value)}: ")
+        + status(value["status"])
+        + Text(cancellation(value)),
         bullets(value["error"] or ""),
         f"{addresses(value['input'])} → {value['output']}",
         *columns(value),
         counts(value) if value["shards"] else None,
-        planned(value["estimate"]) if value["estimate"] else None,
-        f"started by {origin(value)} {moment(value['created'])}"
-        + (f", finished {moment(value['finished'])}" if value["finished"] else ""),
+        estimate(value["estimate"]) if value["estimate"] else None,
+        f"started by {origin(value)} {to_the_second(value['created'])}"
+        + (f", finished {to_the_second(value['finished'])}" if value["finished"] else ""),
         hint(value),
     )
 
 
 def version(value: Value) -> str:
-    """Say which version works."""
+    """Name the version that the job runs."""
     return f" version {value['version']}" if value["version"] else ""
 
 
-def asked(value: Value) -> str:
-    """Say that it is to end."""
+def cancellation(value: Value) -> str:
+    """Mention a cancellation that has not taken effect yet."""
     return (
         ", asked to be cancelled" if value.get("cancel_requested") and not value["finished"] else ""
     )
 
 
 def origin(value: Value) -> str:
-    """Say what started a job."""
+    """Name what started a job."""
     if "schedule" in value:
         return f"schedule {value['schedule']}"
     return {"upload": "an upload", "api": "the API"}.get(value["origin"], str(value["origin"]))
 
 
 def addresses(value: str | list[str]) -> str:
-    """Show where the input lies."""
+    """Render the input's addresses."""
     if isinstance(value, str):
         return value
     return f"{value[0]} and {len(value) - 1} more"
 
 
-def moment(text: str) -> str:
-    """Show a time to the second."""
+def to_the_second(text: str) -> str:
+    """Render a time to the second."""
     return text[:19].replace("T", " ")
 
 
 def counts(value: Value) -> str:
-    """Say how far it is, in a line."""
+    """Summarise a job's progress in a line."""
     parts = [
         f"{number(value['shards_done'])}/{value['shards']:,} shards",
         f"{number(value['rows'])} rows",
@@ -82,17 +84,17 @@ def counts(value: Value) -> str:
 
 
 def number(value: int | None) -> str:
-    """Show a count."""
+    """Render a count."""
     return "?" if value is None else f"{value:,}"
 
 
 def dollars(value: float) -> str:
-    """Show a cost, small ones too."""
+    """Render a cost, with more digits if it is small."""
     return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
-def planned(value: Value) -> str:
-    """Say what was known beforehand."""
+def estimate(value: Value) -> str:
+    """Render the estimate made before the job started."""
     rows = f"{'' if value['exact_rows'] else 'about '}{value['rows']:,} rows"
     files = "a file" if value["files"] == 1 else f"{value['files']:,} files"
     return (
@@ -102,7 +104,7 @@ def planned(value: Value) -> str:
 
 
 def hint(value: Value) -> str | None:
-    """Say what to do next."""
+    """Suggest the next command."""
     if not value["finished"]:
         return f"`serval batch watch {value['id']}` follows it"
     if value["status"] == "succeeded":
@@ -110,13 +112,13 @@ def hint(value: Value) -> str | None:
     return f"`serval batch retry {value['id']}` runs what was not done"
 
 
-def downloaded(value: Value) -> RenderableType:
-    """Name the files that are here now."""
+def downloads(value: Value) -> RenderableType:
+    """List the downloaded files."""
     return lines(*(f"{file['path']}  {file['size_bytes']:,} bytes" for file in value["files"]))
 
 
 def jobs(value: Value) -> RenderableType:
-    """Show jobs, the newest first."""
+    """Render jobs, newest first."""
     if not value["jobs"]:
         return Text("no batch jobs: `serval batch run MODEL INPUT` starts one")
     shown = table("job", "model", "status", "started by", "created", "rows", "rejected", "error")
@@ -126,16 +128,16 @@ def jobs(value: Value) -> RenderableType:
             f"{each['model']}{':' + each['version'] if each['version'] else ''}",
             status(each["status"]),
             origin(each),
-            moment(each["created"]),
+            to_the_second(each["created"]),
             "" if each["rows"] is None else f"{each['rows']:,}",
             "" if each["rejected"] is None else f"{each['rejected']:,}",
-            shortened(each["error"] or ""),
+            shorten(each["error"] or ""),
         )
     return shown
 
 
 def preview(value: Value) -> RenderableType:
-    """Show what a job would take."""
+    """Render the estimate of a job that was not started."""
     rows = f"{'' if value['exact_rows'] else 'about '}{value['rows']:,} rows"
     files = "1 file" if value["files"] == 1 else f"{value['files']:,} files"
     shards = "1 shard" if value["shards"] == 1 else f"{value['shards']:,} shards"
@@ -149,23 +151,27 @@ def preview(value: Value) -> RenderableType:
 
 
 def columns(value: Value) -> list[str]:
-    """Say which columns fill which input, a line for each, with what the first record has."""
+    """Render the columns of each input, with their values in the first record."""
     return [
-        f"{each['input']} ← {', '.join(with_values(each))} ({FOUND[each['by']]}"
+        f"{each['input']} ← {', '.join(pair_values(each))} ({FOUND[each['by']]}"
         + ("; values of the first record)" if each.get("first") else ")")
         for each in value["columns"]
     ]
 
 
-def with_values(match: Value) -> list[str]:
-    """Write columns with their values, as far as those are known."""
+def pair_values(match: Value) -> list[str]:
+    """Pair columns with their known values."""
     pairs = zip_longest(match["columns"], match.get("first") or [])
     return [name if text is None else f"{name}={' '.join(text.split())}" for name, text in pairs]
 
 
 def live(value: Value) -> RenderableType:
-    """Show how a job goes, while it goes."""
-    head = Text(f"{value['model']} {value['id']}  ") + status(value["status"]) + Text(asked(value))
+    """Render the progress of a running job."""
+    head = (
+        Text(f"{value['model']} {value['id']}  ")
+        + status(value["status"])
+        + Text(cancellation(value))
+    )
     if not value["shards"]:
         return head
     row = Table.grid(padding=(0, 1))
@@ -178,15 +184,15 @@ def live(value: Value) -> RenderableType:
 
 
 def percent(value: Value) -> float:
-    """Give how far it is: by its input's bytes, or by its shards where that is not known."""
+    """Return the progress by bytes of input, or by shards if that is unknown."""
     if value["percent"] is not None:
         return float(value["percent"])
     return 100 * float(value["shards_done"] or 0) / int(value["shards"])
 
 
 def line(value: Value) -> str:
-    """Say in a line how a job stands."""
-    said = str(value["status"]) + asked(value)
+    """Render a job's state in a line."""
+    said = str(value["status"]) + cancellation(value)
     if value["shards"]:
         said += f": {counts(value)}"
     return said + (f"; {' '.join(value['error'].split())}" if value["error"] else "")

@@ -1,4 +1,4 @@
-"""How fleets and async requests look to people."""
+"""Render fleets and async requests."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ DETAILS = {
     "callback_sent": "callback taken",
     "callback_error": "callback failed",
 }
-"""What else is said of a request, if there is anything to say."""
+"""Field of a request → its label; empty fields are left out."""
 
 
 def fleets(value: Value) -> RenderableType:
-    """Show the fleets of a stage, their models and their workers."""
+    """Render the fleets of a stage, their models and their workers."""
     if not value["fleets"]:
         return lines(
             f"stage {value['stage']} has no fleets",
@@ -51,7 +51,7 @@ def fleets(value: Value) -> RenderableType:
 
 
 def overview(value: Value) -> RenderableType:
-    """Show what each fleet has, and what is asked of it."""
+    """Render each fleet's machines and load."""
     shown = table(
         "fleet", "kind", "accelerator", "machines", "capacity", "waiting", "running", "oldest"
     )
@@ -64,21 +64,21 @@ def overview(value: Value) -> RenderableType:
             fleet["capacity"],
             f"{fleet['waiting']:,}",
             f"{fleet['running']:,}",
-            oldest(fleet),
+            oldest_age(fleet),
         )
     return shown
 
 
 def machines(fleet: Value) -> str:
-    """Say how many machines are there, of how many."""
+    """Render the present machines, the wanted ones and the limits."""
     span = f"{fleet['minimum']} to {fleet['maximum']}"
     if fleet["machines"] == fleet["present"] == 0:
         return f"asleep ({span})"
     return f"{fleet['present']} of {fleet['machines']} ({span})"
 
 
-def oldest(fleet: Value) -> Text:
-    """Show how old the oldest waiting request is, against what it may be."""
+def oldest_age(fleet: Value) -> Text:
+    """Render the age of the oldest waiting request against its target."""
     if not fleet["waiting"]:
         return Text("-")
     age, target = fleet["oldest_age_seconds"], fleet["target_age_seconds"]
@@ -87,7 +87,7 @@ def oldest(fleet: Value) -> Text:
 
 
 def models(value: Value) -> RenderableType:
-    """Show each model's queue."""
+    """Render each model's queue."""
     shown = table("model", "fleet", "open", "queued", "in flight", "dead letters", "")
     for fleet in value["fleets"]:
         for model in fleet["models"]:
@@ -104,7 +104,7 @@ def models(value: Value) -> RenderableType:
 
 
 def workers(value: Value) -> RenderableType:
-    """Show who works, and on what."""
+    """Render the workers and their hardware."""
     shown = table("worker", "fleet", "runs on", "completed", "holds", "versions", "since")
     for fleet in value["fleets"]:
         for worker in fleet["workers"]:
@@ -113,21 +113,21 @@ def workers(value: Value) -> RenderableType:
                 fleet["name"],
                 worker["runs_on"],
                 f"{worker['completed']:,}",
-                begun(worker),
+                workload(worker),
                 ", ".join(worker["loaded"]),
                 worker["started"][:19],
             )
     return shown
 
 
-def begun(worker: Value) -> str:
-    """Say what a worker has begun and not ended."""
+def workload(worker: Value) -> str:
+    """Render the work that a worker holds."""
     shard = ", a shard" if worker["shards"] else ""
     return f"{worker['holding']:,}{shard}{', draining' if worker['draining'] else ''}"
 
 
 def duration(seconds: float) -> str:
-    """Show a time as people say it."""
+    """Render a duration in the unit that suits it."""
     if seconds < 2 * MINUTE:
         return f"{seconds:.0f} s"
     if seconds < 2 * HOUR:
@@ -136,7 +136,7 @@ def duration(seconds: float) -> str:
 
 
 def requests(value: Value) -> RenderableType:
-    """Show requests, the newest first."""
+    """Render requests, newest first."""
     if not value["requests"]:
         return Text("no async requests: POST /async/models/MODEL/infer makes one")
     shown = table("request", "model", "status", "version", "attempts", "created", "error")
@@ -148,19 +148,19 @@ def requests(value: Value) -> RenderableType:
             row["version"] or "",
             str(row["attempts"]),
             row["created"][:19],
-            shortened(row["error"] or ""),
+            shorten(row["error"] or ""),
         )
     return shown
 
 
-def shortened(text: str) -> str:
-    """Give a reason on one line."""
+def shorten(text: str) -> str:
+    """Put a reason on one line and cut it."""
     line = " ".join(text.split())
     return line if len(line) <= ERROR_CHARACTERS else f"{line[: ERROR_CHARACTERS - 1]}…"
 
 
 def request(value: Value) -> RenderableType:
-    """Show all that is known of a request."""
+    """Render everything known about a request."""
     asked = (
         ", asked to be cancelled" if value["cancel_requested"] and value["finished"] is None else ""
     )
@@ -184,12 +184,12 @@ def request(value: Value) -> RenderableType:
 
 
 def figure(value: Any) -> str:
-    """Show a value of a request."""
+    """Render a field of a request."""
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def dead_letters(value: Value) -> RenderableType:
-    """Show dead letters, with why their requests failed."""
+    """Render dead letters with the reasons of their failures."""
     model = value["model"]
     if not value["dead_letters"]:
         return Text(f"{model} has no dead letters")
@@ -207,7 +207,7 @@ def dead_letters(value: Value) -> RenderableType:
 
 
 def redriven(value: Value) -> RenderableType:
-    """Say what became of dead letters."""
+    """Render what became of dead letters."""
     model, counts = value["model"], value["counts"]
     if not counts:
         return Text(f"{model} has no dead letters")
@@ -225,8 +225,8 @@ def redriven(value: Value) -> RenderableType:
     )
 
 
-def held(value: Value) -> RenderableType:
-    """Show that a model's requests wait, or go on."""
+def pause_state(value: Value) -> RenderableType:
+    """Render whether a model is paused, and its open requests."""
     model, fleet = value["model"], value["fleet"]
     if value["paused"]:
         return lines(
@@ -234,10 +234,10 @@ def held(value: Value) -> RenderableType:
             "end, the others wait, and so do new ones",
             f"other models of fleet {fleet} go on; `serval resume {model}` lets it go on",
         )
-    woken = f"; fleet {fleet} is woken within a minute" if asleep(value) else ""
+    woken = f"; fleet {fleet} is woken within a minute" if wakes_fleet(value) else ""
     return Text(f"{model} goes on: {value['open']:,} open requests{woken}")
 
 
-def asleep(value: Value) -> bool:
-    """Tell whether something waits for a fleet that sleeps."""
+def wakes_fleet(value: Value) -> bool:
+    """Return whether requests wait for a fleet that sleeps."""
     return bool(value["machines"] == 0 and value["open"])

@@ -1,4 +1,4 @@
-"""How results look to people; what each shows is the value that ``--json`` prints."""
+"""Render models, versions, keys and answers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,17 +24,17 @@ STATUS_STYLES = {
 
 
 def lines(*parts: str | Text | None) -> Text:
-    """Put texts under one another; None is left out."""
+    """Join texts as lines, leaving out None and empty ones."""
     return Text("\n").join(part if isinstance(part, Text) else Text(part) for part in parts if part)
 
 
 def status(text: str) -> Text:
-    """Show the status of a rollout or of an async request."""
+    """Render a status in its colour."""
     return Text(text, style=STATUS_STYLES.get(text, ""))
 
 
 def skeleton(value: Value) -> RenderableType:
-    """Show what ``init`` made."""
+    """Render the files that ``init`` wrote."""
     return lines(
         f"{value['folder']}: {', '.join(value['files'])}",
         f"next: serval push {value['folder']} --wait",
@@ -42,7 +42,7 @@ def skeleton(value: Value) -> RenderableType:
 
 
 def golden_added(value: Value) -> RenderableType:
-    """Show what became a golden request."""
+    """Render a new golden request."""
     return lines(
         f"{value['file']}: {value['requests']} golden requests, the last as version "
         f"{value['version']} of {value['model']} answers",
@@ -52,7 +52,7 @@ def golden_added(value: Value) -> RenderableType:
 
 
 def push(value: Value) -> RenderableType:
-    """Show what became of an upload."""
+    """Render the outcome of an upload."""
     head = f"{value['model']}: upload {value['upload']} to stage {value['stage']}"
     if value["status"] == "uploaded":
         follow = f"the rollout goes on without you: serval rollout {value['model']} --watch"
@@ -64,12 +64,12 @@ def push(value: Value) -> RenderableType:
 
 
 def bullets(reasons: str) -> Text:
-    """Show reasons, which come a line each."""
+    """Render reasons as a list, one per line."""
     return lines(*(f"  - {reason}" for reason in reasons.splitlines()))
 
 
 def traffic(route: Value | None) -> str:
-    """Say which versions of a model get traffic."""
+    """Name the versions of a model that get traffic."""
     if route is None:
         return "none: no version has been published"
     if route["candidate"] is None:
@@ -81,7 +81,7 @@ def traffic(route: Value | None) -> str:
 
 
 def models(value: Value) -> RenderableType:
-    """Show the models of a stage."""
+    """Render the models of a stage."""
     if not value["models"]:
         return Text("no models yet: `serval push BUNDLE --wait` publishes one")
     shown = table("model", "traffic", "description")
@@ -91,7 +91,7 @@ def models(value: Value) -> RenderableType:
 
 
 def description(value: Value) -> RenderableType:
-    """Show all that is known of a model."""
+    """Render everything known about a model."""
     parts: list[RenderableType] = [
         lines(
             Text(value["model"], style="bold") + Text(f"  {value['description']}"),
@@ -108,7 +108,7 @@ def description(value: Value) -> RenderableType:
 
 
 def signature(value: Value) -> RenderableType:
-    """Show inputs and outputs."""
+    """Render inputs and outputs."""
     shown = table("", "tensor", "datatype", "shape")
     for role in ("inputs", "optional_inputs", "outputs"):
         for spec in value.get(role, ()):
@@ -119,7 +119,7 @@ def signature(value: Value) -> RenderableType:
 
 
 def versions(published: Sequence[Value], route: Value | None) -> RenderableType:
-    """Show versions, the newest first."""
+    """Render versions, newest first."""
     shown = table("version", "", "created", "artifact", "digest")
     roles = {route["stable"]: "stable", route["candidate"]: "candidate"} if route else {}
     for version in reversed(published):
@@ -134,15 +134,15 @@ def versions(published: Sequence[Value], route: Value | None) -> RenderableType:
 
 
 def rollouts(value: Sequence[Value]) -> RenderableType:
-    """Show rollouts, the newest first, with their reasons."""
+    """Render rollouts, newest first, with their reasons."""
     shown = table("rollout", "status", "reason")
     for rollout in value:
-        shown.add_row(rollout["rollout"], standing(rollout), rollout["reason"])
+        shown.add_row(rollout["rollout"], progress(rollout), rollout["reason"])
     return shown
 
 
-def standing(value: Value) -> Text:
-    """Show a rollout's status and, while it runs, its step and percent."""
+def progress(value: Value) -> Text:
+    """Render a rollout's status and, while it runs, its step and percent."""
     if value["status"] != "running":
         return status(value["status"])
     percent = f" {value['percent']} %" if value["step"] == "canary" else ""
@@ -150,8 +150,8 @@ def standing(value: Value) -> Text:
     return status("running") + Text(f": {value['step']}{percent}{paused}")
 
 
-def new_key(value: Value) -> RenderableType:
-    """Show a key, this once."""
+def created_key(value: Value) -> RenderableType:
+    """Render a new key, the only time it is shown."""
     return lines(
         Text(value["key"], style="bold"),
         f"id {value['id']}, for {scope(value['models'])}; the key is shown once and stored nowhere",
@@ -161,7 +161,7 @@ def new_key(value: Value) -> RenderableType:
 
 
 def keys(value: Value) -> RenderableType:
-    """Show API keys."""
+    """Render API keys."""
     if not value["keys"]:
         return Text("no API keys yet: `serval keys create NAME` makes one")
     shown = table("id", "name", "models", "a minute", "created", "last used", "revoked")
@@ -179,17 +179,17 @@ def keys(value: Value) -> RenderableType:
 
 
 def scope(models: Sequence[str]) -> str:
-    """Say which models a key is good for."""
+    """Name the models that a key may call."""
     return "all models" if "*" in models else ", ".join(models)
 
 
 def revoked_key(value: Value) -> RenderableType:
-    """Show that a key is revoked."""
+    """Confirm that a key is revoked."""
     return Text(f"key {value['id']} ({value['name']}) is revoked since {value['revoked']}")
 
 
 def inference(value: Value) -> RenderableType:
-    """Show an inference response."""
+    """Render an inference response."""
     answered = f"{value.get('model_name')} version {value.get('model_version', 'not said')}"
     shown = table("output", "datatype", "shape", "data")
     for output in value.get("outputs", []):
@@ -198,8 +198,8 @@ def inference(value: Value) -> RenderableType:
     return Group(Text(answered), shown)
 
 
-def inferred_text(value: Value) -> RenderableType:
-    """Show the texts of an inference response, a line each; what is no text as ever."""
+def text_answer(value: Value) -> RenderableType:
+    """Render an inference response as lines of text, or as tensors if it is not text."""
     outputs = value.get("outputs", [])
     if not all(arrays.is_text(output["datatype"], output.get("data")) for output in outputs):
         return inference(value)
@@ -207,13 +207,13 @@ def inferred_text(value: Value) -> RenderableType:
         *(
             text
             for one in outputs
-            for text in arrays.texts(one["shape"], one["datatype"], one["data"])
+            for text in arrays.read_texts(one["shape"], one["datatype"], one["data"])
         )
     )
 
 
 def invocation(value: Value) -> RenderableType:
-    """Show what a function answered and logged."""
+    """Render a function's answer and log."""
     failed = Text(f"{value['function']} failed: {value['error']}", style="red")
     return lines(
         failed if value["error"] else None,

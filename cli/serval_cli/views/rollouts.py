@@ -1,4 +1,4 @@
-"""How rollouts and versions look to people."""
+"""Render rollouts and versions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,17 +8,17 @@ from rich.text import Text
 
 from serval.rollouts.control import BY_HAND
 from serval_cli.steering.rollout_state import milliseconds, percent
-from serval_cli.views.models import Value, bullets, lines, standing, status, traffic
+from serval_cli.views.models import Value, bullets, lines, progress, status, traffic
 from serval_cli.views.table import table
 
 
 def rollout(value: Value) -> RenderableType:
-    """Show all that is known of a rollout."""
+    """Render everything known about a rollout."""
     parts: list[RenderableType] = [
         lines(
             Text(f"{value['model']}: rollout {value['rollout']}", style="bold"),
-            standing(value) + Text(f", recorded {value['updated'][:19]}"),
-            against(value),
+            progress(value) + Text(f", recorded {value['updated'][:19]}"),
+            compared_versions(value),
             steps(value),
             f"ends by {value['ends_by'][:16]} UTC at the latest" if value["ends_by"] else None,
             bullets(value["reason"]),
@@ -33,8 +33,8 @@ def rollout(value: Value) -> RenderableType:
     return Group(*parts)
 
 
-def against(value: Value) -> str | None:
-    """Say which versions it is about."""
+def compared_versions(value: Value) -> str | None:
+    """Name the versions that are compared."""
     if value["version"] is None:
         return None
     baseline = f", measured against version {value['baseline']}" if value["baseline"] else ""
@@ -42,7 +42,7 @@ def against(value: Value) -> str | None:
 
 
 def steps(value: Value) -> Text | None:
-    """Show the shares that it goes through, and the one it has."""
+    """Render the canary steps, marking the current one."""
     if value["steps_percent"] is None:
         return None
     shown = Text("steps: ")
@@ -54,7 +54,7 @@ def steps(value: Value) -> Text | None:
 
 
 def metrics(value: Value) -> RenderableType:
-    """Show what both versions did in the same window."""
+    """Render the metrics of both versions over the same window."""
     shown = table("track", "version", "requests", "errors", "error rate", "p50", "p95")
     for track in ("stable", "candidate"):
         measured = value["metrics"][track]
@@ -75,7 +75,7 @@ def metrics(value: Value) -> RenderableType:
 
 
 def golden(value: Value) -> str:
-    """Say what the golden check found."""
+    """Summarise the golden check."""
     if value.get("form") is None and value.get("p50_ms") is None:
         return "nothing could be run; see the notes"
     largest = value.get("largest_difference")
@@ -95,17 +95,17 @@ def golden(value: Value) -> str:
 
 
 def mebibytes(value: float | None) -> str:
-    """Show an amount of memory."""
+    """Render an amount of memory."""
     return "-" if value is None else f"{value:,.0f} MiB"
 
 
-def steered(value: Value) -> RenderableType:
-    """Show what became of a rollout, and what answers now."""
+def steering(value: Value) -> RenderableType:
+    """Render the outcome of steering a rollout, and the traffic now."""
     by_hand = str(value["rollout"]).startswith(BY_HAND) and value["status"] == "promoted"
     said = (
         Text(f"version {value['version']} of {value['model']} is stable again")
         if by_hand
-        else Text(f"rollout {value['rollout']} of {value['model']}: ") + ended(value)
+        else Text(f"rollout {value['rollout']} of {value['model']}: ") + verdict(value)
     )
     return lines(
         said,
@@ -114,14 +114,14 @@ def steered(value: Value) -> RenderableType:
     )
 
 
-def ended(value: Value) -> Text:
-    """Show a verdict with its reason."""
+def verdict(value: Value) -> Text:
+    """Render a verdict with its reason."""
     version = f", version {value['version']}" if value["version"] else ""
     return status(value["status"]) + Text(f"{version}, {value['reason']}")
 
 
-def held(value: Value) -> RenderableType:
-    """Show that a rollout is paused, or goes on."""
+def pause_state(value: Value) -> RenderableType:
+    """Render whether a rollout is paused."""
     model, rollout = value["model"], f"rollout {value['rollout']} of {value['model']}"
     if value["paused"]:
         return lines(
@@ -132,7 +132,7 @@ def held(value: Value) -> RenderableType:
 
 
 def versions(value: Value) -> RenderableType:
-    """Show the versions of a model, the newest first."""
+    """Render the versions of a model, newest first."""
     shown = table(
         "version", "status", "created", "artifact", "forms", "p50", "p95", "memory", "digest"
     )
@@ -153,29 +153,29 @@ def versions(value: Value) -> RenderableType:
 
 
 def comparison(value: Value) -> RenderableType:
-    """Show two versions beside each other."""
+    """Render two versions side by side."""
     old, new = f"version {value['old']}", f"version {value['new']}"
     same = "the same bytes" if value["same_bytes"] else None
     parts: list[RenderableType] = [
         lines(Text(f"{value['model']}: {old} → {new}", style="bold"), same),
-        said("signature", value["signature"], "the same"),
-        said("files", value["files"], "the same"),
+        change_list("signature", value["signature"], "the same"),
+        change_list("files", value["files"], "the same"),
     ]
     for title in ("compute", "settings", "golden", "sizes"):
         if changes := value[title]:
-            parts.append(beside(title, changes, old, new))
+            parts.append(side_by_side(title, changes, old, new))
         else:
-            parts.append(said(title, [], "the same"))
+            parts.append(change_list(title, [], "the same"))
     return Group(*parts)
 
 
-def said(title: str, changes: Sequence[str], none: str) -> Text:
-    """Show changes in words."""
+def change_list(title: str, changes: Sequence[str], none: str) -> Text:
+    """Render changes as a list of words."""
     return lines(f"{title}:", bullets("\n".join(changes))) if changes else Text(f"{title}: {none}")
 
 
-def beside(title: str, changes: Sequence[Value], old: str, new: str) -> RenderableType:
-    """Show values of both versions, and how many times the old one's the new one's are."""
+def side_by_side(title: str, changes: Sequence[Value], old: str, new: str) -> RenderableType:
+    """Render values of both versions and their ratio."""
     shown = table(title, old, new, "")
     for change in changes:
         ratio = change["ratio"]
@@ -185,7 +185,7 @@ def beside(title: str, changes: Sequence[Value], old: str, new: str) -> Renderab
 
 
 def figure(value: Any) -> str:
-    """Show a value of a version."""
+    """Render a value of a version."""
     if value is None:
         return "-"
     if isinstance(value, bool) or not isinstance(value, int | float):

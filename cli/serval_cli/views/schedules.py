@@ -1,4 +1,4 @@
-"""How schedules look to people."""
+"""Render schedules."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -8,7 +8,7 @@ from serval_cli.views.table import table
 
 
 def schedules(value: Value) -> RenderableType:
-    """Show the schedules of a stage, and what could not be delivered."""
+    """Render the schedules of a stage, and undelivered starts."""
     if not value["schedules"]:
         return lines(
             f"stage {value['stage']} has no schedules",
@@ -21,14 +21,14 @@ def schedules(value: Value) -> RenderableType:
             schedule["model"],
             schedule["starts"],
             schedule["expression"],
-            following(schedule),
-            path(schedule),
+            next_start(schedule),
+            input_to_output(schedule),
         )
-    return Group(shown, *undelivered(value))
+    return Group(shown, *dead_letters(value))
 
 
-def following(schedule: Value) -> Text:
-    """Say when it starts next."""
+def next_start(schedule: Value) -> Text:
+    """Render the next start."""
     if not schedule["enabled"]:
         return Text("disabled", style="yellow")
     if not schedule["next"]:
@@ -36,15 +36,15 @@ def following(schedule: Value) -> Text:
     return Text(schedule["next"][0][:16].replace("T", " "))
 
 
-def path(schedule: Value) -> str:
-    """Say what is read and written."""
+def input_to_output(schedule: Value) -> str:
+    """Name the input and the output."""
     if schedule["input"] is None:
         return "event serval.retrain"
     return f"{schedule['input']} → {schedule['output']}"
 
 
-def undelivered(value: Value) -> list[RenderableType]:
-    """Show what could not be delivered, if anything."""
+def dead_letters(value: Value) -> list[RenderableType]:
+    """Render starts that could not be delivered, if any."""
     letters = value["dead_letters"]
     if not letters["count"]:
         return []

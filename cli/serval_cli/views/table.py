@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: where words would be broken, a row becomes lines instead."""
+"""Render tables that fit the terminal, one cell per line if the columns are too wide."""
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -9,10 +9,10 @@ ANY_WIDTH = 10_000
 
 
 class FittingTable(Table):
-    """A table with a line for each cell where its columns would not fit beside each other."""
+    """A table that shows each cell on its own line if its columns do not fit side by side."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the table, or its rows one after the other."""
+        """Render the table, or its rows one after the other."""
         needed = self.__rich_measure__(console, options.update_width(ANY_WIDTH)).minimum
         if needed <= options.max_width:
             yield from super().__rich_console__(console, options)
@@ -28,7 +28,7 @@ class FittingTable(Table):
 
 
 def table(*columns: str) -> Table:
-    """Make an empty table; what its rows are called stays in one piece, to be copied."""
+    """Create an empty table whose first column is never wrapped, so that it can be copied."""
     made = FittingTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column == columns[0])

@@ -1,4 +1,4 @@
-"""Progress of files that come or go, on stderr."""
+"""Show the progress of uploads and downloads on stderr."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Came = Callable[[int], object]
 
 
 def transfer_bars() -> Progress:
-    """Make bars that show bytes and their speed, on stderr."""
+    """Create bars that show bytes and their speed, on stderr."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -24,7 +24,7 @@ def transfer_bars() -> Progress:
 
 @contextmanager
 def transfer(what: str) -> Iterator[tuple[Began, Came]]:
-    """Show a bar for each file; gives what hears of a file, and of its bytes."""
+    """Show a bar per file; yield functions to call for each new file and for received bytes."""
     with transfer_bars() as progress:
 
         def began(name: str, size: int, here: int) -> None:

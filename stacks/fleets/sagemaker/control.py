@@ -1,4 +1,4 @@
-"""Control of SageMaker fleets: what their endpoints are given, and what comes of it."""
+"""The functions that control SageMaker fleets: one sends requests, one collects results."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ from stacks.storage.storage_stack import StorageStack
 
 MEMORY_MIB = 512
 ASKED_AGAIN = "the tick asks again every minute while requests are open"
-FOUND_AGAIN = "the sweep finds what an endpoint has written, also when its notice is lost"
+FOUND_AGAIN = "the sweep finds what an endpoint has written even if its notice is lost"
 
 
 class EndpointControl(Construct):
@@ -53,19 +53,19 @@ class EndpointControl(Construct):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What every function is told that changes fleets."""
+        """Settings of every function that changes fleets."""
         return {
             **self._settings,
             "dispatch_function": self.dispatch.function.function_name if self._fleets else "",
         }
 
     def grant_ask(self, granted: Granted) -> None:
-        """Let it ask for requests to be handed to endpoints."""
+        """Grant asking for requests to be sent to endpoints."""
         if self._fleets:
             granted.allow(["lambda:InvokeFunction"], [self.dispatch.function.function_arn])
 
     def allow_to_complete(self, function: ServalFunction) -> None:
-        """Let a function close the rows of what endpoints have ended."""
+        """Let a function close the rows of requests that endpoints have finished."""
         self._storage.requests.grant_change(function)
         self._storage.data.grant_outputs(function)
         self._storage.registry.grant_routes(function)
@@ -84,7 +84,7 @@ class EndpointControl(Construct):
         }
 
     def _dispatch(self) -> ServalFunction:
-        settings = DispatchSettings.environment(**self._stored, **self._settings)
+        settings = DispatchSettings.environment(**self._storage_settings, **self._settings)
         function = self._function("dispatch", settings, ASKED_AGAIN)
         self._storage.requests.grant_work(function)
         self._storage.registry.grant_routes(function)
@@ -96,20 +96,20 @@ class EndpointControl(Construct):
         return function
 
     def _complete(self) -> ServalFunction:
-        settings = CompleteSettings.environment(**self._stored, **self.settings)
+        settings = CompleteSettings.environment(**self._storage_settings, **self.settings)
         function = self._function("complete", settings, FOUND_AGAIN)
         self.allow_to_complete(function)
         return function
 
     @property
-    def _stored(self) -> Mapping[str, str]:
+    def _storage_settings(self) -> Mapping[str, str]:
         return {
             "requests_table": self._storage.requests.table.table_name,
             "data_bucket": self._storage.data.bucket_name,
         }
 
     def _topic(self, outcome: Outcome) -> None:
-        """Declare where endpoints say that an inference has ended; SNS's own key costs nothing."""
+        """Declare the topic of endpoints' notices, encrypted with SNS's own free key."""
         topic = Topic(
             self,
             outcome.capitalize(),

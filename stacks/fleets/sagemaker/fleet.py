@@ -1,4 +1,4 @@
-"""A SageMaker fleet: an async endpoint of the worker's image, which scales itself."""
+"""A SageMaker fleet: an async endpoint that runs the worker's image and scales itself."""
 
 from collections.abc import Mapping
 
@@ -22,18 +22,18 @@ from stacks.storage.storage_stack import StorageStack
 
 VARIANT = "worker"
 LAPTOP_IMAGE = "serval-worker"
-"""Names the worker on a laptop, where endpoints are processes."""
+"""Stands for the worker's image on a laptop, where endpoints are processes."""
 DRIVERS = {"nvidia": "al2023-ami-sagemaker-inference-gpu-4-1"}
-"""The host's image by accelerator: CUDA 13, which the worker is built for, wants driver 580.
+"""Accelerator → the host's image; the worker's CUDA 13 needs driver 580.
 
-Without it SageMaker takes one whose driver is as old as the instance type: 470 on g4dn and g5.
+By default SageMaker takes a driver as old as the instance type: 470 on g4dn and g5.
 """
 AT_ONCE = 1
-"""Inferences that an instance runs at a time; the next one waits there, ready to be taken."""
+"""Inferences that an instance runs at a time; the next one waits there."""
 
 
 class SageMakerFleet(Construct):
-    """Model, endpoint configuration and endpoint; names change with what they hold."""
+    """Model, endpoint configuration and endpoint, whose names change with their contents."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SageMakerFleet(Construct):
             "Log",
             log_group_name=f"/aws/sagemaker/Endpoints/{name}",
             retention=LOG_RETENTION,
-            # By its name it would be in the way of the fleet's next deploy.
+            # Its fixed name would block the fleet's next deploy.
             removal_policy=RemovalPolicy.DESTROY,
         )
         model = self._model(LAPTOP_IMAGE if image is None else image.image_uri, role.role)
@@ -108,7 +108,7 @@ class SageMakerFleet(Construct):
                     model_name=model.attr_model_name,
                     instance_type=fleet.instance_types[0],
                     inference_ami_version=DRIVERS.get(fleet.accelerator),
-                    # SageMaker wants one to begin with; scaling takes it away when it is idle.
+                    # SageMaker requires an instance at first; scaling removes it when it is idle.
                     initial_instance_count=1,
                     initial_variant_weight=1,
                 )

@@ -1,4 +1,4 @@
-"""What SageMaker may do for an endpoint, and the endpoint's container with it."""
+"""The role of an endpoint and its container."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,15 @@ from stacks.storage.storage_stack import StorageStack
 
 LOG = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
 NAMESPACES = ["/aws/sagemaker/Endpoints", "AWS/SageMaker"]
-ON_ALL = "neither CloudWatch's PutMetricData nor ECR's token knows resources"
-STREAMS = "the streams of the endpoint's own log: SageMaker names them after instances"
+ON_ALL = "CloudWatch's PutMetricData and ECR's token support no resources"
+STREAMS = "streams of the endpoint's own log, which SageMaker names after instances"
 
 
 class EndpointRole(GrantedRole):
-    """The container reads its models' versions; the rest is what async inference itself needs.
+    """Lets the container read its models' versions, and async inference do its work.
 
-    Which is: reading its models' inference requests from the data bucket, since SageMaker hands the
-    container the object that it was pointed to; writing answers and failures to it; saying so to
-    the topics.
+    The latter reads requests from the data bucket to pass them to the container, writes results and
+    failures to it, and publishes notices to the topics.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How an async endpoint scales: from zero, on what waits, and back to zero."""
+"""Scale an async endpoint from zero on waiting requests, and back to zero."""
 
 from aws_cdk.aws_applicationautoscaling import CfnScalableTarget, CfnScalingPolicy
 from aws_cdk.aws_cloudwatch import CfnAlarm
@@ -9,14 +9,14 @@ from serval.fleets.declaration import Fleet
 NAMESPACE = "AWS/SageMaker"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 BACKLOG_PER_INSTANCE = 1.5
-"""`dispatch` leaves at most two at an instance: two say that more wait in our own queue."""
+"""``dispatch`` keeps at most two requests at an instance: two mean that more wait in our queue."""
 SCALE_OUT_SECONDS = 60
 
 
 class EndpointScaling(Construct):
-    """Target tracking from one instance on; a step from none, of which no average can be tracked.
+    """Target tracking from one instance up, and a step from zero, where no average exists.
 
-    Target tracking makes two alarms by itself, beside the one that is declared here.
+    Besides the alarm declared here, target tracking creates two alarms.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class EndpointScaling(Construct):
             policy_type="StepScaling",
             scaling_target_id=self._target.ref,
             step_scaling_policy_configuration=CfnScalingPolicy.StepScalingPolicyConfigurationProperty(
-                # "One", and not "one more": the alarm goes on ringing until an instance has come,
-                # and each time that it does would add another.
+                # "One", not "one more": the alarm stays on until an instance has come, and would
+                # add another one each time it is evaluated.
                 adjustment_type="ExactCapacity",
                 cooldown=SCALE_OUT_SECONDS,
                 metric_aggregation_type="Average",

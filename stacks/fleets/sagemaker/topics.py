@@ -1,6 +1,6 @@
-"""Names of the topics on which endpoints say that an inference has ended, one for each outcome.
+"""Names of the topics on which endpoints announce finished inferences, one for each outcome.
 
-By fixed names: an export of one stack that another uses could not go with the last endpoint.
+The names are fixed: an export used by another stack could not be removed with the last endpoint.
 """
 
 from typing import Literal
@@ -12,5 +12,5 @@ OUTCOMES: tuple[Outcome, ...] = ("success", "error")
 
 
 def topic_name(stage: Stage, outcome: Outcome) -> str:
-    """Name the topic of an outcome."""
+    """Return the name of an outcome's topic."""
     return f"serval-{stage.name}-endpoints-{outcome}"

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from rich.console import Console
 
 from serval_cli.deploy.account import NotAnswered
-from serval_cli.deploy.aws_account import Absent, answered
-from serval_cli.deploy.deployment import Asked, Deployment, NotReady
-from serval_cli.deploy.views import view
-from serval_cli.options import holds_bundles
+from serval_cli.deploy.aws_account import Absent, translate_errors
+from serval_cli.deploy.deployment import Deployment, DeployRequest, NotReady
+from serval_cli.deploy.views import view_plan
+from serval_cli.options import check_bundles_folder
 from tests.fakes.aws_account import FakeAccount, FakeCdk, assembly, packed
 
 FLEETS = """
@@ -25,7 +25,7 @@ fleets:
 """
 SPOT = {"kind": "spot", "accelerator": "nvidia", "minimum": 1, "maximum": 2}
 GPU = {"gpu": SPOT | {"target_age_seconds": 30, "idle_seconds": 300, "models": ["heavy"]}}
-LIGHT = Asked(stage="prod")
+LIGHT = DeployRequest(stage="prod")
 
 
 def no_docker() -> str:
@@ -37,10 +37,10 @@ def deployment(account: FakeAccount, cdk: FakeCdk | None = None) -> Deployment:
 
 
 @pytest.fixture
-def heavy(tmp_path: Path) -> Asked:
+def heavy(tmp_path: Path) -> DeployRequest:
     """What is asked with fleets."""
     (tmp_path / "fleets.yaml").write_text(FLEETS)
-    return Asked(stage="prod", models=tmp_path, fleets=tmp_path / "fleets.yaml")
+    return DeployRequest(stage="prod", models=tmp_path, fleets=tmp_path / "fleets.yaml")
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_light_models_need_no_docker_and_no_quota_of_machines() -> None:
     assert (plan["missing"], plan["notes"], plan["fleets"]) == ([], [], [])
 
 
-def test_fleets_need_docker(heavy: Asked) -> None:
+def test_fleets_need_docker(heavy: DeployRequest) -> None:
     cdk = FakeCdk(assembly(GPU, [], images=1))
     with pytest.raises(NotReady, match="there is no docker here: start Docker, or deploy without"):
         deployment(FakeAccount(), cdk).plan(heavy)
 
 
 def test_an_endpoint_without_a_quota_stops_the_deployment_and_a_spot_fleet_does_not(
-    heavy: Asked,
+    heavy: DeployRequest,
 ) -> None:
     none = FakeAccount(service_quotas={"ec2": {}, "sagemaker": {}})
     managed = GPU | {"managed": GPU["gpu"] | {"kind": "sagemaker", "models": ["other"]}}
@@ -84,21 +84,21 @@ def test_an_endpoint_without_a_quota_stops_the_deployment_and_a_spot_fleet_does_
     assert "'All G and VT Spot Instance Requests' is 0 here, so it deploys, and gets no" in note
 
 
-def test_a_quota_that_cannot_be_read_is_said_and_stops_nothing(heavy: Asked) -> None:
+def test_a_quota_that_cannot_be_read_is_said_and_stops_nothing(heavy: DeployRequest) -> None:
     account = FakeAccount(service_quotas={})
     (note,) = deployment(account, FakeCdk(assembly(GPU, []))).plan(heavy).describe()["notes"]
     assert "quotas of ec2 are not known: the AWS credentials may not" in note
 
 
 def test_more_concurrency_than_the_account_has_is_refused_with_what_fits() -> None:
-    asked = Asked(stage="prod", context={"lambda_concurrency": "1000"})
+    asked = DeployRequest(stage="prod", context={"lambda_concurrency": "1000"})
     with pytest.raises(NotReady, match="-c lambda_concurrency=10`"):
         deployment(FakeAccount()).plan(asked)
     (note,) = deployment(FakeAccount(invocations=1000)).plan(LIGHT).describe()["notes"]
     assert "-c lambda_concurrency=1000` gives" in note
 
 
-def test_the_plan_has_resources_rights_duration_and_cost(heavy: Asked) -> None:
+def test_the_plan_has_resources_rights_duration_and_cost(heavy: DeployRequest) -> None:
     cdk = FakeCdk(assembly(GPU, ["digits"]))
     plan = deployment(FakeAccount(), cdk).plan(heavy).describe()
     assert plan["stacks"] == {"serval-prod-api": {"resources": 4, "there": False}}
@@ -109,7 +109,7 @@ def test_the_plan_has_resources_rights_duration_and_cost(heavy: Asked) -> None:
     always = fleet["dollars_an_hour"] * 730
     assert plan["idle"]["dollars_a_month"] == pytest.approx(0.20 + always, abs=0.01)
     written = StringIO()
-    Console(width=80, file=written).print(view(plan))
+    Console(width=80, file=written).print(view_plan(plan))
     shown = written.getvalue()
     for word in ("account 123456789012", "digits", "heavy", "roles", "minutes", "a month"):
         assert word in shown
@@ -129,7 +129,7 @@ def test_a_plan_needs_no_account() -> None:
     assert (plan["account"], plan["missing"]) == (None, ["no AWS credentials"])
 
 
-def test_the_users_folders_reach_the_app_as_context(heavy: Asked) -> None:
+def test_the_users_folders_reach_the_app_as_context(heavy: DeployRequest) -> None:
     cdk = FakeCdk(assembly({}, []))
     deployment(FakeAccount(), cdk).plan(heavy)
     assert cdk.asked == [
@@ -146,12 +146,12 @@ def test_a_deployment_says_where_the_stage_answers() -> None:
 
 
 def test_what_the_sdk_raises_becomes_a_sentence() -> None:
-    with pytest.raises(NotAnswered, match=r"no AWS credentials.*aws sso login"), answered():
+    with pytest.raises(NotAnswered, match=r"no AWS credentials.*aws sso login"), translate_errors():
         raise NoCredentialsError
     gone = ClientError({"Error": {"Code": "ValidationError", "Message": "not there"}}, "Describe")
-    with pytest.raises(Absent), answered("ValidationError"):
+    with pytest.raises(Absent), translate_errors("ValidationError"):
         raise gone
-    with pytest.raises(NotAnswered, match="Describe with ValidationError"), answered():
+    with pytest.raises(NotAnswered, match="Describe with ValidationError"), translate_errors():
         raise gone
 
 
@@ -159,8 +159,8 @@ def test_what_the_sdk_raises_becomes_a_sentence() -> None:
     ("words", "stage", "said"),
     [
         (["deploy"], "", "no stage is named: --stage prod"),
-        (["deploy"], "prod", "no terminal: --yes deploys unasked, --plan only shows"),
-        (["deploy", "--plan"], "local", "--plan has nothing to show of it; nothing"),
+        (["deploy"], "prod", "nobody can be asked: --yes deploys unasked, --plan only shows"),
+        (["deploy", "--plan"], "local", "--plan has nothing to show; nothing"),
     ],
 )
 def test_nothing_is_deployed_unasked(
@@ -182,9 +182,9 @@ def test_nothing_is_deployed_unasked(
 def test_a_folder_of_bundles_is_no_bundle_and_one_without_them_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert holds_bundles(tmp_path) == tmp_path
+    assert check_bundles_folder(tmp_path) == tmp_path
     assert "is a bundle (none has a model.yaml): nothing of it is" in capsys.readouterr().err
     (tmp_path / "model.yaml").touch()
     with pytest.raises(typer.BadParameter, match="is a bundle: name the folder that it lies in"):
-        holds_bundles(tmp_path)
-    assert holds_bundles(tmp_path.parent) == tmp_path.parent
+        check_bundles_folder(tmp_path)
+    assert check_bundles_folder(tmp_path.parent) == tmp_path.parent

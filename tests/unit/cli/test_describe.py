@@ -8,7 +8,7 @@ import pytest
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout
 from serval.models.route import Route
-from serval_cli.commands.call.describe import LAST_ROLLOUTS, description
+from serval_cli.commands.call.describe import LAST_ROLLOUTS, describe_model
 from serval_cli.commands.call.models import list_models
 from tests.fakes.describe import InMemoryRegistry
 
@@ -35,7 +35,7 @@ class WithRollouts(InMemoryRegistry):
 def test_a_model_has_its_route_versions_and_the_stable_signature() -> None:
     registry = WithRollouts()
     registry.publish("iris", "1", "2", "3", route=Route("2", "3", 10))
-    described = description(registry, "iris")
+    described = describe_model(registry, "iris")
     assert described["route"] == {"stable": "2", "candidate": "3", "percent": 10}
     assert described["versions"] == ["1", "2", "3"]
     assert [version["version"] for version in described["published"]] == ["1", "2", "3"]
@@ -43,25 +43,25 @@ def test_a_model_has_its_route_versions_and_the_stable_signature() -> None:
 
 
 def test_a_model_that_was_only_ever_refused_says_why() -> None:
-    described = description(WithRollouts(ended=[refused(1)]), "iris")
+    described = describe_model(WithRollouts(ended=[refused(1)]), "iris")
     assert (described["route"], described["versions"], described["signature"]) == (None, [], None)
     assert described["rollouts"][0]["reason"] == "no graph"
 
 
 def test_a_rollout_that_runs_has_its_step_and_percent() -> None:
     running = replace(refused(1), status="running", step="canary", percent=10, paused=True)
-    described = description(WithRollouts(ended=[running]), "iris")["rollouts"][0]
+    described = describe_model(WithRollouts(ended=[running]), "iris")["rollouts"][0]
     assert (described["step"], described["percent"], described["paused"]) == ("canary", 10, True)
 
 
 def test_only_the_last_rollouts_are_shown() -> None:
     registry = WithRollouts(ended=[refused(number) for number in range(30)])
-    assert len(description(registry, "iris")["rollouts"]) == LAST_ROLLOUTS
+    assert len(describe_model(registry, "iris")["rollouts"]) == LAST_ROLLOUTS
 
 
 def test_a_model_that_nobody_knows_is_not_found() -> None:
     with pytest.raises(ModelNotFound):
-        description(WithRollouts(), "iris")
+        describe_model(WithRollouts(), "iris")
 
 
 def test_models_are_listed_with_their_traffic() -> None:

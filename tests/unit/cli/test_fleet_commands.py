@@ -128,6 +128,6 @@ def test_a_model_that_runs_on_no_fleet_is_told_apart(
 ) -> None:
     failure = user.serval(*words, "iris").failure
     assert "model 'iris' runs on no fleet of stage 'local'" in failure
-    assert "there is textgen, resnet, vision: `serval fleets` shows them" in failure
+    assert "the fleet models are: textgen, resnet, vision; `serval fleets` shows them" in failure
     user.fleets = Fleets({"gpu": replace(user.fleets.by_name["gpu"], models=())})
     assert "there is no fleet model" in user.serval(*words, "iris").failure

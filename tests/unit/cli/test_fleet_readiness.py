@@ -9,7 +9,7 @@ from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import Fleets
 from serval_cli.failures import CommandFailed
 from serval_cli.stages.stage import Stage
-from serval_cli.steering.fleet_readiness import on_fleet
+from serval_cli.steering.fleet_readiness import runs_on_fleet
 from tests.fakes.requests import FLEETS
 
 MODEL = FLEETS.models[0] if isinstance(FLEETS.models, tuple) else next(iter(FLEETS.models))
@@ -31,7 +31,7 @@ class FleetStage:
 
 
 def ready(state: FleetState, model: str = MODEL, *, patient: bool = False) -> bool:
-    return on_fleet(cast(Stage, FleetStage(state)), model, patient=patient)
+    return runs_on_fleet(cast(Stage, FleetStage(state)), model, patient=patient)
 
 
 def test_a_model_on_lambda_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:

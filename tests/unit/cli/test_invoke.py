@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from serval_cli.commands.stages.invoke import invocation
+from serval_cli.commands.stages.invoke import describe_invocation
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json
 
 
 def test_an_answer_comes_with_the_end_of_the_log() -> None:
     answer = {"Payload": io.BytesIO(b'{"a": 1}'), "LogResult": base64.b64encode(b"START \xff")}
-    assert invocation("infer", answer) == {
+    assert describe_invocation("infer", answer) == {
         "function": "infer",
         "error": None,
         "response": {"a": 1},
@@ -25,7 +25,7 @@ def test_an_answer_comes_with_the_end_of_the_log() -> None:
 
 def test_a_failed_function_says_how() -> None:
     answer = {"Payload": io.BytesIO(b""), "FunctionError": "Unhandled"}
-    assert invocation("infer", answer) == {
+    assert describe_invocation("infer", answer) == {
         "function": "infer",
         "error": "Unhandled",
         "response": None,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serval_cli.local.launcher.patches.functions import embedded_metrics
-from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, data
+from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, read_metrics
 
 
 def line(**members: Any) -> str:
@@ -24,7 +24,7 @@ def line(**members: Any) -> str:
 
 def test_a_metric_is_stored_once_for_each_set_of_dimensions() -> None:
     values = {"values": [1.0, 2.0], "counts": [1.0, 1.0]}
-    assert list(data(f"some text\n{line(Latency=[1, 2])}\nmore")) == [
+    assert list(read_metrics(f"some text\n{line(Latency=[1, 2])}\nmore")) == [
         Datum("Serval", "Latency", {"Model": "iris"}, 2.0, "Milliseconds", **values),
         Datum("Serval", "Latency", {}, 2.0, "Milliseconds", **values),
     ]
@@ -41,7 +41,7 @@ def test_a_metric_is_stored_once_for_each_set_of_dimensions() -> None:
 def test_values_may_be_one_or_several_or_counted(
     value: Any, values: list[float], counts: list[float]
 ) -> None:
-    found = next(data(line(Latency=value)))
+    found = next(read_metrics(line(Latency=value)))
     assert (found.values, found.counts) == (values, counts)
 
 
@@ -61,7 +61,7 @@ def test_a_malformed_line_is_logged_and_hides_no_other(
     malformed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert len(list(data(f"{malformed}\n{line(Latency=1)}"))) == 2
+        assert len(list(read_metrics(f"{malformed}\n{line(Latency=1)}"))) == 2
     assert "no metrics in" in caplog.text
 
 

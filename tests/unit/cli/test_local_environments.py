@@ -39,7 +39,7 @@ def test_memory_that_was_freed_counts(family: "subprocess.Popen[str]") -> None:
 
 
 def test_a_process_is_ended_with_what_it_started(family: "subprocess.Popen[str]") -> None:
-    assert len(memory.descendants(family.pid, memory.running())) == 1
+    assert len(memory.descendants(family.pid, memory.list_processes())) == 1
     memory.kill(family.pid)
     family.wait()
     assert family.stdout is not None
@@ -59,7 +59,7 @@ def test_descendants_are_found_over_generations() -> None:
 
 
 def test_this_process_is_listed_with_its_memory() -> None:
-    (own,) = [one for one in memory.running() if one.pid == os.getpid()]
+    (own,) = [one for one in memory.list_processes() if one.pid == os.getpid()]
     assert own.parent == os.getppid()
     assert own.resident_bytes > 10 * MIB
 

@@ -19,11 +19,11 @@ from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval_cli.local import fleet_workers
 from serval_cli.local.fleets import supervisor as supervisor_module
-from serval_cli.local.fleets.places import (
+from serval_cli.local.fleets.slots import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     STEADY_SECONDS,
-    Places,
+    Slots,
 )
 from serval_cli.local.fleets.supervision import Supervision
 from serval_cli.local.fleets.supervisor import Supervisor
@@ -55,12 +55,12 @@ class Worker:
 
 
 class Started:
-    """The workers that were started, and the places they were started in."""
+    """The workers that were started, and the slots they were started in."""
 
     def __init__(self) -> None:
         self.workers: list[Worker] = []
         self.numbers: list[int] = []
-        self.places = Places(self.start, STOP_SECONDS)
+        self.slots = Slots(self.start, STOP_SECONDS)
 
     def start(self, number: int) -> Worker:
         self.numbers.append(number)
@@ -68,63 +68,63 @@ class Started:
         return self.workers[-1]
 
     def states(self) -> list[tuple[int, str]]:
-        return [(number, place.state) for number, place in sorted(self.places.places.items())]
+        return [(number, slot.state) for number, slot in sorted(self.slots.slots.items())]
 
 
 def test_as_many_workers_run_as_are_wanted() -> None:
     started = Started()
-    started.places.step(2, now=0.0)
-    started.places.step(2, now=1.0)
+    started.slots.step(2, now=0.0)
+    started.slots.step(2, now=1.0)
     assert started.numbers == [1, 2]
-    started.places.step(3, now=2.0)
+    started.slots.step(3, now=2.0)
     assert started.numbers == [1, 2, 3]
 
 
 def test_the_last_one_is_asked_to_stop_and_its_place_is_free_once_it_has_ended() -> None:
     started = Started()
-    started.places.step(2, now=0.0)
+    started.slots.step(2, now=0.0)
     first, second = started.workers
-    started.places.step(1, now=1.0)
-    started.places.step(1, now=2.0)
+    started.slots.step(1, now=1.0)
+    started.slots.step(1, now=2.0)
     assert (first.signals, second.signals) == ([], ["TERM"])
     assert started.states() == [(1, "running"), (2, "stopping")]
     second.status = 0
-    started.places.step(1, now=3.0)
+    started.slots.step(1, now=3.0)
     assert started.states() == [(1, "running")]
-    started.places.step(2, now=4.0)
+    started.slots.step(2, now=4.0)
     assert started.numbers == [1, 2, 2]
 
 
 def test_one_that_is_needed_again_while_another_stops_gets_a_place_of_its_own() -> None:
     started = Started()
-    started.places.step(1, now=0.0)
-    started.places.step(0, now=1.0)
-    started.places.step(1, now=2.0)
+    started.slots.step(1, now=0.0)
+    started.slots.step(0, now=1.0)
+    started.slots.step(1, now=2.0)
     assert started.states() == [(1, "stopping"), (2, "running")]
 
 
 def test_only_one_that_overruns_its_stop_time_is_killed_and_that_once() -> None:
     started = Started()
-    started.places.step(1, now=0.0)
-    started.places.step(0, now=1.0)
-    started.places.step(0, now=1.0 + STOP_SECONDS)
+    started.slots.step(1, now=0.0)
+    started.slots.step(0, now=1.0)
+    started.slots.step(0, now=1.0 + STOP_SECONDS)
     assert started.workers[0].signals == ["TERM"]
     for now in (2.0, 3.0):
-        started.places.step(0, now=now + STOP_SECONDS)
+        started.slots.step(0, now=now + STOP_SECONDS)
     assert started.workers[0].signals == ["TERM", "KILL"]
 
 
 def test_what_crashes_is_started_again_after_pauses_that_grow() -> None:
     started, now, pauses = Started(), 0.0, []
     for _ in range(7):
-        started.places.step(1, now)
+        started.slots.step(1, now)
         started.workers[-1].status = -9
         begun, count = now, len(started.workers)
-        started.places.step(1, now)
+        started.slots.step(1, now)
         assert started.states() == [(1, "crashed")]
         while len(started.workers) == count:
             now += 0.25
-            started.places.step(1, now)
+            started.slots.step(1, now)
         pauses.append(now - begun)
     assert pauses[:3] == [0.5, 1.0, 2.0]
     assert pauses[-1] == LONGEST_PAUSE_SECONDS
@@ -133,31 +133,31 @@ def test_what_crashes_is_started_again_after_pauses_that_grow() -> None:
 def test_the_crash_of_one_that_ran_steadily_is_its_first() -> None:
     started, now = Started(), 0.0
     for _ in range(4):
-        started.places.step(1, now)
+        started.slots.step(1, now)
         started.workers[-1].status = 1
         now += STEADY_SECONDS
-        started.places.step(1, now)
+        started.slots.step(1, now)
         assert started.states() == [(1, "crashed")]
-        assert started.places.places[1].crashes == 1
+        assert started.slots.slots[1].crashes == 1
         now += FIRST_PAUSE_SECONDS
 
 
 def test_what_stops_by_itself_in_order_is_started_again_at_once_as_after_a_reclaim() -> None:
     started = Started()
     for now in range(20):
-        started.places.step(1, now=float(now))
+        started.slots.step(1, now=float(now))
         started.workers[-1].status = 0
     assert len(started.workers) == 20
-    assert [place.crashes for place in started.places.places.values()] == [0]
+    assert [slot.crashes for slot in started.slots.slots.values()] == [0]
 
 
 def test_one_that_pauses_is_the_first_to_go_without_a_signal() -> None:
     started = Started()
-    started.places.step(1, now=0.0)
+    started.slots.step(1, now=0.0)
     started.workers[0].status = 1
-    started.places.step(1, now=1.0)
-    started.places.step(0, now=1.1)
-    started.places.step(0, now=60.0)
+    started.slots.step(1, now=1.0)
+    started.slots.step(0, now=1.1)
+    started.slots.step(0, now=60.0)
     assert started.states() == []
     assert started.workers[0].signals == []
 
@@ -325,7 +325,7 @@ def test_values_beyond_what_a_call_takes_go_in_parts() -> None:
     metrics: Any = WorkerMetrics(cloudwatch)  # type: ignore[arg-type]
     lines = json.dumps(EMF | {"Requests": list(range(400))}) + "\n"
     metrics.tails[Path("log")] = type("Written", (), {"read": staticmethod(lambda: lines)})
-    metrics.hand_on()
+    metrics.send()
     ((call),) = cloudwatch.put
     assert [len(datum["Values"]) for datum in call["MetricData"]] == [150, 150, 100]
 
@@ -398,11 +398,11 @@ def test_status_tells_of_workers_only_while_somebody_supervises_them(tmp_path: P
     folder = StateFolder(tmp_path)
     alive = ProcessGroup.of(fleet_workers.NAME, os.getpid())
     record = Record("http://127.0.0.1:1", (alive,))
-    assert fleet_workers.describe(folder, record) == []
+    assert fleet_workers.list_workers(folder, record) == []
     folder.workers.write_text('[{"worker": "worker-gpu-1"}]')
-    assert fleet_workers.describe(folder, record) == [{"worker": "worker-gpu-1"}]
+    assert fleet_workers.list_workers(folder, record) == [{"worker": "worker-gpu-1"}]
     dead = replace(alive, started="long ago")
-    assert fleet_workers.describe(folder, replace(record, processes=(dead,))) == []
+    assert fleet_workers.list_workers(folder, replace(record, processes=(dead,))) == []
 
 
 def test_logs_of_workers_and_endpoints_are_files(tmp_path: Path) -> None:

@@ -58,14 +58,14 @@ def test_whoever_asks_again_gets_the_same_session_and_another_role_another() -> 
 def test_the_command_shows_what_was_refused_and_what_was_not_used(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     with pytest.raises(permissions.NoReport, match="`serval local up` starts a stage"):
-        permissions.read(folder)
+        permissions.read_report(folder)
     folder.logs.mkdir()
     ledger = Ledger()
     ledger.refuse("r", "s3:DeleteObject", "a/b")
     grants = [Grant("s3:GetObject", "a/*"), Grant("s3:PutObject", "a/*", '{"if": 1}')]
     ledger.use("r", grants[:1])
     Report(folder.logs / "permissions.json", ledger, lambda prefix: {"r": grants}).write()
-    lines = permissions.view(permissions.read(folder))
+    lines = permissions.view_report(permissions.read_report(folder))
     assert [str(line) for line in lines.renderables] == [  # type: ignore[union-attr]
         "refused  r: s3:DeleteObject on a/b (1x)",
         "r: 1 used, 1 not",

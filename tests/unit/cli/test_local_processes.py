@@ -85,7 +85,7 @@ def test_another_process_with_the_same_pid_is_left_alone(
 
 def test_a_process_that_ended_but_is_not_collected_does_not_run() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
-    eventually(lambda: process.pid not in process_table.running())
+    eventually(lambda: process.pid not in process_table.list_processes())
     process.wait()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from serval_cli.local.launcher.iam.actions import Actions, Tokens
 from serval_cli.local.launcher.iam.item_keys import batch_keys, request_keys
-from serval_cli.local.launcher.iam.requests import Requests, one_of
+from serval_cli.local.launcher.iam.requests import Requests, shared_value
 from serval_cli.local.launcher.iam.tasks import Tasks
 from serval_cli.local.launcher.patches.delivery_rights import route_arn
 
@@ -107,8 +107,8 @@ def test_each_item_of_a_transaction_has_its_own_keys() -> None:
 
 
 def test_events_of_several_sources_have_no_single_one() -> None:
-    assert one_of(iter(["serval", "serval"])) == "serval"
-    assert one_of(iter(["serval", "aws.s3"])) == ["aws.s3", "serval"]
+    assert shared_value(iter(["serval", "serval"])) == "serval"
+    assert shared_value(iter(["serval", "aws.s3"])) == ["aws.s3", "serval"]
 
 
 @pytest.mark.parametrize(

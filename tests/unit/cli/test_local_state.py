@@ -75,7 +75,7 @@ def test_a_second_command_is_told_that_the_first_is_at_work(tmp_path: Path) -> N
     program = (
         "import sys; from pathlib import Path\n"
         "from serval_cli.local.state_folder import StateFolder\n"
-        "with StateFolder(Path(sys.argv[1])).locked(): print('locked', flush=True); input()"
+        "with StateFolder(Path(sys.argv[1])).lock(): print('locked', flush=True); input()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", program, folder.path],
@@ -85,8 +85,8 @@ def test_a_second_command_is_told_that_the_first_is_at_work(tmp_path: Path) -> N
     )
     assert other.stdout is not None
     other.stdout.readline()
-    with pytest.raises(StateInUse, match=str(folder.path)), folder.locked():
+    with pytest.raises(StateInUse, match=str(folder.path)), folder.lock():
         pass
     other.communicate("\n")
-    with folder.locked():
+    with folder.lock():
         pass

@@ -49,7 +49,7 @@ def status(folder: StateFolder, *words: str) -> Any:
 def test_a_stage_that_is_whole_is_up(folder: StateFolder) -> None:
     said = status(folder, "--json")
     assert (said.exit_code, json.loads(said.stdout)["ended"]) == (0, [])
-    assert "The laptop stage is up.\n" in status(folder).stdout
+    assert "The local stage is up.\n" in status(folder).stdout
 
 
 def test_a_supervisor_that_was_killed_is_told(folder: StateFolder, processes: Processes) -> None:
@@ -60,8 +60,8 @@ def test_a_supervisor_that_was_killed_is_told(folder: StateFolder, processes: Pr
     assert (said.exit_code, found["running"], found["ended"]) == (1, True, ["fleets"])
     told = status(folder)
     assert told.exit_code == 1
-    assert "The laptop stage is up, but not whole.\n" in told.stdout
-    assert "who supervises the fleets' workers has ended" in told.stdout
+    assert "The local stage is up, but not whole.\n" in told.stdout
+    assert "the supervisor of the fleets' workers has ended" in told.stdout
     assert "the fleets sleep" not in told.stdout
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from serval.models.registry import Rollout, RolloutStatus
-from serval_cli.commands.publish.push import follow, outcome
+from serval_cli.commands.publish.push import describe_outcome, follow
 
 
 def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -> Rollout:
@@ -23,7 +23,7 @@ def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -
 
 
 def test_a_promoted_upload_has_its_version() -> None:
-    assert outcome(ended("promoted", "3", "all"), None) == {
+    assert describe_outcome(ended("promoted", "3", "all"), None) == {
         "status": "promoted",
         "step": "ended",
         "percent": 100,
@@ -34,7 +34,7 @@ def test_a_promoted_upload_has_its_version() -> None:
 
 def test_a_refused_upload_has_its_reasons() -> None:
     refused = ended("refused", reason="no graph\nno name")
-    assert outcome(refused, None)["reason"] == "no graph\nno name"
+    assert describe_outcome(refused, None)["reason"] == "no graph\nno name"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_refused_upload_has_its_reasons() -> None:
 def test_time_that_ran_out_says_what_to_look_at(
     rollout: Rollout | None, timeout: float | None, status: str, said: str
 ) -> None:
-    result = outcome(rollout, timeout)
+    result = describe_outcome(rollout, timeout)
     assert result["status"] == status
     assert said in result["reason"]
 

@@ -7,7 +7,12 @@ import pytest
 from serval.models.registry import Rollout
 from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval_cli.output import show
-from serval_cli.steering.rollout_state import Lines, line, milliseconds, state
+from serval_cli.steering.rollout_state import (
+    RolloutLines,
+    describe_rollout,
+    milliseconds,
+    render_line,
+)
 from serval_cli.views import rollouts as rollout_views
 
 STABLE = {
@@ -75,14 +80,14 @@ def rollout(**changes: Any) -> Rollout:
     ],
 )
 def test_a_line_says_how_it_stands(changes: dict[str, Any], said: str) -> None:
-    assert line(rollout(**changes)) == said
+    assert render_line(rollout(**changes)) == said
 
 
 def test_a_line_is_said_once_for_each_change() -> None:
     said: list[str] = []
-    lines = Lines(said.append)
+    lines = RolloutLines(said.append)
     for changes in ({}, {"updated": "2026-11-21T10:25:00.000Z"}, {"percent": 50}):
-        lines.tell(rollout(**changes))
+        lines.report(rollout(**changes))
     assert said == [
         "10:20:00 version 2 gets 10 %; baking at 10 %",
         "10:20:00 version 2 gets 50 %; baking at 10 %",
@@ -92,32 +97,32 @@ def test_a_line_is_said_once_for_each_change() -> None:
 def test_a_canary_says_when_it_ends_at_the_latest() -> None:
     begun = rollout(percent_since=WINDOW["start"])
     latest = "ends by 2026-11-21T23:27 UTC at the latest"
-    assert latest in line(begun, CanaryPolicy())
-    assert (state(begun, CanaryPolicy())["ends_by"] or "").startswith("2026-11-21T23:27")
+    assert latest in render_line(begun, CanaryPolicy())
+    assert (describe_rollout(begun, CanaryPolicy())["ends_by"] or "").startswith("2026-11-21T23:27")
     last = rollout(percent_since=WINDOW["start"], percent=50)
-    assert (state(last, CanaryPolicy())["ends_by"] or "").startswith("2026-11-21T17:27")
+    assert (describe_rollout(last, CanaryPolicy())["ends_by"] or "").startswith("2026-11-21T17:27")
 
 
 @pytest.mark.parametrize("changes", [{"paused": True}, {"status": "promoted"}, {"step": "claimed"}])
 def test_a_rollout_that_a_person_holds_or_that_is_no_canary_names_no_end(
     changes: dict[str, Any],
 ) -> None:
-    value = state(rollout(percent_since=WINDOW["start"], **changes), CanaryPolicy())
+    value = describe_rollout(rollout(percent_since=WINDOW["start"], **changes), CanaryPolicy())
     assert value["ends_by"] is None
 
 
 def test_a_canary_that_waits_for_requests_names_no_end() -> None:
     waits = CanaryPolicy(when_idle="hold")
-    assert "ends by" not in line(rollout(percent_since=WINDOW["start"]), waits)
+    assert "ends by" not in render_line(rollout(percent_since=WINDOW["start"]), waits)
 
 
 def test_notes_of_every_step_stand_together() -> None:
-    value = state(rollout(details={"notes": ["no form"], "golden": GOLDEN}))
+    value = describe_rollout(rollout(details={"notes": ["no form"], "golden": GOLDEN}))
     assert value["notes"] == ["no form", "slow machine"]
 
 
 def test_a_rollout_that_found_out_nothing_yet_is_described() -> None:
-    value = state(rollout(step="claimed"))
+    value = describe_rollout(rollout(step="claimed"))
     assert [value[name] for name in ("metrics", "golden", "notes", "steps_percent")] == [
         None,
         None,
@@ -133,7 +138,7 @@ def shown(value: Any, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_people_see_metrics_and_the_golden_check(capsys: pytest.CaptureFixture[str]) -> None:
     details = {"metrics": METRICS, "golden": GOLDEN, "notes": ["no form"]}
-    out = shown(state(rollout(details=details), CanaryPolicy()), capsys)
+    out = shown(describe_rollout(rollout(details=details), CanaryPolicy()), capsys)
     for said in (
         "12,345",
         "0.511 %",
@@ -152,9 +157,9 @@ def test_people_see_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> Non
         "golden": GOLDEN | {"largest_difference": None},
     }
     assert "complete when it ended" in shown(
-        state(rollout(details=details, status="rolled back")), capsys
+        describe_rollout(rollout(details=details, status="rolled back")), capsys
     )
-    out = shown(state(rollout(details=details)), capsys)
+    out = shown(describe_rollout(rollout(details=details)), capsys)
     assert "no metrics were complete yet" in out
     assert "answers were compared with nothing" in out
 

@@ -12,7 +12,7 @@ from serval_cli.steering.rollout_wait import (
     SILENCE_SECONDS,
     UNATTENDED_SECONDS,
     RolloutWait,
-    patience,
+    timeout_or_default,
 )
 
 
@@ -92,6 +92,6 @@ def test_without_a_terminal_nobody_waits_for_longer_than_an_hour_unless_told_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stderr", StringIO())
-    assert (patience(None), patience(9.0)) == (UNATTENDED_SECONDS, 9.0)
+    assert (timeout_or_default(None), timeout_or_default(9.0)) == (UNATTENDED_SECONDS, 9.0)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert (patience(None), patience(9.0)) == (None, 9.0)
+    assert (timeout_or_default(None), timeout_or_default(9.0)) == (None, 9.0)

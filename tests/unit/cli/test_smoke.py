@@ -44,12 +44,12 @@ def test_waiting_ends_with_what_was_waited_for() -> None:
 
 
 def test_another_revision_is_another_bundle(bundles: SmokeBundles) -> None:
-    first = (bundles.light("1") / "model.yaml").read_text()
-    assert (bundles.light("2") / "model.yaml").read_text() != first
+    first = (bundles.write_light("1") / "model.yaml").read_text()
+    assert (bundles.write_light("2") / "model.yaml").read_text() != first
 
 
 def test_spoilt_golden_requests_expect_another_answer(bundles: SmokeBundles) -> None:
-    (line,) = (bundles.spoil() / "golden.jsonl").read_text().splitlines()
+    (line,) = (bundles.write_spoilt() / "golden.jsonl").read_text().splitlines()
     assert json.loads(line)["response"]["outputs"][0]["data"] == [3]
 
 

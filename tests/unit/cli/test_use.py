@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serval_cli.commands.stages.use import choice, use
+from serval_cli.commands.stages.use import describe_choice, use
 
 
 @pytest.fixture(autouse=True)
@@ -17,14 +17,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_use_shows_the_choice_and_where_it_comes_from(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert choice() == {"stage": None, "source": None}
+    assert describe_choice() == {"stage": None, "source": None}
     use("canary")
-    assert choice() == {"stage": "canary", "source": str(state / "stage")}
+    assert describe_choice() == {"stage": "canary", "source": str(state / "stage")}
     monkeypatch.setenv("SERVAL_STAGE", "prod")
-    assert choice() == {"stage": "prod", "source": "SERVAL_STAGE"}
+    assert describe_choice() == {"stage": "prod", "source": "SERVAL_STAGE"}
 
 
 def test_use_forgets_the_choice() -> None:
     use("canary")
     use(none=True)
-    assert choice() == {"stage": None, "source": None}
+    assert describe_choice() == {"stage": None, "source": None}

@@ -89,7 +89,7 @@ def shown(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
         (views.keys, {"keys": [KEY]}, ["[bold]ci", "iris, digits", "600", "never"]),
         (views.keys, {"keys": [KEY | {"models": ["*"]}]}, ["all models"]),
         (
-            views.new_key,
+            views.created_key,
             KEY | {"key": "srv_x", "callback_secret": "whsec_y"},
             ["srv_x\n", "iris, digits; ", "shown once", "600 async requests a minute", "whsec_y\n"],
         ),
@@ -125,7 +125,7 @@ def test_json_is_the_value_and_nothing_else(capsys: pytest.CaptureFixture[str]) 
 
 def test_what_is_long_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
     key = KEY | {"key": "srv_" + "x" * 300, "callback_secret": "whsec_y"}
-    assert key["key"] in shown(key, views.new_key, capsys)
+    assert key["key"] in shown(key, views.created_key, capsys)
     complain("word " * 100)
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -180,6 +180,6 @@ def test_a_table_that_does_not_fit_breaks_no_word(
 
 def test_texts_are_shown_as_texts(capsys: pytest.CaptureFixture[str]) -> None:
     answered = {"shape": [2, 3], "datatype": "UINT8", "data": [*b"hi", 0, *b"you"], "name": "y"}
-    assert shown({"outputs": [answered]}, views.inferred_text, capsys) == "hi\nyou\n"
+    assert shown({"outputs": [answered]}, views.text_answer, capsys) == "hi\nyou\n"
     numbers = answered | {"datatype": "FP32"}
-    assert "FP32" in shown({"outputs": [numbers]}, views.inferred_text, capsys)
+    assert "FP32" in shown({"outputs": [numbers]}, views.text_answer, capsys)

@@ -33,7 +33,7 @@ from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.batch_watch import SILENCE_SECONDS, JobWatch, Lines, going
+from serval_cli.steering.batch_watch import SILENCE_SECONDS, JobLines, JobWatch, is_running
 from serval_cli.views import batch as batch_views
 from serval_cli.views.transfers import transfer
 
@@ -91,11 +91,11 @@ def run(
     }
     found = find_stage(stage, writes=True)
     api = api_of(found, api_key)
-    body["input"] = located(found, api, model, source)
+    body["input"] = locate_input(found, api, model, source)
     if dry_run:
         show(api.start(model, body, dry_run=True), batch_views.preview, as_json=as_json)
         return
-    changed(api, api.start(model, body), watch=watch, as_json=as_json)
+    show_or_follow(api, api.start(model, body), watch=watch, as_json=as_json)
 
 
 @app.command()
@@ -110,7 +110,7 @@ def watch(
     Exit code 0 only if it succeeded.
     """
     api = api_of(find_stage(stage), api_key)
-    changed(api, api.job(job), watch=True, as_json=as_json)
+    show_or_follow(api, api.job(job), watch=True, as_json=as_json)
 
 
 @app.command("list")
@@ -165,7 +165,7 @@ def retry(
 ) -> None:
     """Run what a failed or cancelled batch job has not done, with the version of its start."""
     api = api_of(find_stage(stage, writes=True), api_key)
-    changed(api, api.retry(job), watch=watch, as_json=as_json)
+    show_or_follow(api, api.retry(job), watch=watch, as_json=as_json)
 
 
 @app.command()
@@ -184,18 +184,18 @@ def download(
     Each file appears whole. After an interruption, the same command continues where it stopped.
     """
     found = find_stage(stage)
-    listed = downloadable(api_of(found, api_key).job(job))
-    with transfer("download") as (began, came), files_client(found) as client:
+    listed = list_results(api_of(found, api_key).job(job))
+    with transfer("download") as (began, came), open_files_client(found) as client:
         files = BatchDownload(client, to or Path(job), began, came).fetch(listed)
-    show({"job": job, "files": files}, batch_views.downloaded, as_json=as_json)
+    show({"job": job, "files": files}, batch_views.downloads, as_json=as_json)
 
 
-def files_client(stage: Stage) -> httpx.Client:
+def open_files_client(stage: Stage) -> httpx.Client:
     """Open a client for presigned URLs, which must not carry the API key."""
     return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=stage.local is None)
 
 
-def downloadable(job: Job) -> list[dict[str, str]]:
+def list_results(job: Job) -> list[dict[str, str]]:
     """Return the files of a job that has ended.
 
     Raises
@@ -204,7 +204,7 @@ def downloadable(job: Job) -> list[dict[str, str]]:
         If the job has not ended, left no file that the key may read, or has more files than the API
         lists.
     """
-    if going(job):
+    if is_running(job):
         raise CommandFailed(f"job {job['id']} is {job['status']}: `serval batch watch` follows it")
     listed: list[dict[str, str]] = job.get("results") or []
     if not listed:
@@ -223,7 +223,7 @@ def api_of(stage: Stage, api_key: str | None) -> BatchApi:
     return BatchApi.of(stage.api_url, stage.api_key(api_key), trust_environment=stage.local is None)
 
 
-def located(stage: Stage, api: BatchApi, model: str, source: str) -> str:
+def locate_input(stage: Stage, api: BatchApi, model: str, source: str) -> str:
     """Return the ``s3://`` address of an input, uploading a local one once the model is known."""
     if not MODEL_NAME.fullmatch(model):
         raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
@@ -234,13 +234,13 @@ def located(stage: Stage, api: BatchApi, model: str, source: str) -> str:
     return found.upload(Bucket(stage.client("s3"), stage.payloads.bucket), model)
 
 
-def changed(api: BatchApi, job: Job, *, watch: bool, as_json: bool) -> None:
+def show_or_follow(api: BatchApi, job: Job, *, watch: bool, as_json: bool) -> None:
     """Show a job, or follow it until it ends."""
     if not watch:
         show(job, batch_views.job, as_json=as_json)
         return
     ended = follow(api, job["id"], as_json=as_json)
-    if going(ended):
+    if is_running(ended):
         note(f"job {ended['id']} has not moved for {SILENCE_SECONDS / 60:.0f} minutes")
     if ended["status"] != "succeeded":
         raise typer.Exit(1)
@@ -251,11 +251,11 @@ def follow(api: BatchApi, job_id: str, *, as_json: bool) -> Job:
     console = results()
     try:
         if as_json:
-            lines = Lines(lambda job: typer.echo(json.dumps(job)))
-            return JobWatch(lambda: api.job(job_id), lines.tell).end()
+            lines = JobLines(lambda job: typer.echo(json.dumps(job)))
+            return JobWatch(lambda: api.job(job_id), lines.report).end()
         if not console.is_terminal:
-            lines = Lines(lambda job: typer.echo(batch_views.line(job)))
-            ended = JobWatch(lambda: api.job(job_id), lines.tell).end()
+            lines = JobLines(lambda job: typer.echo(batch_views.line(job)))
+            ended = JobWatch(lambda: api.job(job_id), lines.report).end()
         else:
             with Live(console=console) as live:
                 ended = JobWatch(

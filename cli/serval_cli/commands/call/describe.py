@@ -22,10 +22,10 @@ def describe(model: ModelArgument, stage: StageOption = None, as_json: JsonOptio
 
     Refused rollouts are listed with every reason, a running one with its step and percent.
     """
-    show(description(find_stage(stage).registry, model), views.description, as_json=as_json)
+    show(describe_model(find_stage(stage).registry, model), views.description, as_json=as_json)
 
 
-def description(registry: ModelRegistry, model: str) -> dict[str, Any]:
+def describe_model(registry: ModelRegistry, model: str) -> dict[str, Any]:
     """Describe a model; without a single accepted upload it has no route and no versions.
 
     Raises
@@ -48,13 +48,13 @@ def description(registry: ModelRegistry, model: str) -> dict[str, Any]:
         "route": route
         and {"stable": route.stable, "candidate": route.candidate, "percent": route.percent},
         "versions": [version.version for version in versions],
-        "published": [published(version) for version in versions],
+        "published": [describe_version(version) for version in versions],
         "signature": shown.signature.to_json() if shown else None,
-        "rollouts": [listed(rollout) for rollout in rollouts],
+        "rollouts": [describe_rollout(rollout) for rollout in rollouts],
     }
 
 
-def published(version: ModelVersion) -> dict[str, Any]:
+def describe_version(version: ModelVersion) -> dict[str, Any]:
     """Describe a version in short."""
     return {
         "version": version.version,
@@ -64,7 +64,7 @@ def published(version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def listed(rollout: Rollout) -> dict[str, Any]:
+def describe_rollout(rollout: Rollout) -> dict[str, Any]:
     """Describe a rollout in short."""
     return {
         "rollout": rollout.rollout,

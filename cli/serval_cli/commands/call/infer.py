@@ -13,7 +13,7 @@ from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, show, waiting
 from serval_cli.stages.stage import find_stage
-from serval_cli.steering.fleet_readiness import on_fleet
+from serval_cli.steering.fleet_readiness import runs_on_fleet
 from serval_cli.views import models as views
 
 app = new_app()
@@ -57,27 +57,27 @@ def infer(
         raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
     if version is not None and not VERSION.fullmatch(version):
         raise CommandFailed(f"version {version!r}: a number as `serval describe` lists expected")
-    given = asked(file, text)
+    given = read_input(file, text)
     found = find_stage(stage)
     api = InferenceApi.of(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None
     )
-    heavy = on_fleet(found, model, patient=wait)
+    heavy = runs_on_fleet(found, model, patient=wait)
     if not is_request(given):
         metadata = api.metadata(model, version)
         given = build_request(given, metadata["inputs"], metadata.get("optional_inputs", ()))
-    reply = answer(api, model, version, given, patient=wait and heavy)
-    show(reply, views.inference if text is None else views.inferred_text, as_json=as_json)
+    reply = request_answer(api, model, version, given, patient=wait and heavy)
+    show(reply, views.inference if text is None else views.text_answer, as_json=as_json)
 
 
-def asked(file: Path | None, text: str | None) -> Any:
+def read_input(file: Path | None, text: str | None) -> Any:
     """Return the request from a file or from ``--text``."""
     if (file is None) == (text is None):
         raise typer.BadParameter("FILE or --text expected, one of them")
     return text if file is None else read_json(file)
 
 
-def answer(
+def request_answer(
     api: InferenceApi, model: str, version: str | None, request: Any, *, patient: bool
 ) -> Any:
     """Return the V2 inference response, waiting for a fleet if asked to."""

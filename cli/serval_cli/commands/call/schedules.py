@@ -37,7 +37,7 @@ def list_schedules(stage: Stage, now: datetime) -> dict[str, Any]:
     letters = ScheduleDeadLetters(stage.client("sqs"), dead_letters_name(stage.name))
     dead = letters.count()
     some = letters.some() if dead else ()
-    described = [described_schedule(schedule, some, now) for schedule in deployed]
+    described = [describe_schedule(schedule, some, now) for schedule in deployed]
     return {
         "stage": stage.name,
         "schedules": sorted(described, key=lambda each: (each["model"], each["name"])),
@@ -45,7 +45,7 @@ def list_schedules(stage: Stage, now: datetime) -> dict[str, Any]:
     }
 
 
-def described_schedule(
+def describe_schedule(
     schedule: FoundSchedule, letters: Sequence[Undelivered], now: datetime
 ) -> dict[str, Any]:
     """Describe a schedule with its next times."""

@@ -32,13 +32,13 @@ def list_fleets(stage: Stage, now: datetime) -> dict[str, Any]:
     """Describe every fleet of a stage."""
     waiting = list(stage.requests.open()) if stage.fleets.by_name else []
     described = [
-        described_fleet(stage, fleet, [one for one in waiting if one.model in fleet.models], now)
+        describe_fleet(stage, fleet, [one for one in waiting if one.model in fleet.models], now)
         for fleet in stage.fleets.by_name.values()
     ]
     return {"stage": stage.name, "fleets": described}
 
 
-def described_fleet(
+def describe_fleet(
     stage: Stage, fleet: DeployedFleet, requests: Sequence[OpenRequest], now: datetime
 ) -> dict[str, Any]:
     """Describe a fleet.
@@ -55,7 +55,7 @@ def described_fleet(
         "minimum": fleet.minimum,
         "maximum": fleet.maximum,
         "machines": state.machines,
-        "present": present(stage, fleet, workers),
+        "present": count_machines(stage, fleet, workers),
         "capacity": state.capacity if fleet.kind == "spot" else "on-demand",
         "reason": state.reason,
         "open": len(requests),
@@ -64,12 +64,12 @@ def described_fleet(
         "oldest_age_seconds": round(seen.oldest_age_seconds, 1),
         "target_age_seconds": fleet.target_age_seconds,
         "batch_jobs": [id_of(job) for job in state.jobs],
-        "models": [described_model(stage, model, state, requests) for model in fleet.models],
-        "workers": [described_worker(worker) for worker in workers],
+        "models": [describe_queue(stage, model, state, requests) for model in fleet.models],
+        "workers": [describe_worker(worker) for worker in workers],
     }
 
 
-def present(stage: Stage, fleet: DeployedFleet, workers: Sequence[WorkerState]) -> int:
+def count_machines(stage: Stage, fleet: DeployedFleet, workers: Sequence[WorkerState]) -> int:
     """Count the machines that run: workers that report, or an endpoint's instances."""
     if fleet.kind == "spot":
         return len(workers)
@@ -79,7 +79,7 @@ def present(stage: Stage, fleet: DeployedFleet, workers: Sequence[WorkerState]) 
     return endpoints.capacity(fleet.name)
 
 
-def described_model(
+def describe_queue(
     stage: Stage, model: str, state: FleetState, requests: Sequence[OpenRequest]
 ) -> dict[str, Any]:
     """Describe a model's queue."""
@@ -94,7 +94,7 @@ def described_model(
     }
 
 
-def described_worker(worker: WorkerState) -> dict[str, Any]:
+def describe_worker(worker: WorkerState) -> dict[str, Any]:
     """Describe a worker from its own report."""
     return {
         "worker": worker.worker,

@@ -54,20 +54,24 @@ def redrive(
     if inspect:
         seen = {
             "model": model,
-            "dead_letters": [listed(d) for d in redriving.inspect(model, limit or SHOWN)],
+            "dead_letters": [
+                describe_dead_letter(d) for d in redriving.inspect(model, limit or SHOWN)
+            ],
         }
         show(seen, fleet_views.dead_letters, as_json=as_json)
         return
-    redriven = followed(redriving.redrive(model, limit or MOST), expected(found, model, limit))
-    show(summary(model, redriven), fleet_views.redriven, as_json=as_json)
+    redriven = show_progress(
+        redriving.redrive(model, limit or MOST), estimate_count(found, model, limit)
+    )
+    show(summarise(model, redriven), fleet_views.redriven, as_json=as_json)
 
 
-def expected(stage: Stage, model: str, limit: int | None) -> int:
+def estimate_count(stage: Stage, model: str, limit: int | None) -> int:
     """Estimate how many dead letters will be redriven."""
     return min(stage.queues.counts(model).dead, limit or MOST)
 
 
-def followed(redriven: Iterable[RedrivenLetter], total: int) -> list[RedrivenLetter]:
+def show_progress(redriven: Iterable[RedrivenLetter], total: int) -> list[RedrivenLetter]:
     """Redrive behind a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     done: list[RedrivenLetter] = []
@@ -79,7 +83,7 @@ def followed(redriven: Iterable[RedrivenLetter], total: int) -> list[RedrivenLet
     return done
 
 
-def summary(model: str, redriven: Iterable[RedrivenLetter]) -> dict[str, Any]:
+def summarise(model: str, redriven: Iterable[RedrivenLetter]) -> dict[str, Any]:
     """Summarise the fate of each dead letter."""
     each = [{"id": one.request_id, "fate": one.fate, "reason": one.reason} for one in redriven]
     return {
@@ -89,7 +93,7 @@ def summary(model: str, redriven: Iterable[RedrivenLetter]) -> dict[str, Any]:
     }
 
 
-def listed(dead: InspectedLetter) -> dict[str, Any]:
+def describe_dead_letter(dead: InspectedLetter) -> dict[str, Any]:
     """Describe a dead letter."""
     row = dead.request
     return {

@@ -58,14 +58,14 @@ def request(
     if as_json and result == STDOUT:
         raise CommandFailed("--json and '--result -' both print on stdout: choose one")
     found = find_stage(stage)
-    row = find(found, request_id, model)
+    row = find_request(found, request_id, model)
     if result is not None:
-        write(row, read(found, row), result)
+        write_result(row, read_result(found, row), result)
     if result != STDOUT:
-        show(described(row), fleet_views.request, as_json=as_json)
+        show(describe_request(row), fleet_views.request, as_json=as_json)
 
 
-def find(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
+def find_request(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
     """Find a request by its id or name."""
     try:
         return RequestAccess(stage.requests, stage.fleets.models).find(GATEWAY, request_id, model)
@@ -76,7 +76,7 @@ def find(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
         ) from None
 
 
-def read(stage: Stage, row: AsyncRequest) -> bytes:
+def read_result(stage: Stage, row: AsyncRequest) -> bytes:
     """Read a request's result."""
     if row.status != "succeeded" or row.response_key is None:
         why = f": {row.error}" if row.error else ""
@@ -87,7 +87,7 @@ def read(stage: Stage, row: AsyncRequest) -> bytes:
     return body
 
 
-def write(row: AsyncRequest, body: bytes, target: Path) -> None:
+def write_result(row: AsyncRequest, body: bytes, target: Path) -> None:
     """Write a result to a file or stdout, and note its form."""
     length = row.response_header_length
     form = "JSON" if length is None else f"{length} bytes of JSON, then binary tensors"
@@ -98,7 +98,7 @@ def write(row: AsyncRequest, body: bytes, target: Path) -> None:
     note(f"{'stdout' if target == STDOUT else target}: {len(body):,} bytes ({form})")
 
 
-def described(row: AsyncRequest) -> dict[str, Any]:
+def describe_request(row: AsyncRequest) -> dict[str, Any]:
     """Describe a request."""
     members = {name: value for name, value in asdict(row).items() if name not in HIDDEN}
     return members | {"id": row.name}

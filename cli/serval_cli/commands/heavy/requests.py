@@ -57,9 +57,13 @@ def list_requests(
     if status in OPEN:
         rows = open_requests(stage, models, status)
     else:
-        rows = newest(stage, models, status, limit)
+        rows = newest_requests(stage, models, status, limit)
     ordered = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
-    return {"requests": [listed(row) for row in restore_names(stage.requests, ordered[:limit])]}
+    return {
+        "requests": [
+            describe_request(row) for row in restore_names(stage.requests, ordered[:limit])
+        ]
+    }
 
 
 def open_requests(stage: Stage, models: list[str], status: Status | None) -> list[AsyncRequest]:
@@ -69,7 +73,7 @@ def open_requests(stage: Stage, models: list[str], status: Status | None) -> lis
     return [row for row in rows if row.status == status]
 
 
-def newest(
+def newest_requests(
     stage: Stage, models: list[str], status: Status | None, limit: int
 ) -> list[AsyncRequest]:
     """Find the newest requests of each model, searching its newest thousand for a status."""
@@ -84,7 +88,7 @@ def newest(
     return found
 
 
-def listed(row: AsyncRequest) -> dict[str, Any]:
+def describe_request(row: AsyncRequest) -> dict[str, Any]:
     """Describe a request in short."""
     return {
         "id": row.name,

@@ -16,16 +16,16 @@ from serval_cli.output import errors, note, results, show
 from serval_cli.simulation import options, views
 from serval_cli.simulation.arrivals import Trace, open_trace
 from serval_cli.simulation.assumptions import Assumptions
-from serval_cli.simulation.charts import charts
-from serval_cli.simulation.figures import figures
+from serval_cli.simulation.charts import draw_charts
+from serval_cli.simulation.figures import compute_figures
 from serval_cli.simulation.fleet_choice import (
-    USUAL_INSTANCE,
-    bounded,
-    declared_fleet,
-    priced,
-    usual_fleet,
+    DEFAULT_INSTANCE,
+    apply_bounds,
+    default_fleet,
+    read_fleet,
+    set_prices,
 )
-from serval_cli.simulation.picture import draw
+from serval_cli.simulation.picture import draw_picture
 from serval_cli.simulation.world import World
 
 app = new_app("Simulate a fleet of spot machines under a trace of requests.")
@@ -68,38 +68,38 @@ def simulate_fleet(
     """
     if plot == HERE and as_json:
         raise CommandFailed("--plot - and --json both write to stdout: --plot FILE.png does not")
-    known, first_type = declared_fleet(fleet, fleets) if fleet else (usual_fleet(), USUAL_INSTANCE)
+    known, first_type = read_fleet(fleet, fleets) if fleet else (default_fleet(), DEFAULT_INSTANCE)
     given = replace(
         USUAL,
         seconds_per_request=seconds_per_request,
         batch=batch,
         batch_cost=batch_cost,
-        start_up_seconds=options.between("--start-up", start_up),
+        start_up_seconds=options.read_range("--start-up", start_up),
         reclaims_per_hour=reclaims_per_hour,
-        shortage_seconds=options.between("--shortage", shortage, 3600) if shortage else None,
+        shortage_seconds=options.read_range("--shortage", shortage, 3600) if shortage else None,
     )
-    given = priced(given, instance_type or first_type, spot_price, on_demand_price)
-    chosen = bounded(known, minimum, maximum, target_age)
+    given = set_prices(given, instance_type or first_type, spot_price, on_demand_price)
+    chosen = apply_bounds(known, minimum, maximum, target_age)
     requests = open_trace(trace, hours, seed)
-    world = lived(chosen, given, requests, seed)
-    show(figures(world, requests), views.outcome, as_json=as_json)
+    world = run_world(chosen, given, requests, seed)
+    show(compute_figures(world, requests), views.results, as_json=as_json)
     if plot == HERE:
-        results().print(charts(world, results().width))
+        results().print(draw_charts(world, results().width))
     elif plot:
-        draw(world, f"{requests.name}, fleet {chosen.name!r}", Path(plot))
+        draw_picture(world, f"{requests.name}, fleet {chosen.name!r}", Path(plot))
         note(f"drawn: {plot}")
 
 
-def lived(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> World:
+def run_world(fleet: DeployedFleet, given: Assumptions, trace: Trace, seed: int) -> World:
     """Run a simulation, showing its progress."""
     world = World(fleet, given, seed)
-    with progress(trace) as tell:
-        world.live(trace.times, tell)
+    with show_progress(trace) as tell:
+        world.run(trace.times, tell)
     return world
 
 
 @contextmanager
-def progress(trace: Trace) -> Iterator[Callable[[float], None]]:
+def show_progress(trace: Trace) -> Iterator[Callable[[float], None]]:
     """Show on a terminal how much of a trace has been simulated."""
     if not sys.stderr.isatty():
         note(f"simulating {trace.name}, {trace.seconds / 3600:.3g} hours")

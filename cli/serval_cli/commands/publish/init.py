@@ -71,15 +71,15 @@ def init(
     samples = [*sample_inputs(graph, sample or [], ColumnChoice({}, columns, positional))]
     target = folder or Path(name)
     with new_folder(target) as aside:
-        files = write(aside, name, graph, samples, columns)
-    for remark in remarks(graph) if graph else ():
+        files = write_bundle(aside, name, graph, samples, columns)
+    for remark in list_remarks(graph) if graph else ():
         note(remark)
     if graph is None:
         note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
     show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
 
 
-def remarks(graph: Graph) -> list[str]:
+def list_remarks(graph: Graph) -> list[str]:
     """Describe changes to a graph, and what its owner should know about it."""
     return [*graph.changes, *random_operators(graph.model)]
 
@@ -112,7 +112,7 @@ def sample_inputs(
         yield read_sample(path, graph.signature, choice)
 
 
-def write(
+def write_bundle(
     folder: Path,
     name: str,
     graph: Graph | None,
@@ -121,7 +121,7 @@ def write(
 ) -> list[str]:
     """Write the bundle's files and return their names."""
     files = graph.copy_to(folder) if graph else []
-    golden = golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
+    golden = make_golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
     texts = {
         MODEL_YAML: write_model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
         README: write_readme(name, graph),
@@ -132,7 +132,7 @@ def write(
     return [*files, *texts]
 
 
-def golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
+def make_golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
     """Make golden requests, or note why there are none."""
     if find_spec("onnxruntime") is None:
         note(f"no {GOLDEN}: onnxruntime is not installed")

@@ -3,7 +3,7 @@
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
 from serval_cli.stages.stage import find_stage
-from serval_cli.steering.rollouts import control_of, find_running, promote, steered
+from serval_cli.steering.rollouts import control_of, describe_outcome, find_running, promote
 from serval_cli.views import rollouts as rollout_views
 
 app = new_app()
@@ -20,4 +20,4 @@ def promote_candidate(
     """
     control = control_of(find_stage(stage, writes=True))
     ended = promote(control, find_running(control, model))
-    show(steered(control, ended), rollout_views.steered, as_json=as_json)
+    show(describe_outcome(control, ended), rollout_views.steering, as_json=as_json)

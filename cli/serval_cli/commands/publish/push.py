@@ -12,8 +12,13 @@ from serval_cli.bundle.upload import Bucket, new_upload_id, upload
 from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
 from serval_cli.output import note, show, waiting
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.rollout_state import Lines, policy_of
-from serval_cli.steering.rollout_wait import BEGIN_SECONDS, SILENCE_SECONDS, RolloutWait, patience
+from serval_cli.steering.rollout_state import RolloutLines, policy_of
+from serval_cli.steering.rollout_wait import (
+    BEGIN_SECONDS,
+    SILENCE_SECONDS,
+    RolloutWait,
+    timeout_or_default,
+)
 from serval_cli.views import models as views
 from serval_cli.views.transfers import transfer_bars
 
@@ -39,17 +44,17 @@ def push(
     folder = read_folder(bundle)
     found = find_stage(stage, writes=True)
     upload_id = new_upload_id()
-    manifest = send(folder, found, upload_id)
-    result = uploaded(manifest, upload_id, found)
+    manifest = send_bundle(folder, found, upload_id)
+    result = describe_upload(manifest, upload_id, found)
     if wait:
-        seconds = patience(timeout)
-        result |= outcome(follow(found, manifest.model, upload_id, seconds), seconds)
+        seconds = timeout_or_default(timeout)
+        result |= describe_outcome(follow(found, manifest.model, upload_id, seconds), seconds)
     show(result, views.push, as_json=as_json)
     if wait and result["status"] != "promoted":
         raise typer.Exit(1)
 
 
-def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
+def send_bundle(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
     """Checksum and upload a bundle behind a progress bar."""
     bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
     with transfer_bars() as progress:
@@ -67,7 +72,7 @@ def send(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
     return manifest
 
 
-def uploaded(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
+def describe_upload(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:
     """Describe an upload."""
     return {
         "model": manifest.model,
@@ -89,17 +94,17 @@ def follow(
     """Wait for the upload's rollout to end, reporting every change."""
     registry = stage.registry
     with waiting("waiting for the rollout to end") as say:
-        lines = Lines(say, lambda rollout: policy_of(registry, rollout))
+        lines = RolloutLines(say, lambda rollout: policy_of(registry, rollout))
         try:
             return RolloutWait(
-                lambda: registry.rollout(model, upload_id), lines.tell, timeout_seconds
+                lambda: registry.rollout(model, upload_id), lines.report, timeout_seconds
             ).end()
         except KeyboardInterrupt:
             note(f"the rollout goes on: `serval rollout {model} --watch` shows it")
             raise
 
 
-def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
+def describe_outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str, Any]:
     """Describe what became of the upload."""
     if rollout is None:
         waited = BEGIN_SECONDS if timeout_seconds is None else timeout_seconds
@@ -111,13 +116,13 @@ def outcome(rollout: Rollout | None, timeout_seconds: float | None) -> dict[str,
     return {
         "status": rollout.status,
         "version": rollout.version,
-        "reason": rollout.reason if rollout.ended else unfinished(rollout, timeout_seconds),
+        "reason": rollout.reason if rollout.ended else explain_timeout(rollout, timeout_seconds),
         "step": rollout.step,
         "percent": rollout.percent,
     }
 
 
-def unfinished(rollout: Rollout, timeout_seconds: float | None) -> str:
+def explain_timeout(rollout: Rollout, timeout_seconds: float | None) -> str:
     """Explain why the command stopped waiting for a rollout that still runs."""
     if timeout_seconds is None:
         return (

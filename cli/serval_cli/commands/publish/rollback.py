@@ -7,7 +7,7 @@ import typer
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
 from serval_cli.stages.stage import find_stage
-from serval_cli.steering.rollouts import control_of, roll_back, steered
+from serval_cli.steering.rollouts import control_of, describe_outcome, roll_back
 from serval_cli.views import rollouts as rollout_views
 
 app = new_app()
@@ -35,4 +35,4 @@ def rollback(
     """
     control = control_of(find_stage(stage, writes=True))
     ended = roll_back(control, model, version)
-    show(steered(control, ended), rollout_views.steered, as_json=as_json)
+    show(describe_outcome(control, ended), rollout_views.steering, as_json=as_json)

@@ -15,9 +15,14 @@ from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, PatienceOption, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.stages.stage import find_stage
-from serval_cli.steering.rollout_state import Lines, chosen, policy_of, state
-from serval_cli.steering.rollout_wait import RolloutWait, patience
-from serval_cli.steering.rollouts import abort, control_of, find_running, pause, steered
+from serval_cli.steering.rollout_state import (
+    RolloutLines,
+    choose_rollout,
+    describe_rollout,
+    policy_of,
+)
+from serval_cli.steering.rollout_wait import RolloutWait, timeout_or_default
+from serval_cli.steering.rollouts import abort, control_of, describe_outcome, find_running, pause
 from serval_cli.views import rollouts as rollout_views
 
 RolloutArgument = Annotated[
@@ -59,14 +64,18 @@ def show_rollout(
     Without ROLLOUT: the one that has a share of the traffic, else a running one, else the newest.
     """
     registry = find_stage(stage).registry
-    found = find(registry, model, rollout)
+    found = find_rollout(registry, model, rollout)
     if not watch:
-        show(state(found, policy_of(registry, found)), rollout_views.rollout, as_json=as_json)
+        show(
+            describe_rollout(found, policy_of(registry, found)),
+            rollout_views.rollout,
+            as_json=as_json,
+        )
         return
-    seconds = patience(timeout)
+    seconds = timeout_or_default(timeout)
     ended = follow(registry, found, seconds, as_json=as_json)
     if not ended.ended:
-        note(unended(ended, seconds))
+        note(explain_timeout(ended, seconds))
     if ended.status != "promoted":
         raise typer.Exit(1)
 
@@ -79,7 +88,7 @@ def pause_rollout(
     as_json: JsonOption = False,
 ) -> None:
     """Keep the running rollout from advancing; it still rolls back by itself."""
-    hold(model, rollout, stage, paused=True, as_json=as_json)
+    set_paused(model, rollout, stage, paused=True, as_json=as_json)
 
 
 @app.command("resume")
@@ -90,7 +99,7 @@ def resume_rollout(
     as_json: JsonOption = False,
 ) -> None:
     """Let a paused rollout go on."""
-    hold(model, rollout, stage, paused=False, as_json=as_json)
+    set_paused(model, rollout, stage, paused=False, as_json=as_json)
 
 
 @app.command("abort")
@@ -103,21 +112,21 @@ def abort_rollout(
     """Roll the running rollout back, whether or not it has a share of the traffic yet."""
     control = control_of(find_stage(stage, writes=True))
     ended = abort(control, find_running(control, model, rollout))
-    show(steered(control, ended), rollout_views.steered, as_json=as_json)
+    show(describe_outcome(control, ended), rollout_views.steering, as_json=as_json)
 
 
-def hold(
+def set_paused(
     model: str, rollout: str | None, stage: str | None, *, paused: bool, as_json: bool
 ) -> None:
     """Pause or resume a rollout."""
     control = control_of(find_stage(stage, writes=True))
     held = pause(control, find_running(control, model, rollout), paused=paused)
-    show(steered(control, held), rollout_views.held, as_json=as_json)
+    show(describe_outcome(control, held), rollout_views.pause_state, as_json=as_json)
 
 
-def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
+def find_rollout(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
     """Find the rollout to show."""
-    found = chosen(registry, model) if rollout is None else registry.rollout(model, rollout)
+    found = choose_rollout(registry, model) if rollout is None else registry.rollout(model, rollout)
     if found is not None:
         return found
     if rollout is None:
@@ -127,7 +136,7 @@ def find(registry: ModelRegistry, model: str, rollout: str | None) -> Rollout:
     )
 
 
-def unended(rollout: Rollout, timeout_seconds: float | None) -> str:
+def explain_timeout(rollout: Rollout, timeout_seconds: float | None) -> str:
     """Explain why the command stopped watching a rollout that still runs."""
     if timeout_seconds is None:
         return f"rollout {rollout.rollout} has stopped moving: look at the stage's state machine"
@@ -153,10 +162,12 @@ def follow(
 
     console = results()
     if as_json:
-        return wait(lambda seen: typer.echo(json.dumps(state(seen, policy(seen)))))
+        return wait(lambda seen: typer.echo(json.dumps(describe_rollout(seen, policy(seen)))))
     if not console.is_terminal:
-        return wait(Lines(typer.echo, policy).tell)
+        return wait(RolloutLines(typer.echo, policy).report)
     with Live(console=console) as live:
         return wait(
-            lambda seen: live.update(rollout_views.rollout(state(seen, policy(seen))), refresh=True)
+            lambda seen: live.update(
+                rollout_views.rollout(describe_rollout(seen, policy(seen))), refresh=True
+            )
         )

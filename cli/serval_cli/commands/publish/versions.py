@@ -43,11 +43,14 @@ def list_versions(registry: ModelRegistry, model: str) -> dict[str, Any]:
     rollouts = registry.rollouts(model)
     return {
         "model": model,
-        "versions": [described(version, status(version, route, rollouts)) for version in known],
+        "versions": [
+            describe_version(version, summarise_status(version, route, rollouts))
+            for version in known
+        ],
     }
 
 
-def described(version: ModelVersion, status: str) -> dict[str, Any]:
+def describe_version(version: ModelVersion, status: str) -> dict[str, Any]:
     """Describe a version."""
     return {
         "version": version.version,
@@ -64,7 +67,9 @@ def described(version: ModelVersion, status: str) -> dict[str, Any]:
     }
 
 
-def status(version: ModelVersion, route: Route | None, rollouts: Sequence[Rollout]) -> str:
+def summarise_status(
+    version: ModelVersion, route: Route | None, rollouts: Sequence[Rollout]
+) -> str:
     """Summarise a version's status in a word or two."""
     if route is not None and version.version == route.stable:
         return "stable"

@@ -11,8 +11,8 @@ from rich.text import Text
 from serval_cli.deploy.aws_account import AwsAccount
 from serval_cli.deploy.cdk import CdkForAws
 from serval_cli.deploy.checks import docker_problem
-from serval_cli.deploy.deployment import Asked, Deployment
-from serval_cli.deploy.views import view
+from serval_cli.deploy.deployment import Deployment, DeployRequest
+from serval_cli.deploy.views import view_plan
 from serval_cli.failures import CommandFailed
 from serval_cli.local.commands import bring_up
 from serval_cli.local.platform import Platform
@@ -21,7 +21,7 @@ from serval_cli.local.state_folder import StateFolder
 from serval_cli.local.toolchain import Toolchain
 from serval_cli.options import FleetsOption, JsonOption, ModelsOption, StageOption, new_app
 from serval_cli.output import errors, show
-from serval_cli.stages.choice import LOCAL, checked, remembered_stage
+from serval_cli.stages.choice import LOCAL, check_name, remembered_stage
 
 NO_TERMINAL = (
     "this is not a terminal, so nobody can be asked: --yes deploys unasked, --plan only shows"
@@ -59,7 +59,12 @@ def deploy(
     Without --models and --fleets: the light examples, which bring no network, no machine and no
     image. The stage `local` is deployed to this machine, without a question.
     """
-    asked = Asked(stage=named(stage), models=models, fleets=fleets, context=settings(context or []))
+    asked = DeployRequest(
+        stage=stage_to_deploy(stage),
+        models=models,
+        fleets=fleets,
+        context=read_settings(context or []),
+    )
     if asked.stage == LOCAL and plan:
         raise CommandFailed(LOCAL_PLAN)
     if asked.stage == LOCAL:
@@ -74,22 +79,22 @@ def deploy(
         deployment = Deployment(AwsAccount(), cdk, docker_problem)
         made = deployment.plan(asked, without_account=plan)
     if plan:
-        show(made.describe(), view, as_json=as_json)
+        show(made.describe(), view_plan, as_json=as_json)
         return
-    errors().print(view(made.describe()), soft_wrap=True)
+    errors().print(view_plan(made.describe()), soft_wrap=True)
     if not yes:
         typer.confirm("Deploy it?", abort=True, err=True)
     show(deployment.deploy(made), view_deployed, as_json=as_json)
 
 
-def named(given: str | None) -> str:
+def stage_to_deploy(given: str | None) -> str:
     """Return the stage given or remembered; a deployment never guesses one."""
     if stage := given or remembered_stage():
-        return checked(stage)
+        return check_name(stage)
     raise CommandFailed("no stage is named: --stage prod, SERVAL_STAGE or `serval use prod` does")
 
 
-def settings(pairs: list[str]) -> Mapping[str, str]:
+def read_settings(pairs: list[str]) -> Mapping[str, str]:
     """Read ``NAME=VALUE`` settings of the stage."""
     for pair in pairs:
         if not pair.partition("=")[2]:

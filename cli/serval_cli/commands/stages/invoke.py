@@ -56,13 +56,13 @@ def invoke(
     answer = client.invoke(
         FunctionName=functions[function], Payload=payload.encode(), LogType="Tail"
     )
-    result = invocation(function, answer)
+    result = describe_invocation(function, answer)
     show(result, views.invocation, as_json=as_json)
     if result["error"]:
         raise typer.Exit(1)
 
 
-def invocation(function: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+def describe_invocation(function: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Describe how an invocation ended."""
     text = answer["Payload"].read()
     return {

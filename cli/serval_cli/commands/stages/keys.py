@@ -67,15 +67,15 @@ def create(
     for unknown in sorted(set(models) - {ALL_MODELS} - set(found.registry.models())):
         note(f"model {unknown!r} is not registered yet: the key will be good for it when it is")
     secret = callback_secret_text(found.api_keys.callback_secret(hash_api_key(text)))
-    created = {"key": text, "callback_secret": secret, **described(key)}
-    show(created, views.new_key, as_json=as_json)
+    created = {"key": text, "callback_secret": secret, **describe_key(key)}
+    show(created, views.created_key, as_json=as_json)
 
 
 @app.command("list")
 def list_keys(stage: StageOption = None, as_json: JsonOption = False) -> None:
     """List the API keys; the keys themselves are stored nowhere."""
     keys = find_stage(stage).api_keys.keys()
-    show({"keys": [described(key) for key in keys]}, views.keys, as_json=as_json)
+    show({"keys": [describe_key(key) for key in keys]}, views.keys, as_json=as_json)
 
 
 @app.command()
@@ -88,9 +88,9 @@ def revoke(
     key = find_stage(stage, writes=True).api_keys.revoke(key_id)
     if key is None:
         raise CommandFailed(f"no API key has the id {key_id!r}: `serval keys list` shows the ids")
-    show(described(key), views.revoked_key, as_json=as_json)
+    show(describe_key(key), views.revoked_key, as_json=as_json)
 
 
-def described(key: ApiKey) -> dict[str, Any]:
+def describe_key(key: ApiKey) -> dict[str, Any]:
     """Describe a key."""
     return {**asdict(key), "models": list(key.models)}

@@ -34,10 +34,10 @@ def use(
         forget()
     elif stage is not None:
         remember(stage)
-    show(choice(), view, as_json=as_json)
+    show(describe_choice(), view_choice, as_json=as_json)
 
 
-def choice() -> dict[str, Any]:
+def describe_choice() -> dict[str, Any]:
     """Describe the choice and its source."""
     if named := os.environ.get(STAGE_VARIABLE):
         return {"stage": named, "source": STAGE_VARIABLE}
@@ -46,7 +46,7 @@ def choice() -> dict[str, Any]:
     return {"stage": remembered, "source": source}
 
 
-def view(chosen: dict[str, Any]) -> Text:
+def view_choice(chosen: dict[str, Any]) -> Text:
     """Show the choice."""
     if chosen["stage"] is None:
         return Text("no stage is chosen")

@@ -1,1 +1,1 @@
-"""The program that lets the workers of the stage's spot fleets come and go, as ECS does on AWS."""
+"""The program that starts and stops the workers of spot fleets, as ECS does on AWS."""

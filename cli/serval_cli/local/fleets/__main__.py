@@ -6,7 +6,7 @@ import sys
 import threading
 
 from serval.aws.dynamodb.fleet_states import FleetTable
-from serval_cli.local.aws_client import CONFIG, session
+from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.fleets.supervision import Supervision
 from serval_cli.local.fleets.supervisor import Supervisor
 from serval_cli.local.fleets.worker_metrics import WorkerMetrics
@@ -19,8 +19,8 @@ def main() -> None:
     ending = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: ending.set())
-    resource = session().resource("dynamodb", endpoint_url=told.endpoint, config=CONFIG)
-    cloudwatch = session().client("cloudwatch", endpoint_url=told.endpoint, config=CONFIG)
+    resource = create_session().resource("dynamodb", endpoint_url=told.endpoint, config=CONFIG)
+    cloudwatch = create_session().client("cloudwatch", endpoint_url=told.endpoint, config=CONFIG)
     states = FleetTable(resource.Table(told.registry_table))
     Supervisor(told, states, WorkerMetrics(cloudwatch), ending).run()
 

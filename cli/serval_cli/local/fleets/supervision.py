@@ -1,4 +1,4 @@
-"""What the supervisor of the workers is told by ``up``."""
+"""The settings that ``serval local up`` passes to the workers' supervisor."""
 
 import json
 from collections.abc import Mapping
@@ -11,24 +11,24 @@ from serval.models.deployed_fleets import DeployedFleet, Fleets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:
-    """Which fleets have workers, and how a worker is run."""
+    """Which fleets have workers, and how to run a worker."""
 
     endpoint: str
     registry_table: str
     fleets: Fleets
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    """Of every worker; its fleet, its id and where its credentials are come on top."""
+    """Environment of every worker; its fleet, id and credentials URL are added."""
     roles: Mapping[str, str]
-    """Name of the role of each fleet's workers."""
+    """Fleet → the name of its workers' role."""
     stop_seconds: int
-    """How long a worker may take to give back what it has begun."""
+    """Time a worker has to return unfinished work."""
     logs: Path
     status: Path
-    """Where to say which workers there are."""
+    """File that reports the workers."""
 
     def to_json(self) -> str:
-        """Give the text that ``from_json`` reads."""
+        """Write the settings as ``from_json`` reads them."""
         return json.dumps(
             {
                 "endpoint": self.endpoint,
@@ -44,12 +44,12 @@ class Supervision:
         )
 
     def credentials(self, fleet: str) -> str:
-        """Give the URL at which a fleet's workers find the credentials of their role."""
+        """Return the URL at which a fleet's workers fetch the credentials of their role."""
         return f"{self.endpoint}/v2/credentials/{self.roles[fleet]}"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what ``to_json`` gave."""
+        """Read settings written by ``to_json``."""
         document = json.loads(text)
         return cls(
             endpoint=document["endpoint"],
@@ -70,5 +70,5 @@ def spot_fleets(fleets: Fleets) -> list[DeployedFleet]:
 
 
 def worker_name(fleet: str, number: int) -> str:
-    """Name a worker's place, as logs and status have it."""
+    """Name a worker's slot, as logs and status show it."""
     return f"worker-{fleet}-{number}"

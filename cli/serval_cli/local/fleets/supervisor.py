@@ -1,4 +1,4 @@
-"""Keeps the workers that the fleets' rows ask for, until it is told to end or the stage is gone."""
+"""Keep as many workers as the fleets' rows ask for, until stopped or the stage is gone."""
 
 import json
 import logging
@@ -15,49 +15,49 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.fleets.state import FleetStates
 from serval.models.deployed_fleets import DeployedFleet
-from serval_cli.local.aws_client import of_role
-from serval_cli.local.fleets.places import Place, Places, Process
+from serval_cli.local.aws_client import role_environment
+from serval_cli.local.fleets.slots import Process, Slot, Slots
 from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name
 from serval_cli.local.fleets.worker_metrics import WorkerMetrics
 
 POLL_SECONDS = 0.5
 GONE_SECONDS = 10.0
-"""After so long without an answer, the emulator is taken to be gone."""
+"""The emulator counts as gone after this long without an answer."""
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """The workers of every spot fleet of the stage."""
+    """The workers of all spot fleets of the stage."""
 
     told: Supervision
     states: FleetStates
     metrics: WorkerMetrics
     ending: threading.Event
-    """Set by whoever wants an end."""
-    fleets: Mapping[str, Places] = field(init=False)
+    """Set to stop the supervisor."""
+    fleets: Mapping[str, Slots] = field(init=False)
     _answered: float = field(default_factory=time.monotonic)
-    _said: Any = None
+    _reported: Any = None
 
     def __post_init__(self) -> None:
         self.fleets = {
-            fleet.name: Places(partial(self._start, fleet), self.told.stop_seconds)
+            fleet.name: Slots(partial(self._start, fleet), self.told.stop_seconds)
             for fleet in spot_fleets(self.told.fleets)
         }
 
     def run(self) -> None:
-        """Work until the end, and then end every worker."""
+        """Supervise until stopped, then end every worker."""
         wanted: Mapping[str, int] = dict.fromkeys(self.fleets, 0)
         while not self.ending.wait(POLL_SECONDS):
-            wanted = self._wanted(wanted)
+            wanted = self._read_wanted(wanted)
             self._step(wanted)
-        while any(fleet.places for fleet in self.fleets.values()):
+        while any(fleet.slots for fleet in self.fleets.values()):
             self._step(dict.fromkeys(self.fleets, 0))
             time.sleep(POLL_SECONDS / 10)
-        self._hand_on()
+        self._send_metrics()
 
-    def _wanted(self, before: Mapping[str, int]) -> Mapping[str, int]:
-        """Read the fleets' rows; while nobody answers, everything stays as it is."""
+    def _read_wanted(self, before: Mapping[str, int]) -> Mapping[str, int]:
+        """Read the desired numbers of workers, or keep the last ones if the emulator is silent."""
         try:
             found = {
                 name: max(self.states.find(name).machines, self.told.fleets.by_name[name].minimum)
@@ -75,24 +75,24 @@ class Supervisor:
     def _step(self, wanted: Mapping[str, int]) -> None:
         for name, fleet in self.fleets.items():
             fleet.step(wanted[name], time.monotonic())
-        self._hand_on()
-        self._say()
+        self._send_metrics()
+        self._write_report()
 
-    def _hand_on(self) -> None:
+    def _send_metrics(self) -> None:
         try:
-            self.metrics.hand_on()
+            self.metrics.send()
         except (BotoCoreError, ClientError) as error:
             logger.warning("metrics are lost: %s", error)
 
     def _start(self, fleet: DeployedFleet, number: int) -> Process:
-        """Start a worker in the group of this process, which ends as one."""
+        """Start a worker in this process's group, with which it ends."""
         name = worker_name(fleet.name, number)
         log = self.told.logs / f"{name}.log"
         self.metrics.follow(log)
         with log.open("a") as output:
             process = subprocess.Popen(
                 self.told.command,
-                env=of_role(self.told.environment, self.told.credentials(fleet.name))
+                env=role_environment(self.told.environment, self.told.credentials(fleet.name))
                 | {"FLEET": fleet.name, "WORKER_ID": f"{name}-{time.time_ns():x}"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -101,31 +101,31 @@ class Supervisor:
         logger.warning("%s: started with pid %s", name, process.pid)
         return process
 
-    def _say(self) -> None:
-        """Write which workers there are, when that has changed."""
+    def _write_report(self) -> None:
+        """Write the report of the workers if it has changed."""
         found = [
-            described(name, place)
+            describe_worker(name, slot)
             for name, fleet in self.fleets.items()
-            for _, place in sorted(fleet.places.items())
+            for _, slot in sorted(fleet.slots.items())
         ]
-        if found != self._said:
-            replace(self.told.status, json.dumps(found, indent=2) + "\n")
-            self._said = found
+        if found != self._reported:
+            replace_file(self.told.status, json.dumps(found, indent=2) + "\n")
+            self._reported = found
 
 
-def described(fleet: str, place: Place) -> dict[str, Any]:
+def describe_worker(fleet: str, slot: Slot) -> dict[str, Any]:
     """Describe a worker for ``status``."""
     return {
-        "worker": worker_name(fleet, place.number),
+        "worker": worker_name(fleet, slot.number),
         "fleet": fleet,
-        "state": place.state,
-        "pid": place.process.pid if place.process else None,
-        "crashes": place.crashes,
+        "state": slot.state,
+        "pid": slot.process.pid if slot.process else None,
+        "crashes": slot.crashes,
     }
 
 
-def replace(file: Path, text: str) -> None:
-    """Write a file as a whole."""
+def replace_file(file: Path, text: str) -> None:
+    """Replace a file atomically."""
     partial_file = file.with_suffix(".partial")
     partial_file.write_text(text)
     partial_file.replace(file)

@@ -1,4 +1,4 @@
-"""Metrics that workers print, for CloudWatch: as it reads them from a log on AWS."""
+"""Send the metrics in workers' logs to CloudWatch, as AWS extracts them from log groups."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, data
+from serval_cli.local.launcher.patches.functions.embedded_metrics import Datum, read_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
 
 VALUES = 150
-"""Values of one datum in a call, at the most."""
+"""Most values of one datum in a call."""
 
 
 @dataclass(slots=True)
 class Tail:
-    """The lines that are added to a file from now on."""
+    """The lines added to a file from now on."""
 
     path: Path
     position: int = field(init=False)
@@ -27,7 +27,7 @@ class Tail:
         self.position = self.path.stat().st_size if self.path.exists() else 0
 
     def read(self) -> str:
-        """Give the whole lines since the last time."""
+        """Return the complete lines added since the last call."""
         if not self.path.exists():
             return ""
         with self.path.open("rb") as file:
@@ -40,26 +40,26 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class WorkerMetrics:
-    """Hands what workers' logs have of metrics to CloudWatch."""
+    """Sends the metrics in workers' logs to CloudWatch."""
 
     client: "CloudWatchClient"
     tails: dict[Path, Tail] = field(default_factory=dict)
 
     def follow(self, log: Path) -> None:
-        """Hand on what is added to a log from now on."""
+        """Follow a log from its current end."""
         self.tails.setdefault(log, Tail(log))
 
-    def hand_on(self) -> None:
-        """Hand on what was added to the logs."""
+    def send(self) -> None:
+        """Send the metrics added to the logs."""
         for tail in self.tails.values():
-            for datum in data(tail.read()):
+            for datum in read_metrics(tail.read()):
                 self.client.put_metric_data(
-                    Namespace=datum.namespace, MetricData=list(parts(datum))
+                    Namespace=datum.namespace, MetricData=list(split_datum(datum))
                 )
 
 
-def parts(datum: Datum) -> Iterable["MetricDatumTypeDef"]:
-    """Give a datum as CloudWatch takes it, in as many parts as its values need."""
+def split_datum(datum: Datum) -> Iterable["MetricDatumTypeDef"]:
+    """Convert a datum for CloudWatch, splitting it if it has too many values."""
     for first in range(0, len(datum.values), VALUES):
         yield {
             "MetricName": datum.name,

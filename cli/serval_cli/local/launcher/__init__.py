@@ -1,4 +1,4 @@
 """The program that runs the AWS emulator with its gaps closed.
 
-It runs in the emulator's own environment, so nothing here imports more than the emulator.
+It runs in the emulator's environment, so it imports nothing that the emulator lacks.
 """

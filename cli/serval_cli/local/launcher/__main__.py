@@ -87,7 +87,7 @@ def patch(
     authority: Authority,
     sessions: Sessions,
 ) -> None:
-    """Close the emulator's gaps."""
+    """Apply every patch."""
     interpreters.apply(emulator, dict(options.python))
     logs_wait.apply(emulator)
     long_poll.apply(emulator)
@@ -150,9 +150,9 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Serve until a signal ends it, and then leave no worker behind."""
+    """Serve until a signal arrives, then end every worker."""
     options = arguments()
-    sys.argv[1:] = []  # the emulator reads them too
+    sys.argv[1:] = []  # the emulator parses them too
     try:
         emulator = load()
     except WrongEmulator as error:
@@ -166,7 +166,7 @@ def main() -> None:
 
     endpoints = Endpoints(options.server, storage, sessions.environment)
     patch(emulator, options, endpoints, authority, sessions)
-    report = Report(options.permissions, authority.ledger, authority.policies.granted)
+    report = Report(options.permissions, authority.ledger, authority.policies.grants_of)
     report.follow()
     try:
         emulator.app.main()
@@ -175,7 +175,7 @@ def main() -> None:
         emulator.lambda_runtime.reset()
         report.write()
         sys.stdout.flush()
-        # Not by return: a thread that waits for a custom resource would hold the process.
+        # Not by return: a thread waiting for a custom resource would keep the process alive.
         os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The emulator's modules, and the check that what the patches replace is still there."""
+"""The emulator's modules, and a check that everything the patches replace exists."""
 
 import importlib
 import importlib.metadata
@@ -11,12 +11,12 @@ VERSION = "1.5.33"
 
 
 class WrongEmulator(Exception):
-    """The emulator is not the one that the patches were written for."""
+    """The installed emulator is not the one that the patches were written for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """Modules of the emulator and of its web server, whose names the patches replace."""
+    """Modules of the emulator and its web server, in which patches replace names."""
 
     apigateway: Any
     app: Any
@@ -71,12 +71,12 @@ class Emulator:
         )
 
     def require(self, names: Iterable[str]) -> None:
-        """Raise ``WrongEmulator`` if it lacks one of the names; all of them are named together.
+        """Raise ``WrongEmulator`` naming all names that the emulator lacks.
 
         Parameters
         ----------
         names
-            Paths from a module over attributes and keys, as ``s3/_buckets``.
+            Paths from a module through attributes and keys, such as ``s3/_buckets``.
         """
         if missing := [name for name in names if not self._has(name)]:
             raise WrongEmulator(f"{PACKAGE} {VERSION} has no {', '.join(missing)}")

@@ -1,1 +1,1 @@
-"""Processes of the laptop stage: started, recorded, ended together."""
+"""Start, record and end the processes of the local stage."""

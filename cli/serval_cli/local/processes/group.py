@@ -1,4 +1,4 @@
-"""A process that was started here, with all that it started: found again and ended safely."""
+"""A process and everything it started, which can be found again and ended safely."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class ProcessesRemain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """A process that leads a group of its own, known by its pid and when it started."""
+    """A process that leads its own group, identified by its pid and start time."""
 
     name: str
     pid: int
@@ -31,34 +31,34 @@ class ProcessGroup:
 
     @classmethod
     def of(cls, name: str, pid: int) -> Self:
-        """Describe a process that was just started with a session of its own."""
-        entry = process_table.running().get(pid)
+        """Describe a process just started in a session of its own."""
+        entry = process_table.list_processes().get(pid)
         return cls(name, pid, entry.started if entry else "")
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``dataclasses.asdict`` gave."""
+        """Read the output of ``dataclasses.asdict``."""
         return cls(str(document["name"]), int(document["pid"]), str(document["started"]))
 
     def leads(self) -> bool:
-        """Tell whether the process itself still runs."""
-        entry = process_table.running().get(self.pid)
+        """Return whether the leading process still runs."""
+        entry = process_table.list_processes().get(self.pid)
         return entry is not None and entry.started == self.started
 
     def members(self) -> list[int]:
         """List the processes of the group that still run.
 
-        They are ours as long as no other process has the leader's pid: the system gives out no
-        pid that still names a group.
+        They belong to this group unless another process has the leader's pid: the system does not
+        reuse a pid that still names a group.
         """
-        processes = process_table.running()
+        processes = process_table.list_processes()
         leader = processes.get(self.pid)
         if leader is not None and leader.started != self.started:
             return []
         return sorted(entry.pid for entry in processes.values() if entry.group == self.pid)
 
     def end(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """End the group: SIGTERM, then SIGKILL for what is left after the grace time."""
+        """End the group with SIGTERM, and with SIGKILL after the grace time."""
         for signum in (signal.SIGTERM, signal.SIGKILL):
             if self.members():
                 with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The processes that a command starts: recorded while they run, ended together."""
+"""The processes that a command starts, recorded while they run and ended together."""
 
 import subprocess
 import threading
@@ -13,14 +13,14 @@ from serval_cli.local.state_folder import Record, StateFolder
 
 
 class Ended(CommandFailed):
-    """The command is being given up; nothing more is started."""
+    """The command is giving up and starts nothing more."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name}: not started, because another step failed")
 
 
 class StartedProcesses:
-    """Starts processes, each in a session of its own, so that ``down`` finds whatever is left."""
+    """Starts each process in a session of its own and records it, so that ``down`` can find it."""
 
     def __init__(self, folder: StateFolder, record: Record) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class StartedProcesses:
         folder: Path,
         output: int | IO[str],
     ) -> subprocess.Popen[str]:
-        """Start a process; both of its output streams go to ``output``."""
+        """Start a process whose output streams both go to ``output``."""
         with self._lock:
             if not self._open:
                 raise Ended(name)
@@ -59,25 +59,25 @@ class StartedProcesses:
         return process
 
     def end_earlier(self, name: str, grace_seconds: float) -> None:
-        """End what an earlier command started under a name."""
+        """End the processes of this name that an earlier command started."""
         for group in [group for group in self._record.processes if group.name == name]:
             group.end(grace_seconds)
             self.forget(group.pid)
 
     def forget(self, pid: int) -> None:
-        """Take a process that ended out of the record."""
+        """Remove an ended process from the record."""
         with self._lock:
             self._mine = [group for group in self._mine if group.pid != pid]
             self._remember(tuple(one for one in self._record.processes if one.pid != pid))
 
-    def deployed(self, functions: Mapping[str, str]) -> None:
-        """Remember the functions that are deployed."""
+    def record_functions(self, functions: Mapping[str, str]) -> None:
+        """Record the deployed functions."""
         with self._lock:
             self._record = replace(self._record, functions=functions)
             self._folder.write(self._record)
 
     def end(self) -> None:
-        """End what was started here, the newest first, and start nothing more."""
+        """End the processes started here, newest first, and start no more."""
         with self._lock:
             self._open = False
             mine = list(reversed(self._mine))

@@ -1,4 +1,4 @@
-"""A step of ``up`` that is a program: run to its end, with a log of what it says."""
+"""Run a program as a step of ``up``, logging its output."""
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ def ignore(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepProcesses:
-    """Runs programs, each with a log file of its own."""
+    """Runs programs, each with its own log file."""
 
     started: StartedProcesses
     logs: Path
@@ -29,7 +29,7 @@ class StepProcesses:
         folder: Path,
         said: Callable[[str], None] = ignore,
     ) -> None:
-        """Run a program and hand over each line it prints, or raise ``StepFailed``."""
+        """Run a program and pass on each line it prints, or raise ``StepFailed``."""
         log = self.logs / f"{step}.log"
         process = self.started.start(
             step, command, environment=environment, folder=folder, output=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""The machine's processes: which there are, in which group, and since when."""
+"""List this machine's processes with their groups and start times."""
 
 import subprocess
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ class Entry:
     pid: int
     group: int
     started: str
-    """Differs between processes that had the same pid one after the other."""
+    """Distinguishes processes that had the same pid one after the other."""
 
 
-def running() -> dict[int, Entry]:
-    """List the processes by pid, without those that ended and were not yet collected."""
+def list_processes() -> dict[int, Entry]:
+    """List the processes by pid, without zombies."""
     entries = from_proc() if (PROC / "self" / "stat").exists() else from_ps()
     return {entry.pid: entry for entry in entries}
 
@@ -31,15 +31,15 @@ def from_proc() -> Iterator[Entry]:
             try:
                 text = (folder / "stat").read_text(errors="replace")
             except OSError:
-                continue  # it ended meanwhile
-            # The name in brackets may hold anything; the fields count from behind it.
+                continue  # it has ended
+            # The name in brackets may hold anything, so fields are counted after it.
             state, _, group, *fields = text.rpartition(")")[2].split()
             if state not in "ZX":
                 yield Entry(int(folder.name), int(group), fields[16])
 
 
 def from_ps() -> Iterator[Entry]:
-    """Ask ``ps``, where there is no ``/proc``."""
+    """List the processes with ``ps``, on systems without ``/proc``."""
     columns = ["ps", "-axo", "pid=,pgid=,stat=,lstart="]
     for line in subprocess.run(columns, capture_output=True, check=True, text=True).stdout.split(
         "\n"

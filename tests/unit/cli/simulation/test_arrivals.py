@@ -67,7 +67,7 @@ def test_a_file_that_holds_no_times_is_refused(tmp_path: Path) -> None:
     empty.write_text("\n")
     odd.write_text("1\nsoon\n")
 
-    with pytest.raises(CommandFailed, match="it holds no times"):
+    with pytest.raises(CommandFailed, match="the file holds no times"):
         times(str(empty))
     with pytest.raises(CommandFailed, match=r"odd line 2: 'soon' given, seconds or an ISO 8601"):
         times(str(odd))

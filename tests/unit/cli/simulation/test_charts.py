@@ -11,28 +11,28 @@ from rich.console import Console
 from serval_cli.failures import CommandFailed
 from serval_cli.simulation.arrivals import open_trace
 from serval_cli.simulation.assumptions import Assumptions
-from serval_cli.simulation.charts import charts, columns_of
-from serval_cli.simulation.fleet_choice import usual_fleet
-from serval_cli.simulation.picture import draw
+from serval_cli.simulation.charts import draw_charts, highest_values
+from serval_cli.simulation.fleet_choice import default_fleet
+from serval_cli.simulation.picture import draw_picture
 from serval_cli.simulation.world import World
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    made = World(usual_fleet(), Assumptions(), 1)
+    made = World(default_fleet(), Assumptions(), 1)
     made.live(open_trace("evening:60", 1, 1).times, lambda at: None)
     return made
 
 
 def test_columns_show_the_highest_value_of_their_time() -> None:
-    assert columns_of([1, 5, 2, 9, 3, 3], 3) == [5, 9, 3]
-    assert columns_of([1, 2], 80) == [1, 2]
-    assert columns_of([], 80) == []
+    assert highest_values([1, 5, 2, 9, 3, 3], 3) == [5, 9, 3]
+    assert highest_values([1, 2], 80) == [1, 2]
+    assert highest_values([], 80) == []
 
 
 def test_every_curve_is_drawn_in_the_width_there_is(world: World) -> None:
     console = Console(width=70, file=io.StringIO())
-    console.print(charts(world, 70))
+    console.print(draw_charts(world, 70))
     text = console.file.getvalue()  # type: ignore[attr-defined]
 
     assert all(len(line) <= 70 for line in text.splitlines())
@@ -43,7 +43,7 @@ def test_every_curve_is_drawn_in_the_width_there_is(world: World) -> None:
 
 
 def test_a_picture_is_written(world: World, tmp_path: Path) -> None:
-    draw(world, "an evening", tmp_path / "evening.png")
+    draw_picture(world, "an evening", tmp_path / "evening.png")
 
     assert (tmp_path / "evening.png").read_bytes().startswith(b"\x89PNG")
 
@@ -61,4 +61,4 @@ def test_without_matplotlib_the_remedy_is_said(
     monkeypatch.setattr(builtins, "__import__", without)
 
     with pytest.raises(CommandFailed, match=r"pip install '\.\[simulation\]'"):
-        draw(world, "an evening", tmp_path / "evening.png")
+        draw_picture(world, "an evening", tmp_path / "evening.png")

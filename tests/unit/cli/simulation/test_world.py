@@ -8,16 +8,16 @@ import pytest
 from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.simulation.arrivals import open_trace
 from serval_cli.simulation.assumptions import Assumptions
-from serval_cli.simulation.figures import figures
-from serval_cli.simulation.fleet_choice import usual_fleet
+from serval_cli.simulation.figures import compute_figures
+from serval_cli.simulation.fleet_choice import default_fleet
 from serval_cli.simulation.world import World
 
 CALM = Assumptions(reclaims_per_hour=0.0, spread=0.0)
 
 
 def lived(times: list[float], given: Assumptions = CALM, seed: int = 1, **members: Any) -> World:
-    world = World(replace(usual_fleet(), **members), given, seed)
-    world.live(times, lambda at: None)
+    world = World(replace(default_fleet(), **members), given, seed)
+    world.run(times, lambda at: None)
     return world
 
 
@@ -25,10 +25,10 @@ def simulated(
     trace: str, hours: float, seed: int = 1, given: Assumptions | None = None, **members: Any
 ) -> dict[str, Any]:
     opened = open_trace(trace, hours, seed)
-    fleet: DeployedFleet = replace(usual_fleet(), **members)
+    fleet: DeployedFleet = replace(default_fleet(), **members)
     world = World(fleet, given or Assumptions(), seed)
-    world.live(opened.times, lambda at: None)
-    return figures(world, opened)
+    world.run(opened.times, lambda at: None)
+    return compute_figures(world, opened)
 
 
 def test_an_evening_of_a_thousand_players_holds_its_age_target_on_the_default_policy() -> None:

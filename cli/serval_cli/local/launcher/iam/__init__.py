@@ -1,1 +1,1 @@
-"""Permissions: who asks, what a request needs, what roles are granted and what they use of it."""
+"""Check permissions, and record what roles are granted, use and are refused."""

@@ -1,4 +1,4 @@
-"""The actions and resources of requests, where AWS has others than the emulator."""
+"""Determine a request's action and resource as AWS does, where the emulator differs."""
 
 import json
 import re
@@ -16,24 +16,24 @@ Params = Mapping[str, Any]
 
 
 class Tokens:
-    """The machines of tasks that wait to be answered, by their tokens."""
+    """Tokens of waiting tasks, with the state machines they belong to."""
 
     def __init__(self) -> None:
         self._machines: dict[str, str] = {}
 
     def note(self, token: str, machine: str) -> None:
-        """Note which machine's task a token stands for; the oldest one is forgotten for it."""
+        """Remember the machine of a task token; too many tokens push out the oldest."""
         if len(self._machines) >= MOST_TOKENS:
             del self._machines[next(iter(self._machines))]
         self._machines[token] = machine
 
     def machine(self, body: bytes) -> str | None:
-        """Give the machine whose task a request answers."""
+        """Return the machine whose task a request answers."""
         return self._machines.get(json.loads(body).get("taskToken", ""))
 
 
 class Actions:
-    """Reads actions and resources as the emulator does, and as AWS has them."""
+    """Determines actions and resources with the emulator's functions, corrected to match AWS."""
 
     def __init__(self, emulator: Emulator, tokens: Tokens) -> None:
         actions = emulator.iam_actions
@@ -43,14 +43,14 @@ class Actions:
     def action(
         self, service: str, method: str, path: str, headers: Headers, body: bytes, params: Params
     ) -> str | None:
-        """Give the action of a request; None: there is none, so that it is not checked."""
+        """Return the action of a request, or None if the request is not checked."""
         if service == "sagemaker" and (invoked := INVOCATION.fullmatch(path)):
             return f"sagemaker:InvokeEndpoint{'Async' if invoked[2] else ''}"
         found: str | None = self._action(service, method, path, headers, body, params)
         if found is None or BATCH.fullmatch(found):
             return found and found.removesuffix("Batch")
         if found.startswith(ANSWER) and self._tokens.machine(body) is None:
-            return None  # the emulator knows no such task either, and says so
+            return None  # the emulator does not know the task either, and reports that
         return found
 
     def resource(
@@ -64,7 +64,7 @@ class Actions:
         region: str,
         account: str,
     ) -> str:
-        """Give the ARN of what a request is about."""
+        """Return the ARN that a request is about."""
         if service == "sagemaker":
             invoked = INVOCATION.fullmatch(path)
             asked = {} if invoked else json.loads(body or b"{}")
@@ -76,5 +76,5 @@ class Actions:
         if service == "states" and ".SendTask" in target:
             return self._tokens.machine(body) or "*"
         found: str = self._resource(service, method, path, headers, body, params, region, account)
-        # Rules of the default bus are named without it.
+        # Rules of the default bus are named without the bus.
         return found.replace(":rule/default/", ":rule/") if service == "events" else found

@@ -1,4 +1,4 @@
-"""Who may do what: asked where services act inside the emulator, and nobody has signed anything."""
+"""Check permissions where services act inside the emulator, without signed requests."""
 
 import logging
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """A role or a service lacks a right."""
+    """A role or a service lacks a permission."""
 
     def __init__(self, who: str, action: str, resource: str) -> None:
         super().__init__(f"{who} is not authorized to perform: {action} on resource: {resource}")
 
 
 class Authority:
-    """Holds actions against the policies of roles, and against those of resources."""
+    """Checks actions against the policies of roles and resources."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.ledger = Ledger()
@@ -30,12 +30,12 @@ class Authority:
         self.tokens = Tokens()
         self._evaluator = emulator.iam_evaluator
         self._decided: dict[tuple[str, str, str, str], tuple[Any, bool]] = {}
-        """By question: the policy as it was, and whether it allows."""
+        """Question → the policy at that time, and its decision."""
 
     def check_role(
         self, role: str, action: str, resource: str, keys: Mapping[str, Any] | None = None
     ) -> None:
-        """Raise ``Refused`` unless the role, whose ARN it is, may do it."""
+        """Raise ``Refused`` unless a role, given by its ARN, may take an action."""
         account, name = role.split(":")[4], role.rpartition("/")[2]
         who = f"arn:aws:sts::{account}:assumed-role/{name}/session"
         context = self._context(who, "AssumedRole", account, action, resource, keys or {})
@@ -47,7 +47,7 @@ class Authority:
     def check_service(
         self, service: str, action: str, resource: str, *, source: str, policy: Any
     ) -> None:
-        """Raise ``Refused`` unless the resource's policy lets a service do it for a source."""
+        """Raise ``Refused`` unless a resource's policy lets a service act on behalf of a source."""
         question = service, action, resource, source
         known = self._decided.get(question)
         if known is None or known[0] != policy:
@@ -60,7 +60,7 @@ class Authority:
             raise Refused(f"{service} for {source}", action, resource)
 
     def refuse(self, who: str, action: str, resource: str) -> None:
-        """Note what was refused to a role or a service."""
+        """Log and record a refusal."""
         logger.warning("%s is not allowed %s on %s", who, action, resource)
         self.ledger.refuse(who, action, resource)
 

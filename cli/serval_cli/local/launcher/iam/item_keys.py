@@ -1,4 +1,4 @@
-"""The condition keys of requests to DynamoDB: the partitions and attributes that they name."""
+"""Find the condition keys of DynamoDB requests: the partitions and attributes they name."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 Keys = dict[str, Any]
 Schema = Callable[[str, str | None], str | None]
-"""Finds the name of the partition key of a table, or of one of its indexes."""
+"""Returns the name of the partition key of a table or of one of its indexes."""
 WORD = re.compile(r"(?<![\w.#:])[#:]?[A-Za-z_][\w-]*")
 GRAMMAR = {
     *("ADD", "AND", "BETWEEN", "DELETE", "IN", "NOT", "OR", "REMOVE", "SET"),
@@ -23,7 +23,7 @@ EXPRESSIONS = (
 
 
 def request_keys(asked: Mapping[str, Any], schema: Schema) -> Keys:
-    """Give the keys of a request about one table: a document with its ``TableName``."""
+    """Return the condition keys of a request about one table."""
     key = schema(str(asked.get("TableName", "")), asked.get("IndexName"))
     leading = list(partitions(asked, key)) if key else []
     found: Keys = {"dynamodb:LeadingKeys": leading} if leading else {}
@@ -33,28 +33,30 @@ def request_keys(asked: Mapping[str, Any], schema: Schema) -> Keys:
 
 
 def batch_keys(asked: Mapping[str, Any], schema: Schema) -> Mapping[str, Keys]:
-    """Give the keys of a batch, by table."""
+    """Return the condition keys of a batch, by table."""
     return {
-        table: merged(request_keys({"TableName": table, **one}, schema) for one in parts(wanted))
+        table: merge_keys(
+            request_keys({"TableName": table, **one}, schema) for one in split_batch(wanted)
+        )
         for table, wanted in asked["RequestItems"].items()
     }
 
 
 def partitions(asked: Mapping[str, Any], key: str) -> Iterator[str]:
-    """List the values of the partition key, whose name it is, in a request."""
+    """Yield the values of the partition key that a request names."""
     for member in ("Key", "Item"):
         if isinstance(item := asked.get(member), Mapping) and key in item:
-            yield text(item[key])
+            yield key_text(item[key])
     names = asked.get("ExpressionAttributeNames") or {}
     values = asked.get("ExpressionAttributeValues") or {}
     condition = str(asked.get("KeyConditionExpression") or "")
     for name, value in re.findall(r"([#\w-]+)\s*=\s*(:[\w-]+)", condition):
         if names.get(name, name) == key and value in values:
-            yield text(values[value])
+            yield key_text(values[value])
 
 
 def attributes(asked: Mapping[str, Any]) -> Iterator[str]:
-    """List the top-level attributes that a request names."""
+    """Yield the top-level attributes that a request names."""
     names = asked.get("ExpressionAttributeNames") or {}
     for member in ("Key", "Item"):
         if isinstance(item := asked.get(member), Mapping):
@@ -66,8 +68,8 @@ def attributes(asked: Mapping[str, Any]) -> Iterator[str]:
                 yield names.get(word, word)
 
 
-def parts(wanted: Any) -> Iterator[Mapping[str, Any]]:
-    """List what a batch asks of one table as requests of one item each."""
+def split_batch(wanted: Any) -> Iterator[Mapping[str, Any]]:
+    """Split a batch on one table into requests of one item each."""
     if isinstance(wanted, Mapping):
         shared = {name: value for name, value in wanted.items() if name != "Keys"}
         for key in wanted.get("Keys") or ():
@@ -77,8 +79,8 @@ def parts(wanted: Any) -> Iterator[Mapping[str, Any]]:
         yield from request.values()
 
 
-def merged(found: Iterable[Keys]) -> Keys:
-    """Give the keys of several requests as those of one."""
+def merge_keys(found: Iterable[Keys]) -> Keys:
+    """Merge the keys of several requests."""
     whole: Keys = {}
     for keys in found:
         for name, values in keys.items():
@@ -86,6 +88,6 @@ def merged(found: Iterable[Keys]) -> Keys:
     return whole
 
 
-def text(value: Mapping[str, Any]) -> str:
-    """Give a key's value: a string, a number or bytes."""
+def key_text(value: Mapping[str, Any]) -> str:
+    """Return a key's value as text, whether string, number or bytes."""
     return str(next(iter(value.values())))

@@ -1,4 +1,4 @@
-"""What roles used of what they are granted, and what they were refused."""
+"""Record which grants roles use, and what they are refused."""
 
 import threading
 from collections import Counter, defaultdict
@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 MOST_REFUSALS = 1000
-"""Different ones that are remembered."""
+"""Different refusals that are remembered."""
 
 
 class Grant(NamedTuple):
-    """One action on one resource, as a statement has them: wildcards included."""
+    """One action on one resource as a statement names them, wildcards included."""
 
     action: str
     resource: str
     condition: str = ""
-    """As JSON; empty if there is none."""
+    """JSON; empty without a condition."""
 
 
 class Ledger:
-    """Remembers uses and refusals by the name of the role, for as long as the stage is up."""
+    """Uses and refusals by role name, kept while the stage is up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,14 +28,14 @@ class Ledger:
         self.changes = 0
 
     def use(self, role: str, grants: Iterable[Grant]) -> None:
-        """Note that a role needed these grants."""
+        """Record that a role needed these grants."""
         with self._lock:
             new = set(grants) - self._used[role]
             self._used[role] |= new
             self.changes += bool(new)
 
     def refuse(self, role: str, action: str, resource: str) -> None:
-        """Note that a role lacked a right."""
+        """Record that a role lacked a permission."""
         with self._lock:
             refusal = role, action, resource
             if refusal in self._refused or len(self._refused) < MOST_REFUSALS:
@@ -43,13 +43,13 @@ class Ledger:
                 self.changes += 1
 
     def report(self, granted: Mapping[str, Iterable[Grant]]) -> dict[str, Any]:
-        """Compare what is granted with what was used."""
+        """Compare the granted permissions with the used ones."""
         with self._lock:
             return {
                 "roles": {
                     role: {
-                        "used": described(set(grants) & self._used[role]),
-                        "unused": described(set(grants) - self._used[role]),
+                        "used": describe_grants(set(grants) & self._used[role]),
+                        "unused": describe_grants(set(grants) - self._used[role]),
                     }
                     for role, grants in sorted(granted.items())
                 },
@@ -60,8 +60,8 @@ class Ledger:
             }
 
 
-def described(grants: Iterable[Grant]) -> list[dict[str, str]]:
-    """List grants in order."""
+def describe_grants(grants: Iterable[Grant]) -> list[dict[str, str]]:
+    """Describe grants in order."""
     return [
         {name: value for name, value in grant._asdict().items() if value}
         for grant in sorted(grants)

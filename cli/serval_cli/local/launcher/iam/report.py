@@ -1,4 +1,4 @@
-"""The report on permissions: a file that follows what roles are granted and use."""
+"""Keep a report file on what roles are granted and use."""
 
 import json
 import threading
@@ -10,23 +10,23 @@ from serval_cli.local.launcher.iam.ledger import Grant, Ledger
 
 WRITE_SECONDS = 1.0
 ROLES = "serval-"
-"""What the names of the stage's roles begin with; the rest are those of CDK."""
+"""Prefix of the stage's roles; the others belong to CDK."""
 Granted = Callable[[str], Mapping[str, Iterable[Grant]]]
 
 
 class Report:
-    """Writes the file again when something new was used or refused."""
+    """Rewrites the file when something new was used or refused."""
 
     def __init__(self, file: Path, ledger: Ledger, granted: Granted) -> None:
         self._file, self._ledger, self._granted = file, ledger, granted
         self._written = -1
 
     def follow(self) -> None:
-        """Keep the file up to date from now on, in a thread of its own."""
+        """Keep the file up to date in a thread."""
         threading.Thread(target=self._follow, daemon=True, name="permissions").start()
 
     def write(self) -> None:
-        """Write the file if there is anything new."""
+        """Write the file if anything is new."""
         changes = self._ledger.changes
         if changes == self._written:
             return

@@ -1,4 +1,4 @@
-"""Requests as policies see them, where the emulator leaves condition keys out."""
+"""Add the condition keys of requests that the emulator leaves out."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,22 +8,22 @@ from serval_cli.local.launcher.emulator import Emulator
 from serval_cli.local.launcher.iam.item_keys import Keys, batch_keys, request_keys
 
 
-class Asked(str):
-    """The ARN of a resource, with the condition keys that a request has about it alone."""
+class KeyedArn(str):
+    """The ARN of a resource, with the condition keys that apply to this resource alone."""
 
     __slots__ = ("keys",)
     keys: Keys
 
     @classmethod
     def of(cls, arn: str, keys: Keys) -> Self:
-        """Put keys to an ARN."""
+        """Attach keys to an ARN."""
         asked = cls(arn)
         asked.keys = keys
         return asked
 
 
 class Requests:
-    """What the emulator reads from requests, made whole."""
+    """Reads from requests what policies need, completing the emulator's results."""
 
     def __init__(self, emulator: Emulator) -> None:
         actions = emulator.iam_actions
@@ -33,14 +33,14 @@ class Requests:
         self._tags = actions.request_tag_context
 
     def tables(self, body: bytes, region: str, account: str) -> list[str]:
-        """List the tables and indexes that a request to DynamoDB names, with its keys."""
+        """List the tables and indexes that a DynamoDB request names, with their keys."""
         arns = self._arns(body, region, account)
         asked = json.loads(body) if arns else {}
         if "RequestItems" in asked:
             keys = list(batch_keys(asked, self._partition_key).values())
         else:
             keys = [request_keys(asked, self._partition_key)] if arns else []
-        return [Asked.of(arn, found) for arn, found in zip(arns, keys, strict=True)]
+        return [KeyedArn.of(arn, found) for arn, found in zip(arns, keys, strict=True)]
 
     def transaction(
         self, action: str, body: bytes, region: str, account: str
@@ -49,21 +49,23 @@ class Requests:
         if not action.startswith("dynamodb:Transact"):
             return []
         return [
-            (each, Asked.of(arn, request_keys(asked, self._partition_key)))
-            for item in items(body)
+            (each, KeyedArn.of(arn, request_keys(asked, self._partition_key)))
+            for item in transaction_items(body)
             for asked in item.values()
-            for each, arn in self._transaction(action, of_one(item), region, account)
+            for each, arn in self._transaction(action, single_item(item), region, account)
         ]
 
     def keys(self, service: str, action: str, body: bytes, params: Mapping[str, Any]) -> Keys:
-        """Give the condition keys that any service may have."""
+        """Return the condition keys that any service may have."""
         found: Keys = self._tags(service, action, body, params)
         if action == "events:PutEvents":
             entries = json.loads(body)["Entries"]
             found = {
                 **found,
-                "events:source": one_of(entry.get("Source", "") for entry in entries),
-                "events:detail-type": one_of(entry.get("DetailType", "") for entry in entries),
+                "events:source": shared_value(entry.get("Source", "") for entry in entries),
+                "events:detail-type": shared_value(
+                    entry.get("DetailType", "") for entry in entries
+                ),
             }
         return found
 
@@ -80,18 +82,18 @@ class Requests:
         return str(next(keys)["AttributeName"])
 
 
-def items(body: bytes) -> Iterator[dict[str, Any]]:
-    """List what a transaction consists of."""
+def transaction_items(body: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the items of a transaction."""
     asked = json.loads(body or b"{}")
     yield from (item for item in asked.get("TransactItems") or () if isinstance(item, dict))
 
 
-def of_one(item: Mapping[str, Any]) -> bytes:
-    """Make a transaction of one item."""
+def single_item(item: Mapping[str, Any]) -> bytes:
+    """Write a transaction of one item."""
     return json.dumps({"TransactItems": [item]}).encode()
 
 
-def one_of(values: Iterator[str]) -> str | list[str]:
-    """Give the value that all entries share; a condition on one value fails for several."""
+def shared_value(values: Iterator[str]) -> str | list[str]:
+    """Return the value that all entries share, or all of them, which fails a condition on one."""
     found = sorted(set(values))
     return found[0] if len(found) == 1 else found

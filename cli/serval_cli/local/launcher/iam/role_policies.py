@@ -1,4 +1,4 @@
-"""The policies of roles, parsed once, with the decisions that were made by them."""
+"""Parse the policies of roles once, and remember the decisions made by them."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -9,12 +9,12 @@ from serval_cli.local.launcher.emulator import Emulator
 from serval_cli.local.launcher.iam.ledger import Grant, Ledger
 
 MOST_DECISIONS = 10_000
-"""Of a role; requests name objects without end."""
+"""Decisions kept per role; requests may name any number of objects."""
 Evaluate = Callable[..., Any]
 
 
 class RolePolicies(list[Any]):
-    """A role's parsed documents: the list that the emulator's evaluator takes."""
+    """A role's parsed documents, as the list that the emulator's evaluator takes."""
 
     def __init__(self, role: str, documents: Mapping[str, Any], parsed: list[Any]) -> None:
         super().__init__(parsed)
@@ -23,7 +23,7 @@ class RolePolicies(list[Any]):
 
     @property
     def grants(self) -> Iterator[Grant]:
-        """List what the role may do."""
+        """The grants of the role."""
         for statement in self.allowing:
             for action in statement.actions:
                 for resource in statement.resources:
@@ -31,12 +31,12 @@ class RolePolicies(list[Any]):
 
     @property
     def allowing(self) -> Iterator[Any]:
-        """List the statements that allow something."""
+        """The statements that allow something."""
         return (one for document in self for one in document if one.effect == "Allow")
 
 
 class Policies:
-    """Finds the policies of roles and decides by them; what was decided once is remembered."""
+    """Finds the policies of roles and decides by them, remembering decisions."""
 
     def __init__(self, emulator: Emulator, ledger: Ledger) -> None:
         self._evaluator, self._iam, self._ledger = emulator.iam_evaluator, emulator.iam, ledger
@@ -45,7 +45,7 @@ class Policies:
         self._found: dict[tuple[str, str], RolePolicies] = {}
 
     def gather(self, role: str, account: str) -> list[Any]:
-        """Give a role's policies: the same list for as long as they are the same."""
+        """Return a role's policies, as the same list until they change."""
         record = self._iam._roles.get_scoped(account, None, role)
         if record is None or record.get("AttachedPolicies"):
             return list(self._gather(role, account))
@@ -56,8 +56,8 @@ class Policies:
             self._found[account, role] = found
         return found
 
-    def granted(self, prefix: str) -> dict[str, list[Grant]]:
-        """List what roles may do whose names begin so."""
+    def grants_of(self, prefix: str) -> dict[str, list[Grant]]:
+        """Return the grants of all roles with a name prefix."""
         return {
             role: list(found.grants)
             for account, role in list(self._iam._roles.to_dict())
@@ -66,7 +66,7 @@ class Policies:
         }
 
     def evaluate(self, context: Any, policies: list[Any], *limits: Any) -> Any:
-        """Decide as the emulator does, and note what was used of which role's grants."""
+        """Decide as the emulator does, and record the grants that were used."""
         if not isinstance(policies, RolePolicies) or limits:
             return self._evaluate(context, policies, *limits)
         keys = {name: str(value) for name, value in context.service_context.items()}
@@ -75,15 +75,15 @@ class Policies:
         if decided is None:
             decided = self._evaluate(context, policies)
             if decided.decision == "Allow":
-                self._ledger.use(policies.role, self._needed(context, policies))
+                self._ledger.use(policies.role, self._matching_grants(context, policies))
             if len(policies.decisions) >= MOST_DECISIONS:
                 policies.decisions.clear()
             policies.decisions[question] = decided
-        # Callers write their session into it.
+        # Callers write their session into the decision.
         return replace(decided, principal_arn=context.principal_arn)
 
-    def _needed(self, context: Any, policies: RolePolicies) -> Iterator[Grant]:
-        """List every grant that allows a request."""
+    def _matching_grants(self, context: Any, policies: RolePolicies) -> Iterator[Grant]:
+        """Yield every grant that allows a request."""
         evaluator = self._evaluator
         for statement in policies.allowing:
             if not evaluator._conditions_met(statement.conditions, context):
@@ -96,6 +96,6 @@ class Policies:
 
 
 def grant(statement: Any, action: str, resource: str) -> Grant:
-    """Name a grant of a statement."""
+    """Build the grant for one action and resource of a statement."""
     conditions = statement.conditions
     return Grant(action, resource, json.dumps(conditions, sort_keys=True) if conditions else "")

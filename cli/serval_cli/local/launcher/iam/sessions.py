@@ -1,4 +1,4 @@
-"""Credentials of roles, for programs that are not the emulator's functions."""
+"""Credentials of roles, for programs other than the emulator's functions."""
 
 import hashlib
 import secrets
@@ -6,18 +6,18 @@ from typing import Any
 
 
 class Sessions:
-    """Opens sessions of roles, which last as long as the stage."""
+    """Opens sessions of roles that last as long as the stage."""
 
     def __init__(self, sts: Any) -> None:
         self._sts, self._secret = sts, secrets.token_hex()
 
     def environment(self, role: str, name: str) -> dict[str, str]:
-        """Give the credentials of a role, whose ARN it is, as an SDK reads them.
+        """Return the credentials of a role, given by its ARN, as variables for an SDK.
 
         Parameters
         ----------
         name
-            Says who uses them; the same name gets the same session again.
+            Who uses the credentials; the same name gets the same session again.
         """
         account, role_name = role.split(":")[4], role.rpartition("/")[2]
         digest = hashlib.sha256(f"{self._secret} {role} {name}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The rights that tasks of state machines need, by what their states name."""
+"""Determine the permissions that tasks of state machines need."""
 
 import json
 import re
@@ -8,24 +8,24 @@ from typing import Any
 
 INTEGRATION = re.compile(r"arn:[\w-]+:states:::(?:aws-sdk:)?(\w+):(\w+)")
 REGION = "us-east-1"
-"""The laptop has one."""
+"""The local stage's only region."""
 ERRORS = {"lambda": "Lambda.AWSLambdaException", "dynamodb": "DynamoDB.AccessDeniedException"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Reads tasks as the emulator reads requests: an integration is one."""
+    """Reads a task's integration as the emulator reads requests."""
 
     resource: Callable[..., str]
-    """Finds the ARN that a request is about."""
+    """Returns the ARN that a request is about."""
 
     def needs(self, resource: str, given: Mapping[str, Any], role: str) -> tuple[str, str, str]:
-        """Give the action and the resource of a task, and the error that a refusal is.
+        """Return a task's action and resource, and the error that a refusal raises.
 
         Parameters
         ----------
         role
-            ARN of the machine's role, in whose account the task is.
+            ARN of the machine's role, whose account the task runs in.
         """
         found = INTEGRATION.match(resource)
         if found is None:

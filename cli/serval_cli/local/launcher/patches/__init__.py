@@ -1,1 +1,1 @@
-"""The emulator's gaps, each closed by a patch with ``apply``."""
+"""Patches that close gaps of the emulator, each with a function ``apply``."""

@@ -1,4 +1,4 @@
-"""Tags of a bucket as its template declares them."""
+"""Store the tags that a template declares on a bucket."""
 
 from typing import Any
 

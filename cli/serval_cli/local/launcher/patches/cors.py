@@ -1,4 +1,4 @@
-"""CORS of an HTTP API as its template declares it."""
+"""Apply the CORS settings that a template declares on an HTTP API."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +12,20 @@ NAMES = tuple(
 
 
 def apply(emulator: Emulator) -> None:
-    """Give the emulator the keys that it looks for: templates have them capitalised."""
+    """Rename the capitalised keys of templates to the ones the emulator looks for."""
     handlers = emulator.provisioners._RESOURCE_HANDLERS[HANDLERS]
-    handlers["create"] = uncapitalised(handlers["create"], 1)
-    handlers["update"] = uncapitalised(handlers["update"], 2)
+    handlers["create"] = with_lower_case_keys(handlers["create"], 1)
+    handlers["update"] = with_lower_case_keys(handlers["update"], 2)
 
 
-def uncapitalised(handler: Callable[..., Any], position: int) -> Callable[..., Any]:
-    """Wrap a handler whose argument at the position holds the resource's properties."""
+def with_lower_case_keys(handler: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """Wrap a handler so that it gets CORS keys in lower case.
+
+    Parameters
+    ----------
+    position
+        Index of the argument with the resource's properties.
+    """
 
     def wrapper(*args: Any, **options: Any) -> Any:
         properties = args[position]

@@ -1,4 +1,4 @@
-"""Custom resources whose handler is dead fail soon, instead of after an hour."""
+"""Let custom resources with a dead handler fail soon, not after an hour."""
 
 from typing import Any
 

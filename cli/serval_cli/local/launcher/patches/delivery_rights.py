@@ -1,4 +1,4 @@
-"""What services do for others needs rights, too: rules, schedules, gateways, topics, mappings."""
+"""Check the permissions of services: rules, schedules, gateways, topics, functions and mappings."""
 
 from typing import Any
 
@@ -24,17 +24,17 @@ ACTIONS = {
     "sqs": "sqs:SendMessage",
     "states": "states:StartExecution",
 }
-"""What it takes to hand something to a target, by its service."""
+"""Service of a target → the action that delivers to it."""
 POLLING = {
     "dynamodb": ("DescribeStream", "GetRecords", "GetShardIterator"),
     "sqs": ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),
 }
-"""What a function's role needs for Lambda to read from a source in its name."""
+"""Service of a source → the actions that Lambda takes with the function's role to read it."""
 INTERNAL = 500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}'
 
 
 def apply(emulator: Emulator, authority: Authority) -> None:
-    """Check each by the role that it has, or by the policy of what it reaches."""
+    """Check each delivery by its role, or by the policy of its target."""
     rights = Deliveries(emulator, authority)
     targets(emulator, rights)
     gateways(emulator, rights)
@@ -44,7 +44,7 @@ def apply(emulator: Emulator, authority: Authority) -> None:
 
 
 class Deliveries:
-    """Rights of services, by the ARN of what they reach."""
+    """Permissions to deliver, by the ARN of the target."""
 
     def __init__(self, emulator: Emulator, authority: Authority) -> None:
         self._authority, self.check = authority, authority.check_role
@@ -52,23 +52,23 @@ class Deliveries:
         self._functions = emulator.lambda_svc
 
     def by_policy(self, service: str, target: str, source: str) -> None:
-        """Raise ``Refused`` unless the target's policy lets a service reach it."""
+        """Raise ``Refused`` unless the target's policy admits a service."""
         kind = target.split(":")[2]
         policy, _ = self._policy(kind, target) or (None, None)
         self._authority.check_service(service, ACTIONS[kind], target, source=source, policy=policy)
 
     def by_role(self, role: str, target: str, keys: dict[str, Any] | None = None) -> None:
-        """Raise ``Refused`` unless the role may reach the target."""
+        """Raise ``Refused`` unless a role may reach the target."""
         self._authority.check_role(role, ACTIONS[target.split(":")[2]], target, keys)
 
     def by_function(self, function: str, action: str, resource: str) -> None:
-        """Raise ``Refused`` unless the role of a function, by name or ARN, may do something."""
+        """Raise ``Refused`` unless a function's role may take an action."""
         _, configuration, _ = self._functions._get_func_record_for_ref(function)
         self.check(configuration["Role"], action, resource)
 
 
 def targets(emulator: Emulator, rights: Deliveries) -> None:
-    """Rules and schedules: a role where they have one, otherwise the target's policy."""
+    """Check rules and schedules by their role, if they have one, or by the target's policy."""
     eventbridge = emulator.eventbridge
     invoke = eventbridge._invoke_target
 
@@ -87,7 +87,7 @@ def targets(emulator: Emulator, rights: Deliveries) -> None:
 
 
 def gateways(emulator: Emulator, rights: Deliveries) -> None:
-    """HTTP APIs: a function's policy names the routes that may call it."""
+    """Check HTTP APIs by the function's policy, which names the routes that may call it."""
     gateway = emulator.apigateway
     invoke = gateway._invoke_lambda_proxy
 
@@ -119,7 +119,7 @@ def gateways(emulator: Emulator, rights: Deliveries) -> None:
 
 
 def topics(emulator: Emulator, rights: Deliveries) -> None:
-    """Topics: a function's policy names those that may call it."""
+    """Check topics by the function's policy."""
     sns = emulator.sns
     deliver = sns._deliver_to_lambda
 
@@ -134,7 +134,7 @@ def topics(emulator: Emulator, rights: Deliveries) -> None:
 
 
 def functions(emulator: Emulator, rights: Deliveries) -> None:
-    """Functions: their logs and what becomes of failed events are written by their roles."""
+    """Check a function's log and its failure destination by the function's role."""
     service = emulator.lambda_svc
     log, route = service._emit_lambda_logs, service._route_async_failure
 
@@ -162,7 +162,7 @@ def functions(emulator: Emulator, rights: Deliveries) -> None:
 
 
 def mappings(emulator: Emulator, rights: Deliveries) -> None:
-    """Event source mappings: Lambda refuses those whose function may not read the source."""
+    """Refuse event source mappings whose function may not read the source."""
     handlers = emulator.provisioners._RESOURCE_HANDLERS[MAPPINGS]
     create = handlers["create"]
 
@@ -177,7 +177,7 @@ def mappings(emulator: Emulator, rights: Deliveries) -> None:
 
 
 def route_arn(target: str, api: str, stage: str, route: str) -> str:
-    """Name a route as a policy does: its method and its path, with the names of parameters."""
+    """Return the ARN of a route, as policies name it: method and path with parameter names."""
     region, account = target.split(":")[3:5]
     called = "/" + "".join(route.split(" ")) if " " in route else f"/{route}"
     return f"arn:aws:execute-api:{region}:{account}:{api}/{stage}{called}"

@@ -1,9 +1,9 @@
-"""Permissions: every call is held against the policies of the role that makes it.
+"""Check every call against the policies of the role that makes it.
 
-The evaluator is the emulator's own, which it leaves off; it knows the actions and resources of
-requests, all of the condition operators, resource policies, and how each service says no. What is
-closed here are its gaps: condition keys that it leaves out, and that this machine has no TLS.
-Functions get credentials of their roles; the keys of the laptop's user may do everything.
+The evaluator is the emulator's own, which is off by default. It knows the actions and resources of
+requests, all condition operators, resource policies, and each service's way of refusing. This patch
+closes its gaps: missing condition keys, and the lack of TLS on this machine. Functions get the
+credentials of their roles; the keys of the stage's owner may do everything.
 """
 
 from collections.abc import Callable
@@ -36,22 +36,22 @@ NAMES = (
 )
 Reply = tuple[int, dict[str, str], bytes]
 CLIENT_ERRORS = {"dynamodb", "ecs", "events", "sagemaker", "states"}
-"""Services of AWS's JSON protocol: what they deny has status 400, and not the emulator's 403."""
+"""Services of AWS's JSON protocol refuse with status 400, where the emulator answers 403."""
 
 
 class OverTls:
-    """The origin of requests, which on AWS all come over TLS: buckets deny what does not."""
+    """The origin of requests, reported as TLS because buckets refuse anything else."""
 
     def __init__(self, origin: Any) -> None:
         self._origin = origin
 
     def get(self) -> tuple[str, bool]:
-        """Give the caller's address, and that it speaks TLS."""
+        """Return the caller's address, and that it uses TLS."""
         address, _ = self._origin.get()
         return address, True
 
     def set(self, origin: tuple[str, bool]) -> Any:
-        """Note where a request comes from."""
+        """Store the origin of a request."""
         return self._origin.set(origin)
 
 
@@ -62,7 +62,7 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     evaluator._request_origin = OverTls(evaluator._request_origin)
     evaluator._gather_role_policies = authority.policies.gather
     evaluator.evaluate = authority.policies.evaluate
-    evaluator.enforce = noting(evaluator.enforce, evaluator, authority)
+    evaluator.enforce = recording_refusals(evaluator.enforce, evaluator, authority)
     actions.access_denied_response = with_status(actions.access_denied_response)
     actions.SERVICE_TO_IAM_NAMESPACE["sagemaker"] = "sagemaker"
     actions.extract_iam_action = read.action
@@ -73,8 +73,10 @@ def apply(emulator: Emulator, authority: Authority) -> None:
     emulator.app.AUTH = True
 
 
-def noting(enforce: Callable[..., Any], evaluator: Any, authority: Authority) -> Callable[..., Any]:
-    """Make a check that takes the keys of a resource into account, and notes what it refuses."""
+def recording_refusals(
+    enforce: Callable[..., Any], evaluator: Any, authority: Authority
+) -> Callable[..., Any]:
+    """Wrap the check so that it includes a resource's keys and records refusals."""
 
     def check(
         key: str,
@@ -95,10 +97,10 @@ def noting(enforce: Callable[..., Any], evaluator: Any, authority: Authority) ->
 
 
 def with_status(deny: Callable[..., Reply]) -> Callable[..., Reply]:
-    """Make a denial that has AWS's status."""
+    """Wrap a denial so that it has AWS's status."""
 
-    def denied(service: str, *told: Any, **more: Any) -> Reply:
+    def deny_with_status(service: str, *told: Any, **more: Any) -> Reply:
         status, headers, body = deny(service, *told, **more)
         return 400 if service in CLIENT_ERRORS else status, headers, body
 
-    return denied
+    return deny_with_status

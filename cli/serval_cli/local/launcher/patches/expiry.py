@@ -1,6 +1,6 @@
-"""Rows and objects that expire on AWS after weeks: here sooner, once there are many of them.
+"""Expire rows and objects early, once there are many of them.
 
-Nobody waits for weeks on a laptop, where all of it is in memory; the oldest go first.
+On AWS they expire after weeks; here everything is in memory. The oldest go first.
 """
 
 import heapq
@@ -21,16 +21,16 @@ NAMES = (
     "s3/_object_versions",
 )
 PREFIXES = ("async/", "async-out/")
-"""Of objects that the stack's lifecycle rules delete, which the emulator leaves out."""
+"""Prefixes with lifecycle rules on AWS, which the emulator does not apply."""
 ROWS = 20_000
-"""Of each table, of those that have a time to live: requests that are done."""
+"""Limit per table, for rows with a time to live: finished requests."""
 OBJECTS = 20_000
 OBJECT_BYTES = 512 * 1024 * 1024
 PAUSE_SECONDS = 30.0
 
 
 def apply(emulator: Emulator) -> None:
-    """Look again and again."""
+    """Check the limits periodically, in a thread."""
 
     def run() -> None:
         while True:
@@ -53,7 +53,7 @@ def expire_rows(dynamodb: Any, limit: int = ROWS) -> None:
 
 
 def expiring(dynamodb: Any, table: Any, attribute: str) -> list[tuple[float, str, str]]:
-    """List the rows of a table that have a time to live: when they expire, and their keys."""
+    """List a table's expiring rows as expiry time, partition key and sort key."""
     return [
         (float(dynamodb._extract_key_val(row[attribute])), partition, sort)
         for partition, rows in table["items"].items()
@@ -63,7 +63,7 @@ def expiring(dynamodb: Any, table: Any, attribute: str) -> list[tuple[float, str
 
 
 def expire_objects(s3: Any, limit: int = OBJECTS, limit_bytes: int = OBJECT_BYTES) -> None:
-    """Delete the objects under the prefixes that were written first, with all their versions."""
+    """Delete the oldest objects under the prefixes, with all their versions."""
     for name, bucket in list(s3._buckets.items()):
         objects = [one for one in list(bucket["objects"].items()) if one[0].startswith(PREFIXES)]
         count, size = len(objects), sum(record["size"] for _, record in objects)

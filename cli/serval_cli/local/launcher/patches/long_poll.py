@@ -1,7 +1,7 @@
-"""Long polls of a queue answer soon after a message is there: a tenth of a second is long here.
+"""Let long polls of a queue answer within 10 ms of a message's arrival.
 
-Where nothing comes they look no oftener than the emulator does by itself, so that workers who wait
-for messages leave the machine to others.
+Without messages they look as rarely as the emulator does by itself, so that waiting workers leave
+the machine to others.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ LOOK_SECONDS = 0.01
 """Between two looks of a poll at the least."""
 
 
-class Impatient:
-    """``asyncio`` as the queue service sees it: a sleep between two looks ends with a message."""
+class WakingSleeps:
+    """``asyncio`` for the queue service: a message ends the sleep between two looks."""
 
     iscoroutine = staticmethod(asyncio.iscoroutine)
 
@@ -59,11 +59,11 @@ class Impatient:
 def apply(emulator: Emulator) -> None:
     """Look once a message is sent, and not only every 100 ms."""
     sqs: Any = emulator.sqs
-    sqs.asyncio = impatient = Impatient()
+    sqs.asyncio = sleeps = WakingSleeps()
     sent = sqs.esm_wake.set
 
     def tell() -> None:
         sent()
-        impatient.wake()
+        sleeps.wake()
 
     sqs.esm_wake.set = tell

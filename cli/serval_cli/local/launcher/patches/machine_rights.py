@@ -1,4 +1,4 @@
-"""State machines act by their roles: each task is held against the role before it is begun."""
+"""Check each task of a state machine against the machine's role."""
 
 from contextvars import ContextVar
 from typing import Any
@@ -19,13 +19,13 @@ NAMES = (
     "stepfunctions/_state_machines",
 )
 ROLE: ContextVar[str] = ContextVar("role")
-"""Of the machine whose execution this is; its branches and items run in copies of the context."""
+"""The role of the current execution; branches and items run in copies of the context."""
 MACHINE: ContextVar[str] = ContextVar("machine")
-"""Its ARN, or that of the map whose child this is."""
+"""The ARN of the state machine, or of the map that runs this child."""
 
 
 def apply(emulator: Emulator, authority: Authority) -> None:
-    """Check tasks, the lists that maps read, and that maps may run children."""
+    """Check tasks, the lists that maps read, and that maps may start children."""
     machines = emulator.stepfunctions
     tasks = Tasks(emulator.iam_actions.extract_resource_arn)
     run, invoke, call_back = (

@@ -1,4 +1,4 @@
-"""Limits of a Distributed Map that come with the execution: the emulator knows fixed ones alone."""
+"""Support limits of a Distributed Map that are paths; the emulator knows only fixed ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ LIMITS = ("MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage
 
 
 def apply(emulator: Emulator) -> None:
-    """Put what ``MaxConcurrencyPath`` and the like lead to in the places of fixed limits."""
+    """Resolve ``MaxConcurrencyPath`` and similar fields into fixed limits."""
     stepfunctions = emulator.stepfunctions
     run, find = stepfunctions._run_distributed_map, stepfunctions._resolve_path_or_ctx
 

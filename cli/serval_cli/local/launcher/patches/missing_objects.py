@@ -1,4 +1,4 @@
-"""Objects that are not there: S3 says so only to those who may list the bucket."""
+"""Hide missing objects from roles that may not list the bucket, as S3 does."""
 
 import uuid
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""OPTIONS requests to an HTTP API without CORS reach its routes, as on AWS."""
+"""Route OPTIONS requests to an HTTP API without CORS, as AWS does."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ NAMES = ("apigateway/_apis", "apigateway/_handle_execute_in_scope")
 
 
 class PlainMethod(str):
-    """The name of a method that the emulator does not take for a preflight's."""
+    """A method name that the emulator does not recognise as a preflight's."""
 
     __slots__ = ()
 
@@ -20,14 +20,14 @@ class PlainMethod(str):
 
 
 def apply(emulator: Emulator) -> None:
-    """Route OPTIONS like every method where nothing answers preflights."""
+    """Route OPTIONS like any other method if the API has no CORS settings."""
     gateway = emulator.apigateway
     execute = gateway._handle_execute_in_scope
 
-    async def routed(api_id: str, stage: str, path: str, method: str, *others: Any) -> Any:
+    async def execute_plainly(api_id: str, stage: str, path: str, method: str, *others: Any) -> Any:
         cors = (gateway._apis.get(api_id) or {}).get("corsConfiguration")
         if method == "OPTIONS" and not cors:
             method = PlainMethod(method)
         return await execute(api_id, stage, path, method, *others)
 
-    gateway._handle_execute_in_scope = routed
+    gateway._handle_execute_in_scope = execute_plainly

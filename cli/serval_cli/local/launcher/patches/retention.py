@@ -1,6 +1,6 @@
-"""How much of the past the emulator keeps: it would keep everything, and grow until it ends.
+"""Bound the history that the emulator keeps, which would otherwise grow forever.
 
-What a stage stores, as rows, objects and messages, is not the past, and is left alone.
+The stage's own data, such as rows, objects and messages, is no history and stays.
 """
 
 import threading
@@ -20,11 +20,11 @@ NAMES = (
     "stepfunctions/_add_event",
 )
 LOG_BYTES = 4 * 1024 * 1024
-"""Of each function: some 3,000 invocations that print nothing."""
+"""Limit per function: about 3,000 invocations that print nothing."""
 STREAM_BYTES, EVENT_BYTES = 800, 300
-"""What a stream and a line take beside the text; each invocation has a stream of its own."""
+"""Overhead of a stream and of a line; each invocation has its own stream."""
 METRIC_POINTS = 50_000
-"""Of each metric: more than a rollout's window has."""
+"""Limit per metric: more than a rollout's window holds."""
 EVENTS = 1000
 HISTORIES = 200
 """Finished executions whose steps can still be read."""
@@ -32,7 +32,7 @@ FINISHED = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "Execut
 
 
 def apply(emulator: Emulator) -> None:
-    """Let what is new take the place of what is oldest."""
+    """Drop the oldest entries in favour of new ones."""
     keep_newest(emulator.cloudwatch, "_metric_bucket", METRIC_POINTS)
     keep_newest(emulator.cloudwatch, "_history_entries", EVENTS)
     keep_newest(emulator.eventbridge, "_events_log_list", EVENTS)
@@ -41,21 +41,21 @@ def apply(emulator: Emulator) -> None:
 
 
 def keep_newest(module: Any, name: str, limit: int) -> None:
-    """Bound the list that a function of the emulator hands out to be added to."""
+    """Bound a list that a function of the emulator returns for appending."""
     find: Callable[..., list[Any]] = getattr(module, name)
 
-    def bounded(*args: Any) -> list[Any]:
+    def find_bounded(*args: Any) -> list[Any]:
         found = find(*args)
         if len(found) >= limit:
-            # A tenth at a time: what is left has to move.
+            # A tenth at a time, since the rest has to move.
             del found[: limit // 10]
         return found
 
-    setattr(module, name, bounded)
+    setattr(module, name, find_bounded)
 
 
 def keep_histories(stepfunctions: Any) -> None:
-    """Forget the steps of executions that finished before the last 200 that did."""
+    """Drop the steps of all but the last 200 finished executions."""
     add = stepfunctions._add_event
     finished: deque[dict[str, Any]] = deque()
 
@@ -71,7 +71,7 @@ def keep_histories(stepfunctions: Any) -> None:
 
 
 def keep_logs(service: Any, logs: Any) -> None:
-    """Forget the invocations that a function logged first."""
+    """Drop the oldest invocations from each function's log."""
     emit, append = service._emit_lambda_logs, logs._append_log_events
     kept: dict[str, FunctionLog] = {}
     added = threading.local()
@@ -94,7 +94,7 @@ def keep_logs(service: Any, logs: Any) -> None:
 
 
 class FunctionLog:
-    """The sizes of a function's log streams, from the oldest on."""
+    """The sizes of a function's log streams, oldest first."""
 
     def __init__(self, limit_bytes: int = LOG_BYTES) -> None:
         self._limit = limit_bytes
@@ -103,7 +103,7 @@ class FunctionLog:
         self._lock = threading.Lock()
 
     def add(self, size: int, streams: dict[str, Any]) -> None:
-        """Count a stream that was added, and drop the oldest while there is too much."""
+        """Add a stream, dropping the oldest ones while the log is too large."""
         with self._lock:
             self._sizes.append(size)
             self._total += size

@@ -1,11 +1,11 @@
-"""SageMaker's async endpoints, which the emulator lacks: resource types, API, local servers."""
+"""Add SageMaker's async endpoints to the emulator: resource types, API, local servers."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from serval_cli.local.launcher.emulator import Emulator
-from serval_cli.local.launcher.patches.functions.embedded_metrics import store
+from serval_cli.local.launcher.patches.functions.embedded_metrics import store_metrics
 from serval_cli.local.launcher.sagemaker import server
 from serval_cli.local.launcher.sagemaker.definition import Declared, Definition
 from serval_cli.local.launcher.sagemaker.endpoint import Endpoint, Storages
@@ -14,7 +14,7 @@ from serval_cli.local.launcher.sagemaker.server import Program, Server
 from serval_cli.local.launcher.sagemaker.service import Service
 
 Credentials = Callable[[str, str], Mapping[str, str]]
-"""Gives credentials of a role, whose ARN it is, to whom the name names, as variables."""
+"""Returns credentials of a role, given by its ARN, for a named user, as variables."""
 NAMES = (
     "app/SERVICE_HANDLERS",
     "cloudwatch/_evaluate_all_alarms",
@@ -30,12 +30,12 @@ TYPES = {
     "endpoint-config": ("AWS::SageMaker::EndpointConfig", "EndpointConfigName"),
     "endpoint": ("AWS::SageMaker::Endpoint", "EndpointName"),
 }
-"""Resource type of each kind, and the property that names such a resource."""
+"""Kind → its resource type, and the property that holds a resource's name."""
 IDLE_SECONDS, WATCH_SECONDS = 60.0, 1.0
 
 
 class Endpoints:
-    """The endpoints of the stage, and the servers that run for them."""
+    """The endpoints of the stage and their servers."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Endpoints:
                 name,
                 self._program,
                 {**definition.environment, **self._credentials(definition.role, name)},
-                lambda line: store(emulator.cloudwatch, line),
+                lambda line: store_metrics(emulator.cloudwatch, line),
             )
 
         def make(name: str) -> Endpoint:
@@ -83,7 +83,7 @@ class Endpoints:
         emulator.router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."]}
 
     def watch(self) -> None:
-        """Stop servers that are idle, from now on, in a thread of its own."""
+        """Stop idle servers from now on, in a thread."""
         threading.Thread(target=self._watch, daemon=True, name="endpoints").start()
 
     def stop(self) -> None:
@@ -99,6 +99,6 @@ class Endpoints:
 
 
 def apply(emulator: Emulator, endpoints: Endpoints) -> None:
-    """Serve endpoints, whose servers start with their first invocation."""
+    """Serve endpoints, whose servers start at their first invocation."""
     endpoints.serve(emulator)
     endpoints.watch()

@@ -1,7 +1,7 @@
-"""Application Auto Scaling's resource types, which the emulator lacks: recorded, and no more.
+"""Accept Application Auto Scaling's resource types, which the emulator lacks.
 
-What they ask for is simulated by the endpoints themselves: a server starts with the first
-invocation and stops when it is idle.
+They have no effect here: the endpoints themselves start a server at the first invocation and stop
+it when it is idle.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def apply(emulator: Emulator) -> None:
         return arn, {"Arn": arn}
 
     def delete(physical_id: str, properties: dict[str, Any]) -> None:
-        """Forget it; nothing else knows of it."""
+        """Do nothing: nothing refers to the resource."""
 
     for type_, create in ((TARGET, target), (POLICY, policy)):
         provisioners._RESOURCE_HANDLERS[type_] = {"create": create, "delete": delete}

@@ -1,4 +1,4 @@
-"""What Scheduler puts into its targets' inputs, which the emulator hands on as they are."""
+"""Fill in the placeholders of Scheduler's inputs, which the emulator passes on unchanged."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
 def apply(emulator: Emulator) -> None:
-    """Fill in the time, and call an event on the bus what its schedule calls it."""
+    """Fill in the scheduled time, and use the schedule's own event names."""
     eventbridge: Any = emulator.eventbridge
     invoke = eventbridge._invoke_target
 
@@ -28,9 +28,9 @@ def apply(emulator: Emulator) -> None:
 def as_scheduled(
     target: dict[str, Any], event: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give a target and an event as AWS has them at this time of a schedule.
+    """Return a target and an event as AWS sends them at this time of a schedule.
 
-    Crons have minutes; the emulator looks at them every 10 s, and so comes a little late.
+    Cron times are whole minutes; the emulator checks them every 10 s and is a little late.
     """
     moment = datetime.fromtimestamp(event["Time"], UTC).replace(second=0, microsecond=0)
     time = moment.isoformat().replace("+00:00", "Z")

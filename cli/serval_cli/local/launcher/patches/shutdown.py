@@ -1,4 +1,4 @@
-"""A short wait for open connections when the emulator ends: it keeps nothing anyway."""
+"""Wait only briefly for open connections at shutdown, since the emulator keeps nothing."""
 
 from serval_cli.local.launcher.emulator import Emulator
 

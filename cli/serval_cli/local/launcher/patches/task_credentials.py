@@ -1,4 +1,4 @@
-"""Credentials of a worker's role at the URL that ECS gives to tasks."""
+"""Serve the credentials of a worker's role at the URL that ECS gives to tasks."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ PATH = "/v2/credentials/"
 NAMES = ("app/SERVICE_HANDLERS/imds", "iam/_roles", "sts/register_session")
 SESSION = "worker"
 LASTS = timedelta(hours=6)
-"""What is said to be good for so long is asked for again, and the same."""
+"""Lifetime reported for credentials; refreshed ones are the same."""
 Reply = tuple[int, dict[str, str], bytes]
 
 
 def apply(emulator: Emulator, sessions: Sessions) -> None:
-    """Answer with credentials of the role that the path names."""
+    """Answer with the credentials of the role named by the path."""
     roles = emulator.iam._roles
 
     async def handle(

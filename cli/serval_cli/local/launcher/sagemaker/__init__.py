@@ -1,1 +1,1 @@
-"""SageMaker's async endpoints, whose servers are processes of this machine."""
+"""SageMaker's async endpoints, with local processes as their servers."""

@@ -1,17 +1,17 @@
-"""What a template declares of SageMaker, and what an endpoint is by it."""
+"""SageMaker resources declared by templates, and the endpoints they define."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = ("model", "endpoint-config", "endpoint")
-"""As ARNs name them."""
+"""Kinds of resources, as ARNs name them."""
 CONCURRENCY = 1
-"""Invocations at a time of an instance whose configuration leaves that to SageMaker."""
+"""Concurrent invocations per instance where the configuration names none."""
 
 
 class NotDeclared(Exception):
-    """No such thing is declared."""
+    """The template declares no such resource."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f'Could not find {kind} "{name}".')
@@ -19,14 +19,14 @@ class NotDeclared(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What an endpoint is, as its configuration and its model have it at the moment."""
+    """An endpoint, as its configuration and model define it now."""
 
     configuration: str
     variant: str
     role: str
-    """ARN of the role by which it, and its container, act."""
+    """ARN of the role that the endpoint and its container assume."""
     environment: Mapping[str, str]
-    """Of the container."""
+    """Environment of the container."""
     concurrency: int
     output_path: str
     failure_path: str
@@ -36,21 +36,21 @@ class Definition:
 
 @dataclass(slots=True)
 class Declared:
-    """Everything that is declared, by kind and name: the resources' properties."""
+    """Properties of all declared resources, by kind and name."""
 
     records: dict[str, dict[str, dict[str, Any]]] = field(
         default_factory=lambda: {kind: {} for kind in KINDS}
     )
 
     def find(self, kind: str, name: str) -> dict[str, Any]:
-        """Give the properties of one thing, or raise ``NotDeclared``."""
+        """Return the properties of a resource, or raise ``NotDeclared``."""
         try:
             return self.records[kind][name]
         except KeyError:
             raise NotDeclared(kind, name) from None
 
     def define(self, endpoint: str) -> Definition:
-        """Put an endpoint together from what it refers to, or raise ``NotDeclared``."""
+        """Assemble an endpoint from the resources it refers to, or raise ``NotDeclared``."""
         name = self.find("endpoint", endpoint)["EndpointConfigName"]
         configuration = self.find("endpoint-config", name)
         variant = configuration["ProductionVariants"][0]

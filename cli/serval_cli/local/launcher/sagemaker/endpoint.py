@@ -1,4 +1,4 @@
-"""An endpoint: its queue of async invocations, and its one instance, which comes and goes."""
+"""An endpoint with its queue of async invocations, and one instance that comes and goes."""
 
 import logging
 import threading
@@ -16,11 +16,11 @@ from serval_cli.local.launcher.sagemaker.storage import ObjectNotFound, Storage
 logger = logging.getLogger(__name__)
 Starter = Callable[[Definition], Server]
 Storages = Callable[[str], Storage]
-"""Gives the storage as a role, whose ARN it is, may use it."""
+"""Returns the storage as accessible to a role, given by its ARN."""
 
 
 class Endpoint:
-    """Starts its server at the first invocation, and another when it is defined otherwise."""
+    """Starts a server at the first invocation, and a new one when its definition changes."""
 
     def __init__(
         self, name: str, define: Callable[[], Definition], start: Starter, storages: Storages
@@ -35,7 +35,7 @@ class Endpoint:
 
     @property
     def capacity(self) -> int:
-        """Count the instances that there are: one, or none while nobody calls."""
+        """Number of instances: one, or none while nobody calls."""
         server = self._server
         return 1 if server is not None and server.running else 0
 
@@ -45,7 +45,7 @@ class Endpoint:
             return server.post(body, headers, seconds)
 
     def submit(self, invocation: Invocation) -> None:
-        """Put an invocation into the queue; as many run at a time as an instance may run."""
+        """Queue an invocation; an instance runs several at a time if it is configured to."""
         definition = self._define()
         with self._queue_lock:
             if self._queue is None or self._queue[0] != definition.concurrency:
@@ -53,7 +53,7 @@ class Endpoint:
             self._queue[1].submit(self._run, invocation, definition)
 
     def rest(self, idle_seconds: float) -> None:
-        """Stop a server that nobody has used for so long."""
+        """Stop the server if it has been idle for so long."""
         if not self._serving_lock.acquire(blocking=False):
             return
         try:
@@ -66,7 +66,7 @@ class Endpoint:
         server.stop()
 
     def stop(self) -> None:
-        """End the server, and give up what waits."""
+        """End the server and drop queued invocations."""
         with self._queue_lock:
             queue, self._queue = self._queue, None
         if queue is not None:
@@ -85,7 +85,7 @@ class Endpoint:
             yield server
         finally:
             with self._serving_lock:
-                server.left()
+                server.release()
                 superseded = server is not self._server and not server.users
             if superseded:
                 server.stop()
@@ -104,7 +104,7 @@ class Endpoint:
         try:
             self._answer(invocation, definition)
         except Exception:
-            # What becomes of it cannot be told to anybody else: the log has it.
+            # Nobody waits for the outcome, so the log has to carry it.
             logger.exception("endpoint %s, inference %s", self._name, invocation.id)
 
     def _answer(self, invocation: Invocation, definition: Definition) -> None:
@@ -115,14 +115,14 @@ class Endpoint:
         except (ObjectNotFound, Refused, ServerFailed) as error:
             answer = Answer(500, str(error).encode(), "text/plain")
         if answer.status >= 400:
-            self._failed(storage, invocation, definition, answer)
+            self._report_failure(storage, invocation, definition, answer)
             return
         storage.write(invocation.output_location, answer.body, answer.content_type)
         if definition.success_topic:
             said = notice(self._name, invocation, now(), answered=answer.content_type)
             storage.publish(definition.success_topic, said)
 
-    def _failed(
+    def _report_failure(
         self, storage: Storage, invocation: Invocation, definition: Definition, answer: Answer
     ) -> None:
         side = "client" if answer.status < 500 else "server"
@@ -136,5 +136,5 @@ class Endpoint:
 
 
 def now() -> datetime:
-    """Tell the time."""
+    """Return the current time."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""One async invocation: what was asked, where its result goes, and what is said when it ends."""
+"""An async invocation: the request, where its result goes, and the notice at its end."""
 
 import json
 import uuid
@@ -16,12 +16,12 @@ FORWARDED = ("custom-attributes", "inference-id")
 
 
 class Refused(Exception):
-    """What was asked is not what SageMaker takes."""
+    """SageMaker would not accept the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """An invocation that was accepted."""
+    """An accepted invocation."""
 
     id: str
     body: bytes
@@ -29,7 +29,7 @@ class Invocation:
     input_location: str
     content_type: str
     headers: Mapping[str, str]
-    """For the container."""
+    """Headers for the container."""
     seconds: float
     output_location: str
     failure_location: str
@@ -39,7 +39,7 @@ class Invocation:
 def accept(
     definition: Definition, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Invocation:
-    """Read an invocation, whose headers have lower-case names, or raise ``Refused``."""
+    """Read an invocation from headers with lower-case names, or raise ``Refused``."""
 
     def header(name: str, default: str = "") -> str:
         return headers.get(PREFIX + name, default)
@@ -61,28 +61,28 @@ def accept(
         content_type=content_type,
         headers={"Content-Type": content_type, "Accept": header("accept", "*/*"), **forwarded},
         seconds=float(header("invocationtimeoutseconds", "900")),
-        output_location=below(definition.output_path, f"{inference_id}.out"),
-        failure_location=below(definition.failure_path, f"{inference_id}-error.out"),
+        output_location=location_in(definition.output_path, f"{inference_id}.out"),
+        failure_location=location_in(definition.failure_path, f"{inference_id}-error.out"),
         received=now,
     )
 
 
-def below(path: str, name: str) -> str:
-    """Give the location of a file in a folder of S3; empty if there is no folder."""
+def location_in(path: str, name: str) -> str:
+    """Return the location of a file in a folder of S3; empty without a folder."""
     return f"{path.rstrip('/')}/{name}" if path else ""
 
 
 def notice(
     endpoint: str, invocation: Invocation, now: datetime, *, failure: str = "", answered: str = ""
 ) -> str:
-    """Write what SageMaker publishes when an invocation ends.
+    """Write the notice that SageMaker publishes when an invocation ends.
 
     Parameters
     ----------
     failure
-        Why it failed; empty: it completed.
+        Reason of the failure; empty if the invocation completed.
     answered
-        Content type of its result.
+        Content type of the result.
     """
     document: dict[str, Any] = {
         "awsRegion": REGION,
@@ -110,5 +110,5 @@ def notice(
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a time as notices have it."""
+    """Format a time as notices do."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

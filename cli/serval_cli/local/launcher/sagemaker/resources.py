@@ -1,4 +1,4 @@
-"""CloudFormation's resource types of SageMaker."""
+"""CloudFormation's resource types for SageMaker."""
 
 import time
 from collections.abc import Callable
@@ -14,26 +14,26 @@ NAME_LIMIT = 63
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """How resources of one type are made, changed and removed."""
+    """Creates, updates and deletes resources of one type."""
 
     declared: Declared
     kind: str
     name_property: str
     arn: Callable[[str, str], str]
-    """Gives the ARN of a kind and a name."""
-    invented: Callable[..., str]
-    """Gives the name of a resource that declares none: stack, logical id, longest length."""
-    removed: Callable[[str], None]
-    """Told the name of what was removed."""
+    """Returns the ARN for a kind and a name."""
+    make_name: Callable[..., str]
+    """Makes a name for a resource without one, from stack, logical id and maximum length."""
+    on_remove: Callable[[str], None]
+    """Called with the name of a on_remove resource."""
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
-        """Give what the emulator calls."""
+        """Return the handlers that the emulator calls."""
         return {"create": self.create, "update": self.update, "delete": self.delete}
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> Created:
-        """Declare a resource; one whose configuration or model is not declared is refused."""
-        invented = self.invented(stack, logical_id, max_len=NAME_LIMIT)
-        return self._declare(properties.get(self.name_property) or invented, properties)
+        """Declare a resource, refusing one that refers to undeclared resources."""
+        make_name = self.make_name(stack, logical_id, max_len=NAME_LIMIT)
+        return self._declare(properties.get(self.name_property) or make_name, properties)
 
     def update(
         self,
@@ -43,7 +43,7 @@ class ResourceType:
         stack: str,
         logical_id: str | None = None,
     ) -> Created:
-        """Declare it anew; under another name, instead of the old one."""
+        """Replace the declaration of a resource, and the resource if its name changes."""
         if new.get(self.name_property) == old.get(self.name_property):
             return self._declare(self._name(physical_id), new)
         created = self.create(logical_id or physical_id, new, stack)
@@ -51,10 +51,10 @@ class ResourceType:
         return created
 
     def delete(self, physical_id: str, properties: dict[str, Any]) -> None:
-        """Remove it."""
+        """Remove a declaration."""
         name = self._name(physical_id)
         self.declared.records[self.kind].pop(name, None)
-        self.removed(name)
+        self.on_remove(name)
 
     def _declare(self, name: str, properties: dict[str, Any]) -> Created:
         records = self.declared.records[self.kind]

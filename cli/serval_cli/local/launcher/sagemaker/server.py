@@ -21,28 +21,28 @@ PING_SECONDS = 2.0
 
 
 class ServerFailed(Exception):
-    """The process did not come to answer."""
+    """The process failed to start or to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What runs instead of a container's image."""
+    """The program that runs in place of a container's image."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    """Below the container's own, which may set more."""
+    """Overridden by the container's own environment."""
     logs: Path
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read a program as the launcher is told of it."""
+        """Read a program from the launcher's command line."""
         document = json.loads(text)
         return cls(tuple(document["command"]), document["environment"], Path(document["logs"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answered."""
+    """The answer of a server."""
 
     status: int
     body: bytes
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Server:
-    """A server that was started, by how many invocations it is used, and since when not."""
+    """A running server, with the number of its users and the time of its last use."""
 
     process: subprocess.Popen[str]
     url: str
@@ -60,20 +60,20 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Tell whether the process has not ended."""
+        """Whether the process has not ended."""
         return self.process.poll() is None
 
-    def left(self) -> None:
-        """Note that an invocation has ended."""
+    def release(self) -> None:
+        """Record the end of an invocation."""
         self.users -= 1
         self.idle_since = time.monotonic()
 
     def idle_for(self, seconds: float) -> bool:
-        """Tell whether nobody has used it for so long."""
+        """Return whether the server has been unused for so long."""
         return not self.users and time.monotonic() - self.idle_since >= seconds
 
     def post(self, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
-        """Invoke it; an error that it answers is an answer too."""
+        """Invoke the server; an error status is an answer too."""
         request = urllib.request.Request(
             f"{self.url}/invocations", data=body, headers=dict(headers), method="POST"
         )
@@ -87,7 +87,7 @@ class Server:
             raise ServerFailed(f"{type(error).__name__}: {error}") from error
 
     def stop(self) -> None:
-        """End it: SIGTERM, and SIGKILL after the time that SageMaker gives."""
+        """Send SIGTERM, and SIGKILL after the time that SageMaker allows."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -104,12 +104,12 @@ def start(
     Parameters
     ----------
     said
-        Told each line that it prints, which also goes to ``endpoint-<name>.log``.
+        Called with each line it prints, which also goes to ``endpoint-<name>.log``.
 
     Raises
     ------
     ServerFailed
-        If it ends, or does not answer in a minute.
+        If it ends, or does not answer within a minute.
     """
     port = free_port()
     process = subprocess.Popen(
@@ -133,7 +133,7 @@ def start(
 
 
 def listen(process: subprocess.Popen[str], log: Path, said: Callable[[str], None]) -> None:
-    """Keep what a server prints, until it ends."""
+    """Log what a server prints until it ends."""
     assert process.stdout is not None
     with process.stdout as printed, log.open("a", buffering=1) as file:
         for line in printed:
@@ -154,7 +154,7 @@ def await_ready(server: Server, log: Path) -> None:
 
 
 def answers(url: str) -> bool:
-    """Ask a URL, which is well if it answers 200."""
+    """Return whether a URL answers 200."""
     try:
         with DIRECT.open(url, timeout=PING_SECONDS) as answer:
             return bool(answer.status == 200)

@@ -1,4 +1,4 @@
-"""SageMaker's API as the emulator serves it: describe endpoints, and invoke them."""
+"""The part of SageMaker's API that the emulator serves: describe and invoke endpoints."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 @dataclass(slots=True)
 class Service:
-    """The endpoints that are declared, each made when it is first called."""
+    """The declared endpoints, each created at its first call."""
 
     declared: Declared
     arn: Callable[[str, str], str]
@@ -35,26 +35,26 @@ class Service:
         body: bytes,
         query: Mapping[str, Any],
     ) -> Reply:
-        """Answer a request, as the emulator has its services do."""
+        """Answer a request, as the emulator's services do."""
         if match := INVOKE.fullmatch(path):
             answer = self._invoke_async if match[2] else self._invoke
             try:
                 return await asyncio.to_thread(answer, match[1], headers, body)
             except (NotDeclared, Refused) as error:
-                return failed(400, "ValidationError", str(error))
+                return error_reply(400, "ValidationError", str(error))
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         try:
             return self._describe(operation, json.loads(body or b"{}"))
         except NotDeclared as error:
-            return failed(400, "ValidationException", str(error))
+            return error_reply(400, "ValidationException", str(error))
 
     def remove(self, name: str) -> None:
-        """Stop an endpoint that is declared no more."""
+        """Stop an endpoint whose declaration is gone."""
         if endpoint := self.endpoints.pop(name, None):
             endpoint.stop()
 
     def endpoint(self, name: str) -> Endpoint:
-        """Give a declared endpoint, or raise ``NotDeclared``."""
+        """Return a declared endpoint, or raise ``NotDeclared``."""
         self.declared.find("endpoint", name)
         return self.endpoints.setdefault(name, self.make(name))
 
@@ -68,7 +68,7 @@ class Service:
         try:
             answer = endpoint.invoke(body, forwarded, REALTIME_SECONDS)
         except ServerFailed as error:
-            return failed(503, "ServiceUnavailable", str(error))
+            return error_reply(503, "ServiceUnavailable", str(error))
         if answer.status >= 400:
             return model_error(answer.status, answer.body.decode(errors="replace"))
         said = {
@@ -93,7 +93,7 @@ class Service:
             case "DescribeEndpointConfig":
                 return reply(200, self._configuration(asked["EndpointConfigName"]))
             case _:
-                return failed(400, "UnknownOperationException", f"no operation {operation!r}")
+                return error_reply(400, "UnknownOperationException", f"no operation {operation!r}")
 
     def _endpoint(self, name: str) -> dict[str, Any]:
         found, definition = self.declared.find("endpoint", name), self.declared.define(name)
@@ -131,20 +131,20 @@ class Service:
 def reply(
     status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Answer JSON."""
+    """Build a JSON reply."""
     said = {"Content-Type": "application/json", **(headers or {})}
     return status, said, json.dumps(document).encode()
 
 
-def failed(status: int, code: str, message: str) -> Reply:
-    """Answer an error as both of SageMaker's protocols have it."""
+def error_reply(status: int, code: str, message: str) -> Reply:
+    """Build an error reply that both of SageMaker's protocols understand."""
     return reply(
         status, {"__type": code, "message": message, "Message": message}, {"x-amzn-errortype": code}
     )
 
 
 def model_error(status: int, message: str) -> Reply:
-    """Answer that the container answered an error."""
+    """Build the reply for an error of the container."""
     document = {
         "Message": f"Received an error ({status}) from the model",
         "OriginalMessage": message,

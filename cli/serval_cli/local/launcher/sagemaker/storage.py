@@ -1,4 +1,4 @@
-"""What an endpoint itself asks of the emulator, by HTTP as everybody does: S3 and SNS."""
+"""Access to S3 and SNS over HTTP, for the endpoints themselves."""
 
 import urllib.error
 import urllib.parse
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/{}/aws4_request, Signature=0"
-"""Names the service that is called; the emulator does not check signatures."""
+"""Names the called service; the emulator does not check signatures."""
 SECONDS = 60.0
 Check = Callable[[str, str], None]
 """Raises ``Refused`` unless an action on a resource is allowed."""
@@ -26,7 +26,8 @@ class ObjectNotFound(Exception):
 class Storage:
     """Objects by their ``s3://`` location, and topics by their ARN.
 
-    It calls as the laptop's user, after the role for which it does so was held against each call.
+    Calls are made with the stage owner's credentials, after checking each against the endpoint's
+    role.
     """
 
     endpoint: str
@@ -70,5 +71,5 @@ class Storage:
 
 
 def object_arn(location: str) -> str:
-    """Give the ARN of an object."""
+    """Return the ARN of an object."""
     return location.replace("s3://", "arn:aws:s3:::", 1)

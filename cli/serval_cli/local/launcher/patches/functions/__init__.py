@@ -1,1 +1,1 @@
-"""Gaps in how the emulator runs functions."""
+"""Patches to how the emulator runs functions."""

@@ -1,4 +1,4 @@
-"""Invocations of a function above a limit wait for a worker instead of starting another."""
+"""Let invocations of a function above a limit wait for a worker."""
 
 import threading
 from collections import defaultdict
@@ -12,7 +12,7 @@ NAMES = ("lambda_svc/_execute_function_warm",)
 def apply(emulator: Emulator, limit: int) -> None:
     """Run at most ``limit`` invocations of each function at a time.
 
-    The limit is each function's own, so that a function may wait for another one.
+    Each function has a limit of its own, so that one function may wait for another.
     """
     execute = emulator.lambda_svc._execute_function_warm
     turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(limit))

@@ -1,4 +1,4 @@
-"""Metrics in the embedded metric format (EMF), read from the lines that functions print."""
+"""Read metrics in the embedded metric format (EMF) from the lines that functions print."""
 
 import json
 import logging
@@ -36,14 +36,14 @@ def apply(emulator: Emulator) -> None:
 
     def emit(func: Any, request_id: str, text: str, *args: Any, **options: Any) -> None:
         emit_logs(func, request_id, text, *args, **options)
-        store(cloudwatch, text or "")
+        store_metrics(cloudwatch, text or "")
 
     emulator.lambda_svc._emit_lambda_logs = emit
 
 
-def store(cloudwatch: Any, log: str) -> None:
-    """Store the metrics in a log, and let alarms see them."""
-    found = list(data(log))
+def store_metrics(cloudwatch: Any, log: str) -> None:
+    """Store the metrics in a log, and evaluate alarms."""
+    found = list(read_metrics(log))
     for one in found:
         cloudwatch._store_datum(
             one.namespace,
@@ -60,18 +60,18 @@ def store(cloudwatch: Any, log: str) -> None:
         cloudwatch._evaluate_all_alarms()
 
 
-def data(log: str) -> Iterator[Datum]:
-    """Read the metrics in a log; a malformed line is logged and left out, as on AWS."""
+def read_metrics(log: str) -> Iterator[Datum]:
+    """Yield the metrics in a log, logging and skipping malformed lines as AWS does."""
     for line in log.splitlines():
         if '"_aws"' not in line:
             continue
         try:
-            yield from line_data(json.loads(line[line.index("{") :]))
+            yield from read_document(json.loads(line[line.index("{") :]))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             logger.warning("no metrics in %r: %r", line, error)
 
 
-def line_data(document: dict[str, Any]) -> list[Datum]:
+def read_document(document: dict[str, Any]) -> list[Datum]:
     """Read the metrics of one document."""
     return [
         Datum(
@@ -80,7 +80,7 @@ def line_data(document: dict[str, Any]) -> list[Datum]:
             dimensions={name: str(document[name]) for name in names},
             time=document["_aws"]["Timestamp"] / 1000,
             unit=metric.get("Unit", "None"),
-            **weighted(document[metric["Name"]]),
+            **read_values(document[metric["Name"]]),
         )
         for directive in document["_aws"]["CloudWatchMetrics"]
         for names in directive.get("Dimensions") or [[]]
@@ -89,8 +89,8 @@ def line_data(document: dict[str, Any]) -> list[Datum]:
     ]
 
 
-def weighted(value: Any) -> dict[str, list[float]]:
-    """Read a metric's value: a number, several, or several with their counts."""
+def read_values(value: Any) -> dict[str, list[float]]:
+    """Read a metric's values and counts: one number, a list, or values with counts."""
     if isinstance(value, dict):
         return {
             "values": [float(one) for one in value["Values"]],

@@ -1,4 +1,4 @@
-"""Lambda's limits on a function: its memory, its time, and ten seconds to initialise."""
+"""Apply Lambda's limits to functions: memory, time, and ten seconds to initialise."""
 
 import math
 import threading
@@ -25,12 +25,11 @@ MIB = 1024 * 1024
 NO_INIT = "Worker process exited immediately"
 DIED = ("Worker process died", "[Errno 32] Broken pipe")
 TIMED_OUT = "Task timed out"
-"""What the emulator says of a worker that ended while it started, of one that ended before it
-answered, and of one that it ended itself."""
+"""Messages about workers that ended at their start or early, or that the emulator ended."""
 
 
 def apply(emulator: Emulator, init_seconds: float = INIT_SECONDS) -> None:
-    """End environments that go over a limit, and report the memory that invocations used."""
+    """End environments that exceed a limit, and report the memory that invocations used."""
     runtime, service = emulator.lambda_runtime, emulator.lambda_svc
     limits = ExecutionLimits(runtime.Worker._spawn, runtime.Worker.invoke, init_seconds)
 
@@ -57,11 +56,11 @@ class ExecutionLimits:
         self._last = threading.local()
 
     def used_mib(self) -> int:
-        """Give the most memory that the last invocation of this thread had used."""
+        """Return the most memory that this thread's last invocation used."""
         return math.ceil(getattr(self._last, "used_bytes", 0) / MIB)
 
     def invoke(self, worker: Any, event: Any, request_id: str, **options: Any) -> dict[str, Any]:
-        """Run an invocation, in an environment that is made for it if there is none."""
+        """Run an invocation, starting an environment if there is none."""
         log: list[str] = []
         try:
             spent = self._initialise(worker, log)
@@ -71,9 +70,9 @@ class ExecutionLimits:
         return {**reply, "log": "\n".join(filter(None, log))}
 
     def _initialise(self, worker: Any, log: list[str]) -> float:
-        """Start the worker if it does not run; gives the seconds of its function's time it took.
+        """Start the worker if necessary; return the seconds this took of the invocation's time.
 
-        As on Lambda, an initialisation that fails is repeated as part of the invocation.
+        As on Lambda, a failed initialisation is repeated as part of the invocation.
         """
         with worker._lock:
             if worker._proc is not None and worker._proc.poll() is None:
@@ -91,7 +90,7 @@ class ExecutionLimits:
     def _start(self, worker: Any, seconds: float) -> None:
         worker._proc = None
         exited = False
-        with self._watched(worker, lambda: worker._proc, seconds) as watch:
+        with self._watch(worker, lambda: worker._proc, seconds) as watch:
             try:
                 self._spawn(worker)
             except RuntimeError as error:
@@ -107,7 +106,7 @@ class ExecutionLimits:
         self, worker: Any, spent: float, log: list[str], event: Any, request_id: str, **options: Any
     ) -> dict[str, Any]:
         process, seconds = worker._proc, worker.config["Timeout"]
-        with self._watched(worker, lambda: process, seconds, spent) as watch:
+        with self._watch(worker, lambda: process, seconds, spent) as watch:
             reply = self._invoke(worker, event, request_id, **options)
         log.append(reply.get("log", ""))
         self._last.used_bytes = watch.used_bytes
@@ -120,14 +119,14 @@ class ExecutionLimits:
             raise Exited(process.wait())
         return reply
 
-    def _watched(
+    def _watch(
         self,
         worker: Any,
         process: Callable[[], Any],
         seconds: float,
         spent_seconds: float = 0,
     ) -> AbstractContextManager[Watch]:
-        return self._watchdog.over(
+        return self._watchdog.watch(
             process,
             memory_bytes=worker.config["MemorySize"] * MIB,
             seconds=seconds,

@@ -1,4 +1,4 @@
-"""Failures as Lambda reports them: type and stack of the exception, and a worker that lives on."""
+"""Report exceptions as Lambda does, with type and stack, and let the worker live on."""
 
 import threading
 from typing import Any
@@ -11,7 +11,7 @@ NAMES = (
     "lambda_svc/_execute_function_warm",
 )
 REPORTED = 'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})'
-"""What the worker says of an exception; the emulator then ends the worker."""
+"""The worker's report of an exception, after which the emulator ends the worker."""
 INSTEAD = (
     'json.dumps({"status": "ok", "result": None, "trace": "[ERROR] " + traceback.format_exc(), '
     '"failure": {'
@@ -21,10 +21,10 @@ INSTEAD = (
 
 
 def apply(emulator: Emulator) -> None:
-    """Let the worker answer an exception like a result, and turn that into the failure here."""
+    """Let the worker return an exception like a result, and turn it into a failure here."""
     runtime, service = emulator.lambda_runtime, emulator.lambda_svc
     if runtime._PYTHON_WORKER_SCRIPT.count(REPORTED) != 1:
-        raise WrongEmulator(f"the worker's script does not say {REPORTED} exactly once")
+        raise WrongEmulator(f"the worker's script does not contain {REPORTED} exactly once")
     runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(REPORTED, INSTEAD)
     worker_invoke, execute = runtime.Worker.invoke, service._execute_function_warm
     last = threading.local()
@@ -36,12 +36,12 @@ def apply(emulator: Emulator) -> None:
     def report(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
         last.reply = {}
         result: dict[str, Any] = execute(func, event, request_id)
-        return failed(last.reply) if "failure" in last.reply else result
+        return failure_of(last.reply) if "failure" in last.reply else result
 
     runtime.Worker.invoke, service._execute_function_warm = invoke, report
 
 
-def failed(reply: dict[str, Any]) -> dict[str, Any]:
-    """Turn a worker's reply about an exception into the result of the invocation."""
+def failure_of(reply: dict[str, Any]) -> dict[str, Any]:
+    """Turn a worker's report of an exception into the result of the invocation."""
     lines = (reply.get("log", ""), reply["trace"])
     return {"error": True, "body": reply["failure"], "log": "\n".join(filter(None, lines))}

@@ -1,4 +1,4 @@
-"""One interpreter for each Python runtime, instead of the one that runs the emulator."""
+"""Run each Python runtime by its own interpreter, not by the emulator's."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ NAMES = ("lambda_runtime/_detect_runtime_binary",)
 
 
 def apply(emulator: Emulator, interpreters: Mapping[str, str]) -> None:
-    """Run the functions of a runtime by its interpreter, as ``{"python3.13": "/…/python"}``."""
+    """Replace the interpreters of runtimes, given as ``{"python3.13": "/…/python"}``."""
     detect = emulator.lambda_runtime._detect_runtime_binary
 
     def own_interpreter(runtime: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Layers extracted once and linked into each worker, instead of extracted for each."""
+"""Extract each layer once and link it into the workers."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ MARK = b"serval-layer:"
 
 
 def apply(emulator: Emulator, cache: Path) -> None:
-    """Hand workers a mark that stands for a layer, and link the layer where they extract it."""
+    """Hand workers a mark in place of a layer, and link the layer when they extract it."""
     service, runtime = emulator.lambda_svc, emulator.lambda_runtime
     layers = ExtractedLayers(cache)
     resolve = service._resolve_layer_zip
@@ -49,9 +49,9 @@ class ExtractedLayers:
         self._extracting = threading.Lock()
 
     def mark(self, content: bytes) -> bytes:
-        """Extract a layer's zip, once, and give an empty zip that names it."""
+        """Extract a layer's zip once, and return an empty zip that names it."""
         with self._extracting:
-            # The content is held beside its mark, so that its id is not given to another one.
+            # Holding the content keeps its id from being reused.
             if id(content) not in self._marks:
                 digest = hashlib.sha256(content).hexdigest()
                 self._extract(digest, content)
@@ -59,7 +59,7 @@ class ExtractedLayers:
             return self._marks[id(content)][1]
 
     def link(self, digest: str, folder: Path) -> None:
-        """Link what is at the top of the layer into a folder."""
+        """Link the top level of a layer into a folder."""
         for entry in (self._cache / digest).iterdir():
             (folder / entry.name).symlink_to(entry)
 
@@ -74,7 +74,7 @@ class ExtractedLayers:
 
 
 def empty_zip(comment: bytes) -> bytes:
-    """Make a zip file without members."""
+    """Write a zip file without members."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.comment = comment

@@ -1,1 +1,1 @@
-"""The execution environments of functions: what they use, and what ends them."""
+"""The execution environments of functions, and the limits that end them."""

@@ -1,16 +1,16 @@
-"""Why an environment ended before its function answered, as Lambda words it."""
+"""Reasons why an environment ended before its function answered, in Lambda's words."""
 
 import signal
 from typing import Any
 
 
 class EnvironmentEnded(Exception):
-    """The environment ended, and the invocation that it was at has failed."""
+    """The environment ended, failing its current invocation."""
 
     error_type: str
 
     def reply(self, request_id: str) -> dict[str, Any]:
-        """Report it as a worker reports a failure."""
+        """Build a reply as a worker that reports a failure would."""
         message = f"RequestId: {request_id} Error: {self}"
         return {
             "status": "ok",
@@ -30,7 +30,7 @@ class TimedOut(EnvironmentEnded):
 
 
 class Exited(EnvironmentEnded):
-    """The process ended: killed for the memory that it used, or by itself."""
+    """The process exited, or was killed for its use of memory."""
 
     error_type = "Runtime.ExitError"
 

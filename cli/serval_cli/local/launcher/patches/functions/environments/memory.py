@@ -1,8 +1,8 @@
-"""The memory of an environment: what its processes have resident.
+"""Measure the memory of an environment: the resident memory of its processes.
 
-Resident memory, not address space: ONNX Runtime and the allocators map far more than they use.
-Pages of mapped files count in full although processes here share them, as each environment on
-Lambda is a machine of its own.
+Address space would say little, since ONNX Runtime and the allocators map far more than they use.
+Mapped files count in full although processes share them here: on Lambda each environment is a
+machine of its own.
 """
 
 import os
@@ -20,7 +20,7 @@ KIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that runs."""
+    """A running process."""
 
     pid: int
     parent: int
@@ -28,9 +28,9 @@ class Process:
 
 
 def peak_bytes(pid: int) -> int:
-    """Read the most that a process ever had resident, or what it has where nobody recorded that.
+    """Return the most memory that a process has had resident; 0 if that is unknown.
 
-    Linux records it, so nothing is missed between two looks. A process that ended has none.
+    Linux records the peak, so nothing is missed between two looks. An ended process has none.
     """
     try:
         fields = (PROC / str(pid) / "status").read_text(errors="replace").split()
@@ -39,18 +39,18 @@ def peak_bytes(pid: int) -> int:
         return 0
 
 
-def running() -> list[Process]:
-    """List the machine's processes."""
+def list_processes() -> list[Process]:
+    """List this machine's processes."""
     found = psutil.process_iter(["pid", "ppid", "memory_info"])
     return [
         Process(info["pid"], info["ppid"], memory.rss)
         for info in (one.info for one in found)
-        if (memory := info["memory_info"]) is not None  # None: another user's, on macOS
+        if (memory := info["memory_info"]) is not None  # None: another user's process on macOS
     ]
 
 
 def descendants(pid: int, processes: Iterable[Process]) -> list[Process]:
-    """Find what a process started, and what that started."""
+    """Find the children of a process, their children, and so on."""
     children: dict[int, list[Process]] = {}
     for process in processes:
         children.setdefault(process.parent, []).append(process)
@@ -61,7 +61,7 @@ def descendants(pid: int, processes: Iterable[Process]) -> list[Process]:
 
 
 def kill(pid: int) -> None:
-    """End a process and all its descendants at once."""
-    for one in (pid, *(process.pid for process in descendants(pid, running()))):
+    """Kill a process and all its descendants."""
+    for one in (pid, *(process.pid for process in descendants(pid, list_processes()))):
         with suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)

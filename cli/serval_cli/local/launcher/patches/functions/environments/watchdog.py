@@ -1,4 +1,4 @@
-"""The watchdog that ends environments which go over their memory or their time."""
+"""End environments that exceed their memory or their time."""
 
 import math
 import signal
@@ -17,7 +17,7 @@ from serval_cli.local.launcher.patches.functions.environments.ended import (
 from serval_cli.local.launcher.patches.functions.environments.memory import Process
 
 PAUSE_SECONDS = 0.2
-"""Between two looks. Linux remembers the most that a process used, so none is too late."""
+"""Time between two looks; Linux records peaks of memory, so none is missed."""
 
 
 class Watch:
@@ -37,23 +37,23 @@ class Watch:
         self._over = False
         self.deadline = deadline
         self.used_bytes = 0
-        """The most that was seen."""
+        """The highest use seen."""
         self.ended: EnvironmentEnded | None = None
-        """Why the watchdog ended it."""
+        """Why the watchdog ended the environment."""
 
     def look(self, processes: Collection[Process]) -> None:
-        """End the environment if it is over a limit."""
+        """End the environment if it exceeds a limit."""
         with self._looking:
             if not self._over:
-                self._hold_to(processes, self.deadline)
+                self._enforce(processes, self.deadline)
 
     def close(self) -> None:
-        """Look a last time, at a peak of memory that nobody saw, and never again."""
+        """Look once more, for a peak of memory in between, and stop."""
         with self._looking:
-            self._hold_to((), math.inf)
+            self._enforce((), math.inf)
             self._over = True
 
-    def _hold_to(self, processes: Collection[Process], deadline: float) -> None:
+    def _enforce(self, processes: Collection[Process], deadline: float) -> None:
         process = self._process()
         if process is None or process.poll() is not None:
             return
@@ -73,7 +73,7 @@ class Watch:
 
 
 class Watchdog:
-    """Looks at all watched environments again and again, from a thread of its own."""
+    """Looks at all watched environments periodically, from one thread."""
 
     def __init__(self) -> None:
         self._watches: list[Watch] = []
@@ -81,7 +81,7 @@ class Watchdog:
         threading.Thread(target=self._run, daemon=True, name="watchdog").start()
 
     @contextmanager
-    def over(
+    def watch(
         self,
         process: Callable[[], subprocess.Popen[str] | None],
         *,
@@ -89,7 +89,7 @@ class Watchdog:
         seconds: float,
         spent_seconds: float = 0,
     ) -> Iterator[Watch]:
-        """Watch an environment for as long as it is at work."""
+        """Watch an environment until the context ends."""
         deadline = time.monotonic() + seconds - spent_seconds
         watch = Watch(process, memory_bytes, seconds, deadline)
         with self._changed:
@@ -109,6 +109,6 @@ class Watchdog:
                 watches = list(self._watches)
             next_deadline = min(watch.deadline for watch in watches) - time.monotonic()
             time.sleep(max(0.0, min(PAUSE_SECONDS, next_deadline)))
-            processes = memory.running()
+            processes = memory.list_processes()
             for watch in watches:
                 watch.look(processes)
