@@ -59,11 +59,8 @@ def list_requests(
     else:
         rows = newest_requests(stage, models, status, limit)
     ordered = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
-    return {
-        "requests": [
-            describe_request(row) for row in restore_names(stage.requests, ordered[:limit])
-        ]
-    }
+    shown = restore_names(stage.requests, ordered[:limit])
+    return {"requests": [describe_request(row) for row in shown]}
 
 
 def open_requests(stage: Stage, models: list[str], status: Status | None) -> list[AsyncRequest]:
