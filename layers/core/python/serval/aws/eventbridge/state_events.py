@@ -15,7 +15,7 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True, slots=True)
 class StateEvents(Generic[Subject]):
-    """Announces the states of subjects; an event that cannot be sent is logged, and work goes on."""
+    """Announces states; an event that cannot be sent is logged, and the work goes on."""
 
     client: "EventBridgeClient"
     source: str
