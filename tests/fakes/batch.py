@@ -13,12 +13,12 @@ import numpy as np
 from serval.batch.assemble.assemble import Assemble
 from serval.batch.assemble.finish import FinishJob
 from serval.batch.assemble.join import LEAST_BYTES, MOST_PARTS
-from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import RangeItem, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import Part, Source
-from serval.batch.job.rows import job_attributes, job_from, shard_attributes, shard_from
+from serval.batch.job.rows import job_attributes, read_job, read_shard, shard_attributes
 from serval.batch.plan.cut import Cut
 from serval.batch.plan.plan import Plan
 from serval.batch.plan.readiness import Readiness
@@ -151,7 +151,7 @@ class InMemoryObjects:
         body = b"".join(self._part(address.bucket, part) for part in parts)
         self._write(f"join {address.key}", address, body)
 
-    def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
+    def read_piece(self, bucket: str, piece: OutputPiece, start: int, end: int) -> bytes:
         versions = self._versions(Address(bucket, piece.key))
         body = versions[int(piece.version_id[1:]) - 1 if piece.version_id else -1]
         assert body is not None
@@ -207,8 +207,8 @@ class InMemorySink:
     def abort(self) -> None:
         self.objects.open_sinks -= 1
 
-    def piece(self) -> Piece | None:
-        return Piece(self.address.key, len(self.held), self.version) if self.held else None
+    def piece(self) -> OutputPiece | None:
+        return OutputPiece(self.address.key, len(self.held), self.version) if self.held else None
 
 
 @dataclass
@@ -228,7 +228,7 @@ class InMemoryJobs:
         return True
 
     def find(self, job_id: str) -> BatchJob | None:
-        return job_from(self.rows[job_id]) if job_id in self.rows else None
+        return read_job(self.rows[job_id]) if job_id in self.rows else None
 
     def save(self, before: BatchJob, after: BatchJob) -> bool:
         self.crashes.before("save")
@@ -240,17 +240,17 @@ class InMemoryJobs:
         return True
 
     def of_model(self, model: str, limit: int) -> Sequence[BatchJob]:
-        mine = [job for job in map(job_from, self.rows.values()) if job.model == model]
+        mine = [job for job in map(read_job, self.rows.values()) if job.model == model]
         return sorted(mine, key=lambda job: job.created, reverse=True)[:limit]
 
     def shard(self, job_id: str, index: int) -> ShardRecord | None:
         row = self.shard_rows.get((job_id, index))
-        return shard_from(row) if row else None
+        return read_shard(row) if row else None
 
     def shards(self, job_id: str) -> Iterator[ShardRecord]:
         for (job, _), row in sorted(self.shard_rows.items()):
             if job == job_id:
-                yield shard_from(row)
+                yield read_shard(row)
 
     def record(self, record: ShardRecord) -> bool:
         self.crashes.before("record")

@@ -11,13 +11,13 @@ from serval.batch.assemble.results import Results
 from serval.batch.job import lifecycle
 from serval.batch.job.document import JobDocuments
 from serval.batch.job.job import BatchJob, ShardRecord
-from serval.batch.job.lifecycle import Done, Planned
-from serval.batch.job.rows import job_attributes, job_from, shard_attributes
+from serval.batch.job.lifecycle import JobPlan, JobTotals
+from serval.batch.job.rows import job_attributes, read_job, shard_attributes
 from serval.batch.plan.estimate import Estimate
 from serval.batch.start.caps import Caps
 from serval.batch.start.control import Control
-from serval.batch.start.job_request import AskedJob
-from serval.batch.start.scope import JobAccess, Reach
+from serval.batch.start.job_request import JobRequest
+from serval.batch.start.scope import AddressScope, JobAccess
 from serval.batch.start.start import StartJob
 from serval.clock import timestamp
 from serval.errors import BatchRefused
@@ -37,7 +37,7 @@ IRIS = Signature(
 MATCHED = (
     {"input": "measurements", "columns": ["length", "width", "height", "depth"], "by": "case"},
 )
-PLANNED = Planned(
+PLANNED = JobPlan(
     format="csv",
     files=1,
     input_bytes=4000,
@@ -98,7 +98,7 @@ class Bench:
     clock: TickingClock = field(default_factory=TickingClock)
     announced: list[tuple[str, str]] = field(default_factory=list)
     """Each job and its status, as events were sent."""
-    previewed: list[tuple[AskedJob, str]] = field(default_factory=list)
+    previewed: list[tuple[JobRequest, str]] = field(default_factory=list)
     unreadable: str | None = None
     """Why no input can be planned."""
     log: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Bench:
     def announce(self, job: BatchJob) -> None:
         self.announced.append((job.id, job.status))
 
-    def preview(self, asked: AskedJob, version: str) -> Estimate:
+    def preview(self, asked: JobRequest, version: str) -> Estimate:
         if self.unreadable is not None:
             raise BatchRefused(self.unreadable)
         self.previewed.append((asked, version))
@@ -128,7 +128,7 @@ class Bench:
 
     @property
     def starting(self) -> StartJob:
-        reach = Reach.from_text(DATA_BUCKET, ALLOWED)
+        reach = AddressScope.from_text(DATA_BUCKET, ALLOWED)
         caps = Caps(
             limits=self.limits,
             store=self.store,
@@ -157,7 +157,7 @@ class Bench:
     def row(self) -> BatchJob:
         """Give the only row."""
         (row,) = self.store.rows.values()
-        return job_from(row)
+        return read_job(row)
 
     def put(self, job: BatchJob) -> BatchJob:
         """Have a row in the table, whatever was there before."""
@@ -189,7 +189,7 @@ class Bench:
 
     def ended(self, job_id: str = "j1", **members: Any) -> BatchJob:
         """Have a job that has ended well, or as ``members`` say it."""
-        done = Done(rows=398, rejected=2, shards_done=4, busy_ms=8000, microdollars=1500)
+        done = JobTotals(rows=398, rejected=2, shards_done=4, busy_ms=8000, microdollars=1500)
         over = lifecycle.succeed(self.running(job_id), done, self.clock())
         return self.put(replace(over, **members))
 

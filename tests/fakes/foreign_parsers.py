@@ -22,7 +22,7 @@ from onnx import TensorProto, helper
 from serval.batch.input.columns import InputColumns
 from serval.batch.input.csv.dialect import read_table
 from serval.batch.input.csv.records import CsvRecords
-from serval.batch.input.decompress import decompressed
+from serval.batch.input.decompress import decompress
 from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.kinds import FoundCompression
 from serval.batch.input.parquet.footer import NotParquet, read_footer
@@ -191,7 +191,7 @@ def footers() -> list[bytes]:
 def unpacked(compression: FoundCompression) -> Callable[[bytes], object]:
     def feed(data: bytes) -> int:
         size = 0
-        for piece in decompressed([data[:100], data[100:]], compression, 65_536):
+        for piece in decompress([data[:100], data[100:]], compression, 65_536):
             assert len(piece) <= 2 * 65_536 + 64 * 2**20
             size += len(piece)
             if size > 64 * 2**20:

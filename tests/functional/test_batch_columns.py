@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.job.job import BatchJob
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage, scheduled
@@ -76,7 +76,7 @@ def test_columns_are_those_that_are_meant(
     assert answered(stage, job) == EXPECTED
     (match,) = job.columns
     assert (match["input"], match["by"]) == ("measurements", by)
-    asked = AskedJob.from_json("adding", {"input": job.input[0], "options": options})
+    asked = JobRequest.from_json("adding", {"input": job.input[0], "options": options})
     (shown,) = stage.planning.preview(asked, "1").columns
     assert shown == {**match, "first": list(map(str, ROWS[0]))}
     assert stage.summary(job)["columns"] == list(job.columns)

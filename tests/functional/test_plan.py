@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.batch.job.layout import RangeItem, shard_items
+from serval.batch.job.layout import RangeItem, read_shards
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, assert_same_members, imported, logged, recorded
 
@@ -68,7 +68,7 @@ def test_plan_scan_and_cut_make_shards_of_whole_records(
         "tolerated_failed_percent": 0,
     }
     lines = stage.objects.body(f"s3://{DATA}/{output}plan/shards.jsonl")
-    items = list(shard_items(lines))
+    items = list(read_shards(lines))
     source = b"".join(ROWS[item.start : item.end] for item in items)
     assert source == ROWS
     assert [item.head for item in items] == [True, False, False]

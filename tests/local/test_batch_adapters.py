@@ -13,12 +13,12 @@ from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.aws.s3.object_sinks import ObjectSink
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
-from serval.batch.assemble.join import LEAST_BYTES, literal, parts_of
+from serval.batch.assemble.join import LEAST_BYTES, literal_range, plan_parts
 from serval.batch.job import lifecycle
-from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Range, change
+from serval.batch.job.ports import Range, change_job
 from serval.batch.shard.tasks import StaleToken
 from serval.bootstrap.events import batch_events
 from serval.errors import BatchRefused
@@ -31,7 +31,7 @@ from tests.fakes.tables import create_jobs_table
 
 SAMPLES.setdefault(JobOptions, JobOptions(format="csv", columns={"x": ("a",)}))
 SAMPLES.setdefault(tuple[dict[str, Any], ...], ({"input": "x", "columns": ["a"], "by": "name"},))
-SAMPLES.setdefault(tuple[Piece, ...], (Piece("parts/00000.csv", 9, "v1", 3),))
+SAMPLES.setdefault(tuple[OutputPiece, ...], (OutputPiece("parts/00000.csv", 9, "v1", 3),))
 MIB = 2**20
 
 
@@ -93,7 +93,7 @@ def test_a_row_is_changed_by_one_writer_at_a_time(store: JobTable) -> None:
     assert store.save(row, planning)
     assert not store.save(row, lifecycle.cancel(row, START))
 
-    stopped = change(store, row, lambda now: lifecycle.cancel(now, START))
+    stopped = change_job(store, row, lambda now: lifecycle.cancel(now, START))
     assert (stopped.status, stopped.cancel_requested, stopped.revision) == ("planning", True, 2)
 
 
@@ -195,7 +195,7 @@ def test_a_sinks_parts_grow(objects: S3Objects, s3: Any) -> None:
 
 def test_parts_are_joined_in_order(objects: S3Objects, s3: Any) -> None:
     bodies = [b"a" * (6 * MIB), b"b" * 10, b"c" * (3 * MIB), b"d" * (12 * MIB), b"e"]
-    ranges = [literal(b"header\n")]
+    ranges = [literal_range(b"header\n")]
     for index, body in enumerate(bodies):
         sink = objects.sink(at(f"joined/{index}"))
         sink.write(body)
@@ -204,14 +204,14 @@ def test_parts_are_joined_in_order(objects: S3Objects, s3: Any) -> None:
         assert piece is not None
         ranges.append(Range(piece, 0, piece.size_bytes))
         s3.put_object(Bucket=DATA, Key=piece.key, Body=b"written again meanwhile")
-    parts = parts_of(ranges)
+    parts = plan_parts(ranges)
     assert any(part.copied for part in parts)
     assert all(part.size_bytes >= LEAST_BYTES for part in parts[:-1])
 
     objects.join(at("joined/output"), parts)
 
     assert objects.get(at("joined/output")) == b"header\n" + b"".join(bodies)
-    objects.join(at("joined/small"), parts_of([literal(b"only this")]))
+    objects.join(at("joined/small"), plan_parts([literal_range(b"only this")]))
     assert objects.get(at("joined/small")) == b"only this"
     objects.join(at("joined/empty"), [])
     assert objects.get(at("joined/empty")) == b""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serval.batch.job import lifecycle
-from serval.batch.job.lifecycle import Done
+from serval.batch.job.lifecycle import JobTotals
 from tests.fakes.batch_api import DATA_BUCKET, PLANNED
 from tests.fakes.batch_stage import BatchStage
 
@@ -48,7 +48,7 @@ def work(user: BatchStage, shard: int, *, rejected: int = 0) -> None:
 
 def end(user: BatchStage, status: str = "succeeded", error: str | None = None) -> None:
     bench = user.bench
-    done = Done(rows=398, rejected=2, shards_done=4, busy_ms=4000, microdollars=1500)
+    done = JobTotals(rows=398, rejected=2, shards_done=4, busy_ms=4000, microdollars=1500)
     over = lifecycle.succeed(bench.row, done, bench.clock())
     bench.put(replace(over, status=status, error=error))  # type: ignore[arg-type]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice
+from serval.batch.input.columns import NO_CHOICE, ColumnChoice
 from serval.models.signature import Signature
 from serval.models.tensor import Array, Tensor
 from serval_cli.bundle.samples import images
@@ -19,9 +19,7 @@ READERS: Mapping[str, Callable[[Path, Specs], dict[str, Array]]] = {
 }
 
 
-def read_sample(
-    path: Path, signature: Signature, choice: ColumnChoice = NOTHING_CHOSEN
-) -> list[Tensor]:
+def read_sample(path: Path, signature: Signature, choice: ColumnChoice = NO_CHOICE) -> list[Tensor]:
     """Read the inputs of one request, optional ones included.
 
     Parameters

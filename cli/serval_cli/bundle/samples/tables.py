@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns, width_of
-from serval.batch.input.csv.dialect import DELIMITERS, NUMBER, Table, read_table
+from serval.batch.input.columns import ColumnChoice, InputColumns, match_columns, width_of
+from serval.batch.input.csv.dialect import DELIMITERS, NUMBER, CsvTable, read_table
 from serval.batch.job.options import PLAIN_CSV
 from serval.errors import BatchRefused
 from serval.foreign import refusing
@@ -27,7 +27,7 @@ class CsvSample:
 
     path: Path
     text: bytes
-    table: Table
+    table: CsvTable
     rows: Specs
     """The model's inputs, in the shape that a table of records gives them."""
 
@@ -55,7 +55,7 @@ class CsvSample:
             If their names do not decide it.
         """
         table = self.table
-        return input_columns(self.rows, table.columns, choice, named=table.named, texts=table.texts)
+        return match_columns(self.rows, table.columns, choice, named=table.named, texts=table.texts)
 
     def records(self) -> Array:
         """Read all records as text."""

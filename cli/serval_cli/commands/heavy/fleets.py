@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
-from serval.batch.job.fleet_jobs import id_of
+from serval.batch.job.fleet_jobs import job_id_of
 from serval.clock import utc_now
 from serval.fleets.scale.observation import observe
 from serval.fleets.state import FleetState, WorkerState
@@ -63,7 +63,7 @@ def describe_fleet(
         "running": seen.running,
         "oldest_age_seconds": round(seen.oldest_age_seconds, 1),
         "target_age_seconds": fleet.target_age_seconds,
-        "batch_jobs": [id_of(job) for job in state.jobs],
+        "batch_jobs": [job_id_of(job) for job in state.jobs],
         "models": [describe_queue(stage, model, state, requests) for model in fleet.models],
         "workers": [describe_worker(worker) for worker in workers],
     }

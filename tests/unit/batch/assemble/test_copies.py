@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.assemble.join import Join, batches, literal, parts_of
-from serval.batch.job.job import Piece, ShardRecord
+from serval.batch.assemble.join import Join, literal_range, plan_parts, split_parts
+from serval.batch.job.job import OutputPiece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import Layout
 from serval.batch.job.ports import Part, Range
@@ -23,9 +23,9 @@ def ranges(draw: st.DrawFn) -> list[Range]:
         draw(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 5)), max_size=12))
     ):
         if draw(st.booleans()):
-            found.append(literal(b"x" * size))
+            found.append(literal_range(b"x" * size))
         else:
-            found.append(Range(Piece(str(index), start + size), start, start + size))
+            found.append(Range(OutputPiece(str(index), start + size), start, start + size))
     return found
 
 
@@ -35,13 +35,13 @@ def bytes_in(found: list[Range]) -> list[tuple[object, int]]:
 
 @given(ranges())
 def test_every_byte_is_in_one_part_in_order(found: list[Range]) -> None:
-    parts = parts_of(found, LEAST, MOST)
+    parts = plan_parts(found, LEAST, MOST)
     assert bytes_in([each for part in parts for each in part.ranges]) == bytes_in(found)
 
 
 @given(ranges())
 def test_parts_are_as_large_as_s3_wants_them(found: list[Range]) -> None:
-    parts = parts_of(found, LEAST, MOST)
+    parts = plan_parts(found, LEAST, MOST)
     assert all(part.size_bytes >= LEAST for part in parts[:-1])
     assert all(part.size_bytes <= MOST for part in parts if part.copied)
     assert all(part.size_bytes > 0 for part in parts)
@@ -49,7 +49,7 @@ def test_parts_are_as_large_as_s3_wants_them(found: list[Range]) -> None:
 
 @given(ranges())
 def test_what_is_copied_is_one_range_of_a_large_object(found: list[Range]) -> None:
-    for part in parts_of(found, LEAST, MOST):
+    for part in plan_parts(found, LEAST, MOST):
         if part.copied:
             (copied,) = part.ranges
             assert copied.piece is not None
@@ -60,20 +60,20 @@ def test_what_is_copied_is_one_range_of_a_large_object(found: list[Range]) -> No
 def test_what_is_sent_again_is_no_more_than_it_takes(found: list[Range]) -> None:
     """Memory is bound by a part, or by what is known already."""
     longest = max((len(each.body) for each in found), default=0)
-    for part in parts_of(found, LEAST, MOST):
+    for part in plan_parts(found, LEAST, MOST):
         if not part.copied:
             assert part.size_bytes < LEAST + max(longest, LEAST)
 
 
 def test_large_parts_are_copied_whole() -> None:
-    pieces = [Piece(name, 50) for name in "abc"]
-    parts = parts_of([Range(piece, 0, 50) for piece in pieces], LEAST, 100)
+    pieces = [OutputPiece(name, 50) for name in "abc"]
+    parts = plan_parts([Range(piece, 0, 50) for piece in pieces], LEAST, 100)
     assert parts == [Part((Range(piece, 0, 50),), copied=True) for piece in pieces]
 
 
 def test_a_small_part_takes_the_begin_of_the_large_one_behind_it() -> None:
-    small, large = Piece("s", 3), Piece("l", 50)
-    parts = parts_of([Range(small, 0, 3), Range(large, 0, 50)], LEAST, 100)
+    small, large = OutputPiece("s", 3), OutputPiece("l", 50)
+    parts = plan_parts([Range(small, 0, 3), Range(large, 0, 50)], LEAST, 100)
     assert parts == [
         Part((Range(small, 0, 3), Range(large, 0, 7)), copied=False),
         Part((Range(large, 7, 50),), copied=True),
@@ -82,8 +82,8 @@ def test_a_small_part_takes_the_begin_of_the_large_one_behind_it() -> None:
 
 @given(st.integers(0, 50), st.integers(1, 7))
 def test_parts_are_divided_evenly_where_one_object_cannot_hold_them(count: int, most: int) -> None:
-    parts = [Part((literal(b"x"),), copied=False)] * count
-    found = batches(parts, most)
+    parts = [Part((literal_range(b"x"),), copied=False)] * count
+    found = split_parts(parts, most)
     assert sum(map(len, found)) == count
     assert max(map(len, found)) <= most
     assert max(map(len, found)) - min(map(len, found)) < most
@@ -96,7 +96,7 @@ def test_more_parts_than_an_object_may_have_are_joined_in_two_steps() -> None:
     records = []
     for index in range(7):
         source = objects.upload(f"s3://bucket/o/parts/{index}", bytes([index]) * 5 * mib)
-        piece = Piece(source.key, source.size_bytes, source.version_id)
+        piece = OutputPiece(source.key, source.size_bytes, source.version_id)
         records.append(ShardRecord(job="j", index=index, status="done", pieces=(piece,)))
     with ThreadPoolExecutor(2) as pool:
         joining = Join(objects, output, Layout(format="jsonl"), pool, most_parts=3)

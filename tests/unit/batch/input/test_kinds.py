@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from serval.batch.input.decompress import decompressed, text_head
-from serval.batch.input.kinds import Kind, detect
+from serval.batch.input.decompress import decompress, text_head
+from serval.batch.input.kinds import Kind, detect_kind
 from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
@@ -31,7 +31,7 @@ PACKERS: list[Any] = [
 
 def kind(key: str, head: bytes, spec: TensorSpec = X, **options: Any) -> Kind:
     source = Source("bucket", key, len(head), "etag")
-    return detect(source, head, JobOptions.from_json(options), [spec], text_head)
+    return detect_kind(source, head, JobOptions.from_json(options), [spec], text_head)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_compressed_files_may_be_several_in_one(name: Any, pack: Any, piece: int
     text = b"".join(b"row %d\n" % number for number in range(3_000))
     packed = pack(text) + pack(b"") + pack(b"the end\n")
     pieces = [packed[start : start + piece] for start in range(0, len(packed), piece)]
-    found = list(decompressed(pieces, name, 1_000))
+    found = list(decompress(pieces, name, 1_000))
     assert b"".join(found) == text + b"the end\n"
     assert max(map(len, found)) <= 1_000
 
@@ -106,7 +106,7 @@ def test_compressed_files_may_be_several_in_one(name: Any, pack: Any, piece: int
 def test_a_little_that_stands_for_much_does_not_fill_memory(name: Any, pack: Any) -> None:
     bomb = pack(bytes(64 * 2**20))
     largest = total = 0
-    for piece in decompressed([bomb], name, 2**20):
+    for piece in decompress([bomb], name, 2**20):
         largest, total = max(largest, len(piece)), total + len(piece)
     assert (largest, total) == (2**20, 64 * 2**20)
 
@@ -123,7 +123,7 @@ def test_a_little_that_stands_for_much_does_not_fill_memory(name: Any, pack: Any
 )
 def test_what_fills_up_a_file_is_passed_over(name: Any, packed: bytes, piece: int) -> None:
     pieces = [packed[start : start + piece] for start in range(0, len(packed), piece)]
-    assert b"".join(decompressed(pieces, name, 1_000)) == CSV
+    assert b"".join(decompress(pieces, name, 1_000)) == CSV
 
 
 LONG = zstandard.ZstdCompressionParameters(window_log=30, enable_ldm=True)
@@ -154,4 +154,4 @@ def with_dictionary() -> bytes:
 )
 def test_why_a_file_cannot_be_decompressed_is_said(name: Any, packed: bytes, reason: str) -> None:
     with pytest.raises(BatchRefused, match=reason):
-        list(decompressed([packed], name, 1_000))
+        list(decompress([packed], name, 1_000))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.batch.input.columns import ColumnChoice, input_columns
+from serval.batch.input.columns import ColumnChoice, match_columns
 from serval.batch.input.partition_columns import partition_names, partition_of
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Source
@@ -74,12 +74,12 @@ def test_the_order_of_partitions_is_no_matter() -> None:
 def test_a_partition_never_fills_an_input_by_its_place() -> None:
     positional = ColumnChoice(positional=True)
     with pytest.raises(BatchRefused, match="the file has 2 columns"):
-        input_columns([X, DAY], ["a", "b"], positional, partitions=["day"])
+        match_columns([X, DAY], ["a", "b"], positional, partitions=["day"])
     with pytest.raises(BatchRefused, match="the file has 2 columns"):
-        input_columns([X, DAY], ["column_0", "column_1"], named=[], partitions=["day"])
+        match_columns([X, DAY], ["column_0", "column_1"], named=[], partitions=["day"])
 
 
 def test_a_partition_fills_an_input_by_its_name_beside_columns_without_names() -> None:
     choice = ColumnChoice({"x": ["column_0", "column_1"]})
-    found = input_columns([X, DAY], ["column_0", "column_1"], choice, named=[], partitions=["day"])
+    found = match_columns([X, DAY], ["column_0", "column_1"], choice, named=[], partitions=["day"])
     assert [each.columns for each in found] == [("column_0", "column_1"), ("day",)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.batch.input import records as blocks
-from serval.batch.input.records import first_record, record_ends, spans, whole_records
+from serval.batch.input.records import record_ends, record_spans, split_first_record, whole_records
 
 TEXT = st.text(st.sampled_from('ab,"\n\r')).map(str.encode)
 
@@ -34,7 +34,7 @@ def test_blocks_are_the_records_of_the_file_in_order(
     at, number = 50, 7
     for block in found:
         assert (block.offset, block.first_record) == (at, number)
-        at, number = block.end, number + len(spans(block.data, quoted=quoted))
+        at, number = block.end, number + len(record_spans(block.data, quoted=quoted))
         assert at - 50 in ends
 
 
@@ -42,7 +42,7 @@ def test_blocks_are_the_records_of_the_file_in_order(
 def test_the_first_record_is_the_first_that_is_not_blank(
     text: bytes, sizes: list[int], quoted: bool
 ) -> None:
-    record, rest = first_record(pieces_of(text, sizes), quoted=quoted)
+    record, rest = split_first_record(pieces_of(text, sizes), quoted=quoted)
 
     assert record + b"".join(rest) == text
     ends = [int(end) for end in record_ends(text, quoted=quoted)]
@@ -72,5 +72,5 @@ def test_a_long_record_is_looked_at_once(quoted: bool, looked_at: Callable[[], i
 
 def test_a_long_header_is_looked_at_once(looked_at: Callable[[], int]) -> None:
     pieces = [b"\n" * 1_000] * 500 + [b"x" * 1_000] * 499 + [b"\n1\n"]
-    record, rest = first_record(iter(pieces), quoted=True)
+    record, rest = split_first_record(iter(pieces), quoted=True)
     assert (len(record), b"".join(rest), looked_at()) == (999_001, b"1\n", 999_003)

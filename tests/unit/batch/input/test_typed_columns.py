@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from serval.batch.input.typed_columns import converted, why_unfit
+from serval.batch.input.typed_columns import convert_column, why_unfit
 from serval.errors import BatchRefused
 
 BIG = 2**24 + 1
@@ -56,24 +56,24 @@ MOMENT = dt.datetime(2024, 2, 3, 4, 5, 6, 700_000)
 def test_a_value_changes_its_kind_only_without_loss(
     values: list[Any], datatype: str, expected: list[Any]
 ) -> None:
-    assert converted(pl.Series("c", values), datatype).to_list() == expected
+    assert convert_column(pl.Series("c", values), datatype).to_list() == expected
 
 
 @pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["1", "b"])])
 def test_categories_are_their_values(dtype: Any) -> None:
     column = pl.Series("c", ["1", "b"]).cast(dtype)
-    assert converted(column, "BYTES").to_list() == ["1", "b"]
-    assert converted(column, "INT64").to_list() == [1, None]
+    assert convert_column(column, "BYTES").to_list() == ["1", "b"]
+    assert convert_column(column, "INT64").to_list() == [1, None]
     assert why_unfit(column, 1, "INT64") == "'b' is no INT64"
 
 
 def test_a_number_in_text_is_the_nearest_one_as_it_is_in_a_request() -> None:
-    assert converted(pl.Series([str(BIG)]), "FP32").to_list() == [2.0**24]
+    assert convert_column(pl.Series([str(BIG)]), "FP32").to_list() == [2.0**24]
 
 
 def test_a_moment_of_a_zone_has_its_offset() -> None:
     column = pl.Series([MOMENT]).cast(pl.Datetime("us", "Asia/Kolkata"))
-    assert converted(column, "BYTES").to_list() == ["2024-02-03T09:35:06.700+05:30"]
+    assert convert_column(column, "BYTES").to_list() == ["2024-02-03T09:35:06.700+05:30"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_moment_of_a_zone_has_its_offset() -> None:
     ],
 )
 def test_a_moment_in_no_year_of_four_digits_is_no_text(column: pl.Series) -> None:
-    assert [text is None for text in converted(column, "BYTES")] == [False, True, True, True]
+    assert [text is None for text in convert_column(column, "BYTES")] == [False, True, True, True]
     assert "is in no year from 1 to 9999" in why_unfit(column, 3, "BYTES")
 
 
@@ -106,7 +106,7 @@ def test_a_moment_in_no_year_of_four_digits_is_no_text(column: pl.Series) -> Non
 def test_a_job_may_say_what_moments_are_counted_in(
     column: pl.Series, times: str, datatype: str, expected: list[Any]
 ) -> None:
-    assert converted(column, datatype, times).to_list() == expected
+    assert convert_column(column, datatype, times).to_list() == expected
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_why_a_value_does_not_fit_is_said(values: list[Any], datatype: str, reas
 
 def test_no_column_fills_a_datatype_without_numbers_of_its_own() -> None:
     with pytest.raises(BatchRefused, match="no column fills inputs of datatype BF16"):
-        converted(pl.Series([1.0]), "BF16")
+        convert_column(pl.Series([1.0]), "BF16")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from serval.batch.job.events import REASON_LIMIT, detail, json_schema
+from serval.batch.job.events import REASON_LIMIT, event_detail, json_schema
 from serval.batch.job.job import BatchJob
 from tests.fakes.batch import BatchStage
 
@@ -19,7 +19,7 @@ def test_every_state_of_a_job_is_an_event_of_the_schema() -> None:
     stage.run(stage.upload("rows.csv", b"x_0,x_1\n1,2\n"))
     stage.run(stage.upload("rows.csv", b""))
 
-    details = [detail(job) for job in stage.announced]
+    details = [event_detail(job) for job in stage.announced]
 
     assert [one["status"] for one in details] == [
         "queued", "planning", "running", "assembling", "succeeded", "queued", "failed",
@@ -35,4 +35,4 @@ def test_every_state_of_a_job_is_an_event_of_the_schema() -> None:
 
 def test_a_long_reason_is_cut() -> None:
     job = BatchJob(id="j", model="m", created="", updated="", error="x" * 10_000)
-    assert len(detail(job)["reason"]) == REASON_LIMIT
+    assert len(event_detail(job)["reason"]) == REASON_LIMIT

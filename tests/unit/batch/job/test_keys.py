@@ -9,7 +9,7 @@ from serval.batch.job.keys import (
     JobKeys,
     check_apart,
     default_output,
-    filled_in,
+    fill_template,
     parse_input_key,
     read_address,
 )
@@ -45,11 +45,11 @@ def test_what_is_no_address_is_refused(text: object) -> None:
 
 def test_templates_are_filled_in() -> None:
     moment = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
-    assert filled_in("s3://b/{model}/{date}/{time}-{job}/", "iris", "j1", moment) == (
+    assert fill_template("s3://b/{model}/{date}/{time}-{job}/", "iris", "j1", moment) == (
         "s3://b/iris/2026-11-21/03-04-05-j1/"
     )
     with pytest.raises(BatchRefused, match=r"\{day\} is not known; there is \{date\}, \{time\}"):
-        filled_in("s3://b/{day}/", "iris", "j1", moment)
+        fill_template("s3://b/{day}/", "iris", "j1", moment)
 
 
 @pytest.mark.parametrize(

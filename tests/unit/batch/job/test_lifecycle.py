@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from serval.batch.job import lifecycle
-from serval.batch.job.job import BatchJob, Piece, ShardRecord, claimed_job_id, new_job_id
-from serval.batch.job.lifecycle import Done, Planned
+from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord, claimed_job_id, new_job_id
+from serval.batch.job.lifecycle import JobPlan, JobTotals
 from serval.batch.job.options import JobOptions
 from serval.batch.job.rows import (
     BY_MODEL_KEYS,
@@ -15,9 +15,9 @@ from serval.batch.job.rows import (
     JOB,
     SORT,
     job_attributes,
-    job_from,
+    read_job,
+    read_shard,
     shard_attributes,
-    shard_from,
 )
 from serval.errors import BatchConflict
 from tests.fakes.filled import SAMPLES, filled
@@ -25,9 +25,9 @@ from tests.fakes.requests import START
 
 SAMPLES.setdefault(JobOptions, JobOptions(format="csv", columns={"x": ("a",)}))
 SAMPLES.setdefault(tuple[dict[str, Any], ...], ({"input": "x", "columns": ["a"], "by": "name"},))
-SAMPLES.setdefault(tuple[Piece, ...], (Piece("parts/00000.csv", 9, "v1", 3),))
+SAMPLES.setdefault(tuple[OutputPiece, ...], (OutputPiece("parts/00000.csv", 9, "v1", 3),))
 JOB_ROW = BatchJob(id="j1", model="iris", created="2026-11-21T10:15:00.000Z", updated="")
-PLANNED = Planned(
+PLANNED = JobPlan(
     format="csv",
     files=1,
     input_bytes=100,
@@ -38,7 +38,7 @@ PLANNED = Planned(
     estimated_microdollars=4,
     plan_ms=5,
 )
-DONE = Done(rows=9, rejected=1, shards_done=2, busy_ms=7, microdollars=44)
+DONE = JobTotals(rows=9, rejected=1, shards_done=2, busy_ms=7, microdollars=44)
 
 
 def running() -> BatchJob:
@@ -64,7 +64,7 @@ def test_a_step_that_is_called_again_changes_nothing() -> None:
     ended = lifecycle.fail(job, "for a reason", DONE, START)
     assert lifecycle.fail(ended, "for another", DONE, START) is ended
     assert lifecycle.succeed(ended, DONE, START) is ended
-    assert lifecycle.cancelled(ended, DONE, START) is ended
+    assert lifecycle.close_cancelled(ended, DONE, START) is ended
     assert lifecycle.stop(ended, "too late", START) is ended
 
 
@@ -72,7 +72,7 @@ def test_the_first_reason_to_stop_stands() -> None:
     job = lifecycle.stop(lifecycle.stop(running(), "first", START), "second", START)
     assert job.stop_reason == "first"
     assert job.stopping
-    assert lifecycle.why_stopping(job) == "is ending: first"
+    assert lifecycle.describe_stop(job) == "is ending: first"
 
 
 def test_a_job_that_fails_after_a_cancel_was_cancelled() -> None:
@@ -100,12 +100,12 @@ def test_only_failed_or_cancelled_jobs_are_retried(status: str) -> None:
 
 def test_a_retry_keeps_version_and_plan() -> None:
     failed = lifecycle.fail(
-        lifecycle.claimed(running(), "execution", "3", "s3://b/o/", START), "why", DONE, START
+        lifecycle.claim(running(), "execution", "3", "s3://b/o/", START), "why", DONE, START
     )
     job = lifecycle.retry(failed, START)
     assert (job.status, job.attempt, job.owner, job.error) == ("queued", 2, None, None)
     assert (job.version, job.shards, job.output) == ("3", 2, "s3://b/o/")
-    assert lifecycle.claimed(job, "another", "4", job.output, START).version == "3"
+    assert lifecycle.claim(job, "another", "4", job.output, START).version == "3"
 
 
 def test_rows_hold_every_member() -> None:
@@ -113,8 +113,8 @@ def test_rows_hold_every_member() -> None:
         filled(BatchJob, finished="2026-11-21T10:15:00.000Z"),
         filled(ShardRecord, updated="2026-11-21T10:15:00.000Z"),
     )
-    assert job_from(job_attributes(job)) == job
-    assert shard_from(shard_attributes(shard)) == shard
+    assert read_job(job_attributes(job)) == job
+    assert read_shard(shard_attributes(shard)) == shard
 
 
 def test_only_jobs_are_in_the_index_of_models() -> None:
@@ -126,7 +126,7 @@ def test_only_jobs_are_in_the_index_of_models() -> None:
 
 def test_an_open_job_is_not_forgotten() -> None:
     assert EXPIRES not in job_attributes(running())
-    assert EXPIRES in job_attributes(lifecycle.cancelled(running(), DONE, START))
+    assert EXPIRES in job_attributes(lifecycle.close_cancelled(running(), DONE, START))
 
 
 def test_shards_sort_as_they_stand_in_the_input() -> None:

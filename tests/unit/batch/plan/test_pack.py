@@ -17,25 +17,25 @@ from serval.batch.job.cost import (
     SECONDS_TO_START,
     JobWork,
     Usage,
-    actual,
+    actual_usage,
     seconds_per_row,
 )
-from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.options import JobOptions, OutputOptions
 from serval.batch.job.ports import Source
-from serval.batch.plan.estimate import Pace, pace_of_rows
+from serval.batch.plan.estimate import Pace, expected_seconds_per_row
 from serval.batch.plan.pack import (
     BAND,
     MOST_SHARDS,
     PROBE_BYTES,
     LineTooLong,
     Packer,
-    grouped,
-    large_enough,
+    count_shards,
+    group_files,
+    least_shard_bytes,
     next_line,
     row_cuts,
-    shards_of,
 )
 from tests.fakes.batch import InMemoryObjects
 from tests.fakes.inference import signature, version_record
@@ -46,7 +46,7 @@ sizes = st.lists(st.integers(1, 500), min_size=1, max_size=40)
 
 @given(sizes, st.integers(1, 300))
 def test_every_file_is_in_one_run_in_order(found: list[int], shard_bytes: int) -> None:
-    runs = grouped(shard_bytes, found, most=7)
+    runs = group_files(shard_bytes, found, most=7)
     assert [index for first, last, _ in runs for index in range(first, last)] == list(
         range(len(found))
     )
@@ -61,9 +61,9 @@ def test_every_file_is_in_one_run_in_order(found: list[int], shard_bytes: int) -
 
 @given(st.lists(st.integers(1, 10**12), min_size=1, max_size=20), st.integers(1, 64 * 2**20))
 def test_there_are_never_more_than_ten_thousand_shards(found: list[int], wished: int) -> None:
-    size = large_enough(wished, found)
+    size = least_shard_bytes(wished, found)
     assert size >= wished
-    assert shards_of(size, found) <= MOST_SHARDS
+    assert count_shards(size, found) <= MOST_SHARDS
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 60))
@@ -133,7 +133,7 @@ def test_what_machines_cost_is_counted_for_shards_that_ran_on_them() -> None:
         ShardRecord(job="j", index=0, busy_ms=1_800_000),
         ShardRecord(job="j", index=1, busy_ms=9_000, memory_mib=1024),
     ]
-    usage = actual(job(machine_microdollars_hour=400_000), shards)
+    usage = actual_usage(job(machine_microdollars_hour=400_000), shards)
     assert usage.machine_microdollars == 200_000
 
 
@@ -159,24 +159,27 @@ def job(**members: object) -> BatchJob:
 
 
 def test_what_it_took_is_counted_from_what_was_recorded() -> None:
-    piece = Piece("p", 1)
+    piece = OutputPiece("p", 1)
     shards = [
         ShardRecord(job="j", index=n, busy_ms=30_000, memory_mib=1024, pieces=(piece, piece))
         for n in range(4)
     ]
-    usage = actual(job(plan_ms=1_000, scan_ms=2_000, scans=3), shards, assemble_ms=7_000)
+    usage = actual_usage(job(plan_ms=1_000, scan_ms=2_000, scans=3), shards, assemble_ms=7_000)
     assert usage.gb_seconds == pytest.approx(4 * 30 + 1.7 * 10)
     assert usage.invocations == 4 + 3 + 8
 
 
 def test_a_job_like_one_before_is_thought_to_take_as_long() -> None:
     options = JobOptions()
-    assert pace_of_rows([job()], "1", "csv", options, 1e9, 1) == (9 - 4 * SECONDS_TO_BEGIN) / 10_000
+    assert (
+        expected_seconds_per_row([job()], "1", "csv", options, 1e9, 1)
+        == (9 - 4 * SECONDS_TO_BEGIN) / 10_000
+    )
     others = [
         job(version="2"), job(format="jsonl"), job(status="failed"), job(rows=10),
         job(options=JobOptions(output=OutputOptions(join=True))),
     ]  # fmt: skip
-    assert pace_of_rows(others, "1", "csv", options, 2.0, 1) == 0.5
+    assert expected_seconds_per_row(others, "1", "csv", options, 2.0, 1) == 0.5
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**4), st.integers(1, 100))

@@ -4,15 +4,15 @@ import gzip
 
 import pytest
 
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.errors import BatchRefused, ModelVersionNotFound
 from tests.fakes.batch import DATA, BatchStage
 
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(5_000))
 
 
-def asked(address: str = f"s3://{DATA}/rows.csv", **options: object) -> AskedJob:
-    return AskedJob.from_json("adding", {"input": address, "options": options})
+def asked(address: str = f"s3://{DATA}/rows.csv", **options: object) -> JobRequest:
+    return JobRequest.from_json("adding", {"input": address, "options": options})
 
 
 def test_a_dry_run_says_what_a_job_would_take_and_starts_nothing() -> None:

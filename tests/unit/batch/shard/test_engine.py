@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.input.columns import input_columns
+from serval.batch.input.columns import match_columns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.records import Block, whole_records
@@ -67,7 +67,7 @@ class Shard:
 
     def csv(self, file: bytes, kind: str = "csv", piece: int = 7, join: bool = False,
             hurry: Callable[[], bool] = lambda: False) -> Progress:  # fmt: skip
-        records = CsvRecords(COLUMNS, input_columns([X], COLUMNS), keep=join)
+        records = CsvRecords(COLUMNS, match_columns([X], COLUMNS), keep=join)
         part = PartFormat(kind, OUTPUTS, COLUMNS if join else ())
         return self._run(records, part, file, piece, hurry, quoted=True)
 
@@ -158,7 +158,7 @@ def test_a_failing_read_leaves_nothing_behind() -> None:
         raise OSError("S3 went away")
 
     engine = ShardEngine(
-        CsvRecords(COLUMNS, input_columns([X], COLUMNS)), shard.model, OUTPUTS, 3,
+        CsvRecords(COLUMNS, match_columns([X], COLUMNS)), shard.model, OUTPUTS, 3,
         PartFormat("csv", OUTPUTS), clock=lambda: 0.0,
     )  # fmt: skip
     blocks = whole_records(pieces(), 0, 0, quoted=True)
@@ -180,7 +180,7 @@ def test_blocks_of_any_size_give_the_same_output(values, piece: int) -> None:
 def test_parquet_parts_hold_the_same_columns() -> None:
     shard = Shard()
     part = PartFormat("parquet", OUTPUTS)
-    rows = CsvRecords(COLUMNS, input_columns([X], COLUMNS)).read(b"a,1,2\n", 0, 0)
+    rows = CsvRecords(COLUMNS, match_columns([X], COLUMNS)).read(b"a,1,2\n", 0, 0)
     frame = pl.read_parquet(part.write(rows, shard.model.run(rows.inputs, OUTPUTS)))
     assert frame.to_dicts() == [{"total": 3.0, "twice_0": 2, "twice_1": 4}]
 
@@ -246,7 +246,7 @@ def test_outputs_of_other_extents_are_lists_of_their_own_length() -> None:
 
 def test_what_was_done_so_far_is_heard_block_by_block() -> None:
     heard: list[int] = []
-    records = CsvRecords(COLUMNS, input_columns([X], COLUMNS))
+    records = CsvRecords(COLUMNS, match_columns([X], COLUMNS))
     engine = ShardEngine(
         records, Adding(), OUTPUTS, 3, PartFormat("csv", OUTPUTS), clock=lambda: 0.0,
         seen=lambda counts: heard.append(counts.rows),
@@ -258,7 +258,7 @@ def test_what_was_done_so_far_is_heard_block_by_block() -> None:
 
 def test_a_rejected_record_names_its_file_where_there_are_several() -> None:
     output, errors = Memory(), Memory()
-    records = CsvRecords(COLUMNS, input_columns([X], COLUMNS))
+    records = CsvRecords(COLUMNS, match_columns([X], COLUMNS))
     engine = ShardEngine(
         records, Adding(), OUTPUTS, 3, PartFormat("csv", OUTPUTS), clock=lambda: 0.0
     )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serval.batch.input.columns import input_columns
+from serval.batch.input.columns import match_columns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.parquet.records import ParquetRecords
@@ -23,7 +23,7 @@ FIT, LARGE = {"FP16": 65504.0, "FP32": 3e38}, {"FP16": 70000.0, "FP32": 1e39}
 
 def csv(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
     text = "".join(f"{value}\n" for value in values).encode()
-    return CsvRecords(("x",), input_columns([spec], ("x",))).read(text, 0, 0)
+    return CsvRecords(("x",), match_columns([spec], ("x",))).read(text, 0, 0)
 
 
 def jsonl(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
@@ -38,7 +38,7 @@ def kept_jsonl(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
 
 def parquet(spec: TensorSpec, values: list[Any], folder: Path) -> Rows:
     pl.DataFrame({"x": values}).write_parquet(folder / "x.parquet")
-    columns = input_columns([spec], ("x",))
+    columns = match_columns([spec], ("x",))
     return ParquetRecords(folder / "x.parquet", 0, len(values), 99, [spec], columns).read(b"", 0, 0)
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from serval.batch.start.job_request import MOST_INPUTS, AskedJob
+from serval.batch.start.job_request import MOST_INPUTS, JobRequest
 from serval.errors import BatchRefused
 
 NOW = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 
 
-def asked(**body: Any) -> AskedJob:
-    return AskedJob.from_json("iris", body)
+def asked(**body: Any) -> JobRequest:
+    return JobRequest.from_json("iris", body)
 
 
 def output(**body: Any) -> str:
@@ -73,7 +73,7 @@ def test_the_words_of_an_input_are_those_of_a_schedule() -> None:
 )  # fmt: skip
 def test_what_is_not_understood_is_named(body: Any, problem: str) -> None:
     with pytest.raises(BatchRefused) as refused:
-        AskedJob.from_json("iris", body)
+        JobRequest.from_json("iris", body)
     assert str(refused.value).startswith(problem)
 
 

@@ -18,7 +18,7 @@ Log = Callable[[str], object]
 
 def batch_events(client: "EventBridgeClient", log: Log = print_line) -> StateEvents[BatchJob]:
     """Build what announces the states of batch jobs."""
-    return StateEvents(client, batch.SOURCE, batch.DETAIL_TYPE, batch.detail, log)
+    return StateEvents(client, batch.SOURCE, batch.DETAIL_TYPE, batch.event_detail, log)
 
 
 def rollout_events(client: "EventBridgeClient", log: Log = print_line) -> StateEvents[Rollout]:

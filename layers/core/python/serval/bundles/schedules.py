@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serval.batch.job.keys import check_apart, read_address
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 """Scheduler puts the time that it meant to start at in its place."""
@@ -75,7 +75,7 @@ def check_job(model: str, source: str, output: str, options: Mapping[str, Any]) 
         If an address, an option or a template is not understood, or the output is input again.
     """
     body = {"input": source, "output": output, "options": options}
-    asked = AskedJob.from_json(model, body)
+    asked = JobRequest.from_json(model, body)
     asked.at(EXAMPLE_TIME).output("", "job", EXAMPLE_TIME)
     # Whatever the time, what differs only in it overlaps.
     check_apart(read_address(_as_prefix(output), "output"), [read_address(source, "input")], "")

@@ -9,10 +9,10 @@ from typing import Any
 from serval.access.admission import NO_MODEL, Admission
 from serval.access.api_key import Caller
 from serval.batch.assemble.results import Results
-from serval.batch.job.document import JobDocuments, previewed
+from serval.batch.job.document import JobDocuments, describe_preview
 from serval.batch.job.job import BatchJob
 from serval.batch.plan.estimate import Estimate
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.batch.start.scope import UNTOLD, JobAccess
 from serval.batch.start.start import KEY, StartJob
 from serval.http.aws_failures import translate_aws_failures
@@ -35,7 +35,7 @@ class BatchEndpoint:
     admission: Admission
     access: JobAccess
     start_job: StartJob
-    preview: Callable[[AskedJob, str], Estimate]
+    preview: Callable[[JobRequest, str], Estimate]
     """Estimates a job of a version."""
     cancel: Callable[[BatchJob], BatchJob]
     retry: Callable[[BatchJob], BatchJob]
@@ -68,12 +68,12 @@ class BatchEndpoint:
         caller, route = self.admission.admit(call.headers, model)
         self.start_job.caps.count(caller)
         dry_run = read_flag(call, "dry_run")
-        asked = AskedJob.from_json(model, read_json_body(call))
+        asked = JobRequest.from_json(model, read_json_body(call))
         if dry_run:
             output = self.start_job.output(asked, caller)
             estimate = self.preview(asked, route.stable)
             return document_reply(
-                HTTPStatus.OK, previewed(asked, route.stable, output, estimate), {}
+                HTTPStatus.OK, describe_preview(asked, route.stable, output, estimate), {}
             )
         job = self.start_job.start(asked, caller, call.headers.get(KEY))
         return self._reply_with(call, caller, job)

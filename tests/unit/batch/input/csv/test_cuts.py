@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.input.csv.cuts import BareQuote, RangeScan, Scanner, cuts
+from serval.batch.input.csv.cuts import BareQuote, RangeScan, Scanner, cut_ranges
 
 FIELDS = st.text(st.sampled_from('a,"\n\r é€😀1'), max_size=6)
 ROWS = st.lists(st.lists(FIELDS, min_size=1, max_size=4), min_size=1, max_size=12)
@@ -46,7 +46,7 @@ def records(text: bytes) -> list[list[str]]:
 
 @given(written(), st.lists(st.integers(0, 10_000), max_size=8), st.integers(1, 9))
 def test_every_record_is_in_one_shard_and_whole(file: bytes, wished: list[int], block: int) -> None:
-    found = cuts([scan(file, *ends, block) for ends in ranges(file, wished)], header=False)
+    found = cut_ranges([scan(file, *ends, block) for ends in ranges(file, wished)], header=False)
 
     assert b"".join(file[cut.start : cut.end] for cut in found) == file
     shards = [records(file[cut.start : cut.end]) for cut in found]
@@ -55,7 +55,7 @@ def test_every_record_is_in_one_shard_and_whole(file: bytes, wished: list[int], 
 
 @given(written(), st.lists(st.integers(0, 10_000), max_size=8))
 def test_a_shard_knows_the_number_of_its_first_record(file: bytes, wished: list[int]) -> None:
-    found = cuts([scan(file, *ends, 4096) for ends in ranges(file, wished)], header=False)
+    found = cut_ranges([scan(file, *ends, 4096) for ends in ranges(file, wished)], header=False)
 
     ended = 0
     for cut in found:
@@ -79,13 +79,13 @@ def test_a_scan_is_the_same_whatever_the_blocks(file: bytes, block: int) -> None
 
 def test_a_header_is_no_record() -> None:
     file = b"a,b\n1,2\n3,4\n"
-    found = cuts([scan(file, 0, 6, 9), scan(file, 6, 12, 9)], header=True)
+    found = cut_ranges([scan(file, 0, 6, 9), scan(file, 6, 12, 9)], header=True)
     assert [(cut.start, cut.end, cut.first_record) for cut in found] == [(0, 8, 0), (8, 12, 1)]
 
 
 def test_a_record_longer_than_a_range_stays_whole() -> None:
     file = b'1,"' + b"x\n" * 50 + b'"\n2,y\n'
-    found = cuts([scan(file, n, min(n + 10, len(file)), 4) for n in range(0, len(file), 10)],
+    found = cut_ranges([scan(file, n, min(n + 10, len(file)), 4) for n in range(0, len(file), 10)],
                  header=False)  # fmt: skip
     assert [file[cut.start : cut.end] for cut in found] == [file[:-4], b"2,y\n"]
 
@@ -105,7 +105,7 @@ def test_a_record_longer_than_a_range_stays_whole() -> None:
 def test_a_bare_quote_is_named_wherever_the_file_is_cut(file: bytes, byte: int, at: int) -> None:
     scans = [scan(file, 0, at, 2), scan(file, at, len(file), 2)]
     with pytest.raises(BareQuote, match=f"byte {byte}:"):
-        cuts(scans, header=False)
+        cut_ranges(scans, header=False)
 
 
 def test_a_scan_is_handed_on_as_json() -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from serval.batch.input.csv.dialect import Table, read_table
-from serval.batch.input.records import mark_bytes
+from serval.batch.input.csv.dialect import CsvTable, read_table
+from serval.batch.input.records import mark_length
 from serval.batch.job.options import CsvOptions
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -14,14 +14,14 @@ X = TensorSpec("x", "FP32", (-1, 2))
 TEXT = TensorSpec("text", "BYTES", (-1,))
 
 
-def table(text: str, *inputs: TensorSpec, whole: bool = True, **options: Any) -> Table:
+def table(text: str, *inputs: TensorSpec, whole: bool = True, **options: Any) -> CsvTable:
     return read_table(text.encode(), CsvOptions(**options), inputs or (X,), whole=whole)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_the_one_that_records_agree_on(delimiter: str) -> None:
     text = "x_0|x_1|note\n1|2|a\n3|4|b\n".replace("|", delimiter)
-    assert table(text) == Table(delimiter, ("x_0", "x_1", "note"), True, 13)
+    assert table(text) == CsvTable(delimiter, ("x_0", "x_1", "note"), True, 13)
 
 
 def test_a_delimiter_in_quotes_is_none() -> None:
@@ -60,7 +60,9 @@ def test_a_mapped_column_makes_a_header() -> None:
 def test_texts_alone_may_be_a_header_or_not() -> None:
     with pytest.raises(BatchRefused, match="may be a header or not: say which"):
         table("good film\nbad film\n", TEXT)
-    assert table("good film\nbad film\n", TEXT, header=False) == Table(",", ("column_0",), False, 0)
+    assert table("good film\nbad film\n", TEXT, header=False) == CsvTable(
+        ",", ("column_0",), False, 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_a_record_that_is_not_there_in_full_is_not_looked_at() -> None:
 )
 def test_text_that_is_not_utf8_is_named_by_the_byte(head: bytes, reason: str) -> None:
     with pytest.raises(BatchRefused, match=reason):
-        mark_bytes(head)
+        mark_length(head)
 
 
 def test_records_that_end_in_a_carriage_return_alone_are_refused() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.batch.input.columns import input_columns
+from serval.batch.input.columns import match_columns
 from serval.batch.input.csv.records import CsvRecords
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.models.signature import TensorSpec
 from tests.fakes.batch import BatchStage
 
@@ -64,7 +64,7 @@ LINES_WITHOUT_NEWLINES = {line: given for line, given in LINES.items() if "\n" n
 def test_whatever_a_block_begins_with_each_record_gives_its_own(
     lines: list[str], newline: str, final: bool
 ) -> None:
-    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS))
+    records = CsvRecords(COLUMNS, match_columns([PAIR], COLUMNS))
     each_gives_its_own(records, LINES, lines, newline, final)
 
 
@@ -76,7 +76,7 @@ def test_whatever_a_block_begins_with_each_record_gives_its_own(
 def test_where_each_line_is_a_record_a_stray_quote_is_its_own_alone(
     lines: list[str], newline: str, final: bool
 ) -> None:
-    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS), quoted=False)
+    records = CsvRecords(COLUMNS, match_columns([PAIR], COLUMNS), quoted=False)
     each_gives_its_own(records, LINES_WITHOUT_NEWLINES, lines, newline, final)
 
 
@@ -119,7 +119,7 @@ TEXTS: dict[str, bytes | None] = {
 @given(st.lists(st.sampled_from(sorted(TEXTS)), min_size=1))
 def test_each_text_of_a_file_of_one_column_is_its_own(lines: list[str]) -> None:
     texts = TensorSpec("note", "BYTES", (-1,))
-    records = CsvRecords(("note",), input_columns([texts], ("note",)))
+    records = CsvRecords(("note",), match_columns([texts], ("note",)))
     rows = records.read("".join(line + "\n" for line in lines).encode(), 0, 0)
     expected = [text for line in lines if (text := TEXTS[line]) is not None]
     assert rows.inputs[0].array.tolist() == expected
@@ -127,7 +127,7 @@ def test_each_text_of_a_file_of_one_column_is_its_own(lines: list[str]) -> None:
 
 def test_text_is_the_same_beside_a_record_that_only_python_reads() -> None:
     texts = TensorSpec("note", "BYTES", (-1, 1))
-    records = CsvRecords(("note",), input_columns([texts], ("note",)), keep=True)
+    records = CsvRecords(("note",), match_columns([texts], ("note",)), keep=True)
     block = b'\xef\xbb\xbfk\np\rq\n"r\rs"\r\n\r\n' + b"l" * 140_000 + b"\n"
     alone, beside = (records.read(b"k\n" + block + more, 0, 0) for more in (b"", b"1,2\n"))
     assert [len(alone.rejects), len(beside.rejects)] == [0, 1]
@@ -146,7 +146,7 @@ def test_a_job_and_its_dry_run_take_a_file_whose_records_begin_so(begin: str, ro
 
     assert (job.status, job.error, job.rows) == ("succeeded", None, rows)
     assert job.rejected == int(bool(begin.strip()))
-    asked = AskedJob.from_json("adding", {"input": job.input[0], "options": options})
+    asked = JobRequest.from_json("adding", {"input": job.input[0], "options": options})
     assert stage.planning.preview(asked, "1").files == 1
 
 

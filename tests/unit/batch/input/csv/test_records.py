@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serval.batch.input.columns import ColumnChoice, input_columns
+from serval.batch.input.columns import ColumnChoice, match_columns
 from serval.batch.input.csv.records import CsvRecords
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -14,7 +14,7 @@ COLUMNS = ("note", "x_0", "x_1")
 
 def reader(*specs: TensorSpec, columns: tuple[str, ...] = COLUMNS, keep: bool = False):
     specs = specs or (PAIR,)
-    return CsvRecords(columns, input_columns(specs, columns), keep=keep)
+    return CsvRecords(columns, match_columns(specs, columns), keep=keep)
 
 
 def test_columns_become_the_arrays_of_inputs() -> None:
@@ -92,7 +92,7 @@ def test_text_is_read_as_the_datatype(datatype: str, text: str, value: object) -
     ids=["by name", "but for capital letters", "by number", "as mapped"],
 )
 def test_columns_are_found(columns, mapping, found) -> None:
-    assert input_columns([PAIR], columns, ColumnChoice(mapping))[0].columns == found
+    assert match_columns([PAIR], columns, ColumnChoice(mapping))[0].columns == found
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_columns_are_found(columns, mapping, found) -> None:
 )
 def test_columns_that_do_not_fit_are_refused(spec, columns, mapping, said: str) -> None:
     with pytest.raises(BatchRefused) as refused:
-        input_columns([spec], columns, ColumnChoice(mapping))
+        match_columns([spec], columns, ColumnChoice(mapping))
     assert said in str(refused.value)
 
 
 def test_where_no_newline_is_quoted_a_stray_quote_takes_no_other_record_with_it() -> None:
-    records = CsvRecords(COLUMNS, input_columns([PAIR], COLUMNS), quoted=False)
+    records = CsvRecords(COLUMNS, match_columns([PAIR], COLUMNS), quoted=False)
     rows = records.read(b'a,1,2\n"b,3,4\nc"",5,6\nd,7,8\n', 0, 0)
     assert rows.inputs[0].array.tolist() == [[1, 2], [5, 6], [7, 8]]
     assert [(reject.record, reject.offset) for reject in rows.rejects] == [(1, 6)]

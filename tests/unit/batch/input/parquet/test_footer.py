@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from serval.batch.input.parquet.footer import MAGIC, NotParquet, read_footer
 from serval.batch.input.parquet.joined_footer import JoinedFooter
-from serval.batch.input.parquet.needs import GAP_BYTES, Needs, merged
-from serval.batch.input.parquet.thrift import NotThrift, Reader, written
+from serval.batch.input.parquet.needs import GAP_BYTES, Needs, merge_ranges
+from serval.batch.input.parquet.thrift import NotThrift, Reader, write_bytes
 
 FRAME = pl.DataFrame(
     {
@@ -118,7 +118,7 @@ def test_what_was_read_is_written_as_it_was(data: bytes) -> None:
         fields = Reader(data).struct()
     except NotThrift:
         return
-    assert Reader(written(fields)).struct() == fields
+    assert Reader(write_bytes(fields)).struct() == fields
 
 
 def test_structs_in_each_other_have_an_end() -> None:
@@ -137,8 +137,10 @@ def test_only_the_row_groups_and_columns_that_are_needed_are_read() -> None:
 
 
 def test_ranges_close_by_each_other_are_read_as_one() -> None:
-    assert merged([(10, 20), (0, 5), (20 + GAP_BYTES, 30 + GAP_BYTES)]) == [(0, 30 + GAP_BYTES)]
-    assert merged([(0, 5), (6 + GAP_BYTES, 7 + GAP_BYTES)]) == [
+    assert merge_ranges([(10, 20), (0, 5), (20 + GAP_BYTES, 30 + GAP_BYTES)]) == [
+        (0, 30 + GAP_BYTES)
+    ]
+    assert merge_ranges([(0, 5), (6 + GAP_BYTES, 7 + GAP_BYTES)]) == [
         (0, 5),
         (6 + GAP_BYTES, 7 + GAP_BYTES),
     ]

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from serval.batch.input.parquet.footer import KEY_VALUES, MAGIC, read_footer
-from serval.batch.input.parquet.thrift import BINARY, Reader, Typed, written
+from serval.batch.input.parquet.thrift import BINARY, Reader, TypedValue, write_bytes
 from serval.batch.job.job import BatchJob
 from serval.batch.job.ports import Source
 from serval.models.signature import Signature, TensorSpec
@@ -67,8 +67,8 @@ def with_an_offset(data: bytes) -> bytes:
     fields = Reader(footer.data).struct()
     [schema] = fields[KEY_VALUES].value.values
     told = base64.b64decode(schema[VALUE].value).replace(b"Israel", b"+05:30")
-    schema[VALUE] = Typed(BINARY, base64.b64encode(told))
-    end = written(fields)
+    schema[VALUE] = TypedValue(BINARY, base64.b64encode(told))
+    end = write_bytes(fields)
     return data[: footer.body_end] + end + struct.pack("<I", len(end)) + MAGIC
 
 

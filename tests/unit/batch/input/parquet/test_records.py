@@ -12,7 +12,7 @@ from serval.batch.input.columns import InputColumns
 from serval.batch.input.parquet.columns import choose_columns
 from serval.batch.input.parquet.footer import GROUP_ROWS, GROUPS, MAGIC, ROWS, Column, read_footer
 from serval.batch.input.parquet.records import ParquetRecords
-from serval.batch.input.parquet.thrift import I64, Reader, Typed, written
+from serval.batch.input.parquet.thrift import I64, Reader, TypedValue, write_bytes
 from serval.batch.input.records import Rows
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -131,8 +131,8 @@ def test_a_file_of_fewer_rows_than_it_says_is_refused(tmp_path: Path) -> None:
     footer = read_footer(data, len(data))
     fields = Reader(footer.data).struct()
     group = fields[GROUPS].value.values[0]
-    group[GROUP_ROWS] = fields[ROWS] = Typed(I64, footer.rows + 1)
-    end = written(fields)
+    group[GROUP_ROWS] = fields[ROWS] = TypedValue(I64, footer.rows + 1)
+    end = write_bytes(fields)
     path.write_bytes(data[: footer.body_end] + end + struct.pack("<I", len(end)) + MAGIC)
     records = ParquetRecords(path, 0, 3, 100, (X,), [InputColumns(X, ("x_0", "x_1"))])
 

@@ -16,9 +16,9 @@ from serval.batch.job.rows import (
     SHARD,
     SORT,
     job_attributes,
-    job_from,
+    read_job,
+    read_shard,
     shard_attributes,
-    shard_from,
     shard_sort_key,
 )
 
@@ -43,7 +43,7 @@ class JobTable:
         """Give a row; None if there is none."""
         key = {JOB: job_id, SORT: JOB_SORT_KEY}
         answer = self.table.get_item(Key=key, ConsistentRead=True)
-        return job_from(answer["Item"]) if "Item" in answer else None
+        return read_job(answer["Item"]) if "Item" in answer else None
 
     def save(self, before: BatchJob, after: BatchJob) -> bool:
         """Write what changed, with the next revision, if the row still has ``before``'s."""
@@ -65,13 +65,13 @@ class JobTable:
             ScanIndexForward=False,
             Limit=limit,
         )
-        return [job_from(item) for item in islice(found, limit)]
+        return [read_job(item) for item in islice(found, limit)]
 
     def shard(self, job_id: str, index: int) -> ShardRecord | None:
         """Give what a shard has done; None if it has not begun."""
         key = {JOB: job_id, SORT: shard_sort_key(index)}
         answer = self.table.get_item(Key=key, ConsistentRead=True)
-        return shard_from(answer["Item"]) if "Item" in answer else None
+        return read_shard(answer["Item"]) if "Item" in answer else None
 
     def shards(self, job_id: str) -> Iterator[ShardRecord]:
         """List the shards that have begun, in order."""
@@ -80,7 +80,7 @@ class JobTable:
             KeyConditionExpression=Key(JOB).eq(job_id) & Key(SORT).begins_with(SHARD),
             ConsistentRead=True,
         )
-        return map(shard_from, found)
+        return map(read_shard, found)
 
     def record(self, record: ShardRecord) -> bool:
         """Write what a shard has done; False when it was done before, and nothing is written."""

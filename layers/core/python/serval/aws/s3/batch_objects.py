@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.aws.s3.data_bucket import PRESIGNED_SECONDS
 from serval.aws.s3.object_sinks import ObjectSink
-from serval.batch.job.job import Piece
+from serval.batch.job.job import OutputPiece
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Part, Range, Source
 from serval.clock import timestamp
@@ -147,7 +147,7 @@ class S3Objects:
             self.client.abort_multipart_upload(**target)
             raise
 
-    def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
+    def read_piece(self, bucket: str, piece: OutputPiece, start: int, end: int) -> bytes:
         """Read bytes of what a shard has written, of the version that it recorded."""
         if start >= end:
             return b""
@@ -232,7 +232,7 @@ def bytes_of(answer: Any, start: int, end: int, piece_bytes: int) -> Iterator[by
                 yield kept
 
 
-def located(bucket: str, piece: Piece) -> Any:
+def located(bucket: str, piece: OutputPiece) -> Any:
     """Name a written object, and the version that was recorded of it."""
     pinned = {"VersionId": piece.version_id} if piece.version_id else {}
     return {"Bucket": bucket, "Key": piece.key, **pinned}

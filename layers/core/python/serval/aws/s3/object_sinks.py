@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serval.batch.job.job import Piece
+from serval.batch.job.job import OutputPiece
 from serval.batch.job.keys import Address
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class ObjectSink:
         if self._upload is not None:
             self.client.abort_multipart_upload(**self._place, UploadId=self._upload)
 
-    def piece(self) -> Piece | None:
+    def piece(self) -> OutputPiece | None:
         """Describe the object once it is closed; None if nothing was written to it."""
-        return Piece(self.address.key, self._size, self._version) if self._size else None
+        return OutputPiece(self.address.key, self._size, self._version) if self._size else None
 
     @property
     def _place(self) -> Any:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.batch.assemble.join import Join, TooLarge
-from serval.batch.assemble.summary import ShardTally, joined, written
+from serval.batch.assemble.summary import ShardTally, add_reasons, summary_bytes
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
-from serval.batch.job.layout import Layout, ShardItem, shard_items
-from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
-from serval.batch.shard.watch import too_many
+from serval.batch.job.layout import Layout, ShardItem, read_shards
+from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
+from serval.batch.shard.watch import describe_rejects
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
 
@@ -47,20 +47,20 @@ class Assemble:
         if job.status == "succeeded":
             return {"outcome": "succeeded", "job": job.id}
         if job.stopping:
-            return cancelled(job)
+            return cancelled_outcome(job)
         before = job.status
-        job = change(self.store, job, lambda row: lifecycle.assemble(row, self.clock()))
+        job = change_job(self.store, job, lambda row: lifecycle.assemble(row, self.clock()))
         if job.status != before:
             self.announce(job)
         try:
             return self._assemble(job, started)
         except BatchRefused as reason:
-            return refused(job, str(reason))
+            return refused_outcome(job, str(reason))
 
     def _assemble(self, job: BatchJob, started: float) -> dict[str, Any]:
         output = read_address(job.output, "output")
         keys = JobKeys(output.key)
-        items = list(shard_items(self._read(Address(output.bucket, keys.shards))))
+        items = list(read_shards(self._read(Address(output.bucket, keys.shards))))
         tally = ShardTally.of(self.store.shards(job.id))
         check_failed(job, items, tally)
         check_rejected(job, tally)
@@ -75,13 +75,15 @@ class Assemble:
         # The summary first: whoever sees that the job has succeeded finds everything.
         now = self.clock()
         place = Address(output.bucket, keys.summary)
-        self.objects.put(place, written(lifecycle.succeed(job, done, now), tally, whole, errors))
-        closed = change(self.store, job, lambda row: lifecycle.succeed(row, done, now))
+        self.objects.put(
+            place, summary_bytes(lifecycle.succeed(job, done, now), tally, whole, errors)
+        )
+        closed = change_job(self.store, job, lambda row: lifecycle.succeed(row, done, now))
         if closed.status != "succeeded":
             # It was ended meanwhile, and that stands.
             joining.withdraw()
-            self.objects.put(place, written(closed, tally, None, errors))
-            return cancelled(closed)
+            self.objects.put(place, summary_bytes(closed, tally, None, errors))
+            return cancelled_outcome(closed)
         self.announce(closed)
         return {"outcome": "succeeded", "job": job.id}
 
@@ -118,7 +120,7 @@ def check_failed(job: BatchJob, items: Sequence[ShardItem], tally: ShardTally) -
     missing = len(items) - len(tally.done)
     if missing * 100 > job.options.tolerated_failed_shards_percent * len(items):
         raise BatchRefused(
-            joined(
+            add_reasons(
                 f"{missing} of {len(items)} shards are not done, "
                 f"{job.options.tolerated_failed_shards_percent} % may be missing",
                 tally.failures,
@@ -131,7 +133,7 @@ def check_rejected(job: BatchJob, tally: ShardTally) -> None:
     all_records = tally.rows + tally.rejected
     if tally.rejected * 100 > job.options.max_rejected_percent * all_records:
         raise BatchRefused(
-            too_many(
+            describe_rejects(
                 f"{tally.rejected} of {all_records} records were rejected, more than "
                 f"{job.options.max_rejected_percent:g} %",
                 tally.reasons,

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from serval.batch.assemble.summary import ShardTally, joined, written
+from serval.batch.assemble.summary import ShardTally, add_reasons, summary_bytes
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
-from serval.batch.job.outcomes import failure_in_words
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
+from serval.batch.job.outcomes import describe_failure
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
 from serval.clock import Clock, utc_now
 
 
@@ -40,9 +40,9 @@ class FinishJob:
         """
         job = self.store.find(event["job"]) if event.get("job") else None
         if job is None:
-            return {"job": event.get("job"), "status": "failed", "reason": said(event)}
+            return {"job": event.get("job"), "status": "failed", "reason": event_reason(event)}
         if job.open:
-            job = self.close(job, said(event))
+            job = self.close(job, event_reason(event))
         elif job.status != "succeeded":
             # Whoever closed the job may have died before writing the summary.
             self._write_summary(job, ShardTally.of(self.store.shards(job.id)))
@@ -54,8 +54,8 @@ class FinishJob:
         A job that has succeeded meanwhile is left alone.
         """
         tally = ShardTally.of(self.store.shards(job.id))
-        reason, done = reason_of(job, tally, reason), tally.settled(job)
-        closed = change(
+        reason, done = closing_reason(job, tally, reason), tally.settled(job)
+        closed = change_job(
             self.store, job, lambda row: lifecycle.fail(row, reason, done, self.clock())
         )
         if closed.status != "succeeded":
@@ -70,21 +70,21 @@ class FinishJob:
         output = read_address(job.output, "output")
         errors = output.under("errors/") if any(record.errors for record in tally.done) else None
         place = Address(output.bucket, JobKeys(output.key).summary)
-        self.objects.put(place, written(job, tally, None, errors))
+        self.objects.put(place, summary_bytes(job, tally, None, errors))
 
 
-def said(event: Mapping[str, Any]) -> str:
+def event_reason(event: Mapping[str, Any]) -> str:
     """Return the reason of a step, or describe the error that was caught."""
     if event.get("reason"):
         return str(event["reason"])
-    return failure_in_words(event["error"]) if event.get("error") else "ended without a reason"
+    return describe_failure(event["error"]) if event.get("error") else "ended without a reason"
 
 
-def reason_of(job: BatchJob, tally: ShardTally, reason: str) -> str:
+def closing_reason(job: BatchJob, tally: ShardTally, reason: str) -> str:
     """Return why a job failed, preferably as its shards say it."""
     if job.stop_reason is not None:
         return job.stop_reason
     if job.status == "running" and tally.failures:
         missing = job.shards - len(tally.done)
-        return joined(f"{missing} of {job.shards} shards are not done", tally.failures)
+        return add_reasons(f"{missing} of {job.shards} shards are not done", tally.failures)
     return reason

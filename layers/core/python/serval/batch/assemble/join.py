@@ -22,7 +22,7 @@ from serval.batch.input.parquet.footer import (
     fetch_footer,
 )
 from serval.batch.input.parquet.joined_footer import JoinedFooter
-from serval.batch.job.job import Piece, ShardRecord
+from serval.batch.job.job import OutputPiece, ShardRecord
 from serval.batch.job.keys import BY_INPUT, Address, JobKeys
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.ports import BatchObjects, Part, Range
@@ -109,8 +109,8 @@ class Join:
         if self.layout.output == "parquet":
             self._join(target, self._parquet(pieces))
         else:
-            begin = [literal(self.layout.part.header())] if header else []
-            self._join(target, [*begin, *map(_whole, pieces)])
+            begin = [literal_range(self.layout.part.header())] if header else []
+            self._join(target, [*begin, *map(_whole_piece, pieces)])
 
     def errors(
         self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
@@ -121,7 +121,7 @@ class Join:
         if not pieces:
             return None
         if all(item.first is not None for item in items):
-            self._join(target, list(map(_whole, pieces)))
+            self._join(target, list(map(_whole_piece, pieces)))
             return target
         sink = self.objects.sink(target)
         try:
@@ -138,24 +138,24 @@ class Join:
         return bool(records) and records[0].index == 0
 
     def _join(self, target: Address, ranges: Sequence[Range]) -> None:
-        parts = parts_of(ranges)
+        parts = plan_parts(ranges)
         if len(parts) <= self.most_parts:
             self.objects.join(target, parts)
             return
-        between: list[Piece] = []
-        for number, some in enumerate(batches(parts, self.most_parts)):
+        between: list[OutputPiece] = []
+        for number, some in enumerate(split_parts(parts, self.most_parts)):
             own = sha256(target.key.encode()).hexdigest()[:16]
             address = self._at(f"{self.output.key}plan/joined-{own}-{number}")
             self.objects.join(address, list(some))
-            between.append(Piece(address.key, sum(part.size_bytes for part in some)))
-        self._join(target, list(map(_whole, between)))
+            between.append(OutputPiece(address.key, sum(part.size_bytes for part in some)))
+        self._join(target, list(map(_whole_piece, between)))
         self.objects.delete([self._at(piece.key) for piece in between])
 
-    def _parquet(self, pieces: Sequence[Piece]) -> list[Range]:
+    def _parquet(self, pieces: Sequence[OutputPiece]) -> list[Range]:
         if not pieces:
-            return [literal(self.layout.part.nothing())]
+            return [literal_range(self.layout.part.nothing())]
         footer = JoinedFooter()
-        ranges = [literal(MAGIC)]
+        ranges = [literal_range(MAGIC)]
         at = len(MAGIC)
         for piece, own in zip(pieces, self.pool.map(self._footer, pieces), strict=True):
             try:
@@ -168,12 +168,12 @@ class Join:
                 raise TooLarge
             ranges.append(Range(piece, len(MAGIC), own.body_end))
             at += own.body_end - len(MAGIC)
-        return [*ranges, literal(footer.end())]
+        return [*ranges, literal_range(footer.end())]
 
-    def _footer(self, piece: Piece) -> Footer:
+    def _footer(self, piece: OutputPiece) -> Footer:
         return fetch_footer(piece.size_bytes, partial(self._tail, piece))
 
-    def _tail(self, piece: Piece, size: int) -> bytes:
+    def _tail(self, piece: OutputPiece, size: int) -> bytes:
         start = max(0, piece.size_bytes - size)
         return self.objects.read_piece(self.output.bucket, piece, start, piece.size_bytes)
 
@@ -192,10 +192,10 @@ class Join:
                 continue
             base = 0 if item.first is not None else behind
             for piece in record.errors:
-                yield from map(_moved(base if known else None), self._lines(piece))
+                yield from map(_renumbering(base if known else None), self._lines(piece))
             behind = base + record.records
 
-    def _lines(self, piece: Piece) -> Iterator[bytes]:
+    def _lines(self, piece: OutputPiece) -> Iterator[bytes]:
         held = b""
         for start in range(0, piece.size_bytes, READ_BYTES):
             end = min(start + READ_BYTES, piece.size_bytes)
@@ -207,11 +207,11 @@ class Join:
         return Address(self.output.bucket, key)
 
 
-def _whole(piece: Piece) -> Range:
+def _whole_piece(piece: OutputPiece) -> Range:
     return Range(piece, 0, piece.size_bytes)
 
 
-def _moved(by: int | None) -> Callable[[bytes], bytes]:
+def _renumbering(by: int | None) -> Callable[[bytes], bytes]:
     def move(line: bytes) -> bytes:
         value = json.loads(line)
         value["record"] = None if by is None else value["record"] + by
@@ -220,12 +220,12 @@ def _moved(by: int | None) -> Callable[[bytes], bytes]:
     return move
 
 
-def literal(body: bytes) -> Range:
+def literal_range(body: bytes) -> Range:
     """Return literal bytes as a range."""
     return Range(None, 0, len(body), body)
 
 
-def batches(parts: Sequence[Part], most: int = MOST_PARTS) -> list[Sequence[Part]]:
+def split_parts(parts: Sequence[Part], most: int = MOST_PARTS) -> list[Sequence[Part]]:
     """Divide parts evenly into as few objects as can hold them."""
     if len(parts) <= most:
         return [parts]
@@ -234,24 +234,24 @@ def batches(parts: Sequence[Part], most: int = MOST_PARTS) -> list[Sequence[Part
     return [parts[first : first + each] for first in range(0, len(parts), each)]
 
 
-def parts_of(
+def plan_parts(
     ranges: Sequence[Range], least: int = LEAST_BYTES, most: int = MOST_BYTES
 ) -> list[Part]:
     """Plan the parts that make up all ranges, in order."""
-    return list(_parts(ranges, least, most))
+    return list(_iterate_parts(ranges, least, most))
 
 
-def _parts(ranges: Sequence[Range], least: int, most: int) -> Iterator[Part]:
-    waiting = _Gathered(least)
+def _iterate_parts(ranges: Sequence[Range], least: int, most: int) -> Iterator[Part]:
+    waiting = _WaitingRanges(least)
     for each in ranges:
         rest = each
         if waiting.size_bytes and rest.size_bytes:
-            first, rest = split(rest, least - waiting.size_bytes)
+            first, rest = split_range(rest, least - waiting.size_bytes)
             waiting.add(first)
         if waiting.size_bytes >= least:
             yield waiting.take()
         if rest.piece is not None and rest.size_bytes >= least:
-            yield from _copies(rest, most)
+            yield from _copied_parts(rest, most)
         elif rest.size_bytes:
             waiting.add(rest)
             if waiting.size_bytes >= least:
@@ -260,17 +260,17 @@ def _parts(ranges: Sequence[Range], least: int, most: int) -> Iterator[Part]:
         yield waiting.take()
 
 
-def _copies(whole: Range, most: int) -> Iterator[Part]:
+def _copied_parts(whole: Range, most: int) -> Iterator[Part]:
     """Copy a range, in equal pieces if it is too large for one part."""
     pieces = math.ceil(whole.size_bytes / most)
     each = math.ceil(whole.size_bytes / pieces)
     rest = whole
     while rest.size_bytes:
-        first, rest = split(rest, each)
+        first, rest = split_range(rest, each)
         yield Part((first,), copied=True)
 
 
-def split(whole: Range, size: int) -> tuple[Range, Range]:
+def split_range(whole: Range, size: int) -> tuple[Range, Range]:
     """Split a range in two; the second may be empty."""
     at = min(whole.start + size, whole.end)
     return Range(whole.piece, whole.start, at, whole.body), Range(
@@ -279,7 +279,7 @@ def split(whole: Range, size: int) -> tuple[Range, Range]:
 
 
 @dataclass(slots=True)
-class _Gathered:
+class _WaitingRanges:
     """Neighbours that wait until they are large enough for a part."""
 
     least: int

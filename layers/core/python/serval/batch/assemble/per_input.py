@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from serval.batch.input.partition_columns import below
+from serval.batch.input.partition_columns import path_below
 from serval.batch.job.keys import BY_INPUT, MOST_KEY_BYTES, Address
 from serval.batch.job.layout import Layout
 from serval.batch.job.ports import Source
@@ -15,7 +15,7 @@ MOST_FILES = 5_000
 def output_name(source: Source, addresses: Sequence[Address], extension: str) -> str:
     """Return the path of a file below its prefix, with the extension of the output's format."""
     prefixes = [address for address in addresses if address.is_prefix]
-    name = below(source, prefixes) or source.key.rpartition("/")[2]
+    name = path_below(source, prefixes) or source.key.rpartition("/")[2]
     return name if name.endswith(f".{extension}") else f"{name}.{extension}"
 
 

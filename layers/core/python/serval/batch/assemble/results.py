@@ -8,7 +8,7 @@ from typing import Any
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import BY_INPUT, Address, JobKeys, read_address
 from serval.batch.job.ports import BatchObjects, JobStore
-from serval.batch.start.scope import covered
+from serval.batch.start.scope import lies_under
 from serval.errors import ServalError
 from serval.protocol.json_documents import read_document
 
@@ -60,7 +60,7 @@ class Results:
             if not (said := summary.get(what)):
                 continue
             found = read_address(said, what)
-            if not covered(found, [output]):
+            if not lies_under(found, [output]):
                 continue
             if not found.is_prefix:
                 yield found.key

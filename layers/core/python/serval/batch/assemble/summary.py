@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from serval.batch.job.cost import MICRO, PRICES, actual
+from serval.batch.job.cost import MICRO, PRICES, actual_usage
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.keys import Address
-from serval.batch.job.lifecycle import Done
+from serval.batch.job.lifecycle import JobTotals
 
 LISTED_REASONS = 10
 SHOWN_CHARACTERS = 300
@@ -69,24 +69,24 @@ class ShardTally:
         ]
         return [reason[:SHOWN_CHARACTERS] for reason in (failed or ended)[:LISTED_REASONS]]
 
-    def settled(self, job: BatchJob, assemble_ms: int = 0) -> Done:
+    def settled(self, job: BatchJob, assemble_ms: int = 0) -> JobTotals:
         """Return what the job's row records of its shards."""
-        return Done(
+        return JobTotals(
             rows=self.rows,
             rejected=self.rejected,
             shards_done=len(self.done),
             busy_ms=self.busy_ms,
             assemble_ms=assemble_ms,
-            microdollars=actual(job, self.records, assemble_ms).microdollars(),
+            microdollars=actual_usage(job, self.records, assemble_ms).microdollars(),
         )
 
 
-def joined(what: str, reasons: Sequence[str]) -> str:
+def add_reasons(what: str, reasons: Sequence[str]) -> str:
     """Append the first reasons to a statement."""
     return f"{what}: {'; '.join(reasons)}" if reasons else what
 
 
-def summary(
+def summarise_job(
     job: BatchJob, tally: ShardTally, output: Address | None, errors: Address | None
 ) -> dict[str, Any]:
     """Return the summary of a job that has ended.
@@ -126,7 +126,7 @@ def summary(
         "created": job.created,
         "started": job.started,
         "finished": job.finished,
-        "seconds": seconds(job, tally),
+        "seconds": durations(job, tally),
         "cost": {
             "estimated_usd": job.estimated_microdollars / MICRO,
             "actual_usd": job.microdollars / MICRO,
@@ -136,22 +136,22 @@ def summary(
     }
 
 
-def written(
+def summary_bytes(
     job: BatchJob, tally: ShardTally, output: Address | None, errors: Address | None
 ) -> bytes:
     """Return the bytes of ``summary.json``."""
-    return json.dumps(summary(job, tally, output, errors), indent=2).encode()
+    return json.dumps(summarise_job(job, tally, output, errors), indent=2).encode()
 
 
 def machines_usd(job: BatchJob, tally: ShardTally) -> float | None:
     """Return the cost of a fleet's machines for the job; None if their price is unknown."""
-    used = actual(job, tally.records)
+    used = actual_usage(job, tally.records)
     if used.machine_seconds and not job.machine_microdollars_hour:
         return None
     return round(used.machine_microdollars / MICRO, 6)
 
 
-def seconds(job: BatchJob, tally: ShardTally) -> dict[str, float | None]:
+def durations(job: BatchJob, tally: ShardTally) -> dict[str, float | None]:
     """Return the time that passed, and the time that the functions took together."""
     return {
         "total": seconds_between(job.started, job.finished),

@@ -39,11 +39,11 @@ def cast(column: pl.Series, datatype: str) -> pl.Series:
     """
     if datatype not in CASTS:
         raise BatchRefused(f"inputs of datatype {datatype} have no text form: use Parquet")
-    found = _converted(column, datatype)
-    return _held(found, column, datatype) if DATATYPES[datatype].kind == "f" else found
+    found = _cast(column, datatype)
+    return _drop_overflows(found, column, datatype) if DATATYPES[datatype].kind == "f" else found
 
 
-def _converted(column: pl.Series, datatype: str) -> pl.Series:
+def _cast(column: pl.Series, datatype: str) -> pl.Series:
     if column.dtype == CASTS[datatype]:
         return column
     if column.dtype != pl.String:
@@ -58,7 +58,7 @@ def _converted(column: pl.Series, datatype: str) -> pl.Series:
     return found
 
 
-def _held(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
+def _drop_overflows(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
     """Remove numbers that became infinite; those that were infinite stay."""
     # numpy checks a short column in a tenth of the time of polars, and there may be thousands.
     with np.errstate(over="ignore"):
@@ -73,7 +73,7 @@ def _held(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
     return pl.select(pl.when(~infinite | meant).then(found).otherwise(None)).to_series()
 
 
-def unfit(value: object, datatype: str) -> str:
+def describe_misfit(value: object, datatype: str) -> str:
     """Return why a value became null."""
     kind = DATATYPES[datatype].kind
     if (
@@ -84,12 +84,12 @@ def unfit(value: object, datatype: str) -> str:
     return f"{value!r:.80} is no {datatype}"
 
 
-def overflown(narrow: Array, wide: Array) -> bool:
+def has_overflow(narrow: Array, wide: Array) -> bool:
     """Return whether a finite number became infinite."""
     return bool((np.isinf(narrow) & ~np.isinf(wide)).any())
 
 
-def tensor(planned: InputColumns, columns: Sequence[pl.Series], rows: int) -> Tensor:
+def input_tensor(planned: InputColumns, columns: Sequence[pl.Series], rows: int) -> Tensor:
     """Return the input's array of shape [rows, *extents] from columns without nulls."""
     datatype = planned.spec.datatype
     array = _texts(columns, rows) if datatype == "BYTES" else _numbers(columns, datatype, rows)

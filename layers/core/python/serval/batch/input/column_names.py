@@ -14,7 +14,7 @@ INSIGNIFICANT = re.compile(r"[\W_]+")
 
 
 @dataclass(slots=True)
-class Names:
+class ColumnNames:
     """The columns of a file."""
 
     all: Sequence[str]
@@ -53,18 +53,18 @@ class Names:
         known = set(self.all) if every else self._known
         for tier in tiers:
             if exact := [wished for wished in tier if known.issuperset(wished)]:
-                return _only(exact), False
+                return _require_one(exact), False
         for tier in tiers:
             if alike := [own for one in tier if (own := self._in_other_letters(one, known))]:
-                return _only(alike), True
+                return _require_one(alike), True
         return None
 
     def alike(self, wished: Sequence[str]) -> tuple[str, ...] | None:
         """Find columns whose names differ only in spaces, punctuation and case."""
         plain: dict[str, list[str]] = {}
         for name in self.named:
-            plain.setdefault(_plain(name), []).append(name)
-        found = [plain.get(_plain(name), []) for name in wished]
+            plain.setdefault(_normalise(name), []).append(name)
+        found = [plain.get(_normalise(name), []) for name in wished]
         if any(len(each) != 1 for each in found):
             return None
         return tuple(each[0] for each in found)
@@ -105,7 +105,7 @@ def quoted_list(names: Sequence[str], most: int = LISTED) -> str:
     return f"{listed} and {more} more" if more > 0 else listed
 
 
-def suggested(mapping: Mapping[str, Sequence[str]]) -> str:
+def write_choice(mapping: Mapping[str, Sequence[str]]) -> str:
     """Write a choice of columns as the job's options take it."""
     shown = {
         name: [*own[:LISTED], *(["…"] if len(own) > LISTED else [])]
@@ -114,7 +114,7 @@ def suggested(mapping: Mapping[str, Sequence[str]]) -> str:
     return json.dumps(shown, ensure_ascii=False)
 
 
-def _only(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _require_one(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     if len(set(found)) > 1:
         raise BatchRefused(
             f"columns {quoted_list(found[0], 2)} and {quoted_list(found[1], 2)} are both called as "
@@ -123,5 +123,5 @@ def _only(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return found[0]
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return INSIGNIFICANT.sub("", name.casefold())

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from serval.batch.input.column_names import Names, quoted_list, suggested
+from serval.batch.input.column_names import ColumnNames, quoted_list, write_choice
 from serval.models.signature import TensorSpec
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -12,28 +12,30 @@ OPEN = "…"
 Tier = tuple[str, ...]
 
 
-def too_few(widths: Mapping[str, int], columns: Sequence[str]) -> str:
+def too_few_columns(widths: Mapping[str, int], columns: Sequence[str]) -> str:
     """Explain that the inputs need more columns than there are."""
     said = (
         f"the file has {len(columns)} columns ({quoted_list(columns)}), and the inputs "
         f"{', '.join(widths)} need {sum(widths.values())}: "
     )
     delimiter = "is the delimiter right? Else " if len(columns) == 1 else ""
-    return f"{said}{delimiter}name them in 'columns', {TRAINED}, as {placeholders(widths)}"
+    return f"{said}{delimiter}name them in 'columns', {TRAINED}, as {write_placeholders(widths)}"
 
 
-def headless(widths: Mapping[str, int], columns: Sequence[str]) -> str:
+def no_header(widths: Mapping[str, int], columns: Sequence[str]) -> str:
     """Explain that a file without a header has more columns than the inputs need."""
     needed = sum(widths.values())
     return (
         f"the file has {len(columns)} columns and no header, and the inputs {', '.join(widths)} "
-        f"need {needed}: name them in 'columns', {TRAINED}, as {placeholders(widths)}; they are "
-        f"called {quoted_list(columns)}. Or take the first {needed} with 'positional': true "
+        f"need {needed}: name them in 'columns', {TRAINED}, as {write_placeholders(widths)}; they "
+        f"are called {quoted_list(columns)}. Or take the first {needed} with 'positional': true "
         "(--positional)"
     )
 
 
-def lacking(absent: Mapping[str, Tier], tiers: Mapping[str, Tier], names: Names) -> str:
+def missing_columns(
+    absent: Mapping[str, Tier], tiers: Mapping[str, Tier], names: ColumnNames
+) -> str:
     """Explain which columns are missing, where others have the expected names."""
     columns = [column for own in absent.values() for column in own]
     form = {
@@ -44,14 +46,14 @@ def lacking(absent: Mapping[str, Tier], tiers: Mapping[str, Tier], names: Names)
     return (
         f"the file has no column {quoted_list(columns)}, {takes} {quoted_list([*absent])} "
         f"{'takes' if len(absent) == 1 else 'take'}; it has {quoted_list(names.all)}: if one of "
-        f"them is meant, choose with 'columns', as {suggested(form)}"
+        f"them is meant, choose with 'columns', as {write_choice(form)}"
     )
 
 
-def strange(
+def unmatched_columns(
     specs: Sequence[TensorSpec],
     widths: Mapping[str, int],
-    names: Names,
+    names: ColumnNames,
     wished: Sequence[str],
     free: Sequence[str],
     texts: Collection[str],
@@ -75,27 +77,27 @@ def strange(
         f"has {quoted_list(names.named)}: "
     )
     if alike := names.alike(wished):
-        said += f"choose with 'columns', as {suggested({first.name: alike})}"
+        said += f"choose with 'columns', as {write_choice({first.name: alike})}"
     else:
-        said += f"name them in 'columns', {TRAINED}, {_form(specs, widths, free, texts)}"
+        said += f"name them in 'columns', {TRAINED}, {_suggestion(specs, widths, free, texts)}"
     return (
         f"{said}; or take the first {needed} in the file's order with 'positional': true "
         "(--positional)"
     )
 
 
-def placeholders(widths: Mapping[str, int]) -> str:
+def write_placeholders(widths: Mapping[str, int]) -> str:
     """Write a choice of columns with placeholders for names."""
-    return suggested({name: _places(width) for name, width in widths.items()})
+    return write_choice({name: _placeholders(width) for name, width in widths.items()})
 
 
-def _places(width: int) -> list[str]:
+def _placeholders(width: int) -> list[str]:
     if width == 1:
         return [OPEN]
     return [*ORDINALS[:width], *([OPEN] if width > len(ORDINALS) else [])]
 
 
-def _form(
+def _suggestion(
     specs: Sequence[TensorSpec],
     widths: Mapping[str, int],
     free: Sequence[str],
@@ -104,9 +106,9 @@ def _form(
     first = specs[0]
     fitting = [name for name in free if first.datatype == "BYTES" or name not in texts]
     if len(specs) > 1 or len(fitting) != widths[first.name]:
-        return f"as {placeholders({spec.name: widths[spec.name] for spec in specs})}"
+        return f"as {write_placeholders({spec.name: widths[spec.name] for spec in specs})}"
     return (
-        f"which may not be the file's; if it is, that is {suggested({first.name: fitting})}"
+        f"which may not be the file's; if it is, that is {write_choice({first.name: fitting})}"
         if len(fitting) > 1
-        else f"as {suggested({first.name: fitting})}"
+        else f"as {write_choice({first.name: fitting})}"
     )

@@ -6,8 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from serval.batch.input.column_names import Names, element_names, quoted_list
-from serval.batch.input.column_refusals import headless, lacking, strange, too_few
+from serval.batch.input.column_names import ColumnNames, element_names, quoted_list
+from serval.batch.input.column_refusals import (
+    missing_columns,
+    no_header,
+    too_few_columns,
+    unmatched_columns,
+)
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 
@@ -67,13 +72,13 @@ class ColumnChoice:
         return [column for own in mappings for column in own]
 
 
-NOTHING_CHOSEN = ColumnChoice()
+NO_CHOICE = ColumnChoice()
 
 
-def input_columns(
+def match_columns(
     inputs: Sequence[TensorSpec],
     columns: Sequence[str],
-    chosen: ColumnChoice = NOTHING_CHOSEN,
+    chosen: ColumnChoice = NO_CHOICE,
     *,
     named: Sequence[str] | None = None,
     partitions: Sequence[str] = (),
@@ -105,12 +110,12 @@ def input_columns(
         raise BatchRefused(
             f"columns: {unknown[0]!r} is no input: the model takes {', '.join(widths)}"
         )
-    names = Names(columns, columns if named is None else named)
+    names = ColumnNames(columns, columns if named is None else named)
     if chosen.positional or not (names.named or chosen.columns):
-        found = _in_order(widths, names, chosen)
+        found = _match_in_order(widths, names, chosen)
     else:
-        names = Names([*columns, *partitions], [*names.named, *partitions])
-        found = _by_name(inputs, names, chosen, texts)
+        names = ColumnNames([*columns, *partitions], [*names.named, *partitions])
+        found = _match_by_name(inputs, names, chosen, texts)
     return [InputColumns(spec, *found[spec.name]) for spec in inputs]
 
 
@@ -132,19 +137,19 @@ def width_of(spec: TensorSpec) -> int:
 Found = dict[str, tuple[tuple[str, ...], By]]
 
 
-def _in_order(widths: Mapping[str, int], names: Names, chosen: ColumnChoice) -> Found:
+def _match_in_order(widths: Mapping[str, int], names: ColumnNames, chosen: ColumnChoice) -> Found:
     if chosen.columns:
         raise BatchRefused("columns: they are chosen by 'positional' too: leave one of the two out")
     usable = names.named or names.all
     needed = sum(widths.values())
     if needed > len(usable):
-        raise BatchRefused(too_few(widths, usable))
+        raise BatchRefused(too_few_columns(widths, usable))
     if needed < len(usable) and not chosen.positional:
-        raise BatchRefused(headless(widths, usable))
-    return {name: (own, "position") for name, own in _cut(widths, usable).items()}
+        raise BatchRefused(no_header(widths, usable))
+    return {name: (own, "position") for name, own in _distribute(widths, usable).items()}
 
 
-def _cut(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _distribute(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Distribute columns in the order of the inputs."""
     found, start = {}, 0
     for name, width in widths.items():
@@ -153,26 +158,28 @@ def _cut(widths: Mapping[str, int], columns: Sequence[str]) -> dict[str, tuple[s
     return found
 
 
-def _by_name(
-    inputs: Sequence[TensorSpec], names: Names, chosen: ColumnChoice, texts: Collection[str]
+def _match_by_name(
+    inputs: Sequence[TensorSpec], names: ColumnNames, chosen: ColumnChoice, texts: Collection[str]
 ) -> Found:
     found: Found = {}
     widths = {spec.name: width_of(spec) for spec in inputs}
     for name, width in widths.items():
         own = chosen.columns.get(name)
         if own is not None:
-            found[name] = _chosen(name, width, own, names)
+            found[name] = _match_choice(name, width, own, names)
             continue
         match = names.match(_tiers(name, widths, names, chosen))
         if match is not None:
             found[name] = match[0], "case" if match[1] else "name"
     if missing := [spec for spec in inputs if spec.name not in found]:
-        raise BatchRefused(_unnamed(missing, widths, names, chosen, found, texts))
+        raise BatchRefused(_describe_missing(missing, widths, names, chosen, found, texts))
     _check_once(found)
     return found
 
 
-def _chosen(name: str, width: int, own: Sequence[str], names: Names) -> tuple[tuple[str, ...], By]:
+def _match_choice(
+    name: str, width: int, own: Sequence[str], names: ColumnNames
+) -> tuple[tuple[str, ...], By]:
     match = names.match([[tuple(own)]], every=True)
     if match is None:
         missing = next(column for column in own if not names.has(column))
@@ -186,7 +193,7 @@ def _chosen(name: str, width: int, own: Sequence[str], names: Names) -> tuple[tu
 
 
 def _tiers(
-    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
+    name: str, widths: Mapping[str, int], names: ColumnNames, chosen: ColumnChoice
 ) -> list[list[tuple[str, ...]]]:
     """List the possible names of an input's columns, as ``ColumnNames.match`` takes them."""
     width = widths[name]
@@ -209,30 +216,30 @@ def _check_once(found: Found) -> None:
             )
 
 
-def _unnamed(
+def _describe_missing(
     missing: Sequence[TensorSpec],
     widths: Mapping[str, int],
-    names: Names,
+    names: ColumnNames,
     chosen: ColumnChoice,
     found: Found,
     texts: Collection[str],
 ) -> str:
     """Return why inputs have no columns."""
-    tiers = {spec.name: _nearest(spec.name, widths, names, chosen) for spec in missing}
+    tiers = {spec.name: _closest_names(spec.name, widths, names, chosen) for spec in missing}
     absent = {name: tuple(c for c in own if not names.has(c)) for name, own in tiers.items()}
     if found or any(len(absent[name]) < len(own) for name, own in tiers.items()):
         wished = tiers[missing[0].name]
         if all(absent.values()) and not names.alike(wished):
-            return lacking(absent, tiers, names)
+            return missing_columns(absent, tiers, names)
     if sum(widths.values()) > len(names.named):
-        return too_few(widths, names.named)
+        return too_few_columns(widths, names.named)
     taken = {column for own, _ in found.values() for column in own}
     free = [name for name in names.named if name not in taken]
-    return strange(missing, widths, names, tiers[missing[0].name], free, texts)
+    return unmatched_columns(missing, widths, names, tiers[missing[0].name], free, texts)
 
 
-def _nearest(
-    name: str, widths: Mapping[str, int], names: Names, chosen: ColumnChoice
+def _closest_names(
+    name: str, widths: Mapping[str, int], names: ColumnNames, chosen: ColumnChoice
 ) -> tuple[str, ...]:
     """Return those possible names of an input's columns of which the file has most."""
     wished = [own for tier in _tiers(name, widths, names, chosen) for own in tier]

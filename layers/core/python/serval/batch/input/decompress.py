@@ -12,7 +12,7 @@ from serval.batch.input.kinds import (
     SHOWN_BYTES,
     FoundCompression,
     compression_by_content,
-    shown_bytes,
+    show_bytes,
 )
 from serval.errors import BatchRefused
 from serval.foreign import refusing
@@ -27,7 +27,7 @@ ZSTD_REASONS = {
 }
 
 
-def decompressed(
+def decompress(
     pieces: Iterable[bytes], compression: FoundCompression, piece_bytes: int
 ) -> Iterator[bytes]:
     """Decompress a file, in pieces of about ``piece_bytes`` at most.
@@ -39,22 +39,22 @@ def decompressed(
     """
     if compression == "none":
         return iter(pieces)
-    read = {"gzip": _gunzipped, "zstd": _unzstd, "bz2": _unbz2}[compression]
-    return read(_begun(pieces, compression), piece_bytes)
+    read = {"gzip": _gunzip, "zstd": _unzstd, "bz2": _unbz2}[compression]
+    return read(_check_start(pieces, compression), piece_bytes)
 
 
 def text_head(head: bytes, compression: FoundCompression) -> bytes:
     """Return the start of a file's text, as far as its first bytes contain it."""
     text = b""
     with suppress(BatchRefused):
-        for piece in decompressed([head], compression, HEAD_BYTES):
+        for piece in decompress([head], compression, HEAD_BYTES):
             text += piece
             if len(text) >= HEAD_BYTES:
                 break
     return text
 
 
-def _begun(pieces: Iterable[bytes], compression: FoundCompression) -> Iterator[bytes]:
+def _check_start(pieces: Iterable[bytes], compression: FoundCompression) -> Iterator[bytes]:
     """Check the compression by the first bytes, and yield all pieces."""
     rest, head = iter(pieces), b""
     for piece in rest:
@@ -64,12 +64,12 @@ def _begun(pieces: Iterable[bytes], compression: FoundCompression) -> Iterator[b
     found = compression_by_content(head)
     if found != compression and len(head) >= SHOWN_BYTES:
         how = "is not compressed" if found == "none" else f"is compressed with {found}"
-        raise BatchRefused(f"it {how}, and begins with {shown_bytes(head)}: {compression} expected")
+        raise BatchRefused(f"it {how}, and begins with {show_bytes(head)}: {compression} expected")
     yield head
     yield from rest
 
 
-def _gunzipped(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
+def _gunzip(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
     """Decompress one gzip member after another, since files may have been concatenated."""
     member = zlib.decompressobj(GZIP_WINDOW)
     begun = behind = False
@@ -78,7 +78,7 @@ def _gunzipped(pieces: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
         data = piece.lstrip(b"\0") if behind and not begun else piece
         while data:
             if behind and not begun and data[:1] != GZIP[:1]:
-                raise BatchRefused(f"behind its gzip stand other bytes: {shown_bytes(data)}")
+                raise BatchRefused(f"behind its gzip stand other bytes: {show_bytes(data)}")
             begun = True
             with refusing(lambda said: BatchRefused(f"its gzip is damaged: {said}")):
                 out = member.decompress(data, piece_bytes)

@@ -8,10 +8,10 @@ from serval.batch.input.kinds import (
     HEAD_BYTES,
     Kind,
     Unpack,
-    detect,
+    detect_kind,
     named_compression,
     named_format,
-    unread,
+    skip_compressed,
 )
 from serval.batch.job.keys import OPTIONS_SUFFIX, Address
 from serval.batch.job.options import JobOptions
@@ -30,7 +30,7 @@ class Finder:
     """Finds the files of inputs."""
 
     objects: BatchObjects
-    unpack: Unpack = unread
+    unpack: Unpack = skip_compressed
 
     def find(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
         """Find the files, in the order of the addresses and, under a prefix, of the keys.
@@ -69,7 +69,7 @@ class Finder:
             If it cannot be detected, or another file has another kind by its name.
         """
         first = sources[0]
-        kind = detect(first, self.head(first), options, signature.inputs, self.unpack)
+        kind = detect_kind(first, self.head(first), options, signature.inputs, self.unpack)
         if options.format == "auto":
             for source in sources:
                 if named_format(source.key) != named_format(first.key):
@@ -87,8 +87,8 @@ class Finder:
         return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
 
     def _under(self, prefix: Address, most: int = MOST_FILES + 1) -> Iterator[Source]:
-        listed = _checked(self.objects.list(prefix), prefix)
-        files = (source for source in listed if _counts(source, prefix))
+        listed = _refuse_tables(self.objects.list(prefix), prefix)
+        files = (source for source in listed if _is_input(source, prefix))
         found = list(islice(files, most))
         if not found:
             raise BatchRefused(f"input: there are no files under {prefix}")
@@ -117,7 +117,7 @@ def _check_compression(sources: Sequence[Source]) -> None:
             )
 
 
-def _checked(sources: Iterable[Source], prefix: Address) -> Iterator[Source]:
+def _refuse_tables(sources: Iterable[Source], prefix: Address) -> Iterator[Source]:
     """Refuse the folder of a table format, whose files contain more or less than its rows."""
     for source in sources:
         path = source.key[len(prefix.key) :].split("/")
@@ -132,7 +132,7 @@ def _checked(sources: Iterable[Source], prefix: Address) -> Iterator[Source]:
         yield source
 
 
-def _counts(source: Source, prefix: Address) -> bool:
+def _is_input(source: Source, prefix: Address) -> bool:
     """Return whether an object is input: not hidden, not options, not empty."""
     path = source.key[len(prefix.key) :]
     hidden = any(part.startswith(IGNORED_BEGINNINGS) for part in path.split("/"))

@@ -36,7 +36,7 @@ def compression_by_content(head: bytes) -> FoundCompression:
     return "bz2" if head.startswith(BZ2) and head[3:4].isdigit() else "none"
 
 
-def shown_bytes(head: bytes) -> str:
+def show_bytes(head: bytes) -> str:
     """Show the first bytes of a file."""
     return head[:SHOWN_BYTES].hex(" ") or "none at all"
 
@@ -60,17 +60,17 @@ PARQUET = b"PAR1"
 Unpack = Callable[[bytes, FoundCompression], bytes]
 
 
-def unread(head: bytes, compression: FoundCompression) -> bytes:
+def skip_compressed(head: bytes, compression: FoundCompression) -> bytes:
     """Return nothing of a compressed file; a later step decompresses it."""
     return head if compression == "none" else b""
 
 
-def detect(
+def detect_kind(
     source: Source,
     head: bytes,
     options: JobOptions,
     inputs: Sequence[TensorSpec],
-    unpack: Unpack = unread,
+    unpack: Unpack = skip_compressed,
 ) -> Kind:
     """Detect a file's kind: as chosen, else by its first bytes, else by its name.
 
@@ -107,7 +107,7 @@ def compression_of(source: Source, head: bytes, options: JobOptions) -> FoundCom
     named = named_compression(source.key)
     if named is not None and found == "none":
         raise BatchRefused(
-            f"{source.address}: it is called {named}, and begins with bytes {shown_bytes(head)}: "
+            f"{source.address}: it is called {named}, and begins with bytes {show_bytes(head)}: "
             "it was not compressed, or is damaged"
         )
     return found
@@ -126,20 +126,20 @@ def _format(
         return "parquet"
     if named == "parquet":
         raise BatchRefused(
-            f"{source.address}: it is called Parquet, and begins with bytes {shown_bytes(head)}, "
+            f"{source.address}: it is called Parquet, and begins with bytes {show_bytes(head)}, "
             "not with PAR1"
         )
     if named == "objects" and not takes_objects(inputs):
         raise BatchRefused(
             f"{source.address}: objects go to a model with one input of datatype BYTES, or UINT8 "
-            f"of shape [-1, -1]; this one takes {_listed(inputs)}"
+            f"of shape [-1, -1]; this one takes {_list_inputs(inputs)}"
         )
     if named is not None:
         return named
     if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BatchRefused(
             f"{source.address}: no CSV, JSONL or Parquet: it begins with bytes "
-            f"{shown_bytes(head)}; say 'format' if it is"
+            f"{show_bytes(head)}; say 'format' if it is"
         )
     if "." in source.key.rpartition("/")[2] and compression == "none":
         extension = _extensions(source.key)[-1]
@@ -173,5 +173,5 @@ def _extensions(key: str) -> list[str]:
     return key.rpartition("/")[2].lower().split(".")[1:] or [""]
 
 
-def _listed(inputs: Sequence[TensorSpec]) -> str:
+def _list_inputs(inputs: Sequence[TensorSpec]) -> str:
     return ", ".join(f"{spec.name!r} {spec.datatype} {list(spec.shape)}" for spec in inputs)

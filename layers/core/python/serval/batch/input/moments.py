@@ -19,21 +19,21 @@ FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31 as days since 1970, the years of four digits."""
 
 
-def iso(column: pl.Series) -> pl.Series:
+def write_iso(column: pl.Series) -> pl.Series:
     """Write moments in ISO 8601; null where a year does not have four digits."""
     dtype = column.dtype
     if isinstance(dtype, pl.Duration):
         return column.dt.to_string("iso")
     if isinstance(dtype, pl.Time):
         return column.dt.strftime("%H:%M:%S%.f")
-    inside = within(column)
+    inside = drop_long_years(column)
     if isinstance(dtype, pl.Date):
         return inside.dt.strftime("%Y-%m-%d")
     zoned = "%:z" if inside.dtype.time_zone else ""  # type: ignore[attr-defined]
     return inside.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.f{zoned}")
 
 
-def known(zone: str) -> bool:
+def is_known_zone(zone: str) -> bool:
     """Return whether polars knows a time zone."""
     try:
         pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
@@ -42,11 +42,11 @@ def known(zone: str) -> bool:
     return True
 
 
-def counted(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
+def count_moments(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
     """Count moments in a unit; return those that are whole numbers of it, and the others."""
     dtype, step = column.dtype, 1
     if isinstance(dtype, pl.Date | pl.Datetime):
-        column = within(column)
+        column = drop_long_years(column)
     if isinstance(dtype, pl.Date):
         step = DAY_NS
     elif isinstance(dtype, pl.Datetime | pl.Duration):
@@ -62,7 +62,7 @@ def counted(column: pl.Series, unit: str) -> tuple[pl.Series, pl.Series]:
     return found["whole"], found["part"]
 
 
-def within(column: pl.Series) -> pl.Series:
+def drop_long_years(column: pl.Series) -> pl.Series:
     """Replace moments outside the years of four digits by null, a day at each end included."""
     physical, (first, behind) = column.to_physical(), _bounds(column.dtype)
     inside = (physical >= first) & (physical < behind)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from serval.batch.input.jsonl.records import stacked
+from serval.batch.input.jsonl.records import stack_rows
 from serval.batch.input.records import Reject, Rows
 from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
@@ -70,4 +70,4 @@ class ObjectRecords:
             array[:] = bodies
             return array.reshape((len(bodies), *self.spec.shape[1:]))
         rows: list[Array] = [np.frombuffer(body, np.uint8) for body in bodies]
-        return stacked(rows, self.spec)
+        return stack_rows(rows, self.spec)

@@ -29,15 +29,15 @@ def partition_names(sources: Sequence[Source], addresses: Sequence[Address]) -> 
     prefixes = [address for address in addresses if address.is_prefix]
     first: tuple[str, ...] | None = None
     for source in sources:
-        own = tuple(name for name, _ in _written(source, below(source, prefixes)))
+        own = tuple(name for name, _ in _read_folders(source, path_below(source, prefixes)))
         if len(set(own)) < len(own):
             raise BatchRefused(f"{source.address}: its key has a partition twice; {WAY_OUT}")
         if first is None:
             first = own
         elif set(own) != set(first):
             raise BatchRefused(
-                f"{source.address}: the partitions of its key are {_listed(own)}; those of the "
-                f"first file are {_listed(first)}: make a job of each, {WAY_OUT}"
+                f"{source.address}: the partitions of its key are {_list_names(own)}; those of the "
+                f"first file are {_list_names(first)}: make a job of each, {WAY_OUT}"
             )
     return first or ()
 
@@ -47,11 +47,11 @@ def partition_of(source: Source, names: Sequence[str]) -> Partition:
     if not names:
         return NO_PARTITION
     # Folders above the job's prefix may repeat a name; the last one is below it and counts.
-    found = dict(_written(source, source.key))
+    found = dict(_read_folders(source, source.key))
     return {name: found[name] for name in names}
 
 
-def check_own(names: Sequence[str], columns: Sequence[str]) -> None:
+def check_partitions(names: Sequence[str], columns: Sequence[str]) -> None:
     """Refuse a column that is in the keys and in the file, since the two may differ."""
     if both := [name for name in names if name in columns]:
         raise BatchRefused(
@@ -60,13 +60,13 @@ def check_own(names: Sequence[str], columns: Sequence[str]) -> None:
         )
 
 
-def with_partition(frame: pl.DataFrame, partition: Partition) -> pl.DataFrame:
+def add_partition(frame: pl.DataFrame, partition: Partition) -> pl.DataFrame:
     """Append the values in a file's key as columns to its records."""
     values = [pl.lit(value, pl.String).alias(name) for name, value in partition.items()]
     return frame.with_columns(values) if values else frame
 
 
-def below(source: Source, prefixes: Sequence[Address]) -> str:
+def path_below(source: Source, prefixes: Sequence[Address]) -> str:
     """Return the part of a key below the prefix under which the file was found."""
     lengths = [
         len(prefix.key)
@@ -76,7 +76,7 @@ def below(source: Source, prefixes: Sequence[Address]) -> str:
     return source.key[min(lengths) :] if lengths else ""
 
 
-def _written(source: Source, path: str) -> list[tuple[str, str | None]]:
+def _read_folders(source: Source, path: str) -> list[tuple[str, str | None]]:
     """Read the folders of a path that are named ``column=value``."""
     if "=" not in path:
         return []
@@ -97,5 +97,5 @@ def _value(text: str) -> str | None:
     return None if text in (MISSING, "") else unquote(text, errors="strict")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     return quoted_list(names) if names else "none"

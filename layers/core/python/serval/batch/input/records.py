@@ -103,7 +103,7 @@ class Block:
         return self.offset + len(self.data)
 
 
-def mark_bytes(head: bytes) -> int:
+def mark_length(head: bytes) -> int:
     """Return the length of the byte order mark.
 
     Raises
@@ -114,11 +114,11 @@ def mark_bytes(head: bytes) -> int:
     if head.startswith(UTF16_MARKS):
         raise BatchRefused("byte 0: the text is UTF-16; UTF-8 expected: choose csv.encoding")
     if (nul := head.find(b"\0")) >= 0:
-        raise nul_found(nul)
+        raise nul_refusal(nul)
     return len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0
 
 
-def nul_found(offset: int) -> BatchRefused:
+def nul_refusal(offset: int) -> BatchRefused:
     """Return the refusal of a text that contains NUL."""
     return BatchRefused(f"byte {offset}: NUL: the text is UTF-16 or no text at all; UTF-8 expected")
 
@@ -148,12 +148,12 @@ def whole_records(
         held += piece[whole:]
         inside ^= quoted and bool(piece.count(b'"', whole) % 2)
         if len(held) > RECORD_LIMIT_BYTES:
-            raise too_long(offset)
+            raise record_too_long(offset)
     if held:
         yield Block(bytes(held), offset, first_record)
 
 
-def first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Iterator[bytes]]:
+def split_first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Iterator[bytes]]:
     """Split off the first record, with the blank lines before it.
 
     Raises
@@ -169,7 +169,7 @@ def first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Itera
         ends = ends[ends > blank]
         if len(ends):
             end = int(ends[0])
-            return bytes(held) + piece[:end], chained(piece[end:], pieces)
+            return bytes(held) + piece[:end], prepend(piece[end:], pieces)
         held += piece
         inside ^= quoted and bool(piece.count(b'"') % 2)
         if len(held) > RECORD_LIMIT_BYTES:
@@ -177,14 +177,14 @@ def first_record(pieces: Iterator[bytes], *, quoted: bool) -> tuple[bytes, Itera
     return bytes(held), iter(())
 
 
-def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a piece, unless it is empty, and then the others."""
     if first:
         yield first
     yield from rest
 
 
-def too_long(offset: int) -> BatchRefused:
+def record_too_long(offset: int) -> BatchRefused:
     """Return the refusal of a record that is too long."""
     return BatchRefused(
         f"byte {offset}: a record of more than {RECORD_LIMIT_BYTES} bytes begins there"
@@ -212,7 +212,7 @@ def record_ends(block: bytes, *, quoted: bool, inside: bool = False) -> Array:
     return newlines + 1
 
 
-def spans(block: bytes, *, quoted: bool) -> list[tuple[int, int]]:
+def record_spans(block: bytes, *, quoted: bool) -> list[tuple[int, int]]:
     """Return start and end of each record, including a last one without a newline."""
     ends = [int(end) for end in record_ends(block, quoted=quoted)]
     if not ends or ends[-1] < len(block):
@@ -238,7 +238,7 @@ class Places:
     def spans(self) -> list[tuple[int, int]]:
         """Start and end of each record in the block."""
         if self._spans is None:
-            self._spans = spans(self.block, quoted=self.quoted)
+            self._spans = record_spans(self.block, quoted=self.quoted)
         return self._spans
 
     def numbers_of(self, fits: Array) -> Array:
@@ -251,15 +251,18 @@ class Places:
         number = row if self.numbers is None else int(self.numbers[row])
         start, end = self.spans[number]
         return Reject(
-            self.first_record + number, self.offset + start, reason, kept(self.block[start:end])
+            self.first_record + number,
+            self.offset + start,
+            reason,
+            shorten_record(self.block[start:end]),
         )
 
 
-class Unread(Exception):
+class Unreadable(Exception):
     """polars cannot read a block as a whole; record by record it may still be readable."""
 
 
-def readable(first_record: int) -> AbstractContextManager[None]:
+def refuse_unreadable(first_record: int) -> AbstractContextManager[None]:
     """Refuse a block that polars cannot read, or whose columns cannot be used.
 
     polars looks at a column only where it is used: in a cast, in a filter, when a row is shown.
@@ -269,7 +272,7 @@ def readable(first_record: int) -> AbstractContextManager[None]:
     )
 
 
-def kept(text: bytes | str) -> str:
+def shorten_record(text: bytes | str) -> str:
     """Return a rejected record as text, truncated if it is long."""
     shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
     shown = shown.rstrip("\r\n")

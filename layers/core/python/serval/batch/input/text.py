@@ -6,18 +6,18 @@ from itertools import tee
 
 from serval.batch.input.csv.cuts import NEWLINE, BareQuote, Scanner
 from serval.batch.input.csv.dialect import check_header
-from serval.batch.input.csv.rewrite import rewritten
-from serval.batch.input.decompress import decompressed
+from serval.batch.input.csv.rewrite import rewrite_csv
+from serval.batch.input.decompress import decompress
 from serval.batch.input.jsonl.json_array import check_alike, element_lines
 from serval.batch.input.kinds import HEAD_BYTES
 from serval.batch.input.records import (
     UTF8_MARK,
     Block,
-    chained,
-    first_record,
-    mark_bytes,
-    nul_found,
+    mark_length,
+    nul_refusal,
+    prepend,
     record_ends,
+    split_first_record,
     whole_records,
 )
 from serval.batch.job.layout import Layout
@@ -81,17 +81,17 @@ class TextSpan:
 
     def _blocks(self) -> Iterator[Block]:
         layout, span = self.layout, self.span
-        pieces = decompressed(self.raw, layout.compression, layout.block_bytes)
+        pieces = decompress(self.raw, layout.compression, layout.block_bytes)
         at, first = span.start, span.first
         if layout.format == "csv" and layout.csv.rewritten:
-            pieces = rewritten(pieces, layout.csv, layout.delimiter)
+            pieces = rewrite_csv(pieces, layout.csv, layout.delimiter)
         if self.offset is not None and layout.as_it_lies:
             at, first = self.offset, self.first
             pieces = self._checked(pieces, at, NEWLINE)
         else:
             at, pieces = self._begin(pieces)
             if self.offset is not None:
-                pieces = behind(pieces, self.offset - at)
+                pieces = skip_bytes(pieces, self.offset - at)
                 at, first = self.offset, self.first
         self.records = first
         for block in whole_records(pieces, at, first, quoted=layout.quoted):
@@ -105,14 +105,14 @@ class TextSpan:
         """Skip byte order mark and header; return where the records begin, and their bytes."""
         at = self.span.start
         if at == 0:
-            pieces, head = peeked(pieces, len(UTF8_MARK))
-            at = mark_bytes(head)
-            pieces = behind(pieces, at)
+            pieces, head = peek(pieces, len(UTF8_MARK))
+            at = mark_length(head)
+            pieces = skip_bytes(pieces, at)
         if self.layout.format == "jsonl":
             pieces = self._json(pieces, at)
         pieces = self._checked(pieces, at, None)
         if self.span.head:
-            record, pieces = first_record(pieces, quoted=self.layout.quoted)
+            record, pieces = split_first_record(pieces, quoted=self.layout.quoted)
             self._check_header(record)
             at += len(record)
         return at, pieces
@@ -122,12 +122,12 @@ class TextSpan:
             return element_lines(pieces, at)
         if self.span.start:
             return pieces
-        pieces, head = peeked(pieces, 1)
+        pieces, head = peek(pieces, 1)
         if head[:1] not in b"[ \t\r\n":
             return pieces
         # Pieces keep their sizes, since those decide how many records are answered at once.
         pieces, again = tee(pieces)
-        _, head = peeked(again, HEAD_BYTES)
+        _, head = peek(again, HEAD_BYTES)
         check_alike(head, self.inputs, array=False)
         return pieces
 
@@ -139,7 +139,7 @@ class TextSpan:
         scanner = Scanner(at, self.layout.delimiter, before)
         for piece in pieces:
             if (nul := piece.find(b"\0")) >= 0:
-                raise nul_found(at + nul)
+                raise nul_refusal(at + nul)
             scanner.feed(piece)
             if scanner.fault is not None:
                 raise BareQuote(scanner.fault, "a bare quote")
@@ -155,17 +155,17 @@ class TextSpan:
         check_header(record, self.layout.delimiter, self.layout.columns)
 
 
-def peeked(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
+def peek(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:
     """Return the pieces unchanged, and their first bytes."""
     held = b""
     for piece in pieces:
         held += piece
         if len(held) >= size:
             break
-    return chained(held, pieces), held
+    return prepend(held, pieces), held
 
 
-def behind(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+def skip_bytes(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Skip the first bytes."""
     for piece in pieces:
         if size >= len(piece):

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from serval.batch.input.cast import CASTS, cast, unfit
-from serval.batch.input.moments import MOMENTS, counted, iso
-from serval.batch.input.records import Unread
+from serval.batch.input.cast import CASTS, cast, describe_misfit
+from serval.batch.input.moments import MOMENTS, count_moments, write_iso
+from serval.batch.input.records import Unreadable
 from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.models.tensor import DATATYPES
@@ -24,7 +24,7 @@ EXACT_UP_TO = {"FP16": 2**11, "FP32": 2**24, "FP64": 2**53}
 SHOWN_CHARACTERS = 80
 
 
-def converted(column: pl.Series, datatype: str, times: str = "") -> pl.Series:
+def convert_column(column: pl.Series, datatype: str, times: str = "") -> pl.Series:
     """Convert a column to a datatype; values that do not fit become null.
 
     Parameters
@@ -43,7 +43,7 @@ def converted(column: pl.Series, datatype: str, times: str = "") -> pl.Series:
         column = column.ext.storage()
     family, kind = family_of(column.dtype), DATATYPES[datatype].kind.replace("u", "i")
     if family == "moment" and times and kind in "if":
-        return _counted(column, datatype, times)
+        return _count_units(column, datatype, times)
     convert = TABLE[family].get(kind)
     if convert is None:
         return pl.Series(column.name, [None], dtype=CASTS[datatype]).new_from_index(0, len(column))
@@ -64,7 +64,7 @@ def family_of(dtype: pl.DataType) -> Family | None:
 
 def why_unfit(column: pl.Series, row: int, datatype: str, times: str = "") -> str:
     """Return why a value does not fit."""
-    value = shown(column, row)
+    value = show_value(column, row)
     family = family_of(column.dtype)
     kind = DATATYPES[datatype].kind
     if family == "moment":
@@ -77,7 +77,11 @@ def why_unfit(column: pl.Series, row: int, datatype: str, times: str = "") -> st
         return f"{value} does not fit {datatype} exactly"
     if kind == "O":
         return f"{value} is no text; write the column as text"
-    return unfit(column[row], datatype) if family == "text" else _unfit(column, value, datatype)
+    return (
+        describe_misfit(column[row], datatype)
+        if family == "text"
+        else _describe_misfit(column, value, datatype)
+    )
 
 
 def is_null(column: pl.Series, row: int) -> bool:
@@ -85,19 +89,19 @@ def is_null(column: pl.Series, row: int) -> bool:
     return column.slice(row, 1).null_count() == 1
 
 
-def shown(column: pl.Series, row: int) -> str:
+def show_value(column: pl.Series, row: int) -> str:
     """Show a value, as its stored number if Python cannot represent it."""
     try:
-        with refusing(Unread):
+        with refusing(Unreadable):
             value = column[row]
             value = value.to_list() if isinstance(value, pl.Series) else value
-    except Unread:
+    except Unreadable:
         value = column.to_physical()[row]
     text = repr(value) if isinstance(value, str | bytes) else str(value)
     return text[:SHOWN_CHARACTERS]
 
 
-def _unfit(column: pl.Series, value: str, datatype: str) -> str:
+def _describe_misfit(column: pl.Series, value: str, datatype: str) -> str:
     overflows = DATATYPES[datatype].kind == "f" and family_of(column.dtype) in (
         "fraction",
         "decimal",
@@ -105,14 +109,14 @@ def _unfit(column: pl.Series, value: str, datatype: str) -> str:
     return f"{value} does not fit {datatype}" if overflows else f"{value} is no {datatype}"
 
 
-def _as_it_is(column: pl.Series, datatype: str) -> pl.Series:
+def _cast_plainly(column: pl.Series, datatype: str) -> pl.Series:
     return column if column.dtype == CASTS[datatype] else column.cast(CASTS[datatype], strict=False)
 
 
 def _exact_float(column: pl.Series, datatype: str) -> pl.Series:
     """Convert whole numbers that the float represents exactly."""
     found = column.cast(CASTS[datatype], strict=False)
-    if not _beyond(column, EXACT_UP_TO[datatype]):
+    if not _exceeds(column, EXACT_UP_TO[datatype]):
         return found
     if datatype == "FP16":
         with np.errstate(over="ignore"):
@@ -122,7 +126,7 @@ def _exact_float(column: pl.Series, datatype: str) -> pl.Series:
     return pl.select(pl.when(same).then(found).otherwise(None)).to_series()
 
 
-def _beyond(column: pl.Series, limit: int) -> bool:
+def _exceeds(column: pl.Series, limit: int) -> bool:
     """Return whether a number exceeds a limit in magnitude."""
     ends: list[Any] = [column.min(), column.max()]
     return any(end is not None and abs(end) > limit for end in ends)
@@ -135,14 +139,14 @@ def _whole_part(column: pl.Series, datatype: str) -> pl.Series:
     return pl.select(pl.when(same).then(found).otherwise(None)).to_series()
 
 
-def _truth(column: pl.Series, datatype: str) -> pl.Series:
+def _to_boolean(column: pl.Series, datatype: str) -> pl.Series:
     """Convert 1 to true and 0 to false; other numbers do not fit."""
     return pl.select(
         pl.when(column == 1).then(statement=True).when(column == 0).then(statement=False)
     ).to_series()
 
 
-def _decimal(column: pl.Series, datatype: str) -> pl.Series:
+def _from_decimal(column: pl.Series, datatype: str) -> pl.Series:
     """Convert from the digits, so that nothing is rounded twice."""
     text = column.cast(pl.String)
     kind = DATATYPES[datatype].kind
@@ -153,20 +157,20 @@ def _decimal(column: pl.Series, datatype: str) -> pl.Series:
     return cast(text.str.replace(r"\.0+$", ""), datatype)
 
 
-def _text(column: pl.Series, datatype: str) -> pl.Series:
+def _from_text(column: pl.Series, datatype: str) -> pl.Series:
     """Convert text; categories are converted to their values first."""
     return cast(column if column.dtype == pl.String else column.cast(pl.String), datatype)
 
 
-def _iso(column: pl.Series, datatype: str) -> pl.Series:
-    return iso(column)
+def _to_iso(column: pl.Series, datatype: str) -> pl.Series:
+    return write_iso(column)
 
 
-def _counted(column: pl.Series, datatype: str, times: str) -> pl.Series:
+def _count_units(column: pl.Series, datatype: str, times: str) -> pl.Series:
     """Count moments in a unit; only floats take fractions of it."""
-    whole, part = counted(column, times)
+    whole, part = count_moments(column, times)
     kind = DATATYPES[datatype].kind
-    found = _exact_float(whole, datatype) if kind == "f" else _as_it_is(whole, datatype)
+    found = _exact_float(whole, datatype) if kind == "f" else _cast_plainly(whole, datatype)
     if kind != "f":
         return found
     return pl.select(pl.coalesce(found, cast(part, datatype))).to_series().rename(column.name)
@@ -181,13 +185,13 @@ FAMILIES: Mapping[tuple[type[pl.DataType], ...], Family] = {
     (pl.Null,): "nothing",
 }
 TABLE: Mapping[Family | None, Mapping[str, Convert]] = {
-    "whole": {"i": _as_it_is, "f": _exact_float, "b": _truth, "O": _as_it_is},
-    "fraction": {"i": _whole_part, "f": cast, "b": _truth},
-    "decimal": {"i": _decimal, "f": _decimal, "b": _decimal, "O": _decimal},
-    "truth": {"i": _as_it_is, "f": _as_it_is, "b": _as_it_is, "O": _as_it_is},
-    "text": {"i": _text, "f": _text, "b": _text, "O": _text},
+    "whole": {"i": _cast_plainly, "f": _exact_float, "b": _to_boolean, "O": _cast_plainly},
+    "fraction": {"i": _whole_part, "f": cast, "b": _to_boolean},
+    "decimal": {"i": _from_decimal, "f": _from_decimal, "b": _from_decimal, "O": _from_decimal},
+    "truth": {"i": _cast_plainly, "f": _cast_plainly, "b": _cast_plainly, "O": _cast_plainly},
+    "text": {"i": _from_text, "f": _from_text, "b": _from_text, "O": _from_text},
     "bytes": {"O": lambda column, datatype: column},
-    "moment": {"O": _iso},
+    "moment": {"O": _to_iso},
     "nothing": {},
     None: {},
 }

@@ -130,7 +130,7 @@ class JobWork:
         """Return the expected usage."""
         looks = self.busy_seconds / ROWS_WRITTEN_SECONDS
         scanned = self.scans and self.read_bytes / SCAN_BYTES_PER_SECOND
-        return _usage(
+        return _count_usage(
             shards=self.shards,
             scans=self.scans,
             invocations=self.shards,
@@ -148,10 +148,10 @@ def seconds_per_row(rows_per_second: float | None, row_bytes: float) -> float:
     return max(reading, 1 / rows_per_second if rows_per_second else 0.0)
 
 
-def actual(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:
+def actual_usage(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:
     """Return what a job has used, from the recorded durations."""
     known = list(shards)
-    return _usage(
+    return _count_usage(
         shards=len(known),
         scans=job.scans,
         invocations=sum(max(1, len(record.pieces)) for record in known),
@@ -163,7 +163,7 @@ def actual(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -
     )
 
 
-def _usage(
+def _count_usage(
     *,
     shards: int,
     scans: int,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from serval.batch.job.cost import MICRO, actual
+from serval.batch.job.cost import MICRO, actual_usage
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.ports import JobStore
 from serval.batch.plan.estimate import Estimate
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.clock import Clock, utc_now
 
 COUNTS = (
@@ -35,14 +35,18 @@ class JobDocuments:
         """Describe a job; a running one with the progress of its shards."""
         if not job.open or not job.shards:
             return self.listed(job)
-        return described(job) | progress(job, list(self.store.shards(job.id)), self.clock())
+        return describe_job(job) | describe_progress(
+            job, list(self.store.shards(job.id)), self.clock()
+        )
 
     def listed(self, job: BatchJob) -> dict[str, Any]:
         """Describe a job by its row alone, without the progress of a running one."""
-        return described(job) | dict.fromkeys(COUNTS) | ({} if job.open else result(job))
+        return (
+            describe_job(job) | dict.fromkeys(COUNTS) | ({} if job.open else describe_result(job))
+        )
 
 
-def described(job: BatchJob) -> dict[str, Any]:
+def describe_job(job: BatchJob) -> dict[str, Any]:
     """Describe what a job is, without its progress."""
     document: dict[str, Any] = {
         "id": job.id,
@@ -50,7 +54,7 @@ def described(job: BatchJob) -> dict[str, Any]:
         "model": job.model,
         "version": job.version,
         "origin": job.origin,
-        "input": plain(job.input),
+        "input": one_or_list(job.input),
         "output": job.output or None,
         "created": job.created,
         "started": job.started,
@@ -59,7 +63,7 @@ def described(job: BatchJob) -> dict[str, Any]:
         "error": job.error or job.stop_reason,
         "shards": job.shards,
         "columns": list(job.columns),
-        "estimate": estimate(job),
+        "estimate": describe_estimate(job),
     }
     if job.name:
         document["schedule"] = job.name
@@ -68,7 +72,7 @@ def described(job: BatchJob) -> dict[str, Any]:
     return document
 
 
-def estimate(job: BatchJob) -> dict[str, Any] | None:
+def describe_estimate(job: BatchJob) -> dict[str, Any] | None:
     """Describe the estimate, or return None before the job is planned."""
     if not job.format:
         return None
@@ -83,13 +87,15 @@ def estimate(job: BatchJob) -> dict[str, Any] | None:
     }
 
 
-def previewed(asked: AskedJob, version: str, output: str, seen: Estimate) -> dict[str, Any]:
+def describe_preview(
+    asked: JobRequest, version: str, output: str, seen: Estimate
+) -> dict[str, Any]:
     """Describe what a job would take if it were started."""
     return {
         "dry_run": True,
         "model": asked.model,
         "version": version,
-        "input": plain(asked.input),
+        "input": one_or_list(asked.input),
         "output": output,
         "files": seen.files,
         "input_bytes": seen.input_bytes,
@@ -102,12 +108,14 @@ def previewed(asked: AskedJob, version: str, output: str, seen: Estimate) -> dic
     }
 
 
-def plain(addresses: Sequence[str]) -> str | list[str]:
+def one_or_list(addresses: Sequence[str]) -> str | list[str]:
     """Return a single address as it is, several as a list."""
     return addresses[0] if len(addresses) == 1 else list(addresses)
 
 
-def progress(job: BatchJob, shards: Sequence[ShardRecord], now: datetime) -> dict[str, Any]:
+def describe_progress(
+    job: BatchJob, shards: Sequence[ShardRecord], now: datetime
+) -> dict[str, Any]:
     """Add up the progress of a running job's shards.
 
     Rows per second and the remaining time are those of the newest attempt.
@@ -127,11 +135,11 @@ def progress(job: BatchJob, shards: Sequence[ShardRecord], now: datetime) -> dic
         "rows_per_second": round(rows / seconds, 1) if rows and seconds else None,
         "percent": round(100 * whole / job.input_bytes, 1) if job.input_bytes else None,
         "seconds_left": round(seconds * left / read) if seconds and read else None,
-        "cost_usd": actual(job, shards).microdollars() / MICRO,
+        "cost_usd": actual_usage(job, shards).microdollars() / MICRO,
     }
 
 
-def result(job: BatchJob) -> dict[str, Any]:
+def describe_result(job: BatchJob) -> dict[str, Any]:
     """Describe what a finished job did; only a job of one attempt has a rate."""
     seconds = _seconds(job, None)
     rated = job.attempt == 1 and job.rows and seconds

@@ -43,7 +43,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 }
 
 
-def detail(job: BatchJob) -> dict[str, Any]:
+def event_detail(job: BatchJob) -> dict[str, Any]:
     """Return the ``detail`` of a job's event."""
     return {
         "job": job.id,

@@ -9,12 +9,12 @@ from serval.fleets.scale.observation import JobShards
 from serval.models.deployed_fleets import Fleets
 
 
-def named(job: BatchJob) -> str:
+def fleet_job_name(job: BatchJob) -> str:
     """Return a job's name in a fleet's row, with its attempt, since a retry asks anew."""
     return f"{job.id}:{job.attempt}"
 
 
-def id_of(name: str) -> str:
+def job_id_of(name: str) -> str:
     """Return the id of a job from its name in a fleet's row."""
     return name.rpartition(":")[0]
 
@@ -27,15 +27,20 @@ class FleetJobs:
 
     def look(self, job: str) -> JobShards | None:
         """Return a running job's open shards; None if the job needs the fleet no longer."""
-        job_id = id_of(job)
+        job_id = job_id_of(job)
         found = self.store.find(job_id)
-        if found is None or named(found) != job or found.status != "running" or found.stopping:
+        if (
+            found is None
+            or fleet_job_name(found) != job
+            or found.status != "running"
+            or found.stopping
+        ):
             return None
         done = sum(record.done for record in self.store.shards(job_id))
         return JobShards(found.model, found.shards - done, found.options.concurrency)
 
 
-def out_of_reach(fleets: Fleets) -> Mapping[str, str]:
+def unreachable_models(fleets: Fleets) -> Mapping[str, str]:
     """Return, by model, why no batch job of it can run."""
     return {
         model: f"fleet {fleet.name!r} is of kind {fleet.kind!r}, whose endpoint answers requests "

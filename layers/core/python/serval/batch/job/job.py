@@ -97,7 +97,7 @@ class BatchJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class OutputPiece:
     """One object that a shard has written, pinned to its S3 version."""
 
     key: str
@@ -143,9 +143,9 @@ class ShardRecord:
     """Time of all invocations together."""
     memory_mib: int = 0
     """Memory of the function; 0 if the shard ran on a fleet's machine."""
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[OutputPiece, ...] = ()
     """Its output parts, in order."""
-    errors: tuple[Piece, ...] = ()
+    errors: tuple[OutputPiece, ...] = ()
     """Its files of rejected records, in order."""
     reasons: tuple[str, ...] = ()
     """The first ten reasons for rejecting a record."""

@@ -64,7 +64,7 @@ def default_output(data_bucket: str, model: str, job: str) -> Address:
     return Address(data_bucket, f"batch/{model}/out/{job}/")
 
 
-def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
+def fill_template(template: str, model: str, job: str, moment: datetime) -> str:
     """Fill in ``{date}``, ``{time}``, ``{model}`` and ``{job}``.
 
     Raises
@@ -91,7 +91,7 @@ def filled_in(template: str, model: str, job: str, moment: datetime) -> str:
 def check_apart(output: Address, inputs: list[Address], data_bucket: str) -> None:
     """Refuse an output prefix where the output would become input, of this job or of another."""
     for found in inputs:
-        if overlap(output, found):
+        if overlaps(output, found):
             raise BatchRefused(
                 f"output {output} overlaps input {found}: what the job writes would be read "
                 "again; choose a prefix that is apart from it"
@@ -114,7 +114,7 @@ def check_within(model: str, addresses: Iterable[Address], data_bucket: str) -> 
             )
 
 
-def overlap(output: Address, found: Address) -> bool:
+def overlaps(output: Address, found: Address) -> bool:
     """Return whether an output prefix and an input share an object, now or later."""
     if output.bucket != found.bucket:
         return False

@@ -232,7 +232,7 @@ class ScannedFile:
         )
 
 
-Outlined = ShardItem | ScannedFile
+OutlineEntry = ShardItem | ScannedFile
 
 
 def to_lines(items: Iterable[ShardItem | RangeItem | ScannedFile]) -> bytes:
@@ -242,12 +242,12 @@ def to_lines(items: Iterable[ShardItem | RangeItem | ScannedFile]) -> bytes:
     )
 
 
-def shard_items(lines: bytes) -> Iterator[ShardItem]:
+def read_shards(lines: bytes) -> Iterator[ShardItem]:
     """Read the lines of ``plan/shards.jsonl``."""
     return (ShardItem.from_json(json.loads(line)) for line in lines.splitlines())
 
 
-def outlined(lines: bytes) -> Iterator[Outlined]:
+def read_outline(lines: bytes) -> Iterator[OutlineEntry]:
     """Read the lines of ``plan/outline.jsonl``."""
     for line in lines.splitlines():
         value = json.loads(line)

@@ -23,11 +23,11 @@ class JobStopped(Exception):
     """The job has ended or is about to end, so whatever works on it stops."""
 
     def __init__(self, job: BatchJob) -> None:
-        super().__init__(f"batch job {job.id!r} {why_stopping(job)}")
+        super().__init__(f"batch job {job.id!r} {describe_stop(job)}")
         self.job = job
 
 
-def why_stopping(job: BatchJob) -> str:
+def describe_stop(job: BatchJob) -> str:
     """Describe why the shards of a job should stop."""
     if job.cancel_requested:
         return "was cancelled"
@@ -37,7 +37,7 @@ def why_stopping(job: BatchJob) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class JobPlan:
     """What is known of a job before its shards run."""
 
     format: str
@@ -56,7 +56,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class JobTotals:
     """What the shards of a job did, added up."""
 
     rows: int = 0
@@ -67,7 +67,7 @@ class Done:
     microdollars: int = 0
 
 
-def claimed(job: BatchJob, owner: str, version: str, output: str, now: datetime) -> BatchJob:
+def claim(job: BatchJob, owner: str, version: str, output: str, now: datetime) -> BatchJob:
     """Assign the job to an execution, and fix its version."""
     return replace(
         job,
@@ -85,7 +85,7 @@ def plan(job: BatchJob, now: datetime) -> BatchJob:
     return replace(job, status="planning", started=timestamp(now), updated=timestamp(now))
 
 
-def run(job: BatchJob, planned: Planned, now: datetime) -> BatchJob:
+def run(job: BatchJob, planned: JobPlan, now: datetime) -> BatchJob:
     """Release the shards."""
     if job.status not in ("queued", "planning"):
         return job
@@ -104,28 +104,28 @@ def assemble(job: BatchJob, now: datetime) -> BatchJob:
     return replace(job, status="assembling", updated=timestamp(now))
 
 
-def succeed(job: BatchJob, done: Done, now: datetime) -> BatchJob:
+def succeed(job: BatchJob, done: JobTotals, now: datetime) -> BatchJob:
     """End the job as succeeded; a cancel request or stop reason set meanwhile is too late."""
     if not job.open:
         return job
     ended = replace(job, status="succeeded", cancel_requested=False, stop_reason=None, error=None)
-    return _ended(ended, done, now)
+    return _end(ended, done, now)
 
 
-def fail(job: BatchJob, reason: str, done: Done, now: datetime) -> BatchJob:
+def fail(job: BatchJob, reason: str, done: JobTotals, now: datetime) -> BatchJob:
     """End the job as failed, or as cancelled if that was requested."""
     if not job.open:
         return job
     if job.cancel_requested:
-        return cancelled(job, done, now)
-    return _ended(replace(job, status="failed", error=reason), done, now)
+        return close_cancelled(job, done, now)
+    return _end(replace(job, status="failed", error=reason), done, now)
 
 
-def cancelled(job: BatchJob, done: Done, now: datetime) -> BatchJob:
+def close_cancelled(job: BatchJob, done: JobTotals, now: datetime) -> BatchJob:
     """End the job as cancelled."""
     if not job.open:
         return job
-    return _ended(replace(job, status="cancelled", cancel_requested=True), done, now)
+    return _end(replace(job, status="cancelled", cancel_requested=True), done, now)
 
 
 def stop(job: BatchJob, reason: str, now: datetime) -> BatchJob:
@@ -174,7 +174,7 @@ def retry(job: BatchJob, now: datetime) -> BatchJob:
     )
 
 
-def _ended(job: BatchJob, done: Done, now: datetime) -> BatchJob:
+def _end(job: BatchJob, done: JobTotals, now: datetime) -> BatchJob:
     return replace(
         job,
         **asdict(done),

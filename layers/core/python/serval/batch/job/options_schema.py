@@ -26,7 +26,7 @@ COLUMN: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 
 
-def chosen(description: str, schema: Schema) -> Schema:
+def option(description: str, schema: Schema) -> Schema:
     """Return the schema of a member with its description."""
     return {"description": description, **schema}
 
@@ -42,66 +42,66 @@ def integer(least: int, most: int) -> Schema:
 
 
 CSV = members(
-    delimiter=chosen(
+    delimiter=option(
         "One character, or 'auto': the one of , ; tab | that the first records agree on.",
         {"anyOf": [{"const": "auto"}, {"type": "string", "pattern": DELIMITER}]},
     ),
-    header=chosen("Whether the first record names the columns.", {"enum": [True, False, "auto"]}),
-    quoted_newlines=chosen(
+    header=option("Whether the first record names the columns.", {"enum": [True, False, "auto"]}),
+    quoted_newlines=option(
         "'never': no field has a newline in it, so nothing need be scanned to cut the file.",
         {"enum": ["auto", "never"]},
     ),
-    ragged=chosen(
+    ragged=option(
         "'pad': short records are filled up with empty fields, and empty fields behind the last "
         "column are left out; else a record of another length is rejected.",
         {"enum": ["reject", "pad"]},
     ),
-    empty=chosen(
+    empty=option(
         "'missing': an empty field is NaN for a float and empty text; else its record is rejected.",
         {"enum": ["missing", "reject"]},
     ),
-    null_values=chosen("Texts that stand for an empty field, as 'NA'.", TEXTS),
-    decimal=chosen("What stands before the decimals of a number.", {"enum": [".", ","]}),
-    quote=chosen("One character that fields stand in.", CHARACTER),
-    escape=chosen(
+    null_values=option("Texts that stand for an empty field, as 'NA'.", TEXTS),
+    decimal=option("What stands before the decimals of a number.", {"enum": [".", ","]}),
+    quote=option("One character that fields stand in.", CHARACTER),
+    escape=option(
         "One character that takes the meaning from the next.",
         {"anyOf": [{"type": "null"}, CHARACTER]},
     ),
-    encoding=chosen("Of the text.", {"enum": list(ENCODINGS)}),
+    encoding=option("Of the text.", {"enum": list(ENCODINGS)}),
 )
 OUTPUT = members(
-    format=chosen("'auto': that of the input; JSONL for objects.", {"enum": list(OUTPUT_FORMATS)}),
-    join=chosen("Whether the input's own columns stand before the outputs.", {"type": "boolean"}),
-    leave_out=chosen("Columns of the input that are not joined.", TEXTS),
-    tensors=chosen("Outputs of the model that are written; none named: all.", TEXTS),
-    partitioned=chosen(
+    format=option("'auto': that of the input; JSONL for objects.", {"enum": list(OUTPUT_FORMATS)}),
+    join=option("Whether the input's own columns stand before the outputs.", {"type": "boolean"}),
+    leave_out=option("Columns of the input that are not joined.", TEXTS),
+    tensors=option("Outputs of the model that are written; none named: all.", TEXTS),
+    partitioned=option(
         "Whether the parts are the output, each whole by itself, and no single file is written.",
         {"type": "boolean"},
     ),
-    per_input=chosen(
+    per_input=option(
         "Whether each file of the input has an output called after it, and no single file is "
         "written.",
         {"type": "boolean"},
     ),
-    bytes=chosen(
+    bytes=option(
         "How outputs of datatype BYTES are written: 'text' rejects records whose bytes are none.",
         {"enum": list(BYTES_FORMS)},
     ),
-    prefix=chosen(
+    prefix=option(
         "Address of a prefix, with {date}, {time}, {model}, {job} in it.",
         {"type": ["string", "null"], "pattern": ADDRESS},
     ),
 )
 OPTIONS: Schema = {
     **members(
-        format=chosen(
+        format=option(
             "Of the input; 'auto' looks at its name and its bytes.", {"enum": list(FORMATS)}
         ),
-        compression=chosen(
+        compression=option(
             "Of the input; 'auto' looks at its name and its bytes.", {"enum": list(COMPRESSIONS)}
         ),
-        csv=chosen("How a CSV file is written.", CSV),
-        columns=chosen(
+        csv=option("How a CSV file is written.", CSV),
+        columns=option(
             "For each input of the model its column, or its columns in the order of its elements.",
             {
                 "type": "object",
@@ -110,30 +110,30 @@ OPTIONS: Schema = {
                 },
             },
         ),
-        positional=chosen(
+        positional=option(
             "Whether the first columns fill the inputs in order, whatever they are called.",
             {"type": "boolean"},
         ),
-        partitions=chosen(
+        partitions=option(
             "'auto': folders below a prefix that are called column=value are columns of CSV and "
             "Parquet; 'never': they are not.",
             {"enum": list(PARTITIONS)},
         ),
-        times=chosen(
+        times=option(
             "What dates and times of Parquet are counted in, since 1970 or midnight, where an "
             "input takes numbers; 'text': they are text alone.",
             {"enum": list(TIMES)},
         ),
-        output=chosen("What is written, and where.", OUTPUT),
-        max_rejected_percent=chosen(
+        output=option("What is written, and where.", OUTPUT),
+        max_rejected_percent=option(
             "Rows that may be rejected before the job fails.",
             {"type": "number", "minimum": 0, "maximum": 100},
         ),
-        concurrency=chosen("Shards that run at once.", integer(1, MOST_CONCURRENCY)),
-        tolerated_failed_shards_percent=chosen(
+        concurrency=option("Shards that run at once.", integer(1, MOST_CONCURRENCY)),
+        tolerated_failed_shards_percent=option(
             "Shards that may fail before the job does.", integer(0, 100)
         ),
-        shard_bytes=chosen("Most bytes of input in a shard.", integer(1, LARGEST_SHARD_BYTES)),
+        shard_bytes=option("Most bytes of input in a shard.", integer(1, LARGEST_SHARD_BYTES)),
     ),
     "description": "What may be chosen of a batch job; whatever is left out has its default.",
 }

@@ -5,34 +5,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from serval.batch.job.job import BatchJob
-from serval.batch.job.lifecycle import why_stopping
+from serval.batch.job.lifecycle import describe_stop
 from serval.step_failures import OUT_OF_MEMORY, THROTTLED, TIMED_OUT, StepFailure
 
 LIMIT_REASON_CHARACTERS = 2_000
 
 
-def ignored(reason: str) -> dict[str, Any]:
+def ignored_outcome(reason: str) -> dict[str, Any]:
     """Return the outcome of an event that starts no job."""
     return {"outcome": "ignored", "reason": reason}
 
 
-def refused(job: BatchJob, reason: str) -> dict[str, Any]:
+def refused_outcome(job: BatchJob, reason: str) -> dict[str, Any]:
     """Return the outcome of a step that cannot go on."""
     return {"outcome": "refused", "job": job.id, "reason": reason[:LIMIT_REASON_CHARACTERS]}
 
 
-def cancelled(job: BatchJob) -> dict[str, Any]:
+def cancelled_outcome(job: BatchJob) -> dict[str, Any]:
     """Return the outcome of a step whose job has ended or is about to end."""
     if job.stop_reason is not None and not job.cancel_requested:
-        return refused(job, job.stop_reason)
-    return {"outcome": "cancelled", "job": job.id, "reason": f"the job {why_stopping(job)}"}
+        return refused_outcome(job, job.stop_reason)
+    return {"outcome": "cancelled", "job": job.id, "reason": f"the job {describe_stop(job)}"}
 
 
 EXITED = re.compile(r"Runtime\.ExitError")
 THRESHOLD = "States.ExceedToleratedFailureThreshold"
 
 
-def failure_in_words(error: Mapping[str, Any]) -> str:
+def describe_failure(error: Mapping[str, Any]) -> str:
     """Describe a failure by the error that Step Functions caught, ``Error`` and ``Cause``."""
     failure = StepFailure.from_json(error)
     if failure.kind == THRESHOLD:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.errors import RegistryUnavailable
 
@@ -107,7 +107,7 @@ class BatchObjects(Protocol):
     def join(self, address: Address, parts: Sequence["Part"]) -> None:
         """Make one object of parts, in order; it appears whole, or not at all."""
 
-    def read_piece(self, bucket: str, piece: Piece, start: int, end: int) -> bytes:
+    def read_piece(self, bucket: str, piece: OutputPiece, start: int, end: int) -> bytes:
         """Read bytes of an object that a shard has written, in the version that it recorded."""
 
     def delete(self, addresses: Sequence[Address]) -> None:
@@ -117,7 +117,7 @@ class BatchObjects(Protocol):
 class PieceSink(Sink, Protocol):
     """A sink that describes the object it has written."""
 
-    def piece(self) -> Piece | None:
+    def piece(self) -> OutputPiece | None:
         """Describe the object once it is closed; None if nothing was written."""
 
 
@@ -125,7 +125,7 @@ class PieceSink(Sink, Protocol):
 class Range:
     """Bytes of an object that a shard has written, or literal bytes."""
 
-    piece: Piece | None
+    piece: OutputPiece | None
     start: int
     end: int
     body: bytes = b""
@@ -195,7 +195,9 @@ Announce = Callable[[BatchJob], None]
 """Publishes that a job has changed."""
 
 
-def change(store: JobStore, job: BatchJob, transition: Callable[[BatchJob], BatchJob]) -> BatchJob:
+def change_job(
+    store: JobStore, job: BatchJob, transition: Callable[[BatchJob], BatchJob]
+) -> BatchJob:
     """Apply a transition to the current row, repeating it if another writer was first.
 
     Raises

@@ -7,13 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serval.batch.input.csv.cuts import BareQuote, RangeScan, cuts
-from serval.batch.input.records import nul_found
+from serval.batch.input.csv.cuts import BareQuote, RangeScan, cut_ranges
+from serval.batch.input.records import nul_refusal
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
-from serval.batch.job.layout import Layout, Outlined, ScannedFile, ShardItem, outlined, to_lines
-from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.plan.pack import numbered
+from serval.batch.job.layout import (
+    Layout,
+    OutlineEntry,
+    ScannedFile,
+    ShardItem,
+    read_outline,
+    to_lines,
+)
+from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
+from serval.batch.plan.pack import number_shards
 from serval.batch.plan.plan import AT_ONCE
 from serval.batch.plan.readiness import Readiness
 from serval.errors import BatchRefused
@@ -40,21 +47,23 @@ class Cut:
         started = self.timer()
         job = self.readiness.find(job_id)
         if job.stopping:
-            return cancelled(job)
+            return cancelled_outcome(job)
         output, keys = self._places(job)
         try:
             layout = Layout.from_json(self._read(Address(output.bucket, keys.plan)))
             outline = list(
-                outlined(self.readiness.objects.get(Address(output.bucket, keys.outline)) or b"")
+                read_outline(
+                    self.readiness.objects.get(Address(output.bucket, keys.outline)) or b""
+                )
             )
             found = self._all_found(output, keys, outline)
-            items = items_of(job.id, outline, found, header=layout.header)
+            items = collect_shards(job.id, outline, found, header=layout.header)
             estimate = self.readiness.estimate(job)
         except BatchRefused as reason:
-            return refused(job, str(reason))
+            return refused_outcome(job, str(reason))
         if len(outline) == 1:
             scans = [scan for each in found for scan in each.scans]
-            rows = count(scans, header=layout.header)
+            rows = count_records(scans, header=layout.header)
             estimate = replace(estimate, rows=rows, exact=True)
             self.readiness.keep(job, estimate)
         self.readiness.objects.put(Address(output.bucket, keys.shards), to_lines(items))
@@ -62,7 +71,7 @@ class Cut:
         return self.readiness.ready(job, items, estimate, started, len(found), scan_ms)
 
     def _all_found(
-        self, output: Address, keys: JobKeys, outline: Sequence[Outlined]
+        self, output: Address, keys: JobKeys, outline: Sequence[OutlineEntry]
     ) -> list[ScanResults]:
         ranges = sum(entry.ranges for entry in outline if isinstance(entry, ScannedFile))
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -84,8 +93,8 @@ class Cut:
         return output, JobKeys(output.key)
 
 
-def items_of(
-    job: str, outline: Sequence[Outlined], found: Sequence[ScanResults], *, header: bool
+def collect_shards(
+    job: str, outline: Sequence[OutlineEntry], found: Sequence[ScanResults], *, header: bool
 ) -> list[ShardItem]:
     """Return all shards of a job, numbered."""
     items: list[ShardItem] = []
@@ -94,11 +103,11 @@ def items_of(
             items.append(entry)
         else:
             own = found[entry.first_range : entry.first_range + entry.ranges]
-            items += shards_of(job, entry, own, header=header)
-    return numbered(items)
+            items += cut_file(job, entry, own, header=header)
+    return number_shards(items)
 
 
-def shards_of(
+def cut_file(
     job: str, file: ScannedFile, found: Sequence[ScanResults], *, header: bool
 ) -> Iterator[ShardItem]:
     """Yield the shards of a file, still without numbers.
@@ -111,9 +120,9 @@ def shards_of(
     where = file.source.address
     nul = [each.nul for each in found if each.nul is not None]
     if nul:
-        raise BatchRefused(f"{where}: {nul_found(nul[0])}")
+        raise BatchRefused(f"{where}: {nul_refusal(nul[0])}")
     try:
-        made = cuts([scan for each in found for scan in each.scans], header=header)
+        made = cut_ranges([scan for each in found for scan in each.scans], header=header)
     except BareQuote as problem:
         raise BatchRefused(f"{where}: {problem}") from None
     for cut in made:
@@ -121,7 +130,7 @@ def shards_of(
         yield ShardItem(job, 0, file.file, cut.start, cut.end, cut.first_record, head, file.source)
 
 
-def count(scans: Sequence[RangeScan], *, header: bool) -> int:
+def count_records(scans: Sequence[RangeScan], *, header: bool) -> int:
     """Count the records of a file by its newlines; a last record may have none."""
     in_quotes, records = False, -int(header)
     for scan in scans:

@@ -2,7 +2,7 @@
 
 from serval.batch.input.column_names import quoted_list
 from serval.batch.input.kinds import FoundFormat
-from serval.batch.input.parquet.columns import formless
+from serval.batch.input.parquet.columns import find_binary_column
 from serval.batch.job.layout import Layout
 from serval.batch.job.options import JobOptions
 from serval.batch.plan.estimate import Pace
@@ -21,7 +21,7 @@ OBJECT = "object"
 """Column of the addresses, which is joined to the answers to objects."""
 
 
-def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pace) -> Layout:
+def draft_layout(survey: Survey, options: JobOptions, signature: Signature, pace: Pace) -> Layout:
     """Draft the layout of a job.
 
     Raises
@@ -31,9 +31,9 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
     """
     chosen = options.output.format
     output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
-    outputs = written_outputs(signature, options)
+    outputs = select_outputs(signature, options)
     columns = (OBJECT,) if survey.kind.format == "objects" else survey.columns
-    joined = joined_columns((*columns, *survey.partitions), options, survey.kind.format)
+    joined = select_joined((*columns, *survey.partitions), options, survey.kind.format)
     if options.output.join:
         check_join(survey, output, joined, outputs)
     check_outputs(outputs, output)
@@ -65,7 +65,7 @@ def drafted(survey: Survey, options: JobOptions, signature: Signature, pace: Pac
     )
 
 
-def written_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSpec, ...]:
+def select_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSpec, ...]:
     """Return the outputs to write: those that the job chose, in the model's order."""
     chosen = options.output.tensors
     names = [spec.name for spec in signature.outputs]
@@ -76,7 +76,7 @@ def written_outputs(signature: Signature, options: JobOptions) -> tuple[TensorSp
     return tuple(spec for spec in signature.outputs if not chosen or spec.name in chosen)
 
 
-def joined_columns(
+def select_joined(
     columns: tuple[str, ...], options: JobOptions, found: FoundFormat
 ) -> tuple[str, ...]:
     """Return the columns of the input that are written before the outputs."""
@@ -147,7 +147,11 @@ def check_join(
                 "output.format parquet or jsonl"
             )
     own = [column for column in columns if column not in survey.partitions]
-    if survey.footer and output != "parquet" and (bytes_in := formless(survey.footer, own)):
+    if (
+        survey.footer
+        and output != "parquet"
+        and (bytes_in := find_binary_column(survey.footer, own))
+    ):
         raise BatchRefused(
             f"output.join: column {bytes_in!r} holds bytes, which {output} has no form for; choose "
             "output.format parquet, or leave the column out"

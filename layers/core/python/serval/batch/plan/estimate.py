@@ -21,7 +21,7 @@ LEAST_BLOCK_BYTES = 64
 UNMEASURED_FLEET_ROWS_PER_SECOND = 10.0
 """For a version whose rate is unknown because the golden check does not run on its machines."""
 DEFAULT_BATCH_ROWS = 32
-LOOKED_AT = 20
+COMPARED_JOBS = 20
 """Newest jobs of the model that are searched for a similar one."""
 ENOUGH_ROWS = 1_000
 
@@ -98,7 +98,7 @@ class Estimate:
         return cls(**{**value, "columns": tuple(value.get("columns", ()))})
 
 
-def estimated(
+def estimate_job(
     *,
     form: str,
     files: int,
@@ -138,7 +138,7 @@ def estimated(
     )
 
 
-def pace_of_rows(
+def expected_seconds_per_row(
     earlier: Sequence[BatchJob],
     version: str,
     form: str,

@@ -9,8 +9,8 @@ from functools import partial
 
 from serval.batch.input.parquet.columns import needs_of
 from serval.batch.input.parquet.needs import Needs
-from serval.batch.input.records import RECORD_LIMIT_BYTES, mark_bytes
-from serval.batch.job.layout import Layout, Outlined, RangeItem, ScannedFile, ShardItem
+from serval.batch.input.records import RECORD_LIMIT_BYTES, mark_length
+from serval.batch.job.layout import Layout, OutlineEntry, RangeItem, ScannedFile, ShardItem
 from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 
@@ -35,10 +35,10 @@ class LineTooLong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedFiles:
     """The shards of a job, as far as they are known before the scans."""
 
-    outline: list[Outlined] = field(default_factory=list)
+    outline: list[OutlineEntry] = field(default_factory=list)
     ranges: list[RangeItem] = field(default_factory=list)
     files: bytes = b""
     """Lines of ``plan/files.jsonl``: the files that share a shard."""
@@ -62,11 +62,11 @@ class Packer:
     _ranges: list[RangeItem] = field(default_factory=list)
     _rows: int | None = 0
 
-    def pack(self, sources: Sequence[Source], sizes: Sequence[int]) -> Packed:
+    def pack(self, sources: Sequence[Source], sizes: Sequence[int]) -> PackedFiles:
         """Pack the files; ``sizes`` are what each counts toward the size of a shard."""
-        outline: list[Outlined] = []
+        outline: list[OutlineEntry] = []
         most = 1 if self.layout.per_input else FILES_OF_A_SHARD
-        for first, last, shared in grouped(self.shard_bytes, sizes, most):
+        for first, last, shared in group_files(self.shard_bytes, sizes, most):
             files = sources[first:last]
             if len(files) > 1 or self.layout.format == "objects":
                 outline.append(self._listed(first, files))
@@ -75,7 +75,7 @@ class Packer:
             else:
                 outline += self._cut(first, files[0])
         footers = bytes(self._footers)
-        return Packed(outline, self._ranges, bytes(self._files), footers, self._rows)
+        return PackedFiles(outline, self._ranges, bytes(self._files), footers, self._rows)
 
     def _listed(self, first: int, files: Sequence[Source]) -> ShardItem:
         start = len(self._files)
@@ -94,7 +94,7 @@ class Packer:
         self._count(None)
         return ShardItem(self.job, 0, file, 0, source.size_bytes, 0, self.layout.header, source)
 
-    def _cut(self, file: int, source: Source) -> Iterator[Outlined]:
+    def _cut(self, file: int, source: Source) -> Iterator[OutlineEntry]:
         if self.layout.format == "parquet":
             return self._row_ranges(file, source)
         self._count(None)
@@ -105,7 +105,7 @@ class Packer:
 
     def _mark(self, source: Source) -> int:
         try:
-            return mark_bytes(b"".join(self.objects.read(source, 0, MARK_BYTES, MARK_BYTES)))
+            return mark_length(b"".join(self.objects.read(source, 0, MARK_BYTES, MARK_BYTES)))
         except BatchRefused as refused:
             raise BatchRefused(f"{source.address}: {refused}") from None
 
@@ -179,12 +179,12 @@ class Packer:
         self._rows = None if rows is None or self._rows is None else self._rows + rows
 
 
-def numbered(items: Sequence[ShardItem]) -> list[ShardItem]:
+def number_shards(items: Sequence[ShardItem]) -> list[ShardItem]:
     """Return the shards with their numbers, in the order of the input."""
     return [replace(item, index=index) for index, item in enumerate(items)]
 
 
-def grouped(
+def group_files(
     shard_bytes: int, sizes: Sequence[int], most: int = FILES_OF_A_SHARD
 ) -> list[tuple[int, int, bool]]:
     """Group files in order into (first, end, whether they share a shard)."""
@@ -204,19 +204,19 @@ def grouped(
     return runs
 
 
-def large_enough(wished: int, sizes: Sequence[int]) -> int:
+def least_shard_bytes(wished: int, sizes: Sequence[int]) -> int:
     """Return the smallest shard size, from ``wished`` up, with at most 10,000 shards."""
     size = max(wished, math.ceil(sum(sizes) / MOST_SHARDS))
-    while shards_of(size, sizes) > MOST_SHARDS:
+    while count_shards(size, sizes) > MOST_SHARDS:
         size = size * 5 // 4 + 1
     return size
 
 
-def shards_of(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> int:
+def count_shards(shard_bytes: int, sizes: Sequence[int], *, cut: bool = True) -> int:
     """Count the shards of files: large ones may be cut, small neighbours share one."""
     return sum(
         1 if shared or not cut else math.ceil(sum(sizes[first:last]) / shard_bytes)
-        for first, last, shared in grouped(shard_bytes, sizes)
+        for first, last, shared in group_files(shard_bytes, sizes)
     )
 
 

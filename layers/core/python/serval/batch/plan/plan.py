@@ -8,20 +8,32 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from serval.batch.assemble.per_input import check_per_input
-from serval.batch.input.parquet.columns import joined_types
+from serval.batch.input.parquet.columns import find_joined_types
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, to_lines
 from serval.batch.job.options import JobOptions
-from serval.batch.job.outcomes import cancelled, refused
-from serval.batch.job.ports import change
-from serval.batch.plan.draft import check_batches, drafted
-from serval.batch.plan.estimate import LOOKED_AT, Estimate, Pace, estimated, pace_of_rows
-from serval.batch.plan.pack import Packed, Packer, large_enough, numbered, shards_of
+from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
+from serval.batch.job.ports import change_job
+from serval.batch.plan.draft import check_batches, draft_layout
+from serval.batch.plan.estimate import (
+    COMPARED_JOBS,
+    Estimate,
+    Pace,
+    estimate_job,
+    expected_seconds_per_row,
+)
+from serval.batch.plan.pack import (
+    PackedFiles,
+    Packer,
+    count_shards,
+    least_shard_bytes,
+    number_shards,
+)
 from serval.batch.plan.readiness import Readiness
 from serval.batch.plan.survey import Survey, Surveyor
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.clock import Clock, utc_now
 from serval.errors import BatchRefused
 from serval.models.version import ModelVersion
@@ -64,9 +76,9 @@ class Plan:
         started = self.timer()
         job = self.readiness.find(job_id)
         if job.stopping:
-            return cancelled(job)
+            return cancelled_outcome(job)
         before = job
-        job = change(self.readiness.store, job, lambda row: lifecycle.plan(row, self.clock()))
+        job = change_job(self.readiness.store, job, lambda row: lifecycle.plan(row, self.clock()))
         if job.status != before.status:
             self.readiness.announce(job)
         try:
@@ -76,9 +88,9 @@ class Plan:
                 raise BatchRefused("the plan that it had is gone: start the job anew")
             return self._plan(job, started)
         except BatchRefused as reason:
-            return refused(job, str(reason))
+            return refused_outcome(job, str(reason))
 
-    def preview(self, asked: AskedJob, version: str) -> Estimate:
+    def preview(self, asked: JobRequest, version: str) -> Estimate:
         """Estimate what a job would take, without starting anything.
 
         Raises
@@ -91,11 +103,11 @@ class Plan:
         survey = Surveyor(self.readiness.objects).survey(
             inputs, None, asked.options, record.signature, features_of(record)
         )
-        layout = drafted(survey, asked.options, record.signature, Pace.of(record))
+        layout = draft_layout(survey, asked.options, record.signature, Pace.of(record))
         check_per_input(layout, survey.sources, inputs, "")
-        shard_bytes, sizes = sized(survey, asked.options, Pace.of(record))
+        shard_bytes, sizes = size_shards(survey, asked.options, Pace.of(record))
         scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
-        shards = shards_of(shard_bytes, sizes, cut=layout.cut)
+        shards = count_shards(shard_bytes, sizes, cut=layout.cut)
         found = self._estimate(survey, layout, record, asked.options, shards, int(scanned))
         first = survey.table.first if survey.table else {}
         return replace(found, columns=tuple(each.to_json(first) for each in survey.matches))
@@ -115,13 +127,13 @@ class Plan:
         survey = Surveyor(self.readiness.objects).survey(
             inputs, job.input_version, job.options, record.signature, features_of(record)
         )
-        layout = drafted(survey, job.options, record.signature, pace)
+        layout = draft_layout(survey, job.options, record.signature, pace)
         check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)
-        shard_bytes, sizes = sized(survey, job.options, pace)
+        shard_bytes, sizes = size_shards(survey, job.options, pace)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            if several_in_one(survey, layout):
+            if joins_files(survey, layout):
                 own = [name for name in layout.joined if name not in layout.partitions]
-                types = joined_types(self.readiness.objects, survey.sources, own, pool)
+                types = find_joined_types(self.readiness.objects, survey.sources, own, pool)
                 layout = replace(layout, joined_types=types)
             packer = Packer(job.id, self.readiness.objects, layout, shard_bytes, pool)
             packed = packer.pack(survey.sources, sizes)
@@ -136,18 +148,18 @@ class Plan:
             layout,
             record,
             job.options,
-            shards_of(shard_bytes, sizes, cut=layout.cut),
+            count_shards(shard_bytes, sizes, cut=layout.cut),
             len(packed.ranges),
             packed.rows,
         )
         self.readiness.keep(job, estimate)
         if packed.ranges:
             return self._to_scan(job, packed)
-        items = numbered([item for item in packed.outline if isinstance(item, ShardItem)])
+        items = number_shards([item for item in packed.outline if isinstance(item, ShardItem)])
         self._write(output, keys.shards, to_lines(items))
         return self.readiness.ready(job, items, estimate, started)
 
-    def _to_scan(self, job: BatchJob, packed: Packed) -> dict[str, Any]:
+    def _to_scan(self, job: BatchJob, packed: PackedFiles) -> dict[str, Any]:
         output, keys = self._places(job)
         self._write(output, keys.outline, to_lines(packed.outline))
         self._write(output, keys.ranges, to_lines(packed.ranges))
@@ -168,10 +180,10 @@ class Plan:
         scans: int,
         counted: int | None = None,
     ) -> Estimate:
-        earlier = self.readiness.store.of_model(record.model, LOOKED_AT)
+        earlier = self.readiness.store.of_model(record.model, COMPARED_JOBS)
         pace = Pace.of(record)
         form = form_of(layout)
-        return estimated(
+        return estimate_job(
             form=form,
             files=len(survey.sources),
             input_bytes=survey.size_bytes,
@@ -179,7 +191,7 @@ class Plan:
             exact=counted is not None or layout.format == "objects",
             shards=shards,
             scans=scans,
-            seconds_of_row=pace_of_rows(
+            seconds_of_row=expected_seconds_per_row(
                 earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
             ),
             concurrency=self.readiness.at_once(record.model, options),
@@ -204,7 +216,7 @@ def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:
     return named
 
 
-def several_in_one(survey: Survey, layout: Layout) -> bool:
+def joins_files(survey: Survey, layout: Layout) -> bool:
     """Return whether columns of several Parquet files are written to one file."""
     own = (layout.format, layout.output) == ("parquet", "parquet") and not layout.per_input
     return own and layout.join and len(survey.sources) > 1
@@ -216,7 +228,7 @@ def form_of(layout: Layout) -> str:
     return f"{layout.format}{packed}"
 
 
-def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequence[int]]:
+def size_shards(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequence[int]]:
     """Return the size of a shard, and what each file counts toward it."""
     sizes = [source.size_bytes for source in survey.sources]
     row_bytes = survey.row_bytes
@@ -229,4 +241,4 @@ def sized(survey: Survey, options: JobOptions, pace: Pace) -> tuple[int, Sequenc
     if options.output.per_input:
         # No two files share a shard.
         sizes = [max(size, wished) for size in sizes]
-    return large_enough(wished, sizes), sizes
+    return least_shard_bytes(wished, sizes), sizes

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.batch.job import lifecycle
-from serval.batch.job.fleet_jobs import named
+from serval.batch.job.fleet_jobs import fleet_job_name
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
-from serval.batch.job.layout import ShardItem, shard_items, to_lines
-from serval.batch.job.lifecycle import Planned
+from serval.batch.job.layout import ShardItem, read_shards, to_lines
+from serval.batch.job.lifecycle import JobPlan
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
 from serval.batch.plan.estimate import Estimate
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
@@ -56,7 +56,7 @@ class Readiness:
         lines = self.objects.get(Address(output.bucket, JobKeys(output.key).shards))
         if lines is None:
             return None
-        return list(shard_items(lines))
+        return list(read_shards(lines))
 
     def keep(self, job: BatchJob, estimate: Estimate) -> None:
         """Store the estimate for a later step or attempt that releases the shards."""
@@ -89,13 +89,13 @@ class Readiness:
             key = keys.remaining(job.attempt)
             self.objects.put(Address(output.bucket, key), to_lines(remaining))
         plan_ms = round((self.timer() - started) * 1e3)
-        planned = planned_as(estimate, job, len(items), plan_ms, scans, scan_ms)
-        running = change(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
+        planned = job_plan(estimate, job, len(items), plan_ms, scans, scan_ms)
+        running = change_job(self.store, job, lambda row: lifecycle.run(row, planned, self.clock()))
         if running.status != job.status:
             self.announce(running)
         fleet = self.fleets.get(job.model)
         if fleet is not None and remaining:
-            self.take_on(fleet, named(running))
+            self.take_on(fleet, fleet_job_name(running))
         return {
             "outcome": "shards" if remaining else "assemble",
             "job": job.id,
@@ -112,11 +112,11 @@ class Readiness:
         return Address(output.bucket, JobKeys(output.key).estimate)
 
 
-def planned_as(
+def job_plan(
     estimate: Estimate, job: BatchJob, shards: int, plan_ms: int, scans: int, scan_ms: int
-) -> Planned:
+) -> JobPlan:
     """Return what a planned job's row records."""
-    return Planned(
+    return JobPlan(
         format=estimate.format,
         files=estimate.files,
         input_bytes=estimate.input_bytes,

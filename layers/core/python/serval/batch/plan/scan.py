@@ -9,7 +9,7 @@ from typing import Any
 from serval.batch.input.csv.cuts import RangeScan, Scanner
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import RangeItem
-from serval.batch.job.outcomes import cancelled
+from serval.batch.job.outcomes import cancelled_outcome
 from serval.batch.job.ports import BatchObjects, JobStore
 from serval.errors import BatchJobNotFound
 
@@ -31,8 +31,8 @@ class Scan:
         if job is None:
             raise BatchJobNotFound(item.job)
         if job.stopping:
-            return cancelled(job)
-        scans, nul = scanned(self.objects, item)
+            return cancelled_outcome(job)
+        scans, nul = scan_range(self.objects, item)
         output = read_address(job.output, "output")
         found = {
             "ms": round((self.timer() - started) * 1e3),
@@ -44,7 +44,7 @@ class Scan:
         return {}
 
 
-def scanned(objects: BatchObjects, item: RangeItem) -> tuple[list[RangeScan], int | None]:
+def scan_range(objects: BatchObjects, item: RangeItem) -> tuple[list[RangeScan], int | None]:
     """Scan a range in steps; return the scans and the offset of the first NUL."""
     scans: list[RangeScan] = []
     nul: int | None = None

@@ -5,19 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from serval.batch.input.columns import ColumnChoice, InputColumns, input_columns
-from serval.batch.input.csv.dialect import Table, check_header, read_table
+from serval.batch.input.columns import ColumnChoice, InputColumns, match_columns
+from serval.batch.input.csv.dialect import CsvTable, check_header, read_table
 from serval.batch.input.csv.records import CsvRecords
-from serval.batch.input.csv.rewrite import rewritten
-from serval.batch.input.decompress import decompressed, text_head
+from serval.batch.input.csv.rewrite import rewrite_csv
+from serval.batch.input.decompress import decompress, text_head
 from serval.batch.input.find import Finder
 from serval.batch.input.jsonl.json_array import check_alike, check_lines, first_lines, is_array
 from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.kinds import HEAD_BYTES, Kind
-from serval.batch.input.parquet.columns import Chosen, choose_columns, footer_of
+from serval.batch.input.parquet.columns import ChosenColumns, choose_columns, read_object_footer
 from serval.batch.input.parquet.footer import Footer
-from serval.batch.input.partition_columns import check_own, partition_names, partition_of
-from serval.batch.input.records import Records, Rows, first_record, mark_bytes, record_ends
+from serval.batch.input.partition_columns import check_partitions, partition_names, partition_of
+from serval.batch.input.records import Records, Rows, mark_length, record_ends, split_first_record
 from serval.batch.job.keys import Address
 from serval.batch.job.options import PLAIN_CSV, CsvOptions, JobOptions
 from serval.batch.job.ports import BatchObjects, Source
@@ -42,7 +42,7 @@ class Survey:
     """Mean size of a record in a sample, decompressed."""
     inflation: float = 1.0
     """Decompressed size of the sample by its compressed size."""
-    table: Table | None = None
+    table: CsvTable | None = None
     """Of CSV."""
     array: bool = False
     """Whether each JSON file is one array of records."""
@@ -101,7 +101,7 @@ class Surveyor:
         partitions = partition_names(sources, addresses) if wanted else ()
         if kind.format == "parquet":
             return self._parquet(sources, kind, choice, signature, partitions)
-        seen = named(
+        seen = name_file(
             sources[0],
             lambda: self._text(sources, kind, options, choice, signature, partitions),
         )
@@ -111,13 +111,13 @@ class Surveyor:
             self._check_arrays(seen, signature)
         return seen
 
-    def _check_headers(self, seen: Survey, table: Table, options: JobOptions) -> None:
+    def _check_headers(self, seen: Survey, table: CsvTable, options: JobOptions) -> None:
         """Refuse a file with another header; shards check the files beyond the first hundred."""
 
         def look(source: Source) -> None:
             head, _, whole = self.head(source, seen.kind, options.csv)
             quoted = options.csv.quoted_newlines == "auto"
-            record, rest = first_record(iter([head[mark_bytes(head) :]]), quoted=quoted)
+            record, rest = split_first_record(iter([head[mark_length(head) :]]), quoted=quoted)
             if whole or next(rest, None) is not None:
                 check_header(record, table.delimiter, table.columns)
 
@@ -128,13 +128,17 @@ class Surveyor:
 
         def look(source: Source) -> None:
             head, _, _ = self.head(source, seen.kind)
-            check_alike(head[mark_bytes(head) :], signature.inputs, array=seen.array)
+            check_alike(head[mark_length(head) :], signature.inputs, array=seen.array)
 
         self._each(seen, look)
 
     def _each(self, seen: Survey, look: Callable[[Source], None]) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda one: named(one, lambda: look(one)), seen.sources[1:HEADERS_READ]))
+            list(
+                pool.map(
+                    lambda one: name_file(one, lambda: look(one)), seen.sources[1:HEADERS_READ]
+                )
+            )
 
     def head(
         self, source: Source, kind: Kind, options: CsvOptions = PLAIN_CSV
@@ -145,11 +149,11 @@ class Surveyor:
         changed = kind.format == "csv" and options.rewritten
         if kind.compression == "none" and not changed:
             return head, 1.0, whole
-        text, ended = begin_of(decompressed([head], kind.compression, HEAD_BYTES), whole=whole)
+        text, ended = gather_start(decompress([head], kind.compression, HEAD_BYTES), whole=whole)
         whole = whole and ended
         if changed:
             text = text if whole else text[: text.rfind(b"\n") + 1]
-            text, _ = begin_of(rewritten([text], options, options.delimiter), whole=whole)
+            text, _ = gather_start(rewrite_csv([text], options, options.delimiter), whole=whole)
         return text, max(1.0, len(text) / max(1, len(head))), whole
 
     def _parquet(
@@ -160,14 +164,14 @@ class Surveyor:
         signature: Signature,
         partitions: tuple[str, ...],
     ) -> Survey:
-        footer = footer_of(self.objects, sources[0])
+        footer = read_object_footer(self.objects, sources[0])
         columns = tuple(column.name for column in footer.columns)
 
-        def choose() -> Chosen:
-            check_own(partitions, columns)
+        def choose() -> ChosenColumns:
+            check_partitions(partitions, columns)
             return choose_columns(signature.inputs, footer.columns, choice, partitions)
 
-        chosen = named(sources[0], choose)
+        chosen = name_file(sources[0], choose)
         return Survey(
             sources=sources,
             kind=kind,
@@ -190,16 +194,16 @@ class Surveyor:
         partitions: tuple[str, ...],
     ) -> Survey:
         head, inflation, whole = self.head(sources[0], kind, options.csv)
-        table: Table | None = None
+        table: CsvTable | None = None
         matches: list[InputColumns] = []
-        start = mark_bytes(head)
+        start = mark_length(head)
         text, array = head, False
         records: Records = JsonlRecords(signature.inputs)
         quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
         if kind.format == "csv":
             table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
-            check_own(partitions, table.columns)
-            matches = input_columns(
+            check_partitions(partitions, table.columns)
+            matches = match_columns(
                 signature.inputs,
                 table.columns,
                 choice,
@@ -222,7 +226,7 @@ class Surveyor:
                 text = head[:start] + first_lines(head[start:], start, whole=whole)
             else:
                 check_lines(head[start:], whole=whole)
-        sample = complete(text[start:], quoted=quoted, whole=whole)
+        sample = drop_incomplete(text[start:], quoted=quoted, whole=whole)
         rows = records.read(sample, 0, start)
         check_sample(rows)
         counted = rows.count + len(rows.rejects)
@@ -240,7 +244,7 @@ class Surveyor:
         )
 
 
-def begin_of(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
+def gather_start(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
     """Gather the start of a text; also return whether it is complete.
 
     Parameters
@@ -260,7 +264,7 @@ def begin_of(pieces: Iterable[bytes], *, whole: bool) -> tuple[bytes, bool]:
     return text, True
 
 
-def named(source: Source, look: Callable[[], Found]) -> Found:
+def name_file(source: Source, look: Callable[[], Found]) -> Found:
     """Run a check and add the file's address to its refusal."""
     try:
         return look()
@@ -271,7 +275,7 @@ def named(source: Source, look: Callable[[], Found]) -> Found:
         raise BatchRefused(f"{source.address}: {text}") from None
 
 
-def complete(text: bytes, *, quoted: bool, whole: bool) -> bytes:
+def drop_incomplete(text: bytes, *, quoted: bool, whole: bool) -> bytes:
     """Drop a last record that may be incomplete."""
     if whole:
         return text

@@ -15,7 +15,7 @@ from serval.models.tensor import Array, Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedRow:
     """A row that the model cannot answer."""
 
     row: int
@@ -27,10 +27,10 @@ class Answers:
     """Outputs of the answered rows, in order, and the rows that failed."""
 
     outputs: tuple[Tensor, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[FailedRow, ...]
 
 
-def answer(
+def answer_rows(
     model: Model,
     rows: Rows,
     outputs: Sequence[TensorSpec],
@@ -45,18 +45,18 @@ def answer(
         Called after each run with the number of rows done and of failures among them.
     """
     parts: list[list[Tensor]] = []
-    failures: list[Failure] = []
+    failures: list[FailedRow] = []
     start = 0
     for inputs in _runs(rows, most):
         length = len(inputs[0].array)
         for found in _run(model, inputs, outputs, start):
-            if isinstance(found, Failure):
+            if isinstance(found, FailedRow):
                 failures.append(found)
             else:
                 parts.append(found)
         start += length
         went(start, len(failures))
-    return Answers(tuple(_joined(parts, outputs)), tuple(failures))
+    return Answers(tuple(_concatenate_outputs(parts, outputs)), tuple(failures))
 
 
 def _runs(rows: Rows, most: int) -> Iterator[tuple[Tensor, ...]]:
@@ -74,14 +74,14 @@ def _runs(rows: Rows, most: int) -> Iterator[tuple[Tensor, ...]]:
 
 def _run(
     model: Model, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], start: int
-) -> Iterator[list[Tensor] | Failure]:
+) -> Iterator[list[Tensor] | FailedRow]:
     """Run rows together; if that fails, run each half, down to the row at fault."""
     length = len(inputs[0].array)
     try:
         found = model.run(inputs, outputs)
     except (InvalidRequest, RuntimeFailed) as error:
         if length <= 1:
-            yield Failure(start, f"the model cannot answer: {error}")
+            yield FailedRow(start, f"the model cannot answer: {error}")
             return
     else:
         if wrong := [tensor for tensor in found if tensor.array.shape[:1] != (length,)]:
@@ -100,11 +100,11 @@ def _one_by_one(
     outputs: Sequence[TensorSpec],
     start: int,
     wrong: Tensor,
-) -> Iterator[list[Tensor] | Failure]:
+) -> Iterator[list[Tensor] | FailedRow]:
     """Run rows one by one, because an output does not have a row for each of them."""
     length = len(inputs[0].array)
     if length == 1:
-        yield Failure(
+        yield FailedRow(
             start, f"output {wrong.name!r} has shape {list(wrong.array.shape)}, not [1, …]"
         )
         return
@@ -113,13 +113,15 @@ def _one_by_one(
         yield from _run(model, row, outputs, start + index)
 
 
-def _joined(parts: Sequence[Sequence[Tensor]], outputs: Sequence[TensorSpec]) -> Iterator[Tensor]:
+def _concatenate_outputs(
+    parts: Sequence[Sequence[Tensor]], outputs: Sequence[TensorSpec]
+) -> Iterator[Tensor]:
     for index, spec in enumerate(outputs):
         arrays = [part[index].array for part in parts]
-        yield Tensor(spec.name, spec.datatype, _together(arrays, spec))
+        yield Tensor(spec.name, spec.datatype, _concatenate(arrays, spec))
 
 
-def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
+def _concatenate(arrays: Sequence[Array], spec: TensorSpec) -> Array:
     """Concatenate the outputs of runs; different extents give an array of arrays."""
     if not arrays:
         return np.empty((0, *(max(extent, 0) for extent in spec.shape[1:])))
@@ -132,12 +134,12 @@ def _together(arrays: Sequence[Array], spec: TensorSpec) -> Array:
     return ragged
 
 
-def textual(answers: Answers, rows: int) -> Answers:
+def fail_binary_answers(answers: Answers, rows: int) -> Answers:
     """Turn answers whose bytes are not UTF-8 into failures; ``rows`` is the number of rows run."""
     faults: dict[int, str] = {}
     for tensor in answers.outputs:
         if tensor.datatype == "BYTES":
-            for index in _no_texts(tensor.array):
+            for index in _binary_rows(tensor.array):
                 faults.setdefault(
                     index,
                     f"output {tensor.name!r} has bytes that are no UTF-8 text: choose output.bytes "
@@ -151,22 +153,22 @@ def textual(answers: Answers, rows: int) -> Answers:
     kept[list(faults)] = False
     return Answers(
         tuple(Tensor(t.name, t.datatype, t.array[kept]) for t in answers.outputs),
-        (*answers.failures, *(Failure(answered[at], why) for at, why in sorted(faults.items()))),
+        (*answers.failures, *(FailedRow(answered[at], why) for at, why in sorted(faults.items()))),
     )
 
 
-def _no_texts(array: Array) -> Iterator[int]:
+def _binary_rows(array: Array) -> Iterator[int]:
     for index, row in enumerate(array.tolist()):
         try:
-            decode(row)
+            decode_row(row)
         except UnicodeDecodeError:
             yield index
 
 
-def decode(value: Any) -> None:
+def decode_row(value: Any) -> None:
     """Decode every element of a row, which may be nested lists."""
     if isinstance(value, bytes):
         value.decode()
         return
     for each in value:
-        decode(each)
+        decode_row(each)

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from queue import Full, Queue
 from typing import Any, Generic, TypeVar
 
-from serval.batch.input.records import Block, Records, Reject, Rows, kept
+from serval.batch.input.records import Block, Records, Reject, Rows, shorten_record
 from serval.batch.job.ports import Sink
-from serval.batch.shard.answers import Answers, answer, textual
+from serval.batch.shard.answers import Answers, answer_rows, fail_binary_answers
 from serval.batch.shard.outputs import PartFormat
 from serval.inference.loaded import Model
 from serval.models.signature import TensorSpec
@@ -105,14 +105,14 @@ class ShardEngine:
             raise
         return Progress(counts, resume)
 
-    def _written(self, blocks: Iterable[Block], header: bool) -> Iterator["_Piece"]:
+    def _written(self, blocks: Iterable[Block], header: bool) -> Iterator["_BlockOutput"]:
         """Run and write, block by block."""
         if header:
-            yield _Piece(self.part.header())
+            yield _BlockOutput(self.part.header())
         begun, answered = False, RowCounts()
         for block, rows in ahead(self._parsed(ahead(blocks))):
             if begun and self.hurry():
-                yield _Piece(resume=replace(block, data=b"", records=None))
+                yield _BlockOutput(resume=replace(block, data=b"", records=None))
                 return
             begun = True
             piece = self._answered(block, rows, answered)
@@ -124,7 +124,7 @@ class ShardEngine:
             records = block.records or self.records
             yield block, records.read(block.data, block.first_record, block.offset)
 
-    def _answered(self, block: Block, rows: Rows, before: RowCounts) -> "_Piece":
+    def _answered(self, block: Block, rows: Rows, before: RowCounts) -> "_BlockOutput":
         started = self.clock()
         size = len(block.data) if rows.read_bytes is None else rows.read_bytes
 
@@ -132,12 +132,12 @@ class ShardEngine:
             read_bytes = size * done // rows.count
             self.within(before.plus(RowCounts(done - failed, failed, read_bytes)))
 
-        answers = answer(self.model, rows, self.outputs, self.batch_rows, went)
+        answers = answer_rows(self.model, rows, self.outputs, self.batch_rows, went)
         run_seconds = self.clock() - started
         if not self.part.base64:
-            answers = textual(answers, rows.count)
-        rejects = [*rows.rejects, *_failed(rows, answers)]
-        answered = without(rows, answers)
+            answers = fail_binary_answers(answers, rows.count)
+        rejects = [*rows.rejects, *_reject_failed(rows, answers)]
+        answered = drop_failed_rows(rows, answers)
         data = self.part.write(answered, answers.outputs) if answered.count else b""
         errors = b"".join(
             error_line(reject, block.file)
@@ -151,11 +151,11 @@ class ShardEngine:
             run_seconds=run_seconds,
             reasons=tuple(reject.reason for reject in rejects[:LISTED_REASONS]),
         )
-        return _Piece(data, errors, counts)
+        return _BlockOutput(data, errors, counts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _BlockOutput:
     """What one block becomes."""
 
     data: bytes = b""
@@ -164,7 +164,7 @@ class _Piece:
     resume: Block | None = None
 
 
-def without(rows: Rows, answers: Answers) -> Rows:
+def drop_failed_rows(rows: Rows, answers: Answers) -> Rows:
     """Drop the rows that were not answered."""
     if not answers.failures:
         return rows
@@ -179,12 +179,12 @@ def without(rows: Rows, answers: Answers) -> Rows:
     )
 
 
-def _failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
+def _reject_failed(rows: Rows, answers: Answers) -> Iterator[Reject]:
     """Yield the rows that the model could not answer, as rejects."""
     for failure in answers.failures:
         known: Sequence[Any] = rows.texts or rows.names
-        text = known[failure.row] if known else shown_inputs(rows, failure.row)
-        yield Reject(rows.record(failure.row), None, failure.reason, kept(text))
+        text = known[failure.row] if known else describe_inputs(rows, failure.row)
+        yield Reject(rows.record(failure.row), None, failure.reason, shorten_record(text))
 
 
 def error_line(reject: Reject, file: str) -> bytes:
@@ -193,7 +193,7 @@ def error_line(reject: Reject, file: str) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
-def shown_inputs(rows: Rows, row: int) -> str:
+def describe_inputs(rows: Rows, row: int) -> str:
     """Describe a row by the values of its inputs."""
     return ", ".join(f"{t.name}={t.array[row].tolist()!r:.200}" for t in rows.inputs)
 

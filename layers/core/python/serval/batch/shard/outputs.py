@@ -18,7 +18,7 @@ from serval.batch.input.cast import CASTS
 from serval.batch.input.parquet.footer import MAGIC, NotParquet, read_footer
 from serval.batch.input.parquet.joined_footer import JoinedFooter
 from serval.batch.input.records import Rows
-from serval.batch.job.job import Piece
+from serval.batch.job.job import OutputPiece
 from serval.batch.job.ports import PieceSink
 from serval.errors import BatchRefused
 from serval.foreign import refusing
@@ -65,7 +65,7 @@ class PartFormat:
     def write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
         """Write the answers of a block's rows, after the columns passed on from the input."""
         if self.base64:
-            outputs = [in_base64(tensor) for tensor in outputs]
+            outputs = [encode_base64(tensor) for tensor in outputs]
         with refusing(lambda said: BatchRefused(f"the output cannot be written: {said}")):
             return self._written(rows, outputs)
 
@@ -74,7 +74,7 @@ class PartFormat:
             rows = replace(rows, passed=rows.passed.select(self.joined) if self.joined else None)
         if self.kind == "jsonl":
             return _jsonl(rows, outputs)
-        frame = table(outputs, rows.passed)
+        frame = output_table(outputs, rows.passed)
         if self.kind == "csv":
             return frame.write_csv(include_header=False).encode()
         target = io.BytesIO()
@@ -82,7 +82,7 @@ class PartFormat:
         return target.getvalue()
 
 
-def in_base64(tensor: Tensor) -> Tensor:
+def encode_base64(tensor: Tensor) -> Tensor:
     """Encode BYTES as base64; return other tensors unchanged."""
     if tensor.datatype != "BYTES":
         return tensor
@@ -97,7 +97,7 @@ def column_names(spec: TensorSpec) -> list[str]:
     return [spec.name] if width == 1 else [f"{spec.name}_{index}" for index in range(width)]
 
 
-def table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.DataFrame:
+def output_table(outputs: Sequence[Tensor], before: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return outputs as a table, one column for each element of a row, after other columns."""
     columns = [] if before is None else before.get_columns()
     for tensor in outputs:
@@ -121,7 +121,7 @@ def ndjson(columns: Sequence[pl.Series]) -> bytes:
         target = io.BytesIO()
         frame.write_ndjson(target)
         return target.getvalue()
-    rows = (_spelled(row) for row in frame.iter_rows(named=True))
+    rows = (_spell_non_finite(row) for row in frame.iter_rows(named=True))
     return b"".join(
         orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows
     )
@@ -163,7 +163,7 @@ class ParquetPart:
         """Discard the object."""
         self.inner.abort()
 
-    def piece(self) -> Piece | None:
+    def piece(self) -> OutputPiece | None:
         """Describe the object; None if nothing was written."""
         return self.inner.piece()
 
@@ -181,30 +181,30 @@ def _is_finite(column: pl.Series) -> bool:
     return not column.dtype.is_float() or bool(column.is_finite().all())
 
 
-def _spelled(value: Any) -> Any:
+def _spell_non_finite(value: Any) -> Any:
     """Replace NaN and infinities by text."""
     if isinstance(value, float):
         if math.isfinite(value):
             return value
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {name: _spelled(each) for name, each in value.items()}
+        return {name: _spell_non_finite(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_spelled(each) for each in value]
+        return [_spell_non_finite(each) for each in value]
     return value
 
 
 def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:
-    whole = ndjson([_nested(tensor) for tensor in outputs])
+    whole = ndjson([_nested_column(tensor) for tensor in outputs])
     if not rows.texts and rows.passed is None:
         return whole
     return b"".join(
         begin + answer[1:] + b"\n"
-        for begin, answer in zip(_begins(rows), whole.splitlines(), strict=True)
+        for begin, answer in zip(_record_starts(rows), whole.splitlines(), strict=True)
     )
 
 
-def _begins(rows: Rows) -> Iterator[bytes]:
+def _record_starts(rows: Rows) -> Iterator[bytes]:
     """Yield each record as the start of an object that its answer closes."""
     if rows.passed is not None:
         texts: Sequence[bytes] = ndjson(rows.passed.get_columns()).splitlines()
@@ -215,7 +215,7 @@ def _begins(rows: Rows) -> Iterator[bytes]:
         yield record[:-1] + b"," if record.startswith(b"{") else BARE_ROW + record + b","
 
 
-def _nested(tensor: Tensor) -> pl.Series:
+def _nested_column(tensor: Tensor) -> pl.Series:
     """Return an output as a column with a value, a list or nested lists for each row."""
     shape = tensor.array.shape
     if tensor.array.dtype == object and tensor.datatype != "BYTES":
@@ -226,7 +226,9 @@ def _nested(tensor: Tensor) -> pl.Series:
 
 def _nested_row(tensor: Tensor, row: Array) -> list[Any]:
     """Return a row of an output whose rows differ in extents."""
-    nested: list[Any] = _nested(Tensor(tensor.name, tensor.datatype, row[np.newaxis])).to_list()[0]
+    nested: list[Any] = _nested_column(
+        Tensor(tensor.name, tensor.datatype, row[np.newaxis])
+    ).to_list()[0]
     return nested
 
 

@@ -15,11 +15,11 @@ from serval.batch.input.objects import ObjectRecords
 from serval.batch.input.parquet.columns import needs_of
 from serval.batch.input.parquet.download import download
 from serval.batch.input.parquet.needs import NeededRows
-from serval.batch.input.parquet.records import ParquetRecords, sliced_rows
+from serval.batch.input.parquet.records import ParquetRecords, rows_per_slice
 from serval.batch.input.partition_columns import NO_PARTITION, Partition, partition_of
 from serval.batch.input.records import Block, Records
 from serval.batch.input.text import Span, TextSpan
-from serval.batch.job.job import Piece, ShardRecord
+from serval.batch.job.job import OutputPiece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.ports import BatchObjects, Source
@@ -31,7 +31,7 @@ SMALL_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class From:
+class ReadPosition:
     """Where an earlier invocation stopped."""
 
     span: int
@@ -40,7 +40,7 @@ class From:
 
 
 @dataclass(slots=True)
-class ReadShard:
+class ShardReader:
     """Reads one shard."""
 
     objects: BatchObjects
@@ -89,7 +89,7 @@ class ReadShard:
             partition,
         )
 
-    def blocks(self, begin: From | None) -> Iterator[Block]:
+    def blocks(self, begin: ReadPosition | None) -> Iterator[Block]:
         """Yield the blocks, from where an earlier invocation stopped."""
         if self.layout.format == "objects":
             return self._objects(begin)
@@ -112,12 +112,12 @@ class ReadShard:
 
     def _lines(self) -> list[bytes]:
         key = JobKeys(self.output.key).files
-        whole = Piece(key, self.item.end)
+        whole = OutputPiece(key, self.item.end)
         return self.objects.read_piece(
             self.output.bucket, whole, self.item.start, self.item.end
         ).splitlines(keepends=True)
 
-    def _text(self, begin: From | None) -> Iterator[Block]:
+    def _text(self, begin: ReadPosition | None) -> Iterator[Block]:
         spans = self._spans()[begin.span if begin else 0 :]
         for span, raw in self._fetched(spans, begin):
             here = begin if begin is not None and begin.span == span.number else None
@@ -132,7 +132,7 @@ class ReadShard:
             self.records = text.records
 
     def _fetched(
-        self, spans: Iterable[Span], begin: From | None
+        self, spans: Iterable[Span], begin: ReadPosition | None
     ) -> Iterator[tuple[Span, Iterable[bytes]]]:
         """Yield the bytes of each span; small files are fetched ahead of their turn."""
         waiting: deque[tuple[Span, Future[bytes] | None]] = deque()
@@ -145,7 +145,7 @@ class ReadShard:
             yield self._ready(*waiting.popleft(), begin)
 
     def _ready(
-        self, span: Span, body: "Future[bytes] | None", begin: From | None
+        self, span: Span, body: "Future[bytes] | None", begin: ReadPosition | None
     ) -> tuple[Span, Iterable[bytes]]:
         start = span.start
         if begin is not None and begin.span == span.number and self.layout.as_it_lies:
@@ -162,11 +162,11 @@ class ReadShard:
             self.raw_bytes += len(piece)
             yield piece
 
-    def _parquet(self, begin: From | None) -> Iterator[Block]:
+    def _parquet(self, begin: ReadPosition | None) -> Iterator[Block]:
         for span in self._spans()[begin.span if begin else 0 :]:
             yield from self._rows_of(span, begin)
 
-    def _rows_of(self, span: Span, begin: From | None) -> Iterator[Block]:
+    def _rows_of(self, span: Span, begin: ReadPosition | None) -> Iterator[Block]:
         needed = self._needed(span)
         end = span.end if self.item.source is not None else needed.first + needed.rows
         start = begin.first if begin is not None and begin.span == span.number else span.start
@@ -177,7 +177,7 @@ class ReadShard:
             path,
             needed.first,
             end,
-            sliced_rows(layout.block_rows, needed.decoded_bytes),
+            rows_per_slice(layout.block_rows, needed.decoded_bytes),
             self.specs,
             self._inputs,
             layout.lists,
@@ -202,10 +202,10 @@ class ReadShard:
             return needs.rows(span.start, needs.footer.rows if whole else span.end)
         start, end = self.item.needed
         key = JobKeys(self.output.key).footers
-        line = self.objects.read_piece(self.output.bucket, Piece(key, end), start, end)
+        line = self.objects.read_piece(self.output.bucket, OutputPiece(key, end), start, end)
         return NeededRows.from_json(json.loads(line))
 
-    def _objects(self, begin: From | None) -> Iterator[Block]:
+    def _objects(self, begin: ReadPosition | None) -> Iterator[Block]:
         first = self.item.first or 0
         lines = self._lines()
         skipped = begin.first - first if begin else 0
@@ -236,7 +236,7 @@ class Resume:
     """What an invocation leaves to the next one."""
 
     piece: int
-    begin: From
+    begin: ReadPosition
     done: ShardRecord
 
     def to_json(self) -> dict[str, Any]:
@@ -259,8 +259,8 @@ class Resume:
             record,
             **value["counts"],
             reasons=tuple(value["reasons"]),
-            pieces=tuple(Piece(**piece) for piece in value["pieces"]),
-            errors=tuple(Piece(**piece) for piece in value["errors"]),
+            pieces=tuple(OutputPiece(**piece) for piece in value["pieces"]),
+            errors=tuple(OutputPiece(**piece) for piece in value["errors"]),
         )
-        begin = From(value["span"], value["offset"], value["first"])
+        begin = ReadPosition(value["span"], value["offset"], value["first"])
         return cls(value["piece"], begin, done)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import JobStore
-from serval.batch.shard.work import ShardWork, nothing
+from serval.batch.shard.work import ShardWork, do_nothing
 
 CAUSE_CHARACTERS = 2_000
 ENDLESS = float("inf")
@@ -39,13 +39,13 @@ class Tasks(Protocol):
 
 
 @dataclass(slots=True)
-class Heart:
+class Heartbeat:
     """Sends heartbeats while a shard is worked on, however long a block takes."""
 
     tasks: Tasks
     token: str
     seconds: float
-    keep: Callable[[], object] = nothing
+    keep: Callable[[], object] = do_nothing
     """Called with each heartbeat, to keep the message or the machine too."""
     _stale: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -103,9 +103,9 @@ class ShardTasks:
     stopping: Callable[[], bool] = lambda: False
     """Whether the machine is about to be given back; what is written is kept for another one."""
 
-    def run(self, body: Mapping[str, Any], keep: Callable[[], object] = nothing) -> TaskOutcome:
+    def run(self, body: Mapping[str, Any], keep: Callable[[], object] = do_nothing) -> TaskOutcome:
         """Work on a message's shard to its end, from where an earlier worker left it."""
-        heart = Heart(self.tasks, body["task_token"], self.beat_seconds, keep)
+        heart = Heartbeat(self.tasks, body["task_token"], self.beat_seconds, keep)
         try:
             item = ShardItem.from_json(body["shard"])
             heart.beat()
@@ -116,12 +116,12 @@ class ShardTasks:
         except StaleToken:
             return "stale"
         except JobStopped as stopped:
-            return failed(self.tasks, heart.token, "JobStopped", str(stopped))
+            return fail_task(self.tasks, heart.token, "JobStopped", str(stopped))
         except Exception as error:
-            return failed(self.tasks, heart.token, type(error).__name__, str(error))
+            return fail_task(self.tasks, heart.token, type(error).__name__, str(error))
         return "done"
 
-    def _run(self, item: ShardItem, heart: Heart) -> bool:
+    def _run(self, item: ShardItem, heart: Heartbeat) -> bool:
         """Work until the shard is done; return False if the machine is given back before."""
         known = self.store.shard(item.job, item.index)
         resume = json.loads(known.resume) if known and known.resume else None
@@ -150,10 +150,10 @@ class LostShards:
         known = self.store.shard(item.job, item.index)
         if known is not None and not known.done:
             self.store.record(replace(known, status="failed", error=reason))
-        failed(self.tasks, body["task_token"], LOST, reason)
+        fail_task(self.tasks, body["task_token"], LOST, reason)
 
 
-def failed(tasks: Tasks, token: str, error: str, cause: str) -> TaskOutcome:
+def fail_task(tasks: Tasks, token: str, error: str, cause: str) -> TaskOutcome:
     """End a task with an error; a stale token is no error."""
     try:
         tasks.fail(token, error, cause[:CAUSE_CHARACTERS])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.lifecycle import JobStopped
-from serval.batch.job.ports import JobStore, change
+from serval.batch.job.ports import JobStore, change_job
 from serval.batch.shard.engine import RowCounts
 from serval.clock import Clock, timestamp
 from serval.errors import BatchJobNotFound
@@ -22,7 +22,7 @@ ESTIMATE_MARGIN = 2.0
 
 
 @dataclass(slots=True)
-class Looks:
+class ShardWatch:
     """Watches one invocation of one shard."""
 
     store: JobStore
@@ -98,13 +98,13 @@ class Looks:
         if rejected <= allowed_rejects(self.job):
             return
         about = "" if self.job.exact_rows else "about "
-        reason = too_many(
+        reason = describe_rejects(
             f"shard {self.record.index} alone rejected {rejected} records, more than "
             f"{self.job.options.max_rejected_percent:g} % of {about}{self.job.estimated_rows} rows",
             [*self.record.reasons, *counts.reasons],
         )
         raise JobStopped(
-            change(self.store, self.job, lambda row: lifecycle.stop(row, reason, self.clock()))
+            change_job(self.store, self.job, lambda row: lifecycle.stop(row, reason, self.clock()))
         )
 
     def at_end(self) -> ShardRecord:
@@ -137,6 +137,6 @@ def allowed_rejects(job: BatchJob) -> float:
     return rows * job.options.max_rejected_percent / 100
 
 
-def too_many(what: str, reasons: list[str]) -> str:
+def describe_rejects(what: str, reasons: list[str]) -> str:
     """Return why a job that rejects too much fails, with the first ten reasons."""
     return f"{what}. The first reasons: " + "; ".join(reason[:300] for reason in reasons[:10])

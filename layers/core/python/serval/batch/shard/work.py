@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from serval.batch.job.job import BatchJob, Piece, ShardRecord
+from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
 from serval.batch.shard.engine import Progress, ShardEngine
 from serval.batch.shard.outputs import part_sink
-from serval.batch.shard.reader import From, ReadShard, Resume
-from serval.batch.shard.watch import Looks
+from serval.batch.shard.reader import ReadPosition, Resume, ShardReader
+from serval.batch.shard.watch import ShardWatch
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
 from serval.inference.loaded import Loaded
@@ -28,7 +28,7 @@ LAYOUTS_KEPT = 4
 ERROR_CHARACTERS = 2_000
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing."""
 
 
@@ -56,7 +56,7 @@ class ShardWork:
         item: ShardItem,
         resume: Mapping[str, Any] | None,
         remaining: Callable[[], float],
-        beat: Callable[[], None] = nothing,
+        beat: Callable[[], None] = do_nothing,
     ) -> dict[str, Any]:
         """Work on a shard until it is done or short of time.
 
@@ -86,7 +86,7 @@ class ShardWork:
         blank = self._blank(job, item, before)
         begun = Resume.from_json(resume, blank) if resume else None
         done = begun.done if begun else blank
-        looks = Looks(self.store, job, done, remaining, beat, self.clock, self.timer)
+        looks = ShardWatch(self.store, job, done, remaining, beat, self.clock, self.timer)
         try:
             looks.say()
             record = self._run(job, item, begun, looks)
@@ -121,7 +121,7 @@ class ShardWork:
         )
 
     def _run(
-        self, job: BatchJob, item: ShardItem, resume: Resume | None, looks: Looks
+        self, job: BatchJob, item: ShardItem, resume: Resume | None, looks: ShardWatch
     ) -> ShardRecord:
         """Read, answer and write; return the shard's record afterwards."""
         output = read_address(job.output, "output")
@@ -134,7 +134,7 @@ class ShardWork:
             ThreadPoolExecutor(AT_ONCE) as pool,
         ):
             inputs = loaded.record.signature.inputs
-            reading = ReadShard(
+            reading = ShardReader(
                 self.objects, layout, item, inputs, output, Path(folder), self.disk_bytes, pool
             )
             if not layout.as_it_lies:
@@ -146,10 +146,10 @@ class ShardWork:
             header = layout.output == "csv" and (layout.partitioned or begins)
             blocks = reading.blocks(resume.begin if resume else None)
             progress = engine.run(blocks, sink, errors, header)
-        return recorded(looks, reading, progress, number, (sink, errors))
+        return record_piece(looks, reading, progress, number, (sink, errors))
 
     def _engine(
-        self, reading: ReadShard, layout: Layout, loaded: Loaded, looks: Looks
+        self, reading: ShardReader, layout: Layout, loaded: Loaded, looks: ShardWatch
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
@@ -214,9 +214,9 @@ class ShardWork:
             self.objects.delete(left)
 
 
-def recorded(
-    looks: Looks,
-    reading: ReadShard,
+def record_piece(
+    looks: ShardWatch,
+    reading: ShardReader,
     progress: Progress,
     number: int,
     sinks: tuple[PieceSink, PieceSink],
@@ -227,12 +227,14 @@ def recorded(
     record = replace(
         looks.at_end(),
         records=reading.records,
-        pieces=_added(before.pieces, part and replace(part, rows=progress.counts.rows)),
-        errors=_added(before.errors, errors and replace(errors, rows=progress.counts.rejected)),
+        pieces=_append_piece(before.pieces, part and replace(part, rows=progress.counts.rows)),
+        errors=_append_piece(
+            before.errors, errors and replace(errors, rows=progress.counts.rejected)
+        ),
     )
     if (at := progress.resume) is None:
         return record
-    resume = Resume(number + 1, From(at.span, at.offset, at.first_record), record)
+    resume = Resume(number + 1, ReadPosition(at.span, at.offset, at.first_record), record)
     return replace(record, resume=json.dumps(resume.to_json()))
 
 
@@ -252,5 +254,7 @@ def counts_of(record: ShardRecord) -> dict[str, Any]:
     }
 
 
-def _added(pieces: tuple[Piece, ...], piece: Piece | None) -> tuple[Piece, ...]:
+def _append_piece(
+    pieces: tuple[OutputPiece, ...], piece: OutputPiece | None
+) -> tuple[OutputPiece, ...]:
     return pieces if piece is None else (*pieces, piece)

@@ -16,11 +16,11 @@ from serval.batch.job.keys import (
     parse_input_key,
     read_address,
 )
-from serval.batch.job.lifecycle import Done
+from serval.batch.job.lifecycle import JobTotals
 from serval.batch.job.options import DEFAULTS, JobOptions
-from serval.batch.job.outcomes import cancelled, ignored, refused
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change
-from serval.batch.start.job_request import AskedJob
+from serval.batch.job.outcomes import cancelled_outcome, ignored_outcome, refused_outcome
+from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
+from serval.batch.start.job_request import JobRequest
 from serval.batch.start.prefixes import Prefixes
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import (
@@ -88,7 +88,7 @@ class Accept:
                 return self._scheduled(event, owner)
             case "upload":
                 return self._uploaded(ObjectCreated.from_event(event), owner)
-        return ignored(f"origin {event['origin']!r} is not known")
+        return ignored_outcome(f"origin {event['origin']!r} is not known")
 
     def _called(self, job_id: str, owner: str) -> dict[str, Any]:
         job = self.store.find(job_id)
@@ -99,11 +99,11 @@ class Accept:
     def _uploaded(self, created: ObjectCreated, owner: str) -> dict[str, Any]:
         model = parse_input_key(created.key)
         if model is None:
-            return ignored(f"{created.key!r} is no input of a batch job: {EXPECTATION}")
+            return ignored_outcome(f"{created.key!r} is no input of a batch job: {EXPECTATION}")
         address = Address(created.bucket, created.key)
         source = self.objects.find(address, created.version_id)
         if source is None:
-            return ignored(f"{address} is no longer there")
+            return ignored_outcome(f"{address} is no longer there")
         job_id = claimed_job_id(
             model, source.modified, created.bucket, created.key, source.version_id or source.etag
         )
@@ -138,7 +138,7 @@ class Accept:
         )
         try:
             wanted = {key: event[key] for key in ("input", "output", "options") if event.get(key)}
-            asked = AskedJob.from_json(model, wanted).at(moment)
+            asked = JobRequest.from_json(model, wanted).at(moment)
             output = asked.output(self.data_bucket, job_id, moment)
         except BatchRefused as reason:
             return self._create(job, owner, str(reason))
@@ -154,7 +154,7 @@ class Accept:
         if earlier is not None or not self.store.create(job):
             found = earlier or self.store.find(job.id)
             if found is None or found.owner != owner:
-                return ignored(f"job {job.id} was started for this before")
+                return ignored_outcome(f"job {job.id} was started for this before")
             job = found
         else:
             self.announce(job)
@@ -163,19 +163,23 @@ class Accept:
     def _begin(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
         """Check a job and assign it to its execution."""
         if job.owner not in (None, owner):
-            return ignored(f"job {job.id} is another execution's")
+            return ignored_outcome(f"job {job.id} is another execution's")
         if job.stopping:
-            return cancelled(job) if job.open else ignored(f"job {job.id} has {job.status}")
+            return (
+                cancelled_outcome(job)
+                if job.open
+                else ignored_outcome(f"job {job.id} has {job.status}")
+            )
         try:
             if problem is not None:
                 raise BatchRefused(problem)
             version, output = self._checked(job)
         except (BatchRefused, ModelNotFound, ModelVersionNotFound) as reason:
             return self._refuse(job, str(reason))
-        change(
+        change_job(
             self.store,
             job,
-            lambda row: lifecycle.claimed(row, owner, version, str(output), self.clock()),
+            lambda row: lifecycle.claim(row, owner, version, str(output), self.clock()),
         )
         return {"outcome": "accepted", "job": job.id, "model": job.model}
 
@@ -204,7 +208,7 @@ class Accept:
     def _output(self, job: BatchJob) -> Address:
         if job.output:
             return read_address(job.output, "output")
-        asked = AskedJob(model=job.model, input=job.input, options=job.options)
+        asked = JobRequest(model=job.model, input=job.input, options=job.options)
         return asked.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
 
     def _options_beside(self, address: Address) -> tuple[JobOptions, str | None]:
@@ -219,10 +223,10 @@ class Accept:
             return DEFAULTS, f"{beside}: {reason}"
 
     def _refuse(self, job: BatchJob, reason: str) -> dict[str, Any]:
-        closed = change(
+        closed = change_job(
             self.store,
             job,
-            lambda row: lifecycle.fail(row, reason, Done(), self.clock()),
+            lambda row: lifecycle.fail(row, reason, JobTotals(), self.clock()),
         )
         self.announce(closed)
-        return refused(closed, reason)
+        return refused_outcome(closed, reason)

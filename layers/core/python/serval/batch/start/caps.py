@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from serval.access.admission import RateCounter
 from serval.access.api_key import Caller
 from serval.batch.job.ports import JobStore
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.errors import BatchRefused, TooManyBatchJobs
 
-LOOKED_AT = 100
+COUNTED_JOBS = 100
 """Newest jobs of the model among which the open jobs of a key are counted."""
 
 
@@ -34,7 +34,7 @@ class Caps:
         if caller.key_hash is not None:
             self.limits.take(caller.key_hash, self.per_minute)
 
-    def check(self, asked: AskedJob) -> None:
+    def check(self, asked: JobRequest) -> None:
         """Refuse a job whose shards would be smaller than the stage allows."""
         if asked.options.shard_bytes < self.least_shard_bytes:
             raise BatchRefused(
@@ -46,7 +46,7 @@ class Caps:
         """Raise ``TooManyBatchJobs`` if the caller has too many open jobs of a model."""
         if caller.key_hash is None:
             return
-        newest = self.store.of_model(model, LOOKED_AT)
+        newest = self.store.of_model(model, COUNTED_JOBS)
         own = sum(job.open and job.submitter == caller.key_hash for job in newest)
         if own >= self.open_jobs:
             raise TooManyBatchJobs(model, self.open_jobs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from serval.batch.assemble.finish import FinishJob
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
-from serval.batch.job.ports import Announce, Executions, JobStore, change
+from serval.batch.job.ports import Announce, Executions, JobStore, change_job
 from serval.batch.start.start import execution_name
 from serval.clock import Clock, utc_now
 
@@ -30,7 +30,7 @@ class Control:
         BatchConflict
             If the job has succeeded or failed.
         """
-        cancelled = change(self.store, job, lambda row: lifecycle.cancel(row, self.clock()))
+        cancelled = change_job(self.store, job, lambda row: lifecycle.cancel(row, self.clock()))
         if not cancelled.open:
             return cancelled
         self.announce(cancelled)
@@ -49,7 +49,7 @@ class Control:
         if job.status == "queued":
             queued = job
         else:
-            queued = change(self.store, job, lambda row: lifecycle.retry(row, self.clock()))
+            queued = change_job(self.store, job, lambda row: lifecycle.retry(row, self.clock()))
             self.announce(queued)
         self.executions.start(execution_name(queued), queued.id)
         return queued

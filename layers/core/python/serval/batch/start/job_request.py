@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from serval.batch.job.keys import Address, check_apart, default_output, filled_in, read_address
+from serval.batch.job.keys import Address, check_apart, default_output, fill_template, read_address
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.errors import BatchRefused, short_repr
 
@@ -17,7 +17,7 @@ MOST_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedJob:
+class JobRequest:
     """The input of a model, where the output goes, and the options."""
 
     model: str
@@ -27,7 +27,7 @@ class AskedJob:
     """Including the prefix of the output, if the request names one."""
 
     @classmethod
-    def from_json(cls, model: str, value: Any) -> "AskedJob":
+    def from_json(cls, model: str, value: Any) -> "JobRequest":
         """Read ``{"input": "s3://…" | ["s3://…", …], "output"?: "s3://…", "options"?: {…}}``.
 
         Raises
@@ -45,13 +45,13 @@ class AskedJob:
         options = JobOptions.from_json(value.get("options") or {})
         return cls(
             model=model,
-            input=_inputs(value.get("input")),
-            options=_with_output(options, value.get("output")),
+            input=_read_inputs(value.get("input")),
+            options=_add_output(options, value.get("output")),
         )
 
-    def at(self, moment: datetime) -> "AskedJob":
+    def at(self, moment: datetime) -> "JobRequest":
         """Fill in the templates of the input, or raise ``BatchRefused`` for an unknown word."""
-        words = [filled_in(address, self.model, "", moment) for address in self.input]
+        words = [fill_template(address, self.model, "", moment) for address in self.input]
         return replace(self, input=tuple(words))
 
     def output(self, data_bucket: str, job: str, moment: datetime) -> Address:
@@ -66,7 +66,7 @@ class AskedJob:
         if named is None:
             output = default_output(data_bucket, self.model, job)
         else:
-            text = filled_in(named, self.model, job, moment)
+            text = fill_template(named, self.model, job, moment)
             output = read_address(text if text.endswith("/") else f"{text}/", "output")
         inputs = [read_address(address, "input") for address in self.input]
         check_apart(output, inputs, data_bucket)
@@ -85,7 +85,7 @@ def _check_size(value: Mapping[str, Any]) -> None:
         )
 
 
-def _inputs(value: Any) -> tuple[str, ...]:
+def _read_inputs(value: Any) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list) or not given:
         raise BatchRefused(
@@ -102,7 +102,7 @@ def _inputs(value: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _with_output(options: JobOptions, output: Any) -> JobOptions:
+def _add_output(options: JobOptions, output: Any) -> JobOptions:
     if output is None:
         return options
     read_address(output, "output")

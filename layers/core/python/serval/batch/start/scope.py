@@ -13,7 +13,7 @@ from serval.access.api_key import Caller
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, read_address
 from serval.batch.job.ports import JobStore
-from serval.batch.start.job_request import AskedJob
+from serval.batch.start.job_request import JobRequest
 from serval.errors import AddressOutOfScope, BatchJobNotFound, BatchRefused
 
 FOLDERS = frozenset({".", ".."})
@@ -22,7 +22,7 @@ UNTOLD = "the API key may not read the job's input, so the reason is not shown"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AddressScope:
     """Checks addresses against what a caller may read and write."""
 
     data_bucket: str
@@ -30,19 +30,19 @@ class Reach:
     """Further prefixes; ``{model}`` in one stands for the job's model."""
 
     @classmethod
-    def from_text(cls, data_bucket: str, prefixes: str) -> "Reach":
+    def from_text(cls, data_bucket: str, prefixes: str) -> "AddressScope":
         """Read the stage's prefixes, separated by commas."""
         texts = [text for text in prefixes.split(",") if text]
         return cls(data_bucket, tuple(read_address(text, "batch_prefixes") for text in texts))
 
-    def check(self, caller: Caller, asked: AskedJob, output: Address) -> None:
+    def check(self, caller: Caller, asked: JobRequest, output: Address) -> None:
         """Raise ``AddressOutOfScope`` if the caller may not read an input or write the output."""
         own = list(self._prefixes(caller, asked.model))
         named = [("input", read_address(text, "input")) for text in asked.input]
         for what, address in (*named, ("output", output)):
             if FOLDERS.intersection(address.key.split("/")):
                 raise BatchRefused(f"{what} {address}: a key without '.' and '..' parts expected")
-            if not covered(address, own):
+            if not lies_under(address, own):
                 raise AddressOutOfScope(what, str(address), [str(prefix) for prefix in own])
 
     def reads(self, caller: Caller, job: BatchJob) -> bool:
@@ -54,7 +54,7 @@ class Reach:
             return True
         own = list(self._prefixes(caller, job.model))
         return all(
-            covered(read_address(text, "a job's address"), own)
+            lies_under(read_address(text, "a job's address"), own)
             for text in (*job.input, job.output)
             if text
         )
@@ -65,7 +65,7 @@ class Reach:
         What a schedule writes elsewhere is for those who can read it there.
         """
         stage = list(self._prefixes(Caller(), job.model))
-        return self.reads(caller, job) and covered(read_address(job.output, "output"), stage)
+        return self.reads(caller, job) and lies_under(read_address(job.output, "output"), stage)
 
     def _prefixes(self, caller: Caller, model: str) -> Iterable[Address]:
         if caller.unscoped:
@@ -77,7 +77,7 @@ class Reach:
             yield Address(prefix.bucket, prefix.key.replace("{model}", model))
 
 
-def covered(address: Address, prefixes: Iterable[Address]) -> bool:
+def lies_under(address: Address, prefixes: Iterable[Address]) -> bool:
     """Return whether an object or a prefix lies under one of these prefixes."""
     return any(
         address.bucket == prefix.bucket and address.key.startswith(prefix.key)

@@ -13,8 +13,8 @@ from serval.batch.job.job import BatchJob, new_job_id
 from serval.batch.job.keys import Address
 from serval.batch.job.ports import Announce, Executions, JobStore
 from serval.batch.start.caps import Caps
-from serval.batch.start.job_request import AskedJob
-from serval.batch.start.scope import Reach
+from serval.batch.start.job_request import JobRequest
+from serval.batch.start.scope import AddressScope
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
 from serval.models.tag import tagged, untagged
@@ -30,11 +30,11 @@ class StartJob:
     store: JobStore
     executions: Executions
     announce: Announce
-    reach: Reach
+    reach: AddressScope
     caps: Caps
     clock: Clock = utc_now
 
-    def start(self, asked: AskedJob, caller: Caller, key: str | None = None) -> BatchJob:
+    def start(self, asked: JobRequest, caller: Caller, key: str | None = None) -> BatchJob:
         """Create a job, or return the one that an earlier call with the same key created.
 
         Raises
@@ -71,11 +71,11 @@ class StartJob:
         self.executions.start(execution_name(job), job.id)
         return job
 
-    def output(self, asked: AskedJob, caller: Caller) -> str:
+    def output(self, asked: JobRequest, caller: Caller) -> str:
         """Return where a job would write, with ``{job}`` for its id; raises as ``start`` does."""
         return str(self._output(asked, caller, "{job}", self.clock()))
 
-    def _output(self, asked: AskedJob, caller: Caller, job_id: str, now: datetime) -> Address:
+    def _output(self, asked: JobRequest, caller: Caller, job_id: str, now: datetime) -> Address:
         output = asked.output(self.reach.data_bucket, job_id, now)
         self.reach.check(caller, asked, output)
         self.caps.check(asked)
@@ -89,7 +89,7 @@ class StartJob:
         return self.store.find(job_id)
 
     def _again(
-        self, job_id: str, found: BatchJob | None, asked: AskedJob, caller: Caller
+        self, job_id: str, found: BatchJob | None, asked: JobRequest, caller: Caller
     ) -> BatchJob:
         if found is None or not caller.allows(found.model):
             raise BatchJobNotFound(job_id)

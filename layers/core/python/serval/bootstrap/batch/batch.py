@@ -14,11 +14,11 @@ from serval.aws.stepfunctions.executions import BatchExecutions
 from serval.batch.assemble.finish import FinishJob
 from serval.batch.assemble.results import Results
 from serval.batch.job.document import JobDocuments
-from serval.batch.job.fleet_jobs import out_of_reach
+from serval.batch.job.fleet_jobs import unreachable_models
 from serval.batch.job.settings import BatchSettings
 from serval.batch.start.caps import Caps
 from serval.batch.start.control import Control
-from serval.batch.start.scope import JobAccess, Reach
+from serval.batch.start.scope import AddressScope, JobAccess
 from serval.batch.start.start import StartJob
 from serval.bootstrap.events import batch_events
 from serval.bootstrap.function import LambdaFunction, http_function
@@ -52,7 +52,7 @@ def preview_plan(
         registry=registry,
         memory_mib=settings.shard_memory_mib,
         machine_prices=json.loads(settings.machine_prices),
-        out_of_reach=out_of_reach(fleets),
+        out_of_reach=unreachable_models(fleets),
     )
 
 
@@ -79,7 +79,7 @@ def build() -> LambdaFunction[BatchEndpoint]:
                 store,
                 executions,
                 announce,
-                Reach.from_text(settings.data_bucket, settings.batch_prefixes),
+                AddressScope.from_text(settings.data_bucket, settings.batch_prefixes),
                 Caps(
                     limits=RateLimitTable(registry.table, kind="BATCH", what="start {} batch jobs"),
                     store=store,

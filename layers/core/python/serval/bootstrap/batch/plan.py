@@ -5,7 +5,7 @@ import json
 import boto3
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.batch.job.fleet_jobs import out_of_reach
+from serval.batch.job.fleet_jobs import unreachable_models
 from serval.batch.job.settings import PlanSettings
 from serval.batch.plan.plan import Plan
 from serval.bootstrap.batch.readiness import readiness
@@ -25,7 +25,7 @@ def build() -> LambdaFunction[Plan]:
             registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
             memory_mib=settings.shard_memory_mib,
             machine_prices=json.loads(settings.machine_prices),
-            out_of_reach=out_of_reach(control.fleets),
+            out_of_reach=unreachable_models(control.fleets),
         ),
         lambda plan, event, _: plan.plan(event["job"]),
     )

@@ -76,7 +76,7 @@ class CsvCut:
     """Number of its first record in the file, from 0, without the header."""
 
 
-def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
+def cut_ranges(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
     """Cut a file at the first record of each range; ``scans`` are all of its ranges, in order.
 
     Raises
@@ -86,7 +86,7 @@ def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
     """
     starts: list[tuple[int, int]] = []
     records = -int(header)
-    for scan, case in _resolved(scans):
+    for scan, case in _resolve_cases(scans):
         if case.first_start is not None:
             # After the range's first newline, unless a record begins with the range itself.
             number = records + int(case.first_start > scan.start)
@@ -100,7 +100,7 @@ def cuts(scans: Sequence[RangeScan], *, header: bool) -> list[CsvCut]:
     ]
 
 
-def _resolved(scans: Iterable[RangeScan]) -> Iterator[tuple[RangeScan, Case]]:
+def _resolve_cases(scans: Iterable[RangeScan]) -> Iterator[tuple[RangeScan, Case]]:
     """Yield each scan with its true case, by the parity of all quotes before it."""
     in_quotes = False
     last_quote = 0
@@ -168,7 +168,7 @@ class Scanner:
             self._look(self._held, after)
         outside, inside = (tally.case() for tally in self._cases)
         # A record that would begin where the range ends belongs to the next range.
-        outside, inside = (_within(case, self._at) for case in (outside, inside))
+        outside, inside = (_without_start_at(case, self._at) for case in (outside, inside))
         odd = self._parity == 1
         return RangeScan(self.start, self._at, odd, outside, inside, self._last_quote)
 
@@ -210,13 +210,13 @@ class Scanner:
         return self._at + int(quotes[bare[0]]) if len(bare) else None
 
 
-def _within(case: Case, end: int) -> Case:
+def _without_start_at(case: Case, end: int) -> Case:
     if case.first_start is not None and case.first_start >= end:
         return Case(None, case.newlines, case.fault)
     return case
 
 
-def outside(view: Array, quotes: Array, byte: int) -> int:
+def count_outside_quotes(view: Array, quotes: Array, byte: int) -> int:
     """Count a byte outside of quotes; the block begins outside of quotes."""
     found = view == byte
     every = int(np.count_nonzero(found))
@@ -236,11 +236,13 @@ def returns_end_records(view: Array) -> bool:
     return not alone.any()
 
 
-def as_in_rfc_4180(view: Array, quotes: Array, delimiter: int) -> bool:
+def follows_rfc_4180(view: Array, quotes: Array, delimiter: int) -> bool:
     """Return whether quotes follow RFC 4180, and no quoted field contains a newline."""
     if not len(quotes):
         return True
-    if len(quotes) % 2 or outside(view, quotes, NEWLINE) != np.count_nonzero(view == NEWLINE):
+    if len(quotes) % 2 or count_outside_quotes(view, quotes, NEWLINE) != np.count_nonzero(
+        view == NEWLINE
+    ):
         return False
     around = np.concatenate(([NEWLINE], view, [NEWLINE])).astype(np.uint8)
     opening, closing = quotes[::2], quotes[1::2]

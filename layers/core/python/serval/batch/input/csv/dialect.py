@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from serval.batch.input.column_names import numbered_names, quoted_list
 from serval.batch.input.columns import width_of
-from serval.batch.input.records import mark_bytes, spans
+from serval.batch.input.records import mark_length, record_spans
 from serval.batch.job.options import CsvOptions
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -22,7 +22,7 @@ INTEGER = re.compile(r"\d+")
 DECIMAL = re.compile(r"[-+]?\d*[.,]\d*([eE][-+]?\d+)?")
 
 
-def names_of(fields: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+def name_columns(fields: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the column names of a header; a column without a name is named by its position.
 
     Returns
@@ -75,15 +75,15 @@ def has_header(
     """
     first = [field.strip() for field in rows[0]]
     texts = [field for field in first if field and not NUMBER.fullmatch(field)]
-    if set(chosen) & set(first) or _folded([*names, *chosen]) & _folded(texts):
+    if set(chosen) & set(first) or _fold_case([*names, *chosen]) & _fold_case(texts):
         return True
     if not texts:
-        return _ask(first) if _may_number_columns(first, rows[1:], names) else False
-    over_numbers = _over_numbers(first, rows[1:])
+        return _refuse_ambiguous(first) if _may_number_columns(first, rows[1:], names) else False
+    over_numbers = _stands_over_number(first, rows[1:])
     if any(NUMBER.fullmatch(field) for field in first):
-        return _ask(first) if over_numbers else False
+        return _refuse_ambiguous(first) if over_numbers else False
     # With too few columns it does not matter: the refusal has to say that there are too few.
-    return True if over_numbers or len(first) < needed else _ask(first)
+    return True if over_numbers or len(first) < needed else _refuse_ambiguous(first)
 
 
 def _may_number_columns(
@@ -94,10 +94,10 @@ def _may_number_columns(
     if len(set(given)) < len(given) or not all(INTEGER.fullmatch(field) for field in given):
         return False
     counted = given == [str(index) for index in range(len(given))]
-    return bool(given) and (counted or bool(names & set(given)) or _decimals(rows, len(first)))
+    return bool(given) and (counted or bool(names & set(given)) or _are_decimals(rows, len(first)))
 
 
-def _decimals(rows: Sequence[Sequence[str]], width: int) -> bool:
+def _are_decimals(rows: Sequence[Sequence[str]], width: int) -> bool:
     """Return whether the records of this width contain only decimals."""
     alike = [row for row in rows if len(row) == width]
     return bool(alike) and all(
@@ -105,7 +105,7 @@ def _decimals(rows: Sequence[Sequence[str]], width: int) -> bool:
     )
 
 
-def _over_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+def _stands_over_number(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether a text of the first record stands above a number."""
     return any(
         own and not NUMBER.fullmatch(own) and NUMBER.fullmatch(field)
@@ -114,11 +114,11 @@ def _over_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     )
 
 
-def _folded(names: Sequence[str]) -> set[str]:
+def _fold_case(names: Sequence[str]) -> set[str]:
     return {name.casefold() for name in names}
 
 
-def _ask(first: Sequence[str]) -> NoReturn:
+def _refuse_ambiguous(first: Sequence[str]) -> NoReturn:
     raise BatchRefused(
         f"the first record, {quoted_list(first)[:200]}, may be a header or not: say which with "
         "'csv': {'header': true} or false"
@@ -126,12 +126,12 @@ def _ask(first: Sequence[str]) -> NoReturn:
 
 
 DELIMITERS = (",", ";", "\t", "|")
-LOOKED_AT = 50
+SAMPLED_RECORDS = 50
 """Records that have to agree on a delimiter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """How the records of a file are laid out."""
 
     delimiter: str
@@ -165,7 +165,7 @@ def read_table(
     chosen: Sequence[str] = (),
     *,
     whole: bool,
-) -> Table:
+) -> CsvTable:
     """Read the dialect and the columns of a file from its first bytes.
 
     Parameters
@@ -180,7 +180,7 @@ def read_table(
     BatchRefused
         If they cannot be determined.
     """
-    mark = mark_bytes(head)
+    mark = mark_length(head)
     records, ends = _records(head[mark:], whole)
     if not records:
         raise BatchRefused(
@@ -198,11 +198,11 @@ def read_table(
     if not header:
         columns = tuple(f"column_{index}" for index in range(len(rows[0])))
         first = dict(zip(columns, rows[0], strict=False))
-        return Table(delimiter, columns, False, mark, first=first)
+        return CsvTable(delimiter, columns, False, mark, first=first)
     columns, nameless = header_names(records[0], delimiter)
     _check_widths(rows, options)
     first = dict(zip(columns, rows[1], strict=False)) if len(rows) > 1 else {}
-    return Table(delimiter, columns, True, mark + ends[0], nameless, first)
+    return CsvTable(delimiter, columns, True, mark + ends[0], nameless, first)
 
 
 def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -219,7 +219,7 @@ def header_names(record: bytes, delimiter: str) -> tuple[tuple[str, ...], frozen
         raise BatchRefused(
             f"byte {error.start} of the header is not UTF-8: choose csv.encoding, as windows-1252"
         ) from None
-    return names_of(_fields(record.rstrip(b"\r\n"), delimiter))
+    return name_columns(_fields(record.rstrip(b"\r\n"), delimiter))
 
 
 def check_header(record: bytes, delimiter: str, columns: Sequence[str]) -> None:
@@ -250,10 +250,10 @@ def _check_widths(rows: Sequence[Sequence[str]], options: CsvOptions) -> None:
 
 def _records(text: bytes, whole: bool) -> tuple[list[bytes], list[int]]:
     """Return the first complete records without blank lines, and where they end."""
-    found = spans(text, quoted=True)
+    found = record_spans(text, quoted=True)
     if found and not whole and not text.endswith(b"\n"):
         found.pop()
-    kept = [span for span in found if text[slice(*span)].strip(b"\r\n")][:LOOKED_AT]
+    kept = [span for span in found if text[slice(*span)].strip(b"\r\n")][:SAMPLED_RECORDS]
     return [text[start:end] for start, end in kept], [end for _, end in kept]
 
 
@@ -276,7 +276,7 @@ def _delimiter(records: Sequence[bytes], options: CsvOptions, names: set[str]) -
     """
     possible = [each for each in DELIMITERS if each != options.decimal]
     split = {each: [_fields(record, each) for record in records] for each in possible}
-    agreed = {each: _agreed(rows) for each, rows in split.items()}
+    agreed = {each: _count_agreeing(rows) for each, rows in split.items()}
     best = max(possible, key=lambda each: (agreed[each], len(split[each][0])))
     rivals = [each for each in possible if agreed[each] == len(records)]
     if len(rivals) > 1:
@@ -287,7 +287,7 @@ def _delimiter(records: Sequence[bytes], options: CsvOptions, names: set[str]) -
     return rivals[0] if rivals else best
 
 
-def _agreed(rows: Sequence[Sequence[str]]) -> int:
+def _count_agreeing(rows: Sequence[Sequence[str]]) -> int:
     """Count the records as wide as the first; none if that has one column."""
     width = len(rows[0])
     return sum(len(row) == width for row in rows) if width > 1 else 0

@@ -12,18 +12,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
-from serval.batch.input.cast import cast, tensor, unfit
+from serval.batch.input.cast import cast, describe_misfit, input_tensor
 from serval.batch.input.columns import InputColumns
-from serval.batch.input.csv.cuts import QUOTE, as_in_rfc_4180, outside, returns_end_records
-from serval.batch.input.partition_columns import Partition, with_partition
+from serval.batch.input.csv.cuts import (
+    QUOTE,
+    count_outside_quotes,
+    follows_rfc_4180,
+    returns_end_records,
+)
+from serval.batch.input.partition_columns import Partition, add_partition
 from serval.batch.input.records import (
     RECORD_LIMIT_BYTES,
     UTF8_MARK,
     Places,
     Reject,
     Rows,
-    Unread,
-    readable,
+    Unreadable,
+    refuse_unreadable,
 )
 from serval.batch.job.options import PLAIN_CSV, CsvOptions
 from serval.foreign import refusing
@@ -60,7 +65,7 @@ class CsvRecords:
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block, whose first record has this number and this offset in the file."""
-        with readable(first_record):
+        with refuse_unreadable(first_record):
             frame = self._read_together(block)
             if frame is None:
                 return self._read_one_by_one(block, first_record, offset)
@@ -73,7 +78,7 @@ class CsvRecords:
             return None
         try:
             frame = self._frame(block)
-        except Unread:
+        except Unreadable:
             return None
         if not self._is_read(frame, block):
             return None
@@ -85,7 +90,7 @@ class CsvRecords:
         return len(self.columns) == 1
 
     def _frame(self, block: bytes) -> pl.DataFrame:
-        with refusing(Unread):
+        with refusing(Unreadable):
             return pl.read_csv(
                 block,
                 has_header=False,
@@ -101,18 +106,20 @@ class CsvRecords:
         delimiter = ord(self.delimiter)
         if b"\r" in block and not returns_end_records(view):
             return False
-        if not self.quoted and len(frame) != lines_in(block):
+        if not self.quoted and len(frame) != count_lines(block):
             return False
-        if not self.quoted and not as_in_rfc_4180(view, quotes, delimiter):
+        if not self.quoted and not follows_rfc_4180(view, quotes, delimiter):
             return False
         if not self._alone and self.options.ragged == "reject":
             # polars refuses records that are too long, so if the number of delimiters is right,
             # none is too short.
-            return outside(view, quotes, delimiter) == len(frame) * (len(self.columns) - 1)
+            return count_outside_quotes(view, quotes, delimiter) == len(frame) * (
+                len(self.columns) - 1
+            )
         return not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item()
 
     def _rows(self, frame: pl.DataFrame, places: Places) -> Rows:
-        frame = with_partition(frame, self.partition)
+        frame = add_partition(frame, self.partition)
         texts: dict[str, pl.Series] = {}
         read: dict[Cell, pl.Series] = {}
         for column, datatype in cells_of(self.inputs):
@@ -127,7 +134,7 @@ class CsvRecords:
             read = {cell: values.filter(fits) for cell, values in read.items()}
             frame = frame.filter(fits)
         inputs = tuple(
-            tensor(planned, [read[cell] for cell in cells_of([planned])], len(frame))
+            input_tensor(planned, [read[cell] for cell in cells_of([planned])], len(frame))
             for planned in self.inputs
         )
         return Rows(
@@ -220,7 +227,7 @@ def cells_of(inputs: Iterable[InputColumns]) -> list[Cell]:
     return [(column, each.spec.datatype) for each in inputs for column in each.columns]
 
 
-def lines_in(block: bytes) -> int:
+def count_lines(block: bytes) -> int:
     """Count lines, including a last one without a newline."""
     return block.count(b"\n") + (not block.endswith(b"\n"))
 
@@ -258,7 +265,7 @@ def empty_reason(column: str, datatype: str, options: CsvOptions) -> str:
 
 def unfit_reason(column: str, text: str, datatype: str, options: CsvOptions) -> str:
     """Return why a cell does not fit, with a hint if it would with the other decimal separator."""
-    said = f"column {column!r}: {unfit(text, datatype)}"
+    said = f"column {column!r}: {describe_misfit(text, datatype)}"
     other = replace(options, decimal="." if options.decimal == "," else ",")
     if other.decimal not in text or read_cells(pl.Series([text]), datatype, other).null_count():
         return said

@@ -15,7 +15,7 @@ from serval.errors import BatchRefused
 GATHERED_CHARACTERS = 262_144
 
 
-def rewritten(pieces: Iterable[bytes], options: CsvOptions, delimiter: str) -> Iterator[bytes]:
+def rewrite_csv(pieces: Iterable[bytes], options: CsvOptions, delimiter: str) -> Iterator[bytes]:
     """Rewrite a text as RFC 4180 in UTF-8.
 
     Raises
@@ -23,13 +23,13 @@ def rewritten(pieces: Iterable[bytes], options: CsvOptions, delimiter: str) -> I
     BatchRefused
         If it is not in the chosen encoding, or its quotes are not as chosen.
     """
-    text = _decoded(pieces, options.encoding)
+    text = _decode(pieces, options.encoding)
     if (options.quote, options.escape) != ('"', None):
-        text = _requoted(_lines(text), options, delimiter)
+        text = _requote(_lines(text), options, delimiter)
     return (piece.encode() for piece in text)
 
 
-def _decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
+def _decode(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     at = 0
     try:
@@ -52,7 +52,7 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
         yield held
 
 
-def _requoted(lines: Iterator[str], options: CsvOptions, delimiter: str) -> Iterator[str]:
+def _requote(lines: Iterator[str], options: CsvOptions, delimiter: str) -> Iterator[str]:
     """Write every field in double quotes; blank lines stay blank."""
     reader = csv.reader(
         lines, delimiter=delimiter, quotechar=options.quote, escapechar=options.escape, strict=True

@@ -192,7 +192,7 @@ def check_lines(text: bytes, *, whole: bool) -> None:
     """
     begun = text.lstrip()
     first, newline, _ = begun.partition(b"\n")
-    if first[:1] not in (b"[", b"{") or not newline or _parsed(first) is not None:
+    if first[:1] not in (b"[", b"{") or not newline or _parse(first) is not None:
         return
     if _is_one(begun, first, whole=whole):
         raise BatchRefused(f"it is one JSON value over several lines: {WAY_OUT}")
@@ -201,11 +201,11 @@ def check_lines(text: bytes, *, whole: bool) -> None:
 def _is_one(text: bytes, first: bytes, *, whole: bool) -> bool:
     """Return whether a text whose first line is not JSON is JSON as a whole, or begins like it."""
     if whole:
-        return _parsed(text) is not None
+        return _parse(text) is not None
     return first.rstrip()[-1:] in (b"[", b"{", b",", b":")
 
 
-def _parsed(text: bytes) -> object:
+def _parse(text: bytes) -> object:
     """Return the value of a text; None if it is not JSON."""
     try:
         with refusing(ValueError):

@@ -12,14 +12,14 @@ class Members(list[tuple[str, object]]):
     """The members of an object in order, with repetitions."""
 
 
-def once_in(text: bytes, name: str, objects: int = 1) -> bool:
+def has_no_repeats(text: bytes, name: str, objects: int = 1) -> bool:
     """Return whether surely no object repeats a member, by counting its name in the text."""
     return text.count(json.dumps(name, ensure_ascii=False).encode()) == objects and (
         ESCAPED not in text
     )
 
 
-def repeated_member(text: bytes, names: Sequence[str]) -> str | None:
+def find_repeated_member(text: bytes, names: Sequence[str]) -> str | None:
     """Return the first of these members that an object repeats; None if it repeats none."""
     quoted = (json.dumps(name, ensure_ascii=False).encode() for name in names)
     if ESCAPED not in text and all(text.count(name) < 2 for name in quoted):

@@ -13,16 +13,16 @@ import numpy as np
 import orjson
 import polars as pl
 
-from serval.batch.input.cast import CASTS, overflown
-from serval.batch.input.jsonl.members import once_in, repeated_member
+from serval.batch.input.cast import CASTS, has_overflow
+from serval.batch.input.jsonl.members import find_repeated_member, has_no_repeats
 from serval.batch.input.records import (
     RECORD_LIMIT_BYTES,
     Reject,
     Rows,
-    Unread,
-    kept,
-    readable,
-    spans,
+    Unreadable,
+    record_spans,
+    refuse_unreadable,
+    shorten_record,
 )
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec
@@ -47,7 +47,7 @@ class JsonlRecords:
 
     def read(self, block: bytes, first_record: int, offset: int) -> Rows:
         """Read a block, whose first record has this number and this offset in the file."""
-        with readable(first_record):
+        with refuse_unreadable(first_record):
             if not self.keep and (rows := self._read_together(block)) is not None:
                 return replace(rows, first_record=first_record)
             return self._read_one_by_one(block, first_record, offset)
@@ -61,12 +61,12 @@ class JsonlRecords:
             if QUOTE in block:
                 # polars would accept members after the end of an array.
                 return None
-            block, names = _named(block), [BARE]
+            block, names = _wrap_arrays(block), [BARE]
         elif first != b"{":
             return None
         frame = _frame(block, dict(zip(names, map(_polars_type, self.inputs), strict=True)))
         # Of a repeated member polars takes the first.
-        if frame is None or not all(once_in(block, name, len(frame)) for name in names):
+        if frame is None or not all(has_no_repeats(block, name, len(frame)) for name in names):
             return None
         arrays = [_array(frame[name], spec) for name, spec in zip(names, self.inputs, strict=True)]
         inputs = tuple(
@@ -81,7 +81,7 @@ class JsonlRecords:
         rejects: list[Reject] = []
         texts: list[bytes] = []
         numbers: list[int] = []
-        for number, (start, end) in enumerate(spans(block, quoted=False)):
+        for number, (start, end) in enumerate(record_spans(block, quoted=False)):
             text = block[start:end].strip()
             if not text:
                 continue
@@ -92,10 +92,12 @@ class JsonlRecords:
                 numbers.append(number)
             except Unfit as problem:
                 rejects.append(
-                    Reject(first_record + number, offset + start, str(problem), kept(text))
+                    Reject(
+                        first_record + number, offset + start, str(problem), shorten_record(text)
+                    )
                 )
         inputs = tuple(
-            Tensor(spec.name, spec.datatype, stacked([line[index] for line in fitting], spec))
+            Tensor(spec.name, spec.datatype, stack_rows([line[index] for line in fitting], spec))
             for index, spec in enumerate(self.inputs)
         )
         return Rows(
@@ -113,11 +115,11 @@ class JsonlRecords:
             raise Unfit(f"the line has {len(text)} bytes, at most {RECORD_LIMIT_BYTES} allowed")
         with refusing(lambda said: Unfit(f"the line is not JSON: {said}")):
             value = orjson.loads(text)
-            repeated = repeated_member(text, [*(spec.name for spec in self.inputs), "inputs"])
+            repeated = find_repeated_member(text, [*(spec.name for spec in self.inputs), "inputs"])
         if repeated is not None:
             raise Unfit(f"member {repeated!r} is there twice")
         values = self._by_name(value)
-        return [element(spec, values[spec.name]) for spec in self.inputs]
+        return [read_element(spec, values[spec.name]) for spec in self.inputs]
 
     def _by_name(self, value: Any) -> Mapping[str, Any]:
         names = [spec.name for spec in self.inputs]
@@ -153,7 +155,7 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
     return values
 
 
-def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
+def read_element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
     """Return one row's array of an input, or raise ``Unfit``.
 
     Parameters
@@ -172,13 +174,13 @@ def element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
         try:
             found = np.array(value)
             if found.dtype.kind in "UO" and DATATYPES[spec.datatype].kind == "f":
-                found = np.array(_numbers(value))
+                found = np.array(_read_non_finite(value))
         except ValueError:
             raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
         if found.dtype.kind in "iuf" and _has_truth(value):
             # numpy would read true as 1 beside numbers.
             raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
-        array = _converted(spec, found, value, exact=exact)
+        array = _convert(spec, found, value, exact=exact)
     if wanted == (1,) and array.shape == ():
         array = array.reshape(1)
     if len(array.shape) != len(wanted) or any(
@@ -198,14 +200,14 @@ def _has_truth(value: Any) -> bool:
     return bool in types or (list in types and any(map(_has_truth, value)))
 
 
-def _numbers(value: Any) -> Any:
+def _read_non_finite(value: Any) -> Any:
     """Convert the texts for NaN and infinities that inference requests use."""
     if isinstance(value, list):
-        return [_numbers(each) for each in value]
+        return [_read_non_finite(each) for each in value]
     return NON_FINITE.get(value, value) if isinstance(value, str) else value
 
 
-def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Array:
+def _convert(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Array:
     """Convert numbers without changing their meaning."""
     wanted = DATATYPES[spec.datatype]
     fits = {"b": found.dtype.kind == "b", "f": found.dtype.kind in "fiu"}.get(
@@ -215,7 +217,7 @@ def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Ar
         raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
     with np.errstate(over="ignore"):
         array = found.astype(wanted)
-    if wanted.kind == "f" and overflown(array, found):
+    if wanted.kind == "f" and has_overflow(array, found):
         raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype}")
     if exact and found.dtype.kind in "iu" and not np.array_equal(array.astype(object), found):
         raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype} exactly")
@@ -224,7 +226,7 @@ def _converted(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Ar
     return array
 
 
-def stacked(rows: Sequence[Array], spec: TensorSpec) -> Array:
+def stack_rows(rows: Sequence[Array], spec: TensorSpec) -> Array:
     """Stack rows; rows of different extents give an array of arrays."""
     if not rows:
         extents = tuple(max(extent, 0) for extent in spec.shape[1:])
@@ -249,7 +251,7 @@ def _polars_type(spec: TensorSpec) -> Any:
     return pl.List(read_as) if extents else read_as
 
 
-def _named(block: bytes) -> bytes:
+def _wrap_arrays(block: bytes) -> bytes:
     """Wrap bare arrays in objects, which polars reads."""
     begin = b'{"%s":' % BARE.encode()
     return begin + block.strip(b"\r\n").replace(b"\n", b"}\n" + begin) + b"}\n"
@@ -260,9 +262,9 @@ def _frame(block: bytes, schema: Mapping[str, Any]) -> pl.DataFrame | None:
     if None in schema.values():
         return None
     try:
-        with refusing(Unread):
+        with refusing(Unreadable):
             frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
-    except Unread:
+    except Unreadable:
         return None
     return frame if len(frame) == block.strip(b"\r\n").count(b"\n") + 1 else None
 
@@ -285,6 +287,6 @@ def _array(column: pl.Series, spec: TensorSpec) -> Array | None:
     read = column.to_numpy()
     with np.errstate(over="ignore"):
         array = read.astype(wanted, copy=False)
-    if wanted.kind == "f" and overflown(array, read):
+    if wanted.kind == "f" and has_overflow(array, read):
         return None
     return array.reshape(rows, -1) if spec.shape[1:] else array

@@ -61,7 +61,7 @@ class Flatbuffer:
         return int(struct.unpack_from(form, self.data, at)[0])
 
 
-def reduced_schema(value: bytes, wanted: Collection[str], known: Callable[[str], bool]) -> bytes:
+def reduce_schema(value: bytes, wanted: Collection[str], known: Callable[[str], bool]) -> bytes:
     """Return an Arrow schema with the wanted columns only.
 
     Parameters

@@ -7,11 +7,11 @@ from typing import Any
 from serval.batch.input.parquet.thrift import LIST, STRUCT, NotThrift
 from serval.batch.input.parquet.thrift_places import (
     Visit,
-    behind,
     integer_at,
     list_at,
     number_at,
-    visited,
+    read_fields,
+    skip_value,
 )
 
 CHUNK_FILE, CHUNK_META, CHUNK_CRYPTO = 1, 3, 8
@@ -42,9 +42,9 @@ def chunks_at(leaves: list[str | None], data: bytes, at: int) -> tuple[tuple[Chu
     for column in leaves:
         start = at
         if column is None:
-            at = behind(data, at, STRUCT)
+            at = skip_value(data, at, STRUCT)
         else:
-            chunk, at = visited(data, at, CHUNK)
+            chunk, at = read_fields(data, at, CHUNK)
             found.append(_chunk(column, chunk, (start, at)))
     return tuple(found), at
 
@@ -71,7 +71,7 @@ def _chunk(column: str, chunk: dict[int, Any], place: tuple[int, int]) -> Chunk:
 
 def _first_of_path(data: bytes, at: int) -> tuple[bytes, int]:
     size, start = number_at(data, list_at(data, at)[2])
-    return data[start : start + size], behind(data, at, LIST)
+    return data[start : start + size], skip_value(data, at, LIST)
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
@@ -79,8 +79,8 @@ def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at : at + size], at + size
 
 
-def _passed(data: bytes, at: int) -> tuple[bool, int]:
-    return True, behind(data, at, STRUCT)
+def _skip_struct(data: bytes, at: int) -> tuple[bool, int]:
+    return True, skip_value(data, at, STRUCT)
 
 
 META: Mapping[int, Visit] = {
@@ -91,6 +91,6 @@ META: Mapping[int, Visit] = {
 }
 CHUNK: Mapping[int, Visit] = {
     CHUNK_FILE: _bytes,
-    CHUNK_META: lambda data, at: visited(data, at, META),
-    CHUNK_CRYPTO: _passed,
+    CHUNK_META: lambda data, at: read_fields(data, at, META),
+    CHUNK_CRYPTO: _skip_struct,
 }

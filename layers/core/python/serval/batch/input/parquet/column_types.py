@@ -10,7 +10,7 @@ from serval.errors import BatchRefused
 from serval.foreign import refusing
 
 
-def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
+def widen_types(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
     """Return types that hold the columns of all files, written as a Parquet file without rows.
 
     Parameters
@@ -28,7 +28,7 @@ def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
         if columns.schema != found.schema:
             found = pl.DataFrame(
                 {
-                    name: _wider(name, found[name], columns[name], address, other)
+                    name: _widen(name, found[name], columns[name], address, other)
                     for name in found.columns
                 }
             )
@@ -37,7 +37,7 @@ def widened(schemas: Sequence[tuple[str, pl.DataFrame]]) -> str:
     return base64.b64encode(target.getvalue()).decode()
 
 
-def as_types(frame: pl.DataFrame, types: str) -> pl.DataFrame:
+def cast_to_types(frame: pl.DataFrame, types: str) -> pl.DataFrame:
     """Cast a file's columns to the common types.
 
     Raises
@@ -50,10 +50,10 @@ def as_types(frame: pl.DataFrame, types: str) -> pl.DataFrame:
     wished = pl.read_parquet(io.BytesIO(base64.b64decode(types))).schema
     if frame.schema == wished:
         return frame
-    return pl.DataFrame([_same(column, wished[column.name]) for column in frame])
+    return pl.DataFrame([_cast_exactly(column, wished[column.name]) for column in frame])
 
 
-def _wider(name: str, first: pl.Series, second: pl.Series, address: str, other: str) -> pl.Series:
+def _widen(name: str, first: pl.Series, second: pl.Series, address: str, other: str) -> pl.Series:
     kinds = first.dtype, second.dtype
     if kinds[0] == kinds[1]:
         return first
@@ -79,7 +79,7 @@ def _is_text(kind: pl.DataType) -> bool:
     return isinstance(kind, pl.String | pl.Categorical | pl.Enum)
 
 
-def _same(column: pl.Series, wished: pl.DataType) -> pl.Series:
+def _cast_exactly(column: pl.Series, wished: pl.DataType) -> pl.Series:
     found = column.cast(wished, strict=False)
     back = found.cast(column.dtype, strict=False)
     if not back.eq_missing(column).all():

@@ -8,11 +8,11 @@ from functools import partial
 
 import polars as pl
 
-from serval.batch.input.columns import NOTHING_CHOSEN, ColumnChoice, InputColumns, input_columns
-from serval.batch.input.parquet.column_types import widened
+from serval.batch.input.columns import NO_CHOICE, ColumnChoice, InputColumns, match_columns
+from serval.batch.input.parquet.column_types import widen_types
 from serval.batch.input.parquet.footer import Column, Footer, NotParquet, fetch_footer
 from serval.batch.input.parquet.needs import Needs, schema_of
-from serval.batch.input.partition_columns import check_own
+from serval.batch.input.partition_columns import check_partitions
 from serval.batch.job.ports import BatchObjects, Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -21,7 +21,7 @@ MOST_LOOKED_AT = 20_000
 """Files whose types the plan compares; shards check the others against its result."""
 
 
-def footer_of(objects: BatchObjects, source: Source) -> Footer:
+def read_object_footer(objects: BatchObjects, source: Source) -> Footer:
     """Read a Parquet object's footer.
 
     Raises
@@ -45,15 +45,15 @@ def needs_of(
     BatchRefused
         If it is not a complete Parquet file, lacks a column, or has one that its key has too.
     """
-    footer = checked_columns(source, footer_of(objects, source), columns)
-    check_own(partitions, [column.name for column in footer.columns])
+    footer = check_columns(source, read_object_footer(objects, source), columns)
+    check_partitions(partitions, [column.name for column in footer.columns])
     try:
         return Needs.of(footer, source.size_bytes, columns)
     except NotParquet as problem:
         raise BatchRefused(f"{source.address}: {problem}") from None
 
 
-def joined_types(
+def find_joined_types(
     objects: BatchObjects, sources: Sequence[Source], columns: Sequence[str], pool: Executor
 ) -> str:
     """Return common types for columns of several files, as ``widen_types`` writes them.
@@ -65,16 +65,16 @@ def joined_types(
     """
 
     def schema(source: Source) -> tuple[str, pl.DataFrame]:
-        found = checked_columns(source, footer_of(objects, source), columns)
+        found = check_columns(source, read_object_footer(objects, source), columns)
         try:
             return str(source.address), schema_of(found, columns)
         except NotParquet as problem:
             raise BatchRefused(f"{source.address}: {problem}") from None
 
-    return widened(list(pool.map(schema, sources[:MOST_LOOKED_AT])))
+    return widen_types(list(pool.map(schema, sources[:MOST_LOOKED_AT])))
 
 
-def formless(footer: Footer, columns: Collection[str]) -> str | None:
+def find_binary_column(footer: Footer, columns: Collection[str]) -> str | None:
     """Return a column of bytes, which text formats cannot hold; None if there is none."""
     try:
         found = schema_of(footer, columns).schema
@@ -83,7 +83,7 @@ def formless(footer: Footer, columns: Collection[str]) -> str | None:
     return next((name for name, kind in found.items() if "Binary" in str(kind)), None)
 
 
-def checked_columns(source: Source, footer: Footer, columns: Collection[str]) -> Footer:
+def check_columns(source: Source, footer: Footer, columns: Collection[str]) -> Footer:
     """Refuse a file without a column that the first one has."""
     if missing := sorted({*columns} - {column.name for column in footer.columns}):
         raise BatchRefused(
@@ -98,7 +98,7 @@ def _tail(objects: BatchObjects, source: Source, size: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenColumns:
     """Which columns fill which inputs."""
 
     inputs: Mapping[str, tuple[str, ...]]
@@ -109,9 +109,9 @@ class Chosen:
 def choose_columns(
     inputs: Sequence[TensorSpec],
     columns: Sequence[Column],
-    choice: ColumnChoice = NOTHING_CHOSEN,
+    choice: ColumnChoice = NO_CHOICE,
     partitions: Sequence[str] = (),
-) -> Chosen:
+) -> ChosenColumns:
     """Find the columns of every input; one list column may fill an input of several elements.
 
     Raises
@@ -126,7 +126,7 @@ def choose_columns(
         if len(named) == 1 and named[0] in nested and math.prod(spec.shape[1:]) != 1:
             lists[spec.name] = named[0]
     flat = [spec for spec in inputs if spec.name not in lists]
-    found = input_columns(
+    found = match_columns(
         flat,
         [column.name for column in columns if not column.nested],
         replace(
@@ -138,4 +138,4 @@ def choose_columns(
     )
     by_list = [InputColumns(spec, (lists[spec.name],)) for spec in inputs if spec.name in lists]
     own = {planned.spec.name: planned.columns for planned in found}
-    return Chosen(own, lists, (*by_list, *found))
+    return ChosenColumns(own, lists, (*by_list, *found))

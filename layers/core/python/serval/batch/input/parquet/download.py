@@ -38,16 +38,16 @@ def download(
     try:
 
         def write(found: Range) -> None:
-            put(file, found[0], objects.read(source, *found, PIECE_BYTES))
+            write_at(file, found[0], objects.read(source, *found, PIECE_BYTES))
 
-        put(file, 0, [MAGIC])
+        write_at(file, 0, [MAGIC])
         list(pool.map(write, needed.ranges))
-        put(file, max((end for _, end in needed.ranges), default=len(MAGIC)), [needed.footer])
+        write_at(file, max((end for _, end in needed.ranges), default=len(MAGIC)), [needed.footer])
     finally:
         os.close(file)
 
 
-def put(file: int, at: int, pieces: Iterable[bytes]) -> None:
+def write_at(file: int, at: int, pieces: Iterable[bytes]) -> None:
     """Write consecutive pieces at an offset."""
     for piece in pieces:
         os.pwrite(file, piece, at)

@@ -13,14 +13,22 @@ from functools import partial
 from typing import Any
 
 from serval.batch.input.parquet.chunks import Chunk, chunks_at
-from serval.batch.input.parquet.thrift import BINARY, LIST, STRUCT, NotThrift, Reader, Struct, Typed
+from serval.batch.input.parquet.thrift import (
+    BINARY,
+    LIST,
+    STRUCT,
+    NotThrift,
+    Reader,
+    Struct,
+    TypedValue,
+)
 from serval.batch.input.parquet.thrift_places import (
     Visit,
-    behind,
     header_at,
     integer_at,
     list_at,
-    visited,
+    read_fields,
+    skip_value,
 )
 from serval.foreign import refusing
 
@@ -86,7 +94,7 @@ class Footer:
 
     def groups_and_tail(self, wanted: Collection[str] | None) -> tuple[list[RowGroup], Struct]:
         """Read the row groups, and the fields after them."""
-        with unreadable():
+        with refuse_unreadable_footer():
             found, at = self._groups(wanted)
         tail = self.tail(at)
         if self.rows != sum(group.rows for group in found):
@@ -107,7 +115,7 @@ class Footer:
         count, _, at = list_at(self.data, self.groups_at)
         found = []
         for _ in range(count):
-            group, at = visited(self.data, at, read)
+            group, at = read_fields(self.data, at, read)
             if group.keys() != read.keys():
                 raise NotThrift("a row group without rows or columns")
             found.append(RowGroup(group[GROUP_ROWS], group[GROUP_COLUMNS]))
@@ -115,9 +123,9 @@ class Footer:
 
     def tail(self, at: int | None = None) -> Struct:
         """Read the fields after the row groups, which end at ``at``."""
-        with unreadable():
+        with refuse_unreadable_footer():
             if at is None:
-                at = behind(self.data, self.groups_at, LIST)
+                at = skip_value(self.data, self.groups_at, LIST)
             return Reader(self.data, at).struct(behind_field=GROUPS)
 
     @property
@@ -125,7 +133,7 @@ class Footer:
         """The table's columns, in order."""
         found, index = [], 1
         for _ in range(_number(self.elements[0], CHILDREN)):
-            element, after = self.elements[index], _behind(self.elements, index)
+            element, after = self.elements[index], _index_after(self.elements, index)
             nested = _number(element, CHILDREN) > 0 or _number(element, REPETITION) == REPEATED
             leaves = sum(CHILDREN not in one for one in self.elements[index:after])
             texts = not nested and _number(element, PHYSICAL_TYPE) == BYTE_ARRAY
@@ -159,15 +167,15 @@ def read_footer(tail: bytes, size: int) -> Footer:
         raise NotParquet(f"its footer has {length} bytes, the whole file {size}: it is cut short")
     if begin < 0:
         raise NotParquet(f"its footer has {length} bytes, of which {len(tail)} were read")
-    with unreadable():
-        footer = _begun(bytes(tail[begin : begin + length]), size - TAIL_BYTES - length)
+    with refuse_unreadable_footer():
+        footer = _read_start(bytes(tail[begin : begin + length]), size - TAIL_BYTES - length)
         columns = footer.columns
     if not columns:
         raise NotParquet("it has no columns")
     return footer
 
 
-def _begun(data: bytes, body_end: int) -> Footer:
+def _read_start(data: bytes, body_end: int) -> Footer:
     """Read the fields before the row groups."""
     found: dict[int, Any] = {}
     number = at = 0
@@ -182,7 +190,7 @@ def _begun(data: bytes, body_end: int) -> Footer:
         elif number == SCHEMA:
             found[SCHEMA], at = _elements(data, at)
         else:
-            at = behind(data, at, kind)
+            at = skip_value(data, at, kind)
     raise NotThrift("it has no row groups")
 
 
@@ -223,17 +231,17 @@ def footer_length(tail: bytes) -> int:
     return int(length)
 
 
-def unreadable() -> AbstractContextManager[None]:
+def refuse_unreadable_footer() -> AbstractContextManager[None]:
     """Turn whatever our reader meets in a footer into a ``NotParquet``."""
     return refusing(lambda said: NotParquet(f"its footer cannot be read: {said}"))
 
 
-def _behind(elements: tuple[Struct, ...], index: int) -> int:
+def _index_after(elements: tuple[Struct, ...], index: int) -> int:
     """Return the index after a schema element and its children."""
     children = _number(elements[index], CHILDREN)
     index += 1
     for _ in range(children):
-        index = _behind(elements, index)
+        index = _index_after(elements, index)
     return index
 
 
@@ -241,7 +249,7 @@ def _number(fields: Struct, name: int) -> int:
     return int(fields[name].value) if name in fields else 0
 
 
-def _text(typed: Typed) -> str:
+def _text(typed: TypedValue) -> str:
     if typed.kind != BINARY:
         raise NotThrift(f"a name of type {typed.kind}")
     return str(typed.value.decode())

@@ -19,16 +19,16 @@ from serval.batch.input.parquet.footer import (
     VERSION,
     Footer,
     NotParquet,
-    unreadable,
+    refuse_unreadable_footer,
 )
-from serval.batch.input.parquet.thrift import I32, I64, LIST, STRUCT, Listed, Struct, Typed
-from serval.batch.input.parquet.thrift import written as write_struct
+from serval.batch.input.parquet.thrift import I32, I64, LIST, STRUCT, Struct, TypedList, TypedValue
+from serval.batch.input.parquet.thrift import write_bytes as write_struct
 from serval.batch.input.parquet.thrift_places import (
-    behind,
     header_at,
     integer_at,
     list_at,
     list_header,
+    skip_value,
     zigzag,
 )
 
@@ -65,7 +65,7 @@ class JoinedFooter:
         if not footer.rows:
             return
         self._rows += footer.rows
-        with unreadable():
+        with refuse_unreadable_footer():
             count, _, at = list_at(footer.data, footer.groups_at)
             for _ in range(count):
                 out = bytearray()
@@ -85,18 +85,18 @@ class JoinedFooter:
             raise NotParquet("there is nothing to put together")
         tail = self._first.tail()
         kept = {name: tail[name] for name in (COLUMN_ORDERS, KEY_VALUES) if name in tail}
-        return written_footer(self._first.elements, self._rows, self._groups, kept)
+        return write_footer(self._first.elements, self._rows, self._groups, kept)
 
 
-def written_footer(
+def write_footer(
     elements: tuple[Struct, ...], rows: int, groups: list[bytes], tail: Struct
 ) -> bytes:
     """Return a footer with its length and the magic."""
     fields: Struct = {
-        VERSION: Typed(I32, 2),
-        SCHEMA: Typed(LIST, Listed(STRUCT, list(elements))),
-        ROWS: Typed(I64, rows),
-        GROUPS: Typed(LIST, Listed(STRUCT, groups)),
+        VERSION: TypedValue(I32, 2),
+        SCHEMA: TypedValue(LIST, TypedList(STRUCT, list(elements))),
+        ROWS: TypedValue(I64, rows),
+        GROUPS: TypedValue(LIST, TypedList(STRUCT, groups)),
     }
     body = write_struct(fields | tail)
     return body + struct.pack("<I", len(body)) + MAGIC
@@ -111,13 +111,13 @@ def _move_struct(
         name, kind, at = header_at(data, at, name)
         change = changes.get(name)
         if change == LEFT_OUT:
-            at = behind(data, at, kind)
+            at = skip_value(data, at, kind)
             continue
         step = name - last
         last = name
         out += bytes([step << 4 | kind]) if 0 < step < 16 else bytes([kind]) + zigzag(name)
         if change is None:
-            start, at = at, behind(data, at, kind)
+            start, at = at, skip_value(data, at, kind)
             out += data[start:at]
         else:
             at = _move_value(data, at, kind, out, change, by)

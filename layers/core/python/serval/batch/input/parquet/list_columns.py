@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from serval.batch.input.jsonl.records import Unfit, element, stacked
-from serval.batch.input.typed_columns import converted, family_of, is_null, why_unfit
+from serval.batch.input.jsonl.records import Unfit, read_element, stack_rows
+from serval.batch.input.typed_columns import convert_column, family_of, is_null, why_unfit
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Array, Tensor
 
@@ -40,7 +40,7 @@ class ListColumn:
         """Return the input of the rows that fit."""
         if self._together is None or self._lengths is None:
             chosen = [row for row, fit in zip(self._rows, fits, strict=True) if fit]
-            return Tensor(self.spec.name, self.spec.datatype, stacked(chosen, self.spec))
+            return Tensor(self.spec.name, self.spec.datatype, stack_rows(chosen, self.spec))
         elements = self._together.filter(pl.Series(np.repeat(fits, self._lengths)))
         shape = (int(fits.sum()), *self.spec.shape[1:])
         return Tensor(
@@ -62,7 +62,7 @@ class ListColumn:
                 f"{list(self.spec.shape[1:])} expected",
             )
         elements = self.column.explode(empty_as_null=False, keep_nulls=False)
-        self._together = converted(elements, self.spec.datatype, self.times)
+        self._together = convert_column(elements, self.spec.datatype, self.times)
         if not self._together.null_count():
             return
         row_of = np.repeat(np.arange(len(self._lengths)), self._lengths)
@@ -77,7 +77,7 @@ class ListColumn:
     def _find_one_by_one(self, faults: dict[int, str]) -> None:
         for index, value in enumerate(self._values()):
             try:
-                self._rows.append(element(self.spec, value, exact=True))
+                self._rows.append(read_element(self.spec, value, exact=True))
             except Unfit as problem:
                 faults.setdefault(index, str(problem))
                 self._rows.append(np.empty(0))

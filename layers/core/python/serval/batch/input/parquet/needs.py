@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from serval.batch.input.moments import known
-from serval.batch.input.parquet.arrow_schema import KEY, reduced_schema
+from serval.batch.input.moments import is_known_zone
+from serval.batch.input.parquet.arrow_schema import KEY, reduce_schema
 from serval.batch.input.parquet.footer import (
     CHILDREN,
     COLUMN_ORDERS,
@@ -21,11 +21,20 @@ from serval.batch.input.parquet.footer import (
     Footer,
     NotParquet,
     RowGroup,
-    unreadable,
+    refuse_unreadable_footer,
 )
-from serval.batch.input.parquet.joined_footer import written_footer
-from serval.batch.input.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, Listed, Struct, Typed
-from serval.batch.input.parquet.thrift import written as write_struct
+from serval.batch.input.parquet.joined_footer import write_footer
+from serval.batch.input.parquet.thrift import (
+    BINARY,
+    I32,
+    I64,
+    LIST,
+    STRUCT,
+    Struct,
+    TypedList,
+    TypedValue,
+)
+from serval.batch.input.parquet.thrift import write_bytes as write_struct
 from serval.foreign import refusing
 
 GAP_BYTES = 65_536
@@ -93,8 +102,8 @@ class Needs:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise NotParquet(f"two of its columns are called {twice[0]!r}")
         groups, tail = footer.groups_and_tail(columns)
-        elements = reduced_elements(footer, columns)
-        return cls(footer, size_bytes, groups, elements, reduced_tail(footer, tail, columns))
+        elements = reduce_elements(footer, columns)
+        return cls(footer, size_bytes, groups, elements, reduce_tail(footer, tail, columns))
 
     def rows(self, start: int, end: int) -> NeededRows:
         """Return what rows from ``start`` up to ``end`` need."""
@@ -110,8 +119,10 @@ class Needs:
         return NeededRows(
             first,
             rows,
-            tuple(merged([(chunk.start, chunk.start + chunk.size_bytes) for chunk in chunks])),
-            written_footer(self.elements, rows, list(map(self._written, chosen)), self.tail),
+            tuple(
+                merge_ranges([(chunk.start, chunk.start + chunk.size_bytes) for chunk in chunks])
+            ),
+            write_footer(self.elements, rows, list(map(self._written, chosen)), self.tail),
             self.size_bytes / max(1, self.footer.rows),
             sum(chunk.decoded_bytes for chunk in chunks) / max(1, rows),
         )
@@ -119,35 +130,35 @@ class Needs:
     def _written(self, group: RowGroup) -> bytes:
         chunks = [self.footer.data[slice(*chunk.place)] for chunk in group.chunks]
         fields: Struct = {
-            1: Typed(LIST, Listed(STRUCT, chunks)),
-            2: Typed(I64, sum(chunk.size_bytes for chunk in group.chunks)),
-            3: Typed(I64, group.rows),
+            1: TypedValue(LIST, TypedList(STRUCT, chunks)),
+            2: TypedValue(I64, sum(chunk.size_bytes for chunk in group.chunks)),
+            3: TypedValue(I64, group.rows),
         }
         return write_struct(fields)
 
 
-def reduced_elements(footer: Footer, columns: Collection[str]) -> tuple[Struct, ...]:
+def reduce_elements(footer: Footer, columns: Collection[str]) -> tuple[Struct, ...]:
     """Return the schema of some columns."""
     kept = [column for column in footer.columns if column.name in columns]
-    root = footer.elements[0] | {CHILDREN: Typed(I32, len(kept))}
+    root = footer.elements[0] | {CHILDREN: TypedValue(I32, len(kept))}
     return (root, *(one for each in kept for one in footer.elements[slice(*each.elements)]))
 
 
-def reduced_tail(footer: Footer, tail: Struct, columns: Collection[str]) -> Struct:
+def reduce_tail(footer: Footer, tail: Struct, columns: Collection[str]) -> Struct:
     """Return the fields after the row groups, reduced to some columns."""
     found: Struct = {}
     orders = tail.get(COLUMN_ORDERS)
     leaves = [column.name in columns for column in footer.columns for _ in range(column.leaves)]
-    with unreadable():
+    with refuse_unreadable_footer():
         if orders is not None and len(orders.value.values) == len(leaves):
             kept = [one for one, is_in in zip(orders.value.values, leaves, strict=True) if is_in]
-            found[COLUMN_ORDERS] = Typed(LIST, Listed(STRUCT, kept))
+            found[COLUMN_ORDERS] = TypedValue(LIST, TypedList(STRUCT, kept))
     for entry in tail[KEY_VALUES].value.values if KEY_VALUES in tail else ():
         if entry[ENTRY_KEY].value == KEY and ENTRY_VALUE in entry:
             with refusing(lambda said: NotParquet(f"its Arrow schema cannot be read: {said}")):
-                value = reduced_schema(entry[ENTRY_VALUE].value, columns, known)
-            own = {ENTRY_KEY: Typed(BINARY, KEY), ENTRY_VALUE: Typed(BINARY, value)}
-            found[KEY_VALUES] = Typed(LIST, Listed(STRUCT, [own]))
+                value = reduce_schema(entry[ENTRY_VALUE].value, columns, is_known_zone)
+            own = {ENTRY_KEY: TypedValue(BINARY, KEY), ENTRY_VALUE: TypedValue(BINARY, value)}
+            found[KEY_VALUES] = TypedValue(LIST, TypedList(STRUCT, [own]))
     return found
 
 
@@ -159,13 +170,13 @@ def schema_of(footer: Footer, columns: Collection[str]) -> pl.DataFrame:
     NotParquet
         If polars does not know a type.
     """
-    elements = reduced_elements(footer, columns)
-    end = written_footer(elements, 0, [], reduced_tail(footer, footer.tail(), columns))
+    elements = reduce_elements(footer, columns)
+    end = write_footer(elements, 0, [], reduce_tail(footer, footer.tail(), columns))
     with refusing(lambda said: NotParquet(f"its columns cannot be read: {said}")):
         return pl.read_parquet(io.BytesIO(MAGIC + end))
 
 
-def merged(ranges: Sequence[Range]) -> list[Range]:
+def merge_ranges(ranges: Sequence[Range]) -> list[Range]:
     """Merge ranges that are close to each other."""
     found: list[Range] = []
     for start, end in sorted(ranges):

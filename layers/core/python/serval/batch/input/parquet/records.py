@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from serval.batch.input.cast import tensor
+from serval.batch.input.cast import input_tensor
 from serval.batch.input.columns import InputColumns
-from serval.batch.input.moments import MOMENTS, iso, within
-from serval.batch.input.parquet.column_types import as_types
+from serval.batch.input.moments import MOMENTS, drop_long_years, write_iso
+from serval.batch.input.parquet.column_types import cast_to_types
 from serval.batch.input.parquet.list_columns import ListColumn
-from serval.batch.input.partition_columns import Partition, with_partition
-from serval.batch.input.records import Reject, Rows, kept
-from serval.batch.input.typed_columns import converted, is_null, shown, why_unfit
+from serval.batch.input.partition_columns import Partition, add_partition
+from serval.batch.input.records import Reject, Rows, shorten_record
+from serval.batch.input.typed_columns import convert_column, is_null, show_value, why_unfit
 from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec
@@ -65,7 +65,7 @@ class ParquetRecords:
         """Read slices from a row on; yield each with its first row and the row after its last."""
         for first in range(start, self.end, self.block_rows):
             frame = self._frame(first)
-            for at, behind in cuts(text_bytes(frame), TEXT_BYTES):
+            for at, behind in cut_by_bytes(text_bytes(frame), TEXT_BYTES):
                 own = replace(self, frame=frame[at:behind])
                 yield first + at, first + behind, own
 
@@ -85,7 +85,7 @@ class ParquetRecords:
         for each in lists:
             each.find_faults(faults)
         read = {
-            column: converted(frame[column], planned.spec.datatype, self.times)
+            column: convert_column(frame[column], planned.spec.datatype, self.times)
             for planned in self.inputs
             for column in planned.columns
         }
@@ -94,7 +94,7 @@ class ParquetRecords:
         fits = np.ones(len(frame), np.bool_)
         fits[list(faults)] = False
         rejects = tuple(
-            Reject(first_record + row, None, reason, kept(_shown(frame, row)))
+            Reject(first_record + row, None, reason, shorten_record(_show_row(frame, row)))
             for row, reason in sorted(faults.items())
         )
         if rejects:
@@ -126,7 +126,7 @@ class ParquetRecords:
             frame = lazy.select(sorted(needed)).slice(first - self.first, rows).collect()
         if len(frame) != rows:
             raise BatchRefused(f"rows {first} to {first + rows}: there are {len(frame)} of them")
-        return with_partition(frame, self.partition)
+        return add_partition(frame, self.partition)
 
     def _readable(self, first: int, behind: int) -> AbstractContextManager[None]:
         return refusing(
@@ -138,12 +138,12 @@ class ParquetRecords:
             return None
         passed = frame.select(self.joined)
         if self.plain:
-            return in_text(passed, faults)
+            return moments_to_text(passed, faults)
         for column in passed:
             if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ns":
-                note_lost(within(column), column, faults)
+                note_lost_moments(drop_long_years(column), column, faults)
         own = passed.drop(self.partition.keys(), strict=False)
-        return as_types(own, self.joined_types).with_columns(
+        return cast_to_types(own, self.joined_types).with_columns(
             passed[name] for name in self.joined if name in self.partition
         )
 
@@ -163,26 +163,26 @@ class ParquetRecords:
                     faults.setdefault(row, reason)
 
 
-def in_text(frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame:
+def moments_to_text(frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame:
     """Write dates and times as text; note the reason for rows where that is impossible."""
     columns = []
     for column in frame:
         if not isinstance(column.dtype, MOMENTS):
             columns.append(column)
             continue
-        text = iso(column)
-        note_lost(text, column, faults)
+        text = write_iso(column)
+        note_lost_moments(text, column, faults)
         columns.append(text)
     return pl.DataFrame(columns)
 
 
-def note_lost(found: pl.Series, column: pl.Series, faults: dict[int, str]) -> None:
+def note_lost_moments(found: pl.Series, column: pl.Series, faults: dict[int, str]) -> None:
     """Note rows whose moment was lost in a conversion."""
     for row in map(int, np.flatnonzero((found.is_null() & column.is_not_null()).to_numpy())):
         faults.setdefault(row, f"column {column.name!r}: {why_unfit(column, row, 'BYTES')}")
 
 
-def sliced_rows(block_rows: int, decoded_bytes: float) -> int:
+def rows_per_slice(block_rows: int, decoded_bytes: float) -> int:
     """Return how many rows are read at once, at least one."""
     return max(1, min(block_rows, int(SLICE_BYTES / max(decoded_bytes, 1.0))))
 
@@ -198,7 +198,7 @@ def text_bytes(frame: pl.DataFrame) -> Array:
     return sizes
 
 
-def cuts(sizes: Array, most: int) -> Iterator[tuple[int, int]]:
+def cut_by_bytes(sizes: Array, most: int) -> Iterator[tuple[int, int]]:
     """Split rows into runs of at most ``most`` bytes, at least one row each."""
     start, behind = 0, np.cumsum(sizes)
     while start < len(sizes):
@@ -215,16 +215,16 @@ def _tensor(planned: InputColumns, columns: Sequence[pl.Series], rows: int) -> T
             array[:, index] = column.cast(pl.Binary).to_list()
         shaped = array.reshape((rows, *planned.extents))
         return Tensor(planned.spec.name, "BYTES", shaped)
-    return tensor(planned, columns, rows)
+    return input_tensor(planned, columns, rows)
 
 
-def _shown(frame: pl.DataFrame, row: int) -> str:
-    found = {column.name: shown_value(column, row) for column in frame}
+def _show_row(frame: pl.DataFrame, row: int) -> str:
+    found = {column.name: json_value(column, row) for column in frame}
     return json.dumps(found, default=str, ensure_ascii=False)
 
 
-def shown_value(column: pl.Series, row: int) -> object:
+def json_value(column: pl.Series, row: int) -> object:
     """Return a value for JSON: a number, text or boolean as it is, others as text."""
     if column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean):
         return column[row]
-    return None if is_null(column, row) else shown(column, row)
+    return None if is_null(column, row) else show_value(column, row)

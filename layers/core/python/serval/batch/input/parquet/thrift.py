@@ -20,7 +20,7 @@ class NotThrift(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedValue:
     """A value and its type."""
 
     kind: int
@@ -28,14 +28,14 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class TypedList:
     """The elements of a list, all of one type."""
 
     kind: int
     values: list[Any]
 
 
-Struct = dict[int, Typed]
+Struct = dict[int, TypedValue]
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Reader:
         while header := self._byte():
             delta, kind = header >> 4, header & 15
             field = field + delta if delta else self._zigzag()
-            fields[field] = Typed(kind, self._value(kind))
+            fields[field] = TypedValue(kind, self._value(kind))
         self._depth -= 1
         return fields
 
@@ -81,7 +81,7 @@ class Reader:
             return self._bytes(1)
         raise NotThrift(f"type {kind} at byte {self.at}")
 
-    def list(self) -> Listed:
+    def list(self) -> TypedList:
         """Read a list."""
         self._enter()
         listed = self._elements()
@@ -93,7 +93,7 @@ class Reader:
         if self._depth > MOST_DEPTH:
             raise NotThrift(f"more than {MOST_DEPTH} structs and lists in each other")
 
-    def _elements(self) -> Listed:
+    def _elements(self) -> TypedList:
         header = self._byte()
         size, kind = header >> 4, header & 15
         if size == LONG_LIST:
@@ -101,8 +101,8 @@ class Reader:
         if size > len(self.data):
             raise NotThrift(f"a list of {size} at byte {self.at}")
         if kind in (TRUE, FALSE):
-            return Listed(kind, [self._byte() for _ in range(size)])
-        return Listed(kind, [self._value(kind) for _ in range(size)])
+            return TypedList(kind, [self._byte() for _ in range(size)])
+        return TypedList(kind, [self._value(kind) for _ in range(size)])
 
     def _zigzag(self) -> int:
         number = self._varint()
@@ -132,14 +132,14 @@ class Reader:
         return self.data[self.at - size : self.at]
 
 
-def written(fields: Mapping[int, Typed]) -> bytes:
+def write_bytes(fields: Mapping[int, TypedValue]) -> bytes:
     """Write a struct; structs in it may be bytes, already written."""
     out = bytearray()
     _write_struct(out, fields)
     return bytes(out)
 
 
-def _write_struct(out: bytearray, fields: Mapping[int, Typed]) -> None:
+def _write_struct(out: bytearray, fields: Mapping[int, TypedValue]) -> None:
     last = 0
     for field in sorted(fields):
         typed = fields[field]
@@ -168,7 +168,7 @@ def _write(out: bytearray, kind: int, value: Any) -> None:
         out += value
 
 
-def _write_list(out: bytearray, value: Listed) -> None:
+def _write_list(out: bytearray, value: TypedList) -> None:
     size = len(value.values)
     if size < LONG_LIST:
         out.append(size << 4 | value.kind)

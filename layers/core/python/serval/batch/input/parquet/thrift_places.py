@@ -27,28 +27,28 @@ Visit = Callable[[bytes, int], tuple[Any, int]]
 """Reads the value at a place; also returns the place after it."""
 
 
-def behind(data: bytes, at: int, kind: int, depth: int = 0) -> int:
+def skip_value(data: bytes, at: int, kind: int, depth: int = 0) -> int:
     """Return the place after a value."""
     if kind in INTEGERS:
-        return behind_number(data, at)
+        return skip_number(data, at)
     if kind == BINARY:
         size, at = number_at(data, at)
         return at + size
     if kind == STRUCT:
-        return _behind_struct(data, at, depth + 1)
+        return _skip_struct(data, at, depth + 1)
     if kind in (LIST, SET):
-        return _behind_list(data, at, depth + 1)
+        return _skip_list(data, at, depth + 1)
     if kind in SIZES:
         return at + SIZES[kind]
     raise NotThrift(f"type {kind} at byte {at}")
 
 
-def _behind_struct(data: bytes, at: int, depth: int) -> int:
+def _skip_struct(data: bytes, at: int, depth: int) -> int:
     _check_depth(depth)
     while header := data[at]:
         at += 1
         if header < 16:
-            at = behind_number(data, at)
+            at = skip_number(data, at)
         kind = header & 15
         if kind in INTEGERS:
             while data[at] > 127:
@@ -57,17 +57,17 @@ def _behind_struct(data: bytes, at: int, depth: int) -> int:
         elif kind == BINARY and data[at] < 128:
             at += data[at] + 1
         else:
-            at = behind(data, at, kind, depth)
+            at = skip_value(data, at, kind, depth)
     return at + 1
 
 
-def _behind_list(data: bytes, at: int, depth: int) -> int:
+def _skip_list(data: bytes, at: int, depth: int) -> int:
     _check_depth(depth)
     count, kind, at = list_at(data, at)
     if kind in (TRUE, FALSE):
         return at + count
     for _ in range(count):
-        at = behind(data, at, kind, depth)
+        at = skip_value(data, at, kind, depth)
     return at
 
 
@@ -107,14 +107,14 @@ def integer_at(data: bytes, at: int) -> tuple[int, int]:
     return (number >> 1) ^ -(number & 1), at
 
 
-def behind_number(data: bytes, at: int) -> int:
+def skip_number(data: bytes, at: int) -> int:
     """Return the place after a number."""
     while data[at] > 127:
         at += 1
     return at + 1
 
 
-def visited(data: bytes, at: int, visits: Mapping[int, Visit]) -> tuple[dict[int, Any], int]:
+def read_fields(data: bytes, at: int, visits: Mapping[int, Visit]) -> tuple[dict[int, Any], int]:
     """Read some fields of a struct and skip the others; also return the place after it."""
     found: dict[int, Any] = {}
     field = 0
@@ -123,7 +123,7 @@ def visited(data: bytes, at: int, visits: Mapping[int, Visit]) -> tuple[dict[int
         if field in visits:
             found[field], at = visits[field](data, at)
         else:
-            at = behind(data, at, kind)
+            at = skip_value(data, at, kind)
     return found, at + 1
 
 
