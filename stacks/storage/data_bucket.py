@@ -7,7 +7,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
-from serval.models.tag import ids_of
+from serval.models.tag import id_pattern
 from serval.requests.ids import EARLIER_LENGTHS
 from serval.requests.request import PAYLOAD_DAYS
 from stacks.stage.acknowledgements import acknowledge
@@ -116,4 +116,4 @@ class DataBucket(PrivateBucket):
 
 def requests_of(models: Sequence[str]) -> list[str]:
     """Return the key patterns of models' requests and results."""
-    return [*(f"async/{ids_of(model)}" for model in models), *EARLIER]
+    return [*(f"async/{id_pattern(model)}" for model in models), *EARLIER]

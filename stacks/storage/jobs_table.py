@@ -13,7 +13,7 @@ from constructs import Construct
 
 from serval.batch.job.job import EARLIER_LENGTH
 from serval.batch.job.rows import BY_MODEL, BY_MODEL_KEYS, EXPIRES, JOB, SORT
-from serval.models.tag import ids_of
+from serval.models.tag import id_pattern
 from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
 from stacks.storage.attributes import text_attribute
@@ -70,7 +70,7 @@ class JobsTable(Construct):
         granted.allow(
             ["dynamodb:GetItem", "dynamodb:PutItem"],
             [self.table.table_arn],
-            partitions(*map(ids_of, models), EARLIER),
+            partitions(*map(id_pattern, models), EARLIER),
         )
 
     def grant_list_shards(self, granted: Granted) -> None:

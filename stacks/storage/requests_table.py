@@ -11,7 +11,7 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from serval.models.tag import ids_of
+from serval.models.tag import id_pattern
 from serval.requests.ids import EARLIER_LENGTHS
 from serval.requests.table import (
     BY_MODEL,
@@ -84,7 +84,7 @@ class RequestsTable(Construct):
         granted.allow(
             ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"],
             [self.table.table_arn],
-            partitions(*map(ids_of, models), *EARLIER),
+            partitions(*map(id_pattern, models), *EARLIER),
         )
 
     def grant_list(self, granted: Granted) -> None:

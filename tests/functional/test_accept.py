@@ -10,7 +10,7 @@ import pytest
 from serval.batch.job.job import BatchJob
 from serval.clock import timestamp
 from serval.models.route import Route
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import START
@@ -79,7 +79,7 @@ def test_an_upload_that_an_earlier_serval_has_begun_starts_no_second_job(
 ) -> None:
     event = announcing(stage.upload("rows.csv", ROWS))
     first = handler.handler(event, Context())
-    earlier = replace(stage.job(first["job"]), id=untagged(first["job"]))
+    earlier = replace(stage.job(first["job"]), id=remove_tag(first["job"]))
     stage.store.rows.clear()
     stage.store.create(earlier)
 

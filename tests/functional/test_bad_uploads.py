@@ -564,7 +564,7 @@ ON_FLEETS = {
         model="served",
     ),
     "signature with a tensor twice": Bad(
-        "model.yaml: signature.outputs: tensor 'answer' is there more than once",
+        "model.yaml: signature.outputs: tensor 'answer' is repeated",
         files=served_on(
             more=SERVED.replace(
                 "outputs: [", "outputs: [{name: answer, datatype: FP32, shape: [1]}, "

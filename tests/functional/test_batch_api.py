@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from serval.clock import timestamp
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from tests.fakes.batch import ADDING, BatchStage
 from tests.fakes.batch_api import DATA_BUCKET, MATCHED, Bench
 from tests.fakes.handlers import ROOT, imported, recorded
@@ -173,7 +173,7 @@ def test_the_same_key_of_another_model_is_another_job(bench: Bench) -> None:
 
 def test_a_key_finds_the_job_that_an_earlier_serval_made_of_it(bench: Bench) -> None:
     answered(keyed(bench, "order-1"), 202)
-    earlier = replace(bench.row, id=untagged(bench.row.id))
+    earlier = replace(bench.row, id=remove_tag(bench.row.id))
     bench.store.rows.clear()
     bench.store.create(earlier)
     assert answered(keyed(bench, "order-1"), 202)["id"] == earlier.id

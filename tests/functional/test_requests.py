@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.list_requests import Cursor, Position
 from tests.fakes.handlers import imported, recorded
@@ -102,9 +102,9 @@ def test_a_model_that_is_out_of_scope_cannot_be_named(bench: Bench) -> None:
 
 
 def test_what_an_earlier_serval_stored_without_a_tag_is_found_and_cancelled(bench: Bench) -> None:
-    random = untagged(new_request_id(START, "textgen"))
+    random = remove_tag(new_request_id(START, "textgen"))
     bench.store.create(async_request(random))
-    chosen = untagged(row_id("textgen", "order-1"))
+    chosen = remove_tag(row_id("textgen", "order-1"))
     bench.store.create(async_request(chosen, chosen="order-1"))
     for name in (random, "order-1"):
         assert get(bench, name)["id"] == name

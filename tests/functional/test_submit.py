@@ -11,7 +11,7 @@ import pytest
 from serval.access.api_key import hash_api_key
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.requests.ids import row_id
 from serval.requests.request import INLINE_BYTES
@@ -389,7 +389,7 @@ def test_a_put_finds_what_an_earlier_serval_stored_under_the_bare_id(bench: Benc
 def test_a_put_finds_what_an_earlier_serval_stored_without_a_tag(bench: Bench) -> None:
     answered(bench.submit.reply(put("r", ASKED)), 202)
     (row,) = bench.store.rows.values()
-    earlier = replace(row, id=untagged(row.id))
+    earlier = replace(row, id=remove_tag(row.id))
     bench.store.rows = {earlier.id: earlier}
     assert answered(bench.submit.reply(put("r", ASKED)), 202)["id"] == "r"
     assert list(bench.store.rows) == [earlier.id]

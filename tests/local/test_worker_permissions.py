@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from serval.batch.job.job import new_job_id
 from serval.clock import utc_now
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.request import request_key
 from serval_cli.local.aws_client import CONFIG
@@ -105,7 +105,7 @@ def test_jobs_of_another_fleet_s_models_are_refused(worker: Worker) -> None:
 
 
 def test_what_has_no_tag_is_open_as_it_was(worker: Worker) -> None:
-    earlier = untagged(new_request_id(utc_now(), OTHER))
-    assert touches_rows(worker, earlier, untagged(row_id(OTHER, "order-1"))) == {True}
+    earlier = remove_tag(new_request_id(utc_now(), OTHER))
+    assert touches_rows(worker, earlier, remove_tag(row_id(OTHER, "order-1"))) == {True}
     where = {"Bucket": worker.bucket, "Key": request_key(earlier)}
     assert worker.may("s3", "get_object", **where)

@@ -9,7 +9,7 @@ import pytest
 
 from serval.batch.job.job import claimed_job_id, new_job_id
 from serval.clock import timestamp
-from serval.models.tag import ids_of, untagged
+from serval.models.tag import id_pattern, remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.request import request_key, response_key, upload_key
 from tests.stacks.rights import OF_EVERY_FUNCTION, rights, union
@@ -140,12 +140,12 @@ ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem")
 
 def rows(table: str, earlier: Sequence[str], models: Sequence[str]) -> set[str]:
     """Give the rows of models in a table, by the patterns of their ids."""
-    return {f"{table}/{ids}" for ids in (*map(ids_of, models), *earlier)}
+    return {f"{table}/{ids}" for ids in (*map(id_pattern, models), *earlier)}
 
 
 def bodies(*models: str) -> set[str]:
     """Give where requests and results of models lie."""
-    tagged = {f"data/async/{ids_of(model)}" for model in models}
+    tagged = {f"data/async/{id_pattern(model)}" for model in models}
     return tagged | {f"data/async/{ids}/*" for ids in BEFORE_TAGS}
 
 
@@ -206,15 +206,15 @@ def test_a_worker_may_touch_requests_bodies_and_jobs_of_its_models_alone(
             assert may("dynamodb:BatchGetItem", f"requests/{row}") is own
             assert may("dynamodb:GetItem", f"requests/{row}") is own
             assert may("dynamodb:UpdateItem", f"requests/{row}") is own
-            assert may("dynamodb:GetItem", f"requests/{untagged(row)}")
+            assert may("dynamodb:GetItem", f"requests/{remove_tag(row)}")
             for key in (request_key(row), response_key(row, 1), upload_key(row, "k" * 64)):
                 assert may("s3:GetObject", f"data/{key}") is own
                 assert may("s3:PutObject", f"data/{key}") is own
-                assert may("s3:GetObject", f"data/{key.replace(row, untagged(row))}")
+                assert may("s3:GetObject", f"data/{key.replace(row, remove_tag(row))}")
         for job in (new_job_id(NOON, model), claimed_job_id(model, timestamp(NOON), "bucket")):
             assert may("dynamodb:GetItem", f"jobs/{job}") is own
             assert may("dynamodb:PutItem", f"jobs/{job}") is own
-            assert may("dynamodb:GetItem", f"jobs/{untagged(job)}")
+            assert may("dynamodb:GetItem", f"jobs/{remove_tag(job)}")
 
 
 def test_a_laptops_worker_has_the_rights_of_a_machines(

@@ -2,14 +2,14 @@
 
 from onnx import ModelProto, helper
 
-from serval.bundles.verification.locales import UNICODE, missing_locales, replaceable
+from serval.bundles.verification.locales import UNICODE, is_replaceable, missing_locales
 
 
 def use_locales_of_lambda(model: ModelProto) -> list[str]:
     """Change operators to a locale that Lambda has, and describe the changes."""
     replaced = set()
     for node, locale in list(missing_locales(model)):
-        if replaceable(locale):
+        if is_replaceable(locale):
             replaced.add(locale)
             attribute = next((a for a in node.attribute if a.name == "locale"), None)
             if attribute is None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
-from serval.bundles.verification.leniency import lenient, with_shapes
+from serval.bundles.verification.leniency import infer_shapes, relax_graph
 from serval.foreign import refusing
 
 LABELS = "serval.labels."
@@ -73,7 +73,7 @@ def infer_types(model: ModelProto) -> Mapping[str, ValueInfoProto]:
     graph = model.graph
     try:
         with refusing(NoTypes):
-            graph = with_shapes(lenient(model)).graph
+            graph = infer_shapes(relax_graph(model)).graph
     except NoTypes:
         pass
     return {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}

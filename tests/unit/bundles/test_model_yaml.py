@@ -128,7 +128,7 @@ def test_schedules_have_names_of_their_own():
     schedule = "{name: a, cron: '0 3 * * ? *', input: s3://bucket/in/, output: s3://bucket/out/}"
 
     assert reasons(f"name: iris\nschedules: [{schedule}, {schedule}]") == (
-        "model.yaml: schedules and retrain: the name 'a' is there more than once",
+        "model.yaml: schedules and retrain: the name 'a' is repeated",
     )
 
 
@@ -137,7 +137,7 @@ def test_a_schedule_and_a_retraining_have_names_apart():
 
     assert reasons(
         f"name: iris\nschedules: [{schedule}]\nretrain: [{{name: a, cron: '0 3 1 * ? *'}}]"
-    ) == ("model.yaml: schedules and retrain: the name 'a' is there more than once",)
+    ) == ("model.yaml: schedules and retrain: the name 'a' is repeated",)
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_a_name_that_is_not_text_is_refused():
 def test_a_name_that_is_there_twice_is_refused():
     graph = model([tensor("x")], [tensor("y"), tensor("y")])
 
-    assert reasons(graph) == ("output 'y' is there more than once",)
+    assert reasons(graph) == ("output 'y' is repeated",)
 
 
 def test_every_reason_is_reported_at_once():

@@ -11,7 +11,7 @@ from serval.models.route import Counted, Route
 from serval.models.statistics import (
     RememberedStatistics,
     TrackStatistics,
-    both_counts,
+    counted_tracks,
     model_statistics,
     tracks_of,
     version_on,
@@ -41,9 +41,9 @@ def test_every_duration_has_a_count_and_nanoseconds() -> None:
 def test_what_named_its_version_is_added_to_what_the_route_chose() -> None:
     earlier, later = datetime(2026, 11, 21, 10, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
     routed, pinned = TrackStatistics(3, 1, 20.0, later), TrackStatistics(2, 0, 5.0, earlier)
-    assert both_counts("candidate") == ("candidate", "pinned-candidate")
-    assert routed.with_others(pinned) == TrackStatistics(5, 1, 25.0, later)
-    assert routed.with_others(TrackStatistics()) == routed
+    assert counted_tracks("candidate") == ("candidate", "pinned-candidate")
+    assert routed + pinned == TrackStatistics(5, 1, 25.0, later)
+    assert routed + TrackStatistics() == routed
 
 
 class Metered:

@@ -8,7 +8,7 @@ import pytest
 from serval.batch.job.job import EARLIER_LENGTH, claimed_job_id, new_job_id
 from serval.batch.start.start import keyed_job_id
 from serval.clock import utc_now
-from serval.models.tag import ids_of, untagged
+from serval.models.tag import id_pattern, remove_tag
 from serval.requests.access import Caller
 from serval.requests.ids import (
     EARLIER_LENGTHS,
@@ -32,21 +32,21 @@ JOBS: list[Callable[[str], str]] = [
 
 @pytest.mark.parametrize("make", REQUESTS + JOBS)
 def test_an_id_is_in_the_pattern_of_its_model_and_in_no_other_s(make: Callable[[str], str]) -> None:
-    assert fnmatchcase(make("seen"), ids_of("seen"))
-    assert not fnmatchcase(make("told"), ids_of("seen"))
+    assert fnmatchcase(make("seen"), id_pattern("seen"))
+    assert not fnmatchcase(make("told"), id_pattern("seen"))
 
 
 @pytest.mark.parametrize("make", REQUESTS + JOBS)
 def test_an_id_without_its_tag_is_what_an_earlier_serval_made(make: Callable[[str], str]) -> None:
     earlier = EARLIER_LENGTHS if make in REQUESTS else (EARLIER_LENGTH,)
-    assert len(untagged(make("seen"))) in earlier
+    assert len(remove_tag(make("seen"))) in earlier
     assert len(make("seen")) not in earlier
 
 
 def test_random_ids_are_known_as_such_with_and_without_a_tag() -> None:
     made = new_request_id(utc_now(), "seen")
     assert RANDOM_ID.fullmatch(made)
-    assert RANDOM_ID.fullmatch(untagged(made))
+    assert RANDOM_ID.fullmatch(remove_tag(made))
     assert not RANDOM_ID.fullmatch(made[:-1])
 
 
@@ -54,4 +54,4 @@ def test_random_ids_are_known_as_such_with_and_without_a_tag() -> None:
 def test_only_a_tag_says_that_a_request_is_another_model_s(make: Callable[[str], str]) -> None:
     assert has_other_tag(make("told"), "seen")
     assert not has_other_tag(make("seen"), "seen")
-    assert not has_other_tag(untagged(make("told")), "seen")
+    assert not has_other_tag(remove_tag(make("told")), "seen")

@@ -59,7 +59,7 @@ CODE = {
     "PyTorch's zip": ("weights", zipped(**WEIGHTS), "has 'model/data.pkl' in it, which is a pi"),
     "zip with Python": ("w", zipped(x=PYTHON), "has 'x' in it, which is Python"),
     "zip in a zip": ("w", zipped(x=zipped(y=b"")), "has 'x' in it, which is a zip archive"),
-    "a damaged zip": ("w", zipped(x=b"1")[:-9], "is a zip archive that cannot be looked into: "),
+    "a damaged zip": ("w", zipped(x=b"1")[:-9], "is a zip archive that cannot be read: "),
     "an array of objects": ("w", npz([None]), "has 'array.npy' in it, which is a pickle"),
     "Python": ("1/model.py", b"", "is Python"),
     "Python by another name": ("1/model.plan", PYTHON, "is Python"),
@@ -67,7 +67,7 @@ CODE = {
     "a library": ("plugin.plan", b"\x7fELF\x02\x01", "is a program or a shared library"),
     "a library by name": ("libplugin.so", b"", "is a shared library"),
     "a script": ("run", b"#!/bin/sh\nid\n", "is a script"),
-    "hidden": ("w.bin", gzip.compress(SYSTEM), "is compressed, so that nobody sees what it holds"),
+    "hidden": ("w.bin", gzip.compress(SYSTEM), "is compressed, so that its content is unknown"),
     "Triton's Python": ("m/config.pbtxt", b'backend: "python"', "has Triton run Python or load a"),
     "Triton's library": (
         "config.pbtxt", b'model_operations { op_library_filename: "x" }', "has Triton run Python",

@@ -54,7 +54,7 @@ def test_a_symbolic_link_is_refused(tmp_path: Path, file: BundleFile):
     (tmp_path / "link.bin").symlink_to(tmp_path / "weights.bin")
 
     (found,) = file_reasons(tmp_path, [BundleFile("link.bin", file.sha256, 7)])
-    assert found.startswith("link.bin is a link or no plain file")
+    assert found.startswith("link.bin is a link or not a plain file")
 
 
 def test_a_hard_link_is_refused(tmp_path: Path, file: BundleFile):

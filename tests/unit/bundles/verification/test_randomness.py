@@ -40,7 +40,7 @@ def test_a_normalisation_in_training_mode_is_named() -> None:
         for mode in (0, 1)
     }
     [found] = random_operators(model([normal[1]], **kept))
-    assert "in training mode, so that an answer hangs on the rows beside it" in found
+    assert "in training mode, so that an answer depends on the rows beside it" in found
     assert random_operators(model([normal[0]], **kept)) == []
 
 

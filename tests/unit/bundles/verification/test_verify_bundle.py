@@ -239,7 +239,7 @@ def test_an_archive_without_a_server_needs_one(tmp_path: Path):
     [
         ("{y: [a]}", "columns: y: no such input; the model takes x"),
         ("{x: [a, b]}", "columns: x: 3 expected, one for each element, 2 given"),
-        ("{x: [a, b, B]}", "columns: x: a name is there twice; capital letters make no difference"),
+        ("{x: [a, b, B]}", "columns: x: a name is repeated; capital letters make no difference"),
     ],
 )
 def test_columns_that_do_not_fit_the_inputs_are_refused(

@@ -1,1 +1,1 @@
-"""What is published: ``model.yaml``, the manifest, uploads, and whether a bundle can serve."""
+"""Bundles: ``model.yaml``, the manifest, uploads, and the checks before a bundle can serve."""

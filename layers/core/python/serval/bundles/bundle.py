@@ -23,7 +23,7 @@ from serval.models.storage import MODEL_NAME
 from serval.yaml_files import Matching, Section, read_section
 
 MOST_KEEP_DAYS = 30
-"""The longest that requests are kept after they have finished."""
+"""The longest time to keep a finished request."""
 MODEL_YAML = "model.yaml"
 
 
@@ -48,14 +48,14 @@ BundlePath = Annotated[str, AfterValidator(check_path)]
 
 
 class Compute(Section):
-    """What a model runs on."""
+    """Where a model runs."""
 
     target: Literal["lambda", "fleet"] = "lambda"
     """``lambda`` for light models, ``fleet`` for those that need a GPU or Inferentia."""
     memory_mib: Annotated[int, Field(ge=128, le=10240)] | None = None
-    """Lambda only: a function of the model's own with this memory, at the next deploy."""
+    """Lambda only: memory of a function of the model's own, made at the next deploy."""
     fleet: Annotated[str, Field(min_length=1)] | None = None
-    """Fleet only: a name in fleets.yaml."""
+    """Fleet only: the name of a fleet in fleets.yaml."""
 
     @model_validator(mode="after")
     def _name_a_place(self) -> Self:
@@ -69,23 +69,23 @@ class Compute(Section):
 
 
 class Batching(Section):
-    """How requests to a fleet, and records of a shard, are gathered into one run."""
+    """How requests to a fleet, and records of a shard, are batched into one run."""
 
     max_batch_size: Annotated[int, Field(ge=1, le=65536)] = 32
     """Rows on axis 0 of one run."""
     max_wait_ms: Annotated[int, Field(ge=0, le=60000)] = 20
-    """How long a request may wait for company."""
+    """How long a request may wait for others to share its run."""
     weight: Annotated[int, Field(ge=1, le=100)] = 1
-    """The model's share of a busy fleet's time, against that of the fleet's other models."""
+    """The model's share of a busy fleet's time, relative to the fleet's other models."""
 
 
 class Requests(Section):
-    """What becomes of async requests of a fleet model."""
+    """How async requests of a fleet model are kept and retried."""
 
     keep_days: Annotated[int, Field(ge=1, le=MOST_KEEP_DAYS)] = 7
-    """How long a request and its result are kept after it has finished."""
+    """How long a finished request and its result are kept."""
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    """Attempts that may fail before a request is dead-lettered."""
+    """Failed attempts after which a request is dead-lettered."""
 
 
 class Runtime(Section):
@@ -94,17 +94,17 @@ class Runtime(Section):
     kind: Literal["onnx", "http"] = "onnx"
     """``onnx``: ONNX Runtime; ``http``: an inference server beside the worker, on a fleet."""
     protocol: Literal["v2", "openai"] = "v2"
-    """What the server speaks: the Open Inference Protocol V2, or OpenAI's completions."""
+    """The server's protocol: the Open Inference Protocol V2, or OpenAI's completions."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    """Where it listens, on the worker's own machine."""
+    """The server's port on the worker's machine."""
     server: Literal["triton", "lmi", "neuron"] | None = None
-    """Container that runs beside the worker, from stacks/fleets/server_images.json."""
+    """The container beside the worker, from stacks/fleets/server_images.json."""
     model: Annotated[str, Field(min_length=1)] | None = None
-    """Its name for the model; without it the bundle's."""
+    """The server's name for the model, by default the bundle's."""
 
 
 class DeclaredTensor(Section):
-    """A tensor of an artifact that is no ONNX graph."""
+    """A tensor of an artifact that is not an ONNX graph."""
 
     name: Annotated[str, Field(min_length=1)]
     """Name of the tensor."""
@@ -112,18 +112,18 @@ class DeclaredTensor(Section):
         "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
         "FP16", "FP32", "FP64", "BF16", "BYTES",
     ]  # fmt: skip
-    """In the words of the Open Inference Protocol V2."""
+    """As the Open Inference Protocol V2 names it."""
     shape: tuple[Annotated[int, Field(ge=-1)], ...]
     """Extents, outermost first; -1 may vary."""
 
 
 class DeclaredSignature(Section):
-    """Inputs and outputs of an artifact that is no ONNX graph; a graph's are read from it."""
+    """Inputs and outputs of an artifact that is not an ONNX graph, from which they are read."""
 
     inputs: Annotated[tuple[DeclaredTensor, ...], Field(min_length=1)]
-    """What a request must have."""
+    """Tensors of a request."""
     outputs: Annotated[tuple[DeclaredTensor, ...], Field(min_length=1)]
-    """What a response has."""
+    """Tensors of a response."""
 
 
 class RolloutSection(Section):
@@ -134,17 +134,17 @@ class RolloutSection(Section):
     ] = (10, 50)
     """Shares of the traffic that the candidate gets in turn, before all of it."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
-    """How long each step lasts at least."""
+    """Least time of each step."""
     max_error_percent: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Error rate of the candidate above which it is rolled back."""
     max_latency_ratio: Annotated[float, Field(ge=1)] = 1.25
     """Candidate's p95 / stable's p95 (and at least 5 ms more) above which it is rolled back."""
     when_idle: Literal["promote", "hold"] = "promote"
-    """With little traffic: be content with less, and promote in the end; or hold for requests."""
+    """With little traffic: ``promote`` after fewer requests or in the end, or ``hold`` for more."""
     promote_after_seconds: Annotated[int, Field(ge=0, le=604_800)] = 21_600
-    """How long a step takes at most under ``promote``: then what has shown no harm goes on."""
+    """Most time of a step under ``promote``: then a candidate without proven harm goes on."""
     allow_signature_change: bool = False
-    """Whether inputs and outputs may differ from the stable version's; else that is refused."""
+    """Whether inputs and outputs may differ from the stable version's."""
     alarms: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=255)], ...], Field(max_length=10)
     ] = ()
@@ -163,16 +163,16 @@ class Schedule(Section):
     """A batch job that starts by the clock."""
 
     name: Name
-    """Names the schedule; unique in the bundle."""
+    """Name of the schedule, unique in the bundle."""
     cron: Cron
     """EventBridge's six fields: minutes, hours, day of month, month, day of week, year; in UTC."""
     input: S3Address
-    """File or prefix (ending in ``/``) to read; ``{date}``, ``{time}``, ``{model}`` in it are
-    those of the start."""
+    """File or prefix (ending in ``/``) to read; ``{date}``, ``{time}`` and ``{model}`` are those
+    of the start."""
     output: S3Address
-    """Prefix to write to; ``{job}`` in it is the job's id, the other words as in ``input``."""
+    """Prefix to write to; ``{job}`` is the job's id, the other words are as in ``input``."""
     options: Annotated[dict[str, Any], WithJsonSchema(OPTIONS)] = Field(default={})
-    """What may be chosen of a batch job: format, columns, concurrency and so on."""
+    """Options of the batch job: format, columns, concurrency and so on."""
 
     @model_validator(mode="after")
     def _start_a_job(self) -> Self:
@@ -184,44 +184,44 @@ class Schedule(Section):
 
 
 class Retrain(Section):
-    """An event that asks for a new version by the clock; whoever trains it listens."""
+    """An event by the clock that asks for a new version; whoever trains it listens."""
 
     name: Name
-    """Names the schedule; unique in the bundle."""
+    """Name of the schedule, unique in the bundle."""
     cron: Cron
     """As in ``schedules``."""
 
 
 class Bundle(Section):
-    """A model and how it is to be served. Only ``name`` is needed."""
+    """A model and how to serve it. Only ``name`` is required."""
 
     name: Name
-    """What clients call."""
+    """The name that clients call."""
     description: Annotated[str, Field(max_length=1000)] = ""
     """One line for people."""
     artifact: BundlePath = "model.onnx"
-    """The file that holds graph and weights; external-data files may lie beside it."""
+    """The file with graph and weights; external-data files may lie beside it."""
     compute: Compute = Compute()
     runtime: Runtime = Runtime()
     signature: DeclaredSignature | None = None
-    """Only for a runtime of kind ``http``; an ONNX graph's is read from it."""
+    """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
     columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
-    """For an input, what the columns of a table are called that fill it, in the order of its
-    elements: batch jobs find them by these names."""
+    """Input → names of the columns of a table that fill it, in the order of its elements; batch
+    jobs find them by these names."""
     batching: Batching = Batching()
     requests: Requests = Requests()
     rollout: RolloutSection = RolloutSection()
     golden: BundlePath | None = None
-    """Inference requests with expected outputs, one JSON object per line."""
+    """File of inference requests with expected outputs, one JSON object per line."""
     golden_tolerance: Annotated[float, Field(ge=0)] | None = None
-    """How far a float may be from the expected one: this much * (1 + |expected|), so absolute for
-    small values and relative for large ones. Without it 1e-4 for FP32 and FP64, 1e-2 for FP16 and
+    """How far a float may be from the expected one: this times (1 + |expected|), so absolute for
+    small values and relative for large ones. By default 1e-4 for FP32 and FP64, 1e-2 for FP16 and
     5e-2 for BF16.
     """
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
-    """Batch jobs that start by the clock; each exists from the next deploy on."""
+    """Batch jobs that start by the clock, from the next deploy on."""
     retrain: Annotated[tuple[Retrain, ...], Field(max_length=100)] = ()
-    """Events ``serval.retrain`` by the clock; each exists from the next deploy on."""
+    """Events ``serval.retrain`` by the clock, from the next deploy on."""
 
     @model_validator(mode="after")
     def _fit_the_runtime(self) -> Self:
@@ -237,18 +237,16 @@ class Bundle(Section):
     def _name_schedules_apart(self) -> Self:
         names = [one.name for one in self.schedules] + [one.name for one in self.retrain]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"schedules and retrain: the name {repeated[0]!r} is there more than once"
-            )
+            raise ValueError(f"schedules and retrain: the name {repeated[0]!r} is repeated")
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Give ``model.yaml`` with every default written out, as plain JSON values."""
+        """Return ``model.yaml`` as plain JSON values, with every default."""
         return self.model_dump(mode="json")
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of ``model.yaml``."""
+    """Return the JSON Schema of ``model.yaml``."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Bundle.model_json_schema(),
@@ -262,7 +260,7 @@ def read_bundle(text: bytes | str) -> Bundle:
     Raises
     ------
     BundleRefused
-        With every mistake found: the key, its value and what was expected.
+        With every mistake: the key, its value and what is expected.
     """
     return read_section(text, MODEL_YAML, Bundle)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-Matches = Callable[[date], bool]
+DayFilter = Callable[[date], bool]
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 SATURDAY = 7
@@ -23,21 +23,21 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 
 class InvalidCron(ValueError):
-    """The text is no cron expression; the message names the field."""
+    """The text is not a cron expression; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: which numbers it may have, and their names."""
+    """A field of the expression: the numbers it may have, and their names."""
 
     name: str
     least: int
     most: int
     names: Sequence[str] = ()
-    """Of ``least``, ``least + 1`` and so on."""
+    """Names of ``least``, ``least + 1`` and so on."""
 
     def numbers(self, text: str) -> frozenset[int]:
-        """Give the numbers that ``1,5-9,10/5`` stands for."""
+        """Read a list of numbers, ranges and steps, as ``1,5-9,10/5``."""
         return frozenset(number for part in text.split(",") for number in self._part(part))
 
     def number(self, text: str) -> int:
@@ -72,14 +72,14 @@ WEEKDAY, YEAR = Field("day of week", 1, 7, WEEKDAYS), Field("year", FIRST_YEAR, 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """When something is to happen."""
+    """The times of a schedule."""
 
     minutes: frozenset[int]
     hours: frozenset[int]
     months: frozenset[int]
     years: frozenset[int]
-    on: Matches
-    """Tells whether a day's number and weekday are those that were asked for."""
+    on: DayFilter
+    """Whether a day has the right number or weekday."""
 
     @classmethod
     def parse(cls, text: str) -> "Cron":
@@ -103,11 +103,11 @@ class Cron:
             hours=HOUR.numbers(hours),
             months=MONTH.numbers(months),
             years=YEAR.numbers(years),
-            on=_of_month(days) if weekdays == "?" else _of_week(weekdays),
+            on=_read_days(days) if weekdays == "?" else _read_weekdays(weekdays),
         )
 
     def after(self, moment: datetime) -> datetime | None:
-        """Give the next time after a moment; None if there is none any more."""
+        """Return the next time after a moment, or None if there is no more."""
         begin = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         for day in self._days(begin.date()):
             for hour in sorted(self.hours):
@@ -127,31 +127,33 @@ class Cron:
 
 
 def check_cron(text: str) -> str:
-    """Give an expression back, or raise ``InvalidCron``."""
+    """Return the expression, or raise ``InvalidCron``."""
     Cron.parse(text)
     return text
 
 
-def _of_month(text: str) -> Matches:
-    """Read a day of the month: numbers, the last day, or the weekday nearest to a day."""
+def _read_days(text: str) -> DayFilter:
+    """Read days of the month: numbers, the last day, or the weekday nearest to a day."""
     if text == "L":
-        return lambda day: day.day == _last(day)
+        return lambda day: day.day == _month_length(day)
     if text == "LW":
-        return lambda day: day == _nearest_weekday(day.replace(day=_last(day)))
+        return lambda day: day == _nearest_weekday(day.replace(day=_month_length(day)))
     if found := re.fullmatch(r"([0-9]{1,2})W", text):
         wanted = DAY.number(found[1])
-        return lambda day: wanted <= _last(day) and day == _nearest_weekday(day.replace(day=wanted))
+        return lambda day: (
+            wanted <= _month_length(day) and day == _nearest_weekday(day.replace(day=wanted))
+        )
     numbers = DAY.numbers(text)
     return lambda day: day.day in numbers
 
 
-def _of_week(text: str) -> Matches:
-    """Read a day of the week: numbers or names, or which one of the month it is."""
+def _read_weekdays(text: str) -> DayFilter:
+    """Read days of the week: numbers, names, or one such day of the month."""
     if text == "L":
         return lambda day: _weekday(day) == SATURDAY
     if found := re.fullmatch(r"(\w+)L", text):
         wanted = WEEKDAY.number(found[1])
-        return lambda day: _weekday(day) == wanted and day.day + 7 > _last(day)
+        return lambda day: _weekday(day) == wanted and day.day + 7 > _month_length(day)
     if found := re.fullmatch(r"(\w+)#([1-5])", text):
         weekday, occurrence = WEEKDAY.number(found[1]), int(found[2])
         return lambda day: _weekday(day) == weekday and (day.day - 1) // 7 + 1 == occurrence
@@ -160,16 +162,16 @@ def _of_week(text: str) -> Matches:
 
 
 def _weekday(day: date) -> int:
-    """Give 1 for Sunday to 7 for Saturday."""
+    """Return 1 for Sunday to 7 for Saturday."""
     return day.isoweekday() % 7 + 1
 
 
-def _last(day: date) -> int:
+def _month_length(day: date) -> int:
     return calendar.monthrange(day.year, day.month)[1]
 
 
 def _nearest_weekday(day: date) -> date:
-    """Give the nearest day from Monday to Friday that is in the same month."""
+    """Find the nearest day from Monday to Friday in the same month."""
     shift = {5: -1, 6: 1}.get(day.weekday(), 0)
     moved = day + timedelta(days=shift)
     if moved.month == day.month:

@@ -1,10 +1,10 @@
-"""``manifest.json``: the files of an upload, written last, so that the upload is whole."""
+"""``manifest.json`` lists the files of an upload, and is written last to complete it."""
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from serval.bundles.paths import check_path
@@ -15,7 +15,7 @@ from serval.models.version import BundleFile
 
 LIMIT_FILES = 60
 LIMIT_PATHS_BYTES = 4_096
-"""A rollout's state holds each path four times and a presigned URL, and is at most 256 KiB."""
+"""A rollout's state has each path four times and a presigned URL, in at most 256 KiB."""
 LIMIT_FILE_BYTES = 9 * 2**30
 LIMIT_BUNDLE_BYTES = 10 * 2**30
 LIMIT_MANIFEST_BYTES = 2**20
@@ -24,38 +24,35 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Which files a bundle has; the manifest does not list itself."""
+    """The files of a bundle, without the manifest itself."""
 
     model: str
     files: tuple[BundleFile, ...]
 
     @property
     def digest(self) -> str:
-        """Give the sha256 that names the bundle's bytes, whatever the order of its files."""
+        """The sha256 that identifies the bundle's bytes, whatever the order of its files."""
         lines = sorted(f"{file.path}\n{file.sha256}\n{file.size_bytes}\n" for file in self.files)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def paths(self) -> frozenset[str]:
-        """Give the paths of the files."""
+        """The paths of the files."""
         return frozenset(file.path for file in self.files)
 
     def to_json(self) -> str:
-        """Give ``manifest.json``."""
-        files = [
-            {"path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes}
-            for file in self.files
-        ]
+        """Return the text of ``manifest.json``."""
+        files = [asdict(file) for file in self.files]
         return json.dumps({"model": self.model, "files": files}, indent=2)
 
 
 def read_manifest(text: bytes | str, model: str) -> Manifest:
-    """Parse and check ``manifest.json`` of an upload to ``incoming/<model>/``.
+    """Parse and check the manifest of an upload to ``incoming/<model>/``.
 
     Raises
     ------
     BundleRefused
-        With every mistake found.
+        With every mistake.
     """
     with refusing(lambda said: BundleRefused([f"{MANIFEST} is not JSON: {said}"])):
         value = json.loads(text)

@@ -1,4 +1,4 @@
-"""Read a signature from an ONNX graph: the user never types it."""
+"""Read the signature of an ONNX graph, which the user never has to write."""
 
 from collections.abc import Iterable
 from math import prod
@@ -38,23 +38,22 @@ EXPORTERS = {
     "CatBoost": INIT,
     "pytorch": f"{INIT}; or return tensors from forward, no lists or dictionaries",
 }
-"""What helps against outputs that are no tensors, by who wrote the graph."""
-
-
+"""Advice for outputs that are not tensors, by the exporter of the graph."""
 NO_NAMES = frozenset({"", "?", "None", "-1"})
-"""What exporters write for an extent of which they know nothing."""
+"""What exporters write for an unknown extent."""
 FREE_INITIALIZERS_IR = 4
+"""The version of the format since which initializers need not be inputs."""
 MOST_ELEMENTS = 64
-"""Of a setting; more of them are weights."""
+"""A larger initializer is a weight and not a setting."""
 
 
 def read_signature(model: ModelProto) -> Signature:
-    """Read names, datatypes and shapes; inputs that have an initializer are optional, or none.
+    """Read names, datatypes and shapes; inputs with an initializer are optional, or weights.
 
     Raises
     ------
     BundleRefused
-        With every input and output that the Open Inference Protocol cannot say.
+        With every input and output that the Open Inference Protocol cannot express.
     """
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
@@ -62,8 +61,8 @@ def read_signature(model: ModelProto) -> Signature:
     reasons: list[str] = []
     producer = model.producer_name
     inputs = _specs("input", (v for v in graph.input if v.name not in weights), producer, reasons)
-    free = _overridable(model, weights)
-    optional = _specs("input", (v for v in graph.input if v.name in free), producer, reasons)
+    names = _optional_inputs(model, weights)
+    optional = _specs("input", (v for v in graph.input if v.name in names), producer, reasons)
     outputs = _specs("output", graph.output, producer, reasons)
     if not graph.output:
         reasons.append("the graph has no output")
@@ -73,9 +72,10 @@ def read_signature(model: ModelProto) -> Signature:
 
 
 def _rows_interact(model: ModelProto, weights: set[str]) -> bool:
-    """Tell whether an extent that the graph calls as it calls the rows is on another axis.
+    """Whether another axis has the name of the row axis, so that rows depend on each other.
 
-    CLIP compares every image with every text: joined with others, a request would get theirs.
+    CLIP, for instance, compares every image with every text. Batched with others, a request would
+    be compared with theirs.
     """
     inputs = [value for value in model.graph.input if value.name not in weights]
     shapes = [
@@ -86,11 +86,11 @@ def _rows_interact(model: ModelProto, weights: set[str]) -> bool:
     return any(rows.intersection(names[1:]) for names in shapes)
 
 
-def _overridable(model: ModelProto, weights: set[str]) -> set[str]:
+def _optional_inputs(model: ModelProto, weights: set[str]) -> set[str]:
     """Name the initializers that a request may override.
 
-    Those among the inputs, since version 4 of the format. Exporters that list every initializer
-    there follow the custom of before: then they are weights, unless all of them are small.
+    Since version 4 of the format these are the initializers among the inputs. Some exporters still
+    list every initializer there, as was required before; those are weights unless all are small.
     """
     listed = weights & {value.name for value in model.graph.input}
     if model.ir_version < FREE_INITIALIZERS_IR:
@@ -112,7 +112,7 @@ def _specs(
             reasons.append(f"{role} {value.name!r} {problem}")
     names = [spec.name for spec in specs]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        reasons.append(f"{role} {repeated[0]!r} is there more than once")
+        reasons.append(f"{role} {repeated[0]!r} is repeated")
     return tuple(specs)
 
 
@@ -121,14 +121,14 @@ def _spec(role: str, value: ValueInfoProto, producer: str) -> TensorSpec:
         raise ValueError("has no name in UTF-8")
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        said = str(kind or "value without a type").removesuffix("_type").replace("_", " ")
-        raise ValueError(f"is of kind {said}, a tensor expected: {_advice(role, kind, producer)}")
+        name = str(kind or "value without a type").removesuffix("_type").replace("_", " ")
+        raise ValueError(f"is of kind {name}, a tensor expected: {_advice(role, kind, producer)}")
     tensor = value.type.tensor_type
     datatype = V2_DATATYPES.get(tensor.elem_type)
     if datatype is None:
         names = {number: name for name, number in TensorProto.DataType.items()}
         found = names.get(tensor.elem_type, str(tensor.elem_type))
-        raise ValueError(f"has element type {found}, one of {', '.join(_allowed())} expected")
+        raise ValueError(f"has element type {found}, one of {', '.join(_element_types())} expected")
     if not tensor.HasField("shape"):
         raise ValueError(
             "has no rank: export its shape, naming the dimensions that vary "
@@ -142,15 +142,15 @@ def _advice(role: str, kind: str | None, producer: str) -> str:
         return ADVICE.get(kind or "", "export its type")
     if role == "output":
         return EXPORTERS.get(producer, f"{INIT}; or export it as a tensor")
-    return "export what comes behind it (a DictVectorizer, say), and have callers send its columns"
+    return "export what comes after it (a DictVectorizer, say), and have callers send its columns"
 
 
 def _dimension(dimension: object) -> int:
-    """Give a dimension's size; -1 where it has a name, or nothing."""
+    """Return a dimension's size, or -1 if it is open."""
     if dimension.HasField("dim_value") and dimension.dim_value >= 0:  # type: ignore[attr-defined]
         return int(dimension.dim_value)  # type: ignore[attr-defined]
     return -1
 
 
-def _allowed() -> list[str]:
+def _element_types() -> list[str]:
     return [TensorProto.DataType.Name(number) for number in V2_DATATYPES]

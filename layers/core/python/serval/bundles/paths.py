@@ -1,4 +1,4 @@
-"""Paths inside a bundle: what a stranger may name as a file."""
+"""Paths inside a bundle, which strangers choose."""
 
 from pathlib import PurePosixPath
 
@@ -6,7 +6,7 @@ LIMIT_CHARACTERS = 512
 
 
 def check_path(path: str) -> str:
-    """Give a path inside a bundle back, or raise ``ValueError`` saying why it is none."""
+    """Return a path inside a bundle, or raise ``ValueError`` if it is not one."""
     if not path or len(path) > LIMIT_CHARACTERS or not path.isprintable():
         raise ValueError(f"expected a path of 1 to {LIMIT_CHARACTERS} printable characters")
     if "\\" in path:

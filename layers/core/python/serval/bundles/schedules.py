@@ -1,25 +1,24 @@
-"""Schedules: what starts by the clock, as EventBridge Scheduler has it.
+"""Schedules of EventBridge Scheduler, made from those in ``model.yaml``.
 
-A schedule of ``model.yaml`` becomes one of the stage's group. Its target is the batch machine, or
-the event bus for one that retrains. Scheduler may deliver a time twice, so the time is part of what
-it delivers: one time of a schedule starts one job.
+Each belongs to the stage's group, and its target is the batch machine, or the event bus for one
+that retrains. Scheduler may deliver a time twice, so the time is part of its input: one time of a
+schedule starts one job.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from serval.batch.job.keys import check_apart, read_address
 from serval.batch.start.job_request import JobRequest
+from serval.models.resource_names import shorten_name
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
-"""Scheduler puts the time that it meant to start at in its place."""
+"""Scheduler replaces it by the scheduled time."""
 RETRAIN_SOURCE, RETRAIN_DETAIL_TYPE = "serval", "serval.retrain"
 NAME_LIMIT = 64
-DIGEST_CHARACTERS = 8
 EXAMPLE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
-"""Stands for any time while templates are only checked."""
+"""Any time, to check templates with."""
 
 
 def group_name(stage: str) -> str:
@@ -28,28 +27,24 @@ def group_name(stage: str) -> str:
 
 
 def dead_letters_name(stage: str) -> str:
-    """Name the queue of what Scheduler could not deliver."""
+    """Name the queue of events that Scheduler could not deliver."""
     return f"serval-{stage}-schedules-dead"
 
 
 def schedule_name(model: str, name: str) -> str:
-    """Name a schedule in its group; one that would be too long ends in a digest of itself."""
-    whole = f"{model}.{name}"
-    if len(whole) <= NAME_LIMIT:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:DIGEST_CHARACTERS]
-    return f"{whole[: NAME_LIMIT - DIGEST_CHARACTERS - 1]}-{digest}"
+    """Name a schedule in its group."""
+    return shorten_name(f"{model}.{name}", NAME_LIMIT)
 
 
 def expression(cron: str) -> str:
-    """Write a cron as Scheduler takes it."""
+    """Write a cron expression for Scheduler."""
     return f"cron({' '.join(cron.split())})"
 
 
 def batch_input(
     model: str, name: str, *, source: str, output: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Give what the batch machine is started with."""
+    """Return the input of the batch machine."""
     return {
         "origin": "schedule",
         "model": model,
@@ -62,22 +57,22 @@ def batch_input(
 
 
 def retrain_detail(model: str, name: str) -> dict[str, str]:
-    """Give the event's ``detail`` of a schedule that retrains."""
+    """Return the ``detail`` of a schedule's event ``serval.retrain``."""
     return {"model": model, "name": name, "time": SCHEDULED_TIME}
 
 
 def check_job(model: str, source: str, output: str, options: Mapping[str, Any]) -> None:
-    """Refuse a schedule whose every job would be refused.
+    """Refuse a schedule whose jobs would all be refused.
 
     Raises
     ------
     BatchRefused
-        If an address, an option or a template is not understood, or the output is input again.
+        If an address, an option or a template is invalid, or the output is part of the input.
     """
     body = {"input": source, "output": output, "options": options}
     asked = JobRequest.from_json(model, body)
     asked.at(EXAMPLE_TIME).output("", "job", EXAMPLE_TIME)
-    # Whatever the time, what differs only in it overlaps.
+    # Addresses that differ only in the time overlap.
     check_apart(read_address(_as_prefix(output), "output"), [read_address(source, "input")], "")
 
 

@@ -1,4 +1,4 @@
-"""Uploads: which files belong to one, and which object of the bucket each came from."""
+"""Uploads: the files of each, and the objects of the artifact bucket that hold them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from serval.bundles.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
 from serval.errors import BundleRefused, ModelNotFound
-from serval.models.registry import ModelRegistry
+from serval.models.registry import ModelRegistry, stable_version
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
 from serval.models.version import BundleFile
 
@@ -22,17 +22,17 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """One file of an upload, pinned to the object that was announced."""
+    """One file of an upload, pinned to one version of an object."""
 
     path: str
     sha256: str | None
-    """As the manifest says; None for a bare artifact, which has no manifest."""
+    """From the manifest; None for a bare artifact, which has none."""
     source: StoredObject
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A whole upload, as the steps of a rollout hand it on."""
+    """A complete upload, as the steps of a rollout pass it on."""
 
     model: str
     rollout: str
@@ -44,7 +44,7 @@ class Upload:
         return {file.path: file.source for file in self.files}
 
     def to_json(self) -> dict[str, Any]:
-        """Give the upload as a step's input or output."""
+        """Return the upload as plain JSON values."""
         files = [
             {
                 "path": file.path,
@@ -59,7 +59,7 @@ class Upload:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Upload":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         files = tuple(
             UploadedFile(
                 file["path"],
@@ -72,53 +72,41 @@ class Upload:
 
 
 class IncomingArtifacts(Protocol):
-    """Reads of the artifact bucket; each is pinned to one version of the object."""
+    """Reads of the artifact bucket, each pinned to one version of an object."""
 
     def find(self, key: str, version_id: str | None = None) -> StoredObject | None:
-        """Give a version of an object (None: the newest); None if there is none."""
+        """Find a version of an object, by default the newest; None if it does not exist."""
 
     def read(self, found: StoredObject) -> bytes:
-        """Give an object's bytes."""
+        """Read an object's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Where uploads are found."""
+    """Finds uploads in the artifact bucket."""
 
     artifacts: IncomingArtifacts
     registry: ModelRegistry
 
     def collect(self, incoming: Incoming, announced: StoredObject) -> tuple[UploadedFile, ...]:
-        """Find every file of the upload, as it was when announced; nothing is downloaded.
+        """Find every file of the upload, without downloading them.
 
         Raises
         ------
         BundleRefused
-            If the manifest is wrong, a file is missing or there is nothing to inherit from.
+            If the manifest is wrong, a file is missing or there is no version to inherit from.
         """
         if incoming.upload is None:
             return self._collect_bare(incoming.model, announced)
-        if announced.size_bytes > LIMIT_MANIFEST_BYTES:
-            raise BundleRefused(
-                [
-                    f"{MANIFEST}: {announced.size_bytes} bytes, at most {LIMIT_MANIFEST_BYTES} "
-                    "allowed"
-                ]
-            )
+        check_size(MANIFEST, announced, LIMIT_MANIFEST_BYTES)
         manifest = read_manifest(self.artifacts.read(announced), incoming.model)
         return self._find(manifest.files, incoming.prefix)
 
     def _collect_bare(self, model: str, announced: StoredObject) -> tuple[UploadedFile, ...]:
-        """Take everything but the artifact from the stable version."""
-        if announced.size_bytes > LIMIT_FILE_BYTES:
-            raise BundleRefused(
-                [
-                    f"{BARE_ARTIFACT}: {announced.size_bytes} bytes, at most {LIMIT_FILE_BYTES} "
-                    "allowed"
-                ]
-            )
+        """Inherit every file but the artifact from the stable version."""
+        check_size(BARE_ARTIFACT, announced, LIMIT_FILE_BYTES)
         try:
-            stable = self.registry.version(model, self.registry.route(model).stable)
+            stable = stable_version(self.registry, model)
         except ModelNotFound:
             raise BundleRefused(
                 [
@@ -147,7 +135,7 @@ class Uploads:
         return (*found, UploadedFile(stable.artifact, None, announced))
 
     def _find(self, files: Sequence[BundleFile], prefix: str) -> tuple[UploadedFile, ...]:
-        """Find each file's object, of the size expected: nothing of another size is downloaded."""
+        """Find each file's object, which must have the expected size."""
         uploaded: list[UploadedFile] = []
         reasons = []
         for file in files:
@@ -167,3 +155,9 @@ class Uploads:
         if reasons:
             raise BundleRefused(reasons)
         return tuple(uploaded)
+
+
+def check_size(path: str, found: StoredObject, limit_bytes: int) -> None:
+    """Refuse an object over a limit."""
+    if found.size_bytes > limit_bytes:
+        raise BundleRefused([f"{path}: {found.size_bytes} bytes, at most {limit_bytes} allowed"])

@@ -1,1 +1,1 @@
-"""What a model is to its callers: signature, tensors, route, versions, statistics."""
+"""A model as its callers see it: signature, tensors, route, versions, statistics."""

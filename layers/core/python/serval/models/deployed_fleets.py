@@ -1,4 +1,4 @@
-"""The fleets that a stage has, as its functions and workers are told at deploy."""
+"""The fleets of a stage, which functions and workers read from their environment."""
 
 import json
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ Accelerator = Literal["none", "nvidia", "neuron"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedFleet:
-    """One fleet: what it is, and which models it answers for."""
+    """One fleet: its kind, its size and its models."""
 
     name: str
     kind: Kind = "spot"
     accelerator: Accelerator = "none"
     minimum: int = 0
-    """Machines that are there even while nobody calls; each is billed by the hour."""
+    """Machines that run even while nobody calls; each is billed by the hour."""
     maximum: int = 1
     target_age_seconds: int = 60
     """How old the oldest open request may get."""
     idle_seconds: int = 300
-    """How long nothing is asked of a fleet before its last machine goes."""
+    """How long a fleet without requests keeps its last machine."""
     trusted: bool = False
     """Whether bundles for its inference servers may carry code."""
     models: tuple[str, ...] = ()
@@ -33,17 +33,17 @@ class DeployedFleet:
 
 @dataclass(frozen=True, slots=True)
 class Fleets:
-    """Every fleet of a stage by name; the value of a function's variable ``FLEETS``."""
+    """Every fleet of a stage by name, as in the variable ``FLEETS``."""
 
     by_name: Mapping[str, DeployedFleet]
 
     def of_model(self, model: str) -> DeployedFleet:
-        """Give the fleet of a model.
+        """Return the fleet of a model.
 
         Raises
         ------
         ModelNotFound
-            If no fleet answers for the model.
+            If no fleet runs the model.
         """
         for fleet in self.by_name.values():
             if model in fleet.models:
@@ -52,11 +52,11 @@ class Fleets:
 
     @property
     def models(self) -> Mapping[str, str]:
-        """Give the fleet's name for each model."""
+        """The name of the fleet of each model."""
         return {model: fleet.name for fleet in self.by_name.values() for model in fleet.models}
 
     def to_text(self) -> str:
-        """Write the packed text that ``from_text`` reads; defaults are left out."""
+        """Write the fleets as packed JSON, without defaults."""
         plain = DeployedFleet(name="")
         document = {
             name: {
@@ -70,7 +70,7 @@ class Fleets:
 
     @classmethod
     def from_text(cls, text: str) -> "Fleets":
-        """Read what ``to_text`` wrote, or the JSON inside it."""
+        """Read what ``to_text`` wrote, or plain JSON."""
         document: dict[str, dict[str, Any]] = json.loads(unpack(text))
         return cls(
             {

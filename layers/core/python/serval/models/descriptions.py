@@ -1,4 +1,4 @@
-"""What a caller may see: the models in its scope, their versions and their statistics."""
+"""Describe models, versions and statistics to a caller, within the scope of its key."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,7 +12,7 @@ from serval.models.route import Route
 from serval.models.statistics import (
     ModelStatistics,
     TrackStatistics,
-    both_counts,
+    counted_tracks,
     model_statistics,
     tracks_of,
     version_on,
@@ -23,23 +23,23 @@ from serval.models.version import ModelVersion
 
 @dataclass(frozen=True, slots=True)
 class Descriptions:
-    """Descriptions in the protocol's shapes; without a version they are of the stable one.
+    """Descriptions in the protocol's shapes, of the stable version unless one is named.
 
     Every method that takes a model raises ``ModelOutOfScope`` for one outside the caller's scope,
-    whether it exists or not, and ``ModelNotFound`` or ``ModelVersionNotFound``.
+    even if it does not exist, and otherwise ``ModelNotFound`` or ``ModelVersionNotFound``.
     """
 
     registry: ModelRegistry
     statistics: ModelStatistics
     allows: Callable[[str], bool]
-    """Is a model in the caller's scope."""
+    """Whether a model is in the caller's scope."""
 
     def models(self) -> list[str]:
-        """List the models."""
+        """List the models in the caller's scope."""
         return [model for model in self.registry.models() if self.allows(model)]
 
     def metadata(self, model: str, version: str | None = None) -> dict[str, Any]:
-        """Describe a version; without one, name all versions beside the stable one's signature."""
+        """Describe a version, or the stable one with the names of all versions."""
         if version is not None:
             return metadata.model_metadata(self._record(model, version), [version])
         route, records = self._route(model), self.registry.versions(model)
@@ -49,16 +49,16 @@ class Descriptions:
         return metadata.model_metadata(stable, [record.version for record in records])
 
     def readiness(self, model: str, version: str | None = None) -> dict[str, Any]:
-        """Say that a model, or a version of it, answers."""
+        """Report a model, or a version of it, as ready: what is registered is ready."""
         self._record(model, version)
         return metadata.readiness(model)
 
     def config(self, model: str, version: str | None = None) -> dict[str, Any]:
-        """Give the Triton model configuration."""
+        """Return the Triton model configuration."""
         return metadata.model_config(self._record(model, version))
 
     def stats(self, model: str, version: str | None = None) -> dict[str, Any]:
-        """Give a version's statistics; without one, those of all versions that have a track."""
+        """Return the statistics of a version, or of every version that has a track."""
         if version is not None:
             self._record(model, version)
         entries = self._statistics({model: self._route(model)})
@@ -68,7 +68,7 @@ class Descriptions:
         return {"model_stats": entries}
 
     def all_stats(self) -> dict[str, Any]:
-        """Give the statistics of every model."""
+        """Return the statistics of every model."""
         routes = {}
         for model in self.models():
             with suppress(ModelNotFound):  # listed a moment before its first route is written
@@ -76,7 +76,7 @@ class Descriptions:
         return {"model_stats": self._statistics(routes)}
 
     def index(self) -> list[dict[str, str]]:
-        """List every version of every model; all of them are ready."""
+        """List every version of every model, for the repository index."""
         return [
             metadata.index_entry(record)
             for model in self.models()
@@ -94,20 +94,20 @@ class Descriptions:
         return self.registry.route(model)
 
     def _record(self, model: str, version: str | None) -> ModelVersion:
-        """Give a version's record; of a model without a route there is none."""
+        """Read a version's record, or the stable one's; the model must have a route."""
         route = self._route(model)
         return self.registry.version(model, route.stable if version is None else version)
 
     def _statistics(self, routes: Mapping[str, Route]) -> list[dict[str, Any]]:
         tracks = [track for model, route in routes.items() for track in tracks_of(model, route)]
-        counts = [(model, count) for model, track in tracks for count in both_counts(track)]
+        counts = [(model, count) for model, track in tracks for count in counted_tracks(track)]
         found = self.statistics.of(counts)
         return [
             model_statistics(
                 model,
                 version_on(track, routes[model]),
-                found[model, routed].with_others(found[model, pinned]),
+                found[model, routed] + found[model, pinned],
             )
             for model, track in tracks
-            for routed, pinned in [both_counts(track)]
+            for routed, pinned in [counted_tracks(track)]
         ]

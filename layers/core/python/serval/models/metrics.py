@@ -1,8 +1,8 @@
-"""Metrics of inference: aggregated in the environment, printed as CloudWatch's embedded format.
+"""Metrics of inference, aggregated in the environment and printed in CloudWatch's embedded format.
 
-Each custom metric costs $0.30 a month, so there are three per model and track: ``Requests``,
-``Errors`` and ``Latency`` (milliseconds, of requests that were answered, loading left out).
-Requests that named a version are counted on tracks of their own, which no rollout looks at.
+Each custom metric costs $0.30 a month, so a model has three per track: ``Requests``, ``Errors``
+and ``Latency`` (milliseconds of answered requests, without loading). Requests that name a version
+are counted on tracks of their own, which rollouts ignore.
 
 Specification: "CloudWatch embedded metric format", Amazon CloudWatch User Guide.
 """
@@ -19,55 +19,55 @@ NAMESPACE = "Serval"
 DIMENSIONS = ("Model", "Track")
 METRICS = {"Requests": "Count", "Errors": "Count", "Latency": "Milliseconds"}
 RESOLUTION_SECONDS = 1
-"""High resolution, at no extra price, so that rollouts can look at seconds."""
+"""High resolution costs nothing more and lets rollouts read metrics by the second."""
 FLUSH_SECONDS = 10.0
 FLUSH_REQUESTS = 100
-"""Also the most values that one metric may have in one document."""
+"""Also the most values of one metric in one document."""
 SPARE_FLUSHES = 60
-"""How often an environment may print earlier, so that what it did last is known while it is quiet:
-Lambda freezes it after an answer, and then it can print nothing. One comes back every 10 s."""
+"""How often an environment may flush early, since Lambda freezes it after an answer and its last
+metrics would wait for the next request. Every 10 s it regains one."""
 
 
 @dataclass(slots=True)
 class MetricTally:
-    """What happened on one track of a model since the last flush."""
+    """Counts of one track of a model since the last flush."""
 
     requests: int = 0
     errors: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     last: float = 0.0
-    """When the last request was counted; the tally is dated by it, however late it is printed."""
+    """Time of the last request, which dates the tally however late it is printed."""
 
 
 @dataclass(slots=True)
 class InferenceMetrics:
-    """Counts requests; printed with each while there are few, else every 10 s or 100 requests."""
+    """Counts requests, and flushes after each if they are few, else every 10 s or 100 requests."""
 
     write: Callable[[str], object]
     clock: Callable[[], float] = time.time
     spare: int = SPARE_FLUSHES
-    """Flushes that need not wait; none where the process goes on between requests."""
+    """Early flushes; 0 in a process that runs on between requests."""
     _tallies: dict[tuple[str, Counted], MetricTally] = field(default_factory=dict)
     _pending: int = 0
     _flushed: float = 0.0
     _spent: float = 0.0
-    """How many of the spare flushes are gone."""
+    """Early flushes used up."""
 
     def count_answer(self, model: str, track: Counted, latency_ms: float) -> None:
-        """Count a request that was answered, in milliseconds without loading."""
+        """Count a request that was answered; its latency is without loading."""
         tally = self._tally(model, track)
         tally.latencies_ms.append(round(latency_ms, 3))
         self._flush_when_due()
 
     def count_failure(self, model: str, track: Counted) -> None:
-        """Count a request that failed through no fault of the client."""
+        """Count a request that failed by the version's fault."""
         self._tally(model, track).errors += 1
         self._flush_when_due()
 
     def flush(self) -> None:
-        """Print what has not been printed."""
+        """Print all tallies, and start new ones."""
         for (model, track), tally in self._tallies.items():
-            self.write(json.dumps(document(model, track, tally, int(tally.last * 1000))))
+            self.write(json.dumps(metric_document(model, track, tally, int(tally.last * 1000))))
         self._tallies.clear()
         self._pending = 0
         now = self.clock()
@@ -93,8 +93,10 @@ class InferenceMetrics:
         return max(0.0, self._spent - (now - self._flushed) / FLUSH_SECONDS)
 
 
-def document(model: str, track: Counted, tally: MetricTally, timestamp_ms: int) -> dict[str, Any]:
-    """Give the embedded metric document of a tally."""
+def metric_document(
+    model: str, track: Counted, tally: MetricTally, timestamp_ms: int
+) -> dict[str, Any]:
+    """Write a tally as an embedded metric document."""
     values: dict[str, Any] = {"Requests": tally.requests, "Errors": tally.errors}
     if tally.latencies_ms:
         values["Latency"] = tally.latencies_ms

@@ -1,4 +1,4 @@
-"""What Serval asks of a registry; ``serval.aws.dynamodb.registry`` keeps it in DynamoDB."""
+"""The registry's port and its records; ``serval.aws.dynamodb.registry`` keeps them in DynamoDB."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,6 @@ from serval.models.route import Route
 from serval.models.version import ModelVersion
 
 RolloutStatus = Literal["running", "promoted", "rolled back", "refused", "superseded"]
-
-
 RolloutStep = Literal[
     "claimed", "verifying", "optimising", "checking golden", "registering", "canary", "ended"
 ]
@@ -18,17 +16,17 @@ RolloutStep = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One upload's way to becoming the stable version, or its refusal with the reason in words."""
+    """The record of a rollout: where it stands, or how it ended and why."""
 
     model: str
     rollout: str
-    """Id; the upload's own where it has one."""
+    """Its id, which is the upload's if it has one."""
     status: RolloutStatus
     created: str
     updated: str
     version: str | None = None
     reason: str = ""
-    """Why it ended, or why it stands where it stands."""
+    """Why it ended, or why it does not go on yet."""
     step: RolloutStep = "claimed"
     percent: int = 0
     """Share of the traffic that the candidate has been given."""
@@ -36,19 +34,19 @@ class Rollout:
     """When it was given, UTC, ISO 8601."""
     paused: bool = False
     baseline: str | None = None
-    """The stable version that it is measured against, and goes back to."""
+    """The stable version to measure it against, and to roll back to."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What the steps found out: the golden check's report, notes, metrics of both versions."""
+    """Results of the steps: the golden report, notes, metrics of both versions."""
     revision: int = field(default=0, compare=False)
-    """Grows by one with every write of the record; writes are conditional on it."""
+    """Grows by one with every write, which is conditional on it."""
 
     @property
     def ended(self) -> bool:
-        """Tell whether there is a verdict."""
+        """Whether the rollout has a verdict."""
         return self.status != "running"
 
     def to_attributes(self) -> dict[str, Any]:
-        """Give the registry's item, keys left out."""
+        """Return the registry's item without its keys."""
         attributes = {
             "status": self.status,
             "reason": self.reason,
@@ -67,7 +65,7 @@ class Rollout:
 
     @classmethod
     def from_attributes(cls, model: str, rollout: str, attributes: Mapping[str, Any]) -> "Rollout":
-        """Read what ``to_attributes`` gave."""
+        """Read what ``to_attributes`` returned."""
         return cls(
             model=model,
             rollout=rollout,
@@ -87,21 +85,21 @@ class Rollout:
 
     @property
     def written(self) -> "Rollout":
-        """Give the record as it is once it has been written."""
+        """The record after its next write."""
         return replace(self, revision=self.revision + 1)
 
 
 class ModelRegistry(Protocol):
-    """Reads: which models there are, what their routes and versions are."""
+    """Reads of models, routes, versions and rollouts."""
 
     def models(self) -> Sequence[str]:
         """List the models that have a route, by name."""
 
     def route(self, model: str) -> Route:
-        """Give a model's route, or raise ``ModelNotFound``."""
+        """Read a model's route, or raise ``ModelNotFound``."""
 
     def version(self, model: str, version: str) -> ModelVersion:
-        """Give a version, or raise ``ModelVersionNotFound``."""
+        """Read a version, or raise ``ModelVersionNotFound``."""
 
     def versions(self, model: str) -> Sequence[ModelVersion]:
         """List a model's versions, oldest first; empty for an unknown model."""
@@ -110,17 +108,17 @@ class ModelRegistry(Protocol):
         """List a model's rollouts, newest first; empty for an unknown model."""
 
     def rollout(self, model: str, rollout: str) -> Rollout | None:
-        """Give one rollout; None if there is none of that id."""
+        """Read a rollout, or return None if there is none of that id."""
 
 
 class ModelRegistration(Protocol):
-    """Writes of a registration; each is conditional and may be repeated after a crash."""
+    """Writes of versions, routes and rollouts; all conditional, and safe to repeat."""
 
     def reserve(self, model: str, digest: str) -> str:
-        """Assign the next version to a digest; the same digest always gets the same version."""
+        """Assign the next number to a digest; the same digest always gets the same number."""
 
     def record(self, version: ModelVersion) -> None:
-        """Record a version and list its model; a version once recorded is never changed."""
+        """Record a version and list its model; a recorded version never changes."""
 
     def set_route(
         self,
@@ -129,25 +127,24 @@ class ModelRegistration(Protocol):
         expected_revision: int | None,
         rollouts: Sequence[Rollout] = (),
     ) -> bool:
-        """Write the route and what it means to rollouts, or nothing of it.
+        """Write the route and the records of its rollouts in one transaction.
 
-        Only if the route's revision still is ``expected_revision`` (None: there is none), and
-        each rollout's record could be written by ``record_rollout``.
+        The route's revision must still be ``expected_revision`` (None for no route), and each
+        record must be one that ``record_rollout`` would write.
 
         Returns
         -------
         bool
-            False when another writer was first; nothing is written then.
+            False if another writer was first, and nothing is written.
         """
 
     def record_rollout(self, rollout: Rollout) -> bool:
-        """Write a rollout's record with the next revision, unless it has changed or ended.
+        """Write a rollout's record with the next revision.
 
         Returns
         -------
         bool
-            False when another writer was first, or there is a verdict: that is never changed.
-            Nothing is written then.
+            False if another writer was first, or the rollout has a verdict, which never changes.
         """
 
 

@@ -1,14 +1,13 @@
-"""Names of what a fleet has in an account: fixed, so that whoever knows the stage finds them.
+"""Fixed names of a stage's resources: queues, services and functions.
 
-A queue's name holds at most 80 characters, so a long model name ends in a digest of itself.
-
-Names of the functions that a model has for itself: fixed, so that every stack knows them.
+A name that would be too long is cut, and ends in a digest of itself.
 """
 
 import hashlib
 from collections.abc import Iterable
 
 QUEUE_NAME_LIMIT = 80
+FUNCTION_NAME_LIMIT = 64
 DEAD = "-dead"
 SHARDS = "-shards"
 DIGEST_CHARACTERS = 8
@@ -25,7 +24,7 @@ def dead_letter_queue_name(stage: str, model: str) -> str:
 
 
 def callbacks_queue_name(stage: str) -> str:
-    """Name the queue of closed requests whose callers want to be called back."""
+    """Name the queue of closed requests that have a callback."""
     return f"serval-{stage}-callbacks"
 
 
@@ -53,28 +52,25 @@ def capacity_provider_name(stage: str, fleet: str, capacity: str) -> str:
 
 
 def shorten_name(name: str, limit: int) -> str:
-    """Cut a name that is too long, and end it in a digest of itself."""
+    """Cut a long name, and end it in a digest of itself."""
     if len(name) <= limit:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST_CHARACTERS]
     return f"{name[: limit - DIGEST_CHARACTERS - 1]}-{digest}"
 
 
-FUNCTION_NAME_LIMIT = 64
-
-
 def inference_function_name(stage: str, model: str) -> str:
-    """Name the function that answers requests to a model of its own function."""
+    """Name a model's function of its own."""
     return shorten_name(f"serval-{stage}-infer-{model}", FUNCTION_NAME_LIMIT)
 
 
 def golden_function_name(stage: str, model: str) -> str:
-    """Name the function that checks the golden requests of such a model."""
+    """Name the function that checks such a model's golden requests."""
     return shorten_name(f"serval-{stage}-golden-{model}", FUNCTION_NAME_LIMIT)
 
 
 def own_function_names(stage: str, models: Iterable[str]) -> dict[str, str]:
-    """Name both functions of each model, by what the CLI calls them: ``infer-<model>``."""
+    """Name both functions of each model, by the CLI's names for them: ``infer-<model>``."""
     names: dict[str, str] = {}
     for model in models:
         names[f"infer-{model}"] = inference_function_name(stage, model)

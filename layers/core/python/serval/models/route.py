@@ -7,28 +7,28 @@ from typing import Any, Literal
 
 Track = Literal["stable", "candidate"]
 Counted = Literal["stable", "candidate", "pinned-stable", "pinned-candidate"]
-"""What a request is counted for: the track that the route chose, or apart from what rollouts judge
-if its caller named the version: whoever names versions has no vote on one."""
+"""The track that a request is counted on. One that names its version is counted apart, so that it
+has no influence on a rollout."""
 PINNED: dict[Track, Counted] = {"stable": "pinned-stable", "candidate": "pinned-candidate"}
-"""Where requests are counted that named the version of a track."""
+"""Track → where requests that name its version are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Stable version of a model and, during a rollout, a candidate with its percent (0..100)."""
+    """The stable version of a model and, during a rollout, a candidate with its percent."""
 
     stable: str
     candidate: str | None = None
     percent: int = 0
     rollout: str = ""
     revision: int = 0
-    """Grows by one with every change; writes are conditional on it."""
+    """Grows by one with every write, which is conditional on it."""
 
     def track_for(self, affinity: str) -> Track:
         """Choose the track for an affinity key.
 
-        The share of a key is fixed in one rollout, so while ``percent`` grows a key moves to the
-        candidate once, and back only when the percent falls.
+        A key keeps its place between 0 and 100 for the whole rollout. So it moves to the candidate
+        at most once while ``percent`` grows, and back only if that falls.
         """
         if self.candidate is None or self.percent <= 0:
             return "stable"
@@ -43,7 +43,7 @@ class Route:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> "Route":
-        """Read the registry's item; numbers may be text, as DynamoDB sends them."""
+        """Read the registry's item, whose numbers may be text, as DynamoDB sends them."""
         return cls(
             stable=attributes["stable"],
             candidate=attributes.get("candidate"),

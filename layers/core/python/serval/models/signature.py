@@ -7,19 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What a signature says of one tensor; -1 in ``shape`` is a dimension that may vary."""
+    """One tensor of a signature; -1 in ``shape`` is a dimension that may vary."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the member of V2 model metadata."""
+        """Return the tensor as V2 model metadata has it."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TensorSpec":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         return cls(value["name"], value["datatype"], tuple(value["shape"]))
 
 
@@ -30,14 +30,14 @@ class Signature:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     optional: tuple[TensorSpec, ...] = ()
-    """Inputs that a request may leave out: the model has values of its own for them."""
+    """Inputs that a request may leave out, because the model has values for them."""
     rows_interact: bool = False
-    """The extent of axis 0 is that of another axis too: what a row answers hangs on the others."""
+    """Whether another axis has the extent of axis 0, so that a row's answer depends on others."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the ``inputs`` and ``outputs`` members of V2 model metadata.
+        """Return ``inputs`` and ``outputs`` as V2 model metadata has them.
 
-        Optional inputs are a member of their own, ``optional_inputs``, where there are any.
+        Optional inputs, if any, are a separate member ``optional_inputs``.
         """
         optional = [spec.to_json() for spec in self.optional]
         return {
@@ -49,7 +49,7 @@ class Signature:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Signature":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         return cls(
             tuple(TensorSpec.from_json(spec) for spec in value["inputs"]),
             tuple(TensorSpec.from_json(spec) for spec in value["outputs"]),

@@ -1,4 +1,4 @@
-"""Statistics of the last hours: where they come from, and Triton's shape for them.
+"""Statistics of the last hours, in Triton's shape.
 
 Specification: Triton's ``extension_statistics.md``.
 """
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from serval.models.route import PINNED, Counted, Route, Track
 
 WINDOW = timedelta(hours=3)
-"""Counts and durations are sums over this much time before now."""
+"""Counts and durations are sums over this time before now."""
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_TRACKS = 4096
 UNMEASURED = (
@@ -23,22 +23,22 @@ UNMEASURED = (
     "cache_hit",
     "cache_miss",
 )
-"""Parts of a duration that Triton names and nobody here measures."""
+"""Parts of a duration that Triton names and Serval does not measure."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackStatistics:
-    """What a track of a model did within the window."""
+    """Sums over a track of a model within the window."""
 
     requests: int = 0
     errors: int = 0
     latency_ms: float = 0.0
     """Sum over the requests that were answered."""
     last: datetime | None = None
-    """When the last requests were counted, to the minute; None: there were none."""
+    """Time of the last request, to the minute; None without requests."""
 
-    def with_others(self, other: "TrackStatistics") -> "TrackStatistics":
-        """Add what was counted elsewhere for the same version."""
+    def __add__(self, other: "TrackStatistics") -> "TrackStatistics":
+        """Add the sums of another track of the same version."""
         return TrackStatistics(
             self.requests + other.requests,
             self.errors + other.errors,
@@ -48,19 +48,19 @@ class TrackStatistics:
 
 
 class ModelStatistics(Protocol):
-    """Where statistics come from; ``serval.aws.cloudwatch.statistics`` reads the metrics."""
+    """A source of statistics; ``serval.aws.cloudwatch.statistics`` reads the metrics."""
 
     def of(
         self, tracks: Sequence[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
-        """Give the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
+        """Read the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
 
 
 @dataclass(slots=True)
 class RememberedStatistics:
-    """Statistics of another source, each looked up at most once a minute: reading costs money.
+    """A cache before another source, which reads each track at most once a minute to save money.
 
-    What is remembered is of a model's track, whoever asks for it: who may see it is decided before.
+    All callers share it: their scope is checked before.
     """
 
     source: ModelStatistics
@@ -70,7 +70,7 @@ class RememberedStatistics:
     def of(
         self, tracks: Sequence[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
-        """Give the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
+        """Read the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
         now = self.clock()
         old = [track for track in tracks if not self._fresh(track, now)]
         if old:
@@ -91,21 +91,21 @@ def tracks_of(model: str, route: Route) -> list[tuple[str, Track]]:
     return stable if route.candidate is None else [*stable, (model, "candidate")]
 
 
-def both_counts(track: Track) -> tuple[Counted, Counted]:
-    """Name where the requests of a track's version are counted: the routed, and the pinned ones."""
+def counted_tracks(track: Track) -> tuple[Counted, Counted]:
+    """Name where a track's routed requests are counted, and where its pinned ones."""
     return track, PINNED[track]
 
 
 def version_on(track: Track, route: Route) -> str:
-    """Give the version that a track stands for now."""
+    """Return the version of a track."""
     return route.candidate if track == "candidate" and route.candidate else route.stable
 
 
 def model_statistics(model: str, version: str, track: TrackStatistics) -> dict[str, Any]:
-    """Give a version's member of ``model_stats``.
+    """Write a version's member of ``model_stats``.
 
-    A request is one inference and one execution. What part of its duration is queueing or
-    computing is not kept, nor is the duration of failed requests: those members are zero.
+    A request is one inference and one execution. The parts of its duration and the duration of
+    failed requests are not recorded, so those members are zero.
     """
     succeeded = max(track.requests - track.errors, 0)
     return {

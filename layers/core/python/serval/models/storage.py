@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 
 MODEL_NAME = re.compile(r"(?!stats\Z)[a-z0-9][a-z0-9_-]{0,62}")
-"""Model names: what fits a URL segment, an S3 key and a metric dimension unescaped.
+"""Names that need no escaping in a URL, an S3 key or a metric dimension.
 
-``/v2/models/stats`` is the protocol's own path, so no model can be called that.
+``stats`` is excluded, because ``/v2/models/stats`` is a path of the protocol.
 """
 VERSION = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 UPLOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -16,15 +16,15 @@ BARE_ARTIFACT = "model.onnx"
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What an object under ``incoming/`` announces: a manifest, or a bare artifact."""
+    """An upload that is complete: its manifest, or a bare artifact, lies under ``incoming/``."""
 
     model: str
     upload: str | None
-    """None: ``incoming/<model>/model.onnx`` alone, whose model.yaml is inherited."""
+    """None for ``incoming/<model>/model.onnx`` alone, which inherits its model.yaml."""
 
     @property
     def prefix(self) -> str:
-        """Where the upload's files lie."""
+        """The prefix of the upload's files."""
         upload = f"{self.upload}/" if self.upload else ""
         return f"incoming/{self.model}/{upload}"
 
@@ -32,8 +32,8 @@ class Incoming:
 def parse_key(key: str) -> Incoming | None:
     """Read ``incoming/<model>/<upload>/manifest.json`` or ``incoming/<model>/model.onnx``.
 
-    Any other key gives None: EventBridge's rule lets more through.
-    Keys in EventBridge events are not URL-encoded and are taken as they are.
+    Return None for any other key that EventBridge's rule lets through. Keys in its events are not
+    URL-encoded.
     """
     match key.split("/"):
         case ["incoming", model, upload, "manifest.json"]:
@@ -46,57 +46,57 @@ def parse_key(key: str) -> Incoming | None:
 
 
 def upload_prefix(model: str, upload: str) -> str:
-    """Give the prefix that an upload's files go to."""
+    """Return the prefix of an upload's files."""
     return f"incoming/{model}/{upload}/"
 
 
 def staging_prefix(model: str, rollout: str) -> str:
-    """Give the prefix of what a rollout makes before its version has a number."""
+    """Return the prefix of the forms of a rollout whose version has no number yet."""
     return f"staging/{model}/{rollout}/"
 
 
 def version_prefix(model: str, version: str) -> str:
-    """Give the immutable prefix of a version."""
+    """Return the immutable prefix of a version."""
     return f"models/{model}/{version}/"
 
 
 def record_key(model: str, version: str) -> str:
-    """Give the key of a version's record, for those who may read artifacts and no table."""
+    """Return the key of a version's record, for workers that read no table."""
     return f"models/{model}/{version}.json"
 
 
 def model_partition(model: str) -> str:
-    """Give the partition key of everything the registry knows of a model."""
+    """Return the partition key of a model's items."""
     return f"MODEL#{model}"
 
 
 def version_sort_key(version: str) -> str:
-    """Give a sort key that orders versions by number."""
+    """Return the sort key of a version, which sorts by number."""
     return f"VERSION#{int(version):010d}"
 
 
 def api_key_partition(key_hash: str) -> str:
-    """Give the partition key of an API key."""
+    """Return the partition key of an API key."""
     return f"KEY#{key_hash}"
 
 
 def fleet_partition(fleet: str) -> str:
-    """Give the partition key of a fleet's row and of the rows of its workers."""
+    """Return the partition key of a fleet's items and those of its workers."""
     return f"FLEET#{fleet}"
 
 
 def worker_sort_key(worker: str) -> str:
-    """Give the sort key of a fleet's worker."""
+    """Return the sort key of a worker."""
     return f"{WORKER}{worker}"
 
 
 def place_sort_key(number: int) -> str:
-    """Give the sort key of a place of a caller who waits."""
+    """Return the sort key of a place for a waiting caller."""
     return f"PLACE#{number:04}"
 
 
 def rate_sort_key(minute: str, kind: str = "") -> str:
-    """Give the sort key under an API key of how much of a kind it has asked for in a minute."""
+    """Return the sort key, under an API key, of its requests of a kind in a minute."""
     return f"RATE#{kind}#{minute}" if kind else f"RATE#{minute}"
 
 
@@ -105,9 +105,9 @@ META = "META"
 ROUTE = "ROUTE"
 API_KEY = "KEY"
 CALLBACK_SECRET = "CALLBACK"
-"""Sort key under an API key of what signs its callbacks: apart, as only ``callback`` reads it."""
+"""Sort key, under an API key, of the secret for its callbacks, which only ``callback`` reads."""
 FLEET_STATE = "STATE"
 FLEET_DUTY = "DUTY"
 WAITING = "WAITING"
-"""Partition of the places of callers who wait."""
+"""Partition of the places for waiting callers."""
 WORKER = "WORKER#"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
-"""``numpy.typing`` says the same, and costs an import."""
+"""As in ``numpy.typing``, whose import would cost time."""
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -25,11 +25,9 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "BF16": np.dtype("<u2"),
     "BYTES": np.dtype(np.object_),
 }
-"""V2 datatype → the numpy dtype that holds it. BF16 is held as its raw 16 bits."""
-
-
+"""V2 datatype → numpy dtype; BF16 is held as its raw 16 bits."""
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""How JSON, which has no such numbers, spells them."""
+"""Spellings of numbers that JSON lacks."""
 
 
 @dataclass(frozen=True, slots=True)

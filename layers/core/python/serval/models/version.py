@@ -20,40 +20,40 @@ class BundleFile:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An optimised graph of a version: same answers, opened faster than the published artifact."""
+    """An optimised graph of a version: it gives the same answers, and opens faster."""
 
     name: str
     cpu_class: str | None
-    """The class (``serval.inference.cpu``) that it is laid out for; None: any CPU."""
+    """The class (``serval.inference.cpu``) that it is laid out for; None for any CPU."""
     artifact: str
-    """Path of the graph, beside the published files; its external data lie in the same folder."""
+    """Path of the graph; its external data lie in the same folder."""
     files: tuple[BundleFile, ...]
 
     @property
     def size_bytes(self) -> int:
-        """Size of what a runtime loads, in bytes."""
+        """Bytes that a runtime loads."""
         return sum(file.size_bytes for file in self.files)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the form as the steps of a rollout hand it on, and as the record holds it."""
+        """Return the form as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Form":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         files = tuple(BundleFile(**file) for file in value["files"])
         return cls(value["name"], value["cpu_class"], value["artifact"], files)
 
 
 def runtime_of(bundle: Mapping[str, Any]) -> str:
-    """Name the runtime that a validated ``model.yaml`` chooses; those of before had no choice."""
+    """Return the runtime of a validated ``model.yaml``; older ones name none and mean ``onnx``."""
     kind: str = bundle.get("runtime", {}).get("kind", "onnx")
     return kind
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """Everything that serving a version needs to know."""
+    """A version's record, with everything that serving it needs."""
 
     model: str
     version: str
@@ -72,11 +72,11 @@ class ModelVersion:
     """``model.yaml`` as validated."""
     forms: tuple[Form, ...] = ()
     measurements: Mapping[str, Any] = field(default_factory=dict)
-    """What the golden check measured of it."""
+    """The golden report."""
 
     @property
     def on_fleet(self) -> bool:
-        """Tell whether machines of a fleet run it."""
+        """Whether a fleet runs it."""
         compute: Mapping[str, Any] = self.bundle.get("compute", {})
         return compute.get("target") == "fleet"
 
@@ -86,17 +86,17 @@ class ModelVersion:
         return next(file for file in files if file.path == path)
 
     def form_for(self, cpu_class: str) -> Form | None:
-        """Choose the form laid out for a CPU class, else the portable one; None: as published."""
+        """Choose the form laid out for a CPU class, else the portable one, if there is any."""
         forms = {form.cpu_class: form for form in self.forms}
         return forms.get(cpu_class) or forms.get(None)
 
     @property
     def artifact_bytes(self) -> int:
-        """Size of what a runtime loads, in bytes."""
+        """Bytes that a runtime loads."""
         return sum(self.file(path).size_bytes for path in self.artifact_files)
 
     def to_json(self) -> str:
-        """Give the record as the registry stores it."""
+        """Return the record as the registry stores it."""
         return json.dumps(
             {
                 "model": self.model,
@@ -116,7 +116,7 @@ class ModelVersion:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelVersion":
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` returned."""
         value = json.loads(text)
         return cls(
             **{

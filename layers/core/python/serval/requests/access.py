@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from serval.access.api_key import Caller
 from serval.errors import RequestConflict, RequestNotFound
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from serval.requests.ids import RANDOM_ID, REQUEST_ID, row_id
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest
@@ -41,7 +41,7 @@ class RequestAccess:
             return row
         searched = caller.among(self.models) if model is None else [model]
         own = [row_id(each, name) for each in searched]
-        found = self.store.find_all([name, *own, *map(untagged, own)]).values()
+        found = self.store.find_all([name, *own, *map(remove_tag, own)]).values()
         rows = [row for row in found if is_visible(row)]
         if not rows:
             raise RequestNotFound(name)

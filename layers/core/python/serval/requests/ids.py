@@ -12,7 +12,7 @@ from datetime import datetime
 
 from serval.clock import timestamp
 from serval.errors import InvalidParameter
-from serval.models.tag import DIGITS, has_tag, tagged
+from serval.models.tag import DIGITS, add_tag, has_tag
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RANDOM_ID = re.compile(r"[0-9]{8}T[0-9]{6}-(?:[0-9a-f]{10})?[0-9a-f]{24}")
@@ -39,13 +39,13 @@ def check_request_id(request_id: str) -> None:
 def new_request_id(moment: datetime, model: str) -> str:
     """Make an id that sorts by time and cannot be guessed: the second, and 96 random bits."""
     second = timestamp(moment)[:19].replace("-", "").replace(":", "")
-    return tagged(f"{second}-{secrets.token_hex(12)}", model)
+    return add_tag(f"{second}-{secrets.token_hex(12)}", model)
 
 
 def row_id(model: str, chosen: str) -> str:
     """Return the row's id of a request whose caller chose its id."""
     digest = hashlib.sha256(f"{model}\0{chosen}".encode()).hexdigest()
-    return tagged(PUT + digest[:PUT_DIGITS], model)
+    return add_tag(PUT + digest[:PUT_DIGITS], model)
 
 
 def has_other_tag(request_id: str, model: str) -> bool:

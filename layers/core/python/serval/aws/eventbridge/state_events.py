@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 Subject = TypeVar("Subject")
 
@@ -27,7 +28,11 @@ class StateEvents(Generic[Subject]):
     def announce(self, subject: Subject) -> None:
         """Send an event about a subject's state."""
         detail = json.dumps(self.describe(subject))
-        entry = {"Source": self.source, "DetailType": self.detail_type, "Detail": detail}
+        entry: PutEventsRequestEntryTypeDef = {
+            "Source": self.source,
+            "DetailType": self.detail_type,
+            "Detail": detail,
+        }
         try:
             answer = self.client.put_events(Entries=[entry])
         except (ClientError, BotoCoreError) as error:
@@ -36,6 +41,6 @@ class StateEvents(Generic[Subject]):
         if answer["FailedEntryCount"]:
             self._log_loss(str(answer["Entries"]), entry)
 
-    def _log_loss(self, error: str, event: Mapping[str, str]) -> None:
+    def _log_loss(self, error: str, event: Mapping[str, Any]) -> None:
         line = {"level": "ERROR", "failed": "sending an event", "error": error, "event": event}
         self.log(json.dumps(line))

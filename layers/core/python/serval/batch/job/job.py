@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.clock import timestamp
-from serval.models.tag import tagged
+from serval.models.tag import add_tag
 
 Status = Literal["queued", "planning", "running", "assembling", "succeeded", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("queued", "planning", "running", "assembling")
@@ -166,13 +166,13 @@ EARLIER_LENGTH = 28
 
 def new_job_id(moment: datetime, model: str) -> str:
     """Create an id that sorts by time and cannot be guessed: the second and 48 random bits."""
-    return tagged(f"{_second(timestamp(moment))}-{secrets.token_hex(6)}", model)
+    return add_tag(f"{_second(timestamp(moment))}-{secrets.token_hex(6)}", model)
 
 
 def claimed_job_id(model: str, moment: str, *claim: str) -> str:
     """Return the id of a job that may start only once: equal claims at one time give equal ids."""
     digest = hashlib.sha256(chr(0).join(claim).encode()).hexdigest()
-    return tagged(f"{_second(moment)}-{digest[:12]}", model)
+    return add_tag(f"{_second(moment)}-{digest[:12]}", model)
 
 
 def _second(moment: str) -> str:

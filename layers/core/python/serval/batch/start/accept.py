@@ -32,7 +32,7 @@ from serval.errors import (
     PayloadTooLarge,
 )
 from serval.models.route import Route
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from serval.models.version import ModelVersion
 from serval.object_created import ObjectCreated
 from serval.protocol.json_documents import read_document
@@ -150,7 +150,7 @@ class Accept:
 
         An earlier version of Serval may have created it under an id without a tag.
         """
-        earlier = self.store.find(untagged(job.id))
+        earlier = self.store.find(remove_tag(job.id))
         if earlier is not None or not self.store.create(job):
             found = earlier or self.store.find(job.id)
             if found is None or found.owner != owner:

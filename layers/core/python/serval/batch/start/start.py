@@ -17,7 +17,7 @@ from serval.batch.start.job_request import JobRequest
 from serval.batch.start.scope import AddressScope
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
-from serval.models.tag import tagged, untagged
+from serval.models.tag import add_tag, remove_tag
 
 KEY = "idempotency-key"
 MOST_KEY_CHARACTERS = 255
@@ -83,7 +83,7 @@ class StartJob:
 
     def _standing(self, job_id: str, model: str) -> BatchJob | None:
         """Find the job of a key; an earlier version of Serval gave it an id without a tag."""
-        earlier = self.store.find(untagged(job_id))
+        earlier = self.store.find(remove_tag(job_id))
         if earlier is not None and earlier.model == model:
             return earlier
         return self.store.find(job_id)
@@ -114,7 +114,7 @@ def keyed_job_id(caller: Caller, key: str, model: str) -> str:
         raise InvalidParameter(KEY, key, f"1 to {MOST_KEY_CHARACTERS} characters")
     claim = f"{caller.key_hash or ''}\0{key.strip()}"
     digest = hashlib.sha256(claim.encode(errors="surrogatepass")).hexdigest()
-    return tagged(f"key-{digest[:24]}", model)
+    return add_tag(f"key-{digest[:24]}", model)
 
 
 def execution_name(job: BatchJob) -> str:

@@ -1,7 +1,7 @@
-"""Archives of a bundle: what unpacking one would make is known to be harmless before anybody does.
+"""Tar archives of a bundle: check that unpacking them does no harm.
 
-Nothing is unpacked here, and nothing but headers is kept in memory, whatever the archive says.
-Of each member the beginning is looked at, for code.
+Nothing is unpacked here, and nothing but headers is kept in memory. The beginning of each member
+is searched for code.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from serval.bundles.paths import check_path
-from serval.bundles.verification.code import LOOKED_AT_BYTES, REMEDY, code_in
+from serval.bundles.verification.code import HEAD_BYTES, REMEDY, find_code
 from serval.bundles.verification.zips import ZIP_MAGIC, FileSection
 from serval.foreign import refusing
 
@@ -22,24 +22,24 @@ COMPRESSED = (".tar.gz", ".tgz")
 LIMIT_MEMBERS = 10_000
 LIMIT_UNPACKED_BYTES = 20 * 2**30
 LIMIT_RATIO = 100
-"""Unpacked bytes for each byte of the archive; weights are packed two or three to one."""
+"""Unpacked bytes per byte of the archive; weights are packed two or three to one."""
 LIMIT_HEADER_BYTES = 64 * 2**20
 LIMIT_REASONS = 10
 NOWHERE = "/nowhere"
-"""Where the data filter is told that the archive goes; it looks at names alone."""
+"""A destination for tarfile's data filter, which looks only at names."""
 
 
 class Unreadable(Exception):
-    """The file is no archive, or a damaged one."""
+    """The file is not an archive, or a damaged one."""
 
 
 class HeadersTooLong(ValueError):
-    """What describes the members is longer than any honest archive's."""
+    """The headers are longer than those of any honest archive."""
 
 
 @dataclass(slots=True)
 class Headers:
-    """A file of which only headers are read; what is passed over is never in memory."""
+    """A file of which only headers are read, up to a limit."""
 
     file: IO[bytes]
     left_bytes: int = LIMIT_HEADER_BYTES
@@ -52,23 +52,23 @@ class Headers:
         return self.file.read(size)
 
     def seek(self, offset: int) -> int:
-        """Pass over a member's bytes."""
+        """Skip a member's bytes."""
         return self.file.seek(offset)
 
     def tell(self) -> int:
-        """Tell where the next header is read."""
+        """Return the position of the next header."""
         return self.file.tell()
 
 
 @dataclass(slots=True)
-class Unpacked:
-    """What unpacking the archives of one bundle makes, all of them together."""
+class UnpackedTotal:
+    """Members and bytes of all archives of a bundle together."""
 
     members: int = 0
     size_bytes: int = 0
 
-    def over(self) -> str | None:
-        """Say which limit is passed."""
+    def limit_reason(self) -> str | None:
+        """Return the limit that is exceeded, if any."""
         if self.members > LIMIT_MEMBERS:
             return f" has more than {LIMIT_MEMBERS} members, with the bundle's archives before it"
         if self.size_bytes > LIMIT_UNPACKED_BYTES:
@@ -80,55 +80,58 @@ class Unpacked:
 
 
 def is_archive(path: str) -> bool:
-    """Tell by its name whether a worker unpacks a file."""
+    """Whether a file has the name of an archive, which a worker unpacks."""
     return path.lower().endswith((PLAIN, *COMPRESSED))
 
 
 def archive_reasons(folder: Path, paths: Iterable[str], *, trusted: bool = False) -> list[str]:
-    """Check every tar archive among the files of a bundle; ``trusted`` ones may hold code."""
-    unpacked = Unpacked()
+    """Check every tar archive among a bundle's files; those of a trusted fleet may hold code."""
+    total = UnpackedTotal()
     return [
         f"{path}{reason}"
         for path in sorted(paths)
         if is_archive(path)
-        for reason in _reasons(folder / path, unpacked, trusted)
+        for reason in _check_archive(folder / path, total, trusted)
     ]
 
 
-def _reasons(path: Path, unpacked: Unpacked, trusted: bool) -> list[str]:
-    found: list[str] = []
+def _check_archive(path: Path, total: UnpackedTotal, trusted: bool) -> list[str]:
+    reasons: list[str] = []
     kind = "a gzipped tar" if path.name.lower().endswith(COMPRESSED) else "a tar"
     try:
         with refusing(Unreadable), path.open("rb") as raw:
-            for reason in _found(raw, path, unpacked, trusted):
-                found.append(reason)
-                if len(found) == LIMIT_REASONS:
-                    return found
-    except Unreadable as said:
-        found.append(f" is not {kind} archive that can be read: {said}; pack it again")
-    return found
+            for reason in _check_members(raw, path, total, trusted):
+                reasons.append(reason)
+                if len(reasons) == LIMIT_REASONS:
+                    return reasons
+    except Unreadable as error:
+        reasons.append(f" is not {kind} archive that can be read: {error}; pack it again")
+    return reasons
 
 
-def _found(raw: IO[bytes], path: Path, unpacked: Unpacked, trusted: bool) -> Iterator[str]:
-    """Go through the members; what is over a limit ends that before its bytes are passed over."""
+def _check_members(
+    raw: IO[bytes], path: Path, total: UnpackedTotal, trusted: bool
+) -> Iterator[str]:
+    """Check the members in turn, and stop at one over a limit before its bytes are read."""
     packed_bytes = path.stat().st_size
     compressed = path.name.lower().endswith(COMPRESSED)
     file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if compressed else raw
-    before = unpacked.size_bytes
+    before = total.size_bytes
     with tarfile.open(fileobj=cast(IO[bytes], Headers(file)), mode="r:") as archive:
         for member in archive:
-            unpacked.members += 1
-            unpacked.size_bytes += max(0, member.size)
-            if over := unpacked.over() or _too_dense(unpacked.size_bytes - before, packed_bytes):
-                yield over
+            total.members += 1
+            total.size_bytes += max(0, member.size)
+            too_dense = _density_reason(total.size_bytes - before, packed_bytes)
+            if reason := total.limit_reason() or too_dense:
+                yield reason
                 return
             reasons = list(_member_reasons(member))
             yield from reasons
             if member.isreg() and not reasons and not trusted:
-                yield from _code(member, file, compressed)
+                yield from _check_content(member, file, compressed)
 
 
-def _too_dense(unpacked_bytes: int, packed_bytes: int) -> str | None:
+def _density_reason(unpacked_bytes: int, packed_bytes: int) -> str | None:
     if unpacked_bytes <= LIMIT_RATIO * packed_bytes:
         return None
     return (
@@ -137,20 +140,20 @@ def _too_dense(unpacked_bytes: int, packed_bytes: int) -> str | None:
     )
 
 
-def _code(member: tarfile.TarInfo, file: IO[bytes], compressed: bool) -> Iterator[str]:
-    """Look at a member's content, by which alone it is known."""
+def _check_content(member: tarfile.TarInfo, file: IO[bytes], compressed: bool) -> Iterator[str]:
+    """Search a member's content for code."""
     content = cast(IO[bytes], FileSection(file, member.offset_data, member.size))
     if compressed:
-        # To look into a zip archive is to go to and fro, which gzip does by beginning anew.
-        head = content.read(LOOKED_AT_BYTES)
+        # Reading a zip archive takes seeks, and for each one backwards gzip starts again.
+        head = content.read(HEAD_BYTES)
         content = io.BytesIO(head)
         if head.startswith(ZIP_MAGIC):
             yield (
-                f": member {member.name!r:.200} is a zip archive in a compressed one, which nobody "
-                "looks into: pack it as a plain .tar"
+                f": member {member.name!r:.200} is a zip archive in a compressed one, which is not "
+                "searched: pack it as a plain .tar"
             )
             return
-    if (found := code_in(member.name, content)) is not None:
+    if (found := find_code(member.name, content)) is not None:
         yield f": member {member.name!r:.200} {found}: {REMEDY}"
 
 

@@ -1,7 +1,7 @@
-"""Code among the files of a bundle for an inference server: known by content, and by name.
+"""Find code among the files of a bundle for an inference server, by content and by name.
 
-Such a server runs ``model.py``, loads shared libraries and unpickles what it is given, with the
-rights that it has. Weights as bytes, ONNX graphs, TensorRT plans and texts are none of these.
+Such a server runs ``model.py``, loads shared libraries and reads pickles, with all the rights that
+it has. Raw weights, ONNX graphs, TensorRT plans and texts are harmless.
 """
 
 import ast
@@ -13,11 +13,11 @@ from typing import IO, cast
 
 from serval.bundles.verification.files import PICKLES
 from serval.bundles.verification.pickles import is_pickle
-from serval.bundles.verification.zips import ZIP_MAGIC, FileSection, Unseen, zipped
+from serval.bundles.verification.zips import ZIP_MAGIC, FileSection, UnreadableZip, zip_members
 from serval.foreign import refusing
 
-LOOKED_AT_BYTES = 262_144
-"""How much of each file is looked at."""
+HEAD_BYTES = 262_144
+"""How much of each file is searched."""
 CODE = {
     **dict.fromkeys((".py", ".pyw"), "Python"),
     **dict.fromkeys((".pyc", ".pyo"), "Python's byte-code"),
@@ -32,13 +32,13 @@ MAGIC = {
     b"\xcf\xfa\xed\xfe": "a program or a shared library",
     b"\xca\xfe\xba\xbe": "a program or a shared library",
     b"#!": "a script",
-    b"\x1f\x8b": "compressed, so that nobody sees what it holds",
-    b"BZh": "compressed, so that nobody sees what it holds",
-    b"\xfd7zXZ": "compressed, so that nobody sees what it holds",
-    b"\x28\xb5\x2f\xfd": "compressed, so that nobody sees what it holds",
+    b"\x1f\x8b": "compressed, so that its content is unknown",
+    b"BZh": "compressed, so that its content is unknown",
+    b"\xfd7zXZ": "compressed, so that its content is unknown",
+    b"\x28\xb5\x2f\xfd": "compressed, so that its content is unknown",
 }
 BYTE_CODE = re.compile(rb"[\x00-\xff][\x0c-\x0e]\r\n", re.DOTALL)
-"""Of Python 3: its magic number, and a line end."""
+"""Python 3's magic number, and a line end."""
 OBJECTS = re.compile(rb"\x93NUMPY.{4,6}\{'descr': '\|O'", re.DOTALL)
 PYTHON = re.compile(r"^\s*(import \w|from [\w.]+ import |def \w+\(|class \w+|exec\(|eval\()", re.M)
 SETTINGS = {
@@ -60,22 +60,22 @@ REMEDY = (
 
 
 def code_reasons(folder: Path, paths: Iterable[str]) -> list[str]:
-    """Check files on disk; archives that are unpacked are gone through elsewhere."""
+    """Check files on disk, except tar archives, which ``archives`` checks."""
     reasons = []
     for path in paths:
         with (folder / path).open("rb") as file:
             section = cast(IO[bytes], FileSection(file, 0, (folder / path).stat().st_size))
-            if (found := code_in(path, section)) is not None:
+            if (found := find_code(path, section)) is not None:
                 reasons.append(f"{path} {found}: {REMEDY}")
     return reasons
 
 
-def code_in(path: str, file: IO[bytes]) -> str | None:
-    """Say what code a file is, or has in it; None: it has none that is known."""
-    head = file.read(LOOKED_AT_BYTES)
-    if (found := _by_name(path) or _by_content(head) or _setting(path, head)) is not None:
+def find_code(path: str, file: IO[bytes]) -> str | None:
+    """Describe the code that a file is or contains, if any is found."""
+    head = file.read(HEAD_BYTES)
+    if (found := _by_name(path) or _by_content(head) or _by_setting(path, head)) is not None:
         return found
-    return _in_zip(file) if head.startswith(ZIP_MAGIC) else None
+    return _by_members(file) if head.startswith(ZIP_MAGIC) else None
 
 
 def _by_name(path: str) -> str | None:
@@ -108,31 +108,31 @@ def _is_python(head: bytes) -> bool:
         with refusing(SyntaxError):
             ast.parse(text)
     except SyntaxError:
-        # One that is longer than what was looked at ends in the middle of something.
-        return len(head) == LOOKED_AT_BYTES
+        # A longer file is cut off in the middle of a statement.
+        return len(head) == HEAD_BYTES
     return True
 
 
-def _setting(path: str, head: bytes) -> str | None:
+def _by_setting(path: str, head: bytes) -> str | None:
     pattern, what = SETTINGS.get(PurePosixPath(path).name, (None, ""))
     if pattern is None or not pattern.search(head.decode("utf-8", "replace")):
         return None
     return what
 
 
-def _in_zip(file: IO[bytes]) -> str | None:
-    """Look into a zip archive, as PyTorch and numpy write them; TorchScript is no Python."""
+def _by_members(file: IO[bytes]) -> str | None:
+    """Search a zip archive, as PyTorch and numpy write them; TorchScript's own code is fine."""
     try:
-        members = zipped(file)
+        members = zip_members(file)
         found = (
             f"has {name!r:.200} in it, which {kind}"
             for name, head in members
-            if (kind := _by_name(name) or _by_content(head) or _nested(head)) is not None
+            if (kind := _by_name(name) or _by_content(head) or _nested_zip(head)) is not None
         )
         return next(islice(found, 1), None)
-    except Unseen as problem:
-        return f"is a zip archive that cannot be looked into: {problem}"
+    except UnreadableZip as problem:
+        return f"is a zip archive that cannot be read: {problem}"
 
 
-def _nested(head: bytes) -> str | None:
+def _nested_zip(head: bytes) -> str | None:
     return "is a zip archive" if head.startswith(ZIP_MAGIC) else None

@@ -1,4 +1,4 @@
-"""What is deployed, and whether it can serve a bundle as it stands."""
+"""Check whether what a stage has deployed can serve a bundle."""
 
 import math
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from serval.protocol.limits import REQUESTS_MIB
 SHARED = "*"
 MEBIBYTE = 2**20
 RUNTIME_MIB = 200
-"""What a function takes before it has loaded a model."""
+"""Memory of a function before it has loaded a model."""
 MEMORY_PER_BYTE = 2.5
-"""Memory of a loaded version, for each byte of its artifact."""
+"""Memory of a loaded version per byte of its artifact."""
 VERSIONS_AT_ONCE = 2
-"""Stable and candidate are loaded side by side, so that no request fails because of a rollout."""
+"""During a rollout stable and candidate are both loaded."""
 LAMBDA_LIMIT_MIB = 10_240
 DEPLOY = "run `serval deploy --models DIR`, where DIR has the bundle in a folder of its own"
 GRAPH = ".onnx"
@@ -26,19 +26,19 @@ class Deployment:
     """The inference functions and the fleets of a stage."""
 
     memory_mib: Mapping[str, int]
-    """Memory of each function by the model it is for; ``*`` is the shared one."""
+    """Memory of each function by its model; ``*`` is the shared one."""
     ephemeral_storage_mib: int
     fleets: Fleets = field(default_factory=lambda: Fleets({}))
 
     def fleet_of(self, model: str) -> DeployedFleet | None:
-        """Give the fleet that answers for a model; None: Lambda does."""
+        """Return the fleet of a model, or None if Lambda runs it."""
         name = self.fleets.models.get(model)
         return None if name is None else self.fleets.by_name[name]
 
     def reasons(self, bundle: Bundle, artifact_bytes: int) -> list[str]:
-        """Say why the bundle cannot be served before a deploy, or at all; empty: it can.
+        """List the reasons why the bundle cannot be served before a deploy, or at all.
 
-        What a fleet's machines have room for is known only to their worker, which refuses at load.
+        The memory of a fleet's machines is known only to their worker, which refuses at load.
         """
         deployed = self.fleet_of(bundle.name)
         if bundle.compute.target == "fleet":

@@ -1,4 +1,4 @@
-"""External data: the tensors of a graph whose bytes lie in other files of the bundle."""
+"""External data: tensors of a graph whose bytes lie in other files of the bundle."""
 
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -11,45 +11,45 @@ from serval.bundles.verification.subgraphs import graphs_of, nodes_of
 
 
 def external_files(model: ModelProto, artifact: str) -> tuple[str, ...]:
-    """Name the external-data files that the graph reads, as paths inside the bundle."""
+    """Return the paths, inside the bundle, of the graph's external data."""
     folder = posixpath.dirname(artifact)
     locations = {location_of(tensor) for tensor in external_tensors(model)}
     return tuple(sorted(posixpath.join(folder, location) for location in locations))
 
 
 def external_tensors(model: ModelProto) -> Iterator[TensorProto]:
-    """Give every tensor whose data lie outside the graph, wherever it hides."""
+    """Yield every tensor with external data, in subgraphs and attributes too."""
     for graph in graphs_of(model):
-        yield from outside(graph.initializer)
+        yield from with_external_data(graph.initializer)
         for sparse in graph.sparse_initializer:
-            yield from outside([sparse.values, sparse.indices])
+            yield from with_external_data([sparse.values, sparse.indices])
     for node in nodes_of(model):
         for attribute in node.attribute:
-            yield from outside([attribute.t, *attribute.tensors])
+            yield from with_external_data([attribute.t, *attribute.tensors])
             for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
-                yield from outside([sparse.values, sparse.indices])
+                yield from with_external_data([sparse.values, sparse.indices])
 
 
-def outside(tensors: Any) -> Iterator[TensorProto]:
-    """Give those of some tensors whose data lie outside."""
-    # Metadata without the flag is refused as well: readers differ in what they make of it.
+def with_external_data(tensors: Any) -> Iterator[TensorProto]:
+    """Yield the tensors whose data are external."""
+    # Metadata without the flag counts too, because some readers follow it.
     return (t for t in tensors if t.data_location == TensorProto.EXTERNAL or t.external_data)
 
 
 def location_of(tensor: TensorProto) -> str:
-    """Give the path of a tensor's data beside the graph; ``./weights`` is ``weights``."""
+    """Return the path of a tensor's data beside the graph; ``./weights`` is ``weights``."""
     parts = entries_of(tensor).get("location", "").split("/")
     return "/".join(part for part in parts if part != ".")
 
 
 def entries_of(tensor: TensorProto) -> dict[str, str]:
-    """Give what a tensor says of its data."""
-    # Texts that are not UTF-8 come as bytes, whose repr is no path of the bundle.
+    """Return a tensor's metadata about its external data."""
+    # Text that is not UTF-8 comes as bytes, whose repr is never a path of the bundle.
     return {entry.key: f"{entry.value}" for entry in tensor.external_data}
 
 
 def external_reason(tensor: TensorProto, artifact: str, sizes: Mapping[str, int]) -> str | None:
-    """Say why a tensor's data cannot be read from the bundle; None: they can."""
+    """Return the reason why a tensor's data cannot be read from the bundle, if there is one."""
     where = f"tensor {tensor.name!r}: external data"
     entries, location = entries_of(tensor), location_of(tensor)
     try:

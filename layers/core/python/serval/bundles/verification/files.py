@@ -1,4 +1,4 @@
-"""Files of a bundle on disk: present, plain, of the size and checksum that the manifest says."""
+"""Check the files of a bundle on disk: plain files, with the manifest's sizes and checksums."""
 
 import hashlib
 import stat
@@ -12,18 +12,18 @@ EXPORT = "loading it could run code; export the model to ONNX (skl2onnx, torch.o
 
 
 def sha256_of(path: Path) -> str:
-    """Give the sha256 (hex) of a file."""
+    """Return the sha256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_reasons(folder: Path, files: Iterable[BundleFile]) -> list[str]:
-    """Check every file of the bundle in ``folder``, and say what is wrong with each."""
-    return [reason for file in files if (reason := _reason(folder, file)) is not None]
+    """Check every file of the bundle in ``folder``; return a reason for each that is wrong."""
+    return [reason for file in files if (reason := _file_reason(folder, file)) is not None]
 
 
 def pickle_reasons(paths: Iterable[str]) -> list[str]:
-    """Refuse pickles by their names."""
+    """Refuse files with names of pickles."""
     return [
         f"{path} is a pickle: {EXPORT}"
         for path in sorted(paths)
@@ -31,7 +31,7 @@ def pickle_reasons(paths: Iterable[str]) -> list[str]:
     ]
 
 
-def _reason(folder: Path, file: BundleFile) -> str | None:
+def _file_reason(folder: Path, file: BundleFile) -> str | None:
     try:
         status = (folder / file.path).lstat()
     except FileNotFoundError:
@@ -39,7 +39,7 @@ def _reason(folder: Path, file: BundleFile) -> str | None:
     except NotADirectoryError:
         return f"{file.path}: a folder of that path is a file"
     if not stat.S_ISREG(status.st_mode):
-        return f"{file.path} is a link or no plain file; bundles hold plain files only"
+        return f"{file.path} is a link or not a plain file; bundles hold plain files only"
     if status.st_nlink > 1:
         return f"{file.path} is a hard link; bundles hold plain files only"
     if status.st_size != file.size_bytes:

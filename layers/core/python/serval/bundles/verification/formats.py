@@ -1,7 +1,7 @@
-"""Files that are no ONNX graph, known by what they hold: what each is, and what to do with it.
+"""Recognise artifacts that are not ONNX graphs, and advise what to do with each.
 
-A file is told by how it begins, never by its name: a download or a copy may call anything
-``model.onnx``.
+Only the beginning of the file counts, never its name: a download or a copy may have called
+anything ``model.onnx``.
 """
 
 import re
@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serval.bundles.verification.pickles import is_pickle
-from serval.bundles.verification.zips import ZIP_MAGIC
-
-LOOKED_AT_BYTES = 65_536
-"""How much of a file is looked at."""
+from serval.bundles.verification.zips import HEAD_BYTES, ZIP_MAGIC
 
 FROM_PYTORCH = "export the model with torch.onnx.export"
 FROM_KERAS = "export the model with model.export(path, format='onnx') or tf2onnx"
@@ -31,48 +28,48 @@ Recogniser = Callable[[bytes], bool]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format that is taken for ONNX."""
+    """A format that people mistake for ONNX."""
 
     what: str
     advice: str
     recognises: Recogniser
-    """Told by how the file begins."""
+    """Called with the beginning of a file."""
 
 
 def begins(*magic: bytes) -> Recogniser:
-    """Make a recogniser of what a file begins with."""
+    """Recognise a magic number at the beginning."""
     return lambda head: head.startswith(magic)
 
 
 def at_4(magic: bytes) -> Recogniser:
-    """Make a recogniser of the identifier that FlatBuffers have behind four bytes."""
+    """Recognise the identifier of a FlatBuffer, which follows four bytes."""
     return lambda head: head[4:8] == magic
 
 
 def matches(pattern: bytes) -> Recogniser:
-    """Make a recogniser of a pattern at the beginning, whatever the case."""
+    """Recognise a pattern at the beginning, in any case."""
     compiled = re.compile(rb"(\xef\xbb\xbf)?\s*" + pattern, re.DOTALL | re.IGNORECASE)
     return lambda head: compiled.match(head) is not None
 
 
-def zipped(member: bytes) -> Recogniser:
-    """Make a recogniser of a zip archive with a member of that name near its beginning."""
+def zip_with(member: bytes) -> Recogniser:
+    """Recognise a zip archive with a member of that name near its beginning."""
     return lambda head: head.startswith(ZIP_MAGIC) and member in head
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Tell safetensors: the length of a JSON object, and that object."""
+    """Recognise safetensors, which begin with the length of a JSON object and that object."""
     return 2 <= int.from_bytes(head[:8], "little") < 2**27 and head[8:10] in (b'{"', b"{}", b"{ ")
 
 
 def is_saved_model(head: bytes) -> bool:
-    """Tell TensorFlow's ``saved_model.pb``: its schema's version, and a graph with its tags."""
+    """Recognise TensorFlow's ``saved_model.pb`` by its schema's version and a graph's tags."""
     return head.startswith(b"\x08\x01\x12") and b"\x12\x05serve" in head
 
 
 def is_text(head: bytes) -> bool:
-    """Tell text: UTF-8, with no control characters but line ends and tabs."""
-    # What was looked at may end inside a character.
+    """Recognise text: UTF-8 without control characters except line ends and tabs."""
+    # The last character may be cut off.
     text = head.decode("utf-8", "replace").removesuffix("\N{REPLACEMENT CHARACTER}")
     return all(c.isprintable() or c in "\r\n\t\f\N{ZERO WIDTH NO-BREAK SPACE}" for c in text)
 
@@ -97,10 +94,10 @@ FORMATS = (
     Format(
         "a zip archive as torch.save and torch.jit.save write it",
         f"loading it could run code; {FROM_PYTORCH}",
-        zipped(b"/data.pkl"),
+        zip_with(b"/data.pkl"),
     ),
-    Format("a Keras model", FROM_KERAS, zipped(b"model.weights.h5")),
-    Format("an archive of numpy arrays", WEIGHTS + ", and export it to ONNX", zipped(b".npy")),
+    Format("a Keras model", FROM_KERAS, zip_with(b"model.weights.h5")),
+    Format("an archive of numpy arrays", WEIGHTS + ", and export it to ONNX", zip_with(b".npy")),
     Format(
         "a zip archive",
         "if the model is packed in it, unpack it and publish the ONNX file; if PyTorch wrote it, "
@@ -174,13 +171,13 @@ FORMATS = (
     Format("a JSON document", "export the model to ONNX", matches(rb'[\[{]\s*["\[{]')),
     Format("a text", "export the model to ONNX, which is binary", is_text),
 )
-"""The first that recognises a file names it."""
+"""In order: the first that recognises a file names it."""
 
 
 def format_reason(folder: Path, artifact: str) -> str | None:
-    """Say what an artifact is, and what to do, if it is known to be no ONNX graph."""
+    """Name the format of an artifact, with advice, if it is known and not ONNX."""
     with (folder / artifact).open("rb") as file:
-        head = file.read(LOOKED_AT_BYTES)
+        head = file.read(HEAD_BYTES)
     found = next((kind for kind in FORMATS if kind.recognises(head)), None)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The ONNX graph: readable, of known operators, within limits, and nothing outside the bundle."""
+"""Check the ONNX graph: within limits, of known operators, with all of its data in the bundle."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from onnx import ModelProto
 
 from serval.bundles.verification.external_data import external_reason, external_tensors
 from serval.bundles.verification.formats import format_reason
-from serval.bundles.verification.leniency import lenient, with_shapes
+from serval.bundles.verification.leniency import infer_shapes, relax_graph
 from serval.bundles.verification.locales import locale_reasons
 from serval.bundles.verification.subgraphs import nodes_of
 from serval.errors import BundleRefused
@@ -17,8 +17,8 @@ from serval.foreign import refusing
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 EXTENSIONS = (
     "which belongs to onnxruntime-extensions, a library that Serval's layers do not have: export "
-    "the model without what is before and behind it (tokeniser, image decoder), and have callers "
-    "send tensors"
+    "the model without pre- and postprocessing (tokeniser, image decoder), and have callers send "
+    "tensors"
 )
 SAVED = (
     "which ONNX Runtime wrote when it saved the graph optimised, in the layout of one kind of "
@@ -33,19 +33,19 @@ NOT_RUN = {
     "ai.onnx.training": TRAINING,
     "ai.onnx.preview.training": TRAINING,
 }
-"""Domains that people meet, and what there is to know of each."""
+"""Unsupported domains that people use, and advice for each."""
 UNKNOWN = (
     "whose domain ONNX Runtime does not bring; allowed: ai.onnx, ai.onnx.ml, com.microsoft, and "
     "functions of the model's own"
 )
 LIMIT_OPSETS = {"": 26, "ai.onnx.ml": 5}
-"""Highest operator sets that the ONNX Runtime of the layers loads."""
+"""The highest operator sets that the layers' ONNX Runtime loads."""
 LIMIT_IR_VERSION = 13
 DOUBLES = "; ONNX Runtime's trees answer FP32, so convert the model with inputs of FloatTensorType"
 MIXED = "; if it was exported from float64 data, cast these to float32 before the export"
 LIMIT_NODES = 100_000
 LIMIT_GRAPH_BYTES = 2**31 - 1
-"""Protocol buffers end here; larger weights go into external data."""
+"""The limit of protocol buffers; larger weights go into external data."""
 
 
 def load_graph(folder: Path, artifact: str) -> ModelProto:
@@ -75,7 +75,7 @@ def load_graph(folder: Path, artifact: str) -> ModelProto:
 
 
 def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) -> list[str]:
-    """Check what the graph says of itself.
+    """Check versions, operators, locales and external data.
 
     Parameters
     ----------
@@ -99,18 +99,18 @@ def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) ->
 
 
 def checker_reasons(model: ModelProto, artifact: str) -> list[str]:
-    """Run the ONNX checker, and infer every shape, on what ONNX Runtime would make of the graph."""
+    """Run the ONNX checker and shape inference, as leniently as ONNX Runtime."""
     try:
-        with refusing(lambda said: BundleRefused([_invalid(artifact, said)])):
-            checked = lenient(model)
-            onnx.checker.check_model(checked)
-            with_shapes(checked)
+        with refusing(lambda said: BundleRefused([_describe_invalid(artifact, said)])):
+            relaxed = relax_graph(model)
+            onnx.checker.check_model(relaxed)
+            infer_shapes(relaxed)
     except BundleRefused as refused:
         return list(refused.reasons)
     return []
 
 
-def _invalid(artifact: str, said: str) -> str:
+def _describe_invalid(artifact: str, said: str) -> str:
     advice = ""
     if "elem type differs" in said or "inconsistent type" in said:
         advice = DOUBLES if "TreeEnsemble" in said else MIXED

@@ -1,9 +1,9 @@
-"""The signature of a graph, with outputs of the shapes that they have, not of stale ones."""
+"""Read the signature of a graph, with the outputs' inferred shapes in place of wrong ones."""
 
 from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto
 
 from serval.bundles.onnx_signature import read_signature
-from serval.bundles.verification.leniency import lenient, with_shapes
+from serval.bundles.verification.leniency import infer_shapes, relax_graph
 from serval.errors import BundleRefused
 from serval.foreign import refusing
 from serval.models.signature import Signature
@@ -19,7 +19,7 @@ def signature_of(model: ModelProto) -> Signature:
     Raises
     ------
     BundleRefused
-        With every input and output that the Open Inference Protocol cannot say.
+        With every input and output that the Open Inference Protocol cannot express.
     """
     described = ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     described.graph.input.extend(model.graph.input)
@@ -33,28 +33,28 @@ def signature_of(model: ModelProto) -> Signature:
 
 
 def true_outputs(model: ModelProto) -> list[ValueInfoProto]:
-    """Give the outputs; where the graph makes another shape than it says, that shape."""
-    said = list(model.graph.output)
+    """Return the outputs, with the inferred shape where it contradicts the declared one."""
+    declared = list(model.graph.output)
     try:
         with refusing(NoShapes):
-            made = with_shapes(lenient(model)).graph.output
+            inferred = infer_shapes(relax_graph(model)).graph.output
     except (NoShapes, BundleRefused):
-        return said
+        return declared
     return [
         found if contradict(given.type, found.type) else given
-        for given, found in zip(said, made, strict=True)
+        for given, found in zip(declared, inferred, strict=True)
     ]
 
 
-def contradict(given: TypeProto, found: TypeProto) -> bool:
-    """Tell whether a shape is known, and is not the one that is given."""
-    if not found.tensor_type.HasField("shape"):
+def contradict(declared: TypeProto, inferred: TypeProto) -> bool:
+    """Whether an inferred shape is known and differs from the declared one."""
+    if not inferred.tensor_type.HasField("shape"):
         return False
-    if not given.tensor_type.HasField("shape"):
-        return bool(given.HasField("tensor_type"))
-    said, made = given.tensor_type.shape.dim, found.tensor_type.shape.dim
-    if len(said) != len(made):
+    if not declared.tensor_type.HasField("shape"):
+        return bool(declared.HasField("tensor_type"))
+    left, right = declared.tensor_type.shape.dim, inferred.tensor_type.shape.dim
+    if len(left) != len(right):
         return True
-    pairs = zip(said, made, strict=True)
+    pairs = zip(left, right, strict=True)
     known = [(a, b) for a, b in pairs if a.HasField("dim_value") and b.HasField("dim_value")]
     return any(a.dim_value != b.dim_value for a, b in known)

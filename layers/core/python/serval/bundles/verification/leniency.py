@@ -1,8 +1,8 @@
-"""The graph as the checker is to see it: without what it minds and ONNX Runtime does not.
+"""Relax a graph for the checker, which refuses some things that ONNX Runtime accepts.
 
-ONNX Runtime sorts nodes by itself, infers shapes anew, brings operator sets that nobody imported,
-and needs no name for a graph. Weights are left out: the checker would read them all, and says
-nothing of their values.
+ONNX Runtime sorts nodes and infers shapes itself, adds operator sets that are not imported, and
+needs no name for a graph. Weights are left out, because the checker would read them all without
+checking their values.
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ from graphlib import CycleError, TopologicalSorter
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from serval.bundles.verification.external_data import external_tensors, outside
+from serval.bundles.verification.external_data import external_tensors, with_external_data
 from serval.bundles.verification.subgraphs import nodes_of
 
 WEIGHT_BYTES = 1024
-"""Smaller initializers stay: shapes may hang on their values."""
+"""Smaller initializers stay, because shapes may depend on their values."""
 IR_OF_FREE_INITIALIZERS = 4
-"""Before this version of the format, every initializer had to be among the inputs."""
+"""The version of the format since which initializers need not be inputs."""
 OPSETS = {"ai.onnx.ml": 5, "com.microsoft": 1}
-"""ONNX Runtime's own, which it takes where the model imports none."""
+"""ONNX Runtime's own operator sets, for models that import none."""
 
 
-def lenient(model: ModelProto) -> ModelProto:
-    """Copy a graph without its weights and inferred shapes, its nodes in order."""
+def relax_graph(model: ModelProto) -> ModelProto:
+    """Copy a graph with its nodes in order, and without weights and inferred shapes."""
     made = ModelProto(ir_version=max(model.ir_version, IR_OF_FREE_INITIALIZERS))
     made.opset_import.extend(model.opset_import)
     made.functions.extend(model.functions)
@@ -34,7 +34,7 @@ def lenient(model: ModelProto) -> ModelProto:
     for output in made.graph.output:
         if output.type.HasField("tensor_type"):
             output.type.tensor_type.shape.SetInParent()
-    made.graph.node.extend(in_order(published.node))
+    made.graph.node.extend(sort_nodes(published.node))
     _keep_small(made.graph, published)
     for tensor in list(external_tensors(made)):
         _empty(tensor)
@@ -42,10 +42,10 @@ def lenient(model: ModelProto) -> ModelProto:
     return made
 
 
-def with_shapes(model: ModelProto) -> ModelProto:
-    """Infer every shape, those of the outputs too, whatever they are said to be.
+def infer_shapes(model: ModelProto) -> ModelProto:
+    """Infer every shape, even those of outputs that declare one.
 
-    The ``onnx`` package raises what it likes if types or shapes contradict each other.
+    The ``onnx`` package may raise anything if types or shapes contradict each other.
     """
     bare = ModelProto()
     bare.CopyFrom(model)
@@ -55,21 +55,21 @@ def with_shapes(model: ModelProto) -> ModelProto:
     return onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True)
 
 
-def in_order(nodes: Iterable[NodeProto]) -> list[NodeProto]:
-    """Sort nodes so that each comes behind those whose outputs it reads; a cycle stays as it is."""
+def sort_nodes(nodes: Iterable[NodeProto]) -> list[NodeProto]:
+    """Sort nodes so that each follows those whose outputs it reads; keep the order of a cycle."""
     listed = list(nodes)
     made_by = {name: at for at, node in enumerate(listed) for name in node.output if name}
     sorter: TopologicalSorter[int] = TopologicalSorter()
     for at, node in enumerate(listed):
-        sorter.add(at, *sorted({made_by[name] for name in reads(node) if name in made_by}))
+        sorter.add(at, *sorted({made_by[name] for name in names_read(node) if name in made_by}))
     try:
         return [listed[at] for at in sorter.static_order()]
     except CycleError:
         return listed
 
 
-def reads(node: NodeProto) -> set[str]:
-    """Name all that a node reads, its branches and loop bodies included."""
+def names_read(node: NodeProto) -> set[str]:
+    """Collect the names that a node reads, also in its branches and loop bodies."""
     found, waiting = set(node.input), [node]
     while waiting:
         for attribute in waiting.pop().attribute:
@@ -82,10 +82,10 @@ def reads(node: NodeProto) -> set[str]:
 
 
 def _keep_small(graph: GraphProto, published: GraphProto) -> None:
-    """Keep small initializers; others become inputs of their type and shape."""
+    """Keep small initializers, and turn the others into inputs of their type and shape."""
     given = {value.name for value in graph.input}
     for tensor in published.initializer:
-        if tensor.ByteSize() <= WEIGHT_BYTES and not any(outside([tensor])):
+        if tensor.ByteSize() <= WEIGHT_BYTES and not any(with_external_data([tensor])):
             graph.initializer.append(tensor)
         elif tensor.name not in given:
             graph.input.append(
@@ -100,7 +100,7 @@ def _keep_small(graph: GraphProto, published: GraphProto) -> None:
 
 
 def _empty(tensor: TensorProto) -> None:
-    """Forget data that lie outside; what hangs on the shape is not known then."""
+    """Drop a tensor's external data, and its shape with them."""
     tensor.ClearField("external_data")
     tensor.ClearField("data_location")
     del tensor.dims[:]
@@ -108,7 +108,7 @@ def _empty(tensor: TensorProto) -> None:
 
 
 def _import_opsets(model: ModelProto) -> None:
-    """Import what nodes use and the model does not say; ``ai.onnx`` is another name for ''."""
+    """Import operator sets that nodes use without an import; ``ai.onnx`` is the same as ''."""
     used = set()
     for node in nodes_of(model):
         if node.domain == "ai.onnx":

@@ -1,4 +1,4 @@
-"""Pickles, known by their opcodes, and what they would import."""
+"""Recognise pickles by their opcodes, and list what they import."""
 
 import io
 import pickletools
@@ -13,36 +13,36 @@ HARMLESS = re.compile(
     r"__torch__[\w.]* \w+|torch\.jit\._pickle \w+|collections OrderedDict"
     r"|torch \w+Storage|torch\._utils _rebuild_(tensor_v2|qtensor|parameter)"
 )
-"""What pickles in TorchScript name: types that its own reader makes, which imports nothing."""
+"""Types in TorchScript's pickles, which its own reader makes without importing anything."""
 
 
-class NoPickle(Exception):
-    """The bytes are no pickle from begin to end."""
+class NotAPickle(Exception):
+    """The bytes are not a whole pickle."""
 
 
 def is_pickle(head: bytes) -> bool:
-    """Tell a pickle by how it begins.
+    """Recognise a pickle by its beginning.
 
-    Those of protocol 2 and later say so; the older ones are text, and are told by being opcodes
-    from begin to end, some of which import.
+    Protocol 2 and later have a header. Older pickles are text: valid opcodes from beginning to
+    end, some of which import something.
     """
     if head[:1] == b"\x80":
         return len(head) > 2 and head[1] in PROTOCOLS and head[2] in OPCODES
     try:
-        return bool(imported(head))
-    except NoPickle:
+        return bool(imports_of(head))
+    except NotAPickle:
         return False
 
 
-def imported(data: bytes) -> list[str]:
-    """List what a whole pickle imports, as ``module name``; one whose name it makes is ``?``.
+def imports_of(data: bytes) -> list[str]:
+    """List what a whole pickle imports, as ``module name``, or ``?`` for a computed name.
 
     Raises
     ------
-    NoPickle
-        If it is none.
+    NotAPickle
+        If the bytes are not a whole pickle.
     """
-    with refusing(NoPickle):
+    with refusing(NotAPickle):
         pickletools.dis(data, io.StringIO())
         return [
             str(argument) if argument is not None else "?"
@@ -51,9 +51,9 @@ def imported(data: bytes) -> list[str]:
         ]
 
 
-def harmless(data: bytes) -> bool:
-    """Tell whether a pickle imports nothing but what TorchScript's pickles name."""
+def is_harmless(data: bytes) -> bool:
+    """Whether a pickle imports only what TorchScript's pickles may."""
     try:
-        return all(HARMLESS.fullmatch(name) for name in imported(data))
-    except NoPickle:
+        return all(HARMLESS.fullmatch(name) for name in imports_of(data))
+    except NotAPickle:
         return False

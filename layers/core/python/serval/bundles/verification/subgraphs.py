@@ -1,4 +1,4 @@
-"""Every graph and node of a model: the graph itself, those in branches and loops, functions."""
+"""Iterate over every graph and node of a model, in branches, loops and functions too."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from onnx import ModelProto
 
 
 def graphs_of(model: ModelProto) -> Iterator[Any]:
-    """Give the graph and every graph inside its nodes and functions, without recursion."""
+    """Yield the graph and every graph inside its nodes and functions, without recursion."""
     waiting = [model.graph, *model.functions]
     for training in model.training_info:
         waiting += [training.initialization, training.algorithm]
@@ -24,7 +24,7 @@ def graphs_of(model: ModelProto) -> Iterator[Any]:
 
 
 def nodes_of(model: ModelProto) -> Iterator[Any]:
-    """Give every node, wherever it hides."""
+    """Yield every node of every graph and function."""
     for function in model.functions:
         yield from function.node
     for graph in graphs_of(model):

@@ -1,4 +1,4 @@
-"""Verify a whole bundle: every reason against it is found before it is refused."""
+"""Verify a whole bundle, and find every reason against it before refusing it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +25,14 @@ from serval.models.signature import Signature
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """What is known of a bundle that may become a version."""
+    """A bundle that may become a version, with its signature."""
 
     bundle: Bundle
     signature: Signature
     artifact_files: tuple[str, ...]
-    """What its runtime needs on disk: the graph and its external data, or what a server reads."""
+    """What its runtime needs on disk: the graph and its external data, or a server's files."""
     fleet: DeployedFleet | None = None
-    """The fleet that is to run it; None: Lambda does."""
+    """The fleet that is to run it, or None for Lambda."""
 
 
 def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> VerifiedBundle:
@@ -41,9 +41,9 @@ def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> V
     Raises
     ------
     BundleRefused
-        With every reason found. Later checks need earlier ones: no graph is read before the
-        files are what the manifest says, no checker runs before the graph stays in the bundle.
-        What an inference server runs is no graph: it is looked at for code alone.
+        With every reason. Some checks wait for others: no graph is read before the files match
+        the manifest, and no checker runs before all data of the graph lie in the bundle. Files
+        for an inference server are only searched for code.
     """
     if reasons := file_reasons(folder, manifest.files):
         raise BundleRefused(reasons)
@@ -60,7 +60,7 @@ def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> V
 
 
 def _read_bundle(folder: Path, manifest: Manifest) -> tuple[Bundle | None, list[str]]:
-    """Read model.yaml; a bundle without one is its artifact and the upload's name."""
+    """Read model.yaml; a bundle without one has defaults and the upload's name."""
     if MODEL_YAML not in manifest.paths:
         return Bundle(name=manifest.model), []
     try:

@@ -10,7 +10,7 @@ from serval.access.api_key import Caller
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route
-from serval.models.tag import untagged
+from serval.models.tag import remove_tag
 from serval.models.version import ModelVersion
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker
@@ -69,11 +69,11 @@ class Submit:
         Rows of an earlier Serval have the caller's id as their own, or one without a tag.
         """
         own = row_id(model, chosen)
-        rows = self.store.find_all([own, untagged(own), chosen])
+        rows = self.store.find_all([own, remove_tag(own), chosen])
         earlier = rows.get(chosen)
         if earlier is not None and earlier.name == chosen and earlier.model == model:
             return earlier
-        return rows.get(own) or rows.get(untagged(own))
+        return rows.get(own) or rows.get(remove_tag(own))
 
     def _create(
         self,

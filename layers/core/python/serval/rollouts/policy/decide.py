@@ -80,7 +80,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class TakeStep:
-    """Give the candidate ``percent`` of the traffic."""
+    """Raise the candidate's share of the traffic to ``percent``."""
 
     percent: int
     reason: str
