@@ -11,6 +11,9 @@ from typing import Any
 from serval.models.signature import Signature
 from serval.models.version import BundleFile, Form, ModelVersion, runtime_of
 
+CANDIDATE = "candidate"
+"""Stands for the version's number, which it gets when it is registered."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetFleet:
@@ -40,22 +43,13 @@ class VerifiedUpload:
     fleet: TargetFleet | None = None
     """None if Lambda runs it."""
 
-    def version(
-        self,
-        model: str,
-        number: str,
-        *,
-        digest: str = "",
-        created: str = "",
-        forms: tuple[Form, ...] = (),
-        measurements: Mapping[str, Any] | None = None,
-    ) -> ModelVersion:
-        """Describe the version that the upload becomes."""
+    def candidate(self, model: str, forms: tuple[Form, ...] = ()) -> ModelVersion:
+        """Describe the version that the upload becomes, before it is registered."""
         return ModelVersion(
             model=model,
-            version=number,
-            digest=digest,
-            created=created,
+            version=CANDIDATE,
+            digest="",
+            created="",
             artifact=self.artifact,
             artifact_files=self.artifact_files,
             files=self.files,
@@ -63,7 +57,6 @@ class VerifiedUpload:
             runtime=runtime_of(self.bundle),
             bundle=self.bundle,
             forms=forms,
-            measurements=measurements or {},
         )
 
     def to_json(self) -> dict[str, Any]:

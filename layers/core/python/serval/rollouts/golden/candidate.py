@@ -9,8 +9,6 @@ from serval.models.storage import staging_prefix
 from serval.models.version import Form, ModelVersion
 from serval.rollouts.documents import TargetFleet, VerifiedUpload
 
-CANDIDATE = "candidate"
-"""Stands for the version's number, which it gets when it is registered."""
 DEFAULT_BATCH_SIZE = 32
 
 
@@ -36,7 +34,7 @@ class Candidate:
         staged = staging_prefix(upload.model, upload.rollout)
         for form in forms:
             locations |= {file.path: (staged + file.path, None) for file in form.files}
-        record = verified.version(upload.model, CANDIDATE, forms=forms)
+        record = verified.candidate(upload.model, forms)
         return cls(record, locations, verified.fleet)
 
     @property

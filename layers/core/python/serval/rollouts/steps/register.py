@@ -92,9 +92,9 @@ class Register:
             return registry.version(upload.model, number)
         except ModelVersionNotFound:
             pass
-        version = verified.version(
-            upload.model,
-            number,
+        version = replace(
+            verified.candidate(upload.model),
+            version=number,
             digest=digest,
             created=timestamp(self.control.clock()),
             forms=tuple(move_form(form, upload.rollout) for form in staged),
