@@ -20,8 +20,7 @@ from serval.fleets.state import FleetState, WorkerState
 from serval.fleets.sweep import Sweep
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.metrics import InferenceMetrics
-from serval.models.remembered import KnownVersions
-from serval.models.route import Route
+from serval.models.route import KnownVersions, Route
 from serval.models.version import ModelVersion
 from serval.requests.end_attempt import EndAttempt
 from serval.requests.request import AsyncRequest

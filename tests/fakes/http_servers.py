@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import OnnxModel
-from serval.models.remembered import KnownVersions
+from serval.models.route import KnownVersions
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.serve.gather import Gather
 from serval.worker.serve.server import InferenceServer, application

@@ -13,8 +13,8 @@ from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.http.infer import InferEndpoint
-from serval.inference.infer import Inference, on_lambda
-from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions, on_lambda
+from serval.inference.run import Inference
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Route

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.models.registry import Rollout
-from serval.models.remembered import ROUTE_SECONDS
+from serval.models.route import ROUTE_SECONDS
 from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.inference import graph, plus
 from tests.local.conftest import LocalStage

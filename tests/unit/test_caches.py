@@ -16,8 +16,7 @@ from serval.access.api_key import ApiKey
 from serval.inference.batching import BatchLimits
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
-from serval.models.remembered import KnownVersions
-from serval.models.route import Route
+from serval.models.route import KnownVersions, Route
 from serval.models.statistics import RememberedStatistics, TrackStatistics
 from serval.models.version import ModelVersion
 from serval.requests.submit.checks import SubmissionChecks

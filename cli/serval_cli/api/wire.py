@@ -13,7 +13,7 @@ import simdjson
 
 from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
-from serval.protocol.json_tensors import BINARY_ONLY, decode_json
+from serval.protocol.json_values import BINARY_ONLY, decode_json
 from serval.rollouts.golden.requests import LIMIT_READABLE, list_elements
 from serval_cli.failures import CommandFailed
 

@@ -7,7 +7,7 @@ from typing import Any
 from serval.bootstrap.events import rollout_events
 from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus
-from serval.models.remembered import ROUTE_SECONDS
+from serval.models.route import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.history import stable_before
 from serval.rollouts.policy.decide import Promote

@@ -3,8 +3,7 @@
 import pytest
 
 from serval.errors import ModelNotFound, ModelVersionNotFound
-from serval.models.remembered import KnownVersions, Remembered
-from serval.models.route import Route
+from serval.models.route import KnownVersions, Remembered, Route
 from tests.fakes.fleets import KnownModels
 from tests.fakes.worker import HandClock
 

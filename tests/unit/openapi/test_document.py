@@ -6,6 +6,7 @@ import jsonschema_rs
 import pytest
 from schemathesis import openapi
 
+from serval.http.call import COMPRESS_FROM_BYTES
 from serval.http.describe import ANSWERS, ELSEWHERE
 from serval.http.dispatch import Endpoint
 from serval.http.status import STATUS
@@ -15,13 +16,9 @@ from serval.openapi.document import document
 from serval.openapi.infer import EXAMPLE
 from serval.openapi.operations import ERRORS
 from serval.openapi.schemas import DATATYPES
-from serval.protocol.content import (
-    BINARY_LIMIT_BYTES,
-    COMPRESS_FROM_BYTES,
-    INFLATED_LIMIT_BYTES,
-    JSON_LIMIT_BYTES,
-)
-from serval.protocol.request import MAX_DIMENSIONS, MAX_TENSORS
+from serval.protocol.content import BINARY_LIMIT_BYTES, INFLATED_LIMIT_BYTES, JSON_LIMIT_BYTES
+from serval.protocol.json_values import MAX_TENSORS
+from serval.protocol.request import MAX_DIMENSIONS
 
 ROOT = Path(__file__).parents[3]
 

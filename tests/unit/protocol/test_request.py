@@ -21,8 +21,9 @@ from serval.errors import (
     ServalError,
     UnsupportedFeature,
 )
+from serval.http.call import body_of
 from serval.models.signature import Signature, TensorSpec
-from serval.protocol.content import JSON_LIMIT_BYTES, body_of, inflate
+from serval.protocol.content import JSON_LIMIT_BYTES, inflate
 from serval.protocol.limits import INFLATED_LIMIT_BYTES
 from serval.protocol.request import read_request
 

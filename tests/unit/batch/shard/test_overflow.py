@@ -16,7 +16,7 @@ from serval.batch.input.records import Rows
 from serval.errors import InvalidTensor
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES
-from serval.protocol.json_tensors import narrowed
+from serval.protocol.json_values import narrowed
 
 FIT, LARGE = {"FP16": 65504.0, "FP32": 3e38}, {"FP16": 70000.0, "FP32": 1e39}
 

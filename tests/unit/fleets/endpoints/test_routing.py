@@ -4,8 +4,7 @@ import pytest
 
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.endpoints.routing import Routing
-from serval.models.remembered import KnownVersions
-from serval.models.route import Route
+from serval.models.route import KnownVersions, Route
 from tests.fakes.fleets import KnownModels
 from tests.fakes.requests import async_request
 from tests.fakes.worker import HandClock

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serval.models.remembered import KnownVersions
-from serval.models.route import Route
+from serval.models.route import KnownVersions, Route
 from serval.worker.queue.targets import Targets
 from tests.fakes.batch import InMemoryVersions
 from tests.fakes.batch_api import IRIS

@@ -14,8 +14,7 @@ from serval.errors import (
     ModelOutOfScope,
     RateLimited,
 )
-from serval.models.remembered import ROUTE_SECONDS, Remembered
-from serval.models.route import Route
+from serval.models.route import ROUTE_SECONDS, Remembered, Route
 from serval.models.storage import MODEL_NAME
 
 KeyLookup = Callable[[str], ApiKey | None]

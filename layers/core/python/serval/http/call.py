@@ -1,8 +1,10 @@
 """One call in, one reply out: events of API Gateway (payload format 2.0), and what answers them."""
 
 import base64
+import binascii
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,6 +13,7 @@ from urllib.parse import urljoin
 
 from serval.access.admission import Authenticator
 from serval.errors import (
+    MalformedBody,
     PayloadTooLarge,
     RateLimited,
     ServalError,
@@ -20,9 +23,12 @@ from serval.errors import (
 from serval.http.status import status_of
 from serval.protocol.content import (
     BINARY_LIMIT_BYTES,
+    COMPRESS,
+    DAMAGED,
+    GZIP_WINDOW,
     JSON_LIMIT_BYTES,
-    body_of,
-    deflate,
+    MANGLED_GZIP,
+    ZLIB_WINDOW,
     inflate,
 )
 from serval.protocol.limits import RequestLimits
@@ -32,6 +38,7 @@ Headers = Mapping[str, str]
 """Names in lower case."""
 Names = Mapping[str, str]
 """Path parameters: the ``{name}`` segments of an endpoint, and what a call has there."""
+COMPRESS_FROM_BYTES = 1024
 Reply = dict[str, Any]
 Log = Callable[[str], object]
 JSON = "application/json"
@@ -121,6 +128,35 @@ class HttpCall:
         if not encoding:
             return body
         return inflate(body, encoding, limits.inflated(self.header_length))
+
+
+def body_of(body: str | None, is_base64: bool) -> str | bytes:
+    """Undo the gateway's base64.
+
+    Raises
+    ------
+    MalformedBody
+        If a compressed body arrived as text, or base64 is damaged.
+    PayloadTooLarge
+        If the body is over 5.5 MB as JSON text or 4.4 MB as bytes.
+    """
+    if not body:
+        raise MalformedBody("the body is empty: a V2 inference request is expected")
+    if is_base64:
+        if len(body) > BINARY_LIMIT_BYTES * 4 // 3 + 4:
+            raise PayloadTooLarge("request body", len(body) * 3 // 4, BINARY_LIMIT_BYTES, COMPRESS)
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise MalformedBody(f"the body is not valid base64: {error}") from None
+    if body.startswith(MANGLED_GZIP):
+        raise MalformedBody(DAMAGED.format("compressed body was"))
+    size = len(body) if body.isascii() else len(body.encode("utf-8", "surrogatepass"))
+    if size > JSON_LIMIT_BYTES:
+        raise PayloadTooLarge(
+            "request body", size, JSON_LIMIT_BYTES, f"send binary tensors, {COMPRESS}"
+        )
+    return body
 
 
 def reply_to(
@@ -223,6 +259,22 @@ def inference_reply(
         "body": base64.b64encode(body).decode("ascii") if is_binary else body.decode(),
         "isBase64Encoded": is_binary,
     }
+
+
+def deflate(body: bytes, accept_encoding: str) -> tuple[bytes, str | None]:
+    """Compress a reply if the client takes gzip or deflate and the reply is worth it."""
+    if not accept_encoding or len(body) < COMPRESS_FROM_BYTES:
+        return body, None
+    accepted = {
+        name.strip().lower()
+        for name, _, weight in (part.partition(";") for part in accept_encoding.split(","))
+        if weight.strip().lower() not in ("q=0", "q=0.0")
+    }
+    for name, window in (("gzip", GZIP_WINDOW), ("deflate", ZLIB_WINDOW)):
+        if name in accepted:
+            compressor = zlib.compressobj(1, zlib.DEFLATED, window)
+            return compressor.compress(body) + compressor.flush(), name
+    return body, None
 
 
 def location(call: HttpCall, path: str) -> str:

@@ -18,13 +18,13 @@ from serval.http.call import (
     inference_reply,
     reply_to,
 )
-from serval.inference.infer import Inference, InferenceAnswer, choose_target
 from serval.inference.loaded import Loaded
+from serval.inference.run import Inference, InferenceAnswer
 from serval.models.metrics import InferenceMetrics
-from serval.models.route import Counted
+from serval.models.route import Counted, choose_target
 from serval.protocol.content import FEWER
 from serval.protocol.limits import MOST, RequestLimits
-from serval.protocol.response import write_response
+from serval.protocol.response import InferenceResponse, write_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,13 @@ def answer_reply(
     PayloadTooLarge
         If the answer does not fit through Lambda.
     """
-    body, head_length = write_response(answer.response, answer.request)
+    record = loaded.record
+    response = InferenceResponse(record.model, record.version, answer.outputs)
+    body, head_length = write_response(response, answer.request)
     timing = f"infer;dur={answer.infer_ms:.3f}"
     if cold:
         timing = f"load;dur={loaded.load_ms:.1f}, {timing}"
-    headers = {"serval-model-version": answer.response.version, "server-timing": timing}
+    headers = {"serval-model-version": record.version, "server-timing": timing}
     remedy = partial(suggest_smaller_reply, answer)
     return inference_reply(body, head_length, headers, accept_encoding, remedy)
 
@@ -121,7 +123,7 @@ def suggest_smaller_reply(answer: InferenceAnswer, is_binary: bool, is_compresse
         ways.append('ask for binary outputs ({"parameters": {"binary_data_output": true}})')
     if not is_compressed:
         ways.append("take it compressed (Accept-Encoding: gzip)")
-    if len(answer.response.outputs) > 1:
+    if len(answer.outputs) > 1:
         ways.append("ask for fewer 'outputs'")
     shape = answer.request.inputs[0].array.shape if answer.request.inputs else ()
     if shape and shape[0] > 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from serval.errors import ArtifactUnavailable, ModelTooLarge
+from serval.errors import ArtifactUnavailable, ModelOnFleet, ModelTooLarge
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
@@ -208,3 +208,19 @@ class LoadedVersions:
 
     def _folder(self, record: ModelVersion) -> Path:
         return self.folder / record.model / record.version
+
+
+def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], ModelVersion]:
+    """Find versions as ``find`` does, but none that runs on a fleet.
+
+    A path whose name has a character as ``%74`` is not the one that a fleet's model is deployed on,
+    and leads to the function that all other models share.
+    """
+
+    def found(model: str, version: str) -> ModelVersion:
+        record = find(model, version)
+        if record.bundle.get("compute", {}).get("target") == "fleet":
+            raise ModelOnFleet(model)
+        return record
+
+    return found

@@ -1,18 +1,29 @@
 """Read, check and run: the way of every request, whoever brings it."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from serval.errors import InferenceFailed, InvalidRequest, ServalError
+from serval.errors import InferenceFailed, InvalidRequest, ModelVersionNotFound, ServalError
 from serval.inference.batching import divide_outputs, join_inputs
-from serval.inference.loaded import Loaded
+from serval.inference.loaded import Loaded, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature
+from serval.models.storage import VERSION
 from serval.models.tensor import Tensor
-from serval.protocol.fit import output_names
 from serval.protocol.limits import MOST_JSON_BYTES
-from serval.protocol.request import InferenceRequest, read_request
+from serval.protocol.request import InferenceRequest, output_names, read_request
 
 Outputs = list[Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceAnswer:
+    """A request, its outputs, and how long they took."""
+
+    request: InferenceRequest
+    outputs: Outputs
+    infer_ms: float
 
 
 class AxisNotShared(Exception):
@@ -113,3 +124,39 @@ def _pick(outputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:
     """Return the named outputs, in the order of the names."""
     by_name = {tensor.name: tensor for tensor in outputs}
     return [by_name[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Answers requests from the versions that this environment has loaded."""
+
+    loaded: LoadedVersions
+    clock: Callable[[], float] = time.perf_counter
+
+    def load(self, model: str, version: str) -> Loaded:
+        """Return the loaded version, loading it first if needed."""
+        if not VERSION.fullmatch(version):
+            raise ModelVersionNotFound(model, version)
+        return self.loaded.get(model, version)
+
+    def answer(
+        self,
+        loaded: Loaded,
+        body: str | bytes,
+        header_length: str | None,
+        json_limit: int = MOST_JSON_BYTES,
+    ) -> InferenceAnswer:
+        """Read, check, run.
+
+        Raises
+        ------
+        InvalidRequest
+            If the request does not fit the signature.
+        InferenceFailed
+            If the runtime fails on a request that does.
+        """
+        request = read_fitting(body, header_length, loaded.record.signature, json_limit)
+        started = self.clock()
+        outputs = run_request(loaded, request)
+        infer_ms = (self.clock() - started) * 1e3
+        return InferenceAnswer(request, outputs, infer_ms)

@@ -1,20 +1,17 @@
 """Bodies: base64, compression and size limits, before anything reads them."""
 
-import base64
-import binascii
 import zlib
 from collections import Counter
 from collections.abc import Iterable
 
 from serval.errors import MalformedBody, PayloadTooLarge, short_repr
-from serval.protocol.limits import INFLATED_LIMIT_BYTES, MOST_JSON_BYTES
+from serval.protocol.limits import INFLATED_LIMIT_BYTES
 
 JSON_LIMIT_BYTES = 5_500_000
 BINARY_LIMIT_BYTES = 4_400_000
 MOST_RATIO = 100
 """How far a body may inflate, once it is longer than it may be without any compression."""
 INFLATED_AT_ONCE = 2**20
-COMPRESS_FROM_BYTES = 1024
 FEWER = "send fewer rows, or run a batch job over a file of them"
 COMPRESS = f"compress it (Content-Encoding: gzip), {FEWER}"
 """What a caller can do who sent too much; on a fleet an upload takes more."""
@@ -27,35 +24,6 @@ DAMAGED = (
     "the {} damaged on the way, because the Content-Type says text: "
     "send 'Content-Type: application/octet-stream'"
 )
-
-
-def body_of(body: str | None, is_base64: bool) -> str | bytes:
-    """Undo the gateway's base64.
-
-    Raises
-    ------
-    MalformedBody
-        If a compressed body arrived as text, or base64 is damaged.
-    PayloadTooLarge
-        If the body is over 5.5 MB as JSON text or 4.4 MB as bytes.
-    """
-    if not body:
-        raise MalformedBody("the body is empty: a V2 inference request is expected")
-    if is_base64:
-        if len(body) > BINARY_LIMIT_BYTES * 4 // 3 + 4:
-            raise PayloadTooLarge("request body", len(body) * 3 // 4, BINARY_LIMIT_BYTES, COMPRESS)
-        try:
-            return base64.b64decode(body, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise MalformedBody(f"the body is not valid base64: {error}") from None
-    if body.startswith(MANGLED_GZIP):
-        raise MalformedBody(DAMAGED.format("compressed body was"))
-    size = len(body) if body.isascii() else len(body.encode("utf-8", "surrogatepass"))
-    if size > JSON_LIMIT_BYTES:
-        raise PayloadTooLarge(
-            "request body", size, JSON_LIMIT_BYTES, f"send binary tensors, {COMPRESS}"
-        )
-    return body
 
 
 def as_bytes(body: str | bytes) -> bytes:
@@ -122,29 +90,7 @@ def inflate(
     return bytes(inflated)
 
 
-def check_json_size(size_bytes: int, limit_bytes: int = MOST_JSON_BYTES) -> None:
-    """Refuse JSON that takes more memory than there is."""
-    if size_bytes > limit_bytes:
-        raise PayloadTooLarge("JSON", size_bytes, limit_bytes, f"send binary tensors, {FEWER}")
-
-
 def repeated_member(names: Iterable[str]) -> MalformedBody:
     """Name the member that a JSON object has twice: which one is meant, nobody knows."""
     ((name, times),) = Counter(names).most_common(1)
     return MalformedBody(f"member {short_repr(name)} is there {times} times in one JSON object")
-
-
-def deflate(body: bytes, accept_encoding: str) -> tuple[bytes, str | None]:
-    """Compress a reply if the client takes gzip or deflate and the reply is worth it."""
-    if not accept_encoding or len(body) < COMPRESS_FROM_BYTES:
-        return body, None
-    accepted = {
-        name.strip().lower()
-        for name, _, weight in (part.partition(";") for part in accept_encoding.split(","))
-        if weight.strip().lower() not in ("q=0", "q=0.0")
-    }
-    for name, window in (("gzip", GZIP_WINDOW), ("deflate", ZLIB_WINDOW)):
-        if name in accepted:
-            compressor = zlib.compressobj(1, zlib.DEFLATED, window)
-            return compressor.compress(body) + compressor.flush(), name
-    return body, None

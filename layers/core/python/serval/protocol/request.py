@@ -5,7 +5,7 @@ Specification: Open Inference Protocol V2, ``inference_rest.md``, and Triton's
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,32 +16,29 @@ from serval.errors import (
     InvalidParameter,
     InvalidTensor,
     MalformedBody,
+    PayloadTooLarge,
     UnsupportedFeature,
     short_repr,
 )
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import decode_binary
-from serval.protocol.content import check_json_size
-from serval.protocol.fit import check_complete, check_tensor, known
+from serval.protocol.content import FEWER
 from serval.protocol.framing import framed
-from serval.protocol.json_objects import Fields, glimpse, json_object, picked
-from serval.protocol.json_tensors import decode_json
+from serval.protocol.json_values import (
+    Fields,
+    decode_json,
+    json_object,
+    pick_members,
+    preview,
+    read_flag,
+    read_members,
+    read_parameters,
+)
 from serval.protocol.limits import MOST_JSON_BYTES
 
 REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs"})
-TENSOR_MEMBERS = frozenset({"name", "datatype", "shape", "parameters", "data"})
-PARAMETERS = frozenset(
-    {
-        "binary_data",
-        "binary_data_output",
-        "binary_data_size",
-        "classification",
-        "shared_memory_region",
-    }
-)
 MAX_DIMENSIONS = 32
-MAX_TENSORS = 1024
 MAX_EXTENT = 2**63 - 1
 MAX_ELEMENTS = 2**60 - 1
 """What an array of 8-byte elements can count, extents of 0 left out."""
@@ -78,18 +75,24 @@ def read_request(
     """
     if header_length is None:
         check_json_size(len(body), json_limit)
-        return read_document(parsed(body), memoryview(b""), signature)
+        return read_document(parse_head(body), memoryview(b""), signature)
     sent, length = framed(body, header_length)
     check_json_size(length, json_limit)
     tail = memoryview(sent)[length:]
     if length == 0:
         return raw_request(tail, signature)
-    return read_document(parsed(sent[:length]), tail, signature)
+    return read_document(parse_head(sent[:length]), tail, signature)
 
 
-def parsed(text: str | bytes) -> Fields:
+def check_json_size(size_bytes: int, limit_bytes: int = MOST_JSON_BYTES) -> None:
+    """Refuse JSON that takes more memory than there is."""
+    if size_bytes > limit_bytes:
+        raise PayloadTooLarge("JSON", size_bytes, limit_bytes, f"send binary tensors, {FEWER}")
+
+
+def parse_head(text: str | bytes) -> Fields:
     """Parse the JSON part; what is inside stays lazy."""
-    return picked(json_object(text, "an 'inputs' member"), REQUEST_MEMBERS)
+    return pick_members(json_object(text, "an 'inputs' member"), REQUEST_MEMBERS)
 
 
 def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
@@ -120,9 +123,9 @@ def read_document(document: Fields, tail: memoryview, signature: Signature) -> I
     """Read the JSON part and the binary tensors behind it."""
     request_id = document.get("id")
     if request_id is not None and not isinstance(request_id, str):
-        raise InvalidParameter("id", glimpse(request_id), "a string")
-    binary_outputs = flag(parameters(document), "binary_data_output", default=False)
-    inputs = read_tensors(members(document, "inputs"), tail, known(signature))
+        raise InvalidParameter("id", preview(request_id), "a string")
+    binary_outputs = read_flag(read_parameters(document), "binary_data_output", default=False)
+    inputs = read_tensors(read_members(document, "inputs"), tail, input_specs(signature))
     check_complete({tensor.name for tensor in inputs}, signature)
     return InferenceRequest(
         inputs=inputs,
@@ -130,22 +133,6 @@ def read_document(document: Fields, tail: memoryview, signature: Signature) -> I
         outputs=read_outputs(document, binary_outputs) if "outputs" in document else {},
         binary_outputs=binary_outputs,
     )
-
-
-def members(document: Fields, name: str) -> list[Fields]:
-    """Give a list of objects from the document."""
-    items = document.get(name)
-    if not isinstance(items, simdjson.Array):
-        raise MalformedBody(f"{name!r} is missing or not a list of tensors")
-    if len(items) > MAX_TENSORS:
-        raise MalformedBody(f"{name!r} has {len(items)} tensors, at most {MAX_TENSORS} allowed")
-    found = []
-    for index, item in enumerate(items):
-        fields = picked(item, TENSOR_MEMBERS) if isinstance(item, simdjson.Object) else {}
-        if not isinstance(fields.get("name"), str):
-            raise MalformedBody(f"{name}[{index}] is not an object with a 'name'")
-        found.append(fields)
-    return found
 
 
 def read_tensors(
@@ -187,7 +174,7 @@ def read_datatype(name: str, item: Fields) -> str:
     """Read a tensor's datatype."""
     datatype = item.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
-        given = short_repr(glimpse(datatype))
+        given = short_repr(preview(datatype))
         raise InvalidTensor(name, f"datatype {given} given, one of {', '.join(DATATYPES)} expected")
     return datatype
 
@@ -196,16 +183,16 @@ def read_shape(name: str, item: Fields) -> list[int]:
     """Read a tensor's shape."""
     array = item.get("shape")
     if not isinstance(array, simdjson.Array) or len(array) > MAX_DIMENSIONS:
-        given = short_repr(glimpse(array))
+        given = short_repr(preview(array))
         raise InvalidTensor(
             name, f"shape {given} given, a list of at most {MAX_DIMENSIONS} expected"
         )
     shape: list[Any] = list(array)
     for extent in shape:
         if type(extent) is not int or not 0 <= extent <= MAX_EXTENT:
-            given = short_repr(glimpse(array))
+            given = short_repr(preview(array))
             raise InvalidTensor(
-                name, f"shape {given}: {short_repr(glimpse(extent))} is not an extent"
+                name, f"shape {given}: {short_repr(preview(extent))} is not an extent"
             )
     if math.prod(extent or 1 for extent in shape) > MAX_ELEMENTS:
         raise InvalidTensor(name, f"shape {shape!r} is more than any tensor holds")
@@ -214,7 +201,7 @@ def read_shape(name: str, item: Fields) -> list[int]:
 
 def binary_size(name: str, item: Fields) -> int | None:
     """Read ``parameters.binary_data_size``."""
-    given = parameters(item)
+    given = read_parameters(item)
     if "shared_memory_region" in given:
         raise UnsupportedFeature(f"tensor {short_repr(name)}: shared memory is not supported")
     size = given.get("binary_data_size")
@@ -224,7 +211,7 @@ def binary_size(name: str, item: Fields) -> int | None:
         return None
     if type(size) is not int or size < 0:
         raise InvalidTensor(
-            name, f"binary_data_size {short_repr(glimpse(size))} is not a number of bytes"
+            name, f"binary_data_size {short_repr(preview(size))} is not a number of bytes"
         )
     if "data" in item:
         raise InvalidTensor(name, "both 'data' and 'parameters.binary_data_size' given")
@@ -234,31 +221,71 @@ def binary_size(name: str, item: Fields) -> int | None:
 def read_outputs(document: Fields, binary: bool) -> dict[str, bool]:
     """Read the requested outputs; ``binary`` is for those that do not say."""
     outputs: dict[str, bool] = {}
-    for item in members(document, "outputs"):
-        name, given = item["name"], parameters(item)
+    for item in read_members(document, "outputs"):
+        name, given = item["name"], read_parameters(item)
         if "classification" in given:
             raise UnsupportedFeature(
                 f"output {short_repr(name)}: 'classification' is not supported"
             )
         if name in outputs:
             raise InvalidInputs(f"output {short_repr(name)} is requested twice")
-        outputs[name] = flag(given, "binary_data", default=binary)
+        outputs[name] = read_flag(given, "binary_data", default=binary)
     return outputs
 
 
-def parameters(item: Fields) -> Fields:
-    """Read what there is to know of a ``parameters`` member."""
-    given = item.get("parameters")
-    if given is None:
-        return {}
-    if not isinstance(given, simdjson.Object):
-        raise InvalidParameter("parameters", glimpse(given), "an object")
-    return picked(given, PARAMETERS)
+def check_tensor(
+    name: str, datatype: str, shape: Sequence[int], specs: Mapping[str, TensorSpec]
+) -> None:
+    """Refuse an input that the signature does not have, or that differs from what it says.
+
+    Raises
+    ------
+    InvalidInputs
+        If the signature has no such input.
+    InvalidTensor
+        If its datatype, rank or an extent differs.
+    """
+    spec = specs.get(name)
+    if spec is None:
+        raise InvalidInputs(f"input {name!r:.80} is unknown: the model takes {', '.join(specs)}")
+    if datatype != spec.datatype:
+        raise InvalidTensor(name, f"datatype {datatype} given, {spec.datatype} expected")
+    if len(shape) == len(spec.shape):
+        for extent, wanted in zip(shape, spec.shape, strict=True):
+            if extent != wanted and wanted != -1:
+                break
+        else:
+            return
+    raise InvalidTensor(
+        name, f"shape {list(shape)} given, {list(spec.shape)} expected (-1: any extent)"
+    )
 
 
-def flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
-    """Read a parameter that is true or false."""
-    value = given.get(name, default)
-    if not isinstance(value, bool):
-        raise InvalidParameter(name, glimpse(value), "true or false")
-    return value
+def input_specs(signature: Signature) -> dict[str, TensorSpec]:
+    """Return the inputs that a request may have, by name."""
+    return {spec.name: spec for spec in (*signature.inputs, *signature.optional)}
+
+
+def check_complete(given: Collection[str], signature: Signature) -> None:
+    """Refuse a request without an input that the model has no value of its own for."""
+    missing = [spec.name for spec in signature.inputs if spec.name not in given]
+    if missing:
+        raise InvalidInputs(f"input {', '.join(map(repr, missing))} is missing")
+
+
+def output_names(requested: Iterable[str], signature: Signature) -> list[str]:
+    """Return the outputs to compute: those requested, or all.
+
+    Raises
+    ------
+    InvalidInputs
+        If the signature has no such output.
+    """
+    known = [spec.name for spec in signature.outputs]
+    names = list(requested)
+    for name in names:
+        if name not in known:
+            raise InvalidInputs(
+                f"output {name!r:.80} is unknown: the model gives {', '.join(known)}"
+            )
+    return names or known

@@ -8,7 +8,7 @@ import orjson
 
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import encode_binary
-from serval.protocol.json_tensors import encode_json
+from serval.protocol.json_values import encode_json
 from serval.protocol.request import InferenceRequest
 
 

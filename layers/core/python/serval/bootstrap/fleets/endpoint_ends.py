@@ -10,7 +10,7 @@ from serval.fleets.endpoints.complete import Complete
 from serval.fleets.endpoints.routing import Routing
 from serval.fleets.settings import CompleteSettings, FleetSettings, SweepSettings
 from serval.models.metrics import InferenceMetrics
-from serval.models.remembered import KnownVersions
+from serval.models.route import KnownVersions
 from serval.requests.end_attempt import EndAttempt
 
 

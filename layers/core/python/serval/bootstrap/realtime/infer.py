@@ -14,8 +14,8 @@ from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
-from serval.inference.infer import Inference, on_lambda
-from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions, on_lambda
+from serval.inference.run import Inference
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metrics import InferenceMetrics
 from serval.protocol.limits import RequestLimits, requests_mib

@@ -14,7 +14,7 @@ from serval.bootstrap.worker.calls import CALLS
 from serval.bootstrap.worker.worker import loaded_versions
 from serval.inference.runtimes.accelerators import execution
 from serval.models.deployed_fleets import Fleets
-from serval.models.remembered import KnownVersions, VersionRegistry
+from serval.models.route import KnownVersions, VersionRegistry
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.settings import ServerSettings
 from serval.worker.serve.gather import Gather

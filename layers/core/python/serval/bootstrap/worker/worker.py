@@ -32,7 +32,7 @@ from serval.inference.loaded import ArtifactStore, LoadedVersions
 from serval.inference.runtimes.accelerators import execution, in_words
 from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.models.remembered import KnownVersions, VersionRegistry
+from serval.models.route import KnownVersions, VersionRegistry
 from serval.worker.program.assembly import Engine, Ports, Post, assemble
 from serval.worker.program.faults import Patience
 from serval.worker.program.loaded_memory import LoadedMemory

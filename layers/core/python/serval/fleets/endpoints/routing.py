@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from serval.errors import NotFound
 from serval.inference.batching import BatchLimits
-from serval.models.remembered import KnownVersions
-from serval.models.route import PINNED, Counted, Track
+from serval.models.route import PINNED, Counted, KnownVersions, Track
 from serval.requests.request import AsyncRequest
 
 

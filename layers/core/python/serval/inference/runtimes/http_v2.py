@@ -13,7 +13,8 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import encode_binary
 from serval.protocol.framing import json_length
-from serval.protocol.request import members, parsed, read_tensors
+from serval.protocol.json_values import read_members
+from serval.protocol.request import parse_head, read_tensors
 
 HEADER = "Inference-Header-Content-Length"
 
@@ -97,8 +98,8 @@ def read(body: bytes, header_length: str | None, outputs: Sequence[TensorSpec]) 
         If it is none, or has others than were asked for.
     """
     length = len(body) if header_length is None else json_length(header_length, len(body))
-    document = parsed(body[:length])
-    tensors = read_tensors(members(document, "outputs"), memoryview(body)[length:])
+    document = parse_head(body[:length])
+    tensors = read_tensors(read_members(document, "outputs"), memoryview(body)[length:])
     by_name = {tensor.name: tensor for tensor in tensors}
     for spec in outputs:
         given = by_name[spec.name].datatype if spec.name in by_name else "nothing"

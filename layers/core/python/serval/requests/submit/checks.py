@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from serval.errors import ModelNotFound, ModelVersionNotFound, ModelWithoutFleet
 from serval.inference.run import read_fitting
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.models.remembered import Remembered
-from serval.models.route import Route
+from serval.models.route import Remembered, Route
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
-from serval.protocol.content import check_json_size
 from serval.protocol.limits import MOST, RequestLimits
+from serval.protocol.request import check_json_size
 from serval.requests.submit.submission import Submission
 
 

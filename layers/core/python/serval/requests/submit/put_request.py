@@ -7,9 +7,9 @@ from typing import Any
 import simdjson
 
 from serval.errors import InvalidParameter, MalformedBody
-from serval.protocol.content import check_json_size
-from serval.protocol.json_objects import distinct_names, glimpse, json_object, picked
+from serval.protocol.json_values import distinct_names, json_object, pick_members, preview
 from serval.protocol.limits import MOST_JSON_BYTES
+from serval.protocol.request import check_json_size
 
 MEMBERS = frozenset(
     {
@@ -51,7 +51,7 @@ def read_put_request(body: bytes, json_limit: int = MOST_JSON_BYTES) -> PutReque
         raise MalformedBody(
             f"the body has {unknown[0]!r:.80}, one of {', '.join(sorted(MEMBERS))} expected"
         )
-    members = picked(document, MEMBERS)
+    members = pick_members(document, MEMBERS)
     request = read_inference_request(members)
     model = read_text(members, "model")
     if not model:
@@ -67,7 +67,7 @@ def read_put_request(body: bytes, json_limit: int = MOST_JSON_BYTES) -> PutReque
 
 def read_inference_request(members: Mapping[str, Any]) -> bytes | None:
     """Read the inference request; None if it was uploaded."""
-    uploaded = glimpse(members.get("upload", False))
+    uploaded = preview(members.get("upload", False))
     if not isinstance(uploaded, bool):
         raise InvalidParameter("upload", uploaded, "true or false")
     if uploaded == ("request" in members):
@@ -77,14 +77,14 @@ def read_inference_request(members: Mapping[str, Any]) -> bytes | None:
     if uploaded:
         return None
     if not isinstance(members["request"], simdjson.Object):
-        raise InvalidParameter("request", glimpse(members["request"]), "a V2 inference request")
+        raise InvalidParameter("request", preview(members["request"]), "a V2 inference request")
     written: str | bytes = members["request"].mini
     return written.encode() if isinstance(written, str) else written
 
 
 def read_text(members: Mapping[str, Any], name: str) -> str | None:
     """Read a member that is a string; None if it is missing or null."""
-    value = glimpse(members.get(name))
+    value = preview(members.get(name))
     if value is not None and not isinstance(value, str):
         raise InvalidParameter(name, value, "a string")
     return value
@@ -93,7 +93,7 @@ def read_text(members: Mapping[str, Any], name: str) -> str | None:
 def read_header_length(members: Mapping[str, Any], *, uploaded: bool) -> int | None:
     """Read the length of an upload's JSON part; None: it is JSON alone."""
     name = "inference_header_content_length"
-    value = glimpse(members.get(name))
+    value = preview(members.get(name))
     if value is None:
         return None
     if not uploaded:

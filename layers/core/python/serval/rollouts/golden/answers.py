@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serval.errors import BundleRefused, InferenceFailed, InvalidRequest
-from serval.inference.infer import Inference, InferenceAnswer
 from serval.inference.loaded import Loaded
+from serval.inference.run import Inference, InferenceAnswer
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.candidate import Candidate
@@ -69,7 +69,7 @@ def ask_golden(
         except (InvalidRequest, InferenceFailed) as error:
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue
-        found = compare(request.expected, answer.response.outputs, candidate.tolerance)
+        found = compare(request.expected, answer.outputs, candidate.tolerance)
         if found.reasons and not reasons and is_unsteady(loaded, answer):
             reasons.append(f"{UNSTEADY}: {EVALUATE}")
         reasons += [f"{candidate.golden} line {request.line}: {why}" for why in found.reasons]
@@ -109,7 +109,7 @@ def try_samples(loaded: Loaded) -> GoldenAnswers:
 
 def is_unsteady(loaded: Loaded, answer: InferenceAnswer) -> bool:
     """Repeat a request, and compare its two answers."""
-    return answers_differ(loaded, answer.request.inputs, answer.response.outputs)
+    return answers_differ(loaded, answer.request.inputs, answer.outputs)
 
 
 def answers_differ(loaded: Loaded, inputs: Sequence[Tensor], given: Sequence[Tensor]) -> bool:

@@ -19,9 +19,8 @@ from serval.foreign import refusing
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.content import JSON_LIMIT_BYTES
-from serval.protocol.json_objects import Fields
-from serval.protocol.json_tensors import BINARY_ONLY, decode_json, spelled
-from serval.protocol.request import members, parsed, read_datatype, read_shape
+from serval.protocol.json_values import BINARY_ONLY, Fields, decode_json, read_members, spelled
+from serval.protocol.request import parse_head, read_datatype, read_shape
 from serval.rollouts.outcomes import first_reasons
 
 LIMIT_BYTES = 32 * 2**20
@@ -85,7 +84,7 @@ def read_line(number: int, line: bytes) -> GoldenRequest:
             f"the request is {len(request)} bytes of JSON, at most {JSON_LIMIT_BYTES} allowed: "
             "give large tensors 'base64' in place of 'data'"
         )
-    members(parsed(request), "inputs")
+    read_members(parse_head(request), "inputs")
     expected = read_expected(document["response"])
     names = [tensor.name for tensor in expected]
     if repeated := [name for name in names if names.count(name) > 1]:
@@ -133,7 +132,7 @@ def dump_json(value: dict[str, Any]) -> bytes:
 def read_expected(response: dict[str, Any]) -> tuple[Tensor, ...]:
     """Read the expected outputs."""
     packed = take_base64(response.get("outputs"))
-    outputs = members(parsed(dump_json(response)), "outputs")
+    outputs = read_members(parse_head(dump_json(response)), "outputs")
     if not outputs:
         raise InvalidRequest("'outputs' of the response is empty: nothing would be compared")
     return tuple(read_output(output, packed.get(index)) for index, output in enumerate(outputs))

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypedDict
 from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
-from serval.models.remembered import ROUTE_SECONDS
+from serval.models.route import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl, RolloutRefused
 from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
 from serval.rollouts.policy.decide import Decision, Hold, Step, decide, seconds_to_next_look

@@ -23,7 +23,6 @@ from serval.errors import (
     InvalidRequest,
     ModelTooLarge,
 )
-from serval.inference.infer import Inference
 from serval.inference.loaded import (
     ArtifactStore,
     Limits,
@@ -32,6 +31,7 @@ from serval.inference.loaded import (
     Model,
     say_nothing,
 )
+from serval.inference.run import Inference
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.version import Form
 from serval.rollouts.documents import GoldenReport

@@ -11,7 +11,7 @@ from serval.clock import Clock, utc_now
 from serval.fleets.state import FleetStates
 from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
-from serval.models.remembered import KnownVersions, VersionRegistry
+from serval.models.route import KnownVersions, VersionRegistry
 from serval.requests.end_attempt import EndAttempt
 from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore

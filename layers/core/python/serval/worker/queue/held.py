@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 from serval.errors import ServalError
-from serval.inference.infer import Target
+from serval.models.route import Target
 from serval.protocol.request import InferenceRequest
 from serval.requests.inbox import Inbox, Message
 from serval.requests.request import AsyncRequest

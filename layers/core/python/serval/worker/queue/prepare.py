@@ -13,7 +13,7 @@ from datetime import timedelta
 from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
 from serval.inference.batching import BatchLimits, gather, join_inputs
-from serval.models.remembered import KnownVersions
+from serval.models.route import KnownVersions
 from serval.requests import lifecycle
 from serval.requests.ids import has_other_tag
 from serval.requests.ports import Payloads, RequestStore

@@ -9,7 +9,7 @@ from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
 from serval.inference.run import AxisNotShared, run_together, try_request
-from serval.models.remembered import KnownVersions
+from serval.models.route import KnownVersions
 from serval.requests.ports import RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Patience
 from serval.worker.program.loaded_memory import LoadedMemory

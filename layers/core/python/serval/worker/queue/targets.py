@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 
 from serval.inference.batching import BatchLimits, ShareKey, Sharing
-from serval.inference.infer import choose_target
-from serval.models.remembered import KnownVersions
+from serval.models.route import KnownVersions, choose_target
 from serval.worker.queue.held import Held
 
 

@@ -20,10 +20,9 @@ from starlette.routing import Route
 
 from serval.errors import PathNotFound, ServalError
 from serval.http.status import status_of
-from serval.inference.infer import choose_target
 from serval.inference.run import read_fitting
 from serval.models import metadata
-from serval.models.remembered import KnownVersions
+from serval.models.route import KnownVersions, choose_target
 from serval.models.version import ModelVersion
 from serval.protocol.content import as_bytes, inflate
 from serval.protocol.response import InferenceResponse, write_response

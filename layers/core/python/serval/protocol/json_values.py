@@ -1,4 +1,4 @@
-"""JSON tensors: parsed straight into buffers, flat or nested, row-major.
+"""JSON in requests, as simdjson reads it: lazily, no member twice, tensors straight into buffers.
 
 JSON has no NaN and no infinity. Serval writes and reads them as the strings "NaN", "Infinity" and
 "-Infinity", the JSON mapping of protocol buffers
@@ -7,22 +7,137 @@ JSON has no NaN and no infinity. Serval writes and reads them as the strings "Na
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import simdjson
 
-from serval.errors import InvalidTensor, short_repr
+from serval.errors import InvalidParameter, InvalidTensor, MalformedBody, short_repr
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.protocol.json_objects import glimpse
+from serval.protocol.content import repeated_member
 
+Fields = dict[str, Any]
+"""Members of a JSON object; lists and objects inside are simdjson's lazy ones."""
+MAX_MEMBERS = 1024
+"""Of an object whose members have a meaning."""
+PREVIEWED, PREVIEW_DEPTH = 7, 3
+"""How much of a list or an object a message may need: it is cut after 80 characters."""
+TENSOR_MEMBERS = frozenset({"name", "datatype", "shape", "parameters", "data"})
+PARAMETERS = frozenset(
+    {
+        "binary_data",
+        "binary_data_output",
+        "binary_data_size",
+        "classification",
+        "shared_memory_region",
+    }
+)
+MAX_TENSORS = 1024
 BINARY_ONLY = frozenset({"FP16", "BF16"})
 WIDE, WIDE_TYPES = {"f": "d", "i": "q", "u": "Q"}, {"f": "f8", "i": "i8", "u": "u8"}
 BUFFERS = {"f": "d", "i": "i", "u": "u"}
 """The widest type of a kind: as ``array`` names it, as numpy does, as simdjson does."""
 JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not negative"}
+
+
+def json_object(text: str | bytes, expectation: str) -> simdjson.Object:
+    """Parse an object; what is inside stays lazy.
+
+    Raises
+    ------
+    MalformedBody
+        If it is no JSON, or something else than an object.
+    """
+    try:
+        document = simdjson.Parser().parse(text)
+    except (ValueError, RuntimeError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
+    if not isinstance(document, simdjson.Object):
+        raise MalformedBody(f"the body is JSON, but not an object with {expectation}")
+    return document
+
+
+def pick_members(item: Any, names: frozenset[str]) -> Fields:
+    """Return the known members of an object.
+
+    Each look-up walks the object, however many members it has, and one that is missing costs an
+    exception: so the names are gone through once, and only known ones are looked up.
+
+    Raises
+    ------
+    MalformedBody
+        If it has more members than any object of ours, or one of them twice.
+    """
+    given = distinct_names(item)
+    return {name: item[name] for name in names & given}
+
+
+def distinct_names(item: Any) -> set[str]:
+    """Return the names of an object's members; raise as ``pick_members`` does."""
+    count = len(item)
+    if count > MAX_MEMBERS:
+        raise MalformedBody(f"an object has {count} members, at most {MAX_MEMBERS} allowed")
+    given = set(item)
+    if len(given) != count:
+        raise repeated_member(item)
+    return given
+
+
+def json_problem(error: Exception) -> str:
+    """Say simdjson's complaint in a sentence; it begins with a code in capitals."""
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8"
+    code, _, sentence = str(error).partition(": ")
+    if code == "BIGINT_ERROR":
+        return "an integer does not fit 64 bits"
+    return sentence.partition(".")[0] or code
+
+
+def preview(value: Any, depth: int = PREVIEW_DEPTH) -> Any:
+    """Return the Python value of a lazy one, as far as a message shows it."""
+    if isinstance(value, simdjson.Array):
+        return [preview(one, depth - 1) for one in islice(value, PREVIEWED)] if depth else [...]
+    if isinstance(value, simdjson.Object):
+        members = islice(value.items(), PREVIEWED) if depth else ()
+        return {name: preview(one, depth - 1) for name, one in members}
+    return value
+
+
+def read_members(document: Fields, name: str) -> list[Fields]:
+    """Read a list of objects from the document."""
+    items = document.get(name)
+    if not isinstance(items, simdjson.Array):
+        raise MalformedBody(f"{name!r} is missing or not a list of tensors")
+    if len(items) > MAX_TENSORS:
+        raise MalformedBody(f"{name!r} has {len(items)} tensors, at most {MAX_TENSORS} allowed")
+    found = []
+    for index, item in enumerate(items):
+        fields = pick_members(item, TENSOR_MEMBERS) if isinstance(item, simdjson.Object) else {}
+        if not isinstance(fields.get("name"), str):
+            raise MalformedBody(f"{name}[{index}] is not an object with a 'name'")
+        found.append(fields)
+    return found
+
+
+def read_parameters(item: Fields) -> Fields:
+    """Read the known members of ``parameters``."""
+    given = item.get("parameters")
+    if given is None:
+        return {}
+    if not isinstance(given, simdjson.Object):
+        raise InvalidParameter("parameters", preview(given), "an object")
+    return pick_members(given, PARAMETERS)
+
+
+def read_flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """Read a parameter that is true or false."""
+    value = given.get(name, default)
+    if not isinstance(value, bool):
+        raise InvalidParameter(name, preview(value), "true or false")
+    return value
 
 
 def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Array:
@@ -36,7 +151,7 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
     if datatype in BINARY_ONLY:
         raise InvalidTensor(name, f"{datatype} travels only as a binary tensor, not as JSON")
     if not isinstance(data, simdjson.Array):
-        raise InvalidTensor(name, f"data: an array expected, got {short_repr(glimpse(data))}")
+        raise InvalidTensor(name, f"data: an array expected, got {short_repr(preview(data))}")
     if len(data) and isinstance(data[0], simdjson.Array):
         check_nesting(name, shape, data)
     dtype = DATATYPES[datatype]
@@ -126,7 +241,7 @@ def other_elements(name: str, datatype: str, data: Any) -> Array:
 
 def wrong_element(name: str, datatype: str, index: int, value: Any, expected: str) -> InvalidTensor:
     """Say which element is wrong."""
-    found = short_repr(glimpse(value))
+    found = short_repr(preview(value))
     return InvalidTensor(name, f"element {index} is {found}, {expected} expected for {datatype}")
 
 
