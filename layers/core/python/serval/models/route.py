@@ -16,7 +16,7 @@ Counted = Literal["stable", "candidate", "pinned-stable", "pinned-candidate"]
 """The track that a request is counted on. One that names its version is counted apart, so that it
 has no influence on a rollout."""
 PINNED: dict[Track, Counted] = {"stable": "pinned-stable", "candidate": "pinned-candidate"}
-"""Where requests are counted that named the version of a track."""
+"""Track → where requests that name its version are counted."""
 ROUTE_SECONDS = 5.0
 """How long a process remembers a route."""
 Key = TypeVar("Key", bound=Hashable)
