@@ -51,7 +51,7 @@ class FileSink:
         self._file.close()
 
     def abort(self) -> None:
-        """Give up writing."""
+        """Stop writing."""
         self._file.close()
 
 

@@ -66,7 +66,7 @@ def try_lock(lock: IO[str]) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nothing listens on a port."""
+    """Return whether nothing listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -25,7 +25,7 @@ class Runs:
     _idle: deque[Machine] = field(default_factory=deque)
 
     def join(self, machine: Machine) -> None:
-        """Give a new worker requests."""
+        """Assign requests to a new worker."""
         self._idle.append(machine)
         self.assign()
 

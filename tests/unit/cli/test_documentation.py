@@ -40,7 +40,8 @@ def test_every_command_has_a_section_with_its_options(path: str) -> None:
             for option in (*parameter.opts, *parameter.secondary_opts):
                 assert f"`{option}" in written, f"{path} {option}"
         elif parameter.param_type_name == "argument":
-            assert f" {parameter.metavar or parameter.name.upper()}" in written
+            name = parameter.metavar or parameter.name.upper()
+            assert f" {name}" in written or f" [{name}]" in written
 
 
 @pytest.mark.parametrize("path", COMMANDS)

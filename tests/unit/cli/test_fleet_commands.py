@@ -130,4 +130,4 @@ def test_a_model_that_runs_on_no_fleet_is_told_apart(
     assert "model 'iris' runs on no fleet of stage 'local'" in failure
     assert "the fleet models are: textgen, resnet, vision; `serval fleets` shows them" in failure
     user.fleets = Fleets({"gpu": replace(user.fleets.by_name["gpu"], models=())})
-    assert "there is no fleet model" in user.serval(*words, "iris").failure
+    assert "the fleet models are: none" in user.serval(*words, "iris").failure

@@ -20,7 +20,7 @@ from serval_cli.simulation.world import World
 @pytest.fixture(scope="module")
 def world() -> World:
     made = World(default_fleet(), Assumptions(), 1)
-    made.live(open_trace("evening:60", 1, 1).times, lambda at: None)
+    made.run(open_trace("evening:60", 1, 1).times, lambda at: None)
     return made
 
 

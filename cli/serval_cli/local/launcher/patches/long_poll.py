@@ -13,7 +13,7 @@ from serval_cli.local.launcher.emulator import Emulator
 
 NAMES = ("sqs/asyncio/sleep", "sqs/asyncio/iscoroutine", "sqs/esm_wake/set")
 LOOK_SECONDS = 0.01
-"""Between two looks of a poll at the least."""
+"""Least time between two looks of a poll."""
 
 
 class WakingSleeps:
@@ -27,7 +27,7 @@ class WakingSleeps:
         self._sent = 0
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep until a message was sent to any queue, or as long as is asked."""
+        """Sleep until a message is sent to any queue, or for the given time."""
         sent = self._sent
         await asyncio.sleep(min(seconds, LOOK_SECONDS))
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
@@ -57,13 +57,13 @@ class WakingSleeps:
 
 
 def apply(emulator: Emulator) -> None:
-    """Look once a message is sent, and not only every 100 ms."""
+    """Look as soon as a message is sent, not only every 100 ms."""
     sqs: Any = emulator.sqs
     sqs.asyncio = sleeps = WakingSleeps()
     sent = sqs.esm_wake.set
 
-    def tell() -> None:
+    def set_and_wake() -> None:
         sent()
         sleeps.wake()
 
-    sqs.esm_wake.set = tell
+    sqs.esm_wake.set = set_and_wake
