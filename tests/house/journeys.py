@@ -149,7 +149,7 @@ def pushed(folder: Path) -> Passed:
 
     stage: Any = SimpleNamespace(client=lambda _: Client(), artifact_bucket="artifacts")
     with passed.recording():
-        push.send(read_folder(folder), stage, UPLOADS[0])
+        push.send_bundle(read_folder(folder), stage, UPLOADS[0])
     assert stored[-1].endswith("/manifest.json")
     return passed
 
