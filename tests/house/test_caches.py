@@ -19,7 +19,7 @@ KEPT = {
     # What is immutable once it is there.
     "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
     "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",
-    "requests/submit/checks.SubmissionChecks._known": "model and version",
+    "requests/submit/checks.SubmissionChecks._versions": "model and version",
     "models/route.KnownVersions._versions": "model and version",
     "models/route.Remembered._values": "what its owner in this list says",
     "inference/batching.Sharing._excluded": "model and version",
