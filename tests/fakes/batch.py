@@ -364,9 +364,9 @@ class BatchStage:
         self.cutting = Cut(readiness, self.ticker.timer)
         self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
         self.assembly = Assemble(self.objects, self.store, announce, **clocks)
-        self.finishing = FinishJob(self.objects, self.store, announce, self.ticker.clock)
+        self.finish_job = FinishJob(self.objects, self.store, announce, self.ticker.clock)
         self.control = Control(
-            self.store, self.executions, announce, self.finishing, self.ticker.clock
+            self.store, self.executions, announce, self.finish_job, self.ticker.clock
         )
         self.before_shard: Callable[[int], None] = lambda index: None
 
@@ -412,7 +412,7 @@ class BatchStage:
             outcome = {"error": {"Error": type(error).__name__, "Cause": str(error)}}
         if outcome.get("outcome") != "succeeded":
             event = {"job": accepted["job"], **outcome}
-            self.step(lambda: dict(self.finishing.finish(event)))
+            self.step(lambda: dict(self.finish_job.finish(event)))
         return self.job(accepted["job"])
 
     def job(self, job_id: str) -> BatchJob:

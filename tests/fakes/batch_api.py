@@ -166,8 +166,8 @@ class Bench:
 
     @property
     def control(self) -> Control:
-        finishing = FinishJob(self.objects, self.store, self.announce, self.clock)
-        return Control(self.store, self.executions, self.announce, finishing, self.clock)
+        finish_job = FinishJob(self.objects, self.store, self.announce, self.clock)
+        return Control(self.store, self.executions, self.announce, finish_job, self.clock)
 
     def job(self, job_id: str = "j1", **members: Any) -> BatchJob:
         """Have a job of model ``iris`` in the table."""

@@ -19,7 +19,7 @@ def stage() -> BatchStage:
 
 @pytest.fixture
 def handler(stage: BatchStage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("finish", ENVIRONMENT, stage.finishing, monkeypatch)
+    return imported("finish", ENVIRONMENT, stage.finish_job, monkeypatch)
 
 
 def running(stage: BatchStage, done: int) -> str:

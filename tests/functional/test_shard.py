@@ -134,7 +134,7 @@ def test_a_shard_that_rejects_too_much_ends_the_job(handler: ModuleType, stage: 
     assert job.stopping
     assert "records, more than 1 % of about" in (job.stop_reason or "")
     assert "column 'x_0': 'a' is no FP32" in (job.stop_reason or "")
-    verdict = stage.finishing.finish({"job": job.id, "error": {"Error": "JobStopped"}})
+    verdict = stage.finish_job.finish({"job": job.id, "error": {"Error": "JobStopped"}})
     assert verdict["reason"] == job.stop_reason
 
 

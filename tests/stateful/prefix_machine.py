@@ -189,7 +189,7 @@ class PrefixMachine(RuleBasedStateMachine):
         assert row is not None
         assert row.stopping, f"it goes on, and ends of another: {error}"
         ending = {"Error": type(error).__name__, "Cause": str(error)}
-        asked.stage.finishing.finish({"job": asked.id, "error": ending})
+        asked.stage.finish_job.finish({"job": asked.id, "error": ending})
         asked.step = "over"
 
     def _accept_step(self, asked: Asked) -> str:

@@ -54,7 +54,7 @@ def test_a_job_that_is_cancelled_asks_nothing_and_its_retry_asks_anew() -> None:
     stage, job = running()
     stage.control.cancel(job)
     assert FleetJobs(stage.store).look(fleet_job_name(job)) is None
-    stage.finishing.finish({"job": job.id, "reason": "cancelled"})
+    stage.finish_job.finish({"job": job.id, "reason": "cancelled"})
     stage.control.retry(stage.job(job.id))
     stage.planning.plan(job.id)
     again = stage.job(job.id)

@@ -66,19 +66,21 @@ class Shard:
     errors: Memory = field(default_factory=Memory)
 
     def csv(self, file: bytes, kind: str = "csv", piece: int = 7, join: bool = False,
-            hurry: Callable[[], bool] = lambda: False) -> Progress:  # fmt: skip
+            should_stop: Callable[[], bool] = lambda: False) -> Progress:  # fmt: skip
         records = CsvRecords(COLUMNS, match_columns([X], COLUMNS), keep=join)
         part = PartFormat(kind, OUTPUTS, COLUMNS if join else ())
-        return self._run(records, part, file, piece, hurry, quoted=True)
+        return self._run(records, part, file, piece, should_stop, quoted=True)
 
     def jsonl(self, file: bytes, join: bool = False) -> Progress:
         part = PartFormat("jsonl", OUTPUTS)
         never = lambda: False  # noqa: E731
         return self._run(JsonlRecords([X], keep=join), part, file, 9, never, quoted=False)
 
-    def _run(self, records, part, file, piece, hurry, *, quoted) -> Progress:
+    def _run(self, records, part, file, piece, should_stop, *, quoted) -> Progress:
         pieces = [file[start : start + piece] for start in range(0, len(file), piece)]
-        engine = ShardEngine(records, self.model, OUTPUTS, 3, part, clock=lambda: 0.0, hurry=hurry)
+        engine = ShardEngine(
+            records, self.model, OUTPUTS, 3, part, clock=lambda: 0.0, should_stop=should_stop
+        )
         blocks = whole_records(pieces, 0, 0, quoted=quoted)
         return engine.run(blocks, self.output, self.errors, header=True)
 
@@ -137,11 +139,11 @@ def test_a_shard_short_of_time_says_where_to_go_on() -> None:
     file = b"".join(b"a,%d,0\n" % number for number in range(50))
     looked: list[int] = []
 
-    def hurry() -> bool:
+    def should_stop() -> bool:
         looked.append(1)
         return len(looked) > 3
 
-    progress = first.csv(file, hurry=hurry)
+    progress = first.csv(file, should_stop=should_stop)
     assert progress.resume is not None
     rest = file[progress.resume.offset :]
     second.csv(rest)
@@ -249,7 +251,7 @@ def test_what_was_done_so_far_is_heard_block_by_block() -> None:
     records = CsvRecords(COLUMNS, match_columns([X], COLUMNS))
     engine = ShardEngine(
         records, Adding(), OUTPUTS, 3, PartFormat("csv", OUTPUTS), clock=lambda: 0.0,
-        seen=lambda counts: heard.append(counts.rows),
+        after_block=lambda counts: heard.append(counts.rows),
     )  # fmt: skip
     pieces = [b"a,1,2\n", b"b,3,4\n", b"c,5,6\n"]
     engine.run(whole_records(pieces, 0, 0, quoted=True), Memory(), Memory(), header=False)

@@ -44,7 +44,7 @@ def test_the_words_of_an_output_are_filled_in() -> None:
 
 
 def test_the_words_of_an_input_are_those_of_a_schedule() -> None:
-    job = asked(input="s3://one/{model}/{date}/").at(NOW)
+    job = asked(input="s3://one/{model}/{date}/").fill_templates(NOW)
     assert job.input == ("s3://one/iris/2026-11-21/",)
 
 

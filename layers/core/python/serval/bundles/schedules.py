@@ -71,7 +71,7 @@ def check_job(model: str, source: str, output: str, options: Mapping[str, Any]) 
     """
     body = {"input": source, "output": output, "options": options}
     asked = JobRequest.from_json(model, body)
-    asked.at(EXAMPLE_TIME).output("", "job", EXAMPLE_TIME)
+    asked.fill_templates(EXAMPLE_TIME).output("", "job", EXAMPLE_TIME)
     # Addresses that differ only in the time overlap.
     check_apart(read_address(_as_prefix(output), "output"), [read_address(source, "input")], "")
 

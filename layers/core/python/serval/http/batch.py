@@ -66,22 +66,22 @@ class BatchEndpoint:
     def _start(self, call: HttpCall) -> Reply:
         model = call.model
         caller, route = self.admission.admit(call.headers, model)
-        self.start_job.caps.count(caller)
+        self.start_job.caps.count_call(caller)
         dry_run = read_flag(call, "dry_run")
-        asked = JobRequest.from_json(model, read_json_body(call))
+        request = JobRequest.from_json(model, read_json_body(call))
         if dry_run:
-            output = self.start_job.output(asked, caller)
-            estimate = self.preview(asked, route.stable)
+            output = self.start_job.output(request, caller)
+            estimate = self.preview(request, route.stable)
             return document_reply(
-                HTTPStatus.OK, describe_preview(asked, route.stable, output, estimate), {}
+                HTTPStatus.OK, describe_preview(request, route.stable, output, estimate), {}
             )
-        job = self.start_job.start(asked, caller, call.headers.get(KEY))
+        job = self.start_job.start(request, caller, call.headers.get(KEY))
         return self._reply_with(call, caller, job)
 
     def _retry(self, caller: Caller, job: BatchJob) -> BatchJob:
-        self.start_job.caps.count(caller)
+        self.start_job.caps.count_call(caller)
         if not job.open:
-            self.start_job.caps.make_room(caller, job.model)
+            self.start_job.caps.check_open_jobs(caller, job.model)
         return self.retry(job)
 
     def _list(self, call: HttpCall) -> Reply:
@@ -93,20 +93,20 @@ class BatchEndpoint:
         else:
             self.admission.find_route(caller, model)
             jobs = list(self.access.store.of_model(model, limit))
-        documents = [self._redact(caller, job, self.documents.listed(job)) for job in jobs]
+        documents = [self._redact(caller, job, self.documents.describe_row(job)) for job in jobs]
         return document_reply(HTTPStatus.OK, {"jobs": documents}, {})
 
     def _document(self, caller: Caller, job: BatchJob) -> dict[str, Any]:
-        return self._redact(caller, job, self.documents.of(job))
+        return self._redact(caller, job, self.documents.describe(job))
 
     def _results(self, caller: Caller, job: BatchJob) -> dict[str, Any]:
-        if job.open or not job.output or not self.start_job.reach.delivers(caller, job):
+        if job.open or not job.output or not self.start_job.scope.can_download(caller, job):
             return {}
         return {"results": self.results.of(job)}
 
     def _redact(self, caller: Caller, job: BatchJob, document: dict[str, Any]) -> dict[str, Any]:
         """Leave out the reason of a failure that may quote records the caller may not read."""
-        if document["error"] is None or self.start_job.reach.reads(caller, job):
+        if document["error"] is None or self.start_job.scope.can_read(caller, job):
             return document
         return document | {"error": UNTOLD}
 

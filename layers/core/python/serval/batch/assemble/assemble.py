@@ -71,7 +71,7 @@ class Assemble:
             errors = joining.errors(items, records)
             whole = self._write(joining, layout, output, job, items, records)
         took = round((self.timer() - started) * 1e3)
-        done = tally.settled(job, took)
+        done = tally.totals(job, took)
         # The summary first: whoever sees that the job has succeeded finds everything.
         now = self.clock()
         place = Address(output.bucket, keys.summary)

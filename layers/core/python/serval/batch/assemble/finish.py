@@ -54,7 +54,7 @@ class FinishJob:
         A job that has succeeded meanwhile is left alone.
         """
         tally = ShardTally.of(self.store.shards(job.id))
-        reason, done = closing_reason(job, tally, reason), tally.settled(job)
+        reason, done = closing_reason(job, tally, reason), tally.totals(job)
         closed = change_job(
             self.store, job, lambda row: lifecycle.fail(row, reason, done, self.clock())
         )

@@ -109,7 +109,7 @@ class Join:
         if self.layout.output == "parquet":
             self._join(target, self._parquet(pieces))
         else:
-            begin = [literal_range(self.layout.part.header())] if header else []
+            begin = [literal_range(self.layout.part_format.header())] if header else []
             self._join(target, [*begin, *map(_whole_piece, pieces)])
 
     def errors(
@@ -125,7 +125,7 @@ class Join:
             return target
         sink = self.objects.sink(target)
         try:
-            for line in self._renumbered(items, records):
+            for line in self._renumber(items, records):
                 sink.write(line)
             sink.close()
         except BaseException:
@@ -153,7 +153,7 @@ class Join:
 
     def _parquet(self, pieces: Sequence[OutputPiece]) -> list[Range]:
         if not pieces:
-            return [literal_range(self.layout.part.nothing())]
+            return [literal_range(self.layout.part_format.empty())]
         footer = JoinedFooter()
         ranges = [literal_range(MAGIC)]
         at = len(MAGIC)
@@ -177,7 +177,7 @@ class Join:
         start = max(0, piece.size_bytes - size)
         return self.objects.read_piece(self.output.bucket, piece, start, piece.size_bytes)
 
-    def _renumbered(
+    def _renumber(
         self, items: Sequence[ShardItem], records: Mapping[int, ShardRecord]
     ) -> Iterator[bytes]:
         """Yield the lines of all shards; those after a missing shard have no record number."""

@@ -69,7 +69,7 @@ class ShardTally:
         ]
         return [reason[:SHOWN_CHARACTERS] for reason in (failed or ended)[:LISTED_REASONS]]
 
-    def settled(self, job: BatchJob, assemble_ms: int = 0) -> JobTotals:
+    def totals(self, job: BatchJob, assemble_ms: int = 0) -> JobTotals:
         """Return what the job's row records of its shards."""
         return JobTotals(
             rows=self.rows,

@@ -55,11 +55,11 @@ class ColumnNames:
             if exact := [wished for wished in tier if known.issuperset(wished)]:
                 return _require_one(exact), False
         for tier in tiers:
-            if alike := [own for one in tier if (own := self._in_other_letters(one, known))]:
+            if alike := [own for one in tier if (own := self._match_other_case(one, known))]:
                 return _require_one(alike), True
         return None
 
-    def alike(self, wished: Sequence[str]) -> tuple[str, ...] | None:
+    def find_similar(self, wished: Sequence[str]) -> tuple[str, ...] | None:
         """Find columns whose names differ only in spaces, punctuation and case."""
         plain: dict[str, list[str]] = {}
         for name in self.named:
@@ -69,7 +69,7 @@ class ColumnNames:
             return None
         return tuple(each[0] for each in found)
 
-    def _in_other_letters(self, wished: tuple[str, ...], known: set[str]) -> tuple[str, ...] | None:
+    def _match_other_case(self, wished: tuple[str, ...], known: set[str]) -> tuple[str, ...] | None:
         found: list[str] = []
         for name in wished:
             alike = [name] if name in known else self._folded.get(name.casefold(), [])

@@ -76,7 +76,7 @@ def unmatched_columns(
         f"no columns are called as input {first.name!r} is ({quoted_list(wished, 4)}); the file "
         f"has {quoted_list(names.named)}: "
     )
-    if alike := names.alike(wished):
+    if alike := names.find_similar(wished):
         said += f"choose with 'columns', as {write_choice({first.name: alike})}"
     else:
         said += f"name them in 'columns', {TRAINED}, {_suggestion(specs, widths, free, texts)}"

@@ -229,7 +229,7 @@ def _describe_missing(
     absent = {name: tuple(c for c in own if not names.has(c)) for name, own in tiers.items()}
     if found or any(len(absent[name]) < len(own) for name, own in tiers.items()):
         wished = tiers[missing[0].name]
-        if all(absent.values()) and not names.alike(wished):
+        if all(absent.values()) and not names.find_similar(wished):
             return missing_columns(absent, tiers, names)
     if sum(widths.values()) > len(names.named):
         return too_few_columns(widths, names.named)

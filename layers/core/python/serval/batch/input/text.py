@@ -85,9 +85,9 @@ class TextSpan:
         at, first = span.start, span.first
         if layout.format == "csv" and layout.csv.rewritten:
             pieces = rewrite_csv(pieces, layout.csv, layout.delimiter)
-        if self.offset is not None and layout.as_it_lies:
+        if self.offset is not None and layout.is_raw:
             at, first = self.offset, self.first
-            pieces = self._checked(pieces, at, NEWLINE)
+            pieces = self._check_quotes(pieces, at, NEWLINE)
         else:
             at, pieces = self._begin(pieces)
             if self.offset is not None:
@@ -110,7 +110,7 @@ class TextSpan:
             pieces = skip_bytes(pieces, at)
         if self.layout.format == "jsonl":
             pieces = self._json(pieces, at)
-        pieces = self._checked(pieces, at, None)
+        pieces = self._check_quotes(pieces, at, None)
         if self.span.head:
             record, pieces = split_first_record(pieces, quoted=self.layout.quoted)
             self._check_header(record)
@@ -131,7 +131,9 @@ class TextSpan:
         check_alike(head, self.inputs, array=False)
         return pieces
 
-    def _checked(self, pieces: Iterator[bytes], at: int, before: int | None) -> Iterator[bytes]:
+    def _check_quotes(
+        self, pieces: Iterator[bytes], at: int, before: int | None
+    ) -> Iterator[bytes]:
         """Check a file that was not scanned for what makes its records impossible to tell apart."""
         if not self.layout.quoted or not self.span.is_file:
             yield from pieces

@@ -31,15 +31,15 @@ class JobDocuments:
     store: JobStore
     clock: Clock = utc_now
 
-    def of(self, job: BatchJob) -> dict[str, Any]:
+    def describe(self, job: BatchJob) -> dict[str, Any]:
         """Describe a job; a running one with the progress of its shards."""
         if not job.open or not job.shards:
-            return self.listed(job)
+            return self.describe_row(job)
         return describe_job(job) | describe_progress(
             job, list(self.store.shards(job.id)), self.clock()
         )
 
-    def listed(self, job: BatchJob) -> dict[str, Any]:
+    def describe_row(self, job: BatchJob) -> dict[str, Any]:
         """Describe a job by its row alone, without the progress of a running one."""
         return (
             describe_job(job) | dict.fromkeys(COUNTS) | ({} if job.open else describe_result(job))
@@ -88,14 +88,14 @@ def describe_estimate(job: BatchJob) -> dict[str, Any] | None:
 
 
 def describe_preview(
-    asked: JobRequest, version: str, output: str, seen: Estimate
+    request: JobRequest, version: str, output: str, seen: Estimate
 ) -> dict[str, Any]:
     """Describe what a job would take if it were started."""
     return {
         "dry_run": True,
-        "model": asked.model,
+        "model": request.model,
         "version": version,
-        "input": one_or_list(asked.input),
+        "input": one_or_list(request.input),
         "output": output,
         "files": seen.files,
         "input_bytes": seen.input_bytes,

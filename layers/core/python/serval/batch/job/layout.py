@@ -78,25 +78,25 @@ class Layout:
         return cls(**{**value, **read})
 
     @property
-    def needed(self) -> set[str]:
+    def needed_columns(self) -> set[str]:
         """The columns that a shard reads from the files."""
         columns = {column for own in self.inputs.values() for column in own}
         columns |= {*self.lists.values(), *(self.joined if self.join else ())}
         return columns - {*self.partitions}
 
     @property
-    def cut(self) -> bool:
+    def is_cut(self) -> bool:
         """Whether a large file is cut into shards."""
-        return self.as_it_lies and self.format != "objects"
+        return self.is_raw and self.format != "objects"
 
     @property
-    def as_it_lies(self) -> bool:
+    def is_raw(self) -> bool:
         """Whether text is read as stored, so that a shard can begin within a file."""
         rewritten = self.format == "csv" and self.csv.rewritten
         return self.compression == "none" and not rewritten and not self.array
 
     @property
-    def part(self) -> PartFormat:
+    def part_format(self) -> PartFormat:
         """How the parts are written."""
         return PartFormat(self.output, self.outputs, self.joined, base64=self.base64)
 

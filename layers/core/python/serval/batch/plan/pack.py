@@ -69,15 +69,15 @@ class Packer:
         for first, last, shared in group_files(self.shard_bytes, sizes, most):
             files = sources[first:last]
             if len(files) > 1 or self.layout.format == "objects":
-                outline.append(self._listed(first, files))
-            elif shared or not self.layout.cut:
-                outline.append(self._whole(first, files[0]))
+                outline.append(self._pack_together(first, files))
+            elif shared or not self.layout.is_cut:
+                outline.append(self._pack_whole(first, files[0]))
             else:
                 outline += self._cut(first, files[0])
         footers = bytes(self._footers)
         return PackedFiles(outline, self._ranges, bytes(self._files), footers, self._rows)
 
-    def _listed(self, first: int, files: Sequence[Source]) -> ShardItem:
+    def _pack_together(self, first: int, files: Sequence[Source]) -> ShardItem:
         start = len(self._files)
         for source in files:
             self._files += json.dumps(source.to_json(), separators=(",", ":")).encode() + b"\n"
@@ -87,9 +87,11 @@ class Packer:
         self._count(None)
         return ShardItem(self.job, 0, first, start, len(self._files), 0, head=self.layout.header)
 
-    def _whole(self, file: int, source: Source) -> ShardItem:
+    def _pack_whole(self, file: int, source: Source) -> ShardItem:
         if self.layout.format == "parquet":
-            needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
+            needs = needs_of(
+                self.objects, source, self.layout.needed_columns, self.layout.partitions
+            )
             return self._rows_item(file, source, needs, 0, needs.footer.rows)
         self._count(None)
         return ShardItem(self.job, 0, file, 0, source.size_bytes, 0, self.layout.header, source)
@@ -98,18 +100,18 @@ class Packer:
         if self.layout.format == "parquet":
             return self._row_ranges(file, source)
         self._count(None)
-        mark = self._mark(source)
+        mark = self._read_mark(source)
         if self.layout.format == "csv" and self.layout.quoted:
-            return iter([self._scanned(file, source, mark)])
+            return iter([self._scan_later(file, source, mark)])
         return self._lines(file, source, mark)
 
-    def _mark(self, source: Source) -> int:
+    def _read_mark(self, source: Source) -> int:
         try:
             return mark_length(b"".join(self.objects.read(source, 0, MARK_BYTES, MARK_BYTES)))
         except BatchRefused as refused:
             raise BatchRefused(f"{source.address}: {refused}") from None
 
-    def _scanned(self, file: int, source: Source, mark: int) -> ScannedFile:
+    def _scan_later(self, file: int, source: Source, mark: int) -> ScannedFile:
         step = self.shard_bytes
         each = step * max(1, SCAN_BYTES // step)
         first = len(self._ranges)
@@ -159,7 +161,7 @@ class Packer:
         return b"".join(self.objects.read(source, start, end, end - start))
 
     def _row_ranges(self, file: int, source: Source) -> Iterator[ShardItem]:
-        needs = needs_of(self.objects, source, self.layout.needed, self.layout.partitions)
+        needs = needs_of(self.objects, source, self.layout.needed_columns, self.layout.partitions)
         most = max(1, math.ceil(needs.footer.rows * self.shard_bytes / source.size_bytes))
         for start, end in row_cuts([group.rows for group in needs.groups], most):
             yield self._rows_item(file, source, needs, start, end)

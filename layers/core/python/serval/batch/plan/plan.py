@@ -59,7 +59,7 @@ class Plan:
     """Memory of ``shard``."""
     machine_prices: Mapping[str, int] = field(default_factory=dict)
     """Microdollars an hour of a machine, by fleet, where they are known."""
-    out_of_reach: Mapping[str, str] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
     """Model → why no batch job of it can run."""
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
@@ -90,7 +90,7 @@ class Plan:
         except BatchRefused as reason:
             return refused_outcome(job, str(reason))
 
-    def preview(self, asked: JobRequest, version: str) -> Estimate:
+    def preview(self, request: JobRequest, version: str) -> Estimate:
         """Estimate what a job would take, without starting anything.
 
         Raises
@@ -98,23 +98,23 @@ class Plan:
         BatchRefused
             If the job would be refused for its input or its options.
         """
-        record = self._record(asked.model, version)
-        inputs = [read_address(address, "input") for address in asked.input]
+        record = self._record(request.model, version)
+        inputs = [read_address(address, "input") for address in request.input]
         survey = Surveyor(self.readiness.objects).survey(
-            inputs, None, asked.options, record.signature, features_of(record)
+            inputs, None, request.options, record.signature, features_of(record)
         )
-        layout = draft_layout(survey, asked.options, record.signature, Pace.of(record))
+        layout = draft_layout(survey, request.options, record.signature, Pace.of(record))
         check_per_input(layout, survey.sources, inputs, "")
-        shard_bytes, sizes = size_shards(survey, asked.options, Pace.of(record))
-        scanned = layout.quoted and layout.cut and max(sizes) > shard_bytes
-        shards = count_shards(shard_bytes, sizes, cut=layout.cut)
-        found = self._estimate(survey, layout, record, asked.options, shards, int(scanned))
+        shard_bytes, sizes = size_shards(survey, request.options, Pace.of(record))
+        scanned = layout.quoted and layout.is_cut and max(sizes) > shard_bytes
+        shards = count_shards(shard_bytes, sizes, cut=layout.is_cut)
+        found = self._estimate(survey, layout, record, request.options, shards, int(scanned))
         first = survey.table.first if survey.table else {}
         return replace(found, columns=tuple(each.to_json(first) for each in survey.matches))
 
     def _record(self, model: str, version: str) -> ModelVersion:
         """Return the version, or raise ``BatchRefused`` if it cannot run batch jobs."""
-        if (reason := self.out_of_reach.get(model)) is not None:
+        if (reason := self.unreachable.get(model)) is not None:
             raise BatchRefused(f"model {model!r}: {reason}")
         record = self.registry.version(model, version)
         check_batches(record.signature)
@@ -148,7 +148,7 @@ class Plan:
             layout,
             record,
             job.options,
-            count_shards(shard_bytes, sizes, cut=layout.cut),
+            count_shards(shard_bytes, sizes, cut=layout.is_cut),
             len(packed.ranges),
             packed.rows,
         )

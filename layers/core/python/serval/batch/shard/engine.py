@@ -72,12 +72,12 @@ class ShardEngine:
     batch_rows: int
     part: PartFormat
     clock: Callable[[], float]
-    hurry: Callable[[], bool] = lambda: False
+    should_stop: Callable[[], bool] = lambda: False
     """Returns whether to stop before the next block."""
-    seen: Callable[[RowCounts], None] = lambda counts: None
+    after_block: Callable[[RowCounts], None] = lambda counts: None
     """Called with what is done, after each block is written."""
 
-    within: Callable[[RowCounts], None] = lambda counts: None
+    after_run: Callable[[RowCounts], None] = lambda counts: None
     """Called with what is answered, written or not, after each run within a block."""
 
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
@@ -90,13 +90,13 @@ class ShardEngine:
         """
         counts, resume = RowCounts(), None
         try:
-            with closing(ahead(self._written(blocks, header), depth=2)) as writing:
+            with closing(ahead(self._work_through(blocks, header), depth=2)) as writing:
                 for piece in writing:
                     counts = counts.plus(piece.counts)
                     resume = piece.resume
                     output.write(piece.data)
                     errors.write(piece.errors)
-                    self.seen(counts)
+                    self.after_block(counts)
             errors.close()
             output.close()
         except BaseException:
@@ -105,32 +105,32 @@ class ShardEngine:
             raise
         return Progress(counts, resume)
 
-    def _written(self, blocks: Iterable[Block], header: bool) -> Iterator["_BlockOutput"]:
+    def _work_through(self, blocks: Iterable[Block], header: bool) -> Iterator["_BlockOutput"]:
         """Run and write, block by block."""
         if header:
             yield _BlockOutput(self.part.header())
         begun, answered = False, RowCounts()
-        for block, rows in ahead(self._parsed(ahead(blocks))):
-            if begun and self.hurry():
+        for block, rows in ahead(self._parse(ahead(blocks))):
+            if begun and self.should_stop():
                 yield _BlockOutput(resume=replace(block, data=b"", records=None))
                 return
             begun = True
-            piece = self._answered(block, rows, answered)
+            piece = self._answer(block, rows, answered)
             answered = answered.plus(piece.counts)
             yield piece
 
-    def _parsed(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
+    def _parse(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
         for block in blocks:
             records = block.records or self.records
             yield block, records.read(block.data, block.first_record, block.offset)
 
-    def _answered(self, block: Block, rows: Rows, before: RowCounts) -> "_BlockOutput":
+    def _answer(self, block: Block, rows: Rows, before: RowCounts) -> "_BlockOutput":
         started = self.clock()
         size = len(block.data) if rows.read_bytes is None else rows.read_bytes
 
         def went(done: int, failed: int) -> None:
             read_bytes = size * done // rows.count
-            self.within(before.plus(RowCounts(done - failed, failed, read_bytes)))
+            self.after_run(before.plus(RowCounts(done - failed, failed, read_bytes)))
 
         answers = answer_rows(self.model, rows, self.outputs, self.batch_rows, went)
         run_seconds = self.clock() - started

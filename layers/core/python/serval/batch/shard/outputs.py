@@ -49,7 +49,7 @@ class PartFormat:
         frame = pl.DataFrame({name: pl.Series([], dtype=pl.String) for name in names})
         return frame.write_csv().encode()
 
-    def nothing(self) -> bytes:
+    def empty(self) -> bytes:
         """Return an output without rows."""
         if self.kind != "parquet":
             return self.header()
@@ -67,9 +67,9 @@ class PartFormat:
         if self.base64:
             outputs = [encode_base64(tensor) for tensor in outputs]
         with refusing(lambda said: BatchRefused(f"the output cannot be written: {said}")):
-            return self._written(rows, outputs)
+            return self._write(rows, outputs)
 
-    def _written(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
+    def _write(self, rows: Rows, outputs: Sequence[Tensor]) -> bytes:
         if rows.passed is not None:
             rows = replace(rows, passed=rows.passed.select(self.joined) if self.joined else None)
         if self.kind == "jsonl":

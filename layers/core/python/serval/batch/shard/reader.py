@@ -74,7 +74,7 @@ class ShardReader:
             return self._csv(NO_PARTITION)
         if layout.format == "objects":
             joined = layout.columns[0] if layout.join else ""
-            return ObjectRecords(self.specs[0], self._whole, self.pool, joined)
+            return ObjectRecords(self.specs[0], self._fetch, self.pool, joined)
         return JsonlRecords(self.specs, keep=layout.join)
 
     def _csv(self, partition: Partition) -> CsvRecords:
@@ -119,9 +119,9 @@ class ShardReader:
 
     def _text(self, begin: ReadPosition | None) -> Iterator[Block]:
         spans = self._spans()[begin.span if begin else 0 :]
-        for span, raw in self._fetched(spans, begin):
+        for span, raw in self._fetch_spans(spans, begin):
             here = begin if begin is not None and begin.span == span.number else None
-            text = TextSpan(self.layout, span, self._counted(raw), inputs=self.specs)
+            text = TextSpan(self.layout, span, self._count_bytes(raw), inputs=self.specs)
             if here is not None:
                 text.offset, text.first = here.offset, here.first
             own = partition_of(span.source, self.layout.partitions)
@@ -131,14 +131,14 @@ class ShardReader:
                 yield replace(block, records=records)
             self.records = text.records
 
-    def _fetched(
+    def _fetch_spans(
         self, spans: Iterable[Span], begin: ReadPosition | None
     ) -> Iterator[tuple[Span, Iterable[bytes]]]:
         """Yield the bytes of each span; small files are fetched ahead of their turn."""
         waiting: deque[tuple[Span, Future[bytes] | None]] = deque()
         for span in spans:
             small = span.number > 0 and span.end - span.start <= SMALL_BYTES
-            waiting.append((span, self.pool.submit(self._whole, span.source) if small else None))
+            waiting.append((span, self.pool.submit(self._fetch, span.source) if small else None))
             if len(waiting) > FETCHED_AHEAD:
                 yield self._ready(*waiting.popleft(), begin)
         while waiting:
@@ -148,16 +148,16 @@ class ShardReader:
         self, span: Span, body: "Future[bytes] | None", begin: ReadPosition | None
     ) -> tuple[Span, Iterable[bytes]]:
         start = span.start
-        if begin is not None and begin.span == span.number and self.layout.as_it_lies:
+        if begin is not None and begin.span == span.number and self.layout.is_raw:
             start = begin.offset
         if body is not None:
             return span, [body.result()[start:]]
         return span, self.objects.read(span.source, start, span.end, self.layout.block_bytes)
 
-    def _whole(self, source: Source) -> bytes:
+    def _fetch(self, source: Source) -> bytes:
         return b"".join(self.objects.read(source, 0, source.size_bytes, SMALL_BYTES))
 
-    def _counted(self, raw: Iterable[bytes]) -> Iterator[bytes]:
+    def _count_bytes(self, raw: Iterable[bytes]) -> Iterator[bytes]:
         for piece in raw:
             self.raw_bytes += len(piece)
             yield piece
@@ -167,7 +167,7 @@ class ShardReader:
             yield from self._rows_of(span, begin)
 
     def _rows_of(self, span: Span, begin: ReadPosition | None) -> Iterator[Block]:
-        needed = self._needed(span)
+        needed = self._find_needs(span)
         end = span.end if self.item.source is not None else needed.first + needed.rows
         start = begin.first if begin is not None and begin.span == span.number else span.start
         path = self.folder / f"{span.number}.parquet"
@@ -194,10 +194,12 @@ class ShardReader:
             yield Block(b"", first, first, span.number, file, of_slice)
         path.unlink()
 
-    def _needed(self, span: Span) -> NeededRows:
+    def _find_needs(self, span: Span) -> NeededRows:
         """Return what the plan stored for the shard, else read the file's footer."""
         if self.item.needed is None:
-            needs = needs_of(self.objects, span.source, self.layout.needed, self.layout.partitions)
+            needs = needs_of(
+                self.objects, span.source, self.layout.needed_columns, self.layout.partitions
+            )
             whole = self.item.source is None
             return needs.rows(span.start, needs.footer.rows if whole else span.end)
         start, end = self.item.needed

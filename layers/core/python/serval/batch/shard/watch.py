@@ -11,7 +11,7 @@ from serval.batch.shard.engine import RowCounts
 from serval.clock import Clock, timestamp
 from serval.errors import BatchJobNotFound
 
-LOOK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 """Time between two checks of the job's row, and two writes of the shard's."""
 RESERVE_SECONDS = 30.0
 """Time kept for closing what is written, after the last block."""
@@ -42,14 +42,14 @@ class ShardWatch:
     raw_bytes: Callable[[], int] | None = None
     """Returns the bytes read from a stored file, where blocks do not count them."""
     began: float = 0.0
-    _looked: float = 0.0
+    _checked_at: float = 0.0
     _block: float = 0.0
     _longest: float = 0.0
 
     def __post_init__(self) -> None:
-        self.began = self._looked = self._block = self.timer()
+        self.began = self._checked_at = self._block = self.timer()
 
-    def hurry(self) -> bool:
+    def should_stop(self) -> bool:
         """Check job and time between two blocks; return whether to stop before the next one.
 
         Raises
@@ -59,33 +59,33 @@ class ShardWatch:
         """
         now = self.timer()
         self._longest, self._block = max(self._longest, now - self._block), now
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked = now
-            self.look()
+        if now - self._checked_at >= CHECK_SECONDS:
+            self._checked_at = now
+            self.check_job()
         return self.remaining() < RESERVE_SECONDS + BLOCKS_RESERVED * self._longest
 
-    def within(self, answered: RowCounts) -> None:
+    def after_run(self, answered: RowCounts) -> None:
         """Take the counts of what is answered; check the job every few seconds."""
         now = self.timer()
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked, self.answered = now, answered
-            self.look()
+        if now - self._checked_at >= CHECK_SECONDS:
+            self._checked_at, self.answered = now, answered
+            self.check_job()
 
-    def look(self) -> None:
+    def check_job(self) -> None:
         """Record the progress, and raise ``JobStopped`` if the shard should stop."""
-        self.say()
+        self.report()
         found = self.store.find(self.job.id)
         if found is None:
             raise BatchJobNotFound(self.job.id)
         if found.stopping:
             raise JobStopped(found)
 
-    def say(self) -> None:
+    def report(self) -> None:
         """Record how far the shard is."""
         self.beat()
-        self.store.record(self.so_far())
+        self.store.record(self.current_record())
 
-    def seen(self, counts: RowCounts) -> None:
+    def after_block(self, counts: RowCounts) -> None:
         """Take the counts of what is written; stop the job if this shard alone rejects too much.
 
         Raises
@@ -107,12 +107,12 @@ class ShardWatch:
             change_job(self.store, self.job, lambda row: lifecycle.stop(row, reason, self.clock()))
         )
 
-    def at_end(self) -> ShardRecord:
+    def final_record(self) -> ShardRecord:
         """Return the shard's record when everything answered is written."""
         self.answered = RowCounts()
-        return self.so_far()
+        return self.current_record()
 
-    def so_far(self) -> ShardRecord:
+    def current_record(self) -> ShardRecord:
         """Return the shard's record as of now."""
         before, counts = self.record, self.counts
         if self.answered.rows + self.answered.rejected > counts.rows + counts.rejected:

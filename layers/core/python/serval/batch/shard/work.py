@@ -86,15 +86,15 @@ class ShardWork:
         blank = self._blank(job, item, before)
         begun = Resume.from_json(resume, blank) if resume else None
         done = begun.done if begun else blank
-        looks = ShardWatch(self.store, job, done, remaining, beat, self.clock, self.timer)
+        watch = ShardWatch(self.store, job, done, remaining, beat, self.clock, self.timer)
         try:
-            looks.say()
-            record = self._run(job, item, begun, looks)
+            watch.report()
+            record = self._run(job, item, begun, watch)
         except JobStopped:
             raise
         except Exception as error:
             reason = f"{error}"[:ERROR_CHARACTERS] or type(error).__name__
-            self.store.record(replace(looks.so_far(), status="failed", error=reason))
+            self.store.record(replace(watch.current_record(), status="failed", error=reason))
             raise
         return self._end(job, record, before)
 
@@ -121,7 +121,7 @@ class ShardWork:
         )
 
     def _run(
-        self, job: BatchJob, item: ShardItem, resume: Resume | None, looks: ShardWatch
+        self, job: BatchJob, item: ShardItem, resume: Resume | None, watch: ShardWatch
     ) -> ShardRecord:
         """Read, answer and write; return the shard's record afterwards."""
         output = read_address(job.output, "output")
@@ -137,30 +137,30 @@ class ShardWork:
             reading = ShardReader(
                 self.objects, layout, item, inputs, output, Path(folder), self.disk_bytes, pool
             )
-            if not layout.as_it_lies:
+            if not layout.is_raw:
                 # Such a file is read from its beginning every time.
-                looks.raw_bytes = lambda: reading.raw_bytes
-            engine = self._engine(reading, layout, loaded, looks)
+                watch.raw_bytes = lambda: reading.raw_bytes
+            engine = self._engine(reading, layout, loaded, watch)
             first = item.index == 0 and number == 0
             begins = first and not layout.per_input
             header = layout.output == "csv" and (layout.partitioned or begins)
             blocks = reading.blocks(resume.begin if resume else None)
             progress = engine.run(blocks, sink, errors, header)
-        return record_piece(looks, reading, progress, number, (sink, errors))
+        return record_piece(watch, reading, progress, number, (sink, errors))
 
     def _engine(
-        self, reading: ShardReader, layout: Layout, loaded: Loaded, looks: ShardWatch
+        self, reading: ShardReader, layout: Layout, loaded: Loaded, watch: ShardWatch
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
             model=loaded.model,
             outputs=layout.outputs,
             batch_rows=layout.batch_rows,
-            part=layout.part,
+            part=layout.part_format,
             clock=self.timer,
-            hurry=looks.hurry,
-            seen=looks.seen,
-            within=looks.within,
+            should_stop=watch.should_stop,
+            after_block=watch.after_block,
+            after_run=watch.after_run,
         )
 
     def _sinks(
@@ -215,7 +215,7 @@ class ShardWork:
 
 
 def record_piece(
-    looks: ShardWatch,
+    watch: ShardWatch,
     reading: ShardReader,
     progress: Progress,
     number: int,
@@ -223,9 +223,9 @@ def record_piece(
 ) -> ShardRecord:
     """Return the shard's record after an invocation, with where to go on if it is not done."""
     part, errors = (sink.piece() for sink in sinks)
-    before = looks.record
+    before = watch.record
     record = replace(
-        looks.at_end(),
+        watch.final_record(),
         records=reading.records,
         pieces=_append_piece(before.pieces, part and replace(part, rows=progress.counts.rows)),
         errors=_append_piece(

@@ -83,20 +83,20 @@ class Accept:
         """
         match event.get("origin", "upload"):
             case "api":
-                return self._called(str(event["job"]), owner)
+                return self._accept_call(str(event["job"]), owner)
             case "schedule":
-                return self._scheduled(event, owner)
+                return self._accept_schedule(event, owner)
             case "upload":
-                return self._uploaded(ObjectCreated.from_event(event), owner)
+                return self._accept_upload(ObjectCreated.from_event(event), owner)
         return ignored_outcome(f"origin {event['origin']!r} is not known")
 
-    def _called(self, job_id: str, owner: str) -> dict[str, Any]:
+    def _accept_call(self, job_id: str, owner: str) -> dict[str, Any]:
         job = self.store.find(job_id)
         if job is None:
             raise BatchJobNotFound(job_id)
         return self._begin(job, owner, None)
 
-    def _uploaded(self, created: ObjectCreated, owner: str) -> dict[str, Any]:
+    def _accept_upload(self, created: ObjectCreated, owner: str) -> dict[str, Any]:
         model = parse_input_key(created.key)
         if model is None:
             return ignored_outcome(f"{created.key!r} is no input of a batch job: {EXPECTATION}")
@@ -107,7 +107,7 @@ class Accept:
         job_id = claimed_job_id(
             model, source.modified, created.bucket, created.key, source.version_id or source.etag
         )
-        options, problem = self._options_beside(address)
+        options, problem = self._read_options(address)
         now = timestamp(self.clock())
         job = BatchJob(
             id=job_id,
@@ -122,7 +122,7 @@ class Accept:
         )
         return self._create(job, owner, problem)
 
-    def _scheduled(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    def _accept_schedule(self, event: Mapping[str, Any], owner: str) -> dict[str, Any]:
         moment = datetime.fromisoformat(event["time"])
         model, name = str(event["model"]), str(event.get("name", ""))
         job_id = claimed_job_id(model, timestamp(moment), "schedule", model, name)
@@ -138,11 +138,11 @@ class Accept:
         )
         try:
             wanted = {key: event[key] for key in ("input", "output", "options") if event.get(key)}
-            asked = JobRequest.from_json(model, wanted).at(moment)
-            output = asked.output(self.data_bucket, job_id, moment)
+            request = JobRequest.from_json(model, wanted).fill_templates(moment)
+            output = request.output(self.data_bucket, job_id, moment)
         except BatchRefused as reason:
             return self._create(job, owner, str(reason))
-        described = replace(job, input=asked.input, output=str(output), options=asked.options)
+        described = replace(job, input=request.input, output=str(output), options=request.options)
         return self._create(described, owner, None)
 
     def _create(self, job: BatchJob, owner: str, problem: str | None) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Accept:
         try:
             if problem is not None:
                 raise BatchRefused(problem)
-            version, output = self._checked(job)
+            version, output = self._check_job(job)
         except (BatchRefused, ModelNotFound, ModelVersionNotFound) as reason:
             return self._refuse(job, str(reason))
         change_job(
@@ -183,7 +183,7 @@ class Accept:
         )
         return {"outcome": "accepted", "job": job.id, "model": job.model}
 
-    def _checked(self, job: BatchJob) -> tuple[str, Address]:
+    def _check_job(self, job: BatchJob) -> tuple[str, Address]:
         """Return the version that the job keeps, and its output prefix.
 
         Raises
@@ -202,16 +202,16 @@ class Accept:
         if job.attempt == 1:
             sources = finder.first(inputs, job.input_version)
             finder.kind(sources, job.options, record.signature)
-        Prefixes(self.objects, self.store, self.stage).take(job, output)
+        Prefixes(self.objects, self.store, self.stage).claim(job, output)
         return version, output
 
     def _output(self, job: BatchJob) -> Address:
         if job.output:
             return read_address(job.output, "output")
-        asked = JobRequest(model=job.model, input=job.input, options=job.options)
-        return asked.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
+        request = JobRequest(model=job.model, input=job.input, options=job.options)
+        return request.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
 
-    def _options_beside(self, address: Address) -> tuple[JobOptions, str | None]:
+    def _read_options(self, address: Address) -> tuple[JobOptions, str | None]:
         """Read the options beside an upload, or return the defaults and what is wrong."""
         beside = Address(address.bucket, f"{address.key}{OPTIONS_SUFFIX}")
         body = self.objects.get(beside)

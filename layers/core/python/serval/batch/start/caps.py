@@ -29,20 +29,20 @@ class Caps:
     least_shard_bytes: int
     """The smallest shards that a caller may ask for: every shard costs requests, however small."""
 
-    def count(self, caller: Caller) -> None:
+    def count_call(self, caller: Caller) -> None:
         """Count one more call that reads an input, or raise ``RateLimited``."""
         if caller.key_hash is not None:
             self.limits.take(caller.key_hash, self.per_minute)
 
-    def check(self, asked: JobRequest) -> None:
+    def check_shard_size(self, request: JobRequest) -> None:
         """Refuse a job whose shards would be smaller than the stage allows."""
-        if asked.options.shard_bytes < self.least_shard_bytes:
+        if request.options.shard_bytes < self.least_shard_bytes:
             raise BatchRefused(
-                f"shard_bytes: {asked.options.shard_bytes} given, at least "
+                f"shard_bytes: {request.options.shard_bytes} given, at least "
                 f"{self.least_shard_bytes} expected: the stage's setting batch_least_shard_bytes"
             )
 
-    def make_room(self, caller: Caller, model: str) -> None:
+    def check_open_jobs(self, caller: Caller, model: str) -> None:
         """Raise ``TooManyBatchJobs`` if the caller has too many open jobs of a model."""
         if caller.key_hash is None:
             return

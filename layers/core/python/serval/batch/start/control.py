@@ -17,7 +17,7 @@ class Control:
     store: JobStore
     executions: Executions
     announce: Announce
-    finishing: FinishJob
+    finish_job: FinishJob
     clock: Clock = utc_now
 
     def cancel(self, job: BatchJob) -> BatchJob:
@@ -36,7 +36,7 @@ class Control:
         self.announce(cancelled)
         if cancelled.owner is not None:
             self.executions.stop(cancelled.owner)
-        return self.finishing.close(cancelled, "cancelled")
+        return self.finish_job.close(cancelled, "cancelled")
 
     def retry(self, job: BatchJob) -> BatchJob:
         """Run what was not done; finished shards stay as they are.

@@ -49,7 +49,7 @@ class JobRequest:
             options=_add_output(options, value.get("output")),
         )
 
-    def at(self, moment: datetime) -> "JobRequest":
+    def fill_templates(self, moment: datetime) -> "JobRequest":
         """Fill in the templates of the input, or raise ``BatchRefused`` for an unknown word."""
         words = [fill_template(address, self.model, "", moment) for address in self.input]
         return replace(self, input=tuple(words))

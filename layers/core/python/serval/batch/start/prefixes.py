@@ -59,7 +59,7 @@ class Prefixes:
     store: JobStore
     stage: str
 
-    def take(self, job: BatchJob, output: Address) -> None:
+    def claim(self, job: BatchJob, output: Address) -> None:
         """Claim a prefix for a job, and clear it of the parts of an earlier job that has ended.
 
         The earlier job's output file stays until this job replaces it.

@@ -35,17 +35,17 @@ class AddressScope:
         texts = [text for text in prefixes.split(",") if text]
         return cls(data_bucket, tuple(read_address(text, "batch_prefixes") for text in texts))
 
-    def check(self, caller: Caller, asked: JobRequest, output: Address) -> None:
+    def check(self, caller: Caller, request: JobRequest, output: Address) -> None:
         """Raise ``AddressOutOfScope`` if the caller may not read an input or write the output."""
-        own = list(self._prefixes(caller, asked.model))
-        named = [("input", read_address(text, "input")) for text in asked.input]
+        own = list(self._prefixes(caller, request.model))
+        named = [("input", read_address(text, "input")) for text in request.input]
         for what, address in (*named, ("output", output)):
             if FOLDERS.intersection(address.key.split("/")):
                 raise BatchRefused(f"{what} {address}: a key without '.' and '..' parts expected")
             if not lies_under(address, own):
                 raise AddressOutOfScope(what, str(address), [str(prefix) for prefix in own])
 
-    def reads(self, caller: Caller, job: BatchJob) -> bool:
+    def can_read(self, caller: Caller, job: BatchJob) -> bool:
         """Return whether a caller may see values of a job's records, and reasons that quote them.
 
         A caller that may call every model sees them for every job, whatever started it.
@@ -59,13 +59,13 @@ class AddressScope:
             if text
         )
 
-    def delivers(self, caller: Caller, job: BatchJob) -> bool:
+    def can_download(self, caller: Caller, job: BatchJob) -> bool:
         """Return whether a caller may download a job's results: where callers' jobs may write.
 
         What a schedule writes elsewhere is for those who can read it there.
         """
         stage = list(self._prefixes(Caller(), job.model))
-        return self.reads(caller, job) and lies_under(read_address(job.output, "output"), stage)
+        return self.can_read(caller, job) and lies_under(read_address(job.output, "output"), stage)
 
     def _prefixes(self, caller: Caller, model: str) -> Iterable[Address]:
         if caller.unscoped:

@@ -30,11 +30,11 @@ class StartJob:
     store: JobStore
     executions: Executions
     announce: Announce
-    reach: AddressScope
+    scope: AddressScope
     caps: Caps
     clock: Clock = utc_now
 
-    def start(self, asked: JobRequest, caller: Caller, key: str | None = None) -> BatchJob:
+    def start(self, request: JobRequest, caller: Caller, key: str | None = None) -> BatchJob:
         """Create a job, or return the one that an earlier call with the same key created.
 
         Raises
@@ -49,36 +49,36 @@ class StartJob:
             If the key was used for another request.
         """
         now = self.clock()
-        model = asked.model
+        model = request.model
         job_id = new_job_id(now, model) if key is None else keyed_job_id(caller, key, model)
-        output = self._output(asked, caller, job_id, now)
+        output = self._output(request, caller, job_id, now)
         if key is not None and (found := self._standing(job_id, model)) is not None:
-            return self._again(job_id, found, asked, caller)
-        self.caps.make_room(caller, model)
+            return self._again(job_id, found, request, caller)
+        self.caps.check_open_jobs(caller, model)
         job = BatchJob(
             id=job_id,
             model=model,
             created=timestamp(now),
             updated=timestamp(now),
-            input=asked.input,
+            input=request.input,
             output=str(output),
-            options=asked.options,
+            options=request.options,
             submitter=caller.key_hash,
         )
         if not self.store.create(job):
-            return self._again(job_id, self.store.find(job_id), asked, caller)
+            return self._again(job_id, self.store.find(job_id), request, caller)
         self.announce(job)
         self.executions.start(execution_name(job), job.id)
         return job
 
-    def output(self, asked: JobRequest, caller: Caller) -> str:
+    def output(self, request: JobRequest, caller: Caller) -> str:
         """Return where a job would write, with ``{job}`` for its id; raises as ``start`` does."""
-        return str(self._output(asked, caller, "{job}", self.clock()))
+        return str(self._output(request, caller, "{job}", self.clock()))
 
-    def _output(self, asked: JobRequest, caller: Caller, job_id: str, now: datetime) -> Address:
-        output = asked.output(self.reach.data_bucket, job_id, now)
-        self.reach.check(caller, asked, output)
-        self.caps.check(asked)
+    def _output(self, request: JobRequest, caller: Caller, job_id: str, now: datetime) -> Address:
+        output = request.output(self.scope.data_bucket, job_id, now)
+        self.scope.check(caller, request, output)
+        self.caps.check_shard_size(request)
         return output
 
     def _standing(self, job_id: str, model: str) -> BatchJob | None:
@@ -89,11 +89,15 @@ class StartJob:
         return self.store.find(job_id)
 
     def _again(
-        self, job_id: str, found: BatchJob | None, asked: JobRequest, caller: Caller
+        self, job_id: str, found: BatchJob | None, request: JobRequest, caller: Caller
     ) -> BatchJob:
         if found is None or not caller.allows(found.model):
             raise BatchJobNotFound(job_id)
-        if (found.model, found.input, found.options) != (asked.model, asked.input, asked.options):
+        if (found.model, found.input, found.options) != (
+            request.model,
+            request.input,
+            request.options,
+        ):
             raise BatchConflict(
                 found.id, f"something else was asked with this {KEY}: use another key"
             )

@@ -52,7 +52,7 @@ def preview_plan(
         registry=registry,
         memory_mib=settings.shard_memory_mib,
         machine_prices=json.loads(settings.machine_prices),
-        out_of_reach=unreachable_models(fleets),
+        unreachable=unreachable_models(fleets),
     )
 
 
@@ -88,9 +88,9 @@ def build() -> LambdaFunction[BatchEndpoint]:
                     least_shard_bytes=settings.batch_least_shard_bytes,
                 ),
             ),
-            preview=lambda asked, version: preview_plan(settings, objects, store, registry).preview(
-                asked, version
-            ),
+            preview=lambda request, version: preview_plan(
+                settings, objects, store, registry
+            ).preview(request, version),
             cancel=control.cancel,
             retry=control.retry,
             documents=JobDocuments(store),

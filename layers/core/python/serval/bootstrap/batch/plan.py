@@ -25,7 +25,7 @@ def build() -> LambdaFunction[Plan]:
             registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
             memory_mib=settings.shard_memory_mib,
             machine_prices=json.loads(settings.machine_prices),
-            out_of_reach=unreachable_models(control.fleets),
+            unreachable=unreachable_models(control.fleets),
         ),
         lambda plan, event, _: plan.plan(event["job"]),
     )

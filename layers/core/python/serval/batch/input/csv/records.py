@@ -80,12 +80,12 @@ class CsvRecords:
             frame = self._frame(block)
         except Unreadable:
             return None
-        if not self._is_read(frame, block):
+        if not self._is_whole(frame, block):
             return None
-        return frame.select(pl.when(pl.all() != "").then(pl.all())) if self._alone else frame
+        return frame.select(pl.when(pl.all() != "").then(pl.all())) if self._one_column else frame
 
     @property
-    def _alone(self) -> bool:
+    def _one_column(self) -> bool:
         """Whether there is only one column; then a blank line is no record, and `""` is one."""
         return len(self.columns) == 1
 
@@ -96,10 +96,10 @@ class CsvRecords:
                 has_header=False,
                 separator=self.delimiter,
                 schema=dict.fromkeys(self.columns, pl.String),
-                null_values=None if self._alone else "",
+                null_values=None if self._one_column else "",
             )
 
-    def _is_read(self, frame: pl.DataFrame, block: bytes) -> bool:
+    def _is_whole(self, frame: pl.DataFrame, block: bytes) -> bool:
         """Return whether each record is a row: none blank or short, no quote misplaced."""
         view = np.frombuffer(block, np.uint8)
         quotes = np.flatnonzero(view == QUOTE)
@@ -110,7 +110,7 @@ class CsvRecords:
             return False
         if not self.quoted and not follows_rfc_4180(view, quotes, delimiter):
             return False
-        if not self._alone and self.options.ragged == "reject":
+        if not self._one_column and self.options.ragged == "reject":
             # polars refuses records that are too long, so if the number of delimiters is right,
             # none is too short.
             return count_outside_quotes(view, quotes, delimiter) == len(frame) * (
@@ -205,9 +205,9 @@ class CsvRecords:
             found = next(csv.reader(lines, delimiter=self.delimiter, strict=True))
         except csv.Error as error:
             raise UnfitRecord(f"its quotes are not those of RFC 4180: {error}") from None
-        return [field.replace(STANDING_IN, "\r") or None for field in self._as_wide(found)]
+        return [field.replace(STANDING_IN, "\r") or None for field in self._fit_width(found)]
 
-    def _as_wide(self, fields: list[str]) -> list[str]:
+    def _fit_width(self, fields: list[str]) -> list[str]:
         """Return as many fields as there are columns, or raise ``UnfitRecord``."""
         width = len(self.columns)
         if self.options.ragged == "pad":

@@ -99,7 +99,7 @@ class Elements:
             self._check_behind(piece, 0)
             self.at += len(piece)
             return b""
-        piece = self._opened(piece)
+        piece = self._skip_opening(piece)
         shown, within = self._strings(piece)
         depth = self.depth + np.cumsum(STEPS[shown] * ~within, dtype=np.int32)
         closed = np.flatnonzero(depth == 0) if self.begun else depth[:0]
@@ -123,7 +123,7 @@ class Elements:
         if not self.ended:
             raise BatchRefused(f"byte {self.at}: the file ends before its JSON array does")
 
-    def _opened(self, piece: bytes) -> bytes:
+    def _skip_opening(self, piece: bytes) -> bytes:
         """Skip the bracket that opens the array."""
         begin = piece.lstrip(BLANK)
         if self.begun or not begin:
