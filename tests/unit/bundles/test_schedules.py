@@ -34,7 +34,7 @@ def stage() -> BatchStage:
 
 
 def delivered(time: str, **more: Any) -> dict[str, Any]:
-    """Give what Scheduler delivers of a bundle's schedule, with the time in its place."""
+    """Return what Scheduler delivers for a bundle's schedule at a time."""
     text = json.dumps({"name": "adding", "schedules": [{**DECLARED, **more}]})
     (schedule,) = Bundle.model_validate_json(text).schedules
     given = batch_input(

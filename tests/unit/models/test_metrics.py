@@ -28,7 +28,7 @@ def test_a_model_has_no_more_metrics_than_its_budget() -> None:
 
 
 def busy(printed: list[str], clock: Clock) -> InferenceMetrics:
-    """Give the metrics of an environment that has just answered as many as are printed singly."""
+    """Build metrics that have just used up their spare flushes."""
     metrics = InferenceMetrics(printed.append, clock)
     for _ in range(SPARE_FLUSHES):
         metrics.count_answer("iris", "stable", 1.0)

@@ -18,7 +18,7 @@ from tests.fakes.rollouts import FAILING, MODEL, RollingModel, said, seen
 
 @pytest.fixture
 def model() -> RollingModel:
-    """Give a model whose first version is stable."""
+    """Build a model whose first version is stable."""
     made = RollingModel()
     made.roll_out("a")
     return made
@@ -382,7 +382,7 @@ def dead_after(
     action: Callable[[RollingModel], object],
     happened: Callable[[RollingModel], bool],
 ) -> RollingModel:
-    """Give the model after an action that died right after something had happened."""
+    """Return the model after an action that died right after one of its writes."""
     at = 0
     while die(crashed := model.copy(), Crashes(at, after=True), action):
         if happened(crashed):
@@ -417,7 +417,7 @@ def refuse(model: RollingModel) -> object:
 
 
 def state(model: RollingModel) -> object:
-    """Give what is left when every execution has looked once more, times and ids apart."""
+    """Return the state after every execution has looked once more, without times and ids."""
     for _, name in tuple(model.registry.rollout_records):
         model.control.reconcile(model.record(name))
     records = [

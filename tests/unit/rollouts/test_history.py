@@ -10,7 +10,7 @@ from tests.fakes.rollouts import MODEL, RollingModel
 
 
 def model_with(*digests: str) -> RollingModel:
-    """Give a model whose versions were promoted one after another."""
+    """Build a model whose versions were promoted one after another."""
     model = RollingModel()
     for digest in digests:
         rollout = model.roll_out(digest)

@@ -17,7 +17,7 @@ value = helper.make_tensor_value_info
 
 
 def two_layers() -> ModelProto:
-    """Give a graph of a product and a ramp, with a matrix too large to be looked at."""
+    """Build a graph of a product and a ramp, with a matrix too large for the checker."""
     weights = numpy_helper.from_array(np.ones((3, 400), np.float32), "w")
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["m"]), helper.make_node("Relu", ["m"], ["y"])],

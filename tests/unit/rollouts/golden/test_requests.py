@@ -32,7 +32,7 @@ def pair(**members: Any) -> bytes:
 
 
 def packed(text: Any) -> Any:
-    """Give a tensor that has its bytes in place of its data."""
+    """Build a tensor with base64 in place of data."""
     return {"name": "x", "datatype": "FP32", "shape": [1, 1], "base64": text}
 
 

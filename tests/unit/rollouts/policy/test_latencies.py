@@ -9,7 +9,7 @@ from serval.rollouts.policy.latencies import PERCENTILES, PeriodLatencies, quant
 
 
 def period(values: Sequence[float]) -> PeriodLatencies:
-    """Give what CloudWatch gives of a period: linear between the nearest ranks."""
+    """Summarise latencies as CloudWatch does, linear between the nearest ranks."""
     ordered = sorted(values)
 
     def percentile(wanted: float) -> float:

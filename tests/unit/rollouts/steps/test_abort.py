@@ -15,7 +15,7 @@ ABORTED = {"status": "rolled back", "reason": "by hand", "step": "ended", "perce
 
 @pytest.fixture
 def model() -> RollingModel:
-    """Give a model whose first version is stable."""
+    """Build a model whose first version is stable."""
     made = RollingModel()
     made.roll_out("a")
     return made

@@ -31,7 +31,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def checked(stage: Stage, upload: str, files: dict[str, bytes]) -> dict[str, Any]:
-    """Give what the steps before hand on: one form, and a report."""
+    """Return the step's input after the steps before it: one form, and a report."""
     claim = stage.claiming.claim(stage.upload("scaling", upload, files), upload)
     whole = Upload.from_json(claim["upload"])
     stage.bucket.put(f"staging/scaling/{upload}/optimised/portable/model.onnx", b"form")

@@ -58,7 +58,7 @@ class Compute(Section):
     """Fleet only: the name of a fleet in fleets.yaml."""
 
     @model_validator(mode="after")
-    def _name_a_place(self) -> Self:
+    def _check_target(self) -> Self:
         if self.target == "fleet" and self.fleet is None:
             raise ValueError("target 'fleet' needs 'fleet': the name of one in fleets.yaml")
         if self.target == "fleet" and self.memory_mib is not None:
@@ -151,7 +151,7 @@ class RolloutSection(Section):
     """Names of CloudWatch alarms; one in ALARM rolls the candidate back."""
 
     @model_validator(mode="after")
-    def _grow(self) -> Self:
+    def _check_steps(self) -> Self:
         if list(self.steps_percent) != sorted(set(self.steps_percent)):
             raise ValueError(
                 f"'steps_percent: {list(self.steps_percent)}': each step must be above the last"
@@ -175,7 +175,7 @@ class Schedule(Section):
     """Options of the batch job: format, columns, concurrency and so on."""
 
     @model_validator(mode="after")
-    def _start_a_job(self) -> Self:
+    def _check_job(self) -> Self:
         try:
             check_job(self.name, self.input, self.output, self.options)
         except BatchRefused as refused:
@@ -224,7 +224,7 @@ class Bundle(Section):
     """Events ``serval.retrain`` by the clock, from the next deploy on."""
 
     @model_validator(mode="after")
-    def _fit_the_runtime(self) -> Self:
+    def _check_runtime(self) -> Self:
         if self.runtime.kind == "onnx" and self.signature is not None:
             raise ValueError("'signature' is read from the ONNX graph; it is for 'runtime: http'")
         if self.runtime.kind == "http" and self.signature is None:
@@ -234,7 +234,7 @@ class Bundle(Section):
         return self
 
     @model_validator(mode="after")
-    def _name_schedules_apart(self) -> Self:
+    def _check_schedule_names(self) -> Self:
         names = [one.name for one in self.schedules] + [one.name for one in self.retrain]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"schedules and retrain: the name {repeated[0]!r} is repeated")
