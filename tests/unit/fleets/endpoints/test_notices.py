@@ -2,12 +2,12 @@
 
 import pytest
 
-from serval.fleets.endpoints.notices import Notice, notice, notices
+from serval.fleets.endpoints.notices import Notice, notice, read_notices
 from tests.fakes.handlers import recorded
 
 
 def test_a_success_tells_where_the_answer_lies() -> None:
-    (found,) = notices(recorded("complete"))
+    (found,) = read_notices(recorded("complete"))
 
     assert found == Notice(
         inference_id="r1.1",
@@ -20,7 +20,7 @@ def test_a_success_tells_where_the_answer_lies() -> None:
 
 
 def test_a_failure_tells_why() -> None:
-    (found,) = notices(recorded("complete_failed"))
+    (found,) = read_notices(recorded("complete_failed"))
 
     assert (found.succeeded, found.output) == (False, "")
     assert found.reason.startswith("ClientError: Received server error (500) from model.")
