@@ -2,7 +2,7 @@
 
 import pytest
 
-from serval.fleets.endpoints.notices import Notice, notice, read_notices
+from serval.fleets.endpoints.notices import Notice, read_notice, read_notices
 from tests.fakes.handlers import recorded
 
 
@@ -42,6 +42,6 @@ def test_a_4xx_of_the_container_is_the_request_s_fault(reason: str, refused: boo
 
 
 def test_a_notice_that_says_nearly_nothing_can_still_be_read() -> None:
-    assert notice({}) == Notice(
+    assert read_notice({}) == Notice(
         inference_id="", succeeded=False, reason="SageMaker gave no reason", milliseconds=0.0
     )
