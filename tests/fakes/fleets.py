@@ -13,9 +13,9 @@ from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Complete
 from serval.fleets.endpoints.dispatch import LOOKING, STARTING, Calls, Dispatch
 from serval.fleets.endpoints.hand_over import HandOver
-from serval.fleets.endpoints.ports import Submitted
+from serval.fleets.endpoints.ports import OutputKeys
 from serval.fleets.endpoints.routing import Routing
-from serval.fleets.scale.observation import Observed
+from serval.fleets.scale.observation import Observation
 from serval.fleets.state import FleetState, WorkerState
 from serval.fleets.sweep import Sweep
 from serval.models.deployed_fleets import DeployedFleet, Fleets
@@ -125,9 +125,9 @@ def workers(count: int, **members: Any) -> list[WorkerState]:
     return [worker(f"w{number}", **members) for number in range(count)]
 
 
-def seen(seconds: float = 0.0, **members: Any) -> Observed:
+def seen(seconds: float = 0.0, **members: Any) -> Observation:
     """Give one look at a fleet, so many seconds after the beginning."""
-    return Observed(now=START + timedelta(seconds=seconds), **members)
+    return Observation(now=START + timedelta(seconds=seconds), **members)
 
 
 def at(seconds: float) -> str:
@@ -198,13 +198,13 @@ class InMemoryEndpoints:
 
     def submit(
         self, fleet: str, inference_id: str, payload: str | bytes, attributes: str
-    ) -> Submitted:
+    ) -> OutputKeys:
         if self.failing is not None:
             raise self.failing
         assert len(inference_id) <= 64
         assert len(attributes) <= 1024
         self.held[inference_id] = fleet, payload, json.loads(attributes)
-        return Submitted(output_key(inference_id), failure_key(inference_id))
+        return OutputKeys(output_key(inference_id), failure_key(inference_id))
 
     def capacity(self, fleet: str) -> int:
         return self.instances
@@ -323,7 +323,7 @@ class ManagedFleet:
     def dispatching(self, crashes: Crashes | None = None) -> Dispatch:
         crashes = crashes or Crashes()
         store = Dying(self.requests, crashes)
-        handover = HandOver(
+        hand_over = HandOver(
             control=self._control(crashes),
             store=store,
             inbox=Dying(self.queues, crashes),
@@ -333,7 +333,7 @@ class ManagedFleet:
             clock=self.clock,
         )
         return Dispatch(
-            handover=handover,
+            hand_over=hand_over,
             duty=Dying(self.duty, crashes),
             random=Random(7),
             clock=self.clock,
@@ -363,7 +363,7 @@ class ManagedFleet:
             store=self.requests,
             queue=self.queues,
             callbacks=self.callbacks,
-            completion=self.completion(),
+            complete=self.completion(),
             clock=self.clock,
         ).sweep()
 

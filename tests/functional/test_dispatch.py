@@ -19,7 +19,7 @@ ENVIRONMENT = {
 
 def dispatching(stage: ManagedFleet) -> Dispatch:
     completion = stage.completion()
-    handover = HandOver(
+    hand_over = HandOver(
         control=completion.control,
         store=stage.requests,
         inbox=stage.queues,
@@ -28,7 +28,7 @@ def dispatching(stage: ManagedFleet) -> Dispatch:
         end_attempt=completion.end_attempt,
         clock=stage.clock,
     )
-    return Dispatch(handover=handover, duty=stage.duty, random=Random(1), clock=stage.clock)
+    return Dispatch(hand_over=hand_over, duty=stage.duty, random=Random(1), clock=stage.clock)
 
 
 @pytest.mark.parametrize("event", [recorded("dispatch"), {"fleet": "managed"}])

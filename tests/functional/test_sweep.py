@@ -31,7 +31,7 @@ def test_a_sweep_sends_again_what_was_lost(
         store=stage.requests,
         queue=stage.queues,
         callbacks=stage.callbacks,
-        completion=stage.completion(),
+        complete=stage.completion(),
         clock=stage.clock,
     )
     handler = imported("sweep", ENVIRONMENT, sweep, monkeypatch)

@@ -167,8 +167,8 @@ def test_a_request_goes_to_an_endpoint_and_its_result_comes_back(platform: Platf
     platform.submit("r1", model="vision", fleet="managed")
     platform.queues.send("vision", "r1")
     ready, endpoints = dispatch.build().use_case, InMemoryEndpoints()
-    assert isinstance(ready.handover.endpoints, SageMakerEndpoints)
-    ready = replace(ready, handover=replace(ready.handover, endpoints=endpoints))
+    assert isinstance(ready.hand_over.endpoints, SageMakerEndpoints)
+    ready = replace(ready, hand_over=replace(ready.hand_over, endpoints=endpoints))
 
     assert ready.dispatch("managed", "token") == {"handed over": 1}
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from serval.aws.dynamodb.requests import RequestTable
 from serval.fleets.endpoints.attempt import RUNNER
-from serval.fleets.endpoints.notices import notices
+from serval.fleets.endpoints.notices import read_notices
 from serval.requests.request import PAYLOAD_DAYS, AsyncRequest
 from serval.requests.table import EXPIRES, from_attributes, to_attributes
 from tests.fakes.fleets import ManagedFleet, StoredObjects
@@ -222,7 +222,7 @@ class RequestStage:
         """Deliver the oldest notice; it may come again."""
         if self.notices:
             event = self.notices[0] if again else self.notices.pop(0)
-            (told,) = notices(event)
+            (told,) = read_notices(event)
             self.managed.requests = self._rows(RUNNER + told.inference_id)
             self.managed.completion().complete(event)
 

@@ -105,7 +105,7 @@ class World:
     def run(self, times: Iterable[float], progress: Callable[[float], None]) -> None:
         """Submit the requests, and go on until the last has its result and the fleet sleeps."""
         if self.fleet.minimum:
-            self.control.rouse(self.fleet)
+            self.control.wake_now(self.fleet)
             self.pool.begin_at_once()
         self._sample()
         for at in times:

@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSResponse
 
 from serval.aws.sagemaker_endpoints import SageMakerEndpoints
 from serval.fleets.endpoints.attempt import LEASE
-from serval.fleets.endpoints.ports import Submitted
+from serval.fleets.endpoints.ports import OutputKeys
 
 
 class Body:
@@ -61,7 +61,7 @@ def accepting() -> SageMaker:
 def test_a_stored_payload_is_named_to_the_fleet_s_endpoint(accepting: SageMaker) -> None:
     submitted = accepting.endpoints.submit("managed", "r1.2", "async/r1/request", '{"m":"v"}')
 
-    assert submitted == Submitted("async-out/r1.2.out", "async-out/r1.2-error.out")
+    assert submitted == OutputKeys("async-out/r1.2.out", "async-out/r1.2-error.out")
     (request,) = accepting.asked
     assert request.url.endswith("/endpoints/serval-prod-managed/async-invocations")
     headers = {name.lower(): value for name, value in request.headers.items()}
@@ -93,7 +93,7 @@ def test_a_small_payload_goes_with_the_call(accepting: SageMaker) -> None:
 def test_an_endpoint_that_names_no_place_for_failures_is_taken_as_it_is() -> None:
     accepting = SageMaker({"X-Amzn-SageMaker-OutputLocation": "s3://data/o"}, {})
 
-    assert accepting.endpoints.submit("managed", "r1.2", "k", "{}") == Submitted("o", "")
+    assert accepting.endpoints.submit("managed", "r1.2", "k", "{}") == OutputKeys("o", "")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from serval.fleets.endpoints.attempt import LEASE
 from serval.fleets.state import FleetState
-from serval.fleets.sweep import PERIOD, due, step_for
+from serval.fleets.sweep import PERIOD, is_due, next_step
 from serval.requests.request import OpenRequest
 from tests.fakes.fleets import ManagedFleet, at, failure_key, moment, output_key
 
@@ -23,7 +23,7 @@ def request(**members: Any) -> OpenRequest:
 
 
 def step(seconds: float, kind: str = "spot", **members: Any) -> str:
-    return step_for(request(**members), kind, moment(seconds))  # type: ignore[arg-type]
+    return next_step(request(**members), kind, moment(seconds))  # type: ignore[arg-type]
 
 
 def test_what_was_queued_for_ten_minutes_is_sent_again() -> None:
@@ -48,7 +48,7 @@ def test_what_an_endpoint_has_for_ten_minutes_is_looked_for() -> None:
 
 
 def test_a_long_backlog_is_sent_again_ever_more_seldom() -> None:
-    minutes = [minute for minute in range(5, 4320, 10) if due(timedelta(minutes=minute))]
+    minutes = [minute for minute in range(5, 4320, 10) if is_due(timedelta(minutes=minute))]
 
     assert minutes == [15, 25, 45, 85, 165, 325, 645, 1285, 2725, 4165]
 
@@ -57,7 +57,7 @@ def test_a_long_backlog_is_sent_again_ever_more_seldom() -> None:
 def test_a_sweep_that_is_not_punctual_skips_none(late_seconds: float) -> None:
     period = PERIOD + timedelta(seconds=late_seconds)
 
-    sent = [number for number in range(1, 50) if due(number * period)]
+    sent = [number for number in range(1, 50) if is_due(number * period)]
 
     assert len(sent) >= 6
 

@@ -27,7 +27,9 @@ def running(name: str = "rows.jsonl", body: bytes = LINES) -> tuple[BatchStage, 
 def test_a_fleet_is_asked_to_work_on_a_job_once_its_shards_may_run() -> None:
     stage, job = running()
     assert stage.taken_on == [("gpu", f"{job.id}:1")]
-    assert FleetJobs(stage.store).look(fleet_job_name(job)) == JobShards("adding", job.shards, 3)
+    assert FleetJobs(stage.store).find_shards(fleet_job_name(job)) == JobShards(
+        "adding", job.shards, 3
+    )
 
 
 def test_a_job_that_had_to_be_cut_asks_too() -> None:
@@ -45,7 +47,7 @@ def test_what_is_done_is_not_asked_for() -> None:
     stage, job = running()
     first = next(iter(stage._lines(stage.planning.plan(job.id)["items"])))
     assert stage.work.run(ShardItem.from_json(first), None, lambda: 900.0) == {}
-    assert FleetJobs(stage.store).look(fleet_job_name(job)) == JobShards(
+    assert FleetJobs(stage.store).find_shards(fleet_job_name(job)) == JobShards(
         "adding", job.shards - 1, 3
     )
 
@@ -53,18 +55,20 @@ def test_what_is_done_is_not_asked_for() -> None:
 def test_a_job_that_is_cancelled_asks_nothing_and_its_retry_asks_anew() -> None:
     stage, job = running()
     stage.control.cancel(job)
-    assert FleetJobs(stage.store).look(fleet_job_name(job)) is None
+    assert FleetJobs(stage.store).find_shards(fleet_job_name(job)) is None
     stage.finish_job.finish({"job": job.id, "reason": "cancelled"})
     stage.control.retry(stage.job(job.id))
     stage.planning.plan(job.id)
     again = stage.job(job.id)
     assert stage.taken_on[-1] == ("gpu", f"{job.id}:2")
-    assert FleetJobs(stage.store).look(fleet_job_name(job)) is None
-    assert FleetJobs(stage.store).look(fleet_job_name(again)) == JobShards("adding", job.shards, 3)
+    assert FleetJobs(stage.store).find_shards(fleet_job_name(job)) is None
+    assert FleetJobs(stage.store).find_shards(fleet_job_name(again)) == JobShards(
+        "adding", job.shards, 3
+    )
 
 
 def test_a_job_that_is_gone_asks_nothing() -> None:
-    assert FleetJobs(BatchStage().store).look("gone:1") is None
+    assert FleetJobs(BatchStage().store).find_shards("gone:1") is None
 
 
 def test_a_job_of_a_light_model_asks_no_fleet() -> None:

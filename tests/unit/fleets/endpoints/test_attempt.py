@@ -8,11 +8,11 @@ from serval.fleets.endpoints.attempt import (
     HANDOVER,
     LEASE,
     EndpointAttempt,
-    begun,
+    begin_attempt,
     envelope,
-    handed_over,
+    record_hand_over,
 )
-from serval.fleets.endpoints.ports import Submitted
+from serval.fleets.endpoints.ports import OutputKeys
 from serval.requests import lifecycle
 from serval.requests.ids import new_request_id, row_id
 from tests.fakes.fleets import at, moment
@@ -30,30 +30,32 @@ def test_what_is_no_id_of_ours_is_known(text: str) -> None:
 
 
 def test_an_attempt_begins_with_a_short_lease_and_goes_on_with_a_long_one() -> None:
-    row = begun(async_request("r1", output_key="old", failure_key="old"), "3", moment(0))
+    row = begin_attempt(async_request("r1", output_key="old", failure_key="old"), "3", moment(0))
 
     assert (row.runner, row.attempt, row.attempts, row.version) == ("sagemaker:r1.1", 1, 1, "3")
     assert (row.output_key, row.failure_key) == (None, None)
     assert row.lease_until == at(HANDOVER.total_seconds())
 
-    row = handed_over(row, Submitted("out", ""), moment(1))
+    row = record_hand_over(row, OutputKeys("out", ""), moment(1))
 
     assert (row.output_key, row.failure_key) == ("out", None)
     assert row.lease_until == at(1 + LEASE.total_seconds())
 
 
 def test_a_row_is_an_inference_s_while_it_runs_under_its_name() -> None:
-    row = begun(async_request("r1"), "3", moment(0))
+    row = begin_attempt(async_request("r1"), "3", moment(0))
     inference = EndpointAttempt.of_row(row)
 
     assert inference.runs(row)
     assert not inference.runs(None)
     assert not inference.runs(lifecycle.give_back(row, moment(1)))
-    assert not inference.runs(begun(lifecycle.give_back(row, moment(1)), "3", moment(2)))
+    assert not inference.runs(begin_attempt(lifecycle.give_back(row, moment(1)), "3", moment(2)))
 
 
 def test_the_envelope_fits_what_sagemaker_hands_on() -> None:
-    row = begun(async_request("r1", model="m" * 63, header_length=10**9), "9" * 10, moment(0))
+    row = begin_attempt(
+        async_request("r1", model="m" * 63, header_length=10**9), "9" * 10, moment(0)
+    )
 
     said = envelope(row)
 

@@ -23,7 +23,7 @@ HANDED_OVER = [
     "InMemoryEndpoints.submit",
     "Queues.delete",
 ]
-"""Calls that one handover makes, some of them more than once."""
+"""Calls that one hand_over makes, some of them more than once."""
 
 
 def test_a_request_is_handed_over_with_what_the_container_needs() -> None:

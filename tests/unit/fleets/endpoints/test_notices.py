@@ -2,12 +2,12 @@
 
 import pytest
 
-from serval.fleets.endpoints.notices import Notice, notice, notices
+from serval.fleets.endpoints.notices import Notice, read_notice, read_notices
 from tests.fakes.handlers import recorded
 
 
 def test_a_success_tells_where_the_answer_lies() -> None:
-    (found,) = notices(recorded("complete"))
+    (found,) = read_notices(recorded("complete"))
 
     assert found == Notice(
         inference_id="r1.1",
@@ -20,7 +20,7 @@ def test_a_success_tells_where_the_answer_lies() -> None:
 
 
 def test_a_failure_tells_why() -> None:
-    (found,) = notices(recorded("complete_failed"))
+    (found,) = read_notices(recorded("complete_failed"))
 
     assert (found.succeeded, found.output) == (False, "")
     assert found.reason.startswith("ClientError: Received server error (500) from model.")
@@ -42,6 +42,6 @@ def test_a_4xx_of_the_container_is_the_request_s_fault(reason: str, refused: boo
 
 
 def test_a_notice_that_says_nearly_nothing_can_still_be_read() -> None:
-    assert notice({}) == Notice(
+    assert read_notice({}) == Notice(
         inference_id="", succeeded=False, reason="SageMaker gave no reason", milliseconds=0.0
     )

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from serval.fleets.scale.capacity import (
-    capacity_of_a_woken_fleet,
     choose_capacity,
+    choose_capacity_on_wake,
     turn_to_on_demand,
     turn_to_spot,
 )
@@ -113,8 +113,8 @@ def test_a_fleet_that_always_needs_them_all_turns_back_after_hours() -> None:
 def test_a_fleet_that_wakes_tries_spot_unless_that_has_just_failed() -> None:
     slept = replace(ON_DEMAND, machines=1)
 
-    assert capacity_of_a_woken_fleet(slept, seen(1799)).capacity == "on-demand"
-    assert capacity_of_a_woken_fleet(slept, seen(1800)).capacity == "spot"
+    assert choose_capacity_on_wake(slept, seen(1799)).capacity == "on-demand"
+    assert choose_capacity_on_wake(slept, seen(1800)).capacity == "spot"
 
 
 def test_turning_begins_the_wait_for_machines_anew() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.fleets.scale.decide import arrivals_ahead, decide, machines_for_shards, woken
-from serval.fleets.scale.observation import JobShards, Observed
+from serval.fleets.scale.decide import decide, expected_arrivals, machines_for_shards, wake
+from serval.fleets.scale.observation import JobShards, Observation
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import DeployedFleet
 from tests.fakes.fleets import at, seen, worker, workers
@@ -127,12 +127,12 @@ def test_arrivals_are_looked_ahead_for_as_long_as_a_start_takes() -> None:
     growing = replace(AWAKE, arrivals_per_second=4.0, arrivals_trend=0.01)
     chance = (4 / 60) ** 0.5
 
-    assert arrivals_ahead(growing) == pytest.approx(4 + 0.01 * 360 - chance)
+    assert expected_arrivals(growing) == pytest.approx(4 + 0.01 * 360 - chance)
     slow = replace(growing, start_up_seconds=120.0)
-    assert arrivals_ahead(slow) == pytest.approx(4 + 0.01 * 180 - chance)
-    assert arrivals_ahead(replace(growing, arrivals_trend=1.0)) == 8.0, "they double at the most"
-    assert arrivals_ahead(replace(growing, arrivals_trend=-0.01)) == 4.0
-    assert arrivals_ahead(replace(growing, arrivals_trend=0.0005)) == 4.0, "chance grows so"
+    assert expected_arrivals(slow) == pytest.approx(4 + 0.01 * 180 - chance)
+    assert expected_arrivals(replace(growing, arrivals_trend=1.0)) == 8.0, "they double at the most"
+    assert expected_arrivals(replace(growing, arrivals_trend=-0.01)) == 4.0
+    assert expected_arrivals(replace(growing, arrivals_trend=0.0005)) == 4.0, "chance grows so"
 
 
 def test_the_reason_says_what_the_maximum_has_cut_off() -> None:
@@ -208,12 +208,12 @@ def test_a_maximum_that_was_lowered_holds() -> None:
 def test_waking_again_forgets_what_the_evening_before_was_like() -> None:
     slept = replace(AWAKE, machines=0, arrivals_per_second=9.0, arrivals_trend=0.1, open_before=50)
 
-    state = woken(FLEET, slept, seen(60))
+    state = wake(FLEET, slept, seen(60))
 
     assert (state.machines, state.woken) == (1, at(60))
     assert (state.arrivals_per_second, state.open_before) == (0.0, 0)
     assert state.seconds_per_request == 2.0
-    assert woken(FLEET, state, seen(90)) == state
+    assert wake(FLEET, state, seen(90)) == state
 
 
 @given(
@@ -267,7 +267,7 @@ def test_it_sleeps_after_work_and_wakes_for_more(gap: int, first: int) -> None:
 def test_whatever_a_row_says_the_decision_is_within_bounds(
     before: FleetState, waiting: int, running: int, age: float, present: int
 ) -> None:
-    look = Observed(
+    look = Observation(
         now=seen(60).now,
         waiting=waiting,
         running=running,

@@ -34,13 +34,13 @@ class Stage(ControlledFleets):
             clock=self.clock,
         ).tick()
 
-    def look(self, job: str) -> JobShards | None:
+    def find_shards(self, job: str) -> JobShards | None:
         return self.jobs.get(job)
 
     def run_job(self, left: int, at_once: int = 10) -> None:
         """Let the shards of a job run."""
         self.jobs["job:1"] = JobShards("textgen", left, at_once)
-        self.control.take_on("gpu", "job:1")
+        self.control.add_job("gpu", "job:1")
 
     def fall_asleep(self) -> None:
         """Put the fleet to sleep with a tick."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.fleets.endpoints.ports import RUNNING, WAITING, Submitted
+from serval.fleets.endpoints.ports import RUNNING, WAITING, OutputKeys
 from serval.models.resource_names import endpoint_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class SageMakerEndpoints:
 
     def submit(
         self, fleet: str, inference_id: str, payload: str | bytes, attributes: str
-    ) -> Submitted:
+    ) -> OutputKeys:
         """Give an endpoint an inference: a key of the data bucket, or the body itself."""
         given: dict[str, Any] = (
             {"InputLocation": self._location + payload}
@@ -41,7 +41,7 @@ class SageMakerEndpoints:
             InvocationTimeoutSeconds=int(RUNNING.total_seconds()),
             **given,
         )
-        return Submitted(
+        return OutputKeys(
             self._key(answer["OutputLocation"]), self._key(answer.get("FailureLocation", ""))
         )
 

@@ -1,1 +1,1 @@
-"""Fleets: named pools of machines for heavy models, what they are asked to be and what they are."""
+"""Fleets: named pools of machines for heavy models, which wake, scale and sleep."""

@@ -1,8 +1,8 @@
-"""Changing a fleet's row, and then what the row stands for: its machines, the ticks, its endpoint.
+"""Control of fleets: change a fleet's row, then its machines, the ticks and its endpoint.
 
-The row is written first, conditionally, so that of many who wake a fleet one does; then the ticks
-are switched on, and the machines asked for. A crash between the two is mended by the next submit
-that finds the ticks standing still, or by the sweeper.
+The row is written first, conditionally, so that only one of many callers wakes a fleet. Then the
+ticks are switched on and the machines ordered. After a crash between the two, the next submit that
+finds no ticks repeats the rest, or the sweep does.
 """
 
 from collections.abc import Callable
@@ -12,24 +12,24 @@ from datetime import datetime, timedelta
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RegistryUnavailable
 from serval.fleets.ports import Dispatcher, NoDispatcher, Ticks
-from serval.fleets.scale.decide import woken
-from serval.fleets.scale.observation import Observed
+from serval.fleets.scale.decide import wake
+from serval.fleets.scale.observation import Observation
 from serval.fleets.state import FleetState, FleetStates, Machines
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 
 AWAKE_REMEMBERED = timedelta(seconds=5)
-"""How long an environment does not look again at a fleet that it saw awake."""
+"""How long an environment remembers that a fleet is awake."""
 STANDSTILL = timedelta(minutes=3)
-"""An awake fleet that nobody has looked at for so long has no ticks."""
+"""An awake fleet without a tick for this long has no ticks at all."""
 CHANGE_ATTEMPTS = 20
 
 Transition = Callable[[FleetState], FleetState | None]
-"""Gives what a row becomes; None: it is to stay as it is."""
+"""Computes the next row; None leaves the row as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetControl:
-    """``Waker`` of a stage's fleets, and the only writer of their rows."""
+    """The ``Waker`` of a stage's fleets, and the only writer of their rows."""
 
     fleets: Fleets
     states: FleetStates
@@ -40,9 +40,9 @@ class FleetControl:
     _seen_awake: dict[str, datetime] = field(default_factory=dict)
 
     def wake(self, fleet: str) -> None:
-        """Wake a fleet that sleeps; have a SageMaker fleet's endpoint given what fits.
+        """Wake a fleet if it sleeps, and have a SageMaker fleet's requests dispatched.
 
-        A fleet that is not deployed any more is left alone: the sweep wakes the one whose it is.
+        A fleet that is no longer deployed is left alone; the sweep wakes its models' new fleet.
         """
         if (known := self.fleets.by_name.get(fleet)) is None:
             return
@@ -51,42 +51,42 @@ class FleetControl:
         if seen is None or now - seen >= AWAKE_REMEMBERED:
             state = self.states.find(fleet)
             if state.asleep:
-                self.rouse(known)
-            elif standing_still(state, now):
-                self.run(known, state)
+                self.wake_now(known)
+            elif has_no_ticks(state, now):
+                self.start(known, state)
             self._seen_awake[fleet] = now
         if known.kind == "sagemaker":
             self.dispatcher.ask(fleet)
 
-    def rouse(self, fleet: DeployedFleet) -> FleetState:
-        """Wake a fleet, whatever is remembered of it, and see that it runs."""
-        seen = Observed(now=self.clock())
-        state = self.change(fleet.name, lambda row: woken(fleet, row, seen))
-        return self.run(fleet, state)
+    def wake_now(self, fleet: DeployedFleet) -> FleetState:
+        """Wake a fleet, whatever is remembered of it, and start it."""
+        seen = Observation(now=self.clock())
+        state = self.change(fleet.name, lambda row: wake(fleet, row, seen))
+        return self.start(fleet, state)
 
-    def take_on(self, fleet: str, job: str) -> None:
-        """Have a fleet work on a batch job's shards: the next tick gives it machines for them."""
+    def add_job(self, fleet: str, job: str) -> None:
+        """Add a batch job to a fleet's row; the next tick orders machines for its shards."""
         self.change(fleet, lambda row: replace(row, jobs=tuple(sorted({*row.jobs, job}))))
         self.ticks.enable()
 
-    def run(self, fleet: DeployedFleet, state: FleetState) -> FleetState:
-        """Make the world as an awake fleet's row says; doing it again changes nothing."""
+    def start(self, fleet: DeployedFleet, state: FleetState) -> FleetState:
+        """Switch on the ticks and order the machines of an awake fleet; idempotent."""
         self.ticks.enable()
-        self.ask_for_machines(fleet, state)
+        self.order_machines(fleet, state)
         return state
 
-    def ask_for_machines(self, fleet: DeployedFleet, state: FleetState) -> None:
-        """Ask for the machines that a row says; an endpoint counts its own."""
+    def order_machines(self, fleet: DeployedFleet, state: FleetState) -> None:
+        """Order the machines that a row asks for; an endpoint scales by itself."""
         if fleet.kind == "spot":
             self.machines.set(fleet.name, state.machines, state.capacity)
 
     def pause(self, model: str) -> FleetState:
-        """Let a model's requests wait until it is resumed.
+        """Hold a model's requests until it is resumed.
 
         Raises
         ------
         ModelNotFound
-            If no fleet answers for the model.
+            If the model runs on no fleet.
         """
         fleet = self.fleets.of_model(model)
         return self.change(
@@ -95,12 +95,12 @@ class FleetControl:
         )
 
     def resume(self, model: str) -> FleetState:
-        """Let a paused model's requests go on; the next tick wakes its fleet, if there are any.
+        """Release a paused model's requests; if there are any, the next tick wakes the fleet.
 
         Raises
         ------
         ModelNotFound
-            If no fleet answers for the model.
+            If the model runs on no fleet.
         """
         fleet = self.fleets.of_model(model)
         state = self.change(
@@ -113,17 +113,17 @@ class FleetControl:
         return state
 
     def change(self, fleet: str, transition: Transition) -> FleetState:
-        """Apply a transition to a row as it is now, whoever else changes it meanwhile.
+        """Apply a transition to the current row, again if another writer was first.
 
         Returns
         -------
         FleetState
-            The row after it; as it is, if the transition left it alone.
+            The new row, or the current one if the transition left it alone.
 
         Raises
         ------
         RegistryUnavailable
-            If other writers were first twenty times in a row.
+            If other writers were first twenty times.
         """
         for _ in range(CHANGE_ATTEMPTS):
             before = self.states.find(fleet)
@@ -137,6 +137,6 @@ class FleetControl:
         )
 
 
-def standing_still(state: FleetState, now: datetime) -> bool:
-    """Tell whether a fleet is awake in its row alone: no tick has looked at it for a while."""
+def has_no_ticks(state: FleetState, now: datetime) -> bool:
+    """Check whether a fleet is awake in its row only: no tick has run for a while."""
     return max(state.woken, state.ticked) < timestamp(now - STANDSTILL)

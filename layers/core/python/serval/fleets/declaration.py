@@ -1,8 +1,6 @@
 """``fleets.yaml``: the fleets of a stage; its JSON Schema is published as docs/fleets.schema.json.
 
 ``python -m serval.fleets.declaration`` prints the schema.
-
-Read ``fleets.yaml``, and choose of it what a stage's models need.
 """
 
 import json
@@ -77,7 +75,7 @@ class FleetsFile(Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of ``fleets.yaml``."""
+    """Build the JSON Schema of ``fleets.yaml``."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **FleetsFile.model_json_schema(),
@@ -86,7 +84,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def read_fleets(text: bytes | str) -> Mapping[str, Fleet]:
-    """Parse and validate ``fleets.yaml``: its fleets by name.
+    """Parse and validate ``fleets.yaml``; return the fleets by name.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Metrics of fleets, printed as CloudWatch's embedded format: three per fleet, while it is awake.
+"""Metrics of fleets in CloudWatch's embedded format: three per fleet, while it is awake.
 
-Each custom metric costs $0.30 a month, for the hours in which it has values.
+Each custom metric costs $0.30 a month, prorated to the hours with values.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from serval.fleets.scale.observation import Observed
+from serval.fleets.scale.observation import Observation
 from serval.fleets.state import FleetState
 from serval.models.metrics import NAMESPACE
 
@@ -16,13 +16,13 @@ DIMENSION = "Fleet"
 METRICS = {"OldestAge": "Seconds", "Open": "Count", "Machines": "Count"}
 
 
-def publish(state: FleetState, seen: Observed, write: Callable[[str], object]) -> None:
+def publish(state: FleetState, seen: Observation, write: Callable[[str], object]) -> None:
     """Print a fleet's metrics."""
     write(json.dumps(document(state, seen)))
 
 
-def document(state: FleetState, seen: Observed) -> dict[str, Any]:
-    """Give the embedded metric document of one look at a fleet."""
+def document(state: FleetState, seen: Observation) -> dict[str, Any]:
+    """Build the metric document of an observation."""
     return {
         "_aws": {"Timestamp": milliseconds(seen.now), "CloudWatchMetrics": [directive()]},
         DIMENSION: state.fleet,
@@ -33,11 +33,11 @@ def document(state: FleetState, seen: Observed) -> dict[str, Any]:
 
 
 def directive() -> dict[str, Any]:
-    """Tell CloudWatch which members of a document are metrics."""
+    """Declare which members of a document are metrics."""
     metrics = [{"Name": name, "Unit": unit} for name, unit in METRICS.items()]
     return {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics}
 
 
 def milliseconds(moment: datetime) -> int:
-    """Give a time as CloudWatch has it."""
+    """Convert a time to CloudWatch's milliseconds."""
     return int(moment.timestamp() * 1000)

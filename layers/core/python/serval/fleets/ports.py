@@ -1,4 +1,4 @@
-"""What controlling fleets needs of others, beside their rows and machines."""
+"""Ports of fleet control, besides rows and machines."""
 
 from typing import Protocol
 
@@ -6,35 +6,35 @@ from serval.fleets.scale.observation import JobShards
 
 
 class Ticks(Protocol):
-    """The rule that runs ``tick`` every minute; switching it twice changes nothing."""
+    """The rule that runs ``tick`` every minute; both methods are idempotent."""
 
     def enable(self) -> None:
-        """Let it tick."""
+        """Switch the rule on."""
 
     def disable(self) -> None:
-        """Let it rest, which costs nothing."""
+        """Switch the rule off, so that it costs nothing."""
 
 
 class BatchJobs(Protocol):
-    """What batch jobs ask of fleets; ``serval.batch.job.fleet_jobs`` knows it."""
+    """The batch jobs that use a fleet."""
 
-    def look(self, job: str) -> JobShards | None:
-        """Look a job of a fleet's row up; None: it asks nothing any more."""
+    def find_shards(self, job: str) -> JobShards | None:
+        """Return the shards that a job of a fleet's row still needs; None: it needs nothing."""
 
 
 class NoBatchJobs:
-    """``BatchJobs`` where there are none."""
+    """``BatchJobs`` of a stage without any."""
 
-    def look(self, job: str) -> JobShards | None:
-        """Find nothing."""
+    def find_shards(self, job: str) -> JobShards | None:
+        """Return None."""
         return None
 
 
 class Dispatcher(Protocol):
-    """Whoever hands the requests of a SageMaker fleet to its endpoint."""
+    """Starts the function that hands requests of a SageMaker fleet to its endpoint."""
 
     def ask(self, fleet: str, *, recount: bool = False) -> None:
-        """Have it hand over what fits, soon; ``recount``: look first what the endpoint holds."""
+        """Dispatch soon; ``recount``: first count what the endpoint holds."""
 
 
 class NoDispatcher:

@@ -1,8 +1,7 @@
-"""What machines cost: list prices of us-east-1, for estimates; nobody is billed by this table.
+"""Prices of machines: list prices of us-east-1, for estimates only.
 
-On-demand prices change seldom. Spot prices change all the time and differ between zones: what
-stands here is the middle of what was usual, and ``aws ec2 describe-spot-price-history`` knows what
-is true.
+On-demand prices seldom change. Spot prices change all the time and differ between zones: these are
+typical values, and ``aws ec2 describe-spot-price-history`` has the current ones.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ class Price:
 
     on_demand: float
     spot: float | None = None
-    """None: there are no spot machines of the type, or nothing is known of their price."""
+    """None: there are no spot machines of the type, or their price is unknown."""
 
 
 PRICES: Mapping[str, Price] = {

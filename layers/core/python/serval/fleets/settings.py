@@ -1,4 +1,4 @@
-"""What the functions that change fleets read from their environment."""
+"""Settings of the functions that change fleets."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from serval.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSettings(Settings):
-    """What every function has that changes fleets."""
+    """Environment of every function that changes fleets."""
 
     stage: str
     """Names the queues, the services, the endpoints and the rule of the ticks."""
@@ -15,10 +15,10 @@ class FleetSettings(Settings):
     fleets: str
     """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     machines: str = "ecs"
-    """Who gives spot fleets their machines: ``ecs``, or ``rows``: whoever reads the fleets' rows,
+    """Who starts the machines of spot fleets: ``ecs``, or ``rows``, whoever reads the fleets' rows,
     as on a laptop."""
     dispatch_function: str = ""
-    """Name of ``dispatch``; empty: the stage has no SageMaker fleets, or this is ``dispatch``."""
+    """The name of ``dispatch``; empty without SageMaker fleets, and in ``dispatch`` itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +35,23 @@ class TickSettings(FleetSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DispatchSettings(FleetSettings):
+class RequestFleetSettings(FleetSettings):
+    """Environment of every function that changes fleets and requests."""
+
+    requests_table: str
+    data_bucket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchSettings(RequestFleetSettings):
     """Environment of ``dispatch``."""
 
-    requests_table: str
-    data_bucket: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompleteSettings(FleetSettings):
+class CompleteSettings(RequestFleetSettings):
     """Environment of ``complete``."""
 
-    requests_table: str
-    data_bucket: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepSettings(FleetSettings):
+class SweepSettings(RequestFleetSettings):
     """Environment of ``sweep``."""
-
-    requests_table: str
-    data_bucket: str

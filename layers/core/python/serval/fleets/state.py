@@ -1,4 +1,4 @@
-"""What a fleet is at the moment: its row in the registry table, and the rows of its workers."""
+"""The state of a fleet: its row in the registry table, and the rows of its workers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ class FleetState:
 
     fleet: str
     machines: int = 0
-    """How many it is to have; 0: it sleeps."""
+    """How many it should have; 0: it sleeps."""
     capacity: Capacity = "spot"
     """Where its machines come from."""
     capacity_since: str = ""
@@ -22,92 +22,92 @@ class FleetState:
     slept: str = ""
     """When it was last put to sleep."""
     idle_since: str = ""
-    """Since when nothing has been asked of it; empty: it has something to do."""
+    """Since when it has had nothing to do; empty: it has work."""
     less_since: str = ""
-    """Since when fewer machines would do than it has; empty: it needs them all."""
+    """Since when fewer machines would do; empty: it needs them all."""
     short_since: str = ""
-    """Since when machines that it was promised are missing, and none has come."""
+    """Since when ordered machines are missing and none has arrived."""
     paused: tuple[str, ...] = ()
-    """Models whose queue is left alone; their requests wait."""
+    """Models whose requests are held in their queues."""
     jobs: tuple[str, ...] = ()
-    """Batch jobs whose shards it is there for, each with its attempt: ``<id>:1``."""
+    """Batch jobs whose shards it runs, each with its attempt: ``<id>:1``."""
     sent: tuple[str, ...] = ()
     """Ids of the inferences that its SageMaker endpoint holds."""
     open_before: int = 0
     """Open requests at the last tick."""
     counted: str = ""
-    """JSON: requests completed, and seconds spent on them, by worker, as of the last tick."""
+    """JSON: completed requests and the seconds spent on them, by worker, at the last tick."""
     arrivals_per_second: float = 0.0
     """Smoothed."""
     arrivals_trend: float = 0.0
-    """How much the arrivals a second grow in a second; smoothed."""
+    """Growth of the arrival rate per second; smoothed."""
     seconds_per_request: float = 0.0
-    """A machine's time for one request, as measured; 0: not known."""
+    """Measured machine time for one request; 0: unknown."""
     start_up_seconds: float = 0.0
-    """From being woken to a first worker, as measured; 0: not known."""
+    """Measured time from waking to the first worker; 0: unknown."""
     ticked: str = ""
-    """When the last tick looked."""
+    """When the last tick was."""
     reason: str = ""
-    """Why it has the machines that it has, in words."""
+    """Why it has this many machines, in words."""
     revision: int = 0
-    """Grows by one with every change; writes are conditional on it."""
+    """Grows by one with each change; writes are conditional on it."""
 
     @property
     def asleep(self) -> bool:
-        """Tell whether it has no machines, and is to be woken by whoever needs one."""
+        """Whether it has no machines, so that whoever needs one wakes it."""
         return self.machines == 0
 
     @property
     def in_flight(self) -> int:
-        """Count the requests that its SageMaker endpoint holds."""
+        """How many requests its SageMaker endpoint holds."""
         return len(self.sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerState:
-    """What one worker says of itself every few seconds."""
+    """What a worker reports about itself every few seconds."""
 
     fleet: str
     worker: str
     accelerator: str
-    """What it runs on, in words: ``CUDA``, or ``CPU (stands in for nvidia)``."""
+    """What it runs on: ``CUDA``, or ``CPU (stands in for nvidia)``."""
     started: str
     seen: str
     completed: int = 0
-    """Requests that it has closed since it started."""
+    """Requests closed since it started."""
     busy_seconds: float = 0.0
-    """Time that it has spent running them."""
+    """Time spent running them."""
     holding: int = 0
-    """Requests that it has begun and not closed."""
+    """Requests begun and not closed."""
     shards: int = 0
-    """Shards of batch jobs that it works on."""
+    """Shards of batch jobs in progress."""
     draining: bool = False
-    """It takes no more work: it is being stopped."""
+    """It is being stopped and takes no more work."""
     loaded: tuple[str, ...] = field(default=())
     """Versions in its memory, as ``textgen:3``."""
 
 
 class FleetStates(Protocol):
-    """The fleets' rows; reads see every write made before them."""
+    """The rows of fleets and workers; reads see every write made before them."""
 
     def find(self, fleet: str) -> FleetState:
-        """Give a fleet's row; one that was never written sleeps."""
+        """Read a fleet's row; a fleet without one sleeps."""
 
     def save(self, before: FleetState, after: FleetState) -> bool:
-        """Write what changed, with the next revision, if the row still has ``before``'s."""
+        """Write the changes and the next revision, if the row still has that of ``before``."""
 
     def workers(self, fleet: str) -> Sequence[WorkerState]:
-        """List the workers that have spoken; those long silent are gone by themselves."""
+        """List the workers that have reported; rows of silent ones expire."""
 
     def report(self, worker: WorkerState) -> None:
-        """Write what a worker says of itself."""
+        """Write a worker's report."""
 
     def remove(self, fleet: str, worker: str) -> None:
-        """Forget a worker that has ended."""
+        """Delete the row of a worker that has ended."""
 
 
 class Machines(Protocol):
-    """Gives a fleet its machines: an ECS service, or on the laptop nobody: its row is read."""
+    """Starts and stops machines: an ECS service, or, on a laptop, whoever reads the fleet's row."""
 
     def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
-        """Ask for this many machines of this capacity; asking again changes nothing."""
+        """Order this many machines of this capacity; idempotent."""

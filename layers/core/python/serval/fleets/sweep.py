@@ -1,9 +1,9 @@
-"""The sweep: every ten minutes, the last net under everything that was begun and not ended.
+"""The sweep: every ten minutes, pick up requests that something was lost of.
 
-A request may have lost its message (a crash between row and message), its runner (a crash), its
-notice (SageMaker's), its callback, or its fleet (put to sleep while a submit believed it awake).
-Messages are sent again at ages that double, at the latest every day, so that a long backlog is not
-sent again and again: what is doubled is harmless, and dropped when it is received.
+A request may lack its message (a crash between row and message), its runner (a crash), SageMaker's
+notice, its callback, or an awake fleet (put to sleep while a submit believed it awake). Messages
+are sent again at ages that double, and then daily, so that a long backlog is not sent again and
+again. Duplicates are harmless: their receiver drops them.
 """
 
 from collections import defaultdict
@@ -21,52 +21,52 @@ from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore
 from serval.requests.request import OpenRequest
 
 PERIOD = timedelta(minutes=10)
-"""Between two sweeps, and how long something must have been the matter."""
-UNPUNCTUAL = timedelta(minutes=1)
-"""By how much later than its time a sweep may look."""
+"""The time between two sweeps, and the least age of what they pick up."""
+MOST_LATE = timedelta(minutes=1)
+"""How late a sweep may run."""
 LONGEST = timedelta(days=1)
-"""The longest time between two messages about one request."""
+"""The longest time between two messages about a request."""
 
 Step = Literal["send", "look", "leave"]
-"""What an open request needs: its message again; a look for its outcome; nothing."""
+"""What an open request needs: its message sent again, its outcome looked for, or nothing."""
 
 
-def step_for(request: OpenRequest, kind: Kind, now: datetime) -> Step:
-    """Decide about one open request."""
+def next_step(request: OpenRequest, kind: Kind, now: datetime) -> Step:
+    """Decide what an open request needs."""
     if request.status == "running" and kind == "sagemaker":
         return "look" if now - datetime.fromisoformat(request.updated) >= PERIOD else "leave"
     since = request.updated if request.status == "queued" else request.lease_until
-    return "send" if due(now - datetime.fromisoformat(since or request.updated)) else "leave"
+    return "send" if is_due(now - datetime.fromisoformat(since or request.updated)) else "leave"
 
 
-def due(age: timedelta) -> bool:
-    """Tell whether an age at which messages are sent has passed since the last sweep."""
+def is_due(age: timedelta) -> bool:
+    """Check whether a request has reached an age for a message since the last sweep."""
     if age < PERIOD:
         return False
     mark = PERIOD
     while mark * 2 <= min(age, LONGEST):
         mark *= 2
-    return (age - mark) % LONGEST < PERIOD + UNPUNCTUAL
+    return (age - mark) % LONGEST < PERIOD + MOST_LATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Finds what was lost, and has it go on."""
+    """Picks up requests that were left behind."""
 
     control: FleetControl
     store: RequestStore
     queue: RequestQueue
     callbacks: CallbackQueue
-    completion: Complete
+    complete: Complete
     clock: Clock = utc_now
 
     def sweep(self) -> dict[str, Any]:
-        """Look at every open request, and at the callbacks that are due; tell what was done."""
+        """Check all open requests and due callbacks; return what was done."""
         found = self._find()
         for model, request_ids in found.unsent.items():
             self.queue.send_all(model, request_ids)
-        ended = self._look(found.unseen)
-        # One that is awake and idle too: without ticks it would never be put to sleep.
+        ended = self._reconcile(found.unseen)
+        # Awake and idle fleets too: without ticks they would never be put to sleep.
         for fleet in sorted(found.in_use | found.awake):
             self.control.wake(fleet)
         uncalled = list(self.store.callbacks_due(timestamp(self.clock() - PERIOD)))
@@ -93,19 +93,19 @@ class Sweep:
                 continue
             if request.model not in paused:
                 found.in_use.add(fleet)
-            match step_for(request, fleets[fleet].kind, now):
+            match next_step(request, fleets[fleet].kind, now):
                 case "send":
                     found.unsent[request.model].append(request.id)
                 case "look":
                     found.unseen.append(request.id)
         return found
 
-    def _look(self, request_ids: Sequence[str]) -> dict[str, str]:
-        """End what an endpoint has ended; what it has lost gets its message again."""
+    def _reconcile(self, request_ids: Sequence[str]) -> dict[str, str]:
+        """Close what an endpoint has finished; send the messages of what it has lost."""
         now = self.clock()
         ended: dict[str, str] = {}
         for row in self.store.find_all(request_ids).values():
-            outcome = self.completion.reconcile(row)
+            outcome = self.complete.reconcile(row)
             if outcome is None and action_for(row, now) in ("run", "exhausted", "cancelled"):
                 self.queue.send(row.model, row.id)
                 outcome = "lost: its message was sent again"
@@ -121,10 +121,10 @@ class SweepFindings:
     unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Ids of requests whose message may be lost, by model."""
     awake: set[str] = field(default_factory=set)
-    """Fleets that have machines, whether anything is asked of them or not."""
+    """Fleets that have machines, busy or not."""
     unseen: list[str] = field(default_factory=list)
-    """Ids of requests whose endpoint may have ended them."""
+    """Ids of requests that an endpoint may have finished."""
     in_use: set[str] = field(default_factory=set)
-    """Fleets that are needed."""
+    """Fleets with open requests."""
     stranded: int = 0
-    """Requests of models that no fleet of the stage answers for any more."""
+    """Requests of models that are no longer on any fleet."""

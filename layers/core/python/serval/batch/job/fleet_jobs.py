@@ -25,7 +25,7 @@ class FleetJobs:
 
     store: JobStore
 
-    def look(self, job: str) -> JobShards | None:
+    def find_shards(self, job: str) -> JobShards | None:
         """Return a running job's open shards; None if the job needs the fleet no longer."""
         job_id = job_id_of(job)
         found = self.store.find(job_id)

@@ -20,6 +20,6 @@ def readiness(settings: CutSettings, dynamodb: Any, control: FleetControl) -> Re
         store=JobTable(dynamodb.Table(settings.jobs_table)),
         announce=batch_events(boto3.client("events", region)).announce,
         fleets=control.fleets.models,
-        take_on=control.take_on,
+        take_on=control.add_job,
         shards_at_once=settings.shards_at_once,
     )

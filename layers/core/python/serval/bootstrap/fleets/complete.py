@@ -14,6 +14,6 @@ def build() -> LambdaFunction[Complete]:
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     return LambdaFunction(
         "complete",
-        endpoint_ends.completion(settings, aws, fleet_control(settings, aws.dynamodb)),
+        endpoint_ends.build_complete(settings, aws, fleet_control(settings, aws.dynamodb)),
         lambda complete, event, _: complete.complete(event),
     )

@@ -1,4 +1,4 @@
-"""What ends the attempts of endpoints, for the functions that do."""
+"""Builds what ends attempts of endpoints, for the functions that need it."""
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.sqs.inbox import QueueInbox
@@ -24,13 +24,13 @@ def build_end_attempt(settings: FleetSettings, aws: Adapters) -> EndAttempt:
     )
 
 
-def routing(settings: FleetSettings, aws: Adapters) -> Routing:
+def build_routing(settings: FleetSettings, aws: Adapters) -> Routing:
     """Build what chooses versions."""
     table = aws.dynamodb.Table(settings.registry_table)
     return Routing(KnownVersions(DynamoDBRegistry(table)))
 
 
-def completion(
+def build_complete(
     settings: CompleteSettings | SweepSettings, aws: Adapters, control: FleetControl
 ) -> Complete:
     """Build what closes rows by what endpoints say, or have written."""
@@ -39,7 +39,7 @@ def completion(
         store=aws.store,
         objects=aws.payloads,
         end_attempt=build_end_attempt(settings, aws),
-        routing=routing(settings, aws),
+        routing=build_routing(settings, aws),
         metrics=InferenceMetrics(print_line),
         bucket=settings.data_bucket,
     )

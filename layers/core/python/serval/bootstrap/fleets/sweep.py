@@ -2,7 +2,7 @@
 
 from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
 from serval.bootstrap.fleets.control import fleet_control
-from serval.bootstrap.fleets.endpoint_ends import completion
+from serval.bootstrap.fleets.endpoint_ends import build_complete
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.requests.adapters import adapters
 from serval.fleets.settings import SweepSettings
@@ -21,7 +21,7 @@ def build() -> LambdaFunction[Sweep]:
             store=aws.store,
             queue=ModelQueues(aws.sqs, settings.stage),
             callbacks=SqsCallbackQueue(aws.sqs, settings.stage),
-            completion=completion(settings, aws, control),
+            complete=build_complete(settings, aws, control),
         ),
         lambda sweep, *_: sweep.sweep(),
     )

@@ -1,1 +1,1 @@
-"""SageMaker endpoints: hand requests over, and close what an endpoint has finished."""
+"""SageMaker endpoints: hand requests over, and complete what an endpoint has finished."""

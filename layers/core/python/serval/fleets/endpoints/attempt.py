@@ -1,54 +1,54 @@
-"""Inferences: attempts that a SageMaker endpoint makes, and what rows say of them.
+"""Attempts that a SageMaker endpoint makes, which it calls inferences, and their rows.
 
-An inference's id names the request and the attempt, so that what comes of an attempt that was given
-up is known for what it is. The row says which inference makes its attempt; once the endpoint has
-taken it, the row also says where its outcome will appear, and is left to it for the long lease.
+An inference's id names the request and the attempt, so the outcome of an abandoned attempt is
+recognised. The row names the inference that makes its attempt. Once the endpoint has accepted it,
+the row also says where the outcome will appear, and has a long lease.
 """
 
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from serval.fleets.endpoints.ports import RUNNING, WAITING, Submitted
+from serval.fleets.endpoints.ports import RUNNING, WAITING, OutputKeys
 from serval.models.storage import version_prefix
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
 
 HANDOVER = timedelta(minutes=2)
-"""How long it may take to hand a request over; a dispatch that takes longer has crashed."""
+"""How long handing over may take; a dispatch that takes longer has crashed."""
 NOTICE = timedelta(minutes=5)
-"""How long SageMaker may take to say that an inference has ended."""
+"""How long SageMaker's notice of an end may take."""
 LEASE = WAITING + RUNNING + NOTICE
-"""How long an endpoint has: it works on none of its inferences any more when this is over."""
+"""How long an endpoint has; after this it no longer works on an inference."""
 RUNNER = "sagemaker:"
 OUTPUT_PREFIX = "async-out/"
-"""Where the endpoints write, in the data bucket."""
+"""Where endpoints write in the data bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointAttempt:
-    """One attempt at one request, by an endpoint."""
+    """An endpoint's attempt at a request."""
 
     request_id: str
     attempt: int
 
     @property
     def id(self) -> str:
-        """Give what SageMaker calls it: at most 64 characters, as rows have short ids."""
+        """Its inference id: at most 64 characters, which rows' ids leave room for."""
         return f"{self.request_id}.{self.attempt}"
 
     @property
     def runner(self) -> str:
-        """Give what the row calls its runner."""
+        """Its name as the runner of a row."""
         return RUNNER + self.id
 
     def runs(self, row: AsyncRequest | None) -> bool:
-        """Tell whether a row says that this inference makes its attempt."""
+        """Check whether a row names this as its current attempt."""
         return row is not None and row.status == "running" and row.runner == self.runner
 
     @classmethod
     def parse(cls, inference_id: str) -> "EndpointAttempt | None":
-        """Read an id; None if it is none of ours."""
+        """Read an inference id; None if it is not Serval's."""
         request_id, _, attempt = inference_id.rpartition(".")
         if not request_id or not attempt.isascii() or not attempt.isdecimal():
             return None
@@ -56,12 +56,12 @@ class EndpointAttempt:
 
     @classmethod
     def of_row(cls, row: AsyncRequest) -> "EndpointAttempt":
-        """Name the newest attempt of a request."""
+        """Return the newest attempt of a request."""
         return cls(row.id, row.attempt)
 
 
-def begun(row: AsyncRequest, version: str, now: datetime) -> AsyncRequest:
-    """Begin an attempt that an endpoint is about to be given."""
+def begin_attempt(row: AsyncRequest, version: str, now: datetime) -> AsyncRequest:
+    """Begin an attempt, before the endpoint is called."""
     runner = EndpointAttempt(row.id, row.attempt + 1).runner
     return replace(
         lifecycle.begin(row, runner, now, HANDOVER),
@@ -71,8 +71,8 @@ def begun(row: AsyncRequest, version: str, now: datetime) -> AsyncRequest:
     )
 
 
-def handed_over(row: AsyncRequest, taken: Submitted, now: datetime) -> AsyncRequest:
-    """Say that the endpoint has taken the attempt, and where its outcome will appear."""
+def record_hand_over(row: AsyncRequest, taken: OutputKeys, now: datetime) -> AsyncRequest:
+    """Record that the endpoint has accepted an attempt, and where its outcome will appear."""
     return replace(
         lifecycle.extend(row, now, LEASE),
         output_key=taken.output_key,
@@ -81,7 +81,7 @@ def handed_over(row: AsyncRequest, taken: Submitted, now: datetime) -> AsyncRequ
 
 
 def envelope(row: AsyncRequest) -> str:
-    """Tell the container which version is to run, where it lies, and the form of the request."""
+    """Write the container's instructions: the version, where it lies, and the request's form."""
     version = row.version or ""
     said = {
         "m": row.model,

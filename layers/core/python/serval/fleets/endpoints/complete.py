@@ -1,8 +1,8 @@
-"""Completing: what an endpoint has ended closes its row, and makes room for the next.
+"""Complete attempts that an endpoint has ended: close the row, and make room for the next.
 
-Notices come at least once, late, or never. A row is closed by the notice of the inference that it
-names as its runner, and by no other; the inference is counted no more, by its id, so once; then the
-fleet's queue is looked at again. For notices that never come ``reconcile`` looks for the outcome.
+Notices come at least once, late, or never. Only the notice of the inference that a row names as its
+runner closes the row. Then the inference is no longer counted, and the fleet is dispatched again.
+For notices that never come, ``reconcile`` looks for the outcome.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.attempt import OUTPUT_PREFIX, EndpointAttempt
 from serval.fleets.endpoints.in_flight import release
-from serval.fleets.endpoints.notices import Notice, notices
+from serval.fleets.endpoints.notices import Notice, read_notices
 from serval.fleets.endpoints.results import ResultObjects, failure_text, find_result
 from serval.fleets.endpoints.routing import Routing
 from serval.models.metrics import InferenceMetrics
@@ -25,7 +25,7 @@ STALE = "stale: its request is not this attempt's any more, so its outcome is di
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complete:
-    """Ends the attempts of SageMaker fleets."""
+    """Completes attempts of SageMaker fleets."""
 
     control: FleetControl
     store: RequestStore
@@ -34,16 +34,16 @@ class Complete:
     routing: Routing
     metrics: InferenceMetrics
     bucket: str
-    """The data bucket, which the endpoints write to."""
+    """The data bucket, which endpoints write to."""
 
     def complete(self, event: Mapping[str, Any]) -> list[dict[str, str]]:
-        """Deal with the notices in an event of SNS; tell what came of each."""
-        ended = [self._complete(notice) for notice in notices(event)]
+        """Handle the notices in an event of SNS; return the outcome of each."""
+        ended = [self._complete(notice) for notice in read_notices(event)]
         self.metrics.flush()
         return ended
 
     def reconcile(self, row: AsyncRequest) -> str | None:
-        """End an attempt whose notice is lost, if its outcome is there; None: it is not."""
+        """End an attempt whose notice is lost; return None if it has no outcome yet."""
         inference = EndpointAttempt.of_row(row)
         if not inference.runs(row) or row.output_key is None:
             return None
@@ -66,7 +66,7 @@ class Complete:
         if inference.runs(row):
             outcome = self._end(row, inference, notice)
         elif row.attempt == inference.attempt:
-            # Its outcome stands; a crash may have come before what follows from it.
+            # Its outcome stands, but a crash may have prevented what follows from it.
             self.end_attempt.follow_up(row)
             outcome = f"known: its request is {row.status}"
         else:
@@ -91,7 +91,7 @@ class Complete:
         )
 
     def _result(self, notice: Notice) -> Result | None:
-        """Find an answer where endpoints write, and nowhere else."""
+        """Find a result, only where endpoints write."""
         bucket = f"s3://{self.bucket}/"
         if not notice.output.startswith(bucket + OUTPUT_PREFIX):
             return None
@@ -105,7 +105,7 @@ class Complete:
 
 
 def outcome_of(after: AsyncRequest | None) -> str:
-    """Tell what became of a request, for the log."""
+    """Describe what became of a request, for the log."""
     if after is None:
         return STALE
     if after.status == "queued":

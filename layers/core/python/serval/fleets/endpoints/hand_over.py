@@ -1,10 +1,9 @@
-"""Handing one request over to an endpoint.
+"""Hand one request over to an endpoint.
 
-Its row says that an attempt has begun; the inference is counted in the fleet's row; the endpoint is
-called; the row says that the endpoint has it; the message is deleted. A crash before the endpoint
-is called leaves a row whose short lease ends, and then the attempt is made again. A crash after it
-may have the endpoint called again: what comes of the first call is known by its attempt's number,
-and stands if it comes first, else it is discarded.
+Begin an attempt in its row, count the inference in the fleet's row, call the endpoint, record the
+hand-over in the row, delete the message. After a crash before the call, the row's short lease ends
+and another attempt is made. After a crash behind it, the endpoint may be called again: the
+attempt's number tells the outcomes apart, the first one stands and the other is discarded.
 """
 
 import math
@@ -15,7 +14,12 @@ from typing import Literal
 from serval.clock import Clock, utc_now
 from serval.errors import NotFound
 from serval.fleets.control import FleetControl
-from serval.fleets.endpoints.attempt import EndpointAttempt, begun, envelope, handed_over
+from serval.fleets.endpoints.attempt import (
+    EndpointAttempt,
+    begin_attempt,
+    envelope,
+    record_hand_over,
+)
 from serval.fleets.endpoints.in_flight import release, reserve
 from serval.fleets.endpoints.ports import Endpoints
 from serval.fleets.endpoints.routing import Routing
@@ -26,13 +30,13 @@ from serval.requests.ports import RequestStore, change
 from serval.requests.request import AsyncRequest
 
 RETRY_SECONDS = 30
-"""When a request is tried again that the endpoint could not be given."""
+"""When to try again after the endpoint could not be called."""
 Outcome = Literal["handed over", "no room", "dropped", "later", "closed", "lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
-    """Deals with messages about the requests of SageMaker fleets."""
+    """Handles messages about requests of SageMaker fleets."""
 
     control: FleetControl
     store: RequestStore
@@ -42,8 +46,8 @@ class HandOver:
     end_attempt: EndAttempt
     clock: Clock = utc_now
 
-    def deal_with(self, message: Message, fleet: str, window: int) -> Outcome:
-        """Hand a message's request over, if it is to be run and the endpoint has room for it."""
+    def hand_over(self, message: Message, fleet: str, window: int) -> Outcome:
+        """Hand over a message's request, if it should run and the endpoint has room."""
         row = self.store.find(message.request_id)
         if row is None or row.model != message.model:
             return self._drop(message)
@@ -63,7 +67,7 @@ class HandOver:
             version = self.routing.version_for(row)
         except NotFound as error:
             return self._close(message, self.end_attempt.refuse(row, str(error)))
-        after = begun(row, version, self.clock())
+        after = begin_attempt(row, version, self.clock())
         if not self.store.save(row, after):
             return "lost"
         row = replace(after, revision=row.revision + 1)
@@ -80,18 +84,18 @@ class HandOver:
         try:
             taken = self.endpoints.submit(fleet, inference.id, payload, envelope(row))
         except Exception:
-            # It may have been taken all the same: what comes of it is discarded then.
+            # The endpoint may have accepted it all the same; its outcome is then discarded.
             release(self.control, fleet, {inference.id})
             self._take_back(message, row, seconds=RETRY_SECONDS)
             raise
         change(
             self.store,
             row,
-            lambda now: handed_over(now, taken, self.clock()) if inference.runs(now) else None,
+            lambda now: record_hand_over(now, taken, self.clock()) if inference.runs(now) else None,
         )
 
     def _take_back(self, message: Message, row: AsyncRequest, *, seconds: int) -> None:
-        """Queue a request again that the endpoint was not given; that attempt is not charged."""
+        """Queue a request again that was not handed over, without charging the attempt."""
         inference = EndpointAttempt.of_row(row)
         change(
             self.store,
@@ -101,7 +105,7 @@ class HandOver:
         self.inbox.hide([message], seconds)
 
     def _leave(self, message: Message, row: AsyncRequest) -> Outcome:
-        """Let a message go whose request an endpoint has; else look again when the lease ends."""
+        """Delete the message if an endpoint has its request; else hide it until the lease ends."""
         if row.output_key is not None:
             return self._drop(message)
         until = datetime.fromisoformat(row.lease_until or row.updated)

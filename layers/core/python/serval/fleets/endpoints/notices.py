@@ -1,4 +1,4 @@
-"""Notices that SageMaker's async endpoints publish to SNS: one for each inference that has ended.
+"""Notices that SageMaker's async endpoints publish to SNS, one for each ended inference.
 
 Documented in "Check prediction results", Amazon SageMaker Developer Guide (asynchronous inference).
 """
@@ -13,40 +13,40 @@ from typing import Any
 STATUS = re.compile(r"\((\d{3})\)")
 CLIENTS_FAULT = range(400, 500)
 PASSING = frozenset({408, 409, 424, 425, 429})
-"""Statuses of the 4xx that say nothing of the request itself."""
+"""4xx statuses that are not about the request itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What SageMaker says of an inference that has ended."""
+    """A notice about an inference that has ended."""
 
     inference_id: str
     succeeded: bool
     output: str = ""
-    """Where the answer lies, as ``s3://bucket/key``."""
+    """Where the result lies, as ``s3://bucket/key``."""
     json_alone: bool = False
-    """The answer is JSON, with no binary tensors after it."""
+    """The result is JSON, with no binary tensors after it."""
     reason: str = ""
-    """Why there is none."""
+    """Why it failed."""
     milliseconds: float = 0.0
-    """From its arrival at the endpoint to its end."""
+    """From arriving at the endpoint to its end."""
 
     @property
     def refused(self) -> bool:
-        """Tell whether the container found the request itself at fault."""
+        """Whether the container refused the request itself."""
         found = STATUS.search(self.reason)
         status = int(found[1]) if found else 500
         return status in CLIENTS_FAULT and status not in PASSING
 
 
-def notices(event: Mapping[str, Any]) -> Iterator[Notice]:
+def read_notices(event: Mapping[str, Any]) -> Iterator[Notice]:
     """Read the notices in an event of SNS."""
     for record in event["Records"]:
-        yield notice(json.loads(record["Sns"]["Message"]))
+        yield read_notice(json.loads(record["Sns"]["Message"]))
 
 
-def notice(message: Mapping[str, Any]) -> Notice:
-    """Read what SageMaker has published."""
+def read_notice(message: Mapping[str, Any]) -> Notice:
+    """Read a published message."""
     answer = message.get("responseParameters", {})
     return Notice(
         inference_id=str(message.get("inferenceId", "")),

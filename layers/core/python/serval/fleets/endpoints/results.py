@@ -1,7 +1,7 @@
-"""Results that endpoints have written: their form is read from themselves.
+"""Results that endpoints have written.
 
-SageMaker keeps an answer's bytes and not its headers, so the length of the JSON part of a binary
-result is found by reading to its end.
+SageMaker stores a result's bytes without its headers, so the length of the JSON part of a binary
+result is found by parsing it.
 """
 
 import json
@@ -12,22 +12,22 @@ from serval.requests.ports import StoredPayload
 
 FIRST_BYTES = 65_536
 LARGEST_HEADER = 16 * 2**20
-"""A JSON part without an end in so many bytes is a result of JSON alone, or none of ours."""
+"""A JSON part longer than this is a result of JSON alone, or not Serval's."""
 SHOWN_BYTES = 4_096
 
 
 class ResultObjects(Protocol):
-    """What is read of the data bucket."""
+    """The data bucket, as results are read."""
 
     def find(self, key: str) -> StoredPayload | None:
-        """Look an object up; None if there is none."""
+        """Read an object's size and ETag; None if there is none."""
 
     def beginning(self, key: str, size_bytes: int) -> bytes:
-        """Read an object's first bytes, fewer if it has fewer."""
+        """Read at most this many first bytes of an object."""
 
 
 def find_result(objects: ResultObjects, key: str, *, json_alone: bool = False) -> Result | None:
-    """Find an answer and its form, which need not be read if it is known; None if there is none."""
+    """Find a result and its form; None if there is none. ``json_alone``: the form is known."""
     stored = objects.find(key)
     if stored is None:
         return None
@@ -36,7 +36,7 @@ def find_result(objects: ResultObjects, key: str, *, json_alone: bool = False) -
 
 
 def header_length(objects: ResultObjects, key: str, size_bytes: int) -> int | None:
-    """Give the length of a result's JSON part; None if it is JSON alone."""
+    """Find the length of a result's JSON part; None if it is JSON alone."""
     length = FIRST_BYTES
     while (part := json_part(objects.beginning(key, length))) is None:
         if length >= min(size_bytes, LARGEST_HEADER):
@@ -47,10 +47,10 @@ def header_length(objects: ResultObjects, key: str, size_bytes: int) -> int | No
 
 
 def json_part(text: bytes) -> tuple[Any, int] | None:
-    """Read the JSON value that bytes begin with, and where it ends; None if it goes on after them.
+    """Parse the JSON value that bytes begin with, and return where it ends; None if it is cut off.
 
-    Latin-1 gives each byte a character of its own, so that positions are the bytes'; what is
-    between quotes may read wrongly, and is not kept.
+    Latin-1 maps each byte to one character, so positions are those of bytes. Strings may read
+    wrongly, and are not kept.
     """
     try:
         return json.JSONDecoder().raw_decode(text.decode("latin-1"))
@@ -59,7 +59,7 @@ def json_part(text: bytes) -> tuple[Any, int] | None:
 
 
 def has_binary_outputs(response: Any) -> bool:
-    """Tell whether a response's JSON part announces binary tensors after it."""
+    """Check whether a response's JSON part announces binary tensors after it."""
     outputs = response.get("outputs") if isinstance(response, dict) else None
     return isinstance(outputs, list) and any(
         isinstance(output, dict) and "binary_data_size" in (output.get("parameters") or {})
@@ -68,7 +68,7 @@ def has_binary_outputs(response: Any) -> bool:
 
 
 def failure_text(objects: ResultObjects, key: str | None, reason: str) -> str:
-    """Give the error that the container answered with, else SageMaker's words."""
+    """Return the container's error, or else SageMaker's reason."""
     if not key or objects.find(key) is None:
         return reason
     try:

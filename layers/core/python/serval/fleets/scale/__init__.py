@@ -1,1 +1,1 @@
-"""How many machines a fleet has: measure, decide, act, once a minute."""
+"""Scaling: observe a fleet every minute, measure its demand, decide about its machines."""

@@ -1,10 +1,10 @@
-"""How many machines a fleet is to have: a pure function of its row and of what a tick has seen.
+"""Decide how many machines a fleet should have, by its row and an observation alone.
 
-The count is absolute: machines that were ordered and have not come are part of it, so none is
-ordered twice. It is as many as the arrivals will need when a machine ordered now is there, and as
-many more as work off what waits within the target age; batch jobs add machines for their shards.
-Machines go slowly, and only after fewer would have done for a while; the last one goes when nothing
-has been asked for the fleet's idle time. The simulation, the laptop and AWS run this very function.
+The count is absolute: it includes machines that were ordered and have not arrived, so none is
+ordered twice. It covers the arrivals expected by the time a machine ordered now works, plus what
+clears the backlog within the target age, plus machines for the shards of batch jobs. A fleet
+shrinks slowly, and only after fewer machines would have sufficed for a while; the last one goes
+after the fleet's idle time. The simulation, the laptop and AWS all run this function.
 """
 
 import math
@@ -14,42 +14,47 @@ from dataclasses import replace
 from serval.clock import timestamp
 from serval.fleets.scale.capacity import (
     LESS_SECONDS,
-    capacity_of_a_woken_fleet,
     choose_capacity,
-    known_start_up,
+    choose_capacity_on_wake,
+    expected_start_up,
 )
-from serval.fleets.scale.demand import forgotten, known_seconds, measured, seconds_since
-from serval.fleets.scale.observation import JobShards, Observed
+from serval.fleets.scale.demand import (
+    estimate_seconds,
+    forget_demand,
+    measure_demand,
+    seconds_since,
+)
+from serval.fleets.scale.observation import JobShards, Observation
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
 
 TICK_SECONDS = 60.0
 HEADROOM = 1.2
-"""Machines for each that would be busy all the time."""
+"""Machines ordered for each one kept busy all the time."""
 UNKNOWN_SECONDS = 1.0
-"""What a request is taken to cost a machine before one was measured."""
+"""Assumed machine time of a request, before one is measured."""
 FASTEST_GROWTH = 2.0
-"""Looking ahead, arrivals at most double."""
+"""Expected arrivals are at most double the present ones."""
 CHANCE = 1.0
-"""Growth is what exceeds so many standard deviations of what steady arrivals seem to grow by: with
-the weights of ``demand`` that is the deviation of the arrivals of one minute."""
+"""Growth counts beyond this many standard deviations of the apparent growth of steady arrivals:
+with the weights of ``demand``, the deviation of one minute's arrivals."""
 LATE_GROWTH = 1.25
-"""More machines when what waits is too old though all of them are there."""
+"""Factor of growth when requests are late although all machines work."""
 SHARDS_A_MACHINE = 6
-"""Of a batch job, for which a machine is ordered: half an hour of work, a shard being at most five
-minutes of it, beside which the machine's start is short."""
+"""Shards of a batch job for each machine: half an hour of work, at most five minutes a shard,
+beside which the machine's start is short."""
 LARGEST_CUT = 0.1
-"""Part of the machines that may go in one tick; one always may."""
+"""The share of machines that may go in one tick; one always may."""
 
 
-def decide(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
-    """Give what a fleet's row is to become: its machines, their capacity, and why."""
-    state = replace(measured(state, seen), jobs=kept_jobs(state, seen))
-    wanted, reason = needed(fleet, state, seen)
+def decide(fleet: DeployedFleet, state: FleetState, seen: Observation) -> FleetState:
+    """Return the next row of a fleet: its machines, their capacity, and why."""
+    state = replace(measure_demand(state, seen), jobs=remaining_jobs(state, seen))
+    wanted, reason = needed_machines(fleet, state, seen)
     if wanted > state.machines:
-        state = _grown(fleet, state, wanted, seen)
+        state = _scale_out(fleet, state, wanted, seen)
     elif wanted < state.machines:
-        wanted, reason = reduced(fleet, state, seen, wanted, reason)
+        wanted, reason = scale_in(fleet, state, seen, wanted, reason)
         less_since = state.less_since or timestamp(seen.now)
         state = replace(state, machines=wanted, less_since=less_since)
     else:
@@ -60,14 +65,14 @@ def decide(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetStat
     return choose_capacity(fleet, state, seen)
 
 
-def needed(fleet: DeployedFleet, state: FleetState, seen: Observed) -> tuple[int, str]:
-    """Give how many machines would do, within the fleet's bounds, and why in words."""
-    if not seen.asked and _idle(fleet, state, seen):
+def needed_machines(fleet: DeployedFleet, state: FleetState, seen: Observation) -> tuple[int, str]:
+    """Count the machines that would suffice, within the fleet's bounds; say why."""
+    if not seen.asked and _is_idle(fleet, state, seen):
         return fleet.minimum, f"nothing asked for {fleet.idle_seconds} s"
     if not seen.asked and state.asleep:
         return fleet.minimum, "nothing asked"
-    seconds = known_seconds(state, seen) or UNKNOWN_SECONDS
-    rate = arrivals_ahead(state)
+    seconds = estimate_seconds(state, seen) or UNKNOWN_SECONDS
+    rate = expected_arrivals(state)
     steady = rate * seconds * HEADROOM
     backlog = seen.waiting * min(1.0, seconds / fleet.target_age_seconds)
     batch = machines_for_shards(seen.jobs)
@@ -88,28 +93,28 @@ def needed(fleet: DeployedFleet, state: FleetState, seen: Observed) -> tuple[int
 
 
 def machines_for_shards(jobs: Iterable[JobShards]) -> int:
-    """Give how many machines shards are worth, of which each works on one at a time."""
+    """Count the machines that shards are worth; a machine runs one at a time."""
     return sum(min(job.at_once, math.ceil(job.left / SHARDS_A_MACHINE)) for job in jobs)
 
 
-def kept_jobs(state: FleetState, seen: Observed) -> tuple[str, ...]:
-    """Give the batch jobs of a row without those that have ended."""
+def remaining_jobs(state: FleetState, seen: Observation) -> tuple[str, ...]:
+    """Return the batch jobs of a row that have not ended."""
     return tuple(job for job in state.jobs if job not in seen.ended_jobs)
 
 
-def arrivals_ahead(state: FleetState) -> float:
-    """Give the arrivals a second by the time a machine that is ordered now takes work."""
+def expected_arrivals(state: FleetState) -> float:
+    """Predict the arrivals a second by the time a machine ordered now works."""
     level = state.arrivals_per_second
     chance = math.sqrt(level / TICK_SECONDS)
-    growth = state.arrivals_trend * (known_start_up(state) + TICK_SECONDS) - CHANCE * chance
+    growth = state.arrivals_trend * (expected_start_up(state) + TICK_SECONDS) - CHANCE * chance
     return level + min(max(0.0, growth), level * (FASTEST_GROWTH - 1))
 
 
-def reduced(
-    fleet: DeployedFleet, state: FleetState, seen: Observed, wanted: int, reason: str
+def scale_in(
+    fleet: DeployedFleet, state: FleetState, seen: Observation, wanted: int, reason: str
 ) -> tuple[int, str]:
-    """Give how many machines stay though fewer would do, and why."""
-    if not seen.asked and _idle(fleet, state, seen):
+    """Count the machines that stay though fewer would suffice; say why."""
+    if not seen.asked and _is_idle(fleet, state, seen):
         return max(wanted, min(seen.busy, state.machines)), reason
     waited = seconds_since(state.less_since, seen.now) or 0.0
     if waited < LESS_SECONDS:
@@ -119,29 +124,31 @@ def reduced(
     return min(kept, state.machines, fleet.maximum), f"{reason}; {wanted} would do"
 
 
-def woken(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
-    """Give the row of a fleet that slept and is needed; one that is awake stays as it is."""
+def wake(fleet: DeployedFleet, state: FleetState, seen: Observation) -> FleetState:
+    """Wake a fleet that sleeps; leave one that is awake."""
     if not state.asleep:
         return state
     state = replace(
-        forgotten(state),
+        forget_demand(state),
         machines=max(1, fleet.minimum),
         woken=timestamp(seen.now),
         idle_since="",
         reason="woken by a request",
     )
-    return capacity_of_a_woken_fleet(state, seen)
+    return choose_capacity_on_wake(state, seen)
 
 
-def put_to_sleep(state: FleetState, seen: Observed) -> FleetState:
-    """Give the row of a fleet without machines; its demand is measured anew when it wakes."""
+def put_to_sleep(state: FleetState, seen: Observation) -> FleetState:
+    """Put a fleet to sleep; its demand is measured anew when it wakes."""
     slept = state.slept if state.slept > state.woken else timestamp(seen.now)
-    return replace(forgotten(state), slept=slept, less_since="", short_since="")
+    return replace(forget_demand(state), slept=slept, less_since="", short_since="")
 
 
-def _grown(fleet: DeployedFleet, state: FleetState, wanted: int, seen: Observed) -> FleetState:
-    return replace(woken(fleet, state, seen), machines=wanted, less_since="")
+def _scale_out(
+    fleet: DeployedFleet, state: FleetState, wanted: int, seen: Observation
+) -> FleetState:
+    return replace(wake(fleet, state, seen), machines=wanted, less_since="")
 
 
-def _idle(fleet: DeployedFleet, state: FleetState, seen: Observed) -> bool:
+def _is_idle(fleet: DeployedFleet, state: FleetState, seen: Observation) -> bool:
     return (seconds_since(state.idle_since, seen.now) or 0.0) >= fleet.idle_seconds

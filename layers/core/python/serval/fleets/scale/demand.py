@@ -1,8 +1,7 @@
-"""How much is asked of a fleet: arrivals a second, where they are heading, seconds per request.
+"""Demand of a fleet: the arrival rate, its trend, and the seconds that a request takes.
 
-Arrivals are what workers have closed since the last tick and what is open more than then. Their
-level and trend are smoothed with weights that fit the time between ticks (Holt's linear method, for
-irregular intervals).
+Arrivals since the last tick are the requests that workers have closed plus the growth of the open
+ones. Level and trend are smoothed by Holt's linear method for irregular intervals.
 
 Literature: Holt: "Forecasting seasonals and trends by exponentially weighted moving averages"
 (1957, reprinted in the International Journal of Forecasting 20, 2004); Wright: "Forecasting data
@@ -17,86 +16,86 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from serval.clock import timestamp
-from serval.fleets.scale.observation import Observed
+from serval.fleets.scale.observation import Observation
 from serval.fleets.state import FleetState
 
 LEVEL_SECONDS = 60.0
-"""A change of the arrivals is two thirds believed after this long, or after half of what a request
-takes: few long requests that come by chance are no change."""
+"""The level follows two thirds of a change after this long, or after half of a request's time: a
+few long requests that arrive by chance are no change."""
 TREND_FACTOR = 3
-"""So many times longer for a change of their trend."""
+"""The trend follows this many times more slowly."""
 USUAL_TICK_SECONDS = 60.0
 SHORTEST_TICK_SECONDS = 5.0
-"""EventBridge may tick twice: what lies so close together tells nothing."""
+"""EventBridge may tick twice; ticks this close together tell nothing."""
 EMPTY_SECONDS = 1800.0
-"""Who has slept for so long has no machines left that would start faster than others."""
+"""After sleeping this long a fleet has no machines left that would start faster."""
 FIRST_TICKS_SECONDS = 120.0
-"""A fleet that is short of machines since so soon after it was woken has had none."""
+"""A fleet that was short of machines this soon after it was woken had none."""
 SHORTER_START = 0.3
-"""Weight of a start that took less time than usual."""
+"""Weight of a start that was faster than the estimate."""
 FEW_REQUESTS = 10
-"""As many closed requests count as much as all that was measured before."""
+"""This many closed requests weigh as much as all earlier measurements."""
 
 Counts = Mapping[str, tuple[int, float]]
-"""Requests completed, and seconds spent on them, by worker."""
+"""Completed requests and the seconds spent on them, by worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkDone:
-    """What workers have done since the last tick."""
+    """Work of the workers since the last tick."""
 
     completed: int
     busy_seconds: float
 
 
-def measured(state: FleetState, seen: Observed) -> FleetState:
-    """Give the row with what this look teaches about the demand."""
+def measure_demand(state: FleetState, seen: Observation) -> FleetState:
+    """Update the row's measures of demand from an observation."""
     elapsed = seconds_since(state.ticked or state.woken, seen.now)
     if elapsed is None:
         elapsed = USUAL_TICK_SECONDS
     if elapsed < SHORTEST_TICK_SECONDS:
         return state
-    work = done(state, seen)
+    work = count_work(state, seen)
     arrived = max(0, work.completed + seen.open - state.open_before)
-    level, trend = smoothed(state, arrived / elapsed, elapsed)
+    level, trend = smooth_arrivals(state, arrived / elapsed, elapsed)
     quiet = not seen.asked and work.completed == 0
     return replace(
         state,
         idle_since=(state.idle_since or timestamp(seen.now)) if quiet else "",
         arrivals_per_second=level,
         arrivals_trend=trend,
-        seconds_per_request=usual_seconds(state.seconds_per_request, work),
-        start_up_seconds=usual_start_up(state, seen),
+        seconds_per_request=update_seconds_per_request(state.seconds_per_request, work),
+        start_up_seconds=update_start_up(state, seen),
         open_before=seen.open,
         counted=json.dumps({w.worker: (w.completed, w.busy_seconds) for w in seen.workers}),
         ticked=timestamp(seen.now),
     )
 
 
-def forgotten(state: FleetState) -> FleetState:
-    """Give the row without what a sleep has made stale; how long a request takes is no such."""
+def forget_demand(state: FleetState) -> FleetState:
+    """Reset the measures that a sleep makes stale; the time of a request stays."""
     return replace(
         state, arrivals_per_second=0.0, arrivals_trend=0.0, open_before=0, counted="", ticked=""
     )
 
 
-def smoothed(state: FleetState, rate: float, elapsed: float) -> tuple[float, float]:
-    """Give the arrivals a second and their trend, with a new rate in them."""
+def smooth_arrivals(state: FleetState, rate: float, elapsed: float) -> tuple[float, float]:
+    """Fold a new rate into the level and the trend of arrivals."""
     expected = state.arrivals_per_second + state.arrivals_trend * elapsed
     memory = max(LEVEL_SECONDS, state.seconds_per_request / 2)
-    level = max(0.0, expected + weight(elapsed, memory) * (rate - expected))
+    level = max(0.0, expected + smoothing_weight(elapsed, memory) * (rate - expected))
     slope = (level - state.arrivals_per_second) / elapsed
     trend = state.arrivals_trend
-    return level, trend + weight(elapsed, TREND_FACTOR * memory) * (slope - trend)
+    return level, trend + smoothing_weight(elapsed, TREND_FACTOR * memory) * (slope - trend)
 
 
-def weight(elapsed: float, memory_seconds: float) -> float:
-    """Tell what share of the new there is in what is remembered."""
+def smoothing_weight(elapsed: float, memory_seconds: float) -> float:
+    """Return the weight of a new value, by the time since the last one."""
     return 1 - math.exp(-elapsed / memory_seconds)
 
 
-def usual_seconds(before: float, work: WorkDone) -> float:
-    """Give the seconds that a request takes a machine, batches taken into account."""
+def update_seconds_per_request(before: float, work: WorkDone) -> float:
+    """Fold new work into the machine time of a request; batches share theirs."""
     if work.completed == 0 or work.busy_seconds <= 0:
         return before
     newest = work.busy_seconds / work.completed
@@ -105,18 +104,18 @@ def usual_seconds(before: float, work: WorkDone) -> float:
     return before + work.completed / (work.completed + FEW_REQUESTS) * (newest - before)
 
 
-def usual_start_up(state: FleetState, seen: Observed) -> float:
-    """Give how long a fleet takes to start from nothing; a longer start is believed at once."""
+def update_start_up(state: FleetState, seen: Observation) -> float:
+    """Fold a start from zero into the start-up time; a slower one counts fully at once."""
     before = state.start_up_seconds
     started = [worker.started for worker in seen.workers if worker.started >= state.woken]
-    if not started or not starting_from_nothing(state):
+    if not started or not started_from_zero(state):
         return before
     newest = seconds_since(state.woken, datetime.fromisoformat(min(started))) or 0.0
     return newest if newest > before else before + SHORTER_START * (newest - before)
 
 
-def starting_from_nothing(state: FleetState) -> bool:
-    """Tell whether a fleet had no machines when it was woken, and no worker since."""
+def started_from_zero(state: FleetState) -> bool:
+    """Check whether a fleet had no machines when it was woken and has had no worker since."""
     if not state.woken or not state.short_since:
         return False
     woken = datetime.fromisoformat(state.woken)
@@ -125,10 +124,10 @@ def starting_from_nothing(state: FleetState) -> bool:
     return without <= FIRST_TICKS_SECONDS and (slept is None or slept >= EMPTY_SECONDS)
 
 
-def known_seconds(state: FleetState, seen: Observed) -> float:
-    """Give the seconds that a request takes a machine, as far as it is known; 0: not at all.
+def estimate_seconds(state: FleetState, seen: Observation) -> float:
+    """Estimate the machine time of a request; 0: unknown.
 
-    Before a first one has ended, it is as long as a worker has been at its first ones.
+    Before any request has ended, it is the time that workers have spent on their first ones.
     """
     if state.seconds_per_request > 0:
         return state.seconds_per_request
@@ -142,13 +141,13 @@ def known_seconds(state: FleetState, seen: Observed) -> float:
     )
 
 
-def done(state: FleetState, seen: Observed) -> WorkDone:
-    """Add up what each worker has done since the last tick; one that is gone takes its share."""
+def count_work(state: FleetState, seen: Observation) -> WorkDone:
+    """Add up the work since the last tick; that of workers now gone is lost."""
     steps = list(_steps(state, seen))
     return WorkDone(sum(step.completed for step in steps), sum(step.busy_seconds for step in steps))
 
 
-def _steps(state: FleetState, seen: Observed) -> Iterator[WorkDone]:
+def _steps(state: FleetState, seen: Observation) -> Iterator[WorkDone]:
     before: Counts = json.loads(state.counted or "{}")
     since = state.ticked or state.woken
     for worker in seen.workers:
@@ -160,5 +159,5 @@ def _steps(state: FleetState, seen: Observed) -> Iterator[WorkDone]:
 
 
 def seconds_since(since: str, now: datetime) -> float | None:
-    """Tell how long ago a time of a row was; None if there is none."""
+    """Return the seconds since a time of a row; None if it is empty."""
     return (now - datetime.fromisoformat(since)).total_seconds() if since else None

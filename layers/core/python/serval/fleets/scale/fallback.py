@@ -1,4 +1,4 @@
-"""Fallback: ECS says that it cannot place a fleet's workers on spot machines.
+"""Fallback to on-demand machines, when ECS cannot place a fleet's workers on spot machines.
 
 Documented in "Amazon ECS service action events", Amazon ECS Developer Guide.
 """
@@ -17,7 +17,7 @@ from serval.models.resource_names import capacity_provider_name, service_name
 
 @dataclass(frozen=True, slots=True)
 class PlacementFailure:
-    """What such an event says."""
+    """An event of ECS about a worker that it could not place."""
 
     service: str
     providers: tuple[str, ...]
@@ -25,7 +25,7 @@ class PlacementFailure:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "PlacementFailure":
-        """Read an event of ECS; services and providers are the last part of their ARNs."""
+        """Read an event; names are the last parts of ARNs."""
         detail = event["detail"]
         return cls(
             service=_name(event["resources"][0]),
@@ -36,15 +36,15 @@ class PlacementFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """Turns a fleet to on-demand machines; the tick turns it back."""
+    """Turns fleets to on-demand machines; ticks turn them back."""
 
     control: FleetControl
     stage: str
     clock: Clock = utc_now
 
     def fall_back(self, failure: PlacementFailure) -> dict[str, str]:
-        """Turn the fleet whose worker was not placed; tell what was done."""
-        name = fleet_of(failure.service, self.control.fleets, self.stage)
+        """Turn the fleet whose worker was not placed; return what was done."""
+        name = find_fleet(failure.service, self.control.fleets, self.stage)
         if name is None:
             return {"outcome": f"service {failure.service!r} is no fleet of this stage"}
         if capacity_provider_name(self.stage, name, "spot") not in failure.providers:
@@ -52,19 +52,19 @@ class Fallback:
         now = timestamp(self.clock())
         reason = f"ECS cannot place a worker on spot machines: {failure.reason}"
 
-        def turned(row: FleetState) -> FleetState | None:
+        def turn(row: FleetState) -> FleetState | None:
             if row.asleep or row.capacity == "on-demand":
                 return None
             return turn_to_on_demand(row, reason, now)
 
-        state = self.control.change(name, turned)
+        state = self.control.change(name, turn)
         if not state.asleep:
-            self.control.ask_for_machines(self.control.fleets.by_name[name], state)
+            self.control.order_machines(self.control.fleets.by_name[name], state)
         return {"fleet": name, "outcome": f"{state.machines} {state.capacity} machines"}
 
 
-def fleet_of(service: str, fleets: Fleets, stage: str) -> str | None:
-    """Give the spot fleet that a service belongs to; None if it is none of the stage's."""
+def find_fleet(service: str, fleets: Fleets, stage: str) -> str | None:
+    """Find the spot fleet of a service; None if the stage has none."""
     for name, fleet in fleets.by_name.items():
         if fleet.kind == "spot" and service == service_name(stage, name):
             return name

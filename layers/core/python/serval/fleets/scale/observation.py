@@ -1,4 +1,4 @@
-"""What a tick sees of a fleet: open requests, shards, and what its workers say of themselves."""
+"""Observations of a fleet: its open requests, its shards, and the reports of its workers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,49 +11,49 @@ from serval.requests.request import OpenRequest
 
 @dataclass(frozen=True, slots=True)
 class JobShards:
-    """What one batch job asks of a fleet."""
+    """What a batch job needs of a fleet."""
 
     model: str
     left: int
-    """Shards that are not done."""
+    """Shards not done yet."""
     at_once: int
-    """How many of them may run at a time."""
+    """How many may run at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """One look at a fleet; requests of paused models are left out."""
+class Observation:
+    """A fleet as one tick sees it, without requests of paused models."""
 
     now: datetime
     waiting: int = 0
-    """Requests that no runner has, or whose runner is taken to be dead."""
+    """Requests without a runner, or whose runner is presumed dead."""
     running: int = 0
     oldest_age_seconds: float = 0.0
-    """Since when the oldest of those that wait is there; more machines cannot help who runs."""
+    """Age of the oldest waiting request; more machines cannot help running ones."""
     workers: Sequence[WorkerState] = ()
     jobs: Sequence[JobShards] = ()
-    """What batch jobs ask of it."""
+    """What batch jobs need of it."""
     ended_jobs: tuple[str, ...] = ()
-    """Which of the jobs in its row ask nothing of it any more."""
+    """The jobs in its row that need nothing any more."""
 
     @property
     def asked(self) -> bool:
-        """Tell whether anything is asked of the fleet."""
+        """Whether there is anything to do."""
         return self.open > 0 or any(job.left for job in self.jobs)
 
     @property
     def open(self) -> int:
-        """Count the requests that have not finished."""
+        """How many requests have not finished."""
         return self.waiting + self.running
 
     @property
     def present(self) -> Sequence[WorkerState]:
-        """List the workers that take work."""
+        """The workers that accept work."""
         return [worker for worker in self.workers if not worker.draining]
 
     @property
     def busy(self) -> int:
-        """Count the workers that have begun something and not ended it."""
+        """How many workers have work in progress."""
         return sum(worker.holding > 0 or worker.shards > 0 for worker in self.present)
 
 
@@ -65,21 +65,21 @@ def observe(
     ended_jobs: tuple[str, ...] = (),
     *,
     also_waiting: int = 0,
-) -> Observed:
-    """Put together what is to be known of a fleet.
+) -> Observation:
+    """Combine requests, workers and jobs into an observation.
 
-    ``also_waiting`` counts requests that are not listed, for those that are have waited longer.
+    ``also_waiting`` counts queued requests beyond ``requests``, which have waited for less time.
     """
     moment = timestamp(now)
     waiting, running, oldest = also_waiting, 0, moment
     for request in requests:
-        if waits(request, moment):
+        if is_waiting(request, moment):
             waiting += 1
             oldest = min(oldest, request.created)
         else:
             running += 1
     age = (now - datetime.fromisoformat(oldest)).total_seconds() if waiting else 0.0
-    return Observed(
+    return Observation(
         now=now,
         waiting=waiting,
         running=running,
@@ -90,6 +90,6 @@ def observe(
     )
 
 
-def waits(request: OpenRequest, moment: str) -> bool:
-    """Tell whether nobody works on an open request."""
+def is_waiting(request: OpenRequest, moment: str) -> bool:
+    """Check whether nobody works on an open request."""
     return request.status == "queued" or (request.lease_until or "") <= moment

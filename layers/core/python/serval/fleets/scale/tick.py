@@ -1,9 +1,9 @@
-"""The tick: once a minute, while any fleet is awake, every fleet is looked at.
+"""The tick: once a minute, while any fleet is awake, scale every fleet.
 
-Falling asleep meets submits that believe their fleet awake, for as long as they remember it. So a
-fleet that was put to sleep is counted again at once and by the next tick, which is later than
-anybody remembers; only then are the ticks switched off, and whoever woke a fleet in between is
-looked for once more afterwards, for a fleet that wakes is written down before it switches them on.
+A submit may still believe a fleet awake that has just been put to sleep. So a sleeping fleet is
+checked again at once, and by the next tick, which is later than any submit remembers. Only then are
+the ticks switched off, and after that all fleets are checked once more: whoever wakes a fleet
+writes its row before switching the ticks on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,21 +17,21 @@ from serval.fleets.metrics import publish
 from serval.fleets.ports import BatchJobs, NoBatchJobs
 from serval.fleets.scale.decide import decide
 from serval.fleets.scale.demand import seconds_since
-from serval.fleets.scale.observation import Observed, observe
+from serval.fleets.scale.observation import Observation, observe
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
 from serval.requests.request import OpenListing, OpenRequest
 
 SETTLED = timedelta(seconds=30)
-"""How long a fleet must sleep before the ticks are switched off: nobody believes it awake then."""
+"""How long a fleet must sleep before the ticks stop: no submit believes it awake by then."""
 SHOWN = ("fleet", "machines", "capacity", "reason")
 
 
 class OpenRequests(Protocol):
-    """What a tick reads of the requests table."""
+    """The requests table, as a tick reads it."""
 
     def list_open(self) -> OpenListing:
-        """List those that run, and of those queued the ones that changed longest ago."""
+        """List the running requests, and those queued longest."""
 
     def count_unlisted(self, listing: OpenListing, models: Sequence[str]) -> int:
         """Count the queued requests of these models that a listing has not listed."""
@@ -39,16 +39,16 @@ class OpenRequests(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The open requests of a stage, by where their models are deployed now."""
+    """The open requests of a stage, by the fleet that their model is on now."""
 
     listed: Mapping[str, Sequence[OpenRequest]]
-    """Those of each fleet."""
+    """The listed requests of each fleet."""
     listing: OpenListing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Scales spot fleets, hands requests to SageMaker fleets, publishes the metrics of both."""
+    """Scales spot fleets, has SageMaker fleets dispatched, and publishes the metrics of both."""
 
     control: FleetControl
     store: OpenRequests
@@ -58,39 +58,39 @@ class Tick:
     clock: Clock = utc_now
 
     def tick(self) -> dict[str, Any]:
-        """Look at every fleet once; tell what each one is to have, and whether ticks go on."""
-        backlog = self._open()
+        """Scale every fleet; return what each should have, and whether ticks go on."""
+        backlog = self._read_backlog()
         states = [
             state
             for fleet in self.control.fleets.by_name.values()
-            if (state := self._look(fleet, backlog)) is not None
+            if (state := self._scale(fleet, backlog)) is not None
         ]
         shown = [{name: asdict(state)[name] for name in SHOWN} for state in states]
-        return {"fleets": shown, "goes_on": self._goes_on()}
+        return {"fleets": shown, "goes_on": self._keep_ticking()}
 
-    def _look(self, fleet: DeployedFleet, backlog: Backlog) -> FleetState | None:
-        """Decide about one fleet; None if it sleeps and is left to."""
+    def _scale(self, fleet: DeployedFleet, backlog: Backlog) -> FleetState | None:
+        """Scale one fleet; return None if it stays asleep."""
         before = self.control.states.find(fleet.name)
-        seen = self._seen(fleet, before, backlog)
+        seen = self._observe(fleet, before, backlog)
         if before.asleep and not seen.asked and not seen.ended_jobs:
-            if not settled(before, seen):
-                self.control.ask_for_machines(fleet, before)
+            if not has_settled(before, seen):
+                self.control.order_machines(fleet, before)
             return None
-        policy = decide if fleet.kind == "spot" else watch
+        policy = decide if fleet.kind == "spot" else follow_use
         after = self.control.change(fleet.name, lambda row: policy(fleet, row, seen))
-        self.control.ask_for_machines(fleet, after)
+        self.control.order_machines(fleet, after)
         publish(after, seen, self.write)
-        if after.asleep and self._seen(fleet, after, self._open()).asked:
-            after = self.control.rouse(fleet)
+        if after.asleep and self._observe(fleet, after, self._read_backlog()).asked:
+            after = self.control.wake_now(fleet)
         if fleet.kind == "sagemaker" and seen.open:
             self.control.dispatcher.ask(fleet.name, recount=True)
         return after
 
-    def _seen(self, fleet: DeployedFleet, state: FleetState, backlog: Backlog) -> Observed:
+    def _observe(self, fleet: DeployedFleet, state: FleetState, backlog: Backlog) -> Observation:
         models = [model for model in fleet.models if model not in state.paused]
         listed = [each for each in backlog.listed[fleet.name] if each.model in models]
         goes_on = models and backlog.listing.rest
-        found = {job: self.jobs.look(job) for job in state.jobs}
+        found = {job: self.jobs.find_shards(job) for job in state.jobs}
         return observe(
             listed,
             self.control.states.workers(fleet.name),
@@ -100,7 +100,7 @@ class Tick:
             also_waiting=self.store.count_unlisted(backlog.listing, models) if goes_on else 0,
         )
 
-    def _open(self) -> Backlog:
+    def _read_backlog(self) -> Backlog:
         fleets = self.control.fleets
         listed: dict[str, list[OpenRequest]] = {name: [] for name in fleets.by_name}
         deployed = fleets.models
@@ -110,35 +110,35 @@ class Tick:
                 listed[name].append(request)
         return Backlog(listed, listing)
 
-    def _goes_on(self) -> bool:
-        """Switch the ticks off when there is nothing left to look at."""
-        if self._something_is_awake():
+    def _keep_ticking(self) -> bool:
+        """Switch the ticks off once every fleet sleeps; return whether they go on."""
+        if self._any_awake():
             return True
         self.control.ticks.disable()
-        if not self._something_is_awake():
+        if not self._any_awake():
             return False
         self.control.ticks.enable()
         return True
 
-    def _something_is_awake(self) -> bool:
-        now = Observed(now=self.clock())
+    def _any_awake(self) -> bool:
+        now = Observation(now=self.clock())
         fleets = self.control.fleets.by_name.values()
         states = [(fleet, self.control.states.find(fleet.name)) for fleet in fleets]
-        if not all(settled(state, now) for _, state in states):
+        if not all(has_settled(state, now) for _, state in states):
             return True
-        backlog = self._open()
-        return any(self._seen(fleet, state, backlog).asked for fleet, state in states)
+        backlog = self._read_backlog()
+        return any(self._observe(fleet, state, backlog).asked for fleet, state in states)
 
 
-def settled(state: FleetState, seen: Observed) -> bool:
-    """Tell whether a fleet has slept for so long that nobody can believe it awake."""
+def has_settled(state: FleetState, seen: Observation) -> bool:
+    """Check whether a fleet has slept for so long that nobody can believe it awake."""
     if not state.asleep:
         return False
     return not state.slept or state.slept <= timestamp(seen.now - SETTLED)
 
 
-def watch(fleet: DeployedFleet, state: FleetState, seen: Observed) -> FleetState:
-    """Give the row of a SageMaker fleet, whose endpoint scales itself: awake while it is used."""
+def follow_use(fleet: DeployedFleet, state: FleetState, seen: Observation) -> FleetState:
+    """Return the next row of a SageMaker fleet, whose endpoint scales itself: awake while used."""
     now = timestamp(seen.now)
     state = replace(state, ticked=now)
     if seen.open:
