@@ -107,10 +107,11 @@ CHECKERS := $(patsubst %,tests/stacks/test_%.py,checkov checks definitions limit
 AT_ONCE := --numprocesses auto --dist loadfile
 
 .PHONY: check
-check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types, names; the templates by checkers that are not ours
+check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types, dead code, names; the templates by checkers that are not ours
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/vulture
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/house
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) $(CHECKERS)
 

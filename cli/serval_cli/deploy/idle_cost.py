@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-PRICES_OF = "2026-11-21"
 ALARM_DOLLARS = 0.10
 """A month, for each metric that an alarm watches."""
 FREE_ALARMS = 10

@@ -78,7 +78,7 @@ def down(as_json: JsonOption = False) -> None:
 
 @local_app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Show whether the stage is up and where it answers; the exit status is 1 if it is not whole."""
+    """Show whether the stage is up and where it answers; exit code 1 if it is not whole."""
     found = describe_stage(Platform(StateFolder.locate()))
     show(found, view_status, as_json=as_json)
     if not found["running"] or found["ended"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from serval.bundles.bundle import read_bundle
 from serval.bundles.onnx_signature import read_signature
@@ -19,38 +19,7 @@ from serval_cli.bundle.folder import read_folder
 from serval_cli.bundle.skeleton import new_folder, read_graph
 from serval_cli.commands.publish.init import init
 from serval_cli.failures import CommandFailed
-
-
-def write_graph(path: Path, datatype: int = TensorProto.FLOAT, *, external: bool = False) -> Path:
-    """Write a graph that gives its input back, beside a constant."""
-    constant = numpy_helper.from_array(np.ones(64, np.float32), "c")
-    graph = helper.make_graph(
-        [
-            helper.make_node("Identity", ["x"], ["y"]),
-            helper.make_node("Identity", ["c"], ["z"]),
-        ],
-        "g",
-        [helper.make_tensor_value_info("x", datatype, ["rows", 2])],
-        [
-            helper.make_tensor_value_info("y", datatype, ["rows", 2]),
-            helper.make_tensor_value_info("z", TensorProto.FLOAT, [64]),
-        ],
-        [constant],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    where = {"save_as_external_data": True, "location": "w.data", "size_threshold": 0}
-    onnx.save(model, path, **(where if external else {}))
-    return path
-
-
-def make(tmp_path: Path, source: Path | None, name: str = "tiny", *samples: Path) -> Path:
-    init(name, source, tmp_path / "made", list(samples), as_json=True)
-    return tmp_path / "made"
-
-
-def golden(folder: Path) -> dict[str, object]:
-    read: dict[str, object] = json.loads((folder / "golden.jsonl").read_text())
-    return read
+from tests.fakes.init_command import golden, make, write_graph, write_nodes
 
 
 def test_a_skeleton_can_be_published_as_it_is(
@@ -148,29 +117,6 @@ def test_a_file_that_could_not_be_published_makes_nothing(tmp_path: Path) -> Non
     with pytest.raises(CommandFailed, match="an ONNX file expected"):
         make(tmp_path, tmp_path / "absent.onnx")
     assert not (tmp_path / "made").exists()
-
-
-def write_nodes(
-    path: Path,
-    nodes: list[onnx.NodeProto],
-    inputs: dict[str, list[object]],
-    weights: dict[str, np.ndarray] | None = None,
-) -> Path:
-    """Write a graph of floats whose output is ``y``."""
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [value(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
-        [value("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in (weights or {}).items()],
-    )
-    graph.output[0].type.tensor_type.shape.dim.add().dim_param = "rows"
-    graph.output[0].type.tensor_type.shape.dim.add().dim_param = "columns"
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    onnx.save(model, path)
-    return path
 
 
 def test_a_scalar_input_gets_a_golden_request(tmp_path: Path) -> None:
@@ -339,69 +285,3 @@ def test_a_text_model_with_the_usual_locale_becomes_a_bundle_that_answers(tmp_pa
     folder = make(tmp_path, tmp_path / "m.onnx")
     assert golden(folder)["response"]["outputs"][0]["data"] == [""]  # type: ignore[index]
     read_folder(folder)
-
-
-def test_samples_make_the_golden_requests(tmp_path: Path) -> None:
-    for number in range(2):
-        np.save(tmp_path / f"{number}.npy", np.array([number, 0.5], np.float32))
-    source = write_graph(tmp_path / "net.onnx")
-    folder = make(tmp_path, source, "tiny", tmp_path / "0.npy", tmp_path / "1.npy")
-    requests = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
-    assert [read.expected[0].array.tolist() for read in requests] == [[[0.0, 0.5]], [[1.0, 0.5]]]
-    assert "mean nothing" not in (folder / "model.yaml").read_text()
-    read_folder(folder)
-
-
-def test_a_sample_that_the_model_does_not_take_makes_nothing(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
-    with pytest.raises(CommandFailed, match=r"x\.npy: input 'x' has shape \[1, 3\], \[-1, 2\] exp"):
-        make(tmp_path, write_graph(tmp_path / "net.onnx"), "tiny", tmp_path / "x.npy")
-    with pytest.raises(CommandFailed, match="--sample needs --from"):
-        make(tmp_path, None, "tiny", tmp_path / "x.npy")
-    assert not (tmp_path / "made").exists()
-
-
-def test_a_sample_that_the_model_fails_on_makes_nothing(tmp_path: Path) -> None:
-    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
-    source = write_nodes(tmp_path / "m.onnx", nodes, {"x": ["rows", "columns"]})
-    model = onnx.load(source)
-    model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 4]), "shape"))
-    onnx.save(model, source)
-    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
-    with pytest.raises(CommandFailed, match=r"no golden\.jsonl: the model fails on the sample"):
-        make(tmp_path, source, "tiny", tmp_path / "x.npy")
-    assert not (tmp_path / "made").exists()
-
-
-TABLE = "account,tenure,debt\na,1,2\n"
-INDEXED = ",tenure,debt\n0,1,2\n"
-
-
-def test_the_header_of_a_sample_names_the_elements(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = tmp_path / "rows.csv"
-    rows.write_text(INDEXED)
-    folder = make(tmp_path, write_graph(tmp_path / "net.onnx"), "tiny", rows)
-    bundle = read_bundle((folder / "model.yaml").read_text())
-    assert bundle.columns == {"x": ("tenure", "debt")}
-    [line] = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
-    assert line.expected[0].array.tolist() == [[1, 2]]
-    said = " ".join(capsys.readouterr().err.split())
-    assert "columns of x are taken to be tenure, debt, in this order: check that the model" in said
-    assert "x ← tenure=1, debt=2 (by name;" in said
-
-
-def test_a_sample_with_a_column_more_is_refused(tmp_path: Path) -> None:
-    rows = tmp_path / "rows.csv"
-    rows.write_text(TABLE)
-    with pytest.raises(CommandFailed, match="'account', 'tenure', 'debt'"):
-        make(tmp_path, write_graph(tmp_path / "net.onnx"), "tiny", rows)
-
-
-def test_columns_by_position_get_no_names(tmp_path: Path) -> None:
-    rows = tmp_path / "rows.csv"
-    rows.write_text(INDEXED)
-    source = write_graph(tmp_path / "net.onnx")
-    init("tiny", source, tmp_path / "made", [rows], positional=True, as_json=True)
-    assert read_bundle((tmp_path / "made" / "model.yaml").read_text()).columns == {}

@@ -1,4 +1,4 @@
-"""Workers of the laptop's fleets come and go as their fleets' rows say, and end with the stage."""
+"""The supervisor starts and stops workers as their fleets' rows say, and ends with the stage."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,147 +19,11 @@ from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval_cli.local import fleet_workers
 from serval_cli.local.fleets import supervisor as supervisor_module
-from serval_cli.local.fleets.slots import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    STEADY_SECONDS,
-    Slots,
-)
 from serval_cli.local.fleets.supervision import Supervision
 from serval_cli.local.fleets.supervisor import Supervisor
 from serval_cli.local.fleets.worker_metrics import Tail, WorkerMetrics
-from serval_cli.local.function_logs import UnknownFunction, stage_lines
-from serval_cli.local.machine_logs import file_lines
 from serval_cli.local.processes.group import ProcessGroup
 from serval_cli.local.state_folder import Record, StateFolder
-
-STOP_SECONDS = 20.0
-
-
-@dataclass
-class Worker:
-    """A worker's process in memory; it ends when the test says so."""
-
-    pid: int
-    status: int | None = None
-    signals: list[str] = field(default_factory=list)
-
-    def poll(self) -> int | None:
-        return self.status
-
-    def terminate(self) -> None:
-        self.signals.append("TERM")
-
-    def kill(self) -> None:
-        self.signals.append("KILL")
-
-
-class Started:
-    """The workers that were started, and the slots they were started in."""
-
-    def __init__(self) -> None:
-        self.workers: list[Worker] = []
-        self.numbers: list[int] = []
-        self.slots = Slots(self.start, STOP_SECONDS)
-
-    def start(self, number: int) -> Worker:
-        self.numbers.append(number)
-        self.workers.append(Worker(len(self.workers) + 100))
-        return self.workers[-1]
-
-    def states(self) -> list[tuple[int, str]]:
-        return [(number, slot.state) for number, slot in sorted(self.slots.slots.items())]
-
-
-def test_as_many_workers_run_as_are_wanted() -> None:
-    started = Started()
-    started.slots.step(2, now=0.0)
-    started.slots.step(2, now=1.0)
-    assert started.numbers == [1, 2]
-    started.slots.step(3, now=2.0)
-    assert started.numbers == [1, 2, 3]
-
-
-def test_the_last_one_is_asked_to_stop_and_its_place_is_free_once_it_has_ended() -> None:
-    started = Started()
-    started.slots.step(2, now=0.0)
-    first, second = started.workers
-    started.slots.step(1, now=1.0)
-    started.slots.step(1, now=2.0)
-    assert (first.signals, second.signals) == ([], ["TERM"])
-    assert started.states() == [(1, "running"), (2, "stopping")]
-    second.status = 0
-    started.slots.step(1, now=3.0)
-    assert started.states() == [(1, "running")]
-    started.slots.step(2, now=4.0)
-    assert started.numbers == [1, 2, 2]
-
-
-def test_one_that_is_needed_again_while_another_stops_gets_a_place_of_its_own() -> None:
-    started = Started()
-    started.slots.step(1, now=0.0)
-    started.slots.step(0, now=1.0)
-    started.slots.step(1, now=2.0)
-    assert started.states() == [(1, "stopping"), (2, "running")]
-
-
-def test_only_one_that_overruns_its_stop_time_is_killed_and_that_once() -> None:
-    started = Started()
-    started.slots.step(1, now=0.0)
-    started.slots.step(0, now=1.0)
-    started.slots.step(0, now=1.0 + STOP_SECONDS)
-    assert started.workers[0].signals == ["TERM"]
-    for now in (2.0, 3.0):
-        started.slots.step(0, now=now + STOP_SECONDS)
-    assert started.workers[0].signals == ["TERM", "KILL"]
-
-
-def test_what_crashes_is_started_again_after_pauses_that_grow() -> None:
-    started, now, pauses = Started(), 0.0, []
-    for _ in range(7):
-        started.slots.step(1, now)
-        started.workers[-1].status = -9
-        begun, count = now, len(started.workers)
-        started.slots.step(1, now)
-        assert started.states() == [(1, "crashed")]
-        while len(started.workers) == count:
-            now += 0.25
-            started.slots.step(1, now)
-        pauses.append(now - begun)
-    assert pauses[:3] == [0.5, 1.0, 2.0]
-    assert pauses[-1] == LONGEST_PAUSE_SECONDS
-
-
-def test_the_crash_of_one_that_ran_steadily_is_its_first() -> None:
-    started, now = Started(), 0.0
-    for _ in range(4):
-        started.slots.step(1, now)
-        started.workers[-1].status = 1
-        now += STEADY_SECONDS
-        started.slots.step(1, now)
-        assert started.states() == [(1, "crashed")]
-        assert started.slots.slots[1].crashes == 1
-        now += FIRST_PAUSE_SECONDS
-
-
-def test_what_stops_by_itself_in_order_is_started_again_at_once_as_after_a_reclaim() -> None:
-    started = Started()
-    for now in range(20):
-        started.slots.step(1, now=float(now))
-        started.workers[-1].status = 0
-    assert len(started.workers) == 20
-    assert [slot.crashes for slot in started.slots.slots.values()] == [0]
-
-
-def test_one_that_pauses_is_the_first_to_go_without_a_signal() -> None:
-    started = Started()
-    started.slots.step(1, now=0.0)
-    started.workers[0].status = 1
-    started.slots.step(1, now=1.0)
-    started.slots.step(0, now=1.1)
-    started.slots.step(0, now=60.0)
-    assert started.states() == []
-    assert started.workers[0].signals == []
 
 
 @dataclass
@@ -403,28 +267,3 @@ def test_status_tells_of_workers_only_while_somebody_supervises_them(tmp_path: P
     assert fleet_workers.list_workers(folder, record) == [{"worker": "worker-gpu-1"}]
     dead = replace(alive, started="long ago")
     assert fleet_workers.list_workers(folder, replace(record, processes=(dead,))) == []
-
-
-def test_logs_of_workers_and_endpoints_are_files(tmp_path: Path) -> None:
-    folder, record = StateFolder(tmp_path), Record("http://127.0.0.1:1", functions={"infer": "f"})
-    folder.logs.mkdir()
-    (folder.logs / "worker-gpu-1.log").write_text("one\ntwo\n")
-    (folder.logs / "endpoint-serval-local-managed.log").write_text("three\n")
-    (folder.logs / "server.log").touch()
-    found = stage_lines(folder, record, "worker-gpu-1", follow=False)
-    assert list(found) == [{"message": "one\n"}, {"message": "two\n"}]
-    known = "infer, endpoint-serval-local-managed, worker-gpu-1"
-    with pytest.raises(UnknownFunction, match=f"'worker-gpu-2': the stage has {known}"):
-        stage_lines(folder, record, "worker-gpu-2", follow=False)
-
-
-def test_a_log_that_is_followed_goes_on(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_text("one\n")
-
-    def meanwhile(_: float) -> None:
-        with log.open("a") as file:
-            file.write("two\n")
-
-    lines = file_lines(log, follow=True, again=meanwhile)
-    assert [next(lines)["message"] for _ in range(3)] == ["one\n", "two\n", "two\n"]

@@ -1,0 +1,35 @@
+"""Names that look unused to vulture, and are not.
+
+Only false alarms stand here: what nobody uses is deleted instead.
+"""
+
+# Settings of ONNX Runtime's sessions and of reprlib.
+_.graph_optimization_level
+_.inter_op_num_threads
+_.intra_op_num_threads
+_.optimized_model_filepath
+_.maxlong
+_.maxother
+_.maxstring
+
+# Keys of model.yaml, and fields of documents, which are read by their names in JSON.
+allow_signature_change
+golden_tolerance
+max_wait_ms
+same_bytes
+session_ms
+
+# Called or read by libraries: zipfile, KServe, protocol buffers, CDK.
+_.seekable
+_.predict
+_.type_name
+_.access_log_settings
+
+# Names of the emulator that patches replace.
+_.AUTH
+_.__defaults__
+_._probe_peak_memory_mb
+_.graceful_timeout
+
+# One of the types of a thrift document, numbered in their order.
+MAP
