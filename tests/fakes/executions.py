@@ -57,7 +57,7 @@ class Execution:
         """Go from step to step; what refuses or fails is concluded."""
         stage = self.stage
         try:
-            claim = self._step("claim", stage.claiming.claim, self.event, self.owner)
+            claim = self._step("claim", stage.claim.claim, self.event, self.owner)
             if claim["outcome"] == "ignored":
                 return Outcome("ignored", "\n".join(claim["reasons"]))
             self.rollout = {"model": claim["model"], "rollout": claim["rollout"]}
@@ -70,7 +70,7 @@ class Execution:
 
     def _check_and_register(self, upload: Any, urls: Any) -> Outcome:
         stage, whole = self.stage, Upload.from_json(upload)
-        verified = self._checked("verify", stage.verifying.verify, whole, urls)["verified"]
+        verified = self._checked("verify", stage.verify.verify, whole, urls)["verified"]
         self._note("optimising")
         handed_on = {"upload": upload, "verified": verified}
         optimised = self._optimised(handed_on)
@@ -79,7 +79,7 @@ class Execution:
         golden = self._checked("golden", stage.golden.check, handed_on)["golden"]
         self._note("registering")
         handed_on |= {"optimised": optimised, "golden": golden}
-        begun = self._checked("register", stage.registering.register, handed_on)
+        begun = self._checked("register", stage.register.register, handed_on)
         rollout = stage.registry.rollout_records[upload["model"], upload["rollout"]]
         assert rollout.status == begun["status"]
         return Outcome(rollout.status, rollout.reason, rollout.version)
@@ -87,7 +87,7 @@ class Execution:
     def _optimised(self, handed_on: Any) -> Any:
         """Give the forms; a version goes on without them when making them fails."""
         try:
-            return self._checked("optimise", self.stage.optimisation.optimise, handed_on)
+            return self._checked("optimise", self.stage.optimise.optimise, handed_on)
         except StepFailed:
             return {"outcome": "passed", "forms": [], "notes": ["no forms"]}
 
@@ -132,7 +132,7 @@ class Execution:
         self.stage.registry.rollout_records[key] = replace(record, step=step)
 
     def _conclude(self, **ending: Any) -> Outcome:
-        conclude = self.stage.conclusion.conclude
+        conclude = self.stage.conclude.conclude
         created = {"key": self.event.key, "version-id": self.event.version_id}
         detail = {"bucket": {"name": self.event.bucket}, "object": created}
         begun = self.rollout or {"event": {"detail": detail}}

@@ -77,20 +77,20 @@ class Stage:
         """Steps whose function fails, and how."""
         self.claims = InMemoryClaims(self.crashes, self.tick)
         self.control = RolloutControl(self.registry, self.announced.append, self.tick)
-        self.claiming = Claim(
+        self.claim = Claim(
             claims=self.claims,
             uploads=Uploads(self.bucket, self.registry),
             control=self.control,
             presign=self.bucket.presign,
             golden_functions={"*": "golden", "heavy": "golden-heavy"},
         )
-        self.verifying = Verify(
+        self.verify = Verify(
             download=self.bucket.read_url,
             deployment=Deployment(memory_mib or {"*": INFER_MIB}, 512, fleets or Fleets({})),
             memory_mib=verify_mib,
             work_folder=work_folder,
         )
-        self.optimisation = Optimise(self.bucket, CPU_CLASS, verify_mib, work_folder)
+        self.optimise = Optimise(self.bucket, CPU_CLASS, verify_mib, work_folder)
         resident = Resident()
         self.golden = GoldenCheck(
             store_of=lambda candidate: CandidateStore(self.bucket, candidate),
@@ -101,8 +101,8 @@ class Stage:
             clock=Ticking(),
             work_folder=work_folder,
         )
-        self.registering = Register(self.bucket, self.control)
-        self.conclusion = Conclude(self.control, self.registry)
+        self.register = Register(self.bucket, self.control)
+        self.conclude = Conclude(self.control, self.registry)
         self.evaluation = Evaluate(
             self.control, self.registry, InMemoryMetrics(), InMemoryAlarms(), LAG, self.tick
         )

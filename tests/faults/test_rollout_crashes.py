@@ -170,7 +170,7 @@ class Dying:
     """``register`` whose process dies whenever it calls a port."""
 
     def __init__(self, stage: Stage, port: str) -> None:
-        self.stage, self.step, self.port = stage, stage.registering, port
+        self.stage, self.step, self.port = stage, stage.register, port
 
     def register(self, *given: Any) -> Any:
         self.stage.crashes.whenever = self.port
@@ -184,15 +184,15 @@ class Dying:
 def test_register_that_keeps_dying_leaves_the_stable_version_alone(port: str, tmp_path: Path):
     stage = Stage(tmp_path)
     event = second_version(stage)
-    healthy = stage.registering
-    stage.registering = Dying(stage, port)  # type: ignore[assignment]
+    healthy = stage.register
+    stage.register = Dying(stage, port)  # type: ignore[assignment]
 
     outcome = stage.roll_out(event, "me")
 
     assert outcome.status == "refused"
     assert "failed: it crashed" in outcome.reason
     assert stage.registry.routes["scaling"] == Route("1", rollout="u1", revision=1)
-    stage.registering = healthy
+    stage.register = healthy
     again = stage.roll_out(stage.upload("scaling", "u3", GOOD), "again")
     assert again == Outcome("running", "", "2")
     assert stage.published() == {

@@ -45,7 +45,7 @@ def status(stage: Stage, name: str) -> str:
 def meanwhile(stage: Stage, step: str, happens: Callable[[], Any]) -> None:
     """Let something happen once, just before a step of the next execution."""
     part = getattr(stage, step)
-    method = {"golden": "outcome", "registering": "register", "verifying": "verify"}[step]
+    method = {"golden": "check", "register": "register", "verify": "verify"}[step]
 
     class Interrupted:
         def __getattr__(self, name: str) -> Any:
@@ -149,7 +149,7 @@ def test_a_rollout_started_while_one_runs_supersedes_it(stage: Stage):
 def test_of_two_uploads_that_race_the_later_one_keeps_the_traffic(stage: Stage):
     roll_out(stage, "u0", 2)
     older = upload(stage, "older", 3)
-    meanwhile(stage, "registering", lambda: roll_out(stage, "newer", 5))
+    meanwhile(stage, "register", lambda: roll_out(stage, "newer", 5))
 
     outcome = stage.roll_out(older, "older")
 
@@ -170,7 +170,7 @@ def test_of_two_first_uploads_that_race_the_later_one_keeps_the_traffic(stage: S
 
 
 def test_two_uploads_of_the_same_bytes_that_race_are_one_version(stage: Stage):
-    meanwhile(stage, "registering", lambda: roll_out(stage, "newer", 2))
+    meanwhile(stage, "register", lambda: roll_out(stage, "newer", 2))
 
     assert roll_out(stage, "older", 2).status == "superseded"
     assert status(stage, "newer") == "promoted"
@@ -191,13 +191,13 @@ def test_a_version_changed_by_hand_meanwhile_is_where_the_rollout_starts(stage: 
         roll_out(stage, name, factor)
     promote(stage, "u2")
     back = lambda: stage.control.go_to("scaling", "1", "by hand")  # noqa: E731
-    meanwhile(stage, "registering", back)
+    meanwhile(stage, "register", back)
 
     assert roll_out(stage, "u3", 5).status == "running"
     assert stage.registry.routes["scaling"] == Route("1", "3", 10, "u3", revision=5)
 
 
-@pytest.mark.parametrize("step", ["verifying", "golden", "registering"])
+@pytest.mark.parametrize("step", ["verify", "golden", "register"])
 def test_a_rollout_ended_by_hand_stops_at_the_next_step(stage: Stage, step: str):
     roll_out(stage, "u1", 2)
 
@@ -221,7 +221,7 @@ def test_files_replaced_after_the_claim_are_not_what_is_registered(stage: Stage)
     good = scaling_bundle()
     event = stage.upload("scaling", "u1", good)
     later = scaling_bundle(factor=9)["model.onnx"]
-    meanwhile(stage, "verifying", lambda: stage.bucket.put("incoming/scaling/u1/model.onnx", later))
+    meanwhile(stage, "verify", lambda: stage.bucket.put("incoming/scaling/u1/model.onnx", later))
 
     assert stage.roll_out(event).status == "promoted"
     assert stage.published()["models/scaling/1/model.onnx"] == good["model.onnx"]
@@ -251,7 +251,7 @@ def test_two_manifests_of_one_upload_that_are_claimed_at_once_are_two_rollouts(s
     first, second = upload(stage, "u1", 2), upload(stage, "u1", 3)
     interrupting = Interrupting()
     reached: Any = Interrupted(stage.registry, interrupting)
-    claiming = replace(stage.claiming, control=replace(stage.control, registry=reached))
+    claiming = replace(stage.claim, control=replace(stage.control, registry=reached))
     begun: list[str] = []
 
     def claim(event: ObjectCreated, owner: str) -> None:

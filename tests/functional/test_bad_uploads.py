@@ -645,7 +645,7 @@ def test_a_bad_upload_is_refused_in_words_and_changes_nothing(
     first = stage.upload("scaling", "u1", scaling_bundle())
     assert stage.roll_out(first).status == "promoted"
     before = left_behind(stage)
-    stage.verifying = replace(stage.verifying, memory_mib=bad.verify_mib)
+    stage.verify = replace(stage.verify, memory_mib=bad.verify_mib)
     stage.failing = dict(bad.failing)
 
     outcome = stage.roll_out(bad.upload(stage), "another")

@@ -29,7 +29,7 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def handler(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("claim", ENVIRONMENT, stage.claiming, monkeypatch)
+    return imported("claim", ENVIRONMENT, stage.claim, monkeypatch)
 
 
 def announcing(name: str, created: ObjectCreated) -> dict[str, Any]:

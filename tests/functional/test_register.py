@@ -22,16 +22,16 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def handler(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("register", ENVIRONMENT, stage.registering, monkeypatch)
+    return imported("register", ENVIRONMENT, stage.register, monkeypatch)
 
 
 def checked(stage: Stage, upload: str, files: dict[str, bytes]) -> dict[str, Any]:
     """Give the step's input for an upload, of the same members as the recorded one."""
-    claim = stage.claiming.claim(stage.upload("scaling", upload, files), upload)
+    claim = stage.claim.claim(stage.upload("scaling", upload, files), upload)
     found = Upload.from_json(claim["upload"])
-    verified = stage.verifying.verify(found, claim["urls"])["verified"]
+    verified = stage.verify.verify(found, claim["urls"])["verified"]
     handed_on = {"upload": claim["upload"], "verified": verified}
-    optimised = stage.optimisation.optimise(handed_on)
+    optimised = stage.optimise.optimise(handed_on)
     golden = stage.golden.check(handed_on | {"forms": optimised["forms"]})["golden"]
     given = handed_on | {"optimised": optimised, "golden": golden}
     assert_same_members(recorded("register"), given)

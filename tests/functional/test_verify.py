@@ -21,12 +21,12 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def handler(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("verify", ENVIRONMENT, stage.verifying, monkeypatch)
+    return imported("verify", ENVIRONMENT, stage.verify, monkeypatch)
 
 
 def claimed(stage: Stage, files: dict[str, bytes]) -> dict[str, Any]:
     """Give the step's input for an upload; its urls are of the same files as the recorded one's."""
-    claim = stage.claiming.claim(stage.upload("scaling", "u1", files), "me")
+    claim = stage.claim.claim(stage.upload("scaling", "u1", files), "me")
     given = {"upload": claim["upload"], "urls": claim["urls"]}
     assert_same_members(recorded("verify")["upload"], given["upload"])
     assert recorded("verify").keys() == given.keys()

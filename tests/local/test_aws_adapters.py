@@ -502,20 +502,20 @@ def test_a_copy_asks_not_to_overwrite(client: "S3Client", bucket: str):
 class Steps:
     """The steps of a rollout over the emulator; optimising and the golden check pass it on."""
 
-    claiming: Claim
-    verifying: Verify
-    registering: Register
+    claim: Claim
+    verify: Verify
+    register: Register
 
     def roll_out(self, event: ObjectCreated, owner: str) -> str:
         """Give the rollout's status, or what a step said that did not pass."""
-        claim = self.claiming.claim(event, owner)
+        claim = self.claim.claim(event, owner)
         if claim["outcome"] != "passed":
             return str(claim["outcome"])
         upload = Upload.from_json(claim["upload"])
-        verified = self.verifying.verify(upload, claim["urls"])["verified"]
+        verified = self.verify.verify(upload, claim["urls"])["verified"]
         checked = {"optimised": {"forms": [], "notes": []}, "golden": {}}
         event = {"upload": claim["upload"], "verified": verified, **checked}
-        return str(self.registering.register(event)["status"])
+        return str(self.register.register(event)["status"])
 
 
 @pytest.fixture
@@ -581,7 +581,7 @@ def test_racing_uploads_end_on_one_of_them(
     assert len(rolled_out) == 6
     assert set(rolled_out) <= {"promoted", "running", "superseded"}
     assert [version.version for version in registry.versions("scaling")] == ["1", "2", "3"]
-    reconcile = steps.registering.control.reconcile
+    reconcile = steps.register.control.reconcile
     ended = [reconcile(rollout) for rollout in registry.rollouts("scaling")]
     route = registry.route("scaling")
     for rollout in ended:

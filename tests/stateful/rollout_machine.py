@@ -93,7 +93,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.model = ReadModel(registry=reached)
         self.bucket = InMemoryBucket(Crashes())
         claims: Any = Interrupted(self.make_claims(), self.interrupting)
-        self.claiming = Claim(
+        self.claim = Claim(
             claims=claims,
             uploads=Uploads(self.bucket, reached),
             control=self.model.control,
@@ -222,7 +222,7 @@ class RolloutMachine(RuleBasedStateMachine):
         if which >= len(self.uploads):
             return
         upload = self.uploads[which]
-        outcome = self.claiming.claim(upload.event, owner)
+        outcome = self.claim.claim(upload.event, owner)
         if outcome["outcome"] != "ignored":
             upload.rollout = outcome["rollout"]
             self.ledger.claimed(which, owner, outcome["rollout"])

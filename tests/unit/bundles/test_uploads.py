@@ -23,7 +23,7 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def uploads(stage: Stage) -> Uploads:
-    return stage.claiming.uploads
+    return stage.claim.uploads
 
 
 def announced(stage: Stage, manifest: bytes | None = None) -> StoredObject:

@@ -21,7 +21,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def claim(stage: Stage, event: ObjectCreated, owner: str = "me") -> dict[str, Any]:
-    return stage.claiming.claim(event, owner)
+    return stage.claim.claim(event, owner)
 
 
 def test_a_claim_begins_a_rollout_on_record(stage: Stage):

@@ -32,19 +32,19 @@ def stage(tmp_path: Path) -> Stage:
 
 def checked(stage: Stage, upload: str, files: dict[str, bytes]) -> dict[str, Any]:
     """Return the step's input after the steps before it: one form, and a report."""
-    claim = stage.claiming.claim(stage.upload("scaling", upload, files), upload)
+    claim = stage.claim.claim(stage.upload("scaling", upload, files), upload)
     whole = Upload.from_json(claim["upload"])
     stage.bucket.put(f"staging/scaling/{upload}/optimised/portable/model.onnx", b"form")
     return {
         "upload": claim["upload"],
-        "verified": stage.verifying.verify(whole, claim["urls"])["verified"],
+        "verified": stage.verify.verify(whole, claim["urls"])["verified"],
         "optimised": {"outcome": "passed", "forms": [FORM], "notes": ["one form"]},
         "golden": REPORT,
     }
 
 
 def test_a_version_has_its_files_its_forms_and_what_was_measured(stage: Stage):
-    outcome = stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    outcome = stage.register.register(checked(stage, "u1", scaling_bundle()))
 
     assert outcome == {"outcome": "passed", "status": "promoted", "wait_seconds": 2}
     moved = "optimised/u1/portable/model.onnx"
@@ -61,14 +61,14 @@ def test_a_version_has_its_files_its_forms_and_what_was_measured(stage: Stage):
 
 
 def test_a_version_can_be_loaded_by_who_reads_nothing_but_artifacts(stage: Stage):
-    stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    stage.register.register(checked(stage, "u1", scaling_bundle()))
 
     [record] = stage.bucket.objects[record_key("scaling", "1")]
     assert ModelVersion.from_json(record.decode()) == stage.registry.version("scaling", "1")
 
 
 def test_the_rollout_keeps_what_the_steps_found_out(stage: Stage):
-    stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    stage.register.register(checked(stage, "u1", scaling_bundle()))
 
     rollout = stage.registry.rollout_records["scaling", "u1"]
     assert rollout.details == {"golden": REPORT, "notes": ["one form"]}
@@ -80,40 +80,40 @@ def test_the_rollout_keeps_what_the_steps_found_out(stage: Stage):
 
 
 def test_the_next_version_begins_with_the_first_step_of_its_bundle(stage: Stage):
-    stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    stage.register.register(checked(stage, "u1", scaling_bundle()))
     steps = b"name: scaling\nrollout: {steps_percent: [25]}\n"
     files = scaling_bundle(factor=3) | {"model.yaml": steps}
 
-    outcome = stage.registering.register(checked(stage, "u2", files))
+    outcome = stage.register.register(checked(stage, "u2", files))
 
     assert outcome["status"] == "running"
     assert stage.registry.routes["scaling"] == Route("1", "2", 25, "u2", revision=2)
 
 
 def test_a_bundle_without_steps_takes_over_at_once(stage: Stage):
-    stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    stage.register.register(checked(stage, "u1", scaling_bundle()))
     files = scaling_bundle(factor=3)
     files["model.yaml"] += AT_ONCE
 
-    assert stage.registering.register(checked(stage, "u2", files))["status"] == "promoted"
+    assert stage.register.register(checked(stage, "u2", files))["status"] == "promoted"
     assert stage.registry.routes["scaling"].stable == "2"
 
 
 def test_registering_again_changes_nothing(stage: Stage):
     given = checked(stage, "u1", scaling_bundle())
-    stage.registering.register(given)
+    stage.register.register(given)
     before = (stage.published(), dict(stage.registry.records), dict(stage.registry.routes))
 
-    outcome = stage.registering.register(given)
+    outcome = stage.register.register(given)
 
     assert outcome == {"outcome": "passed", "status": "promoted", "wait_seconds": 0}
     assert (stage.published(), stage.registry.records, stage.registry.routes) == before
 
 
 def test_the_same_bytes_are_the_same_version(stage: Stage):
-    stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    stage.register.register(checked(stage, "u1", scaling_bundle()))
 
-    outcome = stage.registering.register(checked(stage, "u2", scaling_bundle()))
+    outcome = stage.register.register(checked(stage, "u2", scaling_bundle()))
 
     assert outcome["status"] == "promoted"
     assert [version.version for version in stage.registry.versions("scaling")] == ["1"]
@@ -126,17 +126,17 @@ def test_forms_of_a_rollout_that_died_are_left_alone(stage: Stage):
     given = checked(stage, "u1", scaling_bundle())
     stage.bucket.put("models/scaling/1/optimised/u0/portable/model.onnx", b"of a dead rollout")
 
-    assert stage.registering.register(given)["status"] == "promoted"
+    assert stage.register.register(given)["status"] == "promoted"
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_another_signature_is_refused_unless_that_is_meant(stage: Stage, allowed: bool):
-    stage.registering.register(checked(stage, "u1", scaling_bundle()))
+    stage.register.register(checked(stage, "u1", scaling_bundle()))
     given = checked(stage, "u2", scaling_bundle(factor=3))
     given["verified"]["signature"]["outputs"][0]["datatype"] = "FP64"
     given["verified"]["bundle"]["rollout"]["allow_signature_change"] = allowed
 
-    outcome = stage.registering.register(given)
+    outcome = stage.register.register(given)
 
     assert outcome["outcome"] == ("passed" if allowed else "refused")
     if not allowed:
@@ -150,7 +150,7 @@ def test_a_rollout_that_ended_meanwhile_is_not_registered(stage: Stage):
     rollout = stage.registry.rollout_records["scaling", "u1"]
     stage.control.refuse(rollout, "a person changed their mind")
 
-    outcome = stage.registering.register(given)
+    outcome = stage.register.register(given)
 
     assert (outcome["status"], outcome["wait_seconds"]) == ("refused", 0)
     assert stage.published() == {}
@@ -161,7 +161,7 @@ def test_a_route_changed_by_another_writer_meanwhile_is_read_again(stage: Stage)
     given = checked(stage, "u1", scaling_bundle())
     stage.registry.rival = Route("9", rollout="rival", revision=4)
 
-    assert stage.registering.register(given)["status"] == "running"
+    assert stage.register.register(given)["status"] == "running"
     assert stage.registry.routes["scaling"] == Route("9", "1", 10, "u1", revision=5)
 
 
@@ -172,7 +172,7 @@ def test_a_form_that_is_gone_from_staging_fails_the_step(stage: Stage):
     }
 
     with pytest.raises(StagedFormMissing, match=r"^staging/scaling/u1/optimised/.* is gone$"):
-        stage.registering.register(given)
+        stage.register.register(given)
     assert stage.registry.records == {}
 
 
@@ -180,7 +180,7 @@ def test_a_rollout_that_was_never_recorded_is_not_registered(stage: Stage):
     given = checked(stage, "u1", scaling_bundle())
     given["upload"]["rollout"] = "unknown"
 
-    assert stage.registering.register(given)["status"] == "refused"
+    assert stage.register.register(given)["status"] == "refused"
     assert stage.registry.records == {}
 
 

@@ -22,8 +22,8 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def verify(stage: Stage, files: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
-    claim = stage.claiming.claim(stage.upload("scaling", "u1", files), "me")
-    step = replace(stage.verifying, **changes)
+    claim = stage.claim.claim(stage.upload("scaling", "u1", files), "me")
+    step = replace(stage.verify, **changes)
     return step.verify(Upload.from_json(claim["upload"]), claim["urls"])
 
 
@@ -47,9 +47,9 @@ def test_what_the_later_steps_need_is_known(stage: Stage):
 
 def test_the_later_steps_are_told_the_fleet_and_its_accelerator(tmp_path: Path):
     heavily = Stage(tmp_path, fleets=FLEETS)
-    claim = heavily.claiming.claim(heavily.upload("textgen", "u1", heavy()), "me")
+    claim = heavily.claim.claim(heavily.upload("textgen", "u1", heavy()), "me")
 
-    outcome = heavily.verifying.verify(Upload.from_json(claim["upload"]), claim["urls"])
+    outcome = heavily.verify.verify(Upload.from_json(claim["upload"]), claim["urls"])
 
     assert outcome["verified"]["fleet"] == {"name": "gpu", "accelerator": "nvidia"}
 
@@ -57,9 +57,9 @@ def test_the_later_steps_are_told_the_fleet_and_its_accelerator(tmp_path: Path):
 def test_only_graphs_take_memory_to_verify(tmp_path: Path):
     small = Stage(tmp_path, verify_mib=201, fleets=FLEETS)
     files = served(tar([("weights.bin", b"w" * 2**21)]))
-    claim = small.claiming.claim(small.upload("served", "u1", files), "me")
+    claim = small.claim.claim(small.upload("served", "u1", files), "me")
 
-    outcome = small.verifying.verify(Upload.from_json(claim["upload"]), claim["urls"])
+    outcome = small.verify.verify(Upload.from_json(claim["upload"]), claim["urls"])
 
     assert outcome["outcome"] == "passed"
 
@@ -67,9 +67,9 @@ def test_only_graphs_take_memory_to_verify(tmp_path: Path):
 def test_a_bare_artifact_gets_its_sha256_here(stage: Stage):
     stage.roll_out(stage.upload("scaling", "u1", scaling_bundle()))
     body = scaling_bundle(factor=3)["model.onnx"]
-    claim = stage.claiming.claim(stage.upload_bare("scaling", body), "b")
+    claim = stage.claim.claim(stage.upload_bare("scaling", body), "b")
 
-    outcome = stage.verifying.verify(Upload.from_json(claim["upload"]), claim["urls"])
+    outcome = stage.verify.verify(Upload.from_json(claim["upload"]), claim["urls"])
 
     found = {file["path"]: file["sha256"] for file in outcome["verified"]["files"]}
     assert found["model.onnx"] == sha256(body).hexdigest()
@@ -77,10 +77,10 @@ def test_a_bare_artifact_gets_its_sha256_here(stage: Stage):
 
 def test_nothing_is_read_but_the_addresses(stage: Stage):
     event = stage.upload("scaling", "u1", scaling_bundle())
-    claim = stage.claiming.claim(event, "me")
+    claim = stage.claim.claim(event, "me")
     stage.crashes.calls.clear()
 
-    stage.verifying.verify(Upload.from_json(claim["upload"]), claim["urls"])
+    stage.verify.verify(Upload.from_json(claim["upload"]), claim["urls"])
 
     assert stage.crashes.calls == [
         "download incoming/scaling/u1/model.onnx",
