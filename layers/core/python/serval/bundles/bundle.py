@@ -118,7 +118,7 @@ class DeclaredTensor(Section):
 
 
 class DeclaredSignature(Section):
-    """Inputs and outputs of an artifact that is not an ONNX graph, from which they are read."""
+    """Inputs and outputs of an artifact that is not an ONNX graph; a graph's are read from it."""
 
     inputs: Annotated[tuple[DeclaredTensor, ...], Field(min_length=1)]
     """Tensors of a request."""

@@ -62,7 +62,7 @@ class EvaluateSettings(Settings):
 
     registry_table: str
     metric_lag_seconds: int = 90
-    """How long after they are written metrics are complete."""
+    """Time until written metrics are complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

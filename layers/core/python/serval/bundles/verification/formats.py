@@ -41,7 +41,7 @@ def begins(*magic: bytes) -> Recogniser:
     return lambda head: head.startswith(magic)
 
 
-def at_4(magic: bytes) -> Recogniser:
+def has_identifier(magic: bytes) -> Recogniser:
     """Recognise the identifier of a FlatBuffer, which follows four bytes."""
     return lambda head: head[4:8] == magic
 
@@ -117,11 +117,13 @@ FORMATS = (
     Format(
         "a TensorFlow SavedModel", "convert its folder with tf2onnx (--saved-model)", is_saved_model
     ),
-    Format("a TensorFlow Lite model", "convert it with tf2onnx (--tflite)", at_4(b"TFL3")),
+    Format(
+        "a TensorFlow Lite model", "convert it with tf2onnx (--tflite)", has_identifier(b"TFL3")
+    ),
     Format(
         "a model in ONNX Runtime's own format (ORT)",
         "publish the .onnx file that it was made of",
-        at_4(b"ORTM"),
+        has_identifier(b"ORTM"),
     ),
     Format(
         "GGUF weights of llama.cpp",

@@ -73,7 +73,7 @@ def zip_members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             raise UnreadableZip(f"{len(members)} members, at most {LIMIT_MEMBERS} allowed")
         script = _is_torchscript({member.filename for member in members})
         for member in members:
-            if not member.is_dir() and not (script and _is_torchscripts_own(archive, member)):
+            if not member.is_dir() and not (script and _is_part_of_torchscript(archive, member)):
                 with archive.open(member) as opened:
                     yield member.filename, opened.read(HEAD_BYTES)
 
@@ -85,7 +85,7 @@ def _is_torchscript(names: set[str]) -> bool:
     )
 
 
-def _is_torchscripts_own(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+def _is_part_of_torchscript(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     """Whether a member is TorchScript's code, or a pickle whose reader imports nothing."""
     path = member.filename.partition("/")[2]
     if path.startswith("code/"):

@@ -9,7 +9,7 @@ WhenIdle = Literal["promote", "hold"]
 
 @dataclass(frozen=True, slots=True)
 class CanaryPolicy:
-    """How a candidate takes over: its steps, how long each lasts, and which harm ends it."""
+    """How a candidate takes over: its steps, their length, and the harm that ends it."""
 
     steps_percent: tuple[int, ...] = (10, 50)
     bake_seconds: float = 300.0

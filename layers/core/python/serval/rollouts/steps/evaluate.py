@@ -54,7 +54,7 @@ class Evaluate:
     metrics: MetricsReader
     alarms: AlarmReader
     metric_lag: timedelta
-    """How long after they are written metrics are complete."""
+    """Time until written metrics are complete."""
     clock: Clock = utc_now
 
     def evaluate(self, model: str, rollout_id: str) -> Outcome:
