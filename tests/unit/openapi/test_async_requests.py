@@ -7,12 +7,10 @@ import jsonschema_rs
 import pytest
 
 from serval.openapi.document import document
-from serval.openapi.request_schemas import CALLBACK_URL, ID, UPLOAD_BYTES
-from serval.requests.callbacks.urls import LIMIT_CHARACTERS
+from serval.openapi.request_schemas import CALLBACK_URL, ID
 from serval.requests.document import INLINE_RESULT_BYTES
-from serval.requests.ids import REQUEST_ID
 from serval.requests.submit.put_request import MEMBERS
-from serval.requests.submit.uploads import UPLOAD_LIMIT_BYTES, UPLOAD_SECONDS
+from serval.requests.submit.uploads import UPLOAD_SECONDS
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (
     Bench,
@@ -100,9 +98,10 @@ def test_what_a_put_may_say_is_what_it_does(body: Any, good: bool, bench: Bench)
 
 def test_names_and_limits_are_those_of_the_code() -> None:
     assert set(WHOLE["components"]["schemas"]["PutRequest"]["properties"]) == MEMBERS
-    assert ID["pattern"] == f"^{REQUEST_ID.pattern}$"
-    assert CALLBACK_URL["maxLength"] == LIMIT_CHARACTERS
-    assert UPLOAD_BYTES == UPLOAD_LIMIT_BYTES
+    assert ID["pattern"] == "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+    assert CALLBACK_URL["maxLength"] == 2_000
+    upload = WHOLE["components"]["schemas"]["UploadRequest"]["properties"]
+    assert upload["size_bytes"]["maximum"] == 1_000_000_000
     assert (INLINE_RESULT_BYTES, UPLOAD_SECONDS) == (1_000_000, 3600)
 
 

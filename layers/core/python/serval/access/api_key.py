@@ -16,9 +16,9 @@ from serval.models.storage import MODEL_NAME
 ALL_MODELS = "*"
 PREFIX = "srv_"
 RATE_PER_MINUTE = 600
-"""Async requests that a key may submit in a minute, unless it says otherwise."""
+"""Async requests that a key may submit in a minute, by default."""
 REALTIME_PER_MINUTE = 30_000
-"""Requests that each environment of ``infer`` answers a key in a minute, likewise."""
+"""Requests that each environment of ``infer`` answers a key in a minute, by default."""
 MOST_PER_MINUTE = 1_000_000
 CALLBACK_SECRET_PREFIX = "whsec_"
 
@@ -29,38 +29,38 @@ def new_api_key() -> str:
 
 
 def hash_api_key(text: str) -> str:
-    """Give the sha256 (hex) under which a key is stored."""
+    """Return the sha256 (hex) under which a key is stored."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def new_callback_secret() -> bytes:
-    """Make the secret that signs a key's callbacks: nobody can compute it, nor read it in a row."""
+    """Make the secret that signs a key's callbacks; it cannot be derived from the key's row."""
     return os.urandom(32)
 
 
 def first_callback_secret(key_hash: str) -> bytes:
-    """Give the secret of a key that was made before keys had secrets of their own: its sha256."""
+    """Return the secret of a key made before keys had secrets of their own: its sha256."""
     return bytes.fromhex(key_hash)
 
 
 def callback_secret_text(secret: bytes) -> str:
-    """Write a secret as Standard Webhooks' libraries take it."""
+    """Write a secret in the form that Standard Webhooks' libraries take."""
     return CALLBACK_SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What the registry knows of a key; never the key itself."""
+    """What the registry stores of a key; never the key itself."""
 
     id: str
-    """First 12 hex digits of the hash: names the key in lists and in ``revoke``."""
+    """First 12 hex digits of the hash; names the key in lists and in ``revoke``."""
     name: str
     models: tuple[str, ...]
     """Models that the key may call; ``*`` is all of them."""
     created: str
     """UTC, ISO 8601."""
     revoked: str | None = None
-    """When it was revoked; None: it is good."""
+    """When it was revoked; None: it is valid."""
     last_used: str | None = None
     """Day of the last use (YYYY-MM-DD)."""
     rate_per_minute: int = RATE_PER_MINUTE
@@ -83,8 +83,8 @@ class ApiKey:
         Raises
         ------
         ValueError
-            If the name is empty, the scope names no model or something that is no model name, or
-            a rate is none.
+            If the name is empty, the scope is empty or names something that is no model name, or
+            a rate is out of range.
         """
         if not name.strip():
             raise ValueError(
@@ -114,11 +114,11 @@ class ApiKey:
         )
 
     def allows(self, model: str) -> bool:
-        """Tell whether the key may call a model."""
+        """Check whether the key may call a model."""
         return ALL_MODELS in self.models or model in self.models
 
     def to_attributes(self) -> dict[str, str]:
-        """Give the attributes of the registry's item; all are strings."""
+        """Write the attributes of the registry's item; all are strings."""
         attributes = {
             "id": self.id,
             "name": self.name,
@@ -133,7 +133,7 @@ class ApiKey:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> "ApiKey":
-        """Read what ``to_attributes`` gave; other attributes, as the item's keys, are ignored."""
+        """Read what ``to_attributes`` wrote; ignore other attributes, such as the item's keys."""
         return cls(
             id=attributes["id"],
             name=attributes["name"],

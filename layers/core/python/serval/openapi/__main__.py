@@ -7,7 +7,7 @@ from serval.openapi.document import document
 
 
 def text() -> str:
-    """Give the document as the repository holds it."""
+    """Write the document as the repository holds it."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Operations of async requests: submit, upload, look, cancel, retry; and the callback."""
+"""Operations of async requests: submit, upload, read, cancel, retry; and the callback."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +15,7 @@ from serval.openapi.operations import (
 )
 from serval.openapi.request_schemas import CALLBACK_URL, ID, MOMENT, STATUS
 from serval.openapi.schemas import NAME
+from serval.requests.list_requests import MOST_LISTED
 
 TAG = "async requests"
 MODEL = "/async/models/{model}"
@@ -67,22 +68,22 @@ SIGNATURE = [
 ]
 
 
-def answer(description: str, headers: dict[str, Any]) -> dict[str, Any]:
-    """Describe an answer that is a request's document."""
+def document_response(description: str, headers: dict[str, Any]) -> dict[str, Any]:
+    """Describe a response that is a request's document."""
     return {"description": description, "headers": headers, "content": content("AsyncRequest")}
 
 
-def submitted(statuses: Iterable[int]) -> dict[str, Any]:
-    """Describe what submitting answers."""
+def submit_responses(statuses: Iterable[int]) -> dict[str, Any]:
+    """Describe the responses to a submission."""
     return {
-        "202": answer("It is queued or runs.", {**LOCATION, **RETRY_AFTER, **APPLIED}),
-        "200": answer("It has ended.", {**LOCATION, **APPLIED}),
+        "202": document_response("It is queued or runs.", {**LOCATION, **RETRY_AFTER, **APPLIED}),
+        "200": document_response("It has ended.", {**LOCATION, **APPLIED}),
         **errors(statuses),
     }
 
 
-def called_back(url: str) -> dict[str, Any]:
-    """Describe the callback; ``url`` is the expression that gives where it goes."""
+def describe_callback(url: str) -> dict[str, Any]:
+    """Describe the callback; ``url`` is the expression for its receiver."""
     post = {
         "summary": "The request has ended",
         "parameters": SIGNATURE,
@@ -111,13 +112,13 @@ def submit(*, versioned: bool) -> Operation:
                 BINARY: {},
             },
         },
-        "responses": submitted(OF_SUBMIT),
-        "callbacks": called_back("{$request.header.serval-callback-url}"),
+        "responses": submit_responses(OF_SUBMIT),
+        "callbacks": describe_callback("{$request.header.serval-callback-url}"),
     }
 
 
 def upload(*, versioned: bool) -> Operation:
-    """Describe asking for an upload's URL."""
+    """Describe the call that returns an upload's URL."""
     return {
         "operationId": "beginVersionUpload" if versioned else "beginUpload",
         "tags": [TAG],
@@ -138,8 +139,8 @@ PUT: Operation = {
     "description": "May be repeated: the request runs once. Something else under the id is a 409.",
     "parameters": [PREFER, REQUEST_HEADERS[1]],
     "requestBody": {"required": True, "content": content("PutRequest")},
-    "responses": submitted((*OF_SUBMIT, 409)),
-    "callbacks": called_back("{$request.body#/callback_url}"),
+    "responses": submit_responses((*OF_SUBMIT, 409)),
+    "callbacks": describe_callback("{$request.body#/callback_url}"),
 }
 GET: Operation = {
     "operationId": "getRequest",
@@ -147,7 +148,7 @@ GET: Operation = {
     "summary": "Status of an async request, and its result",
     "parameters": [WHOSE],
     "responses": {
-        "200": answer("The request", RETRY_AFTER),
+        "200": document_response("The request", RETRY_AFTER),
         **errors((401, 404, 409, 503)),
     },
 }
@@ -157,8 +158,8 @@ CANCEL: Operation = {
     "summary": "Cancel an async request",
     "parameters": [WHOSE],
     "responses": {
-        "200": answer("It never runs.", {}),
-        "202": answer("It runs, and was asked to stop.", RETRY_AFTER),
+        "200": document_response("It never runs.", {}),
+        "202": document_response("It runs, and was asked to stop.", RETRY_AFTER),
         **errors((401, 404, 409, 503)),
     },
 }
@@ -167,7 +168,7 @@ RETRY: Operation = {
     "tags": [TAG],
     "summary": "Queue a failed or cancelled async request again",
     "parameters": [WHOSE, PREFER],
-    "responses": submitted((401, 404, 409, 429, 503)),
+    "responses": submit_responses((401, 404, 409, 429, 503)),
 }
 
 LIST: Operation = {
@@ -179,7 +180,9 @@ LIST: Operation = {
         parameter("status", "Only those.", STATUS),
         parameter("since", "The earliest time of submission.", MOMENT),
         parameter("before", "Only what was submitted before.", MOMENT),
-        parameter("limit", "How many at most: 20 without it.", {"type": "integer", "maximum": 100}),
+        parameter(
+            "limit", "How many at most: 20 without it.", {"type": "integer", "maximum": MOST_LISTED}
+        ),
         parameter("cursor", "`next` of the page before.", {"type": "string"}),
     ],
     "responses": {
@@ -190,7 +193,7 @@ LIST: Operation = {
 
 
 def of_model(prefix: str, *, versioned: bool) -> dict[str, Operation]:
-    """Give the paths of a model, or of a version of it."""
+    """Describe the paths of a model, or of a version of it."""
     return {
         f"{prefix}/infer": path_of_model(
             {"post": submit(versioned=versioned)}, versioned=versioned

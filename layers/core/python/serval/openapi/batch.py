@@ -1,4 +1,4 @@
-"""Operations of batch jobs: start, list, look, cancel, retry."""
+"""Operations of batch jobs: start, list, read, cancel, retry."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ KEY = header(
 
 
 def job(description: str, *, made: bool = False) -> dict[str, Any]:
-    """Describe an answer that is a job's document."""
+    """Describe a response that is a job's document."""
     headers = {**LOCATION, **RETRY_AFTER} if made else RETRY_AFTER
     return {"description": description, "headers": headers, "content": content("BatchJob")}
 

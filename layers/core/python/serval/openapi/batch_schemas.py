@@ -1,4 +1,4 @@
-"""Shapes of what starting a batch job takes, and of a job's document."""
+"""Schemas of batch jobs: what starts one, and its document."""
 
 from typing import get_args
 
@@ -6,16 +6,16 @@ from serval.batch.input.columns import By
 from serval.batch.job.job import Origin, Status
 from serval.batch.job.options_schema import OPTIONS
 from serval.batch.start.job_request import MOST_INPUTS
-from serval.openapi.request_schemas import MOMENT, perhaps
+from serval.openapi.request_schemas import MOMENT, nullable
 from serval.openapi.schemas import (
     COUNT,
     NAME,
     TEXT,
     VERSION,
     Schema,
-    closed,
-    listed,
-    opened,
+    list_of,
+    object_of,
+    open_object_of,
     reference,
     with_optional,
 )
@@ -34,20 +34,20 @@ INPUT: Schema = {
 }
 NUMBER: Schema = {"type": "number", "minimum": 0}
 COLUMNS: Schema = {
-    **listed(
-        closed(input=TEXT, columns=listed(TEXT), by={"enum": list(get_args(By))}),
+    **list_of(
+        object_of(input=TEXT, columns=list_of(TEXT), by={"enum": list(get_args(By))}),
     ),
     "description": "Of a table: which columns fill which input, of many the first, and whether "
     "they were found by `name`, by name but for capital letters (`case`), as the job chose them "
     "(`columns`) or in order (`position`). Empty: it is no table, or not planned yet.",
 }
 FIRST: Schema = {
-    **listed(perhaps(TEXT)),
+    **list_of(nullable(TEXT)),
     "description": "Of CSV: what the first record has in these columns, cut where it is long; null "
     "where that is not known.",
 }
 PREVIEWED_COLUMNS: Schema = {**COLUMNS, "items": with_optional(COLUMNS["items"], first=FIRST)}
-ESTIMATE: Schema = closed(
+ESTIMATE: Schema = object_of(
     format={**TEXT, "description": "Of the input, with its compression: `csv`, `jsonl.gzip`, …"},
     files=COUNT,
     input_bytes=COUNT,
@@ -56,38 +56,38 @@ ESTIMATE: Schema = closed(
     seconds=COUNT,
     cost_usd=NUMBER,
 )
-JOB: Schema = opened(
+JOB: Schema = open_object_of(
     {
         "id": JOB_ID,
         "status": {"enum": list(get_args(Status))},
         "model": NAME,
-        "version": {**perhaps(VERSION), "description": "Null: it has not begun yet."},
+        "version": {**nullable(VERSION), "description": "Null: it has not begun yet."},
         "origin": {"enum": list(get_args(Origin))},
         "input": INPUT,
-        "output": {**perhaps(ADDRESS), "description": "Null: it was refused before it had one."},
+        "output": {**nullable(ADDRESS), "description": "Null: it was refused before it had one."},
         "created": MOMENT,
-        "started": perhaps(MOMENT),
-        "finished": perhaps(MOMENT),
+        "started": nullable(MOMENT),
+        "finished": nullable(MOMENT),
         "attempt": {"type": "integer", "minimum": 1},
-        "error": {**perhaps(TEXT), "description": "Why it failed, or is going to."},
+        "error": {**nullable(TEXT), "description": "Why it failed, or is going to."},
         "shards": COUNT,
         "columns": COLUMNS,
         "estimate": {"anyOf": [ESTIMATE, {"type": "null"}]},
-        "shards_done": perhaps(COUNT),
-        "rows": perhaps(COUNT),
-        "rejected": perhaps(COUNT),
-        "rows_per_second": perhaps(NUMBER),
-        "percent": {**perhaps(NUMBER), "description": "Of the input's bytes."},
-        "seconds_left": perhaps(COUNT),
+        "shards_done": nullable(COUNT),
+        "rows": nullable(COUNT),
+        "rejected": nullable(COUNT),
+        "rows_per_second": nullable(NUMBER),
+        "percent": {**nullable(NUMBER), "description": "Of the input's bytes."},
+        "seconds_left": nullable(COUNT),
         "cost_usd": {
-            **perhaps(NUMBER),
+            **nullable(NUMBER),
             "description": "So far, by the dated price tables; a fleet's machines while they work.",
         },
     },
     schedule={**TEXT, "description": "The schedule that started it."},
     cancel_requested={"const": True},
     results={
-        **listed(closed(name=TEXT, url={"type": "string", "format": "uri"})),
+        **list_of(object_of(name=TEXT, url={"type": "string", "format": "uri"})),
         "description": "What a job that has ended has left under its output prefix; each URL reads "
         "an object, for an hour at most. Only in the document of one job.",
     },
@@ -96,7 +96,7 @@ JOB: Schema = opened(
 SCHEMAS: dict[str, Schema] = {
     "BatchOptions": OPTIONS,
     "BatchRequest": {
-        **closed(
+        **object_of(
             input=INPUT,
             output={
                 **ADDRESS,
@@ -107,7 +107,7 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["input"],
     },
     "BatchJob": JOB,
-    "BatchPreview": closed(
+    "BatchPreview": object_of(
         dry_run={"const": True},
         model=NAME,
         version=VERSION,
@@ -122,5 +122,5 @@ SCHEMAS: dict[str, Schema] = {
         seconds=COUNT,
         cost_usd=NUMBER,
     ),
-    "BatchJobs": closed(jobs=listed(reference("BatchJob"))),
+    "BatchJobs": object_of(jobs=list_of(reference("BatchJob"))),
 }

@@ -1,4 +1,4 @@
-"""The document: what ``GET /openapi.json`` answers and ``docs/openapi.json`` holds.
+"""The OpenAPI document that ``GET /openapi.json`` answers and ``docs/openapi.json`` holds.
 
 Specification: OpenAPI 3.1.1.
 """
@@ -52,7 +52,7 @@ def paths() -> dict[str, Any]:
 
 
 def document() -> dict[str, Any]:
-    """Give the whole document; its server is the folder that it is read from."""
+    """Build the whole document; its server is the folder that it is read from."""
     return {
         "openapi": "3.1.1",
         "info": {

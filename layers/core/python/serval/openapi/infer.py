@@ -1,4 +1,4 @@
-"""The inference operation: its headers, its two content types and its replies."""
+"""The inference operation: its headers, its two content types and its responses."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ A model on a fleet is waited for, up to 25 s; then the answer is 503 with `Retry
 
 
 def header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe a header that a request may have."""
+    """Describe a request header."""
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 

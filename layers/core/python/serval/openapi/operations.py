@@ -1,4 +1,4 @@
-"""Operations: what each method on each path is for, takes and answers."""
+"""Operations: what each method on each path does, takes and answers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ Operation = dict[str, Any]
 JSON = "application/json"
 BINARY = "application/octet-stream"
 ALWAYS = (401, 503)
-"""Statuses of errors that any operation may answer."""
+"""Error statuses of every operation."""
 OF_A_MODEL = (401, 403, 404, 503)
 
 ERRORS = {
@@ -43,24 +43,24 @@ MODEL_VERSION = {
 
 
 def content(schema: str) -> dict[str, Any]:
-    """Give JSON content of a named shape."""
+    """Describe JSON content by a named schema."""
     return {JSON: {"schema": reference(schema)}}
 
 
 def parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe what may stand behind the ``?``."""
+    """Describe a query parameter."""
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def errors(statuses: Iterable[int]) -> dict[str, Any]:
-    """Refer to the replies that tell of errors."""
+    """Refer to the error responses."""
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
 
 
 def read(
     name: str, summary: str, schema: str, description: str = "", statuses: Iterable[int] = ALWAYS
 ) -> Operation:
-    """Describe an operation that reads something and takes nothing but its path."""
+    """Describe an operation that reads something and takes only its path."""
     operation: Operation = {"operationId": name, "tags": ["metadata"], "summary": summary}
     if description:
         operation["description"] = description
@@ -72,7 +72,7 @@ def read(
 
 
 def path_of_model(operations: Operation, *, versioned: bool) -> Operation:
-    """Give the operations of a path, with the parameters that its names are."""
+    """Describe a path of a model, with its path parameters."""
     return {"parameters": [MODEL, MODEL_VERSION] if versioned else [MODEL], **operations}
 
 

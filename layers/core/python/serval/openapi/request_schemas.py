@@ -1,4 +1,4 @@
-"""Shapes of what submitting takes, and of a request's document."""
+"""Schemas of submissions, and of a request's document."""
 
 from serval.openapi.schemas import (
     COUNT,
@@ -6,15 +6,17 @@ from serval.openapi.schemas import (
     TEXT,
     VERSION,
     Schema,
-    closed,
-    listed,
-    opened,
+    list_of,
+    object_of,
+    open_object_of,
     reference,
 )
+from serval.requests.callbacks.urls import LIMIT_CHARACTERS
+from serval.requests.ids import REQUEST_ID
+from serval.requests.request import STATUSES, UPLOAD_LIMIT_BYTES
 
-ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
-CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": 2000}
-UPLOAD_BYTES = 1_000_000_000
+ID: Schema = {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}
+CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": LIMIT_CHARACTERS}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 SESSION = "it ends sooner if the session does that signed it; ask again then, for another URL."
 HEADER_LENGTH: Schema = {
@@ -23,29 +25,29 @@ HEADER_LENGTH: Schema = {
 }
 
 
-def perhaps(schema: Schema) -> Schema:
-    """Give a shape that may be null instead."""
+def nullable(schema: Schema) -> Schema:
+    """Allow null in place of a schema."""
     return {**schema, "type": [schema["type"], "null"]}
 
 
 STATUS: Schema = {
     "type": "string",
-    "enum": ["queued", "running", "succeeded", "failed", "cancelled"],
+    "enum": list(STATUSES),
 }
 SHORT: dict[str, Schema] = {
     "id": ID,
     "status": STATUS,
     "model": NAME,
-    "version": {**perhaps(VERSION), "description": "null: not chosen yet."},
+    "version": {**nullable(VERSION), "description": "null: not chosen yet."},
     "attempts": {**COUNT, "description": "Machines that were reclaimed do not count."},
     "created": MOMENT,
-    "finished": perhaps(MOMENT),
-    "error": {**perhaps(TEXT), "description": "Why it failed, or why its last attempt did."},
+    "finished": nullable(MOMENT),
+    "error": {**nullable(TEXT), "description": "Why it failed, or why its last attempt did."},
 }
 
 SCHEMAS: dict[str, Schema] = {
     "PutRequest": {
-        **closed(
+        **object_of(
             model=NAME,
             version=VERSION,
             request=reference("InferenceRequest"),
@@ -62,27 +64,27 @@ SCHEMAS: dict[str, Schema] = {
             {"required": ["upload"], "properties": {"upload": {"const": True}}},
         ],
     },
-    "UploadRequest": opened(
-        {"size_bytes": {"type": "integer", "minimum": 1, "maximum": UPLOAD_BYTES}}
+    "UploadRequest": open_object_of(
+        {"size_bytes": {"type": "integer", "minimum": 1, "maximum": UPLOAD_LIMIT_BYTES}}
     ),
-    "Upload": closed(
+    "Upload": object_of(
         id=ID,
         upload_url={"type": "string", "format": "uri"},
         method={"const": "PUT"},
         expires_in_seconds={**COUNT, "description": f"At the most: {SESSION}"},
         next=TEXT,
     ),
-    "AsyncRequests": closed(
-        requests=listed(opened(SHORT)),
+    "AsyncRequests": object_of(
+        requests=list_of(open_object_of(SHORT)),
         next={
-            **perhaps(TEXT),
+            **nullable(TEXT),
             "description": "Cursor of the next page; null: there is none. A page may be short.",
         },
     ),
-    "AsyncRequest": opened(
+    "AsyncRequest": open_object_of(
         {
             **SHORT,
-            "started": {**perhaps(MOMENT), "description": "Begin of the newest attempt."},
+            "started": {**nullable(MOMENT), "description": "Begin of the newest attempt."},
         },
         response=reference("InferenceResponse"),
         response_url={
@@ -92,6 +94,6 @@ SCHEMAS: dict[str, Schema] = {
         },
         response_header_length=HEADER_LENGTH,
         cancel_requested={"const": True},
-        callback=closed(url=CALLBACK_URL, sent=perhaps(MOMENT), error=perhaps(TEXT)),
+        callback=object_of(url=CALLBACK_URL, sent=nullable(MOMENT), error=nullable(TEXT)),
     ),
 }

@@ -1,4 +1,4 @@
-"""Shapes of requests and replies."""
+"""Schemas of requests and replies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,17 +22,17 @@ VERSION: Schema = {"type": "string", "pattern": "^[1-9][0-9]{0,9}$"}
 
 
 def reference(name: str) -> Schema:
-    """Refer to a shape by its name."""
+    """Refer to a schema by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def listed(items: Schema) -> Schema:
-    """Give the shape of a list."""
+def list_of(items: Schema) -> Schema:
+    """Build the schema of a list."""
     return {"type": "array", "items": items}
 
 
-def closed(**members: Schema) -> Schema:
-    """Give the shape of an object with exactly these members."""
+def object_of(**members: Schema) -> Schema:
+    """Build the schema of an object with exactly these members."""
     return {
         "type": "object",
         "properties": members,
@@ -42,12 +42,12 @@ def closed(**members: Schema) -> Schema:
 
 
 def with_optional(shape: Schema, **members: Schema) -> Schema:
-    """Allow an object members that it need not have."""
+    """Add optional members to an object's schema."""
     return {**shape, "properties": {**shape["properties"], **members}}
 
 
-def opened(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    """Give the shape of an object that may have further members."""
+def open_object_of(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """Build the schema of an object that may have further members."""
     return {
         "type": "object",
         "properties": {**required, **optional},
@@ -87,87 +87,87 @@ INFER = {
         "items": {"anyOf": [ELEMENT, reference("TensorData")]},
         "description": "Flat or nested, row-major.",
     },
-    "InputTensor": opened(
+    "InputTensor": open_object_of(
         {"name": TEXT, "shape": SHAPE, "datatype": DATATYPE},
         parameters=TENSOR_PARAMETERS,
         data=reference("TensorData"),
     ),
-    "RequestedOutput": opened(
+    "RequestedOutput": open_object_of(
         {"name": TEXT},
         parameters={**PARAMETERS, "properties": {"binary_data": {"type": "boolean"}}},
     ),
-    "InferenceRequest": opened(
-        {"inputs": listed(reference("InputTensor"))},
+    "InferenceRequest": open_object_of(
+        {"inputs": list_of(reference("InputTensor"))},
         id=TEXT,
-        outputs=listed(reference("RequestedOutput")),
+        outputs=list_of(reference("RequestedOutput")),
         parameters={**PARAMETERS, "properties": {"binary_data_output": {"type": "boolean"}}},
     ),
-    "OutputTensor": opened(
+    "OutputTensor": open_object_of(
         {"name": TEXT, "shape": SHAPE, "datatype": DATATYPE},
         parameters=TENSOR_PARAMETERS,
-        data={**listed(ELEMENT), "description": "Flat, row-major."},
+        data={**list_of(ELEMENT), "description": "Flat, row-major."},
     ),
-    "InferenceResponse": opened(
+    "InferenceResponse": open_object_of(
         {
             "model_name": NAME,
             "model_version": VERSION,
-            "outputs": listed(reference("OutputTensor")),
+            "outputs": list_of(reference("OutputTensor")),
         },
         id=TEXT,
     ),
 }
-DURATION = closed(count=COUNT, ns=COUNT)
+DURATION = object_of(count=COUNT, ns=COUNT)
 DURATIONS = ("success", "fail", *UNMEASURED)
-TENSOR = closed(name=TEXT, datatype=DATATYPE, shape=DIMENSIONS)
-CONFIGURED_TENSOR = closed(name=TEXT, data_type=TEXT, dims=DIMENSIONS)
+TENSOR = object_of(name=TEXT, datatype=DATATYPE, shape=DIMENSIONS)
+CONFIGURED_TENSOR = object_of(name=TEXT, data_type=TEXT, dims=DIMENSIONS)
 OPTIONAL: Schema = {
     "const": True,
     "description": "There for inputs that a request may leave out.",
 }
-STATISTICS = closed(
+STATISTICS = object_of(
     name=NAME,
     version=VERSION,
     last_inference={**COUNT, "description": "Milliseconds since 1970, to the minute; 0: none."},
     inference_count=COUNT,
     execution_count=COUNT,
-    inference_stats=closed(**dict.fromkeys(DURATIONS, DURATION)),
-    batch_stats=listed({}),
+    inference_stats=object_of(**dict.fromkeys(DURATIONS, DURATION)),
+    batch_stats=list_of({}),
 )
 
 SCHEMAS: dict[str, Schema] = {
-    "Error": closed(error={**TEXT, "description": "What is wrong, and what was expected."}),
-    "ServerMetadata": closed(name=TEXT, version=TEXT, extensions=listed(TEXT)),
-    "Live": closed(live={"const": True}),
-    "Ready": closed(ready={"const": True}, live={"const": True}),
-    "Models": closed(models=listed(NAME)),
+    "Error": object_of(error={**TEXT, "description": "What is wrong, and what was expected."}),
+    "ServerMetadata": object_of(name=TEXT, version=TEXT, extensions=list_of(TEXT)),
+    "Live": object_of(live={"const": True}),
+    "Ready": object_of(ready={"const": True}, live={"const": True}),
+    "Models": object_of(models=list_of(NAME)),
     "ModelMetadata": with_optional(
-        closed(
+        object_of(
             name=NAME,
-            versions=listed(VERSION),
+            versions=list_of(VERSION),
             platform=TEXT,
-            inputs=listed(TENSOR),
-            outputs=listed(TENSOR),
+            inputs=list_of(TENSOR),
+            outputs=list_of(TENSOR),
         ),
         optional_inputs={
-            **listed(TENSOR),
+            **list_of(TENSOR),
             "description": "Inputs that a request may leave out; there if the model has any.",
         },
     ),
-    "ModelReady": closed(name=NAME, ready={"const": True}),
-    "ModelConfig": closed(
+    "ModelReady": object_of(name=NAME, ready={"const": True}),
+    "ModelConfig": object_of(
         name=NAME,
         platform=TEXT,
         backend=TEXT,
-        version_policy=closed(all={"type": "object"}),
+        version_policy=object_of(all={"type": "object"}),
         max_batch_size={"const": 0, "description": "0: `dims` are whole shapes."},
-        input=listed(with_optional(CONFIGURED_TENSOR, optional=OPTIONAL)),
-        output=listed(CONFIGURED_TENSOR),
+        input=list_of(with_optional(CONFIGURED_TENSOR, optional=OPTIONAL)),
+        output=list_of(CONFIGURED_TENSOR),
         default_model_filename=TEXT,
     ),
-    "ModelStatistics": closed(model_stats=listed(STATISTICS)),
-    "RepositoryIndexRequest": opened({}, ready={"type": "boolean"}),
-    "RepositoryIndex": listed(
-        closed(name=NAME, version=VERSION, state={"const": "READY"}, reason=TEXT)
+    "ModelStatistics": object_of(model_stats=list_of(STATISTICS)),
+    "RepositoryIndexRequest": open_object_of({}, ready={"type": "boolean"}),
+    "RepositoryIndex": list_of(
+        object_of(name=NAME, version=VERSION, state={"const": "READY"}, reason=TEXT)
     ),
     **INFER,
 }

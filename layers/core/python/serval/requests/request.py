@@ -12,6 +12,8 @@ SHARDS = 8
 """Parts of the index of open requests; a DynamoDB partition takes 1,000 writes a second."""
 INLINE_BYTES = 8_192
 """Bodies up to this lie in the row; DynamoDB bills each write of a row by its size (decision 5)."""
+UPLOAD_LIMIT_BYTES = 1_000_000_000
+"""The most that a SageMaker endpoint takes."""
 PAYLOAD_DAYS = 45
 """When the data bucket expires payloads: a request that waits for as long as its queue keeps
 messages (14 days) is kept for at most 30 more. A retry starts the days again."""

@@ -1,4 +1,4 @@
-"""What changes the rows of fleets and their machines, for every function that does."""
+"""Builds fleet control, for every function that changes fleets."""
 
 from typing import Any
 
@@ -18,36 +18,36 @@ from serval.requests.settings import WaitSettings
 
 
 def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> FleetControl:
-    """Build it; clients that only a sleeping fleet needs are made when one is woken."""
+    """Build fleet control; clients that only waking needs are made when a fleet is woken."""
     stage, region = settings.stage, settings.aws_region
     machines: Machines = NoMachines()
     if settings.machines == "ecs":
-        machines = EcsMachines(later("ecs", region), stage)
+        machines = EcsMachines(defer_client("ecs", region), stage)
     registry = dynamodb.Table(settings.registry_table)
     dispatcher: Dispatcher = NoDispatcher()
     if settings.dispatch_function:
         dispatcher = DispatchCalls(
-            later("lambda", region), settings.dispatch_function, DutyTable(registry)
+            defer_client("lambda", region), settings.dispatch_function, DutyTable(registry)
         )
     return FleetControl(
         fleets=Fleets.from_text(settings.fleets),
         states=FleetTable(registry),
         machines=machines,
-        ticks=TickRule(later("events", region), stage),
+        ticks=TickRule(defer_client("events", region), stage),
         dispatcher=dispatcher,
     )
 
 
 def job_control(settings: CutSettings, dynamodb: Any) -> FleetControl:
-    """Build what only says in fleets' rows that jobs wait: the ticks give them machines."""
+    """Build what only adds jobs to fleets' rows; ticks order the machines."""
     return FleetControl(
         fleets=Fleets.from_text(settings.fleets),
         states=FleetTable(dynamodb.Table(settings.registry_table)),
         machines=NoMachines(),
-        ticks=TickRule(later("events", settings.aws_region), settings.stage),
+        ticks=TickRule(defer_client("events", settings.aws_region), settings.stage),
     )
 
 
-def later(service: str, region: str) -> Any:
-    """Give what stands for a client until it is used."""
+def defer_client(service: str, region: str) -> Any:
+    """Defer making a client until it is used."""
     return LaterClient(service, region)

@@ -15,7 +15,7 @@ from serval.requests.end_attempt import EndAttempt
 
 
 def build_end_attempt(settings: FleetSettings, aws: Adapters) -> EndAttempt:
-    """Build what closes rows and tells who is to know."""
+    """Build what ends attempts."""
     return EndAttempt(
         store=aws.store,
         queue=ModelQueues(aws.sqs, settings.stage),
@@ -33,7 +33,7 @@ def build_routing(settings: FleetSettings, aws: Adapters) -> Routing:
 def build_complete(
     settings: CompleteSettings | SweepSettings, aws: Adapters, control: FleetControl
 ) -> Complete:
-    """Build what closes rows by what endpoints say, or have written."""
+    """Build what completes attempts, by notices and by results."""
     return Complete(
         control=control,
         store=aws.store,

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3})
-"""Seconds; what is done for one event ends before the gateway gives up."""
+"""Seconds; a call ends before the gateway gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """The clients that every one of these functions needs, made once."""
+    """Clients and adapters that every one of these functions needs."""
 
     dynamodb: "DynamoDBServiceResource"
     sqs: "SQSClient"

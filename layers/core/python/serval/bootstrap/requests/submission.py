@@ -1,4 +1,4 @@
-"""What makes an async request, for ``submit`` and ``wait``."""
+"""Builds what submits async requests, for ``submit`` and ``wait``."""
 
 from serval.aws.signed.edge import EdgeRegistry
 from serval.aws.sqs.queues import ModelQueues
@@ -11,7 +11,7 @@ from serval.requests.submit.submit import Submit
 
 
 def build_submit(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) -> Submit:
-    """Build what makes async requests."""
+    """Build the use case."""
     fleets = Fleets.from_text(settings.fleets)
     return Submit(
         checks=SubmissionChecks(fleets, registry.version, settings.limits),

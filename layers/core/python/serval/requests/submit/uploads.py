@@ -10,11 +10,9 @@ from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
 from serval.models.route import Route
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload
-from serval.requests.request import upload_key
+from serval.requests.request import UPLOAD_LIMIT_BYTES, upload_key
 from serval.requests.submit.checks import SubmissionChecks
 
-UPLOAD_LIMIT_BYTES = 1_000_000_000
-"""The most that a SageMaker endpoint takes."""
 UPLOAD_SECONDS = 3600
 """How long an upload's URL is valid."""
 
