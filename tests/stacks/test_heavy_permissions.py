@@ -140,12 +140,12 @@ ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem")
 
 def rows(table: str, earlier: Sequence[str], models: Sequence[str]) -> set[str]:
     """Return the patterns of models' rows in a table, by the ids they match."""
-    return {f"{table}/{ids}" for ids in (*map(ids_of, models), *earlier)}
+    return {f"{table}/{ids}" for ids in (*map(id_pattern, models), *earlier)}
 
 
 def bodies(*models: str) -> set[str]:
     """Return the patterns of models' requests and results."""
-    tagged = {f"data/async/{ids_of(model)}" for model in models}
+    tagged = {f"data/async/{id_pattern(model)}" for model in models}
     return tagged | {f"data/async/{ids}/*" for ids in BEFORE_TAGS}
 
 
