@@ -3,7 +3,7 @@
 import gzip
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from tests.fakes.registration import scaling_bundle
@@ -73,8 +73,3 @@ def headed(name: str, **headers: str) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.pax_headers = dict(headers)
     return member
-
-
-def described(files: Mapping[str, bytes]) -> set[str]:
-    """Name the files of a bundle."""
-    return set(files)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from serval.clock import timestamp
 from serval.errors import ArtifactUnavailable, InvalidInputs, ModelNotFound
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
@@ -431,13 +430,3 @@ def row_of(*values: float) -> bytes:
 def tensor(name: str, array: Any, datatype: str = "FP32") -> Tensor:
     """Give a tensor of nested lists."""
     return Tensor(name, datatype, np.array(array, np.float32))
-
-
-def lease_of(row: AsyncRequest, clock: HandClock) -> bool:
-    """Tell whether a row is leased until a whole lease from now."""
-    return row.lease_until == timestamp(clock() + LEASE)
-
-
-def record_of(world: World, model: str, version: str) -> ModelVersion:
-    """Give a version's record."""
-    return world.registry.records[model, version]

@@ -18,18 +18,18 @@ Definition = Mapping[str, Any]
 def definitions(stage: Synthesised) -> dict[str, Definition]:
     """Return the definitions by the name of the machine's construct."""
     return {
-        name: json.loads(filled(resource["Properties"]["DefinitionString"]))
+        name: json.loads(resolve_value(resource["Properties"]["DefinitionString"]))
         for template in stage.templates.values()
         for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::StepFunctions::StateMachine"
     }
 
 
-def filled(value: Any) -> str:
+def resolve_value(value: Any) -> str:
     """Write a template's value as an account would."""
     match value:
         case {"Fn::Join": [separator, parts]}:
-            return str(separator).join(map(filled, parts))
+            return str(separator).join(map(resolve_value, parts))
         case {"Ref": name} if name in KNOWN:
             return KNOWN[name]
         case {"Fn::GetAtt": [logical_id, "Arn"]}:

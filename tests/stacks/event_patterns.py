@@ -11,7 +11,7 @@ OTHER = "\0"
 
 
 def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    """Tell whether every field of a pattern takes the event's."""
+    """Return whether every field of a pattern matches the event's."""
     return all(
         matches(wanted, event[name])
         if isinstance(wanted, Mapping)

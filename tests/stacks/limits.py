@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from layers.dependencies.declarations import LAMBDA_LIMIT_MB, LAYERS
-from tests.stacks.definitions import definitions, filled
+from tests.stacks.definitions import definitions, resolve_value
 from tests.stacks.synthesis import Synthesised
 
 NAMES = {
@@ -62,7 +62,7 @@ def counts(stage: Synthesised) -> Measured:
         for what, limit in IN_ALL.items():
             yield f"{stack}: {what}", size.get(what, 0), limit
         for name, output in template.get("Outputs", {}).items():
-            yield f"{stack}: output {name}", len(filled(output["Value"])), OUTPUT_BYTES
+            yield f"{stack}: output {name}", len(resolve_value(output["Value"])), OUTPUT_BYTES
     for name, definition in definitions(stage).items():
         yield f"definition of {name}", len(json.dumps(definition)), DEFINITION_BYTES
 
@@ -76,9 +76,9 @@ def roles(stage: Synthesised) -> Measured:
             properties = resource.get("Properties", {})
             holders = [str(role["Ref"]) for role in properties.get("Roles", ()) if "Ref" in role]
             if resource["Type"] == "AWS::IAM::Policy":
-                own.update(dict.fromkeys(holders, written(properties["PolicyDocument"])))
+                own.update(dict.fromkeys(holders, policy_size(properties["PolicyDocument"])))
             elif resource["Type"] == "AWS::IAM::ManagedPolicy":
-                yield f"{stack}: {name}", written(properties["PolicyDocument"]), POLICY_BYTES
+                yield f"{stack}: {name}", policy_size(properties["PolicyDocument"]), POLICY_BYTES
                 managed.update(holders)
         yield from (
             (f"{stack}: policies of {role}", size, ROLE_BYTES) for role, size in own.items()
@@ -93,11 +93,11 @@ def environments(stage: Synthesised) -> Measured:
             properties = resource.get("Properties", {})
             if resource["Type"] == "AWS::Lambda::Function":
                 variables = properties.get("Environment", {}).get("Variables", {})
-                size = sum(len(key) + len(filled(value)) for key, value in variables.items())
+                size = sum(len(key) + len(resolve_value(value)) for key, value in variables.items())
                 yield f"{stack}: environment of {name}", size, ENVIRONMENT_BYTES
             elif resource["Type"] == "AWS::SageMaker::Model":
                 for key, value in properties["PrimaryContainer"]["Environment"].items():
-                    yield f"{stack}: {key} of {name}", len(filled(value)), CONTAINER_VALUE
+                    yield f"{stack}: {key} of {name}", len(resolve_value(value)), CONTAINER_VALUE
 
 
 def layers(stage: Synthesised) -> Measured:
@@ -117,11 +117,11 @@ def names(stage: Synthesised) -> Measured:
     """Yield the lengths of names that are ours."""
     for (kind, key), limit in NAMES.items():
         for properties in stage.properties(kind):
-            name = filled(properties.get(key, ""))
+            name = resolve_value(properties.get(key, ""))
             yield f"{kind} {name}", len(name), limit
 
 
-def written(document: Mapping[str, Any]) -> int:
+def policy_size(document: Mapping[str, Any]) -> int:
     """Return the bytes of a policy in an account, which counts no space between words."""
     return len(json.dumps(leaves(document), separators=(",", ":")))
 
@@ -135,7 +135,7 @@ def leaves(value: Any) -> Any:
         case {"Fn::ImportValue": str(name)} if BUCKET.search(name):
             return f"arn:aws:s3:::{LONGEST_BUCKET}"
         case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Sub": _} | {"Fn::ImportValue": _}:
-            return filled(value)
+            return resolve_value(value)
         case Mapping():
             return {key: leaves(one) for key, one in value.items()}
     return value

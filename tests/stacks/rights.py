@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.stacks.synthesis import Synthesised, listed
+from tests.stacks.synthesis import Synthesised, as_list
 
 OF_EVERY_FUNCTION = {
     "logs:CreateLogStream": {"its log"},
@@ -13,12 +13,12 @@ Rights = Mapping[str, set[str]]
 
 
 def rights(stage: Synthesised, statements: list[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Give by each action what it is granted on, in words."""
+    """Describe by action what it is granted on."""
     granted: dict[str, set[str]] = {}
     for statement in statements:
         assert statement["Effect"] == "Allow"
-        for action in listed(statement["Action"]):
-            for resource in listed(statement["Resource"]):
+        for action in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
                 on = in_words(stage, resource, statement.get("Condition", {}))
                 granted.setdefault(action, set()).update(on)
     return granted

@@ -46,14 +46,14 @@ class Synthesised:
 
     @cached_property
     def templates(self) -> Mapping[str, Template]:
-        """Give the templates by stack."""
+        """The templates by stack."""
         return {
             path.name.split(".")[0]: json.loads(path.read_text())
             for path in sorted(self.folder.glob("*.template.json"))
         }
 
     def resources(self, kind: str) -> list[Resource]:
-        """Give every resource of a type, whatever its stack."""
+        """Return every resource of a type, whatever its stack."""
         return [
             resource
             for template in self.templates.values()
@@ -62,11 +62,11 @@ class Synthesised:
         ]
 
     def properties(self, kind: str) -> list[Mapping[str, Any]]:
-        """Give the properties of every resource of a type."""
+        """Return the properties of every resource of a type."""
         return [resource["Properties"] for resource in self.resources(kind)]
 
     def function(self, name: str) -> Mapping[str, Any]:
-        """Give a function's properties by the name that the stack's output has for it."""
+        """Return a function's properties by its name in the stack's output."""
         logical_id = self.functions[name]
         (found,) = [
             template["Resources"][logical_id]
@@ -77,7 +77,7 @@ class Synthesised:
 
     @cached_property
     def functions(self) -> Mapping[str, str]:
-        """Give the logical ids of the functions by name: of models' own by their own names."""
+        """The logical ids of the functions by name, models' own included."""
         _, parts = self.templates["api"]["Outputs"]["Functions"]["Value"]["Fn::Join"]
         text = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
         return dict(json.loads(text)) | {
@@ -86,7 +86,7 @@ class Synthesised:
             if resource["Type"] == "AWS::Lambda::Function"
         }
 
-    def called(self, arn: Any) -> str:
+    def function_name(self, arn: Any) -> str:
         """Return the name of a function that a resource refers to, by itself or by its ARN."""
         match arn:
             case {"Fn::GetAtt": [logical_id, "Arn"]}:
@@ -97,16 +97,16 @@ class Synthesised:
 
     @cached_property
     def rollout(self) -> Mapping[str, Any]:
-        """Give the definition of the state machine of rollouts."""
+        """The definition of the state machine of rollouts."""
         return self._definition("Rollouts")
 
     @cached_property
     def batch(self) -> Mapping[str, Any]:
-        """Give the definition of the state machine of batch jobs."""
+        """The definition of the state machine of batch jobs."""
         return self._definition("BatchJobs")
 
     def machine(self, construct: str) -> Resource:
-        """Give the state machine of a construct of the API's stack."""
+        """Return the state machine of a construct of the API's stack."""
         (found,) = [
             resource
             for name, resource in self.templates["api"]["Resources"].items()
@@ -115,7 +115,7 @@ class Synthesised:
         return dict(found)
 
     def upload_rule(self, construct: str) -> Mapping[str, Any]:
-        """Give the rule by which uploads start the machine of a construct."""
+        """Return the rule by which uploads start the machine of a construct."""
         (found,) = [
             resource["Properties"]
             for name, resource in self.templates["api"]["Resources"].items()
@@ -124,7 +124,7 @@ class Synthesised:
         return dict(found)
 
     def _definition(self, construct: str) -> Mapping[str, Any]:
-        """Give a definition, where a function's ARN ends in its name."""
+        """Return a definition in which a function's ARN ends in its name."""
         machine = self.machine(construct)["Properties"]
         _, parts = machine["DefinitionString"]["Fn::Join"]
         names = {logical_id: name for name, logical_id in self.functions.items()}
@@ -147,16 +147,16 @@ class Synthesised:
 
         return dict(json.loads("".join(map(text, parts))))
 
-    def named(self, stack: str, logical_id: str) -> Resource:
-        """Give a resource by the logical id that something refers to it with."""
+    def resource(self, stack: str, logical_id: str) -> Resource:
+        """Return the resource with a logical id."""
         return dict(self.templates[stack]["Resources"][logical_id])
 
     def statements(self, name: str) -> list[Mapping[str, Any]]:
-        """Give every statement that a function's role has."""
+        """Return every statement of a function's role."""
         return self.statements_of(self.function(name)["Role"])
 
     def statements_of(self, role_arn: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """Give every statement that a role has, from the reference to it."""
+        """Return every statement of a role, from the reference to it."""
         role = role_arn["Fn::GetAtt"][0]
         return [
             statement
@@ -166,8 +166,8 @@ class Synthesised:
         ]
 
 
-def listed(value: Any) -> list[Any]:
-    """Give a list, also for the one value that IAM lets stand alone."""
+def as_list(value: Any) -> list[Any]:
+    """Return a list, wrapping the single value that IAM allows in its place."""
     return value if isinstance(value, list) else [value]
 
 

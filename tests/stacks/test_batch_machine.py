@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.synthesis import Synthesised, listed
+from tests.stacks.synthesis import Synthesised, as_list
 from tests.stacks.walk import StepFailed, Walk
 
 LIMIT_BYTES = 256 * 1024
@@ -48,7 +48,7 @@ def walk(stage: Synthesised, **answers: Any) -> Walk:
     return done
 
 
-def called(done: Walk) -> list[str]:
+def called_steps(done: Walk) -> list[str]:
     return [name for name, _ in done.calls]
 
 
@@ -67,11 +67,11 @@ def test_a_csv_file_is_scanned_cut_run_and_put_together(prod: Synthesised) -> No
 
 
 def test_what_needs_no_scan_runs_at_once(prod: Synthesised) -> None:
-    assert called(walk(prod, plan=READY)) == ["accept", "plan", "shard", "shard", "assemble"]
+    assert called_steps(walk(prod, plan=READY)) == ["accept", "plan", "shard", "shard", "assemble"]
 
 
 def test_a_job_without_shards_is_put_together_at_once(prod: Synthesised) -> None:
-    assert called(walk(prod, plan={**READY, "outcome": "assemble"})) == [
+    assert called_steps(walk(prod, plan={**READY, "outcome": "assemble"})) == [
         "accept",
         "plan",
         "assemble",
@@ -98,7 +98,7 @@ def test_shards_of_a_fleet_model_go_to_its_queue_with_a_token(prod: Synthesised)
         "https://sqs.eu-central-1.amazonaws.com/123456789012/serval-prod-gpu-shards",
         {"shard": {"index": 0}, "model": "textgen", "task_token": "a-token"},
     )
-    assert called(done)[-1] == "assemble"
+    assert called_steps(done)[-1] == "assemble"
 
 
 @pytest.mark.parametrize("step", ["accept", "plan", "cut", "assemble"])
@@ -136,13 +136,13 @@ def test_ten_thousand_shards_fit_what_an_execution_may_carry(prod: Synthesised) 
             prod,
             plan=READY,
             Shards=[item] * 10_000,
-            shard=lambda answers=answers: told(next(answers, {})),
+            shard=lambda answers=answers: answer_inputs(next(answers, {})),
         )
         assert done.largest_bytes < LIMIT_BYTES / 4
     assert len(json.dumps([{}] * 10_000)) < LIMIT_BYTES / 4
 
 
-def told(answer: Any) -> Any:
+def answer_inputs(answer: Any) -> Any:
     if isinstance(answer, StepFailed):
         raise answer
     return answer
@@ -238,7 +238,7 @@ def test_every_state_is_reached_and_every_target_is_there(prod: Synthesised) -> 
 
 def test_the_machine_is_created_after_its_rights(prod: Synthesised) -> None:
     resources = prod.templates["api"]["Resources"]
-    kinds = {resources[name]["Type"] for name in listed(prod.machine("BatchJobs")["DependsOn"])}
+    kinds = {resources[name]["Type"] for name in as_list(prod.machine("BatchJobs")["DependsOn"])}
     assert "AWS::IAM::Policy" in kinds
 
 
@@ -250,8 +250,8 @@ def test_executions_are_logged_without_what_callers_have_asked(prod: Synthesised
 def test_an_upload_starts_a_job_or_ends_in_the_dead_letter_queue(prod: Synthesised) -> None:
     rule = prod.upload_rule("BatchJobs")
     (target,) = rule["Targets"]
-    assert prod.named("api", target["Arn"]["Ref"]) == prod.machine("BatchJobs")
-    queue = prod.named("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
+    assert prod.resource("api", target["Arn"]["Ref"]) == prod.machine("BatchJobs")
+    queue = prod.resource("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
     assert queue["Type"] == "AWS::SQS::Queue"
     assert "RedrivePolicy" not in queue["Properties"]
     assert rule["EventPattern"]["detail"]["object"]["key"] == [{"wildcard": "batch/*/in/*"}]

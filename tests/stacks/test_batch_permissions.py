@@ -120,7 +120,7 @@ def test_the_clock_may_start_jobs_ask_for_versions_and_leave_what_it_cannot_deli
 
 def test_nobody_else_calls_a_step(prod: Synthesised) -> None:
     allowed = {
-        prod.called(permission["FunctionName"])
+        prod.function_name(permission["FunctionName"])
         for permission in prod.properties("AWS::Lambda::Permission")
     }
     assert not allowed & set(STEPS)

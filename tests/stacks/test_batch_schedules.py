@@ -33,7 +33,7 @@ def test_a_schedule_starts_the_machine_with_what_is_asked_at_the_time_that_was_m
     scheduled: Synthesised,
 ) -> None:
     target = targets(scheduled)[NIGHTLY]
-    machine = scheduled.named("api", target["Arn"]["Ref"])
+    machine = scheduled.resource("api", target["Arn"]["Ref"])
     assert machine == scheduled.machine("BatchJobs")
     assert json.loads(target["Input"]) == {
         "origin": "schedule",
@@ -59,7 +59,7 @@ def test_a_schedule_that_retrains_puts_an_event(scheduled: Synthesised) -> None:
 def test_what_cannot_be_delivered_waits_for_a_person(scheduled: Synthesised) -> None:
     for target in targets(scheduled).values():
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
-        dead = scheduled.named("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
+        dead = scheduled.resource("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
         assert dead["Properties"]["QueueName"] == "serval-prod-schedules-dead"
 
 

@@ -33,7 +33,7 @@ def results(heavy: Synthesised, tmp_path_factory: pytest.TempPathFactory) -> Map
     return found
 
 
-def failed(results: Mapping[str, Any]) -> set[tuple[str, str]]:
+def failed_checks(results: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return each check that failed, with the logical id where it did."""
     return {
         (check["check_id"], check["resource"].split(".", 1)[1])
@@ -44,7 +44,7 @@ def failed(results: Mapping[str, Any]) -> set[tuple[str, str]]:
 def test_checkov_finds_nothing_that_is_not_explained(results: Mapping[str, Any]) -> None:
     unexplained = {
         (check, resource)
-        for check, resource in failed(results)
+        for check, resource in failed_checks(results)
         if check not in SKIPS or not resource.startswith(SKIPS[check][0])
     }
     assert unexplained == set()
@@ -57,4 +57,4 @@ def test_checkov_read_every_template(results: Mapping[str, Any], heavy: Synthesi
 
 
 def test_no_finding_is_kept_that_is_there_no_more(results: Mapping[str, Any]) -> None:
-    assert SKIPS.keys() == {check for check, _ in failed(results)}
+    assert SKIPS.keys() == {check for check, _ in failed_checks(results)}

@@ -38,12 +38,12 @@ def findings(definition: Any, folder: Path) -> str:
     return run.stdout + run.stderr if run.returncode else ""
 
 
-def repeated(definition: Any) -> list[str]:
+def repeat_state(definition: Any) -> list[str]:
     return [name for name, times in Counter(state_names(definition)).items() if times > 1]
 
 
-def planted(definition: Any) -> Any:
-    """Give the children of two maps a state of one name."""
+def plant_namesakes(definition: Any) -> Any:
+    """Add a state of the same name to the children of two maps."""
     spoilt = copy.deepcopy(definition)
     for name in ("Scan", "Shards"):
         spoilt["States"][name]["ItemProcessor"]["States"]["Twice"] = {"Type": "Succeed"}
@@ -60,7 +60,7 @@ def test_every_definition_is_valid(stage: Synthesised, tmp_path: Path) -> None:
 
 def test_a_state_has_a_name_that_no_other_has_in_the_whole_machine(stage: Synthesised) -> None:
     for name, definition in definitions(stage).items():
-        assert repeated(definition) == [], name
+        assert repeat_state(definition) == [], name
 
 
 def test_a_definition_fits_what_step_functions_takes(stage: Synthesised) -> None:
@@ -69,6 +69,6 @@ def test_a_definition_fits_what_step_functions_takes(stage: Synthesised) -> None
 
 
 def test_a_name_that_two_nested_states_share_is_found(prod: Synthesised, tmp_path: Path) -> None:
-    spoilt = planted(prod.batch)
-    assert repeated(spoilt) == ["Twice"]
+    spoilt = plant_namesakes(prod.batch)
+    assert repeat_state(spoilt) == ["Twice"]
     assert "DUPLICATE_STATE_NAME" in findings(spoilt, tmp_path).upper()

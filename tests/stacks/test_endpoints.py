@@ -47,7 +47,7 @@ def test_it_wakes_on_what_waits_for_none(heavy: Synthesised) -> None:
     ]
     assert (alarm["Threshold"], alarm["Dimensions"]) == (1, OF_ENDPOINT)
     (action,) = alarm["AlarmActions"]
-    woken = heavy.named("fleets", action["Ref"])["Properties"]
+    woken = heavy.resource("fleets", action["Ref"])["Properties"]
     assert woken == policies(heavy)["StepScaling"]
     scaling = woken["StepScalingPolicyConfiguration"]
     (step,) = scaling["StepAdjustments"]

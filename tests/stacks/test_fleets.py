@@ -18,7 +18,7 @@ SPOT = ("gpu", "served", "inferentia", "plain")
 
 
 def of(stage: Synthesised, kind: str, fleet: str) -> dict[str, dict[str, Any]]:
-    """Give a fleet's resources of a type, by logical id."""
+    """Return a fleet's resources of a type, by logical id."""
     return {
         name: resource["Properties"]
         for name, resource in stage.templates["fleets"]["Resources"].items()
@@ -32,21 +32,21 @@ def service(stage: Synthesised, fleet: str) -> dict[str, Any]:
 
 
 def group(stage: Synthesised, fleet: str, capacity: str) -> dict[str, Any]:
-    """Give the auto scaling group of a capacity provider."""
+    """Return the auto scaling group of a capacity provider."""
     provider = f"serval-prod-{fleet}-{capacity}"
     (reference,) = [
         each["AutoScalingGroupProvider"]["AutoScalingGroupArn"]["Ref"]
         for each in of(stage, "AWS::ECS::CapacityProvider", fleet).values()
         if each["Name"] == provider
     ]
-    return dict(stage.named("fleets", reference)["Properties"])
+    return dict(stage.resource("fleets", reference)["Properties"])
 
 
 def template_of(stage: Synthesised, machines: dict[str, Any]) -> dict[str, Any]:
     specification = machines["MixedInstancesPolicy"]["LaunchTemplate"][
         "LaunchTemplateSpecification"
     ]
-    found = stage.named("fleets", specification["LaunchTemplateId"]["Ref"])
+    found = stage.resource("fleets", specification["LaunchTemplateId"]["Ref"])
     return dict(found["Properties"]["LaunchTemplateData"])
 
 
@@ -142,7 +142,7 @@ def test_spot_takes_what_is_there_and_cheap_and_on_demand_the_order_of_the_file(
 @pytest.mark.parametrize("fleet", SPOT)
 def test_a_fleet_begins_on_spot_and_may_use_either_capacity(heavy: Synthesised, fleet: str) -> None:
     (strategy,) = service(heavy, fleet)["CapacityProviderStrategy"]
-    provider = heavy.named("fleets", strategy["CapacityProvider"]["Ref"])["Properties"]
+    provider = heavy.resource("fleets", strategy["CapacityProvider"]["Ref"])["Properties"]
     assert provider["Name"] == f"serval-prod-{fleet}-spot"
     (used,) = of(heavy, "AWS::ECS::ClusterCapacityProviderAssociations", fleet).values()
     references = {each["Ref"] for each in used["CapacityProviders"]}
@@ -224,7 +224,7 @@ def test_machines_are_closed_encrypted_and_speak_imdsv2_alone(
     assert disk["Ebs"]["VolumeType"] == "gp3"
     (interface,) = template["NetworkInterfaces"]
     (closed,) = interface["Groups"]
-    assert heavy.named("fleets", closed["Fn::GetAtt"][0])["Type"] == "AWS::EC2::SecurityGroup"
+    assert heavy.resource("fleets", closed["Fn::GetAtt"][0])["Type"] == "AWS::EC2::SecurityGroup"
 
 
 @pytest.mark.parametrize(

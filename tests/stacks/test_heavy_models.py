@@ -52,7 +52,9 @@ def test_a_fleet_model_has_a_queue_and_a_dead_letter_queue_by_fixed_names(
         assert each["MessageRetentionPeriod"] == fourteen_days
         assert each["SqsManagedSseEnabled"] is True
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 50
-    target = heavy.named("fleets", queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
+    target = heavy.resource(
+        "fleets", queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    )
     assert target["Properties"] == dead
 
 
@@ -78,7 +80,7 @@ def test_callbacks_are_retried_one_by_one_and_then_kept(heavy: Synthesised) -> N
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 1
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
-    queue = heavy.named("api", mapping["EventSourceArn"]["Fn::GetAtt"][0])["Properties"]
+    queue = heavy.resource("api", mapping["EventSourceArn"]["Fn::GetAtt"][0])["Properties"]
     assert queue["QueueName"] == "serval-prod-callbacks"
     assert queue["RedrivePolicy"]["maxReceiveCount"] == ATTEMPTS
     assert queue["VisibilityTimeout"] >= 6 * heavy.function("callback")["Timeout"]

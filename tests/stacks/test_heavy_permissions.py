@@ -139,12 +139,12 @@ ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem")
 
 
 def rows(table: str, earlier: Sequence[str], models: Sequence[str]) -> set[str]:
-    """Give the rows of models in a table, by the patterns of their ids."""
+    """Return the patterns of models' rows in a table, by the ids they match."""
     return {f"{table}/{ids}" for ids in (*map(id_pattern, models), *earlier)}
 
 
 def bodies(*models: str) -> set[str]:
-    """Give where requests and results of models lie."""
+    """Return the patterns of models' requests and results."""
     tagged = {f"data/async/{id_pattern(model)}" for model in models}
     return tagged | {f"data/async/{ids}/*" for ids in BEFORE_TAGS}
 
@@ -286,7 +286,7 @@ def test_an_endpoint_reads_its_models_and_does_what_async_inference_needs(
 def test_only_what_its_rule_or_topic_calls_may_be_called_so(heavy: Synthesised) -> None:
     callers: dict[str, set[str]] = {}
     for permission in heavy.properties("AWS::Lambda::Permission"):
-        function = heavy.called(permission["FunctionName"])
+        function = heavy.function_name(permission["FunctionName"])
         callers.setdefault(function, set()).add(permission["Principal"].split(".")[0])
     named = {name: callers.get(name, set()) for name in RIGHTS}
     assert named == {

@@ -13,13 +13,13 @@ from tests.stacks.synthesis import Sources, Synthesised, synthesise
 
 
 def leads_to(stage: Synthesised) -> dict[str, str]:
-    """Give the function of each route key."""
+    """Return the function of each route key."""
     resources = stage.templates["api"]["Resources"]
     found = {}
     for route in stage.properties("AWS::ApiGatewayV2::Route"):
         _, (_, integration) = route["Target"]["Fn::Join"]
         uri = resources[integration["Ref"]]["Properties"]["IntegrationUri"]
-        found[route["RouteKey"]] = stage.called(uri)
+        found[route["RouteKey"]] = stage.function_name(uri)
     return found
 
 
@@ -66,7 +66,7 @@ def test_the_gateway_may_call_the_function_of_every_route(prod: Synthesised) -> 
     allowed: dict[str, set[str]] = {}
     for permission in prod.properties("AWS::Lambda::Permission"):
         if permission["Principal"] == "apigateway.amazonaws.com":
-            function = prod.called(permission["FunctionName"])
+            function = prod.function_name(permission["FunctionName"])
             _, parts = permission["SourceArn"]["Fn::Join"]
             allowed.setdefault(function, set()).add(parts[-1])
     for key, name in leads_to(prod).items():

@@ -17,10 +17,10 @@ MACHINES = ("AWS::EC2::", "AWS::ECS::", "AWS::AutoScaling::", "AWS::SageMaker::"
 @pytest.fixture(scope="module")
 def unasked(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     """What an app without any context deploys."""
-    return synthesised(layers, tmp_path_factory.mktemp("unasked"))
+    return synthesise(layers, tmp_path_factory.mktemp("unasked"))
 
 
-def synthesised(layers: Path, outdir: Path, **context: str) -> Synthesised:
+def synthesise(layers: Path, outdir: Path, **context: str) -> Synthesised:
     settings = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = App(outdir=str(outdir), analytics_reporting=False, context=settings | context)
     build(app, layers).synth()
@@ -50,13 +50,13 @@ def test_light_models_alone_bring_no_network_no_machine_and_no_image(unasked: Sy
 def test_the_examples_on_fleets_are_there_where_fleets_are_chosen(
     layers: Path, tmp_path: Path
 ) -> None:
-    chosen = synthesised(layers, tmp_path, fleets="fleets.yaml")
+    chosen = synthesise(layers, tmp_path, fleets="fleets.yaml")
     assert "fleets" in chosen.templates
     assert docker_images(chosen)
 
 
 def test_the_laptop_has_all_examples_unasked(layers: Path, tmp_path: Path) -> None:
-    assert "fleets" in synthesised(layers, tmp_path, stage="local").templates
+    assert "fleets" in synthesise(layers, tmp_path, stage="local").templates
 
 
 def test_a_model_of_the_users_on_a_fleet_is_not_left_out_in_silence(
@@ -65,4 +65,4 @@ def test_a_model_of_the_users_on_a_fleet_is_not_left_out_in_silence(
     (tmp_path / "own").mkdir()
     models = declare(tmp_path / "own", {"heavy": on("heavy", "gpu")})
     with pytest.raises(BundleRefused, match=r"'heavy'.*no fleets are declared: --fleets FILE"):
-        synthesised(layers, tmp_path / "out", models=str(models))
+        synthesise(layers, tmp_path / "out", models=str(models))

@@ -113,7 +113,9 @@ def test_more_models_than_a_stage_takes_are_refused(
 
 def test_models_that_functions_cannot_be_told_of_are_refused(tmp_path: Path) -> None:
     random = ["m" + hashlib.sha256(str(n).encode()).hexdigest()[:62] for n in range(80)]
-    with pytest.raises(TooMuchToTell, match=r"told of 80 models takes [34]\d{3} bytes .* 3000 fit"):
+    with pytest.raises(
+        TooMuchToTell, match=r"description of 80 models takes [34]\d{3} bytes .* 3000 fit"
+    ):
         check_capacity(read(tmp_path, {name: on(name, "gpu") for name in random}))
 
 

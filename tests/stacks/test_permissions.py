@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.synthesis import Synthesised, listed
+from tests.stacks.synthesis import Synthesised, as_list
 
 METRICS = {"cloudwatch:GetMetricData"}
 EVALUATION = {"cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"}
@@ -15,23 +15,23 @@ def actions(stage: Synthesised, name: str, service: str) -> set[str]:
     return {
         action
         for statement in stage.statements(name)
-        for action in listed(statement["Action"])
+        for action in as_list(statement["Action"])
         if action.startswith(f"{service}:")
     }
 
 
 def keys(stage: Synthesised, name: str, action: str) -> set[str]:
-    """Give the ends of the resources that an S3 action is granted on."""
+    """Return the ends of the resources that an S3 action is granted on."""
     return {
         json.dumps(resource).split('"/')[-1].rstrip('"]}')
         for statement in stage.statements(name)
-        if action in listed(statement["Action"])
-        for resource in listed(statement["Resource"])
+        if action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
     }
 
 
 def with_action(stage: Synthesised, name: str, action: str) -> dict[str, Any]:
-    (statement,) = [each for each in stage.statements(name) if action in listed(each["Action"])]
+    (statement,) = [each for each in stage.statements(name) if action in as_list(each["Action"])]
     return dict(statement)
 
 
@@ -39,14 +39,14 @@ def test_every_action_is_spelt_out(prod: Synthesised) -> None:
     for name in prod.functions:
         for statement in prod.statements(name):
             assert statement["Effect"] == "Allow"
-            assert not any("*" in action for action in listed(statement["Action"]))
+            assert not any("*" in action for action in as_list(statement["Action"]))
 
 
 def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> None:
     allowed = {"describe": METRICS, "evaluate": EVALUATION}
     for name in prod.functions:
-        on_all = [each for each in prod.statements(name) if "*" in listed(each["Resource"])]
-        granted = {action for statement in on_all for action in listed(statement["Action"])}
+        on_all = [each for each in prod.statements(name) if "*" in as_list(each["Resource"])]
+        granted = {action for statement in on_all for action in as_list(statement["Action"])}
         assert granted == allowed.get(name, set())
 
 

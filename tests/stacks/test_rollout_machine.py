@@ -11,7 +11,7 @@ import pytest
 
 from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval.rollouts.policy.decide import HOLD_DAYS, Step, seconds_to_next_look
-from tests.stacks.synthesis import Synthesised, listed
+from tests.stacks.synthesis import Synthesised, as_list
 
 SERVICE_FAILURES = {
     "ArtifactUnavailable",
@@ -128,15 +128,15 @@ def test_presigned_urls_go_to_verify_and_into_no_log(
 def test_the_machine_is_created_after_its_rights(prod: Synthesised) -> None:
     machine = prod.machine("Rollouts")
     resources = prod.templates["api"]["Resources"]
-    kinds = {resources[name]["Type"] for name in listed(machine["DependsOn"])}
+    kinds = {resources[name]["Type"] for name in as_list(machine["DependsOn"])}
     assert "AWS::IAM::Policy" in kinds
 
 
 def test_an_upload_starts_a_rollout_or_ends_in_the_dead_letter_queue(prod: Synthesised) -> None:
     rule = prod.upload_rule("Rollouts")
     (target,) = rule["Targets"]
-    assert prod.named("api", target["Arn"]["Ref"]) == prod.machine("Rollouts")
-    queue = prod.named("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
+    assert prod.resource("api", target["Arn"]["Ref"]) == prod.machine("Rollouts")
+    queue = prod.resource("api", target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0])
     assert queue["Type"] == "AWS::SQS::Queue"
     assert "RedrivePolicy" not in queue["Properties"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0

@@ -70,7 +70,7 @@ def test_the_rule_may_start_this_machine_alone(prod: Synthesised) -> None:
 
 def test_nobody_else_calls_a_step(prod: Synthesised) -> None:
     allowed = {
-        prod.called(permission["FunctionName"])
+        prod.function_name(permission["FunctionName"])
         for permission in prod.properties("AWS::Lambda::Permission")
     }
     assert not allowed & RIGHTS.keys()

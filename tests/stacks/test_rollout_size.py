@@ -29,7 +29,7 @@ EVENT = {"detail": {"object": {"key": f"incoming/{MODEL}/{UPLOAD}/manifest.json"
 
 
 def largest_manifest() -> Manifest:
-    """Give as many and as long paths as there may be, of what JSON and URLs have to escape."""
+    """Return as many and as long paths as possible, made of what JSON and URLs have to escape."""
     each, rest = divmod(LIMIT_PATHS_BYTES, LIMIT_FILES)
     paths = [f"{number:02}".ljust(each, '"') for number in range(LIMIT_FILES)]
     paths[0] += '"' * rest

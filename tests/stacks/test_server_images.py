@@ -126,7 +126,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert read_images(table(tmp_path, *found)) == found
 
 
-def refused(one: ServerImage, region: str) -> str:
+def refuse(one: ServerImage, region: str) -> str:
     if region == "us-east-1":
         return "sha256:new"
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeImages")
@@ -134,7 +134,7 @@ def refused(one: ServerImage, region: str) -> str:
 
 def test_a_digest_that_cannot_be_resolved_stays_with_its_tag_and_is_told() -> None:
     before = replace(ONE, digests={"eu-west-1": "sha256:old"})
-    [resolved], problems = resolve_digests([ONE], [before], refused)
+    [resolved], problems = resolve_digests([ONE], [before], refuse)
     assert resolved.digests == {"us-east-1": "sha256:new", "eu-west-1": "sha256:old"}
     assert list(problems) == ["eu-west-1"]
     assert "AccessDenied" in problems["eu-west-1"]
@@ -142,7 +142,7 @@ def test_a_digest_that_cannot_be_resolved_stays_with_its_tag_and_is_told() -> No
 
 def test_a_digest_does_not_outlive_its_tag() -> None:
     before = replace(ONE, tag="24.01-py3", digests={"eu-west-1": "sha256:old"})
-    [resolved], _ = resolve_digests([ONE], [before], refused)
+    [resolved], _ = resolve_digests([ONE], [before], refuse)
     assert resolved.digests == {"us-east-1": "sha256:new"}
 
 
@@ -166,7 +166,7 @@ def test_an_image_with_a_digest_needs_no_warning() -> None:
 
 
 def warnings(app: App) -> str:
-    """Give what a deploy prints, all of it."""
+    """Return all that a deploy prints."""
     return "\n".join(
         str(message.entry.data)
         for stack in app.synth().stacks

@@ -139,14 +139,14 @@ def keys(schema: list[dict[str, str]]) -> list[tuple[str, str]]:
 
 
 def table(stage: Synthesised, name: str) -> dict[str, Any]:
-    return stored(stage, "AWS::DynamoDB::Table", name)
+    return find_resource(stage, "AWS::DynamoDB::Table", name)
 
 
 def bucket(stage: Synthesised, name: str) -> dict[str, Any]:
-    return stored(stage, "AWS::S3::Bucket", name)
+    return find_resource(stage, "AWS::S3::Bucket", name)
 
 
-def stored(stage: Synthesised, kind: str, name: str) -> dict[str, Any]:
+def find_resource(stage: Synthesised, kind: str, name: str) -> dict[str, Any]:
     (found,) = [
         dict(resource["Properties"])
         for logical_id, resource in stage.templates["storage"]["Resources"].items()

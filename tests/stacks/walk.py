@@ -65,7 +65,7 @@ class Walk:
                 self.waited.append(at(known, state["SecondsPath"]))
                 return known, state["Next"]
             case "Choice":
-                return known, chosen(state, known)
+                return known, choose(state, known)
             case "Pass":
                 made = put(known, state.get("ResultPath", "$"), state["Result"])
                 return made, state.get("Next", "")
@@ -74,21 +74,21 @@ class Walk:
         raise AssertionError(f"{name}: {state['Type']} has no place in this walk")
 
     def _task(self, name: str, state: Mapping[str, Any], known: State) -> tuple[State, str]:
-        payload = filled(state["Parameters"], known) if "Parameters" in state else known
+        payload = fill(state["Parameters"], known) if "Parameters" in state else known
         self._measure(payload)
         try:
             result = self._call(name, state["Resource"], payload)
         except StepFailed as failed:
             return caught(state, known, failed)
         if "ResultSelector" in state:
-            result = filled(state["ResultSelector"], result)
+            result = fill(state["ResultSelector"], result)
         return put(known, state.get("ResultPath", "$"), result), state["Next"]
 
     def _map(self, name: str, state: Mapping[str, Any], known: State) -> tuple[State, str]:
         """Run the children one by one; one that fails fails the map."""
         outputs = []
         for item in self.answers.get(name, ()):
-            given = filled(state["ItemSelector"], {**known, "$item": item})
+            given = fill(state["ItemSelector"], {**known, "$item": item})
             child = Walk(state["ItemProcessor"], self.answers, calls=self.calls)
             try:
                 outputs.append(child.run(given))
@@ -126,7 +126,7 @@ class Walk:
 
 
 def catches(errors: Sequence[str], error: str) -> bool:
-    """Tell whether a catcher takes an error; all errors are all but one."""
+    """Return whether a catcher takes an error; all errors are all but one."""
     return error in errors or (errors == ["States.ALL"] and error != "States.DataLimitExceeded")
 
 
@@ -138,8 +138,8 @@ def caught(state: Mapping[str, Any], known: State, failed: StepFailed) -> tuple[
     raise failed
 
 
-def chosen(state: Mapping[str, Any], known: State) -> str:
-    """Give where a choice leads; one that nothing matches fails, as the execution would."""
+def choose(state: Mapping[str, Any], known: State) -> str:
+    """Return where a choice leads; one that nothing matches fails, as the execution would."""
     for choice in state["Choices"]:
         if holds(choice, known):
             return str(choice["Next"])
@@ -165,7 +165,7 @@ def present(known: State, path: str) -> bool:
 
 
 def at(known: Any, path: str) -> Any:
-    """Give what lies at ``$.a.b``, or at ``$$.a.b`` of the execution."""
+    """Return the value at ``$.a.b``, or at ``$$.a.b`` of the execution."""
     if path == "$$.Map.Item.Value":
         return known["$item"]
     found = EXECUTION if path.startswith("$$") else known
@@ -174,14 +174,14 @@ def at(known: Any, path: str) -> Any:
     return found
 
 
-def filled(template: Any, known: Any) -> Any:
-    """Give parameters with what their paths lead to."""
+def fill(template: Any, known: Any) -> Any:
+    """Fill parameters with the values at their paths."""
     if not isinstance(template, Mapping):
         return template
     given = {}
     for name, value in template.items():
         if not name.endswith(".$"):
-            given[name] = filled(value, known)
+            given[name] = fill(value, known)
         elif formatted := FORMAT.fullmatch(value):
             given[name[:-2]] = formatted[1].replace("{}", str(at(known, formatted[2])))
         else:
@@ -190,7 +190,7 @@ def filled(template: Any, known: Any) -> Any:
 
 
 def put(known: State, path: str | None, result: Any) -> State:
-    """Give what is known with a result at ``$.a``."""
+    """Return the state with a result at ``$.a``."""
     if path == "$":
         return dict(result)
     return known if path is None else {**known, path.removeprefix("$."): result}

@@ -21,8 +21,6 @@ ROWS = b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (n, 10 * n, 100 * n) for n in range
 COLUMNS = {"ab": ["a", "b"], "bc": ["b", "c"], "ca": ["c", "a"]}
 SUMS = {"ab": 11, "bc": 110, "ca": 101}
 """What each choice of columns makes of the first row."""
-KEPT = ("parts/", "plan/", "errors/")
-"""What a job goes on with; outputs of jobs that have ended are replaced."""
 MOST_JOBS = 4
 WHICH = st.integers(0, MOST_JOBS - 1)
 ACTIONS = st.tuples(st.sampled_from(["advance", "through", "cancel", "retry"]), WHICH)

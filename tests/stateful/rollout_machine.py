@@ -26,7 +26,6 @@ from tests.fakes.registration import (
 )
 from tests.fakes.rollouts import FAILING, GOOD, MODEL, RollingModel
 from tests.stateful.interruptions import (
-    MOST_CALLS,
     Interrupted,
     Interrupting,
     Interruption,
@@ -54,7 +53,6 @@ STEP = st.one_of(
     st.tuples(st.just("register"), WHICH),
     st.tuples(st.just("evaluate"), WHICH, st.sampled_from([GOOD, GOOD, FAILING])),
 )
-MEANWHILE = st.builds(Interruption, st.integers(0, MOST_CALLS), st.just("meanwhile"), st.booleans())
 ACTIONS = CLAIM | STEP | BY_HAND | CONCLUDE
 
 

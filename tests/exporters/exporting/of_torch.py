@@ -46,10 +46,6 @@ class Detector(nn.Module):
         return torch.cat([level(images).flatten(2) for level in self.levels], 2)
 
 
-def prepared(model: nn.Module) -> nn.Module:
-    return model.eval()
-
-
 def example(kind: type[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:
     torch.manual_seed(SEED)
     inputs = {

@@ -13,7 +13,6 @@ from serval.batch.job.ports import Part, Range
 from tests.fakes.batch import InMemoryObjects
 
 LEAST, MOST = 10, 40
-UPDATED = "2026-11-21T10:15:00.000Z"
 
 
 @st.composite

@@ -15,7 +15,7 @@ OUTPUT = b"".join(b"%d,%d\n" % (row, row * row) for row in range(50))
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> BatchStage:
-    """Give somebody whose job has ended."""
+    """Yield a user whose job has ended."""
     user = BatchStage(monkeypatch, capsys)
     job = user.bench.ended()
     summary = {"job": job.id, "output": f"{job.output}output.csv", "errors": None}
@@ -25,12 +25,12 @@ def user(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return user
 
 
-def downloaded(user: BatchStage, folder: Path) -> Any:
+def download(user: BatchStage, folder: Path) -> Any:
     return user.serval("batch", "download", "j1", "--to", str(folder), "--json").value
 
 
 def test_everything_that_a_job_left_is_downloaded(user: BatchStage, tmp_path: Path) -> None:
-    value = downloaded(user, tmp_path / "here")
+    value = download(user, tmp_path / "here")
     assert [file["name"] for file in value["files"]] == ["summary.json", "output.csv"]
     assert (tmp_path / "here" / "output.csv").read_bytes() == OUTPUT
     assert value["files"][1] == {
@@ -42,7 +42,7 @@ def test_everything_that_a_job_left_is_downloaded(user: BatchStage, tmp_path: Pa
 
 def test_a_connection_that_is_cut_off_is_gone_on_with(user: BatchStage, tmp_path: Path) -> None:
     user.cut_off_after = [10_000, 100, 0, 50]
-    downloaded(user, tmp_path)
+    download(user, tmp_path)
     assert (tmp_path / "output.csv").read_bytes() == OUTPUT
     assert ("output.csv", "bytes=100-") in user.fetched
 
@@ -57,7 +57,7 @@ def test_the_same_command_goes_on_where_the_last_one_was_cut_off(
     assert not (tmp_path / "output.csv").exists()
     user.cut_off_after, user.fetched = [], []
 
-    downloaded(user, tmp_path)
+    download(user, tmp_path)
 
     assert (tmp_path / "output.csv").read_bytes() == OUTPUT
     assert ("output.csv", "bytes=100-") in user.fetched
@@ -72,7 +72,7 @@ def test_what_has_come_of_another_file_is_not_gone_on_with(
     user.cut_off_after = []
     job = user.bench.row
     user.bench.objects.upload(f"{job.output}output.csv", OUTPUT[::-1])
-    downloaded(user, tmp_path)
+    download(user, tmp_path)
     assert (tmp_path / "output.csv").read_bytes() == OUTPUT[::-1]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["output.csv", "summary.json"]
 

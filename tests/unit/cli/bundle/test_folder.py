@@ -21,7 +21,7 @@ GOLDEN = (
 
 
 def model(**attributes: object) -> onnx.ModelProto:
-    """Give a graph that multiplies by four rows of ones."""
+    """Write a graph that multiplies by four rows of ones."""
     weights = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"], **attributes)],

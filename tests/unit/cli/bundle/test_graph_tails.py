@@ -28,7 +28,7 @@ def model(nodes: list[Any], outputs: list[Any], *opsets: str) -> ModelProto:
 
 
 def dictionaries(**labels: Any) -> ModelProto:
-    """Give a classifier that ends as exporters of trees let it, with no other operators."""
+    """Build a classifier that ends as exporters of trees let it, with no other operators."""
     key = TensorProto.STRING if "classlabels_strings" in labels else TensorProto.INT64
     kind = helper.make_sequence_type_proto(
         helper.make_map_type_proto(key, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
@@ -62,8 +62,8 @@ def test_dictionaries_become_the_tensor_that_they_were_made_of(labels: dict[str,
     assert signature_of(published).outputs[0].shape == (-1, 3)
 
 
-def listed(how: str) -> ModelProto:
-    """Give a graph that ends in a list of two tensors."""
+def graph_with_list(how: str) -> ModelProto:
+    """Build a graph that ends in a list of two tensors."""
     parts = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Neg", ["x"], ["b"])]
     tails = {
         "at once": [helper.make_node("SequenceConstruct", ["a", "b"], ["both"])],
@@ -84,7 +84,7 @@ def listed(how: str) -> ModelProto:
 
 @pytest.mark.parametrize("how", ["at once", "one by one", "renamed"])
 def test_a_list_of_tensors_becomes_an_output_each(how: str) -> None:
-    published = listed(how)
+    published = graph_with_list(how)
     [both, alone] = answers(published)
     [note] = end_in_tensors(published)
     assert note.endswith("each of which is an output now: 'both_0', 'both_1'")
@@ -96,7 +96,7 @@ def test_a_list_of_tensors_becomes_an_output_each(how: str) -> None:
 
 
 def test_a_list_whose_length_the_input_decides_stays() -> None:
-    published = listed("of parts")
+    published = graph_with_list("of parts")
     before = published.SerializeToString()
     assert end_in_tensors(published) == []
     assert published.graph.output[0].type.HasField("sequence_type")
@@ -111,7 +111,7 @@ def test_tensors_stay_as_they_are() -> None:
 
 
 def test_new_names_are_of_nothing_else() -> None:
-    published = listed("at once")
+    published = graph_with_list("at once")
     published.graph.node.append(helper.make_node("Neg", ["b"], ["both_1"]))
     end_in_tensors(published)
     assert [output.name for output in published.graph.output] == ["both__0", "both__1", "a"]
@@ -128,7 +128,7 @@ def test_the_readme_of_a_bundle_names_the_labels(tmp_path: Path) -> None:
 
 
 def test_external_data_of_a_rewritten_graph_stay_where_they_are(tmp_path: Path) -> None:
-    published = listed("at once")
+    published = graph_with_list("at once")
     published.graph.initializer.append(numpy_helper.from_array(np.ones((3, 3), np.float32), "w"))
     published.graph.node[0].CopyFrom(helper.make_node("MatMul", ["x", "w"], ["a"]))
     [[first, _], _] = answers(published)

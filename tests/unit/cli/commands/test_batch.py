@@ -17,7 +17,7 @@ SOURCE = "s3://orders/rows.csv"
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> BatchStage:
-    """Give somebody at a terminal."""
+    """Build a user at a terminal."""
     return BatchStage(monkeypatch, capsys)
 
 

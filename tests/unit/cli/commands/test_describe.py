@@ -13,7 +13,7 @@ from serval_cli.commands.call.models import list_models
 from tests.fakes.describe import InMemoryRegistry
 
 
-def refused(number: int) -> Rollout:
+def refused_rollout(number: int) -> Rollout:
     return Rollout(
         model="iris",
         rollout=f"u{number}",
@@ -43,19 +43,19 @@ def test_a_model_has_its_route_versions_and_the_stable_signature() -> None:
 
 
 def test_a_model_that_was_only_ever_refused_says_why() -> None:
-    described = describe_model(WithRollouts(ended=[refused(1)]), "iris")
+    described = describe_model(WithRollouts(ended=[refused_rollout(1)]), "iris")
     assert (described["route"], described["versions"], described["signature"]) == (None, [], None)
     assert described["rollouts"][0]["reason"] == "no graph"
 
 
 def test_a_rollout_that_runs_has_its_step_and_percent() -> None:
-    running = replace(refused(1), status="running", step="canary", percent=10, paused=True)
+    running = replace(refused_rollout(1), status="running", step="canary", percent=10, paused=True)
     described = describe_model(WithRollouts(ended=[running]), "iris")["rollouts"][0]
     assert (described["step"], described["percent"], described["paused"]) == ("canary", 10, True)
 
 
 def test_only_the_last_rollouts_are_shown() -> None:
-    registry = WithRollouts(ended=[refused(number) for number in range(30)])
+    registry = WithRollouts(ended=[refused_rollout(number) for number in range(30)])
     assert len(describe_model(registry, "iris")["rollouts"]) == LAST_ROLLOUTS
 
 

@@ -10,7 +10,7 @@ from tests.fakes.fleet_stage import FleetStage
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FleetStage:
-    """Give somebody at a terminal."""
+    """Build a user at a terminal."""
     return FleetStage(monkeypatch, capsys)
 
 

@@ -34,11 +34,11 @@ def live(request: httpx.Request) -> httpx.Response:
     read = read_request(sent, request.headers[HEADER], SIGNATURE)
     halves = (read.inputs[0].array / 2).astype(np.float16)
     response = InferenceResponse("tiny", "7", (Tensor("y", "FP16", halves),))
-    body, length = written(response)
+    body, length = encode_response(response)
     return httpx.Response(200, content=body, headers={HEADER: length, "serval-model-version": "7"})
 
 
-def written(response: InferenceResponse) -> tuple[bytes, str]:
+def encode_response(response: InferenceResponse) -> tuple[bytes, str]:
     [output] = response.outputs
     raw = output.array.tobytes()
     head = json.dumps(

@@ -8,7 +8,7 @@ from serval.models.registry import Rollout, RolloutStatus
 from serval_cli.commands.publish.push import describe_outcome, follow
 
 
-def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -> Rollout:
+def ended_rollout(status: RolloutStatus, version: str | None = None, reason: str = "") -> Rollout:
     return Rollout(
         model="tiny",
         rollout="u1",
@@ -23,7 +23,7 @@ def ended(status: RolloutStatus, version: str | None = None, reason: str = "") -
 
 
 def test_a_promoted_upload_has_its_version() -> None:
-    assert describe_outcome(ended("promoted", "3", "all"), None) == {
+    assert describe_outcome(ended_rollout("promoted", "3", "all"), None) == {
         "status": "promoted",
         "step": "ended",
         "percent": 100,
@@ -33,7 +33,7 @@ def test_a_promoted_upload_has_its_version() -> None:
 
 
 def test_a_refused_upload_has_its_reasons() -> None:
-    refused = ended("refused", reason="no graph\nno name")
+    refused = ended_rollout("refused", reason="no graph\nno name")
     assert describe_outcome(refused, None)["reason"] == "no graph\nno name"
 
 
@@ -43,8 +43,13 @@ def test_a_refused_upload_has_its_reasons() -> None:
         (None, 9, "waiting", "no rollout began within 9 s"),
         (None, 0, "waiting", "no rollout began within 0 s"),
         (None, None, "waiting", "no rollout began within 300 s"),
-        (ended("running"), 9, "running", "after 9 s: `serval rollout tiny --watch`"),
-        (ended("running"), None, "running", "has not moved for 7200 s: look at the stage's state"),
+        (ended_rollout("running"), 9, "running", "after 9 s: `serval rollout tiny --watch`"),
+        (
+            ended_rollout("running"),
+            None,
+            "running",
+            "has not moved for 7200 s: look at the stage's state",
+        ),
     ],
 )
 def test_time_that_ran_out_says_what_to_look_at(

@@ -14,7 +14,7 @@ RESULT = b'{"model_name": "textgen", "outputs": []}'
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FleetStage:
-    """Give somebody at a terminal."""
+    """Build a user at a terminal."""
     return FleetStage(monkeypatch, capsys)
 
 

@@ -11,7 +11,7 @@ from tests.fakes.rollouts import MODEL, RollingModel, seen
 
 @pytest.fixture
 def model() -> RollingModel:
-    """Give a model whose first version is stable."""
+    """Build a model whose first version is stable."""
     made = RollingModel(now=YESTERDAY)
     made.roll_out("a")
     return made
@@ -21,7 +21,7 @@ def model() -> RollingModel:
 def user(
     model: RollingModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
-    """Give somebody at a terminal."""
+    """Build a user at a terminal."""
     return CommandLine(model, monkeypatch, capsys)
 
 

@@ -15,7 +15,7 @@ from tests.fakes.batch_stage import BatchStage
 NIGHTLY = "iris.nightly"
 
 
-def refused(code: str, operation: str) -> ClientError:
+def client_error(code: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": code}}, operation)
 
 
@@ -39,7 +39,7 @@ class Scheduler:
     def list_schedules(self, GroupName: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
         assert GroupName == "serval-local"
         if not self.group:
-            raise refused("ResourceNotFoundException", "ListSchedules")
+            raise client_error("ResourceNotFoundException", "ListSchedules")
         first = int(NextToken)
         page = list(self.deployed)[first : first + 2]
         more = {"NextToken": str(first + 2)} if first + 2 < len(self.deployed) else {}
@@ -50,7 +50,7 @@ class Scheduler:
 
     def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803
         if self.letters is None:
-            raise refused("AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl")
+            raise client_error("AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl")
         return {"QueueUrl": QueueName}
 
     def get_queue_attributes(self, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -75,7 +75,7 @@ class ScheduledStage(BatchStage):
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> ScheduledStage:
-    """Give somebody at a terminal."""
+    """Build a user at a terminal."""
     user = ScheduledStage(monkeypatch, capsys)
     given = batch_input("iris", "nightly", source="s3://in/", output="s3://out/", options={})
     user.scheduler.declare("iris", "nightly", "0 3 * * ? *", given)

@@ -16,7 +16,7 @@ MEASURED = {"largest_difference": 1e-6, "p50_ms": 2.0, "p95_ms": 4.0, "peak_memo
 
 @pytest.fixture
 def model() -> RollingModel:
-    """Give a model with a version of every kind."""
+    """Build a model with a version of every kind."""
     made = RollingModel(now=YESTERDAY)
     made.roll_out("a")
     made.control.apply(made.roll_out("b"), Promote("no harm"))
@@ -30,7 +30,7 @@ def model() -> RollingModel:
 def user(
     model: RollingModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
-    """Give somebody at a terminal."""
+    """Build a user at a terminal."""
     return CommandLine(model, monkeypatch, capsys)
 
 

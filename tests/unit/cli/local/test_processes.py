@@ -33,7 +33,7 @@ def eventually(condition: Callable[[], object]) -> None:
 
 @pytest.fixture
 def family(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], ProcessGroup]]:
-    """Give a process with a child that ignores SIGTERM, in a group of their own."""
+    """Start a process with a child that ignores SIGTERM, in a group of their own."""
     program = tmp_path / "family.py"
     program.write_text(CHILD_THAT_IGNORES)
     leader = subprocess.Popen(

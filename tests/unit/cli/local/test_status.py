@@ -21,7 +21,7 @@ Processes = dict[str, "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def processes() -> Iterator[Processes]:
-    """Give two processes that stand for the emulator and for the supervisor."""
+    """Start two processes that stand for the emulator and the supervisor."""
     waits = [sys.executable, "-c", "input()"]
     with ExitStack() as stack:
         yield {

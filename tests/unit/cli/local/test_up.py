@@ -34,7 +34,7 @@ def program(path: Path, script: str) -> Path:
 
 
 def bring_up(folder: Path, *, emulator: str, cdk: str) -> tuple[BringUp, io.StringIO]:
-    """Give what brings a stage up with programs of ours instead of the real ones."""
+    """Build what brings a stage up, with programs of ours instead of the real ones."""
     state = StateFolder(folder / "state")
     state.logs.mkdir(parents=True)
     toolchain = Toolchain(
@@ -53,7 +53,7 @@ def bring_up(folder: Path, *, emulator: str, cdk: str) -> tuple[BringUp, io.Stri
     return BringUp(steps, toolchain, state, started, record), said
 
 
-def recorded(made: BringUp) -> tuple[ProcessGroup, ...]:
+def recorded_processes(made: BringUp) -> tuple[ProcessGroup, ...]:
     record = made.folder.read()
     assert record is not None
     return record.processes
@@ -66,14 +66,14 @@ def test_a_server_that_ends_is_named_with_its_log_and_the_synth_is_ended(tmp_pat
     log = made.folder.logs / "server.log"
     assert f"server: ended with 3. The end of its log, {log}:" in str(failed.value)
     assert "the reason" in str(failed.value)
-    assert recorded(made) == ()
+    assert recorded_processes(made) == ()
 
 
 def test_a_synth_that_fails_ends_the_server_that_is_starting(tmp_path: Path) -> None:
     made, _ = bring_up(tmp_path, emulator=ENDLESS, cdk=BROKEN)
     with pytest.raises(StepFailed, match=r"(?s)synth: ended with 3.*synth\.log.*the reason"):
         made.start(concurrency=8)
-    assert recorded(made) == ()
+    assert recorded_processes(made) == ()
 
 
 def test_each_step_is_shown_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ from serval_cli.simulation.world import World
 CALM = Assumptions(reclaims_per_hour=0.0, spread=0.0)
 
 
-def lived(times: list[float], given: Assumptions = CALM, seed: int = 1, **members: Any) -> World:
+def run_world(
+    times: list[float], given: Assumptions = CALM, seed: int = 1, **members: Any
+) -> World:
     world = World(replace(default_fleet(), **members), given, seed)
     world.run(times, lambda at: None)
     return world
 
 
-def simulated(
+def simulate(
     trace: str, hours: float, seed: int = 1, given: Assumptions | None = None, **members: Any
 ) -> dict[str, Any]:
     opened = open_trace(trace, hours, seed)
@@ -32,7 +34,7 @@ def simulated(
 
 
 def test_an_evening_of_a_thousand_players_holds_its_age_target_on_the_default_policy() -> None:
-    value = simulated("evening:1000", 6)
+    value = simulate("evening:1000", 6)
 
     age = value["age"]
     assert value["unfinished"] == 0
@@ -45,18 +47,18 @@ def test_an_evening_of_a_thousand_players_holds_its_age_target_on_the_default_po
 
 
 def test_it_holds_it_from_the_first_second_with_one_machine_that_stays() -> None:
-    age = simulated("evening:1000", 4, seed=2, minimum=1)["age"]
+    age = simulate("evening:1000", 4, seed=2, minimum=1)["age"]
 
     assert (age["late_seconds"], age["held_percent_of_minutes"]) == (0, 100.0)
 
 
 def test_one_seed_is_one_world() -> None:
-    assert simulated("evening:100", 2, seed=7) == simulated("evening:100", 2, seed=7)
-    assert simulated("evening:100", 2, seed=7) != simulated("evening:100", 2, seed=8)
+    assert simulate("evening:100", 2, seed=7) == simulate("evening:100", 2, seed=7)
+    assert simulate("evening:100", 2, seed=7) != simulate("evening:100", 2, seed=8)
 
 
 def test_one_request_wakes_a_machine_that_goes_again() -> None:
-    world = lived([10.0])
+    world = run_world([10.0])
 
     (latency,) = world.requests.latencies
     assert 180 + 2 <= latency <= 240 + 2
@@ -70,11 +72,11 @@ def test_one_request_wakes_a_machine_that_goes_again() -> None:
 
 
 def test_a_machine_that_is_still_there_starts_faster() -> None:
-    first = lived([0.0])
+    first = run_world([0.0])
     end = max(sample.at for sample in first.samples)
     assert end > 900
 
-    world = lived([0.0, 800.0])
+    world = run_world([0.0, 800.0])
 
     assert world.wakes == 2
     assert world.requests.latencies[1] == pytest.approx(45 + 2)
@@ -82,7 +84,7 @@ def test_a_machine_that_is_still_there_starts_faster() -> None:
 
 def test_a_reclaimed_machine_gives_back_what_it_had_and_another_comes() -> None:
     often = replace(CALM, reclaims_per_hour=20.0, seconds_per_request=30.0)
-    world = lived([float(second) for second in range(0, 3600, 30)], often)
+    world = run_world([float(second) for second in range(0, 3600, 30)], often)
 
     assert world.pool.reclaims > 5
     assert world.requests.given_back > 0
@@ -92,7 +94,10 @@ def test_a_reclaimed_machine_gives_back_what_it_had_and_another_comes() -> None:
 
 def test_batches_share_a_run() -> None:
     burst = [0.0] * 80
-    alone, together = lived(burst, maximum=1), lived(burst, replace(CALM, batch=8), maximum=1)
+    alone, together = (
+        run_world(burst, maximum=1),
+        run_world(burst, replace(CALM, batch=8), maximum=1),
+    )
 
     assert alone.pool.bill.of(use="running") == pytest.approx(80 * 2.0)
     assert together.pool.bill.of(use="running") == pytest.approx(10 * 2.0 * (1 + 7 * 0.3))
@@ -100,7 +105,7 @@ def test_batches_share_a_run() -> None:
 
 def test_while_there_are_no_spot_machines_others_come() -> None:
     short = replace(CALM, shortage_seconds=(0.0, 7200.0))
-    world = lived([float(second) for second in range(0, 3600, 10)], short)
+    world = run_world([float(second) for second in range(0, 3600, 10)], short)
 
     assert world.pool.turns >= 1
     assert world.pool.bill.of(capacity="on-demand") > 0
@@ -109,14 +114,14 @@ def test_while_there_are_no_spot_machines_others_come() -> None:
 
 
 def test_a_shortage_is_not_paid_for() -> None:
-    world = lived([0.0], replace(CALM, shortage_seconds=(0.0, 300.0)))
+    world = run_world([0.0], replace(CALM, shortage_seconds=(0.0, 300.0)))
 
     assert world.pool.bill.of(use="starting") <= 240
     assert world.requests.latencies[0] >= 300 + 180
 
 
 def test_machines_that_stay_are_there_from_the_beginning() -> None:
-    world = lived([5.0], minimum=2)
+    world = run_world([5.0], minimum=2)
 
     assert world.requests.latencies == [2.0]
     assert world.row.state.machines == 2
@@ -125,7 +130,7 @@ def test_machines_that_stay_are_there_from_the_beginning() -> None:
 
 def test_no_machine_is_lost_or_invented() -> None:
     trace = open_trace("evening:200", 2, 3)
-    world = lived(list(trace.times), Assumptions(reclaims_per_hour=1.0), 3)
+    world = run_world(list(trace.times), Assumptions(reclaims_per_hour=1.0), 3)
 
     assert world.pool.machines == []
     assert len(world.requests.latencies) == len(world.requests.came)

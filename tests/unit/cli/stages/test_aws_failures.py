@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from serval_cli.stages.aws_failures import explain_aws
 
 
-def answered(code: str, message: str = "why") -> ClientError:
+def client_error(code: str, message: str = "why") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "PutObject")
 
 
@@ -30,9 +30,12 @@ def answered(code: str, message: str = "why") -> ClientError:
         (InvalidRegionError(region_name="x y"), "'x y'.*set AWS_REGION"),
         (EndpointConnectionError(endpoint_url="http://x"), "AWS does not answer: .*http://x"),
         (ParamValidationError(report="odd"), "the AWS request failed: .*odd"),
-        (answered("ExpiredToken"), r"does not accept the credentials \(ExpiredToken\).*aws sso"),
-        (answered("AccessDenied"), "may not do PutObject: why"),
-        (answered("NoSuchBucket"), "answered PutObject with NoSuchBucket: why"),
+        (
+            client_error("ExpiredToken"),
+            r"does not accept the credentials \(ExpiredToken\).*aws sso",
+        ),
+        (client_error("AccessDenied"), "may not do PutObject: why"),
+        (client_error("NoSuchBucket"), "answered PutObject with NoSuchBucket: why"),
     ],
 )
 def test_an_error_says_what_to_do(error: Exception, said: str) -> None:
@@ -43,11 +46,11 @@ def test_an_error_says_what_to_do(error: Exception, said: str) -> None:
 
 def test_a_failed_upload_is_explained_by_what_failed_it() -> None:
     wrapped = S3UploadFailedError("Failed to upload")
-    wrapped.__context__ = answered("AccessDenied")
+    wrapped.__context__ = client_error("AccessDenied")
     assert explain_aws(wrapped) == "the AWS credentials may not do PutObject: why"
 
 
 def test_errors_of_our_own_making_are_not_explained_away() -> None:
     error = KeyError("x")
-    error.__context__ = answered("AccessDenied")
+    error.__context__ = client_error("AccessDenied")
     assert explain_aws(error) is None

@@ -122,7 +122,7 @@ def test_a_command_that_writes_says_where(
 
 
 def test_a_deployed_stage_names_its_account_and_region() -> None:
-    stage, _ = deployed()
+    stage, _ = deployed_stage()
     assert stage.place == "AWS account 123456789012, eu-central-1"
 
 
@@ -215,13 +215,13 @@ class DeployedStacks:
         return {"Stacks": [{"StackId": stack, "Outputs": listed}]}
 
 
-def deployed(stacks: dict[str, dict[str, str]] = OUTPUTS) -> tuple[Stage, DeployedStacks]:
+def deployed_stage(stacks: dict[str, dict[str, str]] = OUTPUTS) -> tuple[Stage, DeployedStacks]:
     session: Any = DeployedStacks(stacks)
     return Stage("prod", session), session
 
 
 def test_a_deployed_stage_is_what_its_stacks_say() -> None:
-    stage, session = deployed()
+    stage, session = deployed_stage()
     assert stage.artifact_bucket == "artifacts"
     assert stage.output("storage", "RegistryTableName") == "registry"
     assert stage.api_url == "https://api"
@@ -235,7 +235,7 @@ def test_a_deployed_stage_is_what_its_stacks_say() -> None:
 
 
 def test_a_stage_that_is_not_deployed_says_what_to_do() -> None:
-    stage, _ = deployed({})
+    stage, _ = deployed_stage({})
     with pytest.raises(
         CommandFailed, match=r"not deployed in eu-central-1.*serval deploy.*--stage"
     ):
@@ -257,7 +257,7 @@ def test_a_stage_in_aws_that_was_not_meant_is_named(
 
 
 def test_a_stack_without_an_output_is_an_old_one() -> None:
-    stage, _ = deployed({"serval-prod-api": {}})
+    stage, _ = deployed_stage({"serval-prod-api": {}})
     with pytest.raises(CommandFailed, match="serval-prod-api has no output ApiUrl: deploy it"):
         _ = stage.api_url
 

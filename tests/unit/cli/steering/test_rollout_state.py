@@ -131,14 +131,14 @@ def test_a_rollout_that_found_out_nothing_yet_is_described() -> None:
     ]
 
 
-def shown(value: Any, capsys: pytest.CaptureFixture[str]) -> str:
+def show_rollout(value: Any, capsys: pytest.CaptureFixture[str]) -> str:
     show(value, rollout_views.rollout, as_json=False)
     return capsys.readouterr().out
 
 
 def test_people_see_metrics_and_the_golden_check(capsys: pytest.CaptureFixture[str]) -> None:
     details = {"metrics": METRICS, "golden": GOLDEN, "notes": ["no form"]}
-    out = shown(describe_rollout(rollout(details=details), CanaryPolicy()), capsys)
+    out = show_rollout(describe_rollout(rollout(details=details), CanaryPolicy()), capsys)
     for said in (
         "12,345",
         "0.511 %",
@@ -156,10 +156,10 @@ def test_people_see_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> Non
         "metrics": {"window": None, **UNMEASURED},
         "golden": GOLDEN | {"largest_difference": None},
     }
-    assert "complete when it ended" in shown(
+    assert "complete when it ended" in show_rollout(
         describe_rollout(rollout(details=details, status="rolled back")), capsys
     )
-    out = shown(describe_rollout(rollout(details=details)), capsys)
+    out = show_rollout(describe_rollout(rollout(details=details)), capsys)
     assert "no metrics were complete yet" in out
     assert "answers were compared with nothing" in out
 

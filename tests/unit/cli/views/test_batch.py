@@ -25,14 +25,14 @@ def document(bench: Bench) -> dict[str, Any]:
     return JobDocuments(bench.store, bench.clock).of(bench.row)
 
 
-def printed(view: RenderableType) -> str:
+def render(view: RenderableType) -> str:
     text = StringIO()
     Console(file=text, width=160, force_terminal=True, color_system=None).print(view)
     return text.getvalue()
 
 
 def test_a_job_that_goes_has_a_bar_with_everything_about_it(bench: Bench) -> None:
-    head, match, bar = printed(batch_views.live(document(bench))).splitlines()
+    head, match, bar = render(batch_views.live(document(bench))).splitlines()
     assert head == "iris j1  running"
     assert match == "measurements ← length, width, height, depth (by name, but for capital letters)"
     assert "━" in bar
@@ -55,7 +55,7 @@ def test_columns_stand_beside_what_the_first_record_has() -> None:
 def test_a_job_that_is_not_planned_has_no_bar_yet(bench: Bench) -> None:
     bench.store.rows.clear()
     bench.job()
-    assert printed(batch_views.live(document(bench))) == "iris j1  queued\n"
+    assert render(batch_views.live(document(bench))) == "iris j1  queued\n"
 
 
 def test_a_job_without_a_size_is_as_far_as_its_shards(bench: Bench) -> None:
@@ -65,19 +65,19 @@ def test_a_job_without_a_size_is_as_far_as_its_shards(bench: Bench) -> None:
 
 def test_a_job_that_is_to_end_says_so_while_it_goes(bench: Bench) -> None:
     value = {**document(bench), "cancel_requested": True}
-    assert "running, asked to be cancelled" in printed(batch_views.live(value))
+    assert "running, asked to be cancelled" in render(batch_views.live(value))
     assert batch_views.line(value).startswith("running, asked to be cancelled: 1/4 shards")
 
 
 def test_many_inputs_are_shown_by_the_first(bench: Bench) -> None:
     value = {**document(bench), "input": ["s3://one/a", "s3://one/b", "s3://one/c"]}
-    assert "s3://one/a and 2 more → s3://" in printed(batch_views.job(value))
+    assert "s3://one/a and 2 more → s3://" in render(batch_views.job(value))
 
 
 def test_what_ended_well_names_the_command_that_downloads_it(bench: Bench) -> None:
     bench.store.rows.clear()
     bench.ended()
-    text = printed(batch_views.job(document(bench)))
+    text = render(batch_views.job(document(bench)))
     assert "iris version 3: succeeded" in text
     assert "`serval batch download j1` fetches what it wrote" in text
 

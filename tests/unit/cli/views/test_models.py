@@ -45,7 +45,7 @@ RUNNING = {
 PUSHED = {"model": "iris", "upload": "u1", "stage": "local", "version": "3", "reason": ""}
 
 
-def shown(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
+def show_view(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
     show(value, view, as_json=False)
     return capsys.readouterr().out
 
@@ -113,7 +113,7 @@ def shown(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_view_shows_what_matters(
     view: Any, value: Any, said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = shown(value, view, capsys)
+    text = show_view(value, view, capsys)
     for part in said:
         assert part in text
 
@@ -125,7 +125,7 @@ def test_json_is_the_value_and_nothing_else(capsys: pytest.CaptureFixture[str]) 
 
 def test_what_is_long_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
     key = KEY | {"key": "srv_" + "x" * 300, "callback_secret": "whsec_y"}
-    assert key["key"] in shown(key, views.created_key, capsys)
+    assert key["key"] in show_view(key, views.created_key, capsys)
     complain("word " * 100)
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -168,18 +168,18 @@ def test_a_table_that_does_not_fit_breaks_no_word(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    text = shown({"keys": [KEY | {"name": "my-application-ci"}]}, views.keys, capsys)
+    text = show_view({"keys": [KEY | {"name": "my-application-ci"}]}, views.keys, capsys)
     assert max(map(len, text.splitlines())) <= columns
     for word in ("5b097db6434e", "my-application-ci", "2026-11-21", "a minute"):
         assert word in text
     monkeypatch.setenv("COLUMNS", "160")
-    wide = shown({"keys": [KEY]}, views.keys, capsys)
+    wide = show_view({"keys": [KEY]}, views.keys, capsys)
     (row,) = [line for line in wide.splitlines() if "5b097db6434e" in line]
     assert "2026-11-21" in row
 
 
 def test_texts_are_shown_as_texts(capsys: pytest.CaptureFixture[str]) -> None:
     answered = {"shape": [2, 3], "datatype": "UINT8", "data": [*b"hi", 0, *b"you"], "name": "y"}
-    assert shown({"outputs": [answered]}, views.text_answer, capsys) == "hi\nyou\n"
+    assert show_view({"outputs": [answered]}, views.text_answer, capsys) == "hi\nyou\n"
     numbers = answered | {"datatype": "FP32"}
-    assert "FP32" in shown({"outputs": [numbers]}, views.text_answer, capsys)
+    assert "FP32" in show_view({"outputs": [numbers]}, views.text_answer, capsys)

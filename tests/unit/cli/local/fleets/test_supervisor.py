@@ -74,7 +74,7 @@ FLEETS = Fleets(
 )
 
 
-def told(folder: Path) -> Supervision:
+def supervision(folder: Path) -> Supervision:
     program = folder / "worker.py"
     program.write_text(WORKER)
     return Supervision(
@@ -121,7 +121,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
     monkeypatch.setattr(supervisor_module, "GONE_SECONDS", 0.2)
     rows, cloudwatch = Rows({}), CloudWatch()
     metrics: Any = WorkerMetrics(cloudwatch)  # type: ignore[arg-type]
-    supervisor = Supervisor(told(tmp_path), rows, metrics, threading.Event())  # type: ignore[arg-type]
+    supervisor = Supervisor(supervision(tmp_path), rows, metrics, threading.Event())  # type: ignore[arg-type]
     thread = threading.Thread(target=supervisor.run)
     thread.start()
     yield Running(supervisor, rows, cloudwatch, thread)
@@ -209,7 +209,7 @@ def test_a_tail_gives_whole_lines_that_are_added_from_now_on(tmp_path: Path) -> 
 
 
 def test_what_a_supervisor_is_told_reads_back(tmp_path: Path) -> None:
-    assert Supervision.from_json(told(tmp_path).to_json()) == told(tmp_path)
+    assert Supervision.from_json(supervision(tmp_path).to_json()) == supervision(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
@@ -218,7 +218,7 @@ def test_workers_end_with_the_group_whatever_became_of_their_supervisor(
 ) -> None:
     """As a program of its own, with rows that nobody answers for: it keeps what it has."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, told(tmp_path).to_json()],
+        [sys.executable, "-c", SUPERVISOR, supervision(tmp_path).to_json()],
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ input()
 
 @pytest.fixture
 def family() -> Iterator["subprocess.Popen[str]"]:
-    """Give a process that freed 64 MiB, with a child that has answered."""
+    """Start a process that freed 64 MiB, with a child that has answered."""
     process = subprocess.Popen(
         [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

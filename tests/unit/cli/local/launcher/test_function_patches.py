@@ -27,7 +27,7 @@ def emulator(**modules: Any) -> Emulator:
 
 
 def service(result: Any) -> SimpleNamespace:
-    """Give a Lambda service whose invocations all have one result."""
+    """Build a Lambda service whose invocations all have one result."""
     return SimpleNamespace(_execute_function_warm=lambda func, event, request_id: result)
 
 
@@ -106,7 +106,7 @@ def test_invocations_above_the_limit_wait_and_other_functions_do_not() -> None:
     assert max(most) == 2
 
 
-def zipped(**files: str) -> bytes:
+def zip_of(**files: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
@@ -117,7 +117,7 @@ def zipped(**files: str) -> bytes:
 def test_workers_share_an_extracted_layer_and_extract_their_code_themselves(
     tmp_path: Path,
 ) -> None:
-    layer, code = zipped(library="1"), zipped(handler="2")
+    layer, code = zip_of(library="1"), zip_of(handler="2")
     lambda_svc = SimpleNamespace(_resolve_layer_zip=lambda attachment: layer)
     runtime = SimpleNamespace(zipfile=zipfile)
     layers.apply(emulator(lambda_runtime=runtime, lambda_svc=lambda_svc), tmp_path / "layers")

@@ -223,8 +223,8 @@ def test_scaling_targets_and_policies_are_recorded_and_no_more() -> None:
     target["delete"](found, declared)
 
 
-def delivered(target: dict[str, Any], source: str = "aws.scheduler") -> tuple[Any, Any]:
-    """Give the target and the event that the emulator is left with."""
+def deliver(target: dict[str, Any], source: str = "aws.scheduler") -> tuple[Any, Any]:
+    """Return the target and the event that the emulator delivers."""
     seen: list[tuple[Any, Any]] = []
     eventbridge = SimpleNamespace(
         _invoke_target=lambda target, event, rule, view: seen.append((target, event))
@@ -238,7 +238,7 @@ def delivered(target: dict[str, Any], source: str = "aws.scheduler") -> tuple[An
 
 def test_a_schedule_hands_on_the_minute_that_it_was_meant_for() -> None:
     given = {"Arn": "states", "Input": '{"time": "<aws.scheduler.scheduled-time>"}'}
-    target, event = delivered(given)
+    target, event = deliver(given)
     assert json.loads(target["Input"]) == {"time": "2026-11-22T03:00:00Z"}
     assert target["Arn"] == "states"
     assert event["DetailType"] == "Scheduled Event"
@@ -247,10 +247,10 @@ def test_a_schedule_hands_on_the_minute_that_it_was_meant_for() -> None:
 
 def test_an_event_of_a_schedule_is_called_what_its_schedule_says() -> None:
     named = {"Source": "serval", "DetailType": "serval.retrain"}
-    _, event = delivered({"Arn": "bus", "EventBridgeParameters": named})
+    _, event = deliver({"Arn": "bus", "EventBridgeParameters": named})
     assert (event["Source"], event["DetailType"]) == ("serval", "serval.retrain")
 
 
 def test_other_events_are_left_as_they_are() -> None:
     given = {"Arn": "states", "Input": "<aws.scheduler.scheduled-time>"}
-    assert delivered(given, "aws.s3")[0] == given
+    assert deliver(given, "aws.s3")[0] == given

@@ -26,7 +26,7 @@ def eventually(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def gone(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -67,7 +67,7 @@ def test_a_model_that_changes_gets_a_server_of_its_own(stage: Stage) -> None:
     stage.declare("two")
     after = stage.invoke(b"x")
     assert (before["model"], after["model"]) == ("one", "two")
-    eventually(lambda: gone(before["pid"]))
+    eventually(lambda: is_gone(before["pid"]))
 
 
 def test_a_server_that_crashes_is_started_again(stage: Stage) -> None:
@@ -246,4 +246,4 @@ def test_a_removed_endpoint_takes_its_server_with_it(stage: Stage) -> None:
     stage.declare()
     pid = stage.invoke(b"x")["pid"]
     stage.handlers("Endpoint")["delete"]("arn:aws:sagemaker:us-east-1:1:endpoint/e", ENDPOINT)
-    assert gone(pid)
+    assert is_gone(pid)

@@ -8,8 +8,6 @@ WAITING = timedelta(hours=2)
 """How long an inference may wait at an endpoint, for earlier ones and for an instance to start."""
 RUNNING = timedelta(hours=1)
 """How long it may then run: the most that SageMaker allows; its default is 15 minutes."""
-INLINE_BYTES = 128_000
-"""The largest body that an endpoint accepts with the call itself."""
 
 
 @dataclass(frozen=True, slots=True)
