@@ -22,7 +22,7 @@ def bench() -> Bench:
 
 
 def document(bench: Bench) -> dict[str, Any]:
-    return JobDocuments(bench.store, bench.clock).of(bench.row)
+    return JobDocuments(bench.store, bench.clock).describe(bench.row)
 
 
 def render(view: RenderableType) -> str:
