@@ -76,7 +76,7 @@ MANIFESTS = {
         "manifest.json: a is listed twice", manifest=listing(entry("a"), entry("a"))
     ),
     "manifest lists itself": Bad(
-        "manifest.json lists itself; it is no part of the bundle",
+        "manifest.json lists itself; it is not part of the bundle",
         manifest=listing(entry("manifest.json")),
     ),
     "manifest leads out of the bundle": Bad(
@@ -543,8 +543,8 @@ ON_FLEETS = {
     ),
     "archive without a server": Bad(
         re.compile(
-            r"artifact: 'model\.tar' is no ONNX graph by its name, so an inference server has to "
-            r"run it: set 'runtime: \{kind: http, …\}' and declare .*"
+            r"artifact: 'model\.tar' is not an ONNX graph by its name, so an inference server has "
+            r"to run it: set 'runtime: \{kind: http, …\}' and declare .*"
         ),
         files={
             "model.yaml": on_fleet("compiled", "inf", "artifact: model.tar\n"),

@@ -90,8 +90,8 @@ def test_what_an_accelerator_runs_is_left_as_it_is(bench: Bench) -> None:
     fleet = {"name": "gpu", "accelerator": "nvidia"}
     note = none_made(bench, bench.outcome({"model.onnx": multiplying()}, fleet))
     assert note == (
-        "no forms: the model runs on fleet 'gpu' (nvidia), for whose accelerator this machine "
-        "cannot stand"
+        "no forms: the model runs on fleet 'gpu' (nvidia), whose accelerator this machine cannot "
+        "stand in for"
     )
 
 
@@ -117,14 +117,14 @@ def test_an_artifact_that_is_no_graph_is_left_as_it_is(bench: Bench) -> None:
         file["path"] = "model.tar.gz"
     verified["artifact"], verified["artifact_files"] = "model.tar.gz", ["model.tar.gz"]
     note = none_made(bench, bench.step.optimise(event))
-    assert note == "no forms: model.tar.gz is no ONNX graph"
+    assert note == "no forms: model.tar.gz is not an ONNX graph"
 
 
 def test_a_bundle_with_files_where_forms_would_lie_gets_none(bench: Bench) -> None:
     files = {"model.onnx": multiplying(), "optimised/portable/model.onnx": b"mine"}
     note = none_made(bench, bench.outcome(files))
     assert note == (
-        "no forms: the bundle's own optimised/portable/model.onnx lies where forms would"
+        "no forms: the bundle's own optimised/portable/model.onnx has the place of the forms"
     )
 
 

@@ -63,7 +63,7 @@ def test_the_digest_is_another_for_any_other_file(other: tuple[BundleFile, ...])
             [entry(), entry("model.onnx/x")],
             "manifest.json: model.onnx is listed as a file, and as the folder of model.onnx/x",
         ),
-        ([entry("manifest.json")], "manifest.json lists itself; it is no part of the bundle"),
+        ([entry("manifest.json")], "manifest.json lists itself; it is not part of the bundle"),
         (
             [entry(sha256="A" * 64)],
             "manifest.json: files[0]: model.onnx: sha256 'AAAAA",

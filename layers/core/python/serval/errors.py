@@ -31,7 +31,7 @@
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
     │   ├── RegistryUnavailable    the registry did not answer
     │   ├── StatisticsUnavailable  the metrics did not answer
-    │   ├── StillWaiting           a heavy request goes on after its caller's connection
+    │   ├── StillWaiting           a heavy request runs on after its caller's connection
     │   └── ModelTooLarge          the version does not fit this function's limits
     ├── RequestCancelled           a heavy request was cancelled while its caller waited
     ├── RequestFailed              a heavy request failed while its caller waited
@@ -259,7 +259,7 @@ class StatisticsUnavailable(Unavailable):
 
 
 class StillWaiting(Unavailable):
-    """A heavy request goes on after its caller's connection."""
+    """A heavy request runs on after its caller's connection."""
 
     def __init__(self, model: str, request_id: str, waited_seconds: float) -> None:
         super().__init__(

@@ -112,7 +112,7 @@ def test_weights_outside_the_bundle_are_refused(tmp_path: Path, location: str):
                 b"compute: {target: fleet, fleet: gpu}\n",
                 "model.neff": b"archive",
             },
-            "artifact: 'model.neff' is no ONNX graph by its name",
+            "artifact: 'model.neff' is not an ONNX graph by its name",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_an_archive_without_a_server_needs_one(tmp_path: Path):
         verified(tmp_path, files, HEAVY, "compiled")
 
     (found,) = refused.value.reasons
-    assert found.startswith("artifact: 'model.tar' is no ONNX graph by its name")
+    assert found.startswith("artifact: 'model.tar' is not an ONNX graph by its name")
     assert "'runtime: {kind: http, …}'" in found
     assert "'signature:'" in found
 

@@ -171,7 +171,7 @@ def test_a_servers_artifact_beside_model_yaml_stands_alone(tmp_path: Path) -> No
     [
         (
             {"model.yaml": on_fleet("big", "gpu", "artifact: m.tar\n"), "m.tar": tar([])},
-            "artifact: 'm.tar' is no ONNX graph by its name, so an inference server has to run it",
+            "artifact: 'm.tar' is not an ONNX graph by its name, so an inference server has to run",
         ),
         (served(tar([("../x", b"")])), r"model/weights.tar: member '../x': expected a path inside"),
         (served(b"junk"), "model/weights.tar is not a tar archive that can be read"),

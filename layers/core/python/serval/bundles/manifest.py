@@ -121,7 +121,7 @@ def _bundle_reasons(files: Sequence[BundleFile]) -> list[str]:
             for folder in sorted(above & seen)
         ]
     if MANIFEST in seen:
-        reasons.append(f"{MANIFEST} lists itself; it is no part of the bundle")
+        reasons.append(f"{MANIFEST} lists itself; it is not part of the bundle")
     if (length := sum(len(path.encode()) for path in seen)) > LIMIT_PATHS_BYTES:
         reasons.append(
             f"{MANIFEST}: the paths have {length} bytes in all, at most {LIMIT_PATHS_BYTES} "

@@ -26,7 +26,7 @@ class Rollout:
     updated: str
     version: str | None = None
     reason: str = ""
-    """Why it ended, or why it does not go on yet."""
+    """Why it ended, or what it waits for."""
     step: RolloutStep = "claimed"
     percent: int = 0
     """Share of the traffic that the candidate has been given."""

@@ -24,7 +24,10 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "enum": list(get_args(RolloutStatus)),
         "description": "Verdict, or 'running' before there is one.",
     },
-    "step": {"enum": list(get_args(RolloutStep)), "description": "Where the rollout stands."},
+    "step": {
+        "enum": list(get_args(RolloutStep)),
+        "description": "The step that the rollout is at.",
+    },
     "version": {
         **OPTIONAL_TEXT,
         "description": "The version that is rolled out; null before it is registered.",
@@ -42,7 +45,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "reason": {
         "type": "string",
         "maxLength": REASON_LIMIT,
-        "description": "Why it ended, or why it stands where it stands, in words.",
+        "description": "Why it ended, or what it waits for, in words.",
     },
     "updated": {
         "type": "string",

@@ -38,8 +38,8 @@ def no_graph_reason(bundle: Bundle) -> str | None:
     if bundle.artifact.endswith(GRAPH):
         return None
     return (
-        f"artifact: {bundle.artifact!r} is no ONNX graph by its name, so an inference server has "
-        "to run it: set 'runtime: {kind: http, …}' and declare its inputs and outputs under "
+        f"artifact: {bundle.artifact!r} is not an ONNX graph by its name, so an inference server "
+        "has to run it: set 'runtime: {kind: http, …}' and declare its inputs and outputs under "
         "'signature:'; a graph is called '….onnx'"
     )
 

@@ -66,8 +66,8 @@ def report_stand_in(fleet: TargetFleet, loaded: Loaded, answers: GoldenAnswers) 
         rows=answers.rows,
         form=loaded.form.name if loaded.form else PUBLISHED,
         notes=(
-            f"checked on Lambda's CPU, which stands in for {fleet}: what latency and memory it "
-            "takes there is not known before it gets traffic",
+            f"checked on Lambda's CPU, which stands in for {fleet}: its latency and memory there "
+            "are not known before it gets traffic",
             *answers.notes,
         ),
     )

@@ -1,4 +1,4 @@
-"""Claim an upload, the first step of a rollout: only one execution goes on with it."""
+"""Claim an upload, the first step of a rollout, for one execution alone."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -90,16 +90,16 @@ class Optimise:
         if record.runtime != "onnx":
             return f"an inference server runs {record.artifact}"
         if fleet is not None and fleet.accelerator != "none":
-            return f"the model runs on {fleet}, for whose accelerator this machine cannot stand"
+            return f"the model runs on {fleet}, whose accelerator this machine cannot stand in for"
         if not record.artifact.endswith(".onnx"):
-            return f"{record.artifact} is no ONNX graph"
+            return f"{record.artifact} is not an ONNX graph"
         if record.artifact_bytes < LEAST_BYTES:
             return (
                 f"the artifact has {record.artifact_bytes} bytes; below {LEAST_BYTES} it opens as "
                 "fast as published"
             )
         taken = [file.path for file in record.files if file.path.split("/")[0] == FOLDER]
-        return f"the bundle's own {taken[0]} lies where forms would" if taken else None
+        return f"the bundle's own {taken[0]} has the place of the forms" if taken else None
 
     def _no_room(self, candidate: Candidate, folder: Path) -> str | None:
         """Return the reason why this function cannot make forms, if there is one."""
