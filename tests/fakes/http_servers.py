@@ -51,7 +51,7 @@ class V2:
     folder: Path
     registry: Registry = field(default_factory=Registry)
     limits: Limits = field(default_factory=lambda: Limits(2**30, 2**30))
-    gathering: Gather = field(init=False)
+    gather: Gather = field(init=False)
 
     def __post_init__(self) -> None:
         loaded = LoadedVersions(
@@ -61,23 +61,23 @@ class V2:
             self.folder,
             self.limits,
         )
-        self.gathering = Gather(LoadedMemory(loaded), time.monotonic)
+        self.gather = Gather(LoadedMemory(loaded), time.monotonic)
 
     def app(self) -> Starlette:
         """Give the application."""
         versions = KnownVersions(self.registry, time.monotonic)
-        return application(InferenceServer(versions, self.gathering, ("adder",)))
+        return application(InferenceServer(versions, self.gather, ("adder",)))
 
     @contextmanager
     def serving(self) -> Iterator[int]:
         """Serve, and give the port."""
-        thread = threading.Thread(target=self.gathering.run)
+        thread = threading.Thread(target=self.gather.run)
         thread.start()
         try:
             with running(self.app()) as port:
                 yield port
         finally:
-            self.gathering.stop()
+            self.gather.stop()
             thread.join()
 
 

@@ -15,9 +15,9 @@ from serval.batch.shard.tasks import TaskOutcome
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
-from serval.worker.program.faults import Patience
-from serval.worker.shards.line import Line
-from serval.worker.shards.models import VersionUnavailable, WorkersModels
+from serval.worker.program.faults import Retries
+from serval.worker.shards.line import Channel
+from serval.worker.shards.models import RemoteModels, VersionUnavailable
 from serval.worker.shards.program import ShardProgram, watch
 
 stopping = threading.Event()
@@ -49,7 +49,7 @@ def work(body: Mapping[str, Any]) -> TaskOutcome:
 
 
 def run(rows: Any) -> None:
-    loaded = WorkersModels(line).load("adding", "1")
+    loaded = RemoteModels(line).load("adding", "1")
     texts = np.array([[b"\x00", b"text"]] * len(rows), np.object_)
     inputs = [Tensor("x", "FP32", rows), Tensor("t", "BYTES", texts)]
     for _ in range(3):
@@ -59,10 +59,10 @@ def run(rows: Any) -> None:
         with pytest.raises(raised):
             loaded.model.run([Tensor("x", "FP32", np.ones((count, 2)))], [])
     with pytest.raises(VersionUnavailable, match=r"^ModelVersionNotFound: model 'adding' has no"):
-        WorkersModels(line).load("adding", "9")
+        RemoteModels(line).load("adding", "9")
 
 
 if __name__ == "__main__":
     threading.Thread(target=watch, args=(sys.stdin.fileno(), stopping), daemon=True).start()
-    line = Line(socket.socket(fileno=int(sys.argv[1])))
-    ShardProgram(line, work, Patience((TimeoutError,), stopping.wait, print)).run()
+    line = Channel(socket.socket(fileno=int(sys.argv[1])))
+    ShardProgram(line, work, Retries((TimeoutError,), stopping.wait, print)).run()

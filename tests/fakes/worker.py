@@ -23,9 +23,9 @@ from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
 from serval.requests.inbox import Message
 from serval.requests.request import AsyncRequest
-from serval.worker.program.assembly import Engine, Ports, Post, assemble
+from serval.worker.program.assembly import Executors, Ports, WorkerIdentity, assemble
 from serval.worker.program.machine import NoTask, SpotNotices, TaskProtection
-from serval.worker.queue.loop import Rhythm, Worker
+from serval.worker.queue.loop import Intervals, Worker
 from serval.worker.queue.outcomes import Ended
 from tests.fakes.inference import InMemoryEdge, signature
 from tests.fakes.requests import (
@@ -276,8 +276,8 @@ class World:
     """Numbers of the models that fail, whatever they are given."""
     models: Sequence[str] = ("textgen", "resnet")
     poll_seconds: int = 0
-    rhythm: Rhythm = field(
-        default_factory=lambda: Rhythm(
+    intervals: Intervals = field(
+        default_factory=lambda: Intervals(
             beat_seconds=0.02, report_seconds=0.02, notice_seconds=0.02, stop_seconds=5.0
         )
     )
@@ -286,9 +286,9 @@ class World:
     def __post_init__(self) -> None:
         self.inbox = InMemoryInbox(self.clock)
 
-    def engine(self) -> Engine:
+    def engine(self) -> Executors:
         """Give what workers run by that have threads."""
-        made = Engine.of_threads()
+        made = Executors.of_threads()
         return replace(made, clock=self.clock, monotonic=self.clock.monotonic)
 
     def submit(self, *ids: str, model: str = "textgen", **members: Any) -> None:
@@ -337,25 +337,25 @@ class World:
             log=self.log.append,
         )
 
-    def worker(self, name: str = "w1", engine: Engine | None = None) -> "Stepped":
+    def worker(self, name: str = "w1", engine: Executors | None = None) -> "Stepped":
         """Start a worker, whose steps a test takes one by one."""
         loaded = LoadedVersions(
             self.registry.version, self.registry, self.open_model, self.folder / name, self.limits
         )
-        post = Post(
+        post = WorkerIdentity(
             worker=name,
             fleet="gpu",
             accelerator="CPU (stands in for nvidia)",
             models=self.models,
             lease=LEASE,
             poll_seconds=self.poll_seconds,
-            rhythm=self.rhythm,
+            intervals=self.intervals,
         )
         inline = Inline()
-        stepped = Engine(
+        stepped = Executors(
             calls=inline,
             beats=inline,
-            finishing=inline,
+            finishes=inline,
             clock=self.clock,
             monotonic=self.clock.monotonic,
             pause=self.clock.pass_seconds,
@@ -384,7 +384,7 @@ class Stepped:
             turn = self.worker.schedule.take_turn()
         if turn is None:
             return False
-        batch = self.worker.preparation.prepare(turn)
+        batch = self.worker.prepare.prepare(turn)
         return self.worker.schedule.offer(turn, batch, 0.0) and batch is not None
 
     def run(self) -> list[Ended]:
@@ -393,10 +393,10 @@ class Stepped:
         if batch is None:
             return []
         ended = self.worker.runner.run(batch)
-        self.worker.counts.ran(ended, self.worker.runner.run_seconds)
+        self.worker.counts.count_run(ended, self.worker.runner.run_seconds)
         self.worker.schedule.settle(batch.turn, self.worker.runner.run_seconds)
         self.worker.finish.finish(ended)
-        self.worker.ahead.end()
+        self.worker.ready.end()
         return ended
 
     def work(self) -> int:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from serval.aws.sqs.queues import QueueCounts
 from serval.requests.request import AsyncRequest
-from serval.worker.shards.line import LineMessage
+from serval.worker.shards.line import ChannelMessage
 from serval.worker.shards.process import ShardChild
 from tests.fakes.inference import graph, plus
 from tests.fakes.worker import row_of
@@ -193,8 +193,8 @@ def test_the_shard_process_asks_aws_and_tells_what_became_of_a_shard(
     try:
         body = {"shard": {"job": "j"}, "model": "one", "task_token": "nobody waits for it"}
         for _ in range(2):
-            child.line.send(LineMessage({"shard": body}))
-            assert child.line.receive().head == {"ended": "stale"}
+            child.channel.send(ChannelMessage({"shard": body}))
+            assert child.channel.receive().head == {"ended": "stale"}
     finally:
         child.process.kill()
         child.end()

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serval.inference.runtimes.http_v2 import HEADER, read, written
+from serval.inference.runtimes.http_v2 import HEADER, read_response, write_request
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval_cli.api.inference import InferenceApi, path_of
@@ -27,11 +27,11 @@ def call(
     outputs: Sequence[TensorSpec],
 ) -> TensorAnswer:
     """Send tensors and return the requested outputs."""
-    head, body = written(inputs, outputs)
+    head, body = write_request(inputs, outputs)
     headers = {HEADER: str(len(head)), "content-type": "application/octet-stream"}
     if len(body) >= COMPRESS_FROM_BYTES:
         body = gzip.compress(body, 6)
         headers["content-encoding"] = "gzip"
     reply = api.send("POST", path_of(model, version) + "/infer", body, headers)
-    answered = read(reply.content, reply.headers.get(HEADER), outputs)
+    answered = read_response(reply.content, reply.headers.get(HEADER), outputs)
     return TensorAnswer(answered, reply.headers.get("serval-model-version", ""))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.aws.clients import LaterClient
+from serval.aws.clients import LazyClient
 from serval.aws.dispatch_calls import DispatchCalls
 from tests.fakes.fleets import InMemoryDuty
 from tests.fakes.handlers import recorded
@@ -49,7 +49,7 @@ def test_while_a_dispatch_is_on_duty_a_call_is_counted_and_starts_none() -> None
 def test_a_client_is_made_when_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    later = LaterClient("events", "eu-central-1")
+    later = LazyClient("events", "eu-central-1")
     assert later._made is None
 
     assert later.meta.region_name == "eu-central-1"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serval.aws.sqs.queue_batches import ATTEMPTS, QueueRefused, in_batches
+from serval.aws.sqs.queue_batches import ATTEMPTS, QueueRefused, call_in_batches
 from serval.aws.sqs.queues import ModelQueues, message
 
 BUSY = {"SenderFault": False, "Code": "InternalError", "Message": "try again"}
@@ -42,7 +42,7 @@ class Queue:
 
     def about(self, *bodies: str) -> Any:
         entries = [{"body": body} for body in bodies]
-        return in_batches(self, "https://queue", entries, self.pauses.append)
+        return call_in_batches(self, "https://queue", entries, self.pauses.append)
 
 
 def test_messages_go_ten_at_a_time() -> None:

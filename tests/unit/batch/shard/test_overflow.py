@@ -16,7 +16,7 @@ from serval.batch.input.records import Rows
 from serval.errors import InvalidTensor
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES
-from serval.protocol.json_values import narrowed
+from serval.protocol.json_values import narrow
 
 FIT, LARGE = {"FP16": 65504.0, "FP32": 3e38}, {"FP16": 70000.0, "FP32": 1e39}
 
@@ -68,7 +68,7 @@ def test_a_record_of_a_number_that_overflows_is_rejected(
     assert reject.record == 1
     assert f"does not fit {datatype}" in reject.reason
     with pytest.raises(InvalidTensor, match=f"does not fit {datatype}"):
-        narrowed("x", datatype, DATATYPES[datatype], np.array([fit, large]))
+        narrow("x", datatype, DATATYPES[datatype], np.array([fit, large]))
 
 
 @pytest.mark.parametrize("read", [jsonl, parquet, parquet_lists])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serval.inference.runtimes.accelerators import execution, in_words
+from serval.inference.runtimes.accelerators import describe_execution, execution
 from serval.inference.runtimes.onnx import CPU, CUDA, Execution
 from serval.models.deployed_fleets import Accelerator
 
@@ -49,15 +49,15 @@ def test_without_a_number_all_cores_are_used(devices: Path) -> None:
 def test_a_processor_that_stands_in_is_called_so(
     devices: Path, providers: tuple[str, ...], declared: Accelerator, words: str
 ) -> None:
-    assert in_words(Execution(1, providers), declared, devices) == words
+    assert describe_execution(Execution(1, providers), declared, devices) == words
 
 
 def test_inferentia_is_called_by_its_name(devices: Path) -> None:
     (devices / "neuron0").touch()
-    assert in_words(Execution(1), "neuron", devices) == "Neuron"
+    assert describe_execution(Execution(1), "neuron", devices) == "Neuron"
 
 
 def test_a_server_that_has_the_accelerator_is_named(devices: Path) -> None:
-    words = in_words(Execution(1), "neuron", devices, served=True)
+    words = describe_execution(Execution(1), "neuron", devices, served=True)
     assert words == "inference server (neuron)"
-    assert in_words(Execution(1), "none", devices, served=True) == "CPU"
+    assert describe_execution(Execution(1), "none", devices, served=True) == "CPU"

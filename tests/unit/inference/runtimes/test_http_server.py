@@ -12,7 +12,7 @@ import pytest
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.inference.runtimes.http_completions import Completions
-from serval.inference.runtimes.http_server import Declared, Server
+from serval.inference.runtimes.http_server import Server, ServerDeclaration
 from serval.inference.runtimes.http_v2 import ServedModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
@@ -39,7 +39,7 @@ def v2(tmp_path: Path) -> Iterator[tuple[V2, int]]:
 
 
 def served(port: int, model: str = "adder") -> ServedModel:
-    return ServedModel(Server(Declared("v2", port, model)), SOON)
+    return ServedModel(Server(ServerDeclaration("v2", port, model)), SOON)
 
 
 def x(*values: float) -> list[Tensor]:
@@ -108,7 +108,7 @@ def test_a_server_that_goes_away_fails_the_run(tmp_path: Path) -> None:
 
 
 def completions(port: int, sign: Signature = PROMPTS, model: str = "gpt") -> Completions:
-    return Completions(Server(Declared("openai", port, model)), sign, SOON)
+    return Completions(Server(ServerDeclaration("openai", port, model)), sign, SOON)
 
 
 def prompts(*texts: str, max_tokens: Sequence[int] = (100,)) -> list[Tensor]:
@@ -197,7 +197,7 @@ def test_a_server_that_comes_up_late_is_waited_for(openai: tuple[CompletionsServ
     def pause(seconds: float) -> None:
         server.ready = True
 
-    waiting = Server(Declared("openai", port, "gpt"))
+    waiting = Server(ServerDeclaration("openai", port, "gpt"))
     waiting.await_ready(
         lambda client: "" if client.get("/v1/models").is_success else "loading", 60, pause
     )

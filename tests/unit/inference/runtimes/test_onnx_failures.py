@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import RuntimeFailed
 from serval.inference.runtimes.onnx import OnnxModel
-from serval.inference.runtimes.onnx_failures import blames_inputs, in_plain_words
+from serval.inference.runtimes.onnx_failures import blames_inputs, simplify
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
 from tests.fakes.inference import graph
@@ -160,4 +160,4 @@ def test_memory_the_accelerator_and_an_interruption_are_no_matter_of_inputs(mess
     ],
 )
 def test_a_caller_reads_no_source_files_and_no_signatures(message: str, words: str) -> None:
-    assert in_plain_words(message) == words
+    assert simplify(message) == words

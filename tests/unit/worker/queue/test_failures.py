@@ -339,7 +339,7 @@ def test_a_store_that_does_not_answer_costs_nobody_an_attempt(
 def test_a_registry_that_does_not_answer_while_a_version_is_loaded_costs_no_attempt(
     world: World, worker: Stepped
 ) -> None:
-    worker.worker.preparation.learn(world.models)
+    worker.worker.prepare.learn(world.models)
     world.registry.silent = True
     world.submit("r1", "r2")
     worker.work()

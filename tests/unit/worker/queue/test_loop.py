@@ -116,7 +116,7 @@ def test_a_worker_that_is_stopped_gives_back_at_once_what_it_does_not_run(world:
 
 
 def test_a_run_that_takes_too_long_is_interrupted_and_given_back(world: World) -> None:
-    world.rhythm = replace(world.rhythm, stop_seconds=0.4)
+    world.intervals = replace(world.intervals, stop_seconds=0.4)
     running = threading.Event()
     with working(world) as made:
 
@@ -137,7 +137,7 @@ def test_a_run_that_cannot_be_interrupted_is_given_back_and_left_behind(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serval.worker.queue.drain.UNWIND_SECONDS", 0.05)
-    world.rhythm = replace(world.rhythm, stop_seconds=0.4)
+    world.intervals = replace(world.intervals, stop_seconds=0.4)
     running, go_on = threading.Event(), threading.Event()
 
     def during() -> None:

@@ -96,7 +96,7 @@ def test_the_runner_waits_a_moment_for_a_batch_whose_turn_is_before_the_ready_on
     assert turn is not None
     with ThreadPoolExecutor(1) as runner:
         started = runner.submit(schedule.await_batch, 0)
-        batch = worker.worker.preparation.prepare(turn)
+        batch = worker.worker.prepare.prepare(turn)
         assert not started.done()
         assert schedule.offer(turn, batch, 0.0)
         assert started.result(timeout=10) is batch
@@ -135,7 +135,7 @@ def test_a_lone_request_waits_for_company_as_long_as_its_bundle_allows(
     world.clock.pass_seconds(0.1)
     turn = schedule.take_turn()
     assert turn is not None
-    batch = worker.worker.preparation.prepare(turn)
+    batch = worker.worker.prepare.prepare(turn)
     assert batch is not None
     assert len(batch.held) == 2
 
@@ -184,12 +184,12 @@ def test_a_paused_model_is_left_alone_and_what_was_taken_goes_back(
     world.submit("r2", model="resnet")
     worker.fetch()
     world.states.states["gpu"] = FleetState(fleet="gpu", paused=("textgen",))
-    worker.worker.reporting.report()
+    worker.worker.report.report()
     assert world.inbox.visible("textgen") == ["r1"]
     worker.work()
     assert (world.row("r1").status, world.row("r2").status) == ("queued", "succeeded")
     world.states.states["gpu"] = FleetState(fleet="gpu")
-    worker.worker.reporting.report()
+    worker.worker.report.report()
     worker.work()
     assert world.row("r1").status == "succeeded"
 
@@ -210,5 +210,5 @@ def test_a_version_comes_and_another_one_goes_when_memory_is_short(world: World)
     for model in ("textgen", "resnet", "textgen"):
         world.submit(f"{model}-{len(world.store.rows)}", model=model)
         worker.work()
-        assert worker.worker.reporting.state(draining=False).loaded == (f"{model}:1",)
+        assert worker.worker.report.state(draining=False).loaded == (f"{model}:1",)
     assert all(row.status == "succeeded" for row in world.store.rows.values())

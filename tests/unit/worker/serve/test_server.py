@@ -187,7 +187,7 @@ def test_a_failure_of_the_servers_own_says_nothing_of_itself(
     def breaks(*given: object) -> Model:
         raise KeyError("secret")
 
-    monkeypatch.setattr(v2.gathering.memory.loaded, "open_model", breaks)
+    monkeypatch.setattr(v2.gather.memory.loaded, "open_model", breaks)
     answer = client.post("/v2/models/adder/infer", content=row_of(1.0))
     assert error(answer, 500) == "the server failed: its log says why"
 
@@ -195,7 +195,7 @@ def test_a_failure_of_the_servers_own_says_nothing_of_itself(
 def test_invocations_at_the_same_time_share_a_run(v2: V2, client: httpx.Client) -> None:
     release, runs = threading.Event(), []
     client.post("/v2/models/adder/infer", content=row_of(0.0))
-    loaded = v2.gathering.memory.loaded.find_loaded("adder", "2")
+    loaded = v2.gather.memory.loaded.find_loaded("adder", "2")
     assert loaded is not None
     run = loaded.model.run
 
@@ -213,10 +213,10 @@ def test_invocations_at_the_same_time_share_a_run(v2: V2, client: httpx.Client) 
             return list(answer.json()["outputs"][0]["data"])
 
         answers = [callers.submit(call, float(value)) for value in range(CALLERS)]
-        with v2.gathering._changed:
-            while sum(map(len, v2.gathering._waiting.values())) + sum(runs) < CALLERS:
+        with v2.gather._changed:
+            while sum(map(len, v2.gather._waiting.values())) + sum(runs) < CALLERS:
                 assert not any(answer.done() for answer in answers)
-                v2.gathering._changed.wait(0.05)
+                v2.gather._changed.wait(0.05)
         release.set()
         assert [answer.result()[0] for answer in answers] == [value + 2 for value in range(CALLERS)]
     assert len(runs) <= 2, "the first may have found all of them"

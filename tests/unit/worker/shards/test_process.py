@@ -16,9 +16,9 @@ from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.shards.process import ShardChild, ShardProcess
-from serval.worker.shards.program import offer_to_go_first
+from serval.worker.shards.program import prefer_for_oom_kill
 from tests.fakes.inference import version_record
 from tests.fakes.worker import Unanswered
 
@@ -63,7 +63,7 @@ class Desk:
             lost=self,
             load=load,
             stopping=self.stopping.is_set,
-            patience=Patience((Unanswered,), self.stopping.wait, self.warned.append),
+            retries=Retries((Unanswered,), self.stopping.wait, self.warned.append),
             beat_seconds=0.01,
             start=self.start,
         )
@@ -172,6 +172,6 @@ def test_a_process_that_cannot_be_started_charges_nobody(desk: Desk):
 
 def test_it_offers_itself_when_memory_runs_out(tmp_path: Path):
     (tmp_path / "score").write_text("0")
-    offer_to_go_first(tmp_path / "score")
-    offer_to_go_first(tmp_path / "nowhere" / "score")
+    prefer_for_oom_kill(tmp_path / "score")
+    prefer_for_oom_kill(tmp_path / "nowhere" / "score")
     assert (tmp_path / "score").read_text() == "1000"

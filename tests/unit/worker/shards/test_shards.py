@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serval.batch.shard.tasks import TaskOutcome
-from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.shards.shards import MOST_RECEIPTS, PAUSED_SECONDS, ShardMessage, Shards
 from tests.fakes.worker import Unanswered
 
@@ -74,7 +74,7 @@ class Desk:
             runner=self.runner,
             paused=self.paused,
             stopping=self.stopping,
-            patience=Patience((Unanswered,), self.pauses.append, lambda _: None),
+            retries=Retries((Unanswered,), self.pauses.append, lambda _: None),
             wait_seconds=5,
             visibility_seconds=60,
         )

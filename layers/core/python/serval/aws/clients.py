@@ -7,7 +7,7 @@ import boto3
 
 
 @dataclass(slots=True)
-class LaterClient:
+class LazyClient:
     """Stands for a client of boto3: reading a service's model takes tens of milliseconds.
 
     A submit needs ECS, EventBridge and Lambda only when its fleet sleeps.

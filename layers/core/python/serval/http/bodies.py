@@ -5,8 +5,8 @@ from typing import Any
 
 from serval.errors import PayloadTooLarge
 from serval.http.call import HttpCall
-from serval.protocol.content import as_bytes
-from serval.protocol.framing import framed
+from serval.protocol.content import to_bytes
+from serval.protocol.framing import split_body
 from serval.protocol.json_documents import LIMIT_BYTES, read_document
 from serval.protocol.limits import RequestLimits
 
@@ -40,7 +40,7 @@ def read_sent_body(call: HttpCall, limits: RequestLimits) -> SentBody:
         body = call.read_body(limits)
     except PayloadTooLarge as error:
         raise PayloadTooLarge(error.what, error.size_bytes, error.limit_bytes, REMEDY) from None
-    return SentBody(as_bytes(body), None) if length is None else SentBody(*framed(body, length))
+    return SentBody(to_bytes(body), None) if length is None else SentBody(*split_body(body, length))
 
 
 def read_json_body(call: HttpCall) -> Any:
@@ -53,4 +53,4 @@ def read_json_body(call: HttpCall) -> Any:
     """
     if not call.event.get("body"):
         return {}
-    return read_document(as_bytes(call.read_body(DOCUMENT_LIMITS)) or b"{}", "the body")
+    return read_document(to_bytes(call.read_body(DOCUMENT_LIMITS)) or b"{}", "the body")

@@ -127,7 +127,7 @@ class HttpCall:
         encoding = self.headers.get("content-encoding")
         if not encoding:
             return body
-        return inflate(body, encoding, limits.inflated(self.header_length))
+        return inflate(body, encoding, limits.inflated_limit(self.header_length))
 
 
 def body_of(body: str | None, is_base64: bool) -> str | bytes:

@@ -79,7 +79,7 @@ def disk_bytes(record: ModelVersion, form: Form | None = None) -> int:
     return record.artifact_bytes if form is None else form.size_bytes
 
 
-def say_nothing(line: str) -> None:
+def discard(line: str) -> None:
     """Log nowhere."""
 
 
@@ -98,7 +98,7 @@ class LoadedVersions:
     clock: Callable[[], float] = time.perf_counter
     cpu_class: str = ""
     """As ``serval.inference.cpu`` gives it; empty: nothing is laid out for this machine."""
-    log: Callable[[str], object] = say_nothing
+    log: Callable[[str], object] = discard
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:

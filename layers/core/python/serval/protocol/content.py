@@ -26,7 +26,7 @@ DAMAGED = (
 )
 
 
-def as_bytes(body: str | bytes) -> bytes:
+def to_bytes(body: str | bytes) -> bytes:
     """Give the bytes of a body that may have come as text."""
     try:
         return body if isinstance(body, bytes) else body.encode()
@@ -64,7 +64,7 @@ def inflate(
         If it inflates to more than the limit, or more than its length explains; little more than
         that is ever held.
     """
-    sent = as_bytes(body)
+    sent = to_bytes(body)
     window = compressed_window(sent, content_encoding)
     if window is None:
         return body

@@ -1,10 +1,10 @@
 """Framing: where the JSON part of a body ends, and its binary tensors begin."""
 
 from serval.errors import MalformedBody
-from serval.protocol.content import DAMAGED, as_bytes
+from serval.protocol.content import DAMAGED, to_bytes
 
 
-def framed(body: str | bytes, header_length: str) -> tuple[bytes, int]:
+def split_body(body: str | bytes, header_length: str) -> tuple[bytes, int]:
     """Give the bytes of a body with binary tensors, and the length of its JSON part.
 
     Raises
@@ -13,7 +13,7 @@ def framed(body: str | bytes, header_length: str) -> tuple[bytes, int]:
         If the length is none, or the binary part came as text: who takes bytes for text replaces
         those that are none.
     """
-    sent = as_bytes(body)
+    sent = to_bytes(body)
     length = json_length(header_length, len(sent))
     if isinstance(body, str) and not 0 < length == len(sent):
         raise MalformedBody(DAMAGED.format("binary tensors were"))

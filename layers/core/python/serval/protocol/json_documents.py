@@ -22,10 +22,10 @@ def read_document(text: bytes, what: str) -> Any:
     if len(text) > LIMIT_BYTES:
         raise PayloadTooLarge(what, len(text), LIMIT_BYTES, "ask for less at once")
     with refusing(lambda said: MalformedBody(f"{what} is not valid JSON: {said}")):
-        return json.loads(text, object_pairs_hook=distinct)
+        return json.loads(text, object_pairs_hook=refuse_repeated)
 
 
-def distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def refuse_repeated(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its members, or raise ``MalformedBody`` if one is there twice."""
     found = dict(members)
     if len(found) != len(members):

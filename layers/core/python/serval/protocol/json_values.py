@@ -156,9 +156,9 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
         check_nesting(name, shape, data)
     dtype = DATATYPES[datatype]
     if dtype.kind in "fiu":
-        read = numbers(name, datatype, dtype, data)
+        read = read_numbers(name, datatype, dtype, data)
     else:
-        read = other_elements(name, datatype, data)
+        read = read_elements(name, datatype, data)
     if read.size != math.prod(shape):
         raise InvalidTensor(
             name, f"shape {list(shape)} holds {math.prod(shape)} values, got {read.size}"
@@ -179,16 +179,16 @@ def check_nesting(name: str, shape: Sequence[int], rows: Any, axis: int = 0) -> 
         raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
 
 
-def numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
+def read_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
     """Read numbers through one buffer of the widest type of their kind."""
     try:
         buffer = np.frombuffer(data.as_buffer(of_type=BUFFERS[dtype.kind]), WIDE_TYPES[dtype.kind])
     except (TypeError, ValueError):
-        return spelled_numbers(name, datatype, dtype, data)
-    return narrowed(name, datatype, dtype, buffer)
+        return read_numbers_singly(name, datatype, dtype, data)
+    return narrow(name, datatype, dtype, buffer)
 
 
-def narrowed(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Array:
+def narrow(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Array:
     """Convert to the tensor's own type, refusing what it cannot hold."""
     if wide.dtype == dtype or wide.size == 0:
         return wide.astype(dtype, copy=False)
@@ -208,10 +208,10 @@ def narrowed(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Arr
     return wide.astype(dtype)
 
 
-def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
+def read_numbers_singly(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
     """Read numbers one by one: for the non-finite ones, and to name the element that is wrong."""
     values: Any = array(WIDE[dtype.kind])
-    for index, value in enumerate(flat(data)):
+    for index, value in enumerate(flatten(data)):
         if dtype.kind == "f" and isinstance(value, str) and value in NON_FINITE:
             value = NON_FINITE[value]
         wanted = (int, float) if dtype.kind == "f" else int
@@ -222,14 +222,14 @@ def spelled_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -
             values.append(value)
         except OverflowError:
             raise InvalidTensor(name, f"a value does not fit {datatype}") from None
-    return narrowed(name, datatype, dtype, np.frombuffer(values, WIDE_TYPES[dtype.kind]))
+    return narrow(name, datatype, dtype, np.frombuffer(values, WIDE_TYPES[dtype.kind]))
 
 
-def other_elements(name: str, datatype: str, data: Any) -> Array:
+def read_elements(name: str, datatype: str, data: Any) -> Array:
     """Read BOOL and BYTES elements."""
     wanted = bool if datatype == "BOOL" else str
     elements: list[Any] = []
-    for index, value in enumerate(flat(data)):
+    for index, value in enumerate(flatten(data)):
         if not isinstance(value, wanted):
             expected = "true or false" if datatype == "BOOL" else "a string"
             raise wrong_element(name, datatype, index, value, expected)
@@ -245,7 +245,7 @@ def wrong_element(name: str, datatype: str, index: int, value: Any, expected: st
     return InvalidTensor(name, f"element {index} is {found}, {expected} expected for {datatype}")
 
 
-def flat(values: Iterable[Any]) -> Iterator[Any]:
+def flatten(values: Iterable[Any]) -> Iterator[Any]:
     """Walk nested lists in row-major order; as deep as they go, each element costs the same."""
     waiting = [iter(values)]
     while waiting:
@@ -277,11 +277,11 @@ def encode_json(tensor: Tensor) -> Array | list[Any]:
     if datatype == "BF16":
         values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        return [spelled(value) for value in values.tolist()]
+        return [spell_number(value) for value in values.tolist()]
     return np.ascontiguousarray(values)
 
 
-def spelled(value: float) -> float | str:
+def spell_number(value: float) -> float | str:
     """Spell what JSON has no number for."""
     if math.isfinite(value):
         return value

@@ -31,7 +31,7 @@ class RequestLimits:
             min(INFLATED_LIMIT_BYTES, memory_bytes // MEMORY_PER_BINARY_BYTE),
         )
 
-    def inflated(self, header_length: str | None) -> int:
+    def inflated_limit(self, header_length: str | None) -> int:
         """Limit what a body may inflate to, by its ``Inference-Header-Content-Length``."""
         return self.json_bytes if header_length is None else self.inflated_bytes
 

@@ -24,7 +24,7 @@ from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.content import FEWER
-from serval.protocol.framing import framed
+from serval.protocol.framing import split_body
 from serval.protocol.json_values import (
     Fields,
     decode_json,
@@ -76,11 +76,11 @@ def read_request(
     if header_length is None:
         check_json_size(len(body), json_limit)
         return read_document(parse_head(body), memoryview(b""), signature)
-    sent, length = framed(body, header_length)
+    sent, length = split_body(body, header_length)
     check_json_size(length, json_limit)
     tail = memoryview(sent)[length:]
     if length == 0:
-        return raw_request(tail, signature)
+        return read_raw_request(tail, signature)
     return read_document(parse_head(sent[:length]), tail, signature)
 
 
@@ -95,7 +95,7 @@ def parse_head(text: str | bytes) -> Fields:
     return pick_members(json_object(text, "an 'inputs' member"), REQUEST_MEMBERS)
 
 
-def raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
+def read_raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
     """Read a body that is nothing but the bytes of the model's only input, batch 1."""
     if len(signature.inputs) != 1:
         raise MalformedBody(

@@ -38,14 +38,14 @@ class CloudWatchStatistics:
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         """Sum the window's metrics of each (model, track)."""
         queries = [
-            query(f"q{position}_{metric.lower()}", model, track, metric)
+            sum_query(f"q{position}_{metric.lower()}", model, track, metric)
             for position, (model, track) in enumerate(tracks)
             for metric in METRICS
         ]
         sums: Sums = {}
         for start in range(0, len(queries), QUERIES_PER_CALL):
             for result in self._results(queries[start : start + QUERIES_PER_CALL]):
-                add(sums, result)
+                add_result(sums, result)
         return {track: track_statistics(sums, f"q{at}") for at, track in enumerate(tracks)}
 
     def _results(self, queries: Sequence["MetricDataQueryTypeDef"]) -> Iterator[Mapping[str, Any]]:
@@ -62,7 +62,7 @@ class CloudWatchStatistics:
             raise StatisticsUnavailable(f"the metrics did not answer: {error}") from error
 
 
-def query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQueryTypeDef":
+def sum_query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQueryTypeDef":
     """Ask for a metric's sum in each minute."""
     return {
         "Id": name,
@@ -81,7 +81,7 @@ def query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQuer
     }
 
 
-def add(sums: Sums, result: Mapping[str, Any]) -> None:
+def add_result(sums: Sums, result: Mapping[str, Any]) -> None:
     """Add a page of a query's result."""
     total, last = sums.get(result["Id"], (0.0, None))
     counted = [

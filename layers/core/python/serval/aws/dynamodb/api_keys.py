@@ -17,7 +17,7 @@ from serval.access.api_key import (
     new_api_key,
     new_callback_secret,
 )
-from serval.aws.dynamodb.tables import happened, items
+from serval.aws.dynamodb.tables import read_items, write_if
 from serval.clock import Clock, timestamp, utc_now
 from serval.models.storage import API_KEY, CALLBACK_SECRET, api_key_partition
 
@@ -101,7 +101,7 @@ class ApiKeyStore:
         Its caller is answered also if that fails; whoever looks the key up next tries again.
         """
         with suppress(ClientError, BotoCoreError):
-            happened(
+            write_if(
                 self.table.update_item,
                 Key={"pk": api_key_partition(key_hash), "sk": API_KEY},
                 UpdateExpression="SET last_used = :day",
@@ -111,4 +111,4 @@ class ApiKeyStore:
 
     def _items(self) -> Iterator[dict[str, Any]]:
         keys = Attr("sk").eq(API_KEY) & Attr("pk").begins_with(api_key_partition(""))
-        return items(self.table.scan, FilterExpression=keys)
+        return read_items(self.table.scan, FilterExpression=keys)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from serval.aws.dynamodb.tables import changes, items, landed
+from serval.aws.dynamodb.tables import describe_update, read_items, write_item_if
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.storage import FLEET_STATE, WORKER, fleet_partition, worker_sort_key
@@ -45,7 +45,7 @@ class FleetTable:
     def save(self, before: FleetState, after: FleetState) -> bool:
         """Write what changed, with the next revision, if the row still has ``before``'s."""
         attributes = _attributes(replace(after, revision=before.revision + 1))
-        return landed(
+        return write_item_if(
             self.table.update_item,
             attributes | _state_key(before.fleet),
             Key=_state_key(before.fleet),
@@ -54,7 +54,7 @@ class FleetTable:
                 if before.revision
                 else Attr("revision").not_exists()
             ),
-            **changes(_attributes(before), attributes),
+            **describe_update(_attributes(before), attributes),
         )
 
     def workers(self, fleet: str) -> Sequence[WorkerState]:
@@ -64,7 +64,7 @@ class FleetTable:
 
     def report(self, worker: WorkerState) -> None:
         """Write what a worker says of itself."""
-        said = {name: _stored(value) for name, value in asdict(worker).items()}
+        said = {name: _to_stored(value) for name, value in asdict(worker).items()}
         expires = int((datetime.fromisoformat(worker.seen) + REMEMBERED).timestamp())
         key = _worker_key(worker.fleet, worker.worker)
         self.table.put_item(Item={**key, **said, "expires": expires})
@@ -75,7 +75,9 @@ class FleetTable:
 
     def _workers(self, fleet: str) -> Iterator[WorkerState]:
         condition = Key("pk").eq(fleet_partition(fleet)) & Key("sk").begins_with(WORKER)
-        for item in items(self.table.query, KeyConditionExpression=condition, ConsistentRead=True):
+        for item in read_items(
+            self.table.query, KeyConditionExpression=condition, ConsistentRead=True
+        ):
             yield _read(WorkerState, item)
 
 
@@ -89,11 +91,11 @@ def _worker_key(fleet: str, worker: str) -> dict[str, str]:
 
 def _attributes(state: FleetState) -> dict[str, Any]:
     """Give what differs from the row of a fleet that was never written."""
-    stored = {name: _stored(getattr(state, name)) for name in _DEFAULTS}
-    return {name: value for name, value in stored.items() if value != _stored(_DEFAULTS[name])}
+    stored = {name: _to_stored(getattr(state, name)) for name in _DEFAULTS}
+    return {name: value for name, value in stored.items() if value != _to_stored(_DEFAULTS[name])}
 
 
-def _stored(value: Any) -> Any:
+def _to_stored(value: Any) -> Any:
     if isinstance(value, float):
         return Decimal(repr(round(value, DECIMALS)))
     return list(value) if isinstance(value, tuple) else value
@@ -102,10 +104,10 @@ def _stored(value: Any) -> Any:
 def _read(kind: type[_State], item: Mapping[str, Any]) -> _State:
     """Give what an item holds; what it lacks is as in the beginning."""
     hints = _HINTS[kind]
-    return kind(**{name: _value(item[name], hints[name]) for name in hints if name in item})
+    return kind(**{name: _from_stored(item[name], hints[name]) for name in hints if name in item})
 
 
-def _value(stored: Any, hint: Any) -> Any:
+def _from_stored(stored: Any, hint: Any) -> Any:
     if isinstance(stored, Decimal):
         return float(stored) if float in (hint, *get_args(hint)) else int(stored)
     return tuple(stored) if isinstance(stored, list) else stored

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from serval.aws.dynamodb.tables import changes, happened, items, landed
+from serval.aws.dynamodb.tables import describe_update, read_items, write_if, write_item_if
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.rows import (
     BY_MODEL,
@@ -35,7 +35,7 @@ class JobTable:
     def create(self, job: BatchJob) -> bool:
         """Write a new row; False when the id is taken, and nothing is written then."""
         item = job_attributes(job)
-        return landed(
+        return write_item_if(
             self.table.put_item, item, Item=item, ConditionExpression=Attr(JOB).not_exists()
         )
 
@@ -48,17 +48,17 @@ class JobTable:
     def save(self, before: BatchJob, after: BatchJob) -> bool:
         """Write what changed, with the next revision, if the row still has ``before``'s."""
         item = job_attributes(replace(after, revision=before.revision + 1))
-        return landed(
+        return write_item_if(
             self.table.update_item,
             item,
             Key={JOB: before.id, SORT: JOB_SORT_KEY},
             ConditionExpression=Attr("revision").eq(before.revision),
-            **changes(job_attributes(before), item),
+            **describe_update(job_attributes(before), item),
         )
 
     def of_model(self, model: str, limit: int) -> Sequence[BatchJob]:
         """List a model's jobs, newest first, from the index."""
-        found = items(
+        found = read_items(
             self.table.query,
             IndexName=BY_MODEL,
             KeyConditionExpression=Key("model").eq(model),
@@ -75,7 +75,7 @@ class JobTable:
 
     def shards(self, job_id: str) -> Iterator[ShardRecord]:
         """List the shards that have begun, in order."""
-        found = items(
+        found = read_items(
             self.table.query,
             KeyConditionExpression=Key(JOB).eq(job_id) & Key(SORT).begins_with(SHARD),
             ConsistentRead=True,
@@ -84,7 +84,7 @@ class JobTable:
 
     def record(self, record: ShardRecord) -> bool:
         """Write what a shard has done; False when it was done before, and nothing is written."""
-        return happened(
+        return write_if(
             self.table.put_item,
             Item=shard_attributes(record),
             ConditionExpression=Attr(JOB).not_exists() | Attr("status").ne("done"),

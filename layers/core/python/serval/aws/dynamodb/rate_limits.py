@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from serval.aws.dynamodb.tables import happened
+from serval.aws.dynamodb.tables import write_if
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RateLimited
 from serval.models.storage import api_key_partition, rate_sort_key
@@ -30,7 +30,7 @@ class RateLimitTable:
         """Count one more, or raise ``RateLimited`` if the minute's ``limit`` is used up."""
         now = self.clock()
         begun = now.replace(second=0, microsecond=0)
-        counted = happened(
+        counted = write_if(
             self.table.update_item,
             Key={
                 "pk": api_key_partition(key_hash),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from serval.aws.dynamodb.tables import happened, items, landed
+from serval.aws.dynamodb.tables import read_items, write_if, write_item_if
 from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailable
 from serval.models.registry import Rollout
 from serval.models.route import Route
@@ -121,7 +121,7 @@ class DynamoDBRegistry:
 
     def record(self, version: ModelVersion) -> None:
         """Record a version and list its model; a version once recorded is never changed."""
-        happened(
+        write_if(
             self.table.put_item,
             Item={
                 "pk": model_partition(version.model),
@@ -150,7 +150,7 @@ class DynamoDBRegistry:
     def record_rollout(self, rollout: Rollout) -> bool:
         """Write a rollout's record with the next revision, unless it has changed or ended."""
         put = put_rollout(rollout)
-        return landed(self.table.put_item, put["Item"], **put)
+        return write_item_if(self.table.put_item, put["Item"], **put)
 
     def _assign(self, partition: str, digest: str, last: int) -> bool:
         """Move the counter from ``last`` and give the new version to the digest, or do neither."""
@@ -189,4 +189,6 @@ class DynamoDBRegistry:
     def _query(self, partition: str, prefix: str = "") -> list[dict[str, Any]]:
         partition_key = Key("pk").eq(partition)
         condition = partition_key & Key("sk").begins_with(prefix) if prefix else partition_key
-        return list(items(self.table.query, KeyConditionExpression=condition, ConsistentRead=True))
+        return list(
+            read_items(self.table.query, KeyConditionExpression=condition, ConsistentRead=True)
+        )

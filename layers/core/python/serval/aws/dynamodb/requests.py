@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from serval.aws.dynamodb.tables import changes, items, landed
+from serval.aws.dynamodb.tables import describe_update, read_items, write_item_if
 from serval.errors import RegistryUnavailable
 from serval.requests.list_requests import Filters, Position
 from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, OpenListing, OpenRequest
@@ -37,7 +37,7 @@ FIRST_TIME, LAST_TIME = "0", "9"
 """Before and after every time, as rows hold times."""
 
 
-def submitted(filters: Filters) -> ConditionBase:
+def submitted_between(filters: Filters) -> ConditionBase:
     """Give the condition on when a request was submitted."""
     # Bounds are inclusive: without its last character a time is before itself, and after others.
     before = filters.before[:-1] if filters.before else LAST_TIME
@@ -54,7 +54,7 @@ class RequestTable:
     def create(self, request: AsyncRequest) -> bool:
         """Write a new row; False when the id is taken, and nothing is written then."""
         item = to_attributes(request)
-        return landed(
+        return write_item_if(
             self.table.put_item, item, Item=item, ConditionExpression=Attr("id").not_exists()
         )
 
@@ -81,12 +81,12 @@ class RequestTable:
     def save(self, before: AsyncRequest, after: AsyncRequest) -> bool:
         """Write what changed, with the next revision, if the row still has ``before``'s."""
         item = to_attributes(replace(after, revision=before.revision + 1))
-        return landed(
+        return write_item_if(
             self.table.update_item,
             item,
             Key={"id": before.id},
             ConditionExpression=Attr("revision").eq(before.revision),
-            **changes(to_attributes(before), item),
+            **describe_update(to_attributes(before), item),
         )
 
     def open(self) -> Iterator[OpenRequest]:
@@ -137,7 +137,7 @@ class RequestTable:
 
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
         """List a model's requests, newest first, from the index, payloads left out."""
-        found = items(
+        found = read_items(
             self.table.query,
             IndexName=BY_MODEL,
             KeyConditionExpression=Key("model").eq(model),
@@ -152,7 +152,7 @@ class RequestTable:
         """Read some of a model's requests, newest first, payloads left out."""
         asked: dict[str, Any] = {
             "IndexName": BY_MODEL,
-            "KeyConditionExpression": Key("model").eq(model) & submitted(filters),
+            "KeyConditionExpression": Key("model").eq(model) & submitted_between(filters),
             "ScanIndexForward": False,
             "Limit": limit,
         }
@@ -173,7 +173,7 @@ class RequestTable:
     def _in_state(self, status: str, when: ConditionBase | None = None) -> Iterator[dict[str, Any]]:
         for shard in range(SHARDS):
             condition: ConditionBase = Key("state").eq(state(status, shard))
-            yield from items(
+            yield from read_items(
                 self.table.query,
                 IndexName=BY_STATE,
                 KeyConditionExpression=condition if when is None else condition & when,

@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError
 _deserializer = TypeDeserializer()
 
 
-def items(read: Callable[..., Mapping[str, Any]], **arguments: Any) -> Iterator[dict[str, Any]]:
+def read_items(
+    read: Callable[..., Mapping[str, Any]], **arguments: Any
+) -> Iterator[dict[str, Any]]:
     """Give the items of every page of ``table.query`` or ``table.scan``."""
     while True:
         page = read(**arguments)
@@ -19,7 +21,7 @@ def items(read: Callable[..., Mapping[str, Any]], **arguments: Any) -> Iterator[
         arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def happened(write: Callable[..., Any], **arguments: Any) -> bool:
+def write_if(write: Callable[..., Any], **arguments: Any) -> bool:
     """Make a conditional write; False when its condition did not hold."""
     try:
         write(**arguments)
@@ -30,7 +32,7 @@ def happened(write: Callable[..., Any], **arguments: Any) -> bool:
     return True
 
 
-def landed(write: Callable[..., Any], item: Mapping[str, Any], **arguments: Any) -> bool:
+def write_item_if(write: Callable[..., Any], item: Mapping[str, Any], **arguments: Any) -> bool:
     """Make a conditional write that leaves ``item``; False when its condition did not hold.
 
     The SDK repeats a write whose answer was lost, and then the write's own first try breaks the
@@ -42,17 +44,17 @@ def landed(write: Callable[..., Any], item: Mapping[str, Any], **arguments: Any)
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
         repeated = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-        return repeated and _found(error) == item
+        return repeated and _item_found(error) == item
     return True
 
 
-def _found(error: ClientError) -> dict[str, Any]:
+def _item_found(error: ClientError) -> dict[str, Any]:
     response: Mapping[str, Any] = error.response
     found = response.get("Item", {})
     return {name: _deserializer.deserialize(value) for name, value in found.items()}
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def describe_update(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """Give the arguments of ``update_item`` that turn attributes into others, and no more."""
     written = {name: after[name] for name in after if before.get(name) != after[name]}
     removed = [name for name in before if name not in after]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.aws.dynamodb.tables import happened
+from serval.aws.dynamodb.tables import write_if
 from serval.clock import Clock, timestamp, utc_now
 from serval.models.storage import WAITING, place_sort_key
 
@@ -53,7 +53,7 @@ class PlaceTable:
     ) -> bool:
         arguments: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
         try:
-            return happened(
+            return write_if(
                 self.table.update_item,
                 Key={"pk": WAITING, "sk": place_sort_key(number)},
                 UpdateExpression=expression,

@@ -102,7 +102,7 @@ class ScheduleDeadLetters:
             WaitTimeSeconds=ALL_SERVERS_SECONDS,
             VisibilityTimeout=0,
         )
-        return [_undelivered(found) for found in answer.get("Messages", [])]
+        return [_read_undelivered(found) for found in answer.get("Messages", [])]
 
     def _url(self) -> str | None:
         try:
@@ -113,7 +113,7 @@ class ScheduleDeadLetters:
             raise
 
 
-def _undelivered(message: Mapping[str, Any]) -> Undelivered:
+def _read_undelivered(message: Mapping[str, Any]) -> Undelivered:
     attributes = {
         name: str(attribute.get("StringValue", ""))
         for name, attribute in message.get("MessageAttributes", {}).items()

@@ -58,7 +58,7 @@ class S3ArtifactDownloads:
             found = self._download(key, partial)
         except (BotoCoreError, ClientError, RetriesExceededError, S3DownloadFailedError) as error:
             raise ArtifactUnavailable(
-                record.model, record.version, f"{key}: {error}", lost=_lost(error)
+                record.model, record.version, f"{key}: {error}", lost=_is_refusal(error)
             ) from error
         if found != record.file(path).sha256:
             raise ArtifactUnavailable(
@@ -81,7 +81,7 @@ class S3ArtifactDownloads:
         return str(verifying.digest.hexdigest())
 
 
-def _lost(error: Exception) -> bool:
+def _is_refusal(error: Exception) -> bool:
     """Tell a refusal, which trying again does not change, from a store that does not answer."""
     if not isinstance(error, ClientError):
         return False

@@ -51,19 +51,19 @@ class S3Artifacts:
 
     def read(self, found: StoredObject) -> bytes:
         """Give an object's bytes."""
-        with self.client.get_object(**self._pinned(found))["Body"] as body:
+        with self.client.get_object(**self._pin(found))["Body"] as body:
             return body.read()
 
     def presign(self, found: StoredObject) -> str:
         """Give a URL that reads an object for a quarter of an hour."""
         return self.client.generate_presigned_url(
-            "get_object", Params=self._pinned(found), ExpiresIn=PRESIGNED_SECONDS
+            "get_object", Params=self._pin(found), ExpiresIn=PRESIGNED_SECONDS
         )
 
     def download(self, found: StoredObject, target: Path) -> None:
         """Write an object's bytes to a file."""
         with (
-            self.client.get_object(**self._pinned(found))["Body"] as body,
+            self.client.get_object(**self._pin(found))["Body"] as body,
             target.open("wb") as out,
         ):
             shutil.copyfileobj(body, out, 2**20)
@@ -94,7 +94,7 @@ class S3Artifacts:
         self.client.copy_object(
             Bucket=self.bucket,
             Key=key,
-            CopySource=self._pinned(source),
+            CopySource=self._pin(source),
             IfNoneMatch="*",
             Metadata={"sha256": file.sha256},
             MetadataDirective="REPLACE",
@@ -111,7 +111,7 @@ class S3Artifacts:
                     "ETag": self.client.upload_part_copy(
                         **target,
                         PartNumber=number,
-                        CopySource=self._pinned(source),
+                        CopySource=self._pin(source),
                         CopySourceRange=f"bytes={first}-{last}",
                     )["CopyPartResult"]["ETag"],
                 }
@@ -147,5 +147,5 @@ class S3Artifacts:
         for first in range(0, size_bytes, self.part_bytes):
             yield first, min(first + self.part_bytes, size_bytes) - 1
 
-    def _pinned(self, found: StoredObject) -> Any:
+    def _pin(self, found: StoredObject) -> Any:
         return {"Bucket": self.bucket, "Key": found.key, "VersionId": found.version_id}

@@ -43,9 +43,9 @@ class S3Objects:
         try:
             head = self.client.head_object(Bucket=address.bucket, Key=address.key, **pinned)
         except ClientError as error:
-            if code(error) in GONE:
+            if error_code(error) in GONE:
                 return None
-            raise said(error, address) from error
+            raise translate_error(error, address) from error
         return Source(
             address.bucket,
             address.key,
@@ -63,7 +63,7 @@ class S3Objects:
                 for found in page.get("Contents", []):
                     yield Source(prefix.bucket, found["Key"], found["Size"], found["ETag"])
         except ClientError as error:
-            raise said(error, prefix) from error
+            raise translate_error(error, prefix) from error
 
     def read(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
         """Stream bytes; a connection that breaks is taken up where it broke."""
@@ -86,9 +86,9 @@ class S3Objects:
         try:
             answer = self.client.get_object(Bucket=address.bucket, Key=address.key)
         except ClientError as error:
-            if code(error) in GONE:
+            if error_code(error) in GONE:
                 return None
-            raise said(error, address) from error
+            raise translate_error(error, address) from error
         with answer["Body"] as body:
             return body.read()
 
@@ -105,7 +105,7 @@ class S3Objects:
         try:
             self.client.put_object(Bucket=address.bucket, Key=address.key, Body=body)
         except ClientError as error:
-            raise said(error, address) from error
+            raise translate_error(error, address) from error
 
     def claim(self, address: Address, body: bytes, instead_of: bytes | None = None) -> bytes:
         """Write an object unless there is one, or in the place of one; give what stands there."""
@@ -119,8 +119,8 @@ class S3Objects:
         try:
             self.client.put_object(Bucket=address.bucket, Key=address.key, Body=body, **condition)
         except ClientError as error:
-            if code(error) not in TAKEN:
-                raise said(error, address) from error
+            if error_code(error) not in TAKEN:
+                raise translate_error(error, address) from error
             return self.get(address) or b""
         return body
 
@@ -151,7 +151,9 @@ class S3Objects:
         """Read bytes of what a shard has written, of the version that it recorded."""
         if start >= end:
             return b""
-        answer = self.client.get_object(**located(bucket, piece), Range=ranged(start, end))
+        answer = self.client.get_object(
+            **object_version(bucket, piece), Range=byte_range(start, end)
+        )
         return b"".join(bytes_of(answer, start, end, piece.size_bytes))
 
     def delete(self, addresses: Sequence[Address]) -> None:
@@ -166,27 +168,27 @@ class S3Objects:
     def _stream(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
         """Stream bytes of the newest version if it is the one that was found, else of that one."""
         try:
-            answer = self._opened(source, start, end, {"IfMatch": source.etag})
+            answer = self._open(source, start, end, {"IfMatch": source.etag})
         except ClientError as error:
-            if code(error) not in GONE | CHANGED:
-                raise said(error, source.address) from error
+            if error_code(error) not in GONE | CHANGED:
+                raise translate_error(error, source.address) from error
             if source.version_id is None:
-                what = "is gone" if code(error) in GONE else "was changed"
+                what = "is gone" if error_code(error) in GONE else "was changed"
                 raise BatchRefused(f"{source.address} {what} since the job was planned") from None
-            answer = self._pinned(source, start, end)
+            answer = self._read_pinned(source, start, end)
         yield from bytes_of(answer, start, end, piece_bytes)
 
-    def _pinned(self, source: Source, start: int, end: int) -> Any:
+    def _read_pinned(self, source: Source, start: int, end: int) -> Any:
         try:
-            return self._opened(source, start, end, {"VersionId": source.version_id})
+            return self._open(source, start, end, {"VersionId": source.version_id})
         except ClientError as error:
-            if code(error) in GONE:
+            if error_code(error) in GONE:
                 raise BatchRefused(f"{source.address} is gone since the job was planned") from None
-            raise said(error, source.address) from error
+            raise translate_error(error, source.address) from error
 
-    def _opened(self, source: Source, start: int, end: int, pinned: dict[str, Any]) -> Any:
+    def _open(self, source: Source, start: int, end: int, pinned: dict[str, Any]) -> Any:
         return self.client.get_object(
-            Bucket=source.bucket, Key=source.key, Range=ranged(start, end), **pinned
+            Bucket=source.bucket, Key=source.key, Range=byte_range(start, end), **pinned
         )
 
     def _part(self, target: dict[str, Any], number: int, part: Part) -> str:
@@ -198,11 +200,11 @@ class S3Objects:
         assert copied.piece is not None
         part_of: dict[str, Any] = {}
         if copied.size_bytes < copied.piece.size_bytes:
-            part_of["CopySourceRange"] = ranged(copied.start, copied.end)
+            part_of["CopySourceRange"] = byte_range(copied.start, copied.end)
         answer = self.client.upload_part_copy(
             **target,
             PartNumber=number,
-            CopySource=located(target["Bucket"], copied.piece),
+            CopySource=object_version(target["Bucket"], copied.piece),
             **part_of,
         )
         return answer["CopyPartResult"]["ETag"]
@@ -216,7 +218,7 @@ class S3Objects:
         return self.read_piece(bucket, found.piece, found.start, found.end)
 
 
-def ranged(start: int, end: int) -> str:
+def byte_range(start: int, end: int) -> str:
     """Name a range of bytes as HTTP does."""
     return f"bytes={start}-{end - 1}"
 
@@ -232,22 +234,22 @@ def bytes_of(answer: Any, start: int, end: int, piece_bytes: int) -> Iterator[by
                 yield kept
 
 
-def located(bucket: str, piece: OutputPiece) -> Any:
+def object_version(bucket: str, piece: OutputPiece) -> Any:
     """Name a written object, and the version that was recorded of it."""
     pinned = {"VersionId": piece.version_id} if piece.version_id else {}
     return {"Bucket": bucket, "Key": piece.key, **pinned}
 
 
-def code(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     """Give the error's code."""
     return str(error.response["Error"]["Code"])
 
 
-def said(error: ClientError, address: Address) -> Exception:
+def translate_error(error: ClientError, address: Address) -> Exception:
     """Say in words what only a user can change; any other error stays what it is."""
-    if code(error) == "NoSuchBucket":
+    if error_code(error) == "NoSuchBucket":
         return BatchRefused(f"{address}: there is no such bucket")
-    if code(error) in DENIED:
+    if error_code(error) in DENIED:
         return BatchRefused(
             f"{address}: this stage may not touch it, or it does not exist: inputs and outputs "
             "outside of the stage's data bucket need a grant (docs/batch.md)"

@@ -47,17 +47,17 @@ class EdgeRegistry:
         )
         key_item = found.get(api_key_partition(key_hash))
         route_item = found.get(model_partition(model))
-        key = ApiKey.from_attributes(plain(key_item)) if key_item else None
+        key = ApiKey.from_attributes(untyped(key_item)) if key_item else None
         if key is not None and key.revoked is None and key.last_used != self.today():
             self._note_use(key_hash)
         if key is not None and key.revoked is not None:
             key = None
-        return key, Route.from_attributes(plain(route_item)) if route_item else None
+        return key, Route.from_attributes(untyped(route_item)) if route_item else None
 
     def route(self, model: str) -> Route | None:
         """Read a model's route."""
         item = self._read([(model_partition(model), ROUTE)]).get(model_partition(model))
-        return Route.from_attributes(plain(item)) if item else None
+        return Route.from_attributes(untyped(item)) if item else None
 
     def version(self, model: str, version: str) -> ModelVersion:
         """Read a version's record."""
@@ -110,12 +110,12 @@ class EdgeRegistry:
             raise RegistryUnavailable(f"the registry did not answer: {error}") from error
 
 
-def plain(item: Item) -> dict[str, str]:
+def untyped(item: Item) -> dict[str, str]:
     """Give an item's attributes without their types."""
     return {name: value for name, typed in item.items() for value in typed.values()}
 
 
-def published(record: ModelVersion, path: str) -> tuple[str, str | None]:
+def locate_published(record: ModelVersion, path: str) -> tuple[str, str | None]:
     """Give the key of a published file; nothing there ever changes, so no version id pins it."""
     return version_prefix(record.model, record.version) + path, None
 
@@ -126,7 +126,7 @@ class EdgeArtifacts:
 
     s3: SignedClient
     """Its endpoint is the bucket's."""
-    locate: Callable[[ModelVersion, str], tuple[str, str | None]] = published
+    locate: Callable[[ModelVersion, str], tuple[str, str | None]] = locate_published
     """Gives the key and the version id of a file; None: the newest version of the object."""
 
     def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serval.aws.sqs.queue_batches import Pause, QueueUrls, in_batches
+from serval.aws.sqs.queue_batches import Pause, QueueUrls, call_in_batches
 from serval.aws.sqs.queues import dead_letter, parse
 from serval.models.resource_names import dead_letter_queue_name, queue_name
 from serval.requests.inbox import Message
@@ -65,7 +65,7 @@ class QueueInbox:
         for one in messages:
             entries[one.model].append({"ReceiptHandle": one.receipt, **more})
         for model, own in entries.items():
-            in_batches(call, self._url(model), own, self.pause)
+            call_in_batches(call, self._url(model), own, self.pause)
 
     def _url(self, model: str) -> str:
         return self.urls.of(queue_name(self.stage, model))

@@ -42,7 +42,7 @@ class QueueUrls:
         return self.found[name]
 
 
-def in_batches(
+def call_in_batches(
     call: Callable[..., Any], queue_url: str, entries: Sequence[Entry], pause: Pause = time.sleep
 ) -> Sequence[Mapping[str, Any]]:
     """Make a batch call about any number of messages; what SQS could not do now is tried again.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serval.aws.sqs.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, in_batches
+from serval.aws.sqs.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, call_in_batches
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests.redrive import DeadLetter
 
@@ -88,7 +88,7 @@ class ModelQueues:
         """
         entries = [{"MessageBody": message(request_id)} for request_id in request_ids]
         url = self._url(model)
-        if faults := in_batches(self.client.send_message_batch, url, entries, self.pause):
+        if faults := call_in_batches(self.client.send_message_batch, url, entries, self.pause):
             raise QueueRefused(url, faults)
 
     def counts(self, model: str) -> QueueCounts:
@@ -121,7 +121,7 @@ class ModelQueues:
         """Let others receive dead letters, at once."""
         entries = [{"ReceiptHandle": letter.receipt, "VisibilityTimeout": 0} for letter in letters]
         release = self.client.change_message_visibility_batch
-        in_batches(release, self._dead_url(model), entries, self.pause)
+        call_in_batches(release, self._dead_url(model), entries, self.pause)
 
     def _attributes(self, url: str) -> dict["QueueAttributeNameType", int]:
         asked: list[QueueAttributeNameType] = [VISIBLE, IN_FLIGHT, DELAYED]

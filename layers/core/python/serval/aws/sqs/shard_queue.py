@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serval.aws.sqs.queue_batches import QueueUrls, in_batches
+from serval.aws.sqs.queue_batches import QueueUrls, call_in_batches
 from serval.batch.shard.tasks import shard_of_message
 from serval.models.resource_names import shards_queue_name
 from serval.worker.shards.shards import ShardMessage
@@ -44,12 +44,12 @@ class FleetShards:
     def hide(self, message: ShardMessage, seconds: int) -> None:
         """Keep it from others for so many seconds from now; one that is gone is left alone."""
         entry = {"ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
-        in_batches(self.client.change_message_visibility_batch, self._url, [entry])
+        call_in_batches(self.client.change_message_visibility_batch, self._url, [entry])
 
     def delete(self, message: ShardMessage) -> None:
         """Delete it; one that is gone is left alone."""
         entry = {"ReceiptHandle": message.receipt}
-        in_batches(self.client.delete_message_batch, self._url, [entry])
+        call_in_batches(self.client.delete_message_batch, self._url, [entry])
 
     def give_back(self, message: ShardMessage, seconds: int) -> None:
         """Send it anew, which begins the count of its receipts, and delete the old one.

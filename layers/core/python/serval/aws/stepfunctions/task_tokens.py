@@ -24,15 +24,15 @@ class StepFunctionsTasks:
 
     def heartbeat(self, token: str) -> None:
         """Say that the task is being worked on."""
-        current(self.client.send_task_heartbeat, taskToken=token)
+        call_for_task(self.client.send_task_heartbeat, taskToken=token)
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> None:
         """End the task well."""
-        current(self.client.send_task_success, taskToken=token, output=json.dumps(output))
+        call_for_task(self.client.send_task_success, taskToken=token, output=json.dumps(output))
 
     def fail(self, token: str, error: str, cause: str) -> None:
         """End the task with an error, which the state machine may try again."""
-        current(
+        call_for_task(
             self.client.send_task_failure,
             taskToken=token,
             error=error[:ERROR_CHARACTERS],
@@ -40,7 +40,7 @@ class StepFunctionsTasks:
         )
 
 
-def current(call: Callable[..., Any], **arguments: Any) -> None:
+def call_for_task(call: Callable[..., Any], **arguments: Any) -> None:
     """Make a call about a task, or raise ``StaleToken`` if nobody waits for it any more."""
     try:
         call(**arguments)

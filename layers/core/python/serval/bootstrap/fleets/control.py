@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.aws.clients import LaterClient
+from serval.aws.clients import LazyClient
 from serval.aws.dispatch_calls import DispatchCalls
 from serval.aws.dynamodb.dispatch_duty import DutyTable
 from serval.aws.dynamodb.fleet_states import FleetTable
@@ -50,4 +50,4 @@ def job_control(settings: CutSettings, dynamodb: Any) -> FleetControl:
 
 def defer_client(service: str, region: str) -> Any:
     """Defer making a client until it is used."""
-    return LaterClient(service, region)
+    return LazyClient(service, region)

@@ -34,11 +34,11 @@ def serve() -> None:
     registry = _registry(settings, s3)
     store = S3ArtifactDownloads(s3, settings.artifact_bucket)
     loaded = loaded_versions(settings, registry, store, execution(settings.threads))
-    gathering = Gather(LoadedMemory(loaded), time.monotonic)
-    threading.Thread(target=gathering.run, name="run", daemon=True).start()
+    gather = Gather(LoadedMemory(loaded), time.monotonic)
+    threading.Thread(target=gather.run, name="run", daemon=True).start()
     fleet = Fleets.from_text(settings.fleets).by_name.get(settings.fleet)
     server = InferenceServer(
-        KnownVersions(registry, time.monotonic), gathering, fleet.models if fleet else ()
+        KnownVersions(registry, time.monotonic), gather, fleet.models if fleet else ()
     )
     uvicorn.run(
         application(server),

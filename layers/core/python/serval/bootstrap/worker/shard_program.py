@@ -19,17 +19,17 @@ from serval.batch.shard.tasks import ShardTasks
 from serval.batch.shard.work import ShardWork
 from serval.bootstrap.log import print_line
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.program.settings import WorkerSettings
-from serval.worker.shards.line import Line
-from serval.worker.shards.models import WorkersModels
-from serval.worker.shards.program import ShardProgram, offer_to_go_first, watch
+from serval.worker.shards.line import Channel
+from serval.worker.shards.models import RemoteModels
+from serval.worker.shards.program import ShardProgram, prefer_for_oom_kill, watch
 
 DISK_SHARE = 4
 """A shard may fill a fourth of what is free."""
 
 
-def shard_program(line: Line, stopping: threading.Event) -> ShardProgram:
+def shard_program(channel: Channel, stopping: threading.Event) -> ShardProgram:
     """Build the program from the environment of its worker."""
     settings = WorkerSettings.from_environment()
     region = settings.aws_region
@@ -37,7 +37,7 @@ def shard_program(line: Line, stopping: threading.Event) -> ShardProgram:
     work = ShardWork(
         objects=S3Objects(boto3.client("s3", region, config=CALLS)),
         store=store,
-        load=WorkersModels(line).load,
+        load=RemoteModels(channel).load,
         runner=settings.worker_id or socket.gethostname(),
         memory_mib=0,
         disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free // DISK_SHARE,
@@ -45,15 +45,15 @@ def shard_program(line: Line, stopping: threading.Event) -> ShardProgram:
     tasks = StepFunctionsTasks(boto3.client("stepfunctions", region, config=CALLS))
     beat_seconds = settings.lease_seconds / BEATS_A_LEASE
     shards = ShardTasks(work, store, tasks, beat_seconds, stopping.is_set)
-    return ShardProgram(line, shards.run, Patience(UNANSWERED, stopping.wait, print_line))
+    return ShardProgram(channel, shards.run, Retries(UNANSWERED, stopping.wait, print_line))
 
 
 def main(number: str) -> None:
     """Work on shards until the worker is gone."""
-    offer_to_go_first()
+    prefer_for_oom_kill()
     stopping = threading.Event()
     threading.Thread(target=partial(watch, sys.stdin.fileno(), stopping), daemon=True).start()
-    shard_program(Line(socket.socket(fileno=int(number))), stopping).run()
+    shard_program(Channel(socket.socket(fileno=int(number))), stopping).run()
 
 
 if __name__ == "__main__":

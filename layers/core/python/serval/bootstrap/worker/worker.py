@@ -29,18 +29,18 @@ from serval.bootstrap.log import print_line
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import ArtifactStore, LoadedVersions
-from serval.inference.runtimes.accelerators import execution, in_words
+from serval.inference.runtimes.accelerators import describe_execution, execution
 from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import KnownVersions, VersionRegistry
-from serval.worker.program.assembly import Engine, Ports, Post, assemble
-from serval.worker.program.faults import Patience
+from serval.worker.program.assembly import Executors, Ports, WorkerIdentity, assemble
+from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import NoTask
 from serval.worker.program.open_version import OpenVersion
 from serval.worker.program.server_folder import ServerFolder, size_bytes
 from serval.worker.program.settings import ServerSettings, WorkerSettings, limits
-from serval.worker.queue.loop import Rhythm, Worker
+from serval.worker.queue.loop import Intervals, Worker
 from serval.worker.shards.process import ShardProcess
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def worker() -> Worker:
     s3: S3Client = boto3.client("s3", settings.aws_region, config=CALLS)
     ports = _ports(settings, s3)
     store = S3ArtifactDownloads(s3, settings.artifact_bucket)
-    words = in_words(chosen, fleet.accelerator, served=bool(settings.server_folder))
+    words = describe_execution(chosen, fleet.accelerator, served=bool(settings.server_folder))
     return assemble(
         ports,
-        _post(settings, fleet, words),
+        _identity(settings, fleet, words),
         loaded_versions(settings, ports.registry, store, chosen),
-        Engine.of_threads(),
+        Executors.of_threads(),
     )
 
 
@@ -130,7 +130,7 @@ def _shards(
     settings: WorkerSettings,
     memory: LoadedMemory,
     versions: KnownVersions,
-    patience: Patience,
+    retries: Retries,
     stopping: Callable[[], bool],
 ) -> ShardProcess:
     """Build what works on shards of batch jobs."""
@@ -141,20 +141,20 @@ def _shards(
         lost=LostShards(store, tasks),
         load=lambda model, version: memory.load(versions.version(model, version)),
         stopping=stopping,
-        patience=patience,
+        retries=retries,
         beat_seconds=settings.lease_seconds / BEATS_A_LEASE,
     )
 
 
-def _post(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> Post:
-    return Post(
+def _identity(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> WorkerIdentity:
+    return WorkerIdentity(
         worker=settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}",
         fleet=fleet.name,
         accelerator=accelerator,
         models=fleet.models,
         lease=timedelta(seconds=settings.lease_seconds),
         poll_seconds=max(1, min(LONGEST_POLL_SECONDS, settings.stop_seconds // POLLS_A_STOP)),
-        rhythm=Rhythm(
+        intervals=Intervals(
             beat_seconds=settings.lease_seconds / BEATS_A_LEASE,
             report_seconds=float(settings.report_seconds),
             notice_seconds=NOTICE_SECONDS,

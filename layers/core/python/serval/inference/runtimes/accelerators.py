@@ -41,7 +41,7 @@ def execution(
     return Execution(threads)
 
 
-def in_words(
+def describe_execution(
     chosen: Execution,
     declared: Accelerator,
     devices: Path = DEVICES,

@@ -14,7 +14,7 @@ import httpx
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.inference.runtimes.http_server import Post, Server
+from serval.inference.runtimes.http_server import HttpRequest, Server
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
@@ -40,7 +40,7 @@ class Completions:
         ArtifactUnreadable
             If it has not come up by then, or the signature is not that of completions.
         """
-        check(signature)
+        check_signature(signature)
         self._server = server
         server.await_ready(self._missing, ready_seconds)
 
@@ -56,7 +56,7 @@ class Completions:
         """
         by_name = {tensor.name: tensor for tensor in inputs}
         prompts = by_name[PROMPT].array
-        columns = {name: values(tensor, prompts.size) for name, tensor in by_name.items()}
+        columns = {name: values_by_prompt(tensor, prompts.size) for name, tensor in by_name.items()}
         calls = [
             self._call({name: column[row] for name, column in columns.items()})
             for row in range(prompts.size)
@@ -68,7 +68,7 @@ class Completions:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""
         self._server.interrupt()
 
-    def _call(self, asked: dict[str, Any]) -> Post:
+    def _call(self, asked: dict[str, Any]) -> HttpRequest:
         if not asked.get("stop", "?"):
             del asked["stop"]
         body = {"model": self._server.declared.model, **asked}
@@ -94,7 +94,7 @@ class Completions:
         return "" if self._server.declared.model in names else f"its models are {', '.join(names)}"
 
 
-def check(signature: Signature) -> None:
+def check_signature(signature: Signature) -> None:
     """Refuse a signature that completions do not have."""
     inputs = {spec.name: spec.datatype for spec in signature.inputs}
     outputs = {(spec.name, spec.datatype) for spec in signature.outputs}
@@ -110,7 +110,7 @@ def check(signature: Signature) -> None:
         )
 
 
-def values(tensor: Tensor, rows: int) -> list[Any]:
+def values_by_prompt(tensor: Tensor, rows: int) -> list[Any]:
     """Give an input's value for each prompt."""
     flat = tensor.array.ravel().tolist()
     if len(flat) not in (1, rows):

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 RUN_SECONDS = 3600.0
 """The longest that a run may take; SageMaker allows no more either."""
-Post = Callable[[httpx.Client], httpx.Response]
+HttpRequest = Callable[[httpx.Client], httpx.Response]
 """Makes one call."""
 CALLS_AT_ONCE = 32
 """A server that batches by itself is given that many requests at a time."""
@@ -33,7 +33,7 @@ REFUSALS = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class ServerDeclaration:
     """What a version's bundle says of its server."""
 
     protocol: str
@@ -57,7 +57,7 @@ class Declared:
 class Server:
     """A server that answers, over connections that are kept."""
 
-    declared: Declared
+    declared: ServerDeclaration
     client: httpx.Client = field(init=False)
     _calls: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CALLS_AT_ONCE, "server")
@@ -100,7 +100,7 @@ class Server:
                 )
             pause(POLL_SECONDS)
 
-    def post_all(self, posts: Sequence[Post]) -> list[bytes]:
+    def post_all(self, posts: Sequence[HttpRequest]) -> list[bytes]:
         """Make calls at once, and give what was answered, in their order.
 
         Raises
@@ -126,7 +126,7 @@ class Server:
         if not self._interrupted.done():
             self._interrupted.set_result(None)
 
-    def _post(self, post: Post) -> bytes:
+    def _post(self, post: HttpRequest) -> bytes:
         try:
             answer = post(self.client)
         except httpx.HTTPError as error:

@@ -44,7 +44,7 @@ class ServedModel:
         RuntimeFailed
             If it fails, is not there, or answers something else.
         """
-        head, body = written(inputs, outputs)
+        head, body = write_request(inputs, outputs)
 
         def post(client: httpx.Client) -> httpx.Response:
             headers = {HEADER: str(len(head)), "Content-Type": "application/octet-stream"}
@@ -55,7 +55,7 @@ class ServedModel:
         lengths: list[str | None] = []
         [answered] = self._server.post_all([post])
         try:
-            return read(answered, lengths[0], outputs)
+            return read_response(answered, lengths[0], outputs)
         except ServalError as error:
             raise RuntimeFailed(
                 f"{self._server.declared.address} answered what is no V2 response: {error}"
@@ -70,7 +70,7 @@ class ServedModel:
         return "" if answer.is_success else f"{self._path}/ready gives {answer.status_code}"
 
 
-def written(inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> tuple[bytes, bytes]:
+def write_request(inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> tuple[bytes, bytes]:
     """Write a request: its JSON part, and the whole of it."""
     raw = [encode_binary(tensor.datatype, tensor.array) for tensor in inputs]
     document: dict[str, Any] = {
@@ -89,7 +89,9 @@ def written(inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> tuple[by
     return head, b"".join((head, *raw))
 
 
-def read(body: bytes, header_length: str | None, outputs: Sequence[TensorSpec]) -> list[Tensor]:
+def read_response(
+    body: bytes, header_length: str | None, outputs: Sequence[TensorSpec]
+) -> list[Tensor]:
     """Read a response's outputs.
 
     Raises

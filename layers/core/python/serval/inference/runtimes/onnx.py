@@ -22,7 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.foreign import refusing
 from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
-from serval.inference.runtimes.onnx_failures import blames_inputs, in_plain_words
+from serval.inference.runtimes.onnx_failures import blames_inputs, simplify
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
 from serval.models.version import Form
@@ -131,19 +131,19 @@ class OnnxModel:
             if "BF16" in {*(t.datatype for t in inputs), *(s.datatype for s in outputs)}:
                 arrays = self._run_values(names, inputs, outputs)
             else:
-                feed = {tensor.name: fed(tensor) for tensor in inputs}
+                feed = {tensor.name: to_feed(tensor) for tensor in inputs}
                 arrays = self._session.run(names, feed, self._run_options)
         except InvalidArgument as error:
-            raise InvalidInputs(f"{REFUSES}: {in_plain_words(str(error))}") from None
+            raise InvalidInputs(f"{REFUSES}: {simplify(str(error))}") from None
         except RUNTIME_ERRORS as error:
             if any(tensor.array.size == 0 for tensor in inputs):
                 raise InvalidInputs("the model does not take empty inputs") from None
             if blames_inputs(str(error)):
-                why = self._different_extents(inputs) or in_plain_words(str(error))
+                why = self._different_extents(inputs) or simplify(str(error))
                 raise InvalidInputs(f"{REFUSES}: {why}") from None
-            raise RuntimeFailed(in_plain_words(str(error))) from error
+            raise RuntimeFailed(simplify(str(error))) from error
         return [
-            Tensor(spec.name, spec.datatype, given(spec, array))
+            Tensor(spec.name, spec.datatype, from_result(spec, array))
             for spec, array in zip(outputs, arrays, strict=True)
         ]
 
@@ -190,7 +190,7 @@ class OnnxModel:
         return None
 
 
-def fed(tensor: Tensor) -> Array:
+def to_feed(tensor: Tensor) -> Array:
     """Give the array that ONNX Runtime takes; its strings are text."""
     if tensor.datatype != "BYTES":
         return tensor.array
@@ -203,7 +203,7 @@ def fed(tensor: Tensor) -> Array:
     return array.reshape(tensor.array.shape)
 
 
-def given(spec: TensorSpec, array: Array) -> Array:
+def from_result(spec: TensorSpec, array: Array) -> Array:
     """Give an output as ``Tensor`` holds it."""
     if spec.datatype != "BYTES":
         return array
@@ -217,7 +217,7 @@ def value_of(tensor: Tensor) -> onnxruntime.OrtValue:
     if tensor.datatype == "BF16":
         raw = np.ascontiguousarray(tensor.array)
         return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, ONNX_BFLOAT16)
-    return onnxruntime.OrtValue.ortvalue_from_numpy(fed(tensor))
+    return onnxruntime.OrtValue.ortvalue_from_numpy(to_feed(tensor))
 
 
 def raw_bfloat16(value: onnxruntime.OrtValue) -> Array:

@@ -23,12 +23,12 @@ SIGNATURE = re.compile(
 """Where in ONNX Runtime's own source a check failed, and in which function."""
 
 
-def in_plain_words(message: str) -> str:
+def simplify(message: str) -> str:
     """Write what ONNX Runtime says without where in its own source it says so.
 
     Examples
     --------
-    >>> in_plain_words(
+    >>> simplify(
     ...     "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Add node. "
     ...     "Name:'sum' Status Message: /src/ops.h:583 void ort::Append(long, long) "
     ...     "axis == 1 was false. Attempting to broadcast 64 by 100"
@@ -37,9 +37,9 @@ def in_plain_words(message: str) -> str:
     """
     found = NODE.search(message)
     if found is None:
-        return _told(PREFIX.sub("", message))
+        return _strip_source(PREFIX.sub("", message))
     node = f" (node {found['node']!r})" if found["node"] else ""
-    return f"its operator {found['operator']}{node} says: {_told(found['says'])}"
+    return f"its operator {found['operator']}{node} says: {_strip_source(found['says'])}"
 
 
 def blames_inputs(message: str) -> bool:
@@ -48,5 +48,5 @@ def blames_inputs(message: str) -> bool:
     return found is not None and MACHINE.search(found["says"]) is None
 
 
-def _told(says: str) -> str:
+def _strip_source(says: str) -> str:
     return " ".join(SIGNATURE.sub("", CONDITION.sub("", says)).split())

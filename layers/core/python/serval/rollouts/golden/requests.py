@@ -19,7 +19,7 @@ from serval.foreign import refusing
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.content import JSON_LIMIT_BYTES
-from serval.protocol.json_values import BINARY_ONLY, Fields, decode_json, read_members, spelled
+from serval.protocol.json_values import BINARY_ONLY, Fields, decode_json, read_members, spell_number
 from serval.protocol.request import parse_head, read_datatype, read_shape
 from serval.rollouts.outcomes import first_reasons
 
@@ -184,4 +184,4 @@ def list_elements(tensor: Tensor) -> Sequence[Any]:
         return [element.decode() for element in flat.tolist()]
     if not tensor.datatype.startswith("FP"):
         return list(flat.tolist())
-    return [float(str(value)) if isfinite(value) else spelled(float(value)) for value in flat]
+    return [float(str(value)) if isfinite(value) else spell_number(float(value)) for value in flat]

@@ -29,7 +29,7 @@ from serval.inference.loaded import (
     Loaded,
     LoadedVersions,
     Model,
-    say_nothing,
+    discard,
 )
 from serval.inference.run import Inference
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
@@ -80,7 +80,7 @@ class GoldenCheck:
     clock: Callable[[], float] = time.perf_counter
     work_folder: Path | None = None
     """Where to download files; None for the system's temporary folder."""
-    log: Callable[[str], object] = say_nothing
+    log: Callable[[str], object] = discard
 
     def check(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Check a candidate; ``event`` has ``upload``, ``verified`` and ``forms``.

@@ -15,19 +15,19 @@ from serval.models.route import KnownVersions, VersionRegistry
 from serval.requests.end_attempt import EndAttempt
 from serval.requests.inbox import Inbox
 from serval.requests.ports import CallbackQueue, Payloads, RequestStore
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import Protection, SpotNotices, TaskProtection
-from serval.worker.queue.batch import Ahead
+from serval.worker.queue.batch import ReadyBatches
 from serval.worker.queue.close import Close
 from serval.worker.queue.drain import Drain
 from serval.worker.queue.fetch import Fetch
 from serval.worker.queue.finish import BATCHES_FINISHING, Finish, FinishSlots
 from serval.worker.queue.heartbeat import Heartbeat
 from serval.worker.queue.held import Holdings, WaitingMessages
-from serval.worker.queue.loop import Rhythm, Worker
+from serval.worker.queue.loop import Intervals, Worker
 from serval.worker.queue.outcomes import WorkerCounts
-from serval.worker.queue.prepare import Preparation
+from serval.worker.queue.prepare import Prepare
 from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
 from serval.worker.queue.schedule import TurnSchedule
@@ -58,13 +58,13 @@ class Ports:
     shard_queue: ShardQueue | None = None
     """None: this worker knows no batch jobs."""
     shard_runner: (
-        Callable[[LoadedMemory, KnownVersions, Patience, Callable[[], bool]], ShardRunner] | None
+        Callable[[LoadedMemory, KnownVersions, Retries, Callable[[], bool]], ShardRunner] | None
     ) = None
     """Gives what works on shards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class WorkerIdentity:
     """Which worker it is, and what it is there for."""
 
     worker: str
@@ -76,28 +76,28 @@ class Post:
     """How long it is taken to be alive after it has said so."""
     poll_seconds: int
     """How long a queue is asked to wait for a message."""
-    rhythm: Rhythm
+    intervals: Intervals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Executors:
     """Clocks, and the threads that calls of AWS are made by."""
 
     calls: Executor
     beats: Executor
-    finishing: Executor
+    finishes: Executor
     clock: Clock = utc_now
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] | None = None
     """Waits before something is tried again; None: until then, or until the worker is stopped."""
 
     @classmethod
-    def of_threads(cls) -> "Engine":
+    def of_threads(cls) -> "Executors":
         """Give one that makes many calls at once."""
         return cls(
             calls=ThreadPoolExecutor(CALLS_AT_ONCE, "call"),
             beats=ThreadPoolExecutor(BEATS_AT_ONCE, "beat"),
-            finishing=ThreadPoolExecutor(BATCHES_FINISHING, "finish"),
+            finishes=ThreadPoolExecutor(BATCHES_FINISHING, "finish"),
         )
 
 
@@ -106,84 +106,90 @@ class WorkerParts:
     """The parts of a worker that others share."""
 
     ports: Ports
-    post: Post
-    engine: Engine
+    identity: WorkerIdentity
+    executors: Executors
     stopping: threading.Event
     paused: set[str]
-    patience: Patience
+    retries: Retries
     versions: KnownVersions
     targets: Targets
     memory: LoadedMemory
     waiting: WaitingMessages
     holdings: Holdings
-    ahead: Ahead
+    ready: ReadyBatches
     close: Close
     counts: WorkerCounts
     finish: Finish
 
     @classmethod
-    def of(cls, ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> "WorkerParts":
+    def of(
+        cls,
+        ports: Ports,
+        identity: WorkerIdentity,
+        loaded: LoadedVersions,
+        executors: Executors,
+    ) -> "WorkerParts":
         """Build them."""
         stopping, waiting = threading.Event(), WaitingMessages()
-        patience = Patience(ports.unanswered, engine.pause or stopping.wait, ports.log)
-        holdings = Holdings(ports.inbox, patience)
+        retries = Retries(ports.unanswered, executors.pause or stopping.wait, ports.log)
+        holdings = Holdings(ports.inbox, retries)
         counts = WorkerCounts(InferenceMetrics(write=ports.log, spare=0))
         end_attempt = EndAttempt(
             store=ports.store,
             dead_letters=ports.inbox,
             callbacks=ports.callbacks,
-            clock=engine.clock,
+            clock=executors.clock,
         )
-        close = Close(post.worker, end_attempt, ports.payloads, engine.clock)
-        versions, memory = KnownVersions(ports.registry, engine.monotonic), LoadedMemory(loaded)
+        close = Close(identity.worker, end_attempt, ports.payloads, executors.clock)
+        versions, memory = KnownVersions(ports.registry, executors.monotonic), LoadedMemory(loaded)
         return cls(
             ports=ports,
-            post=post,
-            engine=engine,
+            identity=identity,
+            executors=executors,
             stopping=stopping,
             paused=set(),
-            patience=patience,
+            retries=retries,
             versions=versions,
             targets=Targets(versions),
             memory=memory,
             waiting=waiting,
             holdings=holdings,
-            ahead=Ahead(waiting.changed, stopping.is_set),
+            ready=ReadyBatches(waiting.changed, stopping.is_set),
             close=close,
             counts=counts,
-            finish=Finish(close, holdings, counts, patience, engine.calls),
+            finish=Finish(close, holdings, counts, retries, executors.calls),
         )
 
     def worker(self) -> Worker:
         """Put them together."""
         shards = self.shards()
-        runner, reporting = self.runner(), self.reporting(shards)
-        finishing, clock = FinishSlots(self.engine.finishing), self.engine.monotonic
+        runner, report = self.runner(), self.report(shards)
+        finish_slots, clock = FinishSlots(self.executors.finishes), self.executors.monotonic
         return Worker(
-            models=self.post.models,
-            schedule=TurnSchedule(self.waiting, self.ahead, Turns(), self.targets.limits, clock),
-            ahead=self.ahead,
+            models=self.identity.models,
+            schedule=TurnSchedule(self.waiting, self.ready, Turns(), self.targets.limits, clock),
+            ready=self.ready,
             fetch=self.fetch(),
-            preparation=self.preparation(),
+            prepare=self.prepare(),
             runner=runner,
             shards=shards,
             finish=self.finish,
             heartbeat=self.heartbeat(),
-            reporting=reporting,
+            report=report,
             counts=self.counts,
-            finishing=finishing,
+            finish_slots=finish_slots,
             drain=Drain(
-                ahead=self.ahead,
+                ready=self.ready,
                 holdings=self.holdings,
                 runner=runner,
                 finish=self.finish,
-                finishing=finishing,
-                reporting=reporting,
+                finish_slots=finish_slots,
+                report=report,
                 clock=clock,
             ),
             notices=self.ports.spot,
             stopping=self.stopping,
-            rhythm=self.post.rhythm,
+            intervals=self.identity.intervals,
             clock=clock,
         )
 
@@ -196,16 +202,16 @@ class WorkerParts:
             limits=self.targets.limits,
             paused=self.paused,
             stopping=self.stopping.is_set,
-            patience=self.patience,
-            clock=self.engine.monotonic,
-            wait_seconds=self.post.poll_seconds,
-            visibility_seconds=int(self.post.lease.total_seconds()),
+            retries=self.retries,
+            clock=self.executors.monotonic,
+            wait_seconds=self.identity.poll_seconds,
+            visibility_seconds=int(self.identity.lease.total_seconds()),
         )
 
-    def preparation(self) -> Preparation:
+    def prepare(self) -> Prepare:
         """Build what makes batches of them."""
-        return Preparation(
-            worker=self.post.worker,
+        return Prepare(
+            worker=self.identity.worker,
             store=self.ports.store,
             payloads=self.ports.payloads,
             versions=self.versions,
@@ -214,11 +220,11 @@ class WorkerParts:
             close=self.close,
             holdings=self.holdings,
             waiting=self.waiting,
-            patience=self.patience,
-            pool=self.engine.calls,
-            clock=self.engine.clock,
-            monotonic=self.engine.monotonic,
-            lease=self.post.lease,
+            retries=self.retries,
+            pool=self.executors.calls,
+            clock=self.executors.clock,
+            monotonic=self.executors.monotonic,
+            lease=self.identity.lease,
             stopping=self.stopping.is_set,
         )
 
@@ -230,8 +236,8 @@ class WorkerParts:
             targets=self.targets,
             memory=self.memory,
             close=self.close,
-            patience=self.patience,
-            clock=self.engine.monotonic,
+            retries=self.retries,
+            clock=self.executors.monotonic,
             stopping=self.stopping.is_set,
         )
 
@@ -243,13 +249,13 @@ class WorkerParts:
         return Shards(
             queue=self.ports.shard_queue,
             runner=self.ports.shard_runner(
-                self.memory, self.versions, self.patience, stopping.is_set
+                self.memory, self.versions, self.retries, stopping.is_set
             ),
             paused=self.paused,
             stopping=stopping,
-            patience=self.patience,
-            wait_seconds=self.post.poll_seconds,
-            visibility_seconds=int(self.post.lease.total_seconds()),
+            retries=self.retries,
+            wait_seconds=self.identity.poll_seconds,
+            visibility_seconds=int(self.identity.lease.total_seconds()),
         )
 
     def heartbeat(self) -> Heartbeat:
@@ -258,18 +264,18 @@ class WorkerParts:
             self.ports.store,
             self.close,
             self.holdings,
-            self.patience,
-            self.engine.beats,
-            self.engine.clock,
-            self.post.lease,
+            self.retries,
+            self.executors.beats,
+            self.executors.clock,
+            self.identity.lease,
         )
 
-    def reporting(self, shards: Shards | None) -> Report:
+    def report(self, shards: Shards | None) -> Report:
         """Build what speaks for the worker."""
         return Report(
-            fleet=self.post.fleet,
-            worker=self.post.worker,
-            accelerator=self.post.accelerator,
+            fleet=self.identity.fleet,
+            worker=self.identity.worker,
+            accelerator=self.identity.accelerator,
             states=self.ports.states,
             counts=self.counts,
             holdings=self.holdings,
@@ -279,12 +285,14 @@ class WorkerParts:
             memory=self.memory,
             protection=Protection(self.ports.task),
             paused=self.paused,
-            patience=self.patience,
-            clock=self.engine.clock,
-            monotonic=self.engine.monotonic,
+            retries=self.retries,
+            clock=self.executors.clock,
+            monotonic=self.executors.monotonic,
         )
 
 
-def assemble(ports: Ports, post: Post, loaded: LoadedVersions, engine: Engine) -> Worker:
+def assemble(
+    ports: Ports, identity: WorkerIdentity, loaded: LoadedVersions, executors: Executors
+) -> Worker:
     """Build a worker."""
-    return WorkerParts.of(ports, post, loaded, engine).worker()
+    return WorkerParts.of(ports, identity, loaded, executors).worker()

@@ -20,7 +20,7 @@ def backoff_seconds(attempts: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Retries:
     """What to do when AWS does not answer: say so, and try again."""
 
     unanswered: tuple[type[Exception], ...]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serval.inference.loaded import ArtifactStore, Model
 from serval.inference.runtimes.http_completions import Completions
-from serval.inference.runtimes.http_server import READY_SECONDS, Declared, Server
+from serval.inference.runtimes.http_server import READY_SECONDS, Server, ServerDeclaration
 from serval.inference.runtimes.http_v2 import ServedModel
 from serval.inference.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
 from serval.models.version import Form, ModelVersion
@@ -50,7 +50,7 @@ class OpenVersion:
         return OnnxModel(path, memory_mib, form, self.execution)
 
     def _serve(self, record: ModelVersion) -> Model:
-        declared = Declared.of(record)
+        declared = ServerDeclaration.of(record)
         server = Server(declared)
         if declared.protocol == "openai":
             return Completions(server, record.signature, self.ready_seconds)

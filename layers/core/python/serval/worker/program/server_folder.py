@@ -18,7 +18,7 @@ Key = tuple[str, str]
 """Model and version."""
 
 
-def nobody(model: str, version: str) -> None:
+def ignore(model: str, version: str) -> None:
     """Tell nobody that a version goes."""
 
 
@@ -31,7 +31,7 @@ class ServerFolder:
 
     folder: Path
     limit_bytes: int
-    let_go: Callable[[str, str], object] = nobody
+    let_go: Callable[[str, str], object] = ignore
     """Hears that a version is about to go: nobody may take it up any more."""
     _sizes: OrderedDict[Key, int] = field(default_factory=OrderedDict)
     """Bytes of what lies there, the least recently used first."""

@@ -18,14 +18,14 @@ class Threads:
 
     def start(self, name: str, loop: Callable[[], object]) -> None:
         """Start a loop; nothing waits for it when the program ends."""
-        thread = threading.Thread(target=self.guarded(loop), name=name, daemon=True)
+        thread = threading.Thread(target=self.guard(loop), name=name, daemon=True)
         self._threads[name] = thread
         thread.start()
 
-    def guarded(self, work: Callable[[], object]) -> Callable[[], None]:
+    def guard(self, work: Callable[[], object]) -> Callable[[], None]:
         """Give work that another thread may do: it prints what it dies of, and stops the rest."""
 
-        def guard() -> None:
+        def run() -> None:
             try:
                 work()
             except BaseException as error:
@@ -33,7 +33,7 @@ class Threads:
                 self.failure = self.failure or error
                 self.on_failure()
 
-        return guard
+        return run
 
     def join(self, seconds: float, name: str) -> None:
         """Wait for a loop to end, so long at most."""

@@ -24,7 +24,7 @@ class Batch:
 
 
 @dataclass(slots=True)
-class Ahead:
+class ReadyBatches:
     """What is prepared, and what runs; whoever looks holds ``changed``, which ``Waiting`` shares.
 
     One batch is prepared ahead of the running one, and another model's only if its turn is before.

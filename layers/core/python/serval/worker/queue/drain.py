@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serval.worker.program.threads import Threads
-from serval.worker.queue.batch import Ahead
+from serval.worker.queue.batch import ReadyBatches
 from serval.worker.queue.finish import Finish, FinishSlots
 from serval.worker.queue.held import Holdings
 from serval.worker.queue.report import Report
@@ -27,34 +27,34 @@ class Drain:
     worker died of. Its lease ends, and it is begun again, alone and charged, as after any crash.
     """
 
-    ahead: Ahead
+    ready: ReadyBatches
     holdings: Holdings
     runner: Runner
     finish: Finish
-    finishing: FinishSlots
-    reporting: Report
+    finish_slots: FinishSlots
+    report: Report
     clock: Callable[[], float]
 
     def drain(self, threads: Threads, fetching: Sequence[str], until: float) -> None:
         """Let go of everything, before ``until``."""
         left = until - self.clock()
         runs_until = until - min(MARGIN * left, MARGIN_SECONDS)
-        with self.ahead.changed:
-            self.ahead.changed.notify_all()
+        with self.ready.changed:
+            self.ready.changed.notify_all()
         threads.join(min(SETTLE_SECONDS, MARGIN * left), "prepare")
-        ready = self.ahead.take_all()
+        ready = self.ready.take_all()
         self.finish.give_back(one for one in self.holdings.all() if not one.begun)
         if threads.failure is None:
             self.finish.give_back(one for batch in ready for one in batch.held)
-            self.reporting.report(draining=True)
+            self.report.report(draining=True)
             self._end_run(runs_until)
-            self.finishing.await_all(until - self.clock())
+            self.finish_slots.await_all(until - self.clock())
             self.finish.give_back(self.holdings.all())
         for name in fetching:
             threads.join(until - self.clock(), name)
 
     def _end_run(self, until: float) -> None:
         """Let the running batch end until then; else interrupt it, which gives it back."""
-        if not self.ahead.await_idle(max(0.0, until - self.clock())):
+        if not self.ready.await_idle(max(0.0, until - self.clock())):
             self.runner.interrupt()
-            self.ahead.await_idle(UNWIND_SECONDS)
+            self.ready.await_idle(UNWIND_SECONDS)

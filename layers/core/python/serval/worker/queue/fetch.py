@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from serval.inference.batching import BatchLimits
 from serval.requests.inbox import Inbox
-from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.queue.held import Held, Holdings, WaitingMessages
 from serval.worker.queue.prepare import MOST_MESSAGES
 
@@ -25,7 +25,7 @@ class Fetch:
     paused: AbstractSet[str]
     """Models whose queue is left alone at the moment."""
     stopping: Callable[[], bool]
-    patience: Patience
+    retries: Retries
     clock: Callable[[], float]
     wait_seconds: int
     """How long the queue is asked to wait for a message."""
@@ -63,6 +63,6 @@ class Fetch:
     def _try(self, model: str) -> None:
         try:
             self.once(model)
-        except self.patience.errors as error:
-            self.patience.warn(f"receiving messages of {model!r}", error)
-            self.patience.pause(RETRY_SECONDS)
+        except self.retries.errors as error:
+            self.retries.warn(f"receiving messages of {model!r}", error)
+            self.retries.pause(RETRY_SECONDS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Fate, Held, Holdings
 from serval.worker.queue.outcomes import (
@@ -30,13 +30,13 @@ class Finish:
     close: Close
     holdings: Holdings
     counts: WorkerCounts
-    patience: Patience
+    retries: Retries
     pool: Executor
 
     def finish(self, ended: Sequence[Ended]) -> None:
         """End attempts, then let the messages go."""
         fates = list(self.pool.map(self._end, ended))
-        self.counts.closed(fates.count("delete"))
+        self.counts.count_closed(fates.count("delete"))
         self.holdings.settle((one, fate) for (one, _), fate in zip(ended, fates, strict=True))
 
     def give_back(self, held: Iterable[Held]) -> None:
@@ -50,9 +50,9 @@ class Finish:
         one, outcome = ended
         what = f"ending {one.message.request_id}"
         try:
-            return self.patience.keep_trying(what, lambda: self._fate(one, outcome))
-        except self.patience.errors as error:
-            self.patience.warn(what, error)
+            return self.retries.keep_trying(what, lambda: self._fate(one, outcome))
+        except self.retries.errors as error:
+            self.retries.warn(what, error)
             return "leave"
 
     def _fate(self, one: Held, outcome: Outcome) -> Fate:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from serval.clock import Clock
 from serval.requests import lifecycle
 from serval.requests.ports import RequestStore, change
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held, Holdings
 
@@ -19,18 +19,18 @@ class Heartbeat:
     store: RequestStore
     close: Close
     holdings: Holdings
-    patience: Patience
+    retries: Retries
     pool: Executor
     clock: Clock
     lease: timedelta
 
     def beat(self) -> None:
         """Say once that the worker is alive; it has until the lease ends to say so again."""
-        list(self.pool.map(self._extend, self.holdings.begun()))
+        list(self.pool.map(self._extend, self.holdings.list_begun()))
         try:
             self.holdings.hide(int(self.lease.total_seconds()))
-        except self.patience.errors as error:
-            self.patience.warn("hiding messages", error)
+        except self.retries.errors as error:
+            self.retries.warn("hiding messages", error)
 
     def _extend(self, one: Held) -> None:
         """Extend a lease; what the row says meanwhile, as a cancellation, is seen by the way."""
@@ -45,5 +45,5 @@ class Heartbeat:
                 ),
             )
             one.row = row or self.store.find(one.known.id) or one.row
-        except self.patience.errors as error:
-            self.patience.warn(f"extending {one.known.id}", error)
+        except self.retries.errors as error:
+            self.retries.warn(f"extending {one.known.id}", error)

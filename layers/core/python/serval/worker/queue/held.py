@@ -15,7 +15,7 @@ from serval.models.route import Target
 from serval.protocol.request import InferenceRequest
 from serval.requests.inbox import Inbox, Message
 from serval.requests.request import AsyncRequest
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 
 Fate = Literal["delete", "leave"] | int
 """What becomes of a message: deleted; left alone, to be seen again by itself; or seen again in so
@@ -106,7 +106,7 @@ class Holdings:
     """
 
     inbox: Inbox
-    patience: Patience
+    retries: Retries
     _held: set[Held] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -124,7 +124,7 @@ class Holdings:
         with self._lock:
             return list(self._held)
 
-    def begun(self) -> list[Held]:
+    def list_begun(self) -> list[Held]:
         """List what this worker runs, or is about to."""
         return [one for one in self.all() if one.begun]
 
@@ -151,11 +151,11 @@ class Holdings:
     def _apply(self, deleted: Sequence[Message], rest: dict[Fate, list[Message]]) -> None:
         """Delete and hide; what AWS does not answer only makes messages come again, or later."""
         if deleted:
-            self.patience.attempt("deleting messages", lambda: self.inbox.delete(deleted))
+            self.retries.attempt("deleting messages", lambda: self.inbox.delete(deleted))
         for fate, messages in rest.items():
             if isinstance(fate, int):
                 give_back = partial(self.inbox.hide, messages, fate)
-                self.patience.attempt("giving messages back", give_back)
+                self.retries.attempt("giving messages back", give_back)
 
 
 @dataclass(slots=True)

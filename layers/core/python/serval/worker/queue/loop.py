@@ -7,13 +7,13 @@ from functools import partial
 
 from serval.worker.program.machine import SpotNotices
 from serval.worker.program.threads import Threads
-from serval.worker.queue.batch import Ahead, Batch
+from serval.worker.queue.batch import Batch, ReadyBatches
 from serval.worker.queue.drain import Drain
 from serval.worker.queue.fetch import Fetch
 from serval.worker.queue.finish import Finish, FinishSlots
 from serval.worker.queue.heartbeat import Heartbeat
 from serval.worker.queue.outcomes import WorkerCounts
-from serval.worker.queue.prepare import Preparation
+from serval.worker.queue.prepare import Prepare
 from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
 from serval.worker.queue.schedule import TurnSchedule
@@ -24,7 +24,7 @@ IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
+class Intervals:
     """How often a worker does what it does by the clock, and how long its way out may take."""
 
     beat_seconds: float
@@ -39,22 +39,22 @@ class Worker:
 
     models: Sequence[str]
     schedule: TurnSchedule
-    ahead: Ahead
+    ready: ReadyBatches
     fetch: Fetch
-    preparation: Preparation
+    prepare: Prepare
     runner: Runner
     shards: Shards | None
     """None: this worker knows no batch jobs."""
     finish: Finish
     heartbeat: Heartbeat
-    reporting: Report
+    report: Report
     counts: WorkerCounts
-    finishing: FinishSlots
+    finish_slots: FinishSlots
     drain: Drain
     notices: SpotNotices | None
     """None: nobody reclaims the machine."""
     stopping: threading.Event
-    rhythm: Rhythm
+    intervals: Intervals
     clock: Callable[[], float]
     _ended: threading.Event = field(default_factory=threading.Event)
     _threads: Threads = field(init=False)
@@ -64,13 +64,13 @@ class Worker:
 
     def work(self) -> bool:
         """Work until ``stop`` is called; False: one of the loops has failed."""
-        self.reporting.report()
-        self.preparation.learn(self.models)
+        self.report.report()
+        self.prepare.learn(self.models)
         loops: dict[str, Callable[[], object]] = {
             "prepare": self._prepare,
             "run": self._run,
-            "beat": partial(self._every, self.rhythm.beat_seconds, self.heartbeat.beat),
-            "report": partial(self._every, self.rhythm.report_seconds, self._report),
+            "beat": partial(self._every, self.intervals.beat_seconds, self.heartbeat.beat),
+            "report": partial(self._every, self.intervals.report_seconds, self._report),
             "watch": self._watch,
         }
         fetching: dict[str, Callable[[], object]] = {
@@ -81,11 +81,11 @@ class Worker:
         for name, loop in (loops | fetching).items():
             self._threads.start(name, loop)
         self.stopping.wait()
-        until = self.clock() + self.rhythm.stop_seconds
+        until = self.clock() + self.intervals.stop_seconds
         self.drain.drain(self._threads, tuple(fetching), until)
         self._ended.set()
         self._threads.join(IDLE_SECONDS, "report")
-        self.reporting.leave()
+        self.report.leave()
         return self._threads.failure is None
 
     def stop(self) -> None:
@@ -99,7 +99,7 @@ class Worker:
             if turn is None:
                 continue
             started = self.clock()
-            batch = self.preparation.prepare(turn)
+            batch = self.prepare.prepare(turn)
             took = self.clock() - started
             if not self.schedule.offer(turn, batch, took) and batch is not None:
                 self.finish.give_back(batch.held)
@@ -113,10 +113,10 @@ class Worker:
 
     def _run_one(self, batch: Batch) -> None:
         ended = self.runner.run(batch)
-        self.counts.ran(ended, self.runner.run_seconds)
+        self.counts.count_run(ended, self.runner.run_seconds)
         self.schedule.settle(batch.turn, self.runner.run_seconds)
-        self.finishing.submit(self._threads.guarded(partial(self.finish.finish, ended)))
-        self.ahead.end()
+        self.finish_slots.submit(self._threads.guard(partial(self.finish.finish, ended)))
+        self.ready.end()
 
     def _every(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something by the clock, until the very end."""
@@ -124,10 +124,10 @@ class Worker:
             act()
 
     def _report(self) -> None:
-        self.reporting.report(draining=self.stopping.is_set())
+        self.report.report(draining=self.stopping.is_set())
 
     def _watch(self) -> None:
         """Stop when the machine is about to be reclaimed."""
-        while self.notices is not None and not self.stopping.wait(self.rhythm.notice_seconds):
+        while self.notices is not None and not self.stopping.wait(self.intervals.notice_seconds):
             if self.notices.due():
                 self.stop()

@@ -63,14 +63,14 @@ class WorkerCounts:
     """Time that runs took."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ran(self, ended: Iterable[Ended], seconds: float) -> None:
+    def count_run(self, ended: Iterable[Ended], seconds: float) -> None:
         """Count what a batch came to, and what it took."""
         with self._lock:
             self.busy_seconds += seconds
             for one, outcome in ended:
                 self._count(one, outcome)
 
-    def closed(self, requests: int) -> None:
+    def count_closed(self, requests: int) -> None:
         """Count requests that were closed."""
         with self._lock:
             self.completed += requests

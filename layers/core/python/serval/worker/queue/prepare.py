@@ -17,7 +17,7 @@ from serval.models.route import KnownVersions
 from serval.requests import lifecycle
 from serval.requests.ids import has_other_tag
 from serval.requests.ports import Payloads, RequestStore
-from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
@@ -32,13 +32,13 @@ MOST_BYTES = 256 * 2**20
 """Of the bodies that are read for one batch; the first one is read however large it is."""
 
 
-def broken(one: Held, error: Exception) -> InferenceFailed:
+def failure_of(one: Held, error: Exception) -> InferenceFailed:
     """Say that the worker's own code did not get through a request."""
     return InferenceFailed(one.known.model, one.aim.version, f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preparation:
+class Prepare:
     """Everything that preparing a batch takes."""
 
     worker: str
@@ -51,7 +51,7 @@ class Preparation:
     close: Close
     holdings: Holdings
     waiting: WaitingMessages
-    patience: Patience
+    retries: Retries
     pool: Executor
     clock: Clock
     monotonic: Callable[[], float]
@@ -63,8 +63,8 @@ class Preparation:
         for model in models:
             try:
                 self.versions.version(model, self.versions.route(model).stable)
-            except self.patience.errors as error:
-                self.patience.warn(f"looking {model!r} up", error)
+            except self.retries.errors as error:
+                self.retries.warn(f"looking {model!r} up", error)
             except ServalError:
                 pass  # It has no version yet; whoever asks for one is told.
 
@@ -91,8 +91,8 @@ class Preparation:
         ids = [each for each in named if not has_other_tag(each, model)]
         try:
             rows = self.store.find_all(ids)
-        except self.patience.errors as error:
-            self.patience.warn("reading rows", error)
+        except self.retries.errors as error:
+            self.retries.warn("reading rows", error)
             self.holdings.settle((one, RETRY_SECONDS) for one in taken)
             return []
         for one in taken:
@@ -121,7 +121,7 @@ class Preparation:
         try:
             self.targets.aim(one)
             read_for_target(one, self.versions.version)
-        except self.patience.errors:
+        except self.retries.errors:
             raise
         except ServalError as error:
             return self.close.refuse(one, error)
@@ -129,7 +129,7 @@ class Preparation:
             # What breaks the reading of one request is charged to it, as what breaks its run is.
             if one.target is None:
                 raise
-            return self._begin(one) or self.close.fail(one, broken(one, error))
+            return self._begin(one) or self.close.fail(one, failure_of(one, error))
         return None
 
     def _gather(self, model: str, readable: Sequence[Held]) -> list[Held]:
@@ -146,10 +146,10 @@ class Preparation:
         """Load what is run next while something runs; a failure is met again, and told, then."""
         try:
             self.memory.load_ahead(self.versions.version(one.known.model, one.aim.version))
-        except self.patience.errors as error:
-            self.patience.warn("loading ahead", error)
+        except self.retries.errors as error:
+            self.retries.warn("loading ahead", error)
         except ServalError as error:
-            self.patience.warn("loading ahead", error)
+            self.retries.warn("loading ahead", error)
 
     def _begin(self, one: Held) -> Fate | None:
         """Say in the row that this worker runs it; who loses a race leaves the message alone."""
@@ -175,13 +175,13 @@ class Preparation:
             Judges one after the other, or many at once.
         """
 
-        def judged(one: Held) -> tuple[Held, Fate | None]:
+        def judge_one(one: Held) -> tuple[Held, Fate | None]:
             try:
                 return one, judge(one)
-            except self.patience.errors as error:
-                self.patience.warn(f"preparing {one.message.request_id}", error)
+            except self.retries.errors as error:
+                self.retries.warn(f"preparing {one.message.request_id}", error)
                 return one, RETRY_SECONDS
 
-        results = list(each(judged, held))
+        results = list(each(judge_one, held))
         self.holdings.settle((one, fate) for one, fate in results if fate is not None)
         return [one for one, fate in results if fate is None]

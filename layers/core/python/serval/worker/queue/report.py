@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from serval.clock import Clock, timestamp
 from serval.fleets.state import FleetStates, WorkerState
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import Protection
 from serval.worker.queue.finish import Finish
@@ -31,7 +31,7 @@ class Report:
     memory: LoadedMemory
     protection: Protection
     paused: set[str]
-    patience: Patience
+    retries: Retries
     clock: Clock
     monotonic: Callable[[], float]
     started: str = field(init=False)
@@ -45,8 +45,8 @@ class Report:
             self.states.report(self.state(draining=draining))
             self._obey(self.states.find(self.fleet).paused)
             self.protection.hold(self.working, self.monotonic())
-        except self.patience.errors as error:
-            self.patience.warn("reporting", error)
+        except self.retries.errors as error:
+            self.retries.warn("reporting", error)
         self.counts.flush()
 
     def state(self, *, draining: bool) -> WorkerState:
@@ -59,7 +59,7 @@ class Report:
             seen=timestamp(self.clock()),
             completed=self.counts.completed,
             busy_seconds=round(self.counts.busy_seconds, 3),
-            holding=len(self.holdings.begun()),
+            holding=len(self.holdings.list_begun()),
             shards=self.shards.working if self.shards else 0,
             draining=draining,
             loaded=self.memory.names(),
@@ -75,8 +75,8 @@ class Report:
         try:
             self.protection.hold(False, self.monotonic())
             self.states.remove(self.fleet, self.worker)
-        except self.patience.errors as error:
-            self.patience.warn("leaving", error)
+        except self.retries.errors as error:
+            self.retries.warn("leaving", error)
         self.counts.flush()
 
     def _obey(self, paused: tuple[str, ...]) -> None:

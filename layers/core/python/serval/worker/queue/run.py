@@ -11,7 +11,7 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import AxisNotShared, run_together, try_request
 from serval.models.route import KnownVersions
 from serval.requests.ports import RequestStore
-from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
@@ -41,7 +41,7 @@ class Runner:
     targets: Targets
     memory: LoadedMemory
     close: Close
-    patience: Patience
+    retries: Retries
     clock: Callable[[], float]
     stopping: Callable[[], bool] = lambda: False
     """Is the worker being stopped: then what shares a run with nobody is not begun any more."""
@@ -53,7 +53,7 @@ class Runner:
     def run(self, batch: Batch) -> list[Ended]:
         """Run a batch; a request that fails in company is run again by itself."""
         self.run_seconds = 0.0
-        ended = self._unwanted(batch)
+        ended = self._find_unwanted(batch)
         if ended:
             gone = {one for one, _ in ended}
             batch.held = [one for one in batch.held if one not in gone]
@@ -73,8 +73,8 @@ class Runner:
     def _run(self, batch: Batch) -> list[Ended]:
         try:
             loaded = self._loaded = self._load(batch.model, batch.version)
-        except self.patience.errors as error:
-            self.patience.warn(f"loading {batch.model}:{batch.version}", error)
+        except self.retries.errors as error:
+            self.retries.warn(f"loading {batch.model}:{batch.version}", error)
             return [(one, GivenBack(RETRY_SECONDS)) for one in batch.held]
         except ServalError as error:
             return [(one, self._instead(one, error)) for one in batch.held]
@@ -84,7 +84,7 @@ class Runner:
             except AxisNotShared:
                 self.targets.sharing.exclude(batch.model, batch.version)
             except (InferenceFailed, InvalidRequest) as error:
-                self.patience.warn(f"{len(batch.held)} requests of {batch.model!r} together", error)
+                self.retries.warn(f"{len(batch.held)} requests of {batch.model!r} together", error)
         return [(one, self._alone(loaded, one)) for one in batch.held]
 
     def _together(self, loaded: Loaded, batch: Batch) -> list[Ended]:
@@ -117,13 +117,13 @@ class Runner:
         if one.fallback is None:
             nobodys = fault_of(failure) == "stage"
             return GivenBack(RETRY_SECONDS) if nobodys else Failed(failure)
-        self.patience.warn(f"candidate of {one.known.model!r}", failure)
+        self.retries.warn(f"candidate of {one.known.model!r}", failure)
         one.turn_to_stable(failure)
         try:
             read_for_target(one, self.versions.version)
             loaded = self._loaded = self._load(one.known.model, one.aim.version)
-        except self.patience.errors as error:
-            self.patience.warn("turning to the stable version", error)
+        except self.retries.errors as error:
+            self.retries.warn("turning to the stable version", error)
             return GivenBack(RETRY_SECONDS)
         except ServalError as error:
             return self._instead(one, error)
@@ -132,7 +132,7 @@ class Runner:
     def _load(self, model: str, version: str) -> Loaded:
         return self.memory.load(self.versions.version(model, version))
 
-    def _unwanted(self, batch: Batch) -> list[Ended]:
+    def _find_unwanted(self, batch: Batch) -> list[Ended]:
         """Look again at rows that were begun a while ago: some may be cancelled by now."""
         if self.clock() - batch.prepared > FRESH_SECONDS:
             self._look_again(batch.held)
@@ -147,8 +147,8 @@ class Runner:
     def _look_again(self, held: Sequence[Held]) -> None:
         try:
             rows = self.store.find_all([one.known.id for one in held])
-        except self.patience.errors as error:
-            self.patience.warn("looking at rows again", error)
+        except self.retries.errors as error:
+            self.retries.warn("looking at rows again", error)
             return
         for one in held:
             one.row = rows.get(one.known.id, one.row)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serval.inference.batching import BatchLimits
-from serval.worker.queue.batch import Ahead, Batch
+from serval.worker.queue.batch import Batch, ReadyBatches
 from serval.worker.queue.held import WaitingMessages
 from serval.worker.queue.turns import Turn, Turns
 
@@ -25,7 +25,7 @@ class TurnSchedule:
     """
 
     waiting: WaitingMessages
-    ahead: Ahead
+    ready: ReadyBatches
     turns: Turns
     limits: Callable[[str], BatchLimits]
     clock: Callable[[], float]
@@ -63,21 +63,21 @@ class TurnSchedule:
             self._preparing = None
             self.waiting.changed.notify_all()
             if batch is not None:
-                return self.ahead.offer(batch)
+                return self.ready.offer(batch)
             self.turns.give_up(turn)
             return True
 
     def await_batch(self, patience_seconds: float) -> Batch | None:
         """Wait for a batch that is ready, and make it the running one; None: there is none."""
         with self.waiting.changed:
-            if self.ahead.first() is None:
+            if self.ready.first() is None:
                 self.waiting.changed.wait(patience_seconds)
             self.waiting.changed.wait_for(lambda: not self._overtaking, self._lead)
-            batch = self.ahead.start()
+            batch = self.ready.start()
             if batch is not None:
                 self.turns.serve(batch.turn)
                 usual = self.turns.usual_seconds.get(batch.model)
-                self.ahead.runs_until = None if usual is None else self.clock() + usual
+                self.ready.runs_until = None if usual is None else self.clock() + usual
             return batch
 
     def settle(self, turn: Turn, seconds: float) -> None:
@@ -91,7 +91,7 @@ class TurnSchedule:
     @property
     def _overtaking(self) -> bool:
         """Tell whether a batch is being prepared whose turn is before those that are ready."""
-        first, preparing = self.ahead.first(), self._preparing
+        first, preparing = self.ready.first(), self._preparing
         return first is not None and preparing is not None and preparing.order < first.turn.order
 
     @property
@@ -99,12 +99,12 @@ class TurnSchedule:
         return LEAD_FACTOR * self.prepare_seconds + LEAD_SECONDS
 
     def _candidates(self) -> list[str]:
-        """List the models that have messages and may be prepared: see ``Ahead``."""
-        first = self.ahead.first()
+        """List the models that have messages and may be prepared: see ``ReadyBatches``."""
+        first = self.ready.first()
         return [
             model
             for model in self.waiting.models()
-            if not self.ahead.has(model)
+            if not self.ready.has(model)
             and (first is None or self.turns.order(model) < first.turn.order)
         ]
 
@@ -113,12 +113,12 @@ class TurnSchedule:
         limits = self.limits(model)
         if self.waiting.count(model) >= limits.rows:
             return 0.0
-        if self.ahead.first() is not None:
+        if self.ready.first() is not None:
             return 0.0
         waited_enough = self.waiting.oldest(model) + limits.wait_seconds
-        if self.ahead.runs_until is None:
+        if self.ready.runs_until is None:
             return waited_enough
-        return max(waited_enough, self.ahead.runs_until - self._lead)
+        return max(waited_enough, self.ready.runs_until - self._lead)
 
     def _until_due(self) -> float:
         now = self.clock()

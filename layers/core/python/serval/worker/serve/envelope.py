@@ -36,9 +36,9 @@ class Envelope:
             document = json.loads(text)
             envelope = cls(document["m"], document["v"], document.get("h"))
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise _malformed(text) from None
+            raise _refusal_of(text) from None
         if not envelope._is_sound() or document.get("a", envelope.prefix) != envelope.prefix:
-            raise _malformed(text)
+            raise _refusal_of(text)
         return envelope
 
     @property
@@ -64,7 +64,7 @@ def content_type(header_length: int | None) -> str:
     return JSON if header_length is None else f"{BINARY};json-header-size={header_length}"
 
 
-def _malformed(text: str) -> MalformedBody:
+def _refusal_of(text: str) -> MalformedBody:
     return MalformedBody(
         f"X-Amzn-SageMaker-Custom-Attributes: {short_repr(text)} given, {EXPECTED} expected"
     )

@@ -24,7 +24,7 @@ from serval.inference.run import read_fitting
 from serval.models import metadata
 from serval.models.route import KnownVersions, choose_target
 from serval.models.version import ModelVersion
-from serval.protocol.content import as_bytes, inflate
+from serval.protocol.content import inflate, to_bytes
 from serval.protocol.response import InferenceResponse, write_response
 from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type
 from serval.worker.serve.gather import Gather
@@ -58,7 +58,7 @@ class InferenceServer:
     """Answers requests from the versions that it has loaded, or loads."""
 
     versions: KnownVersions
-    gathering: Gather
+    gather: Gather
     models: Sequence[str]
     """Those of its fleet."""
 
@@ -109,10 +109,10 @@ class InferenceServer:
         """Read, run together with what else comes, write."""
         body = await request.body()
         if encoding := request.headers.get("content-encoding"):
-            body = as_bytes(await run_in_threadpool(inflate, body, encoding))
+            body = to_bytes(await run_in_threadpool(inflate, body, encoding))
         record = await run_in_threadpool(self.versions.version, model, version)
         asked = await run_in_threadpool(read_fitting, body, header_length, record.signature)
-        ran = await asyncio.wrap_future(self.gathering.submit(record, asked))
+        ran = await asyncio.wrap_future(self.gather.submit(record, asked))
         response = InferenceResponse(model, version, ran.outputs)
         answered, length = await run_in_threadpool(write_response, response, asked)
         load = f"load;dur={ran.load_ms:.1f}, " if ran.load_ms else ""

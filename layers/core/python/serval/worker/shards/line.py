@@ -29,12 +29,12 @@ LENGTH = struct.Struct("<Q")
 BUFFER_BYTES = 4 * 2**20
 
 
-class LineClosed(Exception):
+class ChannelClosed(Exception):
     """The process at the other end is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class LineMessage:
+class ChannelMessage:
     """What one says to the other."""
 
     head: Mapping[str, Any]
@@ -42,8 +42,8 @@ class LineMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One end; each method raises ``LineClosed``."""
+class Channel:
+    """One end; each method raises ``ChannelClosed``."""
 
     socket: socket.socket
 
@@ -51,7 +51,7 @@ class Line:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
 
-    def send(self, message: LineMessage) -> None:
+    def send(self, message: ChannelMessage) -> None:
         """Send a message."""
         raw = [encode_binary(tensor.datatype, tensor.array) for tensor in message.tensors]
         described = [
@@ -63,18 +63,18 @@ class Line:
             for part in (LENGTH.pack(len(head)), head, *raw):
                 self.socket.sendall(part)
         except OSError as error:
-            raise LineClosed from error
+            raise ChannelClosed from error
 
-    def receive(self) -> LineMessage:
+    def receive(self) -> ChannelMessage:
         """Wait for a message; what is none has been sent by a process that is about to die."""
-        with refusing(LineClosed):
+        with refusing(ChannelClosed):
             (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
             head = json.loads(bytes(self._exactly(length)))
             tensors = [
                 Tensor(name, datatype, decode_binary(name, datatype, shape, self._exactly(size)))
                 for name, datatype, shape, size in head.pop("tensors")
             ]
-            return LineMessage(head, tensors)
+            return ChannelMessage(head, tensors)
 
     def ready(self, seconds: float) -> bool:
         """Tell whether there is something to receive, or comes within so many seconds."""
@@ -91,8 +91,8 @@ class Line:
             try:
                 count = self.socket.recv_into(left)
             except OSError as error:
-                raise LineClosed from error
+                raise ChannelClosed from error
             if not count:
-                raise LineClosed
+                raise ChannelClosed
             left = left[count:]
         return found

@@ -9,7 +9,7 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
-from serval.worker.shards.line import Line, LineClosed, LineMessage
+from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
 
 class VersionUnavailable(Exception):
@@ -17,10 +17,10 @@ class VersionUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkersModels:
+class RemoteModels:
     """The models of the worker at the other end of the line."""
 
-    line: Line
+    channel: Channel
 
     def load(self, model: str, version: str) -> Loaded:
         """Have a version loaded.
@@ -30,11 +30,13 @@ class WorkersModels:
         VersionUnavailable
             If it cannot be.
         """
-        told = asked(self.line, LineMessage({"ask": "load", "model": model, "version": version}))
+        told = ask_worker(
+            self.channel, ChannelMessage({"ask": "load", "model": model, "version": version})
+        )
         record = ModelVersion.from_json(told.head["record"])
         return Loaded(
             record,
-            WorkersModel(self.line, model, version),
+            RemoteModel(self.channel, model, version),
             {spec.name: spec for spec in record.signature.inputs},
             {spec.name: spec for spec in record.signature.outputs},
             load_ms=0.0,
@@ -42,10 +44,10 @@ class WorkersModels:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkersModel:
+class RemoteModel:
     """One version."""
 
-    line: Line
+    channel: Channel
     model: str
     version: str
 
@@ -61,15 +63,17 @@ class WorkersModel:
         """
         head = {"ask": "run", "model": self.model, "version": self.version}
         names = [spec.name for spec in outputs]
-        return list(asked(self.line, LineMessage({**head, "outputs": names}, inputs)).tensors)
+        return list(
+            ask_worker(self.channel, ChannelMessage({**head, "outputs": names}, inputs)).tensors
+        )
 
 
-def asked(line: Line, message: LineMessage) -> LineMessage:
+def ask_worker(channel: Channel, message: ChannelMessage) -> ChannelMessage:
     """Ask the worker, or raise what it says; without a worker the process ends at once."""
     try:
-        line.send(message)
-        told = line.receive()
-    except LineClosed:
+        channel.send(message)
+        told = channel.receive()
+    except ChannelClosed:
         # The shard is not at fault: its message will be received by another worker.
         raise SystemExit(1) from None
     if told.head["is"] == "refused":

@@ -20,9 +20,9 @@ from serval.batch.shard.tasks import LostShards, TaskOutcome
 from serval.errors import InvalidRequest
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
-from serval.worker.program.faults import Patience
+from serval.worker.program.faults import Retries
 from serval.worker.program.threads import repeating
-from serval.worker.shards.line import Line, LineClosed, LineMessage
+from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
 PROGRAM = (sys.executable, "-m", "serval.bootstrap.worker.shard_program")
 END_SECONDS = 5.0
@@ -33,7 +33,7 @@ END_SECONDS = 5.0
 class ShardChild:
     """A process that works on shards, and dies with its worker: its standard input ends then."""
 
-    line: Line
+    channel: Channel
     process: "subprocess.Popen[bytes]"
 
     @classmethod
@@ -45,7 +45,7 @@ class ShardChild:
             process = subprocess.Popen(
                 [*program, str(number)], stdin=subprocess.PIPE, pass_fds=[number]
             )
-        return cls(Line(ours), process)
+        return cls(Channel(ours), process)
 
     def stop(self) -> None:
         """Have it give back what it is working on."""
@@ -55,7 +55,7 @@ class ShardChild:
 
     def end(self) -> str:
         """Wait for its end, which it is about to meet, or see to it; give how it came."""
-        self.line.close()
+        self.channel.close()
         try:
             status = self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -65,10 +65,10 @@ class ShardChild:
         finally:
             if self.process.stdin is not None:
                 self.process.stdin.close()
-        return how(status)
+        return describe_exit(status)
 
 
-def how(status: int) -> str:
+def describe_exit(status: int) -> str:
     """Put the status of a process that has ended in words."""
     if status >= 0:
         return f"ended by itself with status {status}"
@@ -89,7 +89,7 @@ class ShardProcess:
     load: Callable[[str, str], Loaded]
     """Gives a loaded version of a model."""
     stopping: Callable[[], bool]
-    patience: Patience
+    retries: Retries
     beat_seconds: float
     start: Callable[[], ShardChild] = ShardChild.start
     _child: ShardChild | None = field(default=None, init=False)
@@ -99,12 +99,12 @@ class ShardProcess:
         try:
             child = self._child = self._child or self.start()
         except OSError as error:
-            self.patience.warn("starting the shard process", error)
+            self.retries.warn("starting the shard process", error)
             return "unanswered"
         try:
             with repeating(lambda: self._keep(keep), self.beat_seconds):
                 return self._await_end(child, body)
-        except LineClosed:
+        except ChannelClosed:
             self._child = None
             self.give_up(body, f"the process that worked on it {child.end()}")
             return "done"
@@ -114,39 +114,39 @@ class ShardProcess:
         self.lost.give_up(body, reason)
 
     def _await_end(self, child: ShardChild, body: Mapping[str, Any]) -> TaskOutcome:
-        child.line.send(LineMessage({"shard": dict(body)}))
+        child.channel.send(ChannelMessage({"shard": dict(body)}))
         told = False
         while True:
             if self.stopping() and not told:
                 child.stop()
                 told = True
-            if not child.line.ready(LOOK_SECONDS):
+            if not child.channel.ready(LOOK_SECONDS):
                 continue
-            message = child.line.receive()
+            message = child.channel.receive()
             if "ended" in message.head:
                 ended: TaskOutcome = message.head["ended"]
                 return ended
-            child.line.send(self._answer(message))
+            child.channel.send(self._answer(message))
 
-    def _answer(self, asked: LineMessage) -> LineMessage:
+    def _answer(self, asked: ChannelMessage) -> ChannelMessage:
         """Load a version, or run it; what goes wrong is raised over there."""
         head = asked.head
         try:
             loaded = self.load(head["model"], head["version"])
             if head["ask"] == "load":
-                return LineMessage({"is": "loaded", "record": loaded.record.to_json()})
+                return ChannelMessage({"is": "loaded", "record": loaded.record.to_json()})
             outputs = [loaded.outputs[name] for name in head["outputs"]]
-            return LineMessage({"is": "answered"}, loaded.model.run(asked.tensors, outputs))
+            return ChannelMessage({"is": "answered"}, loaded.model.run(asked.tensors, outputs))
         except InvalidRequest as error:
-            return LineMessage({"is": "refused", "why": str(error)})
+            return ChannelMessage({"is": "refused", "why": str(error)})
         except RuntimeFailed as error:
-            return LineMessage({"is": "failed", "why": str(error)})
+            return ChannelMessage({"is": "failed", "why": str(error)})
         except Exception as error:
-            return LineMessage({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
+            return ChannelMessage({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
 
     def _keep(self, keep: Callable[[], object]) -> None:
         try:
             keep()
-        except self.patience.errors as error:
+        except self.retries.errors as error:
             # The next beat may get through; if none does, another worker receives the message.
-            self.patience.warn("keeping a shard's message", error)
+            self.retries.warn("keeping a shard's message", error)

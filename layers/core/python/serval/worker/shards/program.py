@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from serval.batch.shard.tasks import TaskOutcome
-from serval.worker.program.faults import Patience
-from serval.worker.shards.line import Line, LineClosed, LineMessage
+from serval.worker.program.faults import Retries
+from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_GO = "1000"
@@ -21,22 +21,22 @@ ORDER_BYTES = 64
 class ShardProgram:
     """Works on what comes over the line."""
 
-    line: Line
+    channel: Channel
     work: Callable[[Mapping[str, Any]], TaskOutcome]
-    patience: Patience
+    retries: Retries
 
     def run(self) -> None:
         """Work until the line is closed."""
-        with suppress(LineClosed):
+        with suppress(ChannelClosed):
             while True:
-                body = self.line.receive().head["shard"]
-                self.line.send(LineMessage({"ended": self._work(body)}))
+                body = self.channel.receive().head["shard"]
+                self.channel.send(ChannelMessage({"ended": self._work(body)}))
 
     def _work(self, body: Mapping[str, Any]) -> TaskOutcome:
         try:
             return self.work(body)
-        except self.patience.errors as error:
-            self.patience.warn(f"a shard for {body['model']!r}", error)
+        except self.retries.errors as error:
+            self.retries.warn(f"a shard for {body['model']!r}", error)
             return "unanswered"
 
 
@@ -48,7 +48,7 @@ def watch(orders: int, stopping: threading.Event) -> None:
     os._exit(1)
 
 
-def offer_to_go_first(score: Path = OOM_SCORE) -> None:
+def prefer_for_oom_kill(score: Path = OOM_SCORE) -> None:
     """Have Linux end this process before the worker when memory runs out."""
     with suppress(OSError):
         score.write_text(FIRST_TO_GO)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serval.batch.shard.tasks import TaskOutcome
-from serval.worker.program.faults import RETRY_SECONDS, Patience
+from serval.worker.program.faults import RETRY_SECONDS, Retries
 
 MOST_RECEIPTS = 5
 """A shard that so many workers have begun, and none has ended or given back, is given up."""
@@ -74,7 +74,7 @@ class Shards:
     paused: AbstractSet[str]
     """Models whose work is left alone at the moment."""
     stopping: threading.Event
-    patience: Patience
+    retries: Retries
     wait_seconds: int
     """How long the queue is asked to wait for a message."""
     visibility_seconds: int
@@ -87,9 +87,9 @@ class Shards:
         while not self.stopping.is_set():
             try:
                 self.once()
-            except self.patience.errors as error:
-                self.patience.warn("receiving shards", error)
-                self.patience.pause(RETRY_SECONDS)
+            except self.retries.errors as error:
+                self.retries.warn("receiving shards", error)
+                self.retries.pause(RETRY_SECONDS)
 
     def once(self) -> None:
         """Work on a shard, if there is one, or comes while the queue waits."""
@@ -112,8 +112,8 @@ class Shards:
         self.working = 1
         try:
             outcome = self.runner.run(body, lambda: self._keep(message))
-        except self.patience.errors as error:
-            self.patience.warn(f"a shard for {body['model']!r}", error)
+        except self.retries.errors as error:
+            self.retries.warn(f"a shard for {body['model']!r}", error)
             self.queue.give_back(message, RETRY_SECONDS)
         else:
             if outcome in LATER_SECONDS:
