@@ -38,7 +38,7 @@ KEPT = {
     "requests/callbacks/throttle.ReceiverThrottle._silent": "API key and host",
     "requests/callbacks/throttle.ReceiverThrottle._waited": "API key",
     "models/metrics.InferenceMetrics._tallies": "model and track",
-    "worker/queue/batch.Ahead._ready": "model",
+    "worker/queue/batch.ReadyBatches._ready": "model",
     "worker/serve/gather.Gather._waiting": "model",
     "worker/queue/held.Holdings._held": "the message",
     "worker/queue/turns.Turns._ends": "model",

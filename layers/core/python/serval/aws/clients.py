@@ -18,7 +18,7 @@ class LazyClient:
     _made: Any = field(default=None)
 
     def __getattr__(self, name: str) -> Any:
-        """Give the client's own member."""
+        """Return a member of the client, which is made now if it is not there."""
         if self._made is None:
             self._made = boto3.client(self.service, self.region)
         return getattr(self._made, name)

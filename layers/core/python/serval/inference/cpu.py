@@ -34,7 +34,7 @@ LEVELS = {
 
 @cache
 def cpu_class() -> str:
-    """Give this machine's class, as ``x86_64-avx512`` or ``aarch64-dotprod``."""
+    """Return this machine's class, such as ``x86_64-avx512`` or ``aarch64-dotprod``."""
     try:
         with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
             return class_of(os.uname().machine, lines)
@@ -56,7 +56,7 @@ def class_of(machine: str, cpuinfo: Iterable[str]) -> str:
 
 
 def features_in(cpuinfo: Iterable[str]) -> set[str]:
-    """Give the features of the first processor: ``flags`` on x86, ``Features`` on ARM."""
+    """Read the features of the first processor: ``flags`` on x86, ``Features`` on ARM."""
     for line in cpuinfo:
         name, _, value = line.partition(":")
         if name.strip() in {"flags", "Features"}:

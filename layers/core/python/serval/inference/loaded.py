@@ -75,7 +75,7 @@ def estimated_bytes(record: ModelVersion, form: Form | None = None) -> int:
 
 
 def disk_bytes(record: ModelVersion, form: Form | None = None) -> int:
-    """Give the room on disk that a version takes."""
+    """Return the disk space that a version takes."""
     return record.artifact_bytes if form is None else form.size_bytes
 
 
@@ -102,7 +102,7 @@ class LoadedVersions:
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:
-        """Tell whether (model, version) is loaded."""
+        """Return whether a (model, version) is loaded."""
         return key in self._held
 
     def versions(self) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ class LoadedVersions:
         return list(self._held)
 
     def find_loaded(self, model: str, version: str) -> Loaded | None:
-        """Give a version if it is loaded; that does not count as its use."""
+        """Return a version if it is loaded, without counting that as use."""
         return self._held.get((model, version))
 
     def let_go(self, model: str, version: str) -> None:
@@ -118,7 +118,7 @@ class LoadedVersions:
         self._held.pop((model, version), None)
 
     def has_room(self, record: ModelVersion) -> bool:
-        """Tell whether a version fits beside all that is loaded."""
+        """Return whether a version fits beside everything that is loaded."""
         form = record.form_for(self.cpu_class)
         return (
             self._sum(estimated_bytes) + estimated_bytes(record, form) <= self.limits.memory_bytes
@@ -126,7 +126,7 @@ class LoadedVersions:
         )
 
     def get(self, model: str, version: str) -> Loaded:
-        """Give a loaded version, loading it beside the others if need be.
+        """Return a loaded version, loading it first if need be.
 
         Raises
         ------

@@ -55,14 +55,14 @@ def read_bytes(name: str, raw: memoryview, count: int) -> list[bytes]:
 
 
 def bytes_array(elements: Sequence[bytes], shape: Sequence[int]) -> Array:
-    """Give an object array of the shape; numpy alone would cut trailing zero bytes."""
+    """Build an object array; numpy's own byte strings would lose trailing zero bytes."""
     array = np.empty(len(elements), np.object_)
     array[:] = elements
     return array.reshape(shape)
 
 
 def encode_binary(datatype: str, array: Array) -> bytes | memoryview:
-    """Give a tensor's bytes; contiguous arrays are not copied."""
+    """Encode a tensor; contiguous arrays are not copied."""
     if datatype == "BYTES":
         return b"".join(
             len(element).to_bytes(4, "little") + element for element in array.ravel().tolist()

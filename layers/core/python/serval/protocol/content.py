@@ -27,7 +27,7 @@ DAMAGED = (
 
 
 def to_bytes(body: str | bytes) -> bytes:
-    """Give the bytes of a body that may have come as text."""
+    """Encode a body that may have come as text."""
     try:
         return body if isinstance(body, bytes) else body.encode()
     except UnicodeEncodeError:
@@ -35,7 +35,7 @@ def to_bytes(body: str | bytes) -> bytes:
 
 
 def compressed_window(body: bytes, content_encoding: str) -> int | None:
-    """Tell zlib's window for a compressed body; None if it is not compressed.
+    """Return zlib's window for a compressed body; None if it is not compressed.
 
     A gateway may already have inflated a body that the header still calls compressed, so the magic
     bytes must agree.

@@ -5,7 +5,7 @@ from serval.protocol.content import DAMAGED, to_bytes
 
 
 def split_body(body: str | bytes, header_length: str) -> tuple[bytes, int]:
-    """Give the bytes of a body with binary tensors, and the length of its JSON part.
+    """Return the bytes of a body with binary tensors, and the length of its JSON part.
 
     Raises
     ------

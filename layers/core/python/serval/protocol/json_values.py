@@ -87,7 +87,7 @@ def distinct_names(item: Any) -> set[str]:
 
 
 def json_problem(error: Exception) -> str:
-    """Say simdjson's complaint in a sentence; it begins with a code in capitals."""
+    """Return simdjson's message without its error code."""
     if isinstance(error, UnicodeError):
         return "it is not UTF-8"
     code, _, sentence = str(error).partition(": ")
@@ -240,7 +240,7 @@ def read_elements(name: str, datatype: str, data: Any) -> Array:
 
 
 def wrong_element(name: str, datatype: str, index: int, value: Any, expected: str) -> InvalidTensor:
-    """Say which element is wrong."""
+    """Build the error for an element that does not fit the datatype."""
     found = short_repr(preview(value))
     return InvalidTensor(name, f"element {index} is {found}, {expected} expected for {datatype}")
 
@@ -259,7 +259,7 @@ def flatten(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def encode_json(tensor: Tensor) -> Array | list[Any]:
-    """Give the ``data`` member of a tensor: what orjson writes, flat.
+    """Return the ``data`` member of a tensor, flat, as orjson writes it.
 
     Raises
     ------

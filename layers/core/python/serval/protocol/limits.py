@@ -41,5 +41,5 @@ MOST = RequestLimits()
 
 
 def requests_mib(memory_mib: int) -> int:
-    """Give the memory that a function which runs models keeps free for requests, in MiB."""
+    """Return how much memory a function that runs models keeps free for requests, in MiB."""
     return max(0, min(REQUESTS_MIB, (memory_mib - ENVIRONMENT_MIB) // 2))

@@ -24,7 +24,7 @@ class InferenceResponse:
 def write_response(
     response: InferenceResponse, request: InferenceRequest
 ) -> tuple[bytes, int | None]:
-    """Give the body and, when it carries binary tensors, the length of its JSON part."""
+    """Write the body; also return the length of its JSON part if it carries binary tensors."""
     members: list[dict[str, Any]] = []
     tail: list[bytes | memoryview] = []
     for tensor in response.outputs:

@@ -71,7 +71,7 @@ class ApiKeyStore:
         return None if key.revoked else key
 
     def callback_secret(self, key_hash: str) -> bytes:
-        """Give the secret that signs a key's callbacks."""
+        """Return the secret that signs a key's callbacks."""
         answer = self.table.get_item(Key={"pk": api_key_partition(key_hash), "sk": CALLBACK_SECRET})
         stored: Any = answer.get("Item", {}).get("secret")
         return first_callback_secret(key_hash) if stored is None else bytes(stored)

@@ -82,7 +82,7 @@ class DutyTable:
         values: Mapping[str, Any],
         condition: ConditionBase | None = None,
     ) -> Mapping[str, Any] | None:
-        """Give the row after a write, None if its condition did not hold."""
+        """Return the row after a write; None if the condition did not hold."""
         arguments: dict[str, Any] = {
             "Key": {"pk": fleet_partition(fleet), "sk": FLEET_DUTY},
             "UpdateExpression": expression,

@@ -38,7 +38,7 @@ class FleetTable:
     clock: Clock = utc_now
 
     def find(self, fleet: str) -> FleetState:
-        """Give a fleet's row; one that was never written sleeps."""
+        """Return a fleet's row; a fleet without one sleeps."""
         answer = self.table.get_item(Key=_state_key(fleet), ConsistentRead=True)
         return _read(FleetState, {"fleet": fleet} | answer.get("Item", {}))
 
@@ -90,7 +90,7 @@ def _worker_key(fleet: str, worker: str) -> dict[str, str]:
 
 
 def _attributes(state: FleetState) -> dict[str, Any]:
-    """Give what differs from the row of a fleet that was never written."""
+    """Return the attributes that differ from the defaults."""
     stored = {name: _to_stored(getattr(state, name)) for name in _DEFAULTS}
     return {name: value for name, value in stored.items() if value != _to_stored(_DEFAULTS[name])}
 
@@ -102,7 +102,7 @@ def _to_stored(value: Any) -> Any:
 
 
 def _read(kind: type[_State], item: Mapping[str, Any]) -> _State:
-    """Give what an item holds; what it lacks is as in the beginning."""
+    """Build a state from an item; what the item lacks has its default."""
     hints = _HINTS[kind]
     return kind(**{name: _from_stored(item[name], hints[name]) for name in hints if name in item})
 

@@ -40,7 +40,7 @@ class JobTable:
         )
 
     def find(self, job_id: str) -> BatchJob | None:
-        """Give a row; None if there is none."""
+        """Return a row, or None if there is none."""
         key = {JOB: job_id, SORT: JOB_SORT_KEY}
         answer = self.table.get_item(Key=key, ConsistentRead=True)
         return read_job(answer["Item"]) if "Item" in answer else None
@@ -68,7 +68,7 @@ class JobTable:
         return [read_job(item) for item in islice(found, limit)]
 
     def shard(self, job_id: str, index: int) -> ShardRecord | None:
-        """Give what a shard has done; None if it has not begun."""
+        """Return what a shard has done; None if it has not begun."""
         key = {JOB: job_id, SORT: shard_sort_key(index)}
         answer = self.table.get_item(Key=key, ConsistentRead=True)
         return read_shard(answer["Item"]) if "Item" in answer else None

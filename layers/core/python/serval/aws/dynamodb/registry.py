@@ -74,13 +74,13 @@ class DynamoDBRegistry:
         return [item["sk"] for item in self._query(MODELS_PARTITION)]
 
     def route(self, model: str) -> Route:
-        """Give a model's route, or raise ``ModelNotFound``."""
+        """Return a model's route, or raise ``ModelNotFound``."""
         if (item := self._item(model_partition(model), ROUTE)) is None:
             raise ModelNotFound(model)
         return Route.from_attributes(item)
 
     def version(self, model: str, version: str) -> ModelVersion:
-        """Give a version, or raise ``ModelVersionNotFound``."""
+        """Return a version, or raise ``ModelVersionNotFound``."""
         if version.isascii() and version.isdecimal() and len(version) <= 10:
             item = self._item(model_partition(model), version_sort_key(version))
             if item is not None and str(int(version)) == version:
@@ -99,7 +99,7 @@ class DynamoDBRegistry:
         return sorted(rollouts, key=lambda rollout: (rollout.created, rollout.rollout))[::-1]
 
     def rollout(self, model: str, rollout: str) -> Rollout | None:
-        """Give one rollout; None if there is none of that id."""
+        """Return one rollout, or None if there is none with that id."""
         item = self._item(model_partition(model), f"ROLLOUT#{rollout}")
         return None if item is None else _rollout(model, item)
 

@@ -38,7 +38,7 @@ FIRST_TIME, LAST_TIME = "0", "9"
 
 
 def submitted_between(filters: Filters) -> ConditionBase:
-    """Give the condition on when a request was submitted."""
+    """Return the key condition for the time at which requests were submitted."""
     # Bounds are inclusive: without its last character a time is before itself, and after others.
     before = filters.before[:-1] if filters.before else LAST_TIME
     return Key("created").between(filters.since or FIRST_TIME, before)
@@ -59,12 +59,12 @@ class RequestTable:
         )
 
     def find(self, request_id: str) -> AsyncRequest | None:
-        """Give a row; None if there is none."""
+        """Return a row, or None if there is none."""
         answer = self.table.get_item(Key={"id": request_id}, ConsistentRead=True)
         return from_attributes(answer["Item"]) if "Item" in answer else None
 
     def find_all(self, request_ids: Sequence[str]) -> Mapping[str, AsyncRequest]:
-        """Give the rows that there are, by id.
+        """Return the rows that exist, by id.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class RequestTable:
         return counted
 
     def callbacks_due(self, before: str) -> Iterator[str]:
-        """Give the ids of requests that closed before a time, and whose callers do not know."""
+        """Yield the ids of requests closed before a time whose callbacks were never tried."""
         closed = Key("updated").lt(before)
         return (item["id"] for item in self._in_state(CALLBACK, closed))
 

@@ -12,7 +12,7 @@ _deserializer = TypeDeserializer()
 def read_items(
     read: Callable[..., Mapping[str, Any]], **arguments: Any
 ) -> Iterator[dict[str, Any]]:
-    """Give the items of every page of ``table.query`` or ``table.scan``."""
+    """Yield the items of every page of ``table.query`` or ``table.scan``."""
     while True:
         page = read(**arguments)
         yield from page["Items"]
@@ -55,7 +55,7 @@ def _item_found(error: ClientError) -> dict[str, Any]:
 
 
 def describe_update(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the arguments of ``update_item`` that turn attributes into others, and no more."""
+    """Return the arguments of ``update_item`` that write the differences and nothing else."""
     written = {name: after[name] for name in after if before.get(name) != after[name]}
     removed = [name for name in before if name not in after]
     clauses = []

@@ -54,7 +54,7 @@ def _deployment(healthy_percent: int) -> dict[str, int]:
 
 
 def _has_turned(service: "ServiceTypeDef") -> bool:
-    """Tell whether the deployment has ended that brought a capacity in place of another."""
+    """Return whether the deployment that switched the capacity has ended."""
     healthy = service.get("deploymentConfiguration", {}).get("minimumHealthyPercent")
     return healthy == ALL_HEALTHY and len(service.get("deployments") or []) <= 1
 

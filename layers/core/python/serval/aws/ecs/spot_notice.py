@@ -19,7 +19,7 @@ class InstanceMetadata:
     address: str = ADDRESS
 
     def due(self) -> bool:
-        """Tell whether there is a notice; no answer is none."""
+        """Return whether EC2 has given notice; without an answer there is none."""
         try:
             with httpx.Client(
                 base_url=self.address, timeout=TIMEOUT_SECONDS, trust_env=False

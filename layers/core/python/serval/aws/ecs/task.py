@@ -27,7 +27,7 @@ class EcsTask:
         self._put({"ProtectionEnabled": True, "ExpiresInMinutes": minutes})
 
     def release(self) -> None:
-        """Let it be taken away."""
+        """End the protection."""
         self._put({"ProtectionEnabled": False})
 
     def _put(self, state: dict[str, Any]) -> None:

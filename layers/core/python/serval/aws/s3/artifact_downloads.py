@@ -82,7 +82,7 @@ class S3ArtifactDownloads:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Tell a refusal, which trying again does not change, from a store that does not answer."""
+    """Return whether S3 refused the download, so that trying again will not help."""
     if not isinstance(error, ClientError):
         return False
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]

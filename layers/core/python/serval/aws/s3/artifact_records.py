@@ -31,7 +31,7 @@ class ArtifactRecords:
         )
 
     def version(self, model: str, version: str) -> ModelVersion:
-        """Give a version, or raise ``ModelVersionNotFound``."""
+        """Return a version, or raise ``ModelVersionNotFound``."""
         try:
             found = self.client.get_object(Bucket=self.bucket, Key=record_key(model, version))
         except ClientError as error:

@@ -43,19 +43,19 @@ class S3Artifacts:
     part_bytes: int = PART_BYTES
 
     def find(self, key: str, version_id: str | None = None) -> StoredObject | None:
-        """Give a version of an object (None: the newest); None if there is none."""
+        """Find a version of an object, by default the newest; None if there is none."""
         head = self._head(key, version_id)
         if head is None:
             return None
         return StoredObject(key, head.get("VersionId", "null"), head["ContentLength"])
 
     def read(self, found: StoredObject) -> bytes:
-        """Give an object's bytes."""
+        """Read an object."""
         with self.client.get_object(**self._pin(found))["Body"] as body:
             return body.read()
 
     def presign(self, found: StoredObject) -> str:
-        """Give a URL that reads an object for a quarter of an hour."""
+        """Presign a URL that reads an object for a quarter of an hour."""
         return self.client.generate_presigned_url(
             "get_object", Params=self._pin(found), ExpiresIn=PRESIGNED_SECONDS
         )
@@ -125,7 +125,7 @@ class S3Artifacts:
             raise
 
     def _is_there(self, file: BundleFile, key: str) -> bool:
-        """Tell whether the file is published already, or raise ``PublishedFileDiffers``."""
+        """Return whether the file is published already, or raise ``PublishedFileDiffers``."""
         head = self._head(key)
         if head is None:
             return False

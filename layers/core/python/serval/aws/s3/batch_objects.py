@@ -93,7 +93,7 @@ class S3Objects:
             return body.read()
 
     def presign(self, address: Address) -> str:
-        """Give a URL that reads an object, for an hour at most; the client needs ``PRESIGNING``."""
+        """Presign a URL that reads an object for up to an hour; the client needs ``PRESIGNING``."""
         return self.client.generate_presigned_url(
             "get_object",
             Params={"Bucket": address.bucket, "Key": address.key},
@@ -224,7 +224,7 @@ def byte_range(start: int, end: int) -> str:
 
 
 def bytes_of(answer: Any, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-    """Give the bytes of a range; a server may send the whole object instead, and says so."""
+    """Yield the bytes of a range, even if the server answered with the whole object."""
     at = start if "ContentRange" in answer else 0
     with answer["Body"] as body:
         while at < end and (piece := body.read(piece_bytes)):
@@ -241,12 +241,12 @@ def object_version(bucket: str, piece: OutputPiece) -> Any:
 
 
 def error_code(error: ClientError) -> str:
-    """Give the error's code."""
+    """Return the error's code."""
     return str(error.response["Error"]["Code"])
 
 
 def translate_error(error: ClientError, address: Address) -> Exception:
-    """Say in words what only a user can change; any other error stays what it is."""
+    """Return ``BatchRefused`` for an error that only the user can mend, else the error."""
     if error_code(error) == "NoSuchBucket":
         return BatchRefused(f"{address}: there is no such bucket")
     if error_code(error) in DENIED:

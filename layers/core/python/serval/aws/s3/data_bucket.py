@@ -79,7 +79,7 @@ class DataBucket:
         return True
 
     def presign_read(self, key: str, header_length: int | None) -> str:
-        """Give a URL that reads an object as the type that its form has, for an hour at most."""
+        """Presign a URL that reads a payload, as its content type, for up to an hour."""
         return self.client.generate_presigned_url(
             "get_object",
             Params={
@@ -91,7 +91,7 @@ class DataBucket:
         )
 
     def presign_write(self, key: str, size_bytes: int) -> str:
-        """Give a URL that writes an object of exactly this signed size, for an hour at most."""
+        """Presign a URL that writes an object of exactly this size, for up to an hour."""
         return self.client.generate_presigned_url(
             "put_object",
             Params={"Bucket": self.bucket, "Key": key, "ContentLength": size_bytes},

@@ -13,15 +13,15 @@ ELSEWHERE = "amazonaws.com"
 
 
 def domain(region: str) -> str:
-    """Give the domain that a region's services have."""
+    """Return the domain of a region's services."""
     return next((DOMAINS[start] for start in DOMAINS if region.startswith(start)), ELSEWHERE)
 
 
 def service_url(service: str, region: str) -> str:
-    """Give where a region's service is."""
+    """Return the URL of a service in a region."""
     return f"https://{service}.{region}.{domain(region)}"
 
 
 def bucket_url(bucket: str, region: str) -> str:
-    """Give where a bucket is."""
+    """Return the URL of a bucket."""
     return f"https://{bucket}.s3.{region}.{domain(region)}"

@@ -38,7 +38,7 @@ class AwsRefused(Exception):
 
     @property
     def code(self) -> str:
-        """Give the error's name, as DynamoDB and S3 write it; empty if there is none."""
+        """Return the error code of DynamoDB or S3; empty if there is none."""
         found = CODE.search(self.body)
         return (found[1] or found[2]).decode() if found else ""
 
@@ -60,7 +60,7 @@ def signature_headers(
     now: time.struct_time,
     query: str = "",
 ) -> dict[str, str]:
-    """Give the headers of a request, signed; path and query are already URL-encoded.
+    """Return the signed headers of a request whose path and query are already URL-encoded.
 
     A query's parameters are in the order of their names.
     """

@@ -111,12 +111,12 @@ class EdgeRegistry:
 
 
 def untyped(item: Item) -> dict[str, str]:
-    """Give an item's attributes without their types."""
+    """Return an item's attributes without their DynamoDB types."""
     return {name: value for name, typed in item.items() for value in typed.values()}
 
 
 def locate_published(record: ModelVersion, path: str) -> tuple[str, str | None]:
-    """Give the key of a published file; nothing there ever changes, so no version id pins it."""
+    """Return the key of a published file, which never changes and so needs no version id."""
     return version_prefix(record.model, record.version) + path, None
 
 
@@ -127,7 +127,7 @@ class EdgeArtifacts:
     s3: SignedClient
     """Its endpoint is the bucket's."""
     locate: Callable[[ModelVersion, str], tuple[str, str | None]] = locate_published
-    """Gives the key and the version id of a file; None: the newest version of the object."""
+    """Returns the key and the version id of a file; None is the newest version of the object."""
 
     def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
         """Download one file of a version; it appears under its name only when it is whole.

@@ -36,7 +36,7 @@ class QueueUrls:
     found: dict[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> str:
-        """Give a queue's URL."""
+        """Return a queue's URL."""
         if name not in self.found:
             self.found[name] = self.client.get_queue_url(QueueName=name)["QueueUrl"]
         return self.found[name]

@@ -51,7 +51,7 @@ def dead_letter(request_id: str, reason: str) -> str:
 
 
 def parse(body: str) -> tuple[str, str]:
-    """Give the id and the reason in a message; both are empty if it is none of ours."""
+    """Read the id and the reason in a message; both are empty if the message is not ours."""
     try:
         document: Any = json.loads(body)
         request_id, reason = document["id"], document.get("reason", "")

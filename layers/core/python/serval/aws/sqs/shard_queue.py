@@ -42,12 +42,12 @@ class FleetShards:
         return None
 
     def hide(self, message: ShardMessage, seconds: int) -> None:
-        """Keep it from others for so many seconds from now; one that is gone is left alone."""
+        """Hide a message from others for so many seconds from now, unless it is gone."""
         entry = {"ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
         call_in_batches(self.client.change_message_visibility_batch, self._url, [entry])
 
     def delete(self, message: ShardMessage) -> None:
-        """Delete it; one that is gone is left alone."""
+        """Delete a message, unless it is gone."""
         entry = {"ReceiptHandle": message.receipt}
         call_in_batches(self.client.delete_message_batch, self._url, [entry])
 

@@ -46,7 +46,7 @@ class BatchExecutions:
                 raise
 
     def _arn(self, owner: str) -> str:
-        """Give the ARN of an execution that is known by it, or by its name."""
+        """Return the ARN of an execution, given the ARN or the name."""
         if owner.startswith("arn:"):
             return owner
         return f"{self.machine.replace(':stateMachine:', ':execution:', 1)}:{owner}"

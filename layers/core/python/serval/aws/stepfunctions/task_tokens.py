@@ -23,7 +23,7 @@ class StepFunctionsTasks:
     client: "SFNClient"
 
     def heartbeat(self, token: str) -> None:
-        """Say that the task is being worked on."""
+        """Report that the task is being worked on."""
         call_for_task(self.client.send_task_heartbeat, taskToken=token)
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> None:

@@ -58,5 +58,5 @@ def build() -> LambdaFunction[InferEndpoint]:
 
 
 def today() -> str:
-    """Give the day in UTC, ISO 8601."""
+    """Return today's date in UTC, ISO 8601."""
     return datetime.fromtimestamp(time.time(), UTC).date().isoformat()

@@ -13,12 +13,12 @@ DEVICES = Path("/dev")
 
 
 def has_nvidia(devices: Path = DEVICES) -> bool:
-    """Tell whether the machine has an NVIDIA GPU that this process can see."""
+    """Return whether this process can see an NVIDIA GPU."""
     return any(devices.glob("nvidia[0-9]*"))
 
 
 def has_neuron(devices: Path = DEVICES) -> bool:
-    """Tell whether the machine has an Inferentia or Trainium device that this process can see."""
+    """Return whether this process can see an Inferentia or Trainium device."""
     return any(devices.glob("neuron[0-9]*"))
 
 
@@ -48,7 +48,7 @@ def describe_execution(
     *,
     served: bool = False,
 ) -> str:
-    """Say what a worker runs on; a processor that stands in for an accelerator is called so.
+    """Describe what a worker runs on, including a CPU that stands in for an accelerator.
 
     Parameters
     ----------

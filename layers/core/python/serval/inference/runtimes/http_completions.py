@@ -111,7 +111,7 @@ def check_signature(signature: Signature) -> None:
 
 
 def values_by_prompt(tensor: Tensor, rows: int) -> list[Any]:
-    """Give an input's value for each prompt."""
+    """Return an input's value for each prompt."""
     flat = tensor.array.ravel().tolist()
     if len(flat) not in (1, rows):
         raise InvalidInputs(

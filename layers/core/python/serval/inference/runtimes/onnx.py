@@ -173,7 +173,7 @@ class OnnxModel:
         ]
 
     def _different_extents(self, inputs: Sequence[Tensor]) -> str | None:
-        """Say which extents differ that the graph calls by one name."""
+        """Describe two extents that differ although the graph gives them one name."""
         bound: dict[str, tuple[int, str]] = {}
         for tensor in inputs:
             # The session does not describe the inputs that may be left out.
@@ -191,7 +191,7 @@ class OnnxModel:
 
 
 def to_feed(tensor: Tensor) -> Array:
-    """Give the array that ONNX Runtime takes; its strings are text."""
+    """Convert a tensor to the array that ONNX Runtime takes; its strings are text."""
     if tensor.datatype != "BYTES":
         return tensor.array
     try:
@@ -204,7 +204,7 @@ def to_feed(tensor: Tensor) -> Array:
 
 
 def from_result(spec: TensorSpec, array: Array) -> Array:
-    """Give an output as ``Tensor`` holds it."""
+    """Convert an output to the array that ``Tensor`` holds."""
     if spec.datatype != "BYTES":
         return array
     encoded = np.empty(array.size, np.object_)
@@ -213,7 +213,7 @@ def from_result(spec: TensorSpec, array: Array) -> Array:
 
 
 def value_of(tensor: Tensor) -> onnxruntime.OrtValue:
-    """Give the OrtValue of a tensor."""
+    """Convert a tensor to an OrtValue."""
     if tensor.datatype == "BF16":
         raw = np.ascontiguousarray(tensor.array)
         return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, ONNX_BFLOAT16)

@@ -43,7 +43,7 @@ def simplify(message: str) -> str:
 
 
 def blames_inputs(message: str) -> bool:
-    """Tell whether a failed run would have succeeded with other inputs."""
+    """Return whether a failed run would have succeeded with other inputs."""
     found = NODE.search(message)
     return found is not None and MACHINE.search(found["says"]) is None
 

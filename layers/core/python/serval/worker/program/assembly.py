@@ -1,4 +1,4 @@
-"""Assembly: a worker from its ports, whatever stands behind them."""
+"""Assembly: build a worker from its ports."""
 
 import threading
 import time
@@ -36,13 +36,13 @@ from serval.worker.queue.turns import Turns
 from serval.worker.shards.shards import ShardQueue, ShardRunner, Shards
 
 CALLS_AT_ONCE = 16
-"""Of AWS, for one batch's rows, bodies and results."""
+"""Calls of AWS for one batch's rows, bodies and results."""
 BEATS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Everything outside of a worker."""
+    """What a worker needs from outside."""
 
     inbox: Inbox
     store: RequestStore
@@ -53,27 +53,27 @@ class Ports:
     task: TaskProtection
     spot: SpotNotices | None
     unanswered: tuple[type[Exception], ...]
-    """What they raise when AWS does not answer."""
+    """What the ports raise when AWS does not answer."""
     log: Callable[[str], object]
     shard_queue: ShardQueue | None = None
-    """None: this worker knows no batch jobs."""
+    """None: this worker takes no batch jobs."""
     shard_runner: (
         Callable[[LoadedMemory, KnownVersions, Retries, Callable[[], bool]], ShardRunner] | None
     ) = None
-    """Gives what works on shards."""
+    """Builds what works on shards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerIdentity:
-    """Which worker it is, and what it is there for."""
+    """Which worker this is, and what it works on."""
 
     worker: str
     fleet: str
     accelerator: str
-    """What it runs on, in words."""
+    """What the worker runs on, in words."""
     models: Sequence[str]
     lease: timedelta
-    """How long it is taken to be alive after it has said so."""
+    """How long the worker is taken to be alive after a heartbeat."""
     poll_seconds: int
     """How long a queue is asked to wait for a message."""
     intervals: Intervals
@@ -81,7 +81,7 @@ class WorkerIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executors:
-    """Clocks, and the threads that calls of AWS are made by."""
+    """The clocks, and the threads that call AWS."""
 
     calls: Executor
     beats: Executor
@@ -89,11 +89,11 @@ class Executors:
     clock: Clock = utc_now
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] | None = None
-    """Waits before something is tried again; None: until then, or until the worker is stopped."""
+    """Waits before another attempt; by default until then, or until the worker is stopped."""
 
     @classmethod
     def of_threads(cls) -> "Executors":
-        """Give one that makes many calls at once."""
+        """Build executors that make many calls at once."""
         return cls(
             calls=ThreadPoolExecutor(CALLS_AT_ONCE, "call"),
             beats=ThreadPoolExecutor(BEATS_AT_ONCE, "beat"),
@@ -129,7 +129,7 @@ class WorkerParts:
         loaded: LoadedVersions,
         executors: Executors,
     ) -> "WorkerParts":
-        """Build them."""
+        """Build the parts."""
         stopping, waiting = threading.Event(), WaitingMessages()
         retries = Retries(ports.unanswered, executors.pause or stopping.wait, ports.log)
         holdings = Holdings(ports.inbox, retries)
@@ -161,7 +161,7 @@ class WorkerParts:
         )
 
     def worker(self) -> Worker:
-        """Put them together."""
+        """Build the worker from its parts."""
         shards = self.shards()
         runner, report = self.runner(), self.report(shards)
         finish_slots, clock = FinishSlots(self.executors.finishes), self.executors.monotonic
@@ -271,7 +271,7 @@ class WorkerParts:
         )
 
     def report(self, shards: Shards | None) -> Report:
-        """Build what speaks for the worker."""
+        """Build what writes the worker's row."""
         return Report(
             fleet=self.identity.fleet,
             worker=self.identity.worker,

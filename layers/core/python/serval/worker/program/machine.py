@@ -1,28 +1,28 @@
-"""What a worker asks of the machine that it runs on; ``serval.aws`` asks EC2 and ECS."""
+"""What a worker asks of its machine; ``serval.aws.ecs`` has the adapters."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
 
 class SpotNotices(Protocol):
-    """Whether the machine is about to be reclaimed."""
+    """Notices that the machine is about to be reclaimed."""
 
     def due(self) -> bool:
-        """Tell whether EC2 has given notice: the machine goes two minutes later at the latest."""
+        """Return whether EC2 has given notice that it reclaims the machine within two minutes."""
 
 
 class TaskProtection(Protocol):
-    """Keeps the worker's machine from being taken away while the fleet scales in."""
+    """Keeps the fleet's scale-in from stopping the worker."""
 
     def protect(self, minutes: int) -> None:
         """Protect the worker for so many minutes from now."""
 
     def release(self) -> None:
-        """Let it be taken away."""
+        """End the protection."""
 
 
 class NoTask:
-    """``TaskProtection`` of a worker that is no ECS task."""
+    """``TaskProtection`` of a worker outside ECS."""
 
     def protect(self, minutes: int) -> None:
         """Do nothing."""
@@ -41,10 +41,10 @@ class Protection:
 
     task: TaskProtection
     _since: float | None = field(default=None)
-    """When it was last asked for; None: it is not held."""
+    """When it was last requested; None: it is not held."""
 
     def hold(self, working: bool, now: float) -> None:
-        """Ask for protection, renew it, or let it go."""
+        """Request, renew or end the protection."""
         if working and (self._since is None or now - self._since >= RENEWED_SECONDS):
             self.task.protect(PROTECTED_MINUTES)
             self._since = now

@@ -1,4 +1,4 @@
-"""Opening: a version's artifact in the runtime that its bundle names."""
+"""Opening a version's artifact in the runtime that its bundle names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,19 +16,19 @@ from serval.worker.program.server_folder import ServerFolder
 
 @dataclass(slots=True)
 class OpenVersion:
-    """What ``LoadedVersions`` calls for one version at a time: ``find``, later ``open``."""
+    """Finds a version, then opens it; ``LoadedVersions`` calls both for one version at a time."""
 
     find_record: Callable[[str, str], ModelVersion]
     store: ArtifactStore
     execution: Execution
     server_folder: ServerFolder | None = None
-    """Where artifacts are left for an inference server beside the worker; None: it has its own."""
+    """Where the inference server beside the worker finds artifacts; None: it brings its own."""
     ready_seconds: float = READY_SECONDS
     _found: ModelVersion | None = field(default=None)
-    """What ``open`` is about to be called for: a path does not say it."""
+    """The version that ``open`` is called for next; its path does not name it."""
 
     def find(self, model: str, version: str) -> ModelVersion:
-        """Find a version: as far as its artifact is loaded into this process."""
+        """Find a version, without the files that this process does not load."""
         record = self._found = self.find_record(model, version)
         if record.runtime == "http":
             return replace(record, forms=(), artifact_files=())
@@ -57,7 +57,7 @@ class OpenVersion:
         return ServedModel(server, self.ready_seconds)
 
     def _hand_over(self, record: ModelVersion) -> Model:
-        """Leave a version's files for the server, once, and wait for it."""
+        """Put a version's files into the server's folder, and wait until the server has it."""
         if self.server_folder is None:
             return self._serve(record)
         self.server_folder.hand_over(record, partial(self.store.fetch, record))

@@ -19,7 +19,7 @@ Key = tuple[str, str]
 
 
 def ignore(model: str, version: str) -> None:
-    """Tell nobody that a version goes."""
+    """Do nothing about a version that is about to go."""
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class ServerFolder:
     folder: Path
     limit_bytes: int
     let_go: Callable[[str, str], object] = ignore
-    """Hears that a version is about to go: nobody may take it up any more."""
+    """Called before a version is deleted, so that nobody starts to use it."""
     _sizes: OrderedDict[Key, int] = field(default_factory=OrderedDict)
-    """Bytes of what lies there, the least recently used first."""
+    """Bytes of each version in the folder, the least recently used first."""
     _users: WeakValueDictionary[Key, Model] = field(default_factory=WeakValueDictionary)
-    """What runs a version, as long as anybody holds it."""
+    """The model of each version, as long as it is in use."""
 
     def __post_init__(self) -> None:
         for partial in self.folder.glob(f"*/*{PARTIAL}"):
@@ -46,7 +46,7 @@ class ServerFolder:
             self._sizes[path.parent.name, path.name] = size_bytes(path)
 
     def hand_over(self, record: ModelVersion, fetch: Callable[[str, Path], object]) -> None:
-        """Leave a version's files for the server, archives unpacked; they appear all at once.
+        """Add a version's files, archives unpacked; they appear all at once.
 
         Raises
         ------
@@ -73,11 +73,11 @@ class ServerFolder:
         self._sizes[key] = size
 
     def note_user(self, record: ModelVersion, model: Model) -> None:
-        """Note what runs a version: it stays as long as anybody holds that."""
+        """Keep a version for as long as this model of it is in use."""
         self._users[record.model, record.version] = model
 
     def _unpack(self, record: ModelVersion, path: Path, partial: Path) -> None:
-        """Put an archive's members in its place; ``verify`` has looked at them all."""
+        """Replace an archive by its members, which ``verify`` has checked."""
         with tarfile.open(path) as archive:
             unpacked = sum(member.size for member in archive)
             self._make_room(record, size_bytes(partial) + unpacked)
@@ -98,7 +98,7 @@ class ServerFolder:
             )
 
     def _evict(self, key: Key) -> None:
-        """Delete a version, unless somebody who has taken it up before still holds it."""
+        """Delete a version, unless it is still in use."""
         self.let_go(*key)
         if key not in self._users:
             shutil.rmtree(self.folder.joinpath(*key))
@@ -106,5 +106,5 @@ class ServerFolder:
 
 
 def size_bytes(folder: Path) -> int:
-    """Give what files in a folder have, all together."""
+    """Return the size of all files in a folder."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())

@@ -1,7 +1,4 @@
-"""What the fleet worker reads from its environment.
-
-Capacity: how much memory and disk the versions of a worker may take.
-"""
+"""The worker's settings, and how much memory and disk its versions may take."""
 
 import os
 import shutil
@@ -14,13 +11,13 @@ from serval.inference.loaded import Limits
 from serval.settings import Settings
 
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
-"""What a container may take, in bytes, or ``max``."""
+"""The container's memory limit in bytes, or ``max``."""
 SHARE = 0.75
-"""Of the memory that there is; the rest is for requests and results under way."""
+"""The share of memory for versions; the rest is for requests and results."""
 
 
 def limits(memory_mib: int, folder: Path, container: Path = CONTAINER_MEMORY) -> Limits:
-    """Give a worker's limits.
+    """Return a worker's limits.
 
     Parameters
     ----------
@@ -45,25 +42,25 @@ def _memories(container: Path) -> Iterable[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(Settings):
-    """Environment of the fleet worker as a server, which a container of the stage's must name."""
+    """Environment of the fleet worker as a server; the stage's containers set it."""
 
     PROVIDED: ClassVar[frozenset[str]] = frozenset({"host", "port"})
     """Set by the image, or by the local platform."""
 
     artifact_bucket: str
     registry_table: str = ""
-    """Empty: records are read beside the artifacts, and versions are named by whoever calls."""
+    """Empty: records are read beside the artifacts, and each caller names a version."""
     fleet: str = ""
     fleets: str = "{}"
     """JSON of ``serval.models.deployed_fleets.Fleets``."""
     threads: int = 0
-    """Of a run on the processor; 0: as many as it has cores."""
+    """Threads of a run on the CPU; 0: one for each core."""
     memory_mib: int = 0
     """What versions may take of memory; 0: three quarters of the machine's."""
     server_folder: str = ""
-    """Where artifacts are left for an inference server beside it; empty: it has its own."""
+    """Where the inference server beside it takes artifacts from; empty: it brings its own."""
     host: str = "127.0.0.1"
-    """Where it listens as a server; a container's image says everywhere."""
+    """Where it listens as a server; the container's image sets all addresses."""
     port: int = 8080
 
 
@@ -81,14 +78,14 @@ class WorkerSettings(ServerSettings):
     requests_table: str
     data_bucket: str
     jobs_table: str = ""
-    """Empty: it works on no shards of batch jobs."""
+    """Empty: it takes no shards of batch jobs."""
     worker_id: str = ""
     """Empty: the machine's name and some random digits."""
     lease_seconds: int = 60
-    """How long a worker that has fallen silent is taken to be alive."""
+    """How long a silent worker is taken to be alive."""
     report_seconds: int = 5
     stop_seconds: int = 110
-    """How long after SIGTERM it has ended; ECS kills it after two minutes."""
+    """How long it may take to stop after SIGTERM; ECS kills it after two minutes."""
     watch_spot: int = 0
     """1: the machine may be reclaimed, and EC2 gives notice."""
     ecs_agent_uri: str = ""

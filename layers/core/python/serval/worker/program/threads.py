@@ -1,4 +1,4 @@
-"""Threads of which none dies unnoticed."""
+"""Threads whose failures stop the worker."""
 
 import threading
 import traceback
@@ -13,7 +13,7 @@ class Threads:
 
     on_failure: Callable[[], object]
     failure: BaseException | None = None
-    """What the first one died of."""
+    """What ended the first loop that failed."""
     _threads: dict[str, threading.Thread] = field(default_factory=dict)
 
     def start(self, name: str, loop: Callable[[], object]) -> None:
@@ -23,7 +23,7 @@ class Threads:
         thread.start()
 
     def guard(self, work: Callable[[], object]) -> Callable[[], None]:
-        """Give work that another thread may do: it prints what it dies of, and stops the rest."""
+        """Wrap work for another thread: a failure is printed, and stops the other threads."""
 
         def run() -> None:
             try:
@@ -36,13 +36,13 @@ class Threads:
         return run
 
     def join(self, seconds: float, name: str) -> None:
-        """Wait for a loop to end, so long at most."""
+        """Wait for a loop to end, at most this long."""
         self._threads[name].join(max(0.0, seconds))
 
 
 @contextmanager
 def repeating(act: Callable[[], object], seconds: float) -> Iterator[None]:
-    """Do something every so many seconds, in a thread of its own, as long as the block runs."""
+    """Call a function every so many seconds, in its own thread, while the block runs."""
     ended = threading.Event()
 
     def repeat() -> None:

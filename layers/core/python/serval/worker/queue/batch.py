@@ -1,4 +1,4 @@
-"""A batch that is ready to run, and the batches that are ready: at most one for each model."""
+"""Batches that are ready to run, at most one for each model."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -18,36 +18,36 @@ class Batch:
     held: list[Held]
     turn: Turn
     prepared: float
-    """When its rows were last seen, by the clock that waits are measured by."""
+    """When its rows were last read, by the monotonic clock."""
     inputs: Sequence[Tensor] | None = None
-    """Of all of them, joined; None: they have not been."""
+    """The joined inputs of all requests; None: they are not joined yet."""
 
 
 @dataclass(slots=True)
 class ReadyBatches:
-    """What is prepared, and what runs; whoever looks holds ``changed``, which ``Waiting`` shares.
+    """The prepared batches and the running one; readers hold ``changed``, shared with the buffer.
 
-    One batch is prepared ahead of the running one, and another model's only if its turn is before.
+    One batch is prepared ahead of the running one; another model's only if its turn is earlier.
     """
 
     changed: threading.Condition
     stopping: Callable[[], bool] = lambda: False
-    """Is the worker being stopped: then nothing more is taken, and nothing is started."""
+    """Whether the worker is being stopped: then no batch is added or started."""
     running: Batch | None = None
     runs_until: float | None = None
-    """When the running batch is expected to end; None: nobody knows."""
+    """When the running batch is expected to end; None: unknown."""
     _ready: dict[str, Batch] = field(default_factory=dict)
 
     def first(self) -> Batch | None:
-        """Give the batch whose turn is next; it stays."""
+        """Return the batch whose turn is next, without taking it."""
         return min(self._ready.values(), key=lambda batch: batch.turn.order, default=None)
 
     def has(self, model: str) -> bool:
-        """Tell whether a model has a batch that is ready."""
+        """Return whether a model has a batch that is ready."""
         return model in self._ready
 
     def offer(self, batch: Batch) -> bool:
-        """Add a batch; False: the worker is being stopped, and it is not taken."""
+        """Add a batch; return False if the worker is being stopped."""
         with self.changed:
             if self.stopping():
                 return False
@@ -56,7 +56,7 @@ class ReadyBatches:
             return True
 
     def start(self) -> Batch | None:
-        """Make the first one the running batch; None if there is none."""
+        """Make the first batch the running one and return it; None if there is none."""
         with self.changed:
             batch = None if self.stopping() else self.first()
             if batch is not None:
@@ -65,19 +65,19 @@ class ReadyBatches:
             return batch
 
     def end(self) -> None:
-        """Say that the running batch has ended."""
+        """Note that the running batch has ended."""
         with self.changed:
             self.running = self.runs_until = None
             self.changed.notify_all()
 
     def take_all(self) -> list[Batch]:
-        """Take what is ready."""
+        """Take all batches that are ready."""
         with self.changed:
             ready, self._ready = list(self._ready.values()), {}
             self.changed.notify_all()
             return ready
 
     def await_idle(self, seconds: float) -> bool:
-        """Wait until nothing runs; False if something still does."""
+        """Wait until nothing runs; return False if something still does."""
         with self.changed:
             return self.changed.wait_for(lambda: self.running is None, seconds)

@@ -69,7 +69,7 @@ class Close:
         return self._fate(one, self.end_attempt.cancel(one.known, self._is_current(one)))
 
     def refuse(self, one: Held, error: ServalError) -> Fate:
-        """Tell the caller what is wrong with a request that has not begun."""
+        """Close a request that has not begun with what is wrong with it."""
         return "delete" if self.end_attempt.refuse(one.known, str(error)) else "leave"
 
     def judge(self, one: Held) -> Fate | None:

@@ -1,4 +1,4 @@
-"""Drain: a worker that is being stopped gives back at once what it does not run."""
+"""Drain: a worker that is being stopped gives back what it does not run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
 
 SETTLE_SECONDS = 1.0
-"""How long what is being prepared may take to come to a boundary."""
+"""How long the batch in preparation may take to reach a boundary."""
 UNWIND_SECONDS = 2.0
-"""How long a run that was interrupted may take to end."""
+"""How long an interrupted run may take to end."""
 MARGIN = 0.25
 MARGIN_SECONDS = 10.0
-"""Of the time to stop in, so much is left for what follows the last run: a quarter, or this."""
+"""Time left for what follows the last run: a quarter of the time to stop, at most this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """The way out; what others begin meanwhile they give back themselves.
+    """Gives back what a worker holds when it stops.
 
-    After a failure of the worker's own, nothing that has begun is given back: it may be what the
-    worker died of. Its lease ends, and it is begun again, alone and charged, as after any crash.
+    After a failure of the worker itself, nothing that has begun is given back, since it may have
+    caused the failure. Its lease ends, and it runs again, alone and charged, as after any crash.
     """
 
     ready: ReadyBatches
@@ -36,7 +36,7 @@ class Drain:
     clock: Callable[[], float]
 
     def drain(self, threads: Threads, fetching: Sequence[str], until: float) -> None:
-        """Let go of everything, before ``until``."""
+        """Give everything back before ``until``."""
         left = until - self.clock()
         runs_until = until - min(MARGIN * left, MARGIN_SECONDS)
         with self.ready.changed:
@@ -54,7 +54,7 @@ class Drain:
             threads.join(until - self.clock(), name)
 
     def _end_run(self, until: float) -> None:
-        """Let the running batch end until then; else interrupt it, which gives it back."""
+        """Wait for the running batch until then, else interrupt it, which gives it back."""
         if not self.ready.await_idle(max(0.0, until - self.clock())):
             self.runner.interrupt()
             self.ready.await_idle(UNWIND_SECONDS)

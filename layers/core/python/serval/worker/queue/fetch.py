@@ -1,4 +1,4 @@
-"""Fetch: a thread for each model's queue waits for messages while there is room for them."""
+"""Fetch: a thread for each model receives messages while there is room for them."""
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -11,29 +11,29 @@ from serval.worker.queue.held import Held, Holdings, WaitingMessages
 from serval.worker.queue.prepare import MOST_MESSAGES
 
 MOST_AT_ONCE = 10
-"""Messages that one call of SQS gives."""
+"""Messages in one answer of SQS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Takes messages of a model while its buffer holds less than a batch."""
+    """Receives a model's messages while its buffer holds less than a batch."""
 
     inbox: Inbox
     waiting: WaitingMessages
     holdings: Holdings
     limits: Callable[[str], BatchLimits]
     paused: AbstractSet[str]
-    """Models whose queue is left alone at the moment."""
+    """Models whose queues are not read at the moment."""
     stopping: Callable[[], bool]
     retries: Retries
     clock: Callable[[], float]
     wait_seconds: int
-    """How long the queue is asked to wait for a message."""
+    """How long a poll waits for a message."""
     visibility_seconds: int
-    """How long messages are hidden from others, until a heartbeat says so again."""
+    """How long messages are hidden from others, until a heartbeat extends it."""
 
     def run(self, model: str) -> None:
-        """Take messages until the worker is being stopped."""
+        """Receive messages until the worker is being stopped."""
         while not self.stopping():
             with self.waiting.changed:
                 self.waiting.changed.wait_for(lambda: self.stopping() or self.room(model) > 0, 1.0)
@@ -41,14 +41,14 @@ class Fetch:
                 self._try(model)
 
     def room(self, model: str) -> int:
-        """Tell how many messages may be taken now."""
+        """Return how many messages may be taken now."""
         if model in self.paused:
             return 0
         batch = min(self.limits(model).rows, MOST_MESSAGES)
         return min(MOST_AT_ONCE, max(0, batch - self.waiting.count(model)))
 
     def once(self, model: str) -> None:
-        """Take the messages that there are, or come while the queue waits."""
+        """Receive the messages that are there, or that arrive during the poll."""
         found = self.inbox.receive(
             model, self.room(model), self.wait_seconds, self.visibility_seconds
         )

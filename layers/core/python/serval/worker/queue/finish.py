@@ -20,12 +20,12 @@ from serval.worker.queue.outcomes import (
 )
 
 BATCHES_FINISHING = 2
-"""Batches whose results may be on their way while the next one runs."""
+"""Batches that may be finishing while the next one runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Everything that ending attempts takes; each request is ended beside the others."""
+    """Ends attempts, many at the same time."""
 
     close: Close
     holdings: Holdings
@@ -34,19 +34,19 @@ class Finish:
     pool: Executor
 
     def finish(self, ended: Sequence[Ended]) -> None:
-        """End attempts, then let the messages go."""
+        """End attempts, then settle their messages."""
         fates = list(self.pool.map(self._end, ended))
         self.counts.count_closed(fates.count("delete"))
         self.holdings.settle((one, fate) for (one, _), fate in zip(ended, fates, strict=True))
 
     def give_back(self, held: Iterable[Held]) -> None:
-        """Put requests back that this worker will not run; what has begun is not charged."""
+        """Give back requests that this worker will not run; begun attempts are not charged."""
         held = list(held)
         self.finish([(one, GivenBack()) for one in held if one.begun])
         self.holdings.settle((one, 0) for one in held if not one.begun)
 
     def _end(self, ended: Ended) -> Fate:
-        """End one attempt; if AWS does not answer, its lease ends, and it is begun again."""
+        """End one attempt; if AWS does not answer, its lease ends and it is begun again."""
         one, outcome = ended
         what = f"ending {one.message.request_id}"
         try:
@@ -70,16 +70,16 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class FinishSlots:
-    """Batches that are being finished while others run; whoever brings a third one waits."""
+    """Slots for batches that finish while others run; a third one waits for a slot."""
 
     executor: Executor
-    """Of its own: its work waits for that of ``Finish``'s pool."""
+    """A pool of its own, since its work waits for that of ``Finish``."""
     _slots: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(BATCHES_FINISHING)
     )
 
     def submit(self, work: Callable[[], object]) -> None:
-        """Have some work done, as soon as fewer than two others are under way."""
+        """Submit work once a slot is free."""
 
         def release_after() -> None:
             try:
@@ -91,7 +91,7 @@ class FinishSlots:
         self.executor.submit(release_after)
 
     def await_all(self, seconds: float) -> bool:
-        """Wait until nothing is under way; False if something still is. Nothing follows it."""
+        """Wait until all slots are free, for good; return False if they are not in time."""
         until = time.monotonic() + seconds
         return all(
             self._slots.acquire(timeout=max(0.0, until - time.monotonic()))

@@ -1,4 +1,4 @@
-"""Heartbeat: rows say that their runner is alive, and messages stay hidden from others."""
+"""Heartbeat: leases are extended, and messages stay hidden from other workers."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from serval.worker.queue.held import Held, Holdings
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Extends the lease of what has begun, and the visibility of all that is held."""
+    """Extends the leases of begun requests, and hides all messages that are held."""
 
     store: RequestStore
     close: Close
@@ -25,7 +25,7 @@ class Heartbeat:
     lease: timedelta
 
     def beat(self) -> None:
-        """Say once that the worker is alive; it has until the lease ends to say so again."""
+        """Extend all leases, and hide all messages, once."""
         list(self.pool.map(self._extend, self.holdings.list_begun()))
         try:
             self.holdings.hide(int(self.lease.total_seconds()))
@@ -33,7 +33,7 @@ class Heartbeat:
             self.retries.warn("hiding messages", error)
 
     def _extend(self, one: Held) -> None:
-        """Extend a lease; what the row says meanwhile, as a cancellation, is seen by the way."""
+        """Extend a lease; this also reads whether the request was cancelled meanwhile."""
         try:
             row = change(
                 self.store,

@@ -1,7 +1,4 @@
-"""What a worker holds: messages that nobody else receives, and what it knows of their requests.
-
-Messages that were received and not begun, by model, oldest first.
-"""
+"""What a worker holds: messages that it has received, and what it knows of their requests."""
 
 import threading
 from collections import defaultdict, deque
@@ -18,73 +15,73 @@ from serval.requests.request import AsyncRequest
 from serval.worker.program.faults import Retries
 
 Fate = Literal["delete", "leave"] | int
-"""What becomes of a message: deleted; left alone, to be seen again by itself; or seen again in so
-many seconds."""
+"""What becomes of a message: it is deleted, left to reappear by itself, or hidden for so many
+seconds."""
 EXTENDED_AT_ONCE = 10
 """Messages in one call of SQS."""
 
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One message and its request, on their way through the worker."""
+    """A message and its request, on their way through the worker."""
 
     message: Message
     since: float
-    """When it was received, by the clock that waits are measured by."""
+    """When it was received, by the monotonic clock."""
     row: AsyncRequest | None = None
-    """As it was last read or saved."""
+    """The row as it was last read or saved."""
     attempt: int | None = None
-    """Number of the attempt that this worker has begun; None: it has not."""
+    """Number of the attempt that this worker has begun, if any."""
     target: Target | None = None
     """The version that is to answer it."""
     fallback: str | None = None
-    """The stable version, if the route chose its candidate: it answers what that one cannot."""
+    """The stable version, which answers what the candidate cannot, if the route chose that."""
     candidate_failure: ServalError | None = None
-    """Why the candidate did not answer it; the stable version is its target since."""
+    """Why the candidate could not answer; the target is the stable version since then."""
     body: bytes | None = None
     request: InferenceRequest | None = None
     """The body as the target reads it."""
 
     @property
     def known(self) -> AsyncRequest:
-        """Give the row of a request that has been looked up."""
+        """The row, which must have been read."""
         if self.row is None:
             raise LookupError(f"the row of {self.message.request_id!r} has not been read")
         return self.row
 
     @property
     def aim(self) -> Target:
-        """Give the target of a request that has one."""
+        """The target, which must have been chosen."""
         if self.target is None:
             raise LookupError(f"no version has been chosen for {self.message.request_id!r}")
         return self.target
 
     @property
     def read(self) -> InferenceRequest:
-        """Give the request of one that has been read."""
+        """The inference request, which must have been read."""
         if self.request is None:
             raise LookupError(f"the body of {self.message.request_id!r} has not been read")
         return self.request
 
     @property
     def rows(self) -> int:
-        """Count the rows of one that has been read, by its first input."""
+        """The rows of a request that has been read, by its first input."""
         shape = self.read.inputs[0].array.shape if self.read.inputs else ()
         return shape[0] if shape else 1
 
     @property
     def alone(self) -> bool:
-        """Tell whether it shares no run: it was part of one that crashed or failed."""
+        """Whether it runs alone because it was part of a run that crashed or failed."""
         row = self.known
         return row.alone or (row.status == "running" and not self.begun)
 
     @property
     def begun(self) -> bool:
-        """Tell whether this worker runs it, or is about to."""
+        """Whether this worker runs it, or is about to."""
         return self.attempt is not None
 
     def turn_to_stable(self, failure: ServalError) -> None:
-        """Have the stable version answer what the candidate cannot.
+        """Make the stable version the target, since the candidate has failed.
 
         Raises
         ------
@@ -101,8 +98,7 @@ class Held:
 class Holdings:
     """Everything that one worker holds.
 
-    What a message's end does to it, and what a heartbeat does, never cross: a message that was let
-    go is not hidden again.
+    A lock keeps heartbeats from hiding a message again after it was settled.
     """
 
     inbox: Inbox
@@ -115,7 +111,7 @@ class Holdings:
         return len(self._held)
 
     def add(self, held: Iterable[Held]) -> None:
-        """Hold messages that were received."""
+        """Add messages that were received."""
         with self._lock:
             self._held.update(held)
 
@@ -129,7 +125,7 @@ class Holdings:
         return [one for one in self.all() if one.begun]
 
     def hide(self, seconds: int) -> None:
-        """Keep everything that is held from other receivers, for so many seconds from now."""
+        """Hide everything that is held from other receivers, for so many seconds from now."""
         listed = self.all()
         for first in range(0, len(listed), EXTENDED_AT_ONCE):
             with self._lock:
@@ -139,7 +135,7 @@ class Holdings:
                 self.inbox.hide([one.message for one in still], seconds)
 
     def settle(self, fates: Iterable[tuple[Held, Fate]]) -> None:
-        """Let messages go, each to its fate; one that was let go before is left as it is."""
+        """Settle messages, each with its fate; those that were settled before stay as they are."""
         by_fate: defaultdict[Fate, list[Message]] = defaultdict(list)
         with self._lock:
             for one, fate in fates:
@@ -149,7 +145,7 @@ class Holdings:
         self._apply(by_fate.pop("delete", ()), by_fate)
 
     def _apply(self, deleted: Sequence[Message], rest: dict[Fate, list[Message]]) -> None:
-        """Delete and hide; what AWS does not answer only makes messages come again, or later."""
+        """Delete and hide messages; a failure only makes them come again, or later."""
         if deleted:
             self.retries.attempt("deleting messages", lambda: self.inbox.delete(deleted))
         for fate, messages in rest.items():
@@ -160,7 +156,7 @@ class Holdings:
 
 @dataclass(slots=True)
 class WaitingMessages:
-    """A worker's buffer; whoever changes it or waits for it to change holds ``changed``."""
+    """A worker's buffer of messages by model, oldest first; ``changed`` guards it."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     _by_model: defaultdict[str, deque[Held]] = field(default_factory=lambda: defaultdict(deque))
@@ -170,7 +166,7 @@ class WaitingMessages:
         return len(self._by_model[model])
 
     def oldest(self, model: str) -> float:
-        """Tell when a model's first message was received; there must be one."""
+        """Return when a model's first message was received; there must be one."""
         return self._by_model[model][0].since
 
     def models(self) -> list[str]:
@@ -184,7 +180,7 @@ class WaitingMessages:
             self.changed.notify_all()
 
     def put_back(self, model: str, held: Sequence[Held]) -> None:
-        """Put messages back that were taken and not begun; they are the next to be taken."""
+        """Put messages back that were not begun; they are taken first the next time."""
         with self.changed:
             self._by_model[model].extendleft(reversed(held))
             self.changed.notify_all()

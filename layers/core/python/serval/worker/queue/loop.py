@@ -20,12 +20,12 @@ from serval.worker.queue.schedule import TurnSchedule
 from serval.worker.shards.shards import Shards
 
 IDLE_SECONDS = 1.0
-"""How long a loop waits for something to do before it looks around."""
+"""How long a loop waits for work before it checks whether to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """How often a worker does what it does by the clock, and how long its way out may take."""
+    """How often a worker does its regular work, and how long it may take to stop."""
 
     beat_seconds: float
     report_seconds: float
@@ -35,7 +35,7 @@ class Intervals:
 
 @dataclass(slots=True, kw_only=True)
 class Worker:
-    """One fleet worker: it works until it is told to stop, or until one of its loops fails."""
+    """A fleet worker, which works until it is stopped or one of its loops fails."""
 
     models: Sequence[str]
     schedule: TurnSchedule
@@ -44,7 +44,7 @@ class Worker:
     prepare: Prepare
     runner: Runner
     shards: Shards | None
-    """None: this worker knows no batch jobs."""
+    """None: this worker takes no batch jobs."""
     finish: Finish
     heartbeat: Heartbeat
     report: Report
@@ -52,7 +52,7 @@ class Worker:
     finish_slots: FinishSlots
     drain: Drain
     notices: SpotNotices | None
-    """None: nobody reclaims the machine."""
+    """None: the machine is not reclaimed."""
     stopping: threading.Event
     intervals: Intervals
     clock: Callable[[], float]
@@ -63,7 +63,7 @@ class Worker:
         self._threads = Threads(self.stop)
 
     def work(self) -> bool:
-        """Work until ``stop`` is called; False: one of the loops has failed."""
+        """Work until ``stop`` is called; return False if one of the loops has failed."""
         self.report.report()
         self.prepare.learn(self.models)
         loops: dict[str, Callable[[], object]] = {
@@ -89,7 +89,7 @@ class Worker:
         return self._threads.failure is None
 
     def stop(self) -> None:
-        """Begin to stop; may be called from any thread, and more than once."""
+        """Begin to stop; safe to call from any thread, and more than once."""
         self.stopping.set()
 
     def _prepare(self) -> None:
@@ -119,7 +119,7 @@ class Worker:
         self.ready.end()
 
     def _every(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do something by the clock, until the very end."""
+        """Call a function at an interval until the worker has ended."""
         while not self._ended.wait(seconds):
             act()
 

@@ -1,7 +1,4 @@
-"""What a worker counts: for its report, and as metrics by model and track.
-
-How a worker's attempt at a request can end.
-"""
+"""How a worker's attempts end, and what it counts of them."""
 
 import threading
 from collections.abc import Iterable
@@ -16,23 +13,23 @@ from serval.worker.queue.held import Held
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """There is a result; the request's target has given it."""
+    """The target has answered."""
 
     outputs: Outputs
     run_ms: float
-    """What the run took that the request was part of."""
+    """How long the request's run took."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The version, or the request, is at fault: the attempt counts."""
+    """The version or the request is at fault, so the attempt counts."""
 
     error: ServalError
 
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """Nobody is at fault: the attempt does not count."""
+    """Neither is at fault, so the attempt does not count."""
 
     seconds: int = 0
     """When it may be tried again."""
@@ -40,12 +37,12 @@ class GivenBack:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """Its caller has cancelled it."""
+    """The caller has cancelled the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Its row says that another runner has it now."""
+    """The row names another runner by now."""
 
 
 Outcome = Answered | Failed | GivenBack | Unwanted | Lost
@@ -54,7 +51,7 @@ Ended = tuple[Held, Outcome]
 
 @dataclass(slots=True)
 class WorkerCounts:
-    """Counts from whichever thread; the metrics go out every few seconds."""
+    """Counts for the worker's row and as metrics, from any thread."""
 
     metrics: InferenceMetrics
     completed: int = 0
@@ -64,7 +61,7 @@ class WorkerCounts:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count_run(self, ended: Iterable[Ended], seconds: float) -> None:
-        """Count what a batch came to, and what it took."""
+        """Count the outcomes of a batch, and the time that it took."""
         with self._lock:
             self.busy_seconds += seconds
             for one, outcome in ended:
@@ -81,7 +78,7 @@ class WorkerCounts:
             self.metrics.flush()
 
     def _count(self, one: Held, outcome: Outcome) -> None:
-        """Count as ``infer`` does: what the stable version answered, its candidate failed."""
+        """Count as ``infer`` does: what the stable version had to answer, the candidate has failed."""
         model = one.message.model
         match outcome:
             case Answered(_, run_ms):

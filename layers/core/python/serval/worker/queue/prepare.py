@@ -1,8 +1,8 @@
 """Prepare: messages of one model become a batch that is ready to run.
 
-Rows are read together and judged; bodies are read and decoded for the version that the route
-chooses; requests of one version and shape are gathered; then, as the last step before the run,
-their rows say that this worker runs them.
+Rows are read together and judged; bodies are fetched and read for the version that the route
+chooses; requests of one version and shape are gathered; as the last step before the run, their
+attempts begin.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,19 +27,19 @@ from serval.worker.queue.targets import Targets
 from serval.worker.queue.turns import Turn
 
 MOST_MESSAGES = 256
-"""In one batch, however many rows it may have: each takes a write of its row."""
+"""Messages in one batch, however many rows it may have, since each costs a write."""
 MOST_BYTES = 256 * 2**20
-"""Of the bodies that are read for one batch; the first one is read however large it is."""
+"""Bytes of bodies in one batch; the first body is read however large it is."""
 
 
 def failure_of(one: Held, error: Exception) -> InferenceFailed:
-    """Say that the worker's own code did not get through a request."""
+    """Build the error for a request that broke the worker's own code."""
     return InferenceFailed(one.known.model, one.aim.version, f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepare:
-    """Everything that preparing a batch takes."""
+    """Prepares batches."""
 
     worker: str
     """Its id, which the rows of what it runs name."""
@@ -59,7 +59,7 @@ class Prepare:
     stopping: Callable[[], bool] = lambda: False
 
     def learn(self, models: Iterable[str]) -> None:
-        """Look up how the models' requests are gathered, before the first ones are taken."""
+        """Look up the models' batch limits before the first messages are taken."""
         for model in models:
             try:
                 self.versions.version(model, self.versions.route(model).stable)
@@ -69,7 +69,7 @@ class Prepare:
                 pass  # It has no version yet; whoever asks for one is told.
 
     def prepare(self, turn: Turn) -> Batch | None:
-        """Make a batch of a model's first messages; None: there is nothing to run among them."""
+        """Make a batch of a model's first messages; return None if none is to be run."""
         most = min(self.targets.limits(turn.model).rows, MOST_MESSAGES)
         taken = self._sift(turn.model, self.waiting.take(turn.model, most))
         fetched = self._keep(self._within_bytes(turn.model, taken), self._fetch, self.pool.map)
@@ -83,7 +83,7 @@ class Prepare:
         return Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic(), inputs)
 
     def _sift(self, model: str, taken: Sequence[Held]) -> list[Held]:
-        """Read the rows, and end what is not to be run.
+        """Read the rows, and end those that are not to be run.
 
         A row of another model's would not be read, and no other row with it.
         """
@@ -100,7 +100,7 @@ class Prepare:
         return self._keep(taken, self.close.judge)
 
     def _within_bytes(self, model: str, runnable: Sequence[Held]) -> Sequence[Held]:
-        """Choose as many as memory has room for; the others go on waiting."""
+        """Choose as many as memory has room for, and put the others back."""
         size, count = 0, 0
         for one in runnable:
             size += one.known.payload_bytes
@@ -133,7 +133,7 @@ class Prepare:
         return None
 
     def _gather(self, model: str, readable: Sequence[Held]) -> list[Held]:
-        """Choose those that share a run with the first one; the others go on waiting."""
+        """Choose those that share a run with the first one, and put the others back."""
         if not readable:
             return []
         record = self.versions.version(model, readable[0].aim.version)
@@ -143,7 +143,7 @@ class Prepare:
         return group
 
     def _load_ahead(self, one: Held) -> None:
-        """Load what is run next while something runs; a failure is met again, and told, then."""
+        """Load the next version while another runs; a failure is only logged, as it will recur."""
         try:
             self.memory.load_ahead(self.versions.version(one.known.model, one.aim.version))
         except self.retries.errors as error:
@@ -152,7 +152,7 @@ class Prepare:
             self.retries.warn("loading ahead", error)
 
     def _begin(self, one: Held) -> Fate | None:
-        """Say in the row that this worker runs it; who loses a race leaves the message alone."""
+        """Begin the attempt in the row; whoever loses the race leaves the message alone."""
         row = one.known
         after = lifecycle.begin(row, self.worker, self.clock(), self.lease)
         after = replace(after, version=one.aim.version)
@@ -167,12 +167,12 @@ class Prepare:
         judge: Callable[[Held], Fate | None],
         each: Callable[..., Iterable[tuple[Held, Fate | None]]] = map,
     ) -> list[Held]:
-        """Judge messages, let go those that get a fate, and keep the others.
+        """Settle the messages that get a fate, and return the others.
 
         Parameters
         ----------
         each
-            Judges one after the other, or many at once.
+            Maps the judge over the messages, one by one or many at once.
         """
 
         def judge_one(one: Held) -> tuple[Held, Fate | None]:

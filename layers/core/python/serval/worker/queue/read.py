@@ -1,4 +1,4 @@
-"""Read: the body of a request becomes what its target takes."""
+"""Read: the body of a request is read for its target."""
 
 from collections.abc import Callable
 

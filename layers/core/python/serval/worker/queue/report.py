@@ -1,4 +1,4 @@
-"""Reporting: what a worker says of itself, and what it is told, every few seconds."""
+"""Report: a worker writes its state and reads which models are paused, every few seconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Report:
     fleet: str
     worker: str
     accelerator: str
-    """What it runs on, in words."""
+    """What the worker runs on, in words."""
     states: FleetStates
     counts: WorkerCounts
     holdings: Holdings
@@ -40,7 +40,7 @@ class Report:
         self.started = timestamp(self.clock())
 
     def report(self, *, draining: bool = False) -> None:
-        """Say what the worker does, and learn which models are paused."""
+        """Write the worker's state, and read which models are paused."""
         try:
             self.states.report(self.state(draining=draining))
             self._obey(self.states.find(self.fleet).paused)
@@ -50,7 +50,7 @@ class Report:
         self.counts.flush()
 
     def state(self, *, draining: bool) -> WorkerState:
-        """Give the worker's row."""
+        """Return the worker's row."""
         return WorkerState(
             fleet=self.fleet,
             worker=self.worker,
@@ -67,11 +67,11 @@ class Report:
 
     @property
     def working(self) -> bool:
-        """Tell whether the worker has anything that it would have to give back."""
+        """Whether the worker holds anything that it would have to give back."""
         return len(self.holdings) > 0 or bool(self.shards and self.shards.working)
 
     def leave(self) -> None:
-        """Say goodbye."""
+        """Remove the worker's row and let go of its protection."""
         try:
             self.protection.hold(False, self.monotonic())
             self.states.remove(self.fleet, self.worker)
@@ -80,7 +80,7 @@ class Report:
         self.counts.flush()
 
     def _obey(self, paused: tuple[str, ...]) -> None:
-        """Leave paused models' queues alone, and give back what was taken and has not begun."""
+        """Stop reading paused models' queues, and give back their messages that have not begun."""
         self.paused.difference_update(self.paused - set(paused))
         self.paused.update(paused)
         for model in paused:

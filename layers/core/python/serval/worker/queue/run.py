@@ -21,7 +21,7 @@ from serval.worker.queue.read import read_for_target
 from serval.worker.queue.targets import Targets
 
 FRESH_SECONDS = 1.0
-"""How old what is known of a row may be when its request is run."""
+"""How old a row may be when its request runs."""
 
 
 @runtime_checkable
@@ -44,14 +44,14 @@ class Runner:
     retries: Retries
     clock: Callable[[], float]
     stopping: Callable[[], bool] = lambda: False
-    """Is the worker being stopped: then what shares a run with nobody is not begun any more."""
+    """Whether the worker is being stopped: then no further single request is started."""
     run_seconds: float = 0.0
-    """What the last batch took, loading left out."""
+    """How long the last batch ran, without loading."""
     _loaded: Loaded | None = None
     _interrupted: threading.Event = field(default_factory=threading.Event)
 
     def run(self, batch: Batch) -> list[Ended]:
-        """Run a batch; a request that fails in company is run again by itself."""
+        """Run a batch; requests that fail together run again one by one."""
         self.run_seconds = 0.0
         ended = self._find_unwanted(batch)
         if ended:
@@ -133,7 +133,7 @@ class Runner:
         return self.memory.load(self.versions.version(model, version))
 
     def _find_unwanted(self, batch: Batch) -> list[Ended]:
-        """Look again at rows that were begun a while ago: some may be cancelled by now."""
+        """Find requests that were cancelled or lost since they were prepared."""
         if self.clock() - batch.prepared > FRESH_SECONDS:
             self._look_again(batch.held)
         ended: list[Ended] = []

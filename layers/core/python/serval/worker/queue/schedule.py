@@ -1,4 +1,4 @@
-"""Which model's requests are prepared next, and when."""
+"""The schedule: which model's requests are prepared next, and when."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from serval.worker.queue.turns import Turn, Turns
 SMOOTHING = 0.3
 LEAD_FACTOR = 2.0
 LEAD_SECONDS = 0.05
-"""A batch that is not full is prepared twice its usual time, and this, before it may run."""
+"""A partial batch is prepared twice the usual time, plus this, before it may run."""
 
 
 @dataclass(slots=True)
@@ -30,11 +30,11 @@ class TurnSchedule:
     limits: Callable[[str], BatchLimits]
     clock: Callable[[], float]
     prepare_seconds: float = 0.0
-    """How long it takes to prepare a batch, smoothed."""
+    """How long preparing a batch takes, smoothed."""
     _preparing: Turn | None = None
 
     def await_turn(self, patience_seconds: float) -> Turn | None:
-        """Wait for a model whose requests are due, and give it its turn; None: nobody's are."""
+        """Wait for a model whose requests are due, and take its turn; None if there is none."""
         with self.waiting.changed:
             if (turn := self.take_turn()) is None:
                 self.waiting.changed.wait(min(patience_seconds, self._until_due()))
@@ -42,7 +42,7 @@ class TurnSchedule:
             return turn
 
     def take_turn(self) -> Turn | None:
-        """Give the model that is first in turn among those whose requests are due its turn."""
+        """Take the turn of the first model in order whose requests are due."""
         with self.waiting.changed:
             now = self.clock()
             model = self.turns.first(m for m in self._candidates() if self._due(m) <= now)
@@ -51,12 +51,12 @@ class TurnSchedule:
             return None if model is None else self._preparing
 
     def offer(self, turn: Turn, batch: Batch | None, seconds: float) -> bool:
-        """Add what a turn has come to, and learn how long that took; None: to nothing.
+        """Add the batch of a turn, if it has one, and note how long preparing took.
 
         Returns
         -------
         bool
-            False: the worker is being stopped, and the batch is not taken.
+            False if the worker is being stopped and the batch is not added.
         """
         with self.waiting.changed:
             self.prepare_seconds += SMOOTHING * (seconds - self.prepare_seconds)
@@ -68,7 +68,7 @@ class TurnSchedule:
             return True
 
     def await_batch(self, patience_seconds: float) -> Batch | None:
-        """Wait for a batch that is ready, and make it the running one; None: there is none."""
+        """Wait for a batch that is ready, and make it the running one; None if there is none."""
         with self.waiting.changed:
             if self.ready.first() is None:
                 self.waiting.changed.wait(patience_seconds)
@@ -81,7 +81,7 @@ class TurnSchedule:
             return batch
 
     def settle(self, turn: Turn, seconds: float) -> None:
-        """Charge a turn with what its run took; 0: nothing was run."""
+        """Charge a turn with the time of its run; 0 if nothing ran."""
         with self.waiting.changed:
             if seconds:
                 self.turns.settle(turn, seconds)
@@ -90,7 +90,7 @@ class TurnSchedule:
 
     @property
     def _overtaking(self) -> bool:
-        """Tell whether a batch is being prepared whose turn is before those that are ready."""
+        """Whether a batch is being prepared whose turn comes before those that are ready."""
         first, preparing = self.ready.first(), self._preparing
         return first is not None and preparing is not None and preparing.order < first.turn.order
 
@@ -109,7 +109,7 @@ class TurnSchedule:
         ]
 
     def _due(self, model: str) -> float:
-        """Tell when a model's first messages are to be prepared."""
+        """Return when a model's first messages are due to be prepared."""
         limits = self.limits(model)
         if self.waiting.count(model) >= limits.rows:
             return 0.0

@@ -18,44 +18,44 @@ SMOOTHING = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One run of a model, as it was charged in advance."""
+    """One run of a model, charged in advance."""
 
     model: str
     weight: int
     begins: float
     """In virtual time."""
     behind: int
-    """Breaks ties: the model whose last turn lies longer back is first."""
+    """Breaks ties: the model whose last turn is longer ago comes first."""
     guess_seconds: float
 
     @property
     def order(self) -> tuple[float, int]:
-        """Give what sorts turns."""
+        """The key that sorts turns."""
         return self.begins, self.behind
 
 
 @dataclass(slots=True)
 class Turns:
-    """What each model has had of the worker's time."""
+    """How much of the worker's time each model has had."""
 
     usual_seconds: dict[str, float] = field(default_factory=dict)
     """How long a run of a model takes, smoothed."""
     _now: float = 0.0
-    """When the turn that is being served begins, in virtual time."""
+    """When the turn being served begins, in virtual time."""
     _ends: dict[str, float] = field(default_factory=dict)
     _taken: int = 0
     _last: dict[str, int] = field(default_factory=dict)
 
     def order(self, model: str) -> tuple[float, int]:
-        """Give what sorts a model's next turn among others."""
+        """Return the key that sorts a model's next turn among others."""
         return max(self._now, self._ends.get(model, 0.0)), self._last.get(model, 0)
 
     def first(self, models: Iterable[str]) -> str | None:
-        """Choose whose turn is next; None if nobody waits."""
+        """Choose the model whose turn is next; None if there is none."""
         return min(models, key=self.order, default=None)
 
     def take(self, model: str, weight: int) -> Turn:
-        """Give a model its turn, charged with its usual time until ``settle`` knows better."""
+        """Take a model's turn, charged with its usual time until ``settle`` corrects it."""
         begins, behind = self.order(model)
         guess = self.usual_seconds.get(model, 0.0)
         self._ends[model] = begins + guess / weight
@@ -64,15 +64,15 @@ class Turns:
         return Turn(model, weight, begins, behind, guess)
 
     def serve(self, turn: Turn) -> None:
-        """Say that a turn is being served now."""
+        """Note that a turn is being served."""
         self._now = max(self._now, turn.begins)
 
     def settle(self, turn: Turn, seconds: float) -> None:
-        """Charge a turn that was served with what it took."""
+        """Charge a served turn with the time that it took."""
         usual = self.usual_seconds.get(turn.model, seconds)
         self.usual_seconds[turn.model] = usual + SMOOTHING * (seconds - usual)
         self._ends[turn.model] += (seconds - turn.guess_seconds) / turn.weight
 
     def give_up(self, turn: Turn) -> None:
-        """Charge nothing for a turn that came to nothing."""
+        """Refund a turn in which nothing ran."""
         self._ends[turn.model] -= turn.guess_seconds / turn.weight

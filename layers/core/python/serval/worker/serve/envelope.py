@@ -1,4 +1,4 @@
-"""What goes beside an inference's bytes to and from a SageMaker endpoint.
+"""What accompanies an inference's bytes to and from a SageMaker endpoint.
 
 There: an envelope, JSON in ``X-Amzn-SageMaker-Custom-Attributes``, which
 ``serval.fleets.endpoints.attempt`` writes. Back: a content type with the length of the JSON part of
@@ -17,7 +17,7 @@ EXPECTED = 'a JSON object {"m": model, "v": version, "h": length of the JSON par
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Which version is to run, and the form of the request."""
+    """The version to run, and the form of the request."""
 
     model: str
     version: str
@@ -30,7 +30,7 @@ class Envelope:
         Raises
         ------
         MalformedBody
-            If it is none.
+            If the text is not an envelope.
         """
         try:
             document = json.loads(text)
@@ -43,7 +43,7 @@ class Envelope:
 
     @property
     def prefix(self) -> str:
-        """Give the key under which the version's files lie."""
+        """The key prefix of the version's files."""
         return version_prefix(self.model, self.version)
 
     def _is_sound(self) -> bool:
@@ -60,7 +60,7 @@ class Envelope:
 
 
 def content_type(header_length: int | None) -> str:
-    """Give the content type of an answer, with the length of the JSON part of a binary one."""
+    """Return the content type of an answer, with the JSON length of a binary one."""
     return JSON if header_length is None else f"{BINARY};json-header-size={header_length}"
 
 

@@ -46,7 +46,7 @@ class ServedReply:
     timing: str
 
     def reply(self, media_type: str) -> Response:
-        """Give the HTTP response."""
+        """Build the HTTP response."""
         headers = {"serval-model-version": self.version, "server-timing": self.timing}
         if self.header_length is not None:
             headers[HEADER_LENGTH] = str(self.header_length)
@@ -55,26 +55,26 @@ class ServedReply:
 
 @dataclass(frozen=True, slots=True)
 class InferenceServer:
-    """Answers requests from the versions that it has loaded, or loads."""
+    """Answers requests, loading versions as they are needed."""
 
     versions: KnownVersions
     gather: Gather
     models: Sequence[str]
-    """Those of its fleet."""
+    """The models of its fleet."""
 
     async def ping(self, request: Request) -> Response:
-        """Say that invocations may come."""
+        """Answer SageMaker's health check."""
         return Response(status_code=HTTPStatus.OK)
 
     async def invocations(self, request: Request) -> Response:
-        """Answer as SageMaker wants it: the envelope says which version the bytes are for."""
+        """Answer an invocation of SageMaker for the version that its envelope names."""
         envelope = Envelope.parse(request.headers.get(ATTRIBUTES, ""))
         length = None if envelope.header_length is None else str(envelope.header_length)
         answered = await self._answer(envelope.model, envelope.version, request, length)
         return answered.reply(content_type(answered.header_length))
 
     async def infer(self, request: Request) -> Response:
-        """Answer as the protocol wants it; without a version in the path, by the model's route."""
+        """Answer a V2 request; without a version in the path, the model's route chooses."""
         model = request.path_params["model"]
         version = await self._version(request, model)
         length = request.headers.get(HEADER_LENGTH)
@@ -86,7 +86,7 @@ class InferenceServer:
         return json_reply(HTTPStatus.OK, metadata.server_metadata())
 
     async def health(self, request: Request) -> Response:
-        """Say that it lives, and is ready."""
+        """Report that the server is live and ready."""
         return json_reply(HTTPStatus.OK, {"live": True, "ready": True})
 
     async def list_models(self, request: Request) -> Response:
@@ -99,14 +99,14 @@ class InferenceServer:
         return json_reply(HTTPStatus.OK, metadata.model_metadata(record, [record.version]))
 
     async def readiness(self, request: Request) -> Response:
-        """Say that a version answers, after loading it if need be."""
+        """Report that a version is registered and can be asked."""
         record = await self._record(request)
         return json_reply(HTTPStatus.OK, metadata.readiness(record.model))
 
     async def _answer(
         self, model: str, version: str, request: Request, header_length: str | None
     ) -> ServedReply:
-        """Read, run together with what else comes, write."""
+        """Read a request, run it with others that arrive, and write the answer."""
         body = await request.body()
         if encoding := request.headers.get("content-encoding"):
             body = to_bytes(await run_in_threadpool(inflate, body, encoding))
@@ -133,7 +133,7 @@ class InferenceServer:
 
 
 def application(server: InferenceServer) -> Starlette:
-    """Give the ASGI application."""
+    """Build the ASGI application."""
     return Starlette(
         routes=[
             Route("/ping", server.ping),
@@ -161,23 +161,23 @@ def application(server: InferenceServer) -> Starlette:
 
 
 def json_reply(status: HTTPStatus, body: Mapping[str, Any]) -> Response:
-    """Give a reply whose content type is exactly ``application/json``."""
+    """Build a reply whose content type is exactly ``application/json``."""
     return Response(json.dumps(body), status_code=status, media_type=JSON)
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """Give the reply of an error that was raised on purpose."""
+    """Build the reply to a ``ServalError``."""
     if not isinstance(error, ServalError):
         raise error
     return json_reply(status_of(error), {"error": str(error)})
 
 
 async def no_route(request: Request, error: Exception) -> Response:
-    """Give the reply to a path or a method that is not there."""
+    """Build the reply to an unknown path or method."""
     missing = PathNotFound(request.method, request.url.path)
     return json_reply(status_of(missing), {"error": str(missing)})
 
 
 async def failed(request: Request, error: Exception) -> Response:
-    """Give the reply to a failure of the server's own, which is logged by who runs it."""
+    """Build the reply to a failure of the server itself, which Starlette logs."""
     return json_reply(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": FAILED})

@@ -1,4 +1,4 @@
-"""The line between a worker and its shard process: messages of JSON, with tensors as bytes behind.
+"""The channel between a worker and its shard process: JSON messages, followed by raw tensors.
 
 ::
 
@@ -35,7 +35,7 @@ class ChannelClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChannelMessage:
-    """What one says to the other."""
+    """A message, with or without tensors."""
 
     head: Mapping[str, Any]
     tensors: Sequence[Tensor] = ()
@@ -43,7 +43,7 @@ class ChannelMessage:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One end; each method raises ``ChannelClosed``."""
+    """One end of the channel; each method may raise ``ChannelClosed``."""
 
     socket: socket.socket
 
@@ -66,7 +66,7 @@ class Channel:
             raise ChannelClosed from error
 
     def receive(self) -> ChannelMessage:
-        """Wait for a message; what is none has been sent by a process that is about to die."""
+        """Wait for a message; anything else means that the other process is dying."""
         with refusing(ChannelClosed):
             (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
             head = json.loads(bytes(self._exactly(length)))
@@ -77,11 +77,11 @@ class Channel:
             return ChannelMessage(head, tensors)
 
     def ready(self, seconds: float) -> bool:
-        """Tell whether there is something to receive, or comes within so many seconds."""
+        """Return whether a message is there, or comes within so many seconds."""
         return bool(select.select([self.socket], [], [], seconds)[0])
 
     def close(self) -> None:
-        """End it."""
+        """Close this end."""
         self.socket.close()
 
     def _exactly(self, size: int) -> memoryview:

@@ -1,4 +1,4 @@
-"""Models as the shard process has them: in its worker, which runs them when it is asked to."""
+"""The shard process's models: they are in its worker, which runs them on request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
 
 class VersionUnavailable(Exception):
-    """The worker could not load a version, or not run it; the message says why."""
+    """The worker could not load or run a version; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteModels:
-    """The models of the worker at the other end of the line."""
+    """The models of the worker at the other end of the channel."""
 
     channel: Channel
 
     def load(self, model: str, version: str) -> Loaded:
-        """Have a version loaded.
+        """Load a version in the worker.
 
         Raises
         ------
         VersionUnavailable
-            If it cannot be.
+            If the worker cannot load it.
         """
         told = ask_worker(
             self.channel, ChannelMessage({"ask": "load", "model": model, "version": version})
@@ -45,21 +45,21 @@ class RemoteModels:
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """One version."""
+    """One version in the worker."""
 
     channel: Channel
     model: str
     version: str
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
-        """Have it run once.
+        """Run the version once in the worker.
 
         Raises
         ------
         InvalidInputs, RuntimeFailed
             As the model's own runtime.
         VersionUnavailable
-            If it is no longer loaded, and cannot be again.
+            If it was evicted and cannot be loaded again.
         """
         head = {"ask": "run", "model": self.model, "version": self.version}
         names = [spec.name for spec in outputs]
@@ -69,7 +69,7 @@ class RemoteModel:
 
 
 def ask_worker(channel: Channel, message: ChannelMessage) -> ChannelMessage:
-    """Ask the worker, or raise what it says; without a worker the process ends at once."""
+    """Ask the worker; raise its errors, and exit if it is gone."""
     try:
         channel.send(message)
         told = channel.receive()

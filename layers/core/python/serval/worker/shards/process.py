@@ -1,9 +1,7 @@
-"""Shards are worked on in a process of their own: what a file does to it hurts that shard alone.
+"""The shard process, which reads, parses and writes, so that a bad file hurts its shard alone.
 
-Reading, parsing and writing happen there. Models stay here, where requests use them too: the
-process asks for a run as it would ask an inference server, so nothing is in memory twice.
-
-The shard process, as its worker sees it: started, told to stop, and how it has ended.
+Models stay in the worker, where requests use them too: the process asks for a run as it would ask
+an inference server, so nothing is in memory twice.
 """
 
 import os
@@ -26,19 +24,19 @@ from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
 PROGRAM = (sys.executable, "-m", "serval.bootstrap.worker.shard_program")
 END_SECONDS = 5.0
-"""How long a process may take to end that has closed its end of the line."""
+"""How long a process may take to end after it has closed its end of the channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardChild:
-    """A process that works on shards, and dies with its worker: its standard input ends then."""
+    """A running shard process; it dies with its worker, when its standard input ends."""
 
     channel: Channel
     process: "subprocess.Popen[bytes]"
 
     @classmethod
     def start(cls, program: Sequence[str] = PROGRAM) -> "ShardChild":
-        """Start it; the last word of its command is the number of its end of the line."""
+        """Start the process; the last word of its command is the descriptor of its end."""
         ours, its = socket.socketpair()
         with its:
             number = its.fileno()
@@ -48,13 +46,13 @@ class ShardChild:
         return cls(Channel(ours), process)
 
     def stop(self) -> None:
-        """Have it give back what it is working on."""
+        """Tell the process to give back its shard."""
         if self.process.stdin is not None:
             with suppress(OSError):
                 os.write(self.process.stdin.fileno(), b"stop\n")
 
     def end(self) -> str:
-        """Wait for its end, which it is about to meet, or see to it; give how it came."""
+        """Wait for the process to end, or kill it; return how it ended."""
         self.channel.close()
         try:
             status = self.process.wait(END_SECONDS)
@@ -69,7 +67,7 @@ class ShardChild:
 
 
 def describe_exit(status: int) -> str:
-    """Put the status of a process that has ended in words."""
+    """Describe the exit status of a process."""
     if status >= 0:
         return f"ended by itself with status {status}"
     name = signal.Signals(-status).name
@@ -78,16 +76,16 @@ def describe_exit(status: int) -> str:
 
 
 LOOK_SECONDS = 0.25
-"""How soon it is noticed that the worker is being stopped."""
+"""How soon a stop of the worker is noticed."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ShardProcess:
-    """``ShardRunner``: a process works on shards, and is kept; when it dies another one follows."""
+    """``ShardRunner`` that keeps one process, and starts another one when it dies."""
 
     lost: LostShards
     load: Callable[[str, str], Loaded]
-    """Gives a loaded version of a model."""
+    """Returns a loaded version of a model."""
     stopping: Callable[[], bool]
     retries: Retries
     beat_seconds: float
@@ -95,7 +93,7 @@ class ShardProcess:
     _child: ShardChild | None = field(default=None, init=False)
 
     def run(self, body: Mapping[str, Any], keep: Callable[[], object]) -> TaskOutcome:
-        """Have a shard worked on to its end; one that the process dies of is given up."""
+        """Run a shard to its end; one that kills the process is given up."""
         try:
             child = self._child = self._child or self.start()
         except OSError as error:
@@ -110,7 +108,7 @@ class ShardProcess:
             return "done"
 
     def give_up(self, body: Mapping[str, Any], reason: str) -> None:
-        """Say that nobody will work on a shard any more, and why."""
+        """Report that no worker will try a shard again, and why."""
         self.lost.give_up(body, reason)
 
     def _await_end(self, child: ShardChild, body: Mapping[str, Any]) -> TaskOutcome:
@@ -129,7 +127,7 @@ class ShardProcess:
             child.channel.send(self._answer(message))
 
     def _answer(self, asked: ChannelMessage) -> ChannelMessage:
-        """Load a version, or run it; what goes wrong is raised over there."""
+        """Load or run a version; errors are raised in the process that asked."""
         head = asked.head
         try:
             loaded = self.load(head["model"], head["version"])

@@ -19,14 +19,14 @@ ORDER_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class ShardProgram:
-    """Works on what comes over the line."""
+    """Works on the shards that come over the channel."""
 
     channel: Channel
     work: Callable[[Mapping[str, Any]], TaskOutcome]
     retries: Retries
 
     def run(self) -> None:
-        """Work until the line is closed."""
+        """Work until the channel is closed."""
         with suppress(ChannelClosed):
             while True:
                 body = self.channel.receive().head["shard"]
@@ -41,7 +41,7 @@ class ShardProgram:
 
 
 def watch(orders: int, stopping: threading.Event) -> None:
-    """Stop when the worker says so; end at once when it is gone."""
+    """Stop when the worker says so; exit at once when it is gone."""
     # A buffered file would be locked by this thread, and Python would abort on its way out.
     while os.read(orders, ORDER_BYTES):
         stopping.set()
@@ -49,6 +49,6 @@ def watch(orders: int, stopping: threading.Event) -> None:
 
 
 def prefer_for_oom_kill(score: Path = OOM_SCORE) -> None:
-    """Have Linux end this process before the worker when memory runs out."""
+    """Make Linux kill this process before the worker when memory runs out."""
     with suppress(OSError):
         score.write_text(FIRST_TO_GO)

@@ -1,8 +1,8 @@
-"""Shards: beside what callers ask for, a worker works on shards of batch jobs, one at a time.
+"""Shards: besides async requests, a worker works on shards of batch jobs, one at a time.
 
-Those of all of a fleet's models wait in one queue. A worker takes a message there only when it has
-nothing else from it, and works on it at once: so every worker gets its share, and how often a
-message was received says how many workers have tried.
+The shards of all of a fleet's models wait in one queue. A worker receives one message at a time and
+works on it at once, so every worker gets its share, and the receive count of a message is the
+number of workers that have tried.
 """
 
 import threading
@@ -15,19 +15,19 @@ from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 
 MOST_RECEIPTS = 5
-"""A shard that so many workers have begun, and none has ended or given back, is given up."""
+"""A shard is given up after so many workers have begun it without ending or returning it."""
 LATER_SECONDS: Mapping[TaskOutcome, int] = {"given back": 0, "unanswered": RETRY_SECONDS}
-"""When a shard that was not done is looked at again."""
+"""When a shard that was not done is tried again."""
 PAUSED_SECONDS = 60
-"""When a shard of a paused model is looked at again."""
+"""When a shard of a paused model is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardMessage:
-    """One message of a fleet's queue of shards, as one of its deliveries brought it."""
+    """A message of a fleet's shard queue, as one delivery brought it."""
 
     body: Mapping[str, Any] | None
-    """``shard``, ``model`` and ``task_token``; None if the message is none of ours."""
+    """``shard``, ``model`` and ``task_token``; None if the message is not ours."""
     text: str
     """The message as it came."""
     receipt: str
@@ -37,32 +37,32 @@ class ShardMessage:
 
 
 class ShardQueue(Protocol):
-    """A fleet's queue of shards; ``serval.aws.sqs.shard_queue`` keeps it in SQS."""
+    """A fleet's shard queue; ``serval.aws.sqs.shard_queue`` keeps it in SQS."""
 
     def receive(self, wait_seconds: int, visibility_seconds: int) -> ShardMessage | None:
-        """Take a message, waiting for it up to ``wait_seconds``; None: there is none.
+        """Receive a message, waiting up to ``wait_seconds``; None if there is none.
 
         Others receive it only when ``visibility_seconds`` have passed.
         """
 
     def hide(self, message: ShardMessage, seconds: int) -> None:
-        """Keep it from others for so many seconds from now; one that is gone is left alone."""
+        """Hide a message from others for so many seconds from now, unless it is gone."""
 
     def delete(self, message: ShardMessage) -> None:
-        """Delete it; one that is gone is left alone."""
+        """Delete a message, unless it is gone."""
 
     def give_back(self, message: ShardMessage, seconds: int) -> None:
-        """Let others receive it in so many seconds (0..900), as if nobody had before."""
+        """Return a message in so many seconds (0..900), with a receive count of zero."""
 
 
 class ShardRunner(Protocol):
-    """Works on what messages are about."""
+    """Works on shards."""
 
     def run(self, body: Mapping[str, Any], keep: Callable[[], object]) -> TaskOutcome:
         """Work on a shard to its end; ``keep`` is called every few seconds meanwhile."""
 
     def give_up(self, body: Mapping[str, Any], reason: str) -> None:
-        """Say that nobody will work on a shard any more, and why."""
+        """Report that no worker will try a shard again, and why."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,15 +72,15 @@ class Shards:
     queue: ShardQueue
     runner: ShardRunner
     paused: AbstractSet[str]
-    """Models whose work is left alone at the moment."""
+    """Models whose shards are not run at the moment."""
     stopping: threading.Event
     retries: Retries
     wait_seconds: int
-    """How long the queue is asked to wait for a message."""
+    """How long a poll waits for a message."""
     visibility_seconds: int
-    """How long a message is hidden from others, until it is said again."""
+    """How long a message is hidden from others, until that is extended."""
     working: int = field(default=0, init=False)
-    """Shards that are being worked on: 1 or 0."""
+    """Shards in work: 1 or 0."""
 
     def work(self) -> None:
         """Work until the worker is being stopped."""
@@ -92,7 +92,7 @@ class Shards:
                 self.retries.pause(RETRY_SECONDS)
 
     def once(self) -> None:
-        """Work on a shard, if there is one, or comes while the queue waits."""
+        """Work on a shard that is there, or that arrives during the poll."""
         message = self.queue.receive(self.wait_seconds, self.visibility_seconds)
         if message is None:
             return
