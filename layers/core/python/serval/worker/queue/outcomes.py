@@ -78,7 +78,7 @@ class WorkerCounts:
             self.metrics.flush()
 
     def _count(self, one: Held, outcome: Outcome) -> None:
-        """Count as ``infer`` does: what the stable version had to answer, the candidate has failed."""
+        """Count as ``infer`` does: when the stable version steps in, the candidate has failed."""
         model = one.message.model
         match outcome:
             case Answered(_, run_ms):
