@@ -1,4 +1,4 @@
-"""Step of a batch job: what started it, and whether it can be."""
+"""Step of a batch job: check what started it, and accept or refuse it."""
 
 from typing import Any
 

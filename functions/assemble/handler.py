@@ -1,4 +1,4 @@
-"""Step of a batch job: one output in the order of the input, and a summary."""
+"""Step of a batch job: assemble one output in the order of the input, and a summary."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Messages about closed requests: a signed POST to whoever wants to be told."""
+"""Callbacks: send a signed POST about each closed request that has a callback URL."""
 
 from typing import Any
 

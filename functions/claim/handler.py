@@ -1,4 +1,4 @@
-"""Step of a rollout: an upload is whole; who works on it, and which files it has."""
+"""Step of a rollout: claim a whole upload, and list its files."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An endpoint has ended an inference: its request is closed, and the next one handed over."""
+"""Notices of endpoints: close the request of an ended inference, and ask for the next one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The end of a rollout that a step refused, or that failed at a step."""
+"""Step of a rollout: conclude one that a step refused, or that failed at a step."""
 
 from typing import Any
 

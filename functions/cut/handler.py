@@ -1,4 +1,4 @@
-"""Step of a batch job: from what the scans found to shards."""
+"""Step of a batch job: cut the input into shards by what the scans found."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Metadata, readiness, statistics, health, the index, and 404 for what nobody serves."""
+"""Metadata, readiness, statistics, health and the index; 404 for unknown paths."""
 
 from typing import Any
 

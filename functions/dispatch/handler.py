@@ -1,4 +1,4 @@
-"""A SageMaker fleet's endpoint is given what fits its window."""
+"""Hand a SageMaker fleet's requests to its endpoint, as many as fit its window."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A look at a rollout that has a share of the traffic: hold, step, promote or roll back."""
+"""Step of a rollout: evaluate the candidate, then hold, step, promote or roll back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""ECS cannot place a worker: its fleet turns to on-demand machines."""
+"""Turn a fleet to on-demand machines when ECS cannot place a worker."""
 
 from typing import Any
 

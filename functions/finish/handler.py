@@ -1,4 +1,4 @@
-"""The end of a batch job that a step refused, that failed, or that was cancelled."""
+"""Step of a batch job: finish one that was refused or cancelled, or that failed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The golden check of a rollout: the candidate answers before it gets traffic."""
+"""Step of a rollout: check the candidate's golden answers before it gets traffic."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Step of a batch job: from its input to shards, or to ranges that are scanned first."""
+"""Step of a batch job: plan shards of the input, or ranges to be scanned first."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Step of a rollout: a checked upload becomes a version, and gets its first share."""
+"""Step of a rollout: register a checked upload as a version, and give it its first share."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Step of a batch job: one range of a CSV file, gone through for its cuts."""
+"""Step of a batch job: scan one range of a CSV file for its cuts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Step of a batch job: one shard, or as much of it as there is time for."""
+"""Step of a batch job: run one shard, or as much of it as time allows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every ten minutes: requests, notices, callbacks and fleets that were lost go on."""
+"""Every ten minutes: recover lost requests, notices, callbacks and fleets."""
 
 from typing import Any
 

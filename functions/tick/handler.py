@@ -1,4 +1,4 @@
-"""Every minute while a fleet is awake: how many machines each one is to have."""
+"""Every minute while a fleet is awake: decide how many machines each fleet has."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Step of a rollout: artifacts are untrusted input; this function has no rights of its own."""
+"""Step of a rollout: verify an upload, which is untrusted, without rights of its own."""
 
 from typing import Any
 

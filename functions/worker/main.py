@@ -1,4 +1,4 @@
-"""The fleet worker: ``work`` through the queues of its fleet, or ``serve`` as a server."""
+"""The fleet worker: ``work`` reads the queues of its fleet, ``serve`` answers as a server."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from serval.bootstrap.worker.worker import worker
 
 
 def work() -> int:
-    """Work until SIGTERM, and give the exit status."""
+    """Work until SIGTERM; return the exit status."""
     started = worker()
 
     def stop(*_: object) -> None:
@@ -23,7 +23,7 @@ def work() -> int:
 
 
 def answer() -> int:
-    """Serve until SIGTERM, and give the exit status."""
+    """Serve until SIGTERM; return the exit status."""
     # The server raises the signal again once it has stopped: then there is nothing left to do.
     signal.signal(signal.SIGTERM, lambda *_: None)
     serve()

@@ -8,7 +8,7 @@ import boto3
 
 @dataclass(slots=True)
 class LazyClient:
-    """Stands for a client of boto3: reading a service's model takes tens of milliseconds.
+    """A client of boto3 that is made when it is first used, since that takes tens of milliseconds.
 
     A submit needs ECS, EventBridge and Lambda only when its fleet sleeps.
     """

@@ -1,4 +1,4 @@
-"""Asking for a SageMaker fleet's requests to be handed to its endpoint, by one ``dispatch``."""
+"""Calls for ``dispatch``, which hands a SageMaker fleet's requests to its endpoint."""
 
 import json
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DispatchCalls:
-    """``Dispatcher`` by asynchronous invocations, which Lambda keeps and tries again.
+    """``Dispatcher`` by asynchronous invocations, which Lambda queues and retries.
 
-    One is made only while no dispatch is on duty.
+    It invokes ``dispatch`` only while none is on duty.
     """
 
     client: "LambdaClient"
@@ -22,7 +22,7 @@ class DispatchCalls:
     duty: Duty
 
     def ask(self, fleet: str, *, recount: bool = False) -> None:
-        """Have it hand over what fits, soon; ``recount``: look first what the endpoint holds."""
+        """Ask for a dispatch; ``recount``: it first counts what the endpoint holds."""
         token = self.duty.call(fleet, recount=recount)
         if token is not None:
             self.client.invoke(

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 
 CONTENT_TYPE = "application/octet-stream"
-"""Of every inference: a V2 request, whose form the attributes tell."""
+"""Of every inference: a V2 request, whose form is in the attributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SageMakerEndpoints:
-    """``Endpoints`` in SageMaker, which read from and write to the data bucket."""
+    """``Endpoints`` in SageMaker, which use the data bucket for requests and results."""
 
     runtime: "SageMakerRuntimeClient"
     control: "SageMakerClient"
@@ -46,7 +46,7 @@ class SageMakerEndpoints:
         )
 
     def capacity(self, fleet: str) -> int:
-        """Count the instances that an endpoint has at the moment."""
+        """Count the current instances of an endpoint."""
         answer = self.control.describe_endpoint(EndpointName=endpoint_name(self.stage, fleet))
         variants = answer.get("ProductionVariants", [])
         return sum(variant.get("CurrentInstanceCount", 0) for variant in variants)

@@ -1,4 +1,4 @@
-"""A Lambda function: a use case, how an event asks for it, and what the log learns of it."""
+"""A Lambda function: a use case, how an event calls it, and what is logged."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ Facts = Callable[[Any, Any], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class LambdaFunction(Generic[UseCase]):
-    """What a handler calls."""
+    """A use case with the reading of its events and its log line."""
 
     name: str
     use_case: UseCase
     call: Callable[[UseCase, Any, Any], Any]
-    """Calls the use case with what it needs of an event and a context."""
+    """Calls the use case with what an event and its context hold."""
     facts: Facts | None = lambda event, outcome: {"outcome": outcome}
-    """What the log line of an event and its outcome holds; None: there is no such line."""
+    """Builds the log line of an event and its outcome; None: nothing is logged."""
     log: Callable[[str], object] = print_line
 
     def handle(self, event: Any, context: Any) -> Any:
@@ -34,7 +34,7 @@ class LambdaFunction(Generic[UseCase]):
 
 
 def http_function(name: str, endpoint: Any) -> LambdaFunction[Any]:
-    """Build the function of an HTTP endpoint, which logs errors itself, and nothing else."""
+    """Build the function of an HTTP endpoint, which logs its own errors and nothing else."""
     return LambdaFunction(name, endpoint, _reply, facts=None)
 
 

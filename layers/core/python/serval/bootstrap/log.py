@@ -1,4 +1,4 @@
-"""The log of functions and workers: JSON, a line for each thing worth knowing.
+"""The log of functions and workers: one JSON object a line.
 
 Powertools' Logger would cost ``infer``, ``submit`` and ``wait`` more of a cold start than all of
 their own code takes, so every function writes its lines this way.

@@ -1,4 +1,4 @@
-"""CPU classes: architecture and feature level, as far as graphs are laid out for them.
+"""CPU classes: the architecture and feature level that graphs are laid out for.
 
 ONNX Runtime lays weights out in blocks whose size the CPU's vector width decides, so such a form
 (``serval.models.version.Form``) suits CPUs of one class only. ``infer`` asks at every cold start:
@@ -13,7 +13,7 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 UNKNOWN = "unknown"
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
-"""Other names of the same."""
+"""Other names of the architectures."""
 LEVELS = {
     "x86_64": (
         ("avx512", {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx2"}),
@@ -29,7 +29,7 @@ LEVELS = {
         ("neon", {"asimd"}),
     ),
 }
-"""Feature levels, best first, by the kernel's names of the features."""
+"""Feature levels, best first, with the features they need as the kernel names them."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Loaded versions: what one environment holds ready, within its memory and its disk."""
+"""Loaded versions: what one environment keeps ready within its memory and disk."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ MEMORY_PER_ARTIFACT = 2.5
 MEMORY_PER_PORTABLE_FORM = 2.0
 """Weights that are laid out at load are copied once; all others stay mapped (docs/rollouts.md)."""
 MEMORY_PER_LAID_OUT_FORM = 1.5
-"""Weights stay mapped, but for those that a kernel packs for itself."""
+"""Weights stay mapped, except those that a kernel packs for itself."""
 
 
 class Model(Protocol):
@@ -80,12 +80,12 @@ def disk_bytes(record: ModelVersion, form: Form | None = None) -> int:
 
 
 def discard(line: str) -> None:
-    """Log nowhere."""
+    """Discard a log line."""
 
 
 @dataclass(slots=True)
 class LoadedVersions:
-    """The least recently used version leaves when another needs its room.
+    """Loaded versions, of which the least recently used is evicted when another needs room.
 
     A version is opened from the form that fits the CPU; if that cannot be, as published.
     """
@@ -97,7 +97,7 @@ class LoadedVersions:
     limits: Limits
     clock: Callable[[], float] = time.perf_counter
     cpu_class: str = ""
-    """As ``serval.inference.cpu`` gives it; empty: nothing is laid out for this machine."""
+    """The class from ``serval.inference.cpu``; empty: no form is laid out for this machine."""
     log: Callable[[str], object] = discard
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
@@ -114,7 +114,7 @@ class LoadedVersions:
         return self._held.get((model, version))
 
     def let_go(self, model: str, version: str) -> None:
-        """Forget a version if it is loaded; whoever is using it goes on."""
+        """Evict a version if it is loaded; runs under way continue."""
         self._held.pop((model, version), None)
 
     def has_room(self, record: ModelVersion) -> bool:
@@ -211,7 +211,7 @@ class LoadedVersions:
 
 
 def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], ModelVersion]:
-    """Find versions as ``find`` does, but none that runs on a fleet.
+    """Find versions as ``find`` does, except those that run on a fleet.
 
     A path whose name has a character as ``%74`` is not the one that a fleet's model is deployed on,
     and leads to the function that all other models share.

@@ -10,16 +10,16 @@ from serval.protocol.limits import INFLATED_LIMIT_BYTES
 JSON_LIMIT_BYTES = 5_500_000
 BINARY_LIMIT_BYTES = 4_400_000
 MOST_RATIO = 100
-"""How far a body may inflate, once it is longer than it may be without any compression."""
+"""How far a body may inflate beyond the limit of uncompressed bodies."""
 INFLATED_AT_ONCE = 2**20
 FEWER = "send fewer rows, or run a batch job over a file of them"
 COMPRESS = f"compress it (Content-Encoding: gzip), {FEWER}"
-"""What a caller can do who sent too much; on a fleet an upload takes more."""
+"""What a caller who sent too much can do; on a fleet, an upload takes more."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW, ZLIB_WINDOW = 31, 15
 MANGLED_GZIP = "\x1f\N{REPLACEMENT CHARACTER}"
-"""The gzip magic after a gateway took the body for UTF-8 text."""
+"""The gzip magic after a gateway has decoded the body as UTF-8 text."""
 DAMAGED = (
     "the {} damaged on the way, because the Content-Type says text: "
     "send 'Content-Type: application/octet-stream'"
@@ -54,7 +54,7 @@ def compressed_window(body: bytes, content_encoding: str) -> int | None:
 def inflate(
     body: str | bytes, content_encoding: str, limit_bytes: int = INFLATED_LIMIT_BYTES
 ) -> str | bytes:
-    """Undo gzip or deflate (zlib); a body that is not compressed is given back.
+    """Undo gzip or deflate (zlib); return a body that is not compressed unchanged.
 
     Raises
     ------
@@ -91,6 +91,6 @@ def inflate(
 
 
 def repeated_member(names: Iterable[str]) -> MalformedBody:
-    """Name the member that a JSON object has twice: which one is meant, nobody knows."""
+    """Build the error for a JSON object that has a member twice."""
     ((name, times),) = Counter(names).most_common(1)
     return MalformedBody(f"member {short_repr(name)} is there {times} times in one JSON object")

@@ -1,4 +1,4 @@
-"""Framing: where the JSON part of a body ends, and its binary tensors begin."""
+"""Framing: where the JSON part of a body ends and its binary tensors begin."""
 
 from serval.errors import MalformedBody
 from serval.protocol.content import DAMAGED, to_bytes

@@ -1,4 +1,4 @@
-"""Small JSON documents of strangers: parsed whole, within bounds, no member twice."""
+"""Small untrusted JSON documents, parsed whole, within bounds, no member twice."""
 
 import json
 from typing import Any
@@ -8,11 +8,11 @@ from serval.foreign import refusing
 from serval.protocol.content import repeated_member
 
 LIMIT_BYTES = 256 * 2**10
-"""The longest that we take is what is asked of a batch job."""
+"""The longest such document is the request for a batch job."""
 
 
 def read_document(text: bytes, what: str) -> Any:
-    """Parse a document; ``what`` it is called in a refusal.
+    """Parse a document, called ``what`` in errors.
 
     Raises
     ------

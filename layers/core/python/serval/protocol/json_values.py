@@ -22,9 +22,9 @@ from serval.protocol.content import repeated_member
 Fields = dict[str, Any]
 """Members of a JSON object; lists and objects inside are simdjson's lazy ones."""
 MAX_MEMBERS = 1024
-"""Of an object whose members have a meaning."""
+"""Members of an object that is read by name."""
 PREVIEWED, PREVIEW_DEPTH = 7, 3
-"""How much of a list or an object a message may need: it is cut after 80 characters."""
+"""How much of a list or object a message shows; it is cut after 80 characters."""
 TENSOR_MEMBERS = frozenset({"name", "datatype", "shape", "parameters", "data"})
 PARAMETERS = frozenset(
     {
@@ -97,7 +97,7 @@ def json_problem(error: Exception) -> str:
 
 
 def preview(value: Any, depth: int = PREVIEW_DEPTH) -> Any:
-    """Return the Python value of a lazy one, as far as a message shows it."""
+    """Convert a lazy value to Python, as far as a message shows it."""
     if isinstance(value, simdjson.Array):
         return [preview(one, depth - 1) for one in islice(value, PREVIEWED)] if depth else [...]
     if isinstance(value, simdjson.Object):
@@ -209,7 +209,7 @@ def narrow(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Array
 
 
 def read_numbers_singly(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
-    """Read numbers one by one: for the non-finite ones, and to name the element that is wrong."""
+    """Read numbers one by one, to accept non-finite ones and to name a wrong element."""
     values: Any = array(WIDE[dtype.kind])
     for index, value in enumerate(flatten(data)):
         if dtype.kind == "f" and isinstance(value, str) and value in NON_FINITE:
@@ -246,7 +246,7 @@ def wrong_element(name: str, datatype: str, index: int, value: Any, expected: st
 
 
 def flatten(values: Iterable[Any]) -> Iterator[Any]:
-    """Walk nested lists in row-major order; as deep as they go, each element costs the same."""
+    """Walk nested lists in row-major order, at a constant cost for each element."""
     waiting = [iter(values)]
     while waiting:
         for value in waiting[-1]:
@@ -282,7 +282,7 @@ def encode_json(tensor: Tensor) -> Array | list[Any]:
 
 
 def spell_number(value: float) -> float | str:
-    """Spell what JSON has no number for."""
+    """Spell a non-finite number as a string."""
     if math.isfinite(value):
         return value
     if math.isnan(value):

@@ -1,9 +1,9 @@
-"""How much of a request is read, by the memory that there is for requests."""
+"""Limits of requests, by the memory that is kept for them."""
 
 from dataclasses import dataclass
 
 MOST_JSON_BYTES = 32 * 2**20
-"""Of JSON in one request, wherever it is read; whoever has more sends binary tensors."""
+"""The most JSON in one request, wherever it is read; more takes binary tensors."""
 INFLATED_LIMIT_BYTES = 32 * 2**20
 """What a compressed body may inflate to, wherever it is read."""
 MEMORY_PER_JSON_BYTE = 24
@@ -13,12 +13,12 @@ MEMORY_PER_BINARY_BYTE = 10
 ENVIRONMENT_MIB = 200
 """What a function that runs models takes before it has loaded one."""
 REQUESTS_MIB = 192
-"""Kept free for requests beside the models; less where models would have less than that."""
+"""Kept free for requests beside the models; less where models would have less themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What one function reads of a request."""
+    """The sizes of a request that one function reads."""
 
     json_bytes: int = MOST_JSON_BYTES
     inflated_bytes: int = INFLATED_LIMIT_BYTES
@@ -37,7 +37,7 @@ class RequestLimits:
 
 
 MOST = RequestLimits()
-"""What is read where there is as much memory as it takes."""
+"""The limits where memory does not matter."""
 
 
 def requests_mib(memory_mib: int) -> int:

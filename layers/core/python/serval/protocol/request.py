@@ -41,7 +41,7 @@ REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs"})
 MAX_DIMENSIONS = 32
 MAX_EXTENT = 2**63 - 1
 MAX_ELEMENTS = 2**60 - 1
-"""What an array of 8-byte elements can count, extents of 0 left out."""
+"""The most elements of 8 bytes that an array can hold; extents of 0 do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class InferenceRequest:
     inputs: tuple[Tensor, ...]
     request_id: str | None = None
     outputs: Mapping[str, bool] = field(default_factory=dict)
-    """Requested outputs in order → is it to be binary; empty: all outputs."""
+    """Requested outputs in order → whether it is binary; empty: all outputs."""
     binary_outputs: bool = False
-    """Is an output binary that does not say itself."""
+    """Whether outputs that do not say so are binary."""
 
 
 def read_request(
@@ -96,7 +96,7 @@ def parse_head(text: str | bytes) -> Fields:
 
 
 def read_raw_request(tail: memoryview, signature: Signature) -> InferenceRequest:
-    """Read a body that is nothing but the bytes of the model's only input, batch 1."""
+    """Read a body that is only the bytes of the model's one input, batch 1."""
     if len(signature.inputs) != 1:
         raise MalformedBody(
             f"a raw request (Inference-Header-Content-Length: 0) needs a model with one input, "
@@ -120,7 +120,7 @@ def read_raw_request(tail: memoryview, signature: Signature) -> InferenceRequest
 
 
 def read_document(document: Fields, tail: memoryview, signature: Signature) -> InferenceRequest:
-    """Read the JSON part and the binary tensors behind it."""
+    """Read the JSON part and the binary tensors after it."""
     request_id = document.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise InvalidParameter("id", preview(request_id), "a string")
@@ -236,7 +236,7 @@ def read_outputs(document: Fields, binary: bool) -> dict[str, bool]:
 def check_tensor(
     name: str, datatype: str, shape: Sequence[int], specs: Mapping[str, TensorSpec]
 ) -> None:
-    """Refuse an input that the signature does not have, or that differs from what it says.
+    """Refuse an input that the signature does not have, or describes differently.
 
     Raises
     ------
@@ -267,7 +267,7 @@ def input_specs(signature: Signature) -> dict[str, TensorSpec]:
 
 
 def check_complete(given: Collection[str], signature: Signature) -> None:
-    """Refuse a request without an input that the model has no value of its own for."""
+    """Refuse a request without an input for which the model has no default."""
     missing = [spec.name for spec in signature.inputs if spec.name not in given]
     if missing:
         raise InvalidInputs(f"input {', '.join(map(repr, missing))} is missing")

@@ -21,7 +21,7 @@ IsCurrent = Callable[[AsyncRequest], bool]
 
 
 class DeadLetterQueue(Protocol):
-    """Where requests are noted that failed for good."""
+    """Where requests that failed for good are noted."""
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
         """Send a message to the model's dead-letter queue: the id, and why it failed."""

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CloudWatchAlarms:
-    """``AlarmReader`` that asks CloudWatch, at most once for ten names."""
+    """``AlarmReader`` in CloudWatch, in at most one call for ten names."""
 
     client: "CloudWatchClient"
 
     def look_up(self, names: Sequence[str]) -> Alarms:
-        """Look metric and composite alarms up by their names."""
+        """Look up metric and composite alarms by name."""
         if not names:
             return Alarms()
         answer = self.client.describe_alarms(

@@ -27,7 +27,7 @@ class CloudWatchRolloutMetrics:
     client: "CloudWatchClient"
 
     def read(self, model: str, track: Track, window: Window) -> MetricReading:
-        """Read a track's metrics; one that nobody wrote is zero."""
+        """Read a track's metrics; missing ones are zero."""
         asked = {
             "Namespace": NAMESPACE,
             "Dimensions": [{"Name": "Model", "Value": model}, {"Name": "Track", "Value": track}],
@@ -53,7 +53,7 @@ class CloudWatchRolloutMetrics:
     def _periods(
         self, asked: Mapping[str, Any], metric: str, **statistics: list[str]
     ) -> dict[datetime, Mapping[str, Any]]:
-        """Ask for statistics of a metric, of one kind: CloudWatch takes no two at once."""
+        """Read one kind of statistics of a metric; CloudWatch takes one kind in a call."""
         try:
             answer = self.client.get_metric_statistics(
                 **{**asked, "MetricName": metric, **statistics}
@@ -64,7 +64,7 @@ class CloudWatchRolloutMetrics:
 
 
 def latencies(counted: Mapping[str, Any], shape: Mapping[str, Any]) -> PeriodLatencies:
-    """Put both answers about a period together."""
+    """Combine both answers about a period."""
     percentiles = shape.get("ExtendedStatistics", {})
     known = [(STATISTICS[name], value) for name, value in percentiles.items()]
     return PeriodLatencies(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PERIOD_SECONDS = 60
 QUERIES_PER_CALL = 500 // len(METRICS) * len(METRICS)
-"""CloudWatch takes 500; a track's metrics stay together."""
+"""CloudWatch takes 500 queries; a track's metrics stay together."""
 
 Sums = dict[str, tuple[float, datetime | None]]
 """Metric → its sum and the last minute that has a value."""
@@ -30,7 +30,7 @@ class CloudWatchStatistics:
     """``ModelStatistics`` from CloudWatch; each metric read costs $0.00001."""
 
     client: Callable[[], "CloudWatchClient"]
-    """Makes or gives the client: only statistics need it, and making it takes a while."""
+    """Returns the client, which is made late: it takes a while and only statistics need it."""
     clock: Clock = utc_now
 
     def of(
@@ -63,7 +63,7 @@ class CloudWatchStatistics:
 
 
 def sum_query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQueryTypeDef":
-    """Ask for a metric's sum in each minute."""
+    """Build the query for a metric's sum in each minute."""
     return {
         "Id": name,
         "MetricStat": {
@@ -94,7 +94,7 @@ def add_result(sums: Sums, result: Mapping[str, Any]) -> None:
 
 
 def track_statistics(sums: Sums, prefix: str) -> TrackStatistics:
-    """Gather a track's sums; a metric nobody wrote is zero."""
+    """Collect a track's sums; a missing metric is zero."""
     nothing: tuple[float, datetime | None] = (0.0, None)
     requests, last = sums.get(f"{prefix}_requests", nothing)
     errors, _ = sums.get(f"{prefix}_errors", nothing)

@@ -39,7 +39,7 @@ class ApiKeyStore:
         rate_per_minute: int = RATE_PER_MINUTE,
         realtime_per_minute: int = REALTIME_PER_MINUTE,
     ) -> tuple[str, ApiKey]:
-        """Make a key for the models (``*``: all), or raise ``ValueError`` for a bad scope or rate.
+        """Create a key for models (``*``: all), or raise ``ValueError`` for a bad scope or rate.
 
         Returns
         -------
@@ -63,7 +63,7 @@ class ApiKeyStore:
         return text, key
 
     def find(self, key_hash: str) -> ApiKey | None:
-        """Find a good key by its hash; None for an unknown or revoked one."""
+        """Find a key by its hash; None if it is unknown or revoked."""
         answer = self.table.get_item(Key={"pk": api_key_partition(key_hash), "sk": API_KEY})
         if "Item" not in answer:
             return None
@@ -77,12 +77,12 @@ class ApiKeyStore:
         return first_callback_secret(key_hash) if stored is None else bytes(stored)
 
     def keys(self) -> Sequence[ApiKey]:
-        """List every key, revoked ones too, oldest first."""
+        """List all keys, revoked ones too, oldest first."""
         keys = [ApiKey.from_attributes(item) for item in self._items()]
         return sorted(keys, key=lambda key: (key.created, key.id))
 
     def revoke(self, key_id: str) -> ApiKey | None:
-        """Revoke a key by its id; None if there is none. Revoking twice keeps the first time."""
+        """Revoke a key by its id; None if there is none. A second revocation changes nothing."""
         for item in self._items():
             if item["id"] == key_id:
                 answer = self.table.update_item(
@@ -96,9 +96,9 @@ class ApiKeyStore:
         return None
 
     def mark_used(self, key_hash: str, day: str) -> None:
-        """Remember the day (YYYY-MM-DD) on which a key was used; unknown keys are left alone.
+        """Record the day (YYYY-MM-DD) on which a key was used; unknown keys are left alone.
 
-        Its caller is answered also if that fails; whoever looks the key up next tries again.
+        A failure is ignored: the next look-up of the key tries again.
         """
         with suppress(ClientError, BotoCoreError):
             write_if(

@@ -18,13 +18,13 @@ CLAIM = "CLAIM"
 
 @dataclass(frozen=True, slots=True)
 class DynamoDBClaims:
-    """``Claims``: the first owner has it for good, by a conditional write."""
+    """``Claims`` in DynamoDB: a conditional write gives a claim to its first owner for good."""
 
     table: "Table"
     clock: Clock = utc_now
 
     def take(self, claim: str, owner: str) -> str | None:
-        """Take a claim; give when it was first taken, or None if it is another's."""
+        """Take a claim; return when it was first taken, or None if it has another owner."""
         now = self.clock()
         try:
             answer = self.table.update_item(

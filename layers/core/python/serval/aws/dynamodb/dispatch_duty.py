@@ -1,4 +1,4 @@
-"""Who hands a fleet's requests over at the moment: a row beside the fleet's own."""
+"""The duty of handing a fleet's requests over, in a row beside the fleet's own."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ NAMES = {"#calls": "calls", "#recount": "recount", "#holder": "holder", "#until"
 
 
 def new_token() -> str:
-    """Draw a token that nobody else has."""
+    """Return a unique token."""
     return uuid.uuid4().hex
 
 
@@ -33,7 +33,7 @@ class DutyTable:
     token: Callable[[], str] = new_token
 
     def call(self, fleet: str, *, recount: bool = False) -> str | None:
-        """Count a call; give the token of a dispatch to be started, None if one is on duty."""
+        """Count a call; return the token of a dispatch to start, or None if one is on duty."""
         expression = "SET #recount = :true ADD #calls :one" if recount else "ADD #calls :one"
         values: dict[str, Any] = {":one": 1} | ({":true": True} if recount else {})
         found = self._write(fleet, expression, values) or {}
@@ -43,14 +43,14 @@ class DutyTable:
         return token if self._hold(fleet, token, STARTING, self._free()) is not None else None
 
     def take(self, fleet: str, token: str) -> Calls | None:
-        """Come on duty, or go on; None: another one is on duty."""
+        """Take the duty, or keep it; None if another dispatch has it."""
         found = self._hold(fleet, token, LOOKING, self._free() | Attr("holder").eq(token))
         if found is None:
             return None
         return Calls(int(found.get("calls", 0)), bool(found.get("recount", False)))
 
     def leave(self, fleet: str, token: str, heard: Calls) -> bool:
-        """Leave; False, and still on duty, if somebody has called since."""
+        """Leave the duty; return False, and keep it, if there was a call since."""
         calls = Attr("calls").eq(heard.count)
         unheard = calls if heard.count else calls | Attr("calls").not_exists()
         mine = Attr("holder").eq(token)
@@ -58,7 +58,7 @@ class DutyTable:
         return left is not None
 
     def give_up(self, fleet: str, token: str) -> None:
-        """Leave, whoever has called: the next call starts another one."""
+        """Leave the duty whatever was called; the next call starts another dispatch."""
         self._write(fleet, "REMOVE #holder, #until", {}, Attr("holder").eq(token))
 
     def _free(self) -> ConditionBase:

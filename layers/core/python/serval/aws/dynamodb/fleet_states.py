@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 SILENT = timedelta(seconds=60)
-"""A worker that has not spoken for so long is gone."""
+"""A worker that has been silent for this long is gone."""
 REMEMBERED = timedelta(hours=1)
-"""When DynamoDB may delete what a worker said last."""
+"""When DynamoDB may delete the row of a silent worker."""
 DECIMALS = 9
-"""Of a float: smoothed towards nothing, it would end below DynamoDB's smallest number."""
+"""Digits of a float, since a value smoothed towards 0 ends below DynamoDB's smallest number."""
 
 _DEFAULTS: Mapping[str, Any] = {
     member.name: member.default for member in fields(FleetState) if member.name != "fleet"
@@ -43,7 +43,7 @@ class FleetTable:
         return _read(FleetState, {"fleet": fleet} | answer.get("Item", {}))
 
     def save(self, before: FleetState, after: FleetState) -> bool:
-        """Write what changed, with the next revision, if the row still has ``before``'s."""
+        """Write the changes, with the next revision, if the row still has ``before``'s."""
         attributes = _attributes(replace(after, revision=before.revision + 1))
         return write_item_if(
             self.table.update_item,
@@ -58,19 +58,19 @@ class FleetTable:
         )
 
     def workers(self, fleet: str) -> Sequence[WorkerState]:
-        """List the workers that have spoken; those long silent are gone by themselves."""
+        """List the workers, without those that have been silent too long."""
         since = timestamp(self.clock() - SILENT)
         return [worker for worker in self._workers(fleet) if worker.seen > since]
 
     def report(self, worker: WorkerState) -> None:
-        """Write what a worker says of itself."""
+        """Write a worker's state."""
         said = {name: _to_stored(value) for name, value in asdict(worker).items()}
         expires = int((datetime.fromisoformat(worker.seen) + REMEMBERED).timestamp())
         key = _worker_key(worker.fleet, worker.worker)
         self.table.put_item(Item={**key, **said, "expires": expires})
 
     def remove(self, fleet: str, worker: str) -> None:
-        """Forget a worker that has ended."""
+        """Remove a worker that has ended."""
         self.table.delete_item(Key=_worker_key(fleet, worker))
 
     def _workers(self, fleet: str) -> Iterator[WorkerState]:

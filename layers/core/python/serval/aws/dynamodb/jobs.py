@@ -33,7 +33,7 @@ class JobTable:
     table: "Table"
 
     def create(self, job: BatchJob) -> bool:
-        """Write a new row; False when the id is taken, and nothing is written then."""
+        """Write a new row; return False, and write nothing, if the id is taken."""
         item = job_attributes(job)
         return write_item_if(
             self.table.put_item, item, Item=item, ConditionExpression=Attr(JOB).not_exists()
@@ -46,7 +46,7 @@ class JobTable:
         return read_job(answer["Item"]) if "Item" in answer else None
 
     def save(self, before: BatchJob, after: BatchJob) -> bool:
-        """Write what changed, with the next revision, if the row still has ``before``'s."""
+        """Write the changes, with the next revision, if the row still has ``before``'s."""
         item = job_attributes(replace(after, revision=before.revision + 1))
         return write_item_if(
             self.table.update_item,
@@ -83,7 +83,7 @@ class JobTable:
         return map(read_shard, found)
 
     def record(self, record: ShardRecord) -> bool:
-        """Write what a shard has done; False when it was done before, and nothing is written."""
+        """Write what a shard has done; return False, and write nothing, if it was done before."""
         return write_if(
             self.table.put_item,
             Item=shard_attributes(record),

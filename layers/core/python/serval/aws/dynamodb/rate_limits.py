@@ -1,4 +1,4 @@
-"""How much each API key has asked for in a minute, in the registry table."""
+"""Counts of what each API key asks for in a minute, in the registry table."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +23,7 @@ class RateLimitTable:
     table: "Table"
     clock: Clock = utc_now
     kind: str = ""
-    """Of what is counted; empty: async requests."""
+    """What is counted; empty: async requests."""
     what: str = "submit {} async requests"
 
     def take(self, key_hash: str, limit: int) -> None:

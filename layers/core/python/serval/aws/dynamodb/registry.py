@@ -24,7 +24,7 @@ Written = Mapping[str, Any]
 
 
 def put_route(model: str, route: Route, expected_revision: int | None) -> Written:
-    """Write a route over the one of a revision; None: over none."""
+    """Write a route in place of one with a revision; None: in place of none."""
     item = {
         "pk": model_partition(model),
         "sk": ROUTE,
@@ -45,7 +45,7 @@ def put_route(model: str, route: Route, expected_revision: int | None) -> Writte
 
 
 def put_rollout(rollout: Rollout) -> Written:
-    """Write a rollout's record over the one that was read; older ones have no revision."""
+    """Write a rollout's record in place of the one that was read, which may lack a revision."""
     return {
         "Item": {
             "pk": model_partition(rollout.model),
@@ -142,7 +142,7 @@ class DynamoDBRegistry:
         expected_revision: int | None,
         rollouts: Sequence[Rollout] = (),
     ) -> bool:
-        """Write the route and what it means to rollouts, or nothing of it."""
+        """Write the route and the rollouts that it affects, all or nothing."""
         return self._transact(
             put_route(model, route, expected_revision), *map(put_rollout, rollouts)
         )
@@ -153,7 +153,7 @@ class DynamoDBRegistry:
         return write_item_if(self.table.put_item, put["Item"], **put)
 
     def _assign(self, partition: str, digest: str, last: int) -> bool:
-        """Move the counter from ``last`` and give the new version to the digest, or do neither."""
+        """Advance the counter from ``last`` and assign the version to the digest, or do neither."""
         counter = {
             "Key": {"pk": partition, "sk": META},
             "UpdateExpression": "SET #counter = :next",
@@ -168,7 +168,7 @@ class DynamoDBRegistry:
         return self._transact(assignment, updates=[counter])
 
     def _transact(self, *puts: Written, updates: Sequence[Written] = ()) -> bool:
-        """Write everything, or nothing and give False, as a condition does not hold."""
+        """Write everything, or nothing and return False if a condition does not hold."""
         name = self.table.name
         writes = [
             *({"Update": {"TableName": name, **update}} for update in updates),

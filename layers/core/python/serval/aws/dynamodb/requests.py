@@ -30,11 +30,11 @@ BATCH = 100
 BATCH_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.05
 MOST_PAGES = 500
-"""Of 1 MiB of the index, that one count reads: some three million requests."""
+"""Pages of 1 MiB that one count reads from the index: some three million requests."""
 SEARCHED = 500
-"""How many requests are read at once to find those of a status."""
+"""Requests read at once to find those of a status."""
 FIRST_TIME, LAST_TIME = "0", "9"
-"""Before and after every time, as rows hold times."""
+"""Texts that sort before and after every time in a row."""
 
 
 def submitted_between(filters: Filters) -> ConditionBase:
@@ -52,7 +52,7 @@ class RequestTable:
     pause: Callable[[float], None] = time.sleep
 
     def create(self, request: AsyncRequest) -> bool:
-        """Write a new row; False when the id is taken, and nothing is written then."""
+        """Write a new row; return False, and write nothing, if the id is taken."""
         item = to_attributes(request)
         return write_item_if(
             self.table.put_item, item, Item=item, ConditionExpression=Attr("id").not_exists()
@@ -79,7 +79,7 @@ class RequestTable:
         }
 
     def save(self, before: AsyncRequest, after: AsyncRequest) -> bool:
-        """Write what changed, with the next revision, if the row still has ``before``'s."""
+        """Write the changes, with the next revision, if the row still has ``before``'s."""
         item = to_attributes(replace(after, revision=before.revision + 1))
         return write_item_if(
             self.table.update_item,
@@ -95,7 +95,7 @@ class RequestTable:
             yield from map(read_open_request, self._in_state(status))
 
     def list_open(self) -> OpenListing:
-        """List those that run, and of those queued the ones that changed longest ago."""
+        """List the running requests, and the queued ones that changed longest ago."""
         listed = list(map(read_open_request, self._in_state("running")))
         rest: dict[str, Mapping[str, Any]] = {}
         for shard in range(SHARDS):
@@ -149,7 +149,7 @@ class RequestTable:
     def page(
         self, model: str, filters: Filters, after: Position | None, limit: int
     ) -> tuple[Sequence[AsyncRequest], Position | None]:
-        """Read some of a model's requests, newest first, payloads left out."""
+        """Read a page of a model's requests, newest first, payloads left out."""
         asked: dict[str, Any] = {
             "IndexName": BY_MODEL,
             "KeyConditionExpression": Key("model").eq(model) & submitted_between(filters),

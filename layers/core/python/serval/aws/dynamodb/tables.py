@@ -1,4 +1,4 @@
-"""DynamoDB: every page of a read, and conditional writes that say whether they happened."""
+"""DynamoDB: reads of all pages, and conditional writes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ def read_items(
 
 
 def write_if(write: Callable[..., Any], **arguments: Any) -> bool:
-    """Make a conditional write; False when its condition did not hold."""
+    """Make a conditional write; return whether its condition held."""
     try:
         write(**arguments)
     except ClientError as error:
@@ -33,7 +33,7 @@ def write_if(write: Callable[..., Any], **arguments: Any) -> bool:
 
 
 def write_item_if(write: Callable[..., Any], item: Mapping[str, Any], **arguments: Any) -> bool:
-    """Make a conditional write that leaves ``item``; False when its condition did not hold.
+    """Make a conditional write that leaves ``item``; return whether its condition held.
 
     The SDK repeats a write whose answer was lost, and then the write's own first try breaks the
     condition: a repeated write that finds the item as it would leave it has happened.

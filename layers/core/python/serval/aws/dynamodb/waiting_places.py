@@ -1,4 +1,4 @@
-"""Places of callers who wait: a few rows of the registry table, each held by one at a time."""
+"""Waiting places: a few rows of the registry table, each held by one caller at a time."""
 
 import random
 from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 HELD = timedelta(seconds=30)
-"""Until a place is free whose holder has crashed; longer than its function may run."""
+"""When the place of a crashed holder is free again; longer than its function may run."""
 TRIES = 3
 
 
@@ -34,7 +34,7 @@ class PlaceTable:
     draw: Callable[[range, int], list[int]] = random.sample
 
     def take(self) -> str | None:
-        """Take a place that is free; None: none was found at a few looks."""
+        """Take a free place; None if a few draws found none."""
         for number in self.draw(range(self.count), min(TRIES, self.count)):
             now = self.clock()
             until = timestamp(now + HELD)
@@ -44,7 +44,7 @@ class PlaceTable:
         return None
 
     def give_back(self, place: str) -> None:
-        """Free a place, unless it has been another's since."""
+        """Free a place, unless another caller has it by now."""
         number, _, until = place.partition(" ")
         self._write(int(number), Attr("until").eq(until), "REMOVE #until", {})
 

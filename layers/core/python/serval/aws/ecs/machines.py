@@ -1,4 +1,4 @@
-"""The machines of spot fleets: ECS services, each with a capacity provider for either capacity."""
+"""The machines of spot fleets: ECS services with a provider for each kind of capacity."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import ServiceTypeDef
 
 ALL_HEALTHY = 100
-"""Percent of the workers that a deployment leaves at work until others have come."""
+"""Percent of the workers that a deployment keeps until new ones have started."""
 NONE_HEALTHY = 0
-"""So that the worker of a spot machine that is reclaimed is stopped at once."""
+"""Percent, so that the worker of a reclaimed spot machine is stopped at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class EcsMachines:
     stage: str
 
     def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
-        """Ask for this many machines of this capacity; asking again changes nothing.
+        """Set the number and the capacity of a fleet's machines; repeating it changes nothing.
 
         ECS takes another capacity only with a new deployment. Each worker that runs goes on until
         one of that capacity has come; then it is stopped, and gives back what it has begun.

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class InstanceMetadata:
-    """``SpotNotices`` of the machine that this runs on."""
+    """``SpotNotices`` of this machine."""
 
     address: str = ADDRESS
 

@@ -1,4 +1,4 @@
-"""Scale-in protection of the ECS task that this runs in, by its agent.
+"""Scale-in protection of this ECS task, by the ECS agent.
 
 Specification: "Amazon ECS task scale-in protection endpoint", Amazon ECS Developer Guide.
 """
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class EcsTask:
-    """``TaskProtection`` of a task; what the agent does not grant is logged."""
+    """``TaskProtection`` of this task; a refusal is logged."""
 
     agent: str
     """Value of ``ECS_AGENT_URI``."""

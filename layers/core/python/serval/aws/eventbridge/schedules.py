@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WAITING: "QueueAttributeNameType" = "ApproximateNumberOfMessages"
 ALL_SERVERS_SECONDS = 1
-"""Without any wait SQS asks some of its servers only, and may not see what is there."""
+"""Without a wait SQS asks only some of its servers, and may miss messages."""
 LOOKED_AT = 10
 NO_GROUP = "ResourceNotFoundException"
 NO_QUEUE = frozenset(
@@ -35,10 +35,10 @@ class FoundSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A time of a schedule that its target did not take."""
+    """One run of a schedule that its target did not accept."""
 
     schedule: str
-    """In its group; empty: that is not known."""
+    """In its group; empty if unknown."""
     reason: str
 
 
@@ -47,11 +47,11 @@ class Schedules:
     """The group of a stage's schedules."""
 
     client: Any
-    """Of EventBridge Scheduler."""
+    """The client of EventBridge Scheduler."""
     group: str
 
     def all(self) -> Iterator[FoundSchedule]:
-        """List the schedules; none where nothing of the kind was ever deployed."""
+        """List the schedules; empty if the group was never deployed."""
         for name in self._names():
             found = self.client.get_schedule(GroupName=self.group, Name=name)
             yield FoundSchedule(
@@ -85,14 +85,14 @@ class ScheduleDeadLetters:
     """Its name."""
 
     def count(self) -> int:
-        """Count them, as SQS believes it."""
+        """Count the messages, approximately."""
         if (url := self._url()) is None:
             return 0
         answer = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=[WAITING])
         return int(answer["Attributes"][WAITING])
 
     def some(self) -> Sequence[Undelivered]:
-        """Look at up to ten of them, which stay where they are."""
+        """Read up to ten of the messages, which stay in the queue."""
         if (url := self._url()) is None:
             return []
         answer = self.client.receive_message(

@@ -17,9 +17,9 @@ class TickRule:
     stage: str
 
     def enable(self) -> None:
-        """Let it tick."""
+        """Enable the rule."""
         self.client.enable_rule(Name=tick_rule_name(self.stage))
 
     def disable(self) -> None:
-        """Let it rest, which costs nothing."""
+        """Disable the rule, which then costs nothing."""
         self.client.disable_rule(Name=tick_rule_name(self.stage))

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 PART_BYTES = 16 * 2**20
 AT_ONCE = 10
-"""Parts that are under way; a machine's network is faster than one connection to S3."""
+"""Parts downloaded at once; a machine's network is faster than one connection to S3."""
 THROTTLED = 429
 BROKEN = 500
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedStream:
-    """Takes a file's bytes in order: it cannot seek, so that boto3 puts its parts in order."""
+    """Hashes a file's bytes as they arrive; it cannot seek, so boto3 writes its parts in order."""
 
     file: IO[bytes]
     digest: Any = field(default_factory=hashlib.sha256)

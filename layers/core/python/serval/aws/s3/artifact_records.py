@@ -1,4 +1,4 @@
-"""Versions' records as they lie beside the artifacts, for who may read no table."""
+"""Records of versions beside the artifacts, for servers that may not read the table."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MISSING = frozenset({"AccessDenied", "NoSuchKey"})
-"""Who may not list the bucket is told nothing of what is not there."""
+"""Without the right to list the bucket, a missing object is denied too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRecords:
-    """The registry's reads of a server that is always told which version to run."""
+    """The registry of a server whose callers name the version."""
 
     client: "S3Client"
     bucket: str

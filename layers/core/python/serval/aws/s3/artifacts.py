@@ -21,12 +21,12 @@ COPY_LIMIT_BYTES = 5 * 2**30
 PART_BYTES = 2**30
 PRESIGNED_SECONDS = 900
 PRESIGNING = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-"""Of a client that presigns: else URLs name the endpoint of us-east-1, which redirects from a new
-bucket elsewhere to one that the signature is not for."""
+"""For clients that presign. By default URLs name the endpoint of us-east-1, which redirects new
+buckets of other regions to a host that the signature does not cover."""
 
 
 class PublishedFileDiffers(Exception):
-    """A file of a version is there already, with other bytes: someone else has written it."""
+    """Another writer has published this file of the version with other bytes."""
 
     def __init__(self, key: str, sha256: str) -> None:
         super().__init__(f"{key} is there already and is not the file with sha256 {sha256}")
@@ -69,17 +69,17 @@ class S3Artifacts:
             shutil.copyfileobj(body, out, 2**20)
 
     def stage(self, path: Path, key: str) -> None:
-        """Upload a file, in parts if it is large; what is there already is replaced."""
+        """Upload a file, in parts if it is large, replacing any before it."""
         self.client.upload_file(str(path), self.bucket, key)
 
     def write(self, key: str, text: str) -> None:
-        """Write an object; what is there already is replaced."""
+        """Write an object, replacing any before it."""
         self.client.put_object(
             Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json"
         )
 
     def publish(self, source: StoredObject, file: BundleFile, key: str) -> None:
-        """Copy one version of an object to ``key``; what is there already must be the same."""
+        """Copy one version of an object to ``key``, or check that it is there already."""
         if self._is_there(file, key):
             return
         copy = self._copy if source.size_bytes <= self.copy_limit_bytes else self._copy_in_parts

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 CONNECTIONS = Config(max_pool_connections=3 * AT_ONCE, retries={"mode": "standard"})
-"""Of the client: shards read, write and fetch objects at once."""
+"""For the client, since shards read, write and fetch objects at once."""
 READ_ATTEMPTS = 5
-"""Without a byte in between, before a stream is given up."""
+"""Attempts without a byte in between before a stream fails."""
 DELETED_AT_ONCE = 1000
 GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket"})
 DENIED = frozenset({"403", "AccessDenied", "AllAccessDisabled", "PermanentRedirect", "301"})
@@ -38,7 +38,7 @@ class S3Objects:
     client: "S3Client"
 
     def find(self, address: Address, version_id: str | None = None) -> Source | None:
-        """Look an object up (None: its newest version); None if there is none."""
+        """Find a version of an object, by default the newest; None if there is none."""
         pinned: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         try:
             head = self.client.head_object(Bucket=address.bucket, Key=address.key, **pinned)
@@ -56,7 +56,7 @@ class S3Objects:
         )
 
     def list(self, prefix: Address) -> Iterator[Source]:
-        """List what lies under a prefix, in the order of the keys."""
+        """List the objects under a prefix, in the order of the keys."""
         pages = self.client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
@@ -66,7 +66,7 @@ class S3Objects:
             raise translate_error(error, prefix) from error
 
     def read(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-        """Stream bytes; a connection that breaks is taken up where it broke."""
+        """Stream bytes, resuming where a connection breaks."""
         failures = 0
         while start < end:
             try:
@@ -108,7 +108,7 @@ class S3Objects:
             raise translate_error(error, address) from error
 
     def claim(self, address: Address, body: bytes, instead_of: bytes | None = None) -> bytes:
-        """Write an object unless there is one, or in the place of one; give what stands there."""
+        """Write an object if there is none, or in place of a given one; return the result."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"}
         if instead_of is not None:
             found = self.client.get_object(Bucket=address.bucket, Key=address.key)
@@ -125,11 +125,11 @@ class S3Objects:
         return body
 
     def sink(self, address: Address) -> ObjectSink:
-        """Write an object while its bytes come; it appears whole, or not at all."""
+        """Open an object for writing; it appears whole, or not at all."""
         return ObjectSink(self.client, address)
 
     def join(self, address: Address, parts: Sequence[Part]) -> None:
-        """Make one object of parts, in order; it appears whole, or not at all."""
+        """Join parts into one object, in order; it appears whole, or not at all."""
         if len(parts) <= 1 and not any(part.copied for part in parts):
             body = b"".join(self._body(address.bucket, part) for part in parts)
             self.client.put_object(Bucket=address.bucket, Key=address.key, Body=body)
@@ -148,7 +148,7 @@ class S3Objects:
             raise
 
     def read_piece(self, bucket: str, piece: OutputPiece, start: int, end: int) -> bytes:
-        """Read bytes of what a shard has written, of the version that it recorded."""
+        """Read bytes of a piece, in the version that its shard recorded."""
         if start >= end:
             return b""
         answer = self.client.get_object(
@@ -157,7 +157,7 @@ class S3Objects:
         return b"".join(bytes_of(answer, start, end, piece.size_bytes))
 
     def delete(self, addresses: Sequence[Address]) -> None:
-        """Delete objects; those that are gone are left alone."""
+        """Delete objects, ignoring those that are gone."""
         for first in range(0, len(addresses), DELETED_AT_ONCE):
             some = addresses[first : first + DELETED_AT_ONCE]
             self.client.delete_objects(
@@ -166,7 +166,7 @@ class S3Objects:
             )
 
     def _stream(self, source: Source, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-        """Stream bytes of the newest version if it is the one that was found, else of that one."""
+        """Stream bytes of the object if it is unchanged, else of the version that was planned."""
         try:
             answer = self._open(source, start, end, {"IfMatch": source.etag})
         except ClientError as error:
@@ -192,7 +192,7 @@ class S3Objects:
         )
 
     def _part(self, target: dict[str, Any], number: int, part: Part) -> str:
-        """Make one part of an upload; give its tag."""
+        """Upload or copy one part; return its tag."""
         if not part.copied:
             body = self._body(target["Bucket"], part)
             return self.client.upload_part(**target, PartNumber=number, Body=body)["ETag"]
@@ -219,7 +219,7 @@ class S3Objects:
 
 
 def byte_range(start: int, end: int) -> str:
-    """Name a range of bytes as HTTP does."""
+    """Format a range of bytes as HTTP does."""
     return f"bytes={start}-{end - 1}"
 
 
@@ -235,7 +235,7 @@ def bytes_of(answer: Any, start: int, end: int, piece_bytes: int) -> Iterator[by
 
 
 def object_version(bucket: str, piece: OutputPiece) -> Any:
-    """Name a written object, and the version that was recorded of it."""
+    """Return the arguments that name a written object in its recorded version."""
     pinned = {"VersionId": piece.version_id} if piece.version_id else {}
     return {"Bucket": bucket, "Key": piece.key, **pinned}
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PRESIGNED_SECONDS = 3600
-"""At the most: a URL ends with the session of the role that signs it, which Lambda renews."""
+"""At most: a URL also expires with the session of the role that signed it."""
 JSON, BINARY = "application/json", "application/octet-stream"
 GONE = frozenset({"404", "NoSuchKey"})
 EMPTY = "InvalidRange"
-"""S3 finds no range in an object without bytes."""
+"""What S3 answers to a range of an empty object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class DataBucket:
         return StoredPayload(key, head["ContentLength"], head["ETag"].strip('"'))
 
     def renew(self, key: str) -> bool:
-        """Keep an object for as long as if it were written now; False if it is gone."""
+        """Restart an object's lifetime; return False if it is gone."""
         try:
             self.client.copy_object(
                 Bucket=self.bucket,

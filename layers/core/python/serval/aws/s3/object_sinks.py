@@ -1,4 +1,4 @@
-"""Objects of S3 that are written while their bytes come."""
+"""Objects of S3 that are written as a stream."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ PARTS_BEFORE_LARGER = 1_000
 
 @dataclass(slots=True)
 class ObjectSink:
-    """Uploads in parts what is large, at once what is not; nothing at all if there is nothing."""
+    """Uploads large objects in parts, small ones at once, and empty ones not at all."""
 
     client: "S3Client"
     address: Address
@@ -29,7 +29,7 @@ class ObjectSink:
     _version: str | None = None
 
     def write(self, data: bytes) -> None:
-        """Take more bytes."""
+        """Write more bytes."""
         if not data:
             return
         self._held.append(data)
@@ -39,7 +39,7 @@ class ObjectSink:
             self._send()
 
     def close(self) -> None:
-        """Make the object appear, whole."""
+        """Complete the object, which appears only now."""
         if not self._size:
             return
         if self._upload is None:
@@ -57,7 +57,7 @@ class ObjectSink:
         self._version = answer.get("VersionId")
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Discard everything that was written."""
         self._held = []
         if self._upload is not None:
             self.client.abort_multipart_upload(**self._place, UploadId=self._upload)

@@ -1,4 +1,4 @@
-"""Presigned URLs of S3: read by whoever holds one, with no rights of their own."""
+"""Downloads by presigned URLs of S3, which need no rights of their own."""
 
 import shutil
 import urllib.request
@@ -9,11 +9,11 @@ CHUNK_BYTES = 2**20
 
 
 class WrongSize(Exception):
-    """An object is not of the size that was announced, though its version is pinned."""
+    """An object has another size than announced, though its version is pinned."""
 
 
 def download(url: str, target: Path, size_bytes: int) -> None:
-    """Write exactly ``size_bytes`` of a URL to a file.
+    """Download exactly ``size_bytes`` of a URL to a file.
 
     Raises
     ------

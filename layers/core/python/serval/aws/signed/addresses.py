@@ -1,4 +1,4 @@
-"""Where AWS's services are reached: each of its partitions has a domain of its own."""
+"""Addresses of AWS's services; each of its partitions has its own domain."""
 
 DOMAINS = {
     "cn-": "amazonaws.com.cn",
@@ -8,7 +8,7 @@ DOMAINS = {
     "us-isob-": "sc2s.sgov.gov",
     "us-isof-": "csp.hci.ic.gov",
 }
-"""By how the names of a partition's regions begin; all others have the first of AWS's domains."""
+"""By the prefix of a region's name; all other regions use ``ELSEWHERE``."""
 ELSEWHERE = "amazonaws.com"
 
 

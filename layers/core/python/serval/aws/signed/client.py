@@ -113,7 +113,7 @@ class SignedClient:
         query: str = "",
         attempts: int = ATTEMPTS,
     ) -> HttpAnswer:
-        """Send a request and give the answer, its body unread; retried when that may help.
+        """Send a request and return the answer, its body unread; retry it when that may help.
 
         So it must be one that does no harm when it arrives twice: a read, or a write that says what
         is to be there.

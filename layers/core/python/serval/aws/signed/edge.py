@@ -74,7 +74,7 @@ class EdgeRegistry:
         return {item["pk"]["S"]: item for item in answer["Responses"].get(self.table, [])}
 
     def _note_use(self, key_hash: str) -> None:
-        """Write down that a key is used today; a request is answered also if that fails.
+        """Record that a key is used today; a failure does not fail the request.
 
         It is tried once: whoever looks the key up next tries again.
         """
@@ -125,7 +125,7 @@ class EdgeArtifacts:
     """Downloads artifacts, verifying each while it streams."""
 
     s3: SignedClient
-    """Its endpoint is the bucket's."""
+    """A client whose endpoint is the bucket's."""
     locate: Callable[[ModelVersion, str], tuple[str, str | None]] = locate_published
     """Returns the key and the version id of a file; None is the newest version of the object."""
 

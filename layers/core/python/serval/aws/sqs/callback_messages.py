@@ -1,4 +1,4 @@
-"""Messages of the callbacks queue that were received and are to come again."""
+"""Postponed messages of the callbacks queue."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ class PostponedCallbacks:
         object.__setattr__(self, "urls", QueueUrls(self.client))
 
     def postpone(self, receipt: str, seconds: int) -> None:
-        """Have a message delivered again only after so many seconds."""
+        """Deliver a message again after so many seconds."""
         self.client.change_message_visibility(
             QueueUrl=self.urls.of(callbacks_queue_name(self.stage)),
             ReceiptHandle=receipt,

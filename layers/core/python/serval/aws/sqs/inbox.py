@@ -30,7 +30,7 @@ class QueueInbox:
     def receive(
         self, model: str, most: int, wait_seconds: int, visibility_seconds: int
     ) -> Sequence[Message]:
-        """Take up to ``most`` messages (1..10), waiting for the first one up to 20 seconds."""
+        """Receive up to ``most`` messages (1..10), waiting for the first one up to 20 seconds."""
         answer = self.client.receive_message(
             QueueUrl=self._url(model),
             MaxNumberOfMessages=most,
@@ -43,13 +43,13 @@ class QueueInbox:
         ]
 
     def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        """Let others receive them when so many seconds have passed from now; 0: at once."""
+        """Hide messages from others for so many seconds from now; 0: release them."""
         self._each(
             self.client.change_message_visibility_batch, messages, {"VisibilityTimeout": seconds}
         )
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Delete them: of several models and any number; those that are gone are left alone."""
+        """Delete any number of messages, of several models, ignoring those that are gone."""
         self._each(self.client.delete_message_batch, messages, {})
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
@@ -60,7 +60,7 @@ class QueueInbox:
     def _each(
         self, call: Callable[..., Any], messages: Sequence[Message], more: Mapping[str, Any]
     ) -> None:
-        """Make a batch call; what SQS calls the sender's fault is that a message is gone."""
+        """Make a batch call; failures that SQS calls the sender's fault mean a message is gone."""
         entries: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for one in messages:
             entries[one.model].append({"ReceiptHandle": one.receipt, **more})

@@ -1,4 +1,4 @@
-"""SQS: calls about up to ten messages at a time, of which each may succeed or fail alone."""
+"""SQS: calls for up to ten messages, each of which may fail alone."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ Entry = Mapping[str, Any]
 
 
 class QueueRefused(Exception):
-    """SQS did not do for some messages what it was asked to."""
+    """SQS refused a call for some of its messages."""
 
     def __init__(self, queue: str, failed: Sequence[Mapping[str, Any]]) -> None:
         first = failed[0]
@@ -30,7 +30,7 @@ class QueueRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueueUrls:
-    """Looks queues up by their names, each once."""
+    """URLs of queues, each looked up once by name."""
 
     client: "SQSClient"
     found: dict[str, str] = field(default_factory=dict)
@@ -45,12 +45,12 @@ class QueueUrls:
 def call_in_batches(
     call: Callable[..., Any], queue_url: str, entries: Sequence[Entry], pause: Pause = time.sleep
 ) -> Sequence[Mapping[str, Any]]:
-    """Make a batch call about any number of messages; what SQS could not do now is tried again.
+    """Make a batch call for any number of messages, repeating it for those that failed for now.
 
     Returns
     -------
     Sequence[Mapping[str, Any]]
-        What SQS says of the messages for which it never will.
+        What SQS says of the messages that failed for good.
 
     Raises
     ------

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 ALL_SERVERS_SECONDS = 1
-"""Without any wait SQS asks some of its servers only, and may not see what is there."""
+"""Without a wait SQS asks only some of its servers, and may miss messages."""
 DEAD_LETTER_SECONDS = 60
-"""How long a dead letter that was received is left to its receiver."""
+"""How long a received dead letter is hidden from others."""
 REASON_CHARACTERS = 1000
 GROUP_CHARACTERS = 16
 VISIBLE: "QueueAttributeNameType" = "ApproximateNumberOfMessages"
@@ -30,7 +30,7 @@ DELAYED: "QueueAttributeNameType" = "ApproximateNumberOfMessagesDelayed"
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """How many messages SQS believes to be there: its numbers lag by up to a minute."""
+    """Approximate numbers of messages; SQS's counts lag by up to a minute."""
 
     visible: int
     """Waiting to be received, delayed ones included."""
@@ -64,7 +64,7 @@ def parse(body: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ModelQueues:
-    """``RequestQueue`` in SQS, and what there is to see and redrive of a model's queues."""
+    """``RequestQueue`` in SQS, with the counts and dead letters of each model's queues."""
 
     client: "SQSClient"
     stage: str
@@ -100,7 +100,7 @@ class ModelQueues:
         )
 
     def dead_letters(self, model: str) -> Sequence[DeadLetter]:
-        """Receive up to ten of a model's dead letters; what is none of ours stays there."""
+        """Receive up to ten of a model's dead letters, leaving messages that are not ours."""
         answer = self.client.receive_message(
             QueueUrl=self._dead_url(model),
             MaxNumberOfMessages=BATCH,
@@ -118,7 +118,7 @@ class ModelQueues:
         self.client.delete_message(QueueUrl=self._dead_url(model), ReceiptHandle=letter.receipt)
 
     def release_dead_letters(self, model: str, letters: Sequence[DeadLetter]) -> None:
-        """Let others receive dead letters, at once."""
+        """Release dead letters to other receivers."""
         entries = [{"ReceiptHandle": letter.receipt, "VisibilityTimeout": 0} for letter in letters]
         release = self.client.change_message_visibility_batch
         call_in_batches(release, self._dead_url(model), entries, self.pause)
@@ -137,7 +137,7 @@ class ModelQueues:
 
 @dataclass(frozen=True, slots=True)
 class SqsCallbackQueue:
-    """Where closed requests wait whose callers want to be called back."""
+    """The queue of closed requests whose callers want a callback."""
 
     client: "SQSClient"
     stage: str
@@ -147,7 +147,7 @@ class SqsCallbackQueue:
         object.__setattr__(self, "urls", QueueUrls(self.client))
 
     def send(self, request_id: str, submitter: str | None = None) -> None:
-        """Send a message about a closed request; those of one submitter wait for one another.
+        """Send a message about a closed request; each submitter's messages share a fair queue.
 
         SQS shares a standard queue fairly among its message groups.
         """

@@ -28,7 +28,7 @@ class FleetShards:
         object.__setattr__(self, "urls", QueueUrls(self.client))
 
     def receive(self, wait_seconds: int, visibility_seconds: int) -> ShardMessage | None:
-        """Take a message, waiting for it up to ``wait_seconds`` (20 at most)."""
+        """Receive a message, waiting up to ``wait_seconds`` (at most 20)."""
         answer = self.client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=1,
@@ -52,7 +52,7 @@ class FleetShards:
         call_in_batches(self.client.delete_message_batch, self._url, [entry])
 
     def give_back(self, message: ShardMessage, seconds: int) -> None:
-        """Send it anew, which begins the count of its receipts, and delete the old one.
+        """Send a message anew, which resets its receive count, and delete the old one.
 
         A crash in between leaves two, of which the second one to be worked on finds the shard done.
         """

@@ -23,7 +23,7 @@ class BatchExecutions:
     """Its ARN."""
 
     def start(self, name: str, job_id: str) -> None:
-        """Start an execution for a job whose row is there; once for each name, which lasts 90 days.
+        """Start an execution for a job whose row exists, once for each name within 90 days.
 
         A name is given again only for the same job, so an execution of that name is the one wanted.
         """
@@ -38,7 +38,7 @@ class BatchExecutions:
                 raise
 
     def stop(self, owner: str) -> None:
-        """Stop an execution with everything that it has begun; one that has ended is left alone."""
+        """Stop an execution and everything that it started, unless it has ended."""
         try:
             self.client.stop_execution(executionArn=self._arn(owner), cause=STOPPED_CAUSE)
         except ClientError as error:

@@ -27,7 +27,7 @@ class StepFunctionsTasks:
         call_for_task(self.client.send_task_heartbeat, taskToken=token)
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> None:
-        """End the task well."""
+        """End the task with its output."""
         call_for_task(self.client.send_task_success, taskToken=token, output=json.dumps(output))
 
     def fail(self, token: str, error: str, cause: str) -> None:
@@ -41,7 +41,7 @@ class StepFunctionsTasks:
 
 
 def call_for_task(call: Callable[..., Any], **arguments: Any) -> None:
-    """Make a call about a task, or raise ``StaleToken`` if nobody waits for it any more."""
+    """Make a call about a task, or raise ``StaleToken`` if its token has expired."""
     try:
         call(**arguments)
     except ClientError as error:

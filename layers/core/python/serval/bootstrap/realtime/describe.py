@@ -37,7 +37,7 @@ def build() -> LambdaFunction[DescribeEndpoint]:
         return boto3.client("cloudwatch", settings.aws_region, config=PATIENCE)
 
     def lookup(key_hash: str) -> ApiKey | None:
-        """Find a key, and note the day of its use."""
+        """Find a key, and record the day of its use."""
         key = keys.find(key_hash)
         today = utc_now().date().isoformat()
         if key is not None and key.last_used != today:

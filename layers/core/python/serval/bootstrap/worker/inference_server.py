@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STOP_SECONDS = 25
-"""How long answers may take that are under way at SIGTERM; SageMaker kills 30 seconds after it."""
+"""How long open requests may take after SIGTERM; SageMaker kills 30 seconds after it."""
 
 
 def serve() -> None:

@@ -26,7 +26,7 @@ from serval.worker.shards.models import RemoteModels
 from serval.worker.shards.program import ShardProgram, prefer_for_oom_kill, watch
 
 DISK_SHARE = 4
-"""A shard may fill a fourth of what is free."""
+"""A shard may fill a fourth of the free disk."""
 
 
 def shard_program(channel: Channel, stopping: threading.Event) -> ShardProgram:

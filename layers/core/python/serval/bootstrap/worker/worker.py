@@ -1,4 +1,4 @@
-"""Composition root of the fleet worker at its work."""
+"""Composition root of the fleet worker that reads queues."""
 
 import secrets
 import shutil
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 
 LONGEST_POLL_SECONDS = 20
 POLLS_A_STOP = 4
-"""A worker that is being stopped waits for its polls, which must leave time for the rest."""
+"""A stopping worker waits for its polls, which must leave time for the rest."""
 NOTICE_SECONDS = 5.0
 SERVER_SHARE = 0.7
-"""Of the disk, for what an inference server reads; a shard may take a fourth of what is free."""
+"""Share of the disk for the inference server's folder; a shard may take a fourth of the rest."""
 
 
 def worker() -> Worker:

@@ -1,4 +1,4 @@
-"""Accelerators: what the machine has, and in which words a worker says so."""
+"""Accelerators: what the machine has, and how a worker describes it."""
 
 import os
 from collections.abc import Sequence

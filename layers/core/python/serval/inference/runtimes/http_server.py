@@ -18,15 +18,15 @@ from serval.models.version import ModelVersion
 
 HOST = "127.0.0.1"
 READY_SECONDS = 600.0
-"""How long a server may take to come up: it may load tens of gigabytes first."""
+"""How long a server may take to start: it may load tens of gigabytes first."""
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 RUN_SECONDS = 3600.0
-"""The longest that a run may take; SageMaker allows no more either."""
+"""The longest that a run may take, as in SageMaker."""
 HttpRequest = Callable[[httpx.Client], httpx.Response]
 """Makes one call."""
 CALLS_AT_ONCE = 32
-"""A server that batches by itself is given that many requests at a time."""
+"""Requests sent at once to a server that batches by itself."""
 ANSWER_SHOWN = 500
 """Characters of an error's body in a message."""
 REFUSALS = frozenset({400, 413, 422})
@@ -34,7 +34,7 @@ REFUSALS = frozenset({400, 413, 422})
 
 @dataclass(frozen=True, slots=True)
 class ServerDeclaration:
-    """What a version's bundle says of its server."""
+    """The inference server as a version's bundle declares it."""
 
     protocol: str
     port: int
@@ -55,7 +55,7 @@ class ServerDeclaration:
 
 @dataclass(slots=True)
 class Server:
-    """A server that answers, over connections that are kept."""
+    """An inference server, reached over persistent connections."""
 
     declared: ServerDeclaration
     client: httpx.Client = field(init=False)
@@ -74,7 +74,7 @@ class Server:
         )
 
     def __del__(self) -> None:
-        """Let the connections go with the version that is let go."""
+        """Close the connections when the version is evicted."""
         self.client.close()
 
     def await_ready(
@@ -83,7 +83,7 @@ class Server:
         seconds: float,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Wait until ``look`` finds nothing missing.
+        """Wait until ``look`` reports nothing missing.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Server:
             pause(POLL_SECONDS)
 
     def post_all(self, posts: Sequence[HttpRequest]) -> list[bytes]:
-        """Make calls at once, and give what was answered, in their order.
+        """Make calls at once, and return their answers in order.
 
         Raises
         ------

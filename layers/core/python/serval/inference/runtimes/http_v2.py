@@ -20,7 +20,7 @@ HEADER = "Inference-Header-Content-Length"
 
 
 class ServedModel:
-    """A model of a V2 server; every tensor goes to and fro as bytes."""
+    """A model of a V2 server; tensors travel as bytes in both directions."""
 
     def __init__(self, server: Server, ready_seconds: float) -> None:
         """Wait until the server has the model.
@@ -71,7 +71,7 @@ class ServedModel:
 
 
 def write_request(inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> tuple[bytes, bytes]:
-    """Write a request: its JSON part, and the whole of it."""
+    """Write a request; return its JSON part, and the whole."""
     raw = [encode_binary(tensor.datatype, tensor.array) for tensor in inputs]
     document: dict[str, Any] = {
         "inputs": [

@@ -50,11 +50,11 @@ onnxruntime.set_default_logger_severity(4)
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What a worker runs graphs on; a function's memory size says it all."""
+    """The threads and providers that a worker runs graphs on."""
 
     threads: int
     providers: tuple[str, ...] = (CPU,)
-    """In order of preference; a session that does not get the first one is refused."""
+    """In order of preference; a session must get the first one."""
 
 
 def session_options(memory_mib: int, *, laid_out: bool = False) -> onnxruntime.SessionOptions:
@@ -153,7 +153,7 @@ class OnnxModel:
             self._run_options.terminate = True
 
     def _expect_provider(self, wanted: str) -> None:
-        """Refuse a session that ONNX Runtime has silently put on something else."""
+        """Refuse a session that ONNX Runtime silently runs on another provider."""
         given = self._session.get_providers()
         if wanted not in given:
             raise ArtifactUnreadable(

@@ -1,4 +1,4 @@
-"""What ONNX Runtime says when a run fails: whose fault it is, and in words for a caller.
+"""Failures of ONNX Runtime: whose fault they are, and a message for the caller.
 
 A run that fails in a node's arithmetic fails on account of its inputs: a category that the graph
 does not know, a text that is longer than the table of positions, an image of another size. The
@@ -20,11 +20,11 @@ SIGNATURE = re.compile(
     r"(?:^|(?<=\s))\S+\.(?:cc|h|cpp|hpp|cu|cuh):\d+ "
     r"(?:[^()]*\([^()]*\)(?:::\S+)?(?: const)? |\w+ )?"
 )
-"""Where in ONNX Runtime's own source a check failed, and in which function."""
+"""The place in ONNX Runtime's source, and the function, where a check failed."""
 
 
 def simplify(message: str) -> str:
-    """Write what ONNX Runtime says without where in its own source it says so.
+    """Remove places in ONNX Runtime's source from one of its messages.
 
     Examples
     --------
