@@ -12,19 +12,10 @@ from serval.requests import lifecycle
 from serval.requests.ids import new_request_id
 from serval.requests.request import AsyncRequest
 from serval.worker.program.faults import RETRY_SECONDS
+from tests.fakes.inbox import Unanswered
 from tests.fakes.inference import signature
 from tests.fakes.requests import InMemoryRequests
-from tests.fakes.worker import (
-    CRASHES,
-    FAILS,
-    IS_REFUSED,
-    LEASE,
-    Stepped,
-    Unanswered,
-    WorkerDied,
-    World,
-    row_of,
-)
+from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, LEASE, Stepped, WorkerDied, World, row_of
 
 
 def wait_out(world: World) -> None:
