@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import os
+
 import boto3
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -8,6 +10,9 @@ from tests.at_once import Groups, by_group, workers
 from tests.stateful.extent import load_profile
 
 load_profile()
+# Each test has a core at the most: threads of BLAS that wait for one another by spinning take four
+# times the CPU, and on a busy machine ten times as long. NumPy reads it when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

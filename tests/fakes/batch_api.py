@@ -23,8 +23,9 @@ from serval.clock import timestamp
 from serval.errors import BatchRefused
 from serval.http.batch import BatchEndpoint
 from serval.models.signature import Signature, TensorSpec
-from tests.fakes.batch import InMemoryJobs, InMemoryObjects, RecordedExecutions
 from tests.fakes.inference import Clock, InMemoryEdge
+from tests.fakes.jobs import InMemoryJobs, RecordedExecutions
+from tests.fakes.objects import InMemoryObjects
 from tests.fakes.requests import START, TickingClock
 from tests.fakes.submission import CountingLimits
 

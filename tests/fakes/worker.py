@@ -1,14 +1,10 @@
 """Queues that hide messages by a clock, models that do as they are told, and a worker of them."""
 
-import itertools
 import json
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +17,14 @@ from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
-from serval.requests.inbox import Message
 from serval.requests.request import AsyncRequest
 from serval.worker.program.assembly import Executors, Ports, WorkerIdentity, assemble
 from serval.worker.program.machine import NoTask, SpotNotices, TaskProtection
 from serval.worker.queue.loop import Intervals, Worker
 from serval.worker.queue.outcomes import Ended
+from tests.fakes.inbox import HandClock, InMemoryInbox, Unanswered
 from tests.fakes.inference import InMemoryEdge, signature
 from tests.fakes.requests import (
-    START,
     InMemoryFleetStates,
     InMemoryPayloads,
     InMemoryRequests,
@@ -40,120 +35,12 @@ LEASE = timedelta(seconds=60)
 COMPANY_SECONDS = 0.03
 """More than a request waits for company, whatever is known of its model."""
 TWO_COLUMNS = signature("FP32", [-1, 2])
-SHORT_POLL_SECONDS = 0.005
-"""How long a queue waits that is asked to wait."""
 FAILS, CRASHES, IS_REFUSED = -1.0, -2.0, -3.0
 """First values of a row that a ``Scripted`` model does not answer."""
 
 
-class Unanswered(Exception):
-    """What these fakes raise when AWS does not answer."""
-
-
 class WorkerDied(BaseException):
     """The machine is gone in the middle of something."""
-
-
-@dataclass
-class HandClock:
-    """Moves when a test moves it."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
-@dataclass
-class WallClock(HandClock):
-    """Shows the time that it is."""
-
-    def __getattribute__(self, name: str) -> Any:
-        return time.monotonic() if name == "seconds" else super().__getattribute__(name)
-
-
-@dataclass
-class Sent:
-    """One message in a queue."""
-
-    request_id: str
-    visible_at: float = 0.0
-    receipt: str = ""
-    received: int = 0
-
-
-@dataclass
-class InMemoryInbox:
-    """``Inbox`` with SQS's visibility times: only the newest receipt of a message is good."""
-
-    clock: HandClock
-    queues: defaultdict[str, list[Sent]] = field(default_factory=lambda: defaultdict(list))
-    dead: list[tuple[str, str, str]] = field(default_factory=list)
-    """Model, id and reason of what was dead-lettered."""
-    failing: set[str] = field(default_factory=set)
-    """Names of methods that are not answered."""
-    _receipts: Any = field(default_factory=itertools.count)
-    _arrived: threading.Condition = field(default_factory=threading.Condition)
-
-    def send(self, model: str, request_id: str) -> None:
-        with self._arrived:
-            self.queues[model].append(Sent(request_id))
-            self._arrived.notify_all()
-
-    def visible(self, model: str) -> list[str]:
-        """Name the requests whose messages could be received now."""
-        return [m.request_id for m in self.queues[model] if m.visible_at <= self.clock.seconds]
-
-    def receive(
-        self, model: str, most: int, wait_seconds: int, visibility_seconds: int
-    ) -> Sequence[Message]:
-        self._answer("receive")
-        assert 1 <= most <= 10
-        if wait_seconds and not self.visible(model):
-            with self._arrived:
-                self._arrived.wait(SHORT_POLL_SECONDS)
-        found = [m for m in self.queues[model] if m.visible_at <= self.clock.seconds][:most]
-        for one in found:
-            one.receipt = f"{model}/{next(self._receipts)}"
-            one.visible_at = self.clock.seconds + visibility_seconds
-            one.received += 1
-        return [Message(model, one.request_id, one.receipt) for one in found]
-
-    def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        self._answer("hide")
-        for one in self._found(messages):
-            if one.visible_at > self.clock.seconds:
-                one.visible_at = self.clock.seconds + seconds
-
-    def delete(self, messages: Sequence[Message]) -> None:
-        self._answer("delete")
-        for message in messages:
-            gone = self._found([message])
-            own = self.queues[message.model]
-            self.queues[message.model] = [one for one in own if one not in gone]
-
-    def dead_letter(self, model: str, request_id: str, reason: str) -> None:
-        self._answer("dead_letter")
-        self.dead.append((model, request_id, reason))
-
-    def _found(self, messages: Sequence[Message]) -> list[Sent]:
-        receipts = {(message.model, message.receipt) for message in messages}
-        return [
-            one
-            for model, queue in self.queues.items()
-            for one in queue
-            if (model, one.receipt) in receipts
-        ]
-
-    def _answer(self, method: str) -> None:
-        if method in self.failing:
-            raise Unanswered(f"{method} is not answered")
 
 
 @dataclass

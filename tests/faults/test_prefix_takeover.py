@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from serval.batch.job.job import BatchJob
-from tests.fakes.batch import BatchStage, InMemoryJobs
+from tests.fakes.batch import BatchStage
+from tests.fakes.jobs import InMemoryJobs
 from tests.fakes.registration import Crash
 from tests.stateful.interruptions import Interrupted, Interrupting, Interruption
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.fleets import ManagedFleet
+from tests.fakes.endpoints import ManagedFleet
 from tests.fakes.handlers import Context, imported, logged, recorded
 
 ENVIRONMENT = {

@@ -6,7 +6,7 @@ import pytest
 
 from serval.fleets.endpoints.dispatch import Dispatch
 from serval.fleets.endpoints.hand_over import HandOver
-from tests.fakes.fleets import ManagedFleet
+from tests.fakes.endpoints import ManagedFleet
 from tests.fakes.handlers import Context, imported, logged, recorded
 
 ENVIRONMENT = {

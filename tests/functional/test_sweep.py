@@ -5,7 +5,7 @@ import json
 import pytest
 
 from serval.fleets.sweep import Sweep
-from tests.fakes.fleets import ManagedFleet
+from tests.fakes.endpoints import ManagedFleet
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import FLEETS
 

@@ -20,7 +20,7 @@ SAYS_NOTHING = {
     "lib",
     "types",
 }
-LINES = 300
+LINES, TEST_LINES = 300, 400
 ONE_TREE = "layers/core/python/serval/errors.py"
 """Every error in one file: its tree is one thing to look at."""
 HANDLER_LINES = 15
@@ -46,6 +46,18 @@ def test_source_files_fit() -> None:
     sources = [path for path in tracked() if path.suffix == ".py" and "tests" not in path.parts]
     long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in sources}
     assert {name: lines for name, lines in long.items() if lines > LINES and name != ONE_TREE} == {}
+
+
+def test_files_of_tests_and_fakes_fit() -> None:
+    sources = [path for path in tracked() if path.suffix == ".py" and "tests" in path.parts]
+    long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in sources}
+    assert {name: lines for name, lines in long.items() if lines > TEST_LINES} == {}
+
+
+def test_the_page_of_fakes_names_each() -> None:
+    page = (ROOT / "tests/fakes/README.md").read_text()
+    names = {path.name for path in (ROOT / "tests/fakes").glob("*.py")} - {"__init__.py"}
+    assert names == set(re.findall(r"`(\w+\.py)`", page))
 
 
 def test_handlers_wire_and_forward() -> None:

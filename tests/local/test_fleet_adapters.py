@@ -24,8 +24,8 @@ from serval.models.resource_names import (
 from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.emulator import TABLE, emulator
 from tests.fakes.filled import filled
+from tests.fakes.inbox import HandClock
 from tests.fakes.requests import START
-from tests.fakes.worker import HandClock
 
 STATE = filled(FleetState, fleet="gpu", arrivals_trend=-1 / 3, seconds_per_request=1e-5, revision=1)
 WORKER = filled(

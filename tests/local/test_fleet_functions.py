@@ -25,7 +25,7 @@ from serval.models.route import Route
 from serval.requests.request import AsyncRequest
 from serval_cli.local.aws_client import CONFIG, FOREIGN, create_session, environment
 from tests.fakes.emulator import TABLE, Emulator, emulator
-from tests.fakes.fleets import InMemoryEndpoints, notice, output_key
+from tests.fakes.endpoints import InMemoryEndpoints, notice, output_key
 from tests.fakes.inference import plus, signature, version_record
 from tests.fakes.requests import FLEETS, async_request
 from tests.fakes.tables import create_requests_table

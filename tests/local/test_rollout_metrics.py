@@ -1,16 +1,9 @@
 """Metrics, alarms and events of rollouts against an AWS emulator on a loopback port of its own."""
 
 import json
-import os
 import random
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -25,55 +18,15 @@ from serval.rollouts.events import detail
 from serval.rollouts.policy.measurement import MetricReading, track_metrics
 from serval.rollouts.policy.windows import Window, complete_window
 from serval.rollouts.steps.evaluate import Alarms
+from tests.fakes.emulator import emulator
 
-ROOT = Path(__file__).parents[2]
-EMULATOR = ROOT / "build" / "environments" / "platform" / "bin" / "ministack"
 STEP = timedelta(seconds=240)
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the emulator while this module's tests run."""
-    folder = tmp_path_factory.mktemp("emulator")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    with (folder / "log").open("wb") as output:
-        emulator = subprocess.Popen(
-            [EMULATOR], env=environment, cwd=folder, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_healthy(url, emulator)
-        yield url
-    finally:
-        emulator.terminate()
-        try:
-            emulator.wait(10)
-        except subprocess.TimeoutExpired:
-            emulator.kill()
-            emulator.wait(10)
-
-
-def wait_until_healthy(url: str, emulator: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and emulator.poll() is None:
-        try:
-            urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the emulator did not start")
+def endpoint() -> Iterator[str]:
+    with emulator() as running:
+        yield running.url
 
 
 @pytest.fixture

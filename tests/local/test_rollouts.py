@@ -316,7 +316,7 @@ def test_a_bare_artifact_starts_a_rollout_too(
 
     shown = until("its rollout has a share", canary)
     assert shown.rollout.startswith("model.onnx-")
-    assert (shown.version, shown.percent) == ("2", 10)
+    assert (shown.version, shown.percent) == ("2", 25)
     stage.serval("promote", "bare")
     assert registry.route("bare").stable == "2"
     assert ended(registry, "bare", shown.rollout).status == "promoted"

@@ -13,7 +13,9 @@ from serval.batch.job.keys import Address
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.errors import BatchConflict, BatchRefused
-from tests.fakes.batch import DATA, BatchStage, InMemoryJobs, InMemoryObjects
+from tests.fakes.batch import DATA, BatchStage
+from tests.fakes.jobs import InMemoryJobs
+from tests.fakes.objects import InMemoryObjects
 from tests.stateful.interruptions import Interrupted, Interrupting, Interruption, interruptions
 
 HERE = "s3://out-bucket/here/"

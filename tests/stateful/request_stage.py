@@ -15,10 +15,12 @@ from serval.fleets.endpoints.attempt import RUNNER
 from serval.fleets.endpoints.notices import read_notices
 from serval.requests.request import PAYLOAD_DAYS, AsyncRequest
 from serval.requests.table import EXPIRES, from_attributes, to_attributes
-from tests.fakes.fleets import ManagedFleet, StoredObjects
+from tests.fakes.endpoints import ManagedFleet
+from tests.fakes.fleets import StoredObjects
+from tests.fakes.inbox import HandClock
 from tests.fakes.requests import InMemoryRequests
 from tests.fakes.submission import KEY, Bench, call, put
-from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, HandClock, Registry, WorkerDied, World
+from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, Registry, WorkerDied, World
 from tests.stateful.interruptions import Interrupted, Interrupting
 from tests.stateful.request_witness import RequestWitness
 from tests.stateful.row_rules import CALLER, DISPATCH, SWEEP

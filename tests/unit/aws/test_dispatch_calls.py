@@ -7,9 +7,9 @@ import pytest
 
 from serval.aws.clients import LazyClient
 from serval.aws.dispatch_calls import DispatchCalls
-from tests.fakes.fleets import InMemoryDuty
+from tests.fakes.endpoints import InMemoryDuty
 from tests.fakes.handlers import recorded
-from tests.fakes.worker import HandClock
+from tests.fakes.inbox import HandClock
 
 
 class Client:

@@ -10,7 +10,8 @@ from serval.fleets.endpoints.attempt import LEASE
 from serval.fleets.state import FleetState
 from serval.fleets.sweep import PERIOD, is_due, next_step
 from serval.requests.request import OpenRequest
-from tests.fakes.fleets import ManagedFleet, at, failure_key, moment, output_key
+from tests.fakes.endpoints import ManagedFleet, failure_key, output_key
+from tests.fakes.fleets import at, moment
 
 MINUTE = 60.0
 

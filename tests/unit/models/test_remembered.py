@@ -5,7 +5,7 @@ import pytest
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.route import KnownVersions, Remembered, Route
 from tests.fakes.fleets import KnownModels
-from tests.fakes.worker import HandClock
+from tests.fakes.inbox import HandClock
 
 CANARY = Route("1", candidate="2", percent=100, rollout="r")
 

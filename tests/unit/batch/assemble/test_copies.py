@@ -10,7 +10,7 @@ from serval.batch.job.job import OutputPiece, ShardRecord
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import Layout
 from serval.batch.job.ports import Part, Range
-from tests.fakes.batch import InMemoryObjects
+from tests.fakes.objects import InMemoryObjects
 
 LEAST, MOST = 10, 40
 

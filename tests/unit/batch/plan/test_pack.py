@@ -37,8 +37,8 @@ from serval.batch.plan.pack import (
     next_line,
     row_cuts,
 )
-from tests.fakes.batch import InMemoryObjects
 from tests.fakes.inference import signature, version_record
+from tests.fakes.objects import InMemoryObjects
 
 RECORD = version_record("m", "1", b"", signature("FP32", (-1, 2)))
 sizes = st.lists(st.integers(1, 500), min_size=1, max_size=40)

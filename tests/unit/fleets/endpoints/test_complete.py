@@ -8,7 +8,8 @@ import pytest
 from serval.fleets.endpoints.complete import STALE
 from serval.models.route import Route
 from serval.requests import lifecycle
-from tests.fakes.fleets import BUCKET, ManagedFleet, moment, notice, output_key
+from tests.fakes.endpoints import ManagedFleet, notice, output_key
+from tests.fakes.fleets import BUCKET, moment
 from tests.fakes.registration import Crash, Crashes
 
 

@@ -8,7 +8,8 @@ from serval.fleets.endpoints.attempt import HANDOVER, LEASE
 from serval.fleets.endpoints.dispatch import STARTING
 from serval.requests import lifecycle
 from serval.requests.request import AsyncRequest
-from tests.fakes.fleets import InMemoryDuty, ManagedFleet, at, moment
+from tests.fakes.endpoints import InMemoryDuty, ManagedFleet
+from tests.fakes.fleets import at, moment
 from tests.fakes.registration import Crash, Crashes
 
 HANDED_OVER = [

@@ -6,8 +6,8 @@ from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.fleets.endpoints.routing import Routing
 from serval.models.route import KnownVersions, Route
 from tests.fakes.fleets import KnownModels
+from tests.fakes.inbox import HandClock
 from tests.fakes.requests import async_request
-from tests.fakes.worker import HandClock
 
 CANARY = Route("1", candidate="2", percent=100, rollout="r")
 

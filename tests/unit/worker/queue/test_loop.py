@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 
 from serval.fleets.state import FleetState
-from tests.fakes.worker import (
-    CRASHES,
-    RecordedProtection,
-    Unanswered,
-    WallClock,
-    World,
-    row_of,
-)
+from tests.fakes.inbox import Unanswered, WallClock
+from tests.fakes.worker import CRASHES, RecordedProtection, World, row_of
 
 WAIT_SECONDS = 60.0
 

@@ -21,18 +21,9 @@ from serval.requests import lifecycle
 from serval.requests.inbox import Message
 from serval.requests.ports import change
 from serval.requests.request import AsyncRequest
+from tests.fakes.inbox import InMemoryInbox
 from tests.fakes.requests import InMemoryPayloads, InMemoryRequests
-from tests.fakes.worker import (
-    CRASHES,
-    FAILS,
-    IS_REFUSED,
-    LEASE,
-    InMemoryInbox,
-    Stepped,
-    WorkerDied,
-    World,
-    row_of,
-)
+from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, LEASE, Stepped, WorkerDied, World, row_of
 from tests.stateful.extent import extent
 
 MODELS = ("textgen", "resnet")

@@ -19,8 +19,8 @@ from serval.models.tensor import Tensor
 from serval.worker.program.faults import Retries
 from serval.worker.shards.process import ShardChild, ShardProcess
 from serval.worker.shards.program import prefer_for_oom_kill
+from tests.fakes.inbox import Unanswered
 from tests.fakes.inference import version_record
-from tests.fakes.worker import Unanswered
 
 PROGRAM = (sys.executable, str(Path(__file__).parents[3] / "fakes" / "shard_programs.py"))
 Y = TensorSpec("y", "FP32", (-1, 2))

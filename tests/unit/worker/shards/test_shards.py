@@ -10,7 +10,7 @@ import pytest
 from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.shards.shards import MOST_RECEIPTS, PAUSED_SECONDS, ShardMessage, Shards
-from tests.fakes.worker import Unanswered
+from tests.fakes.inbox import Unanswered
 
 BODY = {"shard": {"index": 0}, "model": "textgen", "task_token": "a-token"}
 
