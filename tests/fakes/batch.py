@@ -13,16 +13,21 @@ import numpy as np
 from serval.batch.assemble.assemble import Assemble
 from serval.batch.assemble.finish import FinishJob
 from serval.batch.assemble.join import LEAST_BYTES, MOST_PARTS
-from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
-from serval.batch.job.keys import Address
+from serval.batch.job.job import (
+    BatchJob,
+    OutputPiece,
+    ShardRecord,
+    job_attributes,
+    read_job,
+    read_shard,
+    shard_attributes,
+)
+from serval.batch.job.keys import Address, Part, Source
 from serval.batch.job.layout import RangeItem, ShardItem
 from serval.batch.job.lifecycle import JobStopped
-from serval.batch.job.ports import Part, Source
-from serval.batch.job.rows import job_attributes, read_job, read_shard, shard_attributes
-from serval.batch.plan.cut import Cut
+from serval.batch.plan.cut import Cut, Scan
 from serval.batch.plan.plan import Plan
 from serval.batch.plan.readiness import Readiness
-from serval.batch.plan.scan import Scan
 from serval.batch.shard.work import ShardWork
 from serval.batch.start.accept import Accept
 from serval.batch.start.control import Control

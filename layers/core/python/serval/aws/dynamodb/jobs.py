@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, Key
 
 from serval.aws.dynamodb.tables import changes, happened, items, landed
-from serval.batch.job.job import BatchJob, ShardRecord
-from serval.batch.job.rows import (
+from serval.batch.job.job import (
     BY_MODEL,
     JOB,
     JOB_SORT_KEY,
     SHARD,
     SORT,
+    BatchJob,
+    ShardRecord,
     job_attributes,
     read_job,
     read_shard,
