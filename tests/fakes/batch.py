@@ -14,10 +14,9 @@ from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address
 from serval.batch.job.layout import RangeItem, ShardItem
 from serval.batch.job.lifecycle import JobStopped
-from serval.batch.plan.cut import Cut
+from serval.batch.plan.cut import Cut, Scan
 from serval.batch.plan.plan import Plan
 from serval.batch.plan.readiness import Readiness
-from serval.batch.plan.scan import Scan
 from serval.batch.shard.work import ShardWork
 from serval.batch.start.accept import Accept
 from serval.batch.start.control import Control

@@ -10,9 +10,8 @@ from serval.batch.assemble.finish import FinishJob
 from serval.batch.assemble.results import Results
 from serval.batch.job import lifecycle
 from serval.batch.job.document import JobDocuments
-from serval.batch.job.job import BatchJob, ShardRecord
+from serval.batch.job.job import BatchJob, ShardRecord, job_attributes, read_job, shard_attributes
 from serval.batch.job.lifecycle import JobPlan, JobTotals
-from serval.batch.job.rows import job_attributes, read_job, shard_attributes
 from serval.batch.plan.estimate import Estimate
 from serval.batch.start.caps import Caps
 from serval.batch.start.control import Control

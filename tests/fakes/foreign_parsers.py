@@ -23,8 +23,8 @@ from serval.batch.input.columns import InputColumns
 from serval.batch.input.csv.dialect import read_table
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.decompress import decompress
+from serval.batch.input.find import FoundCompression
 from serval.batch.input.jsonl.records import JsonlRecords
-from serval.batch.input.kinds import FoundCompression
 from serval.batch.input.parquet.footer import NotParquet, read_footer
 from serval.batch.input.parquet.needs import Needs
 from serval.batch.input.parquet.records import ParquetRecords

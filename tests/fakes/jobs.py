@@ -4,8 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from serval.batch.job.job import BatchJob, ShardRecord
-from serval.batch.job.rows import job_attributes, read_job, read_shard, shard_attributes
+from serval.batch.job.job import (
+    BatchJob,
+    ShardRecord,
+    job_attributes,
+    read_job,
+    read_shard,
+    shard_attributes,
+)
 from tests.fakes.registration import Crashes
 
 

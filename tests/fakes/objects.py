@@ -8,8 +8,7 @@ from hashlib import md5
 
 from serval.batch.assemble.join import LEAST_BYTES, MOST_PARTS
 from serval.batch.job.job import OutputPiece
-from serval.batch.job.keys import Address
-from serval.batch.job.ports import Part, Source
+from serval.batch.job.keys import Address, Part, Source
 from serval.clock import timestamp
 from serval.errors import BatchRefused
 from tests.fakes.registration import Crashes

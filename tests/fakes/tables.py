@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serval.batch.job import rows as jobs
+from serval.batch.job import job as jobs
 from serval.requests.table import (
     BY_MODEL,
     BY_MODEL_HAS,

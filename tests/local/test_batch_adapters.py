@@ -16,9 +16,9 @@ from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.assemble.join import LEAST_BYTES, literal_range, plan_parts
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
-from serval.batch.job.keys import Address
+from serval.batch.job.keys import Address, Range
+from serval.batch.job.lifecycle import change_job
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Range, change_job
 from serval.batch.shard.tasks import StaleToken
 from serval.bootstrap.events import batch_events
 from serval.errors import BatchRefused

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from serval.batch.input.kinds import EXTENSIONS
+from serval.batch.input.find import EXTENSIONS
 from serval.batch.job.keys import JobKeys
 from serval.batch.job.options import CSV, DEFAULTS, OPTIONS, OUTPUT
 

@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from serval.aws.s3.batch_objects import READ_ATTEMPTS, S3Objects
-from serval.batch.job.keys import Address
-from serval.batch.job.ports import Source
+from serval.batch.job.keys import Address, Source
 from serval.errors import BatchRefused
 
 BODY = bytes(range(100))

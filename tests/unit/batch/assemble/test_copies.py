@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from serval.batch.assemble.join import Join, literal_range, plan_parts, split_parts
 from serval.batch.job.job import OutputPiece, ShardRecord
-from serval.batch.job.keys import Address
+from serval.batch.job.keys import Address, Part, Range
 from serval.batch.job.layout import Layout
-from serval.batch.job.ports import Part, Range
 from tests.fakes.objects import InMemoryObjects
 
 LEAST, MOST = 10, 40

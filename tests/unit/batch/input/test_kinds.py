@@ -9,9 +9,9 @@ import pytest
 import zstandard
 
 from serval.batch.input.decompress import decompress, text_head
-from serval.batch.input.kinds import Kind, detect_kind
+from serval.batch.input.find import Kind, detect_kind
+from serval.batch.job.keys import Source
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

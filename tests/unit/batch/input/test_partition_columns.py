@@ -4,8 +4,7 @@ import pytest
 
 from serval.batch.input.columns import ColumnChoice, match_columns
 from serval.batch.input.partition_columns import partition_names, partition_of
-from serval.batch.job.keys import Address
-from serval.batch.job.ports import Source
+from serval.batch.job.keys import Address, Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

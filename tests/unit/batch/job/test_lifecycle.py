@@ -6,19 +6,23 @@ from typing import Any
 import pytest
 
 from serval.batch.job import lifecycle
-from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord, claimed_job_id, new_job_id
-from serval.batch.job.lifecycle import JobPlan, JobTotals
-from serval.batch.job.options import JobOptions
-from serval.batch.job.rows import (
+from serval.batch.job.job import (
     BY_MODEL_KEYS,
     EXPIRES,
     JOB,
     SORT,
+    BatchJob,
+    OutputPiece,
+    ShardRecord,
+    claimed_job_id,
     job_attributes,
+    new_job_id,
     read_job,
     read_shard,
     shard_attributes,
 )
+from serval.batch.job.lifecycle import JobPlan, JobTotals
+from serval.batch.job.options import JobOptions
 from serval.errors import BatchConflict
 from tests.fakes.filled import SAMPLES, filled
 from tests.fakes.requests import START

@@ -21,9 +21,9 @@ from serval.batch.job.cost import (
     seconds_per_row,
 )
 from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
+from serval.batch.job.keys import Source
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.options import JobOptions, OutputOptions
-from serval.batch.job.ports import Source
 from serval.batch.plan.estimate import Pace, expected_seconds_per_row
 from serval.batch.plan.pack import (
     BAND,

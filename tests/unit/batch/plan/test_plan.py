@@ -4,8 +4,10 @@ import gzip
 
 import pytest
 
+from serval.batch.plan.draft import check_batches
 from serval.batch.start.job_request import JobRequest
 from serval.errors import BatchRefused, ModelVersionNotFound
+from serval.models.signature import Signature, TensorSpec
 from tests.fakes.batch import DATA, BatchStage
 
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(5_000))
@@ -89,3 +91,10 @@ def test_an_estimate_knows_how_many_shards_run_at_once() -> None:
         stage.objects.upload(f"s3://{DATA}/rows.csv", ROWS)
         seconds.append(stage.planning.preview(asked(concurrency=8), "1").seconds)
     assert seconds[0] > 1.5 * seconds[1]
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, -1)])
+def test_a_model_whose_first_extent_is_no_row_is_refused(shape: tuple[int, ...]) -> None:
+    row = TensorSpec("y", "FP32", (-1,))
+    with pytest.raises(BatchRefused, match=r"input 'x' has shape .* whose first extent is the row"):
+        check_batches(Signature((TensorSpec("x", "FP32", shape),), (row,)))

@@ -103,7 +103,6 @@ def test_columns_are_found(columns, mapping, found) -> None:
         (PAIR, ("a", "b"), {"x": ["a"]}, "input 'x' takes 2 for a row, 1 given"),
         (PAIR, ("a", "b"), {"x": ["a", "z"]}, "the file has no column 'z'; it has 'a', 'b'"),
         (TensorSpec("x", "FP32", (-1, -1)), ("a",), {}, "send the rows as JSONL"),
-        (TensorSpec("x", "FP32", (2,)), ("a",), {}, "a batch job needs a model whose first"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(spec, columns, mapping, said: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from serval.batch.input.parquet.footer import KEY_VALUES, MAGIC, read_footer
 from serval.batch.input.parquet.thrift import BINARY, Reader, TypedValue, write_bytes
 from serval.batch.job.job import BatchJob
-from serval.batch.job.ports import Source
+from serval.batch.job.keys import Source
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from tests.fakes.batch import BatchStage, scheduled

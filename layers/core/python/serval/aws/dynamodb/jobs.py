@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, Key
 
 from serval.aws.dynamodb.tables import describe_update, read_items, write_if, write_item_if
-from serval.batch.job.job import BatchJob, ShardRecord
-from serval.batch.job.rows import (
+from serval.batch.job.job import (
     BY_MODEL,
     JOB,
     JOB_SORT_KEY,
     SHARD,
     SORT,
+    BatchJob,
+    ShardRecord,
     job_attributes,
     read_job,
     read_shard,

@@ -11,8 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from serval.aws.s3.data_bucket import PRESIGNED_SECONDS
 from serval.aws.s3.object_sinks import ObjectSink
 from serval.batch.job.job import OutputPiece
-from serval.batch.job.keys import Address
-from serval.batch.job.ports import Part, Range, Source
+from serval.batch.job.keys import Address, Part, Range, Source
 from serval.clock import timestamp
 from serval.errors import BatchRefused
 

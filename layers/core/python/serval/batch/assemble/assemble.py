@@ -13,8 +13,9 @@ from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, read_shards
+from serval.batch.job.lifecycle import change_job
 from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
+from serval.batch.job.ports import Announce, BatchObjects, JobStore
 from serval.batch.shard.watch import describe_rejects
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
@@ -61,7 +62,7 @@ class Assemble:
         output = read_address(job.output, "output")
         keys = JobKeys(output.key)
         items = list(read_shards(self._read(Address(output.bucket, keys.shards))))
-        tally = ShardTally.of(self.store.shards(job.id))
+        tally = ShardTally(tuple(self.store.shards(job.id)))
         check_failed(job, items, tally)
         check_rejected(job, tally)
         layout = Layout.from_json(json.loads(self._read(Address(output.bucket, keys.plan))))

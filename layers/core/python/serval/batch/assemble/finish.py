@@ -8,8 +8,9 @@ from serval.batch.assemble.summary import ShardTally, add_reasons, summary_bytes
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
+from serval.batch.job.lifecycle import change_job
 from serval.batch.job.outcomes import describe_failure
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
+from serval.batch.job.ports import Announce, BatchObjects, JobStore
 from serval.clock import Clock, utc_now
 
 
@@ -45,7 +46,7 @@ class FinishJob:
             job = self.close(job, event_reason(event))
         elif job.status != "succeeded":
             # Whoever closed the job may have died before writing the summary.
-            self._write_summary(job, ShardTally.of(self.store.shards(job.id)))
+            self._write_summary(job, ShardTally(tuple(self.store.shards(job.id))))
         return {"job": job.id, "status": job.status, "reason": job.error or ""}
 
     def close(self, job: BatchJob, reason: str) -> BatchJob:
@@ -53,7 +54,7 @@ class FinishJob:
 
         A job that has succeeded meanwhile is left alone.
         """
-        tally = ShardTally.of(self.store.shards(job.id))
+        tally = ShardTally(tuple(self.store.shards(job.id)))
         reason, done = closing_reason(job, tally, reason), tally.totals(job)
         closed = change_job(
             self.store, job, lambda row: lifecycle.fail(row, reason, done, self.clock())

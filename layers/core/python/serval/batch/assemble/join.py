@@ -23,9 +23,9 @@ from serval.batch.input.parquet.footer import (
 )
 from serval.batch.input.parquet.joined_footer import JoinedFooter
 from serval.batch.job.job import OutputPiece, ShardRecord
-from serval.batch.job.keys import BY_INPUT, Address, JobKeys
+from serval.batch.job.keys import BY_INPUT, Address, JobKeys, Part, Range
 from serval.batch.job.layout import Layout, ShardItem
-from serval.batch.job.ports import BatchObjects, Part, Range
+from serval.batch.job.ports import BatchObjects
 from serval.errors import BatchRefused
 
 LEAST_BYTES = 5 * 2**20

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from serval.batch.input.partition_columns import path_below
-from serval.batch.job.keys import BY_INPUT, MOST_KEY_BYTES, Address
+from serval.batch.job.keys import BY_INPUT, MOST_KEY_BYTES, Address, Source
 from serval.batch.job.layout import Layout
-from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 
 MOST_FILES = 5_000
@@ -29,8 +28,6 @@ def check_per_input(
     BatchRefused
         If there are too many files, or two would be written to the same key.
     """
-    if not layout.per_input:
-        return
     if layout.partitioned:
         raise BatchRefused("output.per_input: the parts are the output by output.partitioned")
     if layout.format == "objects":

@@ -1,7 +1,7 @@
 """``summary.json``: what a job was and what it did, however it ended."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,11 +21,6 @@ class ShardTally:
     """The shards that have begun, in order."""
 
     records: tuple[ShardRecord, ...]
-
-    @classmethod
-    def of(cls, records: Iterable[ShardRecord]) -> "ShardTally":
-        """Take the records of a job's shards."""
-        return cls(tuple(records))
 
     @property
     def done(self) -> list[ShardRecord]:

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from serval.batch.input.column_names import ColumnNames, element_names, quoted_list
 from serval.batch.input.column_refusals import (
-    missing_columns,
+    describe_missing,
     no_header,
+    quoted_list,
     too_few_columns,
-    unmatched_columns,
 )
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
@@ -22,6 +21,70 @@ SHOWN = 20
 SHOWN_CHARACTERS = 40
 """Of a value of the first record."""
 NO_RECORD: Mapping[str, str] = {}
+NUMBERED = ("{name}_{index}", "{name}.{index}", "{name}[{index}]")
+"""Names that the columns of an input with several elements may have."""
+
+
+@dataclass(slots=True)
+class ColumnNames:
+    """The columns of a file."""
+
+    all: Sequence[str]
+    named: Sequence[str]
+    """Columns that the file itself names."""
+    _known: set[str] = field(init=False)
+    _folded: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._known = set(self.named)
+        self._folded = {}
+        for name in self.named:
+            self._folded.setdefault(name.casefold(), []).append(name)
+
+    def has(self, name: str) -> bool:
+        """Return whether there is such a column, in upper or lower case."""
+        return name in self.all or name.casefold() in self._folded
+
+    def match(
+        self, tiers: Sequence[Sequence[tuple[str, ...]]], *, every: bool = False
+    ) -> tuple[tuple[str, ...], bool] | None:
+        """Find columns by name; also return whether only their case differs.
+
+        Parameters
+        ----------
+        tiers
+            Possible names, each a complete tuple; an earlier tier takes precedence.
+        every
+            Whether columns that the file does not name count, under their generated names.
+
+        Raises
+        ------
+        BatchRefused
+            If two of one tier match.
+        """
+        known = set(self.all) if every else self._known
+        for tier in tiers:
+            if exact := [wished for wished in tier if known.issuperset(wished)]:
+                return _require_one(exact), False
+        for tier in tiers:
+            if alike := [own for one in tier if (own := self._match_other_case(one, known))]:
+                return _require_one(alike), True
+        return None
+
+    def _match_other_case(self, wished: tuple[str, ...], known: set[str]) -> tuple[str, ...] | None:
+        found: list[str] = []
+        for name in wished:
+            alike = [name] if name in known else self._folded.get(name.casefold(), [])
+            if not alike:
+                return None
+            if len(alike) > 1:
+                raise BatchRefused(
+                    f"columns {quoted_list(alike)} are both called as {name!r} is, but for capital "
+                    "letters: choose with 'columns'"
+                )
+            found += alike
+        # One column in place of two with the same name would be a guess.
+        return tuple(found) if len(set(found)) == len(set(wished)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +184,6 @@ def match_columns(
 
 def width_of(spec: TensorSpec) -> int:
     """Return the number of elements in a row, each of which takes a column."""
-    if not spec.shape or spec.shape[0] not in (-1, 1):
-        raise BatchRefused(
-            f"input {spec.name!r} has shape {list(spec.shape)}: a batch job needs a model whose "
-            "first extent varies (-1), so that rows can be run together"
-        )
     if -1 in spec.shape[1:]:
         raise BatchRefused(
             f"input {spec.name!r} has shape {list(spec.shape)}: extents that vary do not fit "
@@ -172,7 +230,9 @@ def _match_by_name(
         if match is not None:
             found[name] = match[0], "case" if match[1] else "name"
     if missing := [spec for spec in inputs if spec.name not in found]:
-        raise BatchRefused(_describe_missing(missing, widths, names, chosen, found, texts))
+        expected = {spec.name: _tiers(spec.name, widths, names, chosen) for spec in missing}
+        taken = {column for own, _ in found.values() for column in own}
+        raise BatchRefused(describe_missing(missing, widths, names, expected, taken, texts))
     _check_once(found)
     return found
 
@@ -216,31 +276,23 @@ def _check_once(found: Found) -> None:
             )
 
 
-def _describe_missing(
-    missing: Sequence[TensorSpec],
-    widths: Mapping[str, int],
-    names: ColumnNames,
-    chosen: ColumnChoice,
-    found: Found,
-    texts: Collection[str],
-) -> str:
-    """Return why inputs have no columns."""
-    tiers = {spec.name: _closest_names(spec.name, widths, names, chosen) for spec in missing}
-    absent = {name: tuple(c for c in own if not names.has(c)) for name, own in tiers.items()}
-    if found or any(len(absent[name]) < len(own) for name, own in tiers.items()):
-        wished = tiers[missing[0].name]
-        if all(absent.values()) and not names.find_similar(wished):
-            return missing_columns(absent, tiers, names)
-    if sum(widths.values()) > len(names.named):
-        return too_few_columns(widths, names.named)
-    taken = {column for own, _ in found.values() for column in own}
-    free = [name for name in names.named if name not in taken]
-    return unmatched_columns(missing, widths, names, tiers[missing[0].name], free, texts)
+def element_names(name: str, width: int) -> list[tuple[str, ...]]:
+    """List the possible names of an input's columns."""
+    return [
+        tuple(pattern.format(name=name, index=index) for index in range(width))
+        for pattern in NUMBERED
+    ]
 
 
-def _closest_names(
-    name: str, widths: Mapping[str, int], names: ColumnNames, chosen: ColumnChoice
-) -> tuple[str, ...]:
-    """Return those possible names of an input's columns of which the file has most."""
-    wished = [own for tier in _tiers(name, widths, names, chosen) for own in tier]
-    return max(wished, key=lambda own: sum(map(names.has, own)))
+def numbered_names(name: str) -> set[str]:
+    """List the possible names of an input's first column."""
+    return {name, *(pattern.format(name=name, index=0) for pattern in NUMBERED)}
+
+
+def _require_one(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    if len(set(found)) > 1:
+        raise BatchRefused(
+            f"columns {quoted_list(found[0], 2)} and {quoted_list(found[1], 2)} are both called as "
+            "one input is: choose with 'columns'"
+        )
+    return found[0]

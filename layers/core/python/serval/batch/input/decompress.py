@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from serval.batch.input.kinds import (
+from serval.batch.input.find import (
     GZIP,
     HEAD_BYTES,
     SHOWN_BYTES,

@@ -10,7 +10,7 @@ import polars as pl
 
 from serval.batch.input.jsonl.records import stack_rows
 from serval.batch.input.records import Reject, Rows
-from serval.batch.job.ports import Source
+from serval.batch.job.keys import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor

@@ -5,9 +5,8 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from serval.batch.input.column_names import quoted_list
-from serval.batch.job.keys import Address
-from serval.batch.job.ports import Source
+from serval.batch.input.column_refusals import quoted_list
+from serval.batch.job.keys import Address, Source
 from serval.errors import BatchRefused
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -63,7 +62,7 @@ def check_partitions(names: Sequence[str], columns: Sequence[str]) -> None:
 def add_partition(frame: pl.DataFrame, partition: Partition) -> pl.DataFrame:
     """Append the values in a file's key as columns to its records."""
     values = [pl.lit(value, pl.String).alias(name) for name, value in partition.items()]
-    return frame.with_columns(values) if values else frame
+    return frame.with_columns(values)
 
 
 def path_below(source: Source, prefixes: Sequence[Address]) -> str:

@@ -212,6 +212,14 @@ def record_ends(block: bytes, *, quoted: bool, inside: bool = False) -> Array:
     return newlines + 1
 
 
+def drop_incomplete(text: bytes, *, quoted: bool, whole: bool) -> bytes:
+    """Drop a last record that may be incomplete."""
+    if whole:
+        return text
+    ends = record_ends(text, quoted=quoted)
+    return text[: int(ends[-1])] if len(ends) else b""
+
+
 def record_spans(block: bytes, *, quoted: bool) -> list[tuple[int, int]]:
     """Return start and end of each record, including a last one without a newline."""
     ends = [int(end) for end in record_ends(block, quoted=quoted)]

@@ -8,8 +8,8 @@ from serval.batch.input.csv.cuts import NEWLINE, BareQuote, Scanner
 from serval.batch.input.csv.dialect import check_header
 from serval.batch.input.csv.rewrite import rewrite_csv
 from serval.batch.input.decompress import decompress
+from serval.batch.input.find import HEAD_BYTES
 from serval.batch.input.jsonl.json_array import check_alike, element_lines
-from serval.batch.input.kinds import HEAD_BYTES
 from serval.batch.input.records import (
     UTF8_MARK,
     Block,
@@ -20,8 +20,8 @@ from serval.batch.input.records import (
     split_first_record,
     whole_records,
 )
+from serval.batch.job.keys import Source
 from serval.batch.job.layout import Layout
-from serval.batch.job.ports import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 
@@ -81,7 +81,9 @@ class TextSpan:
 
     def _blocks(self) -> Iterator[Block]:
         layout, span = self.layout, self.span
-        pieces = decompress(self.raw, layout.compression, layout.block_bytes)
+        pieces = iter(self.raw)
+        if layout.compression != "none":
+            pieces = decompress(pieces, layout.compression, layout.block_bytes)
         at, first = span.start, span.first
         if layout.format == "csv" and layout.csv.rewritten:
             pieces = rewrite_csv(pieces, layout.csv, layout.delimiter)

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from serval.batch.job.job import OutputPiece
 from serval.errors import BatchRefused, short_repr
 from serval.models.storage import MODEL_NAME
 
@@ -35,6 +37,69 @@ class Address:
     def under(self, path: str) -> "Address":
         """Return the address of a path under this prefix."""
         return Address(self.bucket, self.key + path)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object of the input, as it was when the job was planned."""
+
+    bucket: str
+    key: str
+    size_bytes: int
+    etag: str
+    version_id: str | None = None
+    """None for an object found in a listing, which only the ETag pins."""
+    modified: str = ""
+    """UTC, ISO 8601."""
+
+    @property
+    def address(self) -> Address:
+        """Address of the object."""
+        return Address(self.bucket, self.key)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the source as one step hands it to the next."""
+        return {
+            "bucket": self.bucket,
+            "key": self.key,
+            "size": self.size_bytes,
+            "etag": self.etag,
+            "version": self.version_id,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Source":
+        """Read what ``to_json`` returned."""
+        return cls(value["bucket"], value["key"], value["size"], value["etag"], value["version"])
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bytes of an object that a shard has written, or literal bytes."""
+
+    piece: OutputPiece | None
+    start: int
+    end: int
+    body: bytes = b""
+    """The literal bytes, if there is no piece."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the range."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a joined object: copied by S3 if it is one range of an object, else uploaded."""
+
+    ranges: tuple[Range, ...]
+    copied: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all ranges."""
+        return sum(each.size_bytes for each in self.ranges)
 
 
 def read_address(text: object, name: str) -> Address:

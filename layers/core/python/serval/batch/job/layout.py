@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from serval.batch.input.kinds import FoundCompression, FoundFormat
+from serval.batch.input.find import FoundCompression, FoundFormat
+from serval.batch.job.keys import Source
 from serval.batch.job.options import PLAIN_CSV, CsvOptions
-from serval.batch.job.ports import Source
 from serval.batch.shard.outputs import OutputFormat, PartFormat
 from serval.models.signature import TensorSpec
 

@@ -10,13 +10,17 @@
 A step may be called again after its answer was lost, so a repeated transition changes nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from serval.batch.job.job import OPEN, BatchJob
+from serval.batch.job.ports import JobStore
 from serval.clock import timestamp
-from serval.errors import BatchConflict
+from serval.errors import BatchConflict, RegistryUnavailable
+
+CHANGE_ATTEMPTS = 20
 
 
 class JobStopped(Exception):
@@ -181,3 +185,26 @@ def _end(job: BatchJob, done: JobTotals, now: datetime) -> BatchJob:
         finished=timestamp(now),
         updated=timestamp(now),
     )
+
+
+def change_job(
+    store: JobStore, job: BatchJob, transition: Callable[[BatchJob], BatchJob]
+) -> BatchJob:
+    """Apply a transition to the current row, repeating it if another writer was first.
+
+    Raises
+    ------
+    RegistryUnavailable
+        If other writers were first twenty times in a row, or the row is gone.
+    """
+    current: BatchJob | None = job
+    for _ in range(CHANGE_ATTEMPTS):
+        if current is None:
+            raise RegistryUnavailable(f"batch job {job.id!r} is gone from the jobs table")
+        after = transition(current)
+        if after == current:
+            return current
+        if store.save(current, after):
+            return replace(after, revision=current.revision + 1)
+        current = store.find(job.id)
+    raise RegistryUnavailable(f"batch job {job.id!r}: {CHANGE_ATTEMPTS} changes met another writer")

@@ -1,12 +1,10 @@
 """Ports of batch jobs: buckets, jobs table and state machine, which ``serval.aws`` implements."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
-from serval.batch.job.keys import Address
-from serval.errors import RegistryUnavailable
+from serval.batch.job.keys import Address, Part, Source
 
 
 class Sink(Protocol):
@@ -20,43 +18,6 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Discard the object."""
-
-
-CHANGE_ATTEMPTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One object of the input, as it was when the job was planned."""
-
-    bucket: str
-    key: str
-    size_bytes: int
-    etag: str
-    version_id: str | None = None
-    """None for an object found in a listing, which only the ETag pins."""
-    modified: str = ""
-    """UTC, ISO 8601."""
-
-    @property
-    def address(self) -> Address:
-        """Address of the object."""
-        return Address(self.bucket, self.key)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the source as one step hands it to the next."""
-        return {
-            "bucket": self.bucket,
-            "key": self.key,
-            "size": self.size_bytes,
-            "etag": self.etag,
-            "version": self.version_id,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Source":
-        """Read what ``to_json`` returned."""
-        return cls(value["bucket"], value["key"], value["size"], value["etag"], value["version"])
 
 
 class BatchObjects(Protocol):
@@ -104,7 +65,7 @@ class BatchObjects(Protocol):
     def sink(self, address: Address) -> "PieceSink":
         """Write an object as its bytes arrive; it appears whole, or not at all."""
 
-    def join(self, address: Address, parts: Sequence["Part"]) -> None:
+    def join(self, address: Address, parts: Sequence[Part]) -> None:
         """Make one object of parts, in order; it appears whole, or not at all."""
 
     def read_piece(self, bucket: str, piece: OutputPiece, start: int, end: int) -> bytes:
@@ -119,35 +80,6 @@ class PieceSink(Sink, Protocol):
 
     def piece(self) -> OutputPiece | None:
         """Describe the object once it is closed; None if nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Bytes of an object that a shard has written, or literal bytes."""
-
-    piece: OutputPiece | None
-    start: int
-    end: int
-    body: bytes = b""
-    """The literal bytes, if there is no piece."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the range."""
-        return self.end - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a joined object: copied by S3 if it is one range of an object, else uploaded."""
-
-    ranges: tuple[Range, ...]
-    copied: bool
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of all ranges."""
-        return sum(each.size_bytes for each in self.ranges)
 
 
 class JobStore(Protocol):
@@ -193,26 +125,3 @@ class Executions(Protocol):
 
 Announce = Callable[[BatchJob], None]
 """Publishes that a job has changed."""
-
-
-def change_job(
-    store: JobStore, job: BatchJob, transition: Callable[[BatchJob], BatchJob]
-) -> BatchJob:
-    """Apply a transition to the current row, repeating it if another writer was first.
-
-    Raises
-    ------
-    RegistryUnavailable
-        If other writers were first twenty times in a row, or the row is gone.
-    """
-    current: BatchJob | None = job
-    for _ in range(CHANGE_ATTEMPTS):
-        if current is None:
-            raise RegistryUnavailable(f"batch job {job.id!r} is gone from the jobs table")
-        after = transition(current)
-        if after == current:
-            return current
-        if store.save(current, after):
-            return replace(after, revision=current.revision + 1)
-        current = store.find(job.id)
-    raise RegistryUnavailable(f"batch job {job.id!r}: {CHANGE_ATTEMPTS} changes met another writer")

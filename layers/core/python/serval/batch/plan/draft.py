@@ -1,7 +1,7 @@
 """Drafting of a layout from a survey: how to read the input and write the output, or why not."""
 
-from serval.batch.input.column_names import quoted_list
-from serval.batch.input.kinds import FoundFormat
+from serval.batch.input.column_refusals import quoted_list
+from serval.batch.input.find import FoundFormat
 from serval.batch.input.parquet.columns import find_binary_column
 from serval.batch.job.layout import Layout
 from serval.batch.job.options import JobOptions

@@ -10,8 +10,9 @@ from functools import partial
 from serval.batch.input.parquet.columns import needs_of
 from serval.batch.input.parquet.needs import Needs
 from serval.batch.input.records import RECORD_LIMIT_BYTES, mark_length
+from serval.batch.job.keys import Source
 from serval.batch.job.layout import Layout, OutlineEntry, RangeItem, ScannedFile, ShardItem
-from serval.batch.job.ports import BatchObjects, Source
+from serval.batch.job.ports import BatchObjects
 from serval.errors import BatchRefused
 
 MOST_SHARDS = 10_000

@@ -13,9 +13,9 @@ from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, to_lines
+from serval.batch.job.lifecycle import change_job
 from serval.batch.job.options import JobOptions
 from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
-from serval.batch.job.ports import change_job
 from serval.batch.plan.draft import check_batches, draft_layout
 from serval.batch.plan.estimate import (
     COMPARED_JOBS,
@@ -104,7 +104,8 @@ class Plan:
             inputs, None, request.options, record.signature, features_of(record)
         )
         layout = draft_layout(survey, request.options, record.signature, Pace.of(record))
-        check_per_input(layout, survey.sources, inputs, "")
+        if layout.per_input:
+            check_per_input(layout, survey.sources, inputs, "")
         shard_bytes, sizes = size_shards(survey, request.options, Pace.of(record))
         scanned = layout.quoted and layout.is_cut and max(sizes) > shard_bytes
         shards = count_shards(shard_bytes, sizes, cut=layout.is_cut)
@@ -128,7 +129,8 @@ class Plan:
             inputs, job.input_version, job.options, record.signature, features_of(record)
         )
         layout = draft_layout(survey, job.options, record.signature, pace)
-        check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)
+        if layout.per_input:
+            check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)
         shard_bytes, sizes = size_shards(survey, job.options, pace)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             if joins_files(survey, layout):

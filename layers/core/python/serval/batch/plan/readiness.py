@@ -11,9 +11,9 @@ from serval.batch.job.fleet_jobs import fleet_job_name
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import ShardItem, read_shards, to_lines
-from serval.batch.job.lifecycle import JobPlan
+from serval.batch.job.lifecycle import JobPlan, change_job
 from serval.batch.job.options import JobOptions
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
+from serval.batch.job.ports import Announce, BatchObjects, JobStore
 from serval.batch.plan.estimate import Estimate
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused

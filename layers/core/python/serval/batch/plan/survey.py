@@ -10,17 +10,27 @@ from serval.batch.input.csv.dialect import CsvTable, check_header, read_table
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.csv.rewrite import rewrite_csv
 from serval.batch.input.decompress import decompress, text_head
-from serval.batch.input.find import Finder
+from serval.batch.input.find import HEAD_BYTES, Finder, Kind
 from serval.batch.input.jsonl.json_array import check_alike, check_lines, first_lines, is_array
 from serval.batch.input.jsonl.records import JsonlRecords
-from serval.batch.input.kinds import HEAD_BYTES, Kind
 from serval.batch.input.parquet.columns import ChosenColumns, choose_columns, read_object_footer
 from serval.batch.input.parquet.footer import Footer
-from serval.batch.input.partition_columns import check_partitions, partition_names, partition_of
-from serval.batch.input.records import Records, Rows, mark_length, record_ends, split_first_record
-from serval.batch.job.keys import Address
+from serval.batch.input.partition_columns import (
+    NO_PARTITION,
+    check_partitions,
+    partition_names,
+    partition_of,
+)
+from serval.batch.input.records import (
+    Records,
+    Rows,
+    drop_incomplete,
+    mark_length,
+    split_first_record,
+)
+from serval.batch.job.keys import Address, Source
 from serval.batch.job.options import PLAIN_CSV, CsvOptions, JobOptions
-from serval.batch.job.ports import BatchObjects, Source
+from serval.batch.job.ports import BatchObjects
 from serval.errors import BatchRefused
 from serval.models.signature import Signature
 
@@ -29,7 +39,6 @@ AT_ONCE = 16
 """Files that are looked at concurrently."""
 HEADERS_READ = 100
 """Files whose headers are compared with the first one's before anything runs."""
-NO_FEATURES: Mapping[str, Sequence[str]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +52,6 @@ class Survey:
     inflation: float = 1.0
     """Decompressed size of the sample by its compressed size."""
     table: CsvTable | None = None
-    """Of CSV."""
     array: bool = False
     """Whether each JSON file is one array of records."""
     footer: Footer | None = None
@@ -81,7 +89,7 @@ class Surveyor:
         version_id: str | None,
         options: JobOptions,
         signature: Signature,
-        features: Mapping[str, Sequence[str]] = NO_FEATURES,
+        features: Mapping[str, Sequence[str]],
     ) -> Survey:
         """Survey the files, the first one closely.
 
@@ -97,8 +105,9 @@ class Surveyor:
         if kind.format == "objects":
             mean = sum(source.size_bytes for source in sources) / len(sources)
             return Survey(sources=sources, kind=kind, row_bytes=max(1.0, mean))
-        wanted = options.partitions == "auto" and kind.format != "jsonl"
-        partitions = partition_names(sources, addresses) if wanted else ()
+        partitions: tuple[str, ...] = ()
+        if options.partitions == "auto" and any(address.is_prefix for address in addresses):
+            partitions = partition_names(sources, addresses) if kind.format != "jsonl" else ()
         if kind.format == "parquet":
             return self._parquet(sources, kind, choice, signature, partitions)
         seen = name_file(
@@ -202,7 +211,8 @@ class Surveyor:
         quoted = kind.format == "csv" and options.csv.quoted_newlines == "auto"
         if kind.format == "csv":
             table = read_table(head, options.csv, signature.inputs, choice.names, whole=whole)
-            check_partitions(partitions, table.columns)
+            if partitions:
+                check_partitions(partitions, table.columns)
             matches = match_columns(
                 signature.inputs,
                 table.columns,
@@ -217,7 +227,7 @@ class Surveyor:
                 table.delimiter,
                 quoted=quoted,
                 options=options.csv,
-                partition=partition_of(sources[0], partitions),
+                partition=partition_of(sources[0], partitions) if partitions else NO_PARTITION,
             )
             start = table.start
         else:
@@ -273,14 +283,6 @@ def name_file(source: Source, look: Callable[[], Found]) -> Found:
         if str(source.address) in text:
             raise
         raise BatchRefused(f"{source.address}: {text}") from None
-
-
-def drop_incomplete(text: bytes, *, quoted: bool, whole: bool) -> bytes:
-    """Drop a last record that may be incomplete."""
-    if whole:
-        return text
-    ends = record_ends(text, quoted=quoted)
-    return text[: int(ends[-1])] if len(ends) else b""
 
 
 def check_sample(rows: Rows) -> None:

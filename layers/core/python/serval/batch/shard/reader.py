@@ -20,9 +20,9 @@ from serval.batch.input.partition_columns import NO_PARTITION, Partition, partit
 from serval.batch.input.records import Block, Records
 from serval.batch.input.text import Span, TextSpan
 from serval.batch.job.job import OutputPiece, ShardRecord
-from serval.batch.job.keys import Address, JobKeys
+from serval.batch.job.keys import Address, JobKeys, Source
 from serval.batch.job.layout import Layout, ShardItem
-from serval.batch.job.ports import BatchObjects, Source
+from serval.batch.job.ports import BatchObjects
 from serval.models.signature import TensorSpec
 
 FETCHED_AHEAD = 8
@@ -124,8 +124,9 @@ class ShardReader:
             text = TextSpan(self.layout, span, self._count_bytes(raw), inputs=self.specs)
             if here is not None:
                 text.offset, text.first = here.offset, here.first
-            own = partition_of(span.source, self.layout.partitions)
-            records = self._csv(own) if own else None
+            records = None
+            if self.layout.partitions:
+                records = self._csv(partition_of(span.source, self.layout.partitions))
             for block in text.blocks():
                 self.records = text.records
                 yield replace(block, records=records)

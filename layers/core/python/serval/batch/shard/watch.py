@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob, ShardRecord
-from serval.batch.job.lifecycle import JobStopped
-from serval.batch.job.ports import JobStore, change_job
+from serval.batch.job.lifecycle import JobStopped, change_job
+from serval.batch.job.ports import JobStore
 from serval.batch.shard.engine import RowCounts
 from serval.clock import Clock, timestamp
 from serval.errors import BatchJobNotFound

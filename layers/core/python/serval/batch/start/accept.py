@@ -16,12 +16,12 @@ from serval.batch.job.keys import (
     parse_input_key,
     read_address,
 )
-from serval.batch.job.lifecycle import JobTotals
+from serval.batch.job.lifecycle import JobTotals, change_job
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.batch.job.outcomes import cancelled_outcome, ignored_outcome, refused_outcome
-from serval.batch.job.ports import Announce, BatchObjects, JobStore, change_job
+from serval.batch.job.ports import Announce, BatchObjects, JobStore
 from serval.batch.start.job_request import JobRequest
-from serval.batch.start.prefixes import Prefixes
+from serval.batch.start.prefixes import Prefixes, output_prefix
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import (
     BatchJobNotFound,
@@ -208,8 +208,8 @@ class Accept:
     def _output(self, job: BatchJob) -> Address:
         if job.output:
             return read_address(job.output, "output")
-        request = JobRequest(model=job.model, input=job.input, options=job.options)
-        return request.output(self.data_bucket, job.id, datetime.fromisoformat(job.created))
+        created = datetime.fromisoformat(job.created)
+        return output_prefix(job.model, job.input, job.options, self.data_bucket, job.id, created)
 
     def _read_options(self, address: Address) -> tuple[JobOptions, str | None]:
         """Read the options beside an upload, or return the defaults and what is wrong."""

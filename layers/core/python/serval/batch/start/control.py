@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from serval.batch.assemble.finish import FinishJob
 from serval.batch.job import lifecycle
 from serval.batch.job.job import BatchJob
-from serval.batch.job.ports import Announce, Executions, JobStore, change_job
+from serval.batch.job.lifecycle import change_job
+from serval.batch.job.ports import Announce, Executions, JobStore
 from serval.batch.start.start import execution_name
 from serval.clock import Clock, utc_now
 

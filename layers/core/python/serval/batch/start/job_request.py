@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from serval.batch.job.keys import Address, check_apart, default_output, fill_template, read_address
+from serval.batch.job.keys import Address, fill_template, read_address
 from serval.batch.job.options import DEFAULTS, JobOptions
+from serval.batch.start.prefixes import output_prefix
 from serval.errors import BatchRefused, short_repr
 
 MEMBERS = ("input", "output", "options")
@@ -55,22 +56,8 @@ class JobRequest:
         return replace(self, input=tuple(words))
 
     def output(self, data_bucket: str, job: str, moment: datetime) -> Address:
-        """Return the prefix to write under: the requested one, filled in, or the job's default.
-
-        Raises
-        ------
-        BatchRefused
-            If an address is invalid, or the output would become input again.
-        """
-        named = self.options.output.prefix
-        if named is None:
-            output = default_output(data_bucket, self.model, job)
-        else:
-            text = fill_template(named, self.model, job, moment)
-            output = read_address(text if text.endswith("/") else f"{text}/", "output")
-        inputs = [read_address(address, "input") for address in self.input]
-        check_apart(output, inputs, data_bucket)
-        return output
+        """Return the prefix to write under, or raise as ``output_prefix`` does."""
+        return output_prefix(self.model, self.input, self.options, data_bucket, job, moment)
 
 
 def _check_size(value: Mapping[str, Any]) -> None:

@@ -7,11 +7,22 @@ retried job renews its claim, so that a job which saw it ended cannot take the p
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from serval.batch.job.job import BatchJob
-from serval.batch.job.keys import BY_INPUT, Address, JobKeys
+from serval.batch.job.keys import (
+    BY_INPUT,
+    Address,
+    JobKeys,
+    check_apart,
+    default_output,
+    fill_template,
+    read_address,
+)
+from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import BatchObjects, JobStore
 from serval.errors import BatchRefused
 
@@ -117,3 +128,28 @@ def prefix_in_use(output: Address, holder: PrefixClaim) -> BatchRefused:
         f"output {output} is that of job {holder.job}, which goes on: choose another prefix, or "
         "put {job} or {time} in it"
     )
+
+
+def output_prefix(
+    model: str,
+    inputs: Iterable[str],
+    options: JobOptions,
+    data_bucket: str,
+    job: str,
+    moment: datetime,
+) -> Address:
+    """Return the prefix to write under: the requested one, filled in, or the job's default.
+
+    Raises
+    ------
+    BatchRefused
+        If an address is invalid, or the output would become input again.
+    """
+    requested = options.output.prefix
+    if requested is None:
+        output = default_output(data_bucket, model, job)
+    else:
+        text = fill_template(requested, model, job, moment)
+        output = read_address(text if text.endswith("/") else f"{text}/", "output")
+    check_apart(output, [read_address(address, "input") for address in inputs], data_bucket)
+    return output

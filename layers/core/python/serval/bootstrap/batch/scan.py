@@ -6,7 +6,7 @@ from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.layout import RangeItem
 from serval.batch.job.settings import ScanSettings
-from serval.batch.plan.scan import Scan
+from serval.batch.plan.cut import Scan
 from serval.bootstrap.function import LambdaFunction
 
 

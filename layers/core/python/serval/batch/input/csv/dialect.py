@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from serval.batch.input.column_names import numbered_names, quoted_list
-from serval.batch.input.columns import width_of
+from serval.batch.input.column_refusals import quoted_list
+from serval.batch.input.columns import numbered_names, width_of
 from serval.batch.input.records import mark_length, record_spans
 from serval.batch.job.options import CsvOptions
 from serval.errors import BatchRefused

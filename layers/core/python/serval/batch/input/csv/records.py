@@ -119,7 +119,8 @@ class CsvRecords:
         return not frame.select(pl.all_horizontal(pl.all().is_null()).any()).item()
 
     def _rows(self, frame: pl.DataFrame, places: Places) -> Rows:
-        frame = add_partition(frame, self.partition)
+        if self.partition:
+            frame = add_partition(frame, self.partition)
         texts: dict[str, pl.Series] = {}
         read: dict[Cell, pl.Series] = {}
         for column, datatype in cells_of(self.inputs):

@@ -13,7 +13,8 @@ from serval.batch.input.parquet.column_types import widen_types
 from serval.batch.input.parquet.footer import Column, Footer, NotParquet, fetch_footer
 from serval.batch.input.parquet.needs import Needs, schema_of
 from serval.batch.input.partition_columns import check_partitions
-from serval.batch.job.ports import BatchObjects, Source
+from serval.batch.job.keys import Source
+from serval.batch.job.ports import BatchObjects
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from serval.batch.input.parquet.footer import MAGIC
 from serval.batch.input.parquet.needs import NeededRows, Range
-from serval.batch.job.ports import BatchObjects, Source
+from serval.batch.job.keys import Source
+from serval.batch.job.ports import BatchObjects
 from serval.errors import BatchRefused
 
 PIECE_BYTES = 4 * 2**20
