@@ -96,5 +96,5 @@ def test_an_estimate_knows_how_many_shards_run_at_once() -> None:
 @pytest.mark.parametrize("shape", [(), (2,), (2, -1)])
 def test_a_model_whose_first_extent_is_no_row_is_refused(shape: tuple[int, ...]) -> None:
     row = TensorSpec("y", "FP32", (-1,))
-    with pytest.raises(BatchRefused, match="input 'x' has shape .* whose first extent is the row"):
+    with pytest.raises(BatchRefused, match=r"input 'x' has shape .* whose first extent is the row"):
         check_batches(Signature((TensorSpec("x", "FP32", shape),), (row,)))
