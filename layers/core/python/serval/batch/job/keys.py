@@ -195,7 +195,7 @@ class JobKeys:
 
     def part(self, shard: int, extension: str, piece: int = 0) -> str:
         """Return the key of an output part; a shard that ran short of time has several pieces."""
-        return f"{self.prefix}parts/{_numbered(shard, piece)}.{extension}"
+        return f"{self.prefix}parts/{_piece_name(shard, piece)}.{extension}"
 
     def pieces(self, shard: int) -> str:
         """Return the prefix of the keys of all pieces of a shard but the first."""
@@ -211,7 +211,7 @@ class JobKeys:
 
     def errors_of(self, shard: int, piece: int = 0) -> str:
         """Return the key of a shard's rejected records."""
-        return f"{self.prefix}errors/{_numbered(shard, piece)}.jsonl"
+        return f"{self.prefix}errors/{_piece_name(shard, piece)}.jsonl"
 
     def scan(self, number: int) -> str:
         """Return the key of a scan's result."""
@@ -276,5 +276,5 @@ class JobKeys:
         return f"{self.prefix}plan/shards.jsonl"
 
 
-def _numbered(shard: int, piece: int) -> str:
+def _piece_name(shard: int, piece: int) -> str:
     return f"{shard:05d}-{piece}" if piece else f"{shard:05d}"

@@ -61,7 +61,7 @@ class Cut:
                     self.readiness.objects.get(Address(output.bucket, keys.outline)) or b""
                 )
             )
-            found = self._all_found(output, keys, outline)
+            found = self._read_scans(output, keys, outline)
             items = collect_shards(job.id, outline, found, header=layout.header)
             estimate = self.readiness.estimate(job)
         except BatchRefused as reason:
@@ -75,14 +75,14 @@ class Cut:
         scan_ms = sum(each.ms for each in found)
         return self.readiness.ready(job, items, estimate, started, len(found), scan_ms)
 
-    def _all_found(
+    def _read_scans(
         self, output: Address, keys: JobKeys, outline: Sequence[OutlineEntry]
     ) -> list[ScanResults]:
         ranges = sum(entry.ranges for entry in outline if isinstance(entry, ScannedFile))
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda n: self._found(output, keys.scan(n)), range(ranges)))
+            return list(pool.map(lambda n: self._read_scan(output, keys.scan(n)), range(ranges)))
 
-    def _found(self, output: Address, key: str) -> ScanResults:
+    def _read_scan(self, output: Address, key: str) -> ScanResults:
         value = self._read(Address(output.bucket, key))
         scans = [RangeScan.from_json(scan) for scan in value["scans"]]
         return ScanResults(scans, value["nul"], value["ms"])

@@ -82,7 +82,7 @@ class Plan:
         if job.status != before.status:
             self.readiness.announce(job)
         try:
-            if (items := self.readiness.planned(job)) is not None:
+            if (items := self.readiness.read_plan(job)) is not None:
                 return self.readiness.ready(job, items, self.readiness.estimate(job), started)
             if job.shards:
                 raise BatchRefused("the plan that it had is gone: start the job anew")

@@ -50,7 +50,7 @@ class Readiness:
             raise BatchJobNotFound(job_id)
         return job
 
-    def planned(self, job: BatchJob) -> list[ShardItem] | None:
+    def read_plan(self, job: BatchJob) -> list[ShardItem] | None:
         """Return the shards planned by an earlier attempt or call; None if there is no plan yet."""
         output = read_address(job.output, "output")
         lines = self.objects.get(Address(output.bucket, JobKeys(output.key).shards))

@@ -104,10 +104,10 @@ class ShardReader:
             return [Span(item.source, item.start, item.end, first, item.head)]
         return [
             Span(source, 0, source.size_bytes, 0, item.head, number)
-            for number, source in enumerate(self._listed())
+            for number, source in enumerate(self._list_files())
         ]
 
-    def _listed(self) -> list[Source]:
+    def _list_files(self) -> list[Source]:
         return [Source.from_json(json.loads(line)) for line in self._lines()]
 
     def _lines(self) -> list[bytes]:

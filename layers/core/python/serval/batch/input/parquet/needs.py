@@ -122,12 +122,12 @@ class Needs:
             tuple(
                 merge_ranges([(chunk.start, chunk.start + chunk.size_bytes) for chunk in chunks])
             ),
-            write_footer(self.elements, rows, list(map(self._written, chosen)), self.tail),
+            write_footer(self.elements, rows, list(map(self._write_group, chosen)), self.tail),
             self.size_bytes / max(1, self.footer.rows),
             sum(chunk.decoded_bytes for chunk in chunks) / max(1, rows),
         )
 
-    def _written(self, group: RowGroup) -> bytes:
+    def _write_group(self, group: RowGroup) -> bytes:
         chunks = [self.footer.data[slice(*chunk.place)] for chunk in group.chunks]
         fields: Struct = {
             1: TypedValue(LIST, TypedList(STRUCT, chunks)),

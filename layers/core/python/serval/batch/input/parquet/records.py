@@ -90,7 +90,7 @@ class ParquetRecords:
             for column in planned.columns
         }
         self._find_faults(frame, read, faults)
-        passed = self._passed(frame, faults)
+        passed = self._select_joined(frame, faults)
         fits = np.ones(len(frame), np.bool_)
         fits[list(faults)] = False
         rejects = tuple(
@@ -133,7 +133,7 @@ class ParquetRecords:
             lambda said: BatchRefused(f"rows {first} to {behind} cannot be read: {said}")
         )
 
-    def _passed(self, frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame | None:
+    def _select_joined(self, frame: pl.DataFrame, faults: dict[int, str]) -> pl.DataFrame | None:
         if not self.joined:
             return None
         passed = frame.select(self.joined)
