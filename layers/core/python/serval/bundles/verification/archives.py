@@ -29,7 +29,7 @@ NOWHERE = "/nowhere"
 """A destination for tarfile's data filter, which looks only at names."""
 
 
-class Unreadable(Exception):
+class UnreadableArchive(Exception):
     """The file is not an archive, or a damaged one."""
 
 
@@ -99,12 +99,12 @@ def _check_archive(path: Path, total: UnpackedTotal, trusted: bool) -> list[str]
     reasons: list[str] = []
     kind = "a gzipped tar" if path.name.lower().endswith(COMPRESSED) else "a tar"
     try:
-        with refusing(Unreadable), path.open("rb") as raw:
+        with refusing(UnreadableArchive), path.open("rb") as raw:
             for reason in _check_members(raw, path, total, trusted):
                 reasons.append(reason)
                 if len(reasons) == LIMIT_REASONS:
                     return reasons
-    except Unreadable as error:
+    except UnreadableArchive as error:
         reasons.append(f" is not {kind} archive that can be read: {error}; pack it again")
     return reasons
 
