@@ -16,7 +16,7 @@ from serval.batch.job.layout import RangeItem, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.plan.cut import Cut, Scan
 from serval.batch.plan.plan import Plan
-from serval.batch.plan.readiness import Readiness
+from serval.batch.plan.release import ReleaseShards
 from serval.batch.shard.work import ShardWork
 from serval.batch.start.accept import Accept
 from serval.batch.start.control import Control
@@ -135,12 +135,12 @@ class BatchStage:
         self.accepting = Accept(
             self.objects, self.store, self.registry, announce, DATA, stage, self.ticker.clock
         )
-        readiness = Readiness(
+        release_shards = ReleaseShards(
             self.objects, self.store, announce, fleets or {}, self.take_on, shards_at_once, **clocks
         )
-        self.planning = Plan(readiness, self.registry, 1769, **clocks)
+        self.planning = Plan(release_shards, self.registry, 1769, **clocks)
         self.scanning = Scan(self.objects, self.store, self.ticker.timer)
-        self.cutting = Cut(readiness, self.ticker.timer)
+        self.cutting = Cut(release_shards, self.ticker.timer)
         self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
         self.assembly = Assemble(self.objects, self.store, announce, **clocks)
         self.finish_job = FinishJob(self.objects, self.store, announce, self.ticker.clock)

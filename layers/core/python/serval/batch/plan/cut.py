@@ -27,7 +27,7 @@ from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
 from serval.batch.job.ports import BatchObjects, JobStore
 from serval.batch.plan.pack import number_shards
 from serval.batch.plan.plan import AT_ONCE
-from serval.batch.plan.readiness import Readiness
+from serval.batch.plan.release import ReleaseShards
 from serval.errors import BatchJobNotFound, BatchRefused
 
 
@@ -44,13 +44,13 @@ class ScanResults:
 class Cut:
     """Cuts the scanned files of a job."""
 
-    readiness: Readiness
+    release_shards: ReleaseShards
     timer: Callable[[], float] = time.perf_counter
 
     def cut(self, job_id: str) -> dict[str, Any]:
         """Cut the files of a job; the outcomes are those of ``plan``, without ``scan``."""
         started = self.timer()
-        job = self.readiness.find(job_id)
+        job = self.release_shards.find(job_id)
         if job.stopping:
             return cancelled_outcome(job)
         output, keys = self._places(job)
@@ -58,22 +58,22 @@ class Cut:
             layout = Layout.from_json(self._read(Address(output.bucket, keys.plan)))
             outline = list(
                 read_outline(
-                    self.readiness.objects.get(Address(output.bucket, keys.outline)) or b""
+                    self.release_shards.objects.get(Address(output.bucket, keys.outline)) or b""
                 )
             )
             found = self._read_scans(output, keys, outline)
             items = collect_shards(job.id, outline, found, header=layout.header)
-            estimate = self.readiness.estimate(job)
+            estimate = self.release_shards.estimate(job)
         except BatchRefused as reason:
             return refused_outcome(job, str(reason))
         if len(outline) == 1:
             scans = [scan for each in found for scan in each.scans]
             rows = count_records(scans, header=layout.header)
             estimate = replace(estimate, rows=rows, exact=True)
-            self.readiness.keep(job, estimate)
-        self.readiness.objects.put(Address(output.bucket, keys.shards), to_lines(items))
+            self.release_shards.keep(job, estimate)
+        self.release_shards.objects.put(Address(output.bucket, keys.shards), to_lines(items))
         scan_ms = sum(each.ms for each in found)
-        return self.readiness.ready(job, items, estimate, started, len(found), scan_ms)
+        return self.release_shards.release(job, items, estimate, started, len(found), scan_ms)
 
     def _read_scans(
         self, output: Address, keys: JobKeys, outline: Sequence[OutlineEntry]
@@ -88,7 +88,7 @@ class Cut:
         return ScanResults(scans, value["nul"], value["ms"])
 
     def _read(self, address: Address) -> Any:
-        body = self.readiness.objects.get(address)
+        body = self.release_shards.objects.get(address)
         if body is None:
             raise BatchRefused(f"{address} is gone: retry the job")
         return json.loads(body)

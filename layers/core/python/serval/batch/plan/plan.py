@@ -31,7 +31,7 @@ from serval.batch.plan.pack import (
     least_shard_bytes,
     number_shards,
 )
-from serval.batch.plan.readiness import Readiness
+from serval.batch.plan.release import ReleaseShards
 from serval.batch.plan.survey import Survey, Surveyor
 from serval.batch.start.job_request import JobRequest
 from serval.clock import Clock, utc_now
@@ -53,7 +53,7 @@ class PlanRegistry(Protocol):
 class Plan:
     """Plans jobs, and previews them."""
 
-    readiness: Readiness
+    release_shards: ReleaseShards
     registry: PlanRegistry
     memory_mib: int
     """Memory of ``shard``."""
@@ -74,16 +74,20 @@ class Plan:
             if there are none, ``cancelled``, or ``refused`` with the ``reason``.
         """
         started = self.timer()
-        job = self.readiness.find(job_id)
+        job = self.release_shards.find(job_id)
         if job.stopping:
             return cancelled_outcome(job)
         before = job
-        job = change_job(self.readiness.store, job, lambda row: lifecycle.plan(row, self.clock()))
+        job = change_job(
+            self.release_shards.store, job, lambda row: lifecycle.plan(row, self.clock())
+        )
         if job.status != before.status:
-            self.readiness.announce(job)
+            self.release_shards.announce(job)
         try:
-            if (items := self.readiness.read_plan(job)) is not None:
-                return self.readiness.ready(job, items, self.readiness.estimate(job), started)
+            if (items := self.release_shards.read_plan(job)) is not None:
+                return self.release_shards.release(
+                    job, items, self.release_shards.estimate(job), started
+                )
             if job.shards:
                 raise BatchRefused("the plan that it had is gone: start the job anew")
             return self._plan(job, started)
@@ -100,7 +104,7 @@ class Plan:
         """
         record = self._record(request.model, version)
         inputs = [read_address(address, "input") for address in request.input]
-        survey = Surveyor(self.readiness.objects).survey(
+        survey = Surveyor(self.release_shards.objects).survey(
             inputs, None, request.options, record.signature, features_of(record)
         )
         layout = draft_layout(survey, request.options, record.signature, Pace.of(record))
@@ -125,7 +129,7 @@ class Plan:
         record = self._record(job.model, job.version or "")
         pace = Pace.of(record)
         inputs = [read_address(address, "input") for address in job.input]
-        survey = Surveyor(self.readiness.objects).survey(
+        survey = Surveyor(self.release_shards.objects).survey(
             inputs, job.input_version, job.options, record.signature, features_of(record)
         )
         layout = draft_layout(survey, job.options, record.signature, pace)
@@ -135,9 +139,9 @@ class Plan:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             if joins_files(survey, layout):
                 own = [name for name in layout.joined if name not in layout.partitions]
-                types = find_joined_types(self.readiness.objects, survey.sources, own, pool)
+                types = find_joined_types(self.release_shards.objects, survey.sources, own, pool)
                 layout = replace(layout, joined_types=types)
-            packer = Packer(job.id, self.readiness.objects, layout, shard_bytes, pool)
+            packer = Packer(job.id, self.release_shards.objects, layout, shard_bytes, pool)
             packed = packer.pack(survey.sources, sizes)
         output, keys = self._places(job)
         self._write(output, keys.plan, json.dumps(layout.to_json()).encode())
@@ -154,12 +158,12 @@ class Plan:
             len(packed.ranges),
             packed.rows,
         )
-        self.readiness.keep(job, estimate)
+        self.release_shards.keep(job, estimate)
         if packed.ranges:
             return self._to_scan(job, packed)
         items = number_shards([item for item in packed.outline if isinstance(item, ShardItem)])
         self._write(output, keys.shards, to_lines(items))
-        return self.readiness.ready(job, items, estimate, started)
+        return self.release_shards.release(job, items, estimate, started)
 
     def _to_scan(self, job: BatchJob, packed: PackedFiles) -> dict[str, Any]:
         output, keys = self._places(job)
@@ -182,7 +186,7 @@ class Plan:
         scans: int,
         counted: int | None = None,
     ) -> Estimate:
-        earlier = self.readiness.store.of_model(record.model, COMPARED_JOBS)
+        earlier = self.release_shards.store.of_model(record.model, COMPARED_JOBS)
         pace = Pace.of(record)
         form = form_of(layout)
         return estimate_job(
@@ -196,10 +200,10 @@ class Plan:
             seconds_of_row=expected_seconds_per_row(
                 earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
             ),
-            concurrency=self.readiness.at_once(record.model, options),
-            memory_mib=0 if record.model in self.readiness.fleets else self.memory_mib,
+            concurrency=self.release_shards.at_once(record.model, options),
+            memory_mib=0 if record.model in self.release_shards.fleets else self.memory_mib,
             machine_microdollars_hour=self.machine_prices.get(
-                self.readiness.fleets.get(record.model, ""), 0
+                self.release_shards.fleets.get(record.model, ""), 0
             ),
             columns=tuple(each.to_json() for each in survey.matches),
         )
@@ -209,7 +213,7 @@ class Plan:
         return output, JobKeys(output.key)
 
     def _write(self, output: Address, key: str, body: bytes) -> None:
-        self.readiness.objects.put(Address(output.bucket, key), body)
+        self.release_shards.objects.put(Address(output.bucket, key), body)
 
 
 def features_of(record: ModelVersion) -> Mapping[str, Sequence[str]]:

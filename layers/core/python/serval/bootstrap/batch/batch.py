@@ -37,11 +37,11 @@ def preview_plan(
     """Build ``Plan`` for a preview, which announces nothing and starts no fleet."""
     # Only dry runs import this: it samples the input with the shards' own readers.
     from serval.batch.plan.plan import Plan
-    from serval.batch.plan.readiness import Readiness
+    from serval.batch.plan.release import ReleaseShards
 
     fleets = Fleets.from_text(settings.fleets)
     return Plan(
-        readiness=Readiness(
+        release_shards=ReleaseShards(
             objects=objects,
             store=store,
             announce=lambda job: None,

@@ -4,7 +4,7 @@ import boto3
 
 from serval.batch.job.settings import CutSettings
 from serval.batch.plan.cut import Cut
-from serval.bootstrap.batch.readiness import readiness
+from serval.bootstrap.batch.release import build_release
 from serval.bootstrap.fleets.control import job_control
 from serval.bootstrap.function import LambdaFunction
 
@@ -15,6 +15,6 @@ def build() -> LambdaFunction[Cut]:
     dynamodb = boto3.resource("dynamodb", settings.aws_region)
     return LambdaFunction(
         "cut",
-        Cut(readiness(settings, dynamodb, job_control(settings, dynamodb))),
+        Cut(build_release(settings, dynamodb, job_control(settings, dynamodb))),
         lambda cut, event, _: cut.cut(event["job"]),
     )

@@ -8,7 +8,7 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.batch.job.fleet_jobs import unreachable_models
 from serval.batch.job.settings import PlanSettings
 from serval.batch.plan.plan import Plan
-from serval.bootstrap.batch.readiness import readiness
+from serval.bootstrap.batch.release import build_release
 from serval.bootstrap.fleets.control import job_control
 from serval.bootstrap.function import LambdaFunction
 
@@ -21,7 +21,7 @@ def build() -> LambdaFunction[Plan]:
     return LambdaFunction(
         "plan",
         Plan(
-            readiness=readiness(settings, dynamodb, control),
+            release_shards=build_release(settings, dynamodb, control),
             registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
             memory_mib=settings.shard_memory_mib,
             machine_prices=json.loads(settings.machine_prices),

@@ -23,7 +23,7 @@ TakeOn = Callable[[str, str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class ReleaseShards:
     """Releases the shards of planned jobs."""
 
     objects: BatchObjects
@@ -70,7 +70,7 @@ class Readiness:
             raise BatchRefused(f"{place} is gone: start the job anew")
         return Estimate.from_json(json.loads(body))
 
-    def ready(
+    def release(
         self,
         job: BatchJob,
         items: Sequence[ShardItem],
