@@ -123,14 +123,14 @@ class HttpCall:
         PayloadTooLarge
             If it is over the API's limits, or inflates to more than the limits.
         """
-        body = body_of(self.event.get("body"), bool(self.event.get("isBase64Encoded")))
+        body = decode_body(self.event.get("body"), bool(self.event.get("isBase64Encoded")))
         encoding = self.headers.get("content-encoding")
         if not encoding:
             return body
         return inflate(body, encoding, limits.inflated_limit(self.header_length))
 
 
-def body_of(body: str | None, is_base64: bool) -> str | bytes:
+def decode_body(body: str | None, is_base64: bool) -> str | bytes:
     """Undo the gateway's base64.
 
     Raises

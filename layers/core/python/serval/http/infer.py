@@ -45,54 +45,56 @@ class InferEndpoint:
 
     def _answer(self, call: HttpCall) -> Reply:
         """Choose the version, infer, and count the request for its track."""
-        caller, route = self.admission.admit(call.headers, call.model)
+        model = call.model
+        caller, route = self.admission.admit(call.headers, model)
         self.rate_limit.take(caller)
         target = choose_target(route, call.version, call.affinity or call.id)
         try:
-            reply, latency_ms = self._infer(call, target.version)
+            reply, latency_ms = self._infer(call, model, target.version)
         except ServalError as error:
             if target.track == "candidate":
-                return self._answer_by_stable(call, route.stable, error)
-            self._count_failure(call, target.track, error)
+                return self._answer_by_stable(call, model, route.stable, error)
+            self._count_failure(model, target.track, error)
             raise
         except BaseException:
-            self.metrics.count_failure(call.model, target.track)
+            self.metrics.count_failure(model, target.track)
             self.metrics.flush()
             raise
-        self.metrics.count_answer(call.model, target.track, latency_ms)
+        self.metrics.count_answer(model, target.track, latency_ms)
         return reply
 
-    def _answer_by_stable(self, call: HttpCall, stable: str, failure: ServalError) -> Reply:
+    def _answer_by_stable(
+        self, call: HttpCall, model: str, stable: str, failure: ServalError
+    ) -> Reply:
         """Answer by the stable version what the candidate could not: a rollout fails no request.
 
         If the stable version can answer, the failure was the candidate's own and counts for it.
         """
         try:
-            reply, _ = self._infer(call, stable)
+            reply, _ = self._infer(call, model, stable)
         except ServalError as error:
-            self._count_failure(call, "stable", error)
+            self._count_failure(model, "stable", error)
             raise
         if fault_of(failure) != "stage":
-            self.metrics.count_failure(call.model, "candidate")
+            self.metrics.count_failure(model, "candidate")
         about = describe_failure(failure, call, self.admission.authenticator)
         self.log(json.dumps({"level": "WARNING", "candidate": str(failure), **about}))
         return reply
 
-    def _infer(self, call: HttpCall, version: str) -> tuple[Reply, float]:
+    def _infer(self, call: HttpCall, model: str, version: str) -> tuple[Reply, float]:
         """Load, run and write; return the reply and its milliseconds without loading."""
-        cold = (call.model, version) not in self.inference.loaded
-        loaded = self.inference.load(call.model, version)
+        cold = (model, version) not in self.inference.loaded
+        loaded = self.inference.load(model, version)
         started = self.clock()
-        length = call.header_length
         body = call.read_body(self.limits)
-        answer = self.inference.answer(loaded, body, length, self.limits.json_bytes)
+        answer = self.inference.answer(loaded, body, call.header_length, self.limits.json_bytes)
         reply = answer_reply(answer, loaded, call.headers.get("accept-encoding", ""), cold=cold)
         return reply, (self.clock() - started) * 1e3
 
-    def _count_failure(self, call: HttpCall, track: Counted, error: ServalError) -> None:
+    def _count_failure(self, model: str, track: Counted, error: ServalError) -> None:
         """Count an error if it is the version's."""
         if fault_of(error) == "version":
-            self.metrics.count_failure(call.model, track)
+            self.metrics.count_failure(model, track)
 
 
 def answer_reply(

@@ -76,7 +76,9 @@ def choose_target(route: Route, wanted: str | None, affinity: str) -> Target:
     if wanted is not None:
         track: Track = "candidate" if wanted == route.candidate else "stable"
         return Target(wanted, PINNED[track])
-    return Target(route.version_for(affinity), route.track_for(affinity))
+    chosen = route.track_for(affinity)
+    version = route.candidate if chosen == "candidate" else None
+    return Target(version or route.stable, chosen)
 
 
 @dataclass(slots=True)
