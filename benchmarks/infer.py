@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.graphs import encoder, resnet50
+from serval.access.api_key import MOST_PER_MINUTE, ApiKey, hash_api_key
 from serval.bundles.onnx_signature import read_signature
 from tests.fakes.inference import Bench, bench, event
 
@@ -127,7 +128,9 @@ def main() -> None:
     for title, model, name, datatype, array in cases:
         with tempfile.TemporaryDirectory() as folder:
             made = bench(Path(folder))
-            made.edge.grant("srv_good")
+            made.edge.keys[hash_api_key("srv_good")] = ApiKey.describe(
+                "srv_good", "bench", ["*"], "2026", realtime_per_minute=MOST_PER_MINUTE
+            )
             made.edge.publish("m", "1", model.SerializeToString(), read_signature(model))
             took = time_handler(made, name, datatype, array)
         bare = took["bare run"]

@@ -15,7 +15,7 @@ from serval.errors import (
     MalformedBody,
     PayloadTooLarge,
 )
-from serval.http.call import body_of
+from serval.http.call import decode_body
 from serval.models.signature import Signature, TensorSpec
 from serval.protocol.content import JSON_LIMIT_BYTES, inflate
 from serval.protocol.limits import INFLATED_LIMIT_BYTES
@@ -83,24 +83,24 @@ def test_a_raw_request_of_a_model_with_two_inputs_is_refused() -> None:
 def test_text_that_was_gzip_is_recognised() -> None:
     mangled = gzip.compress(b"{}").decode("utf-8", "replace")
     with pytest.raises(MalformedBody, match="send 'Content-Type: application/octet-stream'"):
-        body_of(mangled, False)
+        decode_body(mangled, False)
 
 
 @pytest.mark.parametrize("body", [None, ""])
 def test_an_empty_body_says_what_is_expected(body: str | None) -> None:
     with pytest.raises(MalformedBody, match="a V2 inference request is expected"):
-        body_of(body, False)
+        decode_body(body, False)
 
 
 @pytest.mark.parametrize(("text", "is_base64"), [("x" * 5_500_001, False), ("A" * 6_000_000, True)])
 def test_a_body_over_the_limit_is_refused(text: str, is_base64: bool) -> None:
     with pytest.raises(PayloadTooLarge, match="send fewer rows"):
-        body_of(text, is_base64)
+        decode_body(text, is_base64)
 
 
 def test_damaged_base64_is_refused() -> None:
     with pytest.raises(MalformedBody, match="not valid base64"):
-        body_of("a$b=", True)
+        decode_body("a$b=", True)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])

@@ -117,7 +117,7 @@ def run_version(loaded: Loaded, inputs: Sequence[Tensor], names: Sequence[str]) 
 
 
 def _names(loaded: Loaded, request: InferenceRequest) -> list[str]:
-    return output_names(request.outputs, loaded.record.signature)
+    return list(request.outputs or loaded.outputs)
 
 
 def _pick(outputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:

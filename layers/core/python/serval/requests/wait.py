@@ -25,7 +25,7 @@ class WaitingPlaces(Protocol):
         """Take a place; None if there is none left."""
 
     def give_back(self, place: str) -> None:
-        """Give a place back."""
+        """Return a place."""
 
 
 class UnlimitedPlaces:
