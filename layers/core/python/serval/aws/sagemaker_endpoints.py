@@ -26,7 +26,7 @@ class SageMakerEndpoints:
     def submit(
         self, fleet: str, inference_id: str, payload: str | bytes, attributes: str
     ) -> OutputKeys:
-        """Give an endpoint an inference: a key of the data bucket, or the body itself."""
+        """Submit an inference to an endpoint, as a key of the data bucket or as the body itself."""
         given: dict[str, Any] = (
             {"InputLocation": self._location + payload}
             if isinstance(payload, str)

@@ -217,10 +217,10 @@ def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], 
     and leads to the function that all other models share.
     """
 
-    def found(model: str, version: str) -> ModelVersion:
+    def find_on_lambda(model: str, version: str) -> ModelVersion:
         record = find(model, version)
         if record.bundle.get("compute", {}).get("target") == "fleet":
             raise ModelOnFleet(model)
         return record
 
-    return found
+    return find_on_lambda

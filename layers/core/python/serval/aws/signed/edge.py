@@ -47,17 +47,17 @@ class EdgeRegistry:
         )
         key_item = found.get(api_key_partition(key_hash))
         route_item = found.get(model_partition(model))
-        key = ApiKey.from_attributes(untyped(key_item)) if key_item else None
+        key = ApiKey.from_attributes(strip_types(key_item)) if key_item else None
         if key is not None and key.revoked is None and key.last_used != self.today():
             self._note_use(key_hash)
         if key is not None and key.revoked is not None:
             key = None
-        return key, Route.from_attributes(untyped(route_item)) if route_item else None
+        return key, Route.from_attributes(strip_types(route_item)) if route_item else None
 
     def route(self, model: str) -> Route | None:
         """Read a model's route."""
         item = self._read([(model_partition(model), ROUTE)]).get(model_partition(model))
-        return Route.from_attributes(untyped(item)) if item else None
+        return Route.from_attributes(strip_types(item)) if item else None
 
     def version(self, model: str, version: str) -> ModelVersion:
         """Read a version's record."""
@@ -110,7 +110,7 @@ class EdgeRegistry:
             raise RegistryUnavailable(f"the registry did not answer: {error}") from error
 
 
-def untyped(item: Item) -> dict[str, str]:
+def strip_types(item: Item) -> dict[str, str]:
     """Return an item's attributes without their DynamoDB types."""
     return {name: value for name, typed in item.items() for value in typed.values()}
 

@@ -21,7 +21,7 @@ MARGIN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """Gives back what a worker holds when it stops.
+    """Returns what a worker holds to the queues when it stops.
 
     After a failure of the worker itself, nothing that has begun is given back, since it may have
     caused the failure. Its lease ends, and it runs again, alone and charged, as after any crash.
@@ -36,7 +36,7 @@ class Drain:
     clock: Callable[[], float]
 
     def drain(self, threads: Threads, fetching: Sequence[str], until: float) -> None:
-        """Give everything back before ``until``."""
+        """Return everything before ``until``."""
         left = until - self.clock()
         runs_until = until - min(MARGIN * left, MARGIN_SECONDS)
         with self.ready.changed:

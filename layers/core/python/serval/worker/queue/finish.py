@@ -40,7 +40,7 @@ class Finish:
         self.holdings.settle((one, fate) for (one, _), fate in zip(ended, fates, strict=True))
 
     def give_back(self, held: Iterable[Held]) -> None:
-        """Give back requests that this worker will not run; begun attempts are not charged."""
+        """Return requests that this worker will not run; begun attempts are not charged."""
         held = list(held)
         self.finish([(one, GivenBack()) for one in held if one.begun])
         self.holdings.settle((one, 0) for one in held if not one.begun)

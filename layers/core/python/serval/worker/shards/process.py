@@ -46,7 +46,7 @@ class ShardChild:
         return cls(Channel(ours), process)
 
     def stop(self) -> None:
-        """Tell the process to give back its shard."""
+        """Make the process give back its shard."""
         if self.process.stdin is not None:
             with suppress(OSError):
                 os.write(self.process.stdin.fileno(), b"stop\n")
