@@ -137,7 +137,7 @@ assert {parameter!r} in model.operation_model({operation!r}).input_shape.members
 
 
 def services_called() -> set[str]:
-    """Find the services in calls such as ``boto3.client("s3", …)`` and ``defer_client("ecs", …)``."""
+    """Find the services of calls as ``boto3.client("s3", …)`` and ``defer_client("ecs", …)``."""
     calls = (
         node
         for file in LIBRARY.rglob("*.py")
