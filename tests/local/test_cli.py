@@ -198,7 +198,7 @@ def test_an_answer_is_shown_with_its_timings(stage: LocalStage) -> None:
         (["infer", "iris", "-", "--version", "99"], FLOWER, "404 Not Found: model 'iris' has no"),
         (["infer", "iris", "-", "--version", "x"], FLOWER, "version 'x': a number"),
         (["infer", "absent", "-"], FLOWER, "404 Not Found: model 'absent' is not registered"),
-        (["infer", "Ab/sent", "-"], FLOWER, "is no model name"),
+        (["infer", "Ab/sent", "-"], FLOWER, "is not a model name"),
         (["infer", "iris", "-", "--api-key", "srv_no"], FLOWER, "401 Unauthorized"),
         (["describe", "absent"], "", "model 'absent' is not registered: `serval models`"),
         (["invoke", "absent", "-"], "{}", "has no function 'absent': it has accept, "),

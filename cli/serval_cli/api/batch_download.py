@@ -66,7 +66,7 @@ class BatchDownload:
     def _target(self, name: str) -> Path:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise CommandFailed(f"{name!r} is no name of a file below {self.folder}")
+            raise CommandFailed(f"{name!r} does not name a file below {self.folder}")
         return self.folder / path
 
     def _some(self, name: str, url: str, target: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from serval.models.storage import MODEL_NAME
 from serval_cli.failures import CommandFailed
 
 TIMEOUT_SECONDS = 60
@@ -101,3 +102,9 @@ def reason(reply: httpx.Response) -> str:
         said = reply.json()
         return str(said.get("error") or said.get("message") or said)
     return reply.text[:300] or "no message"
+
+
+def check_model_name(name: str) -> None:
+    """Raise ``CommandFailed`` for a name that no model can have."""
+    if not MODEL_NAME.fullmatch(name):
+        raise CommandFailed(f"{name!r} is not a model name: `serval models` lists the models")

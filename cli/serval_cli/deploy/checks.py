@@ -40,7 +40,7 @@ def access_findings(account: Account) -> Iterator[Finding]:
     bootstrap = f"`npx cdk bootstrap aws://{number}/{account.region}` in the checkout"
     if version is None:
         yield Finding(
-            f"account {number} was never made ready for CDK in {account.region}: {bootstrap}, "
+            f"account {number} is not bootstrapped for CDK in {account.region}: {bootstrap}, "
             "once for each account and region"
         )
     elif version < BOOTSTRAP_VERSION:

@@ -190,7 +190,7 @@ def revoked_key(value: Value) -> RenderableType:
 
 def inference(value: Value) -> RenderableType:
     """Render an inference response."""
-    answered = f"{value.get('model_name')} version {value.get('model_version', 'not said')}"
+    answered = f"{value.get('model_name')} version {value.get('model_version', 'unknown')}"
     shown = table("output", "datatype", "shape", "data")
     for output in value.get("outputs", []):
         data = arrays.preview(output["shape"], output.get("data"))

@@ -137,7 +137,7 @@ assert {parameter!r} in model.operation_model({operation!r}).input_shape.members
 
 
 def services_called() -> set[str]:
-    """Find the services in calls such as ``boto3.client("s3", …)`` and ``later("ecs", …)``."""
+    """Find the services of calls as ``boto3.client("s3", …)`` and ``defer_client("ecs", …)``."""
     calls = (
         node
         for file in LIBRARY.rglob("*.py")
@@ -147,7 +147,7 @@ def services_called() -> set[str]:
     named = {
         call.args[0].value
         for call in calls
-        if ast.unparse(call.func).rpartition(".")[2] in {"client", "resource", "later"}
+        if ast.unparse(call.func).rpartition(".")[2] in {"client", "resource", "defer_client"}
         and isinstance(call.args[0], ast.Constant)
     }
     return {str(name) for name in named}

@@ -15,7 +15,7 @@ from serval_cli.json_files import read_json
 
 def load_file(path: Path) -> Any:
     """Load a numpy file, refusing pickles."""
-    with refusing(lambda said: CommandFailed(f"{path} is no file of numpy's: {said}")):
+    with refusing(lambda said: CommandFailed(f"{path} is not a numpy file: {said}")):
         return np.load(path, allow_pickle=False)
 
 
@@ -44,7 +44,7 @@ def read_json_inputs(path: Path, inputs: Specs, optional: Specs) -> dict[str, Ar
     arrays = {}
     for given in value["inputs"]:
         text = kinds.get(given["name"]) == "BYTES"
-        with refusing(lambda said: CommandFailed(f"{path} is no inference request: {said}")):
+        with refusing(lambda said: CommandFailed(f"{path} is not an inference request: {said}")):
             array = np.array(given["data"], object if text else None)
             arrays[given["name"]] = array.reshape(given["shape"])
     return arrays

@@ -25,7 +25,7 @@ def read_image(path: Path, inputs: Specs) -> dict[str, Array]:
     channels = layout[0 if first else -1] if len(spec.shape) in (3, 4) else None
     if channels not in (1, 3, -1):
         raise CommandFailed(
-            f"{path}: input {spec.name!r} of shape {list(spec.shape)} is no image: {PREPARED}"
+            f"{path}: input {spec.name!r} of shape {list(spec.shape)} is not an image: {PREPARED}"
         )
     high, wide = (PIXELS if e == -1 else e for e in (layout[1:] if first else layout[:2]))
     pixels = read_pixels(path, "L" if channels == 1 else "RGB", wide, high)
@@ -47,7 +47,7 @@ def read_pixels(path: Path, mode: str, wide: int, high: int) -> Array:
     # Pillow is not a dependency of the CLI.
     pillow = importlib.import_module("PIL.Image")
     with (
-        refusing(lambda said: CommandFailed(f"{path} is no image: {said}")),
+        refusing(lambda said: CommandFailed(f"{path} is not an image: {said}")),
         pillow.open(path) as opened,
     ):
         found = opened.convert(mode).resize((wide, high))

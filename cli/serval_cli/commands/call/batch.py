@@ -8,7 +8,6 @@ import httpx
 import typer
 from rich.live import Live
 
-from serval.models.storage import MODEL_NAME
 from serval_cli.api.batch import BatchApi, Job
 from serval_cli.api.batch_download import BatchDownload
 from serval_cli.api.batch_input import REMOTE, LocalInput
@@ -26,7 +25,7 @@ from serval_cli.api.batch_options import (
     merge_options,
     read_columns,
 )
-from serval_cli.api.http import TIMEOUT_SECONDS
+from serval_cli.api.http import TIMEOUT_SECONDS, check_model_name
 from serval_cli.bundle.upload import Bucket
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json
@@ -225,8 +224,7 @@ def api_of(stage: Stage, api_key: str | None) -> BatchApi:
 
 def locate_input(stage: Stage, api: BatchApi, model: str, source: str) -> str:
     """Return the ``s3://`` address of an input, uploading a local one once the model is known."""
-    if not MODEL_NAME.fullmatch(model):
-        raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
+    check_model_name(model)
     if source.startswith(REMOTE):
         return source
     found = LocalInput.find(source)

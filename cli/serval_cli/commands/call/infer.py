@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.models.storage import MODEL_NAME, VERSION
+from serval.models.storage import VERSION
+from serval_cli.api.http import check_model_name
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.inference_request import build_request, is_request
 from serval_cli.failures import CommandFailed
@@ -53,8 +54,7 @@ def infer(
     FILE holds a V2 inference request, or only the data: an object of input name → data, or a list
     if the model has one input. Text stands for its bytes where the input is UINT8.
     """
-    if not MODEL_NAME.fullmatch(model):
-        raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
+    check_model_name(model)
     if version is not None and not VERSION.fullmatch(version):
         raise CommandFailed(f"version {version!r}: a number as `serval describe` lists expected")
     given = read_input(file, text)
@@ -88,5 +88,5 @@ def request_answer(
         ) as say:
             return api.await_result(request_id, say)
     reply, headers = api.infer(model, version, request)
-    note(f"server-timing: {headers.get('server-timing', 'not said')}")
+    note(f"server-timing: {headers.get('server-timing', 'unknown')}")
     return reply

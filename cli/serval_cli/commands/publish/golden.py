@@ -7,13 +7,12 @@ import typer
 
 from serval.batch.input.columns import ColumnChoice
 from serval.models.signature import Signature
-from serval.models.storage import MODEL_NAME
 from serval.rollouts.golden.requests import write_line
+from serval_cli.api.http import check_model_name
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
 from serval_cli.bundle.golden_file import find_golden_file
 from serval_cli.bundle.samples.files import read_sample
-from serval_cli.failures import CommandFailed
 from serval_cli.options import (
     ApiKeyOption,
     JsonOption,
@@ -58,8 +57,7 @@ def add(
 
     The next version pushed from that folder must give the same answer.
     """
-    if not MODEL_NAME.fullmatch(model):
-        raise CommandFailed(f"{model!r} is no model name: `serval models` lists the models")
+    check_model_name(model)
     kept = find_golden_file(bundle or Path(model), model)
     found = find_stage(stage)
     api = InferenceApi.of(

@@ -63,8 +63,8 @@ def init(
     """
     if not MODEL_NAME.fullmatch(name):
         raise CommandFailed(
-            f"{name!r} is no model name: 1 to 63 lower-case letters, digits, '-' or '_' expected, "
-            "the first a letter or digit"
+            f"{name!r} is not a model name: 1 to 63 lower-case letters, digits, '-' or '_' "
+            "expected, the first a letter or digit"
         )
     graph = None if source is None else read_graph(source)
     columns = {} if positional else named_columns(graph, sample or [])

@@ -98,4 +98,4 @@ def test_no_file_is_written_outside_of_the_folder(user: BatchStage, tmp_path: Pa
     user.bench.objects.upload(f"{job.output}summary.json", json.dumps(summary).encode())
     ended = user.serval("batch", "download", "j1", "--to", str(tmp_path / "x"))
     assert ended.code == 1
-    assert "is no name of a file below" in ended.err
+    assert "does not name a file below" in ended.err

@@ -125,11 +125,16 @@ def test_an_empty_cell_is_a_missing_number(tmp_path: Path) -> None:
         (".npy", npy(np.array([1e39])), [TensorSpec("n", "FP32", (-1,))], "FP32 does not hold"),
         (".npy", npy(np.array([1.0])), [TEXT], "texts expected"),
         (".npy", npy(np.array([1.0])), [X, TEXT], r"is for one input, .* x, text: give a \.npz"),
-        (".npy", text("no array"), [X], "no file of numpy's"),
+        (".npy", text("no array"), [X], "not a numpy file"),
         (".npz", npz(x=[[1.0, 2.0]]), [X, IDS], r"has x; the model takes x, ids: all of them"),
         (".npz", npz(x=[[1.0, 2.0]], y=[1], ids=[[1]]), [X, IDS], "has x, y, ids"),
         (".json", text("{"), [X], "is not JSON"),
-        (".json", document({"inputs": [{"name": "x", "data": [1]}]}), [X], "no inference request"),
+        (
+            ".json",
+            document({"inputs": [{"name": "x", "data": [1]}]}),
+            [X],
+            "not an inference request",
+        ),
         (".csv", text("a,b,c\n1,2,3\n"), [X], "'a', 'b', 'c'.* of the bundle's model.yaml"),
         (".csv", text("wide,long\n1,2\n"), [X], "'wide', 'long'.* of the bundle's model.yaml"),
         (".csv", text(",wide\n1,2\n"), [X], "'wide'.* of the bundle's model.yaml"),
@@ -141,8 +146,8 @@ def test_an_empty_cell_is_a_missing_number(tmp_path: Path) -> None:
         (".csv", text(""), [X], "has no records"),
         (".csv", text("x_0,x_1\none,2\n"), [X], "input 'x': could not convert"),
         (".pkl", text(""), [X], r"\.npy, \.npz, \.json, \.csv or an image"),
-        (".png", text("no image"), [NCHW], "is no image: "),
-        (".png", text(""), [X], r"of shape \[-1, 2\] is no image: prepare it as in training"),
+        (".png", text("no image"), [NCHW], "is not an image: "),
+        (".png", text(""), [X], r"of shape \[-1, 2\] is not an image: prepare it as in training"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(
@@ -154,7 +159,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
 
 def test_pickles_are_not_loaded(tmp_path: Path) -> None:
     array = np.array([{"a": 1}], object)
-    with pytest.raises(CommandFailed, match=r"no file of numpy's: .*allow_pickle"):
+    with pytest.raises(CommandFailed, match=r"not a numpy file: .*allow_pickle"):
         read(tmp_path, ".npy", lambda path: np.save(path, array, allow_pickle=True), X)
 
 

@@ -92,7 +92,7 @@ def test_further_options_come_from_a_file_and_the_line_wins(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["Iris", SOURCE], "'Iris' is no model name"),
+        (["Iris", SOURCE], "'Iris' is not a model name"),
         (["iris", SOURCE, "--columns", "a,b"], "--columns 'a,b': an input and its columns"),
         (["iris", SOURCE, "--columns", '{"x": ["a"'], "is not JSON: "),
         (["iris", SOURCE, "--columns", '{"x": "a"}'], 'expected, as {"x": ["a", "b"]}'),

@@ -104,7 +104,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "Tiny", "a/b", "../a", "x" * 64])
 def test_a_name_that_is_none_makes_nothing(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CommandFailed, match="is no model name"):
+    with pytest.raises(CommandFailed, match="is not a model name"):
         make(tmp_path, None, name)
     assert not (tmp_path / "made").exists()
 
