@@ -49,6 +49,9 @@ def imported(function: str, *layers: Path) -> set[str]:
         ("wait", {"orjson"}),
         ("requests", NUMERIC),
         ("callback", NUMERIC),
+        ("dispatch", {"numpy"}),
+        ("complete", {"numpy"}),
+        ("sweep", {"numpy"}),
     ],
 )
 def test_a_function_imports_what_it_needs_and_no_more(function: str, unneeded: set[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey
-from serval.inference.batching import BatchLimits
+from serval.inference.batch_limits import BatchLimits
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.deployed_fleets import Fleets
 from serval.models.route import KnownVersions, Route

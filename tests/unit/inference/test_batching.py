@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numbers
 
-from serval.inference.batching import (
-    BatchLimits,
-    divide_outputs,
-    is_shareable,
-    join_inputs,
-    rows_in,
-    shape_key,
-)
+from serval.inference.batch_limits import BatchLimits
+from serval.inference.batching import divide_outputs, is_shareable, join_inputs, rows_in, shape_key
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array

@@ -1,9 +1,9 @@
 """Batching: which requests share a run, how they are joined along axis 0 and divided again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,28 +16,6 @@ ShapeKey = tuple[tuple[str, str, tuple[int, ...]], ...]
 ShareKey = tuple[str, ShapeKey]
 """Version and shape: requests with equal keys can share a run."""
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """How a model's requests are gathered: the ``batching`` section of its bundle."""
-
-    rows: int = 32
-    """On axis 0 of one run; a request with more rows runs by itself."""
-    wait_seconds: float = 0.02
-    """How long a request may wait for others."""
-    weight: int = 1
-
-    @classmethod
-    def of_bundle(cls, bundle: Mapping[str, Any]) -> "BatchLimits":
-        """Read the limits; bundles from before the section existed get the defaults."""
-        section = bundle.get("batching", {})
-        defaults = cls()
-        return cls(
-            rows=section.get("max_batch_size", defaults.rows),
-            wait_seconds=section.get("max_wait_ms", defaults.wait_seconds * 1e3) / 1e3,
-            weight=section.get("weight", defaults.weight),
-        )
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from serval.errors import NotFound
-from serval.inference.batching import BatchLimits
+from serval.inference.batch_limits import BatchLimits
 from serval.models.route import PINNED, Counted, KnownVersions, Track
 from serval.requests.request import AsyncRequest
 

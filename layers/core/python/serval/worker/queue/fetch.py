@@ -4,7 +4,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from serval.inference.batching import BatchLimits
+from serval.inference.batch_limits import BatchLimits
 from serval.requests.inbox import Inbox
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.queue.held import Held, Holdings, WaitingMessages

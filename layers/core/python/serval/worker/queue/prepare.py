@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
-from serval.inference.batching import BatchLimits, gather, join_inputs
+from serval.inference.batch_limits import BatchLimits
+from serval.inference.batching import gather, join_inputs
 from serval.models.route import KnownVersions
 from serval.requests import lifecycle
 from serval.requests.ids import has_other_tag

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval.inference.batching import BatchLimits
+from serval.inference.batch_limits import BatchLimits
 from serval.worker.queue.batch import Batch, ReadyBatches
 from serval.worker.queue.held import WaitingMessages
 from serval.worker.queue.turns import Turn, Turns

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from serval.inference.batching import BatchLimits, ShareKey, Sharing
+from serval.inference.batch_limits import BatchLimits
+from serval.inference.batching import ShareKey, Sharing
 from serval.models.route import KnownVersions, choose_target
 from serval.worker.queue.held import Held
 

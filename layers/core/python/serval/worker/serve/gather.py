@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
-from serval.inference.batching import BatchLimits, ShareKey, Sharing, gather, rows_in
+from serval.inference.batch_limits import BatchLimits
+from serval.inference.batching import ShareKey, Sharing, gather, rows_in
 from serval.inference.loaded import Loaded
 from serval.inference.run import AxisNotShared, Outputs, run_together, try_request
 from serval.models.version import ModelVersion
