@@ -38,7 +38,7 @@ import gzip, io, json, time
 import numpy, polars, zstandard
 from serval.batch.input.records import whole_records
 from serval.batch.input.columns import InputColumns
-from serval.batch.input.decompress import decompressed
+from serval.batch.input.decompress import decompress
 from serval.batch.shard.outputs import PartFormat
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
@@ -61,7 +61,7 @@ for kind in ("csv", "jsonl", "parquet"):
         engine = ShardEngine(
             CsvRecords(("a", "b"), [InputColumns(x, ("a", "b"))], keep=True), Summing(), [y], 8,
             PartFormat(kind, [y], ("a", "b")), time.perf_counter)
-        blocks = whole_records(decompressed([packed], name, 99), 0, 0, quoted=True)
+        blocks = whole_records(decompress([packed], name, 99), 0, 0, quoted=True)
         counts = engine.run(blocks, output, errors, header=kind == "csv").counts
         assert (counts.rows, counts.rejected) == (1, 1), counts
         assert output.data

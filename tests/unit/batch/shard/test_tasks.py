@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from serval.batch.job.job import ShardRecord
-from serval.batch.shard.tasks import Heartbeat, LostShards, ShardTasks, StaleToken, shard_of_message
+from serval.batch.shard.tasks import (
+    LostShards,
+    ShardTasks,
+    StaleToken,
+    TaskHeartbeat,
+    shard_of_message,
+)
 from tests.fakes.batch import BatchStage
 from tests.fakes.fleets import at
 
@@ -161,7 +167,7 @@ def test_what_goes_wrong_is_said_to_the_state_machine(
 
 
 def test_a_heart_beats_however_long_a_block_takes(tasks: RecordedTasks) -> None:
-    heart = Heartbeat(tasks, "token", 0.01)
+    heart = TaskHeartbeat(tasks, "token", 0.01)
     with heart.beating():
         for _ in range(3):
             assert tasks.beats.acquire(timeout=WAIT_SECONDS)
@@ -179,7 +185,7 @@ def test_a_shard_that_cannot_be_read_fails_its_task_and_not_the_worker(
 
 def test_who_has_the_message_is_told_with_each_beat(tasks: RecordedTasks) -> None:
     kept = threading.Semaphore(0)
-    with Heartbeat(tasks, "token", 0.01, kept.release).beating():
+    with TaskHeartbeat(tasks, "token", 0.01, kept.release).beating():
         assert kept.acquire(timeout=WAIT_SECONDS)
         assert tasks.beats.acquire(timeout=WAIT_SECONDS)
 
@@ -216,7 +222,7 @@ def test_a_beat_that_is_lost_is_not_the_end() -> None:
             tried.release()
             raise OSError("the network")
 
-    heart = Heartbeat(Lost(), "token", 0.01)
+    heart = TaskHeartbeat(Lost(), "token", 0.01)
     with heart.beating():
         for _ in range(3):
             assert tried.acquire(timeout=WAIT_SECONDS)

@@ -39,7 +39,7 @@ class Tasks(Protocol):
 
 
 @dataclass(slots=True)
-class Heartbeat:
+class TaskHeartbeat:
     """Sends heartbeats while a shard is worked on, however long a block takes."""
 
     tasks: Tasks
@@ -105,7 +105,7 @@ class ShardTasks:
 
     def run(self, body: Mapping[str, Any], keep: Callable[[], object] = do_nothing) -> TaskOutcome:
         """Work on a message's shard to its end, from where an earlier worker left it."""
-        heart = Heartbeat(self.tasks, body["task_token"], self.beat_seconds, keep)
+        heart = TaskHeartbeat(self.tasks, body["task_token"], self.beat_seconds, keep)
         try:
             item = ShardItem.from_json(body["shard"])
             heart.beat()
@@ -121,7 +121,7 @@ class ShardTasks:
             return fail_task(self.tasks, heart.token, type(error).__name__, str(error))
         return "done"
 
-    def _run(self, item: ShardItem, heart: Heartbeat) -> bool:
+    def _run(self, item: ShardItem, heart: TaskHeartbeat) -> bool:
         """Work until the shard is done; return False if the machine is given back before."""
         known = self.store.shard(item.job, item.index)
         resume = json.loads(known.resume) if known and known.resume else None
