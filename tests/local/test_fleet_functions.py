@@ -189,4 +189,4 @@ def test_a_request_goes_to_an_endpoint_and_its_result_comes_back(platform: Platf
 
 def test_a_row_that_was_never_written_sleeps(platform: Platform):
     assert platform.states.find("gpu") == FleetState(fleet="gpu")
-    assert tick.build().tick() == {"fleets": [], "goes_on": False}
+    assert tick.build().use_case.tick() == {"fleets": [], "goes_on": False}
