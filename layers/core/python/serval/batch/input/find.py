@@ -19,6 +19,10 @@ SKIPPED = bytes(range(0x50, 0x60)), b"\x2a\x4d\x18"
 HEAD_BYTES = 262_144
 """Bytes read of a file to detect its kind and the size of its records."""
 SHOWN_BYTES = 4
+MOST_FILES = 500_000
+IGNORED_BEGINNINGS = (".", "_")
+TABLES = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
+"""Folders that mark the folder they are in as a table of this kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,95 @@ class Kind:
 
     format: FoundFormat
     compression: FoundCompression = "none"
+
+
+Unpack = Callable[[bytes, FoundCompression], bytes]
+
+
+def skip_compressed(head: bytes, compression: FoundCompression) -> bytes:
+    """Return nothing of a compressed file; a later step decompresses it."""
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Finds the files of inputs."""
+
+    objects: BatchObjects
+    unpack: Unpack = skip_compressed
+
+    def find(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
+        """Find the files, in the order of the addresses and, under a prefix, of the keys.
+
+        Raises
+        ------
+        BatchRefused
+            If there are no files, or one that was named does not exist.
+        """
+        found: list[Source] = []
+        for address in addresses:
+            found += self._under(address) if address.is_prefix else [self._one(address, version_id)]
+            if len(found) > MOST_FILES:
+                raise BatchRefused(f"input: over {MOST_FILES} files; put several into one")
+        return found
+
+    def first(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
+        """Find each file that is named, and the first one under each prefix.
+
+        Raises
+        ------
+        BatchRefused
+            If there is none.
+        """
+        return [
+            next(self._under(address, 1)) if address.is_prefix else self._one(address, version_id)
+            for address in addresses
+        ]
+
+    def kind(self, sources: Sequence[Source], options: JobOptions, signature: Signature) -> Kind:
+        """Return the kind of the files, detected from the first one.
+
+        Raises
+        ------
+        BatchRefused
+            If it cannot be detected, or another file has another kind by its name.
+        """
+        first = sources[0]
+        kind = detect_kind(first, self.head(first), options, signature.inputs, self.unpack)
+        if options.format == "auto":
+            for source in sources:
+                if named_format(source.key) != named_format(first.key):
+                    raise BatchRefused(
+                        f"input: {first.address} and {source.address} are of two kinds; say "
+                        "'format' if they are not"
+                    )
+        if options.compression == "auto" and kind.format in ("csv", "jsonl"):
+            _check_compression(sources)
+        return kind
+
+    def head(self, source: Source) -> bytes:
+        """Return the first bytes of a file."""
+        end = min(HEAD_BYTES, source.size_bytes)
+        return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
+
+    def _under(self, prefix: Address, most: int = MOST_FILES + 1) -> Iterator[Source]:
+        listed = _refuse_tables(self.objects.list(prefix), prefix)
+        files = (source for source in listed if _is_input(source, prefix))
+        found = list(islice(files, most))
+        if not found:
+            raise BatchRefused(f"input: there are no files under {prefix}")
+        return iter(found)
+
+    def _one(self, address: Address, version_id: str | None) -> Source:
+        source = self.objects.find(address, version_id)
+        if source is None:
+            under = Address(address.bucket, f"{address.key}/")
+            if next(iter(self.objects.list(under)), None) is not None:
+                raise BatchRefused(f"input: {address} is a prefix: write it as {under}")
+            raise BatchRefused(f"input: {address} does not exist")
+        if not source.size_bytes:
+            raise BatchRefused(f"input: {address} is empty")
+        return source
 
 
 def compression_by_content(head: bytes) -> FoundCompression:
@@ -59,12 +152,6 @@ COMPRESSION_OF: dict[str, FoundCompression] = {
     **{"bz2": "bz2", "bzip2": "bz2"},
 }
 PARQUET = b"PAR1"
-Unpack = Callable[[bytes, FoundCompression], bytes]
-
-
-def skip_compressed(head: bytes, compression: FoundCompression) -> bytes:
-    """Return nothing of a compressed file; a later step decompresses it."""
-    return b""
 
 
 def detect_kind(
@@ -178,93 +265,6 @@ def _extensions(key: str) -> list[str]:
 
 def _list_inputs(inputs: Sequence[TensorSpec]) -> str:
     return ", ".join(f"{spec.name!r} {spec.datatype} {list(spec.shape)}" for spec in inputs)
-
-
-MOST_FILES = 500_000
-IGNORED_BEGINNINGS = (".", "_")
-TABLES = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
-"""Folders that mark the folder they are in as a table of this kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finder:
-    """Finds the files of inputs."""
-
-    objects: BatchObjects
-    unpack: Unpack = skip_compressed
-
-    def find(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
-        """Find the files, in the order of the addresses and, under a prefix, of the keys.
-
-        Raises
-        ------
-        BatchRefused
-            If there are no files, or one that was named does not exist.
-        """
-        found: list[Source] = []
-        for address in addresses:
-            found += self._under(address) if address.is_prefix else [self._one(address, version_id)]
-            if len(found) > MOST_FILES:
-                raise BatchRefused(f"input: over {MOST_FILES} files; put several into one")
-        return found
-
-    def first(self, addresses: Sequence[Address], version_id: str | None = None) -> list[Source]:
-        """Find each file that is named, and the first one under each prefix.
-
-        Raises
-        ------
-        BatchRefused
-            If there is none.
-        """
-        return [
-            next(self._under(address, 1)) if address.is_prefix else self._one(address, version_id)
-            for address in addresses
-        ]
-
-    def kind(self, sources: Sequence[Source], options: JobOptions, signature: Signature) -> Kind:
-        """Return the kind of the files, detected from the first one.
-
-        Raises
-        ------
-        BatchRefused
-            If it cannot be detected, or another file has another kind by its name.
-        """
-        first = sources[0]
-        kind = detect_kind(first, self.head(first), options, signature.inputs, self.unpack)
-        if options.format == "auto":
-            for source in sources:
-                if named_format(source.key) != named_format(first.key):
-                    raise BatchRefused(
-                        f"input: {first.address} and {source.address} are of two kinds; say "
-                        "'format' if they are not"
-                    )
-        if options.compression == "auto" and kind.format in ("csv", "jsonl"):
-            _check_compression(sources)
-        return kind
-
-    def head(self, source: Source) -> bytes:
-        """Return the first bytes of a file."""
-        end = min(HEAD_BYTES, source.size_bytes)
-        return b"".join(self.objects.read(source, 0, end, HEAD_BYTES))
-
-    def _under(self, prefix: Address, most: int = MOST_FILES + 1) -> Iterator[Source]:
-        listed = _refuse_tables(self.objects.list(prefix), prefix)
-        files = (source for source in listed if _is_input(source, prefix))
-        found = list(islice(files, most))
-        if not found:
-            raise BatchRefused(f"input: there are no files under {prefix}")
-        return iter(found)
-
-    def _one(self, address: Address, version_id: str | None) -> Source:
-        source = self.objects.find(address, version_id)
-        if source is None:
-            under = Address(address.bucket, f"{address.key}/")
-            if next(iter(self.objects.list(under)), None) is not None:
-                raise BatchRefused(f"input: {address} is a prefix: write it as {under}")
-            raise BatchRefused(f"input: {address} does not exist")
-        if not source.size_bytes:
-            raise BatchRefused(f"input: {address} is empty")
-        return source
 
 
 def _check_compression(sources: Sequence[Source]) -> None:
