@@ -17,6 +17,7 @@ import pytest
 
 from serval.clock import timestamp, utc_now
 from serval.requests import lifecycle
+from serval.requests.ids import row_id
 from serval.requests.ports import change
 from serval.requests.request import AsyncRequest
 from tests.local.fleet_caller import Caller, answered, asked, p50, p95, until
@@ -52,6 +53,10 @@ class Asked:
     id: str
     model: str
     x: float
+
+    @property
+    def row(self) -> str:
+        return row_id(self.model, self.id)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -133,7 +138,7 @@ def submit(caller: Caller, number: int, one: Asked) -> int:
     reply = caller.put(one.id, one.model, one.body)
     assert reply.status_code in (200, 202), reply.text
     if number % 10 == 0:
-        caller.queues.send(one.model, one.id)
+        caller.queues.send(one.model, one.row)
     return number
 
 
@@ -141,7 +146,8 @@ def row_of(one: Asked, fleet: str, moment: str) -> AsyncRequest:
     """Give the row of a request as a submit writes it, before it sends the message."""
     payload = json.dumps(one.body).encode()
     return AsyncRequest(
-        id=one.id,
+        id=one.row,
+        chosen=one.id,
         model=one.model,
         fleet=fleet,
         created=moment,
@@ -161,7 +167,7 @@ def strike(caller: Caller, which: int, signum: signal.Signals) -> int:
 
 def still_open(caller: Caller, requests: Iterable[Asked]) -> int:
     """Count the requests that have not ended, by the index of those that are open."""
-    ids = {one.id for one in requests}
+    ids = {one.row for one in requests}
     return sum(one.id in ids for one in caller.store.open())
 
 
@@ -180,13 +186,13 @@ def test_a_light_model_is_served_through_the_backlog_of_another(caller: Caller) 
     with ThreadPoolExecutor(CALLERS) as pool:
         made = pool.map(lambda one: caller.store.create(row_of(one, "sleepy", now)), backlog)
         assert all(made)
-    caller.queues.send_all("slow", [one.id for one in backlog])
+    caller.queues.send_all("slow", [one.row for one in backlog])
     caller.stage.serval("resume", "slow")
     until("the backlog is worked on", lambda: waiting(caller, "slow") < FAIR_BACKLOG)
     print(f"\nlight's p50 and p95: {p50(alone):.0f} and {p95(alone):.0f} ms alone")
     rows = behind(caller)
     print(f"  {p95([age_ms(row) for row in rows]) / p95(alone):.2f} times its p95 alone")
-    ahead = overtaken(rows, caller.store.find_all([one.id for one in backlog]).values())
+    ahead = overtaken(rows, caller.store.find_all([one.row for one in backlog]).values())
     print(f"  {p50(ahead):.0f} and {p95(ahead):.0f} of the backlog begun while one waits")
     assert p50(ahead) <= FAIR_TURNS, "of some 1,500, if it had to wait for all of them"
     with ThreadPoolExecutor(CALLERS) as pool:
