@@ -8,12 +8,14 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from serval.aws.dynamodb.requests import RequestTable
 from serval.batch.job.job import new_job_id
 from serval.clock import utc_now
 from serval.models.tag import remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.request import request_key
-from serval_cli.local.aws_client import CONFIG
+from serval_cli.local.aws_client import CONFIG, create_session
+from tests.fakes.requests import async_request
 from tests.local.conftest import LocalStage
 
 OWN, OTHER = "light", "drowsy"
@@ -85,6 +87,15 @@ def test_rows_of_another_fleet_s_requests_are_refused(worker: Worker) -> None:
     assert touches_rows(worker, own, row_id(OWN, "order-1")) == {True}
     assert touches_rows(worker, own, other) == {False}
     assert touches_rows(worker, own, row_id(OTHER, "order-1")) == {False}
+
+
+def test_a_row_of_another_fleet_takes_no_readable_row_with_it(worker: Worker) -> None:
+    own = async_request(new_request_id(utc_now(), OWN), model=OWN, status="cancelled")
+    resource = create_session().resource("dynamodb", endpoint_url=worker.url, config=CONFIG)
+    assert RequestTable(resource.Table(worker.requests)).create(own)
+    table = worker.session.resource("dynamodb", endpoint_url=worker.url, config=CONFIG)
+    store = RequestTable(table.Table(worker.requests))
+    assert list(store.find_all([row_id(OTHER, "order-1"), own.id, "no-form-of-ours"])) == [own.id]
 
 
 def test_bodies_of_another_fleet_s_requests_are_refused(worker: Worker) -> None:

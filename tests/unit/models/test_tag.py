@@ -13,7 +13,6 @@ from serval.requests.access import Caller
 from serval.requests.ids import (
     EARLIER_LENGTHS,
     RANDOM_ID,
-    has_other_tag,
     new_request_id,
     row_id,
 )
@@ -48,10 +47,3 @@ def test_random_ids_are_known_as_such_with_and_without_a_tag() -> None:
     assert RANDOM_ID.fullmatch(made)
     assert RANDOM_ID.fullmatch(remove_tag(made))
     assert not RANDOM_ID.fullmatch(made[:-1])
-
-
-@pytest.mark.parametrize("make", REQUESTS)
-def test_only_a_tag_says_that_a_request_is_another_model_s(make: Callable[[str], str]) -> None:
-    assert has_other_tag(make("told"), "seen")
-    assert not has_other_tag(make("seen"), "seen")
-    assert not has_other_tag(remove_tag(make("told")), "seen")

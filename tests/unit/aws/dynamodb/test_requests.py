@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from serval.aws.dynamodb.requests import BATCH, BATCH_ATTEMPTS, MOST_PAGES, RequestTable
 from serval.errors import RegistryUnavailable
@@ -61,6 +62,47 @@ def test_a_table_that_reads_nothing_is_unavailable() -> None:
     with pytest.raises(RegistryUnavailable, match="left 2 of 2 rows unread"):
         RequestTable(table, pauses.append).find_all(["r1", "r2"])  # type: ignore[arg-type]
     assert len(table.calls) == BATCH_ATTEMPTS
+
+
+@dataclass
+class GuardedTable:
+    """Stands for a table of which a role may read some rows; a call that names another fails."""
+
+    readable: set[str]
+    name: str = "requests"
+
+    @property
+    def meta(self) -> "GuardedTable":
+        return self
+
+    @property
+    def client(self) -> "GuardedTable":
+        return self
+
+    def batch_get_item(self, RequestItems: Any) -> dict[str, Any]:  # noqa: N803
+        rows = [self.read(key["id"]) for key in RequestItems[self.name]["Keys"]]
+        return {"Responses": {self.name: rows}, "UnprocessedKeys": {}}
+
+    def get_item(self, Key: Any, ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
+        return {"Item": self.read(Key["id"])}
+
+    def read(self, request_id: str) -> dict[str, Any]:
+        if request_id not in self.readable:
+            code = {"Code": "AccessDeniedException", "Message": "not authorized"}
+            raise ClientError({"Error": code}, "BatchGetItem")  # type: ignore[typeddict-item]
+        return to_attributes(async_request(request_id))
+
+
+def test_a_row_that_the_role_may_not_read_takes_nobody_with_it() -> None:
+    table = RequestTable(GuardedTable({"r1", "r3"}))  # type: ignore[arg-type]
+    assert list(table.find_all(["r1", "r2", "r3"])) == ["r1", "r3"]
+
+
+@pytest.mark.parametrize("ids", [["r2"], ["r2", "r4"]])
+def test_a_role_that_may_read_no_row_is_told_so(ids: list[str]) -> None:
+    table = RequestTable(GuardedTable({"r1"}))  # type: ignore[arg-type]
+    with pytest.raises(ClientError, match="not authorized"):
+        table.find_all(ids)
 
 
 @dataclass

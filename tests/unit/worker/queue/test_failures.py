@@ -5,9 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from serval.models.tag import has_tag
 from serval.requests import lifecycle
-from serval.requests.ids import new_request_id
 from serval.requests.request import AsyncRequest
 from serval.worker.program.faults import RETRY_SECONDS
 from tests.fakes.inbox import Unanswered
@@ -18,26 +16,6 @@ from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, LEASE, Stepped, Worke
 
 def wait_out(world: World) -> None:
     world.clock.pass_seconds(LEASE.total_seconds() + 1)
-
-
-@dataclass
-class RowsOfTextgen(InMemoryRequests):
-    """What a worker of ``textgen`` may read: one other row among those asked for, and none is."""
-
-    def find_all(self, request_ids: Sequence[str]) -> Mapping[str, AsyncRequest]:
-        if any(not has_tag(one, "textgen") for one in request_ids):
-            raise Unanswered
-        return super().find_all(request_ids)
-
-
-def test_a_row_that_its_tag_says_is_another_model_s_takes_nobody_with_it(world: World) -> None:
-    world.store = RowsOfTextgen()
-    good, forged = (new_request_id(world.clock(), model) for model in ("textgen", "resnet"))
-    world.submit(forged, good)
-    world.worker().work()
-    assert world.result(good) == [2.0, 1.0]
-    assert world.row(forged).status == "queued"
-    assert world.inbox.queues["textgen"] == []
 
 
 def test_a_request_that_fails_takes_nobody_with_it(world: World, worker: Stepped) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from serval.clock import timestamp
 from serval.errors import InvalidParameter
-from serval.models.tag import DIGITS, add_tag, has_tag
+from serval.models.tag import add_tag
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RANDOM_ID = re.compile(r"[0-9]{8}T[0-9]{6}-(?:[0-9a-f]{10})?[0-9a-f]{24}")
@@ -46,9 +46,3 @@ def row_id(model: str, chosen: str) -> str:
     """Return the row's id of a request whose caller chose its id."""
     digest = hashlib.sha256(f"{model}\0{chosen}".encode()).hexdigest()
     return add_tag(PUT + digest[:PUT_DIGITS], model)
-
-
-def has_other_tag(request_id: str, model: str) -> bool:
-    """Check whether an id carries the tag of another model."""
-    is_tagged = len(request_id) - DIGITS in EARLIER_LENGTHS
-    return is_tagged and not has_tag(request_id, model)

@@ -1,14 +1,15 @@
 """The requests table in DynamoDB."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from botocore.exceptions import ClientError
 
-from serval.aws.dynamodb.tables import describe_update, read_items, write_item_if
+from serval.aws.dynamodb.tables import describe_update, is_denied, read_items, write_item_if
 from serval.errors import RegistryUnavailable
 from serval.requests.list_requests import Filters, Position
 from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, OpenListing, OpenRequest
@@ -66,6 +67,9 @@ class RequestTable:
     def find_all(self, request_ids: Sequence[str]) -> Mapping[str, AsyncRequest]:
         """Return the rows that exist, by id.
 
+        IAM refuses a read of many rows as a whole if it names one row of another role's models, so
+        those are then read one by one, and the refused ones count as missing.
+
         Raises
         ------
         RegistryUnavailable
@@ -75,7 +79,7 @@ class RequestTable:
         return {
             request.id: request
             for first in range(0, len(distinct), BATCH)
-            for request in self._batch(distinct[first : first + BATCH])
+            for request in self._readable(distinct[first : first + BATCH])
         }
 
     def save(self, before: AsyncRequest, after: AsyncRequest) -> bool:
@@ -178,6 +182,30 @@ class RequestTable:
                 IndexName=BY_STATE,
                 KeyConditionExpression=condition if when is None else condition & when,
             )
+
+    def _readable(self, request_ids: Sequence[str]) -> Iterable[AsyncRequest]:
+        try:
+            return list(self._batch(request_ids))
+        except ClientError as error:
+            if not is_denied(error) or len(request_ids) == 1:
+                raise
+            return self._one_by_one(request_ids, error)
+
+    def _one_by_one(
+        self, request_ids: Sequence[str], denied: ClientError
+    ) -> Sequence[AsyncRequest]:
+        """Read rows alone; raise the denial if it holds for all: then the role lacks the right."""
+        rows, refusals = [], 0
+        for request_id in request_ids:
+            try:
+                rows.append(self.find(request_id))
+            except ClientError as error:
+                if not is_denied(error):
+                    raise
+                refusals += 1
+        if refusals == len(request_ids):
+            raise denied
+        return [row for row in rows if row is not None]
 
     def _batch(self, request_ids: Sequence[str]) -> Iterator[AsyncRequest]:
         keys: list[Any] = [{"id": request_id} for request_id in request_ids]

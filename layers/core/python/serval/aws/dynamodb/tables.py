@@ -21,6 +21,11 @@ def read_items(
         arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
+def is_denied(error: ClientError) -> bool:
+    """Check whether a call failed because the role may not make it."""
+    return error.response["Error"]["Code"] == "AccessDeniedException"
+
+
 def write_if(write: Callable[..., Any], **arguments: Any) -> bool:
     """Make a conditional write; return whether its condition held."""
     try:

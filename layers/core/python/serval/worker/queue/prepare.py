@@ -16,7 +16,6 @@ from serval.inference.batch_limits import BatchLimits
 from serval.inference.batching import gather, join_inputs
 from serval.models.route import KnownVersions
 from serval.requests import lifecycle
-from serval.requests.ids import has_other_tag
 from serval.requests.ports import Payloads, RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.program.loaded_memory import LoadedMemory
@@ -72,7 +71,7 @@ class Prepare:
     def prepare(self, turn: Turn) -> Batch | None:
         """Make a batch of a model's first messages; return None if none is to be run."""
         most = min(self.targets.limits(turn.model).rows, MOST_MESSAGES)
-        taken = self._sift(turn.model, self.waiting.take(turn.model, most))
+        taken = self._sift(self.waiting.take(turn.model, most))
         fetched = self._keep(self._within_bytes(turn.model, taken), self._fetch, self.pool.map)
         group = self._gather(turn.model, self._keep(fetched, self._read))
         if group:
@@ -83,13 +82,9 @@ class Prepare:
         inputs = join_inputs([one.read.inputs for one in begun]) if len(begun) > 1 else None
         return Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic(), inputs)
 
-    def _sift(self, model: str, taken: Sequence[Held]) -> list[Held]:
-        """Read the rows, and end those that are not to be run.
-
-        A row of another model's would not be read, and no other row with it.
-        """
-        named = [one.message.request_id for one in taken if one.message.request_id]
-        ids = [each for each in named if not has_other_tag(each, model)]
+    def _sift(self, taken: Sequence[Held]) -> list[Held]:
+        """Read the rows, and end those that are not to be run."""
+        ids = [one.message.request_id for one in taken if one.message.request_id]
         try:
             rows = self.store.find_all(ids)
         except self.retries.errors as error:
