@@ -42,17 +42,9 @@
 They know no HTTP: ``serval.http.status`` maps every leaf to a status.
 """
 
-import reprlib
 from collections.abc import Sequence
 
-LIMIT_SHOWN = 80
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = LIMIT_SHOWN
-
-
-def short_repr(value: object) -> str:
-    """Shorten a value for a message, however long or deeply nested it is."""
-    return f"{_short.repr(value):.{LIMIT_SHOWN}}"
+from serval.short_repr import short_repr
 
 
 class ServalError(Exception):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from serval.errors import short_repr
+from serval.short_repr import short_repr
 
 
 class NotAnUpload(ValueError):

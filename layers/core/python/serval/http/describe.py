@@ -11,7 +11,7 @@ from typing import Any
 
 from serval.access.admission import Authenticator, KeyLookup
 from serval.access.api_key import GATEWAY
-from serval.errors import InvalidParameter, MalformedBody, PathNotFound, short_repr
+from serval.errors import InvalidParameter, MalformedBody, PathNotFound
 from serval.http import endpoints
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body
@@ -22,6 +22,7 @@ from serval.models.metadata import server_metadata
 from serval.models.registry import ModelRegistry
 from serval.models.statistics import ModelStatistics
 from serval.openapi.document import document
+from serval.short_repr import short_repr
 
 Answer = Callable[[Descriptions, HttpCall], Any]
 

@@ -4,8 +4,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 
-from serval.errors import MalformedBody, PayloadTooLarge, short_repr
+from serval.errors import MalformedBody, PayloadTooLarge
 from serval.protocol.limits import INFLATED_LIMIT_BYTES
+from serval.short_repr import short_repr
 
 JSON_LIMIT_BYTES = 5_500_000
 BINARY_LIMIT_BYTES = 4_400_000

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import simdjson
 
-from serval.errors import InvalidParameter, InvalidTensor, MalformedBody, short_repr
+from serval.errors import InvalidParameter, InvalidTensor, MalformedBody
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.content import repeated_member
+from serval.short_repr import short_repr
 
 Fields = dict[str, Any]
 """Members of a JSON object; lists and objects inside are simdjson's lazy ones."""

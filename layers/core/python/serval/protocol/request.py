@@ -18,7 +18,6 @@ from serval.errors import (
     MalformedBody,
     PayloadTooLarge,
     UnsupportedFeature,
-    short_repr,
 )
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
@@ -36,6 +35,7 @@ from serval.protocol.json_values import (
     read_parameters,
 )
 from serval.protocol.limits import MOST_JSON_BYTES
+from serval.short_repr import short_repr
 
 REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs"})
 MAX_DIMENSIONS = 32

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serval.batch.job.job import OutputPiece
-from serval.errors import BatchRefused, short_repr
+from serval.errors import BatchRefused
 from serval.models.storage import MODEL_NAME
+from serval.short_repr import short_repr
 
 ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.DOTALL)
 TEMPLATE = re.compile(r"\{([^{}]*)\}")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from serval.errors import BatchRefused, short_repr
+from serval.errors import BatchRefused
+from serval.short_repr import short_repr
 
 Format = Literal["auto", "csv", "jsonl", "parquet", "objects"]
 Compression = Literal["auto", "none", "gzip", "zstd", "bz2"]

@@ -9,7 +9,8 @@ from typing import Any
 from serval.batch.job.keys import Address, fill_template, read_address
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.batch.start.prefixes import output_prefix
-from serval.errors import BatchRefused, short_repr
+from serval.errors import BatchRefused
+from serval.short_repr import short_repr
 
 MEMBERS = ("input", "output", "options")
 MOST_INPUTS = 1000

@@ -8,8 +8,9 @@ a binary answer, as Triton writes it; SageMaker hands on no other header.
 import json
 from dataclasses import dataclass
 
-from serval.errors import MalformedBody, short_repr
+from serval.errors import MalformedBody
 from serval.models.storage import MODEL_NAME, VERSION, version_prefix
+from serval.short_repr import short_repr
 
 JSON, BINARY = "application/json", "application/octet-stream"
 EXPECTED = 'a JSON object {"m": model, "v": version, "h": length of the JSON part, or null}'
