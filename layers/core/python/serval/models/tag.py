@@ -26,11 +26,6 @@ def remove_tag(tagged_id: str) -> str:
     return tagged_id[:PLACE] + tagged_id[PLACE + DIGITS :]
 
 
-def has_tag(tagged_id: str, model: str) -> bool:
-    """Whether an id has the tag of a model."""
-    return tagged_id[PLACE : PLACE + DIGITS] == model_tag(model)
-
-
 def id_pattern(model: str) -> str:
     """Return a pattern of IAM that matches a model's ids."""
     return f"{'?' * PLACE}{model_tag(model)}*"
