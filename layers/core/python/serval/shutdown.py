@@ -7,7 +7,9 @@ Specification: "Lambda Extensions API" and "Lambda execution environment lifecyc
 """
 
 import json
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -20,7 +22,9 @@ def on_shutdown(runtime_api: str, act: Callable[[], object]) -> None:
 
     def terminate(signum: int, frame: FrameType | None) -> None:
         act()
-        raise SystemExit(0)
+        sys.stdout.flush()
+        # SystemExit might be swallowed where it is raised, and a second signal would break its way.
+        os._exit(0)
 
     signal.signal(signal.SIGTERM, terminate)
     if runtime_api:
