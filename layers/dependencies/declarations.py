@@ -107,7 +107,7 @@ LAYERS = (
         "layer-inference.txt",
         (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT),
     ),
-    Layer("control", 25, "layer-control.txt"),
+    Layer("control", 13, "layer-control.txt"),
     Layer("sdk", 12, "layer-sdk.txt", SDK_LEFT_OUT, SDK_SPARED),
     Layer(
         "verification",

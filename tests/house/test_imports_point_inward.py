@@ -7,7 +7,7 @@ import pytest
 
 LIBRARY = Path(__file__).parents[2] / "layers" / "core" / "python" / "serval"
 EDGES = {"aws", "bootstrap", "http", "telemetry.py"}
-AT_THE_EDGE_ONLY = {"boto3", "botocore", "aws_lambda_powertools", "mypy_boto3_s3"}
+AT_THE_EDGE_ONLY = {"boto3", "botocore", "mypy_boto3_s3"}
 NOWHERE = {"aws_cdk", "constructs", "serval_cli", "stacks"}
 MODULES = sorted(LIBRARY.rglob("*.py"))
 

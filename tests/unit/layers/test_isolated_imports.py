@@ -91,12 +91,9 @@ assert onnx.__version__ == {onnx.__version__!r}
 def test_the_control_layer_serves_and_validates_without_an_sdk(built):
     code = """
 import orjson, pydantic, yaml
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 class Bundle(pydantic.BaseModel):
     name: str
 assert Bundle(**yaml.safe_load("name: iris")).name == "iris"
-APIGatewayHttpResolver(enable_validation=True)
 assert not {"boto3", "botocore"} & set(sys.modules)
 """
     assert "pydantic" in run_isolated(built(LOCAL, "control"), code)

@@ -17,7 +17,7 @@ from layers.dependencies.trimming import matcher
 
 ENTRIES = {
     "inference": ["numpy", "onnxruntime", "orjson", "simdjson"],
-    "control": ["pydantic", "yaml", "orjson", "aws_lambda_powertools.event_handler"],
+    "control": ["pydantic", "yaml", "orjson"],
     "sdk": ["boto3", "boto3.dynamodb.types", "botocore.config", "botocore.exceptions"],
     "verification": ["onnx", "onnx.checker", "onnx.helper", "onnx.shape_inference"],
     # Of zstandard the backend that CPython chooses; PyPy's is left out.
