@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 ENVIRONMENTS := build/environments
 # Of `make deploy`.
 STAGE ?= prod
-GROUPS := laptop cli clients exporters platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch
+GROUPS := laptop cli clients exporters platform checkov sagemaker worker worker-cuda lambda-client layer-inference layer-control layer-sdk layer-verification layer-batch layer-tasks
 # On a terminal uv and npm show how far they are; elsewhere each step says what it takes.
 QUIET := $(shell [ -t 2 ] || echo --quiet)
 INSTALL = $(UV) pip sync $(QUIET) --require-hashes --compile-bytecode

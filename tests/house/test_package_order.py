@@ -14,7 +14,7 @@ LOOSE = (
 """Loose modules, which everyone may use; among themselves they keep to this order, too."""
 ORDER = (
     *LOOSE,
-    "models", "access", "protocol", "inference", "requests", "fleets", "batch", "bundles",
+    "models", "access", "protocol", "tasks", "inference", "requests", "fleets", "batch", "bundles",
     "rollouts", "openapi", "http", "worker", "aws", "bootstrap",
 )  # fmt: skip
 """From the bottom up."""

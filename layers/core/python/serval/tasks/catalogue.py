@@ -1,0 +1,29 @@
+"""Which tasks there are, and how one is opened."""
+
+from importlib import import_module
+
+from serval.tasks.files import TaskFiles
+from serval.tasks.graph import TaskGraph
+from serval.tasks.task import Task
+
+TASKS = {
+    "text-classification": "text.classify:TextClassification",
+}
+"""Name of the task → its module in this package, and the class in that."""
+
+
+def open_task(name: str, files: TaskFiles, graph: TaskGraph) -> Task:
+    """Open a task over the graph of a version.
+
+    The module is imported only now, so that a model of tensors pays for no tokenizer.
+
+    Raises
+    ------
+    TaskUnreadable
+        If the bundle lacks what the task needs.
+    """
+    module, _, class_name = TASKS[name].partition(":")
+    task: Task = getattr(import_module(f"serval.tasks.{module}"), class_name).from_files(
+        files, graph
+    )
+    return task

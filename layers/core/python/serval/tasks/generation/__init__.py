@@ -1,0 +1,1 @@
+"""Tasks that write text token by token: many runs for one answer."""

@@ -1,0 +1,1 @@
+"""Tasks that take rows of a table."""

@@ -1,0 +1,46 @@
+"""What a task is to whoever calls it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from serval.tasks.parameters import Parameters
+
+InputKind = Literal["text", "image", "audio", "table", "arguments"]
+"""What one input of a task is.
+
+``text``: a ``str``; ``image`` and ``audio``: the bytes of a file; ``table``: a ``Mapping`` from
+column to value, which is one row; ``arguments``: a ``Mapping``, such as a question with its
+context.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer that is a file, such as speech."""
+
+    body: bytes
+    content_type: str
+
+
+class Task(Protocol):
+    """A loaded task: inputs in, answers out."""
+
+    takes: ClassVar[InputKind]
+    accepts: ClassVar[frozenset[str]]
+    """Names of the parameters that a request may have."""
+    answers_in_list: ClassVar[bool]
+    """Whether a single input's answer is sent as a list of one, as clients of generation expect."""
+
+    def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
+        """Answer inputs of the kind ``takes``; return one JSON value, or ``Media``, for each.
+
+        All inputs of a call are one batch.
+
+        Raises
+        ------
+        InvalidRequest
+            In the words of the task, if an input or a parameter is wrong.
+        InferenceFailed
+            If the graph fails on inputs that fit.
+        """

@@ -1,0 +1,1 @@
+"""Tasks that take text and answer from one run: labels, spans, embeddings."""
