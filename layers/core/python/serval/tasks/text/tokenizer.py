@@ -88,7 +88,7 @@ class TextTokenizer:
 
     def _encode_cut(self, texts: Sequence[Text], *, special: bool) -> list[tokenizers.Encoding]:
         # A tokenizer keeps its truncation; one environment runs one call at a time.
-        self.tokenizer.enable_truncation(self.max_length)
+        self.tokenizer.enable_truncation(self.max_length or UNLIMITED)
         try:
             return self.tokenizer.encode_batch(list(texts), add_special_tokens=special)
         finally:
