@@ -19,6 +19,9 @@ max_wait_ms
 same_bytes
 session_ms
 
+# Readers of `serval init --from`, which its table names.
+read_onnx
+
 # Called or read by libraries: zipfile, KServe, protocol buffers, CDK.
 _.seekable
 _.predict

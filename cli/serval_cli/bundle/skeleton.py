@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from onnx import ModelProto
 
@@ -45,6 +46,10 @@ REAL_GOLDEN = """\
 golden: golden.jsonl"""
 WITHOUT_GOLDEN = "# golden: golden.jsonl             requests and the outputs that they should give"
 
+TASK_TEXT = """\
+# What callers send and get: docs/tasks.md has every task, and the keys that may stand below it.
+"""
+
 COLUMNS_TEXT = """\
 # What columns of tables are called, in the order of the input's elements: check that the model
 # was trained in it.
@@ -63,16 +68,16 @@ class Graph:
     changes: tuple[str, ...] = ()
     """Descriptions of changes to the graph as it stands in the file."""
 
-    def copy_to(self, folder: Path) -> list[str]:
-        """Write ``model.onnx`` and its external data, and return the written paths."""
+    def copy_to(self, folder: Path, artifact: str = BARE_ARTIFACT) -> list[str]:
+        """Write the graph and its external data, and return the written paths."""
         if self.changes:
-            (folder / BARE_ARTIFACT).write_bytes(self.model.SerializeToString())
+            (folder / artifact).write_bytes(self.model.SerializeToString())
         else:
-            shutil.copyfile(self.path, folder / BARE_ARTIFACT)
+            shutil.copyfile(self.path, folder / artifact)
         for path in self.external:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.path.parent / path, folder / path)
-        return [BARE_ARTIFACT, *self.external]
+        return [artifact, *self.external]
 
 
 def read_graph(path: Path) -> Graph:
@@ -128,16 +133,34 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_model_yaml(
-    name: str, columns: Mapping[str, Sequence[str]], *, golden: bool, real: bool = False
+    name: str,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    golden: bool,
+    real: bool = False,
+    artifact: str = BARE_ARTIFACT,
+    task: Mapping[str, Any] | None = None,
 ) -> str:
     """Write ``model.yaml`` with the required keys, and comments for the others."""
     known = (REAL_GOLDEN if real else WITH_GOLDEN) if golden else WITHOUT_GOLDEN
     text = MODEL_YAML_TEXT.format(name=name, golden=known)
+    if artifact != BARE_ARTIFACT:
+        text += f"artifact: {artifact}\n"
+    if task is not None:
+        text += write_task(task)
     if not columns:
         return text
     # One line of JSON is valid YAML, whatever characters the names hold.
     own = json.dumps({name: list(each) for name, each in columns.items()}, ensure_ascii=False)
     return f"{text}{COLUMNS_TEXT}columns: {own}\n"
+
+
+def write_task(task: Mapping[str, Any]) -> str:
+    """Write the section ``task:``, in one line if it only has a name."""
+    if list(task) == ["name"]:
+        return f"{TASK_TEXT}task: {task['name']}\n"
+    keys = (f"  {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in task.items())
+    return f"{TASK_TEXT}task:\n{''.join(keys)}"
 
 
 def write_readme(name: str, graph: Graph | None) -> str:

@@ -1,9 +1,11 @@
 """``serval init``: create a bundle."""
 
 import importlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -20,10 +22,10 @@ from serval_cli.bundle.skeleton import (
     GOLDEN,
     Graph,
     new_folder,
-    read_graph,
     write_model_yaml,
     write_readme,
 )
+from serval_cli.bundle.sources import Source, SourceChoices, read_source
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, SamplePositionalOption, new_app
 from serval_cli.output import note, show
@@ -66,22 +68,28 @@ def init(
             f"{name!r} is not a model name: 1 to 63 lower-case letters, digits, '-' or '_' "
             "expected, the first a letter or digit"
         )
-    graph = None if source is None else read_graph(source)
-    columns = {} if positional else named_columns(graph, sample or [])
-    samples = [*sample_inputs(graph, sample or [], ColumnChoice({}, columns, positional))]
     target = folder or Path(name)
-    with new_folder(target) as aside:
-        files = write_bundle(aside, name, graph, samples, columns)
-    for remark in list_remarks(graph) if graph else ():
+    with TemporaryDirectory(prefix="serval-init-") as scratch:
+        choices = SourceChoices(Path(scratch), samples=sample or ())
+        found = None if source is None else read_source(source, choices)
+        graph = None if found is None else found.graph
+        own_golden = found is not None and found.golden is not None
+        files_of_tensors = [] if own_golden else sample or []
+        columns = {} if positional else named_columns(graph, files_of_tensors)
+        choice = ColumnChoice({}, columns, positional)
+        samples = [*sample_inputs(graph, files_of_tensors, choice)]
+        with new_folder(target) as aside:
+            files = write_bundle(aside, name, found, samples, columns)
+    for remark in list_remarks(found) if found else ():
         note(remark)
     if graph is None:
         note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
     show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
 
 
-def list_remarks(graph: Graph) -> list[str]:
-    """Describe changes to a graph, and what its owner should know about it."""
-    return [*graph.changes, *random_operators(graph.model)]
+def list_remarks(source: Source) -> list[str]:
+    """Describe what was found, changes to the graph, and what its owner should know about it."""
+    return [*source.found, *source.graph.changes, *random_operators(source.graph.model)]
 
 
 def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
@@ -115,21 +123,44 @@ def sample_inputs(
 def write_bundle(
     folder: Path,
     name: str,
-    graph: Graph | None,
+    source: Source | None,
     samples: Sequence[Inputs],
     columns: Mapping[str, Sequence[str]],
 ) -> list[str]:
     """Write the bundle's files and return their names."""
-    files = graph.copy_to(folder) if graph else []
-    golden = make_golden_requests(folder / BARE_ARTIFACT, graph, samples) if graph else None
+    files = copy_files(source, folder) if source else []
+    golden = golden_requests_of(source, folder, samples) if source else None
     texts = {
-        MODEL_YAML: write_model_yaml(name, columns, golden=golden is not None, real=bool(samples)),
-        README: write_readme(name, graph),
+        MODEL_YAML: write_model_yaml(
+            name,
+            columns,
+            golden=golden is not None,
+            real=bool(samples) or bool(source and source.golden),
+            artifact=source.artifact if source else BARE_ARTIFACT,
+            task=source.task if source else None,
+        ),
+        README: write_readme(name, source.graph if source else None),
         **({GOLDEN: golden} if golden else {}),
     }
     for path, text in texts.items():
         (folder / path).write_text(text)
     return [*files, *texts]
+
+
+def copy_files(source: Source, folder: Path) -> list[str]:
+    """Copy a graph and the files beside it, and return their paths in the bundle."""
+    copied = source.graph.copy_to(folder, source.artifact)
+    for path, original in source.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(original, folder / path)
+    return [*copied, *source.files]
+
+
+def golden_requests_of(source: Source, folder: Path, samples: Sequence[Inputs]) -> str | None:
+    """Return the golden requests that a source brings, or make them of tensors."""
+    if source.golden is not None:
+        return source.golden
+    return make_golden_requests(folder / source.artifact, source.graph, samples)
 
 
 def make_golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:
