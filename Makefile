@@ -142,6 +142,10 @@ build/exporters/.stamp: $(wildcard tests/exporters/exporting/*.py) build/environ
 exporters: setup layers build/exporters/.stamp  ## models of scikit-learn, boosted trees, PyTorch, transformers and Keras: init, push, same answers (6 GB of packages)
 	@$(BIN)/python -m pytest tests/exporters
 
+.PHONY: tasks
+tasks: build/environments/exporters/.stamp  ## record the answers of transformers' pipelines anew; needs the exporters' environment (6 GB of packages)
+	@build/environments/exporters/bin/python -m tests.tasks.recording
+
 .PHONY: demo
 demo: setup layers $(call built,$(DEMO_MODELS))  ## the main job on the embedded platform, from nothing; waits only for the models it uses
 	@$(BIN)/python -m serval_cli.demo

@@ -22,6 +22,20 @@ session_ms
 # Readers of `serval init --from`, which its table names.
 read_onnx
 
+# Tasks, which the catalogue finds by name, and what callers of tasks read.
+FeatureExtraction
+FillMask
+Media
+QuestionAnswering
+SentenceSimilarity
+TextClassification
+TokenClassification
+ZeroShotClassification
+accepts
+answers_in_list
+flag
+open_task
+
 # Called or read by libraries: zipfile, KServe, protocol buffers, CDK.
 _.seekable
 _.predict

@@ -1,0 +1,1 @@
+"""Records what transformers' own pipelines answer, with small models of fixed seeds."""
