@@ -22,7 +22,7 @@ from serval.batch.input.columns import InputColumns
 from serval.batch.input.csv.records import CsvRecords
 from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.records import Records, whole_records
-from serval.batch.plan.estimate import BLOCK_BYTES
+from serval.batch.plan.draft import BLOCK_BYTES
 from serval.batch.shard.engine import ShardEngine
 from serval.batch.shard.outputs import PartFormat
 from serval.bundles.onnx_signature import read_signature

@@ -7,7 +7,7 @@ from aws_cdk import Stack
 from aws_cdk.aws_iam import Effect, IPrincipal, PolicyStatement, Role
 from constructs import Construct
 
-from serval.batch.job.events import SOURCE
+from serval.models.state_events import SOURCE
 
 RESOURCES_AT_ONCE = 25
 """Resources in one statement.

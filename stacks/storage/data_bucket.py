@@ -7,7 +7,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
-from serval.models.tag import id_pattern
+from serval.models.version import id_pattern
 from serval.requests.ids import EARLIER_LENGTHS
 from serval.requests.request import PAYLOAD_DAYS
 from stacks.stage.acknowledgements import acknowledge

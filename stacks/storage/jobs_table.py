@@ -12,7 +12,7 @@ from aws_cdk.aws_dynamodb import (
 from constructs import Construct
 
 from serval.batch.job.job import BY_MODEL, BY_MODEL_KEYS, EARLIER_LENGTH, EXPIRES, JOB, SORT
-from serval.models.tag import id_pattern
+from serval.models.version import id_pattern
 from stacks.stage.grants import Granted, partitions
 from stacks.stage.stage import Stage
 from stacks.storage.attributes import text_attribute

@@ -11,7 +11,7 @@ from aws_cdk.aws_dynamodb import (
 )
 from constructs import Construct
 
-from serval.models.tag import id_pattern
+from serval.models.version import id_pattern
 from serval.requests.ids import EARLIER_LENGTHS
 from serval.requests.table import (
     BY_MODEL,

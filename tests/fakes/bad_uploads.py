@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
-from serval.object_created import ObjectCreated
+from serval.foreign import ObjectCreated
 from tests.fakes.executions import StepFailed
 from tests.fakes.registration import manifest_of, scaling_bundle, scaling_model
 from tests.fakes.stage import Stage

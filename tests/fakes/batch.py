@@ -36,6 +36,9 @@ DATA = "data-bucket"
 X = TensorSpec("x", "FP32", (-1, 2))
 OUTPUTS = (TensorSpec("total", "FP32", (-1,)), TensorSpec("twice", "INT64", (-1, 2)))
 ADDING = Signature((X,), OUTPUTS)
+JOBS_ENVIRONMENT = {"JOBS_TABLE": "jobs"}
+"""Of the functions that end jobs."""
+SIXTY_ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(60))
 TRIES = 4
 """Of the state machine, for a step that died."""
 

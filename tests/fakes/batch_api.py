@@ -9,10 +9,10 @@ from serval.access.api_key import ApiKey, hash_api_key
 from serval.batch.assemble.finish import FinishJob
 from serval.batch.assemble.results import Results
 from serval.batch.job import lifecycle
+from serval.batch.job.cost import Estimate
 from serval.batch.job.document import JobDocuments
 from serval.batch.job.job import BatchJob, ShardRecord, job_attributes, read_job, shard_attributes
 from serval.batch.job.lifecycle import JobPlan, JobTotals
-from serval.batch.plan.estimate import Estimate
 from serval.batch.start.caps import Caps
 from serval.batch.start.control import Control
 from serval.batch.start.job_request import JobRequest
@@ -26,9 +26,12 @@ from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.jobs import InMemoryJobs, RecordedExecutions
 from tests.fakes.objects import InMemoryObjects
 from tests.fakes.requests import START, TickingClock
-from tests.fakes.submission import CountingLimits
+from tests.fakes.submission import CountingLimits, answered, call
 
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
+OTHER_KEY = "srv_of-digits-alone"
+"""Of a caller for whom ``for_two_callers`` makes one."""
+INPUT = {"input": "s3://orders/rows.csv"}
 DATA_BUCKET = "serval-prod-data"
 ALLOWED = "s3://orders/,s3://out/{model}/"
 IRIS = Signature(
@@ -199,3 +202,29 @@ class Bench:
         record = replace(ShardRecord(job=job_id, index=index, started=now, updated=now), **members)
         self.store.shard_rows[job_id, index] = shard_attributes(record)
         return record
+
+
+def for_two_callers() -> Bench:
+    """Make a stage with a second caller, who may use model ``digits`` alone."""
+    bench = Bench()
+    bench.grant(OTHER_KEY, "digits")
+    return bench
+
+
+def start(bench: Bench, body: Any = INPUT, model: str = "iris", **more: Any) -> dict[str, Any]:
+    """Ask for a job."""
+    given = call("batch_start", f"/batch/models/{model}/jobs", body, **more)
+    del given["headers"]["idempotency-key"]
+    return bench.endpoint.reply(given)
+
+
+def ask(bench: Bench, event: str, path: str, query: str = "", **more: Any) -> dict[str, Any]:
+    """Call a route of jobs that are there."""
+    given = call(event, path, **more)
+    given["queryStringParameters"] = dict(part.split("=") for part in query.split("&") if part)
+    return bench.endpoint.reply(given)
+
+
+def get(bench: Bench, job_id: str = "j1", **more: Any) -> dict[str, Any]:
+    """Read a job."""
+    return answered(ask(bench, "batch_get", f"/batch/jobs/{job_id}", **more), 200)

@@ -1,6 +1,5 @@
 """The ``serval`` command in this process, on a stage in memory that has batch jobs."""
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from serval.batch.job.keys import Address
-from serval_cli import main
 from serval_cli.api.batch import BatchApi
 from serval_cli.commands.call import batch, schedules
 from serval_cli.steering.batch_watch import JobWatch
 from tests.fakes.batch_api import DATA_BUCKET, KEY, Bench
-from tests.fakes.command_line import Ended
+from tests.fakes.command_line import Terminal
 from tests.fakes.handlers import recorded
 
 
@@ -34,11 +31,9 @@ class Uploads:
 
 
 @dataclass
-class BatchStage:
-    """A user at a terminal, whose stage has the API of batch jobs."""
+class BatchStage(Terminal):
+    """A user whose stage has the API of batch jobs."""
 
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
     bench: Bench = field(default_factory=Bench)
     payloads: Uploads = field(default_factory=Uploads)
     meanwhile: Callable[[], object] = lambda: None
@@ -111,14 +106,3 @@ class BatchStage:
             yield body[at : min(at + 10, last)]
         if last < len(body):
             raise httpx.ReadError("the connection was reset")
-
-    def serval(self, *words: str) -> Ended:
-        """Run a command."""
-        self.monkeypatch.setattr(sys, "argv", ["serval", *words])
-        self.capsys.readouterr()
-        try:
-            main.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *self.capsys.readouterr())

@@ -41,12 +41,29 @@ class Ended:
 
 
 @dataclass
-class CommandLine:
-    """A user at a terminal, whose stage has one model."""
+class Terminal:
+    """A user at a terminal."""
 
-    model: RollingModel
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+
+    def serval(self, *words: str) -> Ended:
+        """Run a command."""
+        self.monkeypatch.setattr(sys, "argv", ["serval", *words])
+        self.capsys.readouterr()
+        try:
+            main.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Ended(code, *self.capsys.readouterr())
+
+
+@dataclass
+class CommandLine(Terminal):
+    """A user whose stage has one model."""
+
+    model: RollingModel
     sent: list[dict[str, Any]] = field(default_factory=list)
     """Events on the bus."""
 
@@ -66,14 +83,3 @@ class CommandLine:
     def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         self.sent += [json.loads(entry["Detail"]) for entry in Entries]
         return {"FailedEntryCount": 0}
-
-    def serval(self, *words: str) -> Ended:
-        """Run a command."""
-        self.monkeypatch.setattr(sys, "argv", ["serval", *words])
-        self.capsys.readouterr()
-        try:
-            main.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *self.capsys.readouterr())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.bundles.uploads import Upload
-from serval.object_created import ObjectCreated
+from serval.foreign import ObjectCreated
 from tests.fakes.registration import Crash
 
 if TYPE_CHECKING:

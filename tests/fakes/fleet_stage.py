@@ -1,21 +1,17 @@
 """The ``serval`` command in this process, on a stage in memory that has fleets."""
 
 import importlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from serval.aws.sqs.queues import QueueCounts
 from serval.clock import timestamp, utc_now
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import Fleets
 from serval.requests.redrive import DeadLetter
-from serval_cli import main
-from tests.fakes.command_line import Ended
+from tests.fakes.command_line import Terminal
 from tests.fakes.requests import (
     FLEETS,
     InMemoryDeadLetters,
@@ -51,11 +47,9 @@ class Queues(InMemoryQueue):
 
 
 @dataclass
-class FleetStage:
-    """A user at a terminal, whose stage has the fleets ``gpu`` (spot) and ``managed``."""
+class FleetStage(Terminal):
+    """A user whose stage has the fleets ``gpu`` (spot) and ``managed``."""
 
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
     name: str = "local"
     local: object = True
     fleets: Fleets = FLEETS
@@ -83,17 +77,6 @@ class FleetStage:
     def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803
         assert EndpointName == "serval-local-managed"
         return {"ProductionVariants": [{"CurrentInstanceCount": self.instances}]}
-
-    def serval(self, *words: str) -> Ended:
-        """Run a command."""
-        self.monkeypatch.setattr(sys, "argv", ["serval", *words])
-        self.capsys.readouterr()
-        try:
-            main.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *self.capsys.readouterr())
 
     def ask(self, request_id: str, age_seconds: float = 0, **members: Any) -> None:
         """Have a request in the table; one that is queued has its message."""

@@ -37,12 +37,12 @@ from serval.bundles.verification.deployment import Deployment
 from serval.bundles.verification.verify_bundle import verify_bundle
 from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
 from serval.fleets.declaration import read_fleets
+from serval.foreign import NotAnUpload, ObjectCreated
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile
-from serval.object_created import NotAnUpload, ObjectCreated
 from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.submit.put_request import read_put_request

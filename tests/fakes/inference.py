@@ -1,6 +1,7 @@
 """Tiny real graphs, and in-memory stand-ins for what ``infer`` reads from AWS."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,9 @@ def signature(datatype: str, shape: Sequence[int]) -> Signature:
     return Signature(
         (TensorSpec("x", datatype, tuple(shape)),), (TensorSpec("y", datatype, tuple(shape)),)
     )
+
+
+TWO_COLUMNS = signature("FP32", [-1, 2])
 
 
 def version_record(model: str, version: str, artifact: bytes, sign: Signature) -> ModelVersion:
@@ -220,3 +224,24 @@ def event(
         "body": body,
         "isBase64Encoded": is_base64,
     }
+
+
+def document(data: Any = (1, 2), **members: Any) -> str:
+    """Make the body of a request with one row of two columns."""
+    item = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": data}
+    return json.dumps({"inputs": [item]} | members)
+
+
+def answer(reply: dict[str, Any]) -> dict[str, Any]:
+    """Read a reply that must be an answer."""
+    assert reply["statusCode"] == 200, reply
+    return dict(json.loads(reply["body"]))
+
+
+def refusal(reply: dict[str, Any], status: int) -> str:
+    """Read the message of a reply that must refuse with a status."""
+    assert reply["statusCode"] == status, reply
+    assert reply["headers"] == {"content-type": "application/json", "x-request-id": "request-1"}
+    body = json.loads(reply["body"])
+    assert body.keys() == {"error"}
+    return str(body["error"])

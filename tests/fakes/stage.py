@@ -10,11 +10,11 @@ from pathlib import Path
 from serval.bundles.uploads import Uploads
 from serval.bundles.verification.deployment import Deployment
 from serval.errors import ArtifactUnavailable
+from serval.foreign import ObjectCreated
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.deployed_fleets import Fleets
 from serval.models.registry import Rollout
 from serval.models.version import ModelVersion
-from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.memory import MemoryMeter

@@ -45,6 +45,18 @@ from tests.fakes.requests import (
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
 HOST = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
 PROMPT = "Iris is a "
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "STAGE": "prod",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+    "FLEETS": "{}",
+    "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "WAITING_PLACES": "40",
+    "DATA_BUCKET": "data",
+}
+"""Of the functions that take requests."""
 TEXTGEN = Signature(
     (TensorSpec("prompt", "UINT8", (-1, -1)),), (TensorSpec("completion", "UINT8", (-1, 64)),)
 )
@@ -55,6 +67,10 @@ def inference_request(text: str = PROMPT, **members: Any) -> dict[str, Any]:
     data = list(text.encode())
     tensor = {"name": "prompt", "shape": [1, len(data)], "datatype": "UINT8", "data": data}
     return {"inputs": [tensor], **members}
+
+
+ASKED = {"model": "textgen", "request": inference_request()}
+"""The body of a submit."""
 
 
 def binary_request(text: str = PROMPT) -> tuple[bytes, int]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from serval.foreign import ObjectCreated
 from serval.models.route import Route
-from serval.object_created import ObjectCreated
 from serval.rollouts.steps.conclude import DOING
 from tests.fakes.executions import TRIES, Execution, Outcome, StepFailed
 from tests.fakes.registration import scaling_bundle

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from serval.foreign import ObjectCreated
 from serval.models.route import Route
-from serval.object_created import ObjectCreated
 from serval.rollouts.policy.decide import Promote
 from tests.fakes.executions import Execution, Outcome
 from tests.fakes.registration import scaling_bundle

@@ -10,7 +10,7 @@ import pytest
 from serval.batch.job.job import BatchJob
 from serval.clock import timestamp
 from serval.models.route import Route
-from serval.models.tag import remove_tag
+from serval.models.version import remove_tag
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import START

@@ -9,11 +9,8 @@ import pytest
 
 from serval.batch.job.job import ShardRecord
 from serval.batch.job.layout import ShardItem
-from tests.fakes.batch import BatchStage
+from tests.fakes.batch import JOBS_ENVIRONMENT, SIXTY_ROWS, BatchStage
 from tests.fakes.handlers import Context, imported, logged, recorded
-
-ENVIRONMENT = {"JOBS_TABLE": "jobs"}
-ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(60))
 
 
 @pytest.fixture
@@ -23,11 +20,11 @@ def stage() -> BatchStage:
 
 @pytest.fixture
 def handler(stage: BatchStage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("assemble", ENVIRONMENT, stage.assembly, monkeypatch)
+    return imported("assemble", JOBS_ENVIRONMENT, stage.assembly, monkeypatch)
 
 
 def worked(
-    stage: BatchStage, body: bytes = ROWS, without: int | None = None, **options: Any
+    stage: BatchStage, body: bytes = SIXTY_ROWS, without: int | None = None, **options: Any
 ) -> str:
     """Run the shards of a job, but for one."""
     chosen = {"csv": {"quoted_newlines": "never"}, "shard_bytes": 60, **options}
@@ -114,7 +111,7 @@ def test_a_shard_that_may_be_missing_is_left_out(
 def test_too_much_that_is_rejected_fails_the_job_with_the_first_reasons(
     handler: ModuleType, stage: BatchStage
 ) -> None:
-    body = ROWS + b"".join(b"%c,1\n" % letter for letter in b"abcdefghijkl")
+    body = SIXTY_ROWS + b"".join(b"%c,1\n" % letter for letter in b"abcdefghijkl")
     job_id = worked(stage, body, max_rejected_percent=100)
     stage.store.rows[job_id]["options"] = stage.store.rows[job_id]["options"].replace(
         '"max_rejected_percent": 100.0', '"max_rejected_percent": 5.0'

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from serval.foreign import ObjectCreated
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import Route
-from serval.object_created import ObjectCreated
 from tests.fakes.bad_artifacts import ANSWERS, ARTIFACTS
 from tests.fakes.bad_fleet_uploads import ON_FLEETS
 from tests.fakes.bad_manifests import CONFIGURATIONS, FILES, MANIFESTS

@@ -11,9 +11,18 @@ from typing import Any
 import pytest
 
 from serval.clock import timestamp
-from serval.models.tag import remove_tag
+from serval.models.version import remove_tag
 from tests.fakes.batch import ADDING, BatchStage
-from tests.fakes.batch_api import DATA_BUCKET, MATCHED, Bench
+from tests.fakes.batch_api import (
+    DATA_BUCKET,
+    INPUT,
+    MATCHED,
+    OTHER_KEY,
+    Bench,
+    for_two_callers,
+    get,
+    start,
+)
 from tests.fakes.handlers import ROOT, imported, recorded
 from tests.fakes.requests import START
 from tests.fakes.submission import HOST, answered, call, refusal
@@ -31,37 +40,17 @@ ENVIRONMENT = {
     "BATCH_OPEN_JOBS": "20",
     "BATCH_LEAST_SHARD_BYTES": "1000",
 }
-OTHER_KEY = "srv_of-digits-alone"
-INPUT = {"input": "s3://orders/rows.csv"}
 
 
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench()
-    bench.grant(OTHER_KEY, "digits")
-    return bench
-
-
-def start(bench: Bench, body: Any = INPUT, model: str = "iris", **more: Any) -> dict[str, Any]:
-    given = call("batch_start", f"/batch/models/{model}/jobs", body, **more)
-    del given["headers"]["idempotency-key"]
-    return bench.endpoint.reply(given)
+    return for_two_callers()
 
 
 def keyed(bench: Bench, idempotency_key: str, body: Any = INPUT, **more: Any) -> dict[str, Any]:
     given = call("batch_start", "/batch/models/iris/jobs", body, **more)
     given["headers"]["idempotency-key"] = idempotency_key
     return bench.endpoint.reply(given)
-
-
-def ask(bench: Bench, event: str, path: str, query: str = "", **more: Any) -> dict[str, Any]:
-    given = call(event, path, **more)
-    given["queryStringParameters"] = dict(part.split("=") for part in query.split("&") if part)
-    return bench.endpoint.reply(given)
-
-
-def get(bench: Bench, job_id: str = "j1", **more: Any) -> dict[str, Any]:
-    return answered(ask(bench, "batch_get", f"/batch/jobs/{job_id}", **more), 200)
 
 
 @pytest.mark.parametrize(

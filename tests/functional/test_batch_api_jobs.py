@@ -9,35 +9,14 @@ import pytest
 
 from serval.clock import timestamp
 from tests.fakes.batch import ADDING, BatchStage
-from tests.fakes.batch_api import Bench
+from tests.fakes.batch_api import INPUT, OTHER_KEY, Bench, ask, for_two_callers, get, start
 from tests.fakes.requests import START
 from tests.fakes.submission import answered, call, refusal
-
-OTHER_KEY = "srv_of-digits-alone"
-INPUT = {"input": "s3://orders/rows.csv"}
 
 
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench()
-    bench.grant(OTHER_KEY, "digits")
-    return bench
-
-
-def start(bench: Bench, body: Any = INPUT, model: str = "iris", **more: Any) -> dict[str, Any]:
-    given = call("batch_start", f"/batch/models/{model}/jobs", body, **more)
-    del given["headers"]["idempotency-key"]
-    return bench.endpoint.reply(given)
-
-
-def ask(bench: Bench, event: str, path: str, query: str = "", **more: Any) -> dict[str, Any]:
-    given = call(event, path, **more)
-    given["queryStringParameters"] = dict(part.split("=") for part in query.split("&") if part)
-    return bench.endpoint.reply(given)
-
-
-def get(bench: Bench, job_id: str = "j1", **more: Any) -> dict[str, Any]:
-    return answered(ask(bench, "batch_get", f"/batch/jobs/{job_id}", **more), 200)
+    return for_two_callers()
 
 
 def listed(bench: Bench, query: str = "", **more: Any) -> list[str]:

@@ -14,7 +14,7 @@ import zstandard
 
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
-from tests.fakes.batch import DATA, BatchStage
+from tests.fakes.batch import DATA, BatchStage, scheduled
 
 GOOD = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(50))
 TABLE = pl.DataFrame({"x_0": [1.0, 2.0], "x_1": [3.0, 4.0]})
@@ -240,16 +240,7 @@ def test_a_schedule_without_an_input_fails_its_job_with_a_reason(case) -> None:
     stage = BatchStage()
     prepare(stage)
 
-    job = stage.run(
-        {
-            "origin": "schedule",
-            "model": "adding",
-            "name": "nightly",
-            "time": "2026-11-21T03:00:00Z",
-            "input": address,
-            "output": "s3://out-bucket/{date}/",
-        }
-    )
+    job = stage.run(scheduled(address))
 
     assert (job.status, job.name) == ("failed", "nightly")
     assert reason in (job.error or "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serval.object_created import ObjectCreated
+from serval.foreign import ObjectCreated
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage

@@ -5,11 +5,8 @@ from types import ModuleType
 import pytest
 
 from serval.batch.job.layout import ShardItem
-from tests.fakes.batch import BatchStage
+from tests.fakes.batch import JOBS_ENVIRONMENT, SIXTY_ROWS, BatchStage
 from tests.fakes.handlers import Context, imported, logged, recorded
-
-ENVIRONMENT = {"JOBS_TABLE": "jobs"}
-ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(60))
 
 
 @pytest.fixture
@@ -19,13 +16,13 @@ def stage() -> BatchStage:
 
 @pytest.fixture
 def handler(stage: BatchStage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("finish", ENVIRONMENT, stage.finish_job, monkeypatch)
+    return imported("finish", JOBS_ENVIRONMENT, stage.finish_job, monkeypatch)
 
 
 def running(stage: BatchStage, done: int) -> str:
     """Run some shards of a job."""
     options = {"csv": {"quoted_newlines": "never"}, "shard_bytes": 60}
-    job = stage.accepting.accept(stage.upload("rows.csv", ROWS, options), "execution")["job"]
+    job = stage.accepting.accept(stage.upload("rows.csv", SIXTY_ROWS, options), "execution")["job"]
     for line in stage._lines(stage.planning.plan(job)["items"])[:done]:
         stage.work.run(ShardItem.from_json(line), None, lambda: 900.0)
     return str(job)

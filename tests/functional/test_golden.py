@@ -16,12 +16,14 @@ from serval.errors import ArtifactUnavailable
 from serval.inference.loaded import Limits
 from tests.fakes.golden import (
     CPU_CLASS,
+    GOOD,
     MIB,
     UPLOAD,
     Bench,
     classifying,
     line,
     looking_up,
+    passed,
     reshaping,
     rows,
     tensor,
@@ -31,19 +33,11 @@ from tests.fakes.handlers import Context
 from tests.fakes.inference import graph, identity, plus
 
 ROOT = Path(__file__).parents[2]
-GOOD = rows([1.0, 2.0], [2.0, 3.0]) + rows([0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 2.0, 2.0])
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
-
-
-def passed(outcome: dict[str, Any]) -> dict[str, Any]:
-    assert outcome["outcome"] == "passed", outcome
-    json.dumps(outcome, allow_nan=False)
-    report: dict[str, Any] = outcome["golden"]
-    return report
 
 
 def refused(outcome: dict[str, Any]) -> list[str]:

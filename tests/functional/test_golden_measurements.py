@@ -1,9 +1,7 @@
 """What the golden check measures, within bounds of time and memory."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,22 +9,13 @@ import pytest
 from serval.rollouts.golden import memory
 from serval.rollouts.golden.latency import quantile
 from serval.rollouts.golden.memory import forget_peak, peak_mib
-from tests.fakes.golden import MIB, Bench, line, reshaping, rows, tensor
+from tests.fakes.golden import GOOD, MIB, Bench, line, passed, reshaping, tensor
 from tests.fakes.inference import identity, plus
-
-GOOD = rows([1.0, 2.0], [2.0, 3.0]) + rows([0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 2.0, 2.0])
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
-
-
-def passed(outcome: dict[str, Any]) -> dict[str, Any]:
-    assert outcome["outcome"] == "passed", outcome
-    json.dumps(outcome, allow_nan=False)
-    report: dict[str, Any] = outcome["golden"]
-    return report
 
 
 def test_a_good_candidate_passes_with_its_measurements(bench: Bench) -> None:

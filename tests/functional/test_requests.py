@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval.models.tag import remove_tag
+from serval.models.version import remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.list_requests import Cursor, Position
 from tests.fakes.handlers import imported, recorded

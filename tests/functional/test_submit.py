@@ -11,6 +11,7 @@ from serval.models.signature import Signature, TensorSpec
 from serval.requests.request import INLINE_BYTES
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.submission import (
+    ENVIRONMENT,
     HOST,
     KEY,
     Bench,
@@ -20,18 +21,6 @@ from tests.fakes.submission import (
     inference_request,
     refusal,
 )
-
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "id",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "STAGE": "prod",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-    "FLEETS": "{}",
-    "REGISTRY_TABLE": "registry",
-    "REQUESTS_TABLE": "requests",
-    "WAITING_PLACES": "40",
-    "DATA_BUCKET": "data",
-}
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
-from serval.models.tag import remove_tag
+from serval.models.version import remove_tag
 from tests.fakes.requests import async_request
 from tests.fakes.submission import (
+    ASKED,
     HOST,
     Bench,
     answered,
@@ -19,8 +20,6 @@ from tests.fakes.submission import (
     refusal,
     result,
 )
-
-ASKED = {"model": "textgen", "request": inference_request()}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.fakes.submission import (
+    ASKED,
     KEY,
     Bench,
     answered,
@@ -16,8 +17,6 @@ from tests.fakes.submission import (
     refusal,
     result,
 )
-
-ASKED = {"model": "textgen", "request": inference_request()}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from serval.requests.lifecycle import cancel
 from serval.requests.settings import WaitSettings
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.submission import (
+    ENVIRONMENT,
     Bench,
     binary_request,
     binary_result,
@@ -22,18 +23,6 @@ from tests.fakes.submission import (
     refusal,
     result,
 )
-
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "id",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "STAGE": "prod",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-    "FLEETS": "{}",
-    "REGISTRY_TABLE": "registry",
-    "REQUESTS_TABLE": "requests",
-    "WAITING_PLACES": "40",
-    "DATA_BUCKET": "data",
-}
 
 
 @pytest.fixture

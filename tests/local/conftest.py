@@ -1,6 +1,6 @@
-"""One stage for all of these tests: the real stacks on the embedded platform.
+"""What these tests run on: the real stacks on the embedded platform, or the emulator alone.
 
-It is deployed for the examples that Lambda runs and for the fleet models of ``fleet_models``.
+A stage is deployed for the examples that Lambda runs and for the fleet models of ``fleet_models``.
 ``SERVAL_TEST_STATE`` names the state folder of one that already runs, which saves its start:
 ``python -m tests.local.fleet_models FOLDER`` writes what it has to be started with.
 """
@@ -18,9 +18,12 @@ from typing import Any
 import httpx
 import pytest
 
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.state_folder import StateFolder
 from tests.at_once import GROUPS
+from tests.fakes.emulator import emulator
+from tests.fakes.tables import create_registry_table, create_requests_table
 from tests.local.fleet_caller import Caller
 from tests.local.fleet_models import bundles
 
@@ -60,6 +63,16 @@ class LocalStage:
     def client(self, service: Any) -> Any:
         return create_session().client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)
 
+    def registry(self) -> DynamoDBRegistry:
+        """Give the registry of the stage's models."""
+        described = self.client("cloudformation").describe_stacks(StackName="serval-local-storage")
+        (stack,) = described["Stacks"]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+        dynamodb = create_session().resource(
+            "dynamodb", endpoint_url=self.aws_endpoint_url, config=CONFIG
+        )
+        return DynamoDBRegistry(dynamodb.Table(outputs["RegistryTableName"]))
+
     def functions(self) -> dict[str, str]:
         """Give the physical name of each function."""
         functions: dict[str, str] = json.loads(self.serval("local", "status", "--json"))[
@@ -88,6 +101,34 @@ def serval(state: Path, *words: str) -> str:
     )
     assert run.returncode == 0, f"serval {' '.join(words)}:\n{run.stdout}{run.stderr}"
     return run.stdout
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Run the emulator without a stage, for the tests of a file; gives its URL."""
+    with emulator() as running:
+        yield running.url
+
+
+@pytest.fixture
+def dynamodb(endpoint: str) -> Any:
+    return create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
+
+
+@pytest.fixture
+def registry_table(dynamodb: Any) -> Iterator[Any]:
+    """Create an empty registry table for a test."""
+    table = create_registry_table(dynamodb, "of-a-test")
+    yield table
+    table.delete()
+
+
+@pytest.fixture
+def requests_table(dynamodb: Any) -> Iterator[Any]:
+    """Create an empty requests table for a test."""
+    table = create_requests_table(dynamodb, "requests")
+    yield table
+    table.delete()
 
 
 @pytest.fixture(scope="session")

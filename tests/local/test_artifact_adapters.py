@@ -1,11 +1,8 @@
 """Artifacts and uploads against the emulator's S3: what is read, staged, published and verified."""
 
 import os
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -22,46 +19,30 @@ from serval.aws.s3.artifacts import PRESIGNED_SECONDS, PublishedFileDiffers, S3A
 from serval.aws.s3.presigned import WrongSize, download
 from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.bundles.verification.deployment import Deployment
-from serval.models.signature import Signature, TensorSpec
-from serval.models.version import BundleFile, ModelVersion
-from serval.object_created import ObjectCreated
+from serval.foreign import ObjectCreated
+from serval.models.version import BundleFile
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.steps.claim import Claim
 from serval.rollouts.steps.register import Register
 from serval.rollouts.steps.verify import Verify
-from tests.fakes.emulator import emulator
 from tests.fakes.registration import manifest_of, scaling_bundle
-from tests.fakes.tables import create_registry_table
+from tests.local.registry_rows import at_once
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_s3 import S3Client
 
-REGION = "eu-central-1"
 
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
-
-
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    return boto3.Session("test", "test", region_name=REGION)
+@pytest.fixture
+def client(endpoint: str) -> "S3Client":
+    return boto3.Session("test", "test", region_name="eu-central-1").client(
+        "s3", endpoint_url=endpoint
+    )
 
 
 @pytest.fixture
-def table(endpoint: str, session: boto3.Session) -> Iterator["Table"]:
-    dynamodb = session.resource("dynamodb", endpoint_url=endpoint)
-    table: Table = create_registry_table(dynamodb, "registry")
-    yield table
-    table.delete()
-
-
-@pytest.fixture
-def client(endpoint: str, session: boto3.Session) -> "S3Client":
-    return session.client("s3", endpoint_url=endpoint)
+def registry(registry_table: "Table") -> DynamoDBRegistry:
+    return DynamoDBRegistry(registry_table)
 
 
 @pytest.fixture
@@ -73,42 +54,6 @@ def bucket(client: "S3Client", request: pytest.FixtureRequest) -> str:
     )
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return name
-
-
-@pytest.fixture
-def registry(table: "Table") -> DynamoDBRegistry:
-    return DynamoDBRegistry(table)
-
-
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Make calls in threads that start together; give their answers in order."""
-    start = threading.Barrier(len(calls))
-
-    def wait_and(call: Callable[[], Any]) -> Any:
-        start.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(wait_and, calls))
-
-
-def version(number: str, model: str = "iris", description: str = "") -> ModelVersion:
-    return ModelVersion(
-        model=model,
-        version=number,
-        digest="d" * 64,
-        created="2026-11-21T10:15:00.000Z",
-        artifact="model.onnx",
-        artifact_files=("model.onnx", "weights.bin"),
-        files=(
-            BundleFile("model.onnx", "a" * 64, 2300),
-            BundleFile("weights.bin", "b" * 64, 5),
-        ),
-        signature=Signature(
-            (TensorSpec("x", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
-        ),
-        bundle={"name": model, "description": description},
-    )
 
 
 def test_a_read_is_pinned_to_the_version_found(client: "S3Client", bucket: str, tmp_path: Path):
@@ -281,13 +226,17 @@ class Steps:
 
 @pytest.fixture
 def steps(
-    client: "S3Client", bucket: str, registry: DynamoDBRegistry, table: "Table", tmp_path: Path
+    client: "S3Client",
+    bucket: str,
+    registry: DynamoDBRegistry,
+    registry_table: "Table",
+    tmp_path: Path,
 ) -> Steps:
     artifacts = S3Artifacts(client, bucket)
     control = RolloutControl(registry)
     return Steps(
         Claim(
-            claims=DynamoDBClaims(table),
+            claims=DynamoDBClaims(registry_table),
             uploads=Uploads(artifacts, registry),
             control=control,
             presign=artifacts.presign,

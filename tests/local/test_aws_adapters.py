@@ -1,14 +1,10 @@
 """The adapters of ``serval.aws`` against an AWS emulator on a loopback port of its own."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from serval.access.api_key import hash_api_key
@@ -18,70 +14,16 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.registry import Rollout
 from serval.models.route import Route
-from serval.models.signature import Signature, TensorSpec
-from serval.models.version import BundleFile, ModelVersion
-from tests.fakes.emulator import emulator
-from tests.fakes.tables import create_registry_table
+from tests.local.registry_rows import at_once, version
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
-REGION = "eu-central-1"
 START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
-
-
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    return boto3.Session("test", "test", region_name=REGION)
-
-
 @pytest.fixture
-def table(endpoint: str, session: boto3.Session) -> Iterator["Table"]:
-    dynamodb = session.resource("dynamodb", endpoint_url=endpoint)
-    table: Table = create_registry_table(dynamodb, "registry")
-    yield table
-    table.delete()
-
-
-@pytest.fixture
-def registry(table: "Table") -> DynamoDBRegistry:
-    return DynamoDBRegistry(table)
-
-
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Make calls in threads that start together; give their answers in order."""
-    start = threading.Barrier(len(calls))
-
-    def wait_and(call: Callable[[], Any]) -> Any:
-        start.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(wait_and, calls))
-
-
-def version(number: str, model: str = "iris", description: str = "") -> ModelVersion:
-    return ModelVersion(
-        model=model,
-        version=number,
-        digest="d" * 64,
-        created="2026-11-21T10:15:00.000Z",
-        artifact="model.onnx",
-        artifact_files=("model.onnx", "weights.bin"),
-        files=(
-            BundleFile("model.onnx", "a" * 64, 2300),
-            BundleFile("weights.bin", "b" * 64, 5),
-        ),
-        signature=Signature(
-            (TensorSpec("x", "FP32", (-1, 4)),), (TensorSpec("label", "INT64", (-1,)),)
-        ),
-        bundle={"name": model, "description": description},
-    )
+def registry(registry_table: "Table") -> DynamoDBRegistry:
+    return DynamoDBRegistry(registry_table)
 
 
 def test_a_version_reads_back_as_it_was_recorded(registry: DynamoDBRegistry):
@@ -108,7 +50,7 @@ def test_a_version_once_recorded_is_never_changed(registry: DynamoDBRegistry):
     assert registry.version("iris", "1").bundle["description"] == "first"
 
 
-def test_versions_are_read_past_one_page(registry: DynamoDBRegistry, table: "Table"):
+def test_versions_are_read_past_one_page(registry: DynamoDBRegistry, registry_table: "Table"):
     padding = "x" * 300_000
     for number in range(1, 6):
         registry.record(version(str(number), description=padding))
@@ -197,11 +139,13 @@ def test_a_route_and_its_rollouts_are_written_together_or_not_at_all(registry: D
     assert registry.rollout("iris", "v") == later
 
 
-def test_records_without_a_revision_are_written_over(registry: DynamoDBRegistry, table: "Table"):
+def test_records_without_a_revision_are_written_over(
+    registry: DynamoDBRegistry, registry_table: "Table"
+):
     running = Rollout(model="iris", rollout="u", status="running", created="1", updated="1")
     item = {"pk": "MODEL#iris", "sk": "ROLLOUT#u", **running.to_attributes()}
     del item["revision"]
-    table.put_item(Item=item)
+    registry_table.put_item(Item=item)
 
     found = registry.rollout("iris", "u")
 
@@ -209,16 +153,16 @@ def test_records_without_a_revision_are_written_over(registry: DynamoDBRegistry,
     assert registry.record_rollout(replace(found, paused=True))
 
 
-def test_a_key_without_a_callback_secret_signs_as_it_always_did(table: "Table"):
-    assert ApiKeyStore(table).callback_secret("5b" * 32) == bytes.fromhex("5b" * 32)
+def test_a_key_without_a_callback_secret_signs_as_it_always_did(registry_table: "Table"):
+    assert ApiKeyStore(registry_table).callback_secret("5b" * 32) == bytes.fromhex("5b" * 32)
 
 
-def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"):
-    store = ApiKeyStore(table, lambda: START)
+def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(registry_table: "Table"):
+    store = ApiKeyStore(registry_table, lambda: START)
     text, key = store.create("laptop", ["iris"])
     _, other = store.create("ci", ["*"])
 
-    assert text not in str(table.scan()["Items"])
+    assert text not in str(registry_table.scan()["Items"])
     assert store.find(hash_api_key(text)) == key
     assert store.find(hash_api_key("srv_unknown")) is None
     secret = store.callback_secret(hash_api_key(text))
@@ -237,15 +181,15 @@ def test_an_api_key_is_stored_as_its_hash_and_found_until_revoked(table: "Table"
     assert revoked is not None
     assert revoked.revoked == "2026-11-21T10:15:00.000Z"
     assert store.find(hash_api_key(text)) is None
-    later = ApiKeyStore(table, lambda: START + timedelta(days=1))
+    later = ApiKeyStore(registry_table, lambda: START + timedelta(days=1))
     assert later.revoke(key.id) == revoked
     assert store.revoke("nothing") is None
     assert len(store.keys()) == 2
 
 
-def test_a_claim_is_the_first_owner_s_for_good(table: "Table"):
+def test_a_claim_is_the_first_owner_s_for_good(registry_table: "Table"):
     now = [START]
-    claims = DynamoDBClaims(table, lambda: now[0])
+    claims = DynamoDBClaims(registry_table, lambda: now[0])
 
     since = "2026-11-21T10:15:00.000Z"
     assert claims.take("c", "one") == since
@@ -257,15 +201,15 @@ def test_a_claim_is_the_first_owner_s_for_good(table: "Table"):
     assert claims.take("c", "two") is None
 
 
-def test_a_claim_is_forgotten_a_month_after_it_was_last_taken(table: "Table"):
-    DynamoDBClaims(table, lambda: START).take("c", "one")
+def test_a_claim_is_forgotten_a_month_after_it_was_last_taken(registry_table: "Table"):
+    DynamoDBClaims(registry_table, lambda: START).take("c", "one")
 
-    (item,) = table.scan()["Items"]
+    (item,) = registry_table.scan()["Items"]
     assert item["expires"] == int((START + REMEMBERED).timestamp())
 
 
-def test_one_of_many_owners_gets_a_claim(table: "Table"):
-    claims = DynamoDBClaims(table)
+def test_one_of_many_owners_gets_a_claim(registry_table: "Table"):
+    claims = DynamoDBClaims(registry_table)
 
     taken = at_once([partial(claims.take, "c", f"owner {number}") for number in range(8)])
 

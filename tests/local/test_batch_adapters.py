@@ -24,7 +24,6 @@ from serval.bootstrap.events import batch_events
 from serval.errors import BatchRefused
 from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.batch import DATA, BatchStage
-from tests.fakes.emulator import emulator
 from tests.fakes.filled import SAMPLES, filled
 from tests.fakes.requests import START
 from tests.fakes.tables import create_jobs_table
@@ -33,12 +32,6 @@ SAMPLES.setdefault(JobOptions, JobOptions(format="csv", columns={"x": ("a",)}))
 SAMPLES.setdefault(tuple[dict[str, Any], ...], ({"input": "x", "columns": ["a"], "by": "name"},))
 SAMPLES.setdefault(tuple[OutputPiece, ...], (OutputPiece("parts/00000.csv", 9, "v1", 3),))
 MIB = 2**20
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from serval.models.resource_names import (
     tick_rule_name,
 )
 from serval_cli.local.aws_client import CONFIG, create_session
-from tests.fakes.emulator import TABLE, emulator
+from tests.fakes.emulator import TABLE
 from tests.fakes.filled import filled
 from tests.fakes.inbox import HandClock
 from tests.fakes.requests import START
@@ -31,12 +31,6 @@ STATE = filled(FleetState, fleet="gpu", arrivals_trend=-1 / 3, seconds_per_reque
 WORKER = filled(
     WorkerState, fleet="gpu", worker="host-1", seen=timestamp(START), busy_seconds=0.1, completed=12
 )
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
 
 
 @pytest.fixture

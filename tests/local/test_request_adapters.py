@@ -18,11 +18,9 @@ from serval.requests import lifecycle
 from serval.requests.list_requests import Filters
 from serval.requests.ports import change
 from serval.requests.request import AsyncRequest, OpenRequest
-from serval_cli.local.aws_client import CONFIG, create_session
-from tests.fakes.emulator import emulator
+from serval_cli.local.aws_client import create_session
 from tests.fakes.filled import filled
 from tests.fakes.requests import START, async_request
-from tests.fakes.tables import create_requests_table
 
 LEASE = timedelta(seconds=60)
 FULL = filled(
@@ -30,27 +28,9 @@ FULL = filled(
 )
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
-
-
 @pytest.fixture
-def dynamodb(endpoint: str) -> Any:
-    return create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
-
-
-@pytest.fixture
-def table(dynamodb: Any) -> Iterator[Any]:
-    table = create_requests_table(dynamodb, "requests")
-    yield table
-    table.delete()
-
-
-@pytest.fixture
-def store(table: Any) -> RequestTable:
-    return RequestTable(table)
+def store(requests_table: Any) -> RequestTable:
+    return RequestTable(requests_table)
 
 
 def test_every_member_of_a_request_reads_back(store: RequestTable):
@@ -111,7 +91,7 @@ def test_a_row_read_before_another_change_is_not_saved(store: RequestTable):
     assert store.find("nobody") is None
 
 
-def test_what_is_none_again_is_gone_from_the_row(store: RequestTable, table: Any):
+def test_what_is_none_again_is_gone_from_the_row(store: RequestTable, requests_table: Any):
     row = async_request("r1")
     store.create(row)
 
@@ -122,24 +102,24 @@ def test_what_is_none_again_is_gone_from_the_row(store: RequestTable, table: Any
         return saved
 
     row = step(row, lifecycle.begin(row, "worker-1", START, LEASE))
-    assert table.get_item(Key={"id": "r1"})["Item"]["state"] == f"running#{row.shard}"
+    assert requests_table.get_item(Key={"id": "r1"})["Item"]["state"] == f"running#{row.shard}"
     row = step(row, lifecycle.try_again(row, "out of memory", START))
-    assert {"runner", "lease_until"}.isdisjoint(table.get_item(Key={"id": "r1"})["Item"])
+    assert {"runner", "lease_until"}.isdisjoint(requests_table.get_item(Key={"id": "r1"})["Item"])
     row = step(row, lifecycle.begin(row, "worker-2", START, LEASE))
     row = step(row, lifecycle.succeed(row, "3", "async/r1/2/response", 12, None, START))
-    item = table.get_item(Key={"id": "r1"})["Item"]
+    item = requests_table.get_item(Key={"id": "r1"})["Item"]
     assert {"state", "error", "runner"}.isdisjoint(item)
     assert item["expires"] == int((START + timedelta(days=7)).timestamp())
 
 
-def test_a_request_that_is_retried_never_expires(store: RequestTable, table: Any):
+def test_a_request_that_is_retried_never_expires(store: RequestTable, requests_table: Any):
     row = lifecycle.fail(async_request("r1"), "out of memory", START)
     store.create(row)
-    assert "expires" in table.get_item(Key={"id": "r1"})["Item"]
+    assert "expires" in requests_table.get_item(Key={"id": "r1"})["Item"]
 
     assert change(store, row, lambda row: lifecycle.retry(row, START)) is not None
 
-    item = table.get_item(Key={"id": "r1"})["Item"]
+    item = requests_table.get_item(Key={"id": "r1"})["Item"]
     assert "expires" not in item
     assert item["state"].startswith("queued#")
 
@@ -260,27 +240,27 @@ class Nothing:
         return iter(())
 
 
-def test_a_row_is_created_though_the_answer_was_lost(endpoint: str, table: Any):
-    retrying = RequestTable(losing_one_answer(endpoint, "PutItem").Table(table.name))
+def test_a_row_is_created_though_the_answer_was_lost(endpoint: str, requests_table: Any):
+    retrying = RequestTable(losing_one_answer(endpoint, "PutItem").Table(requests_table.name))
 
     assert retrying.create(FULL)
     assert not retrying.create(FULL)
 
 
-def test_a_change_is_saved_though_the_answer_was_lost(endpoint: str, table: Any):
+def test_a_change_is_saved_though_the_answer_was_lost(endpoint: str, requests_table: Any):
     row = async_request("r1")
-    RequestTable(table).create(row)
-    retrying = RequestTable(losing_one_answer(endpoint, "UpdateItem").Table(table.name))
+    RequestTable(requests_table).create(row)
+    retrying = RequestTable(losing_one_answer(endpoint, "UpdateItem").Table(requests_table.name))
 
     assert retrying.save(row, lifecycle.begin(row, "worker-1", START, LEASE))
     assert not retrying.save(row, lifecycle.begin(row, "worker-1", START, LEASE))
 
 
-def test_a_change_repeated_after_another_writer_s_is_not_saved(endpoint: str, table: Any):
+def test_a_change_repeated_after_another_writer_s_is_not_saved(endpoint: str, requests_table: Any):
     row = async_request("r1")
-    RequestTable(table).create(row)
-    RequestTable(table).save(row, lifecycle.begin(row, "worker-1", START, LEASE))
-    retrying = RequestTable(losing_one_answer(endpoint, "UpdateItem").Table(table.name))
+    RequestTable(requests_table).create(row)
+    RequestTable(requests_table).save(row, lifecycle.begin(row, "worker-1", START, LEASE))
+    retrying = RequestTable(losing_one_answer(endpoint, "UpdateItem").Table(requests_table.name))
 
     assert not retrying.save(row, lifecycle.begin(row, "worker-2", START, LEASE))
 

@@ -24,27 +24,8 @@ from serval.errors import RateLimited
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
 from serval.requests.ports import StoredPayload
 from serval_cli.local.aws_client import CONFIG, create_session
-from tests.fakes.emulator import TABLE, emulator
+from tests.fakes.emulator import TABLE
 from tests.fakes.requests import START
-from tests.fakes.tables import create_requests_table
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
-
-
-@pytest.fixture
-def dynamodb(endpoint: str) -> Any:
-    return create_session().resource("dynamodb", endpoint_url=endpoint, config=CONFIG)
-
-
-@pytest.fixture
-def table(dynamodb: Any) -> Iterator[Any]:
-    table = create_requests_table(dynamodb, "requests")
-    yield table
-    table.delete()
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from serval.models.version import ModelVersion
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval.rollouts.policy.decide import Promote, TakeStep
-from serval_cli.local.aws_client import CONFIG, create_session
 from tests.local.conftest import ROOT, LocalStage
 
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 4)),), ())
@@ -71,12 +70,7 @@ class StagedModel:
 
 @pytest.fixture(scope="module")
 def registry(stage: LocalStage) -> DynamoDBRegistry:
-    described = stage.client("cloudformation").describe_stacks(StackName="serval-local-storage")
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Stacks"][0]["Outputs"]}
-    dynamodb = create_session().resource(
-        "dynamodb", endpoint_url=stage.aws_endpoint_url, config=CONFIG
-    )
-    return DynamoDBRegistry(dynamodb.Table(outputs["RegistryTableName"]))
+    return stage.registry()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,15 +17,8 @@ from serval.rollouts.events import detail
 from serval.rollouts.policy.measurement import MetricReading, track_metrics
 from serval.rollouts.policy.windows import Window, complete_window
 from serval.rollouts.steps.evaluate import Alarms
-from tests.fakes.emulator import emulator
 
 STEP = timedelta(seconds=240)
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
 
 
 @pytest.fixture

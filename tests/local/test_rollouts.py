@@ -14,7 +14,6 @@ from onnx import TensorProto, helper, numpy_helper
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.models.registry import Rollout
 from serval.models.route import ROUTE_SECONDS
-from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.inference import graph, plus
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import Caller
@@ -48,12 +47,7 @@ def push(stage: LocalStage, model: str, artifact: bytes, yaml: str = ROLLOUT) ->
 
 @pytest.fixture(scope="module")
 def registry(stage: LocalStage) -> DynamoDBRegistry:
-    described = stage.client("cloudformation").describe_stacks(StackName="serval-local-storage")
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Stacks"][0]["Outputs"]}
-    dynamodb = create_session().resource(
-        "dynamodb", endpoint_url=stage.aws_endpoint_url, config=CONFIG
-    )
-    return DynamoDBRegistry(dynamodb.Table(outputs["RegistryTableName"]))
+    return stage.registry()
 
 
 def until(what: str, condition: Callable[[], T | None], seconds: float = 600) -> T:

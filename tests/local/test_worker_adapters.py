@@ -22,16 +22,10 @@ from serval.models.storage import version_prefix
 from serval.models.version import BundleFile, ModelVersion
 from serval.requests.inbox import Message
 from serval_cli.local.aws_client import CONFIG, create_session
-from tests.fakes.emulator import BUCKET, emulator
+from tests.fakes.emulator import BUCKET
 from tests.fakes.inference import signature, version_record
 
 PART = 2**20
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator() as running:
-        yield running.url
 
 
 @pytest.fixture

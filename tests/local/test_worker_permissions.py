@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from serval.aws.dynamodb.requests import RequestTable
 from serval.batch.job.job import new_job_id
 from serval.clock import utc_now
-from serval.models.tag import remove_tag
+from serval.models.version import remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.request import request_key
 from serval_cli.local.aws_client import CONFIG, create_session

@@ -1,7 +1,10 @@
 """The state machines of a stage, with everything that only an account knows filled in."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.stacks.synthesis import Synthesised
@@ -46,3 +49,36 @@ def state_names(definition: Definition) -> Iterator[str]:
         nested = [state[key] for key in ("ItemProcessor", "Iterator") if key in state]
         for child in [*nested, *state.get("Branches", ())]:
             yield from state_names(child)
+
+
+def leads_to(state: Mapping[str, Any]) -> set[str]:
+    """Return the names of the states that may follow a state."""
+    choices = [*state.get("Choices", []), *state.get("Catch", []), state]
+    found = {choice.get("Next") for choice in choices} | {state.get("Default")}
+    return {name for name in found if name}
+
+
+def reached_states(definition: Definition) -> set[str]:
+    """Return the names of the states that an execution can come to; a target must be there."""
+    reached, ahead = set(), {definition["StartAt"]}
+    while ahead:
+        name = ahead.pop()
+        reached.add(name)
+        ahead |= leads_to(definition["States"][name]) - reached
+    return reached
+
+
+def refusals(definition: Definition, folder: Path) -> str:
+    """Return what cfn-lint has against a definition; nothing if Step Functions takes it."""
+    machine = {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {
+            "RoleArn": "arn:aws:iam::123456789012:role/machine",
+            "DefinitionString": json.dumps(definition),
+        },
+    }
+    template = folder / "machine.json"
+    template.write_text(json.dumps({"Resources": {"Machine": machine}}))
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(template)]
+    run = subprocess.run(lint, capture_output=True, text=True, check=False)
+    return run.stdout + run.stderr if run.returncode else run.stdout

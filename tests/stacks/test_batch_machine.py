@@ -1,14 +1,13 @@
 """A batch job walked through: what is called with what, and that nothing grows with the input."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.stacks.definitions import reached_states, refusals
 from tests.stacks.synthesis import Synthesised, as_list
 from tests.stacks.walk import StepFailed, Walk
 
@@ -203,37 +202,16 @@ def test_a_token_that_nobody_keeps_alive_is_given_to_another_message(prod: Synth
 
 
 def test_the_definition_is_what_step_functions_takes(prod: Synthesised, tmp_path: Path) -> None:
-    machine = {
-        "Type": "AWS::StepFunctions::StateMachine",
-        "Properties": {
-            "RoleArn": "arn:aws:iam::123456789012:role/batch",
-            "DefinitionString": json.dumps(prod.batch),
-        },
-    }
-    template = tmp_path / "machine.json"
-    template.write_text(json.dumps({"Resources": {"Machine": machine}}))
-    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(template)]
-    run = subprocess.run(lint, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout) == (0, "")
+    assert refusals(prod.batch, tmp_path) == ""
 
 
 def test_every_state_is_reached_and_every_target_is_there(prod: Synthesised) -> None:
-    def leads_to(state: Mapping[str, Any]) -> set[str]:
-        found = [*state.get("Choices", []), *state.get("Catch", []), state]
-        names = {each.get("Next") for each in found} | {state.get("Default")}
-        return {name for name in names if name}
-
     machines = [
         prod.batch,
         *(s["ItemProcessor"] for s in prod.batch["States"].values() if "ItemProcessor" in s),
     ]
     for machine in machines:
-        reached, ahead = set(), {machine["StartAt"]}
-        while ahead:
-            name = ahead.pop()
-            reached.add(name)
-            ahead |= leads_to(machine["States"][name]) - reached
-        assert reached == machine["States"].keys()
+        assert reached_states(machine) == machine["States"].keys()
 
 
 def test_the_machine_is_created_after_its_rights(prod: Synthesised) -> None:

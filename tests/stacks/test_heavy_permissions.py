@@ -9,7 +9,7 @@ import pytest
 
 from serval.batch.job.job import claimed_job_id, new_job_id
 from serval.clock import timestamp
-from serval.models.tag import id_pattern, remove_tag
+from serval.models.version import id_pattern, remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.request import request_key, response_key, upload_key
 from tests.stacks.rights import OF_EVERY_FUNCTION, rights, union

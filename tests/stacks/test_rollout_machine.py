@@ -1,8 +1,6 @@
 """The state machine of rollouts as a whole: its shape, retries, log, rights and trigger."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import pytest
 
 from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval.rollouts.policy.decide import HOLD_DAYS, Step, seconds_to_next_look
+from tests.stacks.definitions import leads_to, reached_states, refusals
 from tests.stacks.synthesis import Synthesised, as_list
 
 SERVICE_FAILURES = {
@@ -36,35 +35,12 @@ def states(prod: Synthesised) -> Mapping[str, Any]:
     return dict(prod.rollout["States"])
 
 
-def leads_to(state: Mapping[str, Any]) -> set[str]:
-    choices = [*state.get("Choices", []), *state.get("Catch", []), state]
-    found = {choice.get("Next") for choice in choices} | {state.get("Default")}
-    return {name for name in found if name}
-
-
 def test_the_definition_is_what_step_functions_takes(prod: Synthesised, tmp_path: Path) -> None:
-    machine = {
-        "Type": "AWS::StepFunctions::StateMachine",
-        "Properties": {
-            "RoleArn": "arn:aws:iam::123456789012:role/rollouts",
-            "DefinitionString": json.dumps(prod.rollout),
-        },
-    }
-    template = tmp_path / "machine.json"
-    template.write_text(json.dumps({"Resources": {"Machine": machine}}))
-    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(template)]
-    run = subprocess.run(lint, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout) == (0, "")
+    assert refusals(prod.rollout, tmp_path) == ""
 
 
 def test_every_state_is_reached_and_every_target_is_there(prod: Synthesised) -> None:
-    states = prod.rollout["States"]
-    reached, ahead = set(), {prod.rollout["StartAt"]}
-    while ahead:
-        name = ahead.pop()
-        reached.add(name)
-        ahead |= leads_to(states[name]) - reached
-    assert reached == states.keys()
+    assert reached_states(prod.rollout) == prod.rollout["States"].keys()
 
 
 def test_from_every_state_there_is_a_way_to_the_one_end(states: Mapping[str, Any]) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from serval.bundles.uploads import Uploads
+from serval.foreign import ObjectCreated
 from serval.models.registry import Rollout
-from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutRefused
 from serval.rollouts.policy.canary_policy import CanaryPolicy
 from serval.rollouts.policy.decide import Promote

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from serval.object_created import ObjectCreated, claim_id
+from serval.foreign import ObjectCreated
+from serval.models.storage import claim_id
 
 EVENTS = Path(__file__).parents[2] / "events"
 

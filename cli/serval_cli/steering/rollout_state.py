@@ -8,6 +8,7 @@ from typing import Any
 from serval.clock import timestamp
 from serval.errors import ModelVersionNotFound
 from serval.models.registry import ModelRegistry, Rollout
+from serval.models.route import Route
 from serval.rollouts.control import BY_HAND
 from serval.rollouts.policy.canary_policy import CanaryPolicy, canary_policy
 from serval.rollouts.policy.decide import Step, latest_seconds
@@ -28,6 +29,26 @@ def describe_rollout(rollout: Rollout, policy: CanaryPolicy | None = None) -> di
         "golden": golden,
         "notes": [*details.get("notes", ()), *(golden or {}).get("notes", ())],
     }
+
+
+def describe_standing(rollout: Rollout) -> dict[str, Any]:
+    """Describe in short where a rollout stands."""
+    return {
+        "rollout": rollout.rollout,
+        "status": rollout.status,
+        "step": rollout.step,
+        "percent": rollout.percent,
+        "paused": rollout.paused,
+        "version": rollout.version,
+        "reason": rollout.reason,
+    }
+
+
+def describe_route(route: Route | None) -> dict[str, Any] | None:
+    """Describe a route; a model without a single accepted upload has none."""
+    if route is None:
+        return None
+    return {"stable": route.stable, "candidate": route.candidate, "percent": route.percent}
 
 
 def policy_of(registry: ModelRegistry, rollout: Rollout) -> CanaryPolicy | None:

@@ -13,6 +13,7 @@ from serval.rollouts.history import stable_before
 from serval.rollouts.policy.decide import Promote
 from serval_cli.failures import CommandFailed
 from serval_cli.stages.stage import Stage
+from serval_cli.steering.rollout_state import describe_route, describe_standing
 
 REASON = "by hand"
 
@@ -117,14 +118,7 @@ def describe_outcome(control: RolloutControl, rollout: Rollout) -> dict[str, Any
         route = None
     return {
         "model": rollout.model,
-        "rollout": rollout.rollout,
-        "status": rollout.status,
-        "step": rollout.step,
-        "percent": rollout.percent,
-        "paused": rollout.paused,
-        "version": rollout.version,
-        "reason": rollout.reason,
-        "route": route
-        and {"stable": route.stable, "candidate": route.candidate, "percent": route.percent},
+        **describe_standing(rollout),
+        "route": describe_route(route),
         "effective_within_seconds": ROUTE_SECONDS,
     }

@@ -14,35 +14,18 @@ import pytest
 from serval.access.api_key import ApiKey, hash_api_key
 from serval.inference.loaded import Limits
 from serval.protocol.limits import RequestLimits
-from tests.fakes.inference import Bench, bench, event, identity, plus, signature
-
-TWO_COLUMNS = signature("FP32", [-1, 2])
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Bench:
-    made = bench(tmp_path)
-    made.edge.grant("srv_good")
-    made.edge.publish("adder", "1", plus(1), TWO_COLUMNS)
-    return made
-
-
-def document(data: Any = (1, 2), **members: Any) -> str:
-    item = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": data}
-    return json.dumps({"inputs": [item]} | members)
-
-
-def answer(reply: dict[str, Any]) -> dict[str, Any]:
-    assert reply["statusCode"] == 200, reply
-    return dict(json.loads(reply["body"]))
-
-
-def refusal(reply: dict[str, Any], status: int) -> str:
-    assert reply["statusCode"] == status, reply
-    assert reply["headers"] == {"content-type": "application/json", "x-request-id": "request-1"}
-    body = json.loads(reply["body"])
-    assert body.keys() == {"error"}
-    return str(body["error"])
+from tests.fakes.inference import (
+    TWO_COLUMNS,
+    Bench,
+    answer,
+    bench,
+    document,
+    event,
+    identity,
+    plus,
+    refusal,
+    signature,
+)
 
 
 def test_a_json_request_is_answered(ready: Bench) -> None:

@@ -1,42 +1,22 @@
 """``infer`` with a candidate: who answers, and whom a failure is counted against."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from onnx import TensorProto, helper
 
 from serval.models.route import Route
-from tests.fakes.inference import Bench, bench, event, graph, plus, signature
-
-TWO_COLUMNS = signature("FP32", [-1, 2])
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Bench:
-    made = bench(tmp_path)
-    made.edge.grant("srv_good")
-    made.edge.publish("adder", "1", plus(1), TWO_COLUMNS)
-    return made
-
-
-def document(data: Any = (1, 2), **members: Any) -> str:
-    item = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": data}
-    return json.dumps({"inputs": [item]} | members)
-
-
-def answer(reply: dict[str, Any]) -> dict[str, Any]:
-    assert reply["statusCode"] == 200, reply
-    return dict(json.loads(reply["body"]))
-
-
-def refusal(reply: dict[str, Any], status: int) -> str:
-    assert reply["statusCode"] == status, reply
-    assert reply["headers"] == {"content-type": "application/json", "x-request-id": "request-1"}
-    body = json.loads(reply["body"])
-    assert body.keys() == {"error"}
-    return str(body["error"])
+from tests.fakes.inference import (
+    TWO_COLUMNS,
+    Bench,
+    answer,
+    document,
+    event,
+    graph,
+    plus,
+    refusal,
+)
 
 
 def test_an_affinity_key_stays_with_its_version(ready: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from serval.batch.job.job import EARLIER_LENGTH, claimed_job_id, new_job_id
 from serval.batch.start.start import keyed_job_id
 from serval.clock import utc_now
-from serval.models.tag import id_pattern, remove_tag
+from serval.models.version import id_pattern, remove_tag
 from serval.requests.access import Caller
 from serval.requests.ids import (
     EARLIER_LENGTHS,

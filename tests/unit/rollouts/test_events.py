@@ -5,7 +5,8 @@ from pathlib import Path
 
 import jsonschema_rs
 
-from serval.rollouts.events import REASON_LIMIT, detail, json_schema
+from serval.models.state_events import REASON_LIMIT
+from serval.rollouts.events import detail, json_schema
 from serval.rollouts.steps.conclude import Conclude
 from tests.fakes.rollouts import MODEL, RollingModel
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 from serval.errors import ModelNotFound
-from serval.models.registry import ModelRegistry, Rollout
+from serval.models.registry import ModelRegistry
 from serval.models.route import Route
 from serval.models.version import ModelVersion
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
 from serval_cli.stages.stage import find_stage
+from serval_cli.steering.rollout_state import describe_route, describe_standing
 from serval_cli.views import models as views
 
 LAST_ROLLOUTS = 10
@@ -45,12 +46,14 @@ def describe_model(registry: ModelRegistry, model: str) -> dict[str, Any]:
     return {
         "model": model,
         "description": shown.bundle.get("description", "") if shown else "",
-        "route": route
-        and {"stable": route.stable, "candidate": route.candidate, "percent": route.percent},
+        "route": describe_route(route),
         "versions": [version.version for version in versions],
         "published": [describe_version(version) for version in versions],
         "signature": shown.signature.to_json() if shown else None,
-        "rollouts": [describe_rollout(rollout) for rollout in rollouts],
+        "rollouts": [
+            describe_standing(rollout) | {"created": rollout.created, "updated": rollout.updated}
+            for rollout in rollouts
+        ],
     }
 
 
@@ -61,19 +64,4 @@ def describe_version(version: ModelVersion) -> dict[str, Any]:
         "created": version.created,
         "digest": version.digest,
         "artifact_bytes": version.artifact_bytes,
-    }
-
-
-def describe_rollout(rollout: Rollout) -> dict[str, Any]:
-    """Describe a rollout in short."""
-    return {
-        "rollout": rollout.rollout,
-        "status": rollout.status,
-        "step": rollout.step,
-        "percent": rollout.percent,
-        "paused": rollout.paused,
-        "version": rollout.version,
-        "reason": rollout.reason,
-        "created": rollout.created,
-        "updated": rollout.updated,
     }

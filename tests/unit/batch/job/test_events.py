@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from serval.batch.job.events import REASON_LIMIT, event_detail, json_schema
+from serval.batch.job.events import event_detail, json_schema
 from serval.batch.job.job import BatchJob
+from serval.models.state_events import REASON_LIMIT
 from tests.fakes.batch import BatchStage
 
 SCHEMA = Path(__file__).parents[4] / "docs" / "batch-event.schema.json"

@@ -18,13 +18,14 @@ from serval.batch.job.cost import (
     JobWork,
     Usage,
     actual_usage,
+    expected_seconds_per_row,
     seconds_per_row,
 )
 from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Source
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.options import JobOptions, OutputOptions
-from serval.batch.plan.estimate import Pace, expected_seconds_per_row
+from serval.batch.plan.draft import Pace
 from serval.batch.plan.pack import (
     BAND,
     MOST_SHARDS,

@@ -1,7 +1,7 @@
 """The shard engine: every record is answered once, in order, or rejected by itself."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,28 +16,12 @@ from serval.batch.input.jsonl.records import JsonlRecords
 from serval.batch.input.records import Block, whole_records
 from serval.batch.shard.engine import Progress, ShardEngine, ahead
 from serval.batch.shard.outputs import PartFormat
-from serval.errors import BatchRefused, InvalidInputs
+from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from tests.fakes.batch import OUTPUTS, Adding, X
 
-X = TensorSpec("x", "FP32", (-1, 2))
-OUTPUTS = (TensorSpec("total", "FP32", (-1,)), TensorSpec("twice", "INT64", (-1, 2)))
 COLUMNS = ("note", "x_0", "x_1")
-
-
-@dataclass
-class Adding:
-    """A model that adds up a row; it refuses runs with a negative number in them."""
-
-    runs: list[int] = field(default_factory=list)
-
-    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
-        array = inputs[0].array
-        self.runs.append(len(array))
-        if (array < 0).any():
-            raise InvalidInputs("negative")
-        found = {"total": array.sum(axis=1), "twice": (array * 2).astype(np.int64)}
-        return [Tensor(spec.name, spec.datatype, found[spec.name]) for spec in outputs]
 
 
 @dataclass

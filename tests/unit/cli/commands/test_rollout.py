@@ -22,7 +22,7 @@ def user(
     model: RollingModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
     """Build a user at a terminal."""
-    return CommandLine(model, monkeypatch, capsys)
+    return CommandLine(monkeypatch, capsys, model)
 
 
 # Show
@@ -126,7 +126,7 @@ def test_the_first_upload_of_a_model_can_be_aborted(
 ) -> None:
     model = RollingModel(now=YESTERDAY)
     model.claim()
-    out = CommandLine(model, monkeypatch, capsys).serval("rollout", "abort", MODEL).out
+    out = CommandLine(monkeypatch, capsys, model).serval("rollout", "abort", MODEL).out
     assert "rolled back, by hand" in out
     assert "traffic: none" in out
 

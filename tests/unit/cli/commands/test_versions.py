@@ -31,7 +31,7 @@ def user(
     model: RollingModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
     """Build a user at a terminal."""
-    return CommandLine(model, monkeypatch, capsys)
+    return CommandLine(monkeypatch, capsys, model)
 
 
 def change(model: RollingModel, version: str, **changes: Any) -> None:
@@ -78,7 +78,7 @@ def test_a_first_version_that_is_not_promoted_yet_is_listed(
 ) -> None:
     model = RollingModel(now=YESTERDAY)
     model.verified("a")
-    listed = CommandLine(model, monkeypatch, capsys).serval("versions", MODEL, "--json").value
+    listed = CommandLine(monkeypatch, capsys, model).serval("versions", MODEL, "--json").value
     assert listed["versions"][0]["status"] == "registered"
     assert listed["versions"][0]["golden"] is None
 

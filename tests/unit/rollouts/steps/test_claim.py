@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serval.bundles.manifest import LIMIT_FILES
-from serval.object_created import ObjectCreated
+from serval.foreign import ObjectCreated
 from serval.rollouts import outcomes
 from tests.fakes.registration import Crash, edited_manifest, scaling_bundle
 from tests.fakes.stage import BUCKET, Stage

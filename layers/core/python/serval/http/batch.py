@@ -9,9 +9,9 @@ from typing import Any
 from serval.access.admission import NO_MODEL, Admission
 from serval.access.api_key import Caller
 from serval.batch.assemble.results import Results
+from serval.batch.job.cost import Estimate
 from serval.batch.job.document import JobDocuments, describe_preview
 from serval.batch.job.job import BatchJob
-from serval.batch.plan.estimate import Estimate
 from serval.batch.start.job_request import JobRequest
 from serval.batch.start.scope import UNTOLD, JobAccess
 from serval.batch.start.start import KEY, StartJob

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.errors import PayloadTooLarge
+from serval.foreign import DOCUMENT_LIMIT_BYTES, read_document
 from serval.http.call import HttpCall
 from serval.protocol.content import to_bytes
 from serval.protocol.framing import split_body
-from serval.protocol.json_documents import LIMIT_BYTES, read_document
 from serval.protocol.limits import RequestLimits
 
 REMEDY = (
     "send it as a presigned upload: POST /async/models/{model}/uploads gives a URL for up to 1 GB"
 )
-DOCUMENT_LIMITS = RequestLimits(LIMIT_BYTES, LIMIT_BYTES)
+DOCUMENT_LIMITS = RequestLimits(DOCUMENT_LIMIT_BYTES, DOCUMENT_LIMIT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

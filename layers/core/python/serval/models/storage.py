@@ -1,5 +1,6 @@
 """Keys of the artifact bucket and of the registry table."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -43,6 +44,11 @@ def parse_key(key: str) -> Incoming | None:
             if MODEL_NAME.fullmatch(model):
                 return Incoming(model, None)
     return None
+
+
+def claim_id(bucket: str, key: str, version_id: str) -> str:
+    """Return the id of the claim on one version of an object."""
+    return hashlib.sha256(f"{bucket}\0{key}\0{version_id}".encode()).hexdigest()
 
 
 def upload_prefix(model: str, upload: str) -> str:

@@ -1,5 +1,11 @@
-"""Model versions: immutable published bundles, as the registry records them."""
+"""Model versions: immutable published bundles, as the registry records them; and models' tags.
 
+The tag of a model is a part of the ids of its requests and batch jobs, always at the same place.
+IAM policies see rows and objects only by their keys, which contain the id. The tag lets a policy
+grant a role the rows and objects of its own models alone.
+"""
+
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,6 +13,10 @@ from itertools import chain
 from typing import Any
 
 from serval.models.signature import Signature
+
+TAG_PLACE = 16
+"""The number of characters before the tag, which are those of a second or of a hash."""
+TAG_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +137,23 @@ class ModelVersion:
                 "forms": tuple(Form.from_json(form) for form in value.get("forms", ())),
             }
         )
+
+
+def model_tag(model: str) -> str:
+    """Return the tag of a model."""
+    return hashlib.sha256(model.encode()).hexdigest()[:TAG_DIGITS]
+
+
+def add_tag(bare: str, model: str) -> str:
+    """Insert a model's tag into an id."""
+    return f"{bare[:TAG_PLACE]}{model_tag(model)}{bare[TAG_PLACE:]}"
+
+
+def remove_tag(tagged_id: str) -> str:
+    """Remove the tag from an id, which gives the id that earlier versions of Serval used."""
+    return tagged_id[:TAG_PLACE] + tagged_id[TAG_PLACE + TAG_DIGITS :]
+
+
+def id_pattern(model: str) -> str:
+    """Return a pattern of IAM that matches a model's ids."""
+    return f"{'?' * TAG_PLACE}{model_tag(model)}*"

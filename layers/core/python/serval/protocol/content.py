@@ -1,12 +1,9 @@
 """Bodies: base64, compression and size limits, before anything reads them."""
 
 import zlib
-from collections import Counter
-from collections.abc import Iterable
 
 from serval.errors import MalformedBody, PayloadTooLarge
 from serval.protocol.limits import INFLATED_LIMIT_BYTES
-from serval.short_repr import short_repr
 
 JSON_LIMIT_BYTES = 5_500_000
 BINARY_LIMIT_BYTES = 4_400_000
@@ -89,9 +86,3 @@ def inflate(
     if inflater.unused_data:
         raise MalformedBody(f"{len(inflater.unused_data)} bytes follow the compressed body's end")
     return bytes(inflated)
-
-
-def repeated_member(names: Iterable[str]) -> MalformedBody:
-    """Build the error for a JSON object that has a member twice."""
-    ((name, times),) = Counter(names).most_common(1)
-    return MalformedBody(f"member {short_repr(name)} is there {times} times in one JSON object")

@@ -15,9 +15,9 @@ import numpy as np
 import simdjson
 
 from serval.errors import InvalidParameter, InvalidTensor, MalformedBody
+from serval.foreign import repeated_member
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from serval.protocol.content import repeated_member
 from serval.short_repr import short_repr
 
 Fields = dict[str, Any]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from serval.access.api_key import Caller
 from serval.errors import RequestConflict, RequestNotFound
-from serval.models.tag import remove_tag
+from serval.models.version import remove_tag
 from serval.requests.ids import RANDOM_ID, REQUEST_ID, row_id
 from serval.requests.ports import RequestStore
 from serval.requests.request import AsyncRequest

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from serval.clock import timestamp
 from serval.errors import InvalidParameter
-from serval.models.tag import add_tag
+from serval.models.version import add_tag
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RANDOM_ID = re.compile(r"[0-9]{8}T[0-9]{6}-(?:[0-9a-f]{10})?[0-9a-f]{24}")

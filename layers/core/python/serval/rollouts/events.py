@@ -7,13 +7,10 @@ import json
 from typing import Any, get_args
 
 from serval.models.registry import Rollout, RolloutStatus, RolloutStep
+from serval.models.state_events import OPTIONAL_TEXT, REASON_LIMIT, detail_schema
 
-SOURCE = "serval"
 DETAIL_TYPE = "serval.rollout"
-REASON_LIMIT = 4000
-"""Characters. An event has at most 256 KB; the registry has the whole reason."""
 
-OPTIONAL_TEXT = {"type": ["string", "null"]}
 PROPERTIES: dict[str, dict[str, Any]] = {
     "model": {"type": "string", "description": "What clients call."},
     "rollout": {
@@ -63,14 +60,7 @@ def detail(rollout: Rollout) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of ``detail``."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"detail of EventBridge events '{DETAIL_TYPE}' from source '{SOURCE}'",
-        "type": "object",
-        "properties": PROPERTIES,
-        "required": list(PROPERTIES),
-        "additionalProperties": False,
-    }
+    return detail_schema(DETAIL_TYPE, PROPERTIES)
 
 
 if __name__ == "__main__":

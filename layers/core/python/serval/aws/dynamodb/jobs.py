@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from serval.aws.dynamodb.tables import describe_update, read_items, write_if, write_item_if
+from serval.aws.dynamodb.tables import (
+    describe_update,
+    read_items,
+    read_newest,
+    write_if,
+    write_item_if,
+)
 from serval.batch.job.job import (
     BY_MODEL,
     JOB,
@@ -59,14 +64,7 @@ class JobTable:
 
     def of_model(self, model: str, limit: int) -> Sequence[BatchJob]:
         """List a model's jobs, newest first, from the index."""
-        found = read_items(
-            self.table.query,
-            IndexName=BY_MODEL,
-            KeyConditionExpression=Key("model").eq(model),
-            ScanIndexForward=False,
-            Limit=limit,
-        )
-        return [read_job(item) for item in islice(found, limit)]
+        return [read_job(item) for item in read_newest(self.table, BY_MODEL, model, limit)]
 
     def shard(self, job_id: str, index: int) -> ShardRecord | None:
         """Return what a shard has done; None if it has not begun."""

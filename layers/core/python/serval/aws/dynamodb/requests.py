@@ -3,13 +3,18 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
-from serval.aws.dynamodb.tables import describe_update, is_denied, read_items, write_item_if
+from serval.aws.dynamodb.tables import (
+    describe_update,
+    is_denied,
+    read_items,
+    read_newest,
+    write_item_if,
+)
 from serval.errors import RegistryUnavailable
 from serval.requests.list_requests import Filters, Position
 from serval.requests.request import LISTED, OPEN, SHARDS, AsyncRequest, OpenListing, OpenRequest
@@ -141,14 +146,7 @@ class RequestTable:
 
     def of_model(self, model: str, limit: int) -> Sequence[AsyncRequest]:
         """List a model's requests, newest first, from the index, payloads left out."""
-        found = read_items(
-            self.table.query,
-            IndexName=BY_MODEL,
-            KeyConditionExpression=Key("model").eq(model),
-            ScanIndexForward=False,
-            Limit=limit,
-        )
-        return [from_attributes(item) for item in islice(found, limit)]
+        return [from_attributes(item) for item in read_newest(self.table, BY_MODEL, model, limit)]
 
     def page(
         self, model: str, filters: Filters, after: Position | None, limit: int

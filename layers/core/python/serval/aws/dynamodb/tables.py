@@ -1,10 +1,15 @@
 """DynamoDB: reads of all pages, and conditional writes."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.conditions import Key
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 _deserializer = TypeDeserializer()
 
@@ -19,6 +24,18 @@ def read_items(
         if "LastEvaluatedKey" not in page:
             return
         arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def read_newest(table: "Table", index: str, model: str, limit: int) -> Iterator[dict[str, Any]]:
+    """Yield at most ``limit`` of a model's items, newest first, from an index by model."""
+    found = read_items(
+        table.query,
+        IndexName=index,
+        KeyConditionExpression=Key("model").eq(model),
+        ScanIndexForward=False,
+        Limit=limit,
+    )
+    return islice(found, limit)
 
 
 def is_denied(error: ClientError) -> bool:

@@ -10,7 +10,7 @@ from serval.batch.job.keys import BY_INPUT, Address, JobKeys, read_address
 from serval.batch.job.ports import BatchObjects, JobStore
 from serval.batch.start.scope import lies_under
 from serval.errors import ServalError
-from serval.protocol.json_documents import read_document
+from serval.foreign import read_document
 
 MOST_LISTED = 1_000
 """Objects listed; the URL of each contains a session token, and an answer holds 6 MB at most."""

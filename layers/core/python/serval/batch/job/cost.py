@@ -1,4 +1,4 @@
-"""Usage and cost of a job: time of functions and machines, steps, requests, dollars.
+"""Usage and cost of a job, estimated and actual: time of functions and machines, steps, dollars.
 
 Costs are computed from a dated price table and are never a bill. The prices are on-demand list
 prices of us-east-1 in USD; other regions differ by some percent. Machine prices of a fleet depend
@@ -6,10 +6,12 @@ on the day, so they are not in the table.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from serval.batch.job.job import BatchJob, ShardRecord
+from serval.batch.job.options import JobOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,9 @@ SECONDS_TO_START = 1.0
 WRITES_OF_A_SHARD, READS_OF_A_SHARD = 4, 4
 ROWS_WRITTEN_SECONDS = 5.0
 """Time between two writes of a shard's row."""
+COMPARED_JOBS = 20
+"""Newest jobs of the model that are searched for a similar one."""
+ENOUGH_ROWS = 1_000
 MICRO = 1e6
 
 
@@ -146,6 +151,99 @@ def seconds_per_row(rows_per_second: float | None, row_bytes: float) -> float:
     """Return the time of a row: reading or inference, whichever is slower."""
     reading = row_bytes / READ_BYTES_PER_SECOND
     return max(reading, 1 / rows_per_second if rows_per_second else 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What is known of a job before it starts."""
+
+    format: str
+    """Format and compression of the input, by which jobs are compared."""
+    files: int
+    input_bytes: int
+    rows: int
+    exact: bool
+    """Whether the rows were counted."""
+    shards: int
+    seconds: int
+    microdollars: int
+    machine_microdollars_hour: int = 0
+    """Price of a fleet's machine; 0 if the job runs on Lambda or the price is unknown."""
+    columns: tuple[dict[str, Any], ...] = ()
+    """Which columns fill which input, and how they were found; empty if there are no columns."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the estimate as ``plan/estimate.json`` stores it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Estimate":
+        """Read what ``to_json`` returned."""
+        return cls(**{**value, "columns": tuple(value.get("columns", ()))})
+
+
+def estimate_job(
+    *,
+    form: str,
+    files: int,
+    input_bytes: int,
+    rows: int,
+    exact: bool,
+    shards: int,
+    scans: int,
+    seconds_of_row: float,
+    concurrency: int,
+    memory_mib: int,
+    machine_microdollars_hour: int,
+    columns: tuple[dict[str, Any], ...] = (),
+) -> Estimate:
+    """Put an estimate together."""
+    work = JobWork(
+        shards=shards,
+        scans=scans,
+        rows=rows,
+        read_bytes=input_bytes,
+        seconds_per_row=seconds_of_row,
+        concurrency=concurrency,
+        memory_mib=memory_mib,
+        machine_microdollars_hour=machine_microdollars_hour,
+    )
+    return Estimate(
+        format=form,
+        files=files,
+        input_bytes=input_bytes,
+        rows=rows,
+        exact=exact,
+        shards=shards,
+        seconds=round(work.seconds),
+        microdollars=work.usage().microdollars(),
+        machine_microdollars_hour=machine_microdollars_hour,
+        columns=columns,
+    )
+
+
+def expected_seconds_per_row(
+    earlier: Sequence[BatchJob],
+    version: str,
+    form: str,
+    options: JobOptions,
+    rows_per_second: float | None,
+    row_bytes: float,
+) -> float:
+    """Estimate the seconds that a shard takes for a row, from an earlier job like this if any.
+
+    A job is like this one if version, format, compression and output are the same.
+    """
+    for job in earlier:
+        like = (job.status, job.version, job.format) == ("succeeded", version, form)
+        same = (job.options.output.format, job.options.output.join) == (
+            options.output.format,
+            options.output.join,
+        )
+        if like and same and job.rows >= ENOUGH_ROWS:
+            busy = job.busy_ms / 1e3 - job.shards_done * SECONDS_TO_BEGIN
+            return max(busy / job.rows, 1e-9)
+    return seconds_per_row(rows_per_second, row_bytes)
 
 
 def actual_usage(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:

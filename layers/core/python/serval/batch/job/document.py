@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from serval.batch.job.cost import MICRO, actual_usage
+from serval.batch.job.cost import MICRO, Estimate, actual_usage
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.ports import JobStore
-from serval.batch.plan.estimate import Estimate
 from serval.batch.start.job_request import JobRequest
 from serval.clock import Clock, utc_now
 

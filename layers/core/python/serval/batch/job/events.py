@@ -7,13 +7,9 @@ import json
 from typing import Any, get_args
 
 from serval.batch.job.job import BatchJob, Origin, Status
+from serval.models.state_events import OPTIONAL_TEXT, REASON_LIMIT, detail_schema
 
-SOURCE = "serval"
 DETAIL_TYPE = "serval.batch"
-REASON_LIMIT = 4000
-"""Characters; the row keeps the whole reason, and an event holds 256 KB at most."""
-
-OPTIONAL_TEXT = {"type": ["string", "null"]}
 COUNT = {"type": "integer", "minimum": 0}
 PROPERTIES: dict[str, dict[str, Any]] = {
     "job": {"type": "string", "description": "Id of the job."},
@@ -64,14 +60,7 @@ def event_detail(job: BatchJob) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of ``detail``."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"detail of EventBridge events '{DETAIL_TYPE}' from source '{SOURCE}'",
-        "type": "object",
-        "properties": PROPERTIES,
-        "required": list(PROPERTIES),
-        "additionalProperties": False,
-    }
+    return detail_schema(DETAIL_TYPE, PROPERTIES)
 
 
 if __name__ == "__main__":

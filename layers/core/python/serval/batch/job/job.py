@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.clock import timestamp
-from serval.models.tag import add_tag
+from serval.models.version import add_tag
 
 Status = Literal["queued", "planning", "running", "assembling", "succeeded", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("queued", "planning", "running", "assembling")

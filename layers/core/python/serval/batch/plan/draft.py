@@ -1,15 +1,23 @@
-"""Drafting of a layout from a survey: how to read the input and write the output, or why not."""
+"""Drafting of a layout from a survey: how to read the input and write the output, or why not.
+
+How much is read at once and goes into a shard follows from the pace of the version.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from serval.batch.input.column_refusals import quoted_list
 from serval.batch.input.find import FoundFormat
 from serval.batch.input.parquet.columns import find_binary_column
 from serval.batch.job.layout import Layout
 from serval.batch.job.options import JobOptions
-from serval.batch.plan.estimate import Pace
 from serval.batch.plan.survey import Survey
 from serval.batch.shard.outputs import OutputFormat, column_names
 from serval.errors import BatchRefused
 from serval.models.signature import Signature, TensorSpec
+from serval.models.version import ModelVersion
 
 OWN_OUTPUT: dict[FoundFormat, OutputFormat] = {
     "csv": "csv",
@@ -19,6 +27,60 @@ OWN_OUTPUT: dict[FoundFormat, OutputFormat] = {
 }
 OBJECT = "object"
 """Column of the addresses, which is joined to the answers to objects."""
+SHARD_SECONDS = 300
+"""Most work in a shard, at the version's measured rate."""
+BLOCK_SECONDS = 5
+"""Work between two checks of the time and of the job's row."""
+BLOCK_BYTES = 4 * 2**20
+BLOCK_ROWS = 65_536
+LEAST_BLOCK_BYTES = 64
+"""A record may take minutes; a block holds at least one, however small this is."""
+UNMEASURED_FLEET_ROWS_PER_SECOND = 10.0
+"""For a version whose rate is unknown because the golden check does not run on its machines."""
+DEFAULT_BATCH_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a version answers rows, and how many it prefers at once."""
+
+    rows_per_second: float | None
+    """None for a light version that was not measured."""
+    batch_rows: int
+
+    @classmethod
+    def of(cls, record: ModelVersion) -> "Pace":
+        """Take the measurements of the golden check, else the settings of the bundle."""
+        measured: Mapping[str, Any] = record.measurements
+        batching = record.bundle.get("batching", {})
+        rate = measured.get("rows_per_second")
+        if rate is None and measured.get("p50_ms"):
+            # A model that takes no batches answers one row a request.
+            rate = 1e3 / measured["p50_ms"]
+        if rate is None and record.bundle.get("compute", {}).get("target") == "fleet":
+            rate = UNMEASURED_FLEET_ROWS_PER_SECOND
+        rows = measured.get("best_batch_size") or batching.get("max_batch_size")
+        return cls(rate, int(rows or DEFAULT_BATCH_ROWS))
+
+    def shard_bytes(self, most: int, row_bytes: float) -> int:
+        """Return the size of a shard, limited to ``most`` bytes and to the work it may hold."""
+        if self.rows_per_second is None:
+            return most
+        return max(1, min(most, math.ceil(SHARD_SECONDS * self.rows_per_second * row_bytes)))
+
+    def block_bytes(self, row_bytes: float) -> int:
+        """Return the size of a block of text."""
+        if self.rows_per_second is None:
+            return BLOCK_BYTES
+        wished = int(BLOCK_SECONDS * self.rows_per_second * row_bytes)
+        return max(LEAST_BLOCK_BYTES, min(BLOCK_BYTES, wished))
+
+    def block_rows(self, row_bytes: float) -> int:
+        """Return the rows in a block of a table or of objects."""
+        most = max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / max(row_bytes, 1))))
+        if self.rows_per_second is None:
+            return most
+        return max(1, min(most, int(BLOCK_SECONDS * self.rows_per_second)))
 
 
 def draft_layout(survey: Survey, options: JobOptions, signature: Signature, pace: Pace) -> Layout:

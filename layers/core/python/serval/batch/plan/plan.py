@@ -10,20 +10,19 @@ from typing import Any, Protocol
 from serval.batch.assemble.per_input import check_per_input
 from serval.batch.input.parquet.columns import find_joined_types
 from serval.batch.job import lifecycle
+from serval.batch.job.cost import (
+    COMPARED_JOBS,
+    Estimate,
+    estimate_job,
+    expected_seconds_per_row,
+)
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem, to_lines
 from serval.batch.job.lifecycle import change_job
 from serval.batch.job.options import JobOptions
 from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
-from serval.batch.plan.draft import check_batches, draft_layout
-from serval.batch.plan.estimate import (
-    COMPARED_JOBS,
-    Estimate,
-    Pace,
-    estimate_job,
-    expected_seconds_per_row,
-)
+from serval.batch.plan.draft import Pace, check_batches, draft_layout
 from serval.batch.plan.pack import (
     PackedFiles,
     Packer,

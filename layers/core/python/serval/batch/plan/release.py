@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.batch.job import lifecycle
+from serval.batch.job.cost import Estimate
 from serval.batch.job.fleet_jobs import fleet_job_name
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
@@ -14,7 +15,6 @@ from serval.batch.job.layout import ShardItem, read_shards, to_lines
 from serval.batch.job.lifecycle import JobPlan, change_job
 from serval.batch.job.options import JobOptions
 from serval.batch.job.ports import Announce, BatchObjects, JobStore
-from serval.batch.plan.estimate import Estimate
 from serval.clock import Clock, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
 

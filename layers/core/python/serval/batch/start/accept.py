@@ -31,11 +31,9 @@ from serval.errors import (
     ModelVersionNotFound,
     PayloadTooLarge,
 )
+from serval.foreign import ObjectCreated, read_document
 from serval.models.route import Route
-from serval.models.tag import remove_tag
-from serval.models.version import ModelVersion
-from serval.object_created import ObjectCreated
-from serval.protocol.json_documents import read_document
+from serval.models.version import ModelVersion, remove_tag
 
 EXPECTATION = (
     "batch/<model>/in/<file> expected, where <file> begins with neither '.' nor '_' and does not "

@@ -17,7 +17,7 @@ from serval.batch.start.job_request import JobRequest
 from serval.batch.start.scope import AddressScope
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchConflict, BatchJobNotFound, InvalidParameter
-from serval.models.tag import add_tag, remove_tag
+from serval.models.version import add_tag, remove_tag
 
 KEY = "idempotency-key"
 MOST_KEY_CHARACTERS = 255

@@ -11,8 +11,8 @@ from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
 from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
 from serval.bundles.uploads import Uploads
+from serval.foreign import ObjectCreated
 from serval.models.resource_names import golden_function_name
-from serval.object_created import ObjectCreated
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
 from serval.rollouts.steps.claim import SHARED, Claim

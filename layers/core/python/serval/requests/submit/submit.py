@@ -10,8 +10,7 @@ from serval.access.api_key import Caller
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import RequestConflict, RequestNotFound
 from serval.models.route import Route
-from serval.models.tag import remove_tag
-from serval.models.version import ModelVersion
+from serval.models.version import ModelVersion, remove_tag
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, RequestQueue, RequestStore, Waker
 from serval.requests.request import (

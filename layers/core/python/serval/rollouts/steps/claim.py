@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.clock import timestamp
 from serval.errors import BundleRefused
+from serval.foreign import ObjectCreated
 from serval.models.registry import Rollout
-from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, parse_key
-from serval.object_created import ObjectCreated, claim_id
+from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, claim_id, parse_key
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.outcomes import ignore_event, refuse_upload
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from serval.foreign import ObjectCreated
 from serval.models.registry import ModelRegistry, Rollout
-from serval.models.storage import parse_key
-from serval.object_created import ObjectCreated, claim_id
+from serval.models.storage import claim_id, parse_key
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.steps.claim import rollout_ids
 from serval.step_failures import OUT_OF_MEMORY, THROTTLED, TIMED_OUT, StepFailure
