@@ -23,12 +23,15 @@ session_ms
 read_onnx
 
 # Tasks, which the catalogue finds by name, and what callers of tasks read.
+AudioClassification
 FeatureExtraction
 FillMask
 Media
 QuestionAnswering
 SentenceSimilarity
+SpeechRecognition
 TextClassification
+TextToSpeech
 TokenClassification
 ZeroShotClassification
 accepts

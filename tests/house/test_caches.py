@@ -12,6 +12,7 @@ LIBRARY = Path(__file__).parents[2] / "layers/core/python/serval"
 HOLDS = ("dict", "OrderedDict", "WeakValueDictionary", "set")
 KEPT = {
     # Of the library's machine, or of nothing but itself.
+    "tasks/audio/resample._kernels": "the two sampling rates",
     "inference/cpu.cpu_class": "the machine",
     "connections.tls_context": "the machine",
     "bootstrap/realtime/describe.cloudwatch": "the environment's region",

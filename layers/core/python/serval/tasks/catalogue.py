@@ -7,7 +7,10 @@ from serval.tasks.graph import TaskGraph
 from serval.tasks.task import Task
 
 TASKS = {
+    "audio-classification": "audio.classify:AudioClassification",
+    "automatic-speech-recognition": "audio.transcribe:SpeechRecognition",
     "text-classification": "text.classify:TextClassification",
+    "text-to-speech": "audio.speak:TextToSpeech",
 }
 """Name of the task → its module in this package, and the class in that."""
 
