@@ -9,8 +9,12 @@ from serval.tasks.task import Task
 TASKS = {
     "audio-classification": "audio.classify:AudioClassification",
     "automatic-speech-recognition": "audio.transcribe:SpeechRecognition",
+    "summarization": "generation.text2text:Summarization",
     "text-classification": "text.classify:TextClassification",
+    "text-generation": "generation.text_generation:TextGeneration",
     "text-to-speech": "audio.speak:TextToSpeech",
+    "text2text-generation": "generation.text2text:Text2TextGeneration",
+    "translation": "generation.text2text:Translation",
 }
 """Name of the task → its module in this package, and the class in that."""
 

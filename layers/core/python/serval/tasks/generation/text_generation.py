@@ -1,0 +1,229 @@
+"""``text-generation``: what comes after a text, by a decoder alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from serval.errors import InvalidParameter
+from serval.tasks.files import TaskFiles
+from serval.tasks.generation.decoder import DecoderGraph
+from serval.tasks.generation.encoder_decoder import WITH_PAST, decoder_positions
+from serval.tasks.generation.generate import generate
+from serval.tasks.generation.loop import GeneratedToken, Writing, log_softmax
+from serval.tasks.generation.prompts import Prompts, encode_prompts, make_batches, read_text
+from serval.tasks.generation.settings import (
+    SETTINGS,
+    GenerationDefaults,
+    GenerationSettings,
+)
+from serval.tasks.generation.stops import Ends
+from serval.tasks.generation.wording import Pieces, Wording, token_object
+from serval.tasks.graph import TaskGraph
+from serval.tasks.parameters import Parameters
+from serval.tasks.task import InputKind
+from serval.tasks.text.tokenizer import TextTokenizer
+
+DEFAULT_NEW_TOKENS = 100
+"""What InferenceClient says of ``max_new_tokens``."""
+MOST_BEST_OF = 16
+MOST_TOP_TOKENS = 50
+FOR_OTHERS = {
+    "adapter_id": "nothing (a model is served as it was published; publish one for each adapter)",
+    "grammar": "nothing (answers cannot be held to a grammar)",
+    "watermark": "false (texts are not watermarked)",
+}
+"""What InferenceClient may send and no graph can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenToken:
+    """A token with the text that it adds."""
+
+    token: GeneratedToken
+    text: str
+
+
+@dataclass(slots=True)
+class Continuation:
+    """What was written after one prompt."""
+
+    prompt: list[int]
+    prefill: list[float | None]
+    """The logarithmic probability of each token of the prompt, if those are wanted."""
+    tokens: list[WrittenToken]
+
+    @property
+    def likelihood(self) -> float:
+        """The mean logarithmic probability of the tokens."""
+        logs = [written.token.logprob or 0.0 for written in self.tokens]
+        return sum(logs) / max(1, len(logs))
+
+
+@dataclass(frozen=True, slots=True)
+class TextGeneration:
+    """A decoder-only language model: logits [batch, sequence, vocabulary]."""
+
+    takes: ClassVar[InputKind] = "text"
+    accepts: ClassVar[frozenset[str]] = SETTINGS | {
+        *FOR_OTHERS,
+        "best_of",
+        "clean_up_tokenization_spaces",
+        "decoder_input_details",
+        "details",
+        "return_full_text",
+        "top_n_tokens",
+        "truncate",
+    }
+    answers_in_list: ClassVar[bool] = True
+
+    decoder: DecoderGraph
+    tokenizer: TextTokenizer
+    wording: Wording
+    defaults: GenerationDefaults
+    positions: int | None
+    """How many tokens a text and what follows may have together; None: any number."""
+
+    @classmethod
+    def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "TextGeneration":
+        """Read the tokenizer and the defaults; open decoder_with_past_model.onnx if it is there."""
+        config = files.json("config.json")
+        tokenizer = TextTokenizer.from_files(files)
+        later = None
+        if "use_cache_branch" not in graph.inputs and files.has(WITH_PAST):
+            later = files.graph(WITH_PAST, "which writes the tokens after the first")
+        inner = config.get("text_config") or config
+        return cls(
+            DecoderGraph.from_graphs(graph, later, inner),
+            tokenizer,
+            Wording.from_files(files, tokenizer.tokenizer),
+            GenerationDefaults.from_files(files),
+            decoder_positions(inner),
+        )
+
+    def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
+        """Return ``{"generated_text", "details"?}`` for each text."""
+        _refuse_others(parameters)
+        best_of = parameters.integer("best_of", 1, least=1, most=MOST_BEST_OF)
+        details = parameters.flag("details", default=False)
+        settings = self.settings(parameters, logprobs=details or best_of > 1)
+        if best_of > 1 and not settings.do_sample:
+            raise InvalidParameter("best_of", best_of, "1, unless 'do_sample' is true")
+        texts = [read_text(index, one) for index, one in enumerate(inputs)]
+        tries = []
+        for attempt in range(best_of):
+            # Each try has numbers of its own, and the first those of the seed itself.
+            seeded = replace(settings, seed=settings.seed + attempt)
+            tries.append(self._complete(texts, parameters, seeded))
+        answers = []
+        for text, *found in zip(texts, *tries, strict=True):
+            found.sort(key=lambda one: -one.likelihood)
+            answers.append(self._answer(text, found, parameters, settings))
+        return answers
+
+    def settings(self, parameters: Parameters, *, logprobs: bool) -> GenerationSettings:
+        """Read what a request says of generation."""
+        top = parameters.integer("top_n_tokens", 0, most=MOST_TOP_TOKENS)
+        return replace(self.defaults.settings(parameters), logprobs=logprobs, top_tokens=top)
+
+    def steps(self, prompts: Prompts, settings: GenerationSettings) -> Iterator[WrittenToken]:
+        """Write after a batch of prompts, token by token, each with the text that it adds.
+
+        Without beams, a token comes as soon as it is known.
+        """
+        pieces = [Pieces(self.tokenizer.tokenizer) for _ in prompts.items]
+        for token in generate(self._writing(prompts, settings)):
+            text = pieces[token.item].add(token.id, last=token.finish is not None)
+            yield WrittenToken(token, text)
+
+    def _writing(self, prompts: Prompts, settings: GenerationSettings) -> Writing:
+        bound = settings.bound(prompts.ids.shape[1], self.positions, DEFAULT_NEW_TOKENS)
+        ends = Ends(frozenset(settings.eos), settings.stop, self.tokenizer.tokenizer)
+        return Writing(self.decoder.begin(prompts.mask), prompts.ids, ends, bound)
+
+    def _complete(
+        self, texts: Sequence[str], parameters: Parameters, settings: GenerationSettings
+    ) -> list[Continuation]:
+        keep = parameters.integer("truncate", 0) or None
+        ids = encode_prompts(self.tokenizer, texts, self.defaults.token("bos_token_id"), keep)
+        wants_prefill = parameters.flag("decoder_input_details", default=False)
+        found = [Continuation(prompt, [], []) for prompt in ids]
+        for prompts in make_batches(
+            ids, self.tokenizer.pad_id, mixed=self.decoder.pads, rows_each=settings.num_beams
+        ):
+            if wants_prefill:
+                self._prefill(prompts, found)
+            for written in self.steps(prompts, settings):
+                found[prompts.items[written.token.item]].tokens.append(written)
+        return found
+
+    def _prefill(self, prompts: Prompts, found: list[Continuation]) -> None:
+        logits = self.decoder.begin(prompts.mask).run(prompts.ids)
+        if logits.shape[1] < prompts.ids.shape[1]:
+            return
+        logs = log_softmax(logits.astype(np.float32))
+        for row, item in enumerate(prompts.items):
+            start = int(prompts.mask[row].argmax())
+            line = prompts.ids[row, start:]
+            known = logs[row, np.arange(start, prompts.ids.shape[1] - 1), line[1:]]
+            found[item].prefill = [None, *known.tolist()]
+
+    def _answer(
+        self,
+        text: str,
+        found: Sequence[Continuation],
+        parameters: Parameters,
+        settings: GenerationSettings,
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = {"generated_text": self._text(text, found[0], parameters)}
+        if parameters.flag("details", default=False):
+            answer["details"] = self._details(found[0], settings)
+            if len(found) > 1:
+                answer["details"]["best_of_sequences"] = [
+                    {
+                        "generated_text": self._text(text, other, parameters),
+                        **self._details(other, settings),
+                    }
+                    for other in found[1:]
+                ]
+        return answer
+
+    def _text(self, text: str, found: Continuation, parameters: Parameters) -> str:
+        ids = [written.token.id for written in found.tokens]
+        written_text = self.wording.text(ids, parameters)
+        return text * parameters.flag("return_full_text", default=False) + written_text
+
+    def _details(self, found: Continuation, settings: GenerationSettings) -> dict[str, Any]:
+        details: dict[str, Any] = {
+            "finish_reason": found.tokens[-1].token.finish,
+            "generated_tokens": len(found.tokens),
+            "seed": settings.seed if settings.do_sample else None,
+            "prefill": [
+                {"id": token, "text": self._word(token), "logprob": log}
+                for token, log in zip(found.prompt, found.prefill, strict=False)
+            ],
+            "tokens": [
+                self._object(written.token.id, written.text, written.token.logprob)
+                for written in found.tokens
+            ],
+        }
+        if settings.top_tokens:
+            details["top_tokens"] = [
+                [self._object(token, self._word(token), log) for token, log in written.token.top]
+                for written in found.tokens
+            ]
+        return details
+
+    def _object(self, token: int, text: str, logprob: float | None) -> dict[str, Any]:
+        return token_object(token, text, logprob, special=token in self.wording.special)
+
+    def _word(self, token: int) -> str:
+        return str(self.tokenizer.tokenizer.decode([token], skip_special_tokens=False))
+
+
+def _refuse_others(parameters: Parameters) -> None:
+    for name, expected in FOR_OTHERS.items():
+        value = parameters.get(name)
+        if value not in (None, False):
+            raise InvalidParameter(name, value, expected)

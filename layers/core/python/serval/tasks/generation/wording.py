@@ -1,0 +1,94 @@
+"""Tokens to text: a whole text at its end, or piece by piece while it is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tokenizers
+
+from serval.tasks.files import TaskFiles
+from serval.tasks.parameters import Parameters
+
+UNFINISHED = "\ufffd"
+"""What a tokenizer writes for a character whose last bytes are still to come."""
+CLEANED = (
+    (" .", "."),
+    (" ?", "?"),
+    (" !", "!"),
+    (" ,", ","),
+    (" ' ", "'"),
+    (" n't", "n't"),
+    (" 'm", "'m"),
+    (" 's", "'s"),
+    (" 've", "'ve"),
+    (" 're", "'re"),
+)
+"""Spaces that tokenizers of words leave before what belongs to the word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How a model's tokens become text."""
+
+    tokenizer: tokenizers.Tokenizer
+    clean: bool
+    """Whether spaces before punctuation are taken out unless a request says otherwise."""
+    special: frozenset[int]
+    """The tokens that are no text."""
+
+    @classmethod
+    def from_files(cls, files: TaskFiles, tokenizer: tokenizers.Tokenizer) -> "Wording":
+        """Read tokenizer_config.json."""
+        config = files.json("tokenizer_config.json")
+        added = tokenizer.get_added_tokens_decoder()
+        special = frozenset(token for token, text in added.items() if text.special)
+        clean = bool(config.get("clean_up_tokenization_spaces", False))
+        return cls(tokenizer, clean, special)
+
+    def text(self, ids: Sequence[int], parameters: Parameters) -> str:
+        """Return the text of tokens, without special ones.
+
+        As in transformers, spaces are not cleaned for a tokenizer of byte pairs, which writes
+        them as they were.
+        """
+        clean = parameters.flag("clean_up_tokenization_spaces", default=self.clean)
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        if clean and not isinstance(self.tokenizer.model, tokenizers.models.BPE):
+            for spaced, joined in CLEANED:
+                text = text.replace(spaced, joined)
+        return text
+
+
+@dataclass(slots=True)
+class Pieces:
+    """A text that becomes readable token by token.
+
+    A token's piece is what it adds to the text of those before it: bytes of a character wait for
+    its last one, and a word keeps its space. The pieces of all tokens are the text of all.
+    """
+
+    tokenizer: tokenizers.Tokenizer
+    ids: list[int] = field(default_factory=list)
+    begin: int = 0
+    """From here on tokens are decoded together: what comes before does not change them."""
+    told: int = 0
+    """How many tokens' text was returned."""
+
+    def add(self, token: int, *, last: bool = False) -> str:
+        """Add a token; return what can now be read, perhaps nothing."""
+        before = self._decode(self.ids[self.begin : self.told])
+        self.ids.append(token)
+        text = self._decode(self.ids[self.begin :])
+        if len(text) <= len(before) or (text.endswith(UNFINISHED) and not last):
+            return ""
+        self.begin, self.told = self.told, len(self.ids)
+        return text[len(before) :]
+
+    def _decode(self, ids: list[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=False)
+        return text
+
+
+def token_object(token: int, text: str, logprob: float | None, *, special: bool) -> dict[str, Any]:
+    """Return a token as text-generation-inference writes it."""
+    return {"id": token, "text": text, "logprob": logprob, "special": special}
