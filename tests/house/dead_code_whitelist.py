@@ -30,9 +30,12 @@ Media
 QuestionAnswering
 SentenceSimilarity
 SpeechRecognition
+Summarization
 TextClassification
+TextGeneration
 TextToSpeech
 TokenClassification
+Translation
 ZeroShotClassification
 accepts
 answers_in_list
