@@ -14,7 +14,6 @@ NUMPY_LEFT_OUT = (
     "numpy/conftest.py",
     "numpy/doc/*",
     "numpy/f2py/*",
-    "numpy/fft/*",
     "numpy/polynomial/*",
     "numpy/random/*",
     "numpy/testing/*",
@@ -68,6 +67,22 @@ ONNX_LEFT_OUT = (
 )
 
 
+TASKS_SPARED = (
+    "PIL/*",
+    "pillow*",
+    "soundfile*",
+    "_soundfile*",
+    "tokenizers*",
+    "cffi*",
+    "_cffi_backend*",
+    "pycparser*",
+)
+TASKS_LEFT_OUT = (
+    # numpy is in the inference layer; the rest only fetches tokenizers from the hub.
+    "*",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One Lambda layer: locked wheels, or the library when there is no lock."""
@@ -116,12 +131,14 @@ LAYERS = (
         (*NUMPY_LEFT_OUT, "numpy/ma/*", *ONNX_LEFT_OUT),
     ),
     Layer("batch", 140, "layer-batch.txt", BATCH_LEFT_OUT),
+    Layer("tasks", 45, "layer-tasks.txt", TASKS_LEFT_OUT, TASKS_SPARED),
 )
 
 TOGETHER = (
-    ("core", "sdk", "control", "inference"),
+    ("core", "inference", "tasks"),
+    ("core", "sdk", "control", "inference", "tasks"),
     ("core", "control", "verification"),
-    ("core", "sdk", "inference", "batch"),
+    ("core", "sdk", "inference", "batch", "tasks"),
 )
 """Layers that one function may have at once, to which Lambda's limit applies together."""
 

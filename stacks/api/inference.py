@@ -37,7 +37,7 @@ class Inference(ServalFunction):
             f"infer-{only}" if only else "infer",
             stage=stage,
             function="infer",
-            layers=layers.of("core", "inference"),
+            layers=layers.of("core", "inference", "tasks"),
             settings=InferSettings.environment(
                 registry_table=storage.registry.table.table_name,
                 artifact_bucket=storage.artifacts.bucket.bucket_name,
@@ -54,7 +54,12 @@ class Inference(ServalFunction):
         storage.registry.grant_admit(self, model=only)
 
 
-def inference_routes(model: str) -> tuple[str, str]:
+def inference_routes(model: str) -> tuple[str, ...]:
     """Return the route keys of a model, or those that all other models share."""
-    path = f"POST /v2/models/{'{model}' if model == SHARED else model}"
-    return f"{path}/infer", f"{path}/versions/{{version}}/infer"
+    path = f"/models/{'{model}' if model == SHARED else model}"
+    return (
+        f"POST /v2{path}/infer",
+        f"POST /v2{path}/versions/{{version}}/infer",
+        f"POST {path}",
+        f"POST {path}/versions/{{version}}",
+    )

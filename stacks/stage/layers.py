@@ -10,7 +10,7 @@ from stacks.stage.stage import Stage
 
 PYTHON = Runtime.PYTHON_3_13
 DESCRIPTION_CHARACTERS = 256
-NAMES = ("core", "sdk", "inference", "control", "verification", "batch")
+NAMES = ("core", "sdk", "inference", "control", "verification", "batch", "tasks")
 
 
 class LayersNotBuilt(Exception):

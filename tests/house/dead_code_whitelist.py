@@ -14,10 +14,15 @@ _.maxstring
 
 # Keys of model.yaml, and fields of documents, which are read by their names in JSON.
 allow_signature_change
+function_to_apply
 golden_tolerance
 max_wait_ms
 same_bytes
 session_ms
+truncation
+
+# Tasks, which the catalogue finds by name.
+TextClassification
 
 # Readers of `serval init --from`, which its table names.
 read_onnx

@@ -88,7 +88,7 @@ def test_text_that_was_gzip_is_recognised() -> None:
 
 @pytest.mark.parametrize("body", [None, ""])
 def test_an_empty_body_says_what_is_expected(body: str | None) -> None:
-    with pytest.raises(MalformedBody, match="a V2 inference request is expected"):
+    with pytest.raises(MalformedBody, match="an inference request is expected"):
         decode_body(body, False)
 
 

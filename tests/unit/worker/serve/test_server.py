@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from serval.inference.loaded import Model
+from serval.inference.runtimes import Model
 from serval.models.route import Route
 from tests.fakes.http_servers import V2
 from tests.fakes.inference import plus, signature

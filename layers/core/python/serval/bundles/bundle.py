@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     WithJsonSchema,
     model_validator,
@@ -20,11 +21,19 @@ from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
 from serval.errors import BatchRefused
 from serval.models.storage import MODEL_NAME
+from serval.tasks.catalogue import TASKS
 from serval.yaml_files import Matching, Section, read_section
 
 MOST_KEEP_DAYS = 30
 """The longest time to keep a finished request."""
 MODEL_YAML = "model.yaml"
+
+
+def check_task(name: str) -> str:
+    """Refuse a task that Serval does not know."""
+    if name not in TASKS:
+        raise ValueError(f"expected one of {', '.join(sorted(TASKS))}")
+    return name
 
 
 Name = Annotated[
@@ -45,6 +54,12 @@ S3Address = Annotated[
     Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
+TaskName = Annotated[str, AfterValidator(check_task), WithJsonSchema({"enum": sorted(TASKS)})]
+
+
+def expand_task(value: Any) -> Any:
+    """Expand a task that is only named."""
+    return {"name": value} if isinstance(value, str) else value
 
 
 class Compute(Section):
@@ -126,6 +141,25 @@ class DeclaredSignature(Section):
     """Tensors of a response."""
 
 
+class TaskSection(Section):
+    """What a model does with what people have; ``task: NAME`` is short for ``task: {name: NAME}``.
+
+    Every key but ``name`` overrides what the model's own files say.
+    """
+
+    name: TaskName
+    """The task, as the Hugging Face hub names it."""
+    # Not strict: what BeforeValidator has seen is no JSON any more, and has lists for tuples.
+    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    """The names of the classes, in the order of the graph's output."""
+    truncation: bool = True
+    """Whether text that is longer than the model takes is cut; otherwise it is refused."""
+    max_length: Annotated[int, Field(ge=1)] | None = None
+    """The longest text, in tokens."""
+    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+    """What turns logits into scores."""
+
+
 class RolloutSection(Section):
     """How a new version takes over."""
 
@@ -203,6 +237,8 @@ class Bundle(Section):
     """The file with graph and weights; external-data files may lie beside it."""
     compute: Compute = Compute()
     runtime: Runtime = Runtime()
+    task: Annotated[TaskSection, BeforeValidator(expand_task)] | None = None
+    """What the model does with text, images, sound or rows; without it, it takes tensors alone."""
     signature: DeclaredSignature | None = None
     """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
     columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
@@ -49,7 +50,7 @@ RETRY_SECONDS = 1
 STILL_WAITING_SECONDS = 5
 """When a caller whose request still runs may ask again."""
 IN_PATH = re.compile(
-    r"/(?:v2|async|batch)/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?"
+    r"(?:/v2|/async|/batch)?/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?"
 )
 
 
@@ -97,7 +98,8 @@ class HttpCall:
     @property
     def model(self) -> str:
         """The model in the path; routes of one model alone spell its name out."""
-        return self.names.get("model") or str(self.event["routeKey"].split("/")[3])
+        named = self.names.get("model")
+        return named or str(self.event["routeKey"].partition("/models/")[2].split("/")[0])
 
     @property
     def version(self) -> str | None:
@@ -142,7 +144,7 @@ def decode_body(body: str | None, is_base64: bool) -> str | bytes:
         If the body is over 5.5 MB as JSON text or 4.4 MB as bytes.
     """
     if not body:
-        raise MalformedBody("the body is empty: a V2 inference request is expected")
+        raise MalformedBody("the body is empty: an inference request is expected")
     if is_base64:
         if len(body) > BINARY_LIMIT_BYTES * 4 // 3 + 4:
             raise PayloadTooLarge("request body", len(body) * 3 // 4, BINARY_LIMIT_BYTES, COMPRESS)
@@ -244,16 +246,35 @@ def inference_reply(
     if header_length is not None:
         headers["content-type"] = "application/octet-stream"
         headers["inference-header-content-length"] = str(header_length)
-    body, encoding = deflate(body, accept_encoding)
+    return sized_reply(body, headers, accept_encoding, partial(remedy, header_length is not None))
+
+
+def sized_reply(
+    body: bytes,
+    own_headers: Mapping[str, str],
+    accept_encoding: str,
+    remedy: Callable[[bool], str],
+) -> Reply:
+    """Make a reply of any content, compressed if the client accepts that.
+
+    ``remedy`` tells a caller whose reply is too large what to do, given whether it is compressed.
+
+    Raises
+    ------
+    PayloadTooLarge
+        If it does not fit through Lambda.
+    """
+    headers = dict(own_headers)
+    is_media = headers["content-type"].startswith(("audio/", "image/"))
+    body, encoding = deflate(body, "" if is_media else accept_encoding)
     if encoding is not None:
         headers["content-encoding"] = encoding
-    is_binary = encoding is not None or header_length is not None
+    is_binary = encoding is not None or headers["content-type"] != JSON
     limit = BINARY_LIMIT_BYTES if is_binary else JSON_LIMIT_BYTES
     # Lambda escapes quotes when it wraps a text body in JSON once more.
     size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
     if size > limit:
-        advice = remedy(header_length is not None, encoding is not None)
-        raise PayloadTooLarge("reply", size, limit, advice)
+        raise PayloadTooLarge("reply", size, limit, remedy(encoding is not None))
     return {
         "statusCode": 200,
         "headers": headers,

@@ -1,4 +1,4 @@
-"""``POST /v2/models/{model}[/versions/{version}]/infer`` of a model on Lambda."""
+"""``POST /v2/models/{model}[/versions/{version}]/infer`` of a model on Lambda, and its task."""
 
 import json
 import time
@@ -25,6 +25,8 @@ from serval.models.route import Counted, choose_target
 from serval.protocol.content import FEWER
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import InferenceResponse, write_response
+
+TASK_PATH = "/models/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,12 @@ class InferEndpoint:
         cold = (model, version) not in self.inference.loaded
         loaded = self.inference.load(model, version)
         started = self.clock()
+        if call.path.startswith(TASK_PATH):
+            # Imported only for the models that have a task.
+            from serval.http.task import answer_task
+
+            reply = answer_task(loaded, call, self.limits, cold=cold, clock=self.clock)
+            return reply, (self.clock() - started) * 1e3
         body = call.read_body(self.limits)
         answer = self.inference.answer(loaded, body, call.header_length, self.limits.json_bytes)
         reply = answer_reply(answer, loaded, call.headers.get("accept-encoding", ""), cold=cold)

@@ -4,17 +4,18 @@ import json
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from serval.errors import ArtifactUnavailable, ModelOnFleet, ModelTooLarge
-from serval.inference.runtimes import ArtifactUnreadable
+from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel
+from serval.inference.version_task import open_version_task
 from serval.models.signature import TensorSpec
-from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
 from serval.protocol.limits import ENVIRONMENT_MIB, requests_mib
+from serval.tasks.task import Task
 
 MEMORY_PER_ARTIFACT = 2.5
 """A session takes up to this many times the artifact's bytes while it opens."""
@@ -22,13 +23,6 @@ MEMORY_PER_PORTABLE_FORM = 2.0
 """Weights that are laid out at load are copied once; all others stay mapped (docs/rollouts.md)."""
 MEMORY_PER_LAID_OUT_FORM = 1.5
 """Weights stay mapped, except those that a kernel packs for itself."""
-
-
-class Model(Protocol):
-    """A loaded artifact."""
-
-    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
-        """Run once on inputs that fit the signature."""
 
 
 class ArtifactStore(Protocol):
@@ -49,6 +43,8 @@ class Loaded:
     load_ms: float
     form: Form | None = None
     """The form that was opened; None: the artifact as published."""
+    task: Task | None = None
+    """What takes text, images, sound or rows; None: the version takes tensors alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +63,17 @@ class Limits:
 
 def estimated_bytes(record: ModelVersion, form: Form | None = None) -> int:
     """Estimate the memory that a version takes, loaded from a form or as published."""
+    task = int(record.task_bytes * MEMORY_PER_ARTIFACT)
     if form is None:
-        return int(record.artifact_bytes * MEMORY_PER_ARTIFACT)
+        return task + int(record.artifact_bytes * MEMORY_PER_ARTIFACT)
     if form.cpu_class is None:
-        return int(form.size_bytes * MEMORY_PER_PORTABLE_FORM)
-    return int(form.size_bytes * MEMORY_PER_LAID_OUT_FORM)
+        return task + int(form.size_bytes * MEMORY_PER_PORTABLE_FORM)
+    return task + int(form.size_bytes * MEMORY_PER_LAID_OUT_FORM)
 
 
 def disk_bytes(record: ModelVersion, form: Form | None = None) -> int:
     """Return the disk space that a version takes."""
-    return record.artifact_bytes if form is None else form.size_bytes
+    return record.task_bytes + (record.artifact_bytes if form is None else form.size_bytes)
 
 
 def discard(line: str) -> None:
@@ -92,13 +89,14 @@ class LoadedVersions:
 
     find: Callable[[str, str], ModelVersion]
     store: ArtifactStore
-    open_model: Callable[[Path, Form | None], Model]
+    open_model: OpenModel
     folder: Path
     limits: Limits
     clock: Callable[[], float] = time.perf_counter
     cpu_class: str = ""
     """The class from ``serval.inference.cpu``; empty: no form is laid out for this machine."""
     log: Callable[[str], object] = discard
+    open_task: Callable[[ModelVersion, Path, Model, OpenModel], Task] = open_version_task
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:
@@ -164,12 +162,15 @@ class LoadedVersions:
         folder = self._folder(record)
         artifact = form.artifact if form else record.artifact
         paths = [file.path for file in form.files] if form else record.artifact_files
+        task = None
         try:
-            for path in paths:
+            for path in (*paths, *record.task_files):
                 destination = folder / path
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 self.store.fetch(record, path, destination)
             model = self.open_model(folder / artifact, form)
+            if record.task is not None:
+                task = self.open_task(record, folder, model, self.open_model)
         except ArtifactUnreadable as error:
             raise ArtifactUnavailable(
                 record.model, record.version, str(error), lost=True
@@ -184,6 +185,7 @@ class LoadedVersions:
             {spec.name: spec for spec in record.signature.outputs},
             (self.clock() - started) * 1e3,
             form,
+            task,
         )
 
     def _make_room(self, record: ModelVersion, form: Form | None) -> None:

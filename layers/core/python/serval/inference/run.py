@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from serval.errors import InferenceFailed, InvalidRequest, ModelVersionNotFound, ServalError
@@ -11,6 +12,7 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature
 from serval.models.storage import VERSION
 from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, output_names, read_request
 
@@ -33,10 +35,10 @@ class AxisNotShared(Exception):
 def read_fitting(
     body: str | bytes,
     header_length: str | int | None,
-    signature: Signature,
+    record: ModelVersion,
     json_limit: int = MOST_JSON_BYTES,
 ) -> InferenceRequest:
-    """Read a request and check it against a signature.
+    """Read a request and check it against a version's signature, or its task's.
 
     Parameters
     ----------
@@ -51,7 +53,23 @@ def read_fitting(
         If the JSON is longer than the limit.
     """
     header = None if header_length is None else str(header_length)
-    request = read_request(body, header, signature, json_limit)
+    try:
+        return _read_for(record.signature, body, header, json_limit)
+    except InvalidRequest as refused:
+        if record.task is None:
+            raise
+        # Imported here, so that a version of tensors pays for no task.
+        from serval.tasks.tensors import task_signature
+
+        with suppress(InvalidRequest):
+            return _read_for(task_signature(record.task), body, header, json_limit)
+        raise refused
+
+
+def _read_for(
+    signature: Signature, body: str | bytes, header_length: str | None, json_limit: int
+) -> InferenceRequest:
+    request = read_request(body, header_length, signature, json_limit)
     output_names(request.outputs, signature)
     return request
 
@@ -66,7 +84,26 @@ def run_request(loaded: Loaded, request: InferenceRequest) -> Outputs:
     InferenceFailed
         If it fails on inputs that fit the signature.
     """
+    if is_for_task(loaded, request):
+        return run_version_task(loaded, request)
     return run_version(loaded, request.inputs, _names(loaded, request))
+
+
+def is_for_task(loaded: Loaded, request: InferenceRequest) -> bool:
+    """Return whether a request has the inputs of a version's task, and not of its graph."""
+    return loaded.task is not None and any(
+        tensor.name not in loaded.inputs for tensor in request.inputs
+    )
+
+
+def run_version_task(loaded: Loaded, request: InferenceRequest) -> Outputs:
+    """Answer a request by the version's task."""
+    # Imported here, so that a version of tensors pays for no task.
+    from serval.tasks.tensors import run_task
+
+    if loaded.task is None:
+        raise InvalidRequest("the model has no task")
+    return run_task(loaded.task, request.inputs)
 
 
 def try_request(loaded: Loaded, request: InferenceRequest) -> Outputs | ServalError:
@@ -94,6 +131,8 @@ def run_together(
     InvalidRequest, InferenceFailed
         As ``run_request`` does.
     """
+    if any(is_for_task(loaded, request) for request in requests):
+        raise AxisNotShared
     asked = {name for request in requests for name in _names(loaded, request)}
     names = [name for name in loaded.outputs if name in asked]
     if inputs is None:
@@ -155,7 +194,7 @@ class Inference:
         InferenceFailed
             If the runtime fails on a request that does.
         """
-        request = read_fitting(body, header_length, loaded.record.signature, json_limit)
+        request = read_fitting(body, header_length, loaded.record, json_limit)
         started = self.clock()
         outputs = run_request(loaded, request)
         infer_ms = (self.clock() - started) * 1e3

@@ -35,6 +35,7 @@ def model_metadata(record: ModelVersion, versions: Sequence[str]) -> dict[str, A
         "versions": list(versions),
         "platform": platform(record),
         **replace(record.signature, rows_interact=False).to_json(),
+        **({"task": record.task} if record.task else {}),
     }
 
 

@@ -85,6 +85,26 @@ class ModelVersion:
     """The golden report."""
 
     @property
+    def task(self) -> str | None:
+        """The version's task, or None for a model of tensors alone."""
+        section: Mapping[str, Any] = self.bundle.get("task") or {}
+        return section.get("name")
+
+    @property
+    def task_options(self) -> dict[str, Any]:
+        """The keys of ``task:`` in model.yaml that are given, except the name."""
+        section: Mapping[str, Any] = self.bundle.get("task") or {}
+        return {key: value for key, value in section.items() if value is not None and key != "name"}
+
+    @property
+    def task_files(self) -> tuple[str, ...]:
+        """Paths of the files that a task may read: all but the graph, its data, and our own."""
+        if self.task is None:
+            return ()
+        ours = {*self.artifact_files, "model.yaml", self.bundle.get("golden")}
+        return tuple(file.path for file in self.files if file.path not in ours)
+
+    @property
     def on_fleet(self) -> bool:
         """Whether a fleet runs it."""
         compute: Mapping[str, Any] = self.bundle.get("compute", {})
@@ -104,6 +124,11 @@ class ModelVersion:
     def artifact_bytes(self) -> int:
         """Bytes that a runtime loads."""
         return sum(self.file(path).size_bytes for path in self.artifact_files)
+
+    @property
+    def task_bytes(self) -> int:
+        """Bytes of the files that a task may read."""
+        return sum(self.file(path).size_bytes for path in self.task_files)
 
     def to_json(self) -> str:
         """Return the record as the registry stores it."""

@@ -8,8 +8,7 @@ import numpy as np
 
 from serval.batch.input.records import Rows
 from serval.errors import InvalidRequest
-from serval.inference.loaded import Model
-from serval.inference.runtimes import RuntimeFailed
+from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
 

@@ -21,7 +21,7 @@ from serval.batch.input.records import Block, Records, Reject, Rows, shorten_rec
 from serval.batch.job.ports import Sink
 from serval.batch.shard.answers import Answers, answer_rows, fail_binary_answers
 from serval.batch.shard.outputs import PartFormat
-from serval.inference.loaded import Model
+from serval.inference.runtimes import Model
 from serval.models.signature import TensorSpec
 
 POLL_SECONDS = 0.1

@@ -4,6 +4,36 @@ A runtime raises ``ArtifactUnreadable`` when it cannot open an artifact and ``Ru
 it fails on inputs that fit the signature; who called it knows the model's name and says the rest.
 """
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import Form
+
+
+class Model(Protocol):
+    """A loaded artifact."""
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Run once on inputs that fit the signature."""
+
+
+OpenModel = Callable[[Path, Form | None], Model]
+
+
+class DescribedModel(Model, Protocol):
+    """A loaded artifact that knows its own inputs and outputs."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs, in the artifact's order."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs, in the artifact's order."""
+
 
 class ArtifactUnreadable(Exception):
     """The artifact is not one that the runtime can run."""

@@ -34,6 +34,24 @@ ONNX_BFLOAT16 = 16
 """``TensorProto.BFLOAT16``."""
 REFUSES = "the model cannot answer these inputs"
 
+TYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(bfloat16)": "BF16",
+    "tensor(string)": "BYTES",
+}
+"""ONNX Runtime's name of a type → V2's."""
+
 RUNTIME_ERRORS = (
     EPFail,
     Fail,
@@ -147,6 +165,16 @@ class OnnxModel:
             for spec, array in zip(outputs, arrays, strict=True)
         ]
 
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs that the session describes."""
+        return tuple(_spec(argument) for argument in self._session.get_inputs())
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs."""
+        return tuple(_spec(argument) for argument in self._session.get_outputs())
+
     def interrupt(self) -> None:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""
         if self._run_options is not None:
@@ -188,6 +216,12 @@ class OnnxModel:
                         f"{tensor.name!r}: they must be equal"
                     )
         return None
+
+
+def _spec(argument: onnxruntime.NodeArg) -> TensorSpec:
+    """Describe an input or an output of a session."""
+    shape = tuple(extent if isinstance(extent, int) else -1 for extent in argument.shape)
+    return TensorSpec(argument.name, TYPES.get(argument.type, argument.type), shape)
 
 
 def to_feed(tensor: Tensor) -> Array:

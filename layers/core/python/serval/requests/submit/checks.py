@@ -56,6 +56,6 @@ class SubmissionChecks:
         """
         payload, length = submission.payload, submission.header_length
         if isinstance(payload, bytes):
-            read_fitting(payload, length, record.signature, self.limits.json_bytes)
+            read_fitting(payload, length, record, self.limits.json_bytes)
         else:
             check_json_size(submission.size_bytes if length is None else length)

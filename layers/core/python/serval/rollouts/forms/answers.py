@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from serval.errors import BundleRefused, InvalidRequest
-from serval.inference.loaded import Model
-from serval.inference.runtimes import RuntimeFailed
+from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
 from serval.rollouts.golden.candidate import Candidate

@@ -23,16 +23,9 @@ from serval.errors import (
     InvalidRequest,
     ModelTooLarge,
 )
-from serval.inference.loaded import (
-    ArtifactStore,
-    Limits,
-    Loaded,
-    LoadedVersions,
-    Model,
-    discard,
-)
+from serval.inference.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, discard
 from serval.inference.run import Inference
-from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.inference.runtimes import ArtifactUnreadable, Model, RuntimeFailed
 from serval.models.version import Form
 from serval.rollouts.documents import GoldenReport
 from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, try_samples

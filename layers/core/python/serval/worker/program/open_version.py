@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from serval.inference.loaded import ArtifactStore, Model
+from serval.inference.loaded import ArtifactStore
+from serval.inference.runtimes import Model
 from serval.inference.runtimes.http_completions import Completions
 from serval.inference.runtimes.http_server import READY_SECONDS, Server, ServerDeclaration
 from serval.inference.runtimes.http_v2 import ServedModel

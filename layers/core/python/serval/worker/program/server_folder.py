@@ -9,7 +9,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from serval.errors import ArtifactUnavailable
-from serval.inference.loaded import Model
+from serval.inference.runtimes import Model
 from serval.models.version import ModelVersion
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")

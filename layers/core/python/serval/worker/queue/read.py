@@ -47,4 +47,4 @@ def read_for_target(one: Held, find: FindVersion) -> None:
 def _read(one: Held, find: FindVersion) -> InferenceRequest:
     row = one.known
     record = find(row.model, one.aim.version)
-    return read_fitting(one.body or b"", row.header_length, record.signature)
+    return read_fitting(one.body or b"", row.header_length, record)

@@ -111,7 +111,7 @@ class InferenceServer:
         if encoding := request.headers.get("content-encoding"):
             body = to_bytes(await run_in_threadpool(inflate, body, encoding))
         record = await run_in_threadpool(self.versions.version, model, version)
-        asked = await run_in_threadpool(read_fitting, body, header_length, record.signature)
+        asked = await run_in_threadpool(read_fitting, body, header_length, record)
         ran = await asyncio.wrap_future(self.gather.submit(record, asked))
         response = InferenceResponse(model, version, ran.outputs)
         answered, length = await run_in_threadpool(write_response, response, asked)
