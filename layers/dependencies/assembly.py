@@ -61,7 +61,7 @@ class Assembly:
             BuiltLayer(layer, self.variant, self.stamp(layer).size, layer in stale)
             for layer in self.layers
         ]
-        check_together(built)
+        check_together(built, self.variant)
         return built
 
     def outdated(self, layer: Layer) -> str | None:
@@ -132,13 +132,14 @@ def check_size(layer: Layer, variant: Variant, folder: Path) -> int:
     return size
 
 
-def check_together(built: Sequence[BuiltLayer]) -> None:
+def check_together(built: Sequence[BuiltLayer], variant: Variant) -> None:
     """Check the total size of layers that one function may have against Lambda's limit."""
     sizes = {each.layer.name: each.size for each in built}
     for names in TOGETHER:
         total = sum(sizes.get(name, 0) for name in names)
-        if total > LAMBDA_LIMIT_MB * MB:
+        limit_mb = LAMBDA_LIMIT_MB * variant.limit_percent // 100
+        if total > limit_mb * MB:
             raise LayerBuildFailed(
                 f"the layers {', '.join(names)} are {total / MB:.1f} MB together, Lambda allows "
-                f"{LAMBDA_LIMIT_MB} MB"
+                f"{limit_mb} MB"
             )

@@ -8,7 +8,7 @@ import pytest
 
 from layers.dependencies.assembly import Assembly, BuiltLayer, check_together
 from layers.dependencies.bytecode import compiler
-from layers.dependencies.declarations import LOCAL, Layer, Variant
+from layers.dependencies.declarations import AWS, LOCAL, Layer, Variant
 from layers.dependencies.failures import LayerBuildFailed
 
 TINY = Layer("tiny", limit_mb=1, lock="layer-control.txt", left_out=("package/heavy/*",))
@@ -117,19 +117,19 @@ def test_a_layer_over_its_limit_is_refused_and_the_old_one_stands(assembly, tmp_
 
 def test_layers_over_lambdas_limit_together_are_refused():
     names = ("core", "inference", "batch")
-    built = [BuiltLayer(replace(TINY, name=n), LOCAL, 90_000_000, rebuilt=True) for n in names]
-    check_together(built[:2])
+    built = [BuiltLayer(replace(TINY, name=n), AWS, 90_000_000, rebuilt=True) for n in names]
+    check_together(built[:2], AWS)
     with pytest.raises(
         LayerBuildFailed,
-        match=r"core, sdk, inference, batch are 270\.0 MB together, Lambda allows 250 MB",
+        match=r"core, sdk, inference, batch, tasks are 270\.0 MB together, Lambda allows 250 MB",
     ):
-        check_together(built)
+        check_together(built, AWS)
 
 
 def test_layers_that_no_function_has_together_may_be_over_the_limit():
     names = ("core", "batch", "verification")
     check_together(
-        [BuiltLayer(replace(TINY, name=n), LOCAL, 90_000_000, rebuilt=True) for n in names]
+        [BuiltLayer(replace(TINY, name=n), AWS, 90_000_000, rebuilt=True) for n in names], AWS
     )
 
 

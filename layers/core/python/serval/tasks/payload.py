@@ -82,7 +82,7 @@ def _split(document: Mapping[str, Any], kind: InputKind) -> tuple[Any, dict[str,
     if "inputs" in members:
         return members.pop("inputs"), members
     if kind == "table" and "table" in members:
-        return {"table": members.pop("table")}, members
+        return members.pop("table"), members
     raise MalformedBody("'inputs' is missing: {'inputs': …, 'parameters': {…}} expected")
 
 
