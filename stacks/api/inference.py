@@ -11,6 +11,7 @@ from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
+INFERENCE_LAYERS = ("core", "inference", "tasks")
 SHARED_MEMORY_MIB = 1769
 """The least memory that comes with a whole vCPU."""
 EPHEMERAL_STORAGE_MIB = 2048
@@ -37,7 +38,7 @@ class Inference(ServalFunction):
             f"infer-{only}" if only else "infer",
             stage=stage,
             function="infer",
-            layers=layers.of("core", "inference", "tasks"),
+            layers=layers.of(*INFERENCE_LAYERS),
             settings=InferSettings.environment(
                 registry_table=storage.registry.table.table_name,
                 artifact_bucket=storage.artifacts.bucket.bucket_name,

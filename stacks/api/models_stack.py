@@ -6,7 +6,7 @@ from aws_cdk import Stack
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
-from stacks.api.inference import Inference
+from stacks.api.inference import INFERENCE_LAYERS, Inference
 from stacks.rollouts.golden_check import GoldenCheck
 from stacks.stage.deployed_models import DeployedModels
 from stacks.stage.layers import Layers
@@ -39,7 +39,7 @@ class ModelsStack(Stack):
             stack_name=f"serval-{stage.name}-models",
             description="Serval: the functions of models that declare their memory",
         )
-        layers = Layers(self, "Layers", stage=stage, built=built_layers, only=("core", "inference"))
+        layers = Layers(self, "Layers", stage=stage, built=built_layers, only=INFERENCE_LAYERS)
         log = LogGroup(
             self, "GoldenLog", retention=LOG_RETENTION, removal_policy=stage.removal_policy
         )

@@ -37,7 +37,7 @@ class GoldenCheck(ServalFunction):
             f"golden-{only}" if only else "golden",
             stage=stage,
             function="golden",
-            layers=layers.of("core", "inference"),
+            layers=layers.of("core", "inference", "tasks"),
             settings=GoldenSettings.environment(
                 artifact_bucket=bucket, ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB
             ),

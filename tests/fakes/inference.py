@@ -1,9 +1,10 @@
 """Tiny real graphs, and in-memory stand-ins for what ``infer`` reads from AWS."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,8 @@ class InMemoryEdge:
     routes: dict[str, Route] = field(default_factory=dict)
     records: dict[tuple[str, str], ModelVersion] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    task_files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    """What lies beside the artifacts of models with a task."""
     silent: bool = False
     """The artifacts' store does not answer."""
     reads: list[str] = field(default_factory=list)
@@ -125,6 +128,25 @@ class InMemoryEdge:
         self.records[model, version] = version_record(model, version, artifact, sign)
         self.artifacts[model, version] = artifact
         self.routes[model] = Route(version)
+
+    def publish_task(
+        self,
+        model: str,
+        artifact: bytes,
+        sign: Signature,
+        task: dict[str, Any],
+        **files: bytes,
+    ) -> None:
+        """Make version 1 of a model with a task; the names of its files have no suffix."""
+        record = version_record(model, "1", artifact, sign)
+        named = {f"{name}.json": content for name, content in files.items()}
+        beside = [BundleFile(name, "", len(content)) for name, content in named.items()]
+        self.records[model, "1"] = replace(
+            record, files=(*record.files, *beside), bundle={"task": task}
+        )
+        self.artifacts[model, "1"] = artifact
+        self.task_files |= {(model, "1", name): content for name, content in named.items()}
+        self.routes[model] = Route("1")
 
     def grant(self, text: str, *models: str) -> None:
         """Make an API key good for models."""
@@ -150,7 +172,10 @@ class InMemoryEdge:
         self.reads.append("artifact")
         if self.silent:
             raise ArtifactUnavailable(record.model, record.version, f"{path} did not answer")
-        artifact = self.artifacts.get((record.model, record.version))
+        artifact = self.task_files.get(
+            (record.model, record.version, path),
+            self.artifacts.get((record.model, record.version)),
+        )
         if artifact is None:
             raise ArtifactUnavailable(record.model, record.version, f"{path} is gone", lost=True)
         destination.write_bytes(artifact)
@@ -196,6 +221,18 @@ def bench(folder: Path, limits: Limits = ROOMY) -> Bench:
         log.append,
     )
     return Bench(edge, endpoint, printed, log, clock)
+
+
+def task_event(
+    model: str, body: str | bytes, *, version: str | None = None, **headers: str
+) -> dict[str, Any]:
+    """Give an event for a model's task; bytes come in base64, as from the gateway."""
+    is_base64 = isinstance(body, bytes)
+    text = base64.b64encode(body).decode() if isinstance(body, bytes) else body
+    made = event(model, text, version=version, is_base64=is_base64, **headers)
+    path = made["rawPath"].removeprefix("/v2").removesuffix("/infer")
+    made["requestContext"]["http"]["path"] = path
+    return made | {"rawPath": path}
 
 
 def event(

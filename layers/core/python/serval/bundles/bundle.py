@@ -19,21 +19,14 @@ from serval.batch.job.options_schema import OPTIONS
 from serval.bundles.cron import check_cron
 from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
+from serval.bundles.task_section import TaskSection, expand_task
 from serval.errors import BatchRefused
 from serval.models.storage import MODEL_NAME
-from serval.tasks.catalogue import TASKS
 from serval.yaml_files import Matching, Section, read_section
 
 MOST_KEEP_DAYS = 30
 """The longest time to keep a finished request."""
 MODEL_YAML = "model.yaml"
-
-
-def check_task(name: str) -> str:
-    """Refuse a task that Serval does not know."""
-    if name not in TASKS:
-        raise ValueError(f"expected one of {', '.join(sorted(TASKS))}")
-    return name
 
 
 Name = Annotated[
@@ -54,12 +47,6 @@ S3Address = Annotated[
     Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
-TaskName = Annotated[str, AfterValidator(check_task), WithJsonSchema({"enum": sorted(TASKS)})]
-
-
-def expand_task(value: Any) -> Any:
-    """Expand a task that is only named."""
-    return {"name": value} if isinstance(value, str) else value
 
 
 class Compute(Section):
@@ -139,25 +126,6 @@ class DeclaredSignature(Section):
     """Tensors of a request."""
     outputs: Annotated[tuple[DeclaredTensor, ...], Field(min_length=1)]
     """Tensors of a response."""
-
-
-class TaskSection(Section):
-    """What a model does with what people have; ``task: NAME`` is short for ``task: {name: NAME}``.
-
-    Every key but ``name`` overrides what the model's own files say.
-    """
-
-    name: TaskName
-    """The task, as the Hugging Face hub names it."""
-    # Not strict: what BeforeValidator has seen is no JSON any more, and has lists for tuples.
-    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
-    """The names of the classes, in the order of the graph's output."""
-    truncation: bool = True
-    """Whether text that is longer than the model takes is cut; otherwise it is refused."""
-    max_length: Annotated[int, Field(ge=1)] | None = None
-    """The longest text, in tokens."""
-    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
-    """What turns logits into scores."""
 
 
 class RolloutSection(Section):
@@ -263,6 +231,8 @@ class Bundle(Section):
     def _check_runtime(self) -> Self:
         if self.runtime.kind == "onnx" and self.signature is not None:
             raise ValueError("'signature' is read from the ONNX graph; it is for 'runtime: http'")
+        if self.runtime.kind == "http" and self.task is not None:
+            raise ValueError("'task' is for ONNX graphs; a server of 'runtime: http' has its own")
         if self.runtime.kind == "http" and self.signature is None:
             raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
         if self.runtime.kind == "http" and self.compute.target != "fleet":

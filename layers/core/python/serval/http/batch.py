@@ -17,9 +17,10 @@ from serval.batch.start.scope import UNTOLD, JobAccess
 from serval.batch.start.start import KEY, StartJob
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body
-from serval.http.call import Event, HttpCall, Log, Reply, location, reply_to, text_reply
+from serval.http.call import Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import CANCEL_JOB, FUNCTIONS, LIST_JOBS, RETRY_JOB, START_JOB
+from serval.http.location import location
 from serval.http.parameters import read_count, read_flag
 
 SHARDS_A_SECOND, MOST_RETRY_SECONDS = 500, 10

@@ -8,18 +8,10 @@ from serval.access.admission import Admission, SubmitLimit
 from serval.errors import InvalidParameter, MalformedBody
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body, read_sent_body
-from serval.http.call import (
-    RETRY_SECONDS,
-    Event,
-    HttpCall,
-    Log,
-    Reply,
-    location,
-    reply_to,
-    text_reply,
-)
+from serval.http.call import RETRY_SECONDS, Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import FUNCTIONS, PUT_REQUEST, SUBMIT, UPLOAD
+from serval.http.location import location
 from serval.http.parameters import wait_seconds
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import RequestAccess

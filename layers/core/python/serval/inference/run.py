@@ -17,6 +17,8 @@ from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, output_names, read_request
 
 Outputs = list[Tensor]
+TASK_INPUTS = frozenset({"text", "image", "audio", "args"})
+"""Names of a task's inputs among tensors (``serval.tasks.tensors``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +86,26 @@ def run_request(loaded: Loaded, request: InferenceRequest) -> Outputs:
     InferenceFailed
         If it fails on inputs that fit the signature.
     """
-    if is_for_task(loaded, request):
-        return run_version_task(loaded, request)
+    if is_for_task(loaded, request.inputs):
+        return run_version_task(loaded, request.inputs)
     return run_version(loaded, request.inputs, _names(loaded, request))
 
 
-def is_for_task(loaded: Loaded, request: InferenceRequest) -> bool:
-    """Return whether a request has the inputs of a version's task, and not of its graph."""
+def is_for_task(loaded: Loaded, inputs: Sequence[Tensor]) -> bool:
+    """Return whether these are inputs of a version's task, and not of its graph."""
     return loaded.task is not None and any(
-        tensor.name not in loaded.inputs for tensor in request.inputs
+        tensor.name in TASK_INPUTS and tensor.name not in loaded.inputs for tensor in inputs
     )
 
 
-def run_version_task(loaded: Loaded, request: InferenceRequest) -> Outputs:
+def run_version_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
     """Answer a request by the version's task."""
     # Imported here, so that a version of tensors pays for no task.
     from serval.tasks.tensors import run_task
 
     if loaded.task is None:
         raise InvalidRequest("the model has no task")
-    return run_task(loaded.task, request.inputs)
+    return run_task(loaded.task, inputs)
 
 
 def try_request(loaded: Loaded, request: InferenceRequest) -> Outputs | ServalError:
@@ -131,7 +133,7 @@ def run_together(
     InvalidRequest, InferenceFailed
         As ``run_request`` does.
     """
-    if any(is_for_task(loaded, request) for request in requests):
+    if any(is_for_task(loaded, request.inputs) for request in requests):
         raise AxisNotShared
     asked = {name for request in requests for name in _names(loaded, request)}
     names = [name for name in loaded.outputs if name in asked]

@@ -108,12 +108,10 @@ def _of_inputs(inputs: Any, kind: InputKind, parameters: Parameters) -> Payload:
 def _is_json(sent: bytes, media_type: str, kind: InputKind) -> bool:
     if media_type.startswith(("image/", "audio/", "text/")):
         return False
-    start = sent.lstrip(b" \t\r\n")[:1]
-    if kind in MEDIA or kind == "text":
-        return start in JSON_STARTS and (
-            media_type == "application/json" or kind in MEDIA or _parses(sent)
-        )
-    return start in JSON_STARTS
+    starts = sent.lstrip(b" \t\r\n")[:1] in JSON_STARTS
+    if kind in MEDIA or kind == "arguments":
+        return starts
+    return media_type == "application/json" or (starts and _parses(sent))
 
 
 def _parses(sent: bytes) -> bool:

@@ -18,6 +18,7 @@ from serval.models.tensor import Tensor
 from serval.short_repr import short_repr
 from serval.tasks.call import write_json
 from serval.tasks.parameters import Parameters
+from serval.tasks.payload import Payload
 from serval.tasks.task import InputKind, Media, Task
 
 PARAMETERS, ANSWERS = "parameters", "answers"
@@ -71,6 +72,24 @@ def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
     answers = np.empty(len(inputs), np.object_)
     answers[:] = [_write(answer) for answer in task.answer(inputs, parameters)]
     return [Tensor(ANSWERS, "BYTES", answers)]
+
+
+def task_tensors(task: Task, payload: Payload) -> list[Tensor]:
+    """Write the inputs and parameters of a call as tensors that ``run_task`` reads."""
+    elements = np.empty(len(payload.inputs), np.object_)
+    elements[:] = [_write_input(one) for one in payload.inputs]
+    tensors = [Tensor(NAMES[task.takes], "BYTES", elements)]
+    if payload.parameters.values:
+        parameters = np.empty(1, np.object_)
+        parameters[0] = write_json(dict(payload.parameters.values))
+        tensors.append(Tensor(PARAMETERS, "BYTES", parameters))
+    return tensors
+
+
+def _write_input(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else write_json(value)
 
 
 def _read(element: bytes, kind: InputKind, name: str, index: int) -> Any:

@@ -9,7 +9,7 @@ from serval.inference.run import Inference, InferenceAnswer
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.candidate import Candidate
-from serval.rollouts.golden.differences import compare
+from serval.rollouts.golden.differences import Differences, compare
 from serval.rollouts.golden.requests import GoldenRequest
 from serval.rollouts.golden.sample import count_rows, make_samples, symbols_of
 from serval.rollouts.outcomes import first_reasons
@@ -65,24 +65,37 @@ def ask_golden(
             break
         asked += 1
         try:
-            answer = inference.answer(loaded, request.body, request.header_length)
+            inputs, found, unsteady = _ask(inference, candidate, loaded, request)
         except (InvalidRequest, InferenceFailed) as error:
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue
-        found = compare(request.expected, answer.outputs, candidate.tolerance)
-        if found.reasons and not reasons and is_unsteady(loaded, answer):
+        if unsteady and not reasons:
             reasons.append(f"{UNSTEADY}: {EVALUATE}")
         reasons += [f"{candidate.golden} line {request.line}: {why}" for why in found.reasons]
         largest = max(largest, found.largest)
-        rows += count_rows(answer.request.inputs, loaded.record.signature)
+        rows += count_rows(inputs, loaded.record.signature)
         if len(timed) < TIMED_REQUESTS:
-            timed.append(answer.request.inputs)
+            timed.append(inputs)
     if reasons:
         raise BundleRefused(first_reasons(reasons))
     notes = (
         () if asked == len(golden) else (f"{asked} of {len(golden)} golden requests were {SLOW}",)
     )
     return GoldenAnswers(timed, largest, asked, rows, notes)
+
+
+def _ask(
+    inference: Inference, candidate: Candidate, loaded: Loaded, request: GoldenRequest
+) -> tuple[Sequence[Tensor], Differences, bool]:
+    """Answer one request; return its inputs, how the answer differs, and whether it is unsteady."""
+    if request.for_task:
+        # Imported here: where no version has a task, its libraries may not be installed.
+        from serval.rollouts.golden.task_answers import ask_task
+
+        return *ask_task(loaded, request, candidate.tolerance), False
+    answer = inference.answer(loaded, request.body, request.header_length)
+    found = compare(request.expected, answer.outputs, candidate.tolerance)
+    return answer.request.inputs, found, bool(found.reasons) and is_unsteady(loaded, answer)
 
 
 def try_samples(loaded: Loaded) -> GoldenAnswers:

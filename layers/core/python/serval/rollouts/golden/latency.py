@@ -7,6 +7,7 @@ from itertools import cycle
 
 from serval.errors import ServalError
 from serval.inference.loaded import Loaded
+from serval.inference.run import is_for_task, run_version_task
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.memory import MemoryMeter
@@ -44,7 +45,9 @@ class BatchSize:
 
 
 def run(loaded: Loaded, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Run a model for all of its outputs."""
+    """Run a model for all of its outputs, or its task."""
+    if is_for_task(loaded, inputs):
+        return run_version_task(loaded, inputs)
     return loaded.model.run(inputs, loaded.record.signature.outputs)
 
 

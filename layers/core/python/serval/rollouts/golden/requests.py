@@ -1,7 +1,8 @@
 """Golden requests: read and write ``golden.jsonl``, a request with its expected outputs per line.
 
 A tensor may have ``base64`` in place of V2's ``data``, with its bytes as in a binary tensor: for
-datatypes that JSON lacks (FP16, BF16), and for values that nobody reads (images).
+datatypes that JSON lacks (FP16, BF16), and for values that nobody reads (images). A line with an
+``answer`` is in the words of the model's task.
 """
 
 import binascii
@@ -28,6 +29,7 @@ LIMIT_LINES = 10_000
 LIMIT_READABLE = 4096
 """Elements of a tensor that people may read; longer ones are written as base64."""
 SIZE = "binary_data_size"
+TASK_EXPECTATION = '{"request": {"inputs": …, "parameters": {…}}, "answer": <as the task answers>}'
 EXPECTATION = '{"request": <V2 inference request>, "response": {"outputs": [<V2 tensor>, …]}}'
 
 
@@ -42,6 +44,9 @@ class GoldenRequest:
     header_length: str | None
     """Its ``Inference-Header-Content-Length``, if it has binary tensors."""
     expected: tuple[Tensor, ...]
+    for_task: bool = False
+    """Whether it is in the words of the model's task, and ``answer`` is expected."""
+    answer: Any = None
 
 
 def read_golden(path: str, text: bytes) -> tuple[GoldenRequest, ...]:
@@ -74,6 +79,8 @@ def read_golden(path: str, text: bytes) -> tuple[GoldenRequest, ...]:
 def read_line(number: int, line: bytes) -> GoldenRequest:
     """Read one line, or raise ``InvalidRequest``."""
     document = parse_object(line)
+    if "answer" in document:
+        return read_task_line(number, document)
     for name in ("request", "response"):
         if not isinstance(document.get(name), dict):
             raise InvalidRequest(f"{name!r} is missing or not an object: {EXPECTATION} expected")
@@ -91,6 +98,15 @@ def read_line(number: int, line: bytes) -> GoldenRequest:
         raise InvalidRequest(f"output {repeated[0]!r:.80} is given twice")
     header_length = str(len(request)) if sent else None
     return GoldenRequest(number, request + b"".join(sent.values()), header_length, expected)
+
+
+def read_task_line(number: int, document: dict[str, Any]) -> GoldenRequest:
+    """Read a line in the words of a task, or raise ``InvalidRequest``."""
+    if "response" in document or "request" not in document:
+        raise InvalidRequest(f"one 'request' and one 'answer' expected: {TASK_EXPECTATION}")
+    request = document["request"]
+    body = dump_json(request if isinstance(request, dict) else {"inputs": request})
+    return GoldenRequest(number, body, None, (), for_task=True, answer=document["answer"])
 
 
 def take_base64(tensors: Any) -> dict[int, bytes]:

@@ -1,0 +1,42 @@
+"""``task:`` in model.yaml: what a model does with what people have."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from serval.tasks.catalogue import TASKS
+from serval.yaml_files import Section
+
+
+def check_task(name: str) -> str:
+    """Refuse a task that Serval does not know."""
+    if name not in TASKS:
+        raise ValueError(f"expected one of {', '.join(sorted(TASKS))}")
+    return name
+
+
+def expand_task(value: Any) -> Any:
+    """Expand a task that is only named."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+TaskName = Annotated[str, AfterValidator(check_task), WithJsonSchema({"enum": sorted(TASKS)})]
+
+
+class TaskSection(Section):
+    """What a model does with what people have; ``task: NAME`` is short for ``task: {name: NAME}``.
+
+    Every key but ``name`` overrides what the model's own files say.
+    """
+
+    name: TaskName
+    """The task, as the Hugging Face hub names it."""
+    # Not strict: what BeforeValidator has seen is no JSON any more, and has lists for tuples.
+    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    """The names of the classes, in the order of the graph's output."""
+    truncation: bool = True
+    """Whether text that is longer than the model takes is cut; otherwise it is refused."""
+    max_length: Annotated[int, Field(ge=1)] | None = None
+    """The longest text, in tokens."""
+    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+    """What turns logits into scores."""

@@ -1,0 +1,46 @@
+"""Models with a task that are small enough to write by hand."""
+
+import json
+
+from onnx import TensorProto, helper
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from serval.models.signature import Signature, TensorSpec
+from tests.fakes.inference import graph
+
+WORDS = {"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}
+SENTIMENT = Signature(
+    (TensorSpec("input_ids", "INT64", (-1, -1)),), (TensorSpec("logits", "FP32", (-1, 2)),)
+)
+
+
+def sentiment_graph() -> bytes:
+    """Count the tokens 3 and 2 of each text: the logits of two classes."""
+    classes = helper.make_tensor("classes", TensorProto.INT64, [1, 1, 2], [3, 2])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [2])
+    rows = helper.make_tensor("rows", TensorProto.INT64, [1], [1])
+    return graph(
+        [("input_ids", TensorProto.INT64, ["batch", "tokens"])],
+        [("logits", TensorProto.FLOAT, ["batch", 2])],
+        [
+            helper.make_node("Unsqueeze", ["input_ids", "axes"], ["one"]),
+            helper.make_node("Equal", ["one", "classes"], ["equal"]),
+            helper.make_node("Cast", ["equal"], ["found"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceSum", ["found", "rows"], ["logits"], keepdims=0),
+        ],
+        [classes, axes, rows],
+    )
+
+
+def sentiment_tokenizer(max_length: int | None = None) -> bytes:
+    """Make a tokenizer of two words."""
+    tokenizer = Tokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    if max_length:
+        tokenizer.enable_truncation(max_length)
+    return tokenizer.to_str().encode()
+
+
+def sentiment_config() -> bytes:
+    """Name the classes."""
+    return json.dumps({"id2label": {"0": "NEGATIVE", "1": "POSITIVE"}}).encode()
