@@ -35,7 +35,13 @@ from serval.bundles.cron import Cron, InvalidCron
 from serval.bundles.manifest import Manifest, read_manifest
 from serval.bundles.verification.deployment import Deployment
 from serval.bundles.verification.verify_bundle import verify_bundle
-from serval.errors import BatchRefused, BundleRefused, InvalidRequest, UnsupportedFeature
+from serval.errors import (
+    BatchRefused,
+    BundleRefused,
+    InvalidInputs,
+    InvalidRequest,
+    UnsupportedFeature,
+)
 from serval.fleets.declaration import read_fleets
 from serval.foreign import NotAnUpload, ObjectCreated
 from serval.inference.runtimes import ArtifactUnreadable
@@ -47,7 +53,9 @@ from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.submit.put_request import read_put_request
 from serval.rollouts.golden.requests import read_golden
+from serval.tasks.image.decode import decode_image
 from tests.fakes.handlers import recorded
+from tests.fakes.images import image_files
 from tests.fakes.inference import graph, plus
 from tests.fakes.served import FLEETS, SERVED, on_fleet
 
@@ -364,6 +372,7 @@ PARSERS = {
         ForeignParser("pickle", pickles, run_by_a_server("weights.bin"), (BundleRefused,)),
         ForeignParser("events", events, event, (NotAnUpload,)),
         ForeignParser("callback URLs", lambda: URLS, lenient(read_callback_url), (ValueError,)),
+        ForeignParser("images", image_files, lambda data: decode_image(data, 0), (InvalidInputs,)),
         ForeignParser("cron", lambda: CRONS, lenient(Cron.parse), (InvalidCron,)),
     )
 }

@@ -31,7 +31,10 @@ read_onnx
 AudioClassification
 FeatureExtraction
 FillMask
+ImageClassification
+ImageSegmentation
 Media
+ObjectDetection
 QuestionAnswering
 SentenceSimilarity
 SpeechRecognition
@@ -42,12 +45,14 @@ TextToSpeech
 TokenClassification
 Translation
 ZeroShotClassification
+ZeroShotImageClassification
 accepts
 answers_in_list
 flag
 open_task
 
-# Called or read by libraries: zipfile, KServe, protocol buffers, CDK.
+# Called or read by libraries: zipfile, KServe, protocol buffers, CDK, Pillow.
+_.MAX_IMAGE_PIXELS
 _.seekable
 _.predict
 _.type_name

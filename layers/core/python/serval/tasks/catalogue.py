@@ -9,12 +9,16 @@ from serval.tasks.task import Task
 TASKS = {
     "audio-classification": "audio.classify:AudioClassification",
     "automatic-speech-recognition": "audio.transcribe:SpeechRecognition",
+    "image-classification": "image.classify:ImageClassification",
+    "image-segmentation": "image.segment:ImageSegmentation",
+    "object-detection": "image.detect:ObjectDetection",
     "summarization": "generation.text2text:Summarization",
     "text-classification": "text.classify:TextClassification",
     "text-generation": "generation.text_generation:TextGeneration",
     "text-to-speech": "audio.speak:TextToSpeech",
     "text2text-generation": "generation.text2text:Text2TextGeneration",
     "translation": "generation.text2text:Translation",
+    "zero-shot-image-classification": "image.zero_shot:ZeroShotImageClassification",
 }
 """Name of the task → its module in this package, and the class in that."""
 

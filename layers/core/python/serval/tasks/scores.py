@@ -14,7 +14,8 @@ def softmax(logits: Array) -> Array:
 
 def sigmoid(logits: Array) -> Array:
     """Return the logistic function of each element."""
-    result: Array = 1.0 / (1.0 + np.exp(-logits))
+    with np.errstate(over="ignore"):  # of a very small logit, which becomes 0
+        result: Array = 1.0 / (1.0 + np.exp(-logits))
     return result
 
 
