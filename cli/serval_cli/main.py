@@ -17,6 +17,7 @@ from serval_cli.output import complain
 COMMANDS = {
     "init": ("serval_cli.commands.publish.init:app", "Make a bundle from an ONNX file."),
     "push": ("serval_cli.commands.publish.push:app", "Publish a bundle."),
+    "lock": ("serval_cli.commands.publish.lock:app", "Pin the packages of a bundle's handler."),
     "models": ("serval_cli.commands.call.models:app", "List the models of a stage."),
     "describe": (
         "serval_cli.commands.call.describe:app",
@@ -79,7 +80,17 @@ COMMANDS = {
 }
 """Command → its Typer app, and its summary in ``serval --help``."""
 PANELS = {
-    "Publish": ("init", "golden", "push", "rollout", "promote", "rollback", "versions", "diff"),
+    "Publish": (
+        "init",
+        "lock",
+        "golden",
+        "push",
+        "rollout",
+        "promote",
+        "rollback",
+        "versions",
+        "diff",
+    ),
     "Call": ("infer", "batch", "models", "describe", "schedules"),
     "Heavy models": ("fleets", "requests", "request", "redrive", "pause", "resume", "simulate"),
     "Stages": ("use", "local", "deploy", "keys", "invoke"),

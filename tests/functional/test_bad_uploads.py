@@ -87,7 +87,7 @@ def test_a_bare_graph_is_nothing_for_a_server(stage: Stage):
 
     assert (outcome.status, outcome.reason) == (
         "refused",
-        "version 1 of model 'served' is run by an inference server, which takes no bare "
+        "version 1 of model 'served' is not run by ONNX Runtime, and takes no bare "
         "model.onnx: publish the whole bundle with `serval push BUNDLE`",
     )
     assert stage.registry.routes["served"].stable == "1"

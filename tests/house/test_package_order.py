@@ -9,13 +9,13 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "layers" / "core" / "python" / "serval"
 LOOSE = (
     "clock", "short_repr", "errors", "foreign", "settings", "connections", "shutdown", "faults",
-    "step_failures", "yaml_files",
+    "processes", "step_failures", "yaml_files",
 )  # fmt: skip
 """Loose modules, which everyone may use; among themselves they keep to this order, too."""
 ORDER = (
     *LOOSE,
-    "models", "access", "protocol", "tasks", "inference", "requests", "fleets", "batch", "bundles",
-    "rollouts", "openapi", "http", "worker", "aws", "bootstrap",
+    "models", "access", "protocol", "tasks", "inference", "handlers", "requests", "fleets", "batch",
+    "bundles", "rollouts", "openapi", "http", "worker", "aws", "bootstrap",
 )  # fmt: skip
 """From the bottom up."""
 MODULES = {

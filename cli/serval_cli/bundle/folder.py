@@ -2,7 +2,8 @@
 
 A bundle consists of ``model.yaml``, the files it names (artifact and golden requests), the external
 data of the artifact's graph, and ``README.md``. Nothing else is read or uploaded, so scripts,
-training data and caches may share the folder. An artifact for an inference server names no files;
+training data and caches may share the folder; with a handler, which may read any of them, every
+visible file belongs to the bundle. An artifact for an inference server names no files;
 its companions lie beside it in a subfolder.
 """
 
@@ -13,10 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
+from serval.bundles.handlers import declaration_reasons, with_handler
 from serval.bundles.manifest import LIMIT_FILES, Manifest
 from serval.bundles.paths import check_path
 from serval.bundles.verification.archives import archive_reasons
 from serval.bundles.verification.files import pickle_reasons
+from serval.bundles.verification.handler import handler_reasons
 from serval.bundles.verification.served import (
     README,
     declared_signature,
@@ -77,8 +80,12 @@ def read_folder(folder: Path) -> BundleFolder:
         raise CommandFailed(
             f"{folder} has no {MODEL_YAML}: `serval init NAME --from model.onnx` makes a bundle"
         ) from None
+    inside = visible_files(folder)
+    if reasons := declaration_reasons(bundle := with_handler(bundle, inside), inside):
+        raise BundleRefused(reasons)
     sizes, reasons = named_files(folder, bundle)
-    reasons += pickle_reasons(sizes)
+    if bundle.runtime.kind != "python":
+        reasons += pickle_reasons(sizes)
     if not reasons:
         reasons = [*content_reasons(folder, bundle, sizes), *golden_reasons(folder, bundle)]
     if reasons:
@@ -97,7 +104,19 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
     paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
     if bundle.runtime.kind == "http":
         paths |= set(companions(folder, bundle.artifact))
+    if bundle.runtime.kind == "python":
+        paths |= visible_files(folder)
     return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
+
+
+def visible_files(folder: Path) -> set[str]:
+    """Return the paths of all files in a folder but hidden ones and caches."""
+    found = set()
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
+            found.add("/".join(parts))
+    return found
 
 
 def companions(folder: Path, artifact: str) -> Iterator[str]:
@@ -116,6 +135,8 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
     artifact = bundle.artifact
     if bundle.runtime.kind == "http":
         return served_reasons(folder, bundle, sizes)
+    if bundle.runtime.kind == "python":
+        return handler_file_reasons(folder, bundle, sizes)
     if no_graph := no_graph_reason(bundle):
         return [no_graph]
     if find_spec("onnx") is None:
@@ -139,6 +160,14 @@ def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> li
             f"{bundle.artifact} into a .tar, and make that the artifact"
         )
     return reasons + archive_reasons(folder, served_files(bundle, sizes))
+
+
+def handler_file_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:
+    """Check custom Python as the stage will."""
+    reasons = handler_reasons(folder, bundle, sizes)
+    if len(sizes) > LIMIT_FILES:
+        reasons.append(f"the bundle has {len(sizes)} files, at most {LIMIT_FILES} allowed")
+    return reasons
 
 
 def sizes_inside(folder: Path, paths: Iterable[str]) -> dict[str, int]:

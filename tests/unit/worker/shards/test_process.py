@@ -16,9 +16,9 @@ from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
+from serval.processes import prefer_for_oom_kill
 from serval.worker.program.faults import Retries
 from serval.worker.shards.process import ShardChild, ShardProcess
-from serval.worker.shards.program import prefer_for_oom_kill
 from tests.fakes.inbox import Unanswered
 from tests.fakes.inference import version_record
 

@@ -47,6 +47,20 @@ S3Address = Annotated[
     Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
+Variable = Annotated[
+    str,
+    Matching(
+        re.compile(r"(?!(HOME|TMPDIR|PYTHON[A-Z]*)$)[A-Za-z_][A-Za-z0-9_]{0,127}"),
+        "letters, digits and '_' (and not HOME, TMPDIR or PYTHON…, which are the process's own)",
+    ),
+]
+ParameterName = Annotated[
+    str,
+    Matching(
+        re.compile(r"[A-Za-z0-9/_.+=@-]{1,512}"),
+        "the name of a secret in Secrets Manager, or of a parameter of SSM, which begins with '/'",
+    ),
+]
 
 
 class Compute(Section):
@@ -93,8 +107,9 @@ class Requests(Section):
 class Runtime(Section):
     """What executes the artifact."""
 
-    kind: Literal["onnx", "http"] = "onnx"
-    """``onnx``: ONNX Runtime; ``http``: an inference server beside the worker, on a fleet."""
+    kind: Literal["onnx", "http", "python"] = "onnx"
+    """``onnx``: ONNX Runtime; ``http``: an inference server beside the worker, on a fleet;
+    ``python``: the bundle's own ``handler.py`` or ``code/inference.py``."""
     protocol: Literal["v2", "openai"] = "v2"
     """The server's protocol: the Open Inference Protocol V2, or OpenAI's completions."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -209,6 +224,10 @@ class Bundle(Section):
     """What the model does with text, images, sound or rows; without it, it takes tensors alone."""
     signature: DeclaredSignature | None = None
     """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
+    env: Annotated[dict[Variable, str], Field(max_length=50)] = Field(default={})
+    """Only for a runtime of kind ``python``: variables of the handler's environment."""
+    secrets: Annotated[dict[Variable, ParameterName], Field(max_length=20)] = Field(default={})
+    """Only for a runtime of kind ``python``: variable → the secret or parameter with its value."""
     columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
     """Input → names of the columns of a table that fill it, in the order of its elements; batch
     jobs find them by these names."""
@@ -229,10 +248,12 @@ class Bundle(Section):
 
     @model_validator(mode="after")
     def _check_runtime(self) -> Self:
-        if self.runtime.kind == "onnx" and self.signature is not None:
+        if self.runtime.kind != "http" and self.signature is not None:
             raise ValueError("'signature' is read from the ONNX graph; it is for 'runtime: http'")
-        if self.runtime.kind == "http" and self.task is not None:
-            raise ValueError("'task' is for ONNX graphs; a server of 'runtime: http' has its own")
+        if self.runtime.kind != "onnx" and self.task is not None:
+            raise ValueError(f"'task' is for ONNX graphs, not 'runtime: {self.runtime.kind}'")
+        if twice := sorted(self.env.keys() & self.secrets.keys()):
+            raise ValueError(f"'env' and 'secrets' both have {twice[0]!r}")
         if self.runtime.kind == "http" and self.signature is None:
             raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
         if self.runtime.kind == "http" and self.compute.target != "fleet":

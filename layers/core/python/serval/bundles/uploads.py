@@ -117,8 +117,8 @@ class Uploads:
         if stable.runtime != "onnx":
             raise BundleRefused(
                 [
-                    f"version {stable.version} of model {model!r} is run by an inference server, "
-                    f"which takes no bare {BARE_ARTIFACT}: publish the whole bundle with "
+                    f"version {stable.version} of model {model!r} is not run by ONNX Runtime, "
+                    f"and takes no bare {BARE_ARTIFACT}: publish the whole bundle with "
                     "`serval push BUNDLE`"
                 ]
             )

@@ -19,11 +19,12 @@ from serval.batch.shard.tasks import ShardTasks
 from serval.batch.shard.work import ShardWork
 from serval.bootstrap.log import print_line
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
+from serval.processes import prefer_for_oom_kill
 from serval.worker.program.faults import Retries
 from serval.worker.program.settings import WorkerSettings
 from serval.worker.shards.line import Channel
 from serval.worker.shards.models import RemoteModels
-from serval.worker.shards.program import ShardProgram, prefer_for_oom_kill, watch
+from serval.worker.shards.program import ShardProgram, watch
 
 DISK_SHARE = 4
 """A shard may fill a fourth of the free disk."""

@@ -27,6 +27,9 @@ from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
 from serval.bootstrap.log import print_line
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
+from serval.handlers.declaration import HandlerLimits
+from serval.handlers.opening import HandlerOpening
+from serval.handlers.packages import PackageFolders
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import ArtifactStore, LoadedVersions
 from serval.inference.runtimes.accelerators import describe_execution, execution
@@ -50,6 +53,9 @@ LONGEST_POLL_SECONDS = 20
 POLLS_A_STOP = 4
 """A stopping worker waits for its polls, which must leave time for the rest."""
 NOTICE_SECONDS = 5.0
+HANDLERS_AT_ONCE = 2
+"""Processes of custom Python that may each take their share of the memory: during a rollout both
+versions run."""
 SERVER_SHARE = 0.7
 """Share of the disk for the inference server's folder; a shard may take a fourth of the rest."""
 
@@ -77,7 +83,9 @@ def loaded_versions(
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
     server_folder = _server_folder(settings)
-    opening = OpenVersion(registry.version, store, chosen, server_folder)
+    opening = OpenVersion(
+        registry.version, store, chosen, server_folder, handler_opening(settings, folder)
+    )
     loaded = LoadedVersions(
         find=opening.find,
         store=store,
@@ -90,6 +98,16 @@ def loaded_versions(
     if server_folder is not None:
         server_folder.let_go = loaded.let_go
     return loaded
+
+
+def handler_opening(settings: ServerSettings, folder: Path) -> HandlerOpening:
+    """Build what runs custom Python: each version in a process that may take half the memory."""
+    memory_bytes = limits(settings.memory_mib, folder).memory_bytes
+    return HandlerOpening(
+        packages=PackageFolders(folder / "packages", settings.uv).install,
+        log=print_line,
+        limits=HandlerLimits(memory_bytes=memory_bytes // HANDLERS_AT_ONCE),
+    )
 
 
 def _server_folder(settings: ServerSettings) -> ServerFolder | None:

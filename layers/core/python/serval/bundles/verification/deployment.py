@@ -56,6 +56,11 @@ class Deployment:
                 f"compute.memory_mib: {declared} needs a function of the model's own, which "
                 f"{has}: {DEPLOY}"
             ]
+        if bundle.runtime.kind == "python" and own is None:
+            return [
+                f"{bundle.artifact} needs a function of the model's own, which is not deployed: "
+                f"{DEPLOY}"
+            ]
         return self._memory_reasons(bundle, artifact_bytes) + self._storage_reasons(artifact_bytes)
 
     def _fleet_reasons(self, bundle: Bundle, deployed: DeployedFleet | None) -> list[str]:

@@ -33,7 +33,7 @@ def no_graph_reason(bundle: Bundle) -> str | None:
 
     An ONNX graph for a fleet is known by its name; one for Lambda may have any.
     """
-    if bundle.compute.target != "fleet" or bundle.runtime.kind == "http":
+    if bundle.compute.target != "fleet" or bundle.runtime.kind != "onnx":
         return None
     if bundle.artifact.endswith(GRAPH):
         return None

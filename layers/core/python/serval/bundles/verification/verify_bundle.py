@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
+from serval.bundles.handlers import declaration_reasons, with_handler
 from serval.bundles.manifest import Manifest
 from serval.bundles.verification.archives import archive_reasons, is_archive
 from serval.bundles.verification.code import code_reasons
@@ -12,6 +13,7 @@ from serval.bundles.verification.external_data import external_files
 from serval.bundles.verification.files import file_reasons, pickle_reasons
 from serval.bundles.verification.graph import checker_reasons, graph_reasons, load_graph
 from serval.bundles.verification.graph_signature import signature_of
+from serval.bundles.verification.handler import handler_reasons
 from serval.bundles.verification.served import (
     column_reasons,
     declared_signature,
@@ -19,6 +21,7 @@ from serval.bundles.verification.served import (
     served_files,
 )
 from serval.errors import BundleRefused
+from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.deployed_fleets import DeployedFleet
 from serval.models.signature import Signature
 
@@ -48,23 +51,26 @@ def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> V
     if reasons := file_reasons(folder, manifest.files):
         raise BundleRefused(reasons)
     bundle, reasons = _read_bundle(folder, manifest)
-    if bundle is None or bundle.runtime.kind != "http":
+    if bundle is None or bundle.runtime.kind == "onnx":
         reasons += pickle_reasons(manifest.paths)
     if bundle:
-        reasons += _path_reasons(bundle, manifest)
+        reasons += declaration_reasons(bundle, manifest.paths) or _path_reasons(bundle, manifest)
     if reasons or not bundle:
         raise BundleRefused(reasons)
     if bundle.runtime.kind == "http":
         return _verify_served(folder, manifest, bundle, deployment)
+    if bundle.runtime.kind == "python":
+        return _verify_handler(folder, manifest, bundle, deployment)
     return _verify_graph(folder, manifest, bundle, deployment)
 
 
 def _read_bundle(folder: Path, manifest: Manifest) -> tuple[Bundle | None, list[str]]:
     """Read model.yaml; a bundle without one has defaults and the upload's name."""
     if MODEL_YAML not in manifest.paths:
-        return Bundle(name=manifest.model), []
+        return with_handler(Bundle(name=manifest.model), manifest.paths), []
     try:
         bundle = read_bundle((folder / MODEL_YAML).read_bytes())
+        bundle = with_handler(bundle, manifest.paths)
     except BundleRefused as refused:
         return None, list(refused.reasons)
     if bundle.name == manifest.model:
@@ -110,6 +116,19 @@ def _verify_graph(
     if reasons or signature is None:
         raise BundleRefused(reasons)
     return VerifiedBundle(bundle, signature, files, deployment.fleet_of(bundle.name))
+
+
+def _verify_handler(
+    folder: Path, manifest: Manifest, bundle: Bundle, deployment: Deployment
+) -> VerifiedBundle:
+    sizes = {file.path: file.size_bytes for file in manifest.files}
+    files = served_files(bundle, manifest.paths)
+    reasons = handler_reasons(folder, bundle, manifest.paths)
+    reasons += column_reasons(bundle, HANDLER_SIGNATURE)
+    reasons += deployment.reasons(bundle, sum(sizes[path] for path in files))
+    if reasons:
+        raise BundleRefused(reasons)
+    return VerifiedBundle(bundle, HANDLER_SIGNATURE, files, deployment.fleet_of(bundle.name))
 
 
 def _verify_served(

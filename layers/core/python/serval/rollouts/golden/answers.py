@@ -20,6 +20,10 @@ NO_GOLDEN = (
     "the bundle has no golden requests: the model ran on made-up inputs, so its answers were "
     "compared with nothing; add 'golden: golden.jsonl' to model.yaml"
 )
+HANDLER_WITHOUT_GOLDEN = (
+    "the bundle has no golden requests: the handler was loaded, and asked nothing; add 'golden: "
+    "golden.jsonl' to model.yaml"
+)
 UNSTEADY = "the model answers differently each time that it is asked the same"
 EVALUATE = (
     "export it in evaluation mode (PyTorch: model.eval()), so that no Dropout is left in training "
@@ -96,6 +100,11 @@ def _ask(
     answer = inference.answer(loaded, request.body, request.header_length)
     found = compare(request.expected, answer.outputs, candidate.tolerance)
     return answer.request.inputs, found, bool(found.reasons) and is_unsteady(loaded, answer)
+
+
+def load_alone() -> GoldenAnswers:
+    """Ask a handler nothing: what it takes only its golden requests could tell."""
+    return GoldenAnswers((), notes=(HANDLER_WITHOUT_GOLDEN,))
 
 
 def try_samples(loaded: Loaded) -> GoldenAnswers:

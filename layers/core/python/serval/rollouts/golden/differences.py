@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from serval.models.tensor import Array, Tensor
+from serval.rollouts.golden.handler_lines import JSON, compare_documents
 
 TOLERANCES = {"FP16": 1e-2, "BF16": 5e-2, "FP32": 1e-4, "FP64": 1e-4}
 """By datatype, if ``model.yaml`` has no ``golden_tolerance``: about ten roundings of FP16 and
 BF16. FP64 outputs were often computed in FP32."""
+
+REASONS_PER_ANSWER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ def compare_output(
     if answer is None:
         names = ", ".join(answers)
         return Differences(0.0, (f"{name} is expected, the model's answer has {names}",))
+    if expected.datatype == JSON:
+        element = answer.array.ravel()[0] if answer.array.size else b""
+        largest, wrong = compare_documents(expected.array[0], element, tolerance)
+        return Differences(largest, tuple(wrong[:REASONS_PER_ANSWER]))
     if answer.datatype != expected.datatype:
         problem = f"datatype {answer.datatype} given, {expected.datatype} expected"
         return Differences(0.0, (f"{name}: {problem}",))

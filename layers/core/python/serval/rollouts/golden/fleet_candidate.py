@@ -26,11 +26,17 @@ class NotCheckable(Exception):
 
 
 def expect_runnable(candidate: Candidate) -> None:
-    """Raise ``NotCheckable`` if an inference server runs the candidate."""
-    if candidate.record.runtime != "onnx":
+    """Raise ``NotCheckable`` if something runs the candidate that is not here."""
+    record = candidate.record
+    if record.runtime == "http":
         raise NotCheckable(
-            f"not checked before it gets traffic: an inference server runs "
-            f"{candidate.record.artifact}, and there is none here; {CANARY}"
+            f"not checked before it gets traffic: an inference server runs {record.artifact}, and "
+            f"there is none here; {CANARY}"
+        )
+    if record.runtime == "python" and candidate.fleet is not None:
+        raise NotCheckable(
+            f"not checked before it gets traffic: {record.artifact} runs with packages of its own, "
+            f"which are on {candidate.fleet} alone; {CANARY}"
         )
 
 

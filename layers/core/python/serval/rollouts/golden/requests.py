@@ -17,11 +17,13 @@ import orjson
 
 from serval.errors import BundleRefused, InvalidRequest, InvalidTensor
 from serval.foreign import refusing
+from serval.handlers.signature import BODY
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import decode_binary, encode_binary
 from serval.protocol.content import JSON_LIMIT_BYTES
 from serval.protocol.json_values import BINARY_ONLY, Fields, decode_json, read_members, spell_number
 from serval.protocol.request import parse_head, read_datatype, read_shape
+from serval.rollouts.golden.handler_lines import read_handler_line
 from serval.rollouts.outcomes import first_reasons
 
 LIMIT_BYTES = 32 * 2**20
@@ -79,6 +81,9 @@ def read_golden(path: str, text: bytes) -> tuple[GoldenRequest, ...]:
 def read_line(number: int, line: bytes) -> GoldenRequest:
     """Read one line, or raise ``InvalidRequest``."""
     document = parse_object(line)
+    if BODY in document:
+        posted, answer = read_handler_line(document)
+        return GoldenRequest(number, posted, None, (answer,))
     if "answer" in document:
         return read_task_line(number, document)
     for name in ("request", "response"):

@@ -26,9 +26,9 @@ from serval.errors import (
 from serval.inference.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, discard
 from serval.inference.run import Inference
 from serval.inference.runtimes import ArtifactUnreadable, Model, RuntimeFailed
-from serval.models.version import Form
+from serval.models.version import Form, ModelVersion
 from serval.rollouts.documents import GoldenReport
-from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, try_samples
+from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, load_alone, try_samples
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.fleet_candidate import (
     PUBLISHED,
@@ -74,6 +74,8 @@ class GoldenCheck:
     work_folder: Path | None = None
     """Where to download files; None for the system's temporary folder."""
     log: Callable[[str], object] = discard
+    open_handler: Callable[[ModelVersion, Path], Model] | None = None
+    """Opens custom Python; None: this function runs none."""
 
     def check(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Check a candidate; ``event`` has ``upload``, ``verified`` and ``forms``.
@@ -101,7 +103,7 @@ class GoldenCheck:
         expect_runnable(candidate)
         self.memory.forget_peak()
         store = self.store_of(candidate)
-        opening = TimedOpening(self.open_model, self.clock)
+        opening = TimedOpening(self._opening(candidate.record), self.clock)
         with TemporaryDirectory(dir=self.work_folder, prefix="golden-") as folder:
             golden = self._fetch_golden(candidate, store, Path(folder))
             inference = self._build_inference(candidate, store, opening, Path(folder))
@@ -110,6 +112,17 @@ class GoldenCheck:
             if candidate.fleet is not None:
                 return report_stand_in(candidate.fleet, loaded, answers)
             return self._measure(candidate, loaded, answers, opening)
+
+    def _opening(self, record: ModelVersion) -> Callable[[Path, Form | None], Model]:
+        """Return what opens a candidate: ONNX Runtime, or Python."""
+        open_handler = self.open_handler
+        if record.runtime == "onnx":
+            return self.open_model
+        if open_handler is None:
+            raise BundleRefused(
+                [f"{record.artifact} needs a function of the model's own: run `serval deploy`"]
+            )
+        return lambda path, form: open_handler(record, path)
 
     def _fetch_golden(
         self, candidate: Candidate, store: ArtifactStore, folder: Path
@@ -145,12 +158,14 @@ class GoldenCheck:
         golden: Sequence[GoldenRequest],
     ) -> GoldenAnswers:
         if not golden:
-            return try_samples(loaded)
+            return try_samples(loaded) if loaded.record.runtime == "onnx" else load_alone()
         return ask_golden(inference, candidate, loaded, golden, time_limit(candidate, self.clock))
 
     def _measure(
         self, candidate: Candidate, loaded: Loaded, answers: GoldenAnswers, opening: TimedOpening
     ) -> GoldenReport:
+        if not answers.inputs:
+            return GoldenReport(session_ms=opening.taken_ms, form=PUBLISHED, notes=answers.notes)
         try:
             latency = measure_latency(loaded, answers.inputs, self.clock)
         except (InvalidRequest, RuntimeFailed) as error:

@@ -88,7 +88,8 @@ class Optimise:
         """Return the reason why forms would be of no use, if there is one."""
         record, fleet = candidate.record, candidate.fleet
         if record.runtime != "onnx":
-            return f"an inference server runs {record.artifact}"
+            runner = "Python" if record.runtime == "python" else "an inference server"
+            return f"{runner} runs {record.artifact}"
         if fleet is not None and fleet.accelerator != "none":
             return f"the model runs on {fleet}, whose accelerator this machine cannot stand in for"
         if not record.artifact.endswith(".onnx"):

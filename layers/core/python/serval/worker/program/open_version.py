@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from serval.handlers.opening import PYTHON, HandlerOpening
 from serval.inference.loaded import ArtifactStore
-from serval.inference.runtimes import Model
+from serval.inference.runtimes import ArtifactUnreadable, Model
 from serval.inference.runtimes.http_completions import Completions
 from serval.inference.runtimes.http_server import READY_SECONDS, Server, ServerDeclaration
 from serval.inference.runtimes.http_v2 import ServedModel
@@ -24,6 +25,8 @@ class OpenVersion:
     execution: Execution
     server_folder: ServerFolder | None = None
     """Where the inference server beside the worker finds artifacts; None: it brings its own."""
+    handlers: HandlerOpening | None = None
+    """Opens custom Python; None: this machine runs none."""
     ready_seconds: float = READY_SECONDS
     _found: ModelVersion | None = field(default=None)
     """The version that ``open`` is called for next; its path does not name it."""
@@ -47,8 +50,17 @@ class OpenVersion:
         record = self._found
         if record is not None and record.runtime == "http":
             return self._hand_over(record)
+        if record is not None and record.runtime == PYTHON:
+            return self._open_handler(record, path)
         memory_mib = self.execution.threads * MIB_PER_VCPU
         return OnnxModel(path, memory_mib, form, self.execution)
+
+    def _open_handler(self, record: ModelVersion, path: Path) -> Model:
+        if self.handlers is None:
+            raise ArtifactUnreadable(
+                f"{record.artifact} is custom Python, which runs on no machine"
+            )
+        return self.handlers.open(record, path)
 
     def _serve(self, record: ModelVersion) -> Model:
         declared = ServerDeclaration.of(record)

@@ -44,7 +44,7 @@ def _memories(container: Path) -> Iterable[int]:
 class ServerSettings(Settings):
     """Environment of the fleet worker as a server; the stage's containers set it."""
 
-    PROVIDED: ClassVar[frozenset[str]] = frozenset({"host", "port"})
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"host", "port", "uv"})
     """Set by the image, or by the local platform."""
 
     artifact_bucket: str
@@ -59,6 +59,8 @@ class ServerSettings(Settings):
     """What versions may take of memory; 0: three quarters of the machine's."""
     server_folder: str = ""
     """Where the inference server beside it takes artifacts from; empty: it brings its own."""
+    uv: str = ""
+    """Path of uv, which installs the packages of handlers; empty: pip does."""
     host: str = "127.0.0.1"
     """Where it listens as a server; the container's image sets all addresses."""
     port: int = 8080
@@ -68,7 +70,7 @@ class ServerSettings(Settings):
 class WorkerSettings(ServerSettings):
     """Environment of the fleet worker on a spot fleet's machine."""
 
-    PROVIDED: ClassVar[frozenset[str]] = frozenset({"ecs_agent_uri", "worker_id"})
+    PROVIDED: ClassVar[frozenset[str]] = frozenset({"ecs_agent_uri", "uv", "worker_id"})
     """Set by ECS, or by the local platform."""
 
     stage: str

@@ -5,7 +5,6 @@ an inference server, so nothing is in memory twice.
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from serval.batch.shard.tasks import LostShards, TaskOutcome
 from serval.errors import InvalidRequest
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
+from serval.processes import describe_exit
 from serval.worker.program.faults import Retries
 from serval.worker.program.threads import repeating
 from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
@@ -64,15 +64,6 @@ class ShardChild:
             if self.process.stdin is not None:
                 self.process.stdin.close()
         return describe_exit(status)
-
-
-def describe_exit(status: int) -> str:
-    """Describe the exit status of a process."""
-    if status >= 0:
-        return f"ended by itself with status {status}"
-    name = signal.Signals(-status).name
-    memory = ", as when memory runs out" if -status == signal.SIGKILL else ""
-    return f"was ended by {name}{memory}"
 
 
 LOOK_SECONDS = 0.25

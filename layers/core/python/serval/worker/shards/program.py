@@ -5,15 +5,12 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.program.faults import Retries
 from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
-OOM_SCORE = Path("/proc/self/oom_score_adj")
-FIRST_TO_GO = "1000"
 ORDER_BYTES = 64
 
 
@@ -46,9 +43,3 @@ def watch(orders: int, stopping: threading.Event) -> None:
     while os.read(orders, ORDER_BYTES):
         stopping.set()
     os._exit(1)
-
-
-def prefer_for_oom_kill(score: Path = OOM_SCORE) -> None:
-    """Make Linux kill this process before the worker when memory runs out."""
-    with suppress(OSError):
-        score.write_text(FIRST_TO_GO)

@@ -1,0 +1,54 @@
+"""A handler as a model: bodies in, bodies out, by one input and one output of BYTES."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from serval.handlers.contents import guess_type
+from serval.handlers.process import HandlerAnswer, HandlerProcess
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+
+
+class HandlerModel:
+    """A loaded handler; its process ends with it."""
+
+    def __init__(self, process: HandlerProcess, folder: Path) -> None:
+        weakref.finalize(self, end_handler, process, folder)
+        process.load()
+        self.process = process
+
+    def call(self, body: bytes, content_type: str = "", accept: str = "") -> HandlerAnswer:
+        """Call the handler with one body; its type is guessed if it came without one.
+
+        Raises
+        ------
+        MalformedBody
+            If the body is not what its content type says.
+        RuntimeFailed
+            If the handler fails.
+        """
+        return self.process.call(body, content_type or guess_type(body), accept)
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Call the handler for each element of ``body``, in order."""
+        answers = [self.call(bytes(element)).body for element in inputs[0].array.ravel()]
+        array = np.empty(len(answers), object)
+        array[:] = answers
+        return [Tensor(spec.name, spec.datatype, array) for spec in outputs]
+
+
+def end_handler(process: HandlerProcess, folder: Path) -> None:
+    """End a handler's process, and remove its files."""
+    process.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_files(folder: Path) -> Path:
+    """Move a version's files to a place that they keep as long as its handler runs."""
+    kept = Path(tempfile.mkdtemp(prefix="version-", dir=folder.parent))
+    return Path(shutil.move(folder, kept / "bundle"))
