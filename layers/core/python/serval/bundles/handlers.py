@@ -60,10 +60,10 @@ def lock_reasons(file: HandlerFile, requirements: bytes | None, lock: bytes | No
     lines = lock.decode(errors="replace").splitlines()
     if lines[:1] != [MADE_FROM + hashlib.sha256(requirements).hexdigest()]:
         return [f"{file.requirements} has changed since {file.lock} was made: {LOCK} again"]
-    return [f"{file.lock} line {number}: {why}" for number, why in _unpinned(lines)]
+    return [f"{file.lock} line {number}: {why}" for number, why in _mistakes(lines)]
 
 
-def _unpinned(lines: list[str]) -> Iterator[tuple[int, str]]:
+def _mistakes(lines: list[str]) -> Iterator[tuple[int, str]]:
     """Yield the lines that pin no package by its version and hashes."""
     number = 1
     while number <= len(lines):

@@ -108,12 +108,12 @@ def _names(scope: ast.Module | ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
         elif isinstance(node, ast.ImportFrom | ast.Import):
             yield from ((alias.asname or alias.name, node) for alias in node.names)
         elif isinstance(node, ast.Assign):
-            yield from ((name, node) for name in _assigned(node))
+            yield from ((name, node) for name in _targets(node))
         else:
             blocks = ast.stmt | ast.ExceptHandler | ast.match_case
             waiting += (one for one in ast.iter_child_nodes(node) if isinstance(one, blocks))
 
 
-def _assigned(node: ast.Assign) -> Iterator[str]:
+def _targets(node: ast.Assign) -> Iterator[str]:
     for target in node.targets:
         yield from (one.id for one in ast.walk(target) if isinstance(one, ast.Name))
