@@ -59,7 +59,7 @@ def resolve(requirements: Path, target: str) -> str:
 
 
 def explain(said: str, requirements: Path, platform: str) -> str:
-    """Explain why requirements cannot be resolved, with the line that is to blame if uv names it."""
+    """Explain why requirements cannot be resolved, with the line to blame if uv names it."""
     found = NO_WHEEL.search(said)
     if found is None:
         return f"{requirements.name}: {' '.join(said.split())[:MESSAGE_CHARACTERS]}"
