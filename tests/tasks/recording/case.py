@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 SEED = 11
@@ -29,7 +30,7 @@ class Case:
         for part in parts:
             part.save_pretrained(self.bundle)
         for pattern in EXPORTER_LEAVES:
-            for path in self.bundle.rglob(pattern):
+            for path in self.bundle.glob(pattern):
                 path.unlink()
 
     def export(
@@ -50,6 +51,7 @@ class Case:
             dynamic_axes={key: dict(value) for key, value in axes.items()},
             dynamo=False,
         )
+        shorten_names(self.bundle / name)
 
     def add(self, inputs: Sequence[Any], answers: Sequence[Any], **parameters: Any) -> None:
         """Add a call: inputs are one batch, with an answer for each."""
@@ -76,6 +78,26 @@ class ByName(torch.nn.Module):
         if isinstance(found, Mapping):
             return tuple(found[name] for name in self.outputs)
         return found
+
+
+def shorten_names(path: Path) -> None:
+    """Replace the names of a graph's inner values, which take more bytes than small weights."""
+    model = onnx.load(path)
+    graph = model.graph
+    if any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        return
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    short: dict[str, str] = {"": ""}
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name not in kept:
+                    names[place] = short.setdefault(name, f"v{len(short)}")
+    for array in graph.initializer:
+        array.name = short.get(array.name, array.name)
+    del graph.value_info[:]
+    onnx.save(model, path)
 
 
 def plain(value: Any) -> Any:

@@ -15,10 +15,10 @@ MAKES: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "unigram": (tokenizers_of.unigram, XLMRobertaConfig, "XLMRoberta"),
 }
 SIZES = {
-    "hidden_size": 16,
+    "hidden_size": 8,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,
-    "intermediate_size": 24,
+    "intermediate_size": 12,
     "initializer_range": 0.6,
     "attn_implementation": "eager",
 }

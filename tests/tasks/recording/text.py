@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
-from tests.tasks.recording import text_classification
+from tests.tasks.recording import (
+    embeddings,
+    masks,
+    questions,
+    tagging,
+    text_classification,
+    zero_shot,
+)
+
+TASKS = (text_classification, tagging, zero_shot, questions, masks, embeddings)
 
 
 def record(folder: Path) -> None:
     """Write every case of the area."""
-    text_classification.record(folder)
+    for task in TASKS:
+        task.record(folder)

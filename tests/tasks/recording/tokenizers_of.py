@@ -18,7 +18,7 @@ The president of the bank said that prices had risen by 3.5 percent since the su
 Dogs and cats live in the garden behind the old house; the river is cold, and the sky is blue.
 Paris is the capital of France. Berlin is the capital of Germany. Where is the capital of Peru?
 """.strip().splitlines()
-SIZE = 220
+SIZE = 180
 
 
 def wordpiece() -> Any:

@@ -9,15 +9,21 @@ from serval.tasks.task import Task
 TASKS = {
     "audio-classification": "audio.classify:AudioClassification",
     "automatic-speech-recognition": "audio.transcribe:SpeechRecognition",
+    "feature-extraction": "text.embed:FeatureExtraction",
+    "fill-mask": "text.mask:FillMask",
     "image-classification": "image.classify:ImageClassification",
     "image-segmentation": "image.segment:ImageSegmentation",
     "object-detection": "image.detect:ObjectDetection",
+    "question-answering": "text.questions:QuestionAnswering",
+    "sentence-similarity": "text.similarity:SentenceSimilarity",
     "summarization": "generation.text2text:Summarization",
     "text-classification": "text.classify:TextClassification",
     "text-generation": "generation.text_generation:TextGeneration",
     "text-to-speech": "audio.speak:TextToSpeech",
     "text2text-generation": "generation.text2text:Text2TextGeneration",
+    "token-classification": "text.tag:TokenClassification",
     "translation": "generation.text2text:Translation",
+    "zero-shot-classification": "text.zero_shot:ZeroShotClassification",
     "zero-shot-image-classification": "image.zero_shot:ZeroShotImageClassification",
 }
 """Name of the task → its module in this package, and the class in that."""
