@@ -33,6 +33,7 @@ FeatureExtraction
 FillMask
 ImageClassification
 ImageSegmentation
+ImageToText
 Media
 ObjectDetection
 QuestionAnswering

@@ -52,3 +52,8 @@ def test_pixels_are_those_of_the_original_processor(kind: dict[str, Any], tmp_pa
         )
         mean = image.pixels.astype(np.float64).mean()
         assert mean == pytest.approx(expected["mean"], abs=1e-6), name
+
+
+@pytest.mark.parametrize("call", recorded_calls("image-to-text"))
+def test_an_image_becomes_the_text_of_the_original(call: RecordedCall) -> None:
+    call.check()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.tasks.recording.image import (
+    captions,
     classification,
     detection,
     processors,
@@ -20,3 +21,4 @@ def record(folder: Path) -> None:
     zero_shot.record(folder)
     detection.record(folder)
     segmentation.record(folder)
+    captions.record(folder)

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import onnx
 import transformers
 from transformers.image_utils import load_image
 
 from tests.tasks.recording.case import Case
 from tests.tasks.recording.image.files import IMAGES, inputs
+from tests.tasks.recording.slim import slim
 
 ANIMALS = {0: "ant", 1: "bee", 2: "cat", 3: "dog", 4: "eel", 5: "fox", 6: "gnu"}
 PIXELS = {"pixel_values": {0: "batch", 2: "height", 3: "width"}}
@@ -50,18 +50,7 @@ def spread(model: Any, factor: float) -> Any:
 def export(case: Case, *described: Any) -> None:
     """Export as ``Case.export`` does, without the long names inside, which outweigh the weights."""
     case.export(*described)
-    path = case.bundle / "model.onnx"
-    model = onnx.load(path)
-    outer = {value.name for value in [*model.graph.input, *model.graph.output]}
-    short: dict[str, str] = {name: name for name in ["", *outer]}
-    for initializer in model.graph.initializer:
-        initializer.name = short.setdefault(initializer.name, f"v{len(short)}")
-    for node in model.graph.node:
-        node.name = ""
-        node.input[:] = [short.setdefault(name, f"v{len(short)}") for name in node.input]
-        node.output[:] = [short.setdefault(name, f"v{len(short)}") for name in node.output]
-    del model.graph.value_info[:]
-    onnx.save(model, path)
+    slim(case.bundle)
 
 
 def case_of(folder: Path, name: str, task: str) -> Case:

@@ -13,6 +13,7 @@ TASKS = {
     "fill-mask": "text.mask:FillMask",
     "image-classification": "image.classify:ImageClassification",
     "image-segmentation": "image.segment:ImageSegmentation",
+    "image-to-text": "image.caption:ImageToText",
     "object-detection": "image.detect:ObjectDetection",
     "question-answering": "text.questions:QuestionAnswering",
     "sentence-similarity": "text.similarity:SentenceSimilarity",

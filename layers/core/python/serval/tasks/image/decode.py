@@ -69,6 +69,8 @@ def decode_image(data: Any, index: int, mode: str = "RGB") -> Image.Image:
     with refusing(lambda said: InvalidInputs(f"input {index}: the image is damaged: {said}")):
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
+        if image.mode == mode:  # whose conversion would be a copy
+            return image
         image.info.pop("transparency", None)  # dropped by the conversion, which would warn
         return image.convert(mode)
 

@@ -4,7 +4,7 @@ Processors compute in this order: resize, crop, rescale, normalise, pad. Until t
 its values are bytes, so that what follows is one table of 256 values for each channel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,20 +105,32 @@ class ImagePreparation:
         -------
             For each image its height and width, and its part of the outputs.
         """
+        results: dict[int, tuple[Size, dict[str, Array]]] = {}
+        for members, arrays in self.batches(graph, inputs):
+            found = graph.run({**arrays, **(others or {})}, outputs)
+            for row, (index, size) in enumerate(members):
+                results[index] = size, {name: array[row] for name, array in found.items()}
+        return [results[index] for index in range(len(inputs))]
+
+    def batches(
+        self, graph: TaskGraph, inputs: Sequence[Any]
+    ) -> Iterator[tuple[list[tuple[int, Size]], dict[str, Array]]]:
+        """Prepare images and stack those of equal shapes.
+
+        Yields
+        ------
+            The number and the size, as it was sent, of each image; and what the graph takes.
+        """
         images = [self.prepare(data, index) for index, data in enumerate(inputs)]
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, image in enumerate(images):
             key = (index,) if self.input.batch == 1 else image.pixels.shape
             groups.setdefault(key, []).append(index)
-        results: dict[int, dict[str, Array]] = {}
         for members in groups.values():
             arrays = {self.input.name: np.stack([images[index].pixels for index in members])}
             if PIXEL_MASK in graph.inputs:
                 arrays[PIXEL_MASK] = np.stack([self._mask(images[index]) for index in members])
-            found = graph.run({**arrays, **(others or {})}, outputs)
-            for row, index in enumerate(members):
-                results[index] = {name: array[row] for name, array in found.items()}
-        return [(image.size, results[index]) for index, image in enumerate(images)]
+            yield [(index, images[index].size) for index in members], arrays
 
     def _mask(self, image: PreparedImage) -> Array:
         mask = np.ones(image.unpadded, np.int64)
