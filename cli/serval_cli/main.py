@@ -15,7 +15,7 @@ from serval_cli.options import STAGE_VARIABLE, StageOption
 from serval_cli.output import complain
 
 COMMANDS = {
-    "init": ("serval_cli.commands.publish.init:app", "Make a bundle from an ONNX file."),
+    "init": ("serval_cli.commands.publish.init:app", "Make a bundle from what you have."),
     "push": ("serval_cli.commands.publish.push:app", "Publish a bundle."),
     "lock": ("serval_cli.commands.publish.lock:app", "Pin the packages of a bundle's handler."),
     "models": ("serval_cli.commands.call.models:app", "List the models of a stage."),

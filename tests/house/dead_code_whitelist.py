@@ -26,6 +26,7 @@ TextClassification
 
 # Readers of `serval init --from`, which its table names.
 read_onnx
+read_exported
 
 # Tasks, which the catalogue finds by name, and what callers of tasks read.
 AudioClassification

@@ -5,7 +5,7 @@ A further kind is a line in ``FILES`` or ``FOLDERS`` and a function
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,12 @@ FILES = {
     ".onnx": "serval_cli.bundle.sources:read_onnx",
 }
 """Suffix of a file → the function that reads it; a file of any other suffix is read as ONNX."""
-FOLDERS: dict[str, str] = {}
+WEIGHTS = (".safetensors", ".bin", ".h5", ".msgpack")
+"""Suffixes of files that hold weights alone."""
+FOLDERS = {
+    "modules.json": "serval_cli.bundle.exported.reader:read_exported",
+    "config.json": "serval_cli.bundle.exported.reader:read_exported",
+}
 """File that marks a folder → the function that reads the folder; the first that is there counts."""
 
 
@@ -30,6 +35,10 @@ class SourceChoices:
     """A folder for files made on the way; it is gone when the bundle is complete."""
     graph: str | None = None
     """``--graph``: which graph to take, where a folder has several."""
+    task: str | None = None
+    """``--task``: what the model does, where its files do not tell."""
+    choose: Callable[[Sequence[str]], str] | None = None
+    """Asks which of several graphs to take; None if nobody can be asked."""
     samples: Sequence[Path] = ()
     """``--sample``: files with real inputs."""
 
@@ -69,11 +78,28 @@ def read_source(path: Path, choices: SourceChoices) -> Source:
         for mark, place in FOLDERS.items():
             if (path / mark).is_file():
                 return find_reader(place)(path, choices)
-        raise CommandFailed(f"{path} is a folder with none of: {', '.join(FOLDERS)}")
+        raise CommandFailed(
+            f"{path} has none of {', '.join(FOLDERS)}, by which an exported folder is known"
+            f"{graphs_inside(path)}"
+        )
     if not path.is_file():
-        raise CommandFailed(f"{path} is not a file: an ONNX file expected")
+        raise CommandFailed(
+            f"{path} is neither a file nor a folder here: an ONNX file or an exported folder "
+            "expected; `optimum-cli export onnx --model ID FOLDER` makes one of a model of the hub"
+        )
+    if path.suffix.lower() in WEIGHTS:
+        raise CommandFailed(
+            f"{path} holds weights without a graph: `optimum-cli export onnx --model "
+            f"{path.parent} FOLDER` makes a folder with one, for --from FOLDER"
+        )
     place = FILES.get(path.suffix.lower(), FILES[".onnx"])
     return find_reader(place)(path, choices)
+
+
+def graphs_inside(folder: Path) -> str:
+    """Name the graphs of a folder as what --from takes too."""
+    found = [str(path) for path in sorted(folder.glob("*.onnx"))]
+    return f"; --from {found[0]} takes its graph alone" if found else ""
 
 
 def find_reader(place: str) -> Reader:
@@ -83,6 +109,11 @@ def find_reader(place: str) -> Reader:
     return reader
 
 
-def read_onnx(path: Path, _: SourceChoices) -> Source:
-    """Read an ONNX file, with its external data beside it."""
-    return Source(read_graph(path))
+def read_onnx(path: Path, choices: SourceChoices) -> Source:
+    """Read an ONNX file with its external data; with a task, also the files beside it."""
+    if choices.task is not None:
+        whole = replace(choices, graph=path.name)
+        return find_reader(FOLDERS["config.json"])(path.parent, whole)
+    beside = path.parent / "config.json"
+    hint = f"{beside} lies beside the graph: --from {path.parent} makes a model of text or media"
+    return Source(read_graph(path), found=(hint,) if beside.is_file() else ())

@@ -16,6 +16,7 @@ from serval.bundles.verification.randomness import random_operators
 from serval.bundles.verification.served import README
 from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.models.tensor import Tensor
+from serval_cli.bundle.questions import ask_name, ask_source, can_ask, choice_of
 from serval_cli.bundle.samples.files import read_sample
 from serval_cli.bundle.samples.tables import unnamed_columns
 from serval_cli.bundle.skeleton import (
@@ -37,10 +38,20 @@ Inputs = Sequence[Tensor]
 
 @app.command()
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What clients will call.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", show_default=False, help="What clients will call; else it is asked."
+        ),
+    ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="ONNX file, with its external data beside it."),
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="ONNX file, with its external data beside it, or a folder that transformers, "
+            "optimum or sentence-transformers exported.",
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
@@ -56,13 +67,39 @@ def init(
         ),
     ] = None,
     positional: SamplePositionalOption = False,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="TASK",
+            show_default=False,
+            help="What the model does, where its folder does not tell; see docs/tasks.md.",
+        ),
+    ] = None,
+    graph_file: Annotated[
+        str | None,
+        typer.Option(
+            "--graph",
+            metavar="NAME",
+            show_default=False,
+            help="Which graph of the folder to take; else model.onnx.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a bundle from an ONNX file.
+    """Make a bundle from an ONNX file or an exported folder.
 
-    The file is copied as model.onnx, with its external data, beside a model.yaml, a README.md and,
-    if ONNX Runtime is installed, a golden.jsonl with one request that the model has answered.
+    The graph is copied as model.onnx, with its external data, beside a model.yaml, a README.md and,
+    if ONNX Runtime is installed, a golden.jsonl with one request that the model has answered. Of a
+    folder, the task is found, and the files that it reads are copied too; weights are not.
+
+    Without NAME, on a terminal, it asks what you have.
     """
+    if name is None:
+        if not can_ask():
+            raise typer.BadParameter("NAME expected: nobody can be asked without a terminal")
+        source = source or ask_source()
+        name = ask_name(source)
     if not MODEL_NAME.fullmatch(name):
         raise CommandFailed(
             f"{name!r} is not a model name: 1 to 63 lower-case letters, digits, '-' or '_' "
@@ -70,7 +107,9 @@ def init(
         )
     target = folder or Path(name)
     with TemporaryDirectory(prefix="serval-init-") as scratch:
-        choices = SourceChoices(Path(scratch), samples=sample or ())
+        choices = SourceChoices(
+            Path(scratch), graph_file, task, choice_of("graph"), samples=sample or ()
+        )
         found = None if source is None else read_source(source, choices)
         graph = None if found is None else found.graph
         own_golden = found is not None and found.golden is not None

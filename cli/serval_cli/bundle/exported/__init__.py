@@ -1,0 +1,1 @@
+"""Folders that the exporters of transformers, optimum and sentence-transformers write."""
