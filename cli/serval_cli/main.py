@@ -38,6 +38,10 @@ COMMANDS = {
     "versions": ("serval_cli.commands.publish.versions:app", "List the versions of a model."),
     "diff": ("serval_cli.commands.publish.diff:app", "Compare two versions of a model."),
     "infer": ("serval_cli.commands.call.infer:app", "Send an inference request to a model."),
+    "try": (
+        "serval_cli.commands.call.attempt:app",
+        "Try a model with a text, a file or a row.",
+    ),
     "golden": ("serval_cli.commands.publish.golden:app", "Add golden requests to a bundle."),
     "batch": ("serval_cli.commands.call.batch:app", "Start and follow batch jobs."),
     "schedules": (
@@ -91,7 +95,7 @@ PANELS = {
         "versions",
         "diff",
     ),
-    "Call": ("infer", "batch", "models", "describe", "schedules"),
+    "Call": ("try", "infer", "batch", "models", "describe", "schedules"),
     "Heavy models": ("fleets", "requests", "request", "redrive", "pause", "resume", "simulate"),
     "Stages": ("use", "local", "deploy", "keys", "invoke"),
 }

@@ -51,6 +51,27 @@ SamplePositionalOption = Annotated[
 ]
 
 
+VersionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--version",
+        metavar="N",
+        show_default=False,
+        help="A version, instead of what the route gives.",
+    ),
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        "-p",
+        metavar="NAME=VALUE",
+        show_default=False,
+        help="A parameter of the task, such as top_k=3; may be repeated.",
+    ),
+]
+
+
 def check_bundles_folder(folder: Path | None) -> Path | None:
     """Refuse a folder that is itself a bundle, and note one that holds none."""
     if folder is None or any(folder.glob(f"*/{BUNDLE_FILE}")):

@@ -49,6 +49,14 @@ class InferenceApi(HttpApi):
         length = reply.headers.get("inference-header-content-length")
         return decode_response(reply.content, length), reply.headers
 
+    def call_task(
+        self, model: str, version: str | None, content: bytes, content_type: str
+    ) -> httpx.Response:
+        """Send an input of the model's task; the answer is JSON, or the bytes of a file."""
+        path = path_of(model, version).removeprefix("/v2")
+        with self._guessing(model):
+            return self.send("POST", path, content, {"content-type": content_type})
+
     def submit(self, model: str, version: str | None, request: Mapping[str, Any]) -> str:
         """Submit an async request, ask for a JSON result, and return the request's id."""
         path = path_of(model, version).replace("/v2/", "/async/", 1)

@@ -1,5 +1,7 @@
 """``serval infer``: send an inference request."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +11,22 @@ from serval.models.storage import VERSION
 from serval_cli.api.http import check_model_name
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.inference_request import build_request, is_request
+from serval_cli.api.task_input import TaskBody, build_body, existing_file, read_parameters
 from serval_cli.failures import CommandFailed
-from serval_cli.json_files import read_json
-from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
+from serval_cli.json_files import STDIN, read_json
+from serval_cli.options import (
+    ApiKeyOption,
+    JsonOption,
+    ModelArgument,
+    ParameterOption,
+    StageOption,
+    VersionOption,
+    new_app,
+)
 from serval_cli.output import note, show, waiting
 from serval_cli.stages.stage import find_stage
 from serval_cli.steering.fleet_readiness import runs_on_fleet
+from serval_cli.steering.task_answers import call_task, show_answer, task_of
 from serval_cli.views import models as views
 
 app = new_app()
@@ -23,10 +35,12 @@ app = new_app()
 @app.command()
 def infer(
     model: ModelArgument,
-    file: Annotated[
-        Path | None,
+    given: Annotated[
+        str | None,
         typer.Argument(
-            metavar="FILE", show_default=False, help="JSON file; '-' is standard input."
+            metavar="INPUT",
+            show_default=False,
+            help="JSON file, or '-' for standard input; for a model with a task, what that takes.",
         ),
     ] = None,
     text: Annotated[
@@ -35,13 +49,11 @@ def infer(
             "--text",
             metavar="TEXT",
             show_default=False,
-            help="A text for a model that takes one, instead of FILE; the answer is text too.",
+            help="A text for a model that takes one, instead of INPUT; the answer is text too.",
         ),
     ] = None,
-    version: Annotated[
-        str | None,
-        typer.Option("--version", metavar="N", help="A version, instead of what the route gives."),
-    ] = None,
+    parameter: ParameterOption = None,
+    version: VersionOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a fleet that sleeps, however long it takes.")
     ] = False,
@@ -51,30 +63,52 @@ def infer(
 ) -> None:
     """Send an inference request to a model.
 
-    FILE holds a V2 inference request, or only the data: an object of input name → data, or a list
-    if the model has one input. Text stands for its bytes where the input is UINT8.
+    INPUT is a file with a V2 inference request, or only the data: an object of input name → data,
+    or a list if the model has one input. Text stands for its bytes where the input is UINT8.
+
+    For a model with a task it is a text, or a file with an image, sound or rows.
     """
     check_model_name(model)
     if version is not None and not VERSION.fullmatch(version):
         raise CommandFailed(f"version {version!r}: a number as `serval describe` lists expected")
-    given = read_input(file, text)
+    if (given is None) == (text is None):
+        raise typer.BadParameter("INPUT or --text expected, one of them")
+    parameters = read_parameters(parameter or ())
+    data = read_tensors(given) if text is None else text
     found = find_stage(stage)
     api = InferenceApi.of(
         found.api_url, found.api_key(api_key), trust_environment=found.local is None
     )
     heavy = runs_on_fleet(found, model, patient=wait)
-    if not is_request(given):
+    if not is_request(data):
         metadata = api.metadata(model, version)
-        given = build_request(given, metadata["inputs"], metadata.get("optional_inputs", ()))
-    reply = request_answer(api, model, version, given, patient=wait and heavy)
+        task = task_of(metadata)
+        if task is not None:
+            body = body_for(task, given, data, parameters)
+            show_answer(call_task(api, model, version, body), body, Path(), model, as_json=as_json)
+            return
+        data = read_json(Path(given or "")) if data is None else data
+        if not is_request(data):
+            data = build_request(data, metadata["inputs"], metadata.get("optional_inputs", ()))
+    if parameters:
+        raise CommandFailed("--parameter is for models with a task; a V2 request has its own")
+    reply = request_answer(api, model, version, data, patient=wait and heavy)
     show(reply, views.inference if text is None else views.text_answer, as_json=as_json)
 
 
-def read_input(file: Path | None, text: str | None) -> Any:
-    """Return the request from a file or from ``--text``."""
-    if (file is None) == (text is None):
-        raise typer.BadParameter("FILE or --text expected, one of them")
-    return text if file is None else read_json(file)
+def read_tensors(given: str | None) -> Any:
+    """Read JSON from a file or standard input; None if INPUT is neither."""
+    path = Path(given or "")
+    if path == STDIN or (path.suffix.lower() == ".json" and existing_file(str(path))):
+        return read_json(path)
+    return None
+
+
+def body_for(task: str, given: str | None, data: Any, parameters: Mapping[str, Any]) -> TaskBody:
+    """Build the body of a task's request from INPUT, or from what was read already."""
+    if data is None or (given is not None and Path(given) != STDIN):
+        return build_body(task, given or "", parameters)
+    return build_body(task, data if isinstance(data, str) else json.dumps(data), parameters)
 
 
 def request_answer(

@@ -1,0 +1,72 @@
+"""A stage whose only model answers by a task, for `serval try` and `serval infer`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from serval_cli.api.inference import InferenceApi
+from serval_cli.commands.call import attempt, infer
+
+COMMANDS: dict[str, ModuleType] = {"try": attempt, "infer": infer}
+
+
+@dataclass
+class TaskStage:
+    """What the commands see of a stage."""
+
+    task: str | None
+    answer: Any
+    """JSON, or bytes: a file."""
+    content_type: str = "audio/wav"
+    requests: list[httpx.Request] = field(default_factory=list)
+    local: None = None
+    api_url: str = "http://api/stage"
+
+    def api_key(self, given: str | None) -> str:
+        return given or "srv_key"
+
+    def reply(self, request: httpx.Request) -> httpx.Response:
+        """Answer as the API does."""
+        if request.method == "GET":
+            named = {} if self.task is None else {"task": self.task}
+            inputs = [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
+            return httpx.Response(200, json={"name": "m", "inputs": inputs, **named})
+        self.requests.append(request)
+        if isinstance(self.answer, bytes):
+            headers = {"content-type": self.content_type}
+            return httpx.Response(200, content=self.answer, headers=headers)
+        return httpx.Response(200, json=self.answer)
+
+    @property
+    def body(self) -> Any:
+        """The JSON of the only request."""
+        [request] = self.requests
+        return json.loads(request.content)
+
+
+@dataclass
+class TaskTerminal:
+    """A person at a terminal, who calls the model ``m``."""
+
+    stage: TaskStage
+    monkeypatch: pytest.MonkeyPatch
+
+    def __post_init__(self) -> None:
+        client = httpx.Client(transport=httpx.MockTransport(self.stage.reply))
+        api = InferenceApi(client, self.stage.api_url)
+        self.monkeypatch.setattr(InferenceApi, "of", lambda *_, **__: api)
+        for module in COMMANDS.values():
+            self.monkeypatch.setattr(module, "find_stage", lambda *_: self.stage)
+        self.monkeypatch.setattr(infer, "runs_on_fleet", lambda *_, **__: False)
+
+    def serval(self, command: str, *words: str, typed: Sequence[str] | None = None) -> Result:
+        """Run a command; ``typed`` are the person's lines, None: there is nobody."""
+        self.monkeypatch.setattr(attempt, "can_ask", lambda: typed is not None)
+        lines = "".join(f"{line}\n" for line in typed or ())
+        return CliRunner().invoke(COMMANDS[command].app, ["m", *words], input=lines)
