@@ -72,11 +72,11 @@ def single(value: Row) -> RenderableType:
     pieces = [one for one in value.get("chunks") or () if isinstance(one, dict)]
     if not pieces:
         return said
-    shown = table("from", "to", "text")
+    times = table("from", "to", "text")
     for piece in pieces:
         begin, end = (*(piece.get("timestamp") or ()), None, None)[:2]
-        shown.add_row(seconds(begin), seconds(end), str(piece.get("text", "")))
-    return Group(said, shown)
+        times.add_row(seconds(begin), seconds(end), str(piece.get("text", "")))
+    return Group(said, times)
 
 
 def bars(scores: Sequence[tuple[str, Any]]) -> RenderableType:
