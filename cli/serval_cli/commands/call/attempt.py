@@ -47,9 +47,9 @@ def try_model(
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Try a model with a text, a file or a row, and show the answer.
+    """Try a model with a text, a file or a row.
 
-    Scores are bars. Boxes are drawn on a copy of the image, masks and sound are saved.
+    Scores are shown as bars. Boxes are drawn on a copy of the image, masks and sound are saved.
     """
     check_model_name(model)
     parameters = read_parameters(parameter or ())

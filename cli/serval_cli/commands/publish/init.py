@@ -87,11 +87,11 @@ def init(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a bundle from an ONNX file or an exported folder.
+    """Make a bundle from what you have.
 
-    The graph is copied as model.onnx, with its external data, beside a model.yaml, a README.md and,
-    if ONNX Runtime is installed, a golden.jsonl with one request that the model has answered. Of a
-    folder, the task is found, and the files that it reads are copied too; weights are not.
+    An ONNX file is copied as model.onnx, with its external data, beside a model.yaml, a README.md
+    and, if ONNX Runtime is installed, a golden.jsonl with one request that the model has answered.
+    Of an exported folder, the task is found, and the files that it reads are copied too.
 
     Without NAME, on a terminal, it asks what you have.
     """
