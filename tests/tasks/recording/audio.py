@@ -6,7 +6,7 @@ and make Kaldi's filter banks with it.
 
 from pathlib import Path
 
-from tests.tasks.recording import audio_classification, recognition, speech
+from tests.tasks.recording import audio_classification, recognition, speech, whisper
 from tests.tasks.recording.sounds import FOLDER, write_sounds
 
 
@@ -14,5 +14,6 @@ def record(folder: Path) -> None:
     """Write every case of the area."""
     write_sounds(folder / FOLDER)
     recognition.record(folder)
+    whisper.record(folder)
     audio_classification.record(folder)
     speech.record(folder)

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from tests.tasks.recording.case import Case, seed
-from tests.tasks.recording.shorten import shorten
+from tests.tasks.recording.slim import slim
 from tests.tasks.recording.sounds import FOLDER, FORMATS, as_input, as_samples
 
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHR'"]
@@ -68,7 +68,7 @@ def record_kind(folder: Path, letters: Any, config: Any, **options: Any) -> None
         {name: {0: "batch", 1: "samples"} for name in names}
         | {"logits": {0: "batch", 1: "frames"}},
     )
-    shorten(case.bundle / "model.onnx")
+    slim(case.bundle)
     ask = pipeline(
         "automatic-speech-recognition",
         model=model,

@@ -10,7 +10,7 @@ import torch
 from transformers import VitsConfig, VitsModel, VitsTokenizer, pipeline
 
 from tests.tasks.recording.case import Case, seed
-from tests.tasks.recording.shorten import shorten
+from tests.tasks.recording.slim import slim
 
 CHARACTERS = ["k", "<unk>", *" abcdefghijlmnopqrstuvwxyz'-"]
 TEXTS = ["hello there", "Kick the Kettle, k!", "it's 9 — or ten", "a"]
@@ -34,7 +34,7 @@ def record_kind(folder: Path, settings: dict[str, Any], voices: int) -> None:
     if voices > 1:
         inputs["speaker_id"], axes["speaker_id"] = torch.tensor([0]), {0: "batch"}
     case.export(model, inputs, ["waveform"], axes | {"waveform": {0: "batch", 1: "samples"}})
-    shorten(case.bundle / "model.onnx")
+    slim(case.bundle)
     ask = pipeline("text-to-speech", model=model, tokenizer=tokenizer)
 
     def add(texts: list[str], **parameters: Any) -> None:

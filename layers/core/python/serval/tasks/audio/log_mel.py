@@ -25,7 +25,6 @@ class LogMelFeatures:
         self.hop = int(config.get("hop_length") or 160)
         self.fft_length = int(config.get("n_fft") or 400)
         self.chunk_seconds = int(config.get("chunk_length") or 30)
-        self.normalize = bool(config.get("do_normalize") or False)
         self.least_samples = 1
         self.window = hann(self.fft_length, periodic=True).astype(np.float32)
         self.filters = slaney_filters(
@@ -40,18 +39,29 @@ class LogMelFeatures:
         """How many samples the model takes at once."""
         return self.chunk_seconds * self.rate_hz
 
+    @property
+    def chunk_frames(self) -> int:
+        """How many frames the model takes at once."""
+        return self.chunk_samples // self.hop
+
     def extract(self, sounds: Sequence[Array]) -> dict[str, Array]:
         """Return ``input_features`` float32 [batch, bands, frames]."""
-        return {"input_features": np.stack([self._log_mel(sound) for sound in sounds])}
+        length = self.chunk_samples
+        mels = [self._log_mel(sound[:length], length) for sound in sounds]
+        return {"input_features": np.stack(mels)}
 
-    def _log_mel(self, sound: Array) -> Array:
-        sound = sound[: self.chunk_samples]
-        if self.normalize:
-            sound = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
+    def hear(self, sound: Array) -> Array:
+        """Return the features of a sound of any length, [1, bands, frames], a chunk or more.
+
+        The loudest moment of the whole is that of every part.
+        """
+        return self._log_mel(sound, max(len(sound), self.chunk_samples))[None]
+
+    def _log_mel(self, sound: Array, length: int) -> Array:
         # Frames are centred, the ends of the sound mirrored; the last frame is left out.
-        half, count = self.fft_length // 2, self.chunk_samples // self.hop
+        half, count = self.fft_length // 2, length // self.hop
         heard = min(count, -(-(len(sound) + half) // self.hop))
-        sound = np.pad(sound, (0, self.chunk_samples - len(sound)))
+        sound = np.pad(sound, (0, length - len(sound)))
         cut = frames(np.pad(sound, half, mode="reflect"), self.fft_length, self.hop)[:heard]
         power = power_spectrum(cut * self.window, self.fft_length) @ self.filters
         # Frames past the end of the sound are silent: they need no transform.

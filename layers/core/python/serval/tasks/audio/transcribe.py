@@ -11,12 +11,15 @@ from serval.tasks.audio.ctc import CtcVocabulary, Spoken
 from serval.tasks.audio.features import SoundFeatures, read_features
 from serval.tasks.audio.runs import logits_name, run_alike
 from serval.tasks.audio.sound import SoundReader
+from serval.tasks.audio.whisper import WhisperRecognition
 from serval.tasks.files import TaskFiles
+from serval.tasks.generation.encoder_decoder import DECODER, HIDDEN, MERGED
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 
 SPANS = ("char", "word")
+DECODER_INPUTS = {"decoder_input_ids", HIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,15 @@ class SpeechRecognition:
     samples_per_frame: int
 
     @classmethod
-    def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "SpeechRecognition":
-        """Read preprocessor_config.json, vocab.json and config.json."""
+    def from_files(
+        cls, files: TaskFiles, graph: TaskGraph
+    ) -> "SpeechRecognition | WhisperRecognition":
+        """Read preprocessor_config.json, vocab.json and config.json.
+
+        A model with a decoder, which writes its text token by token, is a ``WhisperRecognition``.
+        """
+        if graph.inputs.keys() & DECODER_INPUTS or any(map(files.has, (DECODER, MERGED))):
+            return WhisperRecognition.from_files(files, graph)
         features, vocabulary = read_features(files), CtcVocabulary.from_files(files)
         return cls(
             files,
