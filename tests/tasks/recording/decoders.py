@@ -7,6 +7,7 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from tests.tasks.recording.case import Case
+from tests.tasks.recording.shorten import shorten
 
 BATCH, LENGTH, READ = 2, 3, 4
 
@@ -171,3 +172,10 @@ class Head(torch.nn.Module):
 
     def forward(self, **given: torch.Tensor) -> Any:
         return self.model(**given)[: self.count]
+
+
+def finish(case: Case) -> None:
+    """Write the calls, and the graphs with short names."""
+    case.write()
+    for path in case.bundle.glob("*.onnx"):
+        shorten(path)

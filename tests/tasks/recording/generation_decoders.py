@@ -7,8 +7,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, pipeline
 
 from tests.tasks.recording.case import Case, seed
-from tests.tasks.recording.decoders import export_decoder
-from tests.tasks.recording.slim import slim
+from tests.tasks.recording.decoders import export_decoder, finish
 from tests.tasks.recording.writers import LENGTH, byte_pairs, word_pairs
 
 SPREAD = 0.7
@@ -134,8 +133,7 @@ def write(case: Case, model: Any, tokenizer: Any, *, positions: bool) -> None:
         details=True,
         decoder_input_details=True,
     )
-    case.write()
-    slim(case.bundle)
+    finish(case)
 
 
 def texts(tokenizer: Any, ids: list[int]) -> list[str]:
@@ -159,8 +157,7 @@ def plain(case: Case, model: Any, tokenizer: Any) -> None:
     case.export(model, given, ["logits"], dict.fromkeys([*given, "logits"], axes))
     model.config.use_cache = True
     answer(case, model, tokenizer, CALLS[1:8])
-    case.write()
-    slim(case.bundle)
+    finish(case)
 
 
 def answer(case: Case, model: Any, tokenizer: Any, calls: Any) -> None:

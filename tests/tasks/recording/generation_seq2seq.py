@@ -16,9 +16,8 @@ from transformers import (
 )
 
 from tests.tasks.recording.case import Case, seed
-from tests.tasks.recording.decoders import export_seq2seq
+from tests.tasks.recording.decoders import export_seq2seq, finish
 from tests.tasks.recording.merged import merge
-from tests.tasks.recording.slim import slim
 from tests.tasks.recording.writers import LENGTH, byte_pairs, pieces
 
 SPREAD = 0.7
@@ -94,8 +93,7 @@ def t5(case: Case) -> None:
             found = written(model, tokenizer, marked, parameters)
             more = {"src_lang": "en", "tgt_lang": "de", "generate_parameters": parameters}
             case.add(texts, [{"translation_text": text} for text in found], **more)
-    case.write()
-    slim(case.bundle)
+    finish(case)
 
 
 def bart(case: Case) -> None:
@@ -173,8 +171,7 @@ def mbart(case: Case) -> None:
             found = written(model, tokenizer, texts, {**parameters, **forced}, first=code)
             more = {"src_lang": source, "tgt_lang": target, "generate_parameters": parameters}
             case.add(texts, [{"translation_text": text} for text in found], **more)
-    case.write()
-    slim(case.bundle)
+    finish(case)
 
 
 def answer(case: Case, model: Any, tokenizer: Any, key: str) -> None:
@@ -182,8 +179,7 @@ def answer(case: Case, model: Any, tokenizer: Any, key: str) -> None:
     for texts, parameters in CALLS:
         found = written(model, tokenizer, texts, parameters)
         case.add(texts, [{key: text} for text in found], **parameters)
-    case.write()
-    slim(case.bundle)
+    finish(case)
 
 
 def written(

@@ -152,20 +152,21 @@ class Decoding:
             self.read = self.read[rows]
 
     def _feed(self, ids: Array, begin: int) -> dict[str, Array]:
-        feed = {**self.fixed, **self.past}
         # A decoder beside its encoder in one graph has the second name, and the first is its text.
-        if "decoder_input_ids" in self.decoder.first.inputs:
-            feed["decoder_input_ids"] = ids
-        else:
-            feed["input_ids"] = ids
+        takes = self.decoder.first.inputs
+        name = "decoder_input_ids" if "decoder_input_ids" in takes else "input_ids"
+        feed = {**self.fixed, **self.past, name: ids}
         for name in MASKS:
             feed.setdefault(name, self.mask)
-        if "position_ids" in self.decoder.first.inputs:
-            positions = np.maximum(np.cumsum(self.mask, axis=1) - 1, 0)
+        if "position_ids" in takes:
+            positions = np.maximum(self.mask.cumsum(axis=1) - 1, 0)
             feed["position_ids"] = positions[:, begin:]
-        feed["cache_position"] = np.arange(begin, self.seen)
-        feed["use_cache_branch"] = np.array([begin > 0])
-        feed["num_logits_to_keep"] = np.array(0)
+        if "cache_position" in takes:
+            feed["cache_position"] = np.arange(begin, self.seen)
+        if "use_cache_branch" in takes:
+            feed["use_cache_branch"] = np.array([begin > 0])
+        if "num_logits_to_keep" in takes:
+            feed["num_logits_to_keep"] = np.array(0)
         return feed
 
 

@@ -91,13 +91,14 @@ def write(writing: Writing, logits: Array) -> Iterator[GeneratedToken]:
         history.append(chosen)
         tokens = _describe(writing, history, scores)
         yield from tokens
-        on = np.flatnonzero([token.finish is None for token in tokens])
-        if len(on) == 0:
-            return
-        if len(on) < len(tokens):
+        if any(token.finish for token in tokens):
+            on = np.flatnonzero([token.finish is None for token in tokens])
+            if len(on) == 0:
+                return
             history.select(on)
             decoding.select(on)
-        logits = decoding.run(chosen[on, None])
+            chosen = chosen[on]
+        logits = decoding.run(chosen[:, None])
 
 
 def _describe(writing: Writing, history: History, scores: Array) -> list[GeneratedToken]:

@@ -73,16 +73,19 @@ class Pieces:
     """From here on tokens are decoded together: what comes before does not change them."""
     told: int = 0
     """How many tokens' text was returned."""
+    before: str = ""
+    """The text of the tokens between the two."""
 
     def add(self, token: int, *, last: bool = False) -> str:
         """Add a token; return what can now be read, perhaps nothing."""
-        before = self._decode(self.ids[self.begin : self.told])
         self.ids.append(token)
         text = self._decode(self.ids[self.begin :])
-        if len(text) <= len(before) or (text.endswith(UNFINISHED) and not last):
+        if len(text) <= len(self.before) or (text.endswith(UNFINISHED) and not last):
             return ""
+        piece = text[len(self.before) :]
         self.begin, self.told = self.told, len(self.ids)
-        return text[len(before) :]
+        self.before = self._decode(self.ids[self.begin : self.told])
+        return piece
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False)
