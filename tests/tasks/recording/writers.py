@@ -67,8 +67,9 @@ def pieces(languages: tuple[str, ...] = ()) -> Any:
     )
     tokenizer.train_from_iterator(TEXT, trainer)
     # Training sums in any order of threads: the likelihoods differ in their last digits.
-    learned = [(piece, round(score, 4)) for piece, score in saved_model(tokenizer)["vocab"]]
-    learned[len(special) :] = sorted(learned[len(special) :], key=lambda one: (-one[1], one[0]))
+    learned = saved_model(tokenizer)["vocab"]
+    rest = sorted((piece, round(score, 2)) for piece, score in learned[len(special) :])
+    learned = [*map(tuple, learned[: len(special)]), *rest]
     tokenizer.model = models.Unigram(learned, special.index("<unk>"))
     lead = f"{languages[0]} " if languages else ""
     tokenizer.post_processor = processors.TemplateProcessing(
