@@ -7,7 +7,7 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from tests.tasks.recording.case import Case
-from tests.tasks.recording.shorten import shorten
+from tests.tasks.recording.slim import slim
 
 BATCH, LENGTH, READ = 2, 3, 4
 
@@ -177,5 +177,4 @@ class Head(torch.nn.Module):
 def finish(case: Case) -> None:
     """Write the calls, and the graphs with short names."""
     case.write()
-    for path in case.bundle.glob("*.onnx"):
-        shorten(path)
+    slim(case.bundle)

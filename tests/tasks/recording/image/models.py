@@ -8,7 +8,7 @@ from transformers.image_utils import load_image
 
 from tests.tasks.recording.case import Case
 from tests.tasks.recording.image.files import IMAGES, inputs
-from tests.tasks.recording.shorten import shorten
+from tests.tasks.recording.slim import slim
 
 ANIMALS = {0: "ant", 1: "bee", 2: "cat", 3: "dog", 4: "eel", 5: "fox", 6: "gnu"}
 PIXELS = {"pixel_values": {0: "batch", 2: "height", 3: "width"}}
@@ -50,8 +50,7 @@ def spread(model: Any, factor: float) -> Any:
 def export(case: Case, *described: Any) -> None:
     """Export as ``Case.export`` does, without the long names inside, which outweigh the weights."""
     case.export(*described)
-    for path in case.bundle.glob("*.onnx"):
-        shorten(path)
+    slim(case.bundle)
 
 
 def case_of(folder: Path, name: str, task: str) -> Case:
