@@ -1,7 +1,8 @@
 """Read a bundle's folder: which files belong to the bundle, and whether it can be published.
 
 A bundle consists of ``model.yaml``, the files it names (artifact and golden requests), the external
-data of the artifact's graph, and ``README.md``. Nothing else is read or uploaded, so scripts,
+data of the artifact's graph, and ``README.md``; with a task, also of the files that the task reads,
+by the names that the makers of models give them. Nothing else is read or uploaded, so scripts,
 training data and caches may share the folder; with a handler, which may read any of them, every
 visible file belongs to the bundle. An artifact for an inference server names no files;
 its companions lie beside it in a subfolder.
@@ -28,6 +29,7 @@ from serval.bundles.verification.served import (
 )
 from serval.errors import BundleRefused
 from serval.models.version import BundleFile
+from serval_cli.bundle.task_files import GRAPHS, task_paths
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
 
@@ -104,6 +106,8 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
     paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
     if bundle.runtime.kind == "http":
         paths |= set(companions(folder, bundle.artifact))
+    if bundle.task is not None:
+        paths |= set(task_paths(folder))
     if bundle.runtime.kind == "python":
         paths |= visible_files(folder)
     return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
@@ -131,8 +135,9 @@ def companions(folder: Path, artifact: str) -> Iterator[str]:
 
 
 def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list[str]:
-    """Check the artifact as the stage will, and add its external data to ``sizes``."""
-    artifact = bundle.artifact
+    """Check the graphs as the stage will, and add their external data to ``sizes``."""
+    graphs = [bundle.artifact, *(path for path in GRAPHS if path in sizes)]
+    graphs = list(dict.fromkeys(graphs))
     if bundle.runtime.kind == "http":
         return served_reasons(folder, bundle, sizes)
     if bundle.runtime.kind == "python":
@@ -144,11 +149,12 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
         # Imported late: only this branch needs it.
         from serval_cli.bundle.external_data import external_paths
 
-        sizes |= sizes_inside(folder, external_paths(folder, artifact))
+        for graph in graphs:
+            sizes |= sizes_inside(folder, external_paths(folder, graph))
         return []
     from serval_cli.bundle.graph_check import graph_file_reasons
 
-    return graph_file_reasons(folder, artifact, sizes)
+    return [reason for graph in graphs for reason in graph_file_reasons(folder, graph, sizes)]
 
 
 def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from serval_cli.bundle.task_files import module_paths
 from serval_cli.failures import CommandFailed
 
 CONFIG = "config.json"
@@ -33,7 +34,8 @@ READS = {
     ),
     **dict.fromkeys(("feature-extraction", "sentence-similarity"), (*OF_TOKENIZER, *OF_SENTENCES)),
     **dict.fromkeys(
-        ("text-generation", "summarization", "translation"), (*OF_TOKENIZER, *OF_GENERATION)
+        ("text-generation", "summarization", "translation", "text2text-generation"),
+        (*OF_TOKENIZER, *OF_GENERATION),
     ),
     **dict.fromkeys(
         ("image-classification", "object-detection", "image-segmentation", "audio-classification"),
@@ -62,7 +64,7 @@ def companion_files(folder: Path, task: str) -> dict[str, Path]:
     names = READS.get(task, (*OF_TOKENIZER, *PREPROCESSORS))
     found = {name: folder / name for name in (CONFIG, *names) if (folder / name).is_file()}
     if MODULES in found:
-        found |= module_configs(folder)
+        found |= {path: folder / path for path in module_paths(folder)}
     check_tokenizer(folder, task, names, found)
     prepared = PREPROCESSORS[0] in names and task != "text-to-speech"
     if prepared and not any(name in found for name in PREPROCESSORS):
@@ -72,14 +74,6 @@ def companion_files(folder: Path, task: str) -> dict[str, Path]:
             "transformers writes it"
         )
     return found
-
-
-def module_configs(folder: Path) -> Mapping[str, Path]:
-    """Return the configs of sentence-transformers' modules, such as ``1_Pooling/config.json``."""
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.glob("[0-9]*_*/config.json"))
-    }
 
 
 def check_tokenizer(
