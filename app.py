@@ -13,6 +13,7 @@ from stacks.fleets.fleets_stack import FleetsStack
 from stacks.stage.capacity import StageTooLarge, TooMuchToTell, check_capacity
 from stacks.stage.context import Context, InvalidContext
 from stacks.stage.deployed_models import DeclaredTwice, read_models
+from stacks.stage.handler_code import HandlerNotDeployable
 from stacks.stage.layers import LayersNotBuilt
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
@@ -22,6 +23,7 @@ EXAMPLES = ROOT / "models"
 REFUSALS = (
     BundleRefused,
     DeclaredTwice,
+    HandlerNotDeployable,
     InvalidContext,
     LayersNotBuilt,
     StageTooLarge,

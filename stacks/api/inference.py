@@ -1,5 +1,7 @@
 """The functions for realtime inference: a shared one, and one for each model with its own."""
 
+from pathlib import Path
+
 from aws_cdk import Duration
 from constructs import Construct
 
@@ -31,6 +33,7 @@ class Inference(ServalFunction):
         storage: StorageStack,
         model: str = SHARED,
         memory_mib: int = SHARED_MEMORY_MIB,
+        code: Path | None = None,
     ) -> None:
         only = None if model == SHARED else model
         super().__init__(
@@ -50,6 +53,7 @@ class Inference(ServalFunction):
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
             own_lines_alone=True,
             name=inference_function_name(stage.name, only) if only else None,
+            code=code,
         )
         storage.artifacts.grant_load(self, model=only)
         storage.registry.grant_admit(self, model=only)

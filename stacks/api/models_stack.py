@@ -9,6 +9,7 @@ from constructs import Construct
 from stacks.api.inference import INFERENCE_LAYERS, Inference
 from stacks.rollouts.golden_check import GoldenCheck
 from stacks.stage.deployed_models import DeployedModels
+from stacks.stage.handler_code import handler_code
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import LOG_RETENTION
 from stacks.stage.stage import Stage
@@ -44,6 +45,11 @@ class ModelsStack(Stack):
             self, "GoldenLog", retention=LOG_RETENTION, removal_policy=stage.removal_policy
         )
         for model, memory_mib in models.own_functions.items():
+            bundle = models.handlers.get(model)
+            infer, golden = (
+                bundle and handler_code(function, model, bundle, stage.layers)
+                for function in ("infer", "golden")
+            )
             Inference(
                 self,
                 stage=stage,
@@ -51,6 +57,7 @@ class ModelsStack(Stack):
                 storage=storage,
                 model=model,
                 memory_mib=memory_mib,
+                code=infer,
             )
             GoldenCheck(
                 self,
@@ -60,4 +67,5 @@ class ModelsStack(Stack):
                 model=model,
                 memory_mib=memory_mib,
                 log=log,
+                code=golden,
             )

@@ -1,5 +1,7 @@
 """The golden check of an inference function, with the same memory."""
 
+from pathlib import Path
+
 from aws_cdk import Duration
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
@@ -29,6 +31,7 @@ class GoldenCheck(ServalFunction):
         memory_mib: int,
         model: str = SHARED,
         log: LogGroup | None = None,
+        code: Path | None = None,
     ) -> None:
         only = None if model == SHARED else model
         bucket = storage.artifacts.bucket.bucket_name
@@ -47,5 +50,6 @@ class GoldenCheck(ServalFunction):
             no_dead_letters=SEEN,
             name=golden_function_name(stage.name, only) if only else None,
             log=log,
+            code=code,
         )
         storage.artifacts.grant_check(self, only)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serval.bundles.bundle import MODEL_YAML, Bundle, Runtime, read_bundle
+from serval.bundles.handlers import with_handler
 from serval.bundles.schedules import dead_letters_name
 from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet, read_fleets
 from serval.fleets.prices import PRICES
+from serval.handlers.conventions import HANDLER_FILES
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import (
     DEAD,
@@ -24,6 +26,8 @@ SHARED = "*"
 ONE_MODEL = frozenset({"lmi", "neuron"})
 """Inference servers that serve a single model."""
 STAGE = "any"
+HANDLER_MEMORY_MIB = 1769
+"""Memory of custom Python's function that declares none: the least that has a whole vCPU."""
 
 
 class DeclaredTwice(ValueError):
@@ -47,6 +51,8 @@ class DeployedModels:
     """Fleet → the inference server beside its worker, where there is one."""
     scheduled: Mapping[str, Bundle]
     """Model → its bundle, for bundles with schedules."""
+    handlers: Mapping[str, Path]
+    """Model → its bundle's folder, for custom Python on Lambda."""
 
     def machine_prices_json(self) -> str:
         """Return the known prices of spot fleets' machines, in microdollars an hour.
@@ -78,36 +84,44 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
     DeclaredTwice
         If two folders declare the same model, and one of them needs a deploy.
     """
-    bundles = {
-        name: bundle
-        for name, bundle in _bundles(models).items()
+    folders = {
+        name: (bundle, folder)
+        for name, (bundle, folder) in _bundles(models).items()
         if bundle.compute.fleet is None or not light_alone
     }
+    bundles = {name: bundle for name, (bundle, _) in folders.items()}
     declared = read_fleets(fleets.read_bytes()) if fleets and fleets.exists() else {}
     deployed = deployed_fleets(declared, bundles)
     if reasons := [*_name_reasons(deployed)]:
         raise BundleRefused(reasons)
     return DeployedModels(
         own_functions={
-            name: bundle.compute.memory_mib
+            name: bundle.compute.memory_mib or HANDLER_MEMORY_MIB
             for name, bundle in bundles.items()
-            if bundle.compute.memory_mib is not None
+            if bundle.compute.memory_mib is not None or _is_light_handler(bundle)
         },
         fleets=deployed,
         declared={name: declared[name] for name in deployed.by_name},
         servers=_servers(deployed, bundles),
         scheduled={name: bundle for name, bundle in bundles.items() if _by_the_clock(bundle)},
+        handlers={
+            name: folder for name, (bundle, folder) in folders.items() if _is_light_handler(bundle)
+        },
     )
 
 
-def _bundles(models: Path) -> Mapping[str, Bundle]:
-    bundles: dict[str, Bundle] = {}
+def _bundles(models: Path) -> Mapping[str, tuple[Bundle, Path]]:
+    bundles: dict[str, tuple[Bundle, Path]] = {}
     for path in sorted(models.glob(f"*/{MODEL_YAML}")):
         bundle = _read(path)
-        other = bundles.setdefault(bundle.name, bundle)
+        other, _ = bundles.setdefault(bundle.name, (bundle, path.parent))
         if other is not bundle and (_needs_deploy(other) or _needs_deploy(bundle)):
             raise DeclaredTwice(path, bundle.name)
     return bundles
+
+
+def _is_light_handler(bundle: Bundle) -> bool:
+    return bundle.runtime.kind == "python" and bundle.compute.target == "lambda"
 
 
 def _name_reasons(fleets: Fleets) -> Iterator[str]:
@@ -124,7 +138,8 @@ def _name_reasons(fleets: Fleets) -> Iterator[str]:
 
 def _needs_deploy(bundle: Bundle) -> bool:
     compute = bundle.compute
-    return compute.memory_mib is not None or compute.fleet is not None or _by_the_clock(bundle)
+    own = compute.memory_mib is not None or _is_light_handler(bundle)
+    return own or compute.fleet is not None or _by_the_clock(bundle)
 
 
 def _by_the_clock(bundle: Bundle) -> bool:
@@ -134,7 +149,9 @@ def _by_the_clock(bundle: Bundle) -> bool:
 def _read(path: Path) -> Bundle:
     """Read a ``model.yaml``, naming its folder in errors."""
     try:
-        return read_bundle(path.read_bytes())
+        bundle = read_bundle(path.read_bytes())
+        candidates = (*(file.path for file in HANDLER_FILES), bundle.artifact)
+        return with_handler(bundle, [one for one in candidates if (path.parent / one).is_file()])
     except BundleRefused as refused:
         folder = path.parent.name
         raise BundleRefused([f"{folder}/{reason}" for reason in refused.reasons]) from None

@@ -61,6 +61,7 @@ class ServalFunction(Granted):
         no_dead_letters: str = SYNCHRONOUS,
         name: str | None = None,
         log: LogGroup | None = None,
+        code: Path | None = None,
     ) -> None:
         super().__init__(scope, id_)
         # Lines stay as they are printed: CloudWatch reads our metrics from them.
@@ -74,7 +75,9 @@ class ServalFunction(Granted):
             self,
             "Function",
             function_name=name,
-            code=Code.from_asset(str(FUNCTIONS / function), exclude=["__pycache__", "*.pyc"]),
+            code=Code.from_asset(
+                str(code or FUNCTIONS / function), exclude=["__pycache__", "*.pyc"]
+            ),
             handler="handler.handler",
             runtime=PYTHON,
             architecture=stage.architecture,

@@ -39,6 +39,7 @@ class Settings:
             "aws_region",
             "aws_secret_access_key",
             "aws_session_token",
+            "lambda_task_root",
         }
     )
     """Set by Lambda or by the local platform; no stack may set them."""
@@ -122,6 +123,8 @@ class InferSettings(CallerSettings):
     ephemeral_storage_mib: int = 512
     aws_lambda_runtime_api: str = ""
     """Address of Lambda's Runtime API; the local platform has none."""
+    lambda_task_root: str = ""
+    """Folder of the function's code, which may have a handler's packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,12 @@ class InferEndpoint:
         cold = (model, version) not in self.inference.loaded
         loaded = self.inference.load(model, version)
         started = self.clock()
+        if call.path.startswith(TASK_PATH) and loaded.record.runtime == "python":
+            # Imported only for custom Python.
+            from serval.http.handler import answer_handler
+
+            reply = answer_handler(loaded, call, self.limits, cold=cold, clock=self.clock)
+            return reply, (self.clock() - started) * 1e3
         if call.path.startswith(TASK_PATH):
             # Imported only for the models that have a task.
             from serval.http.task import answer_task

@@ -46,6 +46,8 @@ class GoldenSettings(SigningSettings):
     aws_lambda_function_memory_size: int
     artifact_bucket: str
     ephemeral_storage_mib: int = 512
+    lambda_task_root: str = ""
+    """Folder of the function's code, which may have a handler's packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,17 @@ from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
+from serval.inference.runtimes import Model, OpenModel
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metrics import InferenceMetrics
+from serval.models.version import Form, ModelVersion
 from serval.protocol.limits import RequestLimits, requests_mib
 from serval.settings import InferSettings
 from serval.shutdown import on_shutdown
+
+FindVersion = Callable[[str, str], ModelVersion]
+LOAD_SECONDS = 25.0
+"""Of the 29 that a call may take."""
 
 
 def build() -> LambdaFunction[InferEndpoint]:
@@ -36,10 +43,11 @@ def build() -> LambdaFunction[InferEndpoint]:
     )
     registry = EdgeRegistry(settings.registry_table, dynamodb, today)
     memory_mib = settings.aws_lambda_function_memory_size
+    find, open_model = openers(on_lambda(registry.version), memory_mib, settings.lambda_task_root)
     loaded = LoadedVersions(
-        find=on_lambda(registry.version),
+        find=find,
         store=EdgeArtifacts(s3),
-        open_model=lambda path, form: OnnxModel(path, memory_mib, form),
+        open_model=open_model,
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),
@@ -55,6 +63,25 @@ def build() -> LambdaFunction[InferEndpoint]:
             Admission(registry, keys), Inference(loaded), metrics, print_line, limits=limits
         ),
     )
+
+
+def openers(find: FindVersion, memory_mib: int, task_root: str) -> tuple[FindVersion, OpenModel]:
+    """Return what finds versions and what opens them: in a handler's own function, both together.
+
+    Nothing of handlers is imported in any other function.
+    """
+
+    def open_graph(path: Path, form: Form | None) -> Model:
+        return OnnxModel(path, memory_mib, form)
+
+    if not task_root or not (Path(task_root) / "handler").is_dir():
+        return find, open_graph
+    from serval.bootstrap.handlers import handler_opening
+    from serval.handlers.deployed import OpenOwnVersion
+
+    handlers = handler_opening(task_root, memory_mib, LOAD_SECONDS)
+    own = OpenOwnVersion(find, open_graph, handlers)
+    return own.find, own.open
 
 
 def today() -> str:

@@ -4,6 +4,7 @@ from serval.aws.signed.addresses import bucket_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts
 from serval.bootstrap.function import LambdaFunction
+from serval.bootstrap.handlers import handler_opening, is_deployed
 from serval.bootstrap.log import print_line
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits
@@ -11,6 +12,9 @@ from serval.inference.runtimes.onnx import OnnxModel
 from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.settings import GoldenSettings
 from serval.rollouts.steps.golden_check import GoldenCheck
+
+LOAD_SECONDS = 120.0
+"""Of this function's five minutes."""
 
 
 def build() -> LambdaFunction[GoldenCheck]:
@@ -23,7 +27,10 @@ def build() -> LambdaFunction[GoldenCheck]:
         credentials=settings.credentials,
         endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
     )
-    memory_mib = settings.aws_lambda_function_memory_size
+    memory_mib, task_root = settings.aws_lambda_function_memory_size, settings.lambda_task_root
+    open_handler = None
+    if is_deployed(task_root):
+        open_handler = handler_opening(task_root, memory_mib, LOAD_SECONDS).open
     return LambdaFunction(
         "golden",
         GoldenCheck(
@@ -33,6 +40,7 @@ def build() -> LambdaFunction[GoldenCheck]:
             memory=MemoryMeter(memory_mib),
             cpu_class=cpu_class(),
             log=print_line,
+            open_handler=open_handler,
         ),
         lambda golden_check, event, _: golden_check.check(event),
         lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
