@@ -41,6 +41,10 @@ class HandlerModel:
         array[:] = answers
         return [Tensor(spec.name, spec.datatype, array) for spec in outputs]
 
+    def interrupt(self) -> None:
+        """End the call that is under way, and every later one, with ``RuntimeFailed``."""
+        self.process.interrupt()
+
 
 def end_handler(process: HandlerProcess, folder: Path) -> None:
     """End a handler's process, and remove its files."""

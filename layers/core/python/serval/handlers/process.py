@@ -98,6 +98,11 @@ class HandlerChild:
                 self._give_up(f"its process sent what is no answer: {error}")
             self._give_up(f"its process {describe_exit(self.process.returncode)}")
 
+    def kill(self) -> None:
+        """Kill the process and whatever it started, without waiting for it."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def over_memory(self) -> bool:
         """Return whether the process holds more memory than it may."""
         return resident_bytes(self.process.pid) > self.declared.limits.memory_bytes
@@ -105,12 +110,9 @@ class HandlerChild:
     def end(self) -> None:
         """End the process and whatever it started."""
         self.socket.close()
-        for pipe in (self.process.stdin,):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.kill()
         self.process.wait()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -134,6 +136,7 @@ class HandlerProcess:
     log: Callable[[str], object]
     _child: HandlerChild | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _interrupted: bool = False
 
     def load(self) -> None:
         """Start the process unless it runs.
@@ -158,6 +161,8 @@ class HandlerProcess:
             with the type of what it raised, whose traceback is in the log alone.
         """
         with self._lock:
+            if self._interrupted:
+                raise RuntimeFailed("the run was interrupted")
             try:
                 answered = self._load().exchange(
                     Frame({"content_type": content_type, "accept": accept}, body),
@@ -170,6 +175,12 @@ class HandlerProcess:
                 raise RuntimeFailed(f"{self.declared.file.path} {lost}") from lost
             self._end_if_full()
         return self._read(answered)
+
+    def interrupt(self) -> None:
+        """End the call that is under way, and every later one, with ``RuntimeFailed``."""
+        self._interrupted = True
+        if (child := self._child) is not None:
+            child.kill()
 
     def close(self) -> None:
         """End the process."""

@@ -121,6 +121,11 @@ class Plan:
         if (reason := self.unreachable.get(model)) is not None:
             raise BatchRefused(f"model {model!r}: {reason}")
         record = self.registry.version(model, version)
+        if record.runtime == "python" and not record.on_fleet:
+            raise BatchRefused(
+                f"model {model!r} is custom Python on Lambda, which answers calls alone: for batch "
+                "jobs it has to be on a fleet ('compute: {target: fleet}')"
+            )
         check_batches(record.signature)
         return record
 

@@ -1,0 +1,63 @@
+"""Custom Python on Lambda: functions of its own, with the packages of its lock."""
+
+from pathlib import Path
+
+import pytest
+
+from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
+from stacks.stage.handler_code import HandlerNotDeployable, check_size, handler_code
+
+CODE = "class EndpointHandler:\n    def __call__(self, data):\n        return data\n"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    for name, yaml, files in (
+        ("plain", "name: plain\n", {}),
+        ("shelf", "name: shelf\n", {"handler.py": CODE}),
+        ("around", "name: around\n", {"handler.py": CODE, "model.onnx": ""}),
+        ("large", "name: large\ncompute: {memory_mib: 3008}\n", {"code/inference.py": CODE}),
+    ):
+        folder = tmp_path / "models" / name
+        (folder / "code").mkdir(parents=True)
+        (folder / "model.yaml").write_text(yaml)
+        for path, text in files.items():
+            (folder / path).write_text(text)
+    return tmp_path / "models"
+
+
+def test_a_handler_gets_functions_of_its_own(models: Path) -> None:
+    deployed = read_models(models, None)
+    assert deployed.own_functions == {"large": 3008, "shelf": HANDLER_MEMORY_MIB}
+    assert {name: folder.name for name, folder in deployed.handlers.items()} == {
+        "large": "large",
+        "shelf": "shelf",
+    }
+
+
+def test_its_code_is_ours_with_a_folder_of_its_packages(
+    models: Path, tmp_path: Path
+) -> None:
+    bundle = models / "shelf"
+    made = handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
+    assert sorted(path.name for path in made.iterdir()) == ["handler", "handler.py"]
+    assert (made / "handler" / "requirements.lock").read_bytes() == b""
+    assert list((made / "handler" / "packages").iterdir()) == []
+    assert handler_code("infer", "shelf", bundle, "aws", tmp_path / "built") == made
+    assert handler_code("golden", "shelf", bundle, "aws", tmp_path / "built") != made
+
+
+def test_packages_that_do_not_fit_a_function_are_refused(tmp_path: Path) -> None:
+    with (tmp_path / "large.so").open("wb") as file:
+        file.truncate(141_000_000)
+    with pytest.raises(HandlerNotDeployable, match="have 141 MB, and a function has room for 140"):
+        check_size("shelf", tmp_path)
+
+
+def test_a_package_that_cannot_be_had_is_named_by_uv(
+    models: Path, tmp_path: Path
+) -> None:
+    bundle = models / "shelf"
+    (bundle / "requirements.lock").write_text(f"./nowhere.whl --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(HandlerNotDeployable, match=r"model 'shelf': its packages: .*nowhere"):
+        handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
