@@ -138,7 +138,7 @@ class Variant:
 
 
 LAYERS = (
-    Layer("core", limit_mb=5),
+    Layer("core", limit_mb=7),
     Layer(
         "inference",
         73,

@@ -1,11 +1,13 @@
 """Custom Python on Lambda: functions of its own, with the packages of its lock."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
 from stacks.stage.handler_code import HandlerNotDeployable, check_size, handler_code
+from tests.stacks.synthesis import Sources, synthesise
 
 CODE = "class EndpointHandler:\n    def __call__(self, data):\n        return data\n"
 
@@ -35,9 +37,7 @@ def test_a_handler_gets_functions_of_its_own(models: Path) -> None:
     }
 
 
-def test_its_code_is_ours_with_a_folder_of_its_packages(
-    models: Path, tmp_path: Path
-) -> None:
+def test_its_code_is_ours_with_a_folder_of_its_packages(models: Path, tmp_path: Path) -> None:
     bundle = models / "shelf"
     made = handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
     assert sorted(path.name for path in made.iterdir()) == ["handler", "handler.py"]
@@ -54,10 +54,27 @@ def test_packages_that_do_not_fit_a_function_are_refused(tmp_path: Path) -> None
         check_size("shelf", tmp_path)
 
 
-def test_a_package_that_cannot_be_had_is_named_by_uv(
-    models: Path, tmp_path: Path
-) -> None:
+def test_a_package_that_cannot_be_had_is_named_by_uv(models: Path, tmp_path: Path) -> None:
     bundle = models / "shelf"
     (bundle / "requirements.lock").write_text(f"./nowhere.whl --hash=sha256:{'0' * 64}\n")
     with pytest.raises(HandlerNotDeployable, match=r"model 'shelf': its packages: .*nowhere"):
         handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
+
+
+def test_its_function_has_that_code_and_may_read_its_own_versions_alone(
+    models: Path, layers: Path, tmp_path: Path
+) -> None:
+    stage = synthesise(Sources(layers, models), tmp_path / "out")
+    for name in ("infer-shelf", "golden-shelf"):
+        code = json.dumps(stage.function(name)["Code"])
+        [asset] = [path for path in (tmp_path / "out").glob("asset.*") if path.name[6:] in code]
+        assert (asset / "handler" / "requirements.lock").is_file(), name
+    reads = [
+        json.dumps(statement["Resource"])
+        for statement in stage.statements("infer-shelf")
+        if "s3:GetObject" in statement["Action"]
+    ]
+    assert len(reads) == 1
+    assert "models/shelf/*" in reads[0]
+    routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
+    assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
