@@ -113,6 +113,28 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
     return {path: size_of(folder / path) for path in paths if (folder / path).is_file()}, reasons
 
 
+def handler_bundle(folder: Path) -> Bundle:
+    """Read the ``model.yaml`` of a folder with a handler.
+
+    Raises
+    ------
+    BundleRefused
+        If it is invalid, or the folder has no handler.
+    CommandFailed
+        If something else is to run what is in the folder.
+    """
+    inside = visible_files(folder)
+    bundle = with_handler(read_bundle((folder / MODEL_YAML).read_bytes()), inside)
+    if reasons := declaration_reasons(bundle, inside):
+        raise BundleRefused(reasons)
+    if bundle.runtime.kind != "python":
+        raise CommandFailed(
+            f"{folder} is run by {bundle.runtime.kind}: 'runtime: {{kind: python}}' in its "
+            f"{MODEL_YAML} would have a handler.py or code/inference.py run"
+        )
+    return bundle
+
+
 def visible_files(folder: Path) -> set[str]:
     """Return the paths of all files in a folder but hidden ones and caches."""
     found = set()

@@ -43,10 +43,9 @@ def test_python_needs_a_handler() -> None:
 
 
 def test_only_a_handler_has_an_environment() -> None:
-    bundle = read_bundle("name: a\nenv: {A: '1'}\nsecrets: {B: serval/b}")
+    bundle = read_bundle("name: a\nenv: {A: '1'}")
     assert declaration_reasons(bundle, ["model.onnx"]) == [
         "model.yaml: env: only a handler has an environment",
-        "model.yaml: secrets: only a handler has an environment",
     ]
     assert declaration_reasons(with_handler(bundle, ["handler.py"]), ["handler.py"]) == []
 
@@ -57,8 +56,6 @@ def test_only_a_handler_has_an_environment() -> None:
         ("env: {1A: x}", "letters, digits and '_'"),
         ("env: {PYTHONPATH: x}", "the process's own"),
         ("env: {A: 1}", "string"),
-        ("secrets: {A: 'no spaces'}", "the name of a secret"),
-        ("env: {A: x}\nsecrets: {A: y}", "'env' and 'secrets' both have 'A'"),
     ],
 )
 def test_variables_have_names_and_text(text: str, said: str) -> None:

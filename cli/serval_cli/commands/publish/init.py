@@ -16,6 +16,7 @@ from serval.bundles.verification.randomness import random_operators
 from serval.bundles.verification.served import README
 from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
 from serval.models.tensor import Tensor
+from serval_cli.bundle.handler_source import handler_in, make_handler_bundle
 from serval_cli.bundle.questions import ask_name, ask_source, can_ask, choice_of
 from serval_cli.bundle.samples.files import read_sample
 from serval_cli.bundle.samples.tables import unnamed_columns
@@ -106,6 +107,11 @@ def init(
             "expected, the first a letter or digit"
         )
     target = folder or Path(name)
+    if source is not None and (handler := handler_in(source)) is not None:
+        files = make_handler_bundle(name, source, handler, target)
+        made = {"model": name, "folder": str(target), "files": files}
+        show(made, views.skeleton, as_json=as_json)
+        return
     with TemporaryDirectory(prefix="serval-init-") as scratch:
         choices = SourceChoices(
             Path(scratch), graph_file, task, choice_of("graph"), samples=sample or ()

@@ -6,11 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from serval.bundles.bundle import MODEL_YAML, read_bundle
-from serval.bundles.handlers import declaration_reasons, with_handler
-from serval.errors import BundleRefused
+from serval.bundles.bundle import MODEL_YAML
 from serval.handlers.conventions import handler_at
-from serval_cli.bundle.folder import visible_files
+from serval_cli.bundle.folder import handler_bundle
 from serval_cli.bundle.handler_lock import lock_packages
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, new_app
@@ -30,16 +28,9 @@ def lock(
     requirements.lock with each package's version and hashes. A package without a wheel for these
     machines is refused.
     """
-    try:
-        bundle = read_bundle((folder / MODEL_YAML).read_bytes())
-    except FileNotFoundError:
-        raise CommandFailed(f"{folder} has no {MODEL_YAML}") from None
-    inside = visible_files(folder)
-    bundle = with_handler(bundle, inside)
-    if reasons := declaration_reasons(bundle, inside):
-        raise BundleRefused(reasons)
-    if bundle.runtime.kind != "python":
-        raise CommandFailed(f"{folder} has no handler: handler.py or code/inference.py expected")
+    if not (folder / MODEL_YAML).is_file():
+        raise CommandFailed(f"{folder} has no {MODEL_YAML}: `serval init NAME --from` makes it")
+    bundle = handler_bundle(folder)
     file = handler_at(bundle.artifact)
     count = lock_packages(folder, file, bundle.compute.target)
     locked = {"lock": None if count is None else file.lock, "packages": count or 0}

@@ -54,13 +54,6 @@ Variable = Annotated[
         "letters, digits and '_' (and not HOME, TMPDIR or PYTHON…, which are the process's own)",
     ),
 ]
-ParameterName = Annotated[
-    str,
-    Matching(
-        re.compile(r"[A-Za-z0-9/_.+=@-]{1,512}"),
-        "the name of a secret in Secrets Manager, or of a parameter of SSM, which begins with '/'",
-    ),
-]
 
 
 class Compute(Section):
@@ -226,8 +219,6 @@ class Bundle(Section):
     """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
     env: Annotated[dict[Variable, str], Field(max_length=50)] = Field(default={})
     """Only for a runtime of kind ``python``: variables of the handler's environment."""
-    secrets: Annotated[dict[Variable, ParameterName], Field(max_length=20)] = Field(default={})
-    """Only for a runtime of kind ``python``: variable → the secret or parameter with its value."""
     columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
     """Input → names of the columns of a table that fill it, in the order of its elements; batch
     jobs find them by these names."""
@@ -252,8 +243,6 @@ class Bundle(Section):
             raise ValueError("'signature' is read from the ONNX graph; it is for 'runtime: http'")
         if self.runtime.kind != "onnx" and self.task is not None:
             raise ValueError(f"'task' is for ONNX graphs, not 'runtime: {self.runtime.kind}'")
-        if twice := sorted(self.env.keys() & self.secrets.keys()):
-            raise ValueError(f"'env' and 'secrets' both have {twice[0]!r}")
         if self.runtime.kind == "http" and self.signature is None:
             raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
         if self.runtime.kind == "http" and self.compute.target != "fleet":

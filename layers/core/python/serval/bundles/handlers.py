@@ -40,8 +40,9 @@ def declaration_reasons(bundle: Bundle, paths: Collection[str]) -> list[str]:
             expected = " or ".join(file.path for file in HANDLER_FILES)
             return [f"{MODEL_YAML}: runtime: kind: 'python' needs {expected} in the bundle"]
         return []
-    given = [name for name in ("env", "secrets") if getattr(bundle, name)]
-    return [f"{MODEL_YAML}: {name}: only a handler has an environment" for name in given]
+    if bundle.env:
+        return [f"{MODEL_YAML}: env: only a handler has an environment"]
+    return []
 
 
 def write_lock(requirements: bytes, pins: str) -> str:

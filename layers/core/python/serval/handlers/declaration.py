@@ -40,5 +40,5 @@ class HandlerDeclaration:
     packages: tuple[str, ...] = ()
     """Folders with its packages, beside those that the interpreter has."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The bundle's ``env`` and the values of its ``secrets``."""
+    """The bundle's ``env``."""
     limits: HandlerLimits = DEFAULT_LIMITS

@@ -23,7 +23,7 @@ def handler_environment(
     inherited
         This process's environment.
     own
-        The bundle's ``env`` and the values of its ``secrets``.
+        The bundle's ``env``.
     library
         The folder that this package lies in.
     scratch

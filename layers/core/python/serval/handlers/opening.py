@@ -1,6 +1,6 @@
 """Opening a version whose runtime is Python: its files kept, its packages there, its process up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,18 +8,10 @@ from serval.handlers.conventions import handler_at
 from serval.handlers.declaration import DEFAULT_LIMITS, HandlerDeclaration, HandlerLimits
 from serval.handlers.model import HandlerModel, keep_files
 from serval.handlers.process import HandlerProcess
-from serval.inference.runtimes import ArtifactUnreadable
 from serval.models.version import ModelVersion
 
 PYTHON = "python"
 """The runtime's name."""
-
-
-def no_secrets(names: Mapping[str, str]) -> Mapping[str, str]:
-    """Refuse secrets where nothing can fetch them."""
-    if names:
-        raise ArtifactUnreadable(f"secrets: {', '.join(names)}: none can be fetched here")
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +22,6 @@ class HandlerOpening:
     """Returns the folders with the packages of a lock, which need not be there."""
     log: Callable[[str], object]
     limits: HandlerLimits = DEFAULT_LIMITS
-    secrets: Callable[[Mapping[str, str]], Mapping[str, str]] = no_secrets
-    """Fetches the values of ``secrets``; they are never logged."""
 
     def open(self, record: ModelVersion, path: Path) -> HandlerModel:
         """Open a version; ``path`` is its handler's file, in the folder of all its files.
@@ -44,15 +34,13 @@ class HandlerOpening:
         file = handler_at(record.artifact)
         folder = path.parents[record.artifact.count("/")]
         packages = self.packages(folder / file.lock)
-        bundle = record.bundle
-        variables = {**bundle.get("env", {}), **self.secrets(bundle.get("secrets", {}))}
         kept = keep_files(folder)
         declared = HandlerDeclaration(
             model=record.model,
             folder=kept,
             file=file,
             packages=packages,
-            variables=variables,
+            variables=record.bundle.get("env", {}),
             limits=self.limits,
         )
         return HandlerModel(HandlerProcess(declared, self.log), kept)

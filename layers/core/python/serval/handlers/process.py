@@ -22,7 +22,7 @@ from serval.handlers.frames import Frame, FrameLost, FrameSocket
 from serval.handlers.log_lines import pass_lines_on
 from serval.handlers.memory import resident_bytes
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.processes import describe_exit
+from serval.processes import describe_exit, hide_environment
 
 PROGRAM = "serval.handlers.program"
 LIBRARY = str(Path(serval.__file__).parents[1])
@@ -59,6 +59,7 @@ class HandlerChild:
     @classmethod
     def start(cls, declared: HandlerDeclaration, log: Callable[[str], object]) -> "HandlerChild":
         """Start the process in a session of its own, with nothing of this one's environment."""
+        hide_environment()
         ours, its = socket.socketpair()
         ours.settimeout(LOOK_SECONDS)
         scratch = tempfile.mkdtemp(prefix="handler-")
