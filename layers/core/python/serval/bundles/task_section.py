@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from serval.bundles.image_options import ImageOptions
 from serval.tasks.catalogue import TASKS
-from serval.yaml_files import Section
 
 
 def check_task(name: str) -> str:
@@ -23,7 +23,7 @@ def expand_task(value: Any) -> Any:
 TaskName = Annotated[str, AfterValidator(check_task), WithJsonSchema({"enum": sorted(TASKS)})]
 
 
-class TaskSection(Section):
+class TaskSection(ImageOptions):
     """What a model does with what people have; ``task: NAME`` is short for ``task: {name: NAME}``.
 
     Every key but ``name`` overrides what the model's own files say.

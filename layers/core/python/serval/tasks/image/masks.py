@@ -50,7 +50,7 @@ def enlarge(values: Array, size: Size, rows: slice) -> Array:
     above, below, down = _neighbours(values.shape[0], size[0], rows)
     left, right, across = _neighbours(values.shape[1], size[1], slice(0, size[1]))
     upright = values[above] * (1 - down[:, None]) + values[below] * down[:, None]
-    # Five times as fast as the sum of products with indices in brackets.
+    # In place, and by take: five times as fast as indices in brackets and sums of products.
     result: Array = np.take(upright, left, axis=1, mode="clip")
     result *= 1 - across
     other = np.take(upright, right, axis=1, mode="clip")

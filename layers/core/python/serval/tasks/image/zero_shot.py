@@ -37,7 +37,6 @@ class ZeroShotImageClassification:
     """The number of tokens of each text; below 1, that of the longest."""
     independent: bool
     """Whether each label has a probability of its own, as SigLIP's have."""
-    template: str
 
     @classmethod
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "ZeroShotImageClassification":
@@ -61,7 +60,6 @@ class ZeroShotImageClassification:
             TextTokenizer.from_files(files),
             SIGLIP_TOKENS if independent and fixed < 1 else fixed,
             independent,
-            files.options.get("hypothesis_template") or TEMPLATE,
         )
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
@@ -71,7 +69,7 @@ class ZeroShotImageClassification:
             raise InvalidParameter(
                 "candidate_labels", parameters.get("candidate_labels"), "a list of labels"
             )
-        template = parameters.text("hypothesis_template", self.template)
+        template = parameters.text("hypothesis_template", TEMPLATE)
         if "{}" not in template:
             raise InvalidParameter("hypothesis_template", template, "a text with {} for the label")
         tokens = self._tokens([template.replace("{}", label) for label in labels])
