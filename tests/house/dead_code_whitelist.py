@@ -51,6 +51,7 @@ ZeroShotImageClassification
 accepts
 answers_in_list
 flag
+iou
 open_task
 
 # Called or read by libraries: zipfile, KServe, protocol buffers, CDK, Pillow.
