@@ -72,8 +72,15 @@ def kind_of(task: str) -> Kind:
     return KINDS.get(task, "text")
 
 
-def build_body(task: str, given: str, parameters: Mapping[str, Any]) -> TaskBody:
+def build_body(
+    task: str, given: str, parameters: Mapping[str, Any], *, as_json: bool = False
+) -> TaskBody:
     """Build a request from a text, a file's path or JSON, whichever the task takes.
+
+    Parameters
+    ----------
+    as_json
+        Whether files become JSON too, instead of being sent as they are.
 
     Raises
     ------
@@ -84,9 +91,9 @@ def build_body(task: str, given: str, parameters: Mapping[str, Any]) -> TaskBody
     if path is not None and path.suffix.lower() == ".json":
         return whole_body(task, path.read_text(errors="replace"), parameters, path)
     if kind in ("image", "audio"):
-        return media_body(task, kind, given, path, parameters)
+        return media_body(task, given, path, parameters, as_json=as_json)
     if kind == "table" and path is not None:
-        return table_body(path, parameters)
+        return table_body(path, parameters, as_json=as_json)
     if path is not None and path.suffix.lower() == ".txt":
         return json_body(path.read_text(errors="replace"), parameters, path)
     if given.lstrip().startswith("{"):
@@ -122,18 +129,18 @@ def whole_body(task: str, text: str, parameters: Mapping[str, Any], path: Path |
 
 
 def media_body(
-    task: str, kind: Kind, given: str, path: Path | None, parameters: Mapping[str, Any]
+    task: str, given: str, path: Path | None, parameters: Mapping[str, Any], *, as_json: bool
 ) -> TaskBody:
     """Send a file's bytes as they are, or in base64 beside parameters."""
     if path is None:
-        raise CommandFailed(f"{given!r} is not a file: {task} takes {EXPECTED[kind]}")
+        raise CommandFailed(f"{given!r} is not a file: {task} takes {EXPECTED[kind_of(task)]}")
     content = path.read_bytes()
-    if parameters:
+    if parameters or as_json:
         return json_body(base64.b64encode(content).decode(), parameters, path)
     return TaskBody(content, CONTENT_TYPES.get(path.suffix.lower(), BINARY), path)
 
 
-def table_body(path: Path, parameters: Mapping[str, Any]) -> TaskBody:
+def table_body(path: Path, parameters: Mapping[str, Any], *, as_json: bool) -> TaskBody:
     """Send the rows of a CSV file."""
     if path.suffix.lower() not in (".csv", ".tsv"):
         raise CommandFailed(f"{path}: {EXPECTED['table']} expected")
@@ -148,7 +155,7 @@ def table_body(path: Path, parameters: Mapping[str, Any]) -> TaskBody:
             raise CommandFailed(
                 f"{path}: line {number} has {len(row)} cells, the header has {len(header)}"
             )
-    if not parameters:
+    if not parameters and not as_json:
         written = io.StringIO()
         csv.writer(written).writerows(rows)
         return TaskBody(written.getvalue().encode(), "text/csv", path)

@@ -57,6 +57,8 @@ class Source:
     """The section ``task:`` of model.yaml, with ``name``; None for a model of tensors alone."""
     found: Sequence[str] = ()
     """What was found, in sentences for the terminal."""
+    examples: Sequence[Path] | None = None
+    """Samples to be asked in the words of the task, if the task makes the golden requests."""
     golden: str | None = None
     """Golden requests, if the reader makes them itself, as it does from a table of samples."""
 

@@ -25,6 +25,8 @@ from serval_cli.bundle.sources import Source, SourceChoices
 from serval_cli.failures import CommandFailed
 
 MANY_LABELS = 6
+TENSOR_FILES = (".npy", ".npz")
+"""Samples that are tensors, whatever the task."""
 
 
 def read_exported(folder: Path, choices: SourceChoices) -> Source:
@@ -45,7 +47,11 @@ def read_exported(folder: Path, choices: SourceChoices) -> Source:
         other = read_graph(path)
         files |= {name: path, **{place: path.parent / place for place in other.external}}
     found = (f"task: {task.name}, by {task.reason}", *describe(folder, files))
-    return Source(graph, graphs.artifact, files, {"name": task.name}, found)
+    tensors = bool(choices.samples) and all(
+        path.suffix.lower() in TENSOR_FILES for path in choices.samples
+    )
+    examples = None if tensors else tuple(choices.samples)
+    return Source(graph, graphs.artifact, files, {"name": task.name}, found, examples)
 
 
 def find_task(folder: Path, wanted: str | None) -> FoundTask:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,8 +63,8 @@ def init(
         typer.Option(
             "--sample",
             metavar="FILE",
-            help="Real inputs for a golden request: .npy, .npz, .json, .csv or an image. "
-            "May be repeated.",
+            help="Real inputs for a golden request: .npy, .npz, .json, .csv or an image; with a "
+            "task, what that takes. May be repeated.",
         ),
     ] = None,
     positional: SamplePositionalOption = False,
@@ -118,7 +118,7 @@ def init(
         )
         found = None if source is None else read_source(source, choices)
         graph = None if found is None else found.graph
-        own_golden = found is not None and found.golden is not None
+        own_golden = found is not None and (found.golden is not None or found.examples is not None)
         files_of_tensors = [] if own_golden else sample or []
         columns = {} if positional else named_columns(graph, files_of_tensors)
         choice = ColumnChoice({}, columns, positional)
@@ -180,7 +180,7 @@ def write_bundle(
             name,
             columns,
             golden=golden is not None,
-            real=bool(samples) or bool(source and source.golden),
+            real=bool(samples) or bool(source and (source.golden or source.examples)),
             artifact=source.artifact if source else BARE_ARTIFACT,
             task=source.task if source else None,
         ),
@@ -205,7 +205,27 @@ def golden_requests_of(source: Source, folder: Path, samples: Sequence[Inputs]) 
     """Return the golden requests that a source brings, or make them of tensors."""
     if source.golden is not None:
         return source.golden
+    if source.task is not None and source.examples is not None:
+        return make_task_requests(folder, source, source.task, source.examples)
     return make_golden_requests(folder / source.artifact, source.graph, samples)
+
+
+def make_task_requests(
+    folder: Path, source: Source, task: Mapping[str, Any], examples: Sequence[Path]
+) -> str | None:
+    """Make golden requests in the words of the task, or note why there are none."""
+    try:
+        asking = importlib.import_module("serval_cli.bundle.task_golden")
+    except ModuleNotFoundError as missing:
+        note(f"no {GOLDEN}: {missing.name} is not installed")
+        return None
+    sampling = importlib.import_module("serval_cli.bundle.golden_sample")
+    try:
+        lines: str = asking.task_lines(folder, source.artifact, task, examples)
+    except sampling.NoSample as problem:
+        note(f"no {GOLDEN}: {problem}")
+        return None
+    return lines
 
 
 def make_golden_requests(artifact: Path, graph: Graph, samples: Sequence[Inputs]) -> str | None:

@@ -117,19 +117,10 @@ def test_only_what_the_task_reads_is_copied(exported: Path, tmp_path: Path) -> N
     ]
 
 
-def test_init_writes_a_bundle_with_the_task(exported: Path, tmp_path: Path) -> None:
-    folder = make(tmp_path, exported)
-    assert "\ntask: text-classification\n" in (folder / "model.yaml").read_text()
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "README.md",
-        "config.json",
-        "golden.jsonl",
-        "model.onnx",
-        "model.yaml",
-        "special_tokens_map.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ]
+def test_a_tokenizer_that_cannot_be_read_makes_no_bundle(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match=r"task text-classification: tokenizer.json: "):
+        make(tmp_path, exported)
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_folder_of_weights_alone_is_refused_with_the_command_that_exports_it(
