@@ -116,12 +116,12 @@ check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp b
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) $(CHECKERS)
 
 .PHONY: fast
-fast: setup layers-aws models  ## unit, functional and house tests: offline, no credentials, a minute and a half on two cores
-	@$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/functional tests/house
+fast: setup layers-aws models  ## unit, functional and house tests: offline, no credentials, without the slow ones
+	@$(BIN)/python -m pytest $(AT_ONCE) -m "not slow" tests/unit tests/functional tests/house
 
 .PHONY: test
-test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test there is, the running platform included: ten minutes on two cores
-	@$(BIN)/python -m pytest $(AT_ONCE)
+test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test that `make check` does not run, the running platform included
+	@$(BIN)/python -m pytest $(AT_ONCE) $(CHECKERS:%=--ignore=%) --ignore=tests/house
 
 SEED := $(shell date +%s)
 .PHONY: soak
@@ -130,6 +130,7 @@ soak: setup layers-aws models  ## stateful machines and properties for long, ten
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) -m hypothesis tests/unit tests/functional
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) tests/local/test_batch.py tests/local/test_fleets_under_fire.py
 	@$(BIN)/python -m tests.mutations
 	@$(BIN)/python -m tests.odd_files
 

@@ -11,23 +11,26 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 STAGES: Mapping[str, Sequence[str]] = {
+    "fleets": ("fleets", "fleet_failures", "fleets_under_fire"),
     "rollouts": (
         "rollouts",
         "rollout_commands",
         "permissions",
         "platform_messages",
         "upload_events",
-    ),
-    "fleets": (
-        "fleets",
-        "fleet_clients",
-        "fleet_failures",
-        "fleet_scaling",
         "fleets_sagemaker",
-        "fleets_under_fire",
         "worker_permissions",
     ),
-    "light": ("batch", "cli", "openapi", "platform", "real_clients", "realtime"),
+    "light": (
+        "batch",
+        "cli",
+        "openapi",
+        "platform",
+        "real_clients",
+        "realtime",
+        "fleet_clients",
+        "fleet_scaling",
+    ),
 }
 """The files of ``tests/local`` whose tests share a stage, by what it is busy with."""
 GROUPS = {f"tests/local/test_{name}.py": stage for stage, names in STAGES.items() for name in names}

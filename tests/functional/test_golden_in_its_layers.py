@@ -16,6 +16,8 @@ from tests.fakes.golden import CPU_CLASS, Bench, rows
 from tests.fakes.inference import plus
 from tests.functional.test_infer_starts_lean import HEAVY, ROOT
 
+pytestmark = pytest.mark.slow
+
 RUN = """
 import json, sys, types
 sys.path[:] = [path for path in sys.path if "site-packages" not in path]

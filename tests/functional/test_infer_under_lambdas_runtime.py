@@ -15,6 +15,8 @@ from tests.fakes.inference import event, plus, signature, version_record
 from tests.fakes.lambda_function import INFER, INFER_LAYERS, running, terminated
 from tests.fakes.runtime_api import RuntimeApi
 
+pytestmark = pytest.mark.slow
+
 PYTHON = Path(sys.executable)
 WAIT_SECONDS = 60
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]})

@@ -5,6 +5,8 @@ import pytest
 from tests.odd_files.__main__ import FORMATS
 from tests.odd_files.judging import OddFigures, run
 
+pytestmark = pytest.mark.slow
+
 FILES = 30
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.functional.test_infer_starts_lean import ROOT
 
+pytestmark = pytest.mark.slow
+
 LAYERS = [
     ROOT / "layers/core/python",
     ROOT / "build/layers/local/sdk/python",

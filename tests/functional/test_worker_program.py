@@ -25,6 +25,8 @@ from tests.fakes.worker_stage import (
     worker_stage,
 )
 
+pytestmark = pytest.mark.slow
+
 EMPTY = QueueCounts(visible=0, in_flight=0, dead=0)
 SLOW_LOOPS = 1500
 """Turns of the slow model's loop: half a second and more on one thread."""

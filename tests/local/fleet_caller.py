@@ -28,16 +28,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LIMIT_SECONDS = 600.0
 """Of waiting for what comes: a machine that does much else takes long over it."""
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.05, 0.25
+"""Between two looks: most of them invoke a function, and take a core from what they wait for."""
 FINAL = {"succeeded", "failed", "cancelled"}
 
 
 def until(what: str, condition: Callable[[], T | None], seconds: float = LIMIT_SECONDS) -> T:
     """Wait for a condition and give what it gave."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
     while time.monotonic() < deadline:
         if result := condition():
             return result
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.25 * pause, LAST_PAUSE_SECONDS)
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
 
 
@@ -107,8 +110,7 @@ class Caller:
         return until(f"the end of {request_id}", final, seconds)
 
     def row(self, request_id: str) -> AsyncRequest:
-        models = self.client.get("/v2/models").json()["models"]
-        return RequestAccess(self.store, models).find(GATEWAY, request_id)
+        return RequestAccess(self.store, self.models).find(GATEWAY, request_id)
 
     def invoke(self, function: str, event: dict[str, Any] | None = None) -> Any:
         """Invoke a function as its schedule would; gives what it answered."""
@@ -156,6 +158,12 @@ class Caller:
 
         for _ in range(2):
             until(f"reports of {fleet}", partial(all_seen, timestamp(utc_now())))
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Names of the models that were published when somebody first asked."""
+        names: list[str] = self.client.get("/v2/models").json()["models"]
+        return names
 
     @cached_property
     def functions(self) -> dict[str, str]:

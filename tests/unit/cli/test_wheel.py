@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from serval.bundles.verification.external_data import external_files
 from serval_cli.bundle.external_data import external_paths
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 UV = ROOT / ".venv/bin/uv"
 PACKAGES = ROOT / "build/environments/cli"

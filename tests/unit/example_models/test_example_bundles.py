@@ -18,6 +18,8 @@ from serval.bundles.bundle import Compute, read_bundle
 from serval.bundles.onnx_signature import read_signature
 from serval.protocol.request import read_request
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 NAMES = ["diabetes", "digits", "iris"]
 HEAVY = ["resnet", "textgen"]

@@ -23,6 +23,8 @@ from serval.models.signature import Signature, TensorSpec
 from serval.protocol.request import read_request
 from serval_cli.bundle.folder import read_folder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "models"
 INFERENTIA = "not-deployed/resnet-inferentia"

@@ -10,6 +10,8 @@ from layers.dependencies.bytecode import compiler, natives
 from layers.dependencies.declarations import AWS, LOCAL
 from layers.dependencies.failures import LayerBuildFailed
 
+pytestmark = pytest.mark.slow
+
 MAGIC_OF_3_13 = 3571
 
 

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper
 from layers.dependencies.declarations import LOCAL, SERVICES
 from layers.dependencies.installation import LIBRARY
 
+pytestmark = pytest.mark.slow
+
 RUN_A_MODEL = """
 import numpy, onnxruntime, orjson, simdjson
 session = onnxruntime.InferenceSession({model!r}, providers=["CPUExecutionProvider"])

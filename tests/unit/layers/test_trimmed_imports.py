@@ -15,6 +15,8 @@ import pytest
 from layers.dependencies.declarations import AWS, LAYERS
 from layers.dependencies.trimming import matcher
 
+pytestmark = pytest.mark.slow
+
 ENTRIES = {
     "inference": ["numpy", "onnxruntime", "orjson", "simdjson"],
     "control": ["pydantic", "yaml", "orjson"],

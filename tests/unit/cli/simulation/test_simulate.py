@@ -9,6 +9,8 @@ import pytest
 from serval_cli import main
 from tests.fakes.command_line import Ended
 
+pytestmark = pytest.mark.slow
+
 SHORT = ["--trace", "poisson:0.05", "--hours", "0.5"]
 
 

@@ -12,6 +12,8 @@ from serval_cli.simulation.figures import compute_figures
 from serval_cli.simulation.fleet_choice import default_fleet
 from serval_cli.simulation.world import World
 
+pytestmark = pytest.mark.slow
+
 CALM = Assumptions(reclaims_per_hour=0.0, spread=0.0)
 
 

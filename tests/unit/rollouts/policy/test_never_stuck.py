@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from serval.models.registry import Rollout
@@ -13,6 +14,8 @@ from serval.rollouts.policy.decide import HOLD_DAYS, Decision, Promote, RollBack
 from tests.fakes.registration import Crash, Crashes
 from tests.fakes.rollouts import FAILING, GOOD, MODEL, RollingModel
 from tests.stateful.extent import extent
+
+pytestmark = pytest.mark.slow
 
 DIGESTS = st.sampled_from(["a", "b", "c", "d"])
 CRASHES = st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 12), st.booleans()))

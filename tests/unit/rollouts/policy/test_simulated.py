@@ -4,6 +4,8 @@ import pytest
 
 from benchmarks.rollout_policy import CANDIDATES, MINUTELY, Candidate, share, simulate
 
+pytestmark = pytest.mark.slow
+
 ROLLOUTS = 200
 
 

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,8 @@ from serval_cli.local.launcher.sagemaker.storage import DIRECT
 HOST = "127.0.0.1"
 READY_SECONDS, STOP_SECONDS, POLL_SECONDS = 60.0, 30.0, 0.05
 PING_SECONDS = 2.0
+END_SECONDS = 2.0
+"""In which a server that has dropped a connection ends, if it ends."""
 
 
 class ServerFailed(Exception):
@@ -84,6 +87,9 @@ class Server:
             with error:
                 return Answer(error.code, error.read(), error.headers.get("Content-Type", ""))
         except (OSError, http.client.HTTPException) as error:
+            # A connection breaks a moment before the process that held it has ended.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_SECONDS)
             raise ServerFailed(f"{type(error).__name__}: {error}") from error
 
     def stop(self) -> None:
