@@ -66,3 +66,8 @@ def test_beams_find_a_likelier_text_than_the_greedy_one(beams: int) -> None:
     assert found.ids == [2, 3]
     logs = [token.logprob for token in found.tokens]
     assert logs == pytest.approx(np.log([0.4499, 0.9997]), abs=1e-3)
+
+
+def test_the_least_of_new_tokens_goes_before_the_least_length() -> None:
+    asked = settings(max_new_tokens=5, min_new_tokens=1, min_length=5, eos_token_id=2)
+    assert write_after(markov(NEXT), [[0]], asked)[0].ids == [1, 2]

@@ -35,7 +35,7 @@ def make_rules(
     sources
         What the encoder read of each input, if it read tokens.
     """
-    least = max(settings.min_length, prompt + settings.min_new_tokens)
+    least = prompt + settings.min_new_tokens if settings.min_new_tokens else settings.min_length
     begin = prompt + (prompt <= 1 and settings.forced_bos is not None)
     ends, last = _columns(settings.eos, vocabulary), _columns(settings.forced_eos, vocabulary)
     words = [word for word in settings.bad_words if len(word) > 1 or word[0] not in settings.eos]

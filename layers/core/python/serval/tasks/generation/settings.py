@@ -77,6 +77,7 @@ class GenerationSettings:
     """Whether one of the two stands in the request; what a bundle says is cut where it must be."""
     min_new_tokens: int = 0
     min_length: int = 0
+    """As ``min_new_tokens``, but with the prompt; that one goes first."""
     eos: tuple[int, ...] = ()
     """The tokens that end a text."""
     stop: tuple[str, ...] = ()
