@@ -53,11 +53,14 @@ from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.submit.put_request import read_put_request
 from serval.rollouts.golden.requests import read_golden
+from serval.tasks.files import TaskUnreadable
 from serval.tasks.image.decode import decode_image
 from tests.fakes.handlers import recorded
 from tests.fakes.images import image_files
 from tests.fakes.inference import graph, plus
+from tests.fakes.parsed_texts import CRONS, URLS
 from tests.fakes.served import FLEETS, SERVED, on_fleet
+from tests.fakes.tokenizer_files import read_layer, read_tokenizer, tokenizer_files, weight_files
 
 ROOT = Path(__file__).parents[2]
 SPECS = (TensorSpec("x", "FP32", (-1, 2)), TensorSpec("label", "BYTES", (-1, 1)))
@@ -373,6 +376,10 @@ PARSERS = {
         ForeignParser("events", events, event, (NotAnUpload,)),
         ForeignParser("callback URLs", lambda: URLS, lenient(read_callback_url), (ValueError,)),
         ForeignParser("images", image_files, lambda data: decode_image(data, 0), (InvalidInputs,)),
+        ForeignParser(
+            "tokenizers", tokenizer_files, read_tokenizer, (TaskUnreadable, InvalidInputs)
+        ),
+        ForeignParser("safetensors", weight_files, read_layer, (TaskUnreadable,)),
         ForeignParser("cron", lambda: CRONS, lenient(Cron.parse), (InvalidCron,)),
     )
 }
@@ -385,16 +392,4 @@ JSONL = [
     b'{"x": [1, 2], "label": ["b"], "other": {"deep": [null]}}\n' * 5,
     b"[1, 2]\n[3, 4.5]\n" * 10,
     json.dumps({"inputs": V2["inputs"]}).encode() + b"\n",
-]
-URLS = [
-    b"https://example.com:8443/done?id=1&x=%20",
-    b"https://[2001:db8::1]/a",
-    b"https://example.com/",
-]
-CRONS = [
-    b"0 3 * * ? *",
-    b"0/15 8-18 ? * MON-FRI *",
-    b"0 6 L * ? 2030-2040",
-    b"0 6 ? JAN,FEB 2#1 *",
-    b"5,10 6 15W * ? *",
 ]

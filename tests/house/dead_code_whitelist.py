@@ -13,10 +13,13 @@ _.maxother
 _.maxstring
 
 # Keys of model.yaml, and fields of documents, which are read by their names in JSON.
+aggregation_strategy
 allow_signature_change
 function_to_apply
 golden_tolerance
 max_wait_ms
+normalize
+pooling
 same_bytes
 session_ms
 truncation

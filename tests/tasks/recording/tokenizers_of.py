@@ -1,5 +1,8 @@
-"""Small tokenizers of the three kinds, trained on a page of text."""
+"""Small tokenizers of the three kinds, made from a page of text."""
 
+import json
+import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,16 +22,23 @@ Dogs and cats live in the garden behind the old house; the river is cold, and th
 Paris is the capital of France. Berlin is the capital of Germany. Where is the capital of Peru?
 """.strip().splitlines()
 SIZE = 180
+LONGEST = 4
+"""The most characters of a piece."""
 
 
 def wordpiece() -> Any:
     """Return a tokenizer such as BERT's: lower case, without accents."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    train(tokenizer, trainers.WordPieceTrainer(vocab_size=SIZE, special_tokens=special))
-    return BertTokenizer(vocab=tokenizer.get_vocab(), model_max_length=LENGTH)
+    normalizer = normalizers.BertNormalizer(lowercase=True)
+    splitter = pre_tokenizers.BertPreTokenizer()
+    words = [
+        word
+        for line in TEXT
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line))
+    ]
+    pieces = [*special, *frequent(words, SIZE - len(special), within="##")]
+    vocab = {piece: index for index, piece in enumerate(pieces)}
+    return BertTokenizer(vocab=vocab, model_max_length=LENGTH)
 
 
 def bpe() -> Any:
@@ -40,30 +50,38 @@ def bpe() -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=SIZE + 190, special_tokens=special, initial_alphabet=sorted(alphabet)
     )
-    train(tokenizer, trainer)
-    model = saved_model(tokenizer)
+    tokenizer.train_from_iterator(TEXT, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
     merges = [tuple(merge) for merge in model["merges"]]
     return RobertaTokenizer(vocab=model["vocab"], merges=merges, model_max_length=LENGTH)
 
 
 def unigram() -> Any:
     """Return a tokenizer such as XLM-RoBERTa's: pieces with a likelihood, spaces as ``▁``."""
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=SIZE, special_tokens=special, unk_token="<unk>", show_progress=False
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    counts = frequent([f"▁{word}" for line in TEXT for word in line.split()], SIZE - 5)
+    total = sum(counts.values())
+    likely = [(piece, round(math.log(count / total), 4)) for piece, count in counts.items()]
+    return XLMRobertaTokenizer(vocab=[*special, *likely, ("<mask>", 0.0)], model_max_length=LENGTH)
+
+
+def frequent(words: Iterable[str], count: int, within: str = "") -> dict[str, int]:
+    """Return the pieces that save the most characters, each with how often it is there.
+
+    Those of one character are always among them; ``within`` marks a piece inside a word. Unlike
+    the trainers of ``tokenizers``, it finds the same each time.
+    """
+    found = Counter(
+        (within if begin else "") + word[begin : begin + length]
+        for word in words
+        for begin in range(len(word))
+        for length in range(1, min(LONGEST, len(word) - begin) + 1)
     )
-    train(tokenizer, trainer)
-    vocab = [(piece, round(score, 4)) for piece, score in saved_model(tokenizer)["vocab"]]
-    return XLMRobertaTokenizer(vocab=[*vocab, ("<mask>", 0.0)], model_max_length=LENGTH)
+    order = sorted(
+        found, key=lambda one: (len(one.removeprefix(within)) > 1, -saved(found, one), one)
+    )
+    return {piece: found[piece] for piece in order[:count]}
 
 
-def train(tokenizer: Any, trainer: Any, text: Iterable[str] = tuple(TEXT)) -> None:
-    tokenizer.train_from_iterator(text, trainer)
-
-
-def saved_model(tokenizer: Any) -> Any:
-    import json
-
-    return json.loads(tokenizer.to_str())["model"]
+def saved(found: Counter[str], piece: str) -> int:
+    return found[piece] * (len(piece) - 1)

@@ -40,3 +40,11 @@ class TaskSection(ImageOptions):
     """The longest text, in tokens."""
     function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
     """What turns logits into scores."""
+    aggregation_strategy: Literal["none", "simple", "first", "average", "max"] | None = None
+    """How tokens become entities, unless a request says otherwise."""
+    pooling: (
+        Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"] | None
+    ) = None
+    """How the embeddings of tokens become one of the text."""
+    normalize: bool | None = None
+    """Whether embeddings get the length 1."""

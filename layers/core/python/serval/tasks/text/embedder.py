@@ -10,6 +10,7 @@ import numpy as np
 from serval.errors import InvalidParameter
 from serval.foreign import refusing
 from serval.models.tensor import Array
+from serval.short_repr import short_repr
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
@@ -59,12 +60,15 @@ class Embedder:
         if files.options.get("normalize"):
             layers = [*layers, unit_length]
         config = files.json(PROMPTS)
+        prompts = config.get("prompts") or {}
+        if not isinstance(prompts, dict):
+            raise TaskUnreadable(f"{PROMPTS}: prompts: {short_repr(prompts)} is no object")
         return cls(
             graph,
             _tokenizer(files),
             pooling,
             layers,
-            config.get("prompts") or {},
+            prompts,
             config.get("default_prompt_name"),
         )
 
