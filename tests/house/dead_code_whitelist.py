@@ -15,13 +15,18 @@ _.maxstring
 # Keys of model.yaml, and fields of documents, which are read by their names in JSON.
 aggregation_strategy
 allow_signature_change
+chunk_length_s
 function_to_apply
 golden_tolerance
 max_wait_ms
 normalize
 pooling
+return_timestamps
 same_bytes
+sampling_rate
 session_ms
+stride_length_s
+target_lang
 truncation
 
 # Tasks, which the catalogue finds by name.

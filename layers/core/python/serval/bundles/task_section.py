@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from serval.bundles.image_options import ImageOptions
+from serval.bundles.sound_options import SoundOptions
 from serval.tasks.catalogue import TASKS
 
 
@@ -23,7 +24,7 @@ def expand_task(value: Any) -> Any:
 TaskName = Annotated[str, AfterValidator(check_task), WithJsonSchema({"enum": sorted(TASKS)})]
 
 
-class TaskSection(ImageOptions):
+class TaskSection(ImageOptions, SoundOptions):
     """What a model does with what people have; ``task: NAME`` is short for ``task: {name: NAME}``.
 
     Every key but ``name`` overrides what the model's own files say.

@@ -104,7 +104,7 @@ def _option(files: TaskFiles, name: str) -> float:
 def _context(stride: Any, chunk_seconds: float) -> tuple[float, float]:
     if stride is None:
         stride = chunk_seconds / CONTEXT_OF_CHUNK
-    both = stride if isinstance(stride, list) else [stride, stride]
+    both = list(stride) if isinstance(stride, list | tuple) else [stride, stride]
     if len(both) != 2 or not all(
         type(one) in (int, float) and 0 <= one <= MOST_SECONDS for one in both
     ):
