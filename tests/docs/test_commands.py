@@ -17,6 +17,7 @@ import pytest
 from onnx import numpy_helper
 
 from tests.docs.pages import OTHER, ROOT, SHELL, blocks, script
+from tests.fakes.tabular_models import mixed_pipeline, save, write_sample
 
 PAGES = (
     "docs/quickstart.md",
@@ -24,6 +25,7 @@ PAGES = (
     "docs/batch.md",
     "docs/fleets.md",
     "docs/schedules.md",
+    "docs/tables.md",
     "docs/rollouts.md",
     "docs/operations.md",
 )
@@ -52,6 +54,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(iris, folder / "path/to/model.onnx")
     onnx.save(retrained(onnx.load(iris)), folder / "path/to/retrained.onnx")
     (folder / "request.json").write_text('{"measurements": [[5.1, 3.5, 1.4, 0.2]]}')
+    save(mixed_pipeline(), folder / "pipeline.joblib")
+    write_sample(folder / "customers.csv")
     rows = "\n".join(
         ["measurements_0,measurements_1,measurements_2,measurements_3", *["5.1,3.5,1.4,0.2"] * 9]
     )

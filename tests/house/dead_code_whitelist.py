@@ -49,6 +49,8 @@ QuestionAnswering
 SentenceSimilarity
 SpeechRecognition
 Summarization
+TabularClassification
+TabularRegression
 TextClassification
 TextGeneration
 TextToSpeech
@@ -61,9 +63,12 @@ answers_in_list
 flag
 iou
 open_task
+read_mlflow
 
 # Called or read by libraries: zipfile, KServe, protocol buffers, CDK, Pillow.
 _.MAX_IMAGE_PIXELS
+_.feature_types
+_.missing_values
 _.seekable
 _.predict
 _.type_name

@@ -16,11 +16,18 @@ from serval_cli.failures import CommandFailed
 
 FILES = {
     ".onnx": "serval_cli.bundle.sources:read_onnx",
+    **dict.fromkeys(
+        (".joblib", ".pkl", ".pickle"), "serval_cli.conversion.of_sklearn:read_pickled"
+    ),
+    **dict.fromkeys((".json", ".ubj"), "serval_cli.conversion.of_xgboost:read_xgboost"),
+    ".txt": "serval_cli.conversion.of_lightgbm:read_lightgbm",
+    ".cbm": "serval_cli.conversion.of_catboost:read_catboost",
 }
 """Suffix of a file → the function that reads it; a file of any other suffix is read as ONNX."""
 WEIGHTS = (".safetensors", ".bin", ".h5", ".msgpack")
 """Suffixes of files that hold weights alone."""
 FOLDERS = {
+    "MLmodel": "serval_cli.conversion.of_mlflow:read_mlflow",
     "modules.json": "serval_cli.bundle.exported.reader:read_exported",
     "config.json": "serval_cli.bundle.exported.reader:read_exported",
 }
@@ -41,6 +48,10 @@ class SourceChoices:
     """Asks which of several graphs to take; None if nobody can be asked."""
     samples: Sequence[Path] = ()
     """``--sample``: files with real inputs."""
+    trust: bool = False
+    """``--trust``: whether a file may be loaded that runs code."""
+    yes: bool = False
+    """``--yes``: whether missing packages are installed without a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,8 @@ class Source:
     """Samples to be asked in the words of the task, if the task makes the golden requests."""
     golden: str | None = None
     """Golden requests, if the reader makes them itself, as it does from a table of samples."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input → the table columns that fill it, where the model itself names them."""
 
 
 Reader = Callable[[Path, SourceChoices], Source]

@@ -24,6 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 NAMES = ["diabetes", "digits", "iris"]
 HEAVY = ["resnet", "textgen"]
 """Tested in test_heavy_bundles.py."""
+TASKS = ["titanic"]
+"""Tested in files of their own."""
 
 
 class Bundle:
@@ -68,7 +70,7 @@ def described(values):
 
 def test_every_folder_under_models_is_tested():
     folders = {path.parent.name for path in REPOSITORY.glob("models/*/model.yaml")}
-    assert folders == {*NAMES, *HEAVY}
+    assert folders == {*NAMES, *HEAVY, *TASKS}
 
 
 def test_iris_answers_all_150_rows_as_scikit_learn_does(iris):

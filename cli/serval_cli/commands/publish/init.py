@@ -86,6 +86,13 @@ def init(
             help="Which graph of the folder to take; else model.onnx.",
         ),
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Load a pickle (.joblib, .pkl), which runs the code in it."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Install missing converters without asking.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a bundle from what you have.
@@ -114,13 +121,20 @@ def init(
         return
     with TemporaryDirectory(prefix="serval-init-") as scratch:
         choices = SourceChoices(
-            Path(scratch), graph_file, task, choice_of("graph"), samples=sample or ()
+            Path(scratch),
+            graph_file,
+            task,
+            choice_of("graph"),
+            samples=sample or (),
+            trust=trust,
+            yes=yes,
         )
         found = None if source is None else read_source(source, choices)
         graph = None if found is None else found.graph
         own_golden = found is not None and (found.golden is not None or found.examples is not None)
         files_of_tensors = [] if own_golden else sample or []
         columns = {} if positional else named_columns(graph, files_of_tensors)
+        columns |= {} if found is None else found.columns
         choice = ColumnChoice({}, columns, positional)
         samples = [*sample_inputs(graph, files_of_tensors, choice)]
         with new_folder(target) as aside:
@@ -137,7 +151,7 @@ def list_remarks(source: Source) -> list[str]:
     return [*source.found, *source.graph.changes, *random_operators(source.graph.model)]
 
 
-def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, Sequence[str]]:
     """Take the names of an input's elements from the first table's header, and note them."""
     tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
     if graph is None or not tables:
@@ -148,7 +162,7 @@ def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, tuple
             f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
             "model was trained in it"
         )
-    return found
+    return {**found}
 
 
 def sample_inputs(

@@ -49,3 +49,5 @@ class TaskSection(ImageOptions, SoundOptions):
     """How the embeddings of tokens become one of the text."""
     normalize: bool | None = None
     """Whether embeddings get the length 1."""
+    imputed: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    """Columns of text whose missing values the model fills in; they reach it as empty text."""

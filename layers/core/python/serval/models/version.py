@@ -92,9 +92,10 @@ class ModelVersion:
 
     @property
     def task_options(self) -> dict[str, Any]:
-        """The keys of ``task:`` in model.yaml that are given, except the name."""
+        """The keys of ``task:`` in model.yaml that are given, except the name; and ``columns``."""
         section: Mapping[str, Any] = self.bundle.get("task") or {}
-        return {key: value for key, value in section.items() if value is not None and key != "name"}
+        given = {**section, "columns": self.bundle.get("columns") or None}
+        return {key: value for key, value in given.items() if value is not None and key != "name"}
 
     @property
     def task_files(self) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ TASKS = {
     "question-answering": "text.questions:QuestionAnswering",
     "sentence-similarity": "text.similarity:SentenceSimilarity",
     "summarization": "generation.text2text:Summarization",
+    "tabular-classification": "table.classify:TabularClassification",
+    "tabular-regression": "table.regress:TabularRegression",
     "text-classification": "text.classify:TextClassification",
     "text-generation": "generation.text_generation:TextGeneration",
     "text-to-speech": "audio.speak:TextToSpeech",

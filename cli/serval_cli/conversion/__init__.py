@@ -1,0 +1,1 @@
+"""Models of tabular libraries as bundles: converted, and compared with the original."""
