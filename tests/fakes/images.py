@@ -17,7 +17,9 @@ from serval.tasks.image.decode import FORMATS
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def graph(inputs: Shapes, outputs: Shapes, run: Callable[..., Sequence[Array]]) -> TaskGraph:
+def graph(
+    inputs: Shapes, outputs: Shapes, run: Callable[..., Sequence[Array]], datatype: str = "FP32"
+) -> TaskGraph:
     """Make a graph of a function: arrays of the inputs by name in, arrays of the outputs out."""
 
     def run_tensors(tensors: Sequence[Tensor], wanted: Sequence[TensorSpec]) -> list[Tensor]:
@@ -26,14 +28,11 @@ def graph(inputs: Shapes, outputs: Shapes, run: Callable[..., Sequence[Array]]) 
         )
         return [Tensor(spec.name, spec.datatype, arrays[spec.name]) for spec in wanted]
 
-    return TaskGraph(specs(inputs), specs(outputs), run_tensors)
+    return TaskGraph(specs(inputs, datatype), specs(outputs), run_tensors)
 
 
-def specs(shapes: Shapes) -> dict[str, TensorSpec]:
-    return {
-        name: TensorSpec(name, "INT64" if "mask" in name else "FP32", shape)
-        for name, shape in shapes.items()
-    }
+def specs(shapes: Shapes, datatype: str = "FP32") -> dict[str, TensorSpec]:
+    return {name: TensorSpec(name, datatype, shape) for name, shape in shapes.items()}
 
 
 def files(folder: Path, **options: Any) -> TaskFiles:

@@ -9,6 +9,7 @@ from serval.errors import InvalidInputs
 from serval.models.tensor import Array
 from serval.tasks.files import TaskUnreadable
 from serval.tasks.graph import TaskGraph
+from serval.tasks.image.decode import decode_image
 from serval.tasks.image.prepare import ImagePreparation
 from tests.fakes.images import files, graph, image
 
@@ -35,6 +36,16 @@ def test_a_graph_of_keras_gets_its_channels_last(tmp_path: Path) -> None:
     first = prepare(tmp_path, taking(-1, 3, 24, 32), image(64, 24))
     last = prepare(tmp_path, taking(-1, 24, 32, 3), image(64, 24))
     np.testing.assert_array_equal(last, first.transpose(1, 2, 0))
+
+
+def test_a_graph_that_takes_bytes_gets_them_as_they_are(tmp_path: Path) -> None:
+    seen: list[Array] = []
+    shapes = {"x": (-1, 8, 8, 3)}, {"logits": (-1, 1)}
+    taken = graph(*shapes, lambda x: seen.append(x) or [x[:, :1, 0, 0]], datatype="UINT8")
+    data = image(8, 8)
+    ImagePreparation.from_files(files(tmp_path), taken).run(taken, [data])
+    assert seen[0].dtype == np.uint8
+    np.testing.assert_array_equal(seen[0][0], np.asarray(decode_image(data, 0)))
 
 
 def test_a_graph_of_one_channel_gets_gray(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ class ImageInput:
     """Height and width, if the signature fixes both."""
     batch: int
     """Images in one run; below 1: any number."""
+    rescale: float
+    """What a graph expects pixels from 0 to 255 to be multiplied by, if nothing else is said: one
+    that takes UINT8 rescales them itself."""
 
 
 def find_image_input(graph: TaskGraph) -> ImageInput:
@@ -50,7 +53,8 @@ def find_image_input(graph: TaskGraph) -> ImageInput:
         )
     height, width = rest[:2] if last else rest[1:]
     size = (height, width) if height > 0 and width > 0 else None
-    return ImageInput(spec.name, channels if channels > 0 else 3, last, size, batch)
+    rescale = 1.0 if spec.datatype == "UINT8" else 1 / 255
+    return ImageInput(spec.name, channels if channels > 0 else 3, last, size, batch, rescale)
 
 
 def _only(inputs: Mapping[str, TensorSpec]) -> TensorSpec:

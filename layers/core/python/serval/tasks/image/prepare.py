@@ -62,7 +62,7 @@ class ImagePreparation:
                     "the bundle has no preprocessor_config.json, and the graph leaves the size of "
                     "images open: add 'size: [height, width]' under 'task:' in model.yaml"
                 )
-            settings = plain_settings(rule)
+            settings = plain_settings(rule, image_input.rescale)
         settings = override(settings, files.options)
         _check_signature(settings, image_input)
         return cls(settings, image_input, value_table(settings, image_input.channels))

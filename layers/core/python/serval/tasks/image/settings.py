@@ -77,13 +77,14 @@ def override(settings: ImageSettings, options: Mapping[str, Any]) -> ImageSettin
     if "std" in options:
         settings = replace(settings, std=_divisors(options["std"], f"{where} std"))
     if "rescale" in options:
-        settings = replace(settings, rescale=_number(options["rescale"], f"{where} rescale"))
+        settings = replace(settings, rescale=read_number(options["rescale"], f"{where} rescale"))
     return settings
 
 
-def plain_settings(size: SizeRule | None) -> ImageSettings:
-    """Return the settings of a graph without a preprocessor: values from 0 to 1."""
-    return replace(_settings("", processor_defaults("") | {"do_resize": False}), resize=size)
+def plain_settings(size: SizeRule | None, rescale: float) -> ImageSettings:
+    """Return the settings of a graph without a preprocessor: resize and rescale."""
+    values = processor_defaults("") | {"do_resize": False, "rescale_factor": rescale}
+    return replace(_settings("", values), resize=size)
 
 
 def _settings(name: str, values: Mapping[str, Any]) -> ImageSettings:
@@ -94,7 +95,7 @@ def _settings(name: str, values: Mapping[str, Any]) -> ImageSettings:
     include_top = bool(values.get("include_top"))
     rescale = 1.0
     if values["do_rescale"]:
-        rescale = _number(values["rescale_factor"], f"{PREPROCESSOR}: rescale_factor")
+        rescale = read_number(values["rescale_factor"], f"{PREPROCESSOR}: rescale_factor")
     rule, crop = _resize(name, values)
     return ImageSettings(
         name,
@@ -155,7 +156,14 @@ def _filter(value: Any) -> int:
     )
 
 
-def _number(value: Any, where: str) -> float:
+def read_number(value: Any, where: str) -> float:
+    """Read a number.
+
+    Raises
+    ------
+    TaskUnreadable
+        If it is none.
+    """
     return _numbers(value, where)[0]
 
 

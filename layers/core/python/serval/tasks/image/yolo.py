@@ -18,6 +18,7 @@ from serval.tasks.graph import TaskGraph
 from serval.tasks.image.boxes import corners, name_boxes, suppress
 from serval.tasks.image.graph_input import ImageInput, find_image_input
 from serval.tasks.image.letterbox import letterbox
+from serval.tasks.image.settings import read_number
 from serval.tasks.image.sizes import Size, read_size
 from serval.tasks.labels import read_labels
 
@@ -32,7 +33,7 @@ STRIDES = (8, 16, 32)
 
 @dataclass(frozen=True, slots=True)
 class YoloDetector:
-    """A graph with one output of boxes; options ``layout``, ``size`` and ``iou`` of ``task:``."""
+    """A graph with one output of boxes; options ``layout``, ``size``, ``rescale`` and ``iou``."""
 
     graph: TaskGraph
     input: ImageInput
@@ -41,6 +42,8 @@ class YoloDetector:
     layout: str
     labels: Sequence[str]
     most_overlap: float
+    rescale: float
+    """What pixels from 0 to 255 are multiplied by."""
 
     @classmethod
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "YoloDetector":
@@ -77,13 +80,14 @@ class YoloDetector:
             layout,
             read_labels(files, classes),
             float(files.options.get("iou", OVERLAP[layout])),
+            read_number(files.options.get("rescale", image_input.rescale), "task: rescale"),
         )
 
     def detect(self, inputs: Sequence[Any], threshold: float) -> list[Any]:
         """Return the boxes of each image whose score is over the threshold, best first."""
         mode = "L" if self.input.channels == 1 else "RGB"
         laid = [letterbox(data, index, self.field, mode) for index, data in enumerate(inputs)]
-        pixels = np.stack([image for image, _ in laid]).astype(np.float32) / np.float32(255)
+        pixels = np.stack([image for image, _ in laid]) * np.float32(self.rescale)
         pixels = pixels.reshape(*pixels.shape[:3], self.input.channels)
         if not self.input.channels_last:
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
