@@ -94,8 +94,8 @@ def build_body(
         return media_body(task, given, path, parameters, as_json=as_json)
     if kind == "table" and path is not None:
         return table_body(path, parameters, as_json=as_json)
-    if path is not None and path.suffix.lower() == ".txt":
-        return json_body(path.read_text(errors="replace"), parameters, path)
+    if path is not None and kind == "text":
+        return text_body(task, path, parameters)
     if given.lstrip().startswith("{"):
         return whole_body(task, given, parameters, None)
     if kind != "text":
@@ -138,6 +138,20 @@ def media_body(
     if parameters or as_json:
         return json_body(base64.b64encode(content).decode(), parameters, path)
     return TaskBody(content, CONTENT_TYPES.get(path.suffix.lower(), BINARY), path)
+
+
+def text_body(task: str, path: Path, parameters: Mapping[str, Any]) -> TaskBody:
+    """Send a file's text.
+
+    Raises
+    ------
+    CommandFailed
+        If it is not text.
+    """
+    try:
+        return json_body(path.read_text(encoding="utf-8"), parameters, path)
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{path} is not text: {task} takes {EXPECTED['text']}") from None
 
 
 def table_body(path: Path, parameters: Mapping[str, Any], *, as_json: bool) -> TaskBody:

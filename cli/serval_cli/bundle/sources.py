@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from serval.models.storage import BARE_ARTIFACT
+from serval_cli.bundle.exported.detector import detector_task
 from serval_cli.bundle.skeleton import Graph, read_graph
 from serval_cli.failures import CommandFailed
 
@@ -129,6 +130,11 @@ def read_onnx(path: Path, choices: SourceChoices) -> Source:
     if choices.task is not None:
         whole = replace(choices, graph=path.name)
         return find_reader(FOLDERS["config.json"])(path.parent, whole)
+    graph = read_graph(path)
+    detector = detector_task(graph.model)
+    if detector is not None:
+        found = f"task: object-detection, of {len(detector['labels'])} labels in the metadata"
+        return Source(graph, task=detector, found=(found,), examples=tuple(choices.samples))
     beside = path.parent / "config.json"
     hint = f"{beside} lies beside the graph: --from {path.parent} makes a model of text or media"
-    return Source(read_graph(path), found=(hint,) if beside.is_file() else ())
+    return Source(graph, found=(hint,) if beside.is_file() else ())

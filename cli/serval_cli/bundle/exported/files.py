@@ -66,7 +66,8 @@ def companion_files(folder: Path, task: str) -> dict[str, Path]:
     if MODULES in found:
         found |= {path: folder / path for path in module_paths(folder)}
     check_tokenizer(folder, task, names, found)
-    prepared = PREPROCESSORS[0] in names and task != "text-to-speech"
+    # Without config.json the graph stands alone, and its shape says how images are prepared.
+    prepared = CONFIG in found and PREPROCESSORS[0] in names and task != "text-to-speech"
     if prepared and not any(name in found for name in PREPROCESSORS):
         raise CommandFailed(
             f"{folder} has no {PREPROCESSORS[0]}, which says how a {task} model's input is "

@@ -4,15 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import ModelProto, TensorProto, helper
 
+from serval.bundles.bundle import read_bundle
 from serval_cli.bundle.exported.detection import detect_task
+from serval_cli.bundle.exported.detector import detector_task
 from serval_cli.bundle.exported.files import companion_files
 from serval_cli.bundle.exported.graphs import choose_graphs
 from serval_cli.bundle.exported.reader import card_task, read_exported
 from serval_cli.bundle.sources import SourceChoices, read_source
 from serval_cli.failures import CommandFailed
-from tests.fakes.init_command import make, write_graph
+from tests.fakes.init_command import make, write_graph, write_nodes
 
 CLASSIFIER = {
     "architectures": ["DistilBertForSequenceClassification"],
@@ -214,6 +219,48 @@ def test_an_encoder_without_its_decoder_is_refused(tmp_path: Path) -> None:
 def test_a_model_card_may_name_the_task(tmp_path: Path, card: str, task: str | None) -> None:
     (tmp_path / "README.md").write_text(card)
     assert card_task(tmp_path / "README.md") == task
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ("{0: 'person', 1: 'bicycle'}", ["person", "bicycle"]),
+        ("{1: 'bicycle'}", None),
+        ("__import__('os')", None),
+        ("['person']", None),
+    ],
+)
+def test_a_yolo_detector_is_recognised_by_its_metadata(
+    names: str, labels: list[str] | None
+) -> None:
+    model = ModelProto()
+    model.metadata_props.add(key="task", value="detect")
+    model.metadata_props.add(key="names", value=names)
+    task = {"name": "object-detection", "labels": labels} if labels else None
+    assert detector_task(model) == task
+    model.metadata_props[0].value = "pose"
+    assert detector_task(model) is None
+
+
+def test_a_detector_becomes_a_bundle_with_its_labels(tmp_path: Path) -> None:
+    output = {"x": ["batch", 3, 64, 64]}
+    weights = {"boxes": np.full((1, 6, 40), 0.5, np.float32)}
+    zero = helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0)
+    nodes = [zero, helper.make_node("Mul", ["m", "none"], ["n"])]
+    nodes.append(helper.make_node("Add", ["boxes", "n"], ["y"]))
+    graph = write_nodes(tmp_path / "yolo.onnx", nodes, output, weights | {"none": np.float32(0)})
+    model = onnx.load(graph)
+    del model.graph.output[:]
+    shape = [1, 6, 40]
+    model.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, shape))
+    model.metadata_props.add(key="task", value="detect")
+    model.metadata_props.add(key="names", value="{0: 'cat', 1: 'dog'}")
+    onnx.save(model, graph)
+    folder = make(tmp_path, graph)
+    bundle = read_bundle((folder / "model.yaml").read_text())
+    assert bundle.task is not None
+    assert bundle.task.labels == ("cat", "dog")
+    assert '"answer"' in (folder / "golden.jsonl").read_text()
 
 
 def test_an_unknown_head_is_refused_with_the_tasks_there_are(

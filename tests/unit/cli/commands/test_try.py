@@ -204,6 +204,11 @@ def test_what_the_task_does_not_take_is_refused_before_it_is_sent(
     assert person.stage.requests == []
 
 
+def test_an_image_is_no_text(terminal: Terminal, photo: Path) -> None:
+    person = terminal("text-classification", LABELS)
+    assert "photo.jpg is not text: text-classification takes" in failure(person, "try", str(photo))
+
+
 def test_a_ragged_table_is_refused_with_its_line(terminal: Terminal, tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     person = terminal("tabular-regression", [])
