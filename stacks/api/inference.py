@@ -59,12 +59,18 @@ class Inference(ServalFunction):
         storage.registry.grant_admit(self, model=only)
 
 
-def inference_routes(model: str) -> tuple[str, ...]:
-    """Return the route keys of a model, or those that all other models share."""
-    path = f"/models/{'{model}' if model == SHARED else model}"
-    return (
-        f"POST /v2{path}/infer",
-        f"POST /v2{path}/versions/{{version}}/infer",
-        f"POST {path}",
-        f"POST {path}/versions/{{version}}",
-    )
+def inference_routes(model: str) -> tuple[str, str]:
+    """Return the route keys of a model's tensors, or those that all other models share."""
+    path = f"POST /v2/models/{'{model}' if model == SHARED else model}"
+    return f"{path}/infer", f"{path}/versions/{{version}}/infer"
+
+
+def task_routes(model: str) -> tuple[str, ...]:
+    """Return the route keys of a model's task.
+
+    A model with a function of its own has one without a version, since a stack has 500 resources:
+    a version in the path is answered by the function that all models share.
+    """
+    if model == SHARED:
+        return "POST /models/{model}", "POST /models/{model}/versions/{version}"
+    return (f"POST /models/{model}",)

@@ -137,6 +137,7 @@ class BatchSteps(Construct):
         function = self._function(
             "shard",
             ShardSettings,
+            layers=(*READING, "tasks"),
             memory_mib=memory_mib,
             storage_mib=EPHEMERAL_STORAGE_MIB,
             reserved_concurrency=self._stage.concurrency.reserved_shards,

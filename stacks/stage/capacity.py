@@ -63,8 +63,8 @@ def resources_at_most(models: DeployedModels) -> Mapping[str, int]:
     own, on_fleets = len(models.own_functions), len(models.fleets.models)
     kinds = Counter(fleet.kind for fleet in models.fleets.by_name.values())
     return {
-        "models": 3 + 7 * own,
-        "api": 212 + 4 * own + 2 * on_fleets + _schedules(models),
+        "models": 4 + 7 * own,
+        "api": 217 + 5 * own + 2 * on_fleets + _schedules(models),
         "fleets": 30 + 20 * kinds["spot"] + 10 * kinds["sagemaker"] + 5 * on_fleets,
     }
 

@@ -115,7 +115,9 @@ class BatchStage:
         fleets: Mapping[str, str] | None = None,
         shards_at_once: int = 1000,
         stage: str = "prod",
+        task: Any = None,
     ) -> None:
+        self.task = task
         self.taken_on: list[tuple[str, str]] = []
         """Fleets, and the jobs that they were asked to work on."""
         self.crashes = Crashes()
@@ -161,7 +163,8 @@ class BatchStage:
         record = self.registry.version(model, version)
         signature = record.signature
         inputs = {spec.name: spec for spec in signature.inputs}
-        return Loaded(record, self.model, inputs, {s.name: s for s in signature.outputs}, 0.0)
+        outputs = {s.name: s for s in signature.outputs}
+        return Loaded(record, self.model, inputs, outputs, 0.0, task=self.task)
 
     def upload(
         self, name: str, body: bytes, options: Mapping[str, Any] | None = None

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stacks.stage.layers import NAMES as LAYERS
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
-LAYERS = ("core", "sdk", "inference", "control", "verification", "batch", "tasks")
 LIGHT = {"light": "name: light\n", "heavier": "name: heavier\ncompute: {memory_mib: 3538}\n"}
 SERVED = """
 runtime: {kind: http, server: triton, port: 8100}

@@ -208,11 +208,13 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
         return {name.removeprefix("serval-prod-") for name in names}
 
     for name in ("infer", "golden"):
-        assert layers(name) == layers(f"{name}-heavier") == {"core", "inference"}
+        assert layers(name) == layers(f"{name}-heavier") == {"core", "inference", "tasks"}
     for name in ("submit", "wait"):
         assert layers(name) == {"core", "sdk", "inference"}
-    for name in ("batch", "accept", "plan", "scan", "cut", "shard", "assemble"):
-        assert layers(name) == {"core", "sdk", "inference", "batch"}
+    reading = {"core", "sdk", "inference", "batch"}
+    for name in ("batch", "accept", "plan", "scan", "cut", "assemble"):
+        assert layers(name) == reading
+    assert layers("shard") == {*reading, "tasks"}
     controls = [
         "finish",
         "describe",

@@ -28,8 +28,11 @@ def test_inference_goes_to_the_shared_function_or_to_the_models_own(prod: Synthe
     assert {key: name for key, name in routes.items() if name.startswith("infer")} == {
         "POST /v2/models/{model}/infer": "infer",
         "POST /v2/models/{model}/versions/{version}/infer": "infer",
+        "POST /models/{model}": "infer",
+        "POST /models/{model}/versions/{version}": "infer",
         "POST /v2/models/heavier/infer": "infer-heavier",
         "POST /v2/models/heavier/versions/{version}/infer": "infer-heavier",
+        "POST /models/heavier": "infer-heavier",
     }
 
 

@@ -10,6 +10,8 @@ from serval.http.dispatch import Endpoint
 INFER = (
     Endpoint("POST", "/v2/models/{model}/infer"),
     Endpoint("POST", "/v2/models/{model}/versions/{version}/infer"),
+    Endpoint("POST", "/models/{model}"),
+    Endpoint("POST", "/models/{model}/versions/{version}"),
 )
 SUBMIT = (
     Endpoint("POST", "/async/models/{model}/infer"),

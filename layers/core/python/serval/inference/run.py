@@ -61,7 +61,7 @@ def read_fitting(
         if record.task is None:
             raise
         # Imported here, so that a version of tensors pays for no task.
-        from serval.tasks.tensors import task_signature
+        from serval.tasks.signature import task_signature
 
         with suppress(InvalidRequest):
             return _read_for(task_signature(record.task), body, header, json_limit)

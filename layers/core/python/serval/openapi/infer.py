@@ -100,7 +100,43 @@ def infer(*, versioned: bool) -> Operation:
     }
 
 
+TASK = (
+    "A model with a task takes what people have: text, images, sound or rows, in the contract of "
+    'the Hugging Face hub\'s clients. The body is `{"inputs": …, "parameters": {…}}`, or a text, '
+    "an image, a sound or a table of CSV as it is. A list of inputs is answered with a list."
+)
+TASK_EXAMPLE = {"inputs": "I love this", "parameters": {"top_k": 1}}
+
+
+def answer_task(*, versioned: bool) -> Operation:
+    """Describe a call of a model's task."""
+    return {
+        "operationId": "callVersion" if versioned else "call",
+        "tags": ["inference"],
+        "summary": "Call a model's task",
+        "description": TASK,
+        "parameters": REQUEST_HEADERS if versioned else [*REQUEST_HEADERS, VERSION_HEADER],
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"example": TASK_EXAMPLE}, BINARY: {}, "text/plain": {}},
+        },
+        "responses": {
+            "200": {
+                "description": "The answer, as the task writes it; a file of a sound is itself.",
+                "headers": RESPONSE_HEADERS,
+                "content": {JSON: {}, "audio/wav": {}, "audio/flac": {}},
+            },
+            **errors((400, 401, 403, 404, 409, 413, 429, 500, 503)),
+        },
+    }
+
+
 PATHS: dict[str, Operation] = {
+    "/models/{model}": {"parameters": [MODEL], "post": answer_task(versioned=False)},
+    "/models/{model}/versions/{version}": {
+        "parameters": [MODEL, MODEL_VERSION],
+        "post": answer_task(versioned=True),
+    },
     "/v2/models/{model}/infer": {"parameters": [MODEL], "post": infer(versioned=False)},
     "/v2/models/{model}/versions/{version}/infer": {
         "parameters": [MODEL, MODEL_VERSION],

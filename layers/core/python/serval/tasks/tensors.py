@@ -13,46 +13,13 @@ import numpy as np
 
 from serval.errors import InvalidTensor
 from serval.foreign import refusing
-from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.short_repr import short_repr
 from serval.tasks.call import write_json
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
+from serval.tasks.signature import ANSWERS, NAMES, PARAMETERS
 from serval.tasks.task import InputKind, Media, Task
-
-PARAMETERS, ANSWERS = "parameters", "answers"
-NAMES: Mapping[InputKind, str] = {
-    "text": "text",
-    "image": "image",
-    "audio": "audio",
-    "table": "args",
-    "arguments": "args",
-}
-TAKES: Mapping[str, InputKind] = {
-    "audio-classification": "audio",
-    "automatic-speech-recognition": "audio",
-    "image-classification": "image",
-    "image-segmentation": "image",
-    "image-to-text": "image",
-    "object-detection": "image",
-    "question-answering": "arguments",
-    "sentence-similarity": "arguments",
-    "tabular-classification": "table",
-    "tabular-regression": "table",
-    "zero-shot-image-classification": "image",
-}
-"""What tasks take, for those who must know without importing them; all others take text."""
-
-
-def task_signature(task: str) -> Signature:
-    """Return the signature of a task in tensors."""
-    kind = TAKES.get(task, "text")
-    return Signature(
-        (TensorSpec(NAMES[kind], "BYTES", (-1,)),),
-        (TensorSpec(ANSWERS, "BYTES", (-1,)),),
-        (TensorSpec(PARAMETERS, "BYTES", (1,)),),
-    )
 
 
 def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -5,14 +5,16 @@ Lists of them lie under the job's prefix as JSON lines; the state machine sees o
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from serval.batch.input.find import FoundCompression, FoundFormat
 from serval.batch.job.keys import Source
 from serval.batch.job.options import PLAIN_CSV, CsvOptions
 from serval.batch.shard.outputs import OutputFormat, PartFormat
-from serval.models.signature import TensorSpec
+from serval.models.signature import Signature, TensorSpec
+from serval.models.version import ModelVersion
+from serval.tasks.signature import is_batched, task_signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class Layout:
     """Whether each input file has its own output."""
     base64: bool = False
     """Whether outputs of datatype BYTES are written in base64."""
+    answers_are_json: bool = False
+    """Whether the output is a task's: JSON values, written as they are."""
     batch_rows: int = 32
     block_bytes: int = 4 * 2**20
     """Bytes of text that are read and answered at once."""
@@ -98,7 +102,13 @@ class Layout:
     @property
     def part_format(self) -> PartFormat:
         """How the parts are written."""
-        return PartFormat(self.output, self.outputs, self.joined, base64=self.base64)
+        return PartFormat(
+            self.output,
+            self.outputs,
+            self.joined,
+            base64=self.base64,
+            as_json=self.answers_are_json,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +262,21 @@ def read_outline(lines: bytes) -> Iterator[OutlineEntry]:
     for line in lines.splitlines():
         value = json.loads(line)
         yield ScannedFile.from_json(value) if "scanned" in value else ShardItem.from_json(value)
+
+
+def task_of(record: ModelVersion) -> str | None:
+    """Return the task whose inputs batch jobs of a version bring; None: they bring tensors.
+
+    On a fleet they bring tensors alone.
+    """
+    return (
+        None
+        if record.task is None or record.on_fleet or not is_batched(record.task)
+        else record.task
+    )
+
+
+def batch_signature(record: ModelVersion) -> Signature:
+    """Return the signature of a version to batch jobs: its task's, or its graph's."""
+    task = task_of(record)
+    return record.signature if task is None else replace(task_signature(task), optional=())

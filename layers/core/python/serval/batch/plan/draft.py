@@ -83,8 +83,10 @@ class Pace:
         return max(1, min(most, int(BLOCK_SECONDS * self.rows_per_second)))
 
 
-def draft_layout(survey: Survey, options: JobOptions, signature: Signature, pace: Pace) -> Layout:
-    """Draft the layout of a job.
+def draft_layout(
+    survey: Survey, options: JobOptions, signature: Signature, pace: Pace, *, for_task: bool = False
+) -> Layout:
+    """Draft the layout of a job; with ``for_task``, its answers are JSON values.
 
     Raises
     ------
@@ -92,7 +94,8 @@ def draft_layout(survey: Survey, options: JobOptions, signature: Signature, pace
         If the model's outputs cannot be written as the job asks.
     """
     chosen = options.output.format
-    output = OWN_OUTPUT[survey.kind.format] if chosen == "auto" else chosen
+    own: OutputFormat = "jsonl" if for_task else OWN_OUTPUT[survey.kind.format]
+    output = own if chosen == "auto" else chosen
     outputs = select_outputs(signature, options)
     columns = (OBJECT,) if survey.kind.format == "objects" else survey.columns
     joined = select_joined((*columns, *survey.partitions), options, survey.kind.format)
@@ -120,6 +123,7 @@ def draft_layout(survey: Survey, options: JobOptions, signature: Signature, pace
         partitioned=options.output.partitioned,
         per_input=options.output.per_input,
         base64=options.output.bytes == "base64",
+        answers_are_json=for_task,
         batch_rows=1 if alone else pace.batch_rows,
         block_bytes=pace.block_bytes(survey.row_bytes),
         block_rows=pace.block_rows(survey.row_bytes),

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from serval.batch.input.records import Rows
-from serval.errors import InvalidRequest
+from serval.errors import InferenceFailed, InvalidRequest
+from serval.inference.loaded import Loaded
+from serval.inference.run import run_version_task
 from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
@@ -27,6 +29,20 @@ class Answers:
 
     outputs: tuple[Tensor, ...]
     failures: tuple[FailedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskModel:
+    """A version's task as a model whose tensors are what people have."""
+
+    loaded: Loaded
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Answer inputs that fit the task's signature."""
+        try:
+            return run_version_task(self.loaded, inputs)
+        except InferenceFailed as error:
+            raise RuntimeFailed(str(error)) from error
 
 
 def answer_rows(

@@ -195,7 +195,7 @@ def error_line(reject: Reject, file: str) -> bytes:
 
 def describe_inputs(rows: Rows, row: int) -> str:
     """Describe a row by the values of its inputs."""
-    return ", ".join(f"{t.name}={t.array[row].tolist()!r:.200}" for t in rows.inputs)
+    return ", ".join(f"{t.name}={t.array[row : row + 1].tolist()[0]!r:.200}" for t in rows.inputs)
 
 
 Item = TypeVar("Item")

@@ -40,6 +40,8 @@ class PartFormat:
     """Columns of the input that are written before the outputs."""
     base64: bool = False
     """Whether BYTES are written in base64."""
+    as_json: bool = False
+    """Whether BYTES are JSON values, which JSONL has as they are."""
 
     def header(self) -> bytes:
         """Return what is written once, before the first part."""
@@ -73,7 +75,7 @@ class PartFormat:
         if rows.passed is not None:
             rows = replace(rows, passed=rows.passed.select(self.joined) if self.joined else None)
         if self.kind == "jsonl":
-            return _jsonl(rows, outputs)
+            return _jsonl(rows, json_lines(outputs) if self.as_json else nested_lines(outputs))
         frame = output_table(outputs, rows.passed)
         if self.kind == "csv":
             return frame.write_csv(include_header=False).encode()
@@ -194,8 +196,19 @@ def _spell_non_finite(value: Any) -> Any:
     return value
 
 
-def _jsonl(rows: Rows, outputs: Sequence[Tensor]) -> bytes:
-    whole = ndjson([_nested_column(tensor) for tensor in outputs])
+def nested_lines(outputs: Sequence[Tensor]) -> bytes:
+    """Write a line for each row, an object of values, lists or nested lists."""
+    return ndjson([_nested_column(tensor) for tensor in outputs])
+
+
+def json_lines(outputs: Sequence[Tensor]) -> bytes:
+    """Write a line for each row of an output whose elements are JSON."""
+    [answers] = outputs
+    begin = orjson.dumps(answers.name)
+    return b"".join(b"{%b:%b}\n" % (begin, value) for value in answers.array.tolist())
+
+
+def _jsonl(rows: Rows, whole: bytes) -> bytes:
     if not rows.texts and rows.passed is None:
         return whole
     return b"".join(
