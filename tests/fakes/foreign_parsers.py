@@ -60,6 +60,7 @@ from tests.fakes.images import image_files
 from tests.fakes.inference import graph, plus
 from tests.fakes.parsed_texts import CRONS, URLS
 from tests.fakes.served import FLEETS, SERVED, on_fleet
+from tests.fakes.sounds import hear, sound_files
 from tests.fakes.tokenizer_files import read_layer, read_tokenizer, tokenizer_files, weight_files
 
 ROOT = Path(__file__).parents[2]
@@ -375,6 +376,7 @@ PARSERS = {
         ForeignParser("pickle", pickles, run_by_a_server("weights.bin"), (BundleRefused,)),
         ForeignParser("events", events, event, (NotAnUpload,)),
         ForeignParser("callback URLs", lambda: URLS, lenient(read_callback_url), (ValueError,)),
+        ForeignParser("sounds", sound_files, hear, (InvalidInputs,)),
         ForeignParser("images", image_files, lambda data: decode_image(data, 0), (InvalidInputs,)),
         ForeignParser(
             "tokenizers", tokenizer_files, read_tokenizer, (TaskUnreadable, InvalidInputs)
