@@ -1,11 +1,12 @@
 """Tokenizers of models that write, each of the kind that is usual for one."""
 
+import json
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tests.tasks.recording.tokenizers_of import TEXT, saved_model
+from tests.tasks.recording.tokenizers_of import TEXT
 
 LENGTH = 48
 """How many positions the small models have."""
@@ -67,7 +68,7 @@ def pieces(languages: tuple[str, ...] = ()) -> Any:
     )
     tokenizer.train_from_iterator(TEXT, trainer)
     # Training sums in any order of threads: the likelihoods differ in their last digits.
-    learned = saved_model(tokenizer)["vocab"]
+    learned = json.loads(tokenizer.to_str())["model"]["vocab"]
     rest = sorted((piece, round(score, 2)) for piece, score in learned[len(special) :])
     learned = [*map(tuple, learned[: len(special)]), *rest]
     tokenizer.model = models.Unigram(learned, special.index("<unk>"))
