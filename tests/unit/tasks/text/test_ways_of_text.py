@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.tasks.files import TaskUnreadable
+from serval.errors import InvalidInputs
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.tasks.catalogue import open_task
+from serval.tasks.files import TaskFiles, TaskUnreadable
+from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from tests.tasks.harness import RECORDED, open_case, open_folder
 
@@ -43,7 +48,7 @@ def test_a_long_text_may_lose_its_beginning() -> None:
 
 
 def test_a_request_can_refuse_to_have_its_text_cut() -> None:
-    with pytest.raises(Exception, match="the model takes at most 32"):
+    with pytest.raises(InvalidInputs, match="the model takes at most 32"):
         answer("feature-extraction-mean", [LONG], truncate=False)
 
 
@@ -133,3 +138,34 @@ def test_a_tokenizer_keeps_no_cut_from_one_call_to_the_next() -> None:
     first = task.answer([asked], Parameters({"max_seq_len": 20, "doc_stride": 4}))
     task.answer([asked], Parameters())
     assert task.answer([asked], Parameters({"max_seq_len": 20, "doc_stride": 4})) == first
+
+
+def test_length_and_case_of_sentence_transformers_files_hold(tmp_path: Path) -> None:
+    files = {"max_seq_length": 6, "do_lower_case": True}
+    folder = bundle(tmp_path, "feature-extraction-cls", sentence_bert_config=files)
+    task = open_folder(folder)
+    loud, quiet, longer = task.answer(
+        ["SKY", "sky", "sky " * 30], Parameters({"prompt_name": "document"})
+    )
+    assert loud == quiet
+    assert longer != quiet
+    with pytest.raises(InvalidInputs, match="the model takes at most 6"):
+        task.answer(["sky " * 30], Parameters({"truncate": False}))
+
+
+def test_a_graph_that_pools_by_itself_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = bundle(tmp_path, "feature-extraction-mean")
+    task = open_folder(folder)
+    graph = task.embedder.graph  # type: ignore[attr-defined]
+    spec = next(iter(graph.outputs.values()))
+
+    def pooled(tensors: Any, outputs: Any) -> list[Any]:
+        hidden = graph.run_tensors(tensors, [spec])[0].array
+        return [Tensor("sentence_embedding", "FP32", hidden.mean(axis=1))]
+
+    outputs = {"sentence_embedding": TensorSpec("sentence_embedding", "FP32", (-1, 8))}
+    own = TaskGraph(graph.inputs, outputs, pooled)
+    files = TaskFiles(folder, lambda path: own)
+    found = open_task("feature-extraction", files, own).answer(["The sky"], Parameters())[0]
+    expected = task.answer(["The sky"], Parameters({"normalize": True}))[0]
+    np.testing.assert_allclose(found / np.linalg.norm(found), expected, atol=1e-5)
