@@ -25,8 +25,10 @@ return_timestamps
 same_bytes
 sampling_rate
 session_ms
+src_lang
 stride_length_s
 target_lang
+tgt_lang
 truncation
 
 # Tasks, which the catalogue finds by name.

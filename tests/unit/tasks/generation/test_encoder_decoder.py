@@ -8,6 +8,7 @@ import pytest
 from serval.errors import InvalidParameter
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
+from serval.tasks.files import TaskUnreadable
 from serval.tasks.generation.decoder import DecoderGraph
 from serval.tasks.generation.encoder_decoder import EncoderDecoder
 from serval.tasks.generation.history import History
@@ -97,3 +98,15 @@ def test_encoder_and_decoder_may_be_one_graph() -> None:
     whole = EncoderDecoder(None, decoder, DEFAULTS, None)
     texts = whole.generate({"input_ids": np.array([[4], [9]])}, DEFAULTS.settings(Parameters()))
     assert [text.ids for text in texts] == [[4, 8, 9], [9]]
+
+
+def test_heads_that_neither_graph_nor_config_knows_are_asked_for() -> None:
+    past, present = "past_key_values.0.key", "present.0.key"
+    inputs = {"input_ids": TensorSpec("input_ids", INT64, (-1, -1))}
+    inputs[past] = TensorSpec(past, FP32, (-1, -1, -1, -1))
+    outputs = {present: TensorSpec(present, FP32, (-1, -1, -1, -1))}
+    graph = TaskGraph(inputs, outputs, lambda feed, wanted: [])
+    with pytest.raises(TaskUnreadable, match=r"no 'num_attention_heads' and 'hidden_size'"):
+        DecoderGraph.from_graphs(graph, None, {})
+    decoder = DecoderGraph.from_graphs(graph, None, {"n_head": 2, "n_embd": 8})
+    assert decoder.empty(graph, 3)[past].shape == (3, 2, 0, 4)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from serval.bundles.generation_options import GenerationOptions
 from serval.bundles.image_options import ImageOptions
 from serval.bundles.sound_options import SoundOptions
 from serval.tasks.catalogue import TASKS
@@ -24,7 +25,7 @@ def expand_task(value: Any) -> Any:
 TaskName = Annotated[str, AfterValidator(check_task), WithJsonSchema({"enum": sorted(TASKS)})]
 
 
-class TaskSection(ImageOptions, SoundOptions):
+class TaskSection(ImageOptions, SoundOptions, GenerationOptions):
     """What a model does with what people have; ``task: NAME`` is short for ``task: {name: NAME}``.
 
     Every key but ``name`` overrides what the model's own files say.

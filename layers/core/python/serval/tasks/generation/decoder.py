@@ -56,6 +56,12 @@ class DecoderGraph:
                 f"the decoder has no input 'input_ids', but {', '.join(first.inputs)}"
             )
         heads, size = _shape_of_heads(config)
+        shapes = [later.inputs[name].shape for name in pasts]
+        if any(_leaves_heads_open(shape) for shape in shapes) and not (heads and size):
+            raise TaskUnreadable(
+                f"the decoder leaves the shape of {pasts[0]!r} open, and config.json has no "
+                "'num_attention_heads' and 'hidden_size' to fill it"
+            )
         return cls(first, later, _renewals(first, later, pasts), heads, size)
 
     @property
@@ -185,9 +191,13 @@ def _present(graph: TaskGraph, name: str) -> str | None:
 
 def _open_extents(shape: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
     """Return what stands for each open extent: where only one is open, it is the length."""
-    if len(shape) == len(given) and sum(extent < 0 for extent in shape[1:]) > 1:
+    if len(shape) == len(given) and _leaves_heads_open(shape):
         return given
     return (0,) * len(shape)
+
+
+def _leaves_heads_open(shape: tuple[int, ...]) -> bool:
+    return sum(extent < 0 for extent in shape[1:]) > 1
 
 
 def _shape_of_heads(config: Mapping[str, object]) -> tuple[int, int]:
