@@ -12,6 +12,7 @@ from onnx import ModelProto
 from serval_cli.conversion.original import OriginalColumn, Precision
 from serval_cli.conversion.packages import require_extra
 from serval_cli.conversion.sklearn_columns import column_transformer, steps_of
+from serval_cli.conversion.sklearn_doubles import run_in_doubles
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 MATRIX = "features"
@@ -34,6 +35,8 @@ def convert_sklearn(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = _convert(own, initial_types(own, columns, precision))
+    if precision == "FP64":
+        run_in_doubles(made, walk(model))
     if hasattr(steps_of(model)[-1], "classes_") and not hasattr(model, "predict_proba"):
         # Its scores are distances, which nobody should take for probabilities.
         del made.graph.output[1:]

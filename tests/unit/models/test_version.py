@@ -69,3 +69,10 @@ def test_files_of_forms_are_files_of_the_version(record: ModelVersion) -> None:
     assert record.file("model.onnx").size_bytes == 5
     assert record.artifact_bytes == 5
     assert PORTABLE.size_bytes == 110
+
+
+def test_a_task_knows_the_columns_that_model_yaml_names(record: ModelVersion) -> None:
+    task = {"name": "tabular-regression", "imputed": ["city"], "labels": None}
+    made = replace(record, bundle={"task": task, "columns": {"x": ["a", "b"]}})
+    assert made.task_options == {"imputed": ["city"], "columns": {"x": ["a", "b"]}}
+    assert replace(record, bundle={"task": {"name": "fill-mask"}, "columns": {}}).task_options == {}
