@@ -90,6 +90,8 @@ def read_source(path: Path, choices: SourceChoices) -> Source:
     BundleRefused
         If the graph could not be published.
     """
+    if path.is_file() and path.name in FOLDERS:
+        path = path.parent
     if path.is_dir():
         for mark, place in FOLDERS.items():
             if (path / mark).is_file():
@@ -100,8 +102,9 @@ def read_source(path: Path, choices: SourceChoices) -> Source:
         )
     if not path.is_file():
         raise CommandFailed(
-            f"{path} is neither a file nor a folder here: an ONNX file or an exported folder "
-            "expected; `optimum-cli export onnx --model ID FOLDER` makes one of a model of the hub"
+            f"{path} is neither a file nor a folder here: an ONNX file, an exported folder "
+            "or a model of a library for tables expected; of a model of the hub, `optimum-cli "
+            "export onnx --model ID FOLDER` makes one"
         )
     if path.suffix.lower() in WEIGHTS:
         raise CommandFailed(

@@ -25,6 +25,8 @@ from serval_cli.bundle.sources import Source, SourceChoices
 from serval_cli.failures import CommandFailed
 
 MANY_LABELS = 6
+WRITES = ("text-generation", "automatic-speech-recognition", "image-to-text")
+"""Tasks whose tokenizer writes, so that its longest text says nothing of inputs."""
 TENSOR_FILES = (".npy", ".npz")
 """Samples that are tensors, whatever the task."""
 
@@ -46,7 +48,7 @@ def read_exported(folder: Path, choices: SourceChoices) -> Source:
     for name, path in graphs.others.items():
         other = read_graph(path)
         files |= {name: path, **{place: path.parent / place for place in other.external}}
-    found = (f"task: {task.name}, by {task.reason}", *describe(folder, files))
+    found = (f"task: {task.name}, by {task.reason}", *describe(folder, files, task.name))
     tensors = bool(choices.samples) and all(
         path.suffix.lower() in TENSOR_FILES for path in choices.samples
     )
@@ -130,13 +132,13 @@ def card_task(card: Path) -> str | None:
     return tag if isinstance(tag, str) else None
 
 
-def describe(folder: Path, files: Mapping[str, Path]) -> Iterator[str]:
+def describe(folder: Path, files: Mapping[str, Path], task: str) -> Iterator[str]:
     """Describe labels and tokenizer in a line each."""
     config = read_object(folder / CONFIG)
     labels = [str(label) for label in (config.get("id2label") or {}).values()]
     if labels:
         yield describe_labels(labels)
-    if TOKENIZER in files:
+    if TOKENIZER in files and task not in WRITES:
         yield describe_tokenizer(config, read_object(folder / "tokenizer_config.json"))
 
 

@@ -50,8 +50,9 @@ def init(
         typer.Option(
             "--from",
             metavar="PATH",
-            help="ONNX file, with its external data beside it, or a folder that transformers, "
-            "optimum or sentence-transformers exported.",
+            help="ONNX file, with its external data beside it; a folder that transformers, optimum "
+            "or sentence-transformers exported; a model of scikit-learn, XGBoost, LightGBM, "
+            "CatBoost or MLflow.",
         ),
     ] = None,
     folder: Annotated[

@@ -128,6 +128,11 @@ def test_a_tokenizer_that_cannot_be_read_makes_no_bundle(exported: Path, tmp_pat
     assert not (tmp_path / "made").exists()
 
 
+def test_a_config_stands_for_its_folder(exported: Path, tmp_path: Path) -> None:
+    source = read_source(exported / "config.json", SourceChoices(tmp_path))
+    assert source.task == {"name": "text-classification"}
+
+
 def test_a_folder_of_weights_alone_is_refused_with_the_command_that_exports_it(
     exported: Path, tmp_path: Path
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_file_that_could_not_be_published_makes_nothing(tmp_path: Path) -> Non
     (tmp_path / "w.data").unlink()
     with pytest.raises(BundleRefused, match=r"w.data is not in the bundle"):
         make(tmp_path, tmp_path / "net.onnx")
-    with pytest.raises(CommandFailed, match="an ONNX file or an exported folder expected"):
+    with pytest.raises(CommandFailed, match="an ONNX file, an exported folder or a model"):
         make(tmp_path, tmp_path / "absent.onnx")
     assert not (tmp_path / "made").exists()
 
