@@ -30,6 +30,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "realtime",
         "fleet_clients",
         "fleet_scaling",
+        "task_commands",
     ),
 }
 """The files of ``tests/local`` whose tests share a stage, by what it is busy with."""
