@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NEVER = {"pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "onnxruntime", "yaml"}
 NUMERIC = {"numpy", "simdjson", "orjson"}

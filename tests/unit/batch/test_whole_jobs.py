@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.fakes.batch import BatchStage, scheduled
 
+pytestmark = pytest.mark.slow
+
 HEADER = ("note", "x_0", "x_1")
 notes = st.text(st.sampled_from('ab,";\n\ré€🙂 '), max_size=6)
 numbers = st.integers(0, 99)

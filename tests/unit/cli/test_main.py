@@ -14,6 +14,8 @@ from serval_cli import main
 from serval_cli.failures import CommandFailed
 from serval_cli.lazy import LazyCommand
 
+pytestmark = pytest.mark.slow
+
 HEAVY = {"boto3", "botocore", "httpx", "numpy", "onnx", "pydantic", "yaml"}
 
 

@@ -17,6 +17,8 @@ from serval.handlers.declaration import MIB, HandlerDeclaration, HandlerLimits
 from serval.handlers.process import HandlerProcess
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 
+pytestmark = pytest.mark.slow
+
 JSON = "application/json"
 LIMITS = HandlerLimits(memory_bytes=256 * MIB, load_seconds=20, call_seconds=20, most_bytes=MIB)
 AT_ONCE = HandlerLimits(256 * MIB, 0.5, 0.5, MIB)

@@ -21,6 +21,8 @@ from serval_cli.local.progress import PlainSteps, steps_on
 from serval_cli.local.state_folder import CHECKOUT, Record, StateFolder
 from serval_cli.local.toolchain import NotSetUp, Toolchain
 
+pytestmark = pytest.mark.slow
+
 ENDPOINT = "http://127.0.0.1:1"
 """Nothing listens there."""
 BROKEN = "echo first line; echo the reason; exit 3"

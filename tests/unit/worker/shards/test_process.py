@@ -22,6 +22,8 @@ from serval.worker.shards.process import ShardChild, ShardProcess
 from tests.fakes.inbox import Unanswered
 from tests.fakes.inference import version_record
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = (sys.executable, str(Path(__file__).parents[3] / "fakes" / "shard_programs.py"))
 Y = TensorSpec("y", "FP32", (-1, 2))
 WAIT_SECONDS = 60.0
