@@ -24,6 +24,7 @@ STAGES: Mapping[str, Sequence[str]] = {
     "light": (
         "batch",
         "cli",
+        "handlers",
         "openapi",
         "platform",
         "real_clients",

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from serval_cli.local import aws_client
@@ -23,6 +24,7 @@ STOP_SECONDS = 3
 END_SECONDS = STOP_SECONDS + 5.0
 THREADS = 1
 MEMORY_MIB = 2048
+INDEX_PREFIXES = ("UV_", "PIP_", "SSL_CERT_")
 
 
 def start(
@@ -57,8 +59,11 @@ def start(
 def environment(
     toolchain: Toolchain, folder: StateFolder, outputs: Outputs, endpoint: str
 ) -> dict[str, str]:
-    """Return the environment of all workers, which takes nothing from the caller's own."""
+    """Return the environment of all workers, which takes no key from the caller's own."""
     kept = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+    # How uv reaches the index from which it installs the packages of handlers.
+    kept |= {name: own for name, own in os.environ.items() if name.startswith(INDEX_PREFIXES)}
+    uv = Path(sys.executable).with_name("uv")
     return aws_client.environment(endpoint, kept) | {
         "HOME": str(folder.temporary),
         "TMPDIR": str(folder.temporary),
@@ -77,6 +82,7 @@ def environment(
         "STOP_SECONDS": str(STOP_SECONDS),
         "THREADS": str(THREADS),
         "MEMORY_MIB": str(MEMORY_MIB),
+        "UV": str(uv) if uv.exists() else "",
     }
 
 

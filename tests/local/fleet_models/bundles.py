@@ -13,6 +13,8 @@ from onnx import ModelProto
 from tests.local.fleet_models.graphs import fragile, laborious, linear, patient
 
 EXAMPLES = Path(__file__).parents[3] / "models"
+SHELF = EXAMPLES / "not-deployed" / "shelf"
+UNRULY = Path(__file__).parents[1] / "handlers" / "unruly"
 
 FLEETS = """
 fleets:
@@ -74,11 +76,22 @@ def write(models: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         (models / name).mkdir(parents=True)
         shutil.copy(EXAMPLES / name / "model.yaml", models / name)
+    for handler in (SHELF, UNRULY):
+        shutil.copytree(handler, models / handler.name, ignore=shutil.ignore_patterns("__py*"))
+    write_fleet_shelf(models / "fleet-shelf")
     for name, model in MODELS.items():
         write_bundle(models / name, name, model)
     fleets = models / "fleets.yaml"
     fleets.write_text(FLEETS)
     return fleets
+
+
+def write_fleet_shelf(folder: Path) -> Path:
+    """Write the example of a handler, for a fleet."""
+    shutil.copytree(SHELF, folder, ignore=shutil.ignore_patterns("__py*"))
+    text = (folder / "model.yaml").read_text().replace("name: shelf", "name: fleet-shelf")
+    (folder / "model.yaml").write_text(f"{text}compute: {{target: fleet, fleet: pair}}\n")
+    return folder
 
 
 def write_bundle(folder: Path, name: str, model: FleetModel) -> Path:

@@ -1,0 +1,95 @@
+"""Custom Python on the platform: published, called, broken; with a package of its own."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.local.conftest import LocalStage
+from tests.local.fleet_models.bundles import SHELF, UNRULY, write_fleet_shelf
+
+
+@pytest.fixture(scope="module")
+def client(stage: LocalStage) -> Any:
+    with httpx.Client(
+        base_url=stage.api_url, headers={"x-api-key": stage.api_key}, timeout=60
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _published(stage: LocalStage) -> None:
+    stage.serval("push", str(SHELF), "--wait")
+    stage.serval("push", str(UNRULY), "--wait")
+
+
+def test_a_handler_with_a_package_of_its_own_answers_its_callers(client: httpx.Client) -> None:
+    reply = client.post("models/shelf", json={"inputs": "mobby dik"})
+    assert reply.status_code == 200, reply.text
+    [best] = reply.json()
+    assert best == {"label": "Moby Dick", "score": pytest.approx(0.8889, abs=1e-4)}
+    assert reply.headers["serval-model-version"] == "1"
+    again = client.post("models/shelf/versions/1", json={"inputs": "dracula"})
+    assert again.json()[0]["label"] == "Dracula"
+
+
+def test_it_speaks_the_protocol_too(client: httpx.Client) -> None:
+    body = json.dumps({"inputs": "frankenstain", "parameters": {"top_k": 1}})
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [1], "data": [body]}
+    reply = client.post("v2/models/shelf/infer", json={"inputs": [tensor]})
+    assert reply.status_code == 200, reply.text
+    [output] = reply.json()["outputs"]
+    assert json.loads(output["data"][0])[0]["label"] == "Frankenstein"
+
+
+@pytest.mark.parametrize(
+    ("do", "said"),
+    [
+        ("raise", "model 'unruly' version '1' failed: code/inference.py raised KeyError in line"),
+        ("crash", "code/inference.py its process was ended by SIGSEGV"),
+        ("exit", "code/inference.py its process ended by itself with status 3"),
+        ("eat", "code/inference.py"),
+        ("object", "output_fn returned object: text or bytes expected"),
+    ],
+)
+def test_a_handler_that_fails_is_a_500_and_answers_the_next_call(
+    client: httpx.Client, do: str, said: str
+) -> None:
+    reply = client.post("models/unruly", json={"do": do})
+    assert reply.status_code == 500, reply.text
+    assert said in reply.json()["error"]
+    assert client.post("models/unruly", json={"do": "well"}).json() == {"did": "well"}
+
+
+def test_no_key_is_in_a_handlers_environment(client: httpx.Client) -> None:
+    seen = client.post("models/unruly", json={"do": "environment"}).json()["did"]
+    assert seen["COLOUR"] == "blue"
+    assert [name for name in seen if name.startswith("AWS_") or "KEY" in name] == []
+
+
+def test_a_version_with_other_packages_is_refused_until_a_deploy(
+    stage: LocalStage, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(SHELF, tmp_path / "shelf")
+    with (folder / "requirements.lock").open("a") as lock:
+        lock.write("# another\n")
+    with pytest.raises(AssertionError, match="is not the one that the function was deployed with"):
+        stage.serval("push", str(folder), "--wait")
+
+
+def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
+    stage: LocalStage, client: httpx.Client, tmp_path: Path
+) -> None:
+    stage.serval("push", str(write_fleet_shelf(tmp_path / "shelf")), "--wait")
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [2]}
+    data = [
+        json.dumps({"inputs": title, "parameters": {"top_k": 1}}) for title in ("mobby", "drak")
+    ]
+    reply = client.post("v2/models/fleet-shelf/infer", json={"inputs": [tensor | {"data": data}]})
+    assert reply.status_code == 200, reply.text
+    [output] = reply.json()["outputs"]
+    labels = [json.loads(answer)[0]["label"] for answer in output["data"]]
+    assert labels == ["Moby Dick", "Dracula"]
