@@ -126,8 +126,8 @@ class Plan:
         record = self.registry.version(model, version)
         if record.runtime == "python" and not record.on_fleet:
             raise BatchRefused(
-                f"model {model!r} is custom Python on Lambda, which answers calls alone: for batch "
-                "jobs it has to be on a fleet ('compute: {target: fleet}')"
+                f"model {model!r} is custom Python on Lambda, which answers calls alone and takes no "
+                "batch jobs"
             )
         check_batches(batch_signature(record))
         return record
