@@ -126,7 +126,7 @@ class Plan:
         record = self.registry.version(model, version)
         if record.runtime == "python" and not record.on_fleet:
             raise BatchRefused(
-                f"model {model!r} is custom Python on Lambda, which answers calls alone and takes no "
+                f"model {model!r} is custom Python on Lambda, which answers calls and takes no "
                 "batch jobs"
             )
         check_batches(batch_signature(record))
