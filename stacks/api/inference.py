@@ -65,12 +65,14 @@ def inference_routes(model: str) -> tuple[str, str]:
     return f"{path}/infer", f"{path}/versions/{{version}}/infer"
 
 
-def task_routes(model: str) -> tuple[str, ...]:
-    """Return the route keys of a model's task.
+def task_routes(model: str, *, handler: bool = False) -> tuple[str, ...]:
+    """Return the route keys of a model's task, or of its handler.
 
     A model with a function of its own has one without a version, since a stack has 500 resources:
-    a version in the path is answered by the function that all models share.
+    a version in the path is answered by the function that all models share, except a handler's,
+    which that function does not run.
     """
-    if model == SHARED:
-        return "POST /models/{model}", "POST /models/{model}/versions/{version}"
-    return (f"POST /models/{model}",)
+    path = f"POST /models/{'{model}' if model == SHARED else model}"
+    if model == SHARED or handler:
+        return path, f"{path}/versions/{{version}}"
+    return (path,)
