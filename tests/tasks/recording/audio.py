@@ -6,7 +6,7 @@ and make Kaldi's filter banks with it.
 
 from pathlib import Path
 
-from tests.tasks.recording import audio_classification, recognition, speech, whisper
+from tests.tasks.recording import audio_classification, recognition, speech, whisper, written
 from tests.tasks.recording.sounds import FOLDER, write_sounds
 
 
@@ -15,5 +15,6 @@ def record(folder: Path) -> None:
     write_sounds(folder / FOLDER)
     recognition.record(folder)
     whisper.record(folder)
+    written.record(folder)
     audio_classification.record(folder)
     speech.record(folder)
