@@ -29,6 +29,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "platform",
         "real_clients",
         "realtime",
+        "tasks",
         "fleet_clients",
         "fleet_scaling",
         "task_commands",

@@ -1,0 +1,131 @@
+"""Models with tasks on a stage: pushed, promoted, and called by the hub's own client."""
+
+import json
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from onnx import TensorProto, helper
+
+from tests.fakes.inference import graph
+from tests.local.conftest import LocalStage
+
+ROOT = Path(__file__).parents[2]
+RECORDED = ROOT / "tests" / "tasks" / "recorded"
+PYTHON = ROOT / "build" / "environments" / "clients" / "bin" / "python"
+CLIENTS = Path(__file__).parent / "clients"
+CASES = (
+    "audio-waveform",
+    "feature-extraction-mean",
+    "fill-mask-wordpiece",
+    "gpt2",
+    "image-clip",
+    "image-detr",
+    "image-segformer",
+    "image-to-text",
+    "image-vit",
+    "question-answering-wordpiece",
+    "sentence-similarity-mean",
+    "speak",
+    "speech-letters",
+    "t5-summarization",
+    "t5-translation",
+    "text-classification",
+    "token-classification-wordpiece",
+    "zero-shot-classification-wordpiece",
+)
+LOVED = "We loved the film!"
+
+
+def sums() -> bytes:
+    """Make a graph that adds two columns."""
+    column = ["rows", 1]
+    return graph(
+        [("a", TensorProto.FLOAT, column), ("b", TensorProto.FLOAT, column)],
+        [("sum", TensorProto.FLOAT, column)],
+        [helper.make_node("Add", ["a", "b"], ["sum"])],
+    )
+
+
+@pytest.fixture(scope="module")
+def task_models(stage: LocalStage, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Push a model for each method of the client, several at a time."""
+    folder = tmp_path_factory.mktemp("tasks")
+    for case in CASES:
+        bundle = folder / case
+        shutil.copytree(RECORDED / case / "bundle", bundle)
+        task = json.loads((bundle / "task.json").read_text())
+        (bundle / "task.json").unlink()
+        encoder = (bundle / "encoder_model.onnx").exists()
+        declared = {"name": case, "task": task, "description": "Of seeded random weights."}
+        declared |= {"artifact": "encoder_model.onnx"} if encoder else {}
+        (bundle / "model.yaml").write_text(json.dumps(declared))
+    golden = {"request": {"inputs": LOVED}, "answer": answer_of("text-classification")}
+    (folder / "text-classification/golden.jsonl").write_text(json.dumps(golden) + "\n")
+    declare_golden(folder / "text-classification/model.yaml")
+    (folder / "sums").mkdir()
+    (folder / "sums/model.onnx").write_bytes(sums())
+    (folder / "sums/model.yaml").write_text("name: sums\ntask: tabular-regression\n")
+    with ThreadPoolExecutor(3) as pool:
+        pushed = [folder / case for case in (*CASES, "sums")] + [ROOT / "models" / "titanic"]
+        list(pool.map(lambda bundle: stage.serval("push", str(bundle), "--wait"), pushed))
+
+
+def answer_of(case: str) -> object:
+    return json.loads((RECORDED / case / "answers.json").read_text())[0]["answers"][0]
+
+
+def declare_golden(path: Path) -> None:
+    declared = json.loads(path.read_text())
+    path.write_text(json.dumps(declared | {"golden": "golden.jsonl"}))
+
+
+def test_the_hubs_client_gets_the_originals_answers(stage: LocalStage, task_models: None) -> None:
+    assert PYTHON.exists(), "run `make test`: it makes build/environments/clients"
+    run = subprocess.run(
+        [
+            *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"),
+            *("--confcutdir", CLIENTS, "-c", os.devnull, "--import-mode=importlib"),
+            CLIENTS / "test_huggingface_hub.py",
+        ],
+        env=os.environ
+        | {
+            "SERVAL_API_URL": stage.api_url,
+            "SERVAL_API_KEY": stage.api_key,
+            "SERVAL_RECORDED": str(RECORDED),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    print(run.stdout.splitlines()[-1])
+
+
+def test_v2_takes_the_text_of_a_task(stage: LocalStage, task_models: None) -> None:
+    text = {"name": "text", "datatype": "BYTES", "shape": [1], "data": [LOVED]}
+    reply = httpx.post(
+        f"{stage.api_url}/v2/models/text-classification/infer",
+        json={"inputs": [text]},
+        headers={"x-api-key": stage.api_key},
+        timeout=60,
+    )
+    [output] = reply.raise_for_status().json()["outputs"]
+    answers = [one["label"] for one in json.loads(output["data"][0])]
+    assert answers == [one["label"] for one in answer_of("text-classification")]  # type: ignore[attr-defined]
+
+
+def test_a_batch_job_answers_a_column_of_text(
+    stage: LocalStage, task_models: None, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id,text\n" + "".join(f'{n},"{LOVED}"\n' for n in range(500)))
+    ran = stage.serval("batch", "run", "text-classification", str(rows), "--watch", "--json")
+    job = json.loads(ran.splitlines()[-1])
+    stage.serval("batch", "download", job["id"], "--to", str(tmp_path))
+    lines = (tmp_path / "output.jsonl").read_text().splitlines()
+    assert len(lines) == 500
+    assert json.loads(lines[0])["answers"][0]["label"] == "positive"
