@@ -154,7 +154,7 @@ LAYERS = (
         (*NUMPY_LEFT_OUT, "numpy/ma/*", *ONNX_LEFT_OUT),
     ),
     Layer("batch", 131, "layer-batch.txt", BATCH_LEFT_OUT),
-    Layer("tasks", 31, "layer-tasks.txt", TASKS_LEFT_OUT),
+    Layer("tasks", 29, "layer-tasks.txt", TASKS_LEFT_OUT),
 )
 
 TOGETHER = (
