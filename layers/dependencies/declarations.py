@@ -85,7 +85,6 @@ TASKS_LEFT_OUT = (
     "packaging*",
     "tqdm*",
     "truststore*",
-    "typing_extensions*",
     "yaml*",
     "_yaml*",
     "pyyaml*",

@@ -75,6 +75,9 @@ def document_of(random: Random, route: Endpoint, model: str) -> Any:
             return {"size_bytes": random.choice((1, 7_000_000, 10**9))}
         case "POST", "jobs":
             return JOB
+        case "POST", ("{model}" | "{version}"):
+            texts = random.choice(("good", ["good", "bad"], ["good"] * 40))
+            return {"inputs": texts, "parameters": {"top_k": random.choice((1, 2, 0))}}
         case "POST", "index":
             return {"ready": True}
         case "PUT", _:

@@ -21,7 +21,12 @@ NAMES = {
     "id": ("r1", "r2", "j1", "j2", "x" * 59, "x" * 60, ".r", "a b", "%2F"),
 }
 """Of the parameters of paths; some are nothing that there is."""
-THERE = {"/v2": (*MODELS, "textgen"), "/async": ("textgen",), "/batch": ("iris", "digits")}
+THERE = {
+    "/v2": (*MODELS, "textgen"),
+    "/models": ("sentiment",),
+    "/async": ("textgen",),
+    "/batch": ("iris", "digits"),
+}
 """Models, by the first segment of the path: those that the route answers for."""
 HEADERS = (
     "accept-encoding", "content-encoding", "serval-affinity", "serval-model-version", "prefer",

@@ -12,7 +12,7 @@ from serval.http.dispatch import Endpoint
 from serval.http.endpoints import FUNCTIONS
 from serval.openapi.document import document
 from serval.protocol.limits import RequestLimits, requests_mib
-from tests.fakes import batch_api, describe, inference, submission
+from tests.fakes import batch_api, describe, inference, submission, task_models
 from tests.fakes.handlers import imported
 from tests.fakes.requests import async_request
 
@@ -45,7 +45,8 @@ ENVIRONMENT = {
     "BATCH_LEAST_SHARD_BYTES": "1",
     "BATCH_MACHINE": "arn:aws:states:eu-central-1:123456789012:stateMachine:batch",
 }
-INFER = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer")
+TASK = ("/models/{model}", "/models/{model}/versions/{version}")
+INFER = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer", *TASK)
 
 
 def routes() -> list[Endpoint]:
@@ -71,6 +72,14 @@ class Stage:
             axes = [extent if extent > 0 else f"axis{axis}" for axis, extent in enumerate(shape)]
             self.inference.edge.publish(model, "1", inference.identity(datatype, axes), sign)
         self.inference.edge.publish("textgen", "1", b"", submission.TEXTGEN)
+        self.inference.edge.publish_task(
+            "sentiment",
+            task_models.sentiment_graph(),
+            task_models.SENTIMENT,
+            {"name": "text-classification"},
+            tokenizer=task_models.sentiment_tokenizer(),
+            config=task_models.sentiment_config(),
+        )
         on_fleet = {"compute": {"target": "fleet", "fleet": "gpu"}}
         object.__setattr__(self.inference.edge.records["textgen", "1"], "bundle", on_fleet)
         self.requests, self.batch = submission.Bench(), batch_api.Bench()
@@ -140,6 +149,7 @@ class Stage:
 def function_of(route: Endpoint, model: str) -> str:
     """Name the function that the gateway sends a route's calls to."""
     if route.template in INFER:
-        return "wait" if model == "textgen" else "infer"
+        waits = model == "textgen" and route.template not in TASK
+        return "wait" if waits else "infer"
     owners = [name for name, endpoints in FUNCTIONS.items() if route in endpoints]
     return owners[0] if owners else "describe"

@@ -65,7 +65,13 @@ def check(given: Any, expected: Any, case: str) -> None:
         assert len(given) == len(expected)
         for one, other in zip(given, expected, strict=True):
             check(one, other, case)
-    elif isinstance(expected, float):
+    else:
+        check_value(given, expected)
+
+
+def check_value(given: Any, expected: Any) -> None:
+    """Compare a number or a text; whole numbers are pixels or positions."""
+    if isinstance(expected, float):
         assert float(given) == pytest.approx(expected, abs=SCORE)
     elif isinstance(expected, int) and not isinstance(expected, bool):
         assert abs(given - expected) <= PIXELS

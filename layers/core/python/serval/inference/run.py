@@ -11,6 +11,7 @@ from serval.inference.loaded import Loaded, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature
 from serval.models.storage import VERSION
+from serval.models.task_signature import task_signature
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST_JSON_BYTES
@@ -60,9 +61,6 @@ def read_fitting(
     except InvalidRequest as refused:
         if record.task is None:
             raise
-        # Imported here, so that a version of tensors pays for no task.
-        from serval.tasks.signature import task_signature
-
         with suppress(InvalidRequest):
             return _read_for(task_signature(record.task), body, header, json_limit)
         raise refused

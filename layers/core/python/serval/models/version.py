@@ -8,11 +8,12 @@ grant a role the rows and objects of its own models alone.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 from serval.models.signature import Signature
+from serval.models.task_signature import is_batched, task_signature
 
 TAG_PLACE = 16
 """The number of characters before the tag, which are those of a second or of a hash."""
@@ -125,6 +126,19 @@ class ModelVersion:
     def artifact_bytes(self) -> int:
         """Bytes that a runtime loads."""
         return sum(self.file(path).size_bytes for path in self.artifact_files)
+
+    @property
+    def batch_task(self) -> str | None:
+        """The task whose inputs batch jobs bring; None: they bring tensors, as on a fleet."""
+        if self.task is None or self.on_fleet or not is_batched(self.task):
+            return None
+        return self.task
+
+    @property
+    def batch_signature(self) -> Signature:
+        """The signature to batch jobs: the task's, or the graph's."""
+        task = self.batch_task
+        return self.signature if task is None else replace(task_signature(task), optional=())
 
     @property
     def task_bytes(self) -> int:

@@ -13,12 +13,12 @@ import numpy as np
 
 from serval.errors import InvalidTensor
 from serval.foreign import refusing
+from serval.models.task_signature import ANSWERS, NAMES, PARAMETERS
 from serval.models.tensor import Tensor
 from serval.short_repr import short_repr
 from serval.tasks.call import write_json
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
-from serval.tasks.signature import ANSWERS, NAMES, PARAMETERS
 from serval.tasks.task import InputKind, Media, Task
 
 

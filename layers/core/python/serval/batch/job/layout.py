@@ -5,16 +5,14 @@ Lists of them lie under the job's prefix as JSON lines; the state machine sees o
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from serval.batch.input.find import FoundCompression, FoundFormat
 from serval.batch.job.keys import Source
 from serval.batch.job.options import PLAIN_CSV, CsvOptions
 from serval.batch.shard.outputs import OutputFormat, PartFormat
-from serval.models.signature import Signature, TensorSpec
-from serval.models.version import ModelVersion
-from serval.tasks.signature import is_batched, task_signature
+from serval.models.signature import TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,21 +260,3 @@ def read_outline(lines: bytes) -> Iterator[OutlineEntry]:
     for line in lines.splitlines():
         value = json.loads(line)
         yield ScannedFile.from_json(value) if "scanned" in value else ShardItem.from_json(value)
-
-
-def task_of(record: ModelVersion) -> str | None:
-    """Return the task whose inputs batch jobs of a version bring; None: they bring tensors.
-
-    On a fleet they bring tensors alone.
-    """
-    return (
-        None
-        if record.task is None or record.on_fleet or not is_batched(record.task)
-        else record.task
-    )
-
-
-def batch_signature(record: ModelVersion) -> Signature:
-    """Return the signature of a version to batch jobs: its task's, or its graph's."""
-    task = task_of(record)
-    return record.signature if task is None else replace(task_signature(task), optional=())

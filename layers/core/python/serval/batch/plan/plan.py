@@ -18,7 +18,7 @@ from serval.batch.job.cost import (
 )
 from serval.batch.job.job import BatchJob
 from serval.batch.job.keys import Address, JobKeys, read_address
-from serval.batch.job.layout import Layout, ShardItem, batch_signature, task_of, to_lines
+from serval.batch.job.layout import Layout, ShardItem, to_lines
 from serval.batch.job.lifecycle import change_job
 from serval.batch.job.options import JobOptions
 from serval.batch.job.outcomes import cancelled_outcome, refused_outcome
@@ -104,9 +104,9 @@ class Plan:
         record = self._record(request.model, version)
         inputs = [read_address(address, "input") for address in request.input]
         survey = Surveyor(self.release_shards.objects).survey(
-            inputs, None, request.options, batch_signature(record), features_of(record)
+            inputs, None, request.options, record.batch_signature, features_of(record)
         )
-        signature, for_task = batch_signature(record), task_of(record) is not None
+        signature, for_task = record.batch_signature, record.batch_task is not None
         layout = draft_layout(
             survey, request.options, signature, Pace.of(record), for_task=for_task
         )
@@ -129,7 +129,7 @@ class Plan:
                 f"model {model!r} is custom Python on Lambda, which answers calls and takes no "
                 "batch jobs"
             )
-        check_batches(batch_signature(record))
+        check_batches(record.batch_signature)
         return record
 
     def _plan(self, job: BatchJob, started: float) -> dict[str, Any]:
@@ -137,9 +137,9 @@ class Plan:
         pace = Pace.of(record)
         inputs = [read_address(address, "input") for address in job.input]
         survey = Surveyor(self.release_shards.objects).survey(
-            inputs, job.input_version, job.options, batch_signature(record), features_of(record)
+            inputs, job.input_version, job.options, record.batch_signature, features_of(record)
         )
-        signature, for_task = batch_signature(record), task_of(record) is not None
+        signature, for_task = record.batch_signature, record.batch_task is not None
         layout = draft_layout(survey, job.options, signature, pace, for_task=for_task)
         if layout.per_input:
             check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)

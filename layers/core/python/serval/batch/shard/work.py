@@ -11,7 +11,7 @@ from typing import Any
 
 from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
-from serval.batch.job.layout import Layout, ShardItem, batch_signature, task_of
+from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
 from serval.batch.shard.answers import TaskModel
@@ -134,7 +134,7 @@ class ShardWork:
             tempfile.TemporaryDirectory(prefix="shard-", dir=self.folder) as folder,
             ThreadPoolExecutor(AT_ONCE) as pool,
         ):
-            inputs = batch_signature(loaded.record).inputs
+            inputs = loaded.record.batch_signature.inputs
             reading = ShardReader(
                 self.objects, layout, item, inputs, output, Path(folder), self.disk_bytes, pool
             )
@@ -154,7 +154,7 @@ class ShardWork:
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
-            model=loaded.model if task_of(loaded.record) is None else TaskModel(loaded),
+            model=loaded.model if loaded.record.batch_task is None else TaskModel(loaded),
             outputs=layout.outputs,
             batch_rows=layout.batch_rows,
             part=layout.part_format,

@@ -16,7 +16,6 @@ from serval.batch.job.keys import (
     parse_input_key,
     read_address,
 )
-from serval.batch.job.layout import batch_signature
 from serval.batch.job.lifecycle import JobTotals, change_job
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.batch.job.outcomes import cancelled_outcome, ignored_outcome, refused_outcome
@@ -200,7 +199,7 @@ class Accept:
         finder = Finder(self.objects)
         if job.attempt == 1:
             sources = finder.first(inputs, job.input_version)
-            finder.kind(sources, job.options, batch_signature(record))
+            finder.kind(sources, job.options, record.batch_signature)
         Prefixes(self.objects, self.store, self.stage).claim(job, output)
         return version, output
 

@@ -1,19 +1,18 @@
-"""The signatures of tasks in tensors, for those who must know them without importing the tasks."""
+"""The signatures of tasks in tensors (``serval.tasks``), for those who do not import the tasks."""
 
 from collections.abc import Mapping
 
 from serval.models.signature import Signature, TensorSpec
-from serval.tasks.task import InputKind
 
 PARAMETERS, ANSWERS = "parameters", "answers"
-NAMES: Mapping[InputKind, str] = {
+NAMES: Mapping[str, str] = {
     "text": "text",
     "image": "image",
     "audio": "audio",
     "table": "args",
     "arguments": "args",
 }
-TAKES: Mapping[str, InputKind] = {
+TAKES: Mapping[str, str] = {
     "audio-classification": "audio",
     "automatic-speech-recognition": "audio",
     "image-classification": "image",
