@@ -3,8 +3,6 @@
 Expected are the answers of transformers' pipelines, recorded in ``tests/tasks/recorded``.
 """
 
-import base64
-import io
 import json
 import os
 from pathlib import Path
@@ -54,7 +52,8 @@ def first(case: str) -> tuple[Any, dict[str, Any], Any]:
 def check(given: Any, expected: Any, case: str) -> None:
     """Compare an answer, whose objects the client has turned into dictionaries of its own."""
     if isinstance(expected, dict) and set(expected) == {"file"}:
-        mask = np.asarray(Image.open(io.BytesIO(base64.b64decode(given))))
+        # The client has opened it.
+        mask = np.asarray(given)
         assert (mask == np.asarray(Image.open(RECORDED / case / expected["file"]))).mean() > 0.999
     elif isinstance(expected, dict):
         for name, value in expected.items():
@@ -82,6 +81,8 @@ def check_value(given: Any, expected: Any) -> None:
 @pytest.mark.parametrize("case", BY_TEXT)
 def test_an_input_is_answered_as_by_the_original(stage: Any, case: str) -> None:
     value, parameters, expected = first(case)
+    if case == "t5-summarization":
+        parameters = {"generate_parameters": parameters}
     given = getattr(client(stage, case), BY_TEXT[case])(value, **parameters)
     if case == "feature-extraction-mean":
         given = np.asarray(given).tolist()
@@ -127,11 +128,6 @@ def test_rows_of_a_table_are_classified(stage: Any) -> None:
     assert answer == ["survived", "died"]
 
 
-def test_rows_of_a_table_have_numbers_as_answers(stage: Any) -> None:
-    answer = client(stage, "sums").tabular_regression({"a": ["1", "2.5"], "b": ["3", "4"]})
-    assert answer == [4.0, 6.5]
-
-
 def test_an_error_has_the_words_of_the_task(stage: Any) -> None:
-    with pytest.raises(HfHubHTTPError, match="mask"):
+    with pytest.raises(HfHubHTTPError, match=r"no \[MASK\]"):
         client(stage, "fill-mask-wordpiece").fill_mask("nothing is hidden")

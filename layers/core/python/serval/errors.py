@@ -70,9 +70,8 @@ class InvalidParameter(InvalidRequest):
     """A request parameter has an impossible value."""
 
     def __init__(self, name: str, value: object, expectation: str) -> None:
-        super().__init__(
-            f"parameter {short_repr(name)}: {short_repr(value)} given, {expectation} expected"
-        )
+        named = f"parameter {short_repr(name)}"
+        super().__init__(f"{named}: {short_repr(value)} given, {expectation} expected")
 
 
 class InvalidInputs(InvalidRequest):

@@ -47,7 +47,7 @@ def test_init_writes_the_task_with_its_first_request(tmp_path: Path) -> None:
     assert bundle.task.name == "text-classification"
     written: Any = golden(folder)
     assert written["request"] == {"inputs": "The film was long, but I loved every minute of it."}
-    assert {"label", "score"} == set(written["answer"][0])
+    assert {"label", "score"} == set(written["answer"][0][0])
 
 
 def test_samples_become_golden_requests(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Which tasks there are, and how one is opened."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from serval.tasks.files import TaskFiles
-from serval.tasks.graph import TaskGraph
-from serval.tasks.task import Task
+if TYPE_CHECKING:  # what reads model.yaml needs the names of tasks, and has no numpy
+    from serval.tasks.files import TaskFiles
+    from serval.tasks.graph import TaskGraph
+    from serval.tasks.task import Task
 
 TASKS = {
     "audio-classification": "audio.classify:AudioClassification",
@@ -32,7 +34,7 @@ TASKS = {
 """Name of the task → its module in this package, and the class in that."""
 
 
-def open_task(name: str, files: TaskFiles, graph: TaskGraph) -> Task:
+def open_task(name: str, files: "TaskFiles", graph: "TaskGraph") -> "Task":
     """Open a task over the graph of a version.
 
     The module is imported only now, so that a model of tensors pays for no tokenizer.

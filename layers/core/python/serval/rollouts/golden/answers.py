@@ -108,13 +108,19 @@ def load_alone() -> GoldenAnswers:
 
 
 def try_samples(loaded: Loaded) -> GoldenAnswers:
-    """Run the model on made-up inputs until it answers once.
+    """Run the model on made-up inputs until it answers once; a task is asked first.
 
     Raises
     ------
     BundleRefused
         If it fails on all of them.
     """
+    if loaded.task is not None:
+        # Imported here: where no version has a task, its libraries may not be installed.
+        from serval.rollouts.golden.task_answers import try_task
+
+        if asked := try_task(loaded):
+            return GoldenAnswers([asked], notes=(NO_GOLDEN,))
     reasons = []
     for inputs in make_samples(loaded.record.signature, symbols_of(loaded.model)):
         try:

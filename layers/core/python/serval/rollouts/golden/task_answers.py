@@ -1,18 +1,23 @@
 """Golden requests in the words of a model's task."""
 
-from collections.abc import Mapping, Sequence
+import io
+import wave
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from serval.errors import InvalidInputs
+import numpy as np
+
+from serval.errors import InferenceFailed, InvalidInputs, InvalidRequest
 from serval.inference.loaded import Loaded
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.differences import TOLERANCES, Differences
 from serval.rollouts.golden.requests import GoldenRequest
 from serval.short_repr import short_repr
 from serval.tasks.call import answer_payload, shape_answers
-from serval.tasks.payload import read_payload
-from serval.tasks.task import Media
-from serval.tasks.tensors import task_tensors
+from serval.tasks.parameters import Parameters
+from serval.tasks.payload import Payload, read_payload
+from serval.tasks.task import InputKind, Media
+from serval.tasks.tensors import run_task, task_tensors
 
 
 def ask_task(
@@ -34,6 +39,50 @@ def ask_task(
     given = shape_answers(task, payload, answer_payload(task, payload))
     allowed = TOLERANCES["FP32"] if tolerance is None else tolerance
     return task_tensors(task, payload), compare_answers(request.answer, given, allowed)
+
+
+def try_task(loaded: Loaded) -> Sequence[Tensor]:
+    """Ask a version's task something made up; return its tensors, or none if it cannot answer.
+
+    Only golden requests can tell what a task that needs parameters or rows takes.
+    """
+    task = loaded.task
+    made = None if task is None else MADE_UP.get(task.takes)
+    if task is None or made is None:
+        return ()
+    tensors = task_tensors(task, Payload([made()], is_list=False, parameters=Parameters()))
+    try:
+        run_task(task, tensors)
+    except (InvalidRequest, InferenceFailed):
+        return ()
+    return tensors
+
+
+def make_picture() -> bytes:
+    """Make a PNG of 224 x 224 pixels."""
+    from PIL import Image
+
+    target = io.BytesIO()
+    Image.linear_gradient("L").resize((224, 224)).convert("RGB").save(target, "PNG")
+    return target.getvalue()
+
+
+def make_sound() -> bytes:
+    """Make a second of a WAV, a tone of 440 Hz at 16 kHz."""
+    times = np.arange(16_000) / 16_000
+    samples = (np.sin(2 * np.pi * 440 * times) * 2**14).astype("<i2")
+    target = io.BytesIO()
+    with wave.open(target, "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(samples.tobytes())
+    return target.getvalue()
+
+
+MADE_UP: Mapping[InputKind, Callable[[], str | bytes]] = {
+    "text": lambda: "The quick brown fox jumps over the lazy dog.",
+    "image": make_picture,
+    "audio": make_sound,
+}
 
 
 def compare_answers(expected: Any, given: Any, tolerance: float) -> Differences:

@@ -26,7 +26,7 @@ class TextClassification:
 
     takes: ClassVar[InputKind] = "text"
     accepts: ClassVar[frozenset[str]] = frozenset({"top_k", "function_to_apply"})
-    answers_in_list: ClassVar[bool] = False
+    answers_in_list: ClassVar[bool] = True
 
     graph: TaskGraph
     tokenizer: TextTokenizer
