@@ -35,7 +35,7 @@ def test_an_exported_folder_answers_in_words(stage: LocalStage, tmp_path: Path) 
     text = wanted["inputs"][0]
     expected = wanted["answers"][0]
     for command in ("infer", "try"):
-        given = succeeded(stage, command, name, text)
+        [given] = succeeded(stage, command, name, text)
         assert [one["label"] for one in given] == [one["label"] for one in expected]
         for one, other in zip(given, expected, strict=True):
             assert one["score"] == pytest.approx(other["score"], abs=1e-4)
