@@ -1,6 +1,4 @@
-"""Every error that Serval raises on purpose. Each takes facts and writes its own message.
-
-::
+"""Every error that Serval raises on purpose. Each takes facts and writes its own message. ::
 
     ServalError
     ├── InvalidRequest
@@ -39,7 +37,7 @@
     ├── BatchRefused               a batch job is impossible as it was requested
     └── BundleRefused              a bundle cannot become a version
 
-They know no HTTP: ``serval.http.status`` maps every leaf to a status.
+``serval.http.status`` maps every leaf to a status.
 """
 
 from collections.abc import Sequence
@@ -70,8 +68,8 @@ class InvalidParameter(InvalidRequest):
     """A request parameter has an impossible value."""
 
     def __init__(self, name: str, value: object, expectation: str) -> None:
-        named = f"parameter {short_repr(name)}"
-        super().__init__(f"{named}: {short_repr(value)} given, {expectation} expected")
+        said = f"{short_repr(value)} given, {expectation} expected"
+        super().__init__(f"parameter {short_repr(name)}: {said}")
 
 
 class InvalidInputs(InvalidRequest):
