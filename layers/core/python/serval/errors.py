@@ -1,4 +1,6 @@
-"""Every error that Serval raises on purpose. Each takes facts and writes its own message. ::
+"""Every error that Serval raises on purpose. Each takes facts and writes its own message.
+
+::
 
     ServalError
     ├── InvalidRequest
@@ -36,8 +38,6 @@
     ├── InferenceFailed            the runtime failed on a valid request
     ├── BatchRefused               a batch job is impossible as it was requested
     └── BundleRefused              a bundle cannot become a version
-
-``serval.http.status`` maps every leaf to a status.
 """
 
 from collections.abc import Sequence
