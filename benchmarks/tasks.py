@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import sklearn
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from PIL import Image
 from rich.console import Console
@@ -21,7 +22,6 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from benchmarks.graphs import encoder, resnet50
 from benchmarks.infer import time_interleaved
-from models.textgen.build import corpus
 from serval.bundles.onnx_signature import read_signature
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.inference.version_task import open_version_task
@@ -66,6 +66,13 @@ def classifier() -> ModelProto:
     return model
 
 
+def prose() -> list[str]:
+    """Return the lines of scikit-learn's descriptions of its data sets."""
+    folder = Path(sklearn.__file__).parent / "datasets" / "descr"
+    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.rst"))]
+    return "".join(texts).splitlines()
+
+
 def tokenizer() -> Tokenizer:
     """Train BERT's kind of tokenizer on the prose that scikit-learn ships."""
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -75,14 +82,14 @@ def tokenizer() -> Tokenizer:
     trainer = trainers.WordPieceTrainer(
         vocab_size=8000, special_tokens=special, show_progress=False
     )
-    made.train_from_iterator(corpus().decode().splitlines(), trainer)
+    made.train_from_iterator(prose(), trainer)
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return made
 
 
 def sentence(made: Tokenizer) -> str:
     """Return a text of as many tokens as are timed."""
-    words = corpus().decode().split()
+    words = " ".join(prose()).split()
     for count in range(1, len(words)):
         text = " ".join(words[:count])
         if len(made.encode(text)) >= TOKENS:
