@@ -89,10 +89,10 @@ def tokenizer() -> Tokenizer:
 
 def sentence(made: Tokenizer) -> str:
     """Return a text of as many tokens as are timed."""
-    words = " ".join(prose()).split()
+    words = [word for word in " ".join(prose()).split() if word.isalpha()]
     for count in range(1, len(words)):
         text = " ".join(words[:count])
-        if len(made.encode(text)) >= TOKENS:
+        if len(made.encode(text)) == TOKENS:
             return text
     raise AssertionError("the prose is too short")
 
