@@ -165,6 +165,7 @@ bench: setup layers-aws models build/environments/lambda-client/.stamp build/env
 	@$(BIN)/python -m benchmarks.rollout_policy
 	@$(BIN)/python -m benchmarks.shard
 	@$(BIN)/python -m benchmarks.tasks
+	@$(BIN)/python -m benchmarks.task_shard
 	@$(BIN)/python -m benchmarks.stage
 
 .PHONY: synth

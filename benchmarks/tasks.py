@@ -46,12 +46,12 @@ PREPROCESSOR = {
 }
 
 
-def classifier() -> ModelProto:
-    """Build MiniLM's shape with a head of three classes over the first token."""
-    model = encoder()
+def classifier(layers: int = 6, width: int = 384) -> ModelProto:
+    """Build an encoder, by default of MiniLM's shape, with three classes over the first token."""
+    model = encoder(layers=layers, width=width)
     graph = model.graph
     hidden = graph.output[0].name
-    head = np.random.default_rng(0).standard_normal((384, 3)).astype(np.float32)
+    head = np.random.default_rng(0).standard_normal((width, 3)).astype(np.float32)
     graph.initializer.append(numpy_helper.from_array(np.array(0), "first"))
     graph.initializer.append(numpy_helper.from_array(head, "head"))
     graph.node.append(helper.make_node("Gather", [hidden, "first"], ["pooled"], axis=1))
