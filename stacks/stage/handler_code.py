@@ -64,8 +64,17 @@ def handler_code(function: str, model: str, bundle: Path, layers: str, built: Pa
         if pins:
             install_packages(model, lock, variant, packages)
         check_size(model, packages)
-        made.rename(target)
+        put_in_place(made, target)
     return target
+
+
+def put_in_place(made: Path, target: Path) -> None:
+    """Rename a folder that is named for its content; another process may have been faster."""
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
 
 
 def install_packages(model: str, lock: Path, variant: Variant, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
-from stacks.stage.handler_code import HandlerNotDeployable, check_size, handler_code
+from stacks.stage.handler_code import HandlerNotDeployable, check_size, handler_code, put_in_place
 from tests.stacks.synthesis import Sources, synthesise
 
 CODE = "class EndpointHandler:\n    def __call__(self, data):\n        return data\n"
@@ -78,3 +78,17 @@ def test_its_function_has_that_code_and_may_read_its_own_versions_alone(
     assert "models/shelf/*" in reads[0]
     routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
     assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
+
+
+def test_code_that_another_process_has_put_in_place_is_left_there(tmp_path: Path) -> None:
+    made, target = tmp_path / "made", tmp_path / "code-of-a-digest"
+    for folder, text in ((made, "late"), (target, "early")):
+        folder.mkdir()
+        (folder / "handler.py").write_text(text)
+    put_in_place(made, target)
+    assert (target / "handler.py").read_text() == "early"
+
+
+def test_code_that_cannot_be_put_in_place_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "absent", tmp_path / "target")
