@@ -130,7 +130,9 @@ def test_a_job_is_started_once_looked_at_and_cancelled(stage: Stage) -> None:
     assert summary["status"] == "cancelled"
     (result,) = answered(stage.ask("batch_get", f"/batch/jobs/{job.id}"), 200)["results"]
     assert result["name"] == "summary.json"
-    assert httpx.get(result["url"]).raise_for_status().json() == summary
+    reply = httpx.get(result["url"])
+    assert reply.is_success, reply.text
+    assert reply.json() == summary
 
     listed = answered(stage.ask("batch_list", "/batch/jobs"), 200)["jobs"]
     assert [one["id"] for one in listed] == [job.id]

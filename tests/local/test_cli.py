@@ -133,6 +133,10 @@ def test_a_bundle_that_the_laptop_refuses_is_not_uploaded(stage: LocalStage, bun
 
 
 def test_a_rollout_that_takes_too_long_ends_the_wait(stage: LocalStage, bundle: Path) -> None:
+    succeeded(stage, "push", str(bundle), "--wait")
+    # A canary bakes for minutes, so this one cannot have ended.
+    with (bundle / "model.yaml").open("a") as declared:
+        declared.write("description: The second version.\n")
     done = run(stage, "push", str(bundle), "--wait", "--timeout", "0", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["status"] in {"waiting", "running"}
