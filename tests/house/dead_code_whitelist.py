@@ -67,6 +67,10 @@ iou
 open_task
 read_mlflow
 
+# Parts of a tokenizer that the benchmark trains.
+_.post_processor
+_.pre_tokenizer
+
 # Called or read by libraries: zipfile, KServe, protocol buffers, CDK, Pillow.
 _.MAX_IMAGE_PIXELS
 _.feature_types
