@@ -113,6 +113,29 @@ def test_bytes_that_are_no_text_are_refused(ready: Bench) -> None:
     assert "the text is not UTF-8" in refusal(ready, b"\xff\xfe")
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"good " * 101_000, {}),
+        (gzip.compress(b'{"inputs": "%b"}' % (b"good " * 101_000)), {"content_encoding": "gzip"}),
+        (json.dumps({"inputs": ["good " * 60_000] * 2}), {"content_type": "application/json"}),
+    ],
+)
+def test_more_text_than_memory_holds_tokens_of_is_refused(
+    ready: Bench, body: Any, headers: dict[str, str]
+) -> None:
+    reply = ready.endpoint.reply(task_event("sentiment", body, **headers))
+    assert reply["statusCode"] == 413
+    assert "at most 500000 allowed; send fewer or shorter inputs" in reply["body"]
+
+
+def test_a_task_s_tensor_of_another_shape_is_refused_by_its_own_name(ready: Bench) -> None:
+    text = {"name": "text", "datatype": "BYTES", "shape": [1, 1], "data": ["good"]}
+    reply = ready.endpoint.reply(event("sentiment", json.dumps({"inputs": [text]})))
+    assert reply["statusCode"] == 400
+    assert "tensor 'text': shape [1, 1] given, [-1] expected" in json.loads(reply["body"])["error"]
+
+
 def test_a_model_without_a_task_says_where_its_tensors_go(ready: Bench) -> None:
     ready.edge.publish("adder", "1", plus(1), signature("FP32", [-1, 2]))
     reply = ready.endpoint.reply(task_event("adder", '{"inputs": "good"}'))

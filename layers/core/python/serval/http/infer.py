@@ -19,14 +19,14 @@ from serval.http.call import (
     reply_to,
 )
 from serval.inference.loaded import Loaded
-from serval.inference.run import Inference, InferenceAnswer
+from serval.inference.run import Inference, InferenceAnswer, server_timing
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted, choose_target
 from serval.protocol.content import FEWER
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.response import InferenceResponse, write_response
 
-TASK_PATH = "/models/"
+OWN_WORDS = "/models/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +88,11 @@ class InferEndpoint:
         cold = (model, version) not in self.inference.loaded
         loaded = self.inference.load(model, version)
         started = self.clock()
-        if call.path.startswith(TASK_PATH) and loaded.record.runtime == "python":
-            # Imported only for custom Python.
-            from serval.http.handler import answer_handler
+        if call.path.startswith(OWN_WORDS):
+            # Imported only for the models that have a task or are custom Python.
+            from serval.http.own_words import answer_own_words
 
-            reply = answer_handler(loaded, call, self.limits, cold=cold, clock=self.clock)
-            return reply, (self.clock() - started) * 1e3
-        if call.path.startswith(TASK_PATH):
-            # Imported only for the models that have a task.
-            from serval.http.task import answer_task
-
-            reply = answer_task(loaded, call, self.limits, cold=cold, clock=self.clock)
+            reply = answer_own_words(loaded, call, self.limits, cold=cold, clock=self.clock)
             return reply, (self.clock() - started) * 1e3
         body = call.read_body(self.limits)
         answer = self.inference.answer(loaded, body, call.header_length, self.limits.json_bytes)
@@ -124,9 +118,7 @@ def answer_reply(
     record = loaded.record
     response = InferenceResponse(record.model, record.version, answer.outputs)
     body, head_length = write_response(response, answer.request)
-    timing = f"infer;dur={answer.infer_ms:.3f}"
-    if cold:
-        timing = f"load;dur={loaded.load_ms:.1f}, {timing}"
+    timing = server_timing(answer.infer_ms, loaded.load_ms if cold else 0.0)
     headers = {"serval-model-version": record.version, "server-timing": timing}
     remedy = partial(suggest_smaller_reply, answer)
     return inference_reply(body, head_length, headers, accept_encoding, remedy)

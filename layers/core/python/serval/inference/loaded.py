@@ -96,7 +96,6 @@ class LoadedVersions:
     cpu_class: str = ""
     """The class from ``serval.inference.cpu``; empty: no form is laid out for this machine."""
     log: Callable[[str], object] = discard
-    open_task: Callable[[ModelVersion, Path, Model, OpenModel], Task] = open_version_task
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:
@@ -170,7 +169,7 @@ class LoadedVersions:
                 self.store.fetch(record, path, destination)
             model = self.open_model(folder / artifact, form)
             if record.task is not None:
-                task = self.open_task(record, folder, model, self.open_model)
+                task = open_version_task(record, folder, model, self.open_model)
         except ArtifactUnreadable as error:
             raise ArtifactUnavailable(
                 record.model, record.version, str(error), lost=True

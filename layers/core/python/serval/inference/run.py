@@ -2,24 +2,29 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from serval.errors import InferenceFailed, InvalidRequest, ModelVersionNotFound, ServalError
+from serval.errors import (
+    InferenceFailed,
+    InvalidInputs,
+    InvalidRequest,
+    ModelVersionNotFound,
+    ServalError,
+)
 from serval.inference.batching import divide_outputs, join_inputs
 from serval.inference.loaded import Loaded, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature
 from serval.models.storage import VERSION
-from serval.models.task_signature import task_signature
+from serval.models.task_signature import NAMES, task_signature
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, output_names, read_request
 
 Outputs = list[Tensor]
-TASK_INPUTS = frozenset({"text", "image", "audio", "args"})
-"""Names of a task's inputs among tensors (``serval.tasks.tensors``)."""
+TASK_INPUTS = frozenset(NAMES.values())
+"""Names of a task's inputs among tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,17 @@ def read_fitting(
     except InvalidRequest as refused:
         if record.task is None:
             raise
-        with suppress(InvalidRequest):
+        try:
             return _read_for(task_signature(record.task), body, header, json_limit)
-        raise refused
+        except InvalidInputs:
+            # Its tensors are not the task's either: the first refusal knows them better.
+            raise refused from None
+
+
+def server_timing(infer_ms: float, load_ms: float = 0.0) -> str:
+    """Write a ``Server-Timing`` header (W3C); without a load, 0 ms, it has none."""
+    infer = f"infer;dur={infer_ms:.3f}"
+    return f"load;dur={load_ms:.1f}, {infer}" if load_ms else infer
 
 
 def _read_for(

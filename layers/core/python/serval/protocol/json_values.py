@@ -289,3 +289,12 @@ def spell_number(value: float) -> float | str:
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
+
+
+def spell_non_finite(value: Any) -> Any:
+    """Spell the non-finite numbers within a JSON value."""
+    if isinstance(value, float):
+        return spell_number(value)
+    if isinstance(value, dict):
+        return {name: spell_non_finite(each) for name, each in value.items()}
+    return [spell_non_finite(each) for each in value] if isinstance(value, list) else value

@@ -2,14 +2,20 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from serval.errors import InvalidRequest
-from serval.tasks.payload import Payload, read_payload
+from serval.errors import InvalidRequest, PayloadTooLarge
+from serval.protocol.json_values import spell_non_finite
+from serval.protocol.limits import MOST_JSON_BYTES
+from serval.tasks.payload import FEWER, Payload, read_payload
 from serval.tasks.task import Media, Task
 
 JSON = "application/json"
+MOST_TEXT_BYTES = 500_000
+"""Of the texts of a call together: a token takes hundreds of bytes while a text is split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,27 @@ class TaskAnswer:
     content_type: str
 
 
+def check_text_size(inputs: Sequence[Any]) -> None:
+    """Refuse more text than can be split into tokens in the memory of a small function.
+
+    Raises
+    ------
+    PayloadTooLarge
+        If the texts of a call are too long together.
+    """
+    size = sum(map(_text_bytes, inputs))
+    if size > MOST_TEXT_BYTES:
+        raise PayloadTooLarge("text", size, MOST_TEXT_BYTES, FEWER)
+
+
+def _text_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, Mapping):
+        return sum(map(_text_bytes, value.values()))
+    return sum(map(_text_bytes, value)) if isinstance(value, list) else 0
+
+
 def answer_payload(task: Task, payload: Payload) -> list[Any]:
     """Answer the inputs of a call, one answer each.
 
@@ -28,21 +55,26 @@ def answer_payload(task: Task, payload: Payload) -> list[Any]:
     InvalidRequest
         If an input or a parameter is wrong.
     """
+    check_text_size(payload.inputs)
     answers = task.answer(payload.inputs, payload.parameters)
     if len(answers) != len(payload.inputs):
         raise AssertionError(f"{len(answers)} answers to {len(payload.inputs)} inputs")
     return answers
 
 
-def answer_body(task: Task, body: str | bytes, content_type: str) -> TaskAnswer:
+def answer_body(
+    task: Task, body: str | bytes, content_type: str, json_limit: int = MOST_JSON_BYTES
+) -> TaskAnswer:
     """Answer a body as clients of the Hugging Face hub expect it.
 
     Raises
     ------
     InvalidRequest
         If the body, an input or a parameter is wrong.
+    PayloadTooLarge
+        If its JSON or text has more bytes than the limit, or its texts are too long.
     """
-    payload = read_payload(body, content_type, task)
+    payload = read_payload(body, content_type, task, json_limit)
     answers = answer_payload(task, payload)
     if isinstance(answers[0], Media):
         if payload.is_list:
@@ -57,8 +89,15 @@ def shape_answers(task: Task, payload: Payload, answers: list[Any]) -> Any:
 
 
 def write_json(value: Any) -> bytes:
-    """Write an answer as JSON; floats in their shortest digits, files in base64."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_encode).encode()
+    """Write an answer as JSON; floats in their shortest digits, files in base64.
+
+    Numbers that JSON lacks are text, as in an inference response.
+    """
+    write = partial(json.dumps, ensure_ascii=False, allow_nan=False, default=_encode)
+    try:
+        return write(value).encode()
+    except ValueError:  # NaN or an infinity
+        return write(spell_non_finite(value)).encode()
 
 
 def _encode(value: Any) -> Any:

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serval.errors import InvalidInputs, MalformedBody
-from serval.foreign import refusing
+from serval.errors import InvalidInputs, MalformedBody, PayloadTooLarge
+from serval.foreign import parser_message, refusing
+from serval.protocol.limits import MOST_JSON_BYTES
 from serval.short_repr import short_repr
 from serval.tasks.parameters import Parameters
 from serval.tasks.table.rows import read_rows
@@ -20,8 +21,11 @@ from serval.tasks.task import InputKind, Task
 
 MEDIA: frozenset[InputKind] = frozenset({"image", "audio"})
 MOST_INPUTS = 1024
+FEWER = "send fewer or shorter inputs, or run a batch job over a file of them"
 JSON_STARTS = (b"{", b"[", b'"')
 DATA_URL = "data:"
+NOT_JSON = object()
+NOUNS: Mapping[InputKind, str] = {"image": "an image", "audio": "sound"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,9 @@ class Payload:
     parameters: Parameters
 
 
-def read_payload(body: str | bytes, content_type: str, task: Task) -> Payload:
+def read_payload(
+    body: str | bytes, content_type: str, task: Task, json_limit: int = MOST_JSON_BYTES
+) -> Payload:
     """Read a body.
 
     A body that is not JSON is a single input: an image, sound, text, or a table as CSV.
@@ -47,13 +53,18 @@ def read_payload(body: str | bytes, content_type: str, task: Task) -> Payload:
         If an input is not of the task's kind; the message has its number.
     InvalidParameter
         If the task has no such parameter.
+    PayloadTooLarge
+        If what is not a file of an image or sound has more bytes than ``json_limit``.
     """
     sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
     media_type = content_type.partition(";")[0].strip().lower()
-    if _is_json(sent, media_type, task.takes):
-        payload = _read_json(sent, task.takes)
-    else:
+    if len(sent) > json_limit and not _is_media(sent, media_type, task.takes):
+        raise PayloadTooLarge("request body", len(sent), json_limit, FEWER)
+    document = _parse(sent, media_type, task.takes)
+    if document is NOT_JSON:
         payload = _read_file(body, sent, task.takes)
+    else:
+        payload = read_document(document, task.takes)
     payload.parameters.expect(task.accepts)
     return payload
 
@@ -96,7 +107,7 @@ def _read_parameters(members: dict[str, Any]) -> Parameters:
 
 def _of_inputs(inputs: Any, kind: InputKind, parameters: Parameters) -> Payload:
     if kind == "table":
-        return Payload(read_rows(inputs), True, parameters)
+        return _of_rows(inputs, parameters)
     if not isinstance(inputs, list):
         return Payload([_as_input(inputs, kind, "'inputs'")], False, parameters)
     if not 0 < len(inputs) <= MOST_INPUTS:
@@ -105,27 +116,37 @@ def _of_inputs(inputs: Any, kind: InputKind, parameters: Parameters) -> Payload:
     return Payload(read, True, parameters)
 
 
-def _is_json(sent: bytes, media_type: str, kind: InputKind) -> bool:
-    if media_type.startswith(("image/", "audio/", "text/")):
-        return False
+def _of_rows(table: Any, parameters: Parameters) -> Payload:
+    rows = read_rows(table)
+    if not rows:
+        raise InvalidInputs("the table has no rows: at least one expected")
+    return Payload(rows, True, parameters)
+
+
+def _is_media(sent: bytes, media_type: str, kind: InputKind) -> bool:
+    """Return whether a body is the file of an image or sound, and not JSON that has it."""
+    declared = media_type.startswith(("image/", "audio/"))
+    return kind in MEDIA and (declared or sent.lstrip(b" \t\r\n")[:1] not in JSON_STARTS)
+
+
+def _parse(sent: bytes, media_type: str, kind: InputKind) -> Any:
+    """Parse a body that is JSON; return ``NOT_JSON`` for a file as it is.
+
+    A text or a table may look like the start of JSON, and only a Content-Type says that it is.
+    """
+    declared = media_type == "application/json"
     starts = sent.lstrip(b" \t\r\n")[:1] in JSON_STARTS
-    if kind in MEDIA or kind == "arguments":
-        return starts
-    return media_type == "application/json" or (starts and _parses(sent))
-
-
-def _parses(sent: bytes) -> bool:
+    files = kind in ("text", "table")
+    if media_type.startswith(("image/", "audio/", "text/")):
+        return NOT_JSON
+    if not (starts or (declared and files)):
+        return NOT_JSON
     try:
-        json.loads(sent)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _read_json(sent: bytes, kind: InputKind) -> Payload:
-    with refusing(lambda said: MalformedBody(f"the body is not valid JSON: {said}")):
-        document = json.loads(sent)
-    return read_document(document, kind)
+        return json.loads(sent)
+    except (ValueError, RecursionError) as error:
+        if files and not declared:
+            return NOT_JSON
+        raise MalformedBody(f"the body is not valid JSON: {parser_message(error)}") from error
 
 
 def _read_file(body: str | bytes, sent: bytes, kind: InputKind) -> Payload:
@@ -141,7 +162,7 @@ def _read_file(body: str | bytes, sent: bytes, kind: InputKind) -> Payload:
     with refusing(lambda said: MalformedBody(f"the text is not UTF-8: {said}")):
         text = sent.decode()
     if kind == "table":
-        return Payload(read_rows(text), True, Parameters())
+        return _of_rows(text, Parameters())
     return Payload([text], False, Parameters())
 
 
@@ -159,11 +180,11 @@ def _as_input(value: Any, kind: InputKind, where: str) -> Any:
 
 def _decode_media(value: Any, kind: InputKind, where: str) -> bytes:
     if not isinstance(value, str):
-        raise InvalidInputs(f"{where}: {short_repr(value)} given, an {kind} in base64 expected")
+        raise InvalidInputs(f"{where}: {short_repr(value)} given, {NOUNS[kind]} in base64 expected")
     text = value.partition(",")[2] if value.startswith(DATA_URL) else value
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidInputs(
-            f"{where}: {short_repr(value)} is not base64: an {kind} in base64 expected"
+            f"{where}: {short_repr(value)} is not base64: {NOUNS[kind]} in base64 expected"
         ) from None

@@ -16,7 +16,7 @@ from serval.foreign import refusing
 from serval.models.task_signature import ANSWERS, NAMES, PARAMETERS
 from serval.models.tensor import Tensor
 from serval.short_repr import short_repr
-from serval.tasks.call import write_json
+from serval.tasks.call import check_text_size, write_json
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
 from serval.tasks.task import InputKind, Media, Task
@@ -36,6 +36,7 @@ def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
     inputs = [_read(element, task.takes, name, index) for index, element in enumerate(elements)]
     parameters = Parameters(_read_parameters(by_name.get(PARAMETERS)))
     parameters.expect(task.accepts)
+    check_text_size(inputs)
     answers = np.empty(len(inputs), np.object_)
     answers[:] = [_write(answer) for answer in task.answer(inputs, parameters)]
     return [Tensor(ANSWERS, "BYTES", answers)]

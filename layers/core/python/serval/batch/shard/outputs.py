@@ -24,6 +24,7 @@ from serval.errors import BatchRefused
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Array, Tensor
+from serval.protocol.json_values import spell_non_finite
 
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 BARE_ROW = b'{"row":'
@@ -123,7 +124,7 @@ def ndjson(columns: Sequence[pl.Series]) -> bytes:
         target = io.BytesIO()
         frame.write_ndjson(target)
         return target.getvalue()
-    rows = (_spell_non_finite(row) for row in frame.iter_rows(named=True))
+    rows = (spell_non_finite(row) for row in frame.iter_rows(named=True))
     return b"".join(
         orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows
     )
@@ -181,19 +182,6 @@ def _is_finite(column: pl.Series) -> bool:
     if isinstance(column.dtype, pl.Struct):
         return all(map(_is_finite, column.struct.unnest()))
     return not column.dtype.is_float() or bool(column.is_finite().all())
-
-
-def _spell_non_finite(value: Any) -> Any:
-    """Replace NaN and infinities by text."""
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {name: _spell_non_finite(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_spell_non_finite(each) for each in value]
-    return value
 
 
 def nested_lines(outputs: Sequence[Tensor]) -> bytes:

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
 from serval.errors import InvalidInputs
 from serval.models.tensor import Array
-from serval.short_repr import short_repr
 from serval.tasks.text.tokenizer import TextTokenizer
 
 MOST_ROWS = 64
@@ -26,19 +24,6 @@ class Prompts:
     """INT64 [rows, n], padded on the left."""
     mask: Array
     """INT64 [rows, n], 0 where they are padded."""
-
-
-def read_text(index: int, value: Any) -> str:
-    """Check that an input is a text.
-
-    Raises
-    ------
-    InvalidInputs
-        If it is something else.
-    """
-    if not isinstance(value, str):
-        raise InvalidInputs(f"input {index}: {short_repr(value)} given, a text expected")
-    return value
 
 
 def encode_prompts(

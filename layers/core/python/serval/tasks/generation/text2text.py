@@ -10,13 +10,14 @@ from serval.tasks.generation.encoder_decoder import EncoderDecoder
 from serval.tasks.generation.generate import collect
 from serval.tasks.generation.languages import Languages
 from serval.tasks.generation.loop import GeneratedToken
-from serval.tasks.generation.prompts import MOST_ROWS, read_text
+from serval.tasks.generation.prompts import MOST_ROWS
 from serval.tasks.generation.settings import SETTINGS, GenerationSettings
 from serval.tasks.generation.stops import Ends
 from serval.tasks.generation.wording import Wording
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
+from serval.tasks.text.inputs import check_text
 from serval.tasks.text.tokenizer import TextTokenizer
 
 TRUNCATIONS = ("do_not_truncate", "longest_first", "only_first", "only_second")
@@ -54,7 +55,7 @@ class Text2TextGeneration:
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Return an object with the new text for each text."""
-        texts = [read_text(index, one) for index, one in enumerate(inputs)]
+        texts = [check_text(index, one) for index, one in enumerate(inputs)]
         said = generate_parameters(parameters)
         source, target = self._languages(parameters)
         params = self.languages.params(self.name, source, target)

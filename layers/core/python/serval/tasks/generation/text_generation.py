@@ -12,7 +12,7 @@ from serval.tasks.generation.decoder import DecoderGraph
 from serval.tasks.generation.encoder_decoder import WITH_PAST, decoder_positions
 from serval.tasks.generation.generate import generate
 from serval.tasks.generation.loop import GeneratedToken, Writing, log_softmax
-from serval.tasks.generation.prompts import Prompts, encode_prompts, make_batches, read_text
+from serval.tasks.generation.prompts import Prompts, encode_prompts, make_batches
 from serval.tasks.generation.settings import (
     SETTINGS,
     GenerationDefaults,
@@ -23,6 +23,7 @@ from serval.tasks.generation.wording import Pieces, Wording, token_object
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
+from serval.tasks.text.inputs import check_text
 from serval.tasks.text.tokenizer import TextTokenizer
 
 DEFAULT_NEW_TOKENS = 100
@@ -110,7 +111,7 @@ class TextGeneration:
         settings = self.settings(parameters, logprobs=details or best_of > 1)
         if best_of > 1 and not settings.do_sample:
             raise InvalidParameter("best_of", best_of, "1, unless 'do_sample' is true")
-        texts = [read_text(index, one) for index, one in enumerate(inputs)]
+        texts = [check_text(index, one) for index, one in enumerate(inputs)]
         tries = []
         for attempt in range(best_of):
             # Each try has numbers of its own, and the first those of the seed itself.

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from serval.errors import PathNotFound, ServalError
 from serval.http.status import status_of
-from serval.inference.run import read_fitting
+from serval.inference.run import read_fitting, server_timing
 from serval.models import metadata
 from serval.models.route import KnownVersions, choose_target
 from serval.models.version import ModelVersion
@@ -115,8 +115,7 @@ class InferenceServer:
         ran = await asyncio.wrap_future(self.gather.submit(record, asked))
         response = InferenceResponse(model, version, ran.outputs)
         answered, length = await run_in_threadpool(write_response, response, asked)
-        load = f"load;dur={ran.load_ms:.1f}, " if ran.load_ms else ""
-        return ServedReply(answered, length, version, f"{load}infer;dur={ran.run_ms:.3f}")
+        return ServedReply(answered, length, version, server_timing(ran.run_ms, ran.load_ms))
 
     async def _record(self, request: Request) -> ModelVersion:
         model = request.path_params["model"]
