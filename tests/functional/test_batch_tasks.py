@@ -35,6 +35,9 @@ class Counting:
         return [[{"label": str(one)[:3], "score": len(one) / 10}] for one in inputs]
 
 
+CLASSIFIER = {"task": {"name": "text-classification"}}
+
+
 def stage_of(task: str, takes: str) -> BatchStage:
     return BatchStage(TOKENS, object(), bundle={"task": {"name": task}}, task=Counting(takes))
 
@@ -75,6 +78,16 @@ def test_a_text_that_the_task_refuses_is_rejected_alone() -> None:
     assert labels(lines(stage, job)) == ["goo", "bad"]
     [refused] = lines(stage, job, "errors.jsonl")
     assert (refused["record"], "it is empty" in refused["reason"]) == (1, True)
+
+
+def test_a_text_over_the_limit_is_rejected_alone() -> None:
+    stage = BatchStage(TOKENS, object(), bundle=CLASSIFIER, task=Counting("text"))
+    texts = ["good", "x" * 500_001, "y" * 300_000, "z" * 300_000]
+    rows = b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+    job = stage.run(stage.upload("rows.jsonl", rows, {"max_rejected_percent": 50}))
+    assert (job.status, job.error, job.rows, job.rejected) == ("succeeded", None, 3, 1)
+    [refused] = lines(stage, job, "errors.jsonl")
+    assert (refused["record"], "at most 500000 allowed" in refused["reason"]) == (1, True)
 
 
 def test_a_prefix_of_images_is_answered_in_batches() -> None:

@@ -125,7 +125,7 @@ def test_more_text_than_memory_holds_tokens_of_is_refused(
     ready: Bench, body: Any, headers: dict[str, str]
 ) -> None:
     reply = ready.endpoint.reply(task_event("sentiment", body, **headers))
-    assert reply["statusCode"] == 413
+    assert reply["statusCode"] == 400
     assert "at most 500000 allowed; send fewer or shorter inputs" in reply["body"]
 
 

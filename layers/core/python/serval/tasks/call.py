@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from serval.errors import InvalidRequest, PayloadTooLarge
+from serval.errors import InvalidInputs, InvalidRequest
 from serval.protocol.json_values import spell_non_finite
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.tasks.payload import FEWER, Payload, read_payload
@@ -31,12 +31,12 @@ def check_text_size(inputs: Sequence[Any]) -> None:
 
     Raises
     ------
-    PayloadTooLarge
+    InvalidInputs
         If the texts of a call are too long together.
     """
     size = sum(map(_text_bytes, inputs))
     if size > MOST_TEXT_BYTES:
-        raise PayloadTooLarge("text", size, MOST_TEXT_BYTES, FEWER)
+        raise InvalidInputs(f"text: {size} bytes, at most {MOST_TEXT_BYTES} allowed; {FEWER}")
 
 
 def _text_bytes(value: Any) -> int:
@@ -72,7 +72,7 @@ def answer_body(
     InvalidRequest
         If the body, an input or a parameter is wrong.
     PayloadTooLarge
-        If its JSON or text has more bytes than the limit, or its texts are too long.
+        If its JSON or text has more bytes than the limit.
     """
     payload = read_payload(body, content_type, task, json_limit)
     answers = answer_payload(task, payload)
