@@ -43,7 +43,7 @@ def test_from_zero_to_one_and_back_to_zero(caller: Caller) -> None:
 def test_what_waits_too_long_gets_more_machines(caller: Caller) -> None:
     caller.set_machines(FLEET, 1)
     caller.ready(FLEET, workers=1)
-    requests = [caller.submitted("slow", asked(100 + number, 0)) for number in range(8)]
+    requests = [caller.submitted("slow", asked(100 + number, 2)) for number in range(8)]
     old = timestamp(utc_now() - timedelta(minutes=1))
     for request in requests:
         row = caller.row(request)
