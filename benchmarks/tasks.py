@@ -8,7 +8,6 @@ body of a call and ends with that of its reply. Rounds alternate, medians are pr
 import io
 import json
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from benchmarks.graphs import encoder, resnet50
 from benchmarks.infer import time_interleaved
 from serval.bundles.onnx_signature import read_signature
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes import Model
+from serval.inference.runtimes.onnx import graph_opening
 from serval.inference.version_task import open_version_task
 from serval.models.tensor import DATATYPES, Tensor
 from serval.models.version import BundleFile, ModelVersion
@@ -105,7 +105,7 @@ def picture() -> bytes:
     return target.getvalue()
 
 
-def open_task(folder: Path, model: ModelProto, task: str) -> tuple[OnnxModel, Task, ModelVersion]:
+def open_task(folder: Path, model: ModelProto, task: str) -> tuple[Model, Task, ModelVersion]:
     """Write a graph beside its files, and open both as a version does."""
     onnx.save(model, folder / "model.onnx")
     record = ModelVersion(
@@ -119,9 +119,9 @@ def open_task(folder: Path, model: ModelProto, task: str) -> tuple[OnnxModel, Ta
         signature=read_signature(model),
         bundle={"task": {"name": task}},
     )
-    loaded = OnnxModel(folder / "model.onnx", MEMORY_MIB)
-    open_graph = partial(OnnxModel, memory_mib=MEMORY_MIB)
-    opened = open_version_task(record, folder, loaded, lambda path, form: open_graph(path))
+    open_graph = graph_opening(MEMORY_MIB)
+    loaded = open_graph(record, folder / "model.onnx", None)
+    opened = open_version_task(record, folder, loaded, open_graph)
     return loaded, opened, record
 
 

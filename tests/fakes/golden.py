@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from serval.bundles.onnx_signature import read_signature
 from serval.errors import ArtifactUnavailable
 from serval.inference.loaded import Limits
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx import graph_opening
 from serval.models.version import BundleFile, Form, ModelVersion
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.memory import MemoryMeter
@@ -91,7 +91,7 @@ class Bench:
         """Build it as the composition root does."""
         return GoldenCheck(
             store_of=self.bucket.store_of,
-            open_model=lambda path, form: OnnxModel(path, 1769, form),
+            open_model=graph_opening(1769),
             limits=self.limits,
             memory=MemoryMeter(1769, self.resident.peak, self.resident.forget),
             cpu_class=CPU_CLASS,

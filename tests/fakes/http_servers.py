@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serval.inference.loaded import Limits, LoadedVersions
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx import graph_opening
 from serval.models.route import KnownVersions
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.serve.gather import Gather
@@ -57,7 +57,7 @@ class V2:
         loaded = LoadedVersions(
             self.registry.version,
             self.registry,
-            lambda path, form: OnnxModel(path, 1769, form),
+            graph_opening(1769),
             self.folder,
             self.limits,
         )

@@ -17,7 +17,7 @@ from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.http.infer import InferEndpoint
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx import graph_opening
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
@@ -210,7 +210,7 @@ def bench(folder: Path, limits: Limits = ROOMY) -> Bench:
     loaded = LoadedVersions(
         find=on_lambda(edge.version),
         store=edge,
-        open_model=lambda path, form: OnnxModel(path, 1769, form),
+        open_model=graph_opening(1769),
         folder=folder,
         limits=limits,
     )

@@ -11,7 +11,7 @@ from serval.bundles.uploads import Uploads
 from serval.bundles.verification.deployment import Deployment
 from serval.errors import ArtifactUnavailable
 from serval.foreign import ObjectCreated
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx import graph_opening
 from serval.models.deployed_fleets import Fleets
 from serval.models.registry import Rollout
 from serval.models.version import ModelVersion
@@ -94,7 +94,7 @@ class Stage:
         resident = Resident()
         self.golden = GoldenCheck(
             store_of=lambda candidate: CandidateStore(self.bucket, candidate),
-            open_model=lambda path, form: OnnxModel(path, INFER_MIB, form),
+            open_model=graph_opening(INFER_MIB),
             limits=ROOMY,
             memory=MemoryMeter(INFER_MIB, resident.peak, resident.forget),
             cpu_class=CPU_CLASS,

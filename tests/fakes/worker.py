@@ -205,7 +205,7 @@ class World:
         printed = [json.loads(line) for line in self.log]
         return [{k: v for k, v in p.items() if k != "_aws"} for p in printed if "_aws" in p]
 
-    def open_model(self, path: Path, form: Form | None) -> Scripted:
+    def open_model(self, record: ModelVersion, path: Path, form: Form | None) -> Scripted:
         """Open the artifact of a ``Scripted`` model: its number."""
         number = float(path.read_text())
         return Scripted(number, self.runs, lambda: self.during(), number in self.broken)

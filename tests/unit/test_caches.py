@@ -71,7 +71,7 @@ def loaded(folder: Path) -> tuple[Ask, Sequence[Any]]:
     found = LoadedVersions(
         find=Registry().version,
         store=Store(),
-        open_model=lambda path, form: path.read_text(),  # type: ignore[arg-type,return-value]
+        open_model=lambda record, path, form: path.read_text(),  # type: ignore[arg-type,return-value]
         folder=Path(tempfile.mkdtemp(dir=folder)),
         limits=Limits(2**30, 2**30),
     )

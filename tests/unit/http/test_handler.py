@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from serval.handlers.declaration import MIB, HandlerLimits
-from serval.handlers.deployed import LOCK, PACKAGES, DeployedPackages, OpenOwnVersion
+from serval.handlers.deployed import LOCK, PACKAGES, DeployedPackages, own_opening
 from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
-from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.version import BundleFile
 from tests.fakes.inference import Bench, answer, bench, event, refusal, task_event
 
@@ -61,8 +60,7 @@ def ready(tmp_path: Path, function: Path) -> Bench:
     loaded = made.endpoint.inference.loaded
     limits = HandlerLimits(256 * MIB, 20, 20)
     handlers = HandlerOpening(DeployedPackages(function).of, made.log.append, limits)
-    own = OpenOwnVersion(loaded.find, lambda path, form: OnnxModel(path, 1769, form), handlers)
-    loaded.find, loaded.open_model = own.find, own.open
+    loaded.open_model = own_opening(handlers, loaded.open_model)
     return made
 
 

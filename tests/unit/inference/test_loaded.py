@@ -72,7 +72,7 @@ class Environment:
             raise self.fails[path]
         destination.write_text(record.file(path).sha256)
 
-    def open(self, path: Path, form: Form | None) -> Opened:
+    def open(self, record: ModelVersion, path: Path, form: Form | None) -> Opened:
         name = "/".join(path.relative_to(self.folder).parts[2:])
         self.opened.append((name, form))
         if isinstance(failure := self.fails.get(f"open {name}"), Exception):

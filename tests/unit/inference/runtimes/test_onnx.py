@@ -10,11 +10,18 @@ from onnx import TensorProto, helper
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.inference.runtimes.onnx import CPU, CUDA, Execution, OnnxModel, session_options
+from serval.inference.runtimes.onnx import (
+    CPU,
+    CUDA,
+    Execution,
+    OnnxModel,
+    graph_opening,
+    session_options,
+)
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array
-from tests.fakes.inference import graph, identity
+from tests.fakes.inference import graph, identity, signature, version_record
 
 
 def opened(folder: Path, artifact: bytes) -> OnnxModel:
@@ -33,6 +40,18 @@ def test_every_datatype_goes_through(tmp_path: Path, datatype: str) -> None:
     [answer] = model.run([Tensor("x", datatype, array)], [TensorSpec("y", datatype, (-1,))])
     assert (answer.name, answer.datatype) == ("y", datatype)
     assert answer.array.tolist() == array.tolist()
+
+
+@pytest.mark.parametrize(("shape", "kept"), [([-1, 4], True), ([-1, -1], False)])
+def test_a_graph_of_texts_keeps_no_plan_of_memory_for_each_length(
+    tmp_path: Path, shape: list[int], kept: bool
+) -> None:
+    artifact = identity("FP32", ["rows", "length" if -1 in shape[1:] else 4])
+    (tmp_path / "model.onnx").write_bytes(artifact)
+    record = version_record("m", "1", artifact, signature("FP32", shape))
+    model = graph_opening(1769)(record, tmp_path / "model.onnx", None)
+    assert isinstance(model, OnnxModel)
+    assert model._session.get_session_options().enable_mem_pattern is kept
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from serval.handlers.declaration import MIB, HandlerLimits
 from serval.handlers.model import HandlerModel
 from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
-from serval.models.version import BundleFile, Form
+from serval.models.version import BundleFile, Form, ModelVersion
 from tests.fakes.worker import Registry, World, row_of
 
 CODE = b"""
@@ -45,12 +45,12 @@ BAD = {
 class HandlerWorld(World):
     """A world whose model ``textgen`` is a handler."""
 
-    def open_model(self, path: Path, form: Form | None) -> Any:
+    def open_model(self, record: ModelVersion, path: Path, form: Form | None) -> Any:
         if path.name != "handler.py":
-            return super().open_model(path, form)
+            return super().open_model(record, path, form)
         limits = HandlerLimits(160 * MIB, 20, 0.5, MIB)
         opening = HandlerOpening(lambda lock: (), self.log.append, limits)
-        return opening.open(self.registry.records["textgen", "1"], path)
+        return opening.open(record, path)
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """What a function was deployed with to run one model's handler: its packages, and their lock."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from serval.handlers.opening import PYTHON, HandlerOpening
-from serval.inference.runtimes import ArtifactUnreadable, Model
+from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel
 from serval.models.version import Form, ModelVersion
 
 FOLDER, LOCK, PACKAGES = "handler", "requirements.lock", "packages"
@@ -35,23 +34,12 @@ class DeployedPackages:
         return (str(self.folder / PACKAGES),)
 
 
-@dataclass(slots=True)
-class OpenOwnVersion:
-    """Finds a version, then opens it; ``LoadedVersions`` calls both for one version at a time."""
+def own_opening(handlers: HandlerOpening, open_graph: OpenModel) -> OpenModel:
+    """Return what opens the versions of a model that has a handler, and its graphs of before."""
 
-    find_record: Callable[[str, str], ModelVersion]
-    open_graph: Callable[[Path, Form | None], Model]
-    handlers: HandlerOpening
-    _found: ModelVersion | None = field(default=None)
-    """The version that ``open`` is called for next; its path does not name it."""
+    def open_version(record: ModelVersion, path: Path, form: Form | None) -> Model:
+        if record.runtime == PYTHON:
+            return handlers.open(record, path)
+        return open_graph(record, path, form)
 
-    def find(self, model: str, version: str) -> ModelVersion:
-        """Find a version."""
-        self._found = self.find_record(model, version)
-        return self._found
-
-    def open(self, path: Path, form: Form | None) -> Model:
-        """Open the version that was found last: a handler, or a graph from before there was one."""
-        if self._found is not None and self._found.runtime == PYTHON:
-            return self.handlers.open(self._found, path)
-        return self.open_graph(path, form)
+    return open_version

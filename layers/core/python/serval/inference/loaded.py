@@ -167,7 +167,7 @@ class LoadedVersions:
                 destination = folder / path
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 self.store.fetch(record, path, destination)
-            model = self.open_model(folder / artifact, form)
+            model = self.open_model(record, folder / artifact, form)
             if record.task is not None:
                 task = open_version_task(record, folder, model, self.open_model)
         except ArtifactUnreadable as error:

@@ -46,7 +46,7 @@ def open_version_task(
 
     def open_graph(path: Path) -> TaskGraph:
         # Only ONNX Runtime opens a further graph, and its sessions describe themselves.
-        opened: DescribedModel = open_model(path, None)  # type: ignore[assignment]
+        opened: DescribedModel = open_model(record, path, None)  # type: ignore[assignment]
         return TaskGraph(
             {spec.name: spec for spec in opened.inputs},
             {spec.name: spec for spec in opened.outputs},

@@ -34,6 +34,11 @@ class Signature:
     rows_interact: bool = False
     """Whether another axis has the extent of axis 0, so that a row's answer depends on others."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether an input has an open dimension beside axis 0, as texts and images of any size."""
+        return any(-1 in spec.shape[1:] for spec in (*self.inputs, *self.optional))
+
     def to_json(self) -> dict[str, Any]:
         """Return ``inputs`` and ``outputs`` as V2 model metadata has them.
 

@@ -17,7 +17,7 @@ from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx import graph_opening
 
 RUNNER = "lambda"
 MIB = 2**20
@@ -32,7 +32,7 @@ def build() -> LambdaFunction[ShardWork]:
     loaded = LoadedVersions(
         find=DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version,
         store=S3ArtifactDownloads(s3, settings.artifact_bucket),
-        open_model=lambda path, form: OnnxModel(path, memory_mib, form),
+        open_model=graph_opening(memory_mib),
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),

@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,15 +16,13 @@ from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
-from serval.inference.runtimes import Model, OpenModel
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes import OpenModel
+from serval.inference.runtimes.onnx import graph_opening
 from serval.models.metrics import InferenceMetrics
-from serval.models.version import Form, ModelVersion
 from serval.protocol.limits import RequestLimits, requests_mib
 from serval.settings import InferSettings
 from serval.shutdown import on_shutdown
 
-FindVersion = Callable[[str, str], ModelVersion]
 LOAD_SECONDS = 25.0
 """Of the 29 that a call may take."""
 
@@ -43,11 +40,10 @@ def build() -> LambdaFunction[InferEndpoint]:
     )
     registry = EdgeRegistry(settings.registry_table, dynamodb, today)
     memory_mib = settings.aws_lambda_function_memory_size
-    find, open_model = openers(on_lambda(registry.version), memory_mib, settings.lambda_task_root)
     loaded = LoadedVersions(
-        find=find,
+        find=on_lambda(registry.version),
         store=EdgeArtifacts(s3),
-        open_model=open_model,
+        open_model=opening(memory_mib, settings.lambda_task_root),
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),
@@ -65,23 +61,15 @@ def build() -> LambdaFunction[InferEndpoint]:
     )
 
 
-def openers(find: FindVersion, memory_mib: int, task_root: str) -> tuple[FindVersion, OpenModel]:
-    """Return what finds versions and what opens them: in a handler's own function, both together.
-
-    Nothing of handlers is imported in any other function.
-    """
-
-    def open_graph(path: Path, form: Form | None) -> Model:
-        return OnnxModel(path, memory_mib, form)
-
+def opening(memory_mib: int, task_root: str) -> OpenModel:
+    """Return what opens versions; nothing of handlers is imported but in a handler's function."""
+    open_graph = graph_opening(memory_mib)
     if not task_root or not (Path(task_root) / "handler").is_dir():
-        return find, open_graph
+        return open_graph
     from serval.bootstrap.handlers import handler_opening
-    from serval.handlers.deployed import OpenOwnVersion
+    from serval.handlers.deployed import own_opening
 
-    handlers = handler_opening(task_root, memory_mib, LOAD_SECONDS)
-    own = OpenOwnVersion(find, open_graph, handlers)
-    return own.find, own.open
+    return own_opening(handler_opening(task_root, memory_mib, LOAD_SECONDS), open_graph)
 
 
 def today() -> str:

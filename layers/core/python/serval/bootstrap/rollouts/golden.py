@@ -8,7 +8,7 @@ from serval.bootstrap.handlers import handler_opening, is_deployed
 from serval.bootstrap.log import print_line
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits
-from serval.inference.runtimes.onnx import OnnxModel
+from serval.inference.runtimes.onnx import graph_opening
 from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.settings import GoldenSettings
 from serval.rollouts.steps.golden_check import GoldenCheck
@@ -35,7 +35,7 @@ def build() -> LambdaFunction[GoldenCheck]:
         "golden",
         GoldenCheck(
             store_of=lambda candidate: EdgeArtifacts(s3, candidate.locate),
-            open_model=lambda path, form: OnnxModel(path, memory_mib, form),
+            open_model=graph_opening(memory_mib),
             limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
             memory=MemoryMeter(memory_mib),
             cpu_class=cpu_class(),

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.models.version import Form
+from serval.models.version import Form, ModelVersion
 
 
 class Model(Protocol):
@@ -20,7 +20,8 @@ class Model(Protocol):
         """Run once on inputs that fit the signature."""
 
 
-OpenModel = Callable[[Path, Form | None], Model]
+OpenModel = Callable[[ModelVersion, Path, Form | None], Model]
+"""Opens a version's artifact, or another graph of its task; the form says which file that is."""
 
 
 class DescribedModel(Model, Protocol):

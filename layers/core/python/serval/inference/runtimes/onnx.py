@@ -21,11 +21,16 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.foreign import refusing
-from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
+from serval.inference.runtimes import (
+    ArtifactUnreadable,
+    OpenModel,
+    OperatorMissing,
+    RuntimeFailed,
+)
 from serval.inference.runtimes.onnx_failures import blames_inputs, simplify
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
-from serval.models.version import Form
+from serval.models.version import Form, ModelVersion
 
 MIB_PER_VCPU = 1769
 """Lambda gives one vCPU at this memory size."""
@@ -75,18 +80,24 @@ class Execution:
     """In order of preference; a session must get the first one."""
 
 
-def session_options(memory_mib: int, *, laid_out: bool = False) -> onnxruntime.SessionOptions:
+def session_options(
+    memory_mib: int, *, laid_out: bool = False, varies: bool = False
+) -> onnxruntime.SessionOptions:
     """Choose threads from the memory size, and what of the graph is left to optimise.
 
     Below one vCPU a spinning thread burns the time slice that the work needs, so there is one
     thread and no spinning; above, spinning pays. A graph that is laid out for this CPU is run as
     it is; every other one is optimised in full, which for a portable form is its layout.
+
+    ONNX Runtime keeps a plan of a run's memory for each shape of the inputs, and never drops one.
+    A graph whose inputs vary in more than their rows does without: texts have many lengths.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(1, memory_mib // MIB_PER_VCPU)
     options.inter_op_num_threads = 1
     if memory_mib < MIB_PER_VCPU:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = not varies
     if laid_out:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
@@ -101,11 +112,13 @@ class OnnxModel:
         memory_mib: int,
         form: Form | None = None,
         execution: Execution | None = None,
+        *,
+        varies: bool = False,
     ) -> None:
         """Open a session from a path, so that external data is mapped and not copied.
 
         ``form`` says which of a version's forms lies there; None: the artifact as published. With
-        an ``execution``, its runs can be interrupted.
+        an ``execution``, its runs can be interrupted. ``varies``: as ``Signature.varies``.
 
         Raises
         ------
@@ -113,7 +126,7 @@ class OnnxModel:
             If the file is not a graph that this runtime can run.
         """
         laid_out = form is not None and form.cpu_class is not None
-        options = session_options(memory_mib, laid_out=laid_out)
+        options = session_options(memory_mib, laid_out=laid_out, varies=varies)
         if execution is not None:
             options.intra_op_num_threads = execution.threads
         self._run_options = onnxruntime.RunOptions() if execution else None
@@ -216,6 +229,16 @@ class OnnxModel:
                         f"{tensor.name!r}: they must be equal"
                     )
         return None
+
+
+def graph_opening(memory_mib: int, execution: Execution | None = None) -> OpenModel:
+    """Return what opens the graphs of versions."""
+
+    def open_graph(record: ModelVersion, path: Path, form: Form | None) -> OnnxModel:
+        # The further graphs of a task take what its first one does.
+        return OnnxModel(path, memory_mib, form, execution, varies=record.signature.varies)
+
+    return open_graph
 
 
 def _spec(argument: onnxruntime.NodeArg) -> TensorSpec:

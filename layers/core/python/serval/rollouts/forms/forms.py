@@ -77,7 +77,7 @@ def make_forms(
 def open_form(candidate: Candidate, bundle: Path, form: Form | None, memory_mib: int) -> OnnxModel:
     """Open a form, or the published artifact for None, as ``infer`` will."""
     artifact = form.artifact if form else candidate.record.artifact
-    return OnnxModel(bundle / artifact, memory_mib, form)
+    return OnnxModel(bundle / artifact, memory_mib, form, varies=candidate.record.signature.varies)
 
 
 def make_form(candidate: Candidate, bundle: Path, form: Form) -> Form:

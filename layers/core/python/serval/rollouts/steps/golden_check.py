@@ -25,7 +25,7 @@ from serval.errors import (
 )
 from serval.inference.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, discard
 from serval.inference.run import Inference
-from serval.inference.runtimes import ArtifactUnreadable, Model, RuntimeFailed
+from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel, RuntimeFailed
 from serval.models.version import Form, ModelVersion
 from serval.rollouts.documents import GoldenReport
 from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, load_alone, try_samples
@@ -49,14 +49,14 @@ from serval.rollouts.outcomes import shorten_reason
 class TimedOpening:
     """Opens models, and remembers how long the last one took."""
 
-    open_model: Callable[[Path, Form | None], Model]
+    open_model: OpenModel
     clock: Callable[[], float]
     taken_ms: float = 0.0
 
-    def __call__(self, path: Path, form: Form | None) -> Model:
+    def __call__(self, record: ModelVersion, path: Path, form: Form | None) -> Model:
         """Open a model."""
         started = self.clock()
-        model = self.open_model(path, form)
+        model = self.open_model(record, path, form)
         self.taken_ms = (self.clock() - started) * 1e3
         return model
 
@@ -66,7 +66,7 @@ class GoldenCheck:
     """Checks candidates, keeping nothing from one to the next."""
 
     store_of: Callable[[Candidate], ArtifactStore]
-    open_model: Callable[[Path, Form | None], Model]
+    open_model: OpenModel
     limits: Limits
     memory: MemoryMeter
     cpu_class: str
@@ -113,7 +113,7 @@ class GoldenCheck:
                 return report_stand_in(candidate.fleet, loaded, answers)
             return self._measure(candidate, loaded, answers, opening)
 
-    def _opening(self, record: ModelVersion) -> Callable[[Path, Form | None], Model]:
+    def _opening(self, record: ModelVersion) -> OpenModel:
         """Return what opens a candidate: ONNX Runtime, or Python."""
         open_handler = self.open_handler
         if record.runtime == "onnx":
@@ -122,7 +122,7 @@ class GoldenCheck:
             raise BundleRefused(
                 [f"{record.artifact} needs a function of the model's own: run `serval deploy`"]
             )
-        return lambda path, form: open_handler(record, path)
+        return lambda version, path, form: open_handler(version, path)
 
     def _fetch_golden(
         self, candidate: Candidate, store: ArtifactStore, folder: Path

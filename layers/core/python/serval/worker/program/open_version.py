@@ -1,7 +1,7 @@
 """Opening a version's artifact in the runtime that its bundle names."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from serval.inference.runtimes import ArtifactUnreadable, Model
 from serval.inference.runtimes.http_completions import Completions
 from serval.inference.runtimes.http_server import READY_SECONDS, Server, ServerDeclaration
 from serval.inference.runtimes.http_v2 import ServedModel
-from serval.inference.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, OnnxModel
+from serval.inference.runtimes.onnx import CUDA, MIB_PER_VCPU, Execution, graph_opening
 from serval.models.version import Form, ModelVersion
 from serval.worker.program.server_folder import ServerFolder
 
 
 @dataclass(slots=True)
 class OpenVersion:
-    """Finds a version, then opens it; ``LoadedVersions`` calls both for one version at a time."""
+    """Finds and opens versions."""
 
     find_record: Callable[[str, str], ModelVersion]
     store: ArtifactStore
@@ -28,32 +28,29 @@ class OpenVersion:
     handlers: HandlerOpening | None = None
     """Opens custom Python; None: this machine runs none."""
     ready_seconds: float = READY_SECONDS
-    _found: ModelVersion | None = field(default=None)
-    """The version that ``open`` is called for next; its path does not name it."""
 
     def find(self, model: str, version: str) -> ModelVersion:
         """Find a version, without the files that this process does not load."""
-        record = self._found = self.find_record(model, version)
+        record = self.find_record(model, version)
         if record.runtime == "http":
             return replace(record, forms=(), artifact_files=())
         # Forms are laid out and fused for processors.
         return replace(record, forms=()) if CUDA in self.execution.providers else record
 
-    def open(self, path: Path, form: Form | None) -> Model:
-        """Open the version that was found last.
+    def open(self, record: ModelVersion, path: Path, form: Form | None) -> Model:
+        """Open a version that ``find`` returned.
 
         Raises
         ------
         ArtifactUnreadable
             If its runtime cannot run it, or the inference server is not there.
         """
-        record = self._found
-        if record is not None and record.runtime == "http":
-            return self._hand_over(record)
-        if record is not None and record.runtime == PYTHON:
+        if record.runtime == "http":
+            return self._hand_over(self.find_record(record.model, record.version))
+        if record.runtime == PYTHON:
             return self._open_handler(record, path)
         memory_mib = self.execution.threads * MIB_PER_VCPU
-        return OnnxModel(path, memory_mib, form, self.execution)
+        return graph_opening(memory_mib, self.execution)(record, path, form)
 
     def _open_handler(self, record: ModelVersion, path: Path) -> Model:
         if self.handlers is None:
