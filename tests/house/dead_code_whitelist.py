@@ -4,7 +4,7 @@ Only false alarms stand here: what nobody uses is deleted instead.
 """
 
 # Settings of ONNX Runtime's sessions and of reprlib.
-enable_mem_pattern
+_.enable_mem_pattern
 _.graph_optimization_level
 _.inter_op_num_threads
 _.intra_op_num_threads
