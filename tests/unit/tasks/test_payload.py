@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serval.errors import InvalidInputs, MalformedBody, PayloadTooLarge
-from serval.tasks.call import answer_body, write_json
+from serval.tasks.call import answer_payload, write_answers, write_json
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import read_payload
 
@@ -84,5 +84,7 @@ def test_numbers_that_json_lacks_are_answered_as_text() -> None:
 
 
 def test_an_answer_is_written_as_json() -> None:
-    answer = answer_body(Echo("text"), '"good"', "application/json")
+    task = Echo("text")
+    payload = read_payload('"good"', "application/json", task)
+    answer = write_answers(task, payload, answer_payload(task, payload))
     assert (answer.body, answer.content_type) == (b'"good"', "application/json")

@@ -4,10 +4,8 @@ import base64
 import binascii
 import json
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -25,10 +23,8 @@ from serval.protocol.content import (
     BINARY_LIMIT_BYTES,
     COMPRESS,
     DAMAGED,
-    GZIP_WINDOW,
     JSON_LIMIT_BYTES,
     MANGLED_GZIP,
-    ZLIB_WINDOW,
     inflate,
 )
 from serval.protocol.limits import RequestLimits
@@ -38,7 +34,6 @@ Headers = Mapping[str, str]
 """Names in lower case."""
 Names = Mapping[str, str]
 """Path parameters: the ``{name}`` segments of an endpoint, and what a call has there."""
-COMPRESS_FROM_BYTES = 1024
 Reply = dict[str, Any]
 Log = Callable[[str], object]
 JSON = "application/json"
@@ -132,6 +127,10 @@ class HttpCall:
         return inflate(body, encoding, limits.inflated_limit(self.header_length))
 
 
+Refuse = Callable[[ServalError, HTTPStatus, HttpCall], Reply]
+"""Writes an error, given its status, in the shape that the caller's program reads."""
+
+
 def decode_body(body: str | None, is_base64: bool) -> str | bytes:
     """Undo the gateway's base64.
 
@@ -161,11 +160,18 @@ def decode_body(body: str | None, is_base64: bool) -> str | bytes:
     return body
 
 
+def refuse_in_text(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
+    """Write an error as the Open Inference Protocol has it: ``{"error": message}``."""
+    headers = {REQUEST_ID: call.id, **error_headers(error)}
+    return text_reply(status, json.dumps({"error": str(error)}), headers)
+
+
 def reply_to(
     event: Event,
     answer: Callable[[HttpCall], Reply],
     log: Log,
     authenticator: Authenticator | None,
+    refuse: Refuse = refuse_in_text,
 ) -> Reply:
     """Answer an event; turn an error into a reply, and log it if it is Serval's own."""
     call = HttpCall.from_event(event)
@@ -176,8 +182,7 @@ def reply_to(
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             about = describe_failure(error, call, authenticator)
             log(json.dumps({"level": "ERROR", "status": status, "error": str(error), **about}))
-        headers = {REQUEST_ID: call.id, **error_headers(error)}
-        return text_reply(status, json.dumps({"error": str(error)}), headers)
+        return refuse(error, status, call)
 
 
 def error_headers(error: ServalError) -> Headers:
@@ -222,77 +227,3 @@ def text_reply(status: int, body: str, headers: Headers | None = None) -> Reply:
         "body": body,
         "isBase64Encoded": False,
     }
-
-
-def inference_reply(
-    body: bytes,
-    header_length: int | None,
-    own_headers: Mapping[str, str],
-    accept_encoding: str,
-    remedy: Callable[[bool, bool], str],
-) -> Reply:
-    """Make the reply that carries an inference response, compressed if the client accepts that.
-
-    ``remedy`` tells a caller whose reply is too large what to do, given whether it has binary
-    tensors and whether it is compressed.
-
-    Raises
-    ------
-    PayloadTooLarge
-        If it does not fit through Lambda.
-    """
-    headers = {"content-type": JSON, **own_headers}
-    if header_length is not None:
-        headers["content-type"] = "application/octet-stream"
-        headers["inference-header-content-length"] = str(header_length)
-    return sized_reply(body, headers, accept_encoding, partial(remedy, header_length is not None))
-
-
-def sized_reply(
-    body: bytes,
-    own_headers: Mapping[str, str],
-    accept_encoding: str,
-    remedy: Callable[[bool], str],
-) -> Reply:
-    """Make a reply of any content, compressed if the client accepts that.
-
-    ``remedy`` tells a caller whose reply is too large what to do, given whether it is compressed.
-
-    Raises
-    ------
-    PayloadTooLarge
-        If it does not fit through Lambda.
-    """
-    headers = dict(own_headers)
-    is_media = headers["content-type"].startswith(("audio/", "image/"))
-    body, encoding = deflate(body, "" if is_media else accept_encoding)
-    if encoding is not None:
-        headers["content-encoding"] = encoding
-    is_binary = encoding is not None or headers["content-type"] != JSON
-    limit = BINARY_LIMIT_BYTES if is_binary else JSON_LIMIT_BYTES
-    # Lambda escapes quotes when it wraps a text body in JSON once more.
-    size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
-    if size > limit:
-        raise PayloadTooLarge("reply", size, limit, remedy(encoding is not None))
-    return {
-        "statusCode": 200,
-        "headers": headers,
-        "body": base64.b64encode(body).decode("ascii") if is_binary else body.decode(),
-        "isBase64Encoded": is_binary,
-    }
-
-
-def deflate(body: bytes, accept_encoding: str) -> tuple[bytes, str | None]:
-    """Compress a reply if the client takes gzip or deflate and the reply is worth it."""
-    if not accept_encoding or len(body) < COMPRESS_FROM_BYTES:
-        return body, None
-    accepted = {
-        name.strip().lower()
-        for name, _, weight in (part.partition(";") for part in accept_encoding.split(","))
-        if weight.strip().lower() not in ("q=0", "q=0.0")
-    }
-    for name, window in (("gzip", GZIP_WINDOW), ("deflate", ZLIB_WINDOW)):
-        if name in accepted:
-            compressor = zlib.compressobj(1, zlib.DEFLATED, window)
-            return compressor.compress(body) + compressor.flush(), name
-    return body, None

@@ -13,7 +13,8 @@ from serval.access.admission import Admission, SubmitLimit
 from serval.errors import InvalidInputs, RequestCancelled, RequestFailed, StillWaiting
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_sent_body
-from serval.http.call import Event, HttpCall, Log, Reply, inference_reply, reply_to
+from serval.http.call import Event, HttpCall, Log, Reply, reply_to
+from serval.http.replies import inference_reply
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest

@@ -9,8 +9,7 @@ from typing import Any
 
 from serval.errors import InvalidInputs, InvalidRequest
 from serval.protocol.json_values import spell_non_finite
-from serval.protocol.limits import MOST_JSON_BYTES
-from serval.tasks.payload import FEWER, Payload, read_payload
+from serval.tasks.payload import FEWER, Payload
 from serval.tasks.task import Media, Task
 
 JSON = "application/json"
@@ -62,20 +61,14 @@ def answer_payload(task: Task, payload: Payload) -> list[Any]:
     return answers
 
 
-def answer_body(
-    task: Task, body: str | bytes, content_type: str, json_limit: int = MOST_JSON_BYTES
-) -> TaskAnswer:
-    """Answer a body as clients of the Hugging Face hub expect it.
+def write_answers(task: Task, payload: Payload, answers: list[Any]) -> TaskAnswer:
+    """Write the answers of a call as clients of the Hugging Face hub expect them.
 
     Raises
     ------
     InvalidRequest
-        If the body, an input or a parameter is wrong.
-    PayloadTooLarge
-        If its JSON or text has more bytes than the limit.
+        If several answers are files, of which a reply has room for one.
     """
-    payload = read_payload(body, content_type, task, json_limit)
-    answers = answer_payload(task, payload)
     if isinstance(answers[0], Media):
         if payload.is_list:
             raise InvalidRequest("several inputs given, one expected: its answer is one file")

@@ -1,0 +1,1 @@
+"""The protocols of realtime inference: one module reads a call of each and writes its answer."""

@@ -1,0 +1,78 @@
+"""``POST /models/{model}[/versions/{version}]``: a task or a handler, in its own words."""
+
+from functools import partial
+from typing import Any
+
+from serval.errors import InferenceFailed, UnsupportedFeature
+from serval.http.call import HttpCall, refuse_in_text
+from serval.http.protocols.protocol import Asked, Written
+from serval.inference.loaded import Loaded
+from serval.inference.runtimes import RuntimeFailed
+from serval.protocol.limits import RequestLimits
+
+FEWER_INPUTS = "send fewer inputs, or run a batch job over a file of them"
+LESS = "let the handler answer with less, or take the answer compressed (Accept-Encoding: gzip)"
+
+refuse = refuse_in_text
+
+
+def address(call: HttpCall) -> tuple[str, str | None]:
+    """Return the model in the path, and the version in the path or a header."""
+    return call.model, call.version
+
+
+def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
+    """Read the inputs of a task, or the body of a handler's call.
+
+    Raises
+    ------
+    UnsupportedFeature
+        If the version has neither.
+    """
+    body, headers = call.read_body(limits), call.headers
+    content_type = headers.get("content-type", "")
+    if loaded.record.runtime == "python":
+        return ask_handler(loaded, body, content_type, headers.get("accept", ""))
+    return ask_task(loaded, body, content_type, limits.json_bytes)
+
+
+def ask_task(
+    loaded: Loaded, body: str | bytes, content_type: str, json_limit: int
+) -> Asked[list[Any]]:
+    """Read the inputs of a task; its answer is JSON, or one file."""
+    # Imported for a version with a task alone, as is the handlers' for those.
+    from serval.tasks.call import answer_payload, write_answers
+    from serval.tasks.payload import read_payload
+
+    task, record = loaded.task, loaded.record
+    if task is None:
+        raise UnsupportedFeature(
+            f"model {record.model!r} version {record.version!r} has no task and takes tensors "
+            f"alone: POST /v2/models/{record.model}/infer, or set 'task:' in its model.yaml"
+        )
+    payload = read_payload(body, content_type, task, json_limit)
+
+    def write(answers: list[Any]) -> Written:
+        answer = write_answers(task, payload, answers)
+        return Written(answer.body, answer.content_type, lambda _: FEWER_INPUTS)
+
+    return Asked(partial(answer_payload, task, payload), write)
+
+
+def ask_handler(loaded: Loaded, body: str | bytes, content_type: str, accept: str) -> Asked[Any]:
+    """Hand a body on to a handler, whose answer goes back as it is."""
+    from serval.handlers.model import HandlerModel
+    from serval.handlers.process import HandlerAnswer
+
+    record, model = loaded.record, loaded.model
+    if not isinstance(model, HandlerModel):
+        raise InferenceFailed(record.model, record.version, "it is no handler")
+    raw = body.encode() if isinstance(body, str) else body
+
+    def run() -> HandlerAnswer:
+        try:
+            return model.call(raw, content_type, accept)
+        except RuntimeFailed as error:
+            raise InferenceFailed(record.model, record.version, str(error)) from error
+
+    return Asked(run, lambda answer: Written(answer.body, answer.content_type, lambda _: LESS))

@@ -1,0 +1,62 @@
+"""What a protocol does for a call: it reads what is asked, and writes the answer or the error."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Generic, Protocol, TypeVar
+
+from serval.errors import ServalError
+from serval.http.call import HttpCall, Reply
+from serval.inference.loaded import Loaded
+from serval.protocol.limits import RequestLimits
+
+Answer = TypeVar("Answer")
+
+
+# Neither is frozen: that would double the time it takes to make them, for each request.
+@dataclass(slots=True)
+class Written:
+    """An answer in bytes."""
+
+    body: bytes
+    content_type: str
+    remedy: Callable[[bool], str]
+    """What a caller whose reply is too large can do, given whether the reply is compressed."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The protocol's own, in lower case, beside the content type."""
+
+
+@dataclass(slots=True)
+class Asked(Generic[Answer]):
+    """What a call asks of a loaded version."""
+
+    run: Callable[[], Answer]
+    """Answers it; raises ``InferenceFailed``, or ``InvalidRequest`` if the inputs are wrong."""
+    write: Callable[[Answer], Written]
+
+
+class WireProtocol(Protocol):
+    """One protocol; modules implement it by their functions."""
+
+    def address(self, call: HttpCall) -> tuple[str, str | None]:
+        """Return the model that is called and the version; None: the route decides.
+
+        Raises
+        ------
+        InvalidRequest
+            If the call does not name a model.
+        """
+
+    def read(self, loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
+        """Read a call.
+
+        Raises
+        ------
+        InvalidRequest
+            If the body is not one of the protocol, or does not fit the version.
+        PayloadTooLarge
+            If it is over the limits.
+        """
+
+    def refuse(self, error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
+        """Write an error in the protocol's own shape."""
