@@ -6,9 +6,9 @@ import jsonschema_rs
 import pytest
 from schemathesis import openapi
 
-from serval.http.call import COMPRESS_FROM_BYTES
 from serval.http.describe import ANSWERS, ELSEWHERE
 from serval.http.dispatch import Endpoint
+from serval.http.replies import COMPRESS_FROM_BYTES
 from serval.http.status import STATUS
 from serval.models.tensor import DATATYPES as TENSOR_DATATYPES
 from serval.openapi.__main__ import text
