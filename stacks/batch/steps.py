@@ -14,6 +14,7 @@ from serval.batch.job.settings import (
     ScanSettings,
     ShardSettings,
 )
+from serval.batch.shard.detections import DETAIL_TYPE
 from serval.settings import Settings
 from stacks.api.inference import EPHEMERAL_STORAGE_MIB
 from stacks.fleets.rights import FleetRights
@@ -152,7 +153,7 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_inputs(function)
         self._storage.data.grant_large_batch_writes(function)
         self._storage.data.grant_batch_deletes(function)
-        return function
+        return allow_to_announce(function, DETAIL_TYPE)
 
     def _assemble(self) -> ServalFunction:
         function = self._function("assemble", AssembleSettings, jobs_table=self._jobs)

@@ -7,11 +7,12 @@ and rows and bodies of requests and jobs by ids that carry the model's tag.
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
 
+from serval.batch.shard.detections import DETAIL_TYPE
 from serval.models.resource_names import cluster_name
 from stacks.batch.machine import acknowledge_wildcard, machine_name
 from stacks.fleets.rights import FleetRights, arn
 from stacks.stage.acknowledgements import acknowledge
-from stacks.stage.grants import GrantedRole
+from stacks.stage.grants import GrantedRole, allow_to_announce
 from stacks.storage.storage_stack import StorageStack
 
 OWN_MAPS = "the machine's own maps, by their labels"
@@ -40,6 +41,7 @@ class WorkerRole(GrantedRole):
         rights.grant_take_shards(self, fleet)
         storage.jobs.grant_work_of(self, models)
         self._allow_answers(rights.stage.name)
+        allow_to_announce(self, DETAIL_TYPE)
         for model in models:
             storage.artifacts.grant_load(self, model)
         tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name, fleet)}/*")

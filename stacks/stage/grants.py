@@ -43,13 +43,15 @@ class GrantedRole(Granted):
 Announcing = TypeVar("Announcing", bound=Granted)
 
 
-def allow_to_announce(granted: Announcing) -> Announcing:
-    """Let the construct send Serval's events to the default bus."""
+def allow_to_announce(granted: Announcing, detail_type: str | None = None) -> Announcing:
+    """Let the construct send Serval's events, or those of one type, to the default bus."""
     bus = Stack.of(granted).format_arn(
         service="events", resource="event-bus", resource_name="default"
     )
-    ours = {"StringEquals": {"events:source": SOURCE}}
-    granted.allow(["events:PutEvents"], [bus], ours)
+    ours = {"events:source": SOURCE}
+    if detail_type is not None:
+        ours["events:detail-type"] = detail_type
+    granted.allow(["events:PutEvents"], [bus], {"StringEquals": ours})
     return granted
 
 

@@ -130,6 +130,8 @@ class BatchStage:
         record = version_record("adding", "1", b"graph", signature)
         self.registry.publish(replace(record, measurements=measurements or {}, bundle=bundle or {}))
         self.announced: list[BatchJob] = []
+        self.detections: list[Mapping[str, Any]] = []
+        """Details of the events that shards sent."""
         self.ticker = Ticker()
         self.executions = RecordedExecutions()
         self.blocks_per_invocation = blocks_per_invocation
@@ -146,13 +148,20 @@ class BatchStage:
         self.planning = Plan(release_shards, self.registry, 1769, **clocks)
         self.scanning = Scan(self.objects, self.store, self.ticker.timer)
         self.cutting = Cut(release_shards, self.ticker.timer)
-        self.work = ShardWork(self.objects, self.store, self.load, "lambda", 1769, 2**29, **clocks)
+        self.work = ShardWork(
+            self.objects, self.store, self.load, self.send, "lambda", 1769, 2**29, **clocks
+        )
         self.assembly = Assemble(self.objects, self.store, announce, **clocks)
         self.finish_job = FinishJob(self.objects, self.store, announce, self.ticker.clock)
         self.control = Control(
             self.store, self.executions, announce, self.finish_job, self.ticker.clock
         )
         self.before_shard: Callable[[int], None] = lambda index: None
+
+    def send(self, details: Sequence[Mapping[str, Any]]) -> None:
+        self.crashes.before("send")
+        self.detections += json.loads(json.dumps(details))
+        self.crashes.done()
 
     def take_on(self, fleet: str, job: str) -> None:
         self.crashes.before(f"take on {job}")

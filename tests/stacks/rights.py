@@ -42,7 +42,7 @@ def in_words(stage: Synthesised, resource: Any, condition: Mapping[str, Any]) ->
         case {"Fn::ImportValue": exported}:
             return of_store(exported, condition)
         case {"Fn::Join": ["", [*_, str(end)]]} if end.endswith(":event-bus/default"):
-            return {f"the bus, as {condition['StringEquals']['events:source']}"}
+            return {f"the bus, as {' '.join(condition['StringEquals'].values())}"}
         case {"Fn::Join": ["", [{"Fn::ImportValue": exported}, str(keys)]]}:
             return {f"{store(exported)}{keys}".removeprefix("the bucket/")}
         case {"Fn::Join": ["", [*_, str(end) | {"Fn::Sub": str(end)}]]}:

@@ -18,6 +18,7 @@ CHANGING = LOOKING | {"dynamodb:UpdateItem": {"jobs"}}
 SHARDS = {"dynamodb:Query": {"jobs"}}
 JOBS = {"dynamodb:Query": {"jobs/index/by_model"}}
 ANNOUNCING = {"events:PutEvents": {"the bus, as serval"}}
+DETECTING = {"events:PutEvents": {"the bus, as serval serval.detection"}}
 MACHINE = "serval-prod-batch"
 RIGHTS = {
     "accept": union(CREATING, CHANGING, ROUTES, READING, WRITING, DELETING, ANNOUNCING),
@@ -32,6 +33,7 @@ RIGHTS = {
         READING,
         WRITING_PARTS,
         DELETING,
+        DETECTING,
     ),
     "assemble": union(CHANGING, SHARDS, READING, WRITING_PARTS, DELETING, ANNOUNCING),
     "finish": union(CHANGING, SHARDS, WRITING, ANNOUNCING),

@@ -189,6 +189,7 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
         {action: {f"data/batch/{model}/*" for model in models} for action in ON_FILES},
         taking(shards(fleet)),
         sending(shards(fleet)),
+        {"events:PutEvents": {"the bus, as serval serval.detection"}},
         {"ecs:UpdateTaskProtection": tasks},
     )
 

@@ -1,12 +1,14 @@
 """``task:`` in model.yaml: what a model does with what people have."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from serval.bundles.event_options import EventOptions
 from serval.bundles.generation_options import GenerationOptions
 from serval.bundles.image_options import ImageOptions
 from serval.bundles.sound_options import SoundOptions
+from serval.models.task_signature import LABELLING
 from serval.tasks.catalogue import TASKS
 
 
@@ -52,3 +54,11 @@ class TaskSection(ImageOptions, SoundOptions, GenerationOptions):
     """Whether embeddings get the length 1."""
     imputed: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     """Columns of text whose missing values the model fills in; they reach it as empty text."""
+    events: EventOptions | None = None
+    """Answers of batch jobs that become events."""
+
+    @model_validator(mode="after")
+    def _check_events(self) -> Self:
+        if self.events is not None and self.name not in LABELLING:
+            raise ValueError(f"'events' is for tasks that give labels: {', '.join(LABELLING)}")
+        return self

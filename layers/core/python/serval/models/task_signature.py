@@ -28,6 +28,15 @@ TAKES: Mapping[str, str] = {
 """What tasks take, for those who must know without importing them; all others take text."""
 
 
+LABELLING = (
+    "audio-classification",
+    "image-classification",
+    "object-detection",
+    "text-classification",
+)
+"""Tasks that answer an input with labels and their scores, and need no parameters for that."""
+
+
 def task_signature(task: str) -> Signature:
     """Return the signature of a task in tensors."""
     kind = TAKES.get(task, "text")

@@ -20,8 +20,20 @@ def read_labels(files: TaskFiles, count: int) -> list[str]:
     Raises
     ------
     TaskUnreadable
-        If there are fewer or more labels than classes.
+        If there are fewer or more labels than classes, or ``events:`` names another one.
     """
+    labels = _find_labels(files, count)
+    events: Mapping[str, Any] = files.options.get("events") or {}
+    for wanted in events.get("labels") or ():
+        if wanted not in labels:
+            raise TaskUnreadable(
+                f"model.yaml: task: events: labels: {wanted!r} is no label of the model, which has "
+                f"{', '.join(labels):.300}"
+            )
+    return labels
+
+
+def _find_labels(files: TaskFiles, count: int) -> list[str]:
     given: Sequence[str] | None = files.options.get("labels")
     if given is not None:
         return _check("model.yaml: task: labels", list(given), count)

@@ -38,6 +38,16 @@ class ShardTally:
         return sum(record.rejected for record in self.done)
 
     @property
+    def detections(self) -> int:
+        """Labels that were to be told as events."""
+        return sum(record.detections for record in self.records)
+
+    @property
+    def events(self) -> int:
+        """Events that were sent about them."""
+        return sum(record.events for record in self.records)
+
+    @property
     def busy_ms(self) -> int:
         """Time of all shards together."""
         return sum(record.busy_ms for record in self.records)
@@ -113,6 +123,8 @@ def summarise_job(
         "rows": job.rows,
         "rejected": job.rejected,
         "reasons": tally.reasons,
+        "detections": tally.detections,
+        "events": tally.events,
         "shards": job.shards,
         "shards_done": job.shards_done,
         "shards_missing": missing[:LISTED_SHARDS],

@@ -7,7 +7,7 @@ on the day, so they are not in the table.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from serval.batch.job.job import BatchJob, ShardRecord
@@ -26,6 +26,7 @@ class Prices:
     s3_read: float
     dynamodb_write: float
     dynamodb_read: float
+    event: float
 
 
 PRICES = Prices(
@@ -37,6 +38,7 @@ PRICES = Prices(
     s3_read=0.0004e-3,
     dynamodb_write=0.625e-6,
     dynamodb_read=0.125e-6,
+    event=1.0e-6,
 )
 """Lambda's prices are those of arm64."""
 
@@ -79,6 +81,7 @@ class Usage:
     s3_reads: int = 0
     dynamodb_writes: int = 0
     dynamodb_reads: int = 0
+    events: int = 0
     machine_seconds: float = 0.0
     machine_microdollars_hour: int = 0
 
@@ -97,6 +100,7 @@ class Usage:
             + self.s3_reads * prices.s3_read
             + self.dynamodb_writes * prices.dynamodb_write
             + self.dynamodb_reads * prices.dynamodb_read
+            + self.events * prices.event
         )
         return round(dollars * MICRO + self.machine_microdollars)
 
@@ -249,7 +253,7 @@ def expected_seconds_per_row(
 def actual_usage(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int = 0) -> Usage:
     """Return what a job has used, from the recorded durations."""
     known = list(shards)
-    return _count_usage(
+    used = _count_usage(
         shards=len(known),
         scans=job.scans,
         invocations=sum(max(1, len(record.pieces)) for record in known),
@@ -259,6 +263,7 @@ def actual_usage(job: BatchJob, shards: Iterable[ShardRecord], assemble_ms: int 
         machine_seconds=sum(record.busy_ms for record in known if not record.memory_mib) / 1e3,
         machine_microdollars_hour=job.machine_microdollars_hour,
     )
+    return replace(used, events=sum(record.events for record in known))
 
 
 def _count_usage(

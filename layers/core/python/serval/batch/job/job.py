@@ -22,6 +22,8 @@ Status = Literal["queued", "planning", "running", "assembling", "succeeded", "fa
 OPEN: tuple[Status, ...] = ("queued", "planning", "running", "assembling")
 Origin = Literal["upload", "api", "schedule"]
 ShardStatus = Literal["running", "done", "failed"]
+EVENTS_OF_A_SHARD = 1_000
+"""The most events about detections; what is found beyond them is only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,8 @@ class ShardRecord:
     """Records counted so far, with blank lines: the next shard's numbers begin here."""
     read_bytes: int = 0
     written_bytes: int = 0
+    detections: int = 0
+    """Labels that were to be told as events."""
     run_ms: int = 0
     """Time in the model."""
     busy_ms: int = 0
@@ -161,6 +165,11 @@ class ShardRecord:
     """Why the shard failed."""
     resume: str | None = None
     """JSON that says where to go on, if the shard ran short of time."""
+
+    @property
+    def events(self) -> int:
+        """Events that were sent about detections; some may have been sent more than once."""
+        return min(self.detections, EVENTS_OF_A_SHARD)
 
     @property
     def done(self) -> bool:

@@ -17,9 +17,12 @@ from dataclasses import dataclass, field, replace
 from queue import Full, Queue
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from serval.batch.input.records import Block, Records, Reject, Rows, shorten_record
 from serval.batch.job.ports import Sink
 from serval.batch.shard.answers import Answers, answer_rows, fail_binary_answers
+from serval.batch.shard.detections import Detail, Detections
 from serval.batch.shard.outputs import PartFormat
 from serval.inference.runtimes import Model
 from serval.models.signature import TensorSpec
@@ -38,6 +41,8 @@ class RowCounts:
     read_bytes: int = 0
     written_bytes: int = 0
     run_seconds: float = 0.0
+    detections: int = 0
+    """Labels that are to be told as events."""
     reasons: tuple[str, ...] = ()
     """The first ten reasons for rejecting a row."""
 
@@ -49,6 +54,7 @@ class RowCounts:
             self.read_bytes + other.read_bytes,
             self.written_bytes + other.written_bytes,
             self.run_seconds + other.run_seconds,
+            self.detections + other.detections,
             (*self.reasons, *other.reasons)[:LISTED_REASONS],
         )
 
@@ -79,6 +85,8 @@ class ShardEngine:
 
     after_run: Callable[[RowCounts], None] = lambda counts: None
     """Called with what is answered, written or not, after each run within a block."""
+    detections: Detections | None = None
+    """What is told as events; None: nothing."""
 
     def run(self, blocks: Iterable[Block], output: Sink, errors: Sink, header: bool) -> Progress:
         """Answer every record, in order; the sinks are closed when everything is written.
@@ -92,6 +100,8 @@ class ShardEngine:
         try:
             with closing(ahead(self._work_through(blocks, header), depth=2)) as writing:
                 for piece in writing:
+                    if self.detections is not None:
+                        self.detections.tell(piece.detections, counts.detections)
                     counts = counts.plus(piece.counts)
                     resume = piece.resume
                     output.write(piece.data)
@@ -139,6 +149,7 @@ class ShardEngine:
         rejects = [*rows.rejects, *_reject_failed(rows, answers)]
         answered = drop_failed_rows(rows, answers)
         data = self.part.write(answered, answers.outputs) if answered.count else b""
+        found = self.detections.find(block, answered, answers.outputs) if self.detections else []
         errors = b"".join(
             error_line(reject, block.file)
             for reject in sorted(rejects, key=lambda reject: reject.record)
@@ -149,9 +160,10 @@ class ShardEngine:
             read_bytes=size,
             written_bytes=len(data),
             run_seconds=run_seconds,
+            detections=len(found),
             reasons=tuple(reject.reason for reject in rejects[:LISTED_REASONS]),
         )
-        return _BlockOutput(data, errors, counts)
+        return _BlockOutput(data, errors, counts, detections=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,7 @@ class _BlockOutput:
     errors: bytes = b""
     counts: RowCounts = field(default_factory=RowCounts)
     resume: Block | None = None
+    detections: Sequence[Detail] = ()
 
 
 def drop_failed_rows(rows: Rows, answers: Answers) -> Rows:
@@ -174,6 +187,8 @@ def drop_failed_rows(rows: Rows, answers: Answers) -> Rows:
         rows,
         inputs=(),
         count=len(kept_rows),
+        numbers=np.array(kept_rows) if rows.numbers is None else rows.numbers[kept_rows],
+        names=[rows.names[row] for row in kept_rows] if rows.names else (),
         passed=None if rows.passed is None else rows.passed[kept_rows],
         texts=[rows.texts[row] for row in kept_rows] if rows.texts else (),
     )

@@ -229,7 +229,9 @@ class ShardReader:
         return Block(b"".join(lines), first, first)
 
 
-COUNTED = ("rows", "rejected", "records", "read_bytes", "written_bytes", "run_ms", "busy_ms")
+COUNTED = (
+    "rows", "rejected", "records", "read_bytes", "written_bytes", "detections", "run_ms", "busy_ms",
+)  # fmt: skip
 SHOWN_CHARACTERS = 300
 """Of each reason."""
 

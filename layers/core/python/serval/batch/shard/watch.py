@@ -125,6 +125,7 @@ class ShardWatch:
             rejected=before.rejected + counts.rejected,
             read_bytes=self.raw_bytes() if self.raw_bytes else read_bytes,
             written_bytes=before.written_bytes + counts.written_bytes,
+            detections=before.detections + counts.detections,
             run_ms=before.run_ms + round(counts.run_seconds * 1e3),
             busy_ms=before.busy_ms + round((self.timer() - self.began) * 1e3),
             reasons=(*before.reasons, *counts.reasons)[:10],

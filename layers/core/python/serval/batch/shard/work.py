@@ -15,6 +15,7 @@ from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
 from serval.batch.shard.answers import TaskModel
+from serval.batch.shard.detections import Detections, SendDetails
 from serval.batch.shard.engine import Progress, ShardEngine
 from serval.batch.shard.outputs import part_sink
 from serval.batch.shard.reader import ReadPosition, Resume, ShardReader
@@ -41,6 +42,8 @@ class ShardWork:
     store: JobStore
     load: Callable[[str, str], Loaded]
     """Returns a loaded version of a model."""
+    send: SendDetails
+    """Sends events about detections."""
     runner: str
     memory_mib: int
     """Memory of the function; 0 on a fleet's machine."""
@@ -141,7 +144,12 @@ class ShardWork:
             if not layout.is_raw:
                 # Such a file is read from its beginning every time.
                 watch.raw_bytes = lambda: reading.raw_bytes
-            engine = self._engine(reading, layout, loaded, watch)
+            engine = replace(
+                self._engine(reading, layout, loaded, watch),
+                detections=Detections.of_shard(
+                    self.send, loaded.record, job.id, item.index, job.input, watch.record.detections
+                ),
+            )
             first = item.index == 0 and number == 0
             begins = first and not layout.per_input
             header = layout.output == "csv" and (layout.partitioned or begins)

@@ -8,6 +8,7 @@ import boto3
 
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.eventbridge.detection_events import DetectionEvents
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.layout import ShardItem
@@ -44,6 +45,7 @@ def build() -> LambdaFunction[ShardWork]:
             objects=S3Objects(s3),
             store=JobTable(dynamodb.Table(settings.jobs_table)),
             load=loaded.get,
+            send=DetectionEvents(boto3.client("events", region)).send,
             runner=RUNNER,
             memory_mib=memory_mib,
             disk_bytes=settings.ephemeral_storage_mib * MIB,

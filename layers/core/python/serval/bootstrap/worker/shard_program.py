@@ -13,6 +13,7 @@ from functools import partial
 import boto3
 
 from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.eventbridge.detection_events import DetectionEvents
 from serval.aws.s3.batch_objects import S3Objects
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import ShardTasks
@@ -39,6 +40,7 @@ def shard_program(channel: Channel, stopping: threading.Event) -> ShardProgram:
         objects=S3Objects(boto3.client("s3", region, config=CALLS)),
         store=store,
         load=RemoteModels(channel).load,
+        send=DetectionEvents(boto3.client("events", region, config=CALLS)).send,
         runner=settings.worker_id or socket.gethostname(),
         memory_mib=0,
         disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free // DISK_SHARE,
