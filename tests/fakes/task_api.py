@@ -36,7 +36,8 @@ class TaskStage:
         if request.method == "GET":
             named = {} if self.task is None else {"task": self.task}
             inputs = [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
-            return httpx.Response(200, json={"name": "m", "inputs": inputs, **named})
+            described = {"name": "m", "inputs": inputs, "outputs": inputs, **named}
+            return httpx.Response(200, json=described)
         self.requests.append(request)
         if isinstance(self.answer, bytes):
             headers = {"content-type": self.content_type}

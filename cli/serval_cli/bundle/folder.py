@@ -90,6 +90,8 @@ def read_folder(folder: Path) -> BundleFolder:
         reasons += pickle_reasons(sizes)
     if not reasons:
         reasons = [*content_reasons(folder, bundle, sizes), *golden_reasons(folder, bundle)]
+    if not reasons:
+        reasons = [*own_task_reasons(folder, bundle, sizes)]
     if reasons:
         raise BundleRefused(reasons)
     return BundleFolder(folder, bundle, sizes)
@@ -218,6 +220,19 @@ def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
     except BundleRefused as refused:
         return refused.reasons
     return ()
+
+
+def own_task_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> Sequence[str]:
+    """Open the bundle's task as the stage will, if the libraries for that are installed."""
+    if bundle.task is None:
+        return ()
+    if find_spec("onnxruntime") is None or find_spec("simdjson") is None:
+        note("onnxruntime is not installed here, so the stage alone opens the task")
+        return ()
+    # Imported late: only bundles with a task need it, and it takes as long as everything else.
+    from serval_cli.bundle.task_check import task_reasons
+
+    return task_reasons(folder, bundle, sizes)
 
 
 def is_inside(path: str) -> bool:

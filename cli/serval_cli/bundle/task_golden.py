@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from serval.errors import ServalError
-from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
+from serval.inference.runtimes import ArtifactUnreadable, OperatorMissing, RuntimeFailed
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.rollouts.golden.task_answers import compare_answers
-from serval.tasks.call import answer_payload, shape_answers, write_json
+from serval.tasks.call import JSON, answer_payload, shape_answers, write_json
 from serval.tasks.catalogue import open_task
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.payload import read_payload
 from serval.tasks.task import Media, Task
-from serval_cli.api.task_input import build_body, kind_of
+from serval_cli.api.task_input import kind_of
 from serval_cli.bundle.golden_sample import MEMORY_MIB, TOLERANCE, NoSample
+from serval_cli.bundle.golden_words import expected_answer, request_of, write_words
 from serval_cli.failures import CommandFailed
 
 NEEDED = {"image": "PIL", "audio": "soundfile"}
@@ -70,7 +71,7 @@ def task_lines(
     lines = []
     for path in examples:
         try:
-            lines.append(golden_line(task, name, request_of(name, path)))
+            lines.append(golden_line(task, name, sample_request(name, path)))
         except NoSample as problem:
             raise CommandFailed(f"{path}: {problem}") from problem
     return "".join(lines)
@@ -92,6 +93,10 @@ def open_bundle_task(folder: Path, artifact: str, section: Mapping[str, Any]) ->
     try:
         graph = open_graph(folder / artifact)
         return open_task(name, TaskFiles(folder, open_graph, options), graph)
+    except OperatorMissing as problem:
+        raise NoSample(f"the processor lacks an operator, which a fleet may have: {problem}") from (
+            problem
+        )
     except (TaskUnreadable, ArtifactUnreadable) as problem:
         raise CommandFailed(f"task {name}: {problem}") from problem
     except ModuleNotFoundError as missing:
@@ -111,27 +116,15 @@ def golden_line(task: Task, name: str, request: Mapping[str, Any]) -> str:
     except ModuleNotFoundError as missing:
         raise NoSample(f"{missing.name}, which {name} needs, is not installed") from missing
     if isinstance(first, Media):
-        expected: Any = {"content_type": first.content_type}
+        expected = expected_answer(first.content_type, b"")
     else:
-        expected = without_masks(json.loads(write_json(first)))
+        expected = expected_answer(JSON, write_json(first))
     if compare_answers(expected, second, TOLERANCE).reasons:
         raise NoSample("the model answers differently each time that it is asked the same")
-    return json.dumps({"request": request, "answer": expected}, ensure_ascii=False) + "\n"
+    return write_words({"request": request, "answer": expected})
 
 
-def without_masks(answer: Any) -> Any:
-    """Leave out masks, whose edges may differ by a pixel between processors."""
-    if not isinstance(answer, list):
-        return answer
-    return [
-        {key: value for key, value in one.items() if key != "mask"}
-        if isinstance(one, dict)
-        else one
-        for one in answer
-    ]
-
-
-def request_of(name: str, path: Path) -> dict[str, Any]:
+def sample_request(name: str, path: Path) -> dict[str, Any]:
     """Return the request of a sample.
 
     Raises
@@ -141,9 +134,7 @@ def request_of(name: str, path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise CommandFailed(f"{path} is not a file: an input for {name} expected")
-    body = build_body(name, str(path), {}, as_json=True)
-    request: dict[str, Any] = json.loads(body.content)
-    return request
+    return request_of(name, str(path), {})
 
 
 def made_up(folder: Path, name: str) -> Mapping[str, Any]:

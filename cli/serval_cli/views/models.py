@@ -43,9 +43,10 @@ def skeleton(value: Value) -> RenderableType:
 
 def golden_added(value: Value) -> RenderableType:
     """Render a new golden request."""
+    who = f"version {value['version']}" if value["version"] else "the graph of this bundle"
     return lines(
-        f"{value['file']}: {value['requests']} golden requests, the last as version "
-        f"{value['version']} of {value['model']} answers",
+        f"{value['file']}: {value['requests']} golden requests, the last as {who} of "
+        f"{value['model']} answers",
         "a bundle whose model was retrained is refused by it if that model answers otherwise: "
         "take the line out again, or put the right answer into it",
     )

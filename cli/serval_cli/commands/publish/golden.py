@@ -6,23 +6,22 @@ from typing import Annotated
 import typer
 
 from serval.batch.input.columns import ColumnChoice
-from serval.models.signature import Signature
-from serval.rollouts.golden.requests import write_line
 from serval_cli.api.http import check_model_name
 from serval_cli.api.inference import InferenceApi
-from serval_cli.api.tensor_call import call
+from serval_cli.api.task_input import read_parameters
 from serval_cli.bundle.golden_file import find_golden_file
-from serval_cli.bundle.samples.files import read_sample
 from serval_cli.options import (
     ApiKeyOption,
     JsonOption,
     ModelArgument,
+    ParameterOption,
     SamplePositionalOption,
     StageOption,
     new_app,
 )
 from serval_cli.output import show
 from serval_cli.stages.stage import find_stage
+from serval_cli.steering.golden_answers import GoldenInput, ask_graph, ask_stage
 from serval_cli.views import models as views
 
 app = new_app("Add golden requests to a bundle.")
@@ -36,15 +35,23 @@ def golden() -> None:
 @app.command()
 def add(
     model: ModelArgument,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Real inputs: .npy, .npz, .json, .csv or an image."),
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="For tensors a .npy, .npz, .json, .csv or an image; else what the task or the "
+            "handler takes: a text, a file or JSON.",
+        ),
     ],
     bundle: Annotated[
         Path | None,
         typer.Option("--bundle", metavar="FOLDER", help="The model's bundle; without it ./MODEL."),
     ] = None,
+    parameter: ParameterOption = None,
     positional: SamplePositionalOption = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Ask the bundle's own graph on this machine.")
+    ] = False,
     version: Annotated[
         str | None,
         typer.Option("--version", metavar="N", help="Who answers; without it the route decides."),
@@ -55,21 +62,28 @@ def add(
 ) -> None:
     """Ask the live model, and keep request and answer as a golden request of its bundle.
 
-    The next version pushed from that folder must give the same answer.
+    The next version pushed from that folder must give the same answer. A model with a task or a
+    handler is asked in the words of that.
     """
     check_model_name(model)
-    kept = find_golden_file(bundle or Path(model), model)
-    found = find_stage(stage)
-    api = InferenceApi.of(
-        found.api_url, found.api_key(api_key), trust_environment=found.local is None
-    )
-    signature = Signature.from_json(api.metadata(model, version))
-    inputs = read_sample(file, signature, ColumnChoice({}, kept.columns, positional))
-    answer = call(api, model, version, inputs, signature.outputs)
-    count = kept.add(write_line(inputs, answer.outputs))
+    folder = bundle or Path(model)
+    kept = find_golden_file(folder, model)
+    columns = ColumnChoice({}, kept.columns, positional)
+    asked = GoldenInput(given, read_parameters(parameter or ()), columns)
+    if local and version is not None:
+        raise typer.BadParameter("--local asks the bundle's graph, --version a published one")
+    if local:
+        line = ask_graph(folder, asked)
+    else:
+        found = find_stage(stage)
+        api = InferenceApi.of(
+            found.api_url, found.api_key(api_key), trust_environment=found.local is None
+        )
+        line = ask_stage(api, model, version, asked)
+    count = kept.add(line.text)
     result = {
         "model": model,
-        "version": answer.version,
+        "version": line.version,
         "file": str(kept.path),
         "requests": count,
     }

@@ -82,7 +82,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def add(bundle: Path, capsys: pytest.CaptureFixture[str], model: str = "tiny") -> Any:
-    golden.add(model, bundle / "x.npy", bundle, as_json=True)
+    golden.add(model, str(bundle / "x.npy"), bundle, as_json=True)
     return json.loads(capsys.readouterr().out)
 
 
@@ -107,12 +107,12 @@ def test_a_table_is_read_by_the_columns_of_the_bundle(
     rows = bundle / "rows.csv"
     rows.write_text(",wide,long\n0,1,3\n")
     with pytest.raises(CommandFailed, match=r"'wide', 'long'.* those of the bundle's model\.yaml"):
-        golden.add("tiny", rows, bundle, as_json=True)
+        golden.add("tiny", str(rows), bundle, as_json=True)
     with (bundle / "model.yaml").open("a") as file:
         file.write("columns: {x: [long, wide]}\n")
-    golden.add("tiny", rows, bundle, as_json=True)
+    golden.add("tiny", str(rows), bundle, as_json=True)
     assert "x ← long=3, wide=1 (by name;" in " ".join(capsys.readouterr().err.split())
-    golden.add("tiny", rows, bundle, positional=True, as_json=True)
+    golden.add("tiny", str(rows), bundle, positional=True, as_json=True)
     lines = read_golden("golden.jsonl", (bundle / "golden.jsonl").read_bytes())
     assert [line.expected[0].array.tolist() for line in lines] == [[[1.5, 0.5]], [[0.5, 1.5]]]
 

@@ -96,7 +96,7 @@ def _ask(
         # Imported here: where no version has a task, its libraries may not be installed.
         from serval.rollouts.golden.task_answers import ask_task
 
-        return *ask_task(loaded, request, candidate.tolerance), False
+        return *ask_task(loaded.task, request, candidate.tolerance), False
     answer = inference.answer(loaded, request.body, request.header_length)
     found = compare(request.expected, answer.outputs, candidate.tolerance)
     return answer.request.inputs, found, bool(found.reasons) and is_unsteady(loaded, answer)

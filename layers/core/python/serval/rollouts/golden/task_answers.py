@@ -16,14 +16,14 @@ from serval.short_repr import short_repr
 from serval.tasks.call import answer_payload, shape_answers
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload, read_payload
-from serval.tasks.task import InputKind, Media
+from serval.tasks.task import InputKind, Media, Task
 from serval.tasks.tensors import run_task, task_tensors
 
 
 def ask_task(
-    loaded: Loaded, request: GoldenRequest, tolerance: float | None
+    task: Task | None, request: GoldenRequest, tolerance: float | None
 ) -> tuple[Sequence[Tensor], Differences]:
-    """Answer a golden request by the version's task, and compare the answer.
+    """Answer a golden request by a version's task, and compare the answer.
 
     The inputs are returned as the task's tensors, which ask the same again.
 
@@ -32,7 +32,6 @@ def ask_task(
     InvalidRequest
         If the request is wrong, or the version has no task.
     """
-    task = loaded.task
     if task is None:
         raise InvalidInputs("the line has an 'answer' in a task's words, but model.yaml no 'task'")
     payload = read_payload(request.body, "application/json", task)
