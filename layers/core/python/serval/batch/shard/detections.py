@@ -95,7 +95,7 @@ class Detections:
         return [
             self._detail(block, rows, row, number, one)
             for row, answer in enumerate(answers.array.tolist())
-            for number, one in enumerate(_labelled(json.loads(answer)))
+            for number, one in enumerate(_list_labels(json.loads(answer)))
             if one["score"] > self.over and (self.labels is None or one["label"] in self.labels)
         ]
 
@@ -128,8 +128,8 @@ class Detections:
         }
 
 
-def _labelled(answer: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what an answer says with a label and a score."""
+def _list_labels(answer: Any) -> Iterator[Mapping[str, Any]]:
+    """List what an answer says with a label and a score."""
     for one in answer if isinstance(answer, list) else [answer]:
         if isinstance(one, Mapping) and "label" in one and isinstance(one.get("score"), float):
             yield one
