@@ -20,8 +20,8 @@ from serval.models.tensor import Array
 
 HERE = Path(__file__).resolve().parent
 SEED = 0
-SIDE = 256
-"""Pixels of the graph's square input."""
+SIDE, WINDOW = 256, 16
+"""Pixels of the graph's square input, and the root of that."""
 WIDTH, HEIGHT = 256, 192
 """Of a picture."""
 WARM = 0.5
@@ -48,11 +48,11 @@ def export() -> onnx.ModelProto:
     lit = graph.node("Cast", bright, to=TensorProto.FLOAT)
     edges = graph.node("Conv", lit, graph.constant(kernel[None, None]), pads=[1, 1, 1, 1])
     corner = graph.node("Greater", edges, warm)
-    warmth = graph.node("AveragePool", gray, **window(LEAST, LEAST))
+    warmth = graph.node("AveragePool", gray, kernel_shape=[4, 4], pads=[0, 0, 3, 3])
     across = np.arange(SIDE, dtype=np.float32).reshape(1, 1, 1, SIDE)
     down = across.reshape(1, 1, SIDE, 1)
-    right = next_dark(graph, bright, across, window(1, SIDE))
-    below = next_dark(graph, bright, down, window(SIDE, 1))
+    right = next_dark(graph, bright, across, np.asarray([0, 1]))
+    below = next_dark(graph, bright, down, np.asarray([1, 0]))
     wide = graph.node("Sub", right, graph.constant(across))
     high = graph.node("Sub", below, graph.constant(down))
     large = graph.node("Greater", graph.node("Min", wide, high), least)
@@ -80,16 +80,23 @@ def export() -> onnx.ModelProto:
     return graph.model("camera", [images], [(boxes, ("boxes", TensorProto.FLOAT, [1, MOST, 6]))])
 
 
-def window(height: int, width: int) -> dict[str, list[int]]:
-    """Return the attributes of a pool over each pixel and those to its right and below it."""
-    return {"kernel_shape": [height, width], "pads": [0, 0, height - 1, width - 1]}
+def next_dark(graph: Graph, bright: str, places: Array, axis: Array) -> str:
+    """Find the place of the nearest dark pixel ahead of each; the field's end is dark.
 
-
-def next_dark(graph: Graph, bright: str, places: Array, ahead: dict[str, list[int]]) -> str:
-    """Find the place of the nearest dark pixel ahead of each; the field's end is dark."""
-    end = graph.constant(np.float32([-SIDE]))
-    nearness = graph.node("Where", bright, end, graph.constant(-places))
-    return graph.node("Neg", graph.node("MaxPool", nearness, **ahead))
+    The first pool sees a window of 16 pixels, the second 16 of its windows.
+    """
+    end = np.float32(-SIDE)
+    nearest = graph.node("Where", bright, graph.constant(end), graph.constant(-places))
+    for step in (1, WINDOW):
+        room = np.concatenate([[0] * 6, (WINDOW - 1) * step * axis])
+        wider = graph.node("Pad", nearest, graph.constant(room), graph.constant(end))
+        nearest = graph.node(
+            "MaxPool",
+            wider,
+            kernel_shape=((WINDOW - 1) * axis + 1).tolist(),
+            dilations=((step - 1) * axis + 1).tolist(),
+        )
+    return graph.node("Neg", nearest)
 
 
 def draw(seed: int) -> tuple[bytes, Truth]:
