@@ -17,6 +17,10 @@ from serval_cli.output import complain
 COMMANDS = {
     "init": ("serval_cli.commands.publish.init:app", "Make a bundle from what you have."),
     "push": ("serval_cli.commands.publish.push:app", "Publish a bundle."),
+    "secrets": (
+        "serval_cli.commands.publish.secrets:app",
+        "Set, list and delete the secrets of a model's handler.",
+    ),
     "lock": ("serval_cli.commands.publish.lock:app", "Pin the packages of a bundle's handler."),
     "models": ("serval_cli.commands.call.models:app", "List the models of a stage."),
     "describe": (
@@ -88,6 +92,7 @@ PANELS = {
         "init",
         "lock",
         "golden",
+        "secrets",
         "push",
         "rollout",
         "promote",

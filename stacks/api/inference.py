@@ -9,6 +9,7 @@ from serval.models.resource_names import inference_function_name
 from serval.settings import InferSettings
 from stacks.stage.deployed_models import SHARED
 from stacks.stage.layers import Layers
+from stacks.stage.secrets import grant_secrets
 from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
@@ -47,6 +48,7 @@ class Inference(ServalFunction):
                 artifact_bucket=storage.artifacts.bucket.bucket_name,
                 authentication=stage.authorization.authentication,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                stage=stage.name,
             ),
             memory_mib=memory_mib,
             timeout=TIMEOUT,
@@ -57,6 +59,8 @@ class Inference(ServalFunction):
         )
         storage.artifacts.grant_load(self, model=only)
         storage.registry.grant_admit(self, model=only)
+        if code is not None:
+            grant_secrets(self, stage, model)
 
 
 def inference_routes(model: str) -> tuple[str, str]:

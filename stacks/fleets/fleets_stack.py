@@ -34,7 +34,7 @@ class FleetsStack(Stack):
             description="Serval: the machines of the fleets",
         )
         self._stage, self._storage, self._models = stage, storage, models
-        self._rights = FleetRights(stage, models.fleets, storage.registry)
+        self._rights = FleetRights(stage, models.fleets, storage.registry, models.fleet_handlers)
         self._images = WorkerImages(self, "Images")
         self._queues()
         if stage.fleet_machines:
@@ -82,7 +82,7 @@ class FleetsStack(Stack):
 
     def _endpoint(self, name: str) -> None:
         fleet = self._models.declared[name]
-        SageMakerFleet(
+        managed = SageMakerFleet(
             self,
             name,
             stage=self._stage,
@@ -91,3 +91,4 @@ class FleetsStack(Stack):
             deployed=self._models.fleets.by_name[name],
             image=self._images[fleet.accelerator] if self._stage.fleet_machines else None,
         )
+        self._rights.grant_secrets(managed.role, name)

@@ -17,6 +17,7 @@ from serval.models.resource_names import (
     tick_rule_name,
 )
 from stacks.stage.grants import Granted
+from stacks.stage.secrets import grant_secrets
 from stacks.stage.stage import Stage
 from stacks.storage.registry_table import RegistryTable
 
@@ -36,6 +37,8 @@ class FleetRights:
     stage: Stage
     fleets: Fleets
     registry: RegistryTable
+    handlers: frozenset[str] = frozenset()
+    """The fleets' models that are custom Python, which may have secrets."""
 
     def of_kind(self, kind: str) -> Sequence[str]:
         """Return the names of the fleets of a kind."""
@@ -105,6 +108,12 @@ class FleetRights:
         """Grant taking messages of these fleets' models, and dead-lettering failed ones."""
         self._on_queues(granted, TAKE, queue_name, self._models(fleets))
         self._on_queues(granted, SEND, dead_letter_queue_name, self._models(fleets))
+
+    def grant_secrets(self, granted: Granted, fleet: str) -> None:
+        """Grant reading the secrets of a fleet's models that are custom Python."""
+        for model in self._models([fleet]):
+            if model in self.handlers:
+                grant_secrets(granted, self.stage, model)
 
     def grant_call_back(self, granted: Granted) -> None:
         """Grant requesting callbacks."""

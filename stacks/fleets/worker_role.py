@@ -44,6 +44,7 @@ class WorkerRole(GrantedRole):
         allow_to_announce(self, DETAIL_TYPE)
         for model in models:
             storage.artifacts.grant_load(self, model)
+        rights.grant_secrets(self, fleet)
         tasks = arn(self, "ecs", f"task/{cluster_name(rights.stage.name, fleet)}/*")
         self.allow(["ecs:UpdateTaskProtection"], [tasks])
         wildcard = (

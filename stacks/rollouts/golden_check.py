@@ -11,6 +11,7 @@ from serval.rollouts.settings import GoldenSettings
 from stacks.api.inference import EPHEMERAL_STORAGE_MIB
 from stacks.stage.deployed_models import SHARED
 from stacks.stage.layers import Layers
+from stacks.stage.secrets import grant_secrets
 from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
@@ -42,7 +43,9 @@ class GoldenCheck(ServalFunction):
             function="golden",
             layers=layers.of("core", "inference", "tasks"),
             settings=GoldenSettings.environment(
-                artifact_bucket=bucket, ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB
+                artifact_bucket=bucket,
+                ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                stage=stage.name,
             ),
             memory_mib=memory_mib,
             timeout=Duration.minutes(5),
@@ -53,3 +56,5 @@ class GoldenCheck(ServalFunction):
             code=code,
         )
         storage.artifacts.grant_check(self, only)
+        if code is not None:
+            grant_secrets(self, stage, model)

@@ -53,6 +53,8 @@ class DeployedModels:
     """Model → its bundle, for bundles with schedules."""
     handlers: Mapping[str, Path]
     """Model → its bundle's folder, for custom Python on Lambda."""
+    fleet_handlers: frozenset[str]
+    """Models of fleets that are custom Python."""
 
     def machine_prices_json(self) -> str:
         """Return the known prices of spot fleets' machines, in microdollars an hour.
@@ -107,6 +109,11 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
         handlers={
             name: folder for name, (bundle, folder) in folders.items() if _is_light_handler(bundle)
         },
+        fleet_handlers=frozenset(
+            name
+            for name, bundle in bundles.items()
+            if bundle.runtime.kind == "python" and not _is_light_handler(bundle)
+        ),
     )
 
 

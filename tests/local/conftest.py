@@ -56,9 +56,9 @@ class LocalStage:
     def read(cls, state: Path) -> "LocalStage":
         return cls(state, **json.loads((state / "local.json").read_text()))
 
-    def serval(self, *words: str) -> str:
+    def serval(self, *words: str, stdin: str | None = None) -> str:
         """Run a command of the CLI on this stage; gives what it printed."""
-        return serval(self.state, *words)
+        return serval(self.state, *words, stdin=stdin)
 
     def client(self, service: Any) -> Any:
         return create_session().client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)
@@ -90,12 +90,13 @@ class LocalStage:
         return str(pushed["version"])
 
 
-def serval(state: Path, *words: str) -> str:
+def serval(state: Path, *words: str, stdin: str | None = None) -> str:
     """Run a command of the CLI in a state folder."""
     run = subprocess.run(
         [sys.executable, "-m", "serval_cli.main", *words],
         cwd=ROOT,
         env=os.environ | {"SERVAL_STATE": str(state), "SERVAL_STAGE": "local"},
+        input=stdin,
         capture_output=True,
         text=True,
     )

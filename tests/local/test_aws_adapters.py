@@ -1,5 +1,6 @@
 """The adapters of ``serval.aws`` against an AWS emulator on a loopback port of its own."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,9 +12,14 @@ from serval.access.api_key import hash_api_key
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.dynamodb.claims import REMEMBERED, DynamoDBClaims
 from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.signed.client import SignedClient
+from serval.aws.signed.secrets import SignedSecrets
+from serval.aws.ssm.secrets import ParameterSecrets
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.registry import Rollout
 from serval.models.route import Route
+from serval.settings import Credentials
+from serval_cli.local.aws_client import CONFIG, create_session
 from tests.local.registry_rows import at_once, version
 
 if TYPE_CHECKING:
@@ -214,3 +220,23 @@ def test_one_of_many_owners_gets_a_claim(registry_table: "Table"):
     taken = at_once([partial(claims.take, "c", f"owner {number}") for number in range(8)])
 
     assert sum(since is not None for since in taken) == 1
+
+
+def test_secrets_are_read_as_they_were_set_with_and_without_an_sdk(endpoint: str) -> None:
+    stored = ParameterSecrets(
+        create_session().client("ssm", endpoint_url=endpoint, config=CONFIG), "dev"
+    )
+    credentials = Credentials("test", "test")
+    assert stored.set("shelf", "token", "before") == 1
+    assert stored.set("shelf", "token", 'é "1"\n') == 2
+    stored.set("shelf", "another", "x")
+    stored.set("shelf-two", "token", "of another model")
+
+    with closing(SignedClient("ssm", "us-east-1", credentials, endpoint)) as own:
+        for reading in (stored, SignedSecrets(own, "dev")):
+            assert reading.read("shelf", ["token", "missing"]) == {"token": 'é "1"\n'}
+    listed = [(one.name, one.version) for one in stored.list_of("shelf")]
+    assert listed == [("another", 1), ("token", 2)]
+    assert stored.delete("shelf", "token")
+    assert not stored.delete("shelf", "token")
+    assert [one.name for one in stored.list_of("shelf")] == ["another"]

@@ -11,6 +11,8 @@ import pytest
 from tests.local.conftest import LocalStage
 from tests.local.fleet_models.bundles import SHELF, UNRULY, write_fleet_shelf
 
+TOKEN = "hf_0123456789"
+
 
 @pytest.fixture(scope="module")
 def client(stage: LocalStage) -> Any:
@@ -23,6 +25,7 @@ def client(stage: LocalStage) -> Any:
 @pytest.fixture(scope="module", autouse=True)
 def _published(stage: LocalStage) -> None:
     stage.serval("push", str(SHELF), "--wait")
+    stage.serval("secrets", "set", "unruly", "token", stdin=TOKEN)
     stage.serval("push", str(UNRULY), "--wait")
 
 
@@ -66,8 +69,30 @@ def test_a_handler_that_fails_is_a_500_and_answers_the_next_call(
 
 def test_no_key_is_in_a_handlers_environment(client: httpx.Client) -> None:
     seen = client.post("models/unruly", json={"do": "environment"}).json()["did"]
-    assert seen["COLOUR"] == "blue"
+    assert (seen["COLOUR"], seen["TOKEN"]) == ("blue", TOKEN)
     assert [name for name in seen if name.startswith("AWS_") or "KEY" in name] == []
+
+
+def test_a_secret_is_in_no_log_and_in_nothing_that_describes_the_function(
+    stage: LocalStage, client: httpx.Client
+) -> None:
+    assert client.post("models/unruly", json={"do": "print"}).status_code == 200
+    log = stage.serval("local", "logs", "infer-unruly")
+    assert "the token is [TOKEN]" in log
+    name = stage.functions()["infer-unruly"]
+    function = stage.client("lambda").get_function_configuration(FunctionName=name)
+    assert function["Environment"]["Variables"]["STAGE"] == "local"
+    described = stage.serval("describe", "unruly", "--json")
+    assert TOKEN not in log + str(function) + described
+
+
+def test_a_version_whose_secret_is_gone_is_refused_and_names_it(stage: LocalStage) -> None:
+    stage.serval("secrets", "delete", "unruly", "token")
+    try:
+        with pytest.raises(AssertionError, match="`serval secrets set unruly token`"):
+            stage.serval("push", str(UNRULY), "--wait")
+    finally:
+        stage.serval("secrets", "set", "unruly", "token", stdin=TOKEN)
 
 
 def test_a_version_with_other_packages_is_refused_until_a_deploy(
@@ -83,6 +108,7 @@ def test_a_version_with_other_packages_is_refused_until_a_deploy(
 def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
     stage: LocalStage, client: httpx.Client, tmp_path: Path
 ) -> None:
+    stage.serval("secrets", "set", "fleet-shelf", "token", stdin=TOKEN)
     stage.serval("push", str(write_fleet_shelf(tmp_path / "shelf")), "--wait")
     tensor = {"name": "body", "datatype": "BYTES", "shape": [2]}
     data = [
@@ -93,3 +119,16 @@ def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
     [output] = reply.json()["outputs"]
     labels = [json.loads(answer)[0]["label"] for answer in output["data"]]
     assert labels == ["Moby Dick", "Dracula"]
+
+
+def test_no_handler_may_read_what_is_not_its_own(stage: LocalStage) -> None:
+    report = json.loads(stage.serval("local", "permissions", "--json"))
+    reads = {
+        grant["resource"].rpartition(":")[2]
+        for grants in report["roles"].values()
+        for grant in grants["used"]
+        if grant["action"] == "ssm:GetParameters"
+    }
+    models = ("fleet-shelf", "unruly")
+    assert reads == {f"parameter/serval/local/{model}/*" for model in models}
+    assert [each for each in report["refused"] if each["action"].startswith("ssm:")] == []

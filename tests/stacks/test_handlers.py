@@ -2,13 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
 from stacks.stage.handler_code import HandlerNotDeployable, check_size, handler_code, put_in_place
+from tests.stacks.conftest import on
 from tests.stacks.synthesis import Sources, synthesise
 
+FLEETS = """
+fleets:
+  - {name: cpu, instance_types: [c7i.large]}
+  - {name: hosted, kind: sagemaker, instance_types: [ml.m5.xlarge]}
+"""
 CODE = "class EndpointHandler:\n    def __call__(self, data):\n        return data\n"
 
 
@@ -61,10 +68,17 @@ def test_a_package_that_cannot_be_had_is_named_by_uv(models: Path, tmp_path: Pat
         handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
 
 
-def test_its_function_has_that_code_and_may_read_its_own_versions_alone(
+def test_its_function_has_that_code_and_may_read_its_own_versions_and_secrets_alone(
     models: Path, layers: Path, tmp_path: Path
 ) -> None:
-    stage = synthesise(Sources(layers, models), tmp_path / "out")
+    (tmp_path / "fleets.yaml").write_text(FLEETS)
+    for name, fleet in (("far", "cpu"), ("managed", "hosted")):
+        (models / name).mkdir()
+        (models / name / "model.yaml").write_text(on(name, fleet))
+        (models / name / "handler.py").write_text(CODE)
+    (models / "graph").mkdir()
+    (models / "graph" / "model.yaml").write_text(on("graph", "cpu"))
+    stage = synthesise(Sources(layers, models, tmp_path / "fleets.yaml"), tmp_path / "out")
     for name in ("infer-shelf", "golden-shelf"):
         code = json.dumps(stage.function(name)["Code"])
         [asset] = [path for path in (tmp_path / "out").glob("asset.*") if path.name[6:] in code]
@@ -76,8 +90,27 @@ def test_its_function_has_that_code_and_may_read_its_own_versions_alone(
     ]
     assert len(reads) == 1
     assert "models/shelf/*" in reads[0]
+    secrets = {
+        role: action_resources(policy, "ssm:GetParameters")
+        for policy in stage.properties("AWS::IAM::Policy")
+        for role in [policy["Roles"][0]["Ref"]]
+        if action_resources(policy, "ssm:GetParameters")
+    }
+    assert sorted(secrets.values()) == [
+        [f":parameter/serval/prod/{name}/*"]
+        for name in ("far", "large", "large", "managed", "shelf", "shelf")
+    ]
     routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
     assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
+
+
+def action_resources(policy: Any, action: str) -> list[str]:
+    """Return the ends of the ARNs that a policy grants an action on."""
+    return [
+        statement["Resource"]["Fn::Join"][1][-1]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == action
+    ]
 
 
 def test_code_that_another_process_has_put_in_place_is_left_there(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.queues import ModelQueues
+from serval.aws.ssm.secrets import ParameterSecrets
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
 from serval.settings import unpack
@@ -77,6 +78,11 @@ class Stage:
     def api_keys(self) -> ApiKeyStore:
         """The API keys."""
         return ApiKeyStore(self.table)
+
+    @property
+    def secrets(self) -> ParameterSecrets:
+        """The secrets of models' handlers."""
+        return ParameterSecrets(self.client("ssm"), self.name)
 
     @cached_property
     def requests(self) -> RequestTable:

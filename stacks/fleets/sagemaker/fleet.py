@@ -47,13 +47,13 @@ class SageMakerFleet(Construct):
         image: DockerImageAsset | None,
     ) -> None:
         super().__init__(scope, id_)
-        self._storage, self._deployed = storage, deployed
+        self._storage, self._deployed, self._stage = storage, deployed, stage.name
         topics = {
             outcome: Stack.of(self).format_arn(service="sns", resource=topic_name(stage, outcome))
             for outcome in OUTCOMES
         }
         name = endpoint_name(stage.name, fleet.name)
-        role = EndpointRole(
+        self.role = EndpointRole(
             self,
             "Role",
             endpoint=name,
@@ -62,7 +62,7 @@ class SageMakerFleet(Construct):
             topics=list(topics.values()),
         )
         if image is not None:
-            image.repository.grant_pull(role.role)
+            image.repository.grant_pull(self.role.role)
         log = LogGroup(
             self,
             "Log",
@@ -71,8 +71,8 @@ class SageMakerFleet(Construct):
             # Its fixed name would block the fleet's next deploy.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        model = self._model(LAPTOP_IMAGE if image is None else image.image_uri, role.role)
-        model.node.add_dependency(role)
+        model = self._model(LAPTOP_IMAGE if image is None else image.image_uri, self.role.role)
+        model.node.add_dependency(self.role)
         endpoint = CfnEndpoint(
             self,
             "Endpoint",
@@ -87,6 +87,7 @@ class SageMakerFleet(Construct):
         settings = ServerSettings.environment(
             aws_region=Aws.REGION,
             artifact_bucket=self._storage.artifacts.bucket.bucket_name,
+            stage=self._stage,
             fleet=self._deployed.name,
             fleets=Fleets({self._deployed.name: self._deployed}).to_text(),
         )

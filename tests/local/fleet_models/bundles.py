@@ -90,7 +90,8 @@ def write_fleet_shelf(folder: Path) -> Path:
     """Write the example of a handler, for a fleet."""
     shutil.copytree(SHELF, folder, ignore=shutil.ignore_patterns("__py*"))
     text = (folder / "model.yaml").read_text().replace("name: shelf", "name: fleet-shelf")
-    (folder / "model.yaml").write_text(f"{text}compute: {{target: fleet, fleet: pair}}\n")
+    more = "compute: {target: fleet, fleet: pair}\nsecrets: {TOKEN: token}\n"
+    (folder / "model.yaml").write_text(text + more)
     return folder
 
 

@@ -42,10 +42,11 @@ def test_python_needs_a_handler() -> None:
     )
 
 
-def test_only_a_handler_has_an_environment() -> None:
-    bundle = read_bundle("name: a\nenv: {A: '1'}")
+def test_only_a_handler_has_an_environment_and_secrets() -> None:
+    bundle = read_bundle("name: a\nenv: {A: '1'}\nsecrets: {B: hub-token}")
     assert declaration_reasons(bundle, ["model.onnx"]) == [
         "model.yaml: env: only a handler has an environment",
+        "model.yaml: secrets: only a handler has an environment",
     ]
     assert declaration_reasons(with_handler(bundle, ["handler.py"]), ["handler.py"]) == []
 
@@ -56,6 +57,10 @@ def test_only_a_handler_has_an_environment() -> None:
         ("env: {1A: x}", "letters, digits and '_'"),
         ("env: {PYTHONPATH: x}", "the process's own"),
         ("env: {A: 1}", "string"),
+        ("secrets: {PYTHONPATH: x}", "the process's own"),
+        ("secrets: {A: /other/model/token}", "1 to 128 letters, digits"),
+        ("secrets: {A: x}\nenv: {A: x}", "both set the variable 'A'"),
+        ("secrets: {" + ", ".join(f"A{n}: x" for n in range(11)) + "}", "at most 10 items"),
     ],
 )
 def test_variables_have_names_and_text(text: str, said: str) -> None:

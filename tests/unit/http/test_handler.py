@@ -15,6 +15,7 @@ from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.version import BundleFile
 from tests.fakes.inference import Bench, answer, bench, event, refusal, task_event
+from tests.fakes.secrets import InMemorySecrets
 
 CODE = b"""
 import shelf_words
@@ -59,7 +60,8 @@ def ready(tmp_path: Path, function: Path) -> Bench:
     )
     loaded = made.endpoint.inference.loaded
     limits = HandlerLimits(256 * MIB, 20, 20)
-    handlers = HandlerOpening(DeployedPackages(function).of, made.log.append, limits)
+    packages = DeployedPackages(function).of
+    handlers = HandlerOpening(packages, made.log.append, InMemorySecrets(), limits)
     loaded.open_model = own_opening(handlers, loaded.open_model)
     return made
 

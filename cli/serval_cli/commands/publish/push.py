@@ -9,6 +9,7 @@ from serval.bundles.manifest import Manifest, read_manifest
 from serval.models.registry import Rollout
 from serval_cli.bundle.folder import BundleFolder, read_folder
 from serval_cli.bundle.upload import Bucket, new_upload_id, upload
+from serval_cli.commands.publish.secrets import check_secrets
 from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
 from serval_cli.output import note, show, waiting
 from serval_cli.stages.stage import Stage, find_stage
@@ -43,6 +44,7 @@ def push(
     """
     folder = read_folder(bundle)
     found = find_stage(stage, writes=True)
+    check_secrets(folder.bundle, found)
     upload_id = new_upload_id()
     manifest = send_bundle(folder, found, upload_id)
     result = describe_upload(manifest, upload_id, found)

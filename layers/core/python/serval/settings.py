@@ -125,6 +125,8 @@ class InferSettings(CallerSettings):
     """Address of Lambda's Runtime API; the local platform has none."""
     lambda_task_root: str = ""
     """Folder of the function's code, which may have a handler's packages."""
+    stage: str = ""
+    """Name of the stage, under which a handler's secrets are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

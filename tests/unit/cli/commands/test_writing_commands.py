@@ -25,8 +25,17 @@ WRITE = (
     "rollout abort iris",
     "rollout pause iris",
     "rollout resume iris",
+    "secrets delete iris hub-token",
+    "secrets set iris hub-token",
 )
-READ = ("keys list", "models", "redrive textgen --inspect", "rollout show iris", "versions iris")
+READ = (
+    "keys list",
+    "models",
+    "redrive textgen --inspect",
+    "rollout show iris",
+    "secrets list iris",
+    "versions iris",
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,8 @@ def test_a_command_says_where_it_writes_before_it_does(
     def find_stage(_: str | None, *, writes: bool = False) -> None:
         raise CommandFailed(f"found, writes={writes}")
 
+    if line.startswith("secrets set"):
+        monkeypatch.setattr(module, "read_value", lambda _: "a value")
     monkeypatch.setattr(module, "find_stage", find_stage)
     monkeypatch.setattr(sys, "argv", ["serval", *words])
     with pytest.raises(SystemExit):

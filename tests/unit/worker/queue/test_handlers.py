@@ -13,6 +13,7 @@ from serval.handlers.model import HandlerModel
 from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.version import BundleFile, Form, ModelVersion
+from tests.fakes.secrets import InMemorySecrets
 from tests.fakes.worker import Registry, World, row_of
 
 CODE = b"""
@@ -49,7 +50,7 @@ class HandlerWorld(World):
         if path.name != "handler.py":
             return super().open_model(record, path, form)
         limits = HandlerLimits(160 * MIB, 20, 0.5, MIB)
-        opening = HandlerOpening(lambda lock: (), self.log.append, limits)
+        opening = HandlerOpening(lambda lock: (), self.log.append, InMemorySecrets(), limits)
         return opening.open(record, path)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from posixpath import commonpath
 from typing import Any
 
 from serval_cli.local.launcher.emulator import Emulator
@@ -73,8 +74,16 @@ class Actions:
             name = name or asked.get("EndpointName", "")
             return f"arn:aws:sagemaker:{region}:{account}:{kind}/{name}"
         target = headers.get("x-amz-target", "")
+        if target == "AmazonSSM.GetParameters":
+            return f"arn:aws:ssm:{region}:{account}:parameter{parameters(json.loads(body))}"
         if service == "states" and ".SendTask" in target:
             return self._tokens.machine(body) or "*"
         found: str = self._resource(service, method, path, headers, body, params, region, account)
         # Rules of the default bus are named without the bus.
         return found.replace(":rule/default/", ":rule/") if service == "events" else found
+
+
+def parameters(asked: Mapping[str, Any]) -> str:
+    """Return the name that a request asks for, or what stands for all its names: their path."""
+    names: list[str] = asked.get("Names") or ["/"]
+    return names[0] if len(names) == 1 else f"{commonpath(names)}/*"

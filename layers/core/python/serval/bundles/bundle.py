@@ -17,6 +17,7 @@ from pydantic import (
 
 from serval.batch.job.options_schema import OPTIONS
 from serval.bundles.cron import check_cron
+from serval.bundles.handler_variables import SecretName, Variable
 from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
 from serval.bundles.task_section import TaskSection, expand_task
@@ -47,13 +48,6 @@ S3Address = Annotated[
     Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
-Variable = Annotated[
-    str,
-    Matching(
-        re.compile(r"(?!(HOME|TMPDIR|PYTHON[A-Z]*)$)[A-Za-z_][A-Za-z0-9_]{0,127}"),
-        "letters, digits and '_' (and not HOME, TMPDIR or PYTHON…, which are the process's own)",
-    ),
-]
 
 
 class Compute(Section):
@@ -219,6 +213,9 @@ class Bundle(Section):
     """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
     env: Annotated[dict[Variable, str], Field(max_length=50)] = Field(default={})
     """Only for a runtime of kind ``python``: variables of the handler's environment."""
+    secrets: Annotated[dict[Variable, SecretName], Field(max_length=10)] = Field(default={})
+    """Only for a runtime of kind ``python``: variable → name of the model's secret that fills it,
+    as ``serval secrets set`` stored it."""
     columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
     """Input → names of the columns of a table that fill it, in the order of its elements; batch
     jobs find them by these names."""
@@ -247,6 +244,12 @@ class Bundle(Section):
             raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
         if self.runtime.kind == "http" and self.compute.target != "fleet":
             raise ValueError("'runtime: {kind: http}' needs 'compute: {target: fleet}'")
+        return self
+
+    @model_validator(mode="after")
+    def _check_variables(self) -> Self:
+        if twice := sorted(self.env.keys() & self.secrets.keys()):
+            raise ValueError(f"env and secrets: both set the variable {twice[0]!r}")
         return self
 
     @model_validator(mode="after")

@@ -40,9 +40,8 @@ def declaration_reasons(bundle: Bundle, paths: Collection[str]) -> list[str]:
             expected = " or ".join(file.path for file in HANDLER_FILES)
             return [f"{MODEL_YAML}: runtime: kind: 'python' needs {expected} in the bundle"]
         return []
-    if bundle.env:
-        return [f"{MODEL_YAML}: env: only a handler has an environment"]
-    return []
+    keys = [key for key in ("env", "secrets") if getattr(bundle, key)]
+    return [f"{MODEL_YAML}: {key}: only a handler has an environment" for key in keys]
 
 
 def write_lock(requirements: bytes, pins: str) -> str:

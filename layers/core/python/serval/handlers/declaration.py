@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serval.handlers.conventions import HandlerFile
+from serval.handlers.secrets import ReadSecrets
 
 MIB = 2**20
 
@@ -41,4 +42,6 @@ class HandlerDeclaration:
     """Folders with its packages, beside those that the interpreter has."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The bundle's ``env``."""
+    read_secrets: ReadSecrets = dict
+    """Called whenever its process starts."""
     limits: HandlerLimits = DEFAULT_LIMITS

@@ -5,7 +5,7 @@
     two lengths (8 bytes each, little-endian) | a JSON object | a body
 
     server                                         handler's process
-      {"file", "convention", …}              ->
+      {"file", "convention", "secrets", …}   ->
                                              <-    {"is": "ready"} | {"is": "unreadable", "why"}
       {"content_type", "accept"} and a body  ->
                                              <-    {"is": "answered", "content_type"} and a body

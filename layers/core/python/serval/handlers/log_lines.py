@@ -2,15 +2,27 @@
 
 import json
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import IO
 
-MOST_LINE_BYTES = 8192
+from serval.handlers.secrets import Redaction
+
+MOST_LINE_CHARACTERS = 8192
 """A longer line is cut into several."""
 
 
-def pass_lines_on(printed: IO[bytes], model: str, log: Callable[[str], object]) -> None:
-    """Log what comes out of a process until it ends."""
-    with printed:
-        while line := printed.readline(MOST_LINE_BYTES):
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            log(json.dumps({"level": "INFO", "handler": model, "line": text}))
+def pass_lines_on(
+    printed: IO[bytes], model: str, log: Callable[[str], object], redaction: Redaction
+) -> None:
+    """Log what comes out of a process until it ends, without its secrets."""
+    held = ""
+    with TextIOWrapper(printed, "utf-8", "replace", newline="\n") as lines:
+        while part := lines.readline(MOST_LINE_CHARACTERS):
+            text = redaction.hide(held + part)
+            is_cut = len(part) == MOST_LINE_CHARACTERS and not part.endswith("\n")
+            # A secret that the cut divides is whole with what follows.
+            ends = len(text) - redaction.longest if is_cut else len(text)
+            text, held = text[:ends], text[ends:]
+            log(json.dumps({"level": "INFO", "handler": model, "line": text.rstrip("\r\n")}))
+    if held:
+        log(json.dumps({"level": "INFO", "handler": model, "line": held}))

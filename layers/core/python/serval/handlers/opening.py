@@ -8,6 +8,7 @@ from serval.handlers.conventions import handler_at
 from serval.handlers.declaration import DEFAULT_LIMITS, HandlerDeclaration, HandlerLimits
 from serval.handlers.model import HandlerModel, keep_files
 from serval.handlers.process import HandlerProcess
+from serval.handlers.secrets import SecretStore, secrets_of
 from serval.models.version import ModelVersion
 
 PYTHON = "python"
@@ -21,6 +22,7 @@ class HandlerOpening:
     packages: Callable[[Path], tuple[str, ...]]
     """Returns the folders with the packages of a lock, which need not be there."""
     log: Callable[[str], object]
+    secrets: SecretStore
     limits: HandlerLimits = DEFAULT_LIMITS
 
     def open(self, record: ModelVersion, path: Path) -> HandlerModel:
@@ -29,7 +31,9 @@ class HandlerOpening:
         Raises
         ------
         ArtifactUnreadable
-            If its packages cannot be had, or it does not load.
+            If its packages cannot be had, a secret is not set, or it does not load.
+        ArtifactUnavailable
+            If its secrets cannot be read now.
         """
         file = handler_at(record.artifact)
         folder = path.parents[record.artifact.count("/")]
@@ -41,6 +45,7 @@ class HandlerOpening:
             file=file,
             packages=packages,
             variables=record.bundle.get("env", {}),
+            read_secrets=secrets_of(record, self.secrets),
             limits=self.limits,
         )
         return HandlerModel(HandlerProcess(declared, self.log), kept)

@@ -8,19 +8,20 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 import serval
-from serval.errors import MalformedBody
+from serval.errors import ArtifactUnavailable, MalformedBody
 from serval.handlers.declaration import MIB, HandlerDeclaration
 from serval.handlers.environment import handler_environment
 from serval.handlers.frames import Frame, FrameLost, FrameSocket
 from serval.handlers.log_lines import pass_lines_on
 from serval.handlers.memory import resident_bytes
+from serval.handlers.secrets import Redaction
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.processes import describe_exit, hide_environment
 
@@ -52,12 +53,15 @@ class HandlerChild:
     process: "subprocess.Popen[bytes]"
     socket: socket.socket
     scratch: str
+    redaction: Redaction
     clock: Callable[[], float] = time.monotonic
     _until: float = 0.0
     _seconds: float = 0.0
 
     @classmethod
-    def start(cls, declared: HandlerDeclaration, log: Callable[[str], object]) -> "HandlerChild":
+    def start(
+        cls, declared: HandlerDeclaration, log: Callable[[str], object], redaction: Redaction
+    ) -> "HandlerChild":
         """Start the process in a session of its own, with nothing of this one's environment."""
         hide_environment()
         ours, its = socket.socketpair()
@@ -75,9 +79,11 @@ class HandlerChild:
                 start_new_session=True,
             )
         threading.Thread(
-            target=pass_lines_on, args=(process.stdout, declared.model, log), daemon=True
+            target=pass_lines_on,
+            args=(process.stdout, declared.model, log, redaction),
+            daemon=True,
         ).start()
-        return cls(declared, process, ours, scratch)
+        return cls(declared, process, ours, scratch, redaction)
 
     def exchange(self, frame: Frame, seconds: float) -> Frame:
         """Send a frame, and wait so many seconds for the one that answers it.
@@ -145,7 +151,9 @@ class HandlerProcess:
         Raises
         ------
         ArtifactUnreadable
-            If the handler does not load.
+            If the handler does not load, or a secret of it is not set.
+        ArtifactUnavailable
+            If its secrets cannot be read now.
         """
         with self._lock:
             self._load()
@@ -165,17 +173,18 @@ class HandlerProcess:
             if self._interrupted:
                 raise RuntimeFailed("the run was interrupted")
             try:
-                answered = self._load().exchange(
+                child = self._load()
+                answered = child.exchange(
                     Frame({"content_type": content_type, "accept": accept}, body),
                     self.declared.limits.call_seconds,
                 )
-            except ArtifactUnreadable as error:
+            except (ArtifactUnreadable, ArtifactUnavailable) as error:
                 raise RuntimeFailed(str(error)) from error
             except ProcessLost as lost:
                 self._child = None
                 raise RuntimeFailed(f"{self.declared.file.path} {lost}") from lost
             self._end_if_full()
-        return self._read(answered)
+        return self._read(answered, child.redaction)
 
     def interrupt(self) -> None:
         """End the call that is under way, and every later one, with ``RuntimeFailed``."""
@@ -194,21 +203,22 @@ class HandlerProcess:
         if self._child is not None:
             return self._child
         declared = self.declared
+        secrets = declared.read_secrets()
         try:
-            child = HandlerChild.start(declared, self.log)
-            ready = child.exchange(self._order(), declared.limits.load_seconds)
+            child = HandlerChild.start(declared, self.log, Redaction.of(secrets))
+            ready = child.exchange(self._order(secrets), declared.limits.load_seconds)
         except OSError as error:
             raise ArtifactUnreadable(f"{declared.file.path} cannot be started: {error}") from error
         except ProcessLost as lost:
             raise ArtifactUnreadable(f"{declared.file.path} did not load: it {lost}") from lost
         if ready.head.get("is") != "ready":
             child.end()
-            why = str(ready.head.get("why", "said nothing"))
+            why = child.redaction.hide(str(ready.head.get("why", "said nothing")))
             raise ArtifactUnreadable(f"{declared.file.path} did not load: it {why}")
         self._child = child
         return child
 
-    def _order(self) -> Frame:
+    def _order(self, secrets: Mapping[str, str]) -> Frame:
         declared = self.declared
         return Frame(
             {
@@ -216,6 +226,8 @@ class HandlerProcess:
                 "file": declared.file.path,
                 "convention": declared.file.convention,
                 "packages": declared.packages,
+                # Not in the environment that it starts with, which others of its user may read.
+                "secrets": secrets,
                 "memory_bytes": declared.limits.memory_bytes,
                 "most_bytes": declared.limits.most_bytes,
             }
@@ -227,10 +239,11 @@ class HandlerProcess:
             self._child.end()
             self._child = None
 
-    def _read(self, answered: Frame) -> HandlerAnswer:
+    def _read(self, answered: Frame, redaction: Redaction) -> HandlerAnswer:
         head = answered.head
         if head.get("is") == "answered":
             return HandlerAnswer(answered.body, str(head.get("content_type", "")))
+        why = redaction.hide(str(head.get("why", "said nothing")))
         if head.get("is") == "refused":
-            raise MalformedBody(str(head.get("why", "")))
-        raise RuntimeFailed(f"{self.declared.file.path} {head.get('why', 'said nothing')}")
+            raise MalformedBody(why)
+        raise RuntimeFailed(f"{self.declared.file.path} {why}")

@@ -21,7 +21,7 @@ from serval.handlers.contents import ContentRefused, NotAnAnswer
 from serval.handlers.frames import Frame, FrameLost, FrameSocket
 from serval.handlers.hugging_face import HuggingFaceHandler
 from serval.handlers.sagemaker import SageMakerHandler
-from serval.processes import prefer_for_oom_kill
+from serval.processes import hide_environment, prefer_for_oom_kill
 
 ALIVE_BYTES = 64
 
@@ -44,8 +44,10 @@ def main(descriptor: int) -> None:
     watch_server()
     prefer_for_oom_kill()
     channel = FrameSocket(socket.socket(fileno=descriptor))
-    declared = channel.receive(0).head
+    declared = dict(channel.receive(0).head)
     limit_memory(declared["memory_bytes"])
+    hide_environment()
+    os.environ.update(declared.pop("secrets"))
     with suppress(FrameLost):
         try:
             handler = open_handler(declared)

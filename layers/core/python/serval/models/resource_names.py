@@ -69,6 +69,11 @@ def golden_function_name(stage: str, model: str) -> str:
     return shorten_name(f"serval-{stage}-golden-{model}", FUNCTION_NAME_LIMIT)
 
 
+def secrets_path(stage: str, model: str) -> str:
+    """Return the path of a model's secrets in Parameter Store, which ends in a slash."""
+    return f"/serval/{stage}/{model}/"
+
+
 def own_function_names(stage: str, models: Iterable[str]) -> dict[str, str]:
     """Name both functions of each model, by the CLI's names for them: ``infer-<model>``."""
     names: dict[str, str] = {}

@@ -48,6 +48,8 @@ class GoldenSettings(SigningSettings):
     ephemeral_storage_mib: int = 512
     lambda_task_root: str = ""
     """Folder of the function's code, which may have a handler's packages."""
+    stage: str = ""
+    """Name of the stage, under which a handler's secrets are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,8 @@ def predict_fn(input_data: Any, model: list[bytearray]) -> Any:
         os._exit(3)
     while do == "eat":
         model.append(bytearray(b"x") * 2**24)
+    if do == "print":
+        print("the token is", os.environ["TOKEN"])
     return dict(os.environ) if do == "environment" else do
 
 

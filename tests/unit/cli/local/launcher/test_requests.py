@@ -193,6 +193,23 @@ def test_a_batch_of_messages_is_the_action_on_one(action: str, single: str) -> N
     assert request(Read(action, "q"), "sqs") == (single, "q")
 
 
+@pytest.mark.parametrize(
+    ("names", "resource"),
+    [
+        (["/serval/local/shelf/a"], "/serval/local/shelf/a"),
+        (["/serval/local/shelf/a", "/serval/local/shelf/b"], "/serval/local/shelf/*"),
+        (["/serval/local/shelf/a", "/serval/local/other/a"], "/serval/local/*"),
+    ],
+)
+def test_parameters_that_are_read_together_are_what_they_share(
+    names: list[str], resource: str
+) -> None:
+    read = Read("ssm:GetParameters", "*")
+    asked: Any = {"Names": names}
+    found = request(read, "ssm", target="AmazonSSM.GetParameters", **asked)
+    assert found == ("ssm:GetParameters", f"arn:aws:ssm:us-east-1:1:parameter{resource}")
+
+
 def test_rules_of_the_default_bus_are_named_without_it() -> None:
     read = Read("events:EnableRule", "arn:aws:events:us-east-1:1:rule/default/tick")
     assert request(read, "events")[1] == "arn:aws:events:us-east-1:1:rule/tick"

@@ -43,7 +43,7 @@ def build() -> LambdaFunction[InferEndpoint]:
     loaded = LoadedVersions(
         find=on_lambda(registry.version),
         store=EdgeArtifacts(s3),
-        open_model=opening(memory_mib, settings.lambda_task_root),
+        open_model=opening(settings),
         folder=Path(tempfile.mkdtemp(prefix="serval-")),
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),
@@ -61,15 +61,16 @@ def build() -> LambdaFunction[InferEndpoint]:
     )
 
 
-def opening(memory_mib: int, task_root: str) -> OpenModel:
+def opening(settings: InferSettings) -> OpenModel:
     """Return what opens versions; nothing of handlers is imported but in a handler's function."""
-    open_graph = graph_opening(memory_mib)
+    open_graph = graph_opening(settings.aws_lambda_function_memory_size)
+    task_root = settings.lambda_task_root
     if not task_root or not (Path(task_root) / "handler").is_dir():
         return open_graph
     from serval.bootstrap.handlers import handler_opening
     from serval.handlers.deployed import own_opening
 
-    return own_opening(handler_opening(task_root, memory_mib, LOAD_SECONDS), open_graph)
+    return own_opening(handler_opening(settings, LOAD_SECONDS), open_graph)
 
 
 def today() -> str:

@@ -27,10 +27,10 @@ def build() -> LambdaFunction[GoldenCheck]:
         credentials=settings.credentials,
         endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
     )
-    memory_mib, task_root = settings.aws_lambda_function_memory_size, settings.lambda_task_root
+    memory_mib = settings.aws_lambda_function_memory_size
     open_handler = None
-    if is_deployed(task_root):
-        open_handler = handler_opening(task_root, memory_mib, LOAD_SECONDS).open
+    if is_deployed(settings.lambda_task_root):
+        open_handler = handler_opening(settings, LOAD_SECONDS).open
     return LambdaFunction(
         "golden",
         GoldenCheck(

@@ -23,6 +23,7 @@ from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.inbox import QueueInbox
 from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.aws.sqs.shard_queue import FleetShards
+from serval.aws.ssm.secrets import ParameterSecrets
 from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
 from serval.bootstrap.log import print_line
@@ -106,6 +107,9 @@ def handler_opening(settings: ServerSettings, folder: Path) -> HandlerOpening:
     return HandlerOpening(
         packages=PackageFolders(folder / "packages", settings.uv).install,
         log=print_line,
+        secrets=ParameterSecrets(
+            boto3.client("ssm", settings.aws_region, config=CALLS), settings.stage
+        ),
         limits=HandlerLimits(memory_bytes=memory_bytes // HANDLERS_AT_ONCE),
     )
 

@@ -50,6 +50,8 @@ class ServerSettings(Settings):
     artifact_bucket: str
     registry_table: str = ""
     """Empty: records are read beside the artifacts, and each caller names a version."""
+    stage: str = ""
+    """Name of the stage, under which handlers' secrets are."""
     fleet: str = ""
     fleets: str = "{}"
     """JSON of ``serval.models.deployed_fleets.Fleets``."""
