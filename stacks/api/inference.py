@@ -8,6 +8,7 @@ from constructs import Construct
 from serval.models.resource_names import inference_function_name
 from serval.settings import InferSettings
 from stacks.stage.deployed_models import SHARED
+from stacks.stage.handler_image import HandlerImage
 from stacks.stage.layers import Layers
 from stacks.stage.secrets import grant_secrets
 from stacks.stage.serval_function import ServalFunction
@@ -34,7 +35,7 @@ class Inference(ServalFunction):
         storage: StorageStack,
         model: str = SHARED,
         memory_mib: int = SHARED_MEMORY_MIB,
-        code: Path | None = None,
+        code: Path | HandlerImage | None = None,
     ) -> None:
         only = None if model == SHARED else model
         super().__init__(

@@ -1,19 +1,23 @@
 """The stack with the functions of models that declare their memory."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Stack
+from aws_cdk import Annotations, Stack
 from aws_cdk.aws_logs import LogGroup
 from constructs import Construct
 
 from stacks.api.inference import INFERENCE_LAYERS, Inference
 from stacks.rollouts.golden_check import GoldenCheck
 from stacks.stage.deployed_models import DeployedModels
-from stacks.stage.handler_code import handler_code
+from stacks.stage.handler_code import LEFT_MB, HandlerPackages, handler_code
+from stacks.stage.handler_image import HandlerImage, image_folder
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import LOG_RETENTION
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
+
+HANDLER_FUNCTIONS = ("infer", "golden")
 
 
 class ModelsStack(Stack):
@@ -45,11 +49,7 @@ class ModelsStack(Stack):
             self, "GoldenLog", retention=LOG_RETENTION, removal_policy=stage.removal_policy
         )
         for model, memory_mib in models.own_functions.items():
-            bundle = models.handlers.get(model)
-            infer, golden = (
-                bundle and handler_code(function, model, bundle, stage.layers)
-                for function in ("infer", "golden")
-            )
+            code = self._code(model, models.handlers.get(model), built_layers / stage.layers)
             Inference(
                 self,
                 stage=stage,
@@ -57,7 +57,7 @@ class ModelsStack(Stack):
                 storage=storage,
                 model=model,
                 memory_mib=memory_mib,
-                code=infer,
+                code=code.get("infer"),
             )
             GoldenCheck(
                 self,
@@ -67,5 +67,34 @@ class ModelsStack(Stack):
                 model=model,
                 memory_mib=memory_mib,
                 log=log,
-                code=golden,
+                code=code.get("golden"),
             )
+
+    def _code(
+        self, model: str, bundle: Path | None, layers: Path
+    ) -> Mapping[str, Path | HandlerImage]:
+        """Return the code of both functions of a handler; none if the model is a graph."""
+        if bundle is None:
+            return {}
+        packages = HandlerPackages.install(model, bundle, layers.name)
+        if packages.are_large:
+            self._note(packages)
+        if not packages.need_image:
+            return {function: handler_code(function, packages) for function in HANDLER_FUNCTIONS}
+        folder = image_folder(
+            HANDLER_FUNCTIONS, packages, [layers / name for name in INFERENCE_LAYERS]
+        )
+        return {function: HandlerImage(folder, function) for function in HANDLER_FUNCTIONS}
+
+    def _note(self, packages: HandlerPackages) -> None:
+        """Note at synth what becomes of packages that Lambda's zips have no room for."""
+        instead = (
+            "its functions are images, which Docker builds at the deploy"
+            if packages.need_image
+            else "here they run from a folder; on AWS its functions are images"
+        )
+        Annotations.of(self).add_info_v2(
+            f"serval:large-handler-{packages.model}",
+            f"model {packages.model!r}: its packages have {packages.size_mb:.0f} MB, and a zip has "
+            f"room for {LEFT_MB}: {instead}",
+        )

@@ -10,6 +10,7 @@ from serval.models.resource_names import golden_function_name
 from serval.rollouts.settings import GoldenSettings
 from stacks.api.inference import EPHEMERAL_STORAGE_MIB
 from stacks.stage.deployed_models import SHARED
+from stacks.stage.handler_image import HandlerImage
 from stacks.stage.layers import Layers
 from stacks.stage.secrets import grant_secrets
 from stacks.stage.serval_function import ServalFunction
@@ -32,7 +33,7 @@ class GoldenCheck(ServalFunction):
         memory_mib: int,
         model: str = SHARED,
         log: LogGroup | None = None,
-        code: Path | None = None,
+        code: Path | HandlerImage | None = None,
     ) -> None:
         only = None if model == SHARED else model
         bucket = storage.artifacts.bucket.bucket_name

@@ -1,12 +1,15 @@
-"""The code of a function that runs one model's handler: our handler, and the model's packages."""
+"""What the functions of one model's handler are made of: our handlers, and the model's packages."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from layers.dependencies.declarations import LAMBDA_LIMIT_MB, VARIANTS, Variant, machine
 from layers.dependencies.installation import uv
@@ -27,44 +30,94 @@ class HandlerNotDeployable(Exception):
         super().__init__(f"model {model!r}: {problem}")
 
 
-def handler_code(function: str, model: str, bundle: Path, layers: str, built: Path = BUILT) -> Path:
-    """Return a folder with a function's code and a bundle's packages, making it if need be.
+@dataclass(frozen=True, slots=True)
+class HandlerPackages:
+    """The packages of a bundle's lock, installed for the machine of a variant of the layers."""
 
-    Parameters
-    ----------
-    layers
-        The variant of the stage's layers: its packages are for the same machine.
+    model: str
+    pins: bytes
+    """The lock; empty if there is none."""
+    variant: Variant
+    folder: Path
 
-    Raises
-    ------
-    HandlerNotDeployable
-        If a package cannot be had, or together they are too large for Lambda.
-    """
-    variant = next(one for one in VARIANTS if one.name == layers)
-    file = find_handler([one.path for one in HANDLER_FILES if (bundle / one.path).is_file()])
-    if file is None:
-        raise HandlerNotDeployable(model, f"{bundle} has no handler any more")
-    lock = bundle / file.lock
-    pins = lock.read_bytes() if lock.is_file() else b""
-    sources = sorted((FUNCTIONS / function).glob("*.py"))
-    digest = hashlib.sha256(machine(variant).encode() + pins)
+    @classmethod
+    def install(cls, model: str, bundle: Path, layers: str, built: Path = BUILT) -> Self:
+        """Install what a bundle's lock names, unless that is there from before.
+
+        Parameters
+        ----------
+        layers
+            The variant of the stage's layers: its packages are for the same machine.
+
+        Raises
+        ------
+        HandlerNotDeployable
+            If a package cannot be had.
+        """
+        variant = next(one for one in VARIANTS if one.name == layers)
+        file = find_handler([one.path for one in HANDLER_FILES if (bundle / one.path).is_file()])
+        if file is None:
+            raise HandlerNotDeployable(model, f"{bundle} has no handler any more")
+        lock = bundle / file.lock
+        pins = lock.read_bytes() if lock.is_file() else b""
+        name = hashlib.sha256(machine(variant).encode() + pins).hexdigest()[:24]
+
+        def fill(folder: Path) -> None:
+            if pins:
+                install_packages(model, lock, variant, folder)
+
+        return cls(model, pins, variant, make(built / f"packages-{name}", fill))
+
+    @property
+    def size_mb(self) -> float:
+        """Their size in millions of bytes."""
+        return sum(sizes(self.folder)) / 1e6
+
+    @property
+    def are_large(self) -> bool:
+        """Whether a zip has no room for them beside our layers."""
+        return self.size_mb > LEFT_MB
+
+    @property
+    def need_image(self) -> bool:
+        """Whether their functions are images; a laptop runs folders of any size."""
+        return self.variant.name == "aws" and self.are_large
+
+    def copy_into(self, folder: Path) -> None:
+        """Put packages and lock where a function looks for them."""
+        shutil.copytree(self.folder, folder / FOLDER / PACKAGES, copy_function=link)
+        (folder / FOLDER / LOCK).write_bytes(self.pins)
+
+
+def handler_code(function: str, packages: HandlerPackages, built: Path = BUILT) -> Path:
+    """Return a folder with a function's code and its packages, making it if need be."""
+    sources = function_sources(function)
+    digest = hashlib.sha256(packages.folder.name.encode())
     for source in sources:
         digest.update(source.read_bytes())
-    target = built / f"{function}-{digest.hexdigest()[:24]}"
-    if target.is_dir():
-        return target
-    built.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=built, prefix="making-") as aside:
-        made = Path(aside, "code")
-        packages = made / FOLDER / PACKAGES
-        packages.mkdir(parents=True)
+
+    def fill(folder: Path) -> None:
         for source in sources:
-            shutil.copy(source, made)
-        (made / FOLDER / LOCK).write_bytes(pins)
-        if pins:
-            install_packages(model, lock, variant, packages)
-        check_size(model, packages)
-        put_in_place(made, target)
+            shutil.copy(source, folder)
+        packages.copy_into(folder)
+
+    return make(built / f"{function}-{digest.hexdigest()[:24]}", fill)
+
+
+def function_sources(function: str) -> list[Path]:
+    """Return the files of a function."""
+    return sorted((FUNCTIONS / function).glob("*.py"))
+
+
+def make(target: Path, fill: Callable[[Path], None]) -> Path:
+    """Return a folder that is named for its content, filling it if it is not there."""
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix="making-") as aside:
+            made = Path(aside, "made")
+            made.mkdir()
+            fill(made)
+            put_in_place(made, target)
     return target
 
 
@@ -75,6 +128,14 @@ def put_in_place(made: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
+
+
+def link(source: str, target: str) -> None:
+    """Let a file have a second name, or copy it to another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def install_packages(model: str, lock: Path, variant: Variant, folder: Path) -> None:
@@ -95,17 +156,6 @@ def install_packages(model: str, lock: Path, variant: Variant, folder: Path) -> 
     )
     if run.returncode:
         raise HandlerNotDeployable(model, f"its packages: {run.stderr.strip()}")
-
-
-def check_size(model: str, packages: Path) -> None:
-    """Refuse packages that do not fit Lambda beside our layers."""
-    size_mb = sum(sizes(packages)) / 1e6
-    if size_mb > LEFT_MB:
-        raise HandlerNotDeployable(
-            model,
-            f"its packages have {size_mb:.0f} MB, and a function has room for {LEFT_MB} MB beside "
-            "Serval's own: use fewer, or 'compute: {target: fleet}'",
-        )
 
 
 def sizes(folder: Path) -> Iterator[int]:

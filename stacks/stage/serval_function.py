@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import ArnFormat, Duration, Size, Stack
+from aws_cdk.aws_ecr_assets import Platform
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import (
     ApplicationLogLevel,
     Code,
     Function,
+    Handler,
     ILayerVersion,
     LoggingFormat,
+    Runtime,
     SystemLogLevel,
 )
 from aws_cdk.aws_logs import LogGroup, RetentionDays
@@ -19,6 +22,7 @@ from constructs import Construct
 
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted
+from stacks.stage.handler_image import HandlerImage
 from stacks.stage.layers import PYTHON
 from stacks.stage.stage import Stage
 
@@ -61,7 +65,7 @@ class ServalFunction(Granted):
         no_dead_letters: str = SYNCHRONOUS,
         name: str | None = None,
         log: LogGroup | None = None,
-        code: Path | None = None,
+        code: Path | HandlerImage | None = None,
     ) -> None:
         super().__init__(scope, id_)
         # Lines stay as they are printed: CloudWatch reads our metrics from them.
@@ -75,13 +79,12 @@ class ServalFunction(Granted):
             self,
             "Function",
             function_name=name,
-            code=Code.from_asset(
-                str(code or FUNCTIONS / function), exclude=["__pycache__", "*.pyc"]
+            **(
+                image_of(code, stage)
+                if isinstance(code, HandlerImage)
+                else code_of(code or FUNCTIONS / function, layers)
             ),
-            handler="handler.handler",
-            runtime=PYTHON,
             architecture=stage.architecture,
-            layers=list(layers),
             environment=dict(settings),
             memory_size=memory_mib,
             timeout=timeout,
@@ -104,6 +107,26 @@ class ServalFunction(Granted):
                 "Serverless-LambdaDLQ": no_dead_letters,
             },
         )
+
+
+def code_of(folder: Path, layers: Sequence[ILayerVersion]) -> dict[str, Any]:
+    """Return the properties of a function whose code is a zip."""
+    return {
+        "code": Code.from_asset(str(folder), exclude=["__pycache__", "*.pyc"]),
+        "handler": "handler.handler",
+        "runtime": PYTHON,
+        "layers": list(layers),
+    }
+
+
+def image_of(image: HandlerImage, stage: Stage) -> dict[str, Any]:
+    """Return the properties of a function whose code is an image, which Docker builds."""
+    platform, command = Platform.custom(stage.architecture.docker_platform), [image.command]
+    return {
+        "code": Code.from_asset_image(str(image.folder), cmd=command, platform=platform),
+        "handler": Handler.FROM_IMAGE,
+        "runtime": Runtime.FROM_IMAGE,
+    }
 
 
 def function_arn(scope: Construct, name: str) -> str:

@@ -1,15 +1,24 @@
 """Custom Python on Lambda: functions of its own, with the packages of its lock."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from layers.dependencies.declarations import VARIANTS
+from serval_cli.deploy.assembly import read_notes
 from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
-from stacks.stage.handler_code import HandlerNotDeployable, check_size, handler_code, put_in_place
+from stacks.stage.handler_code import (
+    HandlerNotDeployable,
+    HandlerPackages,
+    handler_code,
+    put_in_place,
+)
+from stacks.stage.handler_image import image_folder
 from tests.stacks.conftest import on
-from tests.stacks.synthesis import Sources, synthesise
+from tests.stacks.synthesis import Sources, Synthesised, synthesise
 
 FLEETS = """
 fleets:
@@ -19,20 +28,24 @@ fleets:
 CODE = "class EndpointHandler:\n    def __call__(self, data):\n        return data\n"
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
+def write_models(models: Path) -> Path:
     for name, yaml, files in (
         ("plain", "name: plain\n", {}),
         ("shelf", "name: shelf\n", {"handler.py": CODE}),
         ("around", "name: around\n", {"handler.py": CODE, "model.onnx": ""}),
         ("large", "name: large\ncompute: {memory_mib: 3008}\n", {"code/inference.py": CODE}),
     ):
-        folder = tmp_path / "models" / name
+        folder = models / name
         (folder / "code").mkdir(parents=True)
         (folder / "model.yaml").write_text(yaml)
         for path, text in files.items():
             (folder / path).write_text(text)
-    return tmp_path / "models"
+    return models
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return write_models(tmp_path / "models")
 
 
 def test_a_handler_gets_functions_of_its_own(models: Path) -> None:
@@ -45,43 +58,70 @@ def test_a_handler_gets_functions_of_its_own(models: Path) -> None:
 
 
 def test_its_code_is_ours_with_a_folder_of_its_packages(models: Path, tmp_path: Path) -> None:
-    bundle = models / "shelf"
-    made = handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
+    packages = HandlerPackages.install("shelf", models / "shelf", "aws", tmp_path / "built")
+    made = handler_code("infer", packages, tmp_path / "built")
     assert sorted(path.name for path in made.iterdir()) == ["handler", "handler.py"]
     assert (made / "handler" / "requirements.lock").read_bytes() == b""
     assert list((made / "handler" / "packages").iterdir()) == []
-    assert handler_code("infer", "shelf", bundle, "aws", tmp_path / "built") == made
-    assert handler_code("golden", "shelf", bundle, "aws", tmp_path / "built") != made
+    assert handler_code("infer", packages, tmp_path / "built") == made
+    assert handler_code("golden", packages, tmp_path / "built") != made
 
 
-def test_packages_that_do_not_fit_a_function_are_refused(tmp_path: Path) -> None:
-    with (tmp_path / "large.so").open("wb") as file:
-        file.truncate(141_000_000)
-    with pytest.raises(HandlerNotDeployable, match="have 141 MB, and a function has room for 140"):
-        check_size("shelf", tmp_path)
+@pytest.mark.parametrize(
+    ("variant", "size_mb", "needed"),
+    [("aws", 140, False), ("aws", 141, True), ("local", 141, False)],
+)
+def test_packages_that_no_zip_has_room_for_need_an_image_on_aws(
+    tmp_path: Path, variant: str, size_mb: int, needed: bool
+) -> None:
+    assert large_packages(tmp_path, size_mb, variant).need_image is needed
+
+
+def test_packages_that_no_image_has_room_for_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        HandlerNotDeployable, match="have 10001 MB, and an image has room for 10000"
+    ):
+        image_folder(["infer"], large_packages(tmp_path, 10_001), [], tmp_path / "built")
+
+
+def large_packages(folder: Path, size_mb: int, layers: str = "aws") -> HandlerPackages:
+    """Return packages that take no room on the disk."""
+    (folder / "packages").mkdir()
+    with (folder / "packages" / "large.so").open("wb") as file:
+        file.truncate(size_mb * 1_000_000)
+    [variant] = [one for one in VARIANTS if one.name == layers]
+    return HandlerPackages("shelf", b"", variant, folder / "packages")
 
 
 def test_a_package_that_cannot_be_had_is_named_by_uv(models: Path, tmp_path: Path) -> None:
     bundle = models / "shelf"
     (bundle / "requirements.lock").write_text(f"./nowhere.whl --hash=sha256:{'0' * 64}\n")
     with pytest.raises(HandlerNotDeployable, match=r"model 'shelf': its packages: .*nowhere"):
-        handler_code("infer", "shelf", bundle, "aws", tmp_path / "built")
+        HandlerPackages.install("shelf", bundle, "aws", tmp_path / "built")
 
 
-def test_its_function_has_that_code_and_may_read_its_own_versions_and_secrets_alone(
-    models: Path, layers: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "fleets.yaml").write_text(FLEETS)
+@pytest.fixture(scope="module")
+def stage(layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synthesised]:
+    """Synthesise a stage with handlers of every sort; the packages of ``large`` need an image."""
+    folder = tmp_path_factory.mktemp("stage")
+    models = write_models(folder / "models")
+    (folder / "fleets.yaml").write_text(FLEETS)
     for name, fleet in (("far", "cpu"), ("managed", "hosted")):
         (models / name).mkdir()
         (models / name / "model.yaml").write_text(on(name, fleet))
         (models / name / "handler.py").write_text(CODE)
     (models / "graph").mkdir()
     (models / "graph" / "model.yaml").write_text(on("graph", "cpu"))
-    stage = synthesise(Sources(layers, models, tmp_path / "fleets.yaml"), tmp_path / "out")
+    with pytest.MonkeyPatch.context() as patching:
+        large = property(lambda packages: packages.model == "large")
+        patching.setattr(HandlerPackages, "are_large", large)
+        yield synthesise(Sources(layers, models, folder / "fleets.yaml"), folder / "out")
+
+
+def test_its_function_has_that_code_and_may_read_its_own_versions_alone(stage: Synthesised) -> None:
     for name in ("infer-shelf", "golden-shelf"):
         code = json.dumps(stage.function(name)["Code"])
-        [asset] = [path for path in (tmp_path / "out").glob("asset.*") if path.name[6:] in code]
+        [asset] = [path for path in stage.folder.glob("asset.*") if path.name[6:] in code]
         assert (asset / "handler" / "requirements.lock").is_file(), name
     reads = [
         json.dumps(statement["Resource"])
@@ -90,18 +130,56 @@ def test_its_function_has_that_code_and_may_read_its_own_versions_and_secrets_al
     ]
     assert len(reads) == 1
     assert "models/shelf/*" in reads[0]
-    secrets = {
-        role: action_resources(policy, "ssm:GetParameters")
+    routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
+    assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
+
+
+def test_what_runs_a_handler_may_read_the_secrets_of_its_model_alone(stage: Synthesised) -> None:
+    granted = [
+        action_resources(policy, "ssm:GetParameters")
         for policy in stage.properties("AWS::IAM::Policy")
-        for role in [policy["Roles"][0]["Ref"]]
-        if action_resources(policy, "ssm:GetParameters")
-    }
-    assert sorted(secrets.values()) == [
+    ]
+    assert sorted(filter(None, granted)) == [
         [f":parameter/serval/prod/{name}/*"]
         for name in ("far", "large", "large", "managed", "shelf", "shelf")
     ]
-    routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
-    assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
+
+
+def test_functions_of_a_large_handler_are_one_image(stage: Synthesised) -> None:
+    for name in ("infer", "golden"):
+        function = stage.function(f"{name}-large")
+        assert function["PackageType"] == "Image"
+        assert function["ImageConfig"] == {"Command": [f"{name}.handler.handler"]}
+        assert function["Architectures"] == ["arm64"]
+        assert not {"Layers", "Handler", "Runtime"} & function.keys()
+    assets = json.loads((stage.folder / "models.assets.json").read_text())["dockerImages"]
+    [image] = {image["source"]["directory"]: image for image in assets.values()}.values()
+    assert image["source"]["platform"] == "linux/arm64"
+    [said] = read_notes(stage.folder)
+    assert said.startswith("model 'large': its packages have 0 MB, and a zip has room for 140: its")
+    assert said.endswith("images, which Docker builds at the deploy")
+
+
+def test_its_image_holds_what_layers_and_code_do(stage: Synthesised) -> None:
+    [context] = [path.parent for path in stage.folder.glob("asset.*/Dockerfile")]
+    lines = (context / "Dockerfile").read_text().splitlines()
+    root = "${LAMBDA_TASK_ROOT}/"
+    assert lines == [
+        "FROM public.ecr.aws/lambda/python:3.13",
+        f"COPY layers/ {root}",
+        f"COPY handler/ {root}handler/",
+        f"COPY functions/ {root}",
+    ]
+    files = {str(path.relative_to(context)) for path in context.rglob("*") if path.is_file()}
+    assert files == {
+        "Dockerfile",
+        "functions/golden/handler.py",
+        "functions/infer/handler.py",
+        "handler/requirements.lock",
+        "layers/core.py",
+        "layers/inference.py",
+        "layers/tasks.py",
+    }
 
 
 def action_resources(policy: Any, action: str) -> list[str]:

@@ -12,6 +12,7 @@ from serval.models.deployed_fleets import Fleets
 from serval.settings import unpack
 
 TEMPLATE = ".template.json"
+INFORMATION, OURS = "aws:cdk:info", " [ack: serval:"
 Resource = Mapping[str, Any]
 POLICIES = ("AWS::IAM::Policy", "AWS::IAM::Role")
 
@@ -23,6 +24,8 @@ class Assembly:
     templates: Mapping[str, Mapping[str, Any]]
     images: int
     """Number of images that Docker builds."""
+    notes: tuple[str, ...] = ()
+    """What the app has to say of what it made."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -36,6 +39,7 @@ class Assembly:
                 len(json.loads(path.read_text()).get("dockerImages", {}))
                 for path in folder.glob("*.assets.json")
             ),
+            tuple(read_notes(folder)),
         )
 
     def resources(self) -> Iterator[Resource]:
@@ -71,6 +75,16 @@ class Assembly:
                 for action in as_list(statement["Action"])
             }
         )
+
+
+def read_notes(folder: Path) -> Iterator[str]:
+    """Yield what our constructs were annotated with as information."""
+    for path in sorted(folder.glob("*.metadata.json")):
+        for entries in json.loads(path.read_text()).values():
+            for entry in entries:
+                text, ours, _ = str(entry["data"]).partition(OURS)
+                if entry["type"] == INFORMATION and ours:
+                    yield text
 
 
 def statements(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

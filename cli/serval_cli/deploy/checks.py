@@ -115,8 +115,8 @@ def docker_findings(images: int, problem: Callable[[], str | None]) -> Iterator[
     """Check that Docker runs if images have to be built."""
     if images and (why := problem()) is not None:
         yield Finding(
-            f"{images} image{'s' if images > 1 else ''} of the fleets' workers must be built, and "
-            f"{why}: start Docker, or deploy without --fleets"
+            f"{images} image{'s' if images > 1 else ''} of fleets' workers or large handlers must "
+            f"be built, and {why}: start Docker, or deploy without them"
         )
 
 

@@ -88,6 +88,7 @@ class Deployment:
         assembly = self.cdk.synthesise({**asked.choices, "stage": asked.stage})
         declared = fleets_of(assembly, asked)
         findings = [*access, *docker_findings(assembly.images, self.docker)]
+        findings += [Finding(text, blocks=False) for text in assembly.notes]
         there: dict[str, Mapping[str, str]] = {}
         if not access:
             findings += concurrency_findings(self.account, asked.context)

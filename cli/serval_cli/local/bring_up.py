@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from serval_cli.deploy.assembly import read_notes
 from serval_cli.local import fleet_workers, layers, server
 from serval_cli.local.access import await_answer, describe_access
 from serval_cli.local.cdk import Cdk
@@ -15,6 +16,7 @@ from serval_cli.local.processes.step import StepProcesses
 from serval_cli.local.progress import Steps
 from serval_cli.local.state_folder import Record, StateFolder
 from serval_cli.local.toolchain import Toolchain
+from serval_cli.output import note
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class BringUp:
             layers.build(self._processes(), self.toolchain.checkout)
         with self.steps.step("synth: run the CDK app") as detail:
             self._cdk().synthesise(detail)
+        for text in read_notes(self.folder.assembly):
+            note(text)
 
     def deploy(self) -> Mapping[str, str]:
         """Deploy the stacks, check that they answer, and return what ``local.json`` holds."""

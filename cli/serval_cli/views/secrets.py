@@ -18,7 +18,7 @@ def secrets(value: Value) -> RenderableType:
     return shown
 
 
-def stored(value: Value) -> RenderableType:
+def stored_secret(value: Value) -> RenderableType:
     """Render what has been set, and how a handler gets it."""
     name = value["name"]
     return lines(
@@ -27,6 +27,6 @@ def stored(value: Value) -> RenderableType:
     )
 
 
-def deleted(value: Value) -> RenderableType:
+def deleted_secret(value: Value) -> RenderableType:
     """Render what has been deleted."""
     return Text(f"secret {value['name']!r} of model {value['model']!r} is deleted")

@@ -39,7 +39,7 @@ def set_secret(
     version = found.secrets.set(model, name, value)
     if version > 1:
         note("a handler that runs keeps the value that it started with until it starts again")
-    show({"model": model, "name": name, "version": version}, views.stored, as_json=as_json)
+    show({"model": model, "name": name, "version": version}, views.stored_secret, as_json=as_json)
 
 
 @app.command("list")
@@ -68,7 +68,7 @@ def delete(
         raise CommandFailed(
             f"model {model!r} has no secret {name!r}: `serval secrets list {model}` shows those set"
         )
-    show({"model": model, "name": name, "deleted": True}, views.deleted, as_json=as_json)
+    show({"model": model, "name": name, "deleted": True}, views.deleted_secret, as_json=as_json)
 
 
 def stage_of(model: str, stage: str | None, *, writes: bool = False) -> Stage:
