@@ -101,19 +101,17 @@ layers-aws: build/stamps/laptop build/stamps/node  ## build the layers for AWS t
 	@echo "· layers: trimmed wheels and byte-code, unzipped MB of the limit"
 	@$(BIN)/python -m layers.dependencies.build
 
-# asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits, over the synthesised stages.
-CHECKERS := $(patsubst %,tests/stacks/test_%.py,checkov checks definitions limits)
 # A worker for each core, and one for each stage: tests/at_once.py has which tests share one.
 AT_ONCE := --numprocesses auto --dist loadfile
 
 .PHONY: check
-check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types, dead code, names; the templates by checkers that are not ours
+check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types, dead code, names; the templates, by our tests and by asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/vulture
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/house
-	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) $(CHECKERS)
+	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) tests/stacks
 
 .PHONY: fast
 fast: setup layers-aws models  ## unit, functional and house tests: offline, no credentials, without the slow ones
@@ -121,7 +119,7 @@ fast: setup layers-aws models  ## unit, functional and house tests: offline, no 
 
 .PHONY: test
 test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test that `make check` does not run, the running platform included
-	@$(BIN)/python -m pytest $(AT_ONCE) $(CHECKERS:%=--ignore=%) --ignore=tests/house
+	@$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/house --ignore=tests/stacks
 
 SEED := $(shell date +%s)
 .PHONY: soak

@@ -10,7 +10,7 @@ import pytest
 from layers.dependencies.installation import LIBRARY
 from serval.models.resource_names import golden_function_name
 from serval.settings import unpack
-from stacks.stage.layers import LayersNotBuilt
+from stacks.stage.layers import LayersNotBuilt, packages
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
 
 COPIES = {"infer-heavier", "golden-heavier"}
@@ -250,3 +250,13 @@ def test_layers_that_are_not_built_stop_the_synth_with_the_remedy(
     nowhere = Sources(tmp_path / "layers", sources.models)
     with pytest.raises(LayersNotBuilt, match="layers/aws/core is not built: run `make layers-aws`"):
         nowhere.app(tmp_path / "out")
+
+
+def test_a_layer_names_its_packages_in_as_many_characters_as_lambda_takes(tmp_path: Path) -> None:
+    assert packages(tmp_path) is None
+    (tmp_path / "boto3-1.2.3.dist-info").mkdir()
+    (tmp_path / "zstandard-0.1.dist-info").mkdir()
+    assert packages(tmp_path) == "boto3 1.2.3, zstandard 0.1"
+    for number in range(100):
+        (tmp_path / f"p{number}-1.dist-info").mkdir()
+    assert len(packages(tmp_path) or "") == 256

@@ -8,7 +8,6 @@ import yaml
 
 from serval_cli.smoke.bundles import FLEET, SmokeBundles
 from serval_cli.smoke.report import FlowBroken, Report, await_value
-from stacks.stage.layers import packages
 
 
 @pytest.fixture
@@ -61,13 +60,3 @@ def test_a_stage_without_the_fleet_declares_no_fleet(
     declared = yaml.safe_load(bundles.fleets_file.read_text())["fleets"]
     assert [fleet["name"] for fleet in declared] == [FLEET] * with_fleet
     assert len(list(bundles.folder.iterdir())) == 1 + with_fleet
-
-
-def test_a_layer_names_its_packages_in_as_many_characters_as_lambda_takes(tmp_path: Path) -> None:
-    assert packages(tmp_path) is None
-    (tmp_path / "boto3-1.2.3.dist-info").mkdir()
-    (tmp_path / "zstandard-0.1.dist-info").mkdir()
-    assert packages(tmp_path) == "boto3 1.2.3, zstandard 0.1"
-    for number in range(100):
-        (tmp_path / f"p{number}-1.dist-info").mkdir()
-    assert len(packages(tmp_path) or "") == 256
