@@ -138,11 +138,11 @@ build/exporters/.stamp: $(wildcard tests/exporters/exporting/*.py) build/environ
 	@touch $@
 
 .PHONY: exporters
-exporters: setup layers build/exporters/.stamp  ## models of scikit-learn, boosted trees, PyTorch, transformers and Keras: init, push, same answers (6 GB of packages)
+exporters: setup layers build/exporters/.stamp  ## models of scikit-learn, boosted trees, PyTorch, TensorFlow, Keras and transformers: init, push, same answers (9 GB of packages)
 	@$(BIN)/python -m pytest tests/exporters
 
 .PHONY: tasks
-tasks: build/environments/exporters/.stamp  ## record the answers of transformers' pipelines anew; needs the exporters' environment (6 GB of packages)
+tasks: build/environments/exporters/.stamp  ## record the answers of transformers' pipelines anew; needs the exporters' environment (9 GB of packages)
 	@build/environments/exporters/bin/python -m tests.tasks.recording
 
 .PHONY: demo

@@ -36,7 +36,10 @@ truncation
 TextClassification
 
 # Readers of `serval init --from`, which its table names.
+read_keras
 read_onnx
+read_program
+read_saved_model
 read_exported
 
 # Tasks, which the catalogue finds by name, and what callers of tasks read.

@@ -23,6 +23,8 @@ FILES = {
     **dict.fromkeys((".json", ".ubj"), "serval_cli.conversion.of_xgboost:read_xgboost"),
     ".txt": "serval_cli.conversion.of_lightgbm:read_lightgbm",
     ".cbm": "serval_cli.conversion.of_catboost:read_catboost",
+    ".pt2": "serval_cli.conversion.tensors.of_torch:read_program",
+    ".keras": "serval_cli.conversion.tensors.of_keras:read_keras",
 }
 """Suffix of a file → the function that reads it; a file of any other suffix is read as ONNX."""
 WEIGHTS = (".safetensors", ".bin", ".h5", ".msgpack")
@@ -31,6 +33,7 @@ FOLDERS = {
     "MLmodel": "serval_cli.conversion.of_mlflow:read_mlflow",
     "modules.json": "serval_cli.bundle.exported.reader:read_exported",
     "config.json": "serval_cli.bundle.exported.reader:read_exported",
+    "saved_model.pb": "serval_cli.conversion.tensors.of_saved_model:read_saved_model",
 }
 """File that marks a folder → the function that reads the folder; the first that is there counts."""
 
@@ -103,7 +106,7 @@ def read_source(path: Path, choices: SourceChoices) -> Source:
     if not path.is_file():
         raise CommandFailed(
             f"{path} is neither a file nor a folder here: an ONNX file, an exported folder "
-            "or a model of a library for tables expected; of a model of the hub, `optimum-cli "
+            "or a model of a library expected; of a model of the hub, `optimum-cli "
             "export onnx --model ID FOLDER` makes one"
         )
     if path.suffix.lower() in WEIGHTS:

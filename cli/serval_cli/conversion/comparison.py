@@ -48,6 +48,13 @@ def compare(original: Original, answers: OriginalAnswers, task: Task, rows: Rows
     return _compare_numbers(answers.numbers, np.array(found), rows)
 
 
+def relative_differences(expected: Array, given: Array) -> Array:
+    """Return the difference of each number, relative to it, or to their mean if that is more."""
+    size = np.abs(expected)
+    difference: Array = np.abs(expected - given) / np.maximum(size, size.mean() or 1.0)
+    return difference
+
+
 def _compare_labels(expected: Sequence[Any], given: Sequence[Any], rows: Rows) -> str | None:
     different = [
         index for index, pair in enumerate(zip(expected, given, strict=True)) if pair[0] != pair[1]
@@ -70,8 +77,7 @@ def _compare_numbers(expected: Array, given: Array, rows: Rows) -> Comparison:
             f"the graph answers {given.shape[1]} numbers for a row, the original "
             f"{expected.shape[1]}",
         )
-    scale = np.maximum(np.abs(expected), np.abs(expected).mean() or 1.0)
-    difference = np.abs(expected - given) / scale
+    difference = relative_differences(expected, given)
     row, place = np.unravel_index(int(difference.argmax()), difference.shape)
     largest = float(difference[row, place])
     if largest <= TOLERANCE:

@@ -19,6 +19,9 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "catboost": {"catboost": "catboost"},
     "mlflow": {"cloudpickle": "cloudpickle"},
     "pandas": {"pandas": "pandas"},
+    "torch": {"torch": "torch", "onnxscript": "onnxscript"},
+    "keras": {"keras": "keras", "torch": "torch", "onnxscript": "onnxscript"},
+    "tensorflow": {"tensorflow": "tensorflow", "tf2onnx": "tf2onnx"},
 }
 """Extra of the project → its modules, and the package that each comes in."""
 ALWAYS = {"onnxruntime": "onnxruntime"}

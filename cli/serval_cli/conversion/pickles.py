@@ -10,8 +10,8 @@ from serval.foreign import parser_message
 from serval_cli.failures import CommandFailed
 
 
-def require_trust(path: Path, *, trust: bool) -> None:
-    """Refuse to load a pickle that nobody has vouched for.
+def require_trust(path: Path, *, trust: bool, what: str = "is a pickle") -> None:
+    """Refuse to load a pickle, or a file that has some, that nobody has vouched for.
 
     Raises
     ------
@@ -20,7 +20,7 @@ def require_trust(path: Path, *, trust: bool) -> None:
     """
     if not trust:
         raise CommandFailed(
-            f"{path} is a pickle: loading it runs the code in it. If it is your own, or you trust "
+            f"{path} {what}: loading it runs the code in it. If it is your own, or you trust "
             "whoever made it, add --trust"
         )
 

@@ -6,7 +6,7 @@ import sys
 import warnings
 from pathlib import Path
 
-FAMILIES = ("sklearn", "trees", "tables", "torch", "transformers", "keras")
+FAMILIES = ("sklearn", "trees", "tables", "torch", "transformers", "keras", "sources", "folders")
 
 
 def main(target: Path, families: list[str]) -> None:

@@ -70,9 +70,20 @@ def keep(folder: Path, frame: pd.DataFrame, model: Any, table: Any) -> None:
     """Write the sample with its target, and what the model answers."""
     frame[:ROWS].to_csv(folder / "rows.csv", index=False)
     predicted = np.asarray(model.predict(table)).reshape(-1)
-    labels = hasattr(model, "predict_proba")
-    answers = [str(one) if labels else float(one) for one in predicted]
-    (folder / "answers.json").write_text(json.dumps(answers))
+    if not hasattr(model, "predict_proba"):
+        calls = [{"parameters": {}, "answers": predicted.astype(float).tolist()}]
+    else:
+        labels, names = list(map(str, predicted)), list(map(str, model.classes_))
+        sure = [dict(zip(names, row, strict=True)) for row in model.predict_proba(table).tolist()]
+        words = [
+            {"label": label, "score": each[label], "probabilities": each}
+            for label, each in zip(labels, sure, strict=True)
+        ]
+        calls = [
+            {"parameters": {}, "answers": labels},
+            {"parameters": {"probabilities": True}, "answers": words},
+        ]
+    (folder / "answers.json").write_text(json.dumps(calls))
 
 
 def pipeline(

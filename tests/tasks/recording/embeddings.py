@@ -44,6 +44,15 @@ FOLDERS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
         ],
         {"prompts": PROMPTS, "similarity_fn_name": "euclidean"},
     ),
+    "fixed": (
+        "wordpiece",
+        [
+            lambda: Pooling(SIZE, "mean"),
+            lambda: Dense(SIZE, 6, activation_function=torch.nn.Tanh(), use_residual=True),
+            lambda: Dense(6, 6, activation_function=torch.nn.ReLU(), use_residual=True),
+        ],
+        {},
+    ),
     "last": ("bpe", [lambda: Pooling(SIZE, "lasttoken"), Normalize], {}),
 }
 
@@ -67,7 +76,7 @@ def record_folder(
     if name == "last":
         tokenizer.padding_side = "left"
     case = Case(folder / f"feature-extraction-{name}", "feature-extraction")
-    export_encoder(case, model, tokenizer, ["last_hidden_state"])
+    export_encoder(case, model, tokenizer, ["last_hidden_state"], fixed=name == "fixed")
     plain = folder / f"{name}-plain"
     model.save_pretrained(plain)
     tokenizer.save_pretrained(plain)
@@ -92,7 +101,7 @@ def record_folder(
         add(TEXTS, prompt_name="query")
         add(TEXTS[:1], prompt_name="document")
     case.write()
-    if name == "last":
+    if name in ("last", "fixed"):
         return
     other = Case(folder / f"sentence-similarity-{name}", "sentence-similarity")
     shutil.rmtree(other.bundle)

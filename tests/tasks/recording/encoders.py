@@ -44,16 +44,22 @@ def build(make: str, head: str, **config: Any) -> tuple[Any, Any]:
     return getattr(transformers, prefix + head)(settings).eval(), tokenizer
 
 
-def export_encoder(case: Case, model: Any, tokenizer: Any, outputs: Sequence[str]) -> None:
-    """Save model and tokenizer, and export what the tokenizer's inputs lead to."""
+def export_encoder(
+    case: Case, model: Any, tokenizer: Any, outputs: Sequence[str], *, fixed: bool = False
+) -> None:
+    """Save model and tokenizer, and export what the tokenizer's inputs lead to.
+
+    ``fixed``: for two texts of the greatest length, and no others.
+    """
     case.save(model, tokenizer)
-    given = tokenizer(["The sky is blue", "Maria"], padding=True, return_tensors="pt")
+    padding = "max_length" if fixed else True
+    given = tokenizer(["The sky is blue", "Maria"], padding=padding, return_tensors="pt")
     axes = {0: "batch_size", 1: "sequence_length"}
     case.export(
         model,
         dict(given),
         outputs,
-        dict.fromkeys(given, axes) | {name: dynamic(name) for name in outputs},
+        {} if fixed else dict.fromkeys(given, axes) | {name: dynamic(name) for name in outputs},
     )
 
 

@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
         {"num_labels": 1, "problem_type": "regression"},
     ),
     "text-classification-one": ("bpe", {"num_labels": 1}),
+    "text-classification-fixed": ("wordpiece", {"id2label": MOODS}),
 }
 
 
@@ -38,7 +39,7 @@ def record_kind(folder: Path, make: str, config: dict[str, Any]) -> None:
     """Write the case of one."""
     model, tokenizer = build(make, "ForSequenceClassification", **config)
     case = Case(folder, "text-classification")
-    export_encoder(case, model, tokenizer, ["logits"])
+    export_encoder(case, model, tokenizer, ["logits"], fixed=folder.name.endswith("-fixed"))
     ask = pipeline("text-classification", model, tokenizer)
 
     def add(inputs: list[Any], **parameters: Any) -> None:

@@ -1,13 +1,14 @@
 """Read an exported folder: its task, its graphs, and the files that the task needs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from serval.foreign import refusing
+from serval.models.signature import Signature
 from serval.short_repr import short_repr
 from serval.tasks.catalogue import TASKS
 from serval_cli.bundle.exported.detection import FoundTask, detect_task
@@ -25,6 +26,7 @@ from serval_cli.bundle.sources import Source, SourceChoices
 from serval_cli.failures import CommandFailed
 
 MANY_LABELS = 6
+INPUT_IDS = "input_ids"
 WRITES = ("text-generation", "automatic-speech-recognition", "image-to-text")
 """Tasks whose tokenizer writes, so that its longest text says nothing of inputs."""
 TENSOR_FILES = (".npy", ".npz")
@@ -48,7 +50,8 @@ def read_exported(folder: Path, choices: SourceChoices) -> Source:
     for name, path in graphs.others.items():
         other = read_graph(path)
         files |= {name: path, **{place: path.parent / place for place in other.external}}
-    found = (f"task: {task.name}, by {task.reason}", *describe(folder, files, task.name))
+    about = describe(folder, files, task.name, graph.signature)
+    found = (f"task: {task.name}, by {task.reason}", *about)
     tensors = bool(choices.samples) and all(
         path.suffix.lower() in TENSOR_FILES for path in choices.samples
     )
@@ -132,14 +135,17 @@ def card_task(card: Path) -> str | None:
     return tag if isinstance(tag, str) else None
 
 
-def describe(folder: Path, files: Mapping[str, Path], task: str) -> Iterator[str]:
+def describe(
+    folder: Path, files: Mapping[str, Path], task: str, signature: Signature
+) -> Iterator[str]:
     """Describe labels and tokenizer in a line each."""
     config = read_object(folder / CONFIG)
     labels = [str(label) for label in (config.get("id2label") or {}).values()]
     if labels:
         yield describe_labels(labels)
     if TOKENIZER in files and task not in WRITES:
-        yield describe_tokenizer(config, read_object(folder / "tokenizer_config.json"))
+        fixed = [spec.shape[-1] for spec in signature.inputs if spec.name == INPUT_IDS]
+        yield describe_tokenizer(config, read_object(folder / "tokenizer_config.json"), fixed)
 
 
 def describe_labels(labels: list[str]) -> str:
@@ -154,12 +160,15 @@ def describe_labels(labels: list[str]) -> str:
     return f"labels: {', '.join(labels)}"
 
 
-def describe_tokenizer(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
-    """Describe the tokenizer by the longest text that it makes."""
+def describe_tokenizer(
+    config: Mapping[str, Any], tokenizer: Mapping[str, Any], fixed: Sequence[int]
+) -> str:
+    """Describe the tokenizer by the longest text that it makes, or that the graph takes."""
     lengths = (
         tokenizer.get("model_max_length"),
         config.get("max_position_embeddings"),
         config.get("n_positions"),
+        *fixed,
     )
     known = [int(n) for n in lengths if isinstance(n, int | float) and 0 < n < 10**9]
     if not known:

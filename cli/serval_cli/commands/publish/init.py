@@ -52,7 +52,7 @@ def init(
             metavar="PATH",
             help="ONNX file, with its external data beside it; a folder that transformers, optimum "
             "or sentence-transformers exported; a model of scikit-learn, XGBoost, LightGBM, "
-            "CatBoost or MLflow.",
+            "CatBoost or MLflow; a .pt2 of PyTorch, a .keras or a SavedModel.",
         ),
     ] = None,
     folder: Annotated[
@@ -89,7 +89,7 @@ def init(
     ] = None,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Load a pickle (.joblib, .pkl), which runs the code in it."),
+        typer.Option("--trust", help="Load what may run code: a pickle (.joblib, .pkl), a .pt2."),
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Install missing converters without asking.")

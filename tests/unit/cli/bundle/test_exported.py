@@ -14,7 +14,7 @@ from serval_cli.bundle.exported.detection import detect_task
 from serval_cli.bundle.exported.detector import detector_task
 from serval_cli.bundle.exported.files import companion_files
 from serval_cli.bundle.exported.graphs import choose_graphs
-from serval_cli.bundle.exported.reader import card_task, read_exported
+from serval_cli.bundle.exported.reader import card_task, describe_tokenizer, read_exported
 from serval_cli.bundle.sources import SourceChoices, read_source
 from serval_cli.failures import CommandFailed
 from tests.fakes.init_command import make, write_graph, write_nodes
@@ -266,6 +266,11 @@ def test_a_detector_becomes_a_bundle_with_its_labels(tmp_path: Path) -> None:
     assert bundle.task is not None
     assert bundle.task.labels == ("cat", "dog")
     assert '"answer"' in (folder / "golden.jsonl").read_text()
+
+
+@pytest.mark.parametrize(("extent", "longest"), [(128, 128), (1024, 512), (-1, 512)])
+def test_a_graph_of_one_length_says_how_long_texts_may_be(extent: int, longest: int) -> None:
+    assert f"at most {longest} tokens" in describe_tokenizer(CLASSIFIER, {}, [extent])
 
 
 def test_an_unknown_head_is_refused_with_the_tasks_there_are(

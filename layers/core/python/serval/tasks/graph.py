@@ -40,5 +40,10 @@ class TaskGraph:
         wanted = list(self.outputs.values()) if outputs is None else self._specs(outputs)
         return {tensor.name: tensor.array for tensor in self.run_tensors(feed, wanted)}
 
+    def extent(self, name: str, axis: int) -> int | None:
+        """Return an input's extent; None if it may vary, or there is no such input."""
+        spec = self.inputs.get(name)
+        return spec.shape[axis] if spec is not None and spec.shape[axis] > 0 else None
+
     def _specs(self, names: Sequence[str]) -> list[TensorSpec]:
         return [self.outputs[name] for name in names]

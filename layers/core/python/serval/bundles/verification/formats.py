@@ -13,7 +13,7 @@ from serval.bundles.verification.pickles import is_pickle
 from serval.bundles.verification.zips import HEAD_BYTES, ZIP_MAGIC
 
 FROM_PYTORCH = "export the model with torch.onnx.export"
-FROM_KERAS = "export the model with model.export(path, format='onnx') or tf2onnx"
+FROM_KERAS = "`serval init --from` converts it if it is a .keras file, which model.save writes"
 FROM_TREES = "export the model with onnxmltools"
 PICKLED = (
     "loading it could run code; export the model to ONNX where it was trained (skl2onnx for "
@@ -96,6 +96,11 @@ FORMATS = (
         f"loading it could run code; {FROM_PYTORCH}",
         zip_with(b"/data.pkl"),
     ),
+    Format(
+        "a program of torch.export",
+        "`serval init --from` converts it if it is called .pt2",
+        zip_with(b"/data/weights/"),
+    ),
     Format("a Keras model", FROM_KERAS, zip_with(b"model.weights.h5")),
     Format("an archive of numpy arrays", WEIGHTS + ", and export it to ONNX", zip_with(b".npy")),
     Format(
@@ -114,9 +119,7 @@ FORMATS = (
         "safetensors", f"{WEIGHTS}, and {FROM_PYTORCH} or optimum-cli export onnx", is_safetensors
     ),
     Format("an HDF5 file, as Keras writes models", FROM_KERAS, begins(b"\x89HDF\r\n\x1a\n")),
-    Format(
-        "a TensorFlow SavedModel", "convert its folder with tf2onnx (--saved-model)", is_saved_model
-    ),
+    Format("a TensorFlow SavedModel", "`serval init --from` converts its folder", is_saved_model),
     Format(
         "a TensorFlow Lite model", "convert it with tf2onnx (--tflite)", has_identifier(b"TFL3")
     ),

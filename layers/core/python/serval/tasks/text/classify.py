@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from serval.errors import InvalidInputs
-from serval.models.tensor import Array
 from serval.short_repr import short_repr
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
@@ -15,6 +14,7 @@ from serval.tasks.labels import read_labels
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
+from serval.tasks.text.runs import output_name, run_rows
 from serval.tasks.text.tokenizer import Text, TextTokenizer
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -47,7 +47,7 @@ class TextClassification:
             function = "sigmoid"
         return cls(
             graph,
-            TextTokenizer.from_files(files),
+            TextTokenizer.from_files(files, graph),
             labels,
             files.options.get("function_to_apply") or function,
         )
@@ -56,15 +56,10 @@ class TextClassification:
         """Return ``[{"label", "score"}, …]`` for each text, best first."""
         count = parameters.integer("top_k", len(self.labels), least=1)
         function = parameters.choice("function_to_apply", self.function, FUNCTIONS)
-        return self.interpret(self.graph.run(self.prepare(inputs)), function, count)
-
-    def prepare(self, inputs: Sequence[Any]) -> dict[str, Array]:
-        """Tokenise and pad."""
-        return self.tokenizer.pad(self.tokenizer.encode([as_text(one) for one in inputs]))
-
-    def interpret(self, outputs: dict[str, Array], function: str, count: int) -> list[Any]:
-        """Name the classes of the logits."""
-        logits = outputs.get("logits", next(iter(outputs.values()))).astype(np.float32)
+        encodings = self.tokenizer.encode([as_text(one) for one in inputs])
+        name = output_name(self.graph, "logits")
+        rows = run_rows(self.graph, self.tokenizer, encodings, [name], of_tokens=False)
+        logits = np.stack([row for (row,) in rows])
         scores = {"softmax": softmax, "sigmoid": sigmoid}.get(function, np.asarray)(logits)
         return [
             [

@@ -25,11 +25,13 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 
 @dataclass(frozen=True, slots=True)
 class DenseLayer:
-    """A linear layer, [out, in] and [out], and its activation."""
+    """A linear layer, [out, in] and [out], its activation, and what is added behind that."""
 
     weight: Array
     bias: Array
     activation: str
+    residual: Array | None = None
+    """[out, in]: a projection of the input that is added to the output."""
 
     @classmethod
     def from_folder(cls, files: TaskFiles, folder: str) -> "DenseLayer":
@@ -52,12 +54,18 @@ class DenseLayer:
         with refusing(lambda said: TaskUnreadable(f"{where}: {said}")):
             arrays = read_safetensors(path)
             weight = arrays["linear.weight"]
-            return cls(weight, arrays.get("linear.bias", np.zeros(len(weight), "f4")), name)
+            bias = arrays.get("linear.bias", np.zeros(len(weight), "f4"))
+            if not config.get("use_residual"):
+                return cls(weight, bias, name)
+            # Sizes that are equal need no projection.
+            alike = weight.shape[0] == weight.shape[1]
+            identity = np.eye(len(weight), dtype="f4")
+            return cls(weight, bias, name, identity if alike else arrays["residual.weight"])
 
     def apply(self, embeddings: Array) -> Array:
         """Return [batch, out] for embeddings [batch, in]."""
         result: Array = ACTIVATIONS[self.activation](embeddings @ self.weight.T + self.bias)
-        return result
+        return result if self.residual is None else result + embeddings @ self.residual.T
 
 
 def read_safetensors(path: Path) -> dict[str, Array]:

@@ -65,7 +65,7 @@ class Embedder:
             raise TaskUnreadable(f"{PROMPTS}: prompts: {short_repr(prompts)} is no object")
         return cls(
             graph,
-            _tokenizer(files),
+            _tokenizer(files, graph),
             pooling,
             layers,
             prompts,
@@ -147,7 +147,9 @@ class Embedder:
         encodings = self.tokenizer.encode(
             [prompt + text for text in texts], truncate=truncate, cut_left=cut_left, names=names
         )
-        return [row for (row,) in run_rows(self.graph, self.tokenizer, encodings, [output])]
+        of_tokens = len(self.graph.outputs[output].shape) > 2
+        rows = run_rows(self.graph, self.tokenizer, encodings, [output], of_tokens=of_tokens)
+        return [row for (row,) in rows]
 
     def _tokens_of(self, prompt: str) -> int:
         """Count the tokens of a prompt, without special ones behind it."""
@@ -191,9 +193,10 @@ def read_modules(files: TaskFiles) -> tuple[Pooling | None, list[Layer]]:
     return pooling, layers
 
 
-def _tokenizer(files: TaskFiles) -> TextTokenizer:
+def _tokenizer(files: TaskFiles, graph: TaskGraph) -> TextTokenizer:
     """Read the tokenizer with the length and the case of sentence_bert_config.json."""
-    tokenizer, config = TextTokenizer.from_files(files), files.json("sentence_bert_config.json")
+    tokenizer = TextTokenizer.from_files(files, graph)
+    config = files.json("sentence_bert_config.json")
     longest = config.get("max_seq_length")
     if isinstance(longest, int) and files.options.get("max_length") is None:
         known = tokenizer.max_length

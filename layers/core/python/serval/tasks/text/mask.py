@@ -44,7 +44,7 @@ class FillMask:
         TaskUnreadable
             If it has no mask token.
         """
-        tokenizer = TextTokenizer.from_files(files)
+        tokenizer = TextTokenizer.from_files(files, graph)
         mask = tokenizer.special_ids.get("mask_token")
         if mask is None:
             raise TaskUnreadable(

@@ -47,7 +47,7 @@ class QuestionAnswering:
     @classmethod
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "QuestionAnswering":
         """Read the tokenizer."""
-        return cls(graph, TextTokenizer.from_files(files))
+        return cls(graph, TextTokenizer.from_files(files, graph))
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Return ``{"answer", "score", "start", "end"}`` for each question with its context.

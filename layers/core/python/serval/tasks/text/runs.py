@@ -7,7 +7,7 @@ import tokenizers
 
 from serval.models.tensor import Array
 from serval.tasks.graph import TaskGraph
-from serval.tasks.text.tokenizer import TextTokenizer
+from serval.tasks.text.tokenizer import INPUT_IDS, TextTokenizer
 
 ROWS = 32
 """How many encodings share a run: a long text has many windows."""
@@ -19,25 +19,28 @@ def run_rows(
     encodings: Sequence[tokenizers.Encoding],
     outputs: Sequence[str],
     rows: int = ROWS,
+    *,
+    of_tokens: bool = True,
 ) -> Iterator[tuple[Array, ...]]:
-    """Run encodings and yield, for each, its row of every output named, [tokens, …].
+    """Run encodings and yield, for each, its row of every output named.
 
-    Encodings of a run are padded to the longest; the padding's rows of an output are left out. An
-    output without an axis of tokens is yielded as it is.
+    Encodings of a run are padded to the longest. Of outputs [batch, tokens, …] the padding's rows
+    are left out; without ``of_tokens``, they are [batch, …] and are yielded as they are. A graph
+    of a fixed number of rows gets the last encoding as often as others are missing.
     """
+    fixed = graph.extent(INPUT_IDS, 0)
+    rows = fixed or rows
     for begin in range(0, len(encodings), rows):
         some = encodings[begin : begin + rows]
-        arrays = graph.run(tokenizer.pad(some), outputs)
-        longest = max(len(encoding) for encoding in some)
+        missing = (fixed or 0) - len(some)
+        feed = tokenizer.pad([*some, *[some[-1]] * missing])
+        arrays = graph.run(feed, outputs)
+        longest = feed[INPUT_IDS].shape[1]
         for row, encoding in enumerate(some):
             first = longest - len(encoding) if tokenizer.pad_left else 0
             kept = slice(first, first + len(encoding))
-            yield tuple(
-                _float32(
-                    array[row, kept] if array.ndim > 1 and array.shape[1] == longest else array[row]
-                )
-                for array in (arrays[name] for name in outputs)
-            )
+            place = (row, kept) if of_tokens else row
+            yield tuple(_float32(arrays[name][place]) for name in outputs)
 
 
 def output_name(graph: TaskGraph, *names: str, position: int = 0) -> str:

@@ -42,7 +42,7 @@ class TokenClassification:
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "TokenClassification":
         """Read tokenizer and labels."""
         classes = graph.outputs[output_name(graph, "logits")].shape[-1]
-        tokenizer = TextTokenizer.from_files(files)
+        tokenizer = TextTokenizer.from_files(files, graph)
         return cls(
             graph,
             tokenizer,

@@ -11,8 +11,10 @@ from serval.errors import InvalidInputs
 from serval.foreign import refusing
 from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
+from serval.tasks.graph import TaskGraph
 
 TOKENIZER = "tokenizer.json"
+INPUT_IDS = "input_ids"
 UNLIMITED = 10**9
 """Configs write numbers such as 1e30 when a tokenizer has no limit."""
 Text = str | tuple[str, str]
@@ -55,10 +57,14 @@ class TextTokenizer:
     """Whether text that is too long loses its beginning."""
     clean_up: bool = False
     """Whether decoded text loses its spaces before punctuation."""
+    padded_length: int | None = None
+    """The length of every sequence, of a graph that takes no other."""
 
     @classmethod
-    def from_files(cls, files: TaskFiles) -> "TextTokenizer":
+    def from_files(cls, files: TaskFiles, graph: TaskGraph | None = None) -> "TextTokenizer":
         """Read tokenizer.json, tokenizer_config.json and config.json.
+
+        Of a graph whose ``input_ids`` have a fixed length, that is also the longest sequence.
 
         Raises
         ------
@@ -73,9 +79,11 @@ class TextTokenizer:
         config, tokenizer_config = files.json("config.json"), files.json("tokenizer_config.json")
         special_ids = find_special_tokens(tokenizer, tokenizer_config)
         pad_id = special_ids.get("pad_token", config.get("pad_token_id"))
+        longest = _max_length(files.options.get("max_length"), config, tokenizer_config)
+        fixed = None if graph is None else graph.extent(INPUT_IDS, -1)
         return cls(
             tokenizer,
-            _max_length(files.options.get("max_length"), config, tokenizer_config),
+            min((length for length in (longest, fixed) if length is not None), default=None),
             truncate=bool(files.options.get("truncation", True)),
             pad_id=pad_id if isinstance(pad_id, int) else 0,
             pad_type_id=int(tokenizer_config.get("pad_token_type_id") or 0),
@@ -84,6 +92,7 @@ class TextTokenizer:
             cut_left=tokenizer_config.get("truncation_side") == "left",
             clean_up=tokenizer_config.get("clean_up_tokenization_spaces") is True
             and not isinstance(tokenizer.model, tokenizers.models.BPE),
+            padded_length=fixed,
         )
 
     def encode(
@@ -188,11 +197,13 @@ class TextTokenizer:
         self.tokenizer.normalizer = tokenizers.normalizers.Sequence(steps)
 
     def pad(self, encodings: Sequence[tokenizers.Encoding]) -> dict[str, Array]:
-        """Return what a text model may take, each INT64 [batch, n]; ``n`` is the longest's length.
+        """Return what a text model may take, each INT64 [batch, n].
+
+        ``n`` is the length of the longest, or that of every sequence of the graph.
 
         That is ``input_ids``, ``attention_mask``, ``token_type_ids`` and ``position_ids``.
         """
-        longest = max((len(encoding) for encoding in encodings), default=0)
+        longest = self.padded_length or max(map(len, encodings), default=0)
         ids = np.full((len(encodings), longest), self.pad_id, np.int64)
         mask = np.zeros_like(ids)
         types = np.full_like(ids, self.pad_type_id)
@@ -203,7 +214,7 @@ class TextTokenizer:
             types[row, where] = encoding.type_ids
         positions = np.maximum(mask.cumsum(axis=1) - 1, 0)
         return {
-            "input_ids": ids,
+            INPUT_IDS: ids,
             "attention_mask": mask,
             "token_type_ids": types,
             "position_ids": positions,

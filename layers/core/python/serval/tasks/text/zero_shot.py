@@ -46,7 +46,7 @@ class ZeroShotClassification:
         """Read tokenizer and labels, of which one begins with ``entail``."""
         labels = read_labels(files, graph.outputs[output_name(graph, "logits")].shape[-1])
         found = (n for n, label in enumerate(labels) if label.lower().startswith("entail"))
-        return cls(graph, TextTokenizer.from_files(files), next(found, len(labels) - 1))
+        return cls(graph, TextTokenizer.from_files(files, graph), next(found, len(labels) - 1))
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Return ``[{"label", "score"}, …]`` for each text, best first.
@@ -81,7 +81,8 @@ class ZeroShotClassification:
     def _logits(self, pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> Array:
         encodings = self.tokenizer.encode(pairs, shorten="only_first", names=names)
         name = output_name(self.graph, "logits")
-        return np.stack([row for (row,) in run_rows(self.graph, self.tokenizer, encodings, [name])])
+        rows = run_rows(self.graph, self.tokenizer, encodings, [name], of_tokens=False)
+        return np.stack([row for (row,) in rows])
 
 
 def read_candidates(parameters: Parameters) -> list[str]:

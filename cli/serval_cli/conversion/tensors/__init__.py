@@ -1,0 +1,1 @@
+"""Networks that take tensors: converted to ONNX, and compared with the original."""
