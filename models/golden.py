@@ -1,10 +1,11 @@
 """Golden requests: inference requests with the outputs that a model is expected to give.
 
 Each line of a ``golden.jsonl`` is one JSON object,
-``{"request": <V2 inference request>, "response": {"outputs": [<V2 tensor>, …]}}``.
+``{"request": <V2 inference request>, "response": {"outputs": [<V2 tensor>, …]}}``, or
+``{"request": {"inputs": …, "parameters": {…}}, "answer": …}`` in the words of a task.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ def write(path: Path, inputs: Arrays, outputs: Arrays) -> None:
     rows = len(next(iter(inputs.values())))
     lines = [line(inputs, outputs, batch) for batch in batches(rows)]
     path.write_bytes(b"".join(lines))
+
+
+def write_task(
+    path: Path, inputs: Sequence[Any], answers: Sequence[Any], **parameters: Any
+) -> None:
+    """Write inputs and their expected answers as golden requests in the words of a task."""
+    own = {"parameters": parameters} if parameters else {}
+    lines = (
+        {"request": {"inputs": inputs[batch], **own}, "answer": answers[batch]}
+        for batch in batches(len(inputs))
+    )
+    written = (orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+    path.write_bytes(b"".join(written))
 
 
 def batches(rows: int) -> Iterator[slice]:

@@ -65,7 +65,7 @@ def build(folder: Path = HERE, steps: int = STEPS) -> str:
     """Write the bundle's built files and say what they are worth."""
     started = time.perf_counter()
     text = corpus()
-    parameters, loss = train(DECODER, text, steps, BATCH, SEED)
+    parameters, loss = train(DECODER, np.frombuffer(text, np.uint8), steps, BATCH, SEED)
     write_golden(folder / "golden.jsonl", parameters)
     model = export(DECODER, parameters, NEW_TOKENS)
     size = (folder / "model.onnx").write_bytes(model.SerializeToString())

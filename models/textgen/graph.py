@@ -17,13 +17,9 @@ from onnx import ModelProto, TensorProto
 
 from models.onnx_graph import Graph, Value
 from models.textgen.model import EPSILON, START, Decoder, Parameters
+from models.transformer import BOOL, FLOAT, INT, Transformer
 
-BOOL, BYTE, FLOAT, INT = (
-    TensorProto.BOOL,
-    TensorProto.UINT8,
-    TensorProto.FLOAT,
-    TensorProto.INT64,
-)
+BYTE = TensorProto.UINT8
 
 
 def export(decoder: Decoder, parameters: Parameters, new_tokens: int) -> ModelProto:
@@ -109,10 +105,11 @@ class Pass:
             found, seen = self.attention(f"{block}.attention", rows, before, mask)
             cache += seen
             rows = graph.node("Add", rows, found)
-            rows = graph.node("Add", rows, self.mlp(f"{block}.mlp", rows))
+            normed = self.network.norm(f"{block}.mlp.norm", rows)
+            rows = graph.node("Add", rows, self.network.mlp(f"{block}.mlp", normed))
         last = graph.node("Slice", rows, *(integers(graph, n) for n in (-1, 2**31, 1)))
         table = graph.node("Transpose", "tokens", perm=[1, 0])
-        logits = graph.node("MatMul", self.norm("norm", last), table)
+        logits = graph.node("MatMul", self.network.norm("norm", last), table)
         return graph.node("ArgMax", logits, axis=-1, keepdims=0), cache
 
     def embedding(self, tokens: str) -> str:
@@ -137,36 +134,14 @@ class Pass:
         self, name: str, rows: str, before: list[str] | None, mask: str | None
     ) -> tuple[str, list[str]]:
         """Let every byte look at those before it; gives what it finds, and all keys and values."""
-        graph, decoder = self.graph, self.decoder
-        qkv = self.linear(f"{name}.qkv", self.norm(f"{name}.norm", rows))
-        split = integers(graph, 0, 0, decoder.heads, decoder.head_width)
-        queries, *seen = (
-            graph.node("Transpose", graph.node("Reshape", part, split), perm=[0, 2, 1, 3])
-            for part in graph.several("Split", [qkv], 3, axis=-1, num_outputs=3)
-        )
+        normed = self.network.norm(f"{name}.norm", rows)
+        queries, *seen = self.network.projections(f"{name}.qkv", normed, 3)
         if before:
-            seen = [graph.node("Concat", *both, axis=2) for both in zip(before, seen, strict=True)]
-        keys, values = seen
-        scores = graph.node("MatMul", queries, graph.node("Transpose", keys, perm=[0, 1, 3, 2]))
-        scale = graph.constant(np.array(decoder.head_width**-0.5, np.float32))
-        scores = graph.node("Mul", scores, scale)
-        scores = graph.node("Add", scores, mask) if mask else scores
-        mixed = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), values)
-        mixed = graph.node("Transpose", mixed, perm=[0, 2, 1, 3])
-        joined = graph.node("Reshape", mixed, integers(graph, 0, 0, decoder.width))
-        return self.linear(f"{name}.out", joined), seen
+            pairs = zip(before, seen, strict=True)
+            seen = [self.graph.node("Concat", *both, axis=2) for both in pairs]
+        return self.network.attend(name, queries, *seen, mask), seen
 
-    def mlp(self, name: str, rows: str) -> str:
-        """Think about every byte by itself."""
-        wide = self.linear(f"{name}.up", self.norm(f"{name}.norm", rows))
-        return self.linear(f"{name}.down", self.graph.node("Gelu", wide, approximate="tanh"))
-
-    def linear(self, name: str, rows: str) -> str:
-        """Multiply by a matrix, and add a bias."""
-        product = self.graph.node("MatMul", rows, f"{name}.weight")
-        return self.graph.node("Add", product, f"{name}.bias")
-
-    def norm(self, name: str, rows: str) -> str:
-        """Centre and scale every row."""
-        inputs = (rows, f"{name}.gain", f"{name}.bias")
-        return self.graph.node("LayerNormalization", *inputs, axis=-1, epsilon=EPSILON)
+    @property
+    def network(self) -> Transformer:
+        """Give the parts of the decoder."""
+        return Transformer(self.graph, self.decoder.heads, self.decoder.width, EPSILON)

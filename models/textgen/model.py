@@ -16,12 +16,10 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.floating]
-Tokens = npt.NDArray[np.uint8]
+Tokens = npt.NDArray[np.integer]
 Parameters = dict[str, Floats]
 Back = Callable[[Floats, Parameters], Floats]
 
-VOCABULARY = 256
-"""Every byte is a token."""
 START = ord("\n")
 """Stands before every prompt, as between the paragraphs of the training text."""
 EPSILON = 1e-5
@@ -37,6 +35,8 @@ class Decoder:
     width: int
     context: int
     """Most tokens that one text may have."""
+    vocabulary: int = 256
+    """How many tokens there are; by default every byte is one."""
 
     @property
     def head_width(self) -> int:
@@ -50,7 +50,7 @@ class Decoder:
         """
         width, deep = self.width, float(1 / np.sqrt(2 * self.layers))
         parameters = {
-            "tokens": random.normal(0, 0.1, (VOCABULARY, width)),
+            "tokens": random.normal(0, 0.1, (self.vocabulary, width)),
             "positions": 0.14 * waves(self.context, width),
             **_norm("norm", width),
         }
@@ -72,7 +72,7 @@ class Decoder:
         return [f"block{index}" for index in range(self.layers)]
 
     def forward(self, parameters: Parameters, texts: Tokens) -> tuple[Floats, Back]:
-        """Give the logits of each next byte, [batch, length, 256], for texts [batch, length]."""
+        """Give logits [batch, length, vocabulary] of each next token of texts [batch, length]."""
         batch, length = texts.shape
         backs: list[Back] = []
 
@@ -97,10 +97,10 @@ class Decoder:
             gradients["tokens"] += tied
             return slope
 
-        return logits.reshape(batch, length, VOCABULARY), back
+        return logits.reshape(batch, length, -1), back
 
     def gradients(self, parameters: Parameters, texts: Tokens) -> tuple[float, Parameters]:
-        """Give the mean loss, in nats a byte, and its gradients."""
+        """Give the mean loss, in nats a token, and its gradients."""
         logits, back = self.forward(parameters, texts[:, :-1])
         chances = softmax(logits)
         wanted = texts[:, 1:, None].astype(np.intp)
@@ -112,7 +112,7 @@ class Decoder:
 
 
 def train(
-    decoder: Decoder, text: bytes, steps: int, batch: int, seed: int, fastest: float = 2e-3
+    decoder: Decoder, tokens: Tokens, steps: int, batch: int, seed: int, fastest: float = 2e-3
 ) -> tuple[Parameters, float]:
     """Fit by Adam (Kingma & Ba, 2015) to windows of a text; gives the last steps' mean loss too.
 
@@ -122,11 +122,11 @@ def train(
     parameters = decoder.start(random)
     means = {name: np.zeros_like(array) for name, array in parameters.items()}
     squares = {name: np.zeros_like(array) for name, array in parameters.items()}
-    tokens, window = np.frombuffer(text, np.uint8), np.arange(decoder.context + 1)
+    window = np.arange(decoder.context + 1)
     losses = []
     with threadpool_limits(1):
         for step in range(1, steps + 1):
-            starts = random.integers(0, len(text), (batch, 1))
+            starts = random.integers(0, len(tokens), (batch, 1))
             texts = tokens.take(starts + window, mode="wrap")
             loss, gradients = decoder.gradients(parameters, texts)
             rate = fastest * min(1, step / 20) * (1 - step / (steps + 1))
@@ -148,23 +148,30 @@ def complete(
     """
     start = np.full((len(prompts), 1), START, np.uint8)
     texts = np.concatenate([start, prompts], axis=1)[:, -(decoder.context - new_tokens) :]
+    return go_on(decoder, parameters, texts, new_tokens)
+
+
+def go_on(
+    decoder: Decoder, parameters: Parameters, texts: Tokens, new_tokens: int
+) -> tuple[Tokens, float]:
+    """Give the likeliest tokens after texts [batch, length], and the closest choice, in nats."""
     closest = np.inf
     for _ in range(new_tokens):
         logits = decoder.forward(parameters, texts)[0][:, -1]
         second, first = np.sort(logits)[:, -2:].T
         closest = min(closest, float((first - second).min()))
-        likeliest = logits.argmax(-1).astype(np.uint8)
+        likeliest = logits.argmax(-1).astype(texts.dtype)
         texts = np.concatenate([texts, likeliest[:, None]], axis=1)
     return texts[:, -new_tokens:], closest
 
 
 def embedding(parameters: Parameters, texts: Tokens) -> tuple[Floats, Back]:
-    """Add what a byte means to where it stands."""
+    """Add what a token means to where it stands."""
     batch, length = texts.shape
     rows = parameters["tokens"][texts] + parameters["positions"][:length]
 
     def back(slope: Floats, gradients: Parameters) -> Floats:
-        hot = np.eye(VOCABULARY, dtype=slope.dtype)[texts.ravel()]
+        hot = np.eye(len(parameters["tokens"]), dtype=slope.dtype)[texts.ravel()]
         gradients["tokens"] = hot.T @ slope
         gradients["positions"] = np.zeros_like(parameters["positions"])
         gradients["positions"][:length] = slope.reshape(batch, length, -1).sum(0)

@@ -1,12 +1,12 @@
 """Make up passengers, train the network on them, and export its bundle."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from onnx import ModelProto
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
@@ -15,6 +15,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # the repository, wherever we start
+
+from models import golden
 
 HERE = Path(__file__).resolve().parent
 SEED = 0
@@ -117,24 +121,13 @@ def expected(model: Pipeline, rows: Rows) -> list[dict[str, Any]]:
     return answers
 
 
-def golden(model: Pipeline, rows: Rows) -> bytes:
-    """Write held-out rows in batches of 1, 2, 4, … with the answers, in the words of the task."""
-    lines, start, size = [], 0, 1
-    sent, answers = requested(rows), expected(model, rows)
-    while start < len(rows):
-        batch = slice(start, start + size)
-        request = {"inputs": sent[batch], "parameters": {"probabilities": True}}
-        lines.append({"request": request, "answer": answers[batch]})
-        start, size = start + size, size * 2
-    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
-
-
 def build(folder: Path = HERE) -> str:
     """Write the bundle's built files and say what they are worth."""
     started = time.perf_counter()
     rows, held_out, fates, held_out_fates = measured()
     model = train(rows, fates)
-    (folder / "golden.jsonl").write_bytes(golden(model, held_out))
+    sent, answers = requested(held_out), expected(model, held_out)
+    golden.write_task(folder / "golden.jsonl", sent, answers, probabilities=True)
     size = (folder / "model.onnx").write_bytes(export(model).SerializeToString())
     score = model.score(held_out, held_out_fates)
     return (

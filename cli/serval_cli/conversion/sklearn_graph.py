@@ -17,6 +17,10 @@ from serval_cli.conversion.sklearn_doubles import run_in_doubles
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 MATRIX = "features"
 """The input of a graph that takes one matrix."""
+WORDS = r"(?u)\b\w\w+\b"
+"""Of what scikit-learn's vectorizers take for words, unless they are told otherwise."""
+WORDS_IN_ONNX = r"[\p{L}\p{N}_]{2,}"
+"""The same to ONNX Runtime; skl2onnx has words of one letter, and none but ASCII's, instead."""
 FOREIGN = {
     "xgboost": ("XGBClassifier", "XGBRegressor"),
     "lightgbm": ("LGBMClassifier", "LGBMRegressor"),
@@ -45,19 +49,26 @@ def convert_sklearn(
 
 def _convert(model: Any, kinds: list[tuple[str, Any]]) -> ModelProto:
     skl2onnx = import_module("skl2onnx")
-    plain = {"initial_types": kinds, "target_opset": OPSETS}
+    options: dict[int, dict[str, Any]] = {
+        id(one): {"tokenexp": WORDS_IN_ONNX}
+        for one in walk(model)
+        if hasattr(one, "vocabulary_") and getattr(one, "token_pattern", None) == WORDS
+    }
+    # Without a name, skl2onnx draws one, and the same model would not be the same bytes.
+    plain = {"name": "pipeline", "initial_types": kinds, "target_opset": OPSETS}
     final = steps_of(model)[-1]
     made: ModelProto
     if hasattr(final, "classes_"):
         try:
-            options = {id(final): {"zipmap": False}}
-            made = skl2onnx.convert_sklearn(model, options=options, **plain)
+            made = skl2onnx.convert_sklearn(
+                model, options={**options, id(final): {"zipmap": False}}, **plain
+            )
             return made
         except Exception as error:
             # Some have no probabilities, and hence nothing to make dictionaries of.
             if "zipmap" not in str(error):
                 raise
-    made = skl2onnx.convert_sklearn(model, **plain)
+    made = skl2onnx.convert_sklearn(model, options=options, **plain)
     return made
 
 

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 NAMES = ["diabetes", "digits", "iris"]
 HEAVY = ["resnet", "textgen"]
 """Tested in test_heavy_bundles.py."""
-TASKS = ["camera", "titanic", "voice"]
+TASKS = ["camera", "reviews", "titanic", "voice"]
 """Tested in files of their own."""
 
 

@@ -6,7 +6,7 @@ import pytest
 from models.textgen.model import START, Decoder, complete, train
 
 SMALL = Decoder(layers=2, heads=2, width=8, context=12)
-TEXT = b"one two three four five six seven eight nine ten\n"
+TEXT = np.frombuffer(b"one two three four five six seven eight nine ten\n", np.uint8)
 
 
 def random_parameters(decoder, seed=0):

@@ -1,5 +1,6 @@
 """`serval init --from` of scikit-learn's pickles: refused without trust, converted, compared."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_a_vectorizer_takes_one_column_of_text(tmp_path: Path) -> None:
     rows.write_text('{"table": {"review": ["a great film", "dull"]}}')
     folder = make(tmp_path, save(model, tmp_path / "model.pkl"), rows)
     assert '{"inputs": [{"review": "a great film"}' in (folder / "golden.jsonl").read_text()
+
+
+def test_words_are_to_the_graph_what_they_are_to_the_vectorizer(tmp_path: Path) -> None:
+    texts = ["it is a joy", "ein Übel wäre es", "is joy", "it was a joy", "a mess it is", "Übel"]
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2))
+    model = make_pipeline(vectorizer, LogisticRegression()).fit(texts, [1, 0, 0, 1, 0, 0])
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps({"table": {"review": texts}}))
+    folder = make(tmp_path, save(model, tmp_path / "model.pkl"), rows)
+    (golden,) = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
+    scores = [list(answer["probabilities"].values()) for answer in golden.answer]
+    np.testing.assert_allclose(scores, model.predict_proba(texts), atol=1e-5)
 
 
 def test_a_classifier_without_probabilities_has_labels_alone(tmp_path: Path) -> None:

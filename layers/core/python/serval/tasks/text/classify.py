@@ -7,47 +7,67 @@ from typing import Any, ClassVar
 import numpy as np
 
 from serval.errors import InvalidInputs
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Array
 from serval.short_repr import short_repr
-from serval.tasks.files import TaskFiles
+from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.labels import read_labels
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
-from serval.tasks.text.runs import output_name, run_rows
+from serval.tasks.text.raw_text import fill_text_input, find_text_input
+from serval.tasks.text.runs import run_rows
 from serval.tasks.text.tokenizer import Text, TextTokenizer
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
+LOGITS = "logits"
+FLOATS = ("FP16", "FP32", "FP64")
 
 
 @dataclass(frozen=True, slots=True)
 class TextClassification:
-    """A sequence classifier: logits [batch, classes]."""
+    """A classifier of texts: logits or probabilities [batch, classes]."""
 
     takes: ClassVar[InputKind] = "text"
     accepts: ClassVar[frozenset[str]] = frozenset({"top_k", "function_to_apply"})
     answers_in_list: ClassVar[bool] = True
 
     graph: TaskGraph
-    tokenizer: TextTokenizer
+    reader: TextTokenizer | TensorSpec
+    """What makes tokens of texts; or the input of a graph that takes texts as they are."""
+    scores: str
+    """The output of the graph that is read."""
     labels: Sequence[str]
     function: str
-    """What is applied to logits unless a request says otherwise."""
+    """What is applied to the scores unless a request says otherwise."""
 
     @classmethod
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "TextClassification":
-        """Read tokenizer, labels and ``problem_type``."""
-        classes = next(iter(graph.outputs.values())).shape[-1]
-        labels = read_labels(files, classes)
+        """Read tokenizer, labels and ``problem_type``.
+
+        A graph that takes texts as they are needs no tokenizer, and its scores count as they are
+        unless they are called logits.
+
+        Raises
+        ------
+        TaskUnreadable
+            If the graph has no scores, or there is no tokenizer for it.
+        """
+        scores = _find_scores(graph)
+        labels = read_labels(files, scores.shape[-1])
         config = files.json("config.json")
+        reader = find_text_input(graph) or TextTokenizer.from_files(files, graph)
+        as_they_are = isinstance(reader, TensorSpec) and scores.name != LOGITS
         function = "softmax"
-        if config.get("problem_type") == "regression":
+        if as_they_are or config.get("problem_type") == "regression":
             function = "none"
         elif config.get("problem_type") == "multi_label_classification" or len(labels) == 1:
             function = "sigmoid"
         return cls(
             graph,
-            TextTokenizer.from_files(files, graph),
+            reader,
+            scores.name,
             labels,
             files.options.get("function_to_apply") or function,
         )
@@ -56,18 +76,33 @@ class TextClassification:
         """Return ``[{"label", "score"}, …]`` for each text, best first."""
         count = parameters.integer("top_k", len(self.labels), least=1)
         function = parameters.choice("function_to_apply", self.function, FUNCTIONS)
-        encodings = self.tokenizer.encode([as_text(one) for one in inputs])
-        name = output_name(self.graph, "logits")
-        rows = run_rows(self.graph, self.tokenizer, encodings, [name], of_tokens=False)
-        logits = np.stack([row for (row,) in rows])
-        scores = {"softmax": softmax, "sigmoid": sigmoid}.get(function, np.asarray)(logits)
+        applied = {"softmax": softmax, "sigmoid": sigmoid}.get(function, np.asarray)
         return [
             [
                 {"label": self.labels[index], "score": float(row[index])}
                 for index in best_first(row, count)
             ]
-            for row in scores
+            for row in applied(self._run([as_text(one) for one in inputs]))
         ]
+
+    def _run(self, texts: Sequence[Text]) -> Array:
+        if isinstance(self.reader, TensorSpec):
+            found = self.graph.run(fill_text_input(self.reader, texts), [self.scores])
+            return found[self.scores].astype(np.float32)
+        encodings = self.reader.encode(texts)
+        rows = run_rows(self.graph, self.reader, encodings, [self.scores], of_tokens=False)
+        return np.stack([row for (row,) in rows])
+
+
+def _find_scores(graph: TaskGraph) -> TensorSpec:
+    if LOGITS in graph.outputs:
+        return graph.outputs[LOGITS]
+    for spec in graph.outputs.values():
+        if spec.datatype in FLOATS:
+            return spec
+    raise TaskUnreadable(
+        f"the graph has no scores of classes, FP32 [batch, classes], but {', '.join(graph.outputs)}"
+    )
 
 
 def as_text(value: Any) -> Text:

@@ -1,0 +1,37 @@
+"""Graphs that read text themselves, as scikit-learn's vectorizers do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from serval.errors import InvalidInputs
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array
+from serval.tasks.graph import TaskGraph
+from serval.tasks.text.tokenizer import Text
+
+
+def find_text_input(graph: TaskGraph) -> TensorSpec | None:
+    """Return the input of a graph that has no other, if it is BYTES [batch] or [batch, 1]."""
+    spec, *others = graph.inputs.values()
+    fits = spec.datatype == "BYTES" and len(spec.shape) in (1, 2) and spec.shape[1:] in ((), (1,))
+    return spec if fits and not others else None
+
+
+def fill_text_input(spec: TensorSpec, texts: Sequence[Text]) -> dict[str, Array]:
+    """Return the graph's only input.
+
+    Raises
+    ------
+    InvalidInputs
+        If a text is a pair, or has halves of characters, which UTF-8 does not.
+    """
+    array = np.empty((len(texts), *spec.shape[1:]), DATATYPES["BYTES"])
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidInputs(f"input {index}: a pair of texts given, one text expected")
+        try:
+            array[index] = text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputs(f"input {index}: a text cannot be read: {error}") from None
+    return {spec.name: array}

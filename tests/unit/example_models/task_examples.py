@@ -1,0 +1,67 @@
+"""Examples with a task: built into a folder, opened as a version is, and asked."""
+
+import importlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from serval.bundles.bundle import read_bundle
+from serval.rollouts.golden.requests import read_golden
+from serval.rollouts.golden.task_answers import compare_answers
+from serval.tasks.call import answer_payload, shape_answers
+from serval.tasks.parameters import Parameters
+from serval.tasks.payload import read_payload
+from serval.tasks.task import Task
+from serval_cli.bundle.task_golden import open_bundle_task
+
+MODELS = Path(__file__).resolve().parents[3] / "models"
+BUILT = ("*.onnx", "golden.jsonl", "tokenizer.json", "__pycache__")
+
+
+@dataclass(frozen=True)
+class TaskExample:
+    """An example that was built, and its task."""
+
+    place: str
+    """Its folder, under ``models/``."""
+    build: ModuleType
+    folder: Path
+    said: str
+    task: Task
+
+    @classmethod
+    def built(cls, place: str, folder: Path) -> "TaskExample":
+        """Build the example at a place under ``models/``."""
+        copied = folder / Path(place).name
+        shutil.copytree(MODELS / place, copied, ignore=shutil.ignore_patterns(*BUILT))
+        build = importlib.import_module(f"models.{place.replace('/', '.')}.build")
+        said = build.build(copied)
+        declared = read_bundle((copied / "model.yaml").read_bytes())
+        assert declared.task is not None
+        section = declared.task.model_dump(mode="json", exclude_none=True)
+        task = open_bundle_task(copied, declared.artifact, section)
+        return cls(place, build, copied, said, task)
+
+    def answer(self, *inputs: Any, **parameters: Any) -> list[Any]:
+        """Ask the task."""
+        return self.task.answer(inputs, Parameters(parameters))
+
+    def check_golden(self) -> list[int]:
+        """Ask the golden requests and compare; return how many inputs each has."""
+        lengths = []
+        for line in read_golden("golden.jsonl", (self.folder / "golden.jsonl").read_bytes()):
+            payload = read_payload(line.body, "application/json", self.task)
+            given = shape_answers(self.task, payload, answer_payload(self.task, payload))
+            assert compare_answers(line.answer, given, 1e-4).reasons == ()
+            lengths.append(len(payload.inputs))
+        return lengths
+
+    def check_again(self, folder: Path) -> None:
+        """Build once more, and compare the bytes."""
+        again = TaskExample.built(self.place, folder)
+        files = [path.relative_to(again.folder) for path in again.folder.rglob("*.*")]
+        assert any(path.suffix == ".onnx" for path in files)
+        for path in files:
+            assert (again.folder / path).read_bytes() == (self.folder / path).read_bytes()
