@@ -1,6 +1,6 @@
 """The parts of a transformer, as nodes of a graph.
 
-Weights are initializers, found by the names that ``models/textgen/model.py`` gives them: a linear
+Weights are initializers, found by the names that ``models/layers.py`` gives them: a linear
 layer has ``NAME.weight`` and ``NAME.bias``, a norm ``NAME.gain`` and ``NAME.bias``, self-attention
 ``NAME.qkv`` and ``NAME.out``, attention to an encoder ``NAME.query``, ``NAME.keys_values`` and
 ``NAME.out``, and an MLP ``NAME.up`` and ``NAME.down``.

@@ -11,8 +11,9 @@ import sklearn
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # the repository, wherever we start
 
 from models import golden
+from models.layers import Parameters
 from models.textgen.graph import export
-from models.textgen.model import Decoder, Parameters, complete, train
+from models.textgen.model import Decoder, complete, train
 
 HERE = Path(__file__).resolve().parent
 DESCRIPTIONS = Path(sklearn.__file__).parent / "datasets" / "descr"

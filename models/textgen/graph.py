@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, TensorProto
 
+from models.layers import EPSILON, Parameters
 from models.onnx_graph import Graph, Value
-from models.textgen.model import EPSILON, START, Decoder, Parameters
+from models.textgen.model import START, Decoder
 from models.transformer import BOOL, FLOAT, INT, Transformer
 
 BYTE = TensorProto.UINT8

@@ -12,8 +12,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
+from models.layers import EPSILON, Parameters
 from models.onnx_graph import Graph, Value
-from models.textgen.model import EPSILON, Decoder, Parameters, go_on, train
+from models.textgen.model import Decoder, go_on, train
 from models.transformer import FLOAT, INT, Transformer
 
 HERE = Path(__file__).resolve().parent

@@ -32,12 +32,12 @@ class TaskExample:
     task: Task
 
     @classmethod
-    def built(cls, place: str, folder: Path) -> "TaskExample":
+    def built(cls, place: str, folder: Path, **how: Any) -> "TaskExample":
         """Build the example at a place under ``models/``."""
         copied = folder / Path(place).name
         shutil.copytree(MODELS / place, copied, ignore=shutil.ignore_patterns(*BUILT))
         build = importlib.import_module(f"models.{place.replace('/', '.')}.build")
-        said = build.build(copied)
+        said = build.build(copied, **how)
         declared = read_bundle((copied / "model.yaml").read_bytes())
         assert declared.task is not None
         section = declared.task.model_dump(mode="json", exclude_none=True)
@@ -58,10 +58,11 @@ class TaskExample:
             lengths.append(len(payload.inputs))
         return lengths
 
-    def check_again(self, folder: Path) -> None:
-        """Build once more, and compare the bytes."""
-        again = TaskExample.built(self.place, folder)
+    def check_again(self, folder: Path, **how: Any) -> None:
+        """Build it again, twice if it is not built as before, and compare the bytes."""
+        before = TaskExample.built(self.place, folder / "before", **how) if how else self
+        again = TaskExample.built(self.place, folder / "again", **how)
         files = [path.relative_to(again.folder) for path in again.folder.rglob("*.*")]
         assert any(path.suffix == ".onnx" for path in files)
         for path in files:
-            assert (again.folder / path).read_bytes() == (self.folder / path).read_bytes()
+            assert (again.folder / path).read_bytes() == (before.folder / path).read_bytes()

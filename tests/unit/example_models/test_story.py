@@ -35,12 +35,7 @@ def test_texts_of_a_batch_do_not_influence_each_other(story: TaskExample) -> Non
 
 
 def test_building_twice_gives_the_same_bytes(story: TaskExample, tmp_path: Path) -> None:
-    once, again = (tmp_path / name for name in ("once", "again"))
-    for folder in (once, again):
-        folder.mkdir()
-        story.build.build(folder, steps=3)
-    for path in once.iterdir():
-        assert path.read_bytes() == (again / path.name).read_bytes()
+    story.check_again(tmp_path, steps=3)
 
 
 def test_the_graph_has_the_names_of_optimum(story: TaskExample) -> None:

@@ -103,10 +103,18 @@ def run_request(loaded: Loaded, request: InferenceRequest) -> Outputs:
 
 
 def is_for_task(loaded: Loaded, inputs: Sequence[Tensor]) -> bool:
-    """Return whether these are inputs of a version's task, and not of its graph."""
+    """Return whether these are inputs of a version's task, and not of its graph.
+
+    A graph may have an input of that name; its rank tells them apart.
+    """
     return loaded.task is not None and any(
-        tensor.name in TASK_INPUTS and tensor.name not in loaded.inputs for tensor in inputs
+        tensor.name in TASK_INPUTS and not _fits_graph(loaded, tensor) for tensor in inputs
     )
+
+
+def _fits_graph(loaded: Loaded, tensor: Tensor) -> bool:
+    spec = loaded.inputs.get(tensor.name)
+    return spec is not None and len(spec.shape) == tensor.array.ndim
 
 
 def run_version_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:

@@ -6,16 +6,31 @@ import numpy as np
 
 from serval.errors import InvalidInputs
 from serval.models.signature import TensorSpec
+from serval.models.task_signature import NAMES
 from serval.models.tensor import DATATYPES, Array
+from serval.tasks.files import TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.text.tokenizer import Text
 
 
 def find_text_input(graph: TaskGraph) -> TensorSpec | None:
-    """Return the input of a graph that has no other, if it is BYTES [batch] or [batch, 1]."""
+    """Return the input of a graph that has no other, if it is BYTES [batch] or [batch, 1].
+
+    Raises
+    ------
+    TaskUnreadable
+        If nobody could tell a request in tensors from one of the task.
+    """
     spec, *others = graph.inputs.values()
     fits = spec.datatype == "BYTES" and len(spec.shape) in (1, 2) and spec.shape[1:] in ((), (1,))
-    return spec if fits and not others else None
+    if others or not fits:
+        return None
+    if spec.name == NAMES["text"] and len(spec.shape) == 1:
+        raise TaskUnreadable(
+            f"the graph's input {spec.name!r} is BYTES [batch] like the task's own: give it "
+            "another name, or the shape [batch, 1]"
+        )
+    return spec
 
 
 def fill_text_input(spec: TensorSpec, texts: Sequence[Text]) -> dict[str, Array]:
