@@ -59,7 +59,7 @@ build/stamps/node: package.json package-lock.json
 	@npm ci --no-audit --no-fund $(if $(QUIET),--silent,--loglevel=error)
 	@mkdir -p $(@D) && touch $@
 
-# A model that cannot be built here has no build.py (models/not-deployed).
+# Those in models/not-deployed are built by hand: each README says how.
 MODELS := $(patsubst models/%/build.py,%,$(wildcard models/*/build.py))
 LIGHT := $(filter-out $(shell grep -l 'target: fleet' models/*/model.yaml | cut -d/ -f2),$(MODELS))
 GOLDEN := $(patsubst models/%/model.yaml,%,$(shell grep -l '^golden:' models/*/model.yaml))

@@ -22,8 +22,7 @@ def find_text_input(graph: TaskGraph) -> TensorSpec | None:
         If nobody could tell a request in tensors from one of the task.
     """
     spec, *others = graph.inputs.values()
-    fits = spec.datatype == "BYTES" and len(spec.shape) in (1, 2) and spec.shape[1:] in ((), (1,))
-    if others or not fits:
+    if others or spec.datatype != "BYTES" or spec.shape not in ((-1,), (-1, 1)):
         return None
     if spec.name == NAMES["text"] and len(spec.shape) == 1:
         raise TaskUnreadable(
