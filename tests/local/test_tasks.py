@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ CASES = (
     "zero-shot-classification-wordpiece",
 )
 WITH_GOLDEN = ("audio-waveform", "image-vit", "question-answering-wordpiece", "text-classification")
+TOLD = {"image-detr": {"events": {"over": 0.85, "labels": ["gnu"]}}}
 LOVED = "We loved the film!"
 
 
@@ -63,6 +65,7 @@ def task_models(stage: LocalStage, tmp_path_factory: pytest.TempPathFactory) -> 
         shutil.copytree(RECORDED / case / "bundle", bundle)
         task = json.loads((bundle / "task.json").read_text())
         (bundle / "task.json").unlink()
+        task |= TOLD.get(case, {})
         encoder = (bundle / "encoder_model.onnx").exists()
         declared = {"name": case, "task": task, "description": "Of seeded random weights."}
         declared |= {"artifact": "encoder_model.onnx"} if encoder else {}
@@ -155,3 +158,31 @@ def test_a_batch_job_answers_a_column_of_text(
     lines = (tmp_path / "output.jsonl").read_text().splitlines()
     assert len(lines) == 500
     assert json.loads(lines[0])["answers"][0]["label"] == "positive"
+
+
+def test_a_photo_that_arrives_becomes_a_message_for_what_is_on_it(
+    stage: LocalStage, task_models: None
+) -> None:
+    events, sqs = stage.client("events"), stage.client("sqs")
+    queue = sqs.create_queue(QueueName="on-call")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {"source": ["serval"], "detail-type": ["serval.detection"]}
+    events.put_rule(Name="seen", EventPattern=json.dumps(pattern))
+    send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn["QueueArn"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [send]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    events.put_targets(Rule="seen", Targets=[{"Id": "queue", "Arn": arn["QueueArn"]}])
+    photo, key = RECORDED / "images" / "turned.jpg", "batch/image-detr/in/trap-7/0001.jpg"
+    stage.client("s3").put_object(Bucket=stage.data_bucket, Key=key, Body=photo.read_bytes())
+    deadline, messages = time.monotonic() + 120, []
+    while not messages and time.monotonic() < deadline:
+        messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10).get("Messages", [])
+    detail = json.loads(messages[0]["Body"])["detail"]
+    assert detail["input"] == f"s3://{stage.data_bucket}/{key}"
+    assert (detail["model"], detail["label"]) == ("image-detr", "gnu")
+    assert detail["score"] > 0.85
