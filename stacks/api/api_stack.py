@@ -48,7 +48,7 @@ class ApiStack(Stack):
         api.route(inference, *inference_routes(SHARED), *task_routes(SHARED))
         for model in models.own_functions:
             name = inference_function_name(stage.name, model)
-            routes = task_routes(model, handler=model in models.handlers)
+            routes = task_routes(model, versioned=model in models.handlers)
             api.route_to_named(name, *inference_routes(model), *routes)
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api

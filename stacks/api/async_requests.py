@@ -1,4 +1,4 @@
-"""Functions that submit, show and cancel async requests, or wait for one over V2."""
+"""Functions that submit, show and cancel async requests, or wait for one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from constructs import Construct
 
 from serval.requests.settings import RequestsSettings, SubmitSettings, WaitSettings
 from stacks.api.http_api import ServalHttpApi
-from stacks.api.inference import inference_routes
+from stacks.api.inference import inference_routes, task_routes
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.stage.layers import Layers
@@ -66,7 +66,11 @@ class AsyncRequests(Construct):
         self.wait = self._wait(WaitSettings.environment(**waking))
         api.route(self.submit, *SUBMIT)
         api.route(self.requests, *REQUESTS)
-        routes = [key for model in rights.fleets.models for key in inference_routes(model)]
+        routes = [
+            key
+            for model in rights.fleets.models
+            for key in (*inference_routes(model), *task_routes(model, versioned=True))
+        ]
         api.route(self.wait, *routes)
 
     @property

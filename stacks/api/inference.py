@@ -70,14 +70,14 @@ def inference_routes(model: str) -> tuple[str, str]:
     return f"{path}/infer", f"{path}/versions/{{version}}/infer"
 
 
-def task_routes(model: str, *, handler: bool = False) -> tuple[str, ...]:
+def task_routes(model: str, *, versioned: bool = False) -> tuple[str, ...]:
     """Return the route keys of a model's task, or of its handler.
 
-    A model with a function of its own has one without a version, since a stack has 500 resources:
-    a version in the path is answered by the function that all models share, except a handler's,
-    which that function does not run.
+    A graph with a function of its own has one without a version, since a stack has 500 resources:
+    a version in the path is answered by the function that all models share, which runs neither
+    handlers nor models of fleets.
     """
     path = f"POST /models/{'{model}' if model == SHARED else model}"
-    if model == SHARED or handler:
+    if model == SHARED or versioned:
         return path, f"{path}/versions/{{version}}"
     return (path,)

@@ -67,7 +67,7 @@ def resources_at_most(models: DeployedModels) -> Mapping[str, int]:
         "api": 190
         + 5 * own
         + len(models.handlers)
-        + (24 + 2 * on_fleets if on_fleets else 0)
+        + (24 + 4 * on_fleets if on_fleets else 0)
         + _schedules(models),
         "fleets": 30 + 20 * kinds["spot"] + 10 * kinds["sagemaker"] + 5 * on_fleets,
     }

@@ -24,6 +24,8 @@ class TaskStage:
     answer: Any
     """JSON, or bytes: a file."""
     content_type: str = "audio/wav"
+    running: str = ""
+    """The async request that calls become, as on a fleet that sleeps; empty: it answers at once."""
     requests: list[httpx.Request] = field(default_factory=list)
     local: None = None
     api_url: str = "http://api/stage"
@@ -33,12 +35,19 @@ class TaskStage:
 
     def reply(self, request: httpx.Request) -> httpx.Response:
         """Answer as the API does."""
+        if "/async/requests/" in request.url.path:
+            output = {"name": "answers", "data": [json.dumps(self.answer)]}
+            document = {"status": "succeeded", "response": {"outputs": [output]}}
+            return httpx.Response(200, json=document)
         if request.method == "GET":
             named = {} if self.task is None else {"task": self.task}
             inputs = [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
             described = {"name": "m", "inputs": inputs, "outputs": inputs, **named}
             return httpx.Response(200, json=described)
         self.requests.append(request)
+        if self.running:
+            headers = {"serval-request-id": self.running}
+            return httpx.Response(503, json={"error": "it goes on"}, headers=headers)
         if isinstance(self.answer, bytes):
             headers = {"content-type": self.content_type}
             return httpx.Response(200, content=self.answer, headers=headers)
@@ -64,7 +73,7 @@ class TaskTerminal:
         self.monkeypatch.setattr(InferenceApi, "of", lambda *_, **__: api)
         for module in COMMANDS.values():
             self.monkeypatch.setattr(module, "find_stage", lambda *_: self.stage)
-        self.monkeypatch.setattr(infer, "runs_on_fleet", lambda *_, **__: False)
+        self.monkeypatch.setattr(infer, "runs_on_fleet", lambda *_, **__: bool(self.stage.running))
 
     def serval(self, command: str, *words: str, typed: Sequence[str] | None = None) -> Result:
         """Run a command; ``typed`` are the person's lines, None: there is nobody."""

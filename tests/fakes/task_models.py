@@ -14,13 +14,13 @@ SENTIMENT = Signature(
 )
 
 
-def sentiment_graph() -> bytes:
-    """Count the tokens 3 and 2 of each text: the logits of two classes."""
+def sentiment_graph(*beside: str) -> bytes:
+    """Count the tokens 3 and 2 of each text: the logits of two classes; name inputs beside ids."""
     classes = helper.make_tensor("classes", TensorProto.INT64, [1, 1, 2], [3, 2])
     axes = helper.make_tensor("axes", TensorProto.INT64, [1], [2])
     rows = helper.make_tensor("rows", TensorProto.INT64, [1], [1])
     return graph(
-        [("input_ids", TensorProto.INT64, ["batch", "tokens"])],
+        [(name, TensorProto.INT64, ["batch", "tokens"]) for name in ("input_ids", *beside)],
         [("logits", TensorProto.FLOAT, ["batch", 2])],
         [
             helper.make_node("Unsqueeze", ["input_ids", "axes"], ["one"]),

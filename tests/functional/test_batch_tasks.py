@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from serval.batch.job.job import BatchJob
 from serval.errors import InvalidInputs
+from serval.inference.loaded import Loaded
 from serval.models.signature import Signature, TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
 from serval.tasks.parameters import Parameters
+from serval.worker.shards.line import ChannelMessage
+from serval.worker.shards.process import run_asked
 from tests.fakes.batch import BatchStage, scheduled
+from tests.fakes.inference import version_record
 
 TOKENS = Signature(
     (TensorSpec("input_ids", "INT64", (-1, -1)),), (TensorSpec("logits", "FP32", (-1, 2)),)
@@ -36,6 +43,21 @@ class Counting:
 
 
 CLASSIFIER = {"task": {"name": "text-classification"}}
+
+
+ON_FLEET = {"compute": {"target": "fleet", "fleet": "gpu"}}
+
+
+@dataclass
+class InWorker:
+    """A version as a fleet's shard process has it: its worker is asked, task and all."""
+
+    record: ModelVersion
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        loaded = Loaded(self.record, self, {}, {}, 0.0, task=Counting("text"))
+        asked = ChannelMessage({"outputs": [spec.name for spec in outputs]}, inputs)
+        return run_asked(loaded, asked)
 
 
 def stage_of(task: str, takes: str) -> BatchStage:
@@ -78,6 +100,15 @@ def test_a_text_that_the_task_refuses_is_rejected_alone() -> None:
     assert labels(lines(stage, job)) == ["goo", "bad"]
     [refused] = lines(stage, job, "errors.jsonl")
     assert (refused["record"], "it is empty" in refused["reason"]) == (1, True)
+
+
+def test_on_a_fleet_the_worker_answers_the_texts_of_a_job() -> None:
+    record = replace(version_record("iris", "1", b"", TOKENS), bundle=CLASSIFIER | ON_FLEET)
+    stage = BatchStage(TOKENS, InWorker(record), bundle=record.bundle)
+    rows = b'{"text": "good"}\n{"text": ""}\n{"text": "bad"}\n'
+    job = stage.run(stage.upload("rows.jsonl", rows, {"max_rejected_percent": 50}))
+    assert (job.status, job.error, job.rows, job.rejected) == ("succeeded", None, 2, 1)
+    assert labels(lines(stage, job)) == ["goo", "bad"]
 
 
 def test_a_text_over_the_limit_is_rejected_alone() -> None:

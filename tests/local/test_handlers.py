@@ -44,7 +44,7 @@ def test_it_speaks_the_protocol_too(client: httpx.Client) -> None:
     tensor = {"name": "body", "datatype": "BYTES", "shape": [1], "data": [body]}
     reply = client.post("v2/models/shelf/infer", json={"inputs": [tensor]})
     assert reply.status_code == 200, reply.text
-    [output] = reply.json()["outputs"]
+    output, _ = reply.json()["outputs"]
     assert json.loads(output["data"][0])[0]["label"] == "Frankenstein"
 
 
@@ -116,9 +116,13 @@ def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
     ]
     reply = client.post("v2/models/fleet-shelf/infer", json={"inputs": [tensor | {"data": data}]})
     assert reply.status_code == 200, reply.text
-    [output] = reply.json()["outputs"]
+    output, _ = reply.json()["outputs"]
     labels = [json.loads(answer)[0]["label"] for answer in output["data"]]
     assert labels == ["Moby Dick", "Dracula"]
+    own = client.post("models/fleet-shelf", json={"inputs": "frankenstain"})
+    assert own.status_code == 200, own.text
+    assert own.headers["content-type"] == "application/json"
+    assert own.json()[0]["label"] == "Frankenstein"
 
 
 def test_no_handler_may_read_what_is_not_its_own(stage: LocalStage) -> None:

@@ -28,12 +28,15 @@ def test_async_requests_have_routes_of_their_own(heavy: Synthesised) -> None:
     }
 
 
-def test_clients_that_know_v2_alone_wait_for_fleet_models(heavy: Synthesised) -> None:
+def test_callers_wait_for_fleet_models_over_v2_and_in_words_of_their_own(
+    heavy: Synthesised,
+) -> None:
     waiting = {key for key, name in leads_to(heavy).items() if name == "wait"}
     assert waiting == {
-        f"POST /v2/models/{model}{path}"
+        f"POST {path}"
         for model in MODELS
-        for path in ("/infer", "/versions/{version}/infer")
+        for own in (f"/models/{model}", f"/models/{model}/versions/{{version}}")
+        for path in (own, f"/v2{own}/infer")
     }
 
 

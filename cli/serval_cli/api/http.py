@@ -17,6 +17,14 @@ class ApiUnavailable(CommandFailed):
     """The API did not answer or failed; a retry may help."""
 
 
+class StillRunning(ApiUnavailable):
+    """A call was not answered in time, and goes on as an async request."""
+
+    def __init__(self, message: str, request_id: str) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
 class NotFound(CommandFailed):
     """The API answered 404."""
 
@@ -85,7 +93,9 @@ def failure_of(reply: httpx.Response) -> CommandFailed:
     failure = FAILURES.get(
         reply.status_code, ApiUnavailable if reply.is_server_error else CommandFailed
     )
-    return failure(f"{reply.status_code} {reply.reason_phrase}: {reason(reply)}")
+    message = f"{reply.status_code} {reply.reason_phrase}: {reason(reply)}"
+    request_id = reply.headers.get("serval-request-id")
+    return failure(message) if request_id is None else StillRunning(message, request_id)
 
 
 def is_json(reply: httpx.Response) -> bool:

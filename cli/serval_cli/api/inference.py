@@ -100,7 +100,14 @@ class InferenceApi(HttpApi):
             raise CommandFailed(
                 f"request {request_id} is {status}: {found.get('error') or 'no reason'}"
             )
-        return found["response"] if found.get("response") else self._fetch(found["response_url"])
+        if found.get("response"):
+            return found["response"]
+        if "response_header_length" in found:
+            raise CommandFailed(
+                f"request {request_id} is answered with bytes, of which the first "
+                f"{found['response_header_length']} are JSON: {found['response_url']}"
+            )
+        return self._fetch(found["response_url"])
 
     def _fetch(self, url: str) -> Any:
         """Fetch a result that was too large for the reply, from its presigned URL."""

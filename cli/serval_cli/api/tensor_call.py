@@ -4,9 +4,9 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serval.inference.runtimes.http_v2 import HEADER, read_response, write_request
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from serval.protocol.client import HEADER, read_response, write_request
 from serval_cli.api.inference import InferenceApi, path_of
 from serval_cli.api.wire import COMPRESS_FROM_BYTES
 

@@ -1,5 +1,6 @@
 """Call a model by its task, and show what it answers."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import httpx
 import typer
 
+from serval_cli.api.http import StillRunning
 from serval_cli.api.inference import InferenceApi
 from serval_cli.api.task_input import TaskBody
-from serval_cli.output import note, show
+from serval_cli.output import note, show, waiting
 from serval_cli.views import tasks as views
 from serval_cli.views.task_files import save_media, save_pictures
 
@@ -19,11 +21,26 @@ def task_of(metadata: Mapping[str, Any]) -> str | None:
     return metadata.get("task") or (metadata.get("parameters") or {}).get("task")
 
 
-def call_task(api: InferenceApi, model: str, version: str | None, body: TaskBody) -> httpx.Response:
-    """Post an input, and note the server's own time."""
-    reply = api.call_task(model, version, body.content, body.content_type)
+def call_task(
+    api: InferenceApi, model: str, version: str | None, body: TaskBody, *, patient: bool = False
+) -> httpx.Response:
+    """Post an input, and note the server's own time; a patient caller waits for a slow fleet."""
+    try:
+        reply = api.call_task(model, version, body.content, body.content_type)
+    except StillRunning as running:
+        if not patient:
+            raise
+        return await_answer(api, running.request_id)
     note(f"server-timing: {reply.headers.get('server-timing', 'unknown')}")
     return reply
+
+
+def await_answer(api: InferenceApi, request_id: str) -> httpx.Response:
+    """Wait for what a call of a task became, and return its answer as the call's reply."""
+    with waiting(f"request {request_id} waits (Ctrl-C leaves it; `serval request` has it)") as say:
+        result = api.await_result(request_id, say)
+    values = [json.loads(one) for one in result["outputs"][0]["data"]]
+    return httpx.Response(200, json=values[0] if len(values) == 1 else values)
 
 
 def show_answer(

@@ -14,6 +14,7 @@ from tests.local.fleet_models.graphs import fragile, laborious, linear, patient
 
 EXAMPLES = Path(__file__).parents[3] / "models"
 SHELF = EXAMPLES / "not-deployed" / "shelf"
+WORDS = Path(__file__).parents[2] / "tasks" / "recorded" / "text-classification" / "bundle"
 UNRULY = Path(__file__).parents[1] / "handlers" / "unruly"
 
 FLEETS = """
@@ -79,6 +80,7 @@ def write(models: Path, names: tuple[str, ...]) -> Path:
     for handler in (SHELF, UNRULY):
         shutil.copytree(handler, models / handler.name, ignore=shutil.ignore_patterns("__py*"))
     write_fleet_shelf(models / "fleet-shelf")
+    write_fleet_words(models / "fleet-words")
     for name, model in MODELS.items():
         write_bundle(models / name, name, model)
     fleets = models / "fleets.yaml"
@@ -92,6 +94,15 @@ def write_fleet_shelf(folder: Path) -> Path:
     text = (folder / "model.yaml").read_text().replace("name: shelf", "name: fleet-shelf")
     more = "compute: {target: fleet, fleet: pair}\nsecrets: {TOKEN: token}\n"
     (folder / "model.yaml").write_text(text + more)
+    return folder
+
+
+def write_fleet_words(folder: Path) -> Path:
+    """Write a recorded export of a text classifier, for a fleet."""
+    shutil.copytree(WORDS, folder, ignore=shutil.ignore_patterns("task.json"))
+    compute = {"target": "fleet", "fleet": "pair"}
+    document = {"name": "fleet-words", "task": "text-classification", "compute": compute}
+    (folder / "model.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     return folder
 
 

@@ -228,10 +228,11 @@ def test_as_a_model_a_handler_answers_each_element_of_its_input(tmp_path: Path) 
     declared = HandlerDeclaration("shelf", kept, handler_at("handler.py"))
     model = HandlerModel(HandlerProcess(declared, lambda line: None), kept)
     bodies = np.array([b'{"inputs": "ab"}', png()], object)
-    (answers,) = model.run([Tensor("body", "BYTES", bodies)], HANDLER_SIGNATURE.outputs)
+    answers, types = model.run([Tensor("body", "BYTES", bodies)], HANDLER_SIGNATURE.outputs)
     assert [json.loads(answer) for answer in answers.array] == [
         ["str", 2],
         ["PngImageFile", [3, 2]],
     ]
+    assert types.array.tolist() == [b"application/json"] * 2
     end_handler(model.process, kept)
     assert not kept.exists()

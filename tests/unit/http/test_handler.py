@@ -107,9 +107,10 @@ def test_an_answer_that_does_not_fit_lambda_is_refused(ready: Bench) -> None:
 def test_the_protocols_route_takes_bodies_as_bytes(ready: Bench) -> None:
     tensor = {"name": "body", "datatype": "BYTES", "shape": [2], "data": ["1", '"b"']}
     reply = answer(ready.endpoint.reply(event("shelf", json.dumps({"inputs": [tensor]}))))
-    [output] = reply["outputs"]
+    output, types = reply["outputs"]
     assert (output["name"], output["shape"]) == ("answer", [2])
     assert [json.loads(one)[1] for one in output["data"]] == ["1", "b"]
+    assert (types["name"], types["data"]) == ("content_type", ["application/json"] * 2)
 
 
 def test_a_version_with_other_packages_needs_a_deploy(ready: Bench, function: Path) -> None:

@@ -85,7 +85,8 @@ def infer(
         task = task_of(metadata)
         if task is not None:
             body = body_for(task, given, data, parameters)
-            show_answer(call_task(api, model, version, body), body, Path(), model, as_json=as_json)
+            answer = call_task(api, model, version, body, patient=wait and heavy)
+            show_answer(answer, body, Path(), model, as_json=as_json)
             return
         data = read_json(Path(given or "")) if data is None else data
         if not is_request(data):

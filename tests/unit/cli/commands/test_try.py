@@ -222,3 +222,14 @@ def test_nobody_is_asked_without_a_terminal(terminal: Terminal) -> None:
     ended = terminal("text-classification", LABELS).serval("try")
     assert ended.exit_code == 2
     assert "INPUT expected" in ended.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--wait"], 0), ([], 1)])
+def test_a_sleeping_fleet_is_waited_for_if_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
+) -> None:
+    answer = [{"label": "POSITIVE", "score": 0.9}]
+    terminal = TaskTerminal(TaskStage("text-classification", answer, running="r1"), monkeypatch)
+    shown = terminal.serval("infer", "I love this", *words)
+    assert shown.exit_code == code
+    assert ("POSITIVE" in shown.stdout) == (code == 0)

@@ -1,4 +1,4 @@
-"""A handler as a model: bodies in, bodies out, by one input and one output of BYTES."""
+"""A handler as a model: bodies in, answers out, as tensors of BYTES."""
 
 import shutil
 import tempfile
@@ -6,12 +6,12 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from serval.handlers.contents import guess_type
 from serval.handlers.process import HandlerAnswer, HandlerProcess
+from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from serval.protocol.binary_tensors import bytes_array
 
 
 class HandlerModel:
@@ -36,14 +36,25 @@ class HandlerModel:
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Call the handler for each element of ``body``, in order."""
-        answers = [self.call(bytes(element)).body for element in inputs[0].array.ravel()]
-        array = np.empty(len(answers), object)
-        array[:] = answers
-        return [Tensor(spec.name, spec.datatype, array) for spec in outputs]
+        given = {tensor.name: tensor.array.ravel().tolist() for tensor in inputs}
+        content_type, accept = (_header(given.get(name)) for name in (CONTENT_TYPE, ACCEPT))
+        answers = [self.call(bytes(body), content_type, accept) for body in given[BODY]]
+        columns = {
+            ANSWER: [answer.body for answer in answers],
+            CONTENT_TYPE: [answer.content_type.encode() for answer in answers],
+        }
+        return [
+            Tensor(spec.name, spec.datatype, bytes_array(columns[spec.name], [len(answers)]))
+            for spec in outputs
+        ]
 
     def interrupt(self) -> None:
         """End the call that is under way, and every later one, with ``RuntimeFailed``."""
         self.process.interrupt()
+
+
+def _header(given: Sequence[bytes] | None) -> str:
+    return given[0].decode(errors="replace") if given else ""
 
 
 def end_handler(process: HandlerProcess, folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""``POST /v2/models/{model}[/versions/{version}]/infer`` of a model on a fleet.
+"""``POST /v2/models/{model}[/versions/{version}]/infer`` of a model on a fleet, and its own words.
 
-The reply is the protocol's own, 200 or an error: the function submits an async request and waits
-for it. A request that takes longer goes on, and the error names it.
+The reply is the protocol's own, or the task's or handler's, 200 or an error: the function submits
+an async request and waits for it. A request that takes longer goes on, and the error names it.
 """
 
 import time
@@ -12,9 +12,11 @@ from datetime import datetime
 from serval.access.admission import Admission, SubmitLimit
 from serval.errors import InvalidInputs, RequestCancelled, RequestFailed, StillWaiting
 from serval.http.aws_failures import translate_aws_failures
-from serval.http.bodies import read_sent_body
-from serval.http.call import Event, HttpCall, Log, Reply, reply_to
-from serval.http.replies import inference_reply
+from serval.http.bodies import SentBody, read_sent_body
+from serval.http.call import OWN_WORDS, Event, HttpCall, Log, Reply, reply_to
+from serval.http.fleet_words import FleetWords
+from serval.http.replies import inference_reply, sized_reply
+from serval.models.route import Route
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
@@ -46,26 +48,23 @@ class WaitEndpoint:
     @translate_aws_failures()
     def _answer(self, call: HttpCall) -> Reply:
         begun = self.clock()
-        request = self._submit(call)
+        caller, route = self.admission.admit(call.headers, call.model)
+        self.rate_limit.take(caller)
+        words = self._read_words(call, route) if call.path.startswith(OWN_WORDS) else None
+        body = read_sent_body(call, self.limits) if words is None else words.sent
+        request = self.submit.submit(describe_submission(call, body), caller, route)
         request = self.wait.wait(request, WAIT_SECONDS - (self.clock() - begun))
         if request.open:
             raise StillWaiting(request.model, request.id, self.clock() - begun)
-        return self._reply_with(request, call.headers.get("accept-encoding", ""))
+        return self._reply_with(request, words, call.headers.get("accept-encoding", ""))
 
-    def _submit(self, call: HttpCall) -> AsyncRequest:
-        caller, route = self.admission.admit(call.headers, call.model)
-        self.rate_limit.take(caller)
-        body = read_sent_body(call, self.limits)
-        submission = Submission(
-            model=call.model,
-            version=call.version,
-            payload=body.content,
-            header_length=body.header_length,
-            affinity=call.affinity,
-        )
-        return self.submit.submit(submission, caller, route)
+    def _read_words(self, call: HttpCall, route: Route) -> FleetWords:
+        record = self.submit.checks.find_version(call.model, route, call.version)
+        return FleetWords.read(call, record, self.limits)
 
-    def _reply_with(self, request: AsyncRequest, accept_encoding: str) -> Reply:
+    def _reply_with(
+        self, request: AsyncRequest, words: FleetWords | None, accept_encoding: str
+    ) -> Reply:
         if request.status == "cancelled":
             raise RequestCancelled(request.id)
         if request.refused:
@@ -75,16 +74,28 @@ class WaitEndpoint:
         result = self.payloads.get(request.response_key or "")
         if result is None:
             raise RequestFailed(request.id, "its result is gone")
-        return inference_reply(
-            result,
-            request.response_header_length,
-            {
-                "serval-model-version": request.version or "",
-                "server-timing": server_timing(request),
-            },
-            accept_encoding,
-            lambda *_: f"GET /async/requests/{request.id} gives a URL of it",
-        )
+        headers = {
+            "serval-model-version": request.version or "",
+            "server-timing": server_timing(request),
+        }
+        elsewhere = f"GET /async/requests/{request.id} gives a URL of it"
+        length = request.response_header_length
+        if words is None:
+            return inference_reply(result, length, headers, accept_encoding, lambda *_: elsewhere)
+        answer, content_type = words.answer(result, length)
+        headers["content-type"] = content_type
+        return sized_reply(answer, headers, accept_encoding, lambda _: elsewhere)
+
+
+def describe_submission(call: HttpCall, body: SentBody) -> Submission:
+    """Describe what a call submits."""
+    return Submission(
+        model=call.model,
+        version=call.version,
+        payload=body.content,
+        header_length=body.header_length,
+        affinity=call.affinity,
+    )
 
 
 def server_timing(request: AsyncRequest) -> str:

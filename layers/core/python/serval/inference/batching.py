@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from serval.models.signature import Signature
+from serval.models.task_signature import TASK_INPUTS, answers_row_by_row
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 
@@ -27,7 +28,11 @@ class Sharing:
     def key(self, record: ModelVersion, inputs: Sequence[Tensor]) -> ShareKey | None:
         """Return what a request has in common with those it may share a run with, if any."""
         signature = record.signature
-        if (record.model, record.version) in self._excluded or not is_shareable(signature):
+        if (record.model, record.version) in self._excluded:
+            return None
+        if has_task_inputs(record, inputs):
+            return task_key(record, inputs)
+        if not is_shareable(signature):
             return None
         if has_optional_inputs(inputs, signature) or rows_in(inputs) is None:
             return None
@@ -54,6 +59,28 @@ def gather(
         else:
             rest.append(item)
     return batch, rest
+
+
+def has_task_inputs(record: ModelVersion, inputs: Sequence[Tensor]) -> bool:
+    """Return whether these are inputs of a version's task, and not of its graph.
+
+    A graph may have an input of that name; its rank tells them apart.
+    """
+    if record.task is None:
+        return False
+    own = {spec.name: len(spec.shape) for spec in record.signature.inputs}
+    return any(
+        tensor.name in TASK_INPUTS and own.get(tensor.name) != tensor.array.ndim
+        for tensor in inputs
+    )
+
+
+def task_key(record: ModelVersion, inputs: Sequence[Tensor]) -> ShareKey | None:
+    """Return the key of a request to a version's task; one with parameters runs alone."""
+    together = answers_row_by_row(record.task or "", record.signature)
+    if not together or len(inputs) != 1 or rows_in(inputs) is None:
+        return None
+    return record.version, shape_key(inputs)
 
 
 def is_shareable(signature: Signature) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from serval.errors import (
@@ -11,20 +12,18 @@ from serval.errors import (
     ModelVersionNotFound,
     ServalError,
 )
-from serval.inference.batching import divide_outputs, join_inputs
+from serval.inference.batching import divide_outputs, has_task_inputs, join_inputs
 from serval.inference.loaded import Loaded, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature
 from serval.models.storage import VERSION
-from serval.models.task_signature import NAMES, task_signature
+from serval.models.task_signature import task_signatures
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, output_names, read_request
 
 Outputs = list[Tensor]
-TASK_INPUTS = frozenset(NAMES.values())
-"""Names of a task's inputs among tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +65,11 @@ def read_fitting(
     except InvalidRequest as refused:
         if record.task is None:
             raise
-        try:
-            return _read_for(task_signature(record.task), body, header, json_limit)
-        except InvalidInputs:
-            # Its tensors are not the task's either: the first refusal knows them better.
-            raise refused from None
+        for signature in task_signatures(record.task):
+            with suppress(InvalidInputs):
+                return _read_for(signature, body, header, json_limit)
+        # Its tensors are not the task's either: the first refusal knows them better.
+        raise refused from None
 
 
 def server_timing(infer_ms: float, load_ms: float = 0.0) -> str:
@@ -103,18 +102,8 @@ def run_request(loaded: Loaded, request: InferenceRequest) -> Outputs:
 
 
 def is_for_task(loaded: Loaded, inputs: Sequence[Tensor]) -> bool:
-    """Return whether these are inputs of a version's task, and not of its graph.
-
-    A graph may have an input of that name; its rank tells them apart.
-    """
-    return loaded.task is not None and any(
-        tensor.name in TASK_INPUTS and not _fits_graph(loaded, tensor) for tensor in inputs
-    )
-
-
-def _fits_graph(loaded: Loaded, tensor: Tensor) -> bool:
-    spec = loaded.inputs.get(tensor.name)
-    return spec is not None and len(spec.shape) == tensor.array.ndim
+    """Return whether these are inputs of a version's task, and not of its graph."""
+    return loaded.task is not None and has_task_inputs(loaded.record, inputs)
 
 
 def run_version_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
@@ -152,20 +141,25 @@ def run_together(
     InvalidRequest, InferenceFailed
         As ``run_request`` does.
     """
-    if any(is_for_task(loaded, request.inputs) for request in requests):
-        raise AxisNotShared
-    asked = {name for request in requests for name in _names(loaded, request)}
-    names = [name for name in loaded.outputs if name in asked]
     if inputs is None:
         inputs = join_inputs([request.inputs for request in requests])
-    outputs = run_version(loaded, inputs, names)
-    shares = divide_outputs(outputs, [r.inputs[0].array.shape[0] for r in requests])
-    if shares is None:
-        raise AxisNotShared
+    rows = [request.inputs[0].array.shape[0] for request in requests]
+    if is_for_task(loaded, inputs):
+        return _divide(run_version_task(loaded, inputs), rows)
+    asked = {name for request in requests for name in _names(loaded, request)}
+    names = [name for name in loaded.outputs if name in asked]
+    shares = _divide(run_version(loaded, inputs, names), rows)
     return [
         _pick(share, _names(loaded, request))
         for share, request in zip(shares, requests, strict=True)
     ]
+
+
+def _divide(outputs: Outputs, rows: Sequence[int]) -> list[Outputs]:
+    shares = divide_outputs(outputs, rows)
+    if shares is None:
+        raise AxisNotShared
+    return shares
 
 
 def run_version(loaded: Loaded, inputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:

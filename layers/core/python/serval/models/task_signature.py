@@ -1,6 +1,7 @@
 """The signatures of tasks in tensors (``serval.tasks``), for those who do not import the tasks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from serval.models.signature import Signature, TensorSpec
 
@@ -26,6 +27,36 @@ TAKES: Mapping[str, str] = {
     "zero-shot-image-classification": "image",
 }
 """What tasks take, for those who must know without importing them; all others take text."""
+ANSWERS_IN_LIST = frozenset(
+    {
+        "image-to-text",
+        "summarization",
+        "text-classification",
+        "text-generation",
+        "text2text-generation",
+        "translation",
+    }
+)
+"""Tasks whose answer to a single input is sent as a list of one."""
+ANSWERS_IN_FILES = frozenset({"text-to-speech"})
+"""Tasks whose answer is a file."""
+
+
+ROW_BY_ROW = frozenset(
+    {
+        "feature-extraction",
+        "fill-mask",
+        "image-classification",
+        "text-classification",
+        "token-classification",
+    }
+)
+"""Tasks that answer each input by itself, so that inputs of several callers may share a run.
+
+Others draw lots, pad what no mask covers, or run their graph several times for an input.
+"""
+TASK_INPUTS = frozenset(NAMES.values())
+"""Names of a task's inputs among tensors."""
 
 
 LABELLING = (
@@ -45,6 +76,24 @@ def task_signature(task: str) -> Signature:
         (TensorSpec(ANSWERS, "BYTES", (-1,)),),
         (TensorSpec(PARAMETERS, "BYTES", (1,)),),
     )
+
+
+def task_signatures(task: str) -> tuple[Signature, ...]:
+    """Return all signatures that a task has: a text may also come as an object, such as a pair."""
+    usual = task_signature(task)
+    if TAKES.get(task, "text") != "text":
+        return (usual,)
+    objects = TensorSpec(NAMES["arguments"], "BYTES", (-1,))
+    return usual, replace(usual, inputs=(objects,))
+
+
+def answers_row_by_row(task: str, graph: Signature) -> bool:
+    """Return whether a task's answer to an input is the same whatever runs beside it.
+
+    Texts are padded to the longest one, which only graphs that take a mask leave out.
+    """
+    masked = any(spec.name == "attention_mask" for spec in (*graph.inputs, *graph.optional))
+    return task in ROW_BY_ROW and (masked or TAKES.get(task, "text") != "text")
 
 
 def is_batched(task: str) -> bool:

@@ -129,16 +129,17 @@ class ModelVersion:
 
     @property
     def batch_task(self) -> str | None:
-        """The task whose inputs batch jobs bring; None: they bring tensors, as on a fleet."""
-        if self.task is None or self.on_fleet or not is_batched(self.task):
-            return None
-        return self.task
+        """The task whose inputs batch jobs bring; None: they bring tensors."""
+        return self.task if self.task is not None and is_batched(self.task) else None
 
     @property
     def batch_signature(self) -> Signature:
-        """The signature to batch jobs: the task's, or the graph's."""
-        task = self.batch_task
-        return self.signature if task is None else replace(task_signature(task), optional=())
+        """The signature to batch jobs: the task's, a handler's without types, or the graph's."""
+        if self.batch_task is not None:
+            return replace(task_signature(self.batch_task), optional=())
+        if self.runtime != "python":
+            return self.signature
+        return replace(self.signature, outputs=self.signature.outputs[:1], optional=())
 
     @property
     def task_bytes(self) -> int:

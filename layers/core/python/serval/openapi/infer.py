@@ -103,7 +103,9 @@ def infer(*, versioned: bool) -> Operation:
 TASK = (
     "A model with a task takes what people have: text, images, sound or rows, in the contract of "
     'the Hugging Face hub\'s clients. The body is `{"inputs": …, "parameters": {…}}`, or a text, '
-    "an image, a sound or a table of CSV as it is. A list of inputs is answered with a list."
+    "an image, a sound or a table of CSV as it is. A list of inputs is answered with a list. "
+    "A handler gets the body as it is, with its content type. A model on a fleet answers within "
+    "25 s, or with a 503 whose `serval-request-id` names the async request that goes on."
 )
 TASK_EXAMPLE = {"inputs": "I love this", "parameters": {"top_k": 1}}
 
@@ -113,7 +115,7 @@ def answer_task(*, versioned: bool) -> Operation:
     return {
         "operationId": "callVersion" if versioned else "call",
         "tags": ["inference"],
-        "summary": "Call a model's task",
+        "summary": "Call a model's task, or its handler",
         "description": TASK,
         "parameters": REQUEST_HEADERS if versioned else [*REQUEST_HEADERS, VERSION_HEADER],
         "requestBody": {

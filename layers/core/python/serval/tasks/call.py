@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from serval.errors import InvalidInputs, InvalidRequest
+from serval.errors import InvalidInputs
 from serval.protocol.json_values import spell_non_finite
 from serval.tasks.payload import FEWER, Payload
 from serval.tasks.task import Media, Task
 
 JSON = "application/json"
+ONE_FILE = "several inputs given, one expected: its answer is one file"
 MOST_TEXT_BYTES = 500_000
 """Of the texts of a call together: a token takes hundreds of bytes while a text is split."""
 
@@ -71,7 +72,7 @@ def write_answers(task: Task, payload: Payload, answers: list[Any]) -> TaskAnswe
     """
     if isinstance(answers[0], Media):
         if payload.is_list:
-            raise InvalidRequest("several inputs given, one expected: its answer is one file")
+            raise InvalidInputs(ONE_FILE)
         return TaskAnswer(answers[0].body, answers[0].content_type)
     return TaskAnswer(write_json(shape_answers(task, payload, answers)), JSON)
 

@@ -41,32 +41,44 @@ class Payload:
 def read_payload(
     body: str | bytes, content_type: str, task: Task, json_limit: int = MOST_JSON_BYTES
 ) -> Payload:
-    """Read a body.
+    """Read a body for a task.
+
+    Raises
+    ------
+    InvalidParameter
+        If the task has no such parameter.
+    MalformedBody, InvalidInputs, PayloadTooLarge
+        As ``read_inputs``.
+    """
+    payload = read_inputs(body, content_type, task.takes, json_limit)
+    payload.parameters.expect(task.accepts)
+    return payload
+
+
+def read_inputs(
+    body: str | bytes, content_type: str, kind: InputKind, json_limit: int = MOST_JSON_BYTES
+) -> Payload:
+    """Read a body, with whatever parameters it has.
 
     A body that is not JSON is a single input: an image, sound, text, or a table as CSV.
 
     Raises
     ------
     MalformedBody
-        If it is neither JSON nor what the task takes.
+        If it is neither JSON nor of the kind.
     InvalidInputs
-        If an input is not of the task's kind; the message has its number.
-    InvalidParameter
-        If the task has no such parameter.
+        If an input is not of the kind; the message has its number.
     PayloadTooLarge
         If what is not a file of an image or sound has more bytes than ``json_limit``.
     """
     sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
     media_type = content_type.partition(";")[0].strip().lower()
-    if len(sent) > json_limit and not _is_media(sent, media_type, task.takes):
+    if len(sent) > json_limit and not _is_media(sent, media_type, kind):
         raise PayloadTooLarge("request body", len(sent), json_limit, FEWER)
-    document = _parse(sent, media_type, task.takes)
+    document = _parse(sent, media_type, kind)
     if document is NOT_JSON:
-        payload = _read_file(body, sent, task.takes)
-    else:
-        payload = read_document(document, task.takes)
-    payload.parameters.expect(task.accepts)
-    return payload
+        return _read_file(body, sent, kind)
+    return read_document(document, kind)
 
 
 def read_document(document: Any, kind: InputKind) -> Payload:

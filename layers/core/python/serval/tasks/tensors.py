@@ -1,20 +1,19 @@
 """A task in tensors: what people have as BYTES, for the protocols that speak tensors alone.
 
 Inputs are BYTES [n]: ``text``, ``image`` or ``audio``, or ``args`` with one JSON object an element
-for rows and arguments. ``parameters``, one JSON object, may come beside them. The output
-``answers`` is BYTES [n], one JSON value an element, or one file.
+for rows, arguments and pairs of texts. ``parameters``, one JSON object, may come beside them. The
+output ``answers`` is BYTES [n], one JSON value an element, or one file.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from serval.errors import InvalidTensor
+from serval.errors import InvalidInputs, InvalidTensor
 from serval.foreign import refusing
 from serval.models.task_signature import ANSWERS, NAMES, PARAMETERS
 from serval.models.tensor import Tensor
+from serval.protocol.binary_tensors import bytes_array
 from serval.short_repr import short_repr
 from serval.tasks.call import check_text_size, write_json
 from serval.tasks.parameters import Parameters
@@ -31,33 +30,44 @@ def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
         If an input or a parameter is wrong.
     """
     by_name = {tensor.name: tensor for tensor in tensors}
-    name = NAMES[task.takes]
+    kind: InputKind = task.takes if NAMES[task.takes] in by_name else "arguments"
+    name = NAMES[kind]
     elements = by_name[name].array.tolist()
-    inputs = [_read(element, task.takes, name, index) for index, element in enumerate(elements)]
+    inputs = [_read(element, kind, name, index) for index, element in enumerate(elements)]
     parameters = Parameters(_read_parameters(by_name.get(PARAMETERS)))
     parameters.expect(task.accepts)
     check_text_size(inputs)
-    answers = np.empty(len(inputs), np.object_)
-    answers[:] = [_write(answer) for answer in task.answer(inputs, parameters)]
-    return [Tensor(ANSWERS, "BYTES", answers)]
+    return [_tensor(ANSWERS, [_write(answer) for answer in task.answer(inputs, parameters)])]
 
 
-def task_tensors(task: Task, payload: Payload) -> list[Tensor]:
-    """Write the inputs and parameters of a call as tensors that ``run_task`` reads."""
-    elements = np.empty(len(payload.inputs), np.object_)
-    elements[:] = [_write_input(one) for one in payload.inputs]
-    tensors = [Tensor(NAMES[task.takes], "BYTES", elements)]
-    if payload.parameters.values:
-        parameters = np.empty(1, np.object_)
-        parameters[0] = write_json(dict(payload.parameters.values))
-        tensors.append(Tensor(PARAMETERS, "BYTES", parameters))
+def task_tensors(kind: InputKind, payload: Payload) -> list[Tensor]:
+    """Write the inputs and parameters of a call as tensors that ``run_task`` reads.
+
+    Raises
+    ------
+    InvalidInputs
+        If a text is not Unicode, as half a surrogate pair is not.
+    """
+    if kind == "text" and not all(isinstance(one, str) for one in payload.inputs):
+        kind = "arguments"
+    parameters = dict(payload.parameters.values)
+    with refusing(lambda said: InvalidInputs(f"the inputs cannot be written: {said}")):
+        tensors = [_tensor(NAMES[kind], [_write_input(one, kind) for one in payload.inputs])]
+        if parameters:
+            tensors.append(_tensor(PARAMETERS, [write_json(parameters)]))
     return tensors
 
 
-def _write_input(value: Any) -> bytes:
+def _tensor(name: str, elements: Sequence[bytes]) -> Tensor:
+    return Tensor(name, "BYTES", bytes_array(elements, [len(elements)]))
+
+
+def _write_input(value: Any, kind: InputKind) -> bytes:
     if isinstance(value, bytes):
         return value
-    return value.encode() if isinstance(value, str) else write_json(value)
+    if kind == "text":
+        return str(value).encode()
+    return write_json({"text": value} if isinstance(value, str) else value)
 
 
 def _read(element: bytes, kind: InputKind, name: str, index: int) -> Any:

@@ -23,6 +23,7 @@ from serval.batch.shard.watch import ShardWatch
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
 from serval.inference.loaded import Loaded
+from serval.inference.runtimes import Model
 
 AT_ONCE = 16
 """Concurrent requests to S3 of a shard."""
@@ -162,7 +163,7 @@ class ShardWork:
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
-            model=loaded.model if loaded.record.batch_task is None else TaskModel(loaded),
+            model=model_of(loaded),
             outputs=layout.outputs,
             batch_rows=layout.batch_rows,
             part=layout.part_format,
@@ -221,6 +222,11 @@ class ShardWork:
         ]
         if left:
             self.objects.delete(left)
+
+
+def model_of(loaded: Loaded) -> Model:
+    """Return what answers rows; in a fleet's shard process that is the worker, tasks included."""
+    return TaskModel(loaded) if loaded.task and loaded.record.batch_task else loaded.model
 
 
 def record_piece(

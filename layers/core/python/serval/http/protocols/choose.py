@@ -6,14 +6,14 @@ A protocol is imported by the first call that speaks it, so that plain tensors p
 from http import HTTPStatus
 
 from serval.errors import ServalError
-from serval.http.call import HttpCall, Reply
+from serval.http.call import OWN_WORDS, HttpCall, Reply
 from serval.http.protocols import v2
 from serval.http.protocols.protocol import WireProtocol
 
 
 def choose_protocol(path: str) -> WireProtocol:
     """Choose the protocol of a path; those that are no other's are V2's."""
-    if path.startswith("/models/"):
+    if path.startswith(OWN_WORDS):
         from serval.http.protocols import own_words
 
         return own_words

@@ -8,6 +8,7 @@ from serval.http.call import HttpCall, refuse_in_text
 from serval.http.protocols.protocol import Asked, Written
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
+from serval.models.version import ModelVersion
 from serval.protocol.limits import RequestLimits
 
 FEWER_INPUTS = "send fewer inputs, or run a batch job over a file of them"
@@ -44,12 +45,10 @@ def ask_task(
     from serval.tasks.call import answer_payload, write_answers
     from serval.tasks.payload import read_payload
 
-    task, record = loaded.task, loaded.record
+    refuse_without_words(loaded.record)
+    task = loaded.task
     if task is None:
-        raise UnsupportedFeature(
-            f"model {record.model!r} version {record.version!r} has no task and takes tensors "
-            f"alone: POST /v2/models/{record.model}/infer, or set 'task:' in its model.yaml"
-        )
+        raise AssertionError("the version was loaded without its task")
     payload = read_payload(body, content_type, task, json_limit)
 
     def write(answers: list[Any]) -> Written:
@@ -57,6 +56,15 @@ def ask_task(
         return Written(answer.body, answer.content_type, lambda _: FEWER_INPUTS)
 
     return Asked(partial(answer_payload, task, payload), write)
+
+
+def refuse_without_words(record: ModelVersion) -> None:
+    """Raise ``UnsupportedFeature`` if a version has neither a task nor a handler."""
+    if record.task is None and record.runtime != "python":
+        raise UnsupportedFeature(
+            f"model {record.model!r} version {record.version!r} has no task and takes tensors "
+            f"alone: POST /v2/models/{record.model}/infer, or set 'task:' in its model.yaml"
+        )
 
 
 def ask_handler(loaded: Loaded, body: str | bytes, content_type: str, accept: str) -> Asked[Any]:

@@ -37,7 +37,7 @@ def ask_task(
     payload = read_payload(request.body, "application/json", task)
     given = shape_answers(task, payload, answer_payload(task, payload))
     allowed = TOLERANCES["FP32"] if tolerance is None else tolerance
-    return task_tensors(task, payload), compare_answers(request.answer, given, allowed)
+    return task_tensors(task.takes, payload), compare_answers(request.answer, given, allowed)
 
 
 def try_task(loaded: Loaded) -> Sequence[Tensor]:
@@ -49,7 +49,7 @@ def try_task(loaded: Loaded) -> Sequence[Tensor]:
     made = None if task is None else MADE_UP.get(task.takes)
     if task is None or made is None:
         return ()
-    tensors = task_tensors(task, Payload([made()], is_list=False, parameters=Parameters()))
+    tensors = task_tensors(task.takes, Payload([made()], is_list=False, parameters=Parameters()))
     try:
         run_task(task, tensors)
     except (InvalidRequest, InferenceFailed):

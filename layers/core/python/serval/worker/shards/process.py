@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serval.batch.shard.tasks import LostShards, TaskOutcome
-from serval.errors import InvalidRequest
+from serval.errors import InferenceFailed, InvalidRequest
 from serval.inference.loaded import Loaded
+from serval.inference.run import Outputs, is_for_task, run_version_task
 from serval.inference.runtimes import RuntimeFailed
 from serval.processes import describe_exit
 from serval.worker.program.faults import Retries
@@ -124,11 +125,10 @@ class ShardProcess:
             loaded = self.load(head["model"], head["version"])
             if head["ask"] == "load":
                 return ChannelMessage({"is": "loaded", "record": loaded.record.to_json()})
-            outputs = [loaded.outputs[name] for name in head["outputs"]]
-            return ChannelMessage({"is": "answered"}, loaded.model.run(asked.tensors, outputs))
+            return ChannelMessage({"is": "answered"}, run_asked(loaded, asked))
         except InvalidRequest as error:
             return ChannelMessage({"is": "refused", "why": str(error)})
-        except RuntimeFailed as error:
+        except (RuntimeFailed, InferenceFailed) as error:
             return ChannelMessage({"is": "failed", "why": str(error)})
         except Exception as error:
             return ChannelMessage({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
@@ -139,3 +139,10 @@ class ShardProcess:
         except self.retries.errors as error:
             # The next beat may get through; if none does, another worker receives the message.
             self.retries.warn("keeping a shard's message", error)
+
+
+def run_asked(loaded: Loaded, asked: ChannelMessage) -> Outputs:
+    """Run a version, or its task, as a message asks."""
+    if is_for_task(loaded, asked.tensors):
+        return run_version_task(loaded, asked.tensors)
+    return loaded.model.run(asked.tensors, [loaded.outputs[name] for name in asked.head["outputs"]])

@@ -1,0 +1,256 @@
+"""Tasks and handlers on a fleet: from the event of a call, through a worker, to its reply."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval.handlers.declaration import MIB, HandlerLimits
+from serval.handlers.opening import HandlerOpening
+from serval.handlers.signature import HANDLER_SIGNATURE
+from serval.inference.runtimes.onnx import graph_opening
+from serval.models.signature import TensorSpec
+from serval.models.version import BundleFile, Form, ModelVersion
+from tests.fakes.submission import Bench, call, refusal
+from tests.fakes.task_models import (
+    SENTIMENT,
+    sentiment_config,
+    sentiment_graph,
+    sentiment_tokenizer,
+)
+from tests.fakes.worker import Registry, Stepped, World
+
+MASK = "attention_mask"
+SPEAKER = b"""
+class EndpointHandler:
+    def __init__(self, path=""):
+        pass
+
+    def __call__(self, data):
+        if data == {"inputs": "sing"}:
+            return b"RIFF\\0\\0\\0\\0WAVE"
+        return {"heard": data if isinstance(data, dict) else str(data)}
+"""
+
+
+@dataclass
+class WordsWorld(World):
+    """A world whose model ``textgen`` is a graph with a task, or a handler."""
+
+    def open_model(self, record: ModelVersion, path: Path, form: Form | None) -> Any:
+        if path.name != "handler.py":
+            return graph_opening(1024)(record, path, form)
+        limits = HandlerLimits(160 * MIB, 20, 5, MIB)
+        return HandlerOpening(lambda lock: (), self.log.append, limits).open(record, path)
+
+
+@dataclass
+class Fleet:
+    """Callers of ``textgen``, and a worker that answers while they wait."""
+
+    folder: Path
+    registry: Registry = field(default_factory=Registry)
+    bench: Bench = field(init=False)
+    world: WordsWorld = field(init=False)
+    worker: Stepped = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bench = Bench(edge=self.registry)
+        self.world = WordsWorld(
+            self.folder,
+            store=self.bench.store,
+            payloads=self.bench.payloads,
+            registry=self.registry,
+        )
+        self.worker = self.world.worker()
+        self.bench.time.meanwhile = self.work
+
+    def work(self) -> int:
+        """Give the worker what was sent, and let it work; return how many batches it ran."""
+        for model, ids in self.bench.queue.sent.items():
+            for request_id in ids:
+                self.world.inbox.send(model, request_id)
+            ids.clear()
+        return self.worker.work()
+
+    def post(self, body: Any, path: str = "/models/textgen", **headers: str) -> dict[str, Any]:
+        event = call("wait", path, body, **headers)
+        if "/versions/" in path:
+            event["pathParameters"] = {"version": path.rpartition("/")[2]}
+        return self.bench.wait.reply(event)
+
+
+def publish_sentiment(registry: Registry, inputs: Sequence[str] = ("input_ids",)) -> None:
+    specs = tuple(TensorSpec(name, "INT64", (-1, -1)) for name in inputs)
+    registry.publish_task(
+        "textgen",
+        sentiment_graph(*inputs[1:]),
+        replace(SENTIMENT, inputs=specs),
+        {"name": "text-classification"},
+        tokenizer=sentiment_tokenizer(),
+        config=sentiment_config(),
+    )
+
+
+@pytest.fixture
+def sentiment(tmp_path: Path) -> Fleet:
+    fleet = Fleet(tmp_path)
+    publish_sentiment(fleet.registry)
+    return fleet
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Fleet:
+    fleet = Fleet(tmp_path)
+    fleet.registry.publish("textgen", "1", SPEAKER, HANDLER_SIGNATURE)
+    fleet.registry.records["textgen", "1"] = replace(
+        fleet.registry.records["textgen", "1"],
+        artifact="handler.py",
+        artifact_files=("handler.py",),
+        files=(BundleFile("handler.py", hashlib.sha256(SPEAKER).hexdigest(), len(SPEAKER)),),
+        runtime="python",
+    )
+    return fleet
+
+
+def labels(reply: dict[str, Any]) -> list[list[str]]:
+    assert reply["statusCode"] == 200, reply
+    return [[one["label"] for one in answer] for answer in json.loads(reply["body"])]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"inputs": "good"}, [["POSITIVE", "NEGATIVE"]]),
+        ({"inputs": ["good", "bad"], "top_k": 1}, [["POSITIVE"], ["NEGATIVE"]]),
+        ({"inputs": {"text": "good"}}, [["POSITIVE", "NEGATIVE"]]),
+        (
+            {"inputs": ["bad", {"text": "good"}]},
+            [["NEGATIVE", "POSITIVE"], ["POSITIVE", "NEGATIVE"]],
+        ),
+        ("good", [["POSITIVE", "NEGATIVE"]]),
+        (b"bad", [["NEGATIVE", "POSITIVE"]]),
+    ],
+)
+def test_a_task_on_a_fleet_takes_and_answers_what_it_does_on_lambda(
+    sentiment: Fleet, body: Any, expected: list[list[str]]
+) -> None:
+    kind = {} if isinstance(body, dict) else {"content_type": "text/plain"}
+    reply = sentiment.post(body, **kind)
+    assert labels(reply) == expected
+    assert reply["headers"]["content-type"] == "application/json"
+    assert reply["headers"]["serval-model-version"] == "1"
+    assert reply["headers"]["server-timing"].startswith("queue;dur=")
+
+
+def test_a_version_in_the_path_is_the_one_that_answers(sentiment: Fleet) -> None:
+    reply = sentiment.post({"inputs": "good"}, "/models/textgen/versions/1")
+    assert labels(reply) == [["POSITIVE", "NEGATIVE"]]
+    assert sentiment.bench.row.wanted == "1"
+    unknown = sentiment.post({"inputs": "good"}, "/models/textgen/versions/7")
+    assert "no version '7'" in refusal(unknown, 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"inputs": "good", "temperature": 1}, "function_to_apply, top_k expected"),
+        ({"inputs": "good", "top_k": 0}, "an integer from 1"),
+        ({"inputs": 3}, "'inputs': 3 given, a text expected"),
+        ({"inputs": []}, "0 inputs given, 1 to 1024 expected"),
+        ({"text": "good"}, "'inputs' is missing"),
+        ({"inputs": "\ud800"}, "surrogates not allowed"),
+        ({"inputs": "good " * 101_000}, "at most 500000 allowed"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_what_the_task_does_not_take_is_refused_in_its_words(
+    sentiment: Fleet, body: Any, words: str
+) -> None:
+    assert words in refusal(sentiment.post(body), 400)
+
+
+@pytest.mark.parametrize(("inputs", "runs"), [(["input_ids"], 3), (["input_ids", MASK], 1)])
+def test_texts_of_several_callers_share_a_run_if_a_mask_covers_what_pads_them(
+    tmp_path: Path, inputs: list[str], runs: int
+) -> None:
+    fleet = Fleet(tmp_path)
+    publish_sentiment(fleet.registry, inputs)
+    for text in ("good", "bad bad", "good"):
+        fleet.bench.submit.reply(call("submit", "/async/models/textgen/infer", asked(text)))
+    assert fleet.work() == runs
+    rows = fleet.bench.store.rows.values()
+    results = [json.loads(fleet.bench.payloads.objects[row.response_key or ""]) for row in rows]
+    [one] = [result["outputs"][0]["data"] for result in results][1]
+    assert json.loads(one)[0]["label"] == "NEGATIVE"
+
+
+def asked(text: str) -> dict[str, Any]:
+    return {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": [text]}]}
+
+
+def test_a_call_that_waits_too_long_goes_on_as_a_request_of_tensors(sentiment: Fleet) -> None:
+    sentiment.bench.time.meanwhile = lambda: None
+    reply = sentiment.post({"inputs": ["good", "bad"], "top_k": 1})
+    assert "GET /async/requests/" in refusal(reply, 503)
+    request_id = reply["headers"]["serval-request-id"]
+    sentiment.work()
+    path = f"/async/requests/{request_id}"
+    found = json.loads(sentiment.bench.requests.reply(call("requests_get", path))["body"])
+    [output] = found["response"]["outputs"]
+    assert (output["name"], output["shape"]) == ("answers", [2])
+    assert [json.loads(one)[0]["label"] for one in output["data"]] == ["POSITIVE", "NEGATIVE"]
+
+
+def test_a_model_of_tensors_has_no_words(sentiment: Fleet) -> None:
+    sentiment.registry.publish("textgen", "1", sentiment_graph(), SENTIMENT)
+    assert "has no task and takes tensors alone" in refusal(sentiment.post({"inputs": "good"}), 400)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "heard"),
+    [
+        ({"inputs": "hum"}, {"content_type": "application/json"}, {"inputs": "hum"}),
+        ("hum", {"content_type": "text/plain"}, {"inputs": "hum"}),
+        ("1", {"content_type": "text/plain; charset=utf-8"}, {"inputs": "1"}),
+    ],
+)
+def test_a_handler_on_a_fleet_gets_the_body_with_its_type(
+    speaker: Fleet, body: Any, headers: dict[str, str], heard: Any
+) -> None:
+    reply = speaker.post(body, **headers)
+    assert reply["statusCode"] == 200, reply
+    assert reply["headers"]["content-type"] == "application/json"
+    assert json.loads(reply["body"]) == {"heard": heard}
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [("*/*", "application/octet-stream"), ("audio/x-wav", "audio/x-wav")],
+)
+def test_the_bytes_that_a_handler_answers_keep_their_type(
+    speaker: Fleet, accept: str, answered: str
+) -> None:
+    reply = speaker.post({"inputs": "sing"}, content_type="application/json", accept=accept)
+    assert reply["headers"]["content-type"] == answered
+    assert base64.b64decode(reply["body"]) == b"RIFF\0\0\0\0WAVE"
+
+
+def test_a_handler_of_an_earlier_signature_is_called_with_its_body_alone(speaker: Fleet) -> None:
+    key = ("textgen", "1")
+    earlier = replace(HANDLER_SIGNATURE, outputs=HANDLER_SIGNATURE.outputs[:1], optional=())
+    speaker.registry.records[key] = replace(speaker.registry.records[key], signature=earlier)
+    reply = speaker.post({"inputs": "sing"})
+    assert reply["headers"]["content-type"] == "audio/wav"
+
+
+def test_several_texts_to_speak_are_refused_since_an_answer_is_one_file(sentiment: Fleet) -> None:
+    key = ("textgen", "1")
+    spoken = replace(sentiment.registry.records[key], bundle={"task": {"name": "text-to-speech"}})
+    sentiment.registry.records[key] = spoken
+    assert "its answer is one file" in refusal(sentiment.post({"inputs": ["good", "bad"]}), 400)
