@@ -1,12 +1,13 @@
 """Models with a task that are small enough to write by hand."""
 
 import json
+from dataclasses import replace
 
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from serval.models.signature import Signature, TensorSpec
-from tests.fakes.inference import graph
+from tests.fakes.inference import InMemoryEdge, graph
 
 WORDS = {"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}
 SENTIMENT = Signature(
@@ -39,6 +40,19 @@ def sentiment_tokenizer(max_length: int | None = None) -> bytes:
     if max_length:
         tokenizer.enable_truncation(max_length)
     return tokenizer.to_str().encode()
+
+
+def publish_sentiment(edge: InMemoryEdge, model: str, *beside: str) -> None:
+    """Publish a model of two words' sentiment; name inputs of its graph beside the ids."""
+    specs = tuple(TensorSpec(name, "INT64", (-1, -1)) for name in ("input_ids", *beside))
+    edge.publish_task(
+        model,
+        sentiment_graph(*beside),
+        replace(SENTIMENT, inputs=specs),
+        {"name": "text-classification"},
+        tokenizer=sentiment_tokenizer(),
+        config=sentiment_config(),
+    )
 
 
 def sentiment_config() -> bytes:

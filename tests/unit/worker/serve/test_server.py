@@ -16,6 +16,7 @@ from serval.inference.runtimes import Model
 from serval.models.route import Route
 from tests.fakes.http_servers import V2
 from tests.fakes.inference import plus, signature
+from tests.fakes.task_models import publish_sentiment
 from tests.fakes.worker import TWO_COLUMNS, row_of
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -83,6 +84,17 @@ def test_the_envelope_says_which_version_answers(client: httpx.Client) -> None:
         assert answer.headers["content-type"] == "application/json"
         assert answer.json()["outputs"][0]["data"] == expected
         assert answer.headers["serval-model-version"] == version
+
+
+def test_an_invocation_may_be_in_the_words_of_a_task(v2: V2, client: httpx.Client) -> None:
+    publish_sentiment(v2.registry, "sentiment")
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [2], "data": ["good", "bad"]}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    answer = invoke(client, body, envelope(model="sentiment"))
+    assert answer.status_code == 200, answer.text
+    [output] = answer.json()["outputs"]
+    labels = [json.loads(one)[0]["label"] for one in output["data"]]
+    assert (output["name"], labels) == ("answers", ["POSITIVE", "NEGATIVE"])
 
 
 def test_a_binary_answer_tells_its_form_by_its_content_type(client: httpx.Client) -> None:
