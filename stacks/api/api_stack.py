@@ -11,7 +11,13 @@ from serval.settings import pack
 from stacks.api.description import Description
 from stacks.api.heavy_models import HeavyModels
 from stacks.api.http_api import ServalHttpApi
-from stacks.api.inference import SHARED_MEMORY_MIB, Inference, inference_routes, task_routes
+from stacks.api.inference import (
+    SHARED_MEMORY_MIB,
+    Inference,
+    inference_routes,
+    protocol_routes,
+    task_routes,
+)
 from stacks.batch.batch_jobs import BatchJobs
 from stacks.rollouts.rollouts import Rollouts
 from stacks.stage.alarms import Alarms
@@ -45,11 +51,13 @@ class ApiStack(Stack):
         inference = Inference(
             Construct(self, "Inference"), stage=stage, layers=layers, storage=storage
         )
-        api.route(inference, *inference_routes(SHARED), *task_routes(SHARED))
+        routes = (*inference_routes(SHARED), *task_routes(SHARED), *protocol_routes(SHARED))
+        api.route(inference, *routes)
         for model in models.own_functions:
             name = inference_function_name(stage.name, model)
-            routes = task_routes(model, versioned=model in models.handlers)
-            api.route_to_named(name, *inference_routes(model), *routes)
+            is_handler = model in models.handlers
+            routes = (*inference_routes(model), *task_routes(model, versioned=is_handler))
+            api.route_to_named(name, *routes, *(protocol_routes(model) if is_handler else ()))
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
         )

@@ -20,6 +20,10 @@ ROUTES = (
     "GET /v2/models/{model}/{proxy+}",
     "POST /v2/repository/index",
     "GET /openapi.json",
+    "GET /",
+    "GET /v1/models",
+    "GET /v1/models/{model}",
+    "GET /mlflow/{model}/{proxy+}",
     "$default",
 )
 

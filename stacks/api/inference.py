@@ -81,3 +81,19 @@ def task_routes(model: str, *, versioned: bool = False) -> tuple[str, ...]:
     if model == SHARED or versioned:
         return path, f"{path}/versions/{{version}}"
     return (path,)
+
+
+def protocol_routes(model: str) -> tuple[str, ...]:
+    """Return the route keys of V1, SageMaker and MLflow for a model, or for all others.
+
+    API Gateway matches whole segments, so ``:predict`` is a part of the shared one. Models with a
+    function of their own share these routes too, since a stack has 500 resources, except handlers,
+    which the shared function does not run.
+    """
+    shared = model == SHARED
+    name = "{model}" if shared else model
+    return (
+        f"POST /v1/models/{name}" + ("" if shared else ":predict"),
+        f"POST /endpoints/{name}/{{operation}}",
+        f"POST /mlflow/{name}/invocations",
+    )

@@ -66,7 +66,7 @@ def resources_at_most(models: DeployedModels) -> Mapping[str, int]:
         "models": 4 + 7 * own,
         "api": 190
         + 5 * own
-        + len(models.handlers)
+        + 4 * len(models.handlers)
         + (24 + 4 * on_fleets if on_fleets else 0)
         + _schedules(models),
         "fleets": 30 + 20 * kinds["spot"] + 10 * kinds["sagemaker"] + 5 * on_fleets,

@@ -272,6 +272,8 @@ def test_every_answer_has_the_shape_that_the_document_promises(bench: Bench) -> 
     for endpoint in ANSWERS:
         operation = whole["paths"][endpoint.template][endpoint.method.lower()]
         path = endpoint.template.format(model="iris", version="1")
+        if "text/plain" in operation["responses"]["200"]["content"]:
+            continue
         status, body = answered(bench, event(path, endpoint.method))
         promised = operation["responses"]["200"]["content"]["application/json"]
         schema = {**promised["schema"], "components": whole["components"]}
@@ -289,3 +291,24 @@ def test_who_calls_an_async_path_in_another_way_is_told_of_the_right_one(bench: 
         "no route POST /async/requests/r: there is PUT /async/requests/r, "
         "GET /async/requests/r, DELETE /async/requests/r",
     )
+
+
+def test_models_are_listed_for_v1_and_for_openai_at_once(bench: Bench) -> None:
+    status, body = get(bench, "/v1/models")
+    assert (status, body["models"], body["object"]) == (200, ["digits", "iris"], "list")
+    assert [one["id"] for one in body["data"]] == ["digits", "iris"]
+    status, one = get(bench, "/v1/models/iris")
+    assert (status, one["name"], one["ready"], one["id"]) == (200, "iris", True, "iris")
+    assert one["created"] == body["data"][1]["created"] > 1_600_000_000
+    assert get(bench, "/v1/models/absent")[0] == 404
+
+
+def test_a_model_answers_mlflow_s_ping_in_text_and_is_missed_in_its_words(bench: Bench) -> None:
+    for path, text in (("ping", "\n"), ("health", "\n"), ("version", "3.17.2")):
+        reply = bench.endpoint.reply(event(f"/mlflow/iris/{path}"))
+        assert (reply["statusCode"], reply["body"]) == (200, text)
+        assert reply["headers"] == {"content-type": "text/plain"}
+    reply = bench.endpoint.reply(event("/mlflow/absent/ping"))
+    body = json.loads(reply["body"])
+    assert (reply["statusCode"], body["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert "model 'absent' is not registered" in body["message"]

@@ -19,7 +19,10 @@ def echoes(stage: LocalStage, published_models: None) -> None:
         stage.publish(f"echo-{datatype.lower()}", identity(datatype, ["n"]), datatype)
 
 
-@pytest.mark.parametrize("client", ["tritonclient", "kserve"])
+CLIENTS = ("tritonclient", "kserve", "kserve_v1", "sagemaker", "mlflow")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_holds_its_whole_conversation(
     client: str, stage: LocalStage, echoes: None
 ) -> None:

@@ -132,6 +132,7 @@ def test_its_function_has_that_code_and_may_read_its_own_versions_alone(stage: S
     assert "models/shelf/*" in reads[0]
     routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
     assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
+    assert {"POST /v1/models/shelf:predict", "POST /mlflow/shelf/invocations"} <= routes
 
 
 def test_what_runs_a_handler_may_read_the_secrets_of_its_model_alone(stage: Synthesised) -> None:

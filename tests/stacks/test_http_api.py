@@ -30,6 +30,9 @@ def test_inference_goes_to_the_shared_function_or_to_the_models_own(prod: Synthe
         "POST /v2/models/{model}/versions/{version}/infer": "infer",
         "POST /models/{model}": "infer",
         "POST /models/{model}/versions/{version}": "infer",
+        "POST /v1/models/{model}": "infer",
+        "POST /endpoints/{model}/{operation}": "infer",
+        "POST /mlflow/{model}/invocations": "infer",
         "POST /v2/models/heavier/infer": "infer-heavier",
         "POST /v2/models/heavier/versions/{version}/infer": "infer-heavier",
         "POST /models/heavier": "infer-heavier",
@@ -41,7 +44,11 @@ def test_everything_else_goes_to_describe_unknown_paths_too(prod: Synthesised) -
     described = {key for key, name in routes.items() if name == "describe"}
     assert described == {
         "$default",
+        "GET /",
+        "GET /mlflow/{model}/{proxy+}",
         "GET /openapi.json",
+        "GET /v1/models",
+        "GET /v1/models/{model}",
         "GET /v2",
         "GET /v2/health/live",
         "GET /v2/health/ready",

@@ -54,7 +54,26 @@ def test_an_unknown_key_is_remembered_too() -> None:
     assert edge.reads == ["key and route"]
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic abc"])
+SIGNED = "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/sagemaker/aws4_request, Signature=0"
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer srv_good", "Basic YW55OnNydl9nb29k", SIGNED.format("srv_good")]
+)
+def test_a_key_comes_in_the_place_that_a_client_has_for_it(value: str) -> None:
+    caller, _ = admission(InMemoryEdge(), Clock()).admit({"authorization": value}, "iris")
+    assert caller.key is not None
+
+
+def test_a_header_of_our_own_goes_before_a_signature() -> None:
+    headers = GOOD | {"authorization": SIGNED.format("AKIAEXAMPLE")}
+    assert admission(InMemoryEdge(), Clock()).admit(headers, "iris")[0].key is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "Bearer", "Bearer ", "Basic abc", "Basic YW55Og==", "AWS4-HMAC-SHA256 Signature=0"],
+)
 def test_a_header_without_a_key_is_no_key(value: str) -> None:
     with pytest.raises(ApiKeyMissing):
         admission(InMemoryEdge(), Clock()).admit({"authorization": value}, "iris")

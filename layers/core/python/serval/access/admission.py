@@ -1,5 +1,6 @@
 """Admission: who calls, whether it may call this model and how often, and which versions answer."""
 
+import base64
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -30,14 +31,34 @@ ROUNDING = 1e-6
 
 
 def presented_key(headers: Mapping[str, str]) -> str:
-    """Read the API key from ``authorization: Bearer`` or ``x-api-key`` (lower-case names)."""
+    """Read the API key from ``authorization`` or ``x-api-key`` (lower-case names).
+
+    Clients that know no keys of ours send one as what they do know: a bearer token, the password
+    of basic authentication (RFC 7617), or the id of the access key with which an AWS SDK signs
+    (Signature Version 4). The signature says nothing more: whoever has the key could make it.
+    """
     authorization = headers.get("authorization", "")
     scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return credentials.strip()
+    scheme, credentials = scheme.lower(), credentials.strip()
+    if scheme == "bearer" and credentials:
+        return credentials
     if key := headers.get("x-api-key", "").strip():
         return key
-    raise ApiKeyMissing
+    if scheme == "basic":
+        key = _password(credentials)
+    elif scheme == "aws4-hmac-sha256":
+        key = credentials.partition("Credential=")[2].partition("/")[0]
+    if not key:
+        raise ApiKeyMissing
+    return key
+
+
+def _password(credentials: str) -> str:
+    """Return the password of ``user:password`` in base64; empty if there is none."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 @dataclass(slots=True)

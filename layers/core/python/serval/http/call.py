@@ -46,7 +46,8 @@ RETRY_SECONDS = 1
 STILL_WAITING_SECONDS = 5
 """When a caller whose request still runs may ask again."""
 IN_PATH = re.compile(
-    r"(?:/v2|/async|/batch)?/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?"
+    r"(?:(?:/v1|/v2|/async|/batch)?/models|/endpoints|/mlflow)"
+    r"/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/]+))?"
 )
 
 

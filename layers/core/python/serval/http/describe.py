@@ -1,4 +1,4 @@
-"""``GET /v2/…``: metadata, readiness, statistics, health and the index.
+"""Metadata, readiness, statistics, health and the index, in each protocol's words.
 
 ``$default`` leads here too, so a path that nobody serves gets an error in the protocol's shape.
 """
@@ -17,6 +17,7 @@ from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body
 from serval.http.call import Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import Endpoint, find_endpoint
+from serval.http.refusals import refuse_by_path
 from serval.models.descriptions import Descriptions
 from serval.models.metadata import server_metadata
 from serval.models.registry import ModelRegistry
@@ -25,6 +26,12 @@ from serval.openapi.document import document
 from serval.short_repr import short_repr
 
 Answer = Callable[[Descriptions, HttpCall], Any]
+MLFLOW_VERSION = "3.17.2"
+"""The version of MLflow whose protocol is spoken."""
+
+
+class Text(str):
+    """An answer in plain text; all others are JSON."""
 
 
 def repository_index(descriptions: Descriptions, call: HttpCall) -> list[dict[str, str]]:
@@ -54,6 +61,12 @@ def model_answers(prefix: str) -> dict[Endpoint, Answer]:
     }
 
 
+def mlflow_ping(descriptions: Descriptions, call: HttpCall) -> Text:
+    """Answer a model's ping with an empty line, or raise ``ModelNotFound``."""
+    descriptions.readiness(**call.names)
+    return Text("\n")
+
+
 ANSWERS: dict[Endpoint, Answer] = {
     Endpoint("GET", "/v2"): lambda *_: server_metadata(),
     Endpoint("GET", "/v2/health/live"): lambda *_: {"live": True},
@@ -63,6 +76,12 @@ ANSWERS: dict[Endpoint, Answer] = {
     **model_answers("/v2/models/{model}"),
     **model_answers("/v2/models/{model}/versions/{version}"),
     Endpoint("POST", "/v2/repository/index"): repository_index,
+    Endpoint("GET", "/"): lambda *_: {"status": "alive"},
+    Endpoint("GET", "/v1/models"): lambda found, _: found.listed_models(),
+    Endpoint("GET", "/v1/models/{model}"): lambda found, call: found.listed_model(**call.names),
+    Endpoint("GET", "/mlflow/{model}/ping"): mlflow_ping,
+    Endpoint("GET", "/mlflow/{model}/health"): mlflow_ping,
+    Endpoint("GET", "/mlflow/{model}/version"): lambda *_: Text(MLFLOW_VERSION),
     Endpoint("GET", "/openapi.json"): lambda *_: document(),
 }
 ELSEWHERE = (*endpoints.INFER, *(each for own in endpoints.FUNCTIONS.values() for each in own))
@@ -82,7 +101,7 @@ class DescribeEndpoint:
 
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway."""
-        return reply_to(event, self._answer, self.log, self.authenticator)
+        return reply_to(event, self._answer, self.log, self.authenticator, refuse_by_path)
 
     @translate_aws_failures()
     def _answer(self, call: HttpCall) -> Reply:
@@ -93,4 +112,7 @@ class DescribeEndpoint:
         if endpoint in ELSEWHERE:
             raise PathNotFound(call.method, call.path, [endpoint.on(call.names)])
         descriptions = Descriptions(self.registry, self.statistics, caller.allows)
-        return text_reply(HTTPStatus.OK, json.dumps(ANSWERS[endpoint](descriptions, call)))
+        answer = ANSWERS[endpoint](descriptions, call)
+        if isinstance(answer, Text):
+            return text_reply(HTTPStatus.OK, answer, {"content-type": "text/plain"})
+        return text_reply(HTTPStatus.OK, json.dumps(answer))

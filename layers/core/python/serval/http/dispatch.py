@@ -10,20 +10,21 @@ from serval.http.call import HttpCall, Names
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method on one path; ``{name}`` in the path is one segment of any text."""
+    """One method on one path; ``{name}`` in the path is one segment, or the start of one."""
 
     method: str
     template: str
 
     def match(self, segments: Sequence[str]) -> Names | None:
         """Return the path parameters, or None if this is another path."""
-        own = self.template.split("/")
+        own = self.template.rstrip("/").split("/")
         if len(own) != len(segments):
             return None
         names: dict[str, str] = {}
         for wanted, given in zip(own, segments, strict=True):
-            if wanted.startswith("{") and given:
-                names[wanted[1:-1]] = given
+            name, _, rest = wanted[1:].partition("}")
+            if wanted.startswith("{") and given.endswith(rest) and given != rest:
+                names[name] = given.removesuffix(rest)
             elif wanted != given:
                 return None
         return names

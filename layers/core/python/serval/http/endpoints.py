@@ -12,6 +12,9 @@ INFER = (
     Endpoint("POST", "/v2/models/{model}/versions/{version}/infer"),
     Endpoint("POST", "/models/{model}"),
     Endpoint("POST", "/models/{model}/versions/{version}"),
+    Endpoint("POST", "/v1/models/{model}:predict"),
+    Endpoint("POST", "/endpoints/{model}/invocations"),
+    Endpoint("POST", "/mlflow/{model}/invocations"),
 )
 SUBMIT = (
     Endpoint("POST", "/async/models/{model}/infer"),

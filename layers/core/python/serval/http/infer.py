@@ -16,8 +16,9 @@ from serval.http.call import (
     describe_failure,
     reply_to,
 )
-from serval.http.protocols.choose import choose_protocol, refuse_by_path
+from serval.http.protocols.choose import choose_protocol
 from serval.http.protocols.protocol import WireProtocol
+from serval.http.refusals import refuse_by_path
 from serval.http.replies import sized_reply
 from serval.inference.run import Inference, server_timing
 from serval.models.metrics import InferenceMetrics

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from serval.errors import ModelNotFound, ModelOutOfScope, ModelVersionNotFound
@@ -37,6 +38,22 @@ class Descriptions:
     def models(self) -> list[str]:
         """List the models in the caller's scope."""
         return [model for model in self.registry.models() if self.allows(model)]
+
+    def listed_models(self) -> dict[str, Any]:
+        """List the models as KServe's V1 protocol and OpenAI's API do, both at once."""
+        listed = self.models()
+        data = [self._listing(model) for model in listed]
+        return {"models": listed, "object": "list", "data": data}
+
+    def listed_model(self, model: str) -> dict[str, Any]:
+        """Report a model as ready, as V1 and OpenAI's API do, both at once."""
+        return {**self.readiness(model), **self._listing(model)}
+
+    def _listing(self, model: str) -> dict[str, Any]:
+        """Describe a model as OpenAI's API does; it is as old as its oldest version."""
+        created = min((each.created for each in self.registry.versions(model)), default=None)
+        seconds = int(datetime.fromisoformat(created).timestamp()) if created else 0
+        return {"id": model, "object": "model", "created": seconds, "owned_by": "serval"}
 
     def metadata(self, model: str, version: str | None = None) -> dict[str, Any]:
         """Describe a version, or the stable one with the names of all versions."""

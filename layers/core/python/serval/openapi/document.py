@@ -6,7 +6,14 @@ Specification: OpenAPI 3.1.1.
 from typing import Any
 
 from serval.models.metadata import VERSION
-from serval.openapi import async_requests, batch, batch_schemas, infer, request_schemas
+from serval.openapi import (
+    async_requests,
+    batch,
+    batch_schemas,
+    infer,
+    protocols,
+    request_schemas,
+)
 from serval.openapi.operations import (
     ERRORS,
     INDEX,
@@ -24,7 +31,7 @@ DESCRIPTION = """\
 The HTTP API of one stage of Serval: the Open Inference Protocol V2, async requests for models on \
 a fleet, batch jobs over files. Every operation takes an API key (`serval keys create`); with \
 `auth: iam` or `auth: jwt` the gateway's own authorizer stands there instead. Errors are \
-`{"error": "…"}` with exactly `application/json`."""
+`{"error": "…"}` with exactly `application/json`, but for SageMaker's and MLflow's own shapes."""
 REQUEST_ID = {
     "X-Request-Id": {
         "description": "Names the call in the stage's log.",
@@ -34,6 +41,7 @@ REQUEST_ID = {
 KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "basic": {"type": "http", "scheme": "basic", "description": "An API key as the password."},
 }
 
 
@@ -44,6 +52,7 @@ def paths() -> dict[str, Any]:
         **{MODEL + suffix: path for suffix, path in model_reads(versioned=False).items()},
         **{MODEL_VERSION + suffix: path for suffix, path in model_reads(versioned=True).items()},
         **infer.PATHS,
+        **protocols.PATHS,
         **async_requests.PATHS,
         **batch.PATHS,
         "/v2/repository/index": {"post": INDEX},
@@ -76,6 +85,7 @@ def document() -> dict[str, Any]:
                 **SCHEMAS,
                 **request_schemas.SCHEMAS,
                 **batch_schemas.SCHEMAS,
+                **protocols.SCHEMAS,
                 "OpenApi": OPENAPI_SCHEMA,
             },
             "responses": {

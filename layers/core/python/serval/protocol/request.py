@@ -84,6 +84,14 @@ def read_request(
     return read_document(parse_head(sent[:length]), tail, signature)
 
 
+def read_parsed_request(document: Any, signature: Signature) -> InferenceRequest:
+    """Read a parsed body of JSON alone, and check which outputs it asks for."""
+    fields = pick_members(document, REQUEST_MEMBERS)
+    request = read_document(fields, memoryview(b""), signature)
+    output_names(request.outputs, signature)
+    return request
+
+
 def check_json_size(size_bytes: int, limit_bytes: int = MOST_JSON_BYTES) -> None:
     """Refuse JSON that takes more memory than there is."""
     if size_bytes > limit_bytes:

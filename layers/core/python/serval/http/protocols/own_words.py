@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from serval.errors import InferenceFailed, UnsupportedFeature
-from serval.http.call import HttpCall, refuse_in_text
+from serval.http.call import HttpCall
 from serval.http.protocols.protocol import Asked, Written
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
@@ -13,8 +13,6 @@ from serval.protocol.limits import RequestLimits
 
 FEWER_INPUTS = "send fewer inputs, or run a batch job over a file of them"
 LESS = "let the handler answer with less, or take the answer compressed (Accept-Encoding: gzip)"
-
-refuse = refuse_in_text
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:

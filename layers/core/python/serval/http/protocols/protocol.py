@@ -1,12 +1,13 @@
-"""What a protocol does for a call: it reads what is asked, and writes the answer or the error."""
+"""What a protocol does for a call: it reads what is asked, and writes the answer.
+
+Errors are written by ``serval.http.refusals``, which functions that run no models share.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
 
-from serval.errors import ServalError
-from serval.http.call import HttpCall, Reply
+from serval.http.call import HttpCall
 from serval.inference.loaded import Loaded
 from serval.protocol.limits import RequestLimits
 
@@ -57,6 +58,3 @@ class WireProtocol(Protocol):
         PayloadTooLarge
             If it is over the limits.
         """
-
-    def refuse(self, error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
-        """Write an error in the protocol's own shape."""

@@ -5,7 +5,7 @@ Specification: ``inference_rest.md``, and Triton's ``extension_binary_data.md``.
 
 from functools import partial
 
-from serval.http.call import JSON, HttpCall, refuse_in_text
+from serval.http.call import JSON, HttpCall
 from serval.http.protocols.protocol import Asked, Written
 from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs, read_fitting, run_request
@@ -13,8 +13,6 @@ from serval.protocol.content import FEWER
 from serval.protocol.limits import RequestLimits
 from serval.protocol.request import InferenceRequest
 from serval.protocol.response import InferenceResponse, write_response
-
-refuse = refuse_in_text
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:

@@ -1,0 +1,118 @@
+"""Compare other protocols with V2, for the same rows and the same model, in one process.
+
+Run as ``python -m benchmarks.protocols``. The model takes 16 columns and gives 4 numbers for each
+row. V2's JSON has flat data, its shortest form; events and replies are those of API Gateway.
+"""
+
+import base64
+import io
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.infer import json_event, time_interleaved
+from serval.access.admission import RealtimeLimit
+from serval.access.api_key import Caller
+from serval.bundles.onnx_signature import read_signature
+from tests.fakes.inference import bench, event, graph
+
+COLUMNS, OUTPUTS = 16, 4
+ROWS = (1, 32, 1000)
+NAMES = [f"column_{index}" for index in range(COLUMNS)]
+
+
+class Unlimited(RealtimeLimit):
+    """Lets every call pass."""
+
+    def take(self, caller: Caller) -> None:
+        """Do nothing."""
+
+
+def dense() -> bytes:
+    """Build a graph of one matrix and a softmax."""
+    weights = np.random.default_rng(0).random((COLUMNS, OUTPUTS), np.float32)
+    return graph(
+        [("x", TensorProto.FLOAT, ["n", COLUMNS])],
+        [("y", TensorProto.FLOAT, ["n", OUTPUTS])],
+        [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Softmax", ["z"], ["y"])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+
+
+def sent(path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
+    """Build a call; bytes come in base64, as from the gateway."""
+    is_base64 = isinstance(body, bytes)
+    text = base64.b64encode(body).decode() if isinstance(body, bytes) else body
+    if not isinstance(text, str):
+        text = json.dumps(text)
+    made = event("m", text, is_base64=is_base64, content_type=content_type)
+    return made | {"rawPath": path, "pathParameters": {}}
+
+
+def calls(rows: Any) -> Mapping[str, dict[str, Any]]:
+    """Build the calls of the same rows, by what they are called."""
+    listed = rows.tolist()
+    split = {"dataframe_split": {"columns": NAMES, "data": listed}}
+    records = {"dataframe_records": [dict(zip(NAMES, row, strict=True)) for row in listed]}
+    array = io.BytesIO()
+    np.save(array, rows)
+    item = {"name": "x", "shape": rows.shape, "datatype": "FP32", "data": rows.ravel().tolist()}
+    v1, sagemaker = "/v1/models/m:predict", "/endpoints/m/invocations"
+    return {
+        "V2": json_event("m", "x", "FP32", rows),
+        "V1 instances": sent(v1, {"instances": listed}),
+        "V1 inputs": sent(v1, {"inputs": {"x": listed}}),
+        "SageMaker V2": sent(sagemaker, {"inputs": [item]}),
+        "SageMaker rows": sent(sagemaker, listed),
+        "SageMaker CSV": sent(
+            sagemaker, "\n".join(",".join(map(repr, row)) for row in listed), "text/csv"
+        ),
+        "SageMaker npy": sent(sagemaker, array.getvalue(), "application/x-npy"),
+        "MLflow instances": sent("/mlflow/m/invocations", {"instances": listed}),
+        "MLflow split": sent("/mlflow/m/invocations", split),
+        "MLflow records": sent("/mlflow/m/invocations", records),
+    }
+
+
+def measure(rows: int) -> dict[str, float]:
+    """Return the seconds of each call."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = bench(Path(folder))
+        made.edge.grant("srv_good")
+        model = dense()
+        made.edge.publish("m", "1", model, read_signature(onnx.load_from_string(model)))
+        record = made.edge.records["m", "1"]
+        made.edge.records["m", "1"] = replace(record, bundle={"columns": {"x": NAMES}})
+        endpoint = replace(made.endpoint, rate_limit=Unlimited())
+        given = calls(np.random.default_rng(1).random((rows, COLUMNS)).round(4))
+        for name, one in given.items():
+            if (reply := endpoint.reply(one))["statusCode"] != 200:
+                raise SystemExit(f"the benchmark's own request failed: {name}: {reply['body']}")
+        return time_interleaved({name: partial(endpoint.reply, one) for name, one in given.items()})
+
+
+def main() -> None:
+    """Print the table."""
+    table = Table(title="a request by each protocol: microseconds, and times that of V2")
+    table.add_column("")
+    found = {rows: measure(rows) for rows in ROWS}
+    for rows in ROWS:
+        table.add_column(f"{rows} rows", justify="right")
+    for name in found[ROWS[0]]:
+        ratios = [(found[rows][name], found[rows][name] / found[rows]["V2"]) for rows in ROWS]
+        table.add_row(name, *(f"{took * 1e6:.0f} · {ratio:.2f}" for took, ratio in ratios))
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""What a JSON body gives in the forms that V1, MLflow and SageMaker's containers share.
+
+``instances`` are rows: of a single input, or objects with a value for each input. ``inputs`` are
+whole inputs, by name if there are several. ``dataframe_split`` and ``dataframe_records`` are tables
+of pandas (``mlflow.pyfunc.scoring_server``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Literal, cast
+
+import orjson
+import simdjson
+
+from serval.errors import InvalidParameter, MalformedBody
+from serval.protocol.json_values import json_object, json_problem, pick_members, preview
+from serval.protocol.nested import outline
+from serval.short_repr import short_repr
+
+INSTANCES, INPUTS = "instances", "inputs"
+SPLIT, RECORDS = "dataframe_split", "dataframe_records"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells under columns."""
+
+    columns: Sequence[str]
+    named: bool
+    """Whether the columns' names are the caller's."""
+    cells: Any
+    """A ``simdjson.Array`` of rows, an FP64 array [rows, columns], or lists of texts or values."""
+    outlined: bytes = b""
+    """The outline of the body, if the cells are lists of JSON in it."""
+    others: int = 0
+    """How many lists the body has beside the cells."""
+
+    @property
+    def rows(self) -> int:
+        """Count the rows."""
+        return len(self.cells)
+
+    def to_lists(self) -> list[list[Any]]:
+        """Return the cells as Python values, by rows."""
+        if isinstance(self.cells, simdjson.Array):
+            return cast(list[list[Any]], self.cells.as_list())
+        return self.cells.tolist() if hasattr(self.cells, "tolist") else list(self.cells)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return each row as column → value."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.to_lists()]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Inputs as a body gives them."""
+
+    form: Literal["rows", "whole", "table"]
+    value: Any
+    """simdjson's lazy list or object, a JSON value, or a ``Table``."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    outlined: bytes = b""
+    """The outline of the body."""
+
+    def plain(self) -> Any:
+        """Return the value as Python's own."""
+        return plain_value(self.value.to_records() if isinstance(self.value, Table) else self.value)
+
+
+def plain_value(value: Any) -> Any:
+    """Convert one of simdjson's values to Python's own."""
+    if isinstance(value, simdjson.Array):
+        return value.as_list()
+    return value.as_dict() if isinstance(value, simdjson.Object) else value
+
+
+def read_given(body: bytes, members: Sequence[str], parameters: str) -> Given:
+    """Read a JSON object that has one of some members, and perhaps parameters.
+
+    Raises
+    ------
+    MalformedBody
+        If it is no such object.
+    """
+    return pick_given(json_object(body, _one_of(members)), body, members, parameters)
+
+
+def pick_given(document: Any, body: bytes, members: Sequence[str], parameters: str) -> Given:
+    """Pick the only one of some members that a parsed body may have, as ``read_given`` does."""
+    fields = pick_members(document, frozenset((*members, parameters)))
+    given = [name for name in members if name in fields]
+    if len(given) != 1:
+        found = " and ".join(map(repr, given)) or "none of them"
+        raise MalformedBody(f"the body has {found}: {_one_of(members)} expected")
+    more = plain_value(fields.get(parameters))
+    if more is not None and not isinstance(more, Mapping):
+        raise InvalidParameter(parameters, more, "an object")
+    if given[0] == RECORDS:
+        return Given("table", read_records(RECORDS, _load(body)[RECORDS]), more or {})
+    return given_member(given[0], fields[given[0]], more or {}, outline(body))
+
+
+def _load(body: bytes) -> Any:
+    """Parse a whole body, since records are looked up cell by cell."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"the body is not valid JSON: {error}") from None
+
+
+def _one_of(members: Sequence[str]) -> str:
+    return "one of " + ", ".join(map(repr, members))
+
+
+def read_list(body: bytes) -> Given:
+    """Read a bare JSON list of rows.
+
+    Raises
+    ------
+    MalformedBody
+        If it is none.
+    """
+    try:
+        document = simdjson.Parser().parse(body)
+    except (ValueError, RuntimeError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
+    return given_member(INSTANCES, document, {}, outline(body))
+
+
+def given_member(name: str, value: Any, parameters: Mapping[str, Any], outlined: bytes) -> Given:
+    """Read one member by what its name says of its form."""
+    if name == SPLIT:
+        return Given("table", _read_split(value, outlined), parameters)
+    if name == INPUTS:
+        return Given("whole", value, parameters, outlined)
+    if not isinstance(value, simdjson.Array) or not len(value):
+        raise MalformedBody(f"{name!r} is {short_repr(preview(value))}, a list of rows expected")
+    return Given("rows", value, parameters, outlined)
+
+
+def _read_split(value: Any, outlined: bytes) -> Table:
+    """Read ``{"columns": [...], "data": [[...], ...]}``; ``index`` does not matter."""
+    members = frozenset(("columns", "data", "index"))
+    fields = pick_members(value, members) if isinstance(value, simdjson.Object) else {}
+    data, columns = fields.get("data"), plain_value(fields.get("columns"))
+    if not isinstance(data, simdjson.Array) or not len(data):
+        raise MalformedBody(f"{SPLIT!r}: 'data' is not a list of rows")
+    others = sum(isinstance(each, simdjson.Array) for each in fields.values()) - 1
+    if columns is None and isinstance(data[0], simdjson.Array):
+        return unnamed_table(data, outlined, others)
+    if not isinstance(columns, list) or not columns:
+        raise MalformedBody(f"{SPLIT!r}: 'columns' is not a list of names")
+    return Table([str(name) for name in columns], True, data, outlined, others)
+
+
+def unnamed_table(rows: Any, outlined: bytes, others: int = 0) -> Table:
+    """Make a table of rows that are lists."""
+    return Table([str(index) for index in range(len(rows[0]))], False, rows, outlined, others)
+
+
+def read_records(name: str, records: Any) -> Table:
+    """Read a list of objects, each with the same columns.
+
+    Raises
+    ------
+    MalformedBody
+        If one is no object, or its columns are not those of the first.
+    """
+    first = records[0] if isinstance(records, list) and records else records
+    if not isinstance(first, dict) or not first:
+        raise MalformedBody(f"{name}: {short_repr(first)} given, an object of columns expected")
+    columns = list(first)
+    try:
+        cells = list(map(itemgetter(*columns), records))
+        lengths = set(map(len, records))
+    except (KeyError, TypeError, IndexError):
+        lengths = set()
+    if lengths != {len(columns)}:
+        index, odd = next(
+            (index, record)
+            for index, record in enumerate(records)
+            if not isinstance(record, dict) or record.keys() != first.keys()
+        )
+        wanted = ", ".join(columns[:12])
+        raise MalformedBody(
+            f"{name}[{index}] is {short_repr(odd)}, an object with {wanted} expected"
+        )
+    return Table(columns, True, cells if len(columns) > 1 else [[cell] for cell in cells])

@@ -1,0 +1,49 @@
+"""MLflow's scoring protocol: ``POST /mlflow/{model}/invocations``.
+
+Specification: "Local Inference Server Spec" in the documentation of MLflow.
+"""
+
+from typing import Any
+from urllib.parse import unquote
+
+from serval.errors import PathNotFound, UnsupportedFeature
+from serval.http.call import HttpCall
+from serval.http.protocols.ask import ask_given
+from serval.http.protocols.given import INPUTS, INSTANCES, RECORDS, SPLIT, Given, read_given
+from serval.http.protocols.protocol import Asked
+from serval.http.protocols.tables import read_csv_table
+from serval.http.refusals import CSV, MLFLOW_TAKES, media_type
+from serval.inference.loaded import Loaded
+from serval.protocol.content import to_bytes
+from serval.protocol.limits import RequestLimits
+from serval.protocol.request import check_json_size
+
+FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
+
+
+def address(call: HttpCall) -> tuple[str, str | None]:
+    """Return the model in the path, and the version in a header."""
+    _, _, model, operation = call.path.split("/", 3)
+    if operation != "invocations":
+        raise PathNotFound(call.method, call.path, [f"POST /mlflow/{model}/invocations"])
+    return unquote(model), call.version
+
+
+def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
+    """Read one of the four forms of JSON, or CSV with a header.
+
+    Raises
+    ------
+    UnsupportedFeature
+        If the body is declared as something else.
+    """
+    declared = media_type(call)
+    if declared not in MLFLOW_TAKES:
+        raise UnsupportedFeature(
+            f"Content-Type {declared!r:.80} given, {' or '.join(MLFLOW_TAKES)} expected"
+        )
+    body = to_bytes(call.read_body(limits))
+    check_json_size(len(body), limits.json_bytes)
+    if declared == CSV:
+        return ask_given(loaded, Given("table", read_csv_table(body, loaded, has_header=True)))
+    return ask_given(loaded, read_given(body, FORMS, "params"))

@@ -1,0 +1,184 @@
+"""SageMaker's runtime: ``POST /endpoints/{model}/invocations``, as the AWS SDKs send it.
+
+Specification: "InvokeEndpoint", Amazon SageMaker AI API Reference. The key of the API is the access
+key's id in the signature, which is not checked (``serval.access.admission``).
+
+What the body is, its content says: an inference request of the Open Inference Protocol V2, rows or
+inputs as V1 and MLflow have them, CSV, an array of numpy, or what a task or a handler takes.
+"""
+
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+import simdjson
+
+from serval.errors import InvalidInputs, UnsupportedFeature
+from serval.http.call import JSON, HttpCall
+from serval.http.protocols import v2
+from serval.http.protocols.ask import (
+    Wrap,
+    ask_given,
+    ask_tensors,
+    suggest_less,
+    write_outputs,
+)
+from serval.http.protocols.given import (
+    INPUTS,
+    INSTANCES,
+    RECORDS,
+    SPLIT,
+    Given,
+    pick_given,
+    read_list,
+)
+from serval.http.protocols.own_words import ask_handler, ask_task
+from serval.http.protocols.protocol import Asked, Written
+from serval.http.protocols.tables import fit_array, read_csv_table
+from serval.http.refusals import CSV
+from serval.inference.loaded import Loaded
+from serval.inference.run import Outputs, read_fitting, run_request
+from serval.models.tensor import Array, Tensor
+from serval.protocol.content import to_bytes
+from serval.protocol.delimited import read_npy, write_csv, write_npy
+from serval.protocol.json_values import json_object
+from serval.protocol.limits import RequestLimits
+from serval.protocol.nested import fit_ones
+from serval.protocol.request import (
+    InferenceRequest,
+    check_json_size,
+    check_tensor,
+    read_parsed_request,
+)
+
+NPY = "application/x-npy"
+FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
+HEAD_LENGTH = "json-header-size="
+"""In the Content-Type of a binary request and its answer, as Triton has it on SageMaker."""
+PREFIX = "x-amzn-sagemaker-"
+ATTRIBUTES = f"{PREFIX}custom-attributes"
+UNSUPPORTED = ("target-model", "target-container-hostname", "inference-component", "session-id")
+"""Headers, without their prefix, that choose among what an endpoint of ours has not."""
+
+
+def address(call: HttpCall) -> tuple[str, str | None]:
+    """Return the endpoint, which is a model, and the target variant, which is a version.
+
+    Raises
+    ------
+    UnsupportedFeature
+        If the call is not a plain invocation.
+    """
+    _, _, model, operation = call.path.split("/", 3)
+    if operation != "invocations":
+        raise UnsupportedFeature(
+            f"{operation:.80}: only InvokeEndpoint is served here; requests that wait in a queue "
+            f"are POST /async/models/{model:.63}/infer"
+        )
+    if given := [name for name in UNSUPPORTED if PREFIX + name in call.headers]:
+        raise UnsupportedFeature(
+            f"{PREFIX}{given[0]} is not supported: an endpoint is one model, and its "
+            "target-variant a version"
+        )
+    return unquote(model), call.headers.get(f"{PREFIX}target-variant") or call.version
+
+
+def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
+    """Read a body by its content type, and by what it has inside."""
+    body, declared = call.read_body(limits), call.headers.get("content-type", "")
+    asked = _read_body(loaded, body, declared, call, limits)
+    headers = {"x-amzn-invoked-production-variant": loaded.record.version}
+    if ATTRIBUTES in call.headers:
+        headers[ATTRIBUTES] = call.headers[ATTRIBUTES]
+
+    def write(answer: Any) -> Written:
+        written = asked.write(answer)
+        length = written.headers.get("inference-header-content-length")
+        if length is not None:
+            written.content_type = f"{declared.partition(';')[0]};{HEAD_LENGTH}{length}"
+        written.headers = headers
+        return written
+
+    return Asked(asked.run, write)
+
+
+def _read_body(
+    loaded: Loaded, body: str | bytes, declared: str, call: HttpCall, limits: RequestLimits
+) -> Asked[Any]:
+    if loaded.record.runtime == "python":
+        return ask_handler(loaded, body, declared, call.headers.get("accept", ""))
+    first, _, more = declared.partition(";")
+    media_type = first.strip().lower()
+    if HEAD_LENGTH in more:
+        return _ask_v2(loaded, body, more.partition(HEAD_LENGTH)[2].partition(";")[0], limits)
+    sent = to_bytes(body)
+    if media_type == NPY and loaded.task is None:
+        return _ask_npy(loaded, read_npy(sent), call)
+    if loaded.task is not None and media_type != JSON:
+        return ask_task(loaded, body, declared, limits.json_bytes)
+    check_json_size(len(sent), limits.json_bytes)
+    if media_type == CSV:
+        header = {"present": True, "absent": False}.get(more.partition("header=")[2].strip())
+        given = Given("table", read_csv_table(sent, loaded, has_header=header))
+        return ask_given(loaded, given, bytes, partial(_write, call, bytes))
+    return _read_json(loaded, sent, call, limits)
+
+
+def _read_json(loaded: Loaded, body: bytes, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
+    if body.lstrip()[:1] != b"{":
+        if loaded.task is not None:
+            return ask_task(loaded, body, JSON, limits.json_bytes)
+        return ask_given(loaded, read_list(body), bytes, partial(_write, call, bytes))
+    document = json_object(body, "'inputs' or 'instances'")
+    names = set(document)
+    inputs = document[INPUTS] if INPUTS in names else None
+    if isinstance(inputs, simdjson.Array) and len(inputs) and _is_tensor(inputs[0]):
+        if loaded.task is not None:
+            return _ask_v2(loaded, body, None, limits)
+        signature = loaded.record.signature
+        return _ask_request(loaded, read_parsed_request(document, signature))
+    if loaded.task is not None and names.isdisjoint(FORMS[:3]):
+        return ask_task(loaded, body, JSON, limits.json_bytes)
+    return ask_given(loaded, pick_given(document, body, FORMS, "parameters"))
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, simdjson.Object) and {"name", "datatype", "shape"} <= set(value)
+
+
+def _ask_v2(
+    loaded: Loaded, body: str | bytes, header_length: str | None, limits: RequestLimits
+) -> Asked[Outputs]:
+    request = read_fitting(body, header_length, loaded.record, limits.json_bytes)
+    return _ask_request(loaded, request)
+
+
+def _ask_request(loaded: Loaded, request: InferenceRequest) -> Asked[Outputs]:
+    return Asked(partial(run_request, loaded, request), partial(v2.write, loaded, request))
+
+
+def _ask_npy(loaded: Loaded, array: Array, call: HttpCall) -> Asked[Outputs]:
+    """Take an array as the only input; of other types of numbers it is converted."""
+    signature = loaded.record.signature
+    if len(signature.inputs) != 1:
+        names = ", ".join(spec.name for spec in signature.inputs)
+        raise InvalidInputs(f"an array given, and the model takes {names}: send application/json")
+    spec = signature.inputs[0]
+    array = array.reshape(fit_ones(array.shape, spec.shape))
+    check_tensor(spec.name, spec.datatype, array.shape, {spec.name: spec})
+    tensor = Tensor(spec.name, spec.datatype, fit_array(spec, array))
+    rows = array.shape[0] if array.ndim else None
+    return ask_tensors(loaded, (tensor,), rows, partial(_write, call, bytes))
+
+
+def _write(call: HttpCall, wrap: Wrap, outputs: Outputs, rows: int | None) -> Written:
+    """Write outputs as the caller accepts them: CSV, an array of numpy, or JSON."""
+    accepted = call.headers.get("accept", "")
+    if CSV in accepted:
+        return Written(write_csv(outputs), CSV, suggest_less)
+    if NPY in accepted:
+        if len(outputs) > 1 or outputs[0].datatype == "BYTES":
+            names = ", ".join(f"{each.name} ({each.datatype})" for each in outputs)
+            raise UnsupportedFeature(f"{NPY} has one array of numbers; the model gives {names}")
+        return Written(write_npy(outputs[0]), NPY, suggest_less)
+    return write_outputs(wrap, outputs, rows)

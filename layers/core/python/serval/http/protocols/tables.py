@@ -1,0 +1,252 @@
+"""Tables as a version's inputs: columns are found by their names, or by position without names."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import simdjson
+
+from serval.batch.input.columns import ColumnChoice, match_columns
+from serval.errors import BatchRefused, InvalidInputs, InvalidTensor
+from serval.http.protocols.given import Table
+from serval.inference.loaded import Loaded
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
+from serval.models.version import ModelVersion
+from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.delimited import read_csv
+from serval.protocol.json_values import check_nesting, narrow, wrong_element
+from serval.protocol.nested import is_even
+from serval.protocol.request import check_tensor
+
+TABLES = 64
+"""Headers of tables whose match with a version's inputs is remembered."""
+EXACT = 2**53
+"""Whole numbers up to this are exact as FP64."""
+NUMBERS = "fiu"
+
+
+def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
+    """Read the inputs of a version from a table.
+
+    Raises
+    ------
+    InvalidInputs
+        If an input has no columns.
+    InvalidTensor
+        If a cell does not fit its input.
+    """
+    inputs = record.signature.inputs
+    features: Mapping[str, Sequence[str]] = record.bundle.get("columns") or {}
+    places = find_columns(
+        inputs,
+        tuple((name, tuple(own)) for name, own in features.items()),
+        tuple(table.columns),
+        table.named,
+    )
+    cells = _numbers(table, inputs)
+    columns: Sequence[Any] = ()
+    if cells is None:
+        rows = table.to_lists()
+        _check_widths(table, rows)
+        columns = list(zip(*rows, strict=True))
+    tensors = []
+    for spec, own in zip(inputs, places, strict=True):
+        if cells is not None:
+            array = fit_array(spec, _pick(cells, own))
+        else:
+            array = np.stack([read_column(spec, columns[place]) for place in own], axis=1)
+        shape = (table.rows, *spec.shape[1:])
+        check_tensor(spec.name, spec.datatype, shape, {spec.name: spec})
+        tensors.append(Tensor(spec.name, spec.datatype, array.reshape(shape)))
+    return tuple(tensors)
+
+
+@lru_cache(TABLES)
+def find_columns(
+    inputs: tuple[TensorSpec, ...],
+    features: tuple[tuple[str, tuple[str, ...]], ...],
+    columns: tuple[str, ...],
+    named: bool,
+) -> tuple[tuple[int, ...], ...]:
+    """Find the places of each input's columns; clients send the same columns again and again.
+
+    Raises
+    ------
+    InvalidInputs
+        If an input has none.
+    """
+    chosen = ColumnChoice(features=dict(features))
+    try:
+        found = match_columns(inputs, columns, chosen, named=columns if named else ())
+    except BatchRefused as refused:
+        raise InvalidInputs(_in_words_of_a_call(str(refused))) from None
+    places = {name: index for index, name in enumerate(columns)}
+    return tuple(tuple(places[name] for name in match.columns) for match in found)
+
+
+def fit_array(spec: TensorSpec, numbers: Array) -> Array:
+    """Convert numbers to an input's datatype.
+
+    Raises
+    ------
+    InvalidTensor
+        If the datatype cannot hold one of them.
+    """
+    dtype = DATATYPES[spec.datatype]
+    if spec.datatype == "BF16" or dtype.kind not in NUMBERS:
+        raise InvalidTensor(spec.name, f"numbers given, {spec.datatype} expected")
+    if numbers.dtype.kind == "b":
+        numbers = numbers.astype(np.uint8)
+    if dtype.kind in "iu" and numbers.dtype.kind == "f":
+        whole = np.isfinite(numbers) & (np.trunc(numbers) == numbers) & (np.abs(numbers) <= EXACT)
+        if not whole.all():
+            worst = numbers[~whole].flat[0]
+            raise InvalidTensor(spec.name, f"{worst} given, an integer expected")
+        numbers = numbers.astype(np.int64)
+    return narrow(spec.name, spec.datatype, dtype, numbers)
+
+
+def _numbers(table: Table, inputs: Sequence[TensorSpec]) -> Array | None:
+    """Return all cells as FP64 if every input and every cell is a number that it can hold."""
+    if isinstance(table.cells, np.ndarray):
+        return table.cells
+    if not has_numbers_alone(inputs):
+        return None
+    shape = [table.rows, len(table.columns)]
+    if isinstance(table.cells, simdjson.Array):
+        numbers = _lazy_numbers(table, shape)
+    else:
+        numbers = _listed_numbers(table.cells)
+    if numbers is None or numbers.size != math.prod(shape):
+        return None
+    if has_long_integers(inputs) and np.abs(numbers).max() > EXACT:
+        return None
+    return numbers.reshape(shape)
+
+
+def _lazy_numbers(table: Table, shape: Sequence[int]) -> Array | None:
+    try:
+        numbers = np.frombuffer(table.cells.as_buffer(of_type="d"))
+    except (TypeError, ValueError):
+        return None
+    if not is_even(table.outlined, shape, table.others):
+        check_nesting("data", shape, table.cells)
+    return numbers
+
+
+def _listed_numbers(rows: Any) -> Array | None:
+    cells = list(chain.from_iterable(rows))
+    return np.array(cells, np.float64) if set(map(type, cells)) <= {int, float} else None
+
+
+def has_long_integers(inputs: Sequence[TensorSpec]) -> bool:
+    """Return whether an input may have integers that FP64 does not hold."""
+    return any(spec.datatype in ("INT64", "UINT64") for spec in inputs)
+
+
+def has_numbers_alone(inputs: Sequence[TensorSpec]) -> bool:
+    """Return whether every input is one of numbers."""
+    return all(DATATYPES[spec.datatype].kind in NUMBERS for spec in inputs)
+
+
+def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> Table:
+    """Read CSV.
+
+    Parameters
+    ----------
+    has_header
+        Whether the first line has names; None: if a field of it is no number.
+
+    Raises
+    ------
+    MalformedBody, InvalidInputs
+        If it is no CSV, or a line is longer or shorter than the others.
+    """
+    inputs = loaded.record.signature.inputs
+    numeric = loaded.task is None and has_numbers_alone(inputs) and not has_long_integers(inputs)
+    first, _, rest = body.partition(b"\n")
+    names = read_csv(first, numeric=False)[0]
+    if has_header is None:
+        has_header = not all(map(_is_number, names))
+    lines = read_csv(rest if has_header else body, numeric=numeric)
+    if len(lines[0]) != len(names):
+        raise InvalidInputs(f"the CSV has {len(lines[0])} columns and {len(names)} names")
+    columns = names if has_header else [str(index) for index in range(len(names))]
+    return Table([name.strip() for name in columns], has_header, lines)
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return field in NON_FINITE or not field
+    return True
+
+
+def _pick(cells: Array, places: Sequence[int]) -> Array:
+    if list(places) == list(range(cells.shape[1])):
+        return cells
+    return cells[:, places]
+
+
+def _check_widths(table: Table, rows: Sequence[Any]) -> None:
+    for index, row in enumerate(rows):
+        if not isinstance(row, list | tuple) or len(row) != len(table.columns):
+            raise InvalidInputs(
+                f"row {index} has not {len(table.columns)} cells, as the columns do"
+            )
+
+
+def read_column(spec: TensorSpec, cells: Sequence[Any]) -> Array:
+    """Read the cells of a column: values of JSON, or texts of CSV; an empty cell is NaN."""
+    if spec.datatype == "BYTES":
+        texts = [_read_text(spec, index, cell) for index, cell in enumerate(cells)]
+        return bytes_array(texts, (len(texts),))
+    if spec.datatype == "BOOL":
+        return np.array([_read_bool(spec, i, cell) for i, cell in enumerate(cells)], np.bool_)
+    if DATATYPES[spec.datatype].kind in "iu" and all(type(cell) is int for cell in cells):
+        try:
+            return fit_array(spec, np.array(cells))
+        except (OverflowError, TypeError):
+            raise InvalidTensor(spec.name, f"a value does not fit {spec.datatype}") from None
+    numbers = [_read_number(spec, index, cell) for index, cell in enumerate(cells)]
+    return fit_array(spec, np.array(numbers, np.float64))
+
+
+def _read_number(spec: TensorSpec, index: int, cell: Any) -> float:
+    """Read a number; an empty cell is NaN."""
+    if cell is None or cell == "":
+        return math.nan
+    if isinstance(cell, str):
+        if cell in NON_FINITE:
+            return NON_FINITE[cell]
+        try:
+            return float(cell)
+        except ValueError:
+            raise wrong_element(spec.name, spec.datatype, index, cell, "a number") from None
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise wrong_element(spec.name, spec.datatype, index, cell, "a number")
+    return float(cell)
+
+
+def _read_text(spec: TensorSpec, index: int, cell: Any) -> bytes:
+    if not isinstance(cell, str):
+        raise wrong_element(spec.name, spec.datatype, index, cell, "a string")
+    return cell.encode()
+
+
+def _read_bool(spec: TensorSpec, index: int, cell: Any) -> bool:
+    found = {"true": True, "false": False}.get(cell.lower()) if isinstance(cell, str) else cell
+    if not isinstance(found, bool):
+        raise wrong_element(spec.name, spec.datatype, index, cell, "true or false")
+    return found
+
+
+def _in_words_of_a_call(refusal: str) -> str:
+    """Leave out of a refusal what only batch jobs can do about columns."""
+    kept = refusal.partition("; or take the first")[0].partition(". Or take the first")[0]
+    return kept.replace("the file", "the table").replace("'columns'", "'columns' in model.yaml")

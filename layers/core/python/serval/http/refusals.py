@@ -1,0 +1,81 @@
+"""Errors in the shapes that the clients of each protocol read; the path says which that is."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from serval.errors import InferenceFailed, RequestFailed, ServalError, UnsupportedFeature
+from serval.http.call import (
+    JSON,
+    REQUEST_ID,
+    HttpCall,
+    Refuse,
+    Reply,
+    error_headers,
+    refuse_in_text,
+    text_reply,
+)
+
+CSV = "text/csv"
+MLFLOW_TAKES = (JSON, CSV)
+MLFLOW_CODES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
+    HTTPStatus.FORBIDDEN: "PERMISSION_DENIED",
+    HTTPStatus.NOT_FOUND: "RESOURCE_DOES_NOT_EXIST",
+    HTTPStatus.CONFLICT: "RESOURCE_CONFLICT",
+    HTTPStatus.TOO_MANY_REQUESTS: "REQUEST_LIMIT_EXCEEDED",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
+    HTTPStatus.SERVICE_UNAVAILABLE: "TEMPORARILY_UNAVAILABLE",
+}
+"""Status → error code, as in MLflow's ``databricks.proto``; all others are ``BAD_REQUEST``."""
+SAGEMAKER_TYPES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "UnrecognizedClientException",
+    HTTPStatus.FORBIDDEN: "AccessDeniedException",
+    HTTPStatus.FAILED_DEPENDENCY: "ModelError",
+    HTTPStatus.TOO_MANY_REQUESTS: "ThrottlingException",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "InternalFailure",
+    HTTPStatus.SERVICE_UNAVAILABLE: "ServiceUnavailable",
+}
+"""Status → error type of SageMaker's runtime; all others are ``ValidationError``."""
+
+
+def refuse_by_path(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
+    """Write an error in the shape of the protocol that the call speaks."""
+    return REFUSALS.get(call.path.split("/")[1], refuse_in_text)(error, status, call)
+
+
+def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
+    """Write an error as ``{"error_code": …, "message": …}``."""
+    if isinstance(error, UnsupportedFeature) and media_type(call) not in MLFLOW_TAKES:
+        status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    document = {"error_code": MLFLOW_CODES.get(status, "BAD_REQUEST"), "message": str(error)}
+    headers = {REQUEST_ID: call.id, **error_headers(error)}
+    return text_reply(status, json.dumps(document), headers)
+
+
+def refuse_for_sagemaker(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
+    """Write an error as the AWS SDKs read it: its type in a header, a model's own as ModelError."""
+    document: dict[str, Any] = {"Message": str(error)}
+    if isinstance(error, InferenceFailed | RequestFailed):
+        document |= {
+            "ErrorCode": "INTERNAL_FAILURE_FROM_MODEL",
+            "OriginalStatusCode": int(status),
+            "OriginalMessage": str(error),
+        }
+        status = HTTPStatus.FAILED_DEPENDENCY
+    kind = SAGEMAKER_TYPES.get(status, "ValidationError")
+    headers = {REQUEST_ID: call.id, "x-amzn-errortype": kind, **error_headers(error)}
+    return text_reply(status, json.dumps(document), headers)
+
+
+def media_type(call: HttpCall) -> str:
+    """Return the type of the body without its parameters; JSON unless it is declared."""
+    return call.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+
+
+REFUSALS: Mapping[str, Refuse] = {
+    "endpoints": refuse_for_sagemaker,
+    "mlflow": refuse_for_mlflow,
+}
+"""By the first segment of a path; all others have the shape of the Open Inference Protocol."""

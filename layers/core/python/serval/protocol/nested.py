@@ -1,0 +1,114 @@
+"""Nested lists of JSON as arrays, whose shape the nesting gives.
+
+Numbers go straight into one buffer. That the lists are of equal lengths is seen in the text itself:
+without its numbers, nothing but a repeated pattern of brackets and commas is left.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import simdjson
+
+from serval.errors import InvalidTensor
+from serval.models.signature import TensorSpec
+from serval.models.tensor import DATATYPES, Array, Tensor
+from serval.protocol.json_values import (
+    BINARY_ONLY,
+    check_nesting,
+    preview,
+    read_elements,
+    read_numbers,
+)
+from serval.protocol.request import MAX_DIMENSIONS, check_tensor
+from serval.short_repr import short_repr
+
+OF_NUMBERS = b"0123456789+-.eE \t\r\n"
+
+
+def outline(text: bytes) -> bytes:
+    """Return a JSON text without the characters of numbers and white space."""
+    return text.translate(None, OF_NUMBERS)
+
+
+def read_nested(spec: TensorSpec, data: Any, outlined: bytes) -> Tensor:
+    """Read a list, nested or not, as the tensor of an input.
+
+    Parameters
+    ----------
+    data
+        A ``simdjson.Array``.
+    outlined
+        The outline of the document that it is in.
+
+    Raises
+    ------
+    InvalidTensor
+        If the lists are not of equal lengths, or do not fit the input's shape or datatype.
+    """
+    nesting = nested_shape(spec.name, data)
+    shape = fit_ones(nesting, spec.shape)
+    check_tensor(spec.name, spec.datatype, shape, {spec.name: spec})
+    if not is_even(outlined, nesting):
+        check_nesting(spec.name, nesting, data)
+    read = read_flat(spec, data)
+    if read.size != math.prod(shape):
+        raise InvalidTensor(spec.name, f"nested lists of {shape} hold {read.size} values")
+    return Tensor(spec.name, spec.datatype, read.reshape(shape))
+
+
+def read_flat(spec: TensorSpec, data: Any) -> Array:
+    """Read the elements of nested lists one after another."""
+    if spec.datatype in BINARY_ONLY:
+        raise InvalidTensor(
+            spec.name,
+            f"{spec.datatype} has no form in JSON: send a binary tensor by the Open Inference "
+            "Protocol V2",
+        )
+    dtype = DATATYPES[spec.datatype]
+    if dtype.kind in "fiu":
+        return read_numbers(spec.name, spec.datatype, dtype, data)
+    return read_elements(spec.name, spec.datatype, data)
+
+
+def nested_shape(name: str, data: Any) -> list[int]:
+    """Return the lengths of nested lists, as the first of each has them."""
+    if not isinstance(data, simdjson.Array):
+        given = short_repr(preview(data))
+        raise InvalidTensor(name, f"{given} given, a list expected")
+    shape: list[int] = []
+    while isinstance(data, simdjson.Array) and len(shape) <= MAX_DIMENSIONS:
+        shape.append(len(data))
+        data = data[0] if shape[-1] else None
+    return shape
+
+
+def fit_ones(nesting: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """Add or leave out axes of extent 1 at the end, as a column of values has or has not."""
+    shape = list(nesting)
+    if len(shape) < len(wanted) and all(extent == 1 for extent in wanted[len(shape) :]):
+        shape += [1] * (len(wanted) - len(shape))
+    while len(shape) > len(wanted) and shape[-1] == 1:
+        shape.pop()
+    return shape
+
+
+def is_even(outlined: bytes, shape: Sequence[int], others: int = 0) -> bool:
+    """Return whether the outline of a document proves that nested lists have a shape throughout.
+
+    Parameters
+    ----------
+    others
+        How many lists the document has beside these.
+    """
+    pattern = b""
+    for extent in reversed(shape):
+        pattern = b"[" + b",".join([pattern] * extent) + b"]"
+    start = outlined.find(b"[" * len(shape))
+    end = start + len(pattern)
+    # With no other list anywhere, what has the pattern can only be these lists.
+    return (
+        start >= 0
+        and outlined.startswith(pattern, start)
+        and outlined.count(b"[", 0, start) + outlined.count(b"[", end) == others
+    )

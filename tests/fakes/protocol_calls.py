@@ -1,0 +1,33 @@
+"""Calls of a model by the protocols of other clients."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fakes.inference import Bench, event
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply, without the gateway's base64."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(ready: Bench, path: str, body: Any, **headers: str) -> Answer:
+    """Send a body: bytes as they are, all else as JSON."""
+    is_base64 = isinstance(body, bytes)
+    text = base64.b64encode(body).decode() if is_base64 else json.dumps(body)
+    made = event("", text, is_base64=is_base64, **headers)
+    made["requestContext"]["http"]["path"] = path
+    reply = ready.endpoint.reply(made | {"rawPath": path, "pathParameters": {}})
+    sent = reply["body"]
+    raw = base64.b64decode(sent) if reply["isBase64Encoded"] else sent.encode()
+    return Answer(reply["statusCode"], reply["headers"], raw)

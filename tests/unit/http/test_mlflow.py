@@ -1,0 +1,116 @@
+"""MLflow's scoring protocol: its four forms of JSON, CSV, and its errors."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from serval.models.signature import Signature, TensorSpec
+from tests.fakes.inference import Bench, identity
+from tests.fakes.protocol_calls import Answer, call
+
+SPLIT = {"columns": ["second", "first"], "index": [7, 8], "data": [[2, 1], [4.5, 3]]}
+RECORDS = [{"first": 1, "second": 2, "id": 7}, {"first": 3, "second": 4.5, "id": 8}]
+
+
+@pytest.fixture
+def scored(ready: Bench) -> Bench:
+    """The model ``adder``, whose columns have names."""
+    record = ready.edge.records["adder", "1"]
+    columns = {"columns": {"x": ["first", "second"]}}
+    ready.edge.records["adder", "1"] = replace(record, bundle=columns)
+    return ready
+
+
+def score(ready: Bench, body: Any, **headers: str) -> Answer:
+    return call(ready, "/mlflow/adder/invocations", body, **headers)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": SPLIT},
+        {"dataframe_records": RECORDS},
+        {"dataframe_split": {"columns": [0, 1], "data": [[1, 2], [3, 4.5]]}},
+        {"instances": [[1, 2], [3, 4.5]]},
+        {"inputs": [[1, 2], [3, 4.5]]},
+        {"inputs": {"x": [[1, 2], [3, 4.5]]}},
+        {"inputs": {"first": [1, 3], "second": [2, 4.5]}, "params": {}},
+    ],
+)
+def test_every_form_gives_the_same_predictions(scored: Bench, body: Any) -> None:
+    answer = score(scored, body, content_type="application/json; format=pandas-split")
+    assert (answer.status, answer.json) == (200, {"predictions": [[2, 3], [4, 5.5]]})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"first,second\n1,2\n3,4.5\n",
+        b'\xef\xbb\xbf"first","second"\r\n"1",2\r\n3,4.5',
+        b"name,second,first\nann,2,1\nbob,4.5,3\n",
+    ],
+)
+def test_csv_has_a_header(scored: Bench, body: bytes) -> None:
+    answer = score(scored, body, content_type="text/csv; charset=utf-8")
+    assert answer.json == {"predictions": [[2, 3], [4, 5.5]]}
+
+
+def test_what_is_empty_is_nan(scored: Bench) -> None:
+    split = {"columns": ["first", "second"], "data": [[1, None]]}
+    for answer in (
+        score(scored, {"dataframe_split": split}),
+        score(scored, b"first,second\n1,\n", content_type="text/csv"),
+    ):
+        assert answer.json == {"predictions": [[2, "NaN"]]}
+
+
+def test_columns_fill_inputs_of_every_type(ready: Bench) -> None:
+    for datatype, values in (
+        ("BYTES", ["a", "7"]),
+        ("BOOL", [True, False]),
+        ("INT64", [2**60, -1]),
+    ):
+        spec = TensorSpec("x", datatype, (-1, 1))
+        sign = Signature((spec,), (replace(spec, name="y"),))
+        ready.edge.publish("adder", "1", identity(datatype, ["n", 1]), sign)
+        ready.endpoint.inference.loaded.let_go("adder", "1")
+        body = {"dataframe_split": {"columns": ["x"], "data": [[value] for value in values]}}
+        assert score(ready, body).json == {"predictions": [[value] for value in values]}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "one of 'dataframe_split', 'dataframe_records', 'instances', 'inputs' expected"),
+        ({"dataframe_split": {"columns": ["first"]}}, "'dataframe_split': 'data' is not a list"),
+        ({"dataframe_split": {**SPLIT, "columns": ["a", "b"]}}, "no columns are called as input"),
+        ({"dataframe_split": {**SPLIT, "data": [[1, 2], [3]]}}, "does not follow shape [2, 2]"),
+        ({"dataframe_split": {**SPLIT, "data": [[1, "a"]]}}, "element 0 is 'a', a number expected"),
+        ({"dataframe_records": [{"first": 1, "second": 2}, {"first": 1}]}, "dataframe_records[1]"),
+        ({"dataframe_records": []}, "dataframe_records: [] given, an object of columns expected"),
+        ({"dataframe_records": [4]}, "dataframe_records: 4 given, an object of columns expected"),
+        ({"inputs": [[1, 2]], "params": {"k": 1}}, "parameters k: model 'adder' takes none"),
+        ({"inputs": [[1, 2]], "params": 4}, "parameter 'params': 4 given, an object expected"),
+    ],
+)
+def test_a_mistake_is_an_error_code_and_a_message(scored: Bench, body: Any, words: str) -> None:
+    answer = score(scored, body)
+    assert (answer.status, answer.json["error_code"]) == (400, "BAD_REQUEST")
+    assert words in answer.json["message"]
+
+
+def test_errors_have_mlflow_s_codes(scored: Bench) -> None:
+    typed = score(scored, b"first", content_type="text/plain")
+    assert (typed.status, typed.json["error_code"]) == (415, "BAD_REQUEST")
+    absent = call(scored, "/mlflow/absent/invocations", {"inputs": [[1, 2]]})
+    assert (absent.status, absent.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    stranger = score(scored, {"inputs": [[1, 2]]}, x_api_key="srv_bad")
+    assert (stranger.status, stranger.json["error_code"]) == (401, "UNAUTHENTICATED")
+    elsewhere = call(scored, "/mlflow/adder/score", {})
+    assert "there is POST /mlflow/adder/invocations" in elsewhere.json["message"]
+
+
+def test_lines_of_other_lengths_are_refused(scored: Bench) -> None:
+    answer = score(scored, b"first,second\n1,2\n3\n", content_type="text/csv")
+    assert "line 2 of the CSV: 1 fields given, 2 expected" in answer.json["message"]
