@@ -18,6 +18,7 @@ KEPT = {
     "bootstrap/realtime/describe.cloudwatch": "the environment's region",
     "worker/program/threads.Threads._threads": "name of the thread",
     # What is immutable once it is there.
+    "http/protocols/tables.find_columns": "the inputs, their features, the columns, whether named",
     "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
     "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",
     "requests/submit/checks.SubmissionChecks._versions": "model and version",
