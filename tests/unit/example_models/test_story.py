@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> TaskExample:
-    return TaskExample.built("not-deployed/story", tmp_path_factory.mktemp("story"))
+    return TaskExample.built("not-deployed/story", tmp_path_factory.mktemp("story"), steps=250)
 
 
 def test_tales_go_on_with_the_cache_as_they_do_without(story: TaskExample) -> None:
