@@ -19,7 +19,7 @@ from serval_cli.bundle.skeleton import Graph, read_graph
 from serval_cli.bundle.sources import Source, SourceChoices
 from serval_cli.conversion.comparison import Comparison, compare, parameters_of
 from serval_cli.conversion.drawing import draw_rows
-from serval_cli.conversion.original import Original, OriginalAnswers, Precision, Rows
+from serval_cli.conversion.original import TEXTS, Original, OriginalAnswers, Precision, Rows
 from serval_cli.conversion.sample_rows import fit_rows
 from serval_cli.failures import CommandFailed
 
@@ -62,7 +62,8 @@ def build_source(
         compared = made.compare(original, answers, rows)
         if compared.problem is None:
             found.append(f"compared with the original on {where}: {praise(compared)}")
-            return made.to_source(found, rows[:GOLDEN_ROWS], parameters_of(original, answers))
+            asked = original.inputs(rows[:GOLDEN_ROWS])
+            return made.to_source(found, asked, parameters_of(original, answers))
         problem = f"{path}: the converted graph answers otherwise than the original: "
         problem += compared.problem
     raise CommandFailed(problem)
@@ -73,7 +74,8 @@ def describe(original: Original) -> str:
     labels = original.labels
     of = "" if labels is None else f" of {len(labels)} labels ({', '.join(labels[:5])}"
     more = "" if labels is None else (", …)" if len(labels) > 5 else ")")
-    return f"{original.task}{of}{more} from {len(original.columns)} columns"
+    source = "texts" if original.task == TEXTS else f"{len(original.columns)} columns"
+    return f"{original.task}{of}{more} from {source}"
 
 
 def praise(compared: Comparison) -> str:
@@ -112,7 +114,8 @@ class Conversion:
 
     def __init__(self, graph: Graph, written: Path, original: Original) -> None:
         self.graph = graph
-        self.columns = name_inputs(graph.signature, original.names)
+        named = original.task != TEXTS
+        self.columns = name_inputs(graph.signature, original.names) if named else {}
         imputed = [one.name for one in original.columns if one.imputed and one.kind == "text"]
         self.task: dict[str, Any] = {
             "name": original.task,
@@ -147,12 +150,14 @@ class Conversion:
         except (ServalError, TaskUnreadable) as problem:
             return Comparison(None, f"it refuses the rows: {parser_message(problem)}")
 
-    def to_source(self, found: Sequence[str], rows: Rows, parameters: Parameters) -> Source:
-        """Return the source, with a golden request of these rows in the words of the task."""
+    def to_source(
+        self, found: Sequence[str], asked: Sequence[Any], parameters: Parameters
+    ) -> Source:
+        """Return the source, with a golden request of these inputs in the words of the task."""
         sent = {"parameters": dict(parameters.values)} if parameters.values else {}
         golden = {
-            "request": {"inputs": [dict(row) for row in rows], **sent},
-            "answer": self.open().answer(rows, parameters),
+            "request": {"inputs": asked, **sent},
+            "answer": self.open().answer(asked, parameters),
         }
         return Source(
             self.graph,

@@ -1,6 +1,6 @@
 """A converted graph beside the original, on the same rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from serval.models.tensor import Array
 from serval.short_repr import short_repr
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import Task
-from serval_cli.conversion.original import CLASSIFICATION, Original, OriginalAnswers, Rows
+from serval_cli.conversion.original import REGRESSION, TEXTS, Original, OriginalAnswers, Rows
 
 TOLERANCE = 1e-4
 """Relative to the number, and to their mean where it is smaller than that."""
@@ -30,17 +30,19 @@ class Comparison:
 def parameters_of(original: Original, answers: OriginalAnswers) -> Parameters:
     """Return what the task is asked: for probabilities too, where the original has them."""
     certain = original.labels is not None and answers.numbers is not None
-    return PROBABILITIES if certain else Parameters()
+    return PROBABILITIES if certain and original.task != TEXTS else Parameters()
 
 
 def compare(original: Original, answers: OriginalAnswers, task: Task, rows: Rows) -> Comparison:
     """Compare what a task answers to rows with the answers of the original."""
-    if original.task != CLASSIFICATION:
+    if original.task == REGRESSION:
         assert answers.numbers is not None
         return _compare_numbers(answers.numbers, np.array(task.answer(rows, Parameters())), rows)
     parameters = parameters_of(original, answers)
-    given = task.answer(rows, parameters)
-    labels = [one["label"] for one in given] if parameters.values else given
+    given = task.answer(original.inputs(rows), parameters)
+    if original.task == TEXTS:
+        given = [_by_label(pairs) for pairs in given]
+    labels = [one["label"] if isinstance(one, dict) else one for one in given]
     problem = _compare_labels(answers.labels or (), labels, rows)
     if problem is not None or answers.numbers is None or original.labels is None:
         return Comparison(None, problem)
@@ -53,6 +55,11 @@ def relative_differences(expected: Array, given: Array) -> Array:
     size = np.abs(expected)
     difference: Array = np.abs(expected - given) / np.maximum(size, size.mean() or 1.0)
     return difference
+
+
+def _by_label(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    scores = {pair["label"]: pair["score"] for pair in pairs}
+    return {"label": pairs[0]["label"], "probabilities": scores}
 
 
 def _compare_labels(expected: Sequence[Any], given: Sequence[Any], rows: Rows) -> str | None:

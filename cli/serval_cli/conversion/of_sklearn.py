@@ -14,6 +14,7 @@ from serval_cli.conversion.frames import make_array, make_frame
 from serval_cli.conversion.original import (
     CLASSIFICATION,
     REGRESSION,
+    TEXTS,
     ColumnKind,
     Original,
     OriginalAnswers,
@@ -88,7 +89,10 @@ def describe_estimator(
     columns = describe_columns(model, names, kinds)
     classes = getattr(steps_of(model)[-1], "classes_", None) if task == CLASSIFICATION else None
     several = isinstance(classes, list)
-    unnamed = [] if known else [f"its columns are taken to be {', '.join(names)}, in this order"]
+    reads_text = hasattr(steps_of(model)[0], "vocabulary_")
+    if reads_text and classes is not None and not several and hasattr(model, "predict_proba"):
+        task = TEXTS
+    unnamed = [f"its columns are taken to be {', '.join(names)}, in this order"]
     return Original(
         about=f"a {type(model).__name__} of scikit-learn",
         task=task,
@@ -97,7 +101,7 @@ def describe_estimator(
         convert=lambda precision: convert_sklearn(model, columns, precision, yes=yes),
         labels=None if classes is None or several else [str(one) for one in classes],
         precisions=("FP32", "FP64"),
-        remarks=[*remarks, *unnamed],
+        remarks=[*remarks, *([] if known or task == TEXTS else unnamed)],
     )
 
 

@@ -12,6 +12,8 @@ Rows = Sequence[Mapping[str, Any]]
 ColumnKind = Literal["number", "integer", "text"]
 Precision = Literal["FP32", "FP64"]
 CLASSIFICATION, REGRESSION = "tabular-classification", "tabular-regression"
+TEXTS = "text-classification"
+"""The task of a classifier that has one column of text, and probabilities."""
 DATATYPES: Mapping[ColumnKind, str] = {"number": "FP64", "integer": "INT64", "text": "BYTES"}
 """What the original computes with."""
 
@@ -60,3 +62,9 @@ class Original:
     def names(self) -> list[str]:
         """The names of the columns."""
         return [column.name for column in self.columns]
+
+    def inputs(self, rows: Rows) -> list[Any]:
+        """Return rows as callers of the task send them."""
+        if self.task == TEXTS:
+            return [row[self.names[0]] for row in rows]
+        return [dict(row) for row in rows]

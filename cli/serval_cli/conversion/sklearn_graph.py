@@ -17,10 +17,10 @@ from serval_cli.conversion.sklearn_doubles import run_in_doubles
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 MATRIX = "features"
 """The input of a graph that takes one matrix."""
-WORDS = r"(?u)\b\w\w+\b"
-"""Of what scikit-learn's vectorizers take for words, unless they are told otherwise."""
-WORDS_IN_ONNX = r"[\p{L}\p{N}_]{2,}"
-"""The same to ONNX Runtime; skl2onnx has words of one letter, and none but ASCII's, instead."""
+WORDS = r"[\p{L}\p{N}_]{2,}"
+"""What scikit-learn's vectorizers take for words, unless they are told otherwise."""
+WORDS_OF_SKL2ONNX = "[a-zA-Z0-9_]+"
+"""What skl2onnx makes of that: words of one letter too, and none but ASCII's."""
 FOREIGN = {
     "xgboost": ("XGBClassifier", "XGBRegressor"),
     "lightgbm": ("LGBMClassifier", "LGBMRegressor"),
@@ -39,6 +39,7 @@ def convert_sklearn(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = _convert(own, initial_types(own, columns, precision))
+    _keep_words(made, own)
     if precision == "FP64":
         run_in_doubles(made, walk(model))
     if hasattr(steps_of(model)[-1], "classes_") and not hasattr(model, "predict_proba"):
@@ -49,27 +50,32 @@ def convert_sklearn(
 
 def _convert(model: Any, kinds: list[tuple[str, Any]]) -> ModelProto:
     skl2onnx = import_module("skl2onnx")
-    options: dict[int, dict[str, Any]] = {
-        id(one): {"tokenexp": WORDS_IN_ONNX}
-        for one in walk(model)
-        if hasattr(one, "vocabulary_") and getattr(one, "token_pattern", None) == WORDS
-    }
     # Without a name, skl2onnx draws one, and the same model would not be the same bytes.
     plain = {"name": "pipeline", "initial_types": kinds, "target_opset": OPSETS}
     final = steps_of(model)[-1]
     made: ModelProto
     if hasattr(final, "classes_"):
         try:
-            made = skl2onnx.convert_sklearn(
-                model, options={**options, id(final): {"zipmap": False}}, **plain
-            )
+            options = {id(final): {"zipmap": False}}
+            made = skl2onnx.convert_sklearn(model, options=options, **plain)
             return made
         except Exception as error:
             # Some have no probabilities, and hence nothing to make dictionaries of.
             if "zipmap" not in str(error):
                 raise
-    made = skl2onnx.convert_sklearn(model, options=options, **plain)
+    # skl2onnx gives the end of a pipeline that option, unless it has options of its own.
+    made = skl2onnx.convert_sklearn(model, options={id(final): {}}, **plain)
     return made
+
+
+def _keep_words(made: ModelProto, model: Any) -> None:
+    """Have the graph find the words that the model's vectorizers find."""
+    if any(getattr(one, "token_pattern", None) == WORDS_OF_SKL2ONNX for one in walk(model)):
+        return
+    for node in made.graph.node:
+        for attribute in node.attribute if node.op_type == "Tokenizer" else ():
+            if attribute.name == "tokenexp" and attribute.s == WORDS_OF_SKL2ONNX.encode():
+                attribute.s = WORDS.encode()
 
 
 def initial_types(

@@ -81,25 +81,28 @@ def test_a_regressor_and_drawn_rows(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "compared with the original on 200 drawn rows: equal" in said
 
 
-def test_a_vectorizer_takes_one_column_of_text(tmp_path: Path) -> None:
-    texts = ["great film", "awful plot", "fine cast", "dull thing"]
-    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 0, 1, 0])
-    rows = tmp_path / "rows.json"
-    rows.write_text('{"table": {"review": ["a great film", "dull"]}}')
-    folder = make(tmp_path, save(model, tmp_path / "model.pkl"), rows)
-    assert '{"inputs": [{"review": "a great film"}' in (folder / "golden.jsonl").read_text()
-
-
-def test_words_are_to_the_graph_what_they_are_to_the_vectorizer(tmp_path: Path) -> None:
+def test_a_vectorizer_before_a_classifier_takes_texts(tmp_path: Path) -> None:
     texts = ["it is a joy", "ein Übel wäre es", "is joy", "it was a joy", "a mess it is", "Übel"]
     vectorizer = TfidfVectorizer(ngram_range=(1, 2))
     model = make_pipeline(vectorizer, LogisticRegression()).fit(texts, [1, 0, 0, 1, 0, 0])
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps({"table": {"review": texts}}))
     folder = make(tmp_path, save(model, tmp_path / "model.pkl"), rows)
+    assert declared(folder)["task"] == {"name": "text-classification", "labels": ["0", "1"]}
     (golden,) = read_golden("golden.jsonl", (folder / "golden.jsonl").read_bytes())
-    scores = [list(answer["probabilities"].values()) for answer in golden.answer]
-    np.testing.assert_allclose(scores, model.predict_proba(texts), atol=1e-5)
+    assert json.loads(golden.body)["inputs"] == texts
+    scores = [{pair["label"]: pair["score"] for pair in pairs} for pairs in golden.answer]
+    found = [[one["0"], one["1"]] for one in scores]
+    np.testing.assert_allclose(found, model.predict_proba(texts), atol=1e-5)
+
+
+def test_without_probabilities_a_vectorizer_takes_a_column_of_text(tmp_path: Path) -> None:
+    texts = ["great film", "awful plot", "fine cast", "dull thing"]
+    model = make_pipeline(TfidfVectorizer(), LinearSVC()).fit(texts, [1, 0, 1, 0])
+    rows = tmp_path / "rows.json"
+    rows.write_text('{"table": {"review": ["a great film", "dull"]}}')
+    folder = make(tmp_path, save(model, tmp_path / "model.pkl"), rows)
+    assert '{"inputs": [{"review": "a great film"}' in (folder / "golden.jsonl").read_text()
 
 
 def test_a_classifier_without_probabilities_has_labels_alone(tmp_path: Path) -> None:
