@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.inference.run import is_for_task
-from serval.models.signature import TensorSpec
+from serval.inference.batching import has_task_inputs
+from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.tasks.catalogue import open_task
 from serval.tasks.files import TaskFiles, TaskUnreadable
@@ -59,6 +59,7 @@ def test_a_graph_without_scores_is_refused(tmp_path: Path) -> None:
 def test_the_rank_tells_the_tasks_text_from_the_graphs(
     shape: tuple[int, ...], for_task: bool
 ) -> None:
-    loaded: Any = SimpleNamespace(task=object(), inputs={"text": text(-1, 1, name="text")})
+    signature = Signature((text(-1, 1, name="text"),), (), ())
+    record: Any = SimpleNamespace(task="text-classification", signature=signature)
     sent = Tensor("text", "BYTES", np.full(shape, b"I loved it", object))
-    assert is_for_task(loaded, [sent]) is for_task
+    assert has_task_inputs(record, [sent]) is for_task
