@@ -131,4 +131,4 @@ def test_its_container_is_told_where_artifacts_are_and_of_no_table(
 ) -> None:
     (model,) = request.getfixturevalue(stage).properties("AWS::SageMaker::Model")
     told = model["PrimaryContainer"]["Environment"]
-    assert told.keys() == {"AWS_REGION", "ARTIFACT_BUCKET", "FLEET", "FLEETS"}
+    assert told.keys() == {"AWS_REGION", "ARTIFACT_BUCKET", "FLEET", "FLEETS", "STAGE"}
