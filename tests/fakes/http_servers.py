@@ -51,6 +51,7 @@ class V2:
     folder: Path
     registry: Registry = field(default_factory=Registry)
     limits: Limits = field(default_factory=lambda: Limits(2**30, 2**30))
+    models: tuple[str, ...] = ("adder",)
     gather: Gather = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class V2:
     def app(self) -> Starlette:
         """Give the application."""
         versions = KnownVersions(self.registry, time.monotonic)
-        return application(InferenceServer(versions, self.gather, ("adder",)))
+        return application(InferenceServer(versions, self.gather, self.models))
 
     @contextmanager
     def serving(self) -> Iterator[int]:

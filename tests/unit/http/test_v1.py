@@ -106,6 +106,7 @@ def test_texts_and_numbers_that_json_lacks_come_back_as_they_went(ready: Bench) 
         ({"instances": [{"x": [1, 2]}, 4]}, "instance 4: an object with x expected"),
         ({"inputs": {"x": [[1, 2]], "z": 1}}, "input 'z' is unknown: the model takes x"),
         ({"instances": [[1, 2]], "parameters": {"k": 1}}, "parameters k: model 'adder' takes none"),
+        ({"inputs": {"x_0": [], "x_1": []}}, "lists of one length expected, one for each column"),
         ([1], "the body is JSON, but not an object"),
     ],
 )
@@ -113,6 +114,11 @@ def test_what_does_not_fit_is_refused_in_the_protocol_s_shape(
     ready: Bench, body: Any, words: str
 ) -> None:
     assert words in refused(ready, "adder", body)
+
+
+def test_several_inputs_are_not_told_from_nothing(more: Bench) -> None:
+    for nothing in ([], [1], 4):
+        assert "name them in objects" in refused(more, "two", {"inputs": nothing})
 
 
 def test_lists_of_unequal_length_elsewhere_prove_nothing(ready: Bench) -> None:

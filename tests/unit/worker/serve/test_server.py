@@ -108,9 +108,9 @@ def test_a_binary_answer_tells_its_form_by_its_content_type(client: httpx.Client
     assert np.frombuffer(answer.content[length_of_answer:], np.float32).tolist() == [2, 3]
 
 
-def test_an_invocation_without_an_envelope_is_refused(client: httpx.Client) -> None:
-    message = error(invoke(client, row_of(1.0), None), 400)
-    assert message.startswith("X-Amzn-SageMaker-Custom-Attributes: '' given, a JSON object")
+def test_an_envelope_that_is_none_is_refused(client: httpx.Client) -> None:
+    message = error(invoke(client, row_of(1.0), "{}"), 400)
+    assert message.startswith("X-Amzn-SageMaker-Custom-Attributes: '{}' given, a JSON object")
 
 
 def test_what_an_invocation_gets_wrong_is_said(client: httpx.Client) -> None:

@@ -119,7 +119,9 @@ def given_tensors(given: Given, record: ModelVersion) -> tuple[Tensor, ...]:
         return table_tensors(value, record)
     if len(record.signature.inputs) == 1:
         return (read_nested(record.signature.inputs[0], value, given.outlined),)
-    if not isinstance(value, simdjson.Array) or not isinstance(value[0], simdjson.Array):
+    if not isinstance(value, simdjson.Array) or not (
+        len(value) and isinstance(value[0], simdjson.Array)
+    ):
         raise InvalidInputs(f"the model takes {', '.join(specs)}: name them in objects")
     return table_tensors(unnamed_table(value, given.outlined), record)
 
@@ -128,7 +130,7 @@ def _by_columns(value: Any, record: ModelVersion) -> tuple[Tensor, ...]:
     """Read an object of columns, each with a list of values."""
     columns = value.as_dict()
     lengths = {len(each) if isinstance(each, list) else -1 for each in columns.values()}
-    if len(lengths) != 1 or -1 in lengths:
+    if len(lengths) != 1 or lengths <= {-1, 0}:
         raise InvalidInputs("'inputs': lists of one length expected, one for each column")
     rows = list(zip(*columns.values(), strict=True))
     return table_tensors(Table(list(columns), True, rows), record)

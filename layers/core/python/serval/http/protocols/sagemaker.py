@@ -133,7 +133,7 @@ def _read_json(loaded: Loaded, body: bytes, call: HttpCall, limits: RequestLimit
     names = set(document)
     inputs = document[INPUTS] if INPUTS in names else None
     if isinstance(inputs, simdjson.Array) and len(inputs) and _is_tensor(inputs[0]):
-        if loaded.task is not None:
+        if loaded.record.task is not None:
             return _ask_v2(loaded, body, None, limits)
         signature = loaded.record.signature
         return _ask_request(loaded, read_parsed_request(document, signature))

@@ -26,10 +26,12 @@ from serval.models.route import KnownVersions, choose_target
 from serval.models.version import ModelVersion
 from serval.protocol.content import inflate, to_bytes
 from serval.protocol.response import InferenceResponse, write_response
+from serval.worker.serve.any_caller import answer_invocation, choose_model
 from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type
 from serval.worker.serve.gather import Gather
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
 HEADER_LENGTH = "inference-header-content-length"
 FAILED = "the server failed: its log says why"
 MODEL = "/v2/models/{model}"
@@ -67,11 +69,25 @@ class InferenceServer:
         return Response(status_code=HTTPStatus.OK)
 
     async def invocations(self, request: Request) -> Response:
-        """Answer an invocation of SageMaker for the version that its envelope names."""
-        envelope = Envelope.parse(request.headers.get(ATTRIBUTES, ""))
+        """Answer an invocation of SageMaker: ours names its version in an envelope."""
+        attributes = request.headers.get(ATTRIBUTES, "")
+        if not attributes.startswith("{"):
+            return await self._answer_anyone(request)
+        envelope = Envelope.parse(attributes)
         length = None if envelope.header_length is None else str(envelope.header_length)
         answered = await self._answer(envelope.model, envelope.version, request, length)
         return answered.reply(content_type(answered.header_length))
+
+    async def _answer_anyone(self, request: Request) -> Response:
+        model = choose_model(request.headers, self.models)
+        version = request.headers.get(TARGET_VARIANT) or await self._version(request, model)
+        body = await self._body(request)
+        record = await run_in_threadpool(self.versions.version, model, version)
+        written = await run_in_threadpool(
+            answer_invocation, record, body, request.headers, self.gather
+        )
+        headers = {**written.headers, "serval-model-version": version}
+        return Response(written.body, media_type=written.content_type, headers=headers)
 
     async def infer(self, request: Request) -> Response:
         """Answer a V2 request; without a version in the path, the model's route chooses."""
@@ -107,15 +123,19 @@ class InferenceServer:
         self, model: str, version: str, request: Request, header_length: str | None
     ) -> ServedReply:
         """Read a request, run it with others that arrive, and write the answer."""
-        body = await request.body()
-        if encoding := request.headers.get("content-encoding"):
-            body = to_bytes(await run_in_threadpool(inflate, body, encoding))
+        body = await self._body(request)
         record = await run_in_threadpool(self.versions.version, model, version)
         asked = await run_in_threadpool(read_fitting, body, header_length, record)
         ran = await asyncio.wrap_future(self.gather.submit(record, asked))
         response = InferenceResponse(model, version, ran.outputs)
         answered, length = await run_in_threadpool(write_response, response, asked)
         return ServedReply(answered, length, version, server_timing(ran.run_ms, ran.load_ms))
+
+    async def _body(self, request: Request) -> bytes:
+        body = await request.body()
+        if encoding := request.headers.get("content-encoding"):
+            return to_bytes(await run_in_threadpool(inflate, body, encoding))
+        return body
 
     async def _record(self, request: Request) -> ModelVersion:
         model = request.path_params["model"]
