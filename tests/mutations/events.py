@@ -23,7 +23,7 @@ NAMES = {
 """Of the parameters of paths; some are nothing that there is."""
 THERE = {
     "/v2": (*MODELS, "textgen"),
-    "/models": ("sentiment",),
+    "/models": ("sentiment", "vision"),
     "/async": ("textgen",),
     "/batch": ("iris", "digits"),
 }
