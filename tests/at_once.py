@@ -32,6 +32,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "tasks",
         "fleet_clients",
         "fleet_scaling",
+        "fleet_words",
         "task_commands",
     ),
 }

@@ -16,7 +16,6 @@ from onnx import TensorProto, helper
 
 from tests.fakes.inference import graph
 from tests.local.conftest import LocalStage
-from tests.local.fleet_models.bundles import write_fleet_words
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "tasks" / "recorded"
@@ -148,34 +147,12 @@ def test_v2_takes_the_text_of_a_task(stage: LocalStage, task_models: None) -> No
     assert labels == [one["label"] for one in answer_of("text-classification")]
 
 
-def test_a_task_on_a_fleet_answers_as_on_lambda(
-    stage: LocalStage, task_models: None, tmp_path: Path
-) -> None:
-    stage.serval("push", str(write_fleet_words(tmp_path / "bundle")), "--wait")
-    expected = answer_of("text-classification")
-    with httpx.Client(
-        base_url=stage.api_url, headers={"x-api-key": stage.api_key}, timeout=60
-    ) as client:
-        for path in ("models/fleet-words", "models/fleet-words/versions/1"):
-            reply = client.post(path, json={"inputs": LOVED})
-            assert reply.status_code == 200, reply.text
-            [answer] = reply.json()
-            assert [one["label"] for one in answer] == [one["label"] for one in expected]
-            for one, other in zip(answer, expected, strict=True):
-                assert one["score"] == pytest.approx(other["score"], abs=1e-4)
-        refused = client.post("models/fleet-words", json={"inputs": LOVED, "temperature": 1})
-        assert (refused.status_code, "top_k" in refused.json()["error"]) == (400, True)
-    [shown] = json.loads(stage.serval("infer", "fleet-words", LOVED, "--json"))
-    assert shown == answer
-
-
-@pytest.mark.parametrize("model", ["text-classification", "fleet-words"])
 def test_a_batch_job_answers_a_column_of_text(
-    stage: LocalStage, task_models: None, tmp_path: Path, model: str
+    stage: LocalStage, task_models: None, tmp_path: Path
 ) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("id,text\n" + "".join(f'{n},"{LOVED}"\n' for n in range(500)))
-    ran = stage.serval("batch", "run", model, str(rows), "--watch", "--json")
+    ran = stage.serval("batch", "run", "text-classification", str(rows), "--watch", "--json")
     job = json.loads(ran.splitlines()[-1])
     stage.serval("batch", "download", job["id"], "--to", str(tmp_path))
     lines = (tmp_path / "output.jsonl").read_text().splitlines()
