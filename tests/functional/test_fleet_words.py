@@ -155,14 +155,23 @@ def test_what_the_task_does_not_take_is_refused_in_its_words(
     assert words in refusal(sentiment.post(body), 400)
 
 
-@pytest.mark.parametrize(("beside", "runs"), [([], 3), (["attention_mask"], 1)])
+@pytest.mark.parametrize(
+    ("beside", "said", "runs"),
+    [
+        ([], ["", "", ""], 3),
+        (["attention_mask"], ["", "", ""], 1),
+        (["attention_mask"], ['{"top_k": 1}'] * 3, 1),
+        (["attention_mask"], ['{"top_k": 2}', '{"top_k": 1}', ""], 3),
+    ],
+)
 def test_texts_of_several_callers_share_a_run_if_a_mask_covers_what_pads_them(
-    tmp_path: Path, beside: list[str], runs: int
+    tmp_path: Path, beside: list[str], said: list[str], runs: int
 ) -> None:
     fleet = Fleet(tmp_path)
     publish_sentiment(fleet.registry, "textgen", *beside)
-    for text in ("good", "bad bad", "good"):
-        fleet.bench.submit.reply(call("submit", "/async/models/textgen/infer", asked(text)))
+    for text, parameters in zip(("good", "bad bad", "good"), said, strict=True):
+        body = asked(text, parameters)
+        fleet.bench.submit.reply(call("submit", "/async/models/textgen/infer", body))
     assert fleet.work() == runs
     rows = fleet.bench.store.rows.values()
     results = [json.loads(fleet.bench.payloads.objects[row.response_key or ""]) for row in rows]
@@ -170,8 +179,10 @@ def test_texts_of_several_callers_share_a_run_if_a_mask_covers_what_pads_them(
     assert json.loads(one)[0]["label"] == "NEGATIVE"
 
 
-def asked(text: str) -> dict[str, Any]:
-    return {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": [text]}]}
+def asked(text: str, parameters: str) -> dict[str, Any]:
+    given = {"text": text, **({"parameters": parameters} if parameters else {})}
+    tensor = {"datatype": "BYTES", "shape": [1]}
+    return {"inputs": [tensor | {"name": name, "data": [one]} for name, one in given.items()]}
 
 
 def test_a_call_that_waits_too_long_goes_on_as_a_request_of_tensors(sentiment: Fleet) -> None:

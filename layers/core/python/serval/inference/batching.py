@@ -8,12 +8,12 @@ from typing import TypeVar
 import numpy as np
 
 from serval.models.signature import Signature
-from serval.models.task_signature import TASK_INPUTS, answers_row_by_row
+from serval.models.task_signature import PARAMETERS, TASK_INPUTS, answers_row_by_row
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 
 ShapeKey = tuple[tuple[str, str, tuple[int, ...]], ...]
-"""Name, datatype and the extents after axis 0 of each input."""
+"""Name, datatype and the extents after axis 0 of each input; of a task's parameters their text."""
 ShareKey = tuple[str, ShapeKey]
 """Version and shape: requests with equal keys can share a run."""
 Item = TypeVar("Item")
@@ -76,11 +76,13 @@ def has_task_inputs(record: ModelVersion, inputs: Sequence[Tensor]) -> bool:
 
 
 def task_key(record: ModelVersion, inputs: Sequence[Tensor]) -> ShareKey | None:
-    """Return the key of a request to a version's task; one with parameters runs alone."""
+    """Return the key of a request to a version's task: its input, and what its parameters say."""
+    given, *beside = inputs
     together = answers_row_by_row(record.task or "", record.signature)
-    if not together or len(inputs) != 1 or rows_in(inputs) is None:
+    if not together or given.name == PARAMETERS or rows_in([given]) is None:
         return None
-    return record.version, shape_key(inputs)
+    said = [(one.name, one.array[0].decode(errors="replace"), ()) for one in beside]
+    return record.version, (*shape_key([given]), *said)
 
 
 def is_shareable(signature: Signature) -> bool:

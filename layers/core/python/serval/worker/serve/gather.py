@@ -41,7 +41,7 @@ class Invocation:
     @property
     def rows(self) -> int:
         """Count the rows that it brings to a shared run."""
-        return rows_in(self.request.inputs) or 1
+        return rows_in(self.request.inputs[:1]) or 1
 
     @property
     def limits(self) -> BatchLimits:
