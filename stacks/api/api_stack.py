@@ -49,15 +49,17 @@ class ApiStack(Stack):
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
         inference = Inference(
-            Construct(self, "Inference"), stage=stage, layers=layers, storage=storage
+            Construct(self, "Inference"),
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            own=list(models.own_functions),
         )
-        routes = (*inference_routes(SHARED), *task_routes(SHARED), *protocol_routes(SHARED))
+        routes = (*inference_routes(SHARED), *task_routes(SHARED), *protocol_routes())
         api.route(inference, *routes)
         for model in models.own_functions:
             name = inference_function_name(stage.name, model)
-            is_handler = model in models.handlers
-            routes = (*inference_routes(model), *task_routes(model, versioned=is_handler))
-            api.route_to_named(name, *routes, *(protocol_routes(model) if is_handler else ()))
+            api.route_to_named(name, *inference_routes(model), *task_routes(model))
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
         )

@@ -1,17 +1,19 @@
 """The functions for realtime inference: a shared one, and one for each model with its own."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk import Duration
 from constructs import Construct
 
 from serval.models.resource_names import inference_function_name
-from serval.settings import InferSettings
+from serval.settings import InferSettings, pack
 from stacks.stage.deployed_models import SHARED
 from stacks.stage.handler_image import HandlerImage
 from stacks.stage.layers import Layers
 from stacks.stage.secrets import grant_secrets
-from stacks.stage.serval_function import ServalFunction
+from stacks.stage.serval_function import ServalFunction, function_arn
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
@@ -24,7 +26,11 @@ TIMEOUT = Duration.seconds(29)
 
 
 class Inference(ServalFunction):
-    """``infer`` for every model, or ``infer-<model>`` for the only model it may read."""
+    """``infer`` for every model, or ``infer-<model>`` for the only model it may read.
+
+    The former hands calls of models that have their ``own`` to these: routes lead there for the
+    paths that are called most, since a stack has 500 resources.
+    """
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class Inference(ServalFunction):
         model: str = SHARED,
         memory_mib: int = SHARED_MEMORY_MIB,
         code: Path | HandlerImage | None = None,
+        own: Sequence[str] = (),
     ) -> None:
         only = None if model == SHARED else model
         super().__init__(
@@ -50,6 +57,7 @@ class Inference(ServalFunction):
                 authentication=stage.authorization.authentication,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
                 stage=stage.name,
+                **({"own_functions": pack(json.dumps(list(own)))} if own else {}),
             ),
             memory_mib=memory_mib,
             timeout=TIMEOUT,
@@ -62,6 +70,8 @@ class Inference(ServalFunction):
         storage.registry.grant_admit(self, model=only)
         if code is not None:
             grant_secrets(self, stage, model)
+        names = [inference_function_name(stage.name, each) for each in own]
+        self.allow(["lambda:InvokeFunction"], [function_arn(self, name) for name in names])
 
 
 def inference_routes(model: str) -> tuple[str, str]:
@@ -73,9 +83,7 @@ def inference_routes(model: str) -> tuple[str, str]:
 def task_routes(model: str, *, versioned: bool = False) -> tuple[str, ...]:
     """Return the route keys of a model's task, or of its handler.
 
-    A graph with a function of its own has one without a version, since a stack has 500 resources:
-    a version in the path is answered by the function that all models share, which runs neither
-    handlers nor models of fleets.
+    A model with a function of its own has one without a version, since a stack has 500 resources.
     """
     path = f"POST /models/{'{model}' if model == SHARED else model}"
     if model == SHARED or versioned:
@@ -83,17 +91,13 @@ def task_routes(model: str, *, versioned: bool = False) -> tuple[str, ...]:
     return (path,)
 
 
-def protocol_routes(model: str) -> tuple[str, ...]:
-    """Return the route keys of V1, SageMaker and MLflow for a model, or for all others.
+def protocol_routes() -> tuple[str, ...]:
+    """Return the route keys of V1, SageMaker and MLflow, which all models share.
 
-    API Gateway matches whole segments, so ``:predict`` is a part of the shared one. Models with a
-    function of their own share these routes too, since a stack has 500 resources, except handlers,
-    which the shared function does not run.
+    API Gateway matches whole segments, so ``:predict`` is a part of the model's.
     """
-    shared = model == SHARED
-    name = "{model}" if shared else model
     return (
-        f"POST /v1/models/{name}" + ("" if shared else ":predict"),
-        f"POST /endpoints/{name}/{{operation}}",
-        f"POST /mlflow/{name}/invocations",
+        "POST /v1/models/{model}",
+        "POST /endpoints/{model}/{operation}",
+        "POST /mlflow/{model}/invocations",
     )

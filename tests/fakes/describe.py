@@ -9,7 +9,7 @@ from serval.errors import (
     ModelNotFound,
     ModelVersionNotFound,
     RegistryUnavailable,
-    StatisticsUnavailable,
+    ServiceUnavailable,
 )
 from serval.http.describe import DescribeEndpoint
 from serval.models.registry import Rollout
@@ -87,7 +87,7 @@ class InMemoryStatistics:
         self, tracks: Iterable[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         if self.down:
-            raise StatisticsUnavailable("the metrics did not answer: timed out")
+            raise ServiceUnavailable("the metrics did not answer: timed out")
         return {track: self.known.get(track, TrackStatistics()) for track in tracks}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from layers.dependencies.declarations import VARIANTS
+from serval.settings import unpack
 from serval_cli.deploy.assembly import read_notes
 from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
 from stacks.stage.handler_code import (
@@ -131,8 +132,21 @@ def test_its_function_has_that_code_and_may_read_its_own_versions_alone(stage: S
     assert len(reads) == 1
     assert "models/shelf/*" in reads[0]
     routes = {route["RouteKey"] for route in stage.properties("AWS::ApiGatewayV2::Route")}
-    assert {"POST /models/shelf", "POST /models/shelf/versions/{version}"} <= routes
-    assert {"POST /v1/models/shelf:predict", "POST /mlflow/shelf/invocations"} <= routes
+    assert "POST /models/shelf" in routes
+
+
+def test_the_shared_function_may_ask_models_own_functions_alone(stage: Synthesised) -> None:
+    asked = [
+        resource["Fn::Join"][1][-1]
+        for statement in stage.statements("infer")
+        if statement["Action"] == "lambda:InvokeFunction"
+        for resource in statement["Resource"]
+    ]
+    assert asked == [f":function:serval-prod-infer-{model}" for model in ("large", "shelf")]
+    variables = stage.function("infer")["Environment"]["Variables"]
+    assert json.loads(unpack(variables["OWN_FUNCTIONS"])) == ["large", "shelf"]
+    own = stage.function("infer-shelf")["Environment"]["Variables"]
+    assert "OWN_FUNCTIONS" not in own
 
 
 def test_what_runs_a_handler_may_read_the_secrets_of_its_model_alone(stage: Synthesised) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from serval.errors import StatisticsUnavailable
+from serval.errors import ServiceUnavailable
 from serval.models import statistics
 from serval.models.route import Counted, Route
 from serval.models.statistics import (
@@ -57,7 +57,7 @@ class Metered:
         self, tracks: Sequence[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         if self.down:
-            raise StatisticsUnavailable("the metrics did not answer")
+            raise ServiceUnavailable("the metrics did not answer")
         self.read += tracks
         return {track: TrackStatistics(requests=len(self.read)) for track in tracks}
 
@@ -94,7 +94,7 @@ def test_metrics_that_do_not_answer_are_asked_again() -> None:
     source = Metered()
     remembered = RememberedStatistics(source, lambda: 0.0)
     source.down = True
-    with pytest.raises(StatisticsUnavailable):
+    with pytest.raises(ServiceUnavailable):
         remembered.of([IRIS])
     source.down = False
     assert remembered.of([IRIS, DIGITS]).keys() == {IRIS, DIGITS}

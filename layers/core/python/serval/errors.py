@@ -30,7 +30,7 @@
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
     │   ├── RegistryUnavailable    the registry did not answer
-    │   ├── StatisticsUnavailable  the metrics did not answer
+    │   ├── ServiceUnavailable     the metrics, or a model's own function, did not answer
     │   ├── StillWaiting           a heavy request runs on after its caller's connection
     │   └── ModelTooLarge          the version does not fit this function's limits
     ├── RequestCancelled           a heavy request was cancelled while its caller waited
@@ -245,8 +245,8 @@ class RegistryUnavailable(Unavailable):
     """The registry did not answer."""
 
 
-class StatisticsUnavailable(Unavailable):
-    """The metrics did not answer."""
+class ServiceUnavailable(Unavailable):
+    """The metrics did not answer, or a model's own function the one that all models share."""
 
 
 class StillWaiting(Unavailable):

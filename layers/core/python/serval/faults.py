@@ -42,7 +42,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.InferenceFailed: "version",
     errors.RequestFailed: "version",
     errors.RegistryUnavailable: "stage",
-    errors.StatisticsUnavailable: "stage",
+    errors.ServiceUnavailable: "stage",
     errors.StillWaiting: "stage",
 }
 

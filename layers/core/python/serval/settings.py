@@ -127,6 +127,8 @@ class InferSettings(CallerSettings):
     """Folder of the function's code, which may have a handler's packages."""
     stage: str = ""
     """Name of the stage, under which a handler's secrets are."""
+    own_functions: str = "[]"
+    """The models with functions of their own, as JSON, which may be packed; for the shared one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

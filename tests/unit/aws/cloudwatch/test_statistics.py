@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from serval.aws.cloudwatch.statistics import QUERIES_PER_CALL, CloudWatchStatistics
-from serval.errors import StatisticsUnavailable
+from serval.errors import ServiceUnavailable
 from serval.models.route import Track
 from serval.models.statistics import TrackStatistics
 
@@ -78,5 +78,5 @@ def test_nothing_is_asked_for_no_track() -> None:
 
 
 def test_metrics_that_do_not_answer_are_unavailable() -> None:
-    with pytest.raises(StatisticsUnavailable, match="did not answer"):
+    with pytest.raises(ServiceUnavailable, match="did not answer"):
         statistics(Unreachable()).of([IRIS])

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from serval.access.admission import Admission, RealtimeLimit
 from serval.errors import ServalError
@@ -26,6 +27,17 @@ from serval.models.route import Counted, choose_target
 from serval.protocol.limits import MOST, RequestLimits
 
 
+class OwnFunctions(Protocol):
+    """The functions of models that have their own."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Model → its function."""
+
+    def ask(self, model: str, event: Event) -> Reply:
+        """Let a model's own function answer an event, or raise ``ServiceUnavailable``."""
+
+
 @dataclass(frozen=True, slots=True)
 class InferEndpoint:
     """Answers inference calls from the versions that this environment has loaded."""
@@ -36,6 +48,11 @@ class InferEndpoint:
     log: Log
     rate_limit: RealtimeLimit = field(default_factory=RealtimeLimit)
     limits: RequestLimits = MOST
+    own_functions: OwnFunctions | None = None
+    """What answers calls of models that have their own, in the function that all models share.
+
+    API Gateway takes the most called paths there by itself, and brings all others here.
+    """
     clock: Callable[[], float] = time.perf_counter
 
     def reply(self, event: Event) -> Reply:
@@ -48,6 +65,8 @@ class InferEndpoint:
         protocol = choose_protocol(call.path)
         model, version = protocol.address(call)
         caller, route = self.admission.admit(call.headers, model)
+        if self.own_functions is not None and model in self.own_functions.names:
+            return self.own_functions.ask(model, call.event)
         self.rate_limit.take(caller)
         target = choose_target(route, version, call.affinity or call.id)
         try:

@@ -34,7 +34,7 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.RequestFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ArtifactUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RegistryUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.StatisticsUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StillWaiting: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelTooLarge: HTTPStatus.SERVICE_UNAVAILABLE,
 }

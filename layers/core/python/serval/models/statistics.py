@@ -53,7 +53,7 @@ class ModelStatistics(Protocol):
     def of(
         self, tracks: Sequence[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
-        """Read the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
+        """Read the statistics of each (model, track), or raise ``ServiceUnavailable``."""
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class RememberedStatistics:
     def of(
         self, tracks: Sequence[tuple[str, Counted]]
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
-        """Read the statistics of each (model, track), or raise ``StatisticsUnavailable``."""
+        """Read the statistics of each (model, track), or raise ``ServiceUnavailable``."""
         now = self.clock()
         old = [track for track in tracks if not self._fresh(track, now)]
         if old:

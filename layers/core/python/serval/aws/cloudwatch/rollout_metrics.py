@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.errors import StatisticsUnavailable
+from serval.errors import ServiceUnavailable
 from serval.models.metrics import NAMESPACE
 from serval.models.route import Track
 from serval.rollouts.policy.latencies import PERCENTILES, PeriodLatencies
@@ -59,7 +59,7 @@ class CloudWatchRolloutMetrics:
                 **{**asked, "MetricName": metric, **statistics}
             )
         except (ClientError, BotoCoreError) as error:
-            raise StatisticsUnavailable(f"the metrics did not answer: {error}") from error
+            raise ServiceUnavailable(f"the metrics did not answer: {error}") from error
         return {point["Timestamp"]: point for point in answer["Datapoints"]}
 
 

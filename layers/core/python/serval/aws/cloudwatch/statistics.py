@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serval.clock import Clock, utc_now
-from serval.errors import StatisticsUnavailable
+from serval.errors import ServiceUnavailable
 from serval.models.metrics import METRICS, NAMESPACE
 from serval.models.route import Counted
 from serval.models.statistics import WINDOW, TrackStatistics
@@ -59,7 +59,7 @@ class CloudWatchStatistics:
             for page in pages:
                 yield from page["MetricDataResults"]
         except (ClientError, BotoCoreError) as error:
-            raise StatisticsUnavailable(f"the metrics did not answer: {error}") from error
+            raise ServiceUnavailable(f"the metrics did not answer: {error}") from error
 
 
 def sum_query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQueryTypeDef":

@@ -94,13 +94,15 @@ class SignedClient:
     credentials: Credentials
     endpoint_url: str
     sleep: Callable[[float], None] = time.sleep
+    timeout_seconds: float = TIMEOUT_SECONDS
+    """For connecting, and for each wait for bytes."""
     _connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         url = urlsplit(self.endpoint_url)
         tls = url.scheme == "https"
         port = url.port or (443 if tls else 80)
-        self._connection = Connection(url.hostname or "", port, tls, TIMEOUT_SECONDS)
+        self._connection = Connection(url.hostname or "", port, tls, self.timeout_seconds)
         if tls:
             tls_context()  # Now, while Lambda starts the environment, and not in a request.
 

@@ -1,5 +1,6 @@
 """Composition root of ``infer``."""
 
+import json
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from serval.access.admission import Admission, Authenticator
 from serval.aws.signed.addresses import bucket_url, service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
+from serval.aws.signed.own_functions import SignedFunctions
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.http.infer import InferEndpoint
@@ -19,12 +21,15 @@ from serval.inference.run import Inference
 from serval.inference.runtimes import OpenModel
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.metrics import InferenceMetrics
+from serval.models.resource_names import inference_function_name
 from serval.protocol.limits import RequestLimits, requests_mib
-from serval.settings import InferSettings
+from serval.settings import InferSettings, unpack
 from serval.shutdown import on_shutdown
 
 LOAD_SECONDS = 25.0
 """Of the 29 that a call may take."""
+ANSWER_SECONDS = 28.0
+"""Of the same, for a model's own function."""
 
 
 def build() -> LambdaFunction[InferEndpoint]:
@@ -56,9 +61,30 @@ def build() -> LambdaFunction[InferEndpoint]:
     return http_function(
         "infer",
         InferEndpoint(
-            Admission(registry, keys), Inference(loaded), metrics, print_line, limits=limits
+            Admission(registry, keys),
+            Inference(loaded),
+            metrics,
+            print_line,
+            limits=limits,
+            own_functions=own_functions(settings),
         ),
     )
+
+
+def own_functions(settings: InferSettings) -> SignedFunctions | None:
+    """Return what hands calls to models' own functions; None if there are none to hand to."""
+    models: list[str] = json.loads(unpack(settings.own_functions))
+    if not models:
+        return None
+    client = SignedClient(
+        service="lambda",
+        region=settings.aws_region,
+        credentials=settings.credentials,
+        endpoint_url=settings.aws_endpoint_url or service_url("lambda", settings.aws_region),
+        timeout_seconds=ANSWER_SECONDS,
+    )
+    names = {model: inference_function_name(settings.stage, model) for model in models}
+    return SignedFunctions(client, names)
 
 
 def opening(settings: InferSettings) -> OpenModel:

@@ -24,7 +24,7 @@ class MetricsReader(Protocol):
     """A source of metrics; ``serval.aws.cloudwatch.rollout_metrics`` reads CloudWatch's."""
 
     def read(self, model: str, track: Track, window: Window) -> MetricReading:
-        """Read a track's metrics, or raise ``StatisticsUnavailable``."""
+        """Read a track's metrics, or raise ``ServiceUnavailable``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,45 @@
+"""Calls of models' own functions, through signed requests.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serval.aws.signed.client import TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
+from serval.errors import ServiceUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFunctions:
+    """The functions of models that have their own."""
+
+    client: SignedClient
+    names: Mapping[str, str]
+    """Model → its function."""
+
+    def ask(self, model: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Let a model's own function answer an event of API Gateway; return its reply.
+
+        Raises
+        ------
+        ServiceUnavailable
+            If it does not answer, or fails.
+        """
+        path = f"/2015-03-31/functions/{self.names[model]}/invocations"
+        body = json.dumps(event).encode()
+        try:
+            answer = self.client.request("POST", path, {}, body, attempts=1)
+            reply: dict[str, Any] = json.loads(answer.read())
+        except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
+            raise unavailable(model, str(error)) from error
+        if "x-amz-function-error" in answer.headers:
+            raise unavailable(model, str(reply.get("errorType", "it failed")))
+        return reply
+
+
+def unavailable(model: str, problem: str) -> ServiceUnavailable:
+    """Return the error that a model's own function did not answer."""
+    return ServiceUnavailable(f"model {model!r}: its own function did not answer: {problem}")

@@ -1,0 +1,53 @@
+"""Calls of models with a function of their own that reach the function that all models share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from serval.errors import ServiceUnavailable
+from tests.fakes.inference import Bench, answer, document, event, refusal, task_event
+
+REPLY = {"statusCode": 200, "headers": {"serval-model-version": "2"}, "body": "its own answer"}
+
+
+@dataclass
+class Own:
+    """``OwnFunctions`` of one model."""
+
+    names: Mapping[str, str] = field(default_factory=lambda: {"adder": "infer-adder"})
+    asked: list[Mapping[str, Any]] = field(default_factory=list)
+    fails: bool = False
+
+    def ask(self, model: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        if self.fails:
+            raise ServiceUnavailable(f"the function of {model!r} did not answer")
+        self.asked.append(event)
+        return REPLY
+
+
+def test_its_own_function_gets_the_call_as_it_came(ready: Bench) -> None:
+    own = Own()
+    shared = replace(ready.endpoint, own_functions=own)
+    called = task_event("adder", '{"inputs": "text"}', version="2")
+    assert shared.reply(called) == REPLY
+    assert own.asked == [called]
+    assert "artifact" not in ready.edge.reads
+
+
+def test_a_model_without_one_is_answered_here(ready: Bench) -> None:
+    shared = replace(ready.endpoint, own_functions=Own({"other": "infer-other"}))
+    assert answer(shared.reply(event("adder", document())))["model_name"] == "adder"
+
+
+def test_a_stranger_is_refused_before_it_is_asked(ready: Bench) -> None:
+    own = Own()
+    shared = replace(ready.endpoint, own_functions=own)
+    called = task_event("adder", "text", version="2", x_api_key="srv_bad")
+    assert "unknown or revoked" in refusal(shared.reply(called), 401)
+    assert own.asked == []
+
+
+def test_a_function_that_does_not_answer_is_a_503(ready: Bench) -> None:
+    shared = replace(ready.endpoint, own_functions=Own(fails=True))
+    said = refusal(shared.reply(task_event("adder", "text", version="2")), 503)
+    assert said == "the function of 'adder' did not answer"
