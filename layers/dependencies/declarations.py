@@ -140,9 +140,11 @@ LAYERS = (
     Layer("core", limit_mb=7),
     Layer(
         "inference",
-        73,
+        75,
         "layer-inference.txt",
-        (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT),
+        (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT, "onnxruntime_extensions/*"),
+        # ONNX Runtime loads the library by itself.
+        ("onnxruntime_extensions/_extensions_pydll*",),
     ),
     Layer("control", 13, "layer-control.txt"),
     Layer("sdk", 10, "layer-sdk.txt", SDK_LEFT_OUT, SDK_SPARED),
@@ -153,7 +155,7 @@ LAYERS = (
         (*NUMPY_LEFT_OUT, "numpy/ma/*", *ONNX_LEFT_OUT),
     ),
     Layer("batch", 131, "layer-batch.txt", BATCH_LEFT_OUT),
-    Layer("tasks", 29, "layer-tasks.txt", TASKS_LEFT_OUT),
+    Layer("tasks", 27, "layer-tasks.txt", TASKS_LEFT_OUT),
 )
 
 TOGETHER = (

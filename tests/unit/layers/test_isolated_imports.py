@@ -68,6 +68,16 @@ def test_the_inference_layer_runs_a_model_with_numpy_and_onnxruntime_alone(built
     }
 
 
+def test_the_inference_layer_has_the_library_of_extensions_and_nothing_around_it(built):
+    code = """
+import importlib.util, onnxruntime, pathlib
+[folder] = importlib.util.find_spec("onnxruntime_extensions").submodule_search_locations
+[library] = pathlib.Path(folder).iterdir()
+onnxruntime.SessionOptions().register_custom_ops_library(str(library))
+"""
+    run_isolated(built(LOCAL, "inference"), code)
+
+
 def test_the_inference_layer_keeps_the_arithmetic_that_tensors_need(built):
     code = """
 import io, numpy

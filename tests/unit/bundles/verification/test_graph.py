@@ -102,7 +102,8 @@ def test_operators_that_onnx_runtime_brings_are_allowed(domain: str):
     [
         ("com.example", "whose domain ONNX Runtime does not bring; allowed: ai.onnx, "),
         ("ai.onnx.training", "which is for training: export the model for inference"),
-        ("ai.onnx.contrib", "which belongs to onnxruntime-extensions, a library that Serval's "),
+        ("ai.onnx.contrib", "which belongs to onnxruntime-extensions; of that, BertTokenizer, "),
+        ("com.microsoft.extensions", "which belongs to onnxruntime-extensions; of that, "),
         ("com.microsoft.nchwc", "which ONNX Runtime wrote when it saved the graph optimised"),
     ],
 )
@@ -110,6 +111,14 @@ def test_another_operator_domain_is_refused_for_what_it_is(domain: str, truth: s
     (found,) = reasons(one_node("Twist", domain))
 
     assert found.startswith(f"model.onnx uses operator {domain}::Twist, {truth}")
+
+
+def test_operators_of_extensions_that_end_the_process_are_refused():
+    assert reasons(one_node("BertTokenizer", "ai.onnx.contrib")) == []
+
+    (found,) = reasons(one_node("BpeDecoder", "ai.onnx.contrib"))
+
+    assert "which has a process of its own" in found
 
 
 def test_a_graph_that_onnx_runtime_saved_for_its_processor_is_refused_for_that(tmp_path: Path):

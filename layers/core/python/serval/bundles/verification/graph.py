@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto
 
 from serval.bundles.verification.external_data import external_reason, external_tensors
 from serval.bundles.verification.formats import format_reason
@@ -15,10 +15,31 @@ from serval.errors import BundleRefused
 from serval.foreign import refusing
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+CONTRIB = "ai.onnx.contrib"
+"""The domain of onnxruntime-extensions."""
+CONTRIB_OPERATORS = frozenset(
+    {
+        "BertTokenizer",
+        "CLIPTokenizer",
+        "GPT2Tokenizer",
+        "HfBertTokenizer",
+        "RobertaTokenizer",
+        "StringConcat",
+        "StringEqual",
+        "StringJoin",
+        "StringLength",
+        "StringLower",
+        "StringRegexReplace",
+        "StringUpper",
+    }
+)
+"""Those of its operators that refuse what they cannot work on. Others end the process, and with it
+what every other model does there: on a damaged JPEG, a token that there is not, a long text."""
 EXTENSIONS = (
-    "which belongs to onnxruntime-extensions, a library that Serval's layers do not have: export "
-    "the model without pre- and postprocessing (tokeniser, image decoder), and have callers send "
-    "tensors"
+    f"which belongs to onnxruntime-extensions; of that, {', '.join(sorted(CONTRIB_OPERATORS))} are "
+    "run, since others may end the process on what a caller sends. Export the model without it (a "
+    "'task:' of Serval decodes images and sound, and tokenises text), or serve it by a handler.py, "
+    "which has a process of its own"
 )
 SAVED = (
     "which ONNX Runtime wrote when it saved the graph optimised, in the layout of one kind of "
@@ -26,7 +47,7 @@ SAVED = (
 )
 TRAINING = "which is for training: export the model for inference"
 NOT_RUN = {
-    "ai.onnx.contrib": EXTENSIONS,
+    CONTRIB: EXTENSIONS,
     "com.microsoft.extensions": EXTENSIONS,
     "com.microsoft.nchwc": SAVED,
     "com.ms.internal.nhwc": SAVED,
@@ -88,7 +109,7 @@ def graph_reasons(model: ModelProto, artifact: str, sizes: Mapping[str, int]) ->
     for count, node in enumerate(nodes_of(model), start=1):
         if count > LIMIT_NODES:
             return [*reasons, f"{artifact} has more than {LIMIT_NODES} nodes"]
-        if node.domain not in DOMAINS and (node.domain, node.op_type) not in own:
+        if _is_foreign(node) and (node.domain, node.op_type) not in own:
             foreign[f"{node.domain}::{node.op_type}"] = NOT_RUN.get(node.domain, UNKNOWN)
     reasons += [f"{artifact} uses operator {name}, {why}" for name, why in sorted(foreign.items())]
     reasons += locale_reasons(model, artifact)
@@ -108,6 +129,12 @@ def checker_reasons(model: ModelProto, artifact: str) -> list[str]:
     except BundleRefused as refused:
         return list(refused.reasons)
     return []
+
+
+def _is_foreign(node: NodeProto) -> bool:
+    if node.domain == CONTRIB:
+        return node.op_type not in CONTRIB_OPERATORS
+    return node.domain not in DOMAINS
 
 
 def _describe_invalid(artifact: str, said: str) -> str:

@@ -27,6 +27,7 @@ from serval.inference.runtimes import (
     OperatorMissing,
     RuntimeFailed,
 )
+from serval.inference.runtimes.onnx_extensions import open_session
 from serval.inference.runtimes.onnx_failures import blames_inputs, simplify
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
@@ -133,9 +134,7 @@ class OnnxModel:
         providers = execution.providers if execution else (CPU,)
         try:
             with refusing(ArtifactUnreadable):
-                self._session = onnxruntime.InferenceSession(
-                    str(path), options, providers=list(providers)
-                )
+                self._session = open_session(path, options, providers)
         except ArtifactUnreadable as refused:
             if isinstance(refused.__cause__, NotImplemented):
                 raise OperatorMissing(str(refused)) from refused

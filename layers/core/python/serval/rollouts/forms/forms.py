@@ -13,7 +13,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from serval.bundles.verification.files import sha256_of
 from serval.inference.cpu import UNKNOWN
 from serval.inference.runtimes import ArtifactUnreadable
-from serval.inference.runtimes.onnx import RUNTIME_ERRORS, OnnxModel
+from serval.inference.runtimes.onnx import CPU, RUNTIME_ERRORS, OnnxModel
+from serval.inference.runtimes.onnx_extensions import open_session
 from serval.models.version import BundleFile, Form
 from serval.rollouts.documents import OptimisedForms
 from serval.rollouts.forms.answers import GraphAnswer, ask_graph, find_difference
@@ -142,6 +143,6 @@ def save_form(artifact: Path, folder: Path, *, laid_out: bool) -> None:
         options.add_session_config_entry(name, value)
     folder.mkdir(parents=True)
     try:
-        onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+        open_session(artifact, options, [CPU])
     except (*RUNTIME_ERRORS, InvalidArgument) as error:
         raise FormNotSaved(" ".join(str(error).split())) from error
