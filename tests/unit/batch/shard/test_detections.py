@@ -34,10 +34,10 @@ class Seeing:
         return [json.loads(image) for image in inputs]
 
 
-def stage(events: Mapping[str, Any] | None = None) -> BatchStage:
+def stage(events: Mapping[str, Any] | None = None, **more: Any) -> BatchStage:
     """Make a stage whose model sees, and sends events if it is to."""
     told = {} if events is None else {"events": events}
-    return BatchStage(task=Seeing(), bundle={"task": {"name": "object-detection", **told}})
+    return BatchStage(task=Seeing(), bundle={"task": {"name": "object-detection", **told}}, **more)
 
 
 def photo(*found: Mapping[str, Any]) -> bytes:
@@ -80,8 +80,7 @@ def test_an_event_names_its_own_photo_beside_one_that_the_model_cannot_answer() 
     trap = stage({"over": 0.6})
     for name, body in (("a", photo(DEER)), ("b", b"broken"), ("c", photo()), ("d", photo(PERSON))):
         trap.objects.upload(f"s3://in-bucket/new/{name}.jpg", body)
-    options = {"max_rejected_percent": 50, "shard_bytes": 1}
-    trap.run(scheduled("s3://in-bucket/new/", options))
+    trap.run(scheduled("s3://in-bucket/new/", {"max_rejected_percent": 50}))
     assert [(one["label"], one["input"][-5:], one["record"]) for one in trap.detections] == [
         ("deer", "a.jpg", 0),
         ("person", "d.jpg", 3),
@@ -106,6 +105,19 @@ def test_a_shard_sends_no_more_than_so_many_events_and_counts_the_rest() -> None
     assert len(trap.detections) == EVENTS_OF_A_SHARD
     assert trap.summary(job)["detections"] == EVENTS_OF_A_SHARD + 3
     assert trap.summary(job)["events"] == EVENTS_OF_A_SHARD
+    quiet = stage()
+    free = quiet.run(quiet.upload("a.jpg", photo(*[PERSON] * (EVENTS_OF_A_SHARD + 3))))
+    assert job.microdollars - free.microdollars == pytest.approx(EVENTS_OF_A_SHARD, rel=0.1)
+
+
+def test_a_shard_of_several_invocations_counts_the_detections_of_all() -> None:
+    trap = stage({"over": 0.6}, measurements={"rows_per_second": 0.1}, blocks_per_invocation=1)
+    for name in "abc":
+        trap.objects.upload(f"s3://in-bucket/new/{name}.jpg", photo(PERSON))
+    job = trap.run(scheduled("s3://in-bucket/new/"))
+    assert "00000-2.jsonl" in trap.objects.under(f"{job.output}parts/")
+    assert len({one["id"] for one in trap.detections}) == 3
+    assert trap.summary(job)["detections"] == 3
 
 
 def test_a_shard_that_dies_after_sending_sends_the_same_events_again() -> None:
