@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from serval.aws.ssm.secrets import StoredSecret
 from serval.clock import utc_now
-from serval.handlers.secrets import SecretsUnavailable
+from serval.handlers.secret_store import SecretsUnavailable
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from serval.aws.signed.client import AwsRefused, AwsUnavailable
 from serval.aws.signed.secrets import SignedSecrets
-from serval.handlers.secrets import SecretsUnavailable
+from serval.handlers.secret_store import SecretsUnavailable
 
 
 @dataclass

@@ -8,7 +8,8 @@ from serval.handlers.conventions import handler_at
 from serval.handlers.declaration import DEFAULT_LIMITS, HandlerDeclaration, HandlerLimits
 from serval.handlers.model import HandlerModel, keep_files
 from serval.handlers.process import HandlerProcess
-from serval.handlers.secrets import SecretStore, secrets_of
+from serval.handlers.secret_store import SecretStore
+from serval.handlers.secrets import secrets_of
 from serval.models.version import ModelVersion
 
 PYTHON = "python"

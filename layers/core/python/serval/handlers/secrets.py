@@ -1,12 +1,12 @@
 """Secrets of handlers: read by name when a process starts, and hidden in what is said of it."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import quote
 
 from serval.errors import ArtifactUnavailable
+from serval.handlers.secret_store import SecretStore, SecretsUnavailable
 from serval.inference.runtimes import ArtifactUnreadable
 from serval.models.version import ModelVersion
 
@@ -14,23 +14,6 @@ LEAST_LINE = 8
 """Characters of a line of a value that is hidden by itself: a brace says nothing."""
 ReadSecrets = Callable[[], Mapping[str, str]]
 """Returns variable → value, as they are now."""
-
-
-class SecretsUnavailable(Exception):
-    """The store did not answer, or refused to; says why."""
-
-
-class SecretStore(Protocol):
-    """Where the stage keeps secrets."""
-
-    def read(self, model: str, names: Collection[str]) -> Mapping[str, str]:
-        """Return the values of a model's secrets by name, without those that are not set.
-
-        Raises
-        ------
-        SecretsUnavailable
-            If they cannot be read.
-        """
 
 
 def secrets_of(record: ModelVersion, store: SecretStore) -> ReadSecrets:

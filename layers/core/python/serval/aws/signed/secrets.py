@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from serval.aws.signed.client import TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
-from serval.handlers.secrets import SecretsUnavailable
+from serval.handlers.secret_store import SecretsUnavailable
 from serval.models.resource_names import secrets_path
 
 HEADERS = {

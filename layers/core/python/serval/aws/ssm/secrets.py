@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from serval.handlers.secrets import SecretsUnavailable
+from serval.handlers.secret_store import SecretsUnavailable
 from serval.models.resource_names import secrets_path
 
 MISSING = "ParameterNotFound"
