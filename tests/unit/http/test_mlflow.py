@@ -1,5 +1,6 @@
 """MLflow's scoring protocol: its four forms of JSON, CSV, and its errors."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -58,8 +59,10 @@ def test_csv_has_a_header(scored: Bench, body: bytes) -> None:
 
 def test_what_is_empty_is_nan(scored: Bench) -> None:
     split = {"columns": ["first", "second"], "data": [[1, None]]}
+    as_mlflow_writes_it = {"columns": ["first", "second"], "data": [[1, math.nan]]}
     for answer in (
         score(scored, {"dataframe_split": split}),
+        score(scored, {"dataframe_split": as_mlflow_writes_it}),
         score(scored, b"first,second\n1,\n", content_type="text/csv"),
     ):
         assert answer.json == {"predictions": [[2, "NaN"]]}

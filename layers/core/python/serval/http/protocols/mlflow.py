@@ -3,10 +3,15 @@
 Specification: "Local Inference Server Spec" in the documentation of MLflow.
 """
 
+import json
+import re
 from typing import Any
 from urllib.parse import unquote
 
-from serval.errors import PathNotFound, UnsupportedFeature
+import orjson
+
+from serval.errors import MalformedBody, PathNotFound, UnsupportedFeature
+from serval.foreign import refusing
 from serval.http.call import HttpCall
 from serval.http.protocols.ask import ask_given
 from serval.http.protocols.given import INPUTS, INSTANCES, RECORDS, SPLIT, Given, read_given
@@ -18,6 +23,7 @@ from serval.protocol.content import to_bytes
 from serval.protocol.limits import RequestLimits
 from serval.protocol.request import check_json_size
 
+NOT_FINITE = re.compile(rb"NaN|Infinity")
 FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
 
 
@@ -46,4 +52,16 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     check_json_size(len(body), limits.json_bytes)
     if declared == CSV:
         return ask_given(loaded, Given("table", read_csv_table(body, loaded, has_header=True)))
-    return ask_given(loaded, read_given(body, FORMS, "params"))
+    try:
+        given = read_given(body, FORMS, "params")
+    except MalformedBody:
+        if NOT_FINITE.search(body) is None:
+            raise
+        given = read_given(_spell_numbers(body), FORMS, "params")
+    return ask_given(loaded, given)
+
+
+def _spell_numbers(body: bytes) -> bytes:
+    """Spell the numbers that JSON lacks as texts; MLflow's client writes them as they are."""
+    with refusing(lambda said: MalformedBody(f"the body is not valid JSON: {said}")):
+        return orjson.dumps(json.loads(body, parse_constant=str))
