@@ -40,6 +40,16 @@ def test_a_handler_with_a_package_of_its_own_answers_its_callers(client: httpx.C
     assert again.json()[0]["label"] == "Dracula"
 
 
+def test_it_speaks_other_protocols_at_routes_of_its_own(client: httpx.Client) -> None:
+    asked = {"inputs": "mobby dik", "parameters": {"top_k": 1}}
+    for path in ("v1/models/shelf:predict", "endpoints/shelf/invocations"):
+        reply = client.post(path, json=asked)
+        assert reply.status_code == 200, reply.text
+        assert "Moby Dick" in reply.text
+    reply = client.post("mlflow/shelf/invocations", json={"inputs": "dracula"})
+    assert reply.json()["predictions"][0]["label"] == "Dracula"
+
+
 def test_it_speaks_the_protocol_too(client: httpx.Client) -> None:
     body = json.dumps({"inputs": "frankenstain", "parameters": {"top_k": 1}})
     tensor = {"name": "body", "datatype": "BYTES", "shape": [1], "data": [body]}

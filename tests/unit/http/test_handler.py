@@ -15,6 +15,7 @@ from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.version import BundleFile
 from tests.fakes.inference import Bench, answer, bench, event, refusal, task_event
+from tests.fakes.protocol_calls import call
 from tests.fakes.secrets import InMemorySecrets
 
 CODE = b"""
@@ -117,3 +118,15 @@ def test_a_version_with_other_packages_needs_a_deploy(ready: Bench, function: Pa
     (function / LOCK).write_bytes(b"another")
     said = refusal(post(ready, "{}", content_type=JSON), 503)
     assert "requirements.lock is not the one that the function was deployed with" in said
+
+
+def test_other_protocols_call_it_as_the_hub_s_clients_do(ready: Bench) -> None:
+    body = {"instances": ["a", {"b": 1}], "parameters": {"k": 2}}
+    answer = call(ready, "/v1/models/shelf:predict", body)
+    asked = "{'inputs': ['a', {'b': 1}], 'parameters': {'k': 2}}"
+    assert answer.json == {"predictions": ["a package of its own", asked]}
+    frame = {"dataframe_records": [{"a": 1}]}
+    scored = call(ready, "/mlflow/shelf/invocations", frame)
+    assert scored.json["predictions"][1] == "{'inputs': [{'a': 1}]}"
+    invoked = call(ready, "/endpoints/shelf/invocations", {"as": "it is"}, content_type=JSON)
+    assert invoked.json[1] == "{'as': 'it is'}"
