@@ -48,13 +48,14 @@ def running(
     layers: Sequence[Path],
     settings: Mapping[str, str],
     *options: str,
+    entry: str = "handler.handler",
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run ``handler.handler`` of a folder; it is ended with the context, if it has not ended."""
+    """Run the entry point of a folder; it is ended with the context, if it has not ended."""
     for layer in layers:
         if not layer.exists():
             raise FileNotFoundError(f"{layer} is not built: run `make layers-local`")
     process = subprocess.Popen(
-        [str(python), *options, "-m", "awslambdaric", "handler.handler"],
+        [str(python), *options, "-m", "awslambdaric", entry],
         cwd=folder,
         env=environment(api, layers, settings),
         stdout=subprocess.PIPE,
