@@ -3,8 +3,9 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -12,7 +13,16 @@ import pytest
 from tests.local.conftest import LocalStage
 from tests.local.fleet_models.bundles import SHELF, UNRULY, write_fleet_shelf
 
+Value = TypeVar("Value")
 TOKEN = "hf_0123456789"
+
+
+def await_that(read: Callable[[], Value], is_there: Callable[[Value], bool]) -> Value:
+    """Read until something is there, which takes a command's time each."""
+    deadline = time.monotonic() + 60
+    while not is_there(value := read()):
+        assert time.monotonic() < deadline, value
+    return value
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +98,13 @@ def test_a_secret_is_in_no_log_and_in_nothing_that_describes_the_function(
     stage: LocalStage, client: httpx.Client
 ) -> None:
     assert client.post("models/unruly", json={"do": "print"}).status_code == 200
-    log, deadline = "", time.monotonic() + 60
-    while "the token is [TOKEN]" not in log:
-        assert time.monotonic() < deadline, log
+
+    def read_log() -> str:
         # What is printed late is logged with the next call.
         assert client.post("models/unruly", json={"do": "well"}).status_code == 200
-        log = stage.serval("local", "logs", "infer-unruly")
+        return stage.serval("local", "logs", "infer-unruly")
+
+    log = await_that(read_log, lambda log: "the token is [TOKEN]" in log)
     name = stage.functions()["infer-unruly"]
     function = stage.client("lambda").get_function_configuration(FunctionName=name)
     assert function["Environment"]["Variables"]["STAGE"] == "local"
@@ -141,13 +152,18 @@ def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
 
 
 def test_no_handler_may_read_what_is_not_its_own(stage: LocalStage) -> None:
-    report = json.loads(stage.serval("local", "permissions", "--json"))
-    reads = {
-        grant["resource"].rpartition(":")[2]
-        for grants in report["roles"].values()
-        for grant in grants["used"]
-        if grant["action"] == "ssm:GetParameters"
-    }
-    models = ("fleet-shelf", "unruly")
-    assert reads == {f"parameter/serval/local/{model}/*" for model in models}
+    def read_report() -> Any:
+        return json.loads(stage.serval("local", "permissions", "--json"))
+
+    def reads(report: Any) -> set[str]:
+        return {
+            grant["resource"].rpartition(":")[2]
+            for grants in report["roles"].values()
+            for grant in grants["used"]
+            if grant["action"] == "ssm:GetParameters"
+        }
+
+    own = {f"parameter/serval/local/{model}/*" for model in ("fleet-shelf", "unruly")}
+    report = await_that(read_report, lambda report: len(reads(report)) >= len(own))
+    assert reads(report) == own
     assert [each for each in report["refused"] if each["action"].startswith("ssm:")] == []
