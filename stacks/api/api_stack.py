@@ -15,6 +15,7 @@ from stacks.api.inference import (
     SHARED_MEMORY_MIB,
     Inference,
     inference_routes,
+    openai_routes,
     protocol_routes,
     task_routes,
 )
@@ -56,7 +57,7 @@ class ApiStack(Stack):
             own=list(models.own_functions),
         )
         routes = (*inference_routes(SHARED), *task_routes(SHARED), *protocol_routes())
-        api.route(inference, *routes)
+        api.route(inference, *routes, *openai_routes())
         for model in models.own_functions:
             name = inference_function_name(stage.name, model)
             api.route_to_named(name, *inference_routes(model), *task_routes(model))

@@ -80,6 +80,16 @@ def inference_routes(model: str) -> tuple[str, str]:
     return f"{path}/infer", f"{path}/versions/{{version}}/infer"
 
 
+def openai_routes() -> tuple[str, ...]:
+    """Return the route keys of OpenAI's API, whose bodies name the model unless the path does."""
+    return (
+        "POST /v1/chat/completions",
+        "POST /v1/completions",
+        "POST /v1/embeddings",
+        "POST /models/{model}/v1/{proxy+}",
+    )
+
+
 def task_routes(model: str, *, versioned: bool = False) -> tuple[str, ...]:
     """Return the route keys of a model's task, or of its handler.
 

@@ -61,7 +61,7 @@ from tests.fakes.inference import graph, plus
 from tests.fakes.parsed_texts import CRONS, URLS
 from tests.fakes.served import FLEETS, SERVED, on_fleet
 from tests.fakes.sounds import hear, sound_files
-from tests.fakes.tokenizer_files import read_layer, read_tokenizer, tokenizer_files, weight_files
+from tests.fakes.tokenizer_files import OF_TEXT
 
 ROOT = Path(__file__).parents[2]
 SPECS = (TensorSpec("x", "FP32", (-1, 2)), TensorSpec("label", "BYTES", (-1, 1)))
@@ -378,10 +378,7 @@ PARSERS = {
         ForeignParser("callback URLs", lambda: URLS, lenient(read_callback_url), (ValueError,)),
         ForeignParser("sounds", sound_files, hear, (InvalidInputs,)),
         ForeignParser("images", image_files, lambda data: decode_image(data, 0), (InvalidInputs,)),
-        ForeignParser(
-            "tokenizers", tokenizer_files, read_tokenizer, (TaskUnreadable, InvalidInputs)
-        ),
-        ForeignParser("safetensors", weight_files, read_layer, (TaskUnreadable,)),
+        *(ForeignParser(*one, (TaskUnreadable, InvalidInputs)) for one in OF_TEXT),
         ForeignParser("cron", lambda: CRONS, lenient(Cron.parse), (InvalidCron,)),
     )
 }

@@ -1,9 +1,12 @@
 """Files that a text model brings, and what reads them."""
 
+import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from serval.tasks.files import TaskFiles
+from serval.tasks.generation.chat_template import CONFIG, FILE, ChatTemplate
 from serval.tasks.text.dense import WEIGHTS, DenseLayer
 from serval.tasks.text.tokenizer import TOKENIZER, TextTokenizer
 
@@ -33,6 +36,22 @@ def read_tokenizer(data: bytes) -> object:
     return tokenizer.pad([*encodings, *windows]), tokenizer.decode(encodings[0].ids)
 
 
+def template_files() -> list[bytes]:
+    """Read a chat template of each shape."""
+    calls = json.loads((RECORDED / "chats/prompts.json").read_text())
+    return sorted({one["template"].encode() for one in calls if isinstance(one["template"], str)})
+
+
+def read_template(data: bytes) -> object:
+    """Open a chat template, and have it make a prompt."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / FILE).write_bytes(data)
+        tokens = {"bos_token": "<s>", "eos_token": "</s>"}
+        (Path(folder) / CONFIG).write_text(json.dumps(tokens))
+        template = ChatTemplate.from_files(files_of(Path(folder)))
+    return template and template.render([{"role": "user", "content": TEXT}], {})
+
+
 def read_layer(data: bytes) -> object:
     """Open a dense layer."""
     with tempfile.TemporaryDirectory() as folder:
@@ -43,3 +62,11 @@ def read_layer(data: bytes) -> object:
 def files_of(folder: Path) -> TaskFiles:
     """Return a folder whose graphs nobody opens."""
     return TaskFiles(folder, lambda path: NotImplemented)
+
+
+OF_TEXT: tuple[tuple[str, Callable[[], list[bytes]], Callable[[bytes], object]], ...] = (
+    ("tokenizers", tokenizer_files, read_tokenizer),
+    ("chat templates", template_files, read_template),
+    ("safetensors", weight_files, read_layer),
+)
+"""Name → what makes good inputs, and what reads one."""

@@ -152,7 +152,7 @@ def test_a_request_that_is_cancelled_meanwhile_is_no_fault_of_ours(bench: Bench)
 
     bench.time.meanwhile = stop
     message = refusal(bench.wait.reply(call("wait")), 409)
-    assert message == f"async request '{bench.row.id}' was cancelled before it had a result"
+    assert message == f"async request '{bench.row.id}' was cancelled before its result"
 
 
 def test_a_result_that_does_not_fit_an_answer_is_to_be_had_by_its_request(bench: Bench) -> None:

@@ -13,6 +13,9 @@ _.maxlong
 _.maxother
 _.maxstring
 
+# What Jinja's sandbox reads of ours.
+_.intercepted_binops
+
 # Keys of model.yaml, and fields of documents, which are read by their names in JSON.
 aggregation_strategy
 allow_signature_change

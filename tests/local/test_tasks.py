@@ -43,6 +43,7 @@ CASES = (
 )
 WITH_GOLDEN = ("audio-waveform", "image-vit", "question-answering-wordpiece", "text-classification")
 TOLD = {"image-detr": {"events": {"over": 0.85, "labels": ["gnu"]}}}
+CHATS = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}a:"
 LOVED = "We loved the film!"
 
 
@@ -69,6 +70,8 @@ def task_models(stage: LocalStage, tmp_path_factory: pytest.TempPathFactory) -> 
         encoder = (bundle / "encoder_model.onnx").exists()
         declared = {"name": case, "task": task, "description": "Of seeded random weights."}
         declared |= {"artifact": "encoder_model.onnx"} if encoder else {}
+        if case == "gpt2":
+            (bundle / "chat_template.jinja").write_text(CHATS)
         if case in WITH_GOLDEN:
             (bundle / "golden.jsonl").write_text(golden_of(case) + "\n")
             declared["golden"] = "golden.jsonl"
@@ -102,13 +105,16 @@ def golden_of(case: str) -> str:
     return json.dumps({"request": request, "answer": answer})
 
 
-def test_the_hubs_client_gets_the_originals_answers(stage: LocalStage, task_models: None) -> None:
+@pytest.mark.parametrize("client", ["huggingface_hub", "openai"])
+def test_a_client_gets_the_originals_answers(
+    client: str, stage: LocalStage, task_models: None
+) -> None:
     assert PYTHON.exists(), "run `make test`: it makes build/environments/clients"
     run = subprocess.run(
         [
             *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"),
             *("--confcutdir", CLIENTS, "-c", os.devnull, "--import-mode=importlib"),
-            CLIENTS / "test_huggingface_hub.py",
+            CLIENTS / f"test_{client}.py",
         ],
         env=os.environ
         | {

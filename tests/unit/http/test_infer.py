@@ -107,7 +107,7 @@ def test_errors_are_never_compressed(ready: Bench) -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "message"),
     [
-        ({"x_api_key": ""}, 401, "no API key: send it as"),
+        ({"x_api_key": ""}, 401, "no API key: send "),
         ({"x_api_key": "srv_bad"}, 401, "unknown or revoked"),
         ({"x_api_key": "srv_narrow"}, 403, "no scope for model 'adder'"),
     ],

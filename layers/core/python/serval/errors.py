@@ -7,6 +7,7 @@
     │   ├── MalformedBody          the body is not what its headers say
     │   ├── InvalidTensor          a tensor of the request does not fit the signature
     │   ├── InvalidParameter       a request parameter has an impossible value
+    │   ├── ContextTooLong         a prompt and what is to follow have no room in the model
     │   ├── InvalidInputs          the set of tensors does not fit the signature
     │   └── UnsupportedFeature     the protocol has it, Serval does not
     ├── NotAuthenticated
@@ -70,6 +71,11 @@ class InvalidParameter(InvalidRequest):
     def __init__(self, name: str, value: object, expectation: str) -> None:
         said = f"{short_repr(value)} given, {expectation} expected"
         super().__init__(f"parameter {short_repr(name)}: {said}")
+        self.name = name
+
+
+class ContextTooLong(InvalidRequest):
+    """A prompt and what is to follow have no room in the model."""
 
 
 class InvalidInputs(InvalidRequest):
@@ -88,9 +94,7 @@ class ApiKeyMissing(NotAuthenticated):
     """No API key was sent."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "no API key: send it as 'Authorization: Bearer <key>' or 'x-api-key: <key>'"
-        )
+        super().__init__("no API key: send 'Authorization: Bearer <key>' or 'x-api-key: <key>'")
 
 
 class ApiKeyRejected(NotAuthenticated):
@@ -111,10 +115,9 @@ class AddressOutOfScope(ServalError):
     """The API key's batch jobs may not read or write at an address."""
 
     def __init__(self, what: str, address: str, prefixes: Sequence[str]) -> None:
-        among = ", ".join(prefixes[:6])
         super().__init__(
             f"{what} {short_repr(address)}: the API key's batch jobs read and write only under "
-            f"{among}; other prefixes are allowed by the stage's setting batch_prefixes"
+            f"{', '.join(prefixes[:6])}; the stage's setting batch_prefixes allows others"
         )
 
 
@@ -264,9 +267,7 @@ class RequestCancelled(ServalError):
     """A heavy request was cancelled while its caller waited for it."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(
-            f"async request {short_repr(request_id)} was cancelled before it had a result"
-        )
+        super().__init__(f"async request {short_repr(request_id)} was cancelled before its result")
 
 
 class RequestFailed(ServalError):

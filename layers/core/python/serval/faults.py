@@ -16,6 +16,7 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.MalformedBody: "caller",
     errors.InvalidTensor: "caller",
     errors.InvalidParameter: "caller",
+    errors.ContextTooLong: "caller",
     errors.InvalidInputs: "caller",
     errors.UnsupportedFeature: "caller",
     errors.ApiKeyMissing: "caller",

@@ -49,16 +49,16 @@ def parser_message(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-def read_document(text: bytes, what: str) -> Any:
-    """Parse a small JSON document as a whole; errors call it ``what``.
+def read_document(text: bytes, what: str, limit_bytes: int = DOCUMENT_LIMIT_BYTES) -> Any:
+    """Parse a JSON document as a whole; errors call it ``what``.
 
     Raises
     ------
     MalformedBody, PayloadTooLarge
         If it is not JSON, or too much of it, or an object in it has a member twice.
     """
-    if len(text) > DOCUMENT_LIMIT_BYTES:
-        raise PayloadTooLarge(what, len(text), DOCUMENT_LIMIT_BYTES, "ask for less at once")
+    if len(text) > limit_bytes:
+        raise PayloadTooLarge(what, len(text), limit_bytes, "ask for less at once")
     with refusing(lambda said: MalformedBody(f"{what} is not valid JSON: {said}")):
         return json.loads(text, object_pairs_hook=refuse_repeated)
 

@@ -59,6 +59,8 @@ class HttpCall:
     event: Event
     headers: Headers
     names: Names
+    document: Any = None
+    """The body, once a protocol whose bodies name the model has parsed it."""
 
     @classmethod
     def from_event(cls, event: Event) -> "HttpCall":

@@ -15,6 +15,11 @@ INFER = (
     Endpoint("POST", "/v1/models/{model}:predict"),
     Endpoint("POST", "/endpoints/{model}/invocations"),
     Endpoint("POST", "/mlflow/{model}/invocations"),
+    *(
+        Endpoint("POST", f"{base}/v1/{name}")
+        for base in ("", "/models/{model}")
+        for name in ("chat/completions", "completions", "embeddings")
+    ),
 )
 SUBMIT = (
     Endpoint("POST", "/async/models/{model}/infer"),

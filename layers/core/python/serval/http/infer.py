@@ -63,7 +63,7 @@ class InferEndpoint:
     def _answer(self, call: HttpCall) -> Reply:
         """Choose the version, infer, and count the request for its track."""
         protocol = choose_protocol(call.path)
-        model, version = protocol.address(call)
+        model, version = self._address(call, protocol)
         caller, route = self.admission.admit(call.headers, model)
         if self.own_functions is not None and model in self.own_functions.names:
             return self.own_functions.ask(model, call.event)
@@ -82,6 +82,14 @@ class InferEndpoint:
             raise
         self.metrics.count_answer(model, target.track, latency_ms)
         return reply
+
+    def _address(self, call: HttpCall, protocol: WireProtocol) -> tuple[str, str | None]:
+        """Return the model and the version that are called; refuse strangers first."""
+        try:
+            return protocol.address(call)
+        except ServalError:
+            self.admission.authenticate(call.headers)
+            raise
 
     def _answer_by_stable(
         self, call: HttpCall, protocol: WireProtocol, model: str, stable: str, failure: ServalError

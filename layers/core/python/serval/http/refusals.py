@@ -1,11 +1,23 @@
 """Errors in the shapes that the clients of each protocol read; the path says which that is."""
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from serval.errors import InferenceFailed, RequestFailed, ServalError, UnsupportedFeature
+from serval.errors import (
+    ContextTooLong,
+    InferenceFailed,
+    ModelNotFound,
+    ModelOnFleet,
+    ModelVersionNotFound,
+    NotAuthenticated,
+    RateLimited,
+    RequestFailed,
+    ServalError,
+    UnsupportedFeature,
+)
 from serval.http.call import (
     JSON,
     REQUEST_ID,
@@ -38,11 +50,44 @@ SAGEMAKER_TYPES: Mapping[int, str] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "ServiceUnavailable",
 }
 """Status → error type of SageMaker's runtime; all others are ``ValidationError``."""
+OPENAI = re.compile(r"(?:/models/[^/]+)?/v1/(?!models(?:/|$))")
+"""How paths of OpenAI's API begin; it shares the list of models with V1."""
+OPENAI_CODES: Mapping[type[ServalError], tuple[str | None, str]] = {
+    ContextTooLong: (None, "context_length_exceeded"),
+    ModelNotFound: ("model", "model_not_found"),
+    ModelOnFleet: ("model", "model_not_found"),
+    ModelVersionNotFound: ("model", "model_not_found"),
+    NotAuthenticated: (None, "invalid_api_key"),
+    RateLimited: (None, "rate_limit_exceeded"),
+}
+"""Error → the parameter that it is about, and its code."""
 
 
 def refuse_by_path(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
     """Write an error in the shape of the protocol that the call speaks."""
+    of_models = call.method == "GET" and call.path.startswith("/v1/models")
+    if of_models or is_openai(call.path):
+        return refuse_for_openai(error, status, call)
     return REFUSALS.get(call.path.split("/")[1], refuse_in_text)(error, status, call)
+
+
+def is_openai(path: str) -> bool:
+    """Return whether a path is one of OpenAI's API."""
+    return OPENAI.match(path) is not None
+
+
+def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
+    """Write an error as ``{"error": {"message", "type", "param", "code"}}``."""
+    kinds = (OPENAI_CODES[kind] for kind in type(error).__mro__ if kind in OPENAI_CODES)
+    param, code = next(kinds, (getattr(error, "name", None), None))
+    about = {
+        "message": str(error),
+        "type": "server_error" if status >= 500 else "invalid_request_error",
+        "param": param,
+        "code": code,
+    }
+    headers = {REQUEST_ID: call.id, **error_headers(error)}
+    return text_reply(status, json.dumps({"error": about}), headers)
 
 
 def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:

@@ -9,6 +9,7 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.MalformedBody: HTTPStatus.BAD_REQUEST,
     errors.InvalidTensor: HTTPStatus.BAD_REQUEST,
     errors.InvalidParameter: HTTPStatus.BAD_REQUEST,
+    errors.ContextTooLong: HTTPStatus.BAD_REQUEST,
     errors.InvalidInputs: HTTPStatus.BAD_REQUEST,
     errors.UnsupportedFeature: HTTPStatus.BAD_REQUEST,
     errors.BatchRefused: HTTPStatus.BAD_REQUEST,

@@ -11,6 +11,7 @@ from serval.openapi import (
     batch,
     batch_schemas,
     infer,
+    openai,
     protocols,
     request_schemas,
 )
@@ -53,6 +54,7 @@ def paths() -> dict[str, Any]:
         **{MODEL_VERSION + suffix: path for suffix, path in model_reads(versioned=True).items()},
         **infer.PATHS,
         **protocols.PATHS,
+        **openai.PATHS,
         **async_requests.PATHS,
         **batch.PATHS,
         "/v2/repository/index": {"post": INDEX},
@@ -74,6 +76,7 @@ def document() -> dict[str, Any]:
         "security": [{name: []} for name in KEYS],
         "tags": [
             {"name": "inference"},
+            {"name": "openai"},
             {"name": async_requests.TAG},
             {"name": batch.TAG},
             {"name": "metadata"},
@@ -83,6 +86,7 @@ def document() -> dict[str, Any]:
             "securitySchemes": KEYS,
             "schemas": {
                 **SCHEMAS,
+                **openai.SCHEMAS,
                 **request_schemas.SCHEMAS,
                 **batch_schemas.SCHEMAS,
                 **protocols.SCHEMAS,

@@ -40,17 +40,18 @@ def header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
+AFFINITY = header(
+    "serval-affinity",
+    "Callers with the same text get the same version while a rollout's percent stands.",
+    {"type": "string", "maxLength": 256},
+)
 REQUEST_HEADERS = [
     header(
         "Inference-Header-Content-Length",
         "Bytes of the body's JSON part; binary tensors follow it.",
         {"type": "integer", "minimum": 0},
     ),
-    header(
-        "serval-affinity",
-        "Callers with the same text get the same version while a rollout's percent stands.",
-        {"type": "string", "maxLength": 256},
-    ),
+    AFFINITY,
 ]
 VERSION_HEADER = header(
     "serval-model-version",

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from serval.openapi.infer import REQUEST_HEADERS, RESPONSE_HEADERS, VERSION_HEADER, header
+from serval.openapi.openai import openai_errors
 from serval.openapi.operations import (
+    ALWAYS,
     BINARY,
     ERRORS,
     JSON,
@@ -143,14 +145,22 @@ def read_text(name: str, summary: str, statuses: Iterable[int]) -> Operation:
     }
 
 
-LIST = read("listModelsForClients", "Models as V1 and OpenAI's API list them", "ListedModels")
+def read_listing(name: str, summary: str, schema: str, statuses: Iterable[int]) -> Operation:
+    """Describe an operation that V1 shares with OpenAI's API, whose errors it has."""
+    operation = read(name, summary, schema, statuses=())
+    operation["responses"] |= openai_errors(statuses)
+    return operation
+
+
+LISTED = "Models as V1 and OpenAI's API list them"
+LIST = read_listing("listModelsForClients", LISTED, "ListedModels", ALWAYS)
 READY = "Readiness as V1 has it, and the model as OpenAI's API describes it"
 PATHS: dict[str, Operation] = {
     "/": {"get": read("getAlive", "Is the server alive, in V1's words", "Alive")},
     "/v1/models": {"get": LIST},
     "/v1/models/{model}": {
         "parameters": [MODEL],
-        "get": read("getListedModel", READY, "ListedModel", statuses=OF_A_MODEL),
+        "get": read_listing("getListedModel", READY, "ListedModel", OF_A_MODEL),
     },
     "/v1/models/{model}:predict": {"parameters": [MODEL], "post": PREDICT},
     "/endpoints/{model}/invocations": {"parameters": [MODEL], "post": INVOKE},

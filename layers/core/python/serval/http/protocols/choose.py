@@ -8,6 +8,7 @@ from typing import cast
 
 from serval.http.protocols import v2
 from serval.http.protocols.protocol import WireProtocol
+from serval.http.refusals import is_openai
 
 MODULES = {
     "models": "own_words",
@@ -23,4 +24,6 @@ def choose_protocol(path: str) -> WireProtocol:
     name = MODULES.get(path[1 : path.find("/", 1)])
     if name is None:
         return v2
+    if is_openai(path):
+        name = "openai"
     return cast(WireProtocol, import_module(f"serval.http.protocols.{name}"))

@@ -27,7 +27,12 @@ class Prompts:
 
 
 def encode_prompts(
-    tokenizer: TextTokenizer, texts: Sequence[str], begin: int | None, keep: int | None
+    tokenizer: TextTokenizer,
+    texts: Sequence[str],
+    begin: int | None,
+    keep: int | None,
+    *,
+    special: bool = True,
 ) -> list[list[int]]:
     """Tokenise prompts.
 
@@ -38,13 +43,15 @@ def encode_prompts(
     keep
         How many tokens are kept of a longer prompt: the last ones, behind the special tokens that
         it begins with. None: all.
+    special
+        Whether the tokenizer adds its special tokens, which a chat has already.
 
     Raises
     ------
     InvalidInputs
         If a prompt is longer than the model takes, or empty where no token can begin it.
     """
-    found = tokenizer.tokenizer.encode_batch(list(texts), add_special_tokens=True)
+    found = tokenizer.tokenizer.encode_batch(list(texts), add_special_tokens=special)
     prompts = []
     for index, encoding in enumerate(found):
         ids = encoding.ids

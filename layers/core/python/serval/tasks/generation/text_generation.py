@@ -8,6 +8,7 @@ import numpy as np
 
 from serval.errors import InvalidParameter
 from serval.tasks.files import TaskFiles
+from serval.tasks.generation.chat_template import ChatTemplate
 from serval.tasks.generation.decoder import DecoderGraph
 from serval.tasks.generation.encoder_decoder import WITH_PAST, decoder_positions
 from serval.tasks.generation.generate import generate
@@ -85,6 +86,8 @@ class TextGeneration:
     defaults: GenerationDefaults
     positions: int | None
     """How many tokens a text and what follows may have together; None: any number."""
+    chat: ChatTemplate | None
+    """What makes a prompt of a chat; None: the model takes texts alone."""
 
     @classmethod
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "TextGeneration":
@@ -101,6 +104,7 @@ class TextGeneration:
             Wording.from_files(files, tokenizer.tokenizer),
             GenerationDefaults.from_files(files),
             decoder_positions(inner),
+            ChatTemplate.from_files(files),
         )
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
@@ -112,16 +116,34 @@ class TextGeneration:
         if best_of > 1 and not settings.do_sample:
             raise InvalidParameter("best_of", best_of, "1, unless 'do_sample' is true")
         texts = [check_text(index, one) for index, one in enumerate(inputs)]
-        tries = []
-        for attempt in range(best_of):
-            # Each try has numbers of its own, and the first those of the seed itself.
-            seeded = replace(settings, seed=settings.seed + attempt)
-            tries.append(self._complete(texts, parameters, seeded))
+        keep = parameters.integer("truncate", 0) or None
+        prompts = encode_prompts(self.tokenizer, texts, self.defaults.token("bos_token_id"), keep)
+        prefill = parameters.flag("decoder_input_details", default=False)
         answers = []
-        for text, *found in zip(texts, *tries, strict=True):
+        for text, found in zip(
+            texts, self.attempts(prompts, settings, best_of, prefill=prefill), strict=True
+        ):
             found.sort(key=lambda one: -one.likelihood)
             answers.append(self._answer(text, found, parameters, settings))
         return answers
+
+    def attempts(
+        self,
+        prompts: Sequence[list[int]],
+        settings: GenerationSettings,
+        count: int,
+        *,
+        prefill: bool = False,
+    ) -> list[list[Continuation]]:
+        """Write ``count`` times after each prompt, given as token ids.
+
+        Each attempt has numbers of its own, and the first those of the seed itself.
+        """
+        tries = [
+            self._complete(prompts, replace(settings, seed=settings.seed + attempt), prefill)
+            for attempt in range(count)
+        ]
+        return [list(found) for found in zip(*tries, strict=True)]
 
     def settings(self, parameters: Parameters, *, logprobs: bool) -> GenerationSettings:
         """Read what a request says of generation."""
@@ -144,16 +166,13 @@ class TextGeneration:
         return Writing(self.decoder.begin(prompts.mask), prompts.ids, ends, bound)
 
     def _complete(
-        self, texts: Sequence[str], parameters: Parameters, settings: GenerationSettings
+        self, ids: Sequence[list[int]], settings: GenerationSettings, prefill: bool
     ) -> list[Continuation]:
-        keep = parameters.integer("truncate", 0) or None
-        ids = encode_prompts(self.tokenizer, texts, self.defaults.token("bos_token_id"), keep)
-        wants_prefill = parameters.flag("decoder_input_details", default=False)
         found = [Continuation(prompt, [], []) for prompt in ids]
         for prompts in make_batches(
             ids, self.tokenizer.pad_id, mixed=self.decoder.pads, rows_each=settings.num_beams
         ):
-            if wants_prefill:
+            if prefill:
                 self._prefill(prompts, found)
             for written in self.steps(prompts, settings):
                 found[prompts.items[written.token.item]].tokens.append(written)
@@ -201,7 +220,7 @@ class TextGeneration:
             "generated_tokens": len(found.tokens),
             "seed": settings.seed if settings.do_sample else None,
             "prefill": [
-                {"id": token, "text": self._word(token), "logprob": log}
+                {"id": token, "text": self.word(token), "logprob": log}
                 for token, log in zip(found.prompt, found.prefill, strict=False)
             ],
             "tokens": [
@@ -211,7 +230,7 @@ class TextGeneration:
         }
         if settings.top_tokens:
             details["top_tokens"] = [
-                [self._object(token, self._word(token), log) for token, log in written.token.top]
+                [self._object(token, self.word(token), log) for token, log in written.token.top]
                 for written in found.tokens
             ]
         return details
@@ -219,7 +238,8 @@ class TextGeneration:
     def _object(self, token: int, text: str, logprob: float | None) -> dict[str, Any]:
         return token_object(token, text, logprob, special=token in self.wording.special)
 
-    def _word(self, token: int) -> str:
+    def word(self, token: int) -> str:
+        """Return the text of a token by itself."""
         return str(self.tokenizer.tokenizer.decode([token], skip_special_tokens=False))
 
 

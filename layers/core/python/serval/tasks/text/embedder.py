@@ -93,6 +93,11 @@ class Embedder:
             raise InvalidParameter("prompt_name", name, f"one of: {known}")
         return self.prompts[name]
 
+    def count_tokens(self, texts: Sequence[str], parameters: Parameters) -> int:
+        """Count the tokens that the encoder reads, those of prompts and special ones included."""
+        prompt = self.prompt(parameters)
+        return sum(map(len, self.tokenizer.encode([prompt + text for text in texts])))
+
     def embed(
         self,
         texts: Sequence[str],

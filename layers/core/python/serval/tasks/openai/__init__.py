@@ -1,0 +1,1 @@
+"""Tasks in the words of OpenAI's API: chats, completions and embeddings."""

@@ -1,0 +1,152 @@
+"""``POST /v1/chat/completions``: a chat goes on, by a model of text-generation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serval.errors import InvalidParameter, UnsupportedFeature
+from serval.tasks.call import check_text_size
+from serval.tasks.generation.chat_template import ChatTemplate
+from serval.tasks.generation.prompts import encode_prompts
+from serval.tasks.generation.text_generation import TextGeneration
+from serval.tasks.openai.document import AnswerHead, read_parameters
+from serval.tasks.openai.writing import KNOWN, Choice, read_top, token_logprob, write
+from serval.tasks.parameters import Parameters
+from serval.tasks.task import Task
+
+ROLES = ("system", "developer", "user", "assistant")
+OF_MESSAGE = ("role", "content", "name", "reasoning_content")
+OWN = frozenset(
+    {
+        "chat_template_kwargs",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "top_logprobs",
+    }
+)
+LENGTHS = ("max_completion_tokens", "max_tokens")
+"""What bounds an answer, by the name that goes first."""
+MOST_MESSAGES = 2048
+
+
+def answer_chat(task: Task | None, document: Mapping[str, Any], head: AnswerHead) -> dict[str, Any]:
+    """Answer a chat.
+
+    Raises
+    ------
+    InvalidRequest
+        If a parameter or a message is wrong, or the model holds no chats.
+    """
+    if not isinstance(task, TextGeneration):
+        raise head.refuse_task("chats", "text-generation")
+    if task.chat is None:
+        raise UnsupportedFeature(
+            f"model {head.model!r} version {head.version} has no chat template: add "
+            "chat_template.jinja to its bundle, or 'chat_template' to its tokenizer_config.json, "
+            "and publish it again; POST /v1/completions takes a prompt as it is"
+        )
+    given = read_parameters(document, KNOWN | OWN)
+    prompt = make_prompt(task.chat, given)
+    check_text_size([prompt])
+    ids = encode_prompts(task.tokenizer, [prompt], None, None, special=False)
+    end = task.tokenizer.tokenizer.token_to_id(task.chat.tokens.get("eos_token", ""))
+    answered = write(
+        task,
+        ids,
+        given,
+        length=LENGTHS[given.get(LENGTHS[0]) is None],
+        top=_top(given),
+        more_ends=[] if end is None else [end],
+    )
+    return {
+        **head.begin("chatcmpl", "chat.completion"),
+        "choices": [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": choice.text, "refusal": None},
+                "logprobs": None if _top(given) is None else _logprobs(task, choice),
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(answered.choices)
+        ],
+        "usage": answered.usage,
+    }
+
+
+def make_prompt(template: ChatTemplate, given: Parameters) -> str:
+    """Return the prompt of a chat."""
+    variables = given.get("chat_template_kwargs") or {}
+    if not isinstance(variables, Mapping):
+        raise InvalidParameter("chat_template_kwargs", variables, "an object")
+    return template.render(read_messages(given.get("messages"), template), variables)
+
+
+def read_messages(value: Any, template: ChatTemplate) -> list[dict[str, str]]:
+    """Return the messages as a template takes them: each content is one text.
+
+    Raises
+    ------
+    InvalidParameter
+        Naming the message and what is wrong with it.
+    """
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_MESSAGES:
+        raise InvalidParameter("messages", value, f"a list of 1 to {MOST_MESSAGES} messages")
+    return [_read_message(f"messages[{at}]", one, template) for at, one in enumerate(value)]
+
+
+def _read_message(where: str, value: Any, template: ChatTemplate) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise InvalidParameter(where, value, "an object with 'role' and 'content'")
+    # Clients send an answer back with all its members, most of them empty.
+    message = {name: one for name, one in value.items() if one is not None and one != []}
+    role = message.get("role")
+    if role not in ROLES:
+        raise InvalidParameter(f"{where}.role", role, f"one of: {', '.join(ROLES)}")
+    for name in message:
+        if name not in OF_MESSAGE:
+            raise InvalidParameter(f"{where}.{name}", message[name], "nothing")
+    message["content"] = _read_content(f"{where}.content", message.get("content"))
+    for name in OF_MESSAGE:
+        if not isinstance(message.get(name, ""), str):
+            raise InvalidParameter(f"{where}.{name}", message[name], "a string")
+    if role == "developer" and not template.knows_developer:
+        message["role"] = "system"
+    return message
+
+
+def _read_content(where: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise InvalidParameter(where, value, "a text, or a list of parts of the type 'text'")
+    return "\n".join(_read_part(f"{where}[{at}]", part) for at, part in enumerate(value))
+
+
+def _read_part(where: str, part: Any) -> str:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return text
+    raise InvalidParameter(where, part, '{"type": "text", "text": …} (the model reads text alone)')
+
+
+def _top(given: Parameters) -> int | None:
+    """Return how many likely tokens are wanted of each step; None: no probabilities."""
+    if given.flag("logprobs", default=False):
+        return read_top(given, "top_logprobs")
+    if given.get("top_logprobs"):
+        raise InvalidParameter(
+            "top_logprobs", given.get("top_logprobs"), "nothing, unless 'logprobs' is true,"
+        )
+    return None
+
+
+def _logprobs(task: TextGeneration, choice: Choice) -> dict[str, Any]:
+    content: Sequence[dict[str, Any]] = [
+        {
+            **token_logprob(one.text, one.token.logprob),
+            "top_logprobs": [token_logprob(task.word(token), log) for token, log in one.token.top],
+        }
+        for one in choice.tokens
+    ]
+    return {"content": content, "refusal": None}

@@ -1,0 +1,117 @@
+"""The documents of OpenAI's API: what a body may say, and what every answer begins with.
+
+Specification: https://platform.openai.com/docs/api-reference.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serval.errors import InvalidParameter, MalformedBody, UnsupportedFeature
+from serval.foreign import read_document
+from serval.short_repr import short_repr
+from serval.tasks.parameters import Parameters
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
+)
+"""What callers may send and no answer depends on."""
+NO_TOOLS = "the model calls no tools: describe them in a message, and read the answer"
+REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
+    "audio": ((), "nothing (answers are text)"),
+    "function_call": (("none", "auto"), f"nothing ({NO_TOOLS})"),
+    "functions": (([],), f"nothing ({NO_TOOLS})"),
+    "logit_bias": (({},), "nothing ('bad_words_ids' keeps tokens out)"),
+    "modalities": ((["text"],), '["text"] (answers are text)'),
+    "prediction": ((), "nothing"),
+    "reasoning_effort": (
+        (),
+        "nothing ('chat_template_kwargs' has what the model's template knows)",
+    ),
+    "response_format": (
+        ({"type": "text"},),
+        '{"type": "text"} (answers cannot be held to a format: ask for it in a message)',
+    ),
+    "stream": ((False,), "false (an answer comes whole: leave it out)"),
+    "stream_options": ((), "nothing, since an answer comes whole"),
+    "suffix": (("",), "nothing (text is written behind a prompt alone)"),
+    "tool_choice": (("none", "auto"), f"nothing ({NO_TOOLS})"),
+    "tools": (([],), f"nothing ({NO_TOOLS})"),
+    "verbosity": ((), "nothing"),
+    "web_search_options": ((), "nothing"),
+}
+"""What no model here can do: name → the values that ask for nothing, and what to send instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """What an answer says of itself."""
+
+    id: str
+    created: int
+    """Seconds since 1970."""
+    model: str
+    version: str
+    task: str | None
+    """The version's task by name."""
+
+    def begin(self, prefix: str, kind: str) -> dict[str, Any]:
+        """Begin an answer."""
+        return {
+            "id": f"{prefix}-{self.id}",
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": f"version-{self.version}",
+        }
+
+    def refuse_task(self, what: str, needed: str) -> UnsupportedFeature:
+        """Build the error for a model whose task is another one."""
+        has = f"the task {self.task!r}" if self.task else "no task"
+        way = f"POST /models/{self.model}" if self.task else f"POST /v2/models/{self.model}/infer"
+        return UnsupportedFeature(
+            f"model {self.model!r} has {has}, and {what} need {needed!r}: {way} is how it answers"
+        )
+
+
+def read_body(body: bytes, limit_bytes: int) -> Mapping[str, Any]:
+    """Parse a body.
+
+    Raises
+    ------
+    MalformedBody, PayloadTooLarge
+        If it is no JSON object, or too much of it.
+    """
+    found = read_document(body, "the body", limit_bytes)
+    if not isinstance(found, dict):
+        raise MalformedBody(f"the body is {short_repr(found)}, an object with 'model' expected")
+    return found
+
+
+def read_parameters(document: Mapping[str, Any], known: Collection[str]) -> Parameters:
+    """Return what a body says; a ``null`` is as good as nothing.
+
+    Raises
+    ------
+    InvalidParameter
+        If a name is unknown, or asks for what no model here can do.
+    """
+    given = {name: value for name, value in document.items() if value is not None}
+    for name, value in given.items():
+        allowed, instead = REFUSED.get(name, ((value,), ""))
+        if value not in allowed:
+            raise InvalidParameter(name, value, instead)
+    known = {*known, "model"}
+    Parameters(
+        {name: given[name] for name in given if name not in WITHOUT_EFFECT | REFUSED.keys()}
+    ).expect(known)
+    return Parameters({name: value for name, value in given.items() if name in known})

@@ -1,0 +1,147 @@
+"""What chats and completions have in common: settings, choices, and how many tokens there were."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from serval.errors import ContextTooLong
+from serval.tasks.generation.settings import MOST_NEW_TOKENS, SETTINGS, GenerationSettings
+from serval.tasks.generation.stops import LENGTH
+from serval.tasks.generation.text_generation import Continuation, TextGeneration, WrittenToken
+from serval.tasks.parameters import Parameters
+
+MOST_CHOICES = 16
+MOST_TOP = 20
+KNOWN = (SETTINGS - {"max_length", "max_new_tokens", "stop_sequence", "stop_strings"}) | {"n"}
+"""Beside OpenAI's own names, those of model.yaml's ``task:`` count, such as ``top_k``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the texts that were written after a prompt."""
+
+    text: str
+    """Without the stop string that ended it."""
+    finish_reason: str
+    tokens: Sequence[WrittenToken]
+    """Those that the text is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """All texts of a request, ``n`` for each prompt, in the order of the prompts."""
+
+    choices: Sequence[Choice]
+    usage: dict[str, int]
+
+
+def write(
+    task: TextGeneration,
+    prompts: Sequence[list[int]],
+    given: Parameters,
+    *,
+    length: str,
+    top: int | None,
+    more_ends: Sequence[int] = (),
+) -> Texts:
+    """Write after prompts, as a body says.
+
+    Parameters
+    ----------
+    length
+        The parameter that bounds how many tokens are written.
+    top
+        How many of the likeliest tokens are wanted of each step; None: no probabilities at all.
+    more_ends
+        Tokens that end a text beside the model's own.
+
+    Raises
+    ------
+    ContextTooLong
+        If there is no room for what is asked for.
+    InvalidParameter
+        If a value is impossible.
+    """
+    count = given.integer("n", 1, least=1, most=MOST_CHOICES)
+    settings = _settings(task, prompts, given, length)
+    settings = replace(
+        settings,
+        eos=tuple({*settings.eos, *more_ends}),
+        logprobs=top is not None,
+        top_tokens=top or 0,
+    )
+    # Without chance all texts are the same.
+    found = task.attempts(prompts, settings, count if settings.do_sample else 1)
+    written = [one for tries in found for one in tries]
+    choices = [
+        _choose(task, one, settings)
+        for tries in found
+        for one in (tries if settings.do_sample else tries * count)
+    ]
+    repeats = 1 if settings.do_sample else count
+    return Texts(choices, _usage(prompts, written, repeats))
+
+
+def _settings(
+    task: TextGeneration, prompts: Sequence[list[int]], given: Parameters, length: str
+) -> GenerationSettings:
+    prompt = max(map(len, prompts))
+    room = MOST_NEW_TOKENS if task.positions is None else task.positions - prompt
+    asked = given.integer(length, 0, least=1) or None
+    if room < (asked or 1):
+        wanted = "" if asked is None else f" and {length!r} asks for {asked}"
+        remedy = f", or ask for at most {room}" if room > 0 else ""
+        raise ContextTooLong(
+            f"the model has {prompt + room} positions for a prompt and what follows: the prompt "
+            f"takes {prompt} tokens{wanted}; shorten it{remedy}"
+        )
+    own = {name: value for name, value in given.values.items() if name in SETTINGS}
+    if asked is not None:
+        own["max_new_tokens"] = asked
+    settings = task.settings(Parameters(own), logprobs=False)
+    if "top_k" not in own and "top_k" not in task.defaults.values:
+        # transformers draws from the 50 likeliest tokens, OpenAI's API from all.
+        settings = replace(settings, top_k=0)
+    return settings
+
+
+def _usage(
+    prompts: Sequence[list[int]], written: Sequence[Continuation], repeats: int
+) -> dict[str, int]:
+    read = sum(map(len, prompts))
+    wrote = repeats * sum(len(one.tokens) for one in written)
+    return {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
+
+
+def _choose(task: TextGeneration, found: Continuation, settings: GenerationSettings) -> Choice:
+    text = task.wording.text([one.token.id for one in found.tokens], Parameters())
+    cuts = [at for stop in settings.stop if (at := text.find(stop)) >= 0]
+    finish = found.tokens[-1].token.finish
+    text = text[: min(cuts, default=None)]
+    reason = "length" if finish == LENGTH and not cuts else "stop"
+    return Choice(text, reason, list(_tokens_of(task, text, found.tokens)))
+
+
+def _tokens_of(
+    task: TextGeneration, text: str, tokens: Sequence[WrittenToken]
+) -> Sequence[WrittenToken]:
+    """Return the tokens that a text is of: neither special ones nor those behind its end."""
+    kept, length = [], 0
+    for one in tokens:
+        if one.token.id in task.wording.special:
+            continue
+        if length >= len(text):
+            break
+        length += len(one.text)
+        kept.append(one)
+    return kept
+
+
+def read_top(given: Parameters, name: str) -> int:
+    """Read how many of the likeliest tokens are wanted."""
+    return given.integer(name, 0, most=MOST_TOP)
+
+
+def token_logprob(text: str, logprob: float | None) -> dict[str, Any]:
+    """Write a token of a chat with its logarithmic probability."""
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode("utf-8", "replace"))}
