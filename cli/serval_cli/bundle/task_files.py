@@ -9,6 +9,7 @@ GRAPHS = (
     "decoder_model.onnx",
     "decoder_model_merged.onnx",
     "decoder_with_past_model.onnx",
+    "decoder_postnet_and_vocoder.onnx",
 )
 """Graphs that work together; one of them is the artifact."""
 NAMES = (
@@ -26,6 +27,7 @@ NAMES = (
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
+    "speaker.npy",
 )
 DENSE_WEIGHTS = "model.safetensors"
 """Weights of a layer of sentence-transformers after the graph."""

@@ -31,7 +31,8 @@ def program(kind: type[torch.nn.Module]) -> Any:
 
 
 def two_inputs() -> Any:
-    words, age = keras.layers.Input((5,), name="words", dtype="int32"), keras.layers.Input((2,))
+    words = keras.layers.Input((5,), name="words", dtype="int32")
+    age = keras.layers.Input((2,), name="age")
     read = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(20, 4)(words))
     return keras.Model([words, age], keras.layers.Dense(3)(keras.layers.Concatenate()([read, age])))
 

@@ -6,7 +6,14 @@ and make Kaldi's filter banks with it.
 
 from pathlib import Path
 
-from tests.tasks.recording import audio_classification, recognition, speech, whisper, written
+from tests.tasks.recording import (
+    audio_classification,
+    frames,
+    recognition,
+    speech,
+    whisper,
+    written,
+)
 from tests.tasks.recording.sounds import FOLDER, write_sounds
 
 
@@ -18,3 +25,4 @@ def record(folder: Path) -> None:
     written.record(folder)
     audio_classification.record(folder)
     speech.record(folder)
+    frames.record(folder)

@@ -46,7 +46,13 @@ READS = {
         ("image-to-text", "automatic-speech-recognition"),
         (*OF_TOKENIZER, *PREPROCESSORS, *OF_GENERATION, LETTERS),
     ),
-    "text-to-speech": (*OF_TOKENIZER, *PREPROCESSORS, "generation_config.json", LETTERS),
+    "text-to-speech": (
+        *OF_TOKENIZER,
+        *PREPROCESSORS,
+        "generation_config.json",
+        "speaker.npy",
+        LETTERS,
+    ),
 }
 """Task → files that it reads beside config.json, as far as they are there."""
 SOURCES_OF_TOKENIZER = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "*.spm", "*.model")

@@ -11,6 +11,8 @@ PLACES = ("", "onnx")
 """Subfolders that may hold graphs; the first that has one counts."""
 ENCODER = "encoder_model"
 MERGED, DECODER, LATER = "decoder_model_merged", "decoder_model", "decoder_with_past_model"
+VOCODER = "decoder_postnet_and_vocoder"
+"""Makes sound of what the decoder wrote."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack")
 Choose = Callable[[Sequence[str]], str]
 
@@ -82,6 +84,9 @@ def with_partners(main: Path) -> ChosenGraphs:
                 f"{main} is an encoder without its decoder: {MERGED}.onnx or {DECODER}.onnx "
                 "expected beside it"
             )
+        vocoder = main.with_name(f"{VOCODER}{stem.removeprefix(ENCODER)}.onnx")
+        if vocoder.is_file():
+            partners[f"{VOCODER}.onnx"] = vocoder
         return ChosenGraphs(main, f"{ENCODER}.onnx", partners)
     if stem.startswith(DECODER) and not stem.startswith(MERGED):
         later = main.with_name(f"{LATER}{stem.removeprefix(DECODER)}.onnx")

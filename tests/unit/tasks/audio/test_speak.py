@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from serval.tasks.audio.speak import TextToSpeech
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
+from tests.tasks.harness import RECORDED, open_case, open_folder
 
+LONG = "The film was long, but I loved every minute of it."
 WAVE = TensorSpec("wave", "FP32", (1, -1))
 STRINGS = TensorSpec("text", "BYTES", (1,))
 IDS = TensorSpec("tokens", "INT64", (1, -1))
@@ -91,6 +94,23 @@ def test_other_formats_and_voices_are_refused(tmp_path: Path, bad: dict[str, Any
     task, _ = speaker(tmp_path, sampling_rate=8_000)
     with pytest.raises(InvalidParameter):
         task.answer(["a"], Parameters(bad))
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (0, 6), (1, 2, 6)])
+def test_voices_that_do_not_fit_the_decoder_are_refused(tmp_path: Path, shape: Any) -> None:
+    folder = shutil.copytree(RECORDED / "speak-frames" / "bundle", tmp_path / "bundle")
+    np.save(folder / "speaker.npy", np.zeros(shape, np.float32))
+    with pytest.raises(TaskUnreadable, match=r"speaker.npy: shape .*, \[voices, 6\] expected"):
+        open_folder(folder)
+    (folder / "speaker.npy").unlink()
+    with pytest.raises(TaskUnreadable, match=r"no speaker.npy, with the voices, floats"):
+        open_folder(folder)
+
+
+def test_speech_ends_where_the_decoder_has_no_more_positions() -> None:
+    (said,) = open_case("speak-frames").answer([LONG], Parameters())
+    frames = 2 * 100
+    assert soundfile.info(io.BytesIO(said.body)).frames == frames * 16
 
 
 def test_characters_have_blanks_around_them(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Array
 from serval.short_repr import short_repr
 from serval.tasks.audio.characters import CharacterTokenizer
+from serval.tasks.audio.frames import READ, FrameSpeaker
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
@@ -22,25 +23,25 @@ from serval.tasks.text.tokenizer import TOKENIZER, TextTokenizer
 FORMATS = ("wav", "flac")
 LOUDEST = 32767
 Prepare = Callable[[str, int], dict[str, Array]]
+"""Makes a graph's inputs from a text and its index in the request."""
+Speak = Callable[[str, int, int], Array]
+"""Makes a waveform [n] from a text, its index in the request, and a voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextToSpeech:
-    """A graph from tokens, or from text itself, to a waveform [batch, n].
+    """A model of speech.
 
-    VITS is such a graph: Kim et al., "Conditional Variational Autoencoder with Adversarial
-    Learning for End-to-End Text-to-Speech" (2021).
+    It is a graph from tokens, or from text itself, to a waveform [batch, n], or several that make
+    it frame by frame. VITS is of the first kind: Kim et al., "Conditional Variational Autoencoder
+    with Adversarial Learning for End-to-End Text-to-Speech" (2021).
     """
 
     takes: ClassVar[InputKind] = "text"
     accepts: ClassVar[frozenset[str]] = frozenset({"format", "speaker_id"})
     answers_in_list: ClassVar[bool] = False
 
-    graph: TaskGraph
-    prepare: Prepare
-    """Makes the graph's inputs from a text and its index in the request."""
-    waveform: str
-    """The graph's output."""
+    speak: Speak
     rate_hz: int
     speakers: int
 
@@ -48,7 +49,8 @@ class TextToSpeech:
     def from_files(cls, files: TaskFiles, graph: TaskGraph) -> "TextToSpeech":
         """Read the tokenizer and the sampling rate.
 
-        The rate is ``sampling_rate`` of model.yaml's ``task:``, else of config.json.
+        The rate is ``sampling_rate`` of model.yaml's ``task:``, else of config.json or
+        preprocessor_config.json.
 
         Raises
         ------
@@ -56,13 +58,14 @@ class TextToSpeech:
             If the bundle lacks them, or the graph has no waveform.
         """
         config = files.json("config.json")
-        return cls(
-            graph,
-            _preparation(files, graph),
-            _waveform(graph),
-            _rate(files.options.get("sampling_rate"), config),
-            int(config.get("num_speakers") or 1),
-        )
+        if READ in (*graph.inputs, *graph.outputs):
+            frames = FrameSpeaker.from_files(files, graph)
+            speakers = len(frames.voices)
+            speak: Speak = frames.speak
+        else:
+            speak, speakers = _speaking(files, graph), int(config.get("num_speakers") or 1)
+        told = {**files.json("preprocessor_config.json"), **config}
+        return cls(speak, _rate(files.options.get("sampling_rate"), told), speakers)
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Return a file for each text: ``audio/wav``, or ``audio/flac`` if ``format`` says so.
@@ -77,8 +80,7 @@ class TextToSpeech:
                 raise InvalidInputs(
                     f"input {index}: {short_repr(text)} given, a text to speak expected"
                 )
-            arrays = self.prepare(text, index) | {"speaker_id": np.asarray([speaker], np.int64)}
-            samples = self.graph.run(arrays, [self.waveform])[self.waveform].reshape(-1)
+            samples = self.speak(text, index, speaker)
             if not samples.size or not np.isfinite(samples).all():
                 raise InvalidInputs(
                     f"input {index}: {short_repr(text)} given, of which the model made no sound"
@@ -93,6 +95,17 @@ def write_sound(samples: Array, rate_hz: int, form: str) -> Media:
     file = BytesIO()
     soundfile.write(file, whole, rate_hz, format=form.upper(), subtype="PCM_16")
     return Media(file.getvalue(), f"audio/{form}")
+
+
+def _speaking(files: TaskFiles, graph: TaskGraph) -> Speak:
+    """Return what one graph says."""
+    prepare, waveform = _preparation(files, graph), _waveform(graph)
+
+    def speak(text: str, index: int, speaker: int) -> Array:
+        arrays = prepare(text, index) | {"speaker_id": np.asarray([speaker], np.int64)}
+        return graph.run(arrays, [waveform])[waveform].reshape(-1)
+
+    return speak
 
 
 def _preparation(files: TaskFiles, graph: TaskGraph) -> Prepare:
@@ -130,7 +143,8 @@ def _rate(option: Any, config: dict[str, Any]) -> int:
     rate = option or config.get("sampling_rate") or config.get("sample_rate")
     if type(rate) is not int or rate < 1:
         raise TaskUnreadable(
-            "neither model.yaml's 'task: {sampling_rate: …}' nor config.json says how many samples "
+            "neither model.yaml's 'task: {sampling_rate: …}' nor config.json nor "
+            "preprocessor_config.json says how many samples "
             f"a second of the waveform has: {short_repr(rate)} found, an integer expected"
         )
     return rate

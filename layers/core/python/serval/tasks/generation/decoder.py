@@ -15,6 +15,8 @@ from serval.tasks.graph import TaskGraph
 
 PAST = "past_key_values."
 PRESENTS = ("present.", "present_key_values.")
+READS = ("input_ids", "decoder_input_ids", "output_sequence")
+"""Names of what a decoder has written so far: tokens, or frames of a spectrogram."""
 MASKS = ("attention_mask", "decoder_attention_mask")
 CROSS = ".encoder."
 """In the name of a key or value of what the encoder read: it never changes after the first run."""
@@ -51,7 +53,7 @@ class DecoderGraph:
                     f"the decoder takes {name!r}, but has no output "
                     f"{name.replace(PAST, PRESENTS[0])!r}: export it with its cache"
                 )
-        if "input_ids" not in first.inputs and "decoder_input_ids" not in first.inputs:
+        if not any(name in first.inputs for name in READS):
             raise TaskUnreadable(
                 f"the decoder has no input 'input_ids', but {', '.join(first.inputs)}"
             )

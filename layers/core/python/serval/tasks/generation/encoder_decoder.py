@@ -69,7 +69,7 @@ class EncoderDecoder:
                 "generation_config.json and config.json have no 'decoder_start_token_id', with "
                 "which the decoder begins"
             )
-        encoder, first, later = _open_graphs(files, graph)
+        encoder, first, later = open_graphs(files, graph)
         decoder = DecoderGraph.from_graphs(first, later, inner)
         return cls(encoder, decoder, defaults, decoder_positions(inner))
 
@@ -150,12 +150,22 @@ def decoder_positions(config: Mapping[str, Any]) -> int | None:
     return next((value for value in found if isinstance(value, int) and value > 0), None)
 
 
-def _open_graphs(
-    files: TaskFiles, graph: TaskGraph
+def open_graphs(
+    files: TaskFiles, graph: TaskGraph, hidden: str = HIDDEN
 ) -> tuple[TaskGraph | None, TaskGraph, TaskGraph | None]:
-    if "decoder_input_ids" in graph.inputs and HIDDEN not in graph.inputs:
+    """Open the encoder, and the decoder's graphs of the first run and of later ones.
+
+    A version's own graph is one of the first two, or, without an encoder, both in one. ``hidden``
+    is what the decoder calls the encoder's output.
+
+    Raises
+    ------
+    TaskUnreadable
+        If one is missing.
+    """
+    if "decoder_input_ids" in graph.inputs and hidden not in graph.inputs:
         return None, graph, None
-    if HIDDEN in graph.inputs:
+    if hidden in graph.inputs:
         encoder = files.graph(ENCODER, "which reads what the decoder continues")
         return encoder, graph, _later(files, graph)
     name = MERGED if files.has(MERGED) else DECODER
