@@ -85,9 +85,13 @@ def test_a_result_that_is_not_there_is_none() -> None:
 
 
 def test_the_container_s_own_words_say_why_it_failed() -> None:
-    objects = StoredObjects({"said": b'{"error": "out of memory"}', "mute": b"Traceback"})
+    quoted = b'client error (400) from model with message "{"error": "\'top_k\': 0 given"}". See'
+    said = b'{"error": "out of memory"}'
+    objects = StoredObjects({"said": said, "mute": b"Traceback", "quoted": quoted})
 
     assert failure_text(objects, "said", "error (500)") == "out of memory"
+    assert failure_text(objects, "quoted", "error (400)") == "'top_k': 0 given"
+    assert failure_text(objects, "mute", 'model with message "{"error": "no"}"') == "no"
     assert failure_text(objects, "mute", "error (500)") == "error (500)"
     assert failure_text(objects, "gone", "error (500)") == "error (500)"
     assert failure_text(objects, None, "error (500)") == "error (500)"

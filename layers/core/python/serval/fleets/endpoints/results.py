@@ -68,11 +68,12 @@ def has_binary_outputs(response: Any) -> bool:
 
 
 def failure_text(objects: ResultObjects, key: str | None, reason: str) -> str:
-    """Return the container's error, or else SageMaker's reason."""
-    if not key or objects.find(key) is None:
-        return reason
-    try:
-        document: Any = json.loads(objects.beginning(key, SHOWN_BYTES))
-        return str(document["error"])
-    except (ValueError, TypeError, KeyError):
-        return reason
+    """Return the container's error, or else SageMaker's reason, which may quote it."""
+    stored = b"" if not key or objects.find(key) is None else objects.beginning(key, SHOWN_BYTES)
+    for text in (stored.decode(errors="replace"), reason):
+        try:
+            document, _ = json.JSONDecoder().raw_decode(text[max(0, text.find("{")) :])
+            return str(document["error"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return reason
