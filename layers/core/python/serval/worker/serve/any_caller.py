@@ -76,7 +76,7 @@ def answer_invocation(
     ServalError
         If it cannot be answered.
     """
-    call = ServedCall({}, headers, {}, body)
+    call = ServedCall({}, headers, {}, body=body)
     has_words = record.task is not None or record.runtime == "python"
     if has_words and OF_TENSORS not in body:
         return _answer_words(record, call, gather)
