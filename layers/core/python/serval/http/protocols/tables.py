@@ -168,23 +168,27 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
     """
     inputs = loaded.record.signature.inputs
     numeric = loaded.task is None and has_numbers_alone(inputs) and not has_long_integers(inputs)
+    if not has_header:
+        lines = read_csv(body, numeric=numeric)
+        if has_header is not None or not any(map(_is_name, lines[0])):
+            return Table([str(index) for index in range(len(lines[0]))], False, lines)
     first, _, rest = body.partition(b"\n")
-    names = read_csv(first, numeric=False)[0]
-    if has_header is None:
-        has_header = not all(map(_is_number, names))
-    lines = read_csv(rest if has_header else body, numeric=numeric)
+    names = [name.strip() for name in read_csv(first, numeric=False)[0]]
+    lines = read_csv(rest, numeric=numeric)
     if len(lines[0]) != len(names):
         raise InvalidInputs(f"the CSV has {len(lines[0])} columns and {len(names)} names")
-    columns = names if has_header else [str(index) for index in range(len(names))]
-    return Table([name.strip() for name in columns], has_header, lines)
+    return Table(names, True, lines)
 
 
-def _is_number(field: str) -> bool:
+def _is_name(field: Any) -> bool:
+    """Return whether a field is no number, and not empty."""
+    if not isinstance(field, str):
+        return False
     try:
         float(field)
     except ValueError:
-        return field in NON_FINITE or not field
-    return True
+        return field != "" and field not in NON_FINITE
+    return False
 
 
 def _pick(cells: Array, places: Sequence[int]) -> Array:
