@@ -66,20 +66,55 @@ def binary_request(model: str) -> tuple[dict[str, Any], bytes]:
     return {"inputs": [item]}, raw
 
 
+def rows_of(random: Random, model: str) -> dict[str, Any]:
+    """Give what protocols of rows take of a model: rows, a whole input, a table."""
+    if model not in MODELS:
+        return {"instances": ["good", "bad"], "parameters": {"top_k": random.choice((1, 2, 0))}}
+    given = tensor(model)
+    data, extents = given["data"], given["shape"]
+    rows = [data] if len(extents) == 2 and extents[0] == 1 else [[one] for one in data]
+    if len(extents) == 1:
+        rows = data
+    named = {"columns": ["x_0", "x_1"], "data": [data]}
+    return random.choice(
+        ({"instances": rows}, {"inputs": rows}, {"inputs": {"x": rows}}, {"dataframe_split": named})
+    )
+
+
+def openai_model(route: Endpoint) -> str | None:
+    """Return the model that OpenAI's routes are asked for; None: it is another route."""
+    if "/v1/models" in route.template or "/v1/" not in route.template:
+        return None
+    return "vectors" if route.template.endswith("embeddings") else "writer"
+
+
+def openai_body(route: Endpoint) -> dict[str, Any] | None:
+    """Give what OpenAI's routes take; None: it is another route."""
+    model = openai_model(route)
+    if model is None:
+        return None
+    if model == "vectors":
+        return {"model": model, "input": ["a cat", "a dog"]}
+    if route.template.endswith("chat/completions"):
+        spoken = [{"role": "user", "content": "a cat"}]
+        return {"model": model, "messages": spoken, "max_tokens": 2}
+    return {"model": model, "prompt": "a cat", "max_tokens": 2}
+
+
 def document_of(random: Random, route: Endpoint, model: str) -> Any:
     """Give the JSON that a route takes; None: it takes none."""
     match route.method, route.template.rsplit("/", 1)[-1]:
+        case "POST", "completions" | "embeddings" | "invocations" | "{model}:predict":
+            return openai_body(route) or rows_of(random, model)
         case "POST", "infer":
             return inference_request(random, model)
         case "POST", "uploads":
             return {"size_bytes": random.choice((1, 7_000_000, 10**9))}
-        case "POST", "jobs":
-            return JOB
         case "POST", ("{model}" | "{version}"):
             texts = random.choice(("good", ["good", "bad"], ["good"] * 40))
             return {"inputs": texts, "parameters": {"top_k": random.choice((1, 2, 0))}}
-        case "POST", "index":
-            return {"ready": True}
+        case "POST", "jobs" | "index" as what:
+            return JOB if what == "jobs" else {"ready": True}
         case "PUT", _:
             asked: dict[str, Any] = {
                 "model": model,

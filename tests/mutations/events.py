@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from serval.http.dispatch import Endpoint
 from tests.fakes.handlers import recorded
 from tests.mutations import damage
-from tests.mutations.bodies import binary_request, document_of
+from tests.mutations.bodies import binary_request, document_of, openai_model
 from tests.mutations.stage import INFER, KEY, MODELS, function_of
 
 TEXT = ("application/json", "text/plain", "application/xml", "text/csv; charset=latin-1")
@@ -26,6 +26,9 @@ THERE = {
     "/models": ("sentiment", "vision"),
     "/async": ("textgen",),
     "/batch": ("iris", "digits"),
+    "/v1": (*MODELS, "sentiment"),
+    "/endpoints": (*MODELS, "sentiment"),
+    "/mlflow": (*MODELS, "sentiment"),
 }
 """Models, by the first segment of the path: those that the route answers for."""
 HEADERS = (
@@ -109,7 +112,7 @@ def choice(random: Random, route: Endpoint, name: str) -> str:
     luck, text = random.random(), "1"
     if name == "model":
         there = ("floats",) if route.method == "GET" else THERE["/" + route.template.split("/")[1]]
-        text = random.choice(there)
+        text = openai_model(route) or random.choice(there)
     elif name == "id":
         text = random.choice(NAMES["id"][:4])
     if luck < 0.1:

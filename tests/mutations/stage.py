@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from serval.http import endpoints
 from serval.http.dispatch import Endpoint
-from serval.http.endpoints import FUNCTIONS
 from serval.openapi.document import document
 from serval.protocol.limits import RequestLimits, requests_mib
 from tests.fakes import batch_api, describe, inference, submission, task_models
 from tests.fakes.handlers import imported
 from tests.fakes.requests import async_request
+from tests.unit.http.test_openai import TEMPLATE as SPEAK
+from tests.unit.http.test_openai import publish as publish_recorded
 
 MODELS = {
     "floats": ("FP32", [-1, 2]),
@@ -47,7 +49,9 @@ ENVIRONMENT = {
     "BATCH_MACHINE": "arn:aws:states:eu-central-1:123456789012:stateMachine:batch",
 }
 TASK = ("/models/{model}", "/models/{model}/versions/{version}")
-INFER = ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer", *TASK)
+INFER = tuple(endpoint.template for endpoint in endpoints.INFER)
+ON_FLEETS = (*INFER[:2], *TASK)
+"""Routes of which models on fleets have some of their own."""
 
 
 def routes() -> list[Endpoint]:
@@ -74,6 +78,10 @@ class Stage:
             self.inference.edge.publish(model, "1", inference.identity(datatype, axes), sign)
         self.inference.edge.publish("textgen", "1", b"", submission.TEXTGEN)
         task_models.publish_sentiment(self.inference.edge, "sentiment")
+        publish_recorded(self.inference, "writer", "gpt2", "text-generation", chat_template=SPEAK)
+        publish_recorded(self.inference, "vectors", "feature-extraction-mean", "feature-extraction")
+        pooled = {"task": {"name": "feature-extraction", "pooling": "mean"}}
+        object.__setattr__(self.inference.edge.records["vectors", "1"], "bundle", pooled)
         on_fleet = {"compute": {"target": "fleet", "fleet": "gpu"}}
         object.__setattr__(self.inference.edge.records["textgen", "1"], "bundle", on_fleet)
         self.requests, self.batch = submission.Bench(), batch_api.Bench()
@@ -89,7 +97,7 @@ class Stage:
         self.requests.time.meanwhile = lambda: self.requests.answer_all(stored)
         limits = RequestLimits.of_memory(requests_mib(1769) * 2**20)
         object.__setattr__(self.inference.endpoint, "limits", limits)
-        endpoints = {
+        ports = {
             "infer": self.inference.endpoint,
             "wait": self.requests.wait,
             "submit": self.requests.submit,
@@ -100,7 +108,7 @@ class Stage:
         with pytest.MonkeyPatch.context() as patch:
             self.handlers = {
                 name: imported(name, ENVIRONMENT, endpoint, patch).handler
-                for name, endpoint in endpoints.items()
+                for name, endpoint in ports.items()
             }
 
     def close(self) -> None:
@@ -148,6 +156,7 @@ class Stage:
 def function_of(route: Endpoint, model: str) -> str:
     """Name the function that the gateway sends a route's calls to."""
     if route.template in INFER:
-        return "wait" if model == ("vision" if route.template in TASK else "textgen") else "infer"
-    owners = [name for name, endpoints in FUNCTIONS.items() if route in endpoints]
+        heavy = "vision" if route.template in TASK else "textgen"
+        return "wait" if model == heavy and route.template in ON_FLEETS else "infer"
+    owners = [name for name, own in endpoints.FUNCTIONS.items() if route in own]
     return owners[0] if owners else "describe"

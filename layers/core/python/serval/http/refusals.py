@@ -116,7 +116,7 @@ def refuse_for_sagemaker(error: ServalError, status: HTTPStatus, call: HttpCall)
 
 def media_type(call: HttpCall) -> str:
     """Return the type of the body without its parameters; JSON unless it is declared."""
-    return call.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    return (call.headers.get("content-type") or JSON).partition(";")[0].strip().lower()
 
 
 REFUSALS: Mapping[str, Refuse] = {

@@ -4,7 +4,7 @@ The core of V1, MLflow and SageMaker's JSON: the protocols only read what is giv
 written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.content import FEWER
-from serval.protocol.json_values import preview
+from serval.protocol.json_values import distinct_names, preview
 from serval.protocol.nested import fit_ones, read_nested
 from serval.protocol.predictions import write_rows, write_whole
 from serval.protocol.request import check_complete, check_tensor, input_specs
@@ -106,13 +106,14 @@ def given_tensors(given: Given, record: ModelVersion) -> tuple[Tensor, ...]:
     """
     value, specs = given.value, input_specs(record.signature)
     if isinstance(value, simdjson.Object):
-        if not specs.keys() & set(value):
+        names = distinct_names(value)
+        if not specs.keys() & names:
             return _by_columns(value, record)
-        if unknown := set(value) - specs.keys():
+        if unknown := names - specs.keys():
             raise InvalidInputs(
                 f"input {min(unknown)!r:.80} is unknown: the model takes {', '.join(specs)}"
             )
-        return tuple(read_nested(specs[name], value[name], given.outlined) for name in value)
+        return tuple(read_nested(specs[name], value[name], given.outlined) for name in names)
     if isinstance(value, simdjson.Array) and len(value) and isinstance(value[0], simdjson.Object):
         return _by_row(value, record, given.outlined)
     if isinstance(value, Table):
@@ -138,8 +139,8 @@ def _by_columns(value: Any, record: ModelVersion) -> tuple[Tensor, ...]:
 
 def _by_row(rows: Any, record: ModelVersion, outlined: bytes) -> tuple[Tensor, ...]:
     """Read rows that are objects: with a value for each input, or for each column."""
-    specs, names = input_specs(record.signature), list(rows[0])
-    if not specs.keys() >= set(names):
+    specs, names = input_specs(record.signature), distinct_names(rows[0])
+    if not specs.keys() >= names:
         return table_tensors(read_records(INSTANCES, rows.as_list()), record)
     return tuple(
         stack_rows(specs[name], [_member(row, name, names) for row in rows], outlined)
@@ -147,7 +148,7 @@ def _by_row(rows: Any, record: ModelVersion, outlined: bytes) -> tuple[Tensor, .
     )
 
 
-def _member(row: Any, name: str, names: Sequence[str]) -> Any:
+def _member(row: Any, name: str, names: Collection[str]) -> Any:
     if isinstance(row, simdjson.Object) and len(row) == len(names):
         with suppress(KeyError):
             return row[name]
