@@ -17,7 +17,7 @@ from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
 from serval.tasks.text.raw_text import fill_text_input, find_text_input
-from serval.tasks.text.runs import run_rows
+from serval.tasks.text.runs import run_texts
 from serval.tasks.text.tokenizer import Text, TextTokenizer
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -90,8 +90,7 @@ class TextClassification:
             found = self.graph.run(fill_text_input(self.reader, texts), [self.scores])
             return found[self.scores].astype(np.float32)
         encodings = self.reader.encode(texts)
-        rows = run_rows(self.graph, self.reader, encodings, [self.scores], of_tokens=False)
-        return np.stack([row for (row,) in rows])
+        return run_texts(self.graph, self.reader, encodings, self.scores)
 
 
 def _find_scores(graph: TaskGraph) -> TensorSpec:

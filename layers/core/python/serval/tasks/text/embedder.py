@@ -16,7 +16,7 @@ from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from serval.tasks.text.dense import DenseLayer
 from serval.tasks.text.pooling import Pooling
-from serval.tasks.text.runs import output_name, run_rows
+from serval.tasks.text.runs import output_name, run_rows, run_texts
 from serval.tasks.text.tokenizer import TextTokenizer
 
 SENTENCE = "sentence_embedding"
@@ -152,9 +152,9 @@ class Embedder:
         encodings = self.tokenizer.encode(
             [prompt + text for text in texts], truncate=truncate, cut_left=cut_left, names=names
         )
-        of_tokens = len(self.graph.outputs[output].shape) > 2
-        rows = run_rows(self.graph, self.tokenizer, encodings, [output], of_tokens=of_tokens)
-        return [row for (row,) in rows]
+        if len(self.graph.outputs[output].shape) == 2:
+            return list(run_texts(self.graph, self.tokenizer, encodings, output))
+        return [row for (row,) in run_rows(self.graph, self.tokenizer, encodings, [output])]
 
     def _tokens_of(self, prompt: str) -> int:
         """Count the tokens of a prompt, without special ones behind it."""

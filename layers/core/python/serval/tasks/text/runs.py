@@ -19,28 +19,46 @@ def run_rows(
     encodings: Sequence[tokenizers.Encoding],
     outputs: Sequence[str],
     rows: int = ROWS,
-    *,
-    of_tokens: bool = True,
 ) -> Iterator[tuple[Array, ...]]:
-    """Run encodings and yield, for each, its row of every output named.
+    """Run encodings and yield, for each, its row of every output named, [tokens, …].
 
-    Encodings of a run are padded to the longest. Of outputs [batch, tokens, …] the padding's rows
-    are left out; without ``of_tokens``, they are [batch, …] and are yielded as they are. A graph
-    of a fixed number of rows gets the last encoding as often as others are missing.
+    Encodings of a run are padded to the longest; the padding's rows are left out.
+    """
+    for some, arrays, longest in _runs(graph, tokenizer, encodings, outputs, rows):
+        for row, encoding in enumerate(some):
+            first = longest - len(encoding) if tokenizer.pad_left else 0
+            kept = slice(first, first + len(encoding))
+            yield tuple(_float32(arrays[name][row, kept]) for name in outputs)
+
+
+def run_texts(
+    graph: TaskGraph,
+    tokenizer: TextTokenizer,
+    encodings: Sequence[tokenizers.Encoding],
+    output: str,
+) -> Array:
+    """Run encodings and return an output that has a row for each, FP32 [encodings, …]."""
+    runs = _runs(graph, tokenizer, encodings, [output], ROWS)
+    return _float32(np.concatenate([arrays[output][: len(some)] for some, arrays, _ in runs]))
+
+
+def _runs(
+    graph: TaskGraph,
+    tokenizer: TextTokenizer,
+    encodings: Sequence[tokenizers.Encoding],
+    outputs: Sequence[str],
+    rows: int,
+) -> Iterator[tuple[Sequence[tokenizers.Encoding], dict[str, Array], int]]:
+    """Yield the encodings of each run, the outputs, and the length that all were padded to.
+
+    A graph of a fixed number of rows gets the last encoding as often as others are missing.
     """
     fixed = graph.extent(INPUT_IDS, 0)
     rows = fixed or rows
     for begin in range(0, len(encodings), rows):
         some = encodings[begin : begin + rows]
-        missing = (fixed or 0) - len(some)
-        feed = tokenizer.pad([*some, *[some[-1]] * missing])
-        arrays = graph.run(feed, outputs)
-        longest = feed[INPUT_IDS].shape[1]
-        for row, encoding in enumerate(some):
-            first = longest - len(encoding) if tokenizer.pad_left else 0
-            kept = slice(first, first + len(encoding))
-            place = (row, kept) if of_tokens else row
-            yield tuple(_float32(arrays[name][place]) for name in outputs)
+        feed = tokenizer.pad([*some, *[some[-1]] * ((fixed or 0) - len(some))])
+        yield some, graph.run(feed, outputs), feed[INPUT_IDS].shape[1]
 
 
 def output_name(graph: TaskGraph, *names: str, position: int = 0) -> str:

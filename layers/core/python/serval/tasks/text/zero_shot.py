@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from serval.errors import InvalidInputs, InvalidParameter
 from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles
@@ -19,7 +17,7 @@ from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, softmax
 from serval.tasks.task import InputKind
 from serval.tasks.text.inputs import check_text
-from serval.tasks.text.runs import output_name, run_rows
+from serval.tasks.text.runs import output_name, run_texts
 from serval.tasks.text.tokenizer import TextTokenizer
 
 TEMPLATE = "This example is {}."
@@ -81,8 +79,7 @@ class ZeroShotClassification:
     def _logits(self, pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> Array:
         encodings = self.tokenizer.encode(pairs, shorten="only_first", names=names)
         name = output_name(self.graph, "logits")
-        rows = run_rows(self.graph, self.tokenizer, encodings, [name], of_tokens=False)
-        return np.stack([row for (row,) in rows])
+        return run_texts(self.graph, self.tokenizer, encodings, name)
 
 
 def read_candidates(parameters: Parameters) -> list[str]:
