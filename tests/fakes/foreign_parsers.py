@@ -49,12 +49,14 @@ from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile
+from serval.protocol.delimited import read_npy
 from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
 from serval.requests.submit.put_request import read_put_request
 from serval.rollouts.golden.requests import read_golden
 from serval.tasks.files import TaskUnreadable
 from serval.tasks.image.decode import decode_image
+from tests.fakes.bodies_of_rows import arrays, csv_of_a_call, row_bodies, rows
 from tests.fakes.handlers import recorded
 from tests.fakes.images import image_files
 from tests.fakes.inference import graph, plus
@@ -365,6 +367,9 @@ PARSERS = {
         ForeignParser(
             "binary tensors", binary_requests, binary_request, (InvalidRequest, UnsupportedFeature)
         ),
+        ForeignParser("csv of calls", lambda: CSV, csv_of_a_call, (InvalidRequest,)),
+        ForeignParser("arrays of numpy", arrays, read_npy, (InvalidRequest,)),
+        ForeignParser("rows", row_bodies, rows, (InvalidRequest, UnsupportedFeature)),
         ForeignParser("put bodies", put_bodies, read_put_request, (InvalidRequest,)),
         ForeignParser(
             "tar", lambda: tar_files()[:1], run_by_a_server("model.tar"), (BundleRefused,)

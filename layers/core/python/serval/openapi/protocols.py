@@ -101,7 +101,7 @@ INVOKE = call(
     "have them, a bare list of rows, CSV, an array of numpy, or what a task or a handler takes.",
     requestBody={
         "required": True,
-        "content": {JSON: {"example": ROWS}, CSV: {}, NPY: {}, BINARY: {}},
+        "content": {JSON: {"example": ROWS}, CSV: {}, BINARY: {}},
     },
     responses=answers(
         {JSON: {}, CSV: {}, NPY: {}},
