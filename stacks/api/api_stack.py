@@ -14,15 +14,15 @@ from stacks.api.http_api import ServalHttpApi
 from stacks.api.inference import (
     SHARED_MEMORY_MIB,
     Inference,
-    inference_routes,
+    direct_routes,
+    model_routes,
     openai_routes,
     protocol_routes,
-    task_routes,
 )
 from stacks.batch.batch_jobs import BatchJobs
 from stacks.rollouts.rollouts import Rollouts
 from stacks.stage.alarms import Alarms
-from stacks.stage.deployed_models import SHARED, DeployedModels
+from stacks.stage.deployed_models import DeployedModels
 from stacks.stage.layers import Layers
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
@@ -56,11 +56,10 @@ class ApiStack(Stack):
             storage=storage,
             own=list(models.own_functions),
         )
-        routes = (*inference_routes(SHARED), *task_routes(SHARED), *protocol_routes())
-        api.route(inference, *routes, *openai_routes())
+        api.route(inference, *model_routes(), *protocol_routes(), *openai_routes())
         for model in models.own_functions:
             name = inference_function_name(stage.name, model)
-            api.route_to_named(name, *inference_routes(model), *task_routes(model))
+            api.route_to_named(name, *direct_routes(model))
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
         )

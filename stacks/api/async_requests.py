@@ -7,7 +7,7 @@ from constructs import Construct
 
 from serval.requests.settings import RequestsSettings, SubmitSettings, WaitSettings
 from stacks.api.http_api import ServalHttpApi
-from stacks.api.inference import inference_routes, task_routes
+from stacks.api.inference import model_routes
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.stage.layers import Layers
@@ -66,11 +66,7 @@ class AsyncRequests(Construct):
         self.wait = self._wait(WaitSettings.environment(**waking))
         api.route(self.submit, *SUBMIT)
         api.route(self.requests, *REQUESTS)
-        routes = [
-            key
-            for model in rights.fleets.models
-            for key in (*inference_routes(model), *task_routes(model, versioned=True))
-        ]
+        routes = [key for model in rights.fleets.models for key in model_routes(model)]
         api.route(self.wait, *routes)
 
     @property

@@ -74,10 +74,21 @@ class Inference(ServalFunction):
         self.allow(["lambda:InvokeFunction"], [function_arn(self, name) for name in names])
 
 
-def inference_routes(model: str) -> tuple[str, str]:
-    """Return the route keys of a model's tensors, or those that all other models share."""
-    path = f"POST /v2/models/{'{model}' if model == SHARED else model}"
-    return f"{path}/infer", f"{path}/versions/{{version}}/infer"
+def direct_routes(model: str) -> tuple[str, str]:
+    """Return the route keys that lead to a model's own function: those called most.
+
+    A stack has 500 resources: the shared function hands over the other calls of these models.
+    """
+    return f"POST /v2/models/{model}/infer", f"POST /models/{model}"
+
+
+def model_routes(model: str = "{model}") -> tuple[str, ...]:
+    """Return the route keys of a model's tensors, and of its task or handler; by default of all."""
+    return tuple(
+        f"POST {path}{version}{end}"
+        for path, end in ((f"/v2/models/{model}", "/infer"), (f"/models/{model}", ""))
+        for version in ("", "/versions/{version}")
+    )
 
 
 def openai_routes() -> tuple[str, ...]:
@@ -88,17 +99,6 @@ def openai_routes() -> tuple[str, ...]:
         "POST /v1/embeddings",
         "POST /models/{model}/v1/{proxy+}",
     )
-
-
-def task_routes(model: str, *, versioned: bool = False) -> tuple[str, ...]:
-    """Return the route keys of a model's task, or of its handler.
-
-    A model with a function of its own has one without a version, since a stack has 500 resources.
-    """
-    path = f"POST /models/{'{model}' if model == SHARED else model}"
-    if model == SHARED or versioned:
-        return path, f"{path}/versions/{{version}}"
-    return (path,)
 
 
 def protocol_routes() -> tuple[str, ...]:

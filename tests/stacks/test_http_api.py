@@ -38,7 +38,6 @@ def test_inference_goes_to_the_shared_function_or_to_the_models_own(prod: Synthe
         "POST /v1/completions": "infer",
         "POST /v1/embeddings": "infer",
         "POST /v2/models/heavier/infer": "infer-heavier",
-        "POST /v2/models/heavier/versions/{version}/infer": "infer-heavier",
         "POST /models/heavier": "infer-heavier",
     }
 
