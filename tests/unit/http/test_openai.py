@@ -185,6 +185,13 @@ def test_a_failure_of_the_stage_is_a_servers_error(ready: Bench) -> None:
     assert error["type"] == "server_error"
 
 
+def test_a_version_with_a_broken_template_cannot_be_opened(ready: Bench) -> None:
+    publish(ready, "broken", "gpt2", "text-generation", chat_template="{% for m in messages %}")
+    reply = ready.endpoint.reply(post("/v1/completions", {"model": "broken", "prompt": "a"}))
+    message = refused(reply, 503)["message"]
+    assert "tokenizer_config.json: the chat template fails: " in message
+
+
 def test_a_model_of_tensors_says_where_they_go(ready: Bench) -> None:
     ready.edge.publish("adder", "1", plus(1), signature("FP32", [-1, 2]))
     body = {"model": "adder", "messages": HELLO}

@@ -1,5 +1,6 @@
 """Calls of models with a function of their own that reach the function that all models share."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,15 @@ def test_its_own_function_gets_the_call_as_it_came(ready: Bench) -> None:
     assert shared.reply(called) == REPLY
     assert own.asked == [called]
     assert "artifact" not in ready.edge.reads
+
+
+def test_a_body_may_name_the_model_that_has_one(ready: Bench) -> None:
+    own = Own()
+    shared = replace(ready.endpoint, own_functions=own)
+    called = event("", json.dumps({"model": "adder", "messages": []}))
+    called |= {"rawPath": "/v1/chat/completions", "pathParameters": None}
+    assert shared.reply(called) == REPLY
+    assert own.asked == [called]
 
 
 def test_a_model_without_one_is_answered_here(ready: Bench) -> None:

@@ -242,3 +242,5 @@ def test_a_model_of_another_task_says_how_it_answers() -> None:
         answer_chat(open_case("text-classification"), {}, head)
     with pytest.raises(UnsupportedFeature, match=r"has no task.*POST /v2/models/iris/infer"):
         answer_chat(None, {}, AnswerHead("abc", 0, "iris", "1", None))
+    with pytest.raises(UnsupportedFeature, match=r"has no task.*POST /models/mine is how"):
+        answer_chat(None, {}, AnswerHead("abc", 0, "mine", "1", None, own_words=True))

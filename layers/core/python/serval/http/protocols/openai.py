@@ -49,7 +49,10 @@ def address(call: HttpCall) -> tuple[str, str | None]:
 def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[dict[str, Any]]:
     """Read a body; whether it fits the model's task shows when it is answered."""
     record = loaded.record
-    head = AnswerHead(call.id, int(time.time()), record.model, record.version, record.task)
+    is_handler = record.runtime == "python"
+    head = AnswerHead(
+        call.id, int(time.time()), record.model, record.version, record.task, is_handler
+    )
     answer = _find_answer(call)
     return Asked(partial(answer, loaded.task, _read_document(call), head), write)
 

@@ -63,6 +63,8 @@ class AnswerHead:
     version: str
     task: str | None
     """The version's task by name."""
+    own_words: bool = False
+    """Whether it is custom Python, which answers in words of its own."""
 
     def begin(self, prefix: str, kind: str) -> dict[str, Any]:
         """Begin an answer."""
@@ -77,7 +79,8 @@ class AnswerHead:
     def refuse_task(self, what: str, needed: str) -> UnsupportedFeature:
         """Build the error for a model whose task is another one."""
         has = f"the task {self.task!r}" if self.task else "no task"
-        way = f"POST /models/{self.model}" if self.task else f"POST /v2/models/{self.model}/infer"
+        speaks = self.task or self.own_words
+        way = f"POST /models/{self.model}" if speaks else f"POST /v2/models/{self.model}/infer"
         return UnsupportedFeature(
             f"model {self.model!r} has {has}, and {what} need {needed!r}: {way} is how it answers"
         )
