@@ -300,7 +300,8 @@ def test_models_are_listed_for_v1_and_for_openai_at_once(bench: Bench) -> None:
     status, one = get(bench, "/v1/models/iris")
     assert (status, one["name"], one["ready"], one["id"]) == (200, "iris", True, "iris")
     assert one["created"] == body["data"][1]["created"] > 1_600_000_000
-    assert get(bench, "/v1/models/absent")[0] == 404
+    status, error = get(bench, "/v1/models/absent")
+    assert (status, error["param"], error["code"]) == (404, "model", "model_not_found")
 
 
 def test_a_model_answers_mlflow_s_ping_in_text_and_is_missed_in_its_words(bench: Bench) -> None:
