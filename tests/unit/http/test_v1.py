@@ -1,15 +1,22 @@
 """KServe's V1 protocol: rows and whole inputs, of tensors and of tasks."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from onnx import TensorProto, helper
 
+from serval.http.protocols.ask import ask_given
+from serval.http.protocols.given import read_given
+from serval.inference.loaded import Loaded
 from serval.models.signature import Signature, TensorSpec
-from tests.fakes.inference import Bench, bench, graph, identity, signature
+from serval.models.tensor import Tensor
+from serval.tasks.parameters import Parameters
+from serval.tasks.task import InputKind
+from tests.fakes.inference import Bench, bench, graph, identity, signature, version_record
 from tests.fakes.protocol_calls import call
 from tests.fakes.task_models import (
     SENTIMENT,
@@ -35,6 +42,20 @@ def two_inputs() -> bytes:
         [("twice", number, ["n", 1]), ("same", whole, ["n", 2])],
         nodes,
     )
+
+
+class Sized:
+    """A task that answers with the size of each image, and a graph that nobody runs."""
+
+    takes: ClassVar[InputKind] = "image"
+    accepts: frozenset[str] = frozenset()
+    answers_in_list = False
+
+    def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
+        return [len(one) for one in inputs]
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        raise AssertionError
 
 
 @pytest.fixture
@@ -165,6 +186,15 @@ def test_a_task_predicts_from_what_it_takes_and_its_graph_from_tensors(tmp_path:
         made, "/v1/models/sentiment:predict", {"instances": ["a"], "parameters": {"x": 1}}
     )
     assert "top_k expected" in answer.json["error"]
+
+
+@pytest.mark.parametrize("given", ["aGk=", {"b64": "aGk="}, "data:image/png;base64,aGk="])
+def test_images_come_in_base64_as_from_other_servers_clients(given: Any) -> None:
+    record = version_record("m", "1", b"", TWO)
+    loaded = Loaded(record, Sized(), {}, {}, load_ms=0.0, task=Sized())
+    body = json.dumps({"instances": [given]}).encode()
+    asked = ask_given(loaded, read_given(body, ("instances",), "parameters"))
+    assert asked.write(asked.run()).body == b'{"predictions":[2]}'
 
 
 def test_requests_are_counted_for_their_track(ready: Bench) -> None:

@@ -193,8 +193,7 @@ class LoadedVersions:
             raise ModelTooLarge(
                 f"model {record.model!r} version {record.version!r} takes about {memory} bytes of "
                 f"memory and {disk} of disk; this function has {self.limits.memory_bytes} and "
-                f"{self.limits.disk_bytes}: declare compute.memory_mib in model.yaml and deploy, "
-                f"and call POST /v2/models/{record.model}/infer, which its own function answers"
+                f"{self.limits.disk_bytes}: declare compute.memory_mib in model.yaml and deploy"
             )
         while self._held and not (
             self._sum(estimated_bytes) + memory <= self.limits.memory_bytes

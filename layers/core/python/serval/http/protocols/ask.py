@@ -31,7 +31,7 @@ from serval.protocol.predictions import write_rows, write_whole
 from serval.protocol.request import check_complete, check_tensor, input_specs
 from serval.short_repr import short_repr
 from serval.tasks.call import answer_payload, write_json
-from serval.tasks.payload import read_document
+from serval.tasks.payload import MEDIA, read_document
 from serval.tasks.task import Task
 
 Wrap = Callable[[bytes], bytes]
@@ -193,9 +193,10 @@ def _is_for_task(task: Task, given: Given, record: ModelVersion) -> bool:
 
 def _ask_task(task: Task, given: Given, wrap: Wrap) -> Asked[list[Any]]:
     """Answer inputs by a task, each by a prediction."""
-    payload = read_document(
-        {"inputs": _bare(given.plain()), "parameters": given.parameters}, task.takes
-    )
+    inputs = given.plain()
+    if task.takes in MEDIA:
+        inputs = _bare(inputs)
+    payload = read_document({"inputs": inputs, "parameters": given.parameters}, task.takes)
     payload.parameters.expect(task.accepts)
     return Asked(
         partial(answer_payload, task, payload),
