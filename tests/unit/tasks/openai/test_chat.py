@@ -231,6 +231,11 @@ def test_more_text_than_memory_holds_tokens_of_is_refused(task: Task) -> None:
         chat(task, {"role": "user", "content": "x" * 499_995})
 
 
+def test_text_that_is_none_is_refused(task: Task) -> None:
+    with pytest.raises(InvalidInputs, match="a text cannot be read"):
+        chat(task, {"role": "user", "content": "\ud800"})
+
+
 def test_a_model_without_a_template_says_what_to_add() -> None:
     with pytest.raises(UnsupportedFeature, match=r"no chat template: add chat_template\.jinja"):
         chat(open_case("gpt2"))

@@ -49,9 +49,9 @@ def encode_prompts(
     Raises
     ------
     InvalidInputs
-        If a prompt is longer than the model takes, or empty where no token can begin it.
+        If a prompt cannot be read, or is empty where no token can begin it.
     """
-    found = tokenizer.tokenizer.encode_batch(list(texts), add_special_tokens=special)
+    found = tokenizer.encode_whole(texts, special=special)
     prompts = []
     for index, encoding in enumerate(found):
         ids = encoding.ids

@@ -115,7 +115,7 @@ class TextTokenizer:
         InvalidInputs
             If a text has no token, or is longer than the model takes and must not be cut.
         """
-        encodings = self._encode(texts, special=special)
+        encodings = self.encode_whole(texts, special=special)
         cut = self.truncate if truncate is None else truncate
         too_long = False
         for index, encoding in enumerate(encodings):
@@ -151,7 +151,14 @@ class TextTokenizer:
         first = self._encode_cut([text], length, stride=stride, shorten=shorten)[0]
         return [first, *first.overflowing]
 
-    def _encode(self, texts: Sequence[Text], *, special: bool) -> list[tokenizers.Encoding]:
+    def encode_whole(self, texts: Sequence[Text], *, special: bool) -> list[tokenizers.Encoding]:
+        """Tokenise a batch, however long its texts are.
+
+        Raises
+        ------
+        InvalidInputs
+            If a text has characters that are none, such as half of a surrogate pair.
+        """
         with refusing(lambda said: InvalidInputs(f"a text cannot be read: {said}")):
             return self.tokenizer.encode_batch(list(texts), add_special_tokens=special)
 
