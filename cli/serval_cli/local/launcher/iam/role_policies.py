@@ -41,15 +41,19 @@ class Policies:
     def __init__(self, emulator: Emulator, ledger: Ledger) -> None:
         self._evaluator, self._iam, self._ledger = emulator.iam_evaluator, emulator.iam, ledger
         self._gather: Evaluate = emulator.iam_evaluator._gather_role_policies
+        self._managed: Evaluate = emulator.iam_evaluator._resolve_managed_policy_document
         self._evaluate: Evaluate = emulator.iam_evaluator.evaluate
         self._found: dict[tuple[str, str], RolePolicies] = {}
 
     def gather(self, role: str, account: str) -> list[Any]:
         """Return a role's policies, as the same list until they change."""
         record = self._iam._roles.get_scoped(account, None, role)
-        if record is None or record.get("AttachedPolicies"):
+        if record is None:
             return list(self._gather(role, account))
+        # CDK attaches what does not fit a role's own policy as managed ones.
+        attached = record.get("AttachedPolicies") or ()
         documents = dict(record.get("InlinePolicies") or {})
+        documents |= {arn: self._managed(arn, account) for arn in attached}
         found = self._found.get((account, role))
         if found is None or found.documents != documents:
             found = RolePolicies(role, documents, self._gather(role, account))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,11 +146,18 @@ class Evaluator:
     """The emulator's evaluator: allows what a statement has word by word, and counts."""
 
     documents: dict[str, Any]
+    """Of the role itself."""
+    managed: dict[str, str] = field(default_factory=dict)
+    """Of the policy that is attached to it, if any."""
     evaluated: int = 0
 
     def authority(self) -> Authority:
         roles = SimpleNamespace(
-            get_scoped=lambda account, region, role: {"InlinePolicies": self.documents}
+            get_scoped=lambda account, region, role: {
+                "InlinePolicies": self.documents,
+                "AttachedPolicies": ["arn:policy"] if self.managed else [],
+            },
+            to_dict=lambda: [("1", "machine")],
         )
         self.EvalContext = SimpleNamespace
         emulator: Any = SimpleNamespace(iam=SimpleNamespace(_roles=roles), iam_evaluator=self)
@@ -159,8 +166,11 @@ class Evaluator:
     def _gather_role_policies(self, role: str, account: str) -> list[Any]:
         return [
             [SimpleNamespace(effect="Allow", actions=[action], resources=[on], conditions={})]
-            for action, on in self.documents.items()
+            for action, on in (self.documents | self.managed).items()
         ]
+
+    def _resolve_managed_policy_document(self, arn: str, account: str) -> dict[str, str]:
+        return dict(self.managed)
 
     def evaluate(self, context: Any, policies: list[Any]) -> Any:
         self.evaluated += 1
@@ -203,6 +213,20 @@ def test_a_role_is_asked_once_until_its_policies_change() -> None:
     report = authority.ledger.report(granted)
     assert [each["action"] for each in report["roles"]["machine"]["used"]] == ["s3:GetObject"]
     assert report["refused"][0]["times"] == 1
+
+
+def test_what_is_attached_to_a_role_counts_as_its_own_policies_do() -> None:
+    evaluator = Evaluator({"s3:GetObject": "a"}, {"ssm:GetParameters": "b"})
+    authority = evaluator.authority()
+    for _ in range(2):
+        authority.check_role(MACHINES, "ssm:GetParameters", "b")
+    assert evaluator.evaluated == 1
+    [role] = authority.ledger.report(authority.policies.grants_of("mach"))["roles"].values()
+    assert [each["action"] for each in role["used"]] == ["ssm:GetParameters"]
+    assert [each["action"] for each in role["unused"]] == ["s3:GetObject"]
+    evaluator.managed = {"ssm:GetParameter": "b"}
+    with pytest.raises(Refused):
+        authority.check_role(MACHINES, "ssm:GetParameters", "b")
 
 
 def test_a_service_is_asked_once_until_the_resources_policy_changes() -> None:
