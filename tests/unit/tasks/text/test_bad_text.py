@@ -42,6 +42,11 @@ def test_an_input_is_refused_with_what_was_expected(case: str, value: Any, messa
         ask(case, value, **({"candidate_labels": ["x"]} if case.startswith("zero") else {}))
 
 
+def test_a_target_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidInputs, match="a text cannot be read"):
+        ask("fill-mask-wordpiece", "The [MASK]", targets=["\ud800"])
+
+
 @pytest.mark.parametrize(
     ("case", "parameters", "message"),
     [

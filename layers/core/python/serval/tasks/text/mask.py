@@ -119,9 +119,9 @@ class FillMask:
             return None
         found = set()
         for word in parameters.texts("targets"):
+            tokens = self.tokenizer.encode_whole([word], special=False)[0].ids
             token = self.tokenizer.tokenizer.token_to_id(word)
             if token is None:
-                tokens = self.tokenizer.tokenizer.encode(word, add_special_tokens=False).ids
                 token = tokens[0] if tokens else None
             if token is not None:
                 found.add(token)
