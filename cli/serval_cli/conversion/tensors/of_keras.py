@@ -35,10 +35,17 @@ def read_keras(path: Path, choices: SourceChoices) -> Source:
 
 
 def explain(said: str) -> str:
-    """Put our option in the place of what Keras calls it in code."""
-    if "safe_mode" not in said:
-        return said
-    return "a layer has Python code in it. If it is your own, or you trust its maker, add --trust"
+    """Say what to do about what Keras says in the words of its code."""
+    if "safe_mode" in said:
+        return (
+            "a layer has Python code in it. If it is your own, or you trust its maker, add --trust"
+        )
+    if "could not be deserialized" in said:
+        return (
+            "a layer cannot be made of the file alone, such as one of your own: where its code is, "
+            "model.export('model.onnx', format='onnx') makes a graph, which --from takes"
+        )
+    return said
 
 
 def describe_model(model: Any) -> OriginalNetwork:

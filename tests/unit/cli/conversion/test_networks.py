@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from serval_cli.bundle.sources import Source, SourceChoices, read_source
 from serval_cli.conversion.tensors.build import OriginalNetwork, build_network_source
+from serval_cli.conversion.tensors.of_keras import explain
 from serval_cli.failures import CommandFailed
 
 WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2) / 10
@@ -111,3 +112,15 @@ def test_a_program_of_torch_needs_trust(tmp_path: Path) -> None:
     (tmp_path / "m.pt2").write_bytes(b"PK")
     with pytest.raises(CommandFailed, match=r"m.pt2 has pickles in it.*add --trust"):
         read_source(tmp_path / "m.pt2", SourceChoices(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Requested the deserialization of a Lambda layer: pass `safe_mode=False`", "add --trust"),
+        ("<class 'Sequential'> could not be deserialized properly.", "where its code is, "),
+        ("File not found", "File not found"),
+    ],
+)
+def test_what_keras_says_of_a_file_is_told_with_the_way_out(said: str, told: str) -> None:
+    assert told in explain(said)
