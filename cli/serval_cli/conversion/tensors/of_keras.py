@@ -35,7 +35,7 @@ def read_keras(path: Path, choices: SourceChoices) -> Source:
 
 
 def explain(said: str) -> str:
-    """Say what to do about what Keras says in the words of its code."""
+    """Explain a message of Keras that speaks of its code, with what to do."""
     if "safe_mode" in said:
         return (
             "a layer has Python code in it. If it is your own, or you trust its maker, add --trust"
