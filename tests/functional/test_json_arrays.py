@@ -42,6 +42,7 @@ def test_an_array_of_bare_arrays_is_read() -> None:
     assert totals(stage, job) == [3, 7]
 
 
+@pytest.mark.slow
 def test_an_array_may_be_compressed_and_larger_than_what_is_looked_at() -> None:
     body = gzip.compress(json.dumps(RECORDS * 80, indent=1).encode())
     stage, job = ran(body, "rows.json.gz")

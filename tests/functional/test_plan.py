@@ -136,6 +136,7 @@ def test_no_job_has_over_ten_thousand_shards() -> None:
     assert 9_000 < stage.planning.plan(job)["count"] <= 10_000
 
 
+@pytest.mark.slow
 def test_small_files_share_a_shard(stage: BatchStage) -> None:
     for number in range(1_000):
         stage.objects.upload(f"s3://in-bucket/p/{number:04}.csv", b"x_0,x_1\n1,2\n3,4\n")

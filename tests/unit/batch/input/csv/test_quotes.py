@@ -150,6 +150,7 @@ def test_a_job_and_its_dry_run_take_a_file_whose_records_begin_so(begin: str, ro
     assert stage.planning.preview(asked, "1").files == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(sorted(LINES)), max_size=12), st.integers(1, 60))
 def test_a_job_of_any_blocks_and_shards_equals_its_records(lines: list[str], size: int) -> None:
     body = "".join(line + "\n" for line in [",".join(COLUMNS), "1,2,a", *lines]).encode()

@@ -179,6 +179,7 @@ def test_dates_and_durations_stay_what_they_are_where_they_are_joined() -> None:
     assert output(stage, job).drop("y").equals(frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 10**9])
 def test_no_shard_goes_through_a_footer_that_the_plan_has_gone_through(size: int) -> None:
     frame = pl.DataFrame({"x": np.arange(200.0), "other": np.arange(200.0)})
