@@ -197,3 +197,10 @@ def test_a_model_of_tensors_says_where_they_go(ready: Bench) -> None:
     body = {"model": "adder", "messages": HELLO}
     error = refused(ready.endpoint.reply(post("/v1/chat/completions", body)), 400)
     assert "POST /v2/models/adder/infer" in error["message"]
+
+
+def test_a_long_parameter_is_not_sent_back_whole(ready: Bench) -> None:
+    reply = ready.endpoint.reply(post("/v1/completions", {"model": "gpt", "a" * 5000: 1}))
+    error = refused(reply, 400)
+    assert error["param"].startswith("'aaa")
+    assert len(json.dumps(error)) < 2000

@@ -174,3 +174,11 @@ def test_a_task_answers_in_its_own_words(tmp_path: Path) -> None:
     assert invoke(made, b"bad", "text/plain").json[0][0]["label"] == "NEGATIVE"
     rows = invoke(made, {"instances": ["good"]}).json["predictions"]
     assert rows[0][0]["label"] == "POSITIVE"
+
+
+def test_long_names_of_columns_are_not_sent_back_whole(ready: Bench) -> None:
+    split = {"columns": ["a" * 5000, "b" * 5000], "data": [[1, 2]]}
+    for body in ({"dataframe_split": split}, {"instances": [{"c" * 5000: 1}, 3]}):
+        answer = invoke(ready, body)
+        assert answer.status == 400
+        assert len(answer.body) < 2000

@@ -28,6 +28,7 @@ from serval.http.call import (
     refuse_in_text,
     text_reply,
 )
+from serval.short_repr import LIMIT_CHARACTERS, short_repr
 
 CSV = "text/csv"
 MLFLOW_TAKES = (JSON, CSV)
@@ -80,6 +81,8 @@ def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) ->
     """Write an error as ``{"error": {"message", "type", "param", "code"}}``."""
     kinds = (OPENAI_CODES[kind] for kind in type(error).__mro__ if kind in OPENAI_CODES)
     param, code = next(kinds, (getattr(error, "name", None), None))
+    if param is not None and len(param) > LIMIT_CHARACTERS:
+        param = short_repr(param)
     about = {
         "message": str(error),
         "type": "server_error" if status >= 500 else "invalid_request_error",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from serval.models.signature import TensorSpec
+from serval.short_repr import LIMIT_CHARACTERS, short_repr
 
 LISTED = 12
 INSIGNIFICANT = re.compile(r"[\W_]+")
@@ -168,16 +169,19 @@ def _suggestion(
 
 
 def quoted_list(names: Sequence[str], most: int = LISTED) -> str:
-    """Join quoted names; of many only the first."""
+    """Join quoted names; of many only the first, and of a long one its ends."""
     more = len(names) - most
-    listed = ", ".join(map(repr, names[:most]))
+    listed = ", ".join(map(short_repr, names[:most]))
     return f"{listed} and {more} more" if more > 0 else listed
 
 
 def write_choice(mapping: Mapping[str, Sequence[str]]) -> str:
     """Write a choice of columns as the job's options take it."""
     shown = {
-        name: [*own[:LISTED], *(["…"] if len(own) > LISTED else [])]
+        name: [
+            *(column if len(column) <= LIMIT_CHARACTERS else OPEN for column in own[:LISTED]),
+            *([OPEN] if len(own) > LISTED else []),
+        ]
         for name, own in mapping.items()
     }
     return json.dumps(shown, ensure_ascii=False)

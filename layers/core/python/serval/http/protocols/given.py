@@ -182,7 +182,7 @@ def read_records(name: str, records: Any) -> Table:
             for index, record in enumerate(records)
             if not isinstance(record, dict) or record.keys() != first.keys()
         )
-        wanted = ", ".join(columns[:12])
+        wanted = ", ".join(map(short_repr, columns[:12]))
         raise MalformedBody(
             f"{name}[{index}] is {short_repr(odd)}, an object with {wanted} expected"
         )
