@@ -49,6 +49,15 @@ def test_an_event_is_answered_by_the_models_function_once() -> None:
     assert json.loads(body) == {"body": "é"}
 
 
+def test_an_event_of_another_alphabet_is_sent_no_longer_than_it_came() -> None:
+    invoking = Invoking()
+    event = {"body": "模型 " * 100 + "\ud800"}
+    functions(invoking).ask("shelf", event)
+    body = invoking.asked[0][3]
+    assert json.loads(body) == event
+    assert len(body) < 1_100
+
+
 @pytest.mark.parametrize(
     ("invoking", "said"),
     [

@@ -29,7 +29,9 @@ class SignedFunctions:
             If it does not answer, or fails.
         """
         path = f"/2015-03-31/functions/{self.names[model]}/invocations"
-        body = json.dumps(event).encode()
+        # Without escapes, which make up to twice as much of other alphabets as may be sent. Half a
+        # surrogate pair, which UTF-8 has not, is written as JSON escapes it.
+        body = json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace")
         try:
             answer = self.client.request("POST", path, {}, body, attempts=1)
             reply: dict[str, Any] = json.loads(answer.read())
