@@ -1,12 +1,13 @@
 """Embeddings in the words of OpenAI's API."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from serval.errors import InvalidParameter, UnsupportedFeature
+from serval.errors import InvalidInputs, InvalidParameter, UnsupportedFeature
 from serval.tasks.openai.document import AnswerHead
 from serval.tasks.openai.embeddings import answer_embeddings
 from serval.tasks.parameters import Parameters
@@ -39,6 +40,17 @@ def test_tokens_are_counted_special_ones_included() -> None:
     tokenizer = open_case(CASE).embedder.tokenizer.tokenizer  # type: ignore[attr-defined]
     count = sum(len(tokenizer.encode(text)) for text in TEXTS)
     assert embed(TEXTS)["usage"] == {"prompt_tokens": count, "total_tokens": count}
+
+
+def test_tokens_are_counted_as_the_texts_are_cut() -> None:
+    task = open_case(CASE)
+    embedder = task.embedder  # type: ignore[attr-defined]
+    tokenizer = replace(embedder.tokenizer, truncate=False, max_length=4)
+    strict = replace(task, embedder=replace(embedder, tokenizer=tokenizer))  # type: ignore[type-var]
+    document = {"model": "m", "input": TEXTS, "truncate": True}
+    assert answer_embeddings(strict, document, HEAD)["usage"]["prompt_tokens"] == 8
+    with pytest.raises(InvalidInputs, match="at most 4"):
+        answer_embeddings(strict, {**document, "truncate": False}, HEAD)
 
 
 def test_base64_is_little_endian_float32_and_dimensions_are_the_first() -> None:

@@ -102,7 +102,7 @@ def read_npy(body: bytes) -> Array:
     MalformedBody
         If it is none, or is longer or shorter than its shape says.
     """
-    found = NPY_HEAD.match(body)
+    found = NPY_HEAD.match(body)  # numpy evaluates the head as Python, in seven times the time
     if found is None:
         raise MalformedBody("the body is no array of numbers that numpy.save wrote")
     dtype = np.dtype(found["type"].decode())

@@ -43,8 +43,10 @@ def answer_embeddings(
     form = given.choice("encoding_format", "float", ("float", "base64"))
     texts = read_texts(given)
     own = {name: value for name, value in given.values.items() if name in task.accepts}
-    found = task.answer(texts, Parameters({**own, "normalize": True}))
-    read = task.embedder.count_tokens(texts, Parameters(own))
+    parameters = Parameters({**own, "normalize": True})
+    encodings = task.encode(texts, parameters)
+    found = task.embed(encodings, parameters)
+    read = sum(map(len, encodings))
     return {
         "object": "list",
         "data": [

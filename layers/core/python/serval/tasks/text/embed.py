@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import tokenizers
+
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
@@ -39,17 +41,25 @@ class FeatureExtraction:
         the first few numbers.
         """
         texts = [check_text(index, one) for index, one in enumerate(inputs)]
-        prompt = self.embedder.prompt(parameters)
+        return self.embed(self.encode(texts, parameters), parameters)
+
+    def encode(self, texts: Sequence[str], parameters: Parameters) -> list[tokenizers.Encoding]:
+        """Tokenise texts behind their prompt, cut as the parameters say."""
         truncate, cut_left = None, None
         if parameters.get("truncate") is not None:
             truncate = parameters.flag("truncate", default=True)
         if parameters.get("truncation_direction") is not None:
             side = parameters.choice("truncation_direction", "right", SIDES)
             cut_left = side.lower() == "left"
+        prompt = self.embedder.prompt(parameters)
+        return self.embedder.encode(texts, prompt, truncate=truncate, cut_left=cut_left)
+
+    def embed(self, encodings: Sequence[tokenizers.Encoding], parameters: Parameters) -> list[Any]:
+        """Return the embeddings of texts that ``encode`` read, as ``answer`` does."""
         if self.embedder.pools:
-            found = list(self.embedder.embed(texts, prompt, truncate=truncate, cut_left=cut_left))
+            found = list(self.embedder.embed(encodings, self.embedder.prompt(parameters)))
         else:
-            found = self.embedder.embed_tokens(texts, prompt, truncate=truncate, cut_left=cut_left)
+            found = self.embedder.embed_tokens(encodings)
         size = found[0].shape[-1]
         kept = parameters.integer("dimensions", size, least=1, most=size)
         answers = []

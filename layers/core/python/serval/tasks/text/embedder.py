@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import tokenizers
 
 from serval.errors import InvalidParameter
 from serval.foreign import refusing
@@ -93,21 +94,16 @@ class Embedder:
             raise InvalidParameter("prompt_name", name, f"one of: {known}")
         return self.prompts[name]
 
-    def count_tokens(self, texts: Sequence[str], parameters: Parameters) -> int:
-        """Count the tokens that the encoder reads, those of prompts and special ones included."""
-        prompt = self.prompt(parameters)
-        return sum(map(len, self.tokenizer.encode([prompt + text for text in texts])))
-
-    def embed(
+    def encode(
         self,
         texts: Sequence[str],
-        prompt: str = "",
+        prompt: str,
         *,
         truncate: bool | None = None,
         cut_left: bool | None = None,
         names: Sequence[str] = (),
-    ) -> Array:
-        """Return [texts, size]: an embedding for each text.
+    ) -> list[tokenizers.Encoding]:
+        """Tokenise texts, each behind the prompt.
 
         ``names`` are what messages call the texts; without them they are inputs.
 
@@ -116,42 +112,28 @@ class Embedder:
         InvalidInputs
             If a text is longer than the model takes and must not be cut.
         """
+        return self.tokenizer.encode(
+            [prompt + text for text in texts], truncate=truncate, cut_left=cut_left, names=names
+        )
+
+    def embed(self, encodings: Sequence[tokenizers.Encoding], prompt: str) -> Array:
+        """Return [texts, size]: an embedding for each text that was encoded behind the prompt."""
         if SENTENCE in self.graph.outputs:
-            rows = self._rows(texts, prompt, SENTENCE, truncate, cut_left, names)
+            rows = self._rows(encodings, SENTENCE)
         else:
             pooling = self.pooling or Pooling(("mean",))
             skipped = 0 if pooling.with_prompt else self._tokens_of(prompt)
-            name = output_name(self.graph, *TOKENS)
-            found = self._rows(texts, prompt, name, truncate, cut_left, names)
-            rows = [pooling.pool(row, skipped) for row in found]
+            rows = [pooling.pool(row, skipped) for row in self.embed_tokens(encodings)]
         embeddings: Array = np.stack(rows)
         for layer in self.layers:
             embeddings = layer(embeddings)
         return embeddings
 
-    def embed_tokens(
-        self,
-        texts: Sequence[str],
-        prompt: str = "",
-        *,
-        truncate: bool | None = None,
-        cut_left: bool | None = None,
-    ) -> list[Array]:
+    def embed_tokens(self, encodings: Sequence[tokenizers.Encoding]) -> list[Array]:
         """Return [tokens, size] for each text."""
-        return self._rows(texts, prompt, output_name(self.graph, *TOKENS), truncate, cut_left)
+        return self._rows(encodings, output_name(self.graph, *TOKENS))
 
-    def _rows(
-        self,
-        texts: Sequence[str],
-        prompt: str,
-        output: str,
-        truncate: bool | None,
-        cut_left: bool | None,
-        names: Sequence[str] = (),
-    ) -> list[Array]:
-        encodings = self.tokenizer.encode(
-            [prompt + text for text in texts], truncate=truncate, cut_left=cut_left, names=names
-        )
+    def _rows(self, encodings: Sequence[tokenizers.Encoding], output: str) -> list[Array]:
         if len(self.graph.outputs[output].shape) == 2:
             return list(run_texts(self.graph, self.tokenizer, encodings, output))
         return [row for (row,) in run_rows(self.graph, self.tokenizer, encodings, [output])]

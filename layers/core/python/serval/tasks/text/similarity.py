@@ -87,7 +87,8 @@ class SentenceSimilarity:
             texts = [source, *_sentences(index, value)]
             names = [f"input {index}: sentences[{place - 1}]" for place in range(len(texts))]
             names[0] = f"input {index}: source_sentence"
-            embeddings = self.embedder.embed(texts, prompt, names=names)
+            encodings = self.embedder.encode(texts, prompt, names=names)
+            embeddings = self.embedder.embed(encodings, prompt)
             answers.append(MEASURES[self.measure](embeddings[0], embeddings[1:]).tolist())
         return answers
 
