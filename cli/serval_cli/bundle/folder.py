@@ -226,8 +226,9 @@ def own_task_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> 
     """Open the bundle's task as the stage will, if the libraries for that are installed."""
     if bundle.task is None:
         return ()
-    if find_spec("onnxruntime") is None or find_spec("simdjson") is None:
-        note("onnxruntime is not installed here, so the stage alone opens the task")
+    missing = [name for name in ("onnxruntime", "simdjson") if find_spec(name) is None]
+    if missing:
+        note(f"{missing[0]} is not installed here, so the stage alone opens the task")
         return ()
     # Imported late: only bundles with a task need it, and it takes as long as everything else.
     from serval_cli.bundle.task_check import task_reasons

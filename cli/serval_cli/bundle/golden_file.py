@@ -30,20 +30,20 @@ class GoldenFile:
         CommandFailed
             If the file would exceed a limit; nothing is written.
         """
-        before = self.path.read_text() if self.path.is_file() else ""
-        if before and not before.endswith("\n"):
-            before += "\n"
-        after = before + line
-        count = sum(1 for text in after.split("\n") if text.strip())
-        if len(after.encode()) > LIMIT_BYTES or count > LIMIT_LINES:
+        before = self.path.read_bytes() if self.path.is_file() else b""
+        if before and not before.endswith(b"\n"):
+            before += b"\n"
+        after = before + line.encode()
+        count = sum(1 for text in after.split(b"\n") if text.strip())
+        if len(after) > LIMIT_BYTES or count > LIMIT_LINES:
             raise CommandFailed(
-                f"{self.path} would have {count} lines and {len(after.encode())} bytes, at most "
+                f"{self.path} would have {count} lines and {len(after)} bytes, at most "
                 f"{LIMIT_LINES} and {LIMIT_BYTES} allowed"
             )
-        self.path.write_text(after)
+        self.path.write_bytes(after)
         if self.declaration:
-            with self.model_yaml.open("a") as file:
-                file.write(self.declaration)
+            with self.model_yaml.open("ab") as file:
+                file.write(self.declaration.encode())
         return count
 
 
@@ -58,15 +58,16 @@ def find_golden_file(folder: Path, model: str) -> GoldenFile:
     model_yaml = folder / MODEL_YAML
     if not model_yaml.is_file():
         raise CommandFailed(f"{folder} has no {MODEL_YAML}: --bundle names the bundle of {model!r}")
-    text = model_yaml.read_text()
+    text = model_yaml.read_bytes()
     bundle = read_bundle(text)
     if bundle.name != model:
         raise CommandFailed(f"{folder} is a bundle of {bundle.name!r}, not of {model!r}")
     if bundle.golden is not None:
         return GoldenFile(folder / bundle.golden, model_yaml, "", bundle.columns)
-    declaration = f"{'' if text.endswith(chr(10)) else chr(10)}golden: {GOLDEN}\n"
+    line_end = "" if text.endswith(b"\n") else "\n"
+    declaration = f"{line_end}golden: {GOLDEN}\n"
     try:
-        named = read_bundle(text + declaration).golden
+        named = read_bundle(text + declaration.encode()).golden
     except BundleRefused:
         named = None
     if named != GOLDEN:

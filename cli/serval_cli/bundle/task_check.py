@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from serval.bundles.bundle import MODEL_YAML, Bundle
 from serval.errors import InferenceFailed, InvalidRequest
+from serval.foreign import refusing
 from serval.inference.runtimes import RuntimeFailed
 from serval.rollouts.golden.requests import GoldenRequest, read_golden
 from serval.rollouts.golden.task_answers import ask_task
@@ -84,5 +87,7 @@ def answer_reasons(task: Task, line: GoldenRequest, tolerance: float | None) -> 
 
 def line_of_task(folder: Path) -> int:
     """Return the number of the line where ``task:`` begins."""
-    lines = (folder / MODEL_YAML).read_text(encoding="utf-8").splitlines()
-    return next(n for n, text in enumerate(lines, 1) if text.startswith(("task:", "{")))
+    with refusing(CommandFailed):
+        document = yaml.compose((folder / MODEL_YAML).read_bytes(), yaml.SafeLoader)
+    keys = [key for key, _ in document.value] if isinstance(document, yaml.MappingNode) else []
+    return next((1 + key.start_mark.line for key in keys if key.value == "task"), 1)

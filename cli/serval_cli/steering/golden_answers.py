@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,21 @@ def ask_graph(folder: Path, asked: GoldenInput) -> GoldenLine:
         If it cannot be asked here, or does not answer.
     """
     bundle = read_bundle((folder / MODEL_YAML).read_bytes())
-    if bundle.runtime.kind != "onnx" or not (folder / bundle.artifact).is_file():
-        raise CommandFailed(f"{folder} has no graph that this machine can ask: leave out --local")
+    artifact = folder / bundle.artifact
+    if bundle.runtime.kind != "onnx" or not artifact.is_file():
+        raise CommandFailed(
+            f"{artifact} is no graph that this machine can ask: leave out --local, and a stage "
+            "answers"
+        )
+    if find_spec("onnxruntime") is None:
+        raise CommandFailed("--local needs onnxruntime, which answers: `pip install onnxruntime`")
     # Imported late: ONNX Runtime may not be installed where a stage answers.
     from serval_cli.bundle.golden_sample import NoSample, NotLoaded
 
     try:
         return GoldenLine(graph_line(folder, bundle, asked), None)
     except (NoSample, NotLoaded) as problem:
-        raise CommandFailed(f"{folder / bundle.artifact}: {problem}") from problem
+        raise CommandFailed(f"{artifact}: {problem}") from problem
 
 
 def graph_line(folder: Path, bundle: Bundle, asked: GoldenInput) -> str:

@@ -52,6 +52,10 @@ def second_line(text: str, old: str, new: str) -> str:
             r"model\.yaml line 3: .*task: labels: 1 labels, but the graph has \d+ classes",
         ),
         (
+            edit("model.yaml", lambda _: '"name": mood\n"task": object-detection\n'),
+            r"model\.yaml line 2: task object-detection: ",
+        ),
+        (
             edit("model.yaml", lambda _: YAML.format("object-detection")),
             r"model\.yaml line 3: task object-detection: the graph has 0 inputs of images",
         ),

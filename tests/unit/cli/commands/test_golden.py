@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from serval.bundles.bundle import read_bundle
+from serval.errors import BundleRefused
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
@@ -158,6 +159,12 @@ def test_a_file_over_its_limits_stays_as_it_is(
 def test_a_model_yaml_that_cannot_be_added_to_is_left_to_its_owner(bundle: Path) -> None:
     (bundle / "model.yaml").write_text("{name: tiny}\n")
     with pytest.raises(CommandFailed, match=r"add 'golden: golden\.jsonl' to it"):
+        find_golden_file(bundle, "tiny")
+
+
+def test_a_model_yaml_that_is_no_text_is_refused_in_words(bundle: Path) -> None:
+    (bundle / "model.yaml").write_bytes(b"name: \xff\n")
+    with pytest.raises(BundleRefused, match=r"model\.yaml is not YAML"):
         find_golden_file(bundle, "tiny")
 
 

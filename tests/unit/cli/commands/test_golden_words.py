@@ -14,6 +14,7 @@ from serval_cli.api.inference import InferenceApi
 from serval_cli.bundle.folder import read_folder
 from serval_cli.commands.publish import golden
 from serval_cli.failures import CommandFailed
+from serval_cli.steering import golden_answers
 from tests.fakes.task_api import TaskStage
 from tests.fakes.task_models import sentiment_graph
 
@@ -113,6 +114,18 @@ def test_the_graph_of_the_bundle_answers_without_a_stage_and_push_takes_it(
     assert json.loads(capsys.readouterr().out)["version"] is None
     assert stage.requests == []
     assert "golden.jsonl" in read_folder(tmp_path).sizes
+
+
+def test_what_cannot_be_asked_here_is_refused_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = TaskStage(None, [])
+    with pytest.raises(CommandFailed, match=r"model\.onnx is no graph .*: leave out --local"):
+        add(stage, tmp_path, "ids.json", monkeypatch, local=True)
+    (tmp_path / "model.onnx").write_bytes(sentiment_graph())
+    monkeypatch.setattr(golden_answers, "find_spec", lambda _: None)
+    with pytest.raises(CommandFailed, match=r"--local needs onnxruntime.*`pip install"):
+        add(stage, tmp_path, "ids.json", monkeypatch, local=True)
 
 
 def test_a_graph_of_tensors_answers_without_a_stage(
