@@ -30,13 +30,16 @@ def write_task(
     path: Path, inputs: Sequence[Any], answers: Sequence[Any], **parameters: Any
 ) -> None:
     """Write inputs and their expected answers as golden requests in the words of a task."""
-    own = {"parameters": parameters} if parameters else {}
     lines = (
-        {"request": {"inputs": inputs[batch], **own}, "answer": answers[batch]}
-        for batch in batches(len(inputs))
+        task_line(inputs[batch], answers[batch], **parameters) for batch in batches(len(inputs))
     )
-    written = (orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
-    path.write_bytes(b"".join(written))
+    path.write_bytes(b"".join(lines))
+
+
+def task_line(inputs: Any, answer: Any, **parameters: Any) -> bytes:
+    """Give one golden request in the words of a task."""
+    request = {"inputs": inputs, **({"parameters": parameters} if parameters else {})}
+    return orjson.dumps({"request": request, "answer": answer}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def batches(rows: int) -> Iterator[slice]:

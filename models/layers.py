@@ -52,16 +52,20 @@ def fit(
     return float(np.mean(losses[-50:]))
 
 
-def embedding(parameters: Parameters, texts: Tokens) -> tuple[Floats, Back]:
-    """Add what a token means to where it stands."""
+def embedding(parameters: Parameters, places: str, texts: Tokens) -> tuple[Floats, Back]:
+    """Add what a token means to where it stands, which ``places`` names.
+
+    The gradient of the tokens is added to that of what follows them, which have the same table.
+    """
     batch, length = texts.shape
-    rows = parameters["tokens"][texts] + parameters["positions"][:length]
+    table, positions = parameters["tokens"], parameters[places]
+    rows = table[texts] + positions[:length]
 
     def back(slope: Floats, gradients: Parameters) -> Floats:
-        hot = np.eye(len(parameters["tokens"]), dtype=slope.dtype)[texts.ravel()]
-        gradients["tokens"] = hot.T @ slope
-        gradients["positions"] = np.zeros_like(parameters["positions"])
-        gradients["positions"][:length] = slope.reshape(batch, length, -1).sum(0)
+        hot = np.eye(len(table), dtype=slope.dtype)[texts.ravel()]
+        gradients["tokens"] = gradients["tokens"] + hot.T @ slope
+        gradients[places] = np.zeros_like(positions)
+        gradients[places][:length] = slope.reshape(batch, length, -1).sum(0)
         return slope
 
     return rows.reshape(batch * length, -1), back
@@ -176,6 +180,17 @@ def softmax(scores: Floats) -> Floats:
     raised = np.exp(scores - scores.max(-1, keepdims=True))
     raised /= raised.sum(-1, keepdims=True)
     return raised
+
+
+def cross_entropy(logits: Floats, wanted: Tokens, padding: int = -1) -> tuple[float, Floats]:
+    """Give the mean loss, in nats a token, and its gradient; padding does not count."""
+    chances = softmax(logits)
+    places = wanted[..., None].astype(np.intp)
+    counted = places != padding
+    chosen = np.take_along_axis(chances, places, -1)
+    np.put_along_axis(chances, places, chosen - 1, -1)
+    # An integer of numpy would make all that follows FP64.
+    return float(-np.log(chosen)[counted].mean()), chances * counted / int(counted.sum())
 
 
 def waves(count: int, width: int) -> Floats:

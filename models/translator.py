@@ -16,13 +16,14 @@ from models.layers import (
     Seen,
     Tokens,
     attention,
+    cross_entropy,
+    embedding,
     join_heads,
     layer_norm,
     linear,
     mix,
     mlp,
     part_heads,
-    softmax,
     start_linear,
     start_norm,
     waves,
@@ -79,13 +80,13 @@ class Translator:
             return output
 
         batch, seen = len(read), (read != self.padding)[:, None, None, :]
-        rows = run(embed, "encoder", read)
+        rows = run(embedding, "encoder.positions", read)
         rows = run(attention, "encoder.attention", rows, batch, self.heads, seen)
         rows = run(mlp, "encoder.mlp", rows)
         memory = run(layer_norm, "encoder.norm", rows)
         encoded = len(backs)
         before = np.tri(written.shape[1], dtype=bool)
-        rows = run(embed, "decoder", written)
+        rows = run(embedding, "decoder.positions", written)
         rows = run(attention, "decoder.attention", rows, batch, self.heads, before)
         rows = run(look, "decoder.cross", rows, memory, batch, self.heads, seen)
         rows = run(mlp, "decoder.mlp", rows)
@@ -109,30 +110,10 @@ class Translator:
     ) -> tuple[float, Parameters]:
         """Give the mean loss, in nats a token, and its gradients."""
         logits, back = self.forward(parameters, read, written[:, :-1])
-        chances = softmax(logits)
-        wanted = written[:, 1:, None].astype(np.intp)
-        counted = wanted != self.padding
-        chosen = np.take_along_axis(chances, wanted, -1)
-        np.put_along_axis(chances, wanted, chosen - 1, -1)
+        loss, slope = cross_entropy(logits, written[:, 1:], self.padding)
         gradients: Parameters = {}
-        back(chances * counted / counted.sum(), gradients)
-        return float(-np.log(chosen)[counted].mean()), gradients
-
-
-def embed(parameters: Parameters, side: str, texts: Tokens) -> tuple[Floats, Back]:
-    """Add what a token means to where it stands."""
-    batch, length = texts.shape
-    table, positions = parameters["tokens"], parameters[f"{side}.positions"]
-    rows = table[texts] + positions[:length]
-
-    def back(slope: Floats, gradients: Parameters) -> Floats:
-        hot = np.eye(len(table), dtype=slope.dtype)[texts.ravel()]
-        gradients["tokens"] = gradients["tokens"] + hot.T @ slope
-        gradients[f"{side}.positions"] = np.zeros_like(positions)
-        gradients[f"{side}.positions"][:length] = slope.reshape(batch, length, -1).sum(0)
-        return slope
-
-    return rows.reshape(batch * length, -1), back
+        back(slope, gradients)
+        return loss, gradients
 
 
 def look(

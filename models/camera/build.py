@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import orjson
 from onnx import TensorProto
 from PIL import Image, ImageDraw
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # the repository, wherever we start
 
+from models import golden
 from models.onnx_graph import Graph
 from serval.models.tensor import Array
 
@@ -121,21 +121,18 @@ def draw(seed: int) -> tuple[bytes, Truth]:
     return file.getvalue(), sorted(truth, key=lambda one: -one["score"])
 
 
-def golden() -> bytes:
-    """Write drawn pictures with what was drawn, the scores left to what JPEG makes of them."""
-    lines = []
-    for seed in range(PICTURES):
-        picture, truth = draw(seed)
-        answer = [{"label": one["label"], "box": one["box"]} for one in truth]
-        lines.append({"request": {"inputs": b64encode(picture).decode()}, "answer": answer})
-    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+def golden_line(seed: int) -> bytes:
+    """Write a drawn picture with what was drawn, the scores left to what JPEG makes of them."""
+    picture, truth = draw(seed)
+    answer = [{"label": one["label"], "box": one["box"]} for one in truth]
+    return golden.task_line(b64encode(picture).decode(), answer)
 
 
 def build(folder: Path = HERE) -> str:
     """Write the bundle's built files and a picture to try, and say what was made."""
     started = time.perf_counter()
     size = (folder / "model.onnx").write_bytes(export().SerializeToString())
-    (folder / "golden.jsonl").write_bytes(golden())
+    (folder / "golden.jsonl").write_bytes(b"".join(map(golden_line, range(PICTURES))))
     picture, truth = draw(PICTURES)
     (folder / "photo.jpg").write_bytes(picture)
     seen = ", ".join(f"{one['label']} {one['score']:.2f}" for one in truth)

@@ -11,11 +11,11 @@ from models.layers import (
     Parameters,
     Tokens,
     attention,
+    cross_entropy,
     embedding,
     fit,
     layer_norm,
     mlp,
-    softmax,
     start_linear,
     start_norm,
     waves,
@@ -81,7 +81,7 @@ class Decoder:
             return output
 
         before = np.tri(length, dtype=bool)
-        rows = run(embedding, texts)
+        rows = run(embedding, "positions", texts)
         for block in self.blocks:
             rows = run(attention, f"{block}.attention", rows, batch, self.heads, before)
             rows = run(mlp, f"{block}.mlp", rows)
@@ -90,11 +90,10 @@ class Decoder:
 
         def back(slope: Floats, gradients: Parameters) -> Floats:
             slope = slope.reshape(logits.shape)
-            tied = slope.T @ rows
+            gradients["tokens"] = slope.T @ rows
             slope = slope @ parameters["tokens"]
             for step in reversed(backs):
                 slope = step(slope, gradients)
-            gradients["tokens"] += tied
             return slope
 
         return logits.reshape(batch, length, -1), back
@@ -102,13 +101,10 @@ class Decoder:
     def gradients(self, parameters: Parameters, texts: Tokens) -> tuple[float, Parameters]:
         """Give the mean loss, in nats a token, and its gradients."""
         logits, back = self.forward(parameters, texts[:, :-1])
-        chances = softmax(logits)
-        wanted = texts[:, 1:, None].astype(np.intp)
-        chosen = np.take_along_axis(chances, wanted, -1)
-        np.put_along_axis(chances, wanted, chosen - 1, -1)
+        loss, slope = cross_entropy(logits, texts[:, 1:])
         gradients: Parameters = {}
-        back(chances / wanted.size, gradients)
-        return float(-np.log(chosen).mean()), gradients
+        back(slope, gradients)
+        return loss, gradients
 
 
 def train(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import orjson
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # the repository, wherever we start
 
@@ -52,10 +51,7 @@ def export() -> onnx.ModelProto:
 
 def golden_lines() -> bytes:
     """Write texts that become sound, and tokens with the very waveform, which a file hides."""
-    lines = [
-        {"request": {"inputs": text}, "answer": {"content_type": "audio/wav"}} for text in TEXTS
-    ]
-    words = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+    words = b"".join(golden.task_line(text, {"content_type": "audio/wav"}) for text in TEXTS)
     ids = np.asarray([[VOCABULARY[letter] for letter in "meow"]], np.int64)
     expected = waves()[ids[0]].reshape(1, -1)
     return words + golden.line({"input_ids": ids}, {"waveform": expected}, slice(1))

@@ -14,6 +14,7 @@ from tokenizers.trainers import WordPieceTrainer
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
+from models.layers import Parameters, start_linear, start_norm
 from models.onnx_graph import Graph
 from models.transformer import FLOAT, INT, Transformer
 from serval_cli.bundle.task_golden import golden_line, open_bundle_task
@@ -107,7 +108,7 @@ def learn_words(
     return np.hstack([vectors, np.tile(longest, (vocabulary, 1))]).astype(np.float32)
 
 
-def draw_layers(layers: int, width: int, inner: int) -> dict[str, npt.NDArray[np.float32]]:
+def draw_layers(layers: int, width: int, inner: int) -> Parameters:
     """Draw the weights of the layers, small: they change little of what the words mean."""
     random = np.random.default_rng(SEED)
     shapes = {
@@ -116,18 +117,15 @@ def draw_layers(layers: int, width: int, inner: int) -> dict[str, npt.NDArray[np
         "mlp.up": (width, inner),
         "mlp.down": (inner, width),
     }
-    drawn = {}
+    drawn: Parameters = {}
     for layer in range(layers):
         for part in ("attention", "mlp"):
-            drawn[f"layer{layer}.{part}.norm.gain"] = np.ones(width, np.float32)
-            drawn[f"layer{layer}.{part}.norm.bias"] = np.zeros(width, np.float32)
+            drawn |= start_norm(f"layer{layer}.{part}.norm", width)
         for name, (into, out) in shapes.items():
-            weight = random.normal(0, 0.1 / np.sqrt(into), (into, out))
-            drawn[f"layer{layer}.{name}.weight"] = weight.astype(np.float32)
-            drawn[f"layer{layer}.{name}.bias"] = np.zeros(out, np.float32)
+            drawn |= start_linear(random, f"layer{layer}.{name}", into, out, 0.1)
     # What gave the vectors their length is no part of what they mean.
     drawn[f"layer{layers - 1}.mlp.norm.gain"][-LENGTH:] = 0
-    return drawn
+    return {name: array.astype(np.float32) for name, array in drawn.items()}
 
 
 def export(config: dict[str, int], words: npt.NDArray[np.float32]) -> ModelProto:

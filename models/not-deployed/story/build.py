@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import orjson
 from onnx import ModelProto
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
+from models import golden
 from models.layers import EPSILON, Parameters
 from models.onnx_graph import Graph, Value
 from models.textgen.model import Decoder, go_on, train
@@ -115,7 +115,7 @@ def cache(decoder: Decoder, prefix: str, length: str) -> list[Value]:
     ]
 
 
-def golden(decoder: Decoder, parameters: Parameters, tokenizer: Tokenizer) -> bytes:
+def golden_lines(decoder: Decoder, parameters: Parameters, tokenizer: Tokenizer) -> bytes:
     """Write how the decoder goes on without a cache."""
     lines = []
     for text in PROMPTS:
@@ -123,10 +123,9 @@ def golden(decoder: Decoder, parameters: Parameters, tokenizer: Tokenizer) -> by
         (written,), _ = go_on(decoder, parameters, ids, NEW_TOKENS)
         ends = np.flatnonzero(written == tokenizer.token_to_id(END))
         kept = written[: ends[0]] if len(ends) else written
-        request = {"inputs": text, "parameters": {"max_new_tokens": NEW_TOKENS}}
         answer = [{"generated_text": tokenizer.decode(kept.tolist())}]
-        lines.append({"request": request, "answer": answer})
-    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+        lines.append(golden.task_line(text, answer, max_new_tokens=NEW_TOKENS))
+    return b"".join(lines)
 
 
 def build(folder: Path = HERE, steps: int = STEPS) -> str:
@@ -141,7 +140,7 @@ def build(folder: Path = HERE, steps: int = STEPS) -> str:
     tokenizer.save(str(folder / "tokenizer.json"))
     tokens = np.concatenate([tokenizer.encode(f"{text}{END}").ids for text in texts])
     parameters, loss = train(decoder, tokens, steps, BATCH, SEED, fastest=8e-3)
-    (folder / "golden.jsonl").write_bytes(golden(decoder, parameters, tokenizer))
+    (folder / "golden.jsonl").write_bytes(golden_lines(decoder, parameters, tokenizer))
     size = (folder / "model.onnx").write_bytes(export(decoder, parameters).SerializeToString())
     return (
         f"story: {loss:.2f} nats a token after {steps} steps on {TALES} tales, all made up, "
