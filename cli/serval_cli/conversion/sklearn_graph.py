@@ -39,6 +39,8 @@ def convert_sklearn(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = _convert(own, initial_types(own, columns, precision))
+    # skl2onnx lists them in the order of a set, another one in each process.
+    made.opset_import.sort(key=lambda opset: opset.domain)
     _keep_words(made, own)
     if precision == "FP64":
         run_in_doubles(made, walk(model))
