@@ -9,15 +9,13 @@ from typing import Any
 
 from serval.bundles.bundle import read_bundle
 from serval.rollouts.golden.requests import read_golden
-from serval.rollouts.golden.task_answers import compare_answers
-from serval.tasks.call import answer_payload, shape_answers
+from serval.rollouts.golden.task_answers import ask_task
 from serval.tasks.parameters import Parameters
-from serval.tasks.payload import read_payload
 from serval.tasks.task import Task
 from serval_cli.bundle.task_golden import open_bundle_task
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
-BUILT = ("*.onnx", "golden.jsonl", "tokenizer.json", "__pycache__")
+BUILT = ("*.onnx", "*.jpg", "golden.jsonl", "tokenizer.json", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class TaskExample:
     build: ModuleType
     folder: Path
     said: str
+    bundle: dict[str, Any]
+    """What its model.yaml says."""
     task: Task
 
     @classmethod
@@ -39,23 +39,23 @@ class TaskExample:
         build = importlib.import_module(f"models.{place.replace('/', '.')}.build")
         said = build.build(copied, **how)
         declared = read_bundle((copied / "model.yaml").read_bytes())
-        assert declared.task is not None
-        section = declared.task.model_dump(mode="json", exclude_none=True)
-        task = open_bundle_task(copied, declared.artifact, section)
-        return cls(place, build, copied, said, task)
+        bundle = declared.model_dump(mode="json", exclude_none=True)
+        task = open_bundle_task(copied, bundle["artifact"], bundle["task"])
+        return cls(place, build, copied, said, bundle, task)
 
     def answer(self, *inputs: Any, **parameters: Any) -> list[Any]:
         """Ask the task."""
         return self.task.answer(inputs, Parameters(parameters))
 
     def check_golden(self) -> list[int]:
-        """Ask the golden requests and compare; return how many inputs each has."""
+        """Ask the golden requests of the task and compare; return how many inputs each has."""
         lengths = []
         for line in read_golden("golden.jsonl", (self.folder / "golden.jsonl").read_bytes()):
-            payload = read_payload(line.body, "application/json", self.task)
-            given = shape_answers(self.task, payload, answer_payload(self.task, payload))
-            assert compare_answers(line.answer, given, 1e-4).reasons == ()
-            lengths.append(len(payload.inputs))
+            if not line.for_task:
+                continue
+            [asked, *_], differences = ask_task(self.task, line, 1e-4)
+            assert differences.reasons == ()
+            lengths.append(len(asked.array))
         return lengths
 
     def check_again(self, folder: Path, **how: Any) -> None:
