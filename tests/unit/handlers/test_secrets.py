@@ -171,3 +171,10 @@ def test_a_value_that_a_long_line_is_cut_in_is_hidden(before: int) -> None:
     *parts, end = [json.loads(line)["line"] for line in log]
     assert "".join(parts) == "x" * before + "[S]"
     assert end == "end"
+
+
+def test_a_long_value_that_is_printed_again_and_again_is_hidden_where_a_line_is_cut() -> None:
+    log: list[str] = []
+    value = "".join(chr(97 + number % 23) for number in range(1200))
+    pass_lines_on(BytesIO(value.encode() * 7), "shelf", log.append, Redaction.of({"S": value}))
+    assert "".join(json.loads(line)["line"] for line in log) == "[S]" * 7

@@ -21,7 +21,7 @@ def pass_lines_on(
             text = redaction.hide(held + part)
             is_cut = len(part) == MOST_LINE_CHARACTERS and not part.endswith("\n")
             # A secret that the cut divides is whole with what follows.
-            ends = len(text) - redaction.longest if is_cut else len(text)
+            ends = max(0, len(text) - redaction.longest) if is_cut else len(text)
             text, held = text[:ends], text[ends:]
             log(json.dumps({"level": "INFO", "handler": model, "line": text.rstrip("\r\n")}))
     if held:
