@@ -1,9 +1,10 @@
 """Loaded versions: which form is opened, what it is held to take, and what happens if it cannot."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from serval.inference.runtimes import ArtifactUnreadable
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile, Form, ModelVersion
+from serval.tasks.catalogue import TASKS
 from tests.fakes.inference import signature, version_record
 
 MB = 10**6
@@ -45,6 +47,7 @@ class Environment:
     forms: tuple[Form, ...] = (PORTABLE, WIDE)
     cpu_class: str = "wide-cpu"
     limits: Limits = field(default_factory=lambda: Limits(100 * MB, 100 * MB))
+    bundle: Mapping[str, Any] = field(default_factory=dict)
     fails: dict[str, Exception] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
     opened: list[tuple[str, Form | None]] = field(default_factory=list)
@@ -64,7 +67,7 @@ class Environment:
     def find(self, model: str, version: str) -> ModelVersion:
         record = version_record(model, version, b"", signature("FP32", [-1, 2]))
         files = (BundleFile("model.onnx", "c" * 64, 2 * MB),)
-        return replace(record, files=files, forms=self.forms)
+        return replace(record, files=files, forms=self.forms, bundle=self.bundle)
 
     def fetch(self, record: ModelVersion, path: str, destination: Path) -> None:
         self.fetched.append(path)
@@ -178,4 +181,14 @@ def test_the_artifact_in_place_of_a_form_must_fit_too(environment: Environment) 
     environment.limits = Limits(memory_bytes=4 * MB, disk_bytes=100 * MB)
     environment.fails[f"open {WIDE.artifact}"] = ArtifactUnreadable("no such operator")
     with pytest.raises(ModelTooLarge, match="takes about 5000000 bytes of memory"):
+        environment.versions().get("m", "1")
+
+
+def test_a_library_that_a_task_lacks_is_said_for_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TASKS, "text-classification", "text.absent:Absent")
+    environment = Environment(tmp_path, forms=(), bundle={"task": {"name": "text-classification"}})
+    said = "model 'm' version '1' cannot be loaded: task text-classification: No module named"
+    with pytest.raises(ArtifactUnavailable, match=said):
         environment.versions().get("m", "1")

@@ -29,7 +29,7 @@ def open_version_task(
     Raises
     ------
     ArtifactUnreadable
-        Naming the file that the task lacks or cannot read.
+        Naming the file that the task lacks or cannot read, or the library that is not here.
     """
     # Imported here, so that a version of tensors pays for no task.
     from serval.tasks.catalogue import open_task
@@ -63,5 +63,5 @@ def open_version_task(
         return open_task(
             record.task or "", TaskFiles(folder, open_graph, record.task_options), graph
         )
-    except TaskUnreadable as error:
+    except (TaskUnreadable, ImportError) as error:
         raise ArtifactUnreadable(f"task {record.task}: {error}") from error
