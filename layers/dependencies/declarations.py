@@ -52,7 +52,6 @@ SERVICES = (
     "sagemaker",
     "sagemaker-runtime",
     "sqs",
-    "ssm",
     "stepfunctions",
 )
 """The AWS services that functions call; the SDK describes 440 of them in 27 MB."""
