@@ -7,6 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from serval.aws.s3.artifact_records import ArtifactRecords
+from serval.errors import InvalidParameter
+from serval.worker.serve.any_caller import choose_model
 from tests.fakes.http_servers import V2
 from tests.fakes.inference import plus
 from tests.fakes.task_models import publish_sentiment
@@ -63,3 +66,10 @@ def test_of_several_models_one_has_to_be_named(client: httpx.Client) -> None:
         answer = invoke(client, b"[[1, 2]]", **target)
         assert answer.status_code == 400, answer.text
         assert "x-amzn-sagemaker-target-model" in answer.json()["error"]
+
+
+def test_a_server_that_lacks_models_or_routes_says_what_it_takes() -> None:
+    with pytest.raises(InvalidParameter, match="'adder' given, a server of a fleet's models exp"):
+        choose_model({"x-amzn-sagemaker-target-model": "adder"}, [])
+    with pytest.raises(InvalidParameter, match=r"Target-Variant of an invocation, expected$"):
+        ArtifactRecords(None, "artifacts").route("adder")  # type: ignore[arg-type]

@@ -27,7 +27,10 @@ class ArtifactRecords:
     def route(self, model: str) -> Route:
         """Raise ``InvalidParameter``: there are no routes here."""
         raise InvalidParameter(
-            "version", None, f"/v2/models/{model}/versions/<version> in the path"
+            "version",
+            None,
+            f"/v2/models/{model}/versions/<version> in the path, or X-Amzn-SageMaker-Target-Variant"
+            " of an invocation,",
         )
 
     def version(self, model: str, version: str) -> ModelVersion:

@@ -62,7 +62,8 @@ def choose_model(headers: Mapping[str, str], models: Sequence[str]) -> str:
     wanted = headers.get(TARGET_MODEL, "").strip("/")
     found = [wanted] if wanted in models else [] if wanted else list(models)
     if len(found) != 1:
-        raise InvalidParameter(TARGET_MODEL, wanted, f"one of {', '.join(sorted(models))}")
+        known = f"one of {', '.join(sorted(models))}" if models else "a server of a fleet's models"
+        raise InvalidParameter(TARGET_MODEL, wanted, known)
     return found[0]
 
 
