@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -30,7 +31,7 @@ class HandlerNotDeployable(Exception):
         super().__init__(f"model {model!r}: {problem}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HandlerPackages:
     """The packages of a bundle's lock, installed for the machine of a variant of the layers."""
 
@@ -68,7 +69,7 @@ class HandlerPackages:
 
         return cls(model, pins, variant, make(built / f"packages-{name}", fill))
 
-    @property
+    @cached_property
     def size_mb(self) -> float:
         """Their size in millions of bytes."""
         return sum(sizes(self.folder)) / 1e6

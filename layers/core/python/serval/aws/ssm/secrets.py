@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from serval.aws.signed.secrets import asked_for, values_by_name
 from serval.handlers.secret_store import SecretsUnavailable
 from serval.models.resource_names import secrets_path
 
@@ -38,12 +39,11 @@ class ParameterSecrets:
     def read(self, model: str, names: Collection[str]) -> Mapping[str, str]:
         """Return the values of a model's secrets by name, without those that are not set."""
         path = secrets_path(self.stage, model)
-        asked = [path + name for name in names]
         try:
-            answer = self.ssm.get_parameters(Names=asked, WithDecryption=True)
+            answer = self.ssm.get_parameters(**asked_for(path, names))
         except (BotoCoreError, ClientError) as error:
             raise SecretsUnavailable(f"Parameter Store has not given {path}*: {error}") from error
-        return {each["Name"].removeprefix(path): each["Value"] for each in answer["Parameters"]}
+        return values_by_name(path, answer)
 
     def set(self, model: str, name: str, value: str) -> int:
         """Set a secret, or replace it; return its version."""

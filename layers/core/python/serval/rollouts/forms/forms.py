@@ -12,8 +12,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from serval.bundles.verification.files import sha256_of
 from serval.inference.cpu import UNKNOWN
-from serval.inference.runtimes import ArtifactUnreadable
-from serval.inference.runtimes.onnx import CPU, RUNTIME_ERRORS, OnnxModel
+from serval.inference.runtimes import ArtifactUnreadable, Model
+from serval.inference.runtimes.onnx import CPU, RUNTIME_ERRORS, graph_opening
 from serval.inference.runtimes.onnx_extensions import open_session
 from serval.models.version import BundleFile, Form
 from serval.rollouts.documents import OptimisedForms
@@ -75,10 +75,10 @@ def make_forms(
     return OptimisedForms(tuple(forms), tuple(notes))
 
 
-def open_form(candidate: Candidate, bundle: Path, form: Form | None, memory_mib: int) -> OnnxModel:
+def open_form(candidate: Candidate, bundle: Path, form: Form | None, memory_mib: int) -> Model:
     """Open a form, or the published artifact for None, as ``infer`` will."""
     artifact = form.artifact if form else candidate.record.artifact
-    return OnnxModel(bundle / artifact, memory_mib, form, varies=candidate.record.signature.varies)
+    return graph_opening(memory_mib)(candidate.record, bundle / artifact, form)
 
 
 def make_form(candidate: Candidate, bundle: Path, form: Form) -> Form:
