@@ -52,6 +52,8 @@ class SourceChoices:
     """Asks which of several graphs to take; None if nobody can be asked."""
     samples: Sequence[Path] = ()
     """``--sample``: files with real inputs."""
+    positional: bool = False
+    """``--positional``: whether a sample's columns fill the inputs in order."""
     trust: bool = False
     """``--trust``: whether a file may be loaded that runs code."""
     yes: bool = False

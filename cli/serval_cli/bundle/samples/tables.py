@@ -3,12 +3,19 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from serval.batch.input.columns import ColumnChoice, InputColumns, match_columns, width_of
+from serval.batch.input.columns import (
+    NO_CHOICE,
+    ColumnChoice,
+    InputColumns,
+    match_columns,
+    width_of,
+)
 from serval.batch.input.csv.dialect import DELIMITERS, NUMBER, CsvTable, read_table
 from serval.batch.job.options import PLAIN_CSV
 from serval.errors import BatchRefused
@@ -80,6 +87,18 @@ def read_csv_rows(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, 
         note(f"{path}: {line}")
     taken = {match.spec.name: [places.index(name) for name in match.columns] for match in found}
     return {spec.name: read_cells(path, spec, table[:, taken[spec.name]]) for spec in inputs}
+
+
+def name_columns(inputs: Specs, files: Sequence[Path]) -> dict[str, Sequence[str]]:
+    """Take the names of an input's elements from the first table's header, and note them."""
+    tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
+    found = unnamed_columns(tables[0], inputs, NO_CHOICE) if tables else {}
+    for name, own in found.items():
+        note(
+            f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
+            "model was trained in it"
+        )
+    return {**found}
 
 
 def unnamed_columns(path: Path, inputs: Specs, choice: ColumnChoice) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from serval.models.tensor import Tensor
 from serval_cli.bundle.handler_source import handler_in, make_handler_bundle
 from serval_cli.bundle.questions import ask_name, ask_source, can_ask, choice_of
 from serval_cli.bundle.samples.files import read_sample
-from serval_cli.bundle.samples.tables import unnamed_columns
+from serval_cli.bundle.samples.tables import name_columns
 from serval_cli.bundle.skeleton import (
     GOLDEN,
     Graph,
@@ -127,6 +127,7 @@ def init(
             task,
             choice_of("graph"),
             samples=sample or (),
+            positional=positional,
             trust=trust,
             yes=yes,
         )
@@ -134,7 +135,9 @@ def init(
         graph = None if found is None else found.graph
         own_golden = found is not None and (found.golden is not None or found.examples is not None)
         files_of_tensors = [] if own_golden else sample or []
-        columns = {} if positional else named_columns(graph, files_of_tensors)
+        columns: dict[str, Sequence[str]] = {}
+        if graph is not None and not positional:
+            columns = name_columns(graph.signature.inputs, files_of_tensors)
         columns |= {} if found is None else found.columns
         choice = ColumnChoice({}, columns, positional)
         samples = [*sample_inputs(graph, files_of_tensors, choice)]
@@ -150,20 +153,6 @@ def init(
 def list_remarks(source: Source) -> list[str]:
     """Describe what was found, changes to the graph, and what its owner should know about it."""
     return [*source.found, *source.graph.changes, *random_operators(source.graph.model)]
-
-
-def named_columns(graph: Graph | None, files: Sequence[Path]) -> dict[str, Sequence[str]]:
-    """Take the names of an input's elements from the first table's header, and note them."""
-    tables = [path for path in files if path.is_file() and path.suffix.lower() == ".csv"]
-    if graph is None or not tables:
-        return {}
-    found = unnamed_columns(tables[0], graph.signature.inputs, ColumnChoice())
-    for name, own in found.items():
-        note(
-            f"columns of {name} are taken to be {', '.join(own)}, in this order: check that the "
-            "model was trained in it"
-        )
-    return {**found}
 
 
 def sample_inputs(

@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serval.batch.input.columns import ColumnChoice
 from serval.errors import BundleRefused
 from serval.foreign import parser_message, refusing
 from serval.models.signature import Signature
@@ -14,6 +15,7 @@ from serval.models.storage import BARE_ARTIFACT
 from serval.models.tensor import Array, Tensor
 from serval_cli.bundle.samples.files import read_sample
 from serval_cli.bundle.samples.fitting import fit_array
+from serval_cli.bundle.samples.tables import name_columns
 from serval_cli.bundle.skeleton import read_graph
 from serval_cli.bundle.sources import Source, SourceChoices
 from serval_cli.conversion.comparison import TOLERANCE, relative_differences
@@ -70,7 +72,8 @@ def build_network_source(path: Path, original: OriginalNetwork, choices: SourceC
     signature, largest, shapes = graph.signature, 0.0, []
     answered: list[tuple[Request, Request]] = []
     drawn = draw_requests(signature, model.symbols)
-    for request, expected in choose_requests(path, original, signature, drawn, choices.samples):
+    columns, samples = read_samples(signature, choices)
+    for request, expected in choose_requests(path, original, signature, drawn, samples):
         shapes.append(describe_shapes(request))
         try:
             answer = sampling.answer_sample(model, request, signature)
@@ -90,7 +93,16 @@ def build_network_source(path: Path, original: OriginalNetwork, choices: SourceC
         golden = "".join(sampling.line_of(*each) for each in answered)
     except sampling.NoSample as problem:
         found, golden = [*found, f"no golden request of them: {problem}"], ""
-    return Source(graph, found=found, golden=golden or None)
+    return Source(graph, found=found, golden=golden or None, columns=columns)
+
+
+def read_samples(
+    signature: Signature, choices: SourceChoices
+) -> tuple[Mapping[str, Sequence[str]], Mapping[Path, Request]]:
+    """Read the samples; also return the columns that the header of a table names."""
+    columns = {} if choices.positional else name_columns(signature.inputs, choices.samples)
+    choice = ColumnChoice({}, columns, choices.positional)
+    return columns, {path: read_sample(path, signature, choice) for path in choices.samples}
 
 
 def choose_requests(
@@ -98,7 +110,7 @@ def choose_requests(
     original: OriginalNetwork,
     signature: Signature,
     drawn: Sequence[Request],
-    samples: Sequence[Path],
+    samples: Mapping[Path, Request],
 ) -> Iterator[tuple[Request, Sequence[Array]]]:
     """Yield the requests to compare, each with the original's answer.
 
@@ -111,8 +123,7 @@ def choose_requests(
         If it does not take a sample, or any other.
     """
     if samples:
-        for sample in samples:
-            given = read_sample(sample, signature)
+        for sample, given in samples.items():
             try:
                 yield given, ask_original(original, given)
             except Unanswered as said:

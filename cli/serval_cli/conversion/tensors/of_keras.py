@@ -31,6 +31,11 @@ def read_keras(path: Path, choices: SourceChoices) -> Source:
     keras = import_module("keras")
     with refusing(lambda said: CommandFailed(f"{path}: Keras does not load it: {explain(said)}")):
         model = keras.saving.load_model(path, compile=False, safe_mode=not choices.trust)
+    if not getattr(model, "inputs", None):
+        raise CommandFailed(
+            f"{path}: the inputs of this {type(model).__name__} are not known, since it was never "
+            "built: call it once before model.save"
+        )
     return build_network_source(path, describe_model(model), choices)
 
 
@@ -45,6 +50,8 @@ def explain(said: str) -> str:
             "a layer cannot be made of the file alone, such as one of your own: where its code is, "
             "model.export('model.onnx', format='onnx') makes a graph, which --from takes"
         )
+    if "accessible `.keras` zip file" in said:
+        return "a zip file expected, as Keras 3 writes it"
     return said
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def read_program(path: Path, choices: SourceChoices) -> Source:
     require_trust(path, trust=choices.trust, what="has pickles in it, as PyTorch writes them")
     require_extra("torch", str(path), yes=choices.yes)
     torch = import_module("torch")
+    # What it warns of, tracebacks included, is no concern of this command.
+    getLogger("torch").setLevel(ERROR)
     with refusing(lambda said: CommandFailed(f"{path} is no program of torch.export: {said}")):
         program = torch.export.load(path)
     return build_network_source(path, describe_program(path, program), choices)

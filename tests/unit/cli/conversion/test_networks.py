@@ -72,6 +72,17 @@ def test_a_sample_is_compared_and_nothing_is_drawn(tmp_path: Path) -> None:
     assert golden["request"]["inputs"][0]["data"] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("positional", "columns"), [(False, {"x": ("a", "b", "c")}), (True, {})])
+def test_a_table_is_a_sample_whose_header_names_the_columns(
+    tmp_path: Path, positional: bool, columns: Any
+) -> None:
+    (tmp_path / "rows.csv").write_text("a,b,c\n1,2,3\n")
+    choices = SourceChoices(tmp_path, samples=[tmp_path / "rows.csv"], positional=positional)
+    source = build_network_source(Path("m.x"), network(right), choices)
+    assert source.columns == columns
+    assert json.loads(source.golden or "")["request"]["inputs"][0]["data"] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("predict", "why"),
     [
@@ -119,7 +130,8 @@ def test_a_program_of_torch_needs_trust(tmp_path: Path) -> None:
     [
         ("Requested the deserialization of a Lambda layer: pass `safe_mode=False`", "add --trust"),
         ("<class 'Sequential'> could not be deserialized properly.", "where its code is, "),
-        ("File not found", "File not found"),
+        ("File not found: Please ensure the file is an accessible `.keras` zip file.", "a zip"),
+        ("no such layer", "no such layer"),
     ],
 )
 def test_what_keras_says_of_a_file_is_told_with_the_way_out(said: str, told: str) -> None:
