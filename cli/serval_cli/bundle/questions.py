@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from serval.models.storage import MODEL_NAME
+from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED
 
 KINDS = (
     ("an ONNX file", "Path of the file"),
@@ -41,11 +41,7 @@ def ask_name(source: Path | None) -> str:
         name = str(typer.prompt("Name of the model, as clients will call it", proposal, err=True))
         if MODEL_NAME.fullmatch(name):
             return name
-        typer.echo(
-            f"{name!r}: 1 to 63 lower-case letters, digits, '-' or '_' expected, the first a "
-            "letter or digit",
-            err=True,
-        )
+        typer.echo(f"{name!r}: expected {MODEL_NAME_EXPECTED}", err=True)
 
 
 def propose_name(source: Path) -> str | None:

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from serval.handlers.conventions import HANDLER_FILES
 from serval.models.storage import BARE_ARTIFACT
 from serval_cli.bundle.exported.detector import detector_task
 from serval_cli.bundle.skeleton import Graph, read_graph
@@ -102,8 +103,8 @@ def read_source(path: Path, choices: SourceChoices) -> Source:
             if (path / mark).is_file():
                 return find_reader(place)(path, choices)
         raise CommandFailed(
-            f"{path} has none of {', '.join(FOLDERS)}, by which an exported folder is known"
-            f"{graphs_inside(path)}"
+            f"{path} has none of {', '.join(FOLDERS)}, by which an exported folder is known, and "
+            f"none of {', '.join(file.path for file in HANDLER_FILES)}{graphs_inside(path)}"
         )
     if not path.is_file():
         raise CommandFailed(

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from serval.errors import BundleRefused, ServalError
 from serval.foreign import parser_message, refusing
-from serval.inference.runtimes import ArtifactUnreadable
+from serval.inference.runtimes import ArtifactUnreadable, Model
 from serval.models.signature import Signature
 from serval.tasks.catalogue import open_task
 from serval.tasks.files import TaskFiles, TaskUnreadable
@@ -112,7 +111,7 @@ def name_inputs(signature: Signature, names: Sequence[str]) -> dict[str, Sequenc
 class Conversion:
     """A converted graph, opened as its task."""
 
-    def __init__(self, graph: Graph, written: Path, original: Original) -> None:
+    def __init__(self, graph: Graph, model: Model, original: Original) -> None:
         self.graph = graph
         named = original.task != TEXTS
         self.columns = name_inputs(graph.signature, original.names) if named else {}
@@ -122,13 +121,14 @@ class Conversion:
             **({"labels": list(original.labels)} if original.labels else {}),
             **({"imputed": imputed} if imputed else {}),
         }
-        # onnxruntime is not a dependency of the CLI.
-        sampling = import_module("serval_cli.bundle.golden_sample")
-        self.model = sampling.load_artifact(written)
+        self.model = model
 
     @classmethod
     def of(cls, original: Original, precision: Precision, scratch: Path) -> "Conversion":
         """Convert, and read the graph as if it were given."""
+        # onnxruntime is not a dependency of the CLI.
+        from serval_cli.bundle import golden_sample as sampling
+
         with refusing(CommandFailed):
             made = original.convert(precision)
         path = scratch / f"{precision}.onnx"
@@ -137,11 +137,10 @@ class Conversion:
             graph = read_graph(path)
             folder = scratch / precision
             folder.mkdir()
-            return cls(graph, folder / graph.copy_to(folder)[0], original)
-        except Exception as error:
-            if type(error).__name__ in ("NotLoaded", "NoSample"):
-                raise CommandFailed(parser_message(error)) from error
-            raise
+            model = sampling.load_artifact(folder / graph.copy_to(folder)[0])
+            return cls(graph, model, original)
+        except (sampling.NotLoaded, sampling.NoSample) as error:
+            raise CommandFailed(parser_message(error)) from error
 
     def compare(self, original: Original, answers: OriginalAnswers, rows: Rows) -> Comparison:
         """Ask the graph, through its task, what the original was asked."""

@@ -14,7 +14,7 @@ from serval.batch.input.columns import ColumnChoice
 from serval.bundles.bundle import MODEL_YAML
 from serval.bundles.verification.randomness import random_operators
 from serval.bundles.verification.served import README
-from serval.models.storage import BARE_ARTIFACT, MODEL_NAME
+from serval.models.storage import BARE_ARTIFACT, MODEL_NAME, MODEL_NAME_EXPECTED
 from serval.models.tensor import Tensor
 from serval_cli.bundle.handler_source import handler_in, make_handler_bundle
 from serval_cli.bundle.questions import ask_name, ask_source, can_ask, choice_of
@@ -110,10 +110,7 @@ def init(
         source = source or ask_source()
         name = ask_name(source)
     if not MODEL_NAME.fullmatch(name):
-        raise CommandFailed(
-            f"{name!r} is not a model name: 1 to 63 lower-case letters, digits, '-' or '_' "
-            "expected, the first a letter or digit"
-        )
+        raise CommandFailed(f"{name!r} is not a model name: expected {MODEL_NAME_EXPECTED}")
     target = folder or Path(name)
     if source is not None and (handler := handler_in(source)) is not None:
         files = make_handler_bundle(name, source, handler, target)

@@ -7,7 +7,7 @@ import typer
 
 from serval.bundles.bundle import MODEL_YAML, Bundle
 from serval.bundles.handler_variables import SECRET_NAME, SECRET_NAME_EXPECTED
-from serval.models.storage import MODEL_NAME
+from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, show
@@ -34,8 +34,8 @@ def set_secret(
     It is stored encrypted in Parameter Store; the command line never has it.
     """
     check_names(model, name)
-    value = read_value(name)
     found = stage_of(model, stage, writes=True)
+    value = read_value(name)
     version = found.secrets.set(model, name, value)
     if version > 1:
         note("a handler that runs keeps the value that it started with until it starts again")
@@ -93,7 +93,7 @@ def check_secrets(bundle: Bundle, stage: Stage) -> None:
 def check_names(model: str, name: str | None = None) -> None:
     """Refuse names that no model and no secret can have."""
     if not MODEL_NAME.fullmatch(model):
-        raise CommandFailed(f"model {model!r}: lower-case letters, digits, '-' or '_' expected")
+        raise CommandFailed(f"{model!r} is not a model name: expected {MODEL_NAME_EXPECTED}")
     if name is not None and not SECRET_NAME.fullmatch(name):
         raise CommandFailed(f"secret {name!r}: {SECRET_NAME_EXPECTED} expected")
 

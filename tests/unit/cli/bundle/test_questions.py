@@ -34,7 +34,7 @@ def test_one_may_have_nothing_yet(terminal: CliRunner, tmp_path: Path) -> None:
     )
     assert ended.exit_code == 0, ended.output
     assert "'9': a number from 1 to 4 expected" in ended.stderr
-    assert "'A b': 1 to 63 lower-case letters" in ended.stderr
+    assert "'A b': expected 1 to 63 lower-case letters" in ended.stderr
     assert "name: iris\n" in (tmp_path / "made" / "model.yaml").read_text()
 
 

@@ -91,7 +91,7 @@ def test_no_command_shows_a_value(terminal: SecretCommands) -> None:
         (b"x" * 4097, ("shelf", "a"), "4097 bytes given"),
         (b"\xff", ("shelf", "a"), "text in UTF-8 expected on stdin"),
         (b"x", ("shelf", "a/b"), "secret 'a/b': 1 to 128 letters, digits"),
-        (b"x", ("Shelf", "a"), "model 'Shelf': lower-case letters"),
+        (b"x", ("Shelf", "a"), "'Shelf' is not a model name: expected 1 to 63 lower"),
     ],
 )
 def test_what_cannot_be_a_secret_is_refused(

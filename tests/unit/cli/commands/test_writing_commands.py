@@ -59,8 +59,6 @@ def test_a_command_says_where_it_writes_before_it_does(
     def find_stage(_: str | None, *, writes: bool = False) -> None:
         raise CommandFailed(f"found, writes={writes}")
 
-    if line.startswith("secrets set"):
-        monkeypatch.setattr(module, "read_value", lambda _: "a value")
     monkeypatch.setattr(module, "find_stage", find_stage)
     monkeypatch.setattr(sys, "argv", ["serval", *words])
     with pytest.raises(SystemExit):

@@ -22,7 +22,7 @@ from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
 from serval.bundles.task_section import TaskSection, expand_task
 from serval.errors import BatchRefused
-from serval.models.storage import MODEL_NAME
+from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED
 from serval.yaml_files import Matching, Section, read_section
 
 MOST_KEEP_DAYS = 30
@@ -30,14 +30,7 @@ MOST_KEEP_DAYS = 30
 MODEL_YAML = "model.yaml"
 
 
-Name = Annotated[
-    str,
-    Matching(
-        MODEL_NAME,
-        "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit"
-        " (and not 'stats', which is a path of the protocol)",
-    ),
-]
+Name = Annotated[str, Matching(MODEL_NAME, MODEL_NAME_EXPECTED)]
 Cron = Annotated[
     str,
     Matching(re.compile(r"\S+( +\S+){5}"), "EventBridge's six fields, as '0 3 * * ? *'"),

@@ -9,6 +9,10 @@ MODEL_NAME = re.compile(r"(?!stats\Z)[a-z0-9][a-z0-9_-]{0,62}")
 
 ``stats`` is excluded, because ``/v2/models/stats`` is a path of the protocol.
 """
+MODEL_NAME_EXPECTED = (
+    "1 to 63 lower-case letters, digits, '-' or '_', the first a letter or digit"
+    " (and not 'stats', which is a path of the protocol)"
+)
 VERSION = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 UPLOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MANIFEST = "manifest.json"
