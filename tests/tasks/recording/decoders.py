@@ -37,25 +37,15 @@ class CachedDecoder(torch.nn.Module):
         self.model = model
 
     def forward(self, mask: torch.Tensor, ids: torch.Tensor, states: Any, *past: Any) -> Any:
-        own = [past[at] for at in range(len(past)) if at % 4 < 2]
-        cross = [past[at] for at in range(len(past)) if at % 4 >= 2]
-        cache = EncoderDecoderCache(filled(own), filled(cross)) if past else None
         found = self.model(
             encoder_outputs=(states,),
             attention_mask=mask,
             decoder_input_ids=ids,
-            past_key_values=cache,
+            past_key_values=both_filled(past) if past else None,
             use_cache=True,
         )
         made = found.past_key_values
-        own, cross = flat(made.self_attention_cache), flat(made.cross_attention_cache)
-        pairs = range(0, len(own), 2)
-        if past:
-            return (found.logits, *own)
-        return (
-            found.logits,
-            *(t for at in pairs for t in [*own[at : at + 2], *cross[at : at + 2]]),
-        )
+        return (found.logits, *(flat(made.self_attention_cache) if past else both_flat(made)))
 
 
 class Encoder(torch.nn.Module):
@@ -78,6 +68,20 @@ def filled(tensors: Sequence[torch.Tensor]) -> Any:
 
 def flat(cache: Any) -> list[torch.Tensor]:
     return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
+
+
+def both_filled(tensors: Sequence[torch.Tensor]) -> EncoderDecoderCache:
+    """Fill the cache of an encoder-decoder: of each layer its own pair, and what it reads."""
+    own = [tensor for at, tensor in enumerate(tensors) if at % 4 < 2]
+    read = [tensor for at, tensor in enumerate(tensors) if at % 4 >= 2]
+    return EncoderDecoderCache(filled(own), filled(read))
+
+
+def both_flat(cache: EncoderDecoderCache) -> list[torch.Tensor]:
+    """Return what ``both_filled`` takes."""
+    own, read = flat(cache.self_attention_cache), flat(cache.cross_attention_cache)
+    pairs = range(0, len(own), 2)
+    return [tensor for at in pairs for tensor in (*own[at : at + 2], *read[at : at + 2])]
 
 
 def export_decoder(case: Case, model: Any, *, positions: bool = True) -> None:

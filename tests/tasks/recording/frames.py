@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from transformers import SpeechT5Config, SpeechT5ForTextToSpeech, SpeechT5HifiGan
 from transformers import SpeechT5HifiGanConfig as HifiGanConfig
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from tests.tasks.recording.case import Case, seed
-from tests.tasks.recording.slim import slim
+from tests.tasks.recording.decoders import Plain, both_filled, both_flat, finish
 from tests.tasks.recording.tokenizers_of import unigram
 
 TEXTS = ["hi", "the sea", "a"]
@@ -42,18 +41,12 @@ class Step(torch.nn.Module):
 
     def forward(self, sequence: Any, speaker: Any, read: Any, mask: Any, *kept: Any) -> Any:
         model, config = self.model, self.model.config
-        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        for layer in range(LAYERS if kept else 0):
-            key, value, read_key, read_value = kept[4 * layer : 4 * layer + 4]
-            cache.self_attention_cache.update(key, value, layer)
-            cache.cross_attention_cache.update(read_key, read_value, layer)
-            cache.is_updated[layer] = True
         hidden = model.speecht5.decoder.prenet(sequence, speaker)
         found = model.speecht5.decoder.wrapped_decoder(
             hidden_states=hidden[:, -1:],
             encoder_hidden_states=read,
             encoder_attention_mask=mask,
-            cache=cache,
+            cache=both_filled(kept),
             use_cache=True,
             return_dict=True,
         )
@@ -62,14 +55,7 @@ class Step(torch.nn.Module):
         frames = frames.view(config.reduction_factor, config.num_mel_bins)
         sequence = torch.cat((sequence, frames[-1].view(1, 1, config.num_mel_bins)), dim=1)
         ends = torch.sigmoid(model.speech_decoder_postnet.prob_out(last))
-        own, others = found.cache.self_attention_cache, found.cache.cross_attention_cache
-        presents = [
-            array
-            for layer in range(LAYERS)
-            for part in (own, others)
-            for array in (part.layers[layer].keys, part.layers[layer].values)
-        ]
-        return (sequence, frames, ends, *presents)
+        return (sequence, frames, ends, *both_flat(found.cache))
 
 
 class Sound(torch.nn.Module):
@@ -94,8 +80,7 @@ def record(folder: Path) -> None:
     case = Case(folder / "speak-frames", "text-to-speech")
     case.save(model, tokenizer)
     case.write_json(case.bundle / "preprocessor_config.json", {"sampling_rate": 16_000})
-    export(case.bundle, model, vocoder)
-    slim(case.bundle)
+    export(case, model, vocoder)
     voices = torch.randn(2, SPEAKER)
     np.save(case.bundle / "speaker.npy", voices.numpy())
     for speaker in (0, 1):
@@ -107,44 +92,32 @@ def record(folder: Path) -> None:
             np.save(case.folder / name, wave.numpy())
             answers.append({"file": name})
         case.add(TEXTS[: len(answers)], answers, **({"speaker_id": 1} if speaker else {}))
-    case.write()
+    finish(case)
 
 
-def export(folder: Path, model: Any, vocoder: Any) -> None:
+def export(case: Case, model: Any, vocoder: Any) -> None:
     """Write the graphs under optimum's names."""
     ids, sequence = torch.tensor([[5, 6, 7, 2]]), torch.zeros(1, 1, BINS)
     read, mask = Encoder(model)(ids)
     reading, writing = {1: "encoder_sequence_length"}, {1: "decoder_sequence_length"}
     given = {"encoder_outputs": read, "encoder_attention_mask": mask}
     fixed = {"output_sequence": sequence, "speaker_embeddings": torch.ones(1, SPEAKER), **given}
-    write(folder / "encoder_model.onnx", Encoder(model), {"input_ids": ids}, list(given), reading)
+    axes = dict.fromkeys(["input_ids", *given], reading)
+    case.export(Plain(Encoder(model)), {"input_ids": ids}, [*given], axes, "encoder_model.onnx")
     outputs = ["output_sequence_out", "spectrum", "prob", *(f"present.{name}" for name in KEPT)]
     axes = {"output_sequence": writing, **dict.fromkeys(given, reading)}
     axes |= {f"present.{name}": {2: "past"} for name in KEPT}
-    write(folder / "decoder_model.onnx", Step(model), fixed, outputs, axes)
+    step = Plain(Step(model))
+    case.export(step, fixed, outputs, axes, "decoder_model.onnx")
     first = Step(model)(*fixed.values())
     past = {f"past_key_values.{name}": one for name, one in zip(KEPT, first[3:], strict=True)}
     later = {**fixed, "output_sequence": first[0], **past}
     axes |= {name: {2: "past"} for name in past}
-    write(folder / "decoder_with_past_model.onnx", Step(model), later, outputs, axes)
+    case.export(step, later, outputs, axes, "decoder_with_past_model.onnx")
     frames = {"spectrogram": torch.rand(6, BINS)}
-    sound = {"spectrogram": {0: "frames"}, "waveform": {0: "samples"}}
-    target = folder / "decoder_postnet_and_vocoder.onnx"
-    write(target, Sound(model, vocoder), frames, ["waveform"], sound)
-
-
-def write(target: Path, model: Any, inputs: Any, outputs: list[str], axes: Any) -> None:
-    if 1 in axes:
-        axes = dict.fromkeys([*inputs, *outputs], axes)
-    torch.onnx.export(
-        model.eval(),
-        tuple(inputs.values()),
-        str(target),
-        input_names=list(inputs),
-        output_names=outputs,
-        dynamic_axes=axes,
-        dynamo=False,
-    )
+    axes = {"spectrogram": {0: "frames"}, "waveform": {0: "samples"}}
+    sound = Plain(Sound(model, vocoder))
+    case.export(sound, frames, ["waveform"], axes, "decoder_postnet_and_vocoder.onnx")
 
 
 def config_of(words: int) -> SpeechT5Config:
