@@ -9,6 +9,8 @@ import pytest
 
 from serval.batch.job.job import EVENTS_OF_A_SHARD
 from serval.batch.shard.detections import BOX, json_schema
+from serval.batch.shard.engine import RowCounts
+from serval.batch.shard.watch import ShardWatch
 from serval.bundles.bundle import read_bundle
 from serval.errors import BundleRefused, InferenceFailed
 from serval.tasks.parameters import Parameters
@@ -134,6 +136,18 @@ def test_a_shard_that_dies_after_sending_sends_the_same_events_again() -> None:
     assert job.status == "succeeded"
     first, again = trap.detections
     assert first == again
+
+
+def test_what_is_answered_but_not_yet_told_is_not_counted() -> None:
+    trap = stage({"over": 0.6})
+    job = trap.run(trap.upload("a.jpg", photo(PERSON)))
+    [record] = trap.store.shards(job.id)
+    time = trap.ticker
+    watch = ShardWatch(trap.store, job, record, lambda: 900.0, lambda: None, time.clock, time.timer)
+    watch.after_block(RowCounts(rows=1, detections=2))
+    watch.answered = RowCounts(rows=3, detections=5)
+    assert watch.current_record().rows == record.rows + 3
+    assert watch.current_record().detections == record.detections + 2
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,11 @@ class ShardWatch:
         """Return the shard's record as of now."""
         before, counts = self.record, self.counts
         if self.answered.rows + self.answered.rejected > counts.rows + counts.rejected:
-            counts = replace(self.answered, written_bytes=counts.written_bytes)
+            counts = replace(
+                self.answered,
+                written_bytes=counts.written_bytes,
+                detections=counts.detections,  # told before they are written
+            )
         read_bytes = before.read_bytes + counts.read_bytes
         return replace(
             before,

@@ -145,12 +145,10 @@ class ShardWork:
             if not layout.is_raw:
                 # Such a file is read from its beginning every time.
                 watch.raw_bytes = lambda: reading.raw_bytes
-            engine = replace(
-                self._engine(reading, layout, loaded, watch),
-                detections=Detections.of_shard(
-                    self.send, loaded.record, job.id, item.index, job.input, watch.record.detections
-                ),
+            detections = Detections.of_shard(
+                self.send, loaded.record, job.id, item.index, job.input, watch.record.detections
             )
+            engine = self._engine(reading, layout, loaded, watch, detections)
             first = item.index == 0 and number == 0
             begins = first and not layout.per_input
             header = layout.output == "csv" and (layout.partitioned or begins)
@@ -159,7 +157,12 @@ class ShardWork:
         return record_piece(watch, reading, progress, number, (sink, errors))
 
     def _engine(
-        self, reading: ShardReader, layout: Layout, loaded: Loaded, watch: ShardWatch
+        self,
+        reading: ShardReader,
+        layout: Layout,
+        loaded: Loaded,
+        watch: ShardWatch,
+        detections: Detections | None,
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
@@ -171,6 +174,7 @@ class ShardWork:
             should_stop=watch.should_stop,
             after_block=watch.after_block,
             after_run=watch.after_run,
+            detections=detections,
         )
 
     def _sinks(
