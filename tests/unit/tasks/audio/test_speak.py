@@ -107,6 +107,21 @@ def test_voices_that_do_not_fit_the_decoder_are_refused(tmp_path: Path, shape: A
         open_folder(folder)
 
 
+@pytest.mark.parametrize(
+    ("save", "why"),
+    [
+        (np.savez, "the magic string is not correct"),
+        (lambda path, _: np.save(path, ["deep"]), "Cannot cast array data from .*U4"),
+    ],
+)
+def test_a_file_that_holds_no_voices_is_refused(tmp_path: Path, save: Any, why: str) -> None:
+    folder = shutil.copytree(RECORDED / "speak-frames" / "bundle", tmp_path / "bundle")
+    with (folder / "speaker.npy").open("wb") as file:
+        save(file, np.zeros((2, 6), np.float32))
+    with pytest.raises(TaskUnreadable, match=f"speaker.npy: {why}"):
+        open_folder(folder)
+
+
 def test_speech_ends_where_the_decoder_has_no_more_positions() -> None:
     (said,) = open_case("speak-frames").answer([LONG], Parameters())
     frames = 2 * 100

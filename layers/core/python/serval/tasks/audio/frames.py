@@ -104,8 +104,9 @@ def read_voices(files: TaskFiles, size: int | None) -> Array:
         VOICES,
         "with the voices, floats [voices, size]: numpy.save writes them, x-vectors for SpeechT5",
     )
-    with refusing(lambda said: TaskUnreadable(f"{VOICES}: {said}")):
-        found = np.load(path, allow_pickle=False).astype(np.float32)
+    with refusing(lambda said: TaskUnreadable(f"{VOICES}: {said}")), path.open("rb") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        found = array.astype(np.float32, casting="same_kind")
     voices = np.atleast_2d(found)
     if voices.ndim != 2 or not len(voices) or size not in (None, voices.shape[1]):
         raise TaskUnreadable(
