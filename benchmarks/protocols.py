@@ -4,9 +4,7 @@ Run as ``python -m benchmarks.protocols``. The model takes 16 columns and gives 
 row. V2's JSON has flat data, its shortest form; events and replies are those of API Gateway.
 """
 
-import base64
 import io
-import json
 import math
 import tempfile
 import time
@@ -26,7 +24,8 @@ from benchmarks.infer import json_event
 from serval.access.admission import RealtimeLimit
 from serval.access.api_key import Caller
 from serval.bundles.onnx_signature import read_signature
-from tests.fakes.inference import bench, event, graph
+from tests.fakes.inference import bench, graph
+from tests.fakes.protocol_calls import event_at
 
 COLUMNS, OUTPUTS = 16, 4
 ROWS = (1, 32, 1000)
@@ -52,16 +51,6 @@ def dense() -> bytes:
     )
 
 
-def sent(path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
-    """Build a call; bytes come in base64, as from the gateway."""
-    is_base64 = isinstance(body, bytes)
-    text = base64.b64encode(body).decode() if isinstance(body, bytes) else body
-    if not isinstance(text, str):
-        text = json.dumps(text)
-    made = event("m", text, is_base64=is_base64, content_type=content_type)
-    return made | {"rawPath": path, "pathParameters": {}}
-
-
 def calls(rows: Any) -> Mapping[str, dict[str, Any]]:
     """Build the calls of the same rows, by what they are called."""
     listed = rows.tolist()
@@ -70,6 +59,8 @@ def calls(rows: Any) -> Mapping[str, dict[str, Any]]:
     array = io.BytesIO()
     np.save(array, rows)
     item = {"name": "x", "shape": rows.shape, "datatype": "FP32", "data": rows.ravel().tolist()}
+    csv = "\n".join(",".join(map(repr, row)) for row in listed)
+    sent = partial(event_at, content_type="application/json")
     v1, sagemaker = "/v1/models/m:predict", "/endpoints/m/invocations"
     return {
         "V2": json_event("m", "x", "FP32", rows),
@@ -77,10 +68,8 @@ def calls(rows: Any) -> Mapping[str, dict[str, Any]]:
         "V1 inputs": sent(v1, {"inputs": {"x": listed}}),
         "SageMaker V2": sent(sagemaker, {"inputs": [item]}),
         "SageMaker rows": sent(sagemaker, listed),
-        "SageMaker CSV": sent(
-            sagemaker, "\n".join(",".join(map(repr, row)) for row in listed), "text/csv"
-        ),
-        "SageMaker npy": sent(sagemaker, array.getvalue(), "application/x-npy"),
+        "SageMaker CSV": sent(sagemaker, None, content_type="text/csv") | {"body": csv},
+        "SageMaker npy": sent(sagemaker, array.getvalue(), content_type="application/x-npy"),
         "MLflow instances": sent("/mlflow/m/invocations", {"instances": listed}),
         "MLflow split": sent("/mlflow/m/invocations", split),
         "MLflow records": sent("/mlflow/m/invocations", records),
