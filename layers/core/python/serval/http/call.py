@@ -167,8 +167,7 @@ def decode_body(body: str | None, is_base64: bool) -> str | bytes:
 
 def refuse_in_text(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
     """Write an error as the Open Inference Protocol has it: ``{"error": message}``."""
-    headers = {REQUEST_ID: call.id, **error_headers(error)}
-    return text_reply(status, json.dumps({"error": str(error)}), headers)
+    return text_reply(status, json.dumps({"error": str(error)}), error_headers(error, call))
 
 
 def reply_to(
@@ -190,16 +189,15 @@ def reply_to(
         return refuse(error, status, call)
 
 
-def error_headers(error: ServalError) -> Headers:
-    """Return what an error tells the caller's program."""
+def error_headers(error: ServalError, call: HttpCall) -> Headers:
+    """Return what an error's reply tells the caller's program, in whatever shape its body is."""
+    headers = {REQUEST_ID: call.id}
     if isinstance(error, RateLimited | TooManyBatchJobs):
-        return {"retry-after": str(error.retry_seconds)}
+        headers["retry-after"] = str(error.retry_seconds)
     if isinstance(error, StillWaiting):
-        return {
-            "retry-after": str(STILL_WAITING_SECONDS),
-            "serval-request-id": error.request_id,
-        }
-    return {}
+        headers["retry-after"] = str(STILL_WAITING_SECONDS)
+        headers["serval-request-id"] = error.request_id
+    return headers
 
 
 def describe_failure(

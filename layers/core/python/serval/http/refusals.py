@@ -20,7 +20,6 @@ from serval.errors import (
 )
 from serval.http.call import (
     JSON,
-    REQUEST_ID,
     HttpCall,
     Refuse,
     Reply,
@@ -89,8 +88,7 @@ def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) ->
         "param": param,
         "code": code,
     }
-    headers = {REQUEST_ID: call.id, **error_headers(error)}
-    return text_reply(status, json.dumps({"error": about}), headers)
+    return text_reply(status, json.dumps({"error": about}), error_headers(error, call))
 
 
 def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
@@ -98,8 +96,7 @@ def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) ->
     if isinstance(error, UnsupportedFeature) and media_type(call) not in MLFLOW_TAKES:
         status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     document = {"error_code": MLFLOW_CODES.get(status, "BAD_REQUEST"), "message": str(error)}
-    headers = {REQUEST_ID: call.id, **error_headers(error)}
-    return text_reply(status, json.dumps(document), headers)
+    return text_reply(status, json.dumps(document), error_headers(error, call))
 
 
 def refuse_for_sagemaker(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
@@ -113,7 +110,7 @@ def refuse_for_sagemaker(error: ServalError, status: HTTPStatus, call: HttpCall)
         }
         status = HTTPStatus.FAILED_DEPENDENCY
     kind = SAGEMAKER_TYPES.get(status, "ValidationError")
-    headers = {REQUEST_ID: call.id, "x-amzn-errortype": kind, **error_headers(error)}
+    headers = {"x-amzn-errortype": kind, **error_headers(error, call)}
     return text_reply(status, json.dumps(document), headers)
 
 

@@ -3,7 +3,6 @@
 import base64
 import zlib
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from serval.errors import PayloadTooLarge
 from serval.http.call import JSON, Reply
@@ -15,30 +14,6 @@ from serval.protocol.content import (
 )
 
 COMPRESS_FROM_BYTES = 1024
-
-
-def inference_reply(
-    body: bytes,
-    header_length: int | None,
-    own_headers: Mapping[str, str],
-    accept_encoding: str,
-    remedy: Callable[[bool, bool], str],
-) -> Reply:
-    """Make the reply that carries an inference response, compressed if the client accepts that.
-
-    ``remedy`` tells a caller whose reply is too large what to do, given whether it has binary
-    tensors and whether it is compressed.
-
-    Raises
-    ------
-    PayloadTooLarge
-        If it does not fit through Lambda.
-    """
-    headers = {"content-type": JSON, **own_headers}
-    if header_length is not None:
-        headers["content-type"] = "application/octet-stream"
-        headers["inference-header-content-length"] = str(header_length)
-    return sized_reply(body, headers, accept_encoding, partial(remedy, header_length is not None))
 
 
 def sized_reply(

@@ -13,9 +13,9 @@ from serval.access.admission import Admission, SubmitLimit
 from serval.errors import InvalidInputs, RequestCancelled, RequestFailed, StillWaiting
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import SentBody, read_sent_body
-from serval.http.call import OWN_WORDS, Event, HttpCall, Log, Reply, reply_to
+from serval.http.call import JSON, OWN_WORDS, Event, HttpCall, Log, Reply, reply_to
 from serval.http.fleet_words import FleetWords
-from serval.http.replies import inference_reply, sized_reply
+from serval.http.replies import sized_reply
 from serval.models.route import Route
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
@@ -79,12 +79,14 @@ class WaitEndpoint:
             "server-timing": server_timing(request),
         }
         elsewhere = f"GET /async/requests/{request.id} gives a URL of it"
-        length = request.response_header_length
-        if words is None:
-            return inference_reply(result, length, headers, accept_encoding, lambda *_: elsewhere)
-        answer, content_type = words.answer(result, length)
+        length, content_type = request.response_header_length, JSON
+        if words is not None:
+            result, content_type = words.answer(result, length)
+        elif length is not None:
+            content_type = "application/octet-stream"
+            headers["inference-header-content-length"] = str(length)
         headers["content-type"] = content_type
-        return sized_reply(answer, headers, accept_encoding, lambda _: elsewhere)
+        return sized_reply(result, headers, accept_encoding, lambda _: elsewhere)
 
 
 def describe_submission(call: HttpCall, body: SentBody) -> Submission:

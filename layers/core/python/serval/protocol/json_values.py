@@ -44,6 +44,20 @@ BUFFERS = {"f": "d", "i": "i", "u": "u"}
 JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not negative"}
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Parse a body; lists and objects stay lazy.
+
+    Raises
+    ------
+    MalformedBody
+        If it is no JSON.
+    """
+    try:
+        return simdjson.Parser().parse(text)
+    except (ValueError, RuntimeError) as error:
+        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
+
+
 def json_object(text: str | bytes, expectation: str) -> simdjson.Object:
     """Parse an object; what is inside stays lazy.
 
@@ -52,10 +66,7 @@ def json_object(text: str | bytes, expectation: str) -> simdjson.Object:
     MalformedBody
         If it is no JSON, or something else than an object.
     """
-    try:
-        document = simdjson.Parser().parse(text)
-    except (ValueError, RuntimeError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
+    document = parse_json(text)
     if not isinstance(document, simdjson.Object):
         raise MalformedBody(f"the body is JSON, but not an object with {expectation}")
     return document

@@ -14,7 +14,7 @@ import orjson
 import simdjson
 
 from serval.errors import InvalidParameter, MalformedBody
-from serval.protocol.json_values import json_object, json_problem, pick_members, preview
+from serval.protocol.json_values import json_object, parse_json, pick_members, preview
 from serval.protocol.nested import outline
 from serval.short_repr import short_repr
 
@@ -121,11 +121,7 @@ def read_list(body: bytes) -> Given:
     MalformedBody
         If it is none.
     """
-    try:
-        document = simdjson.Parser().parse(body)
-    except (ValueError, RuntimeError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
-    return given_member(INSTANCES, document, {}, outline(body))
+    return given_member(INSTANCES, parse_json(body), {}, outline(body))
 
 
 def given_member(name: str, value: Any, parameters: Mapping[str, Any], outlined: bytes) -> Given:

@@ -50,6 +50,7 @@ REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
     "web_search_options": ((), "nothing"),
 }
 """What no model here can do: name → the values that ask for nothing, and what to send instead."""
+WITHOUT_USE = WITHOUT_EFFECT | REFUSED.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,6 @@ def read_parameters(document: Mapping[str, Any], known: Collection[str]) -> Para
         allowed, instead = REFUSED.get(name, ((value,), ""))
         if value not in allowed:
             raise InvalidParameter(name, value, instead)
-    known = {*known, "model"}
-    Parameters(
-        {name: given[name] for name in given if name not in WITHOUT_EFFECT | REFUSED.keys()}
-    ).expect(known)
-    return Parameters({name: value for name, value in given.items() if name in known})
+    found = Parameters({name: value for name, value in given.items() if name not in WITHOUT_USE})
+    found.expect({*known, "model"})
+    return found
