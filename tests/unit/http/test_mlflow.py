@@ -116,4 +116,16 @@ def test_errors_have_mlflow_s_codes(scored: Bench) -> None:
 
 def test_lines_of_other_lengths_are_refused(scored: Bench) -> None:
     answer = score(scored, b"first,second\n1,2\n3\n", content_type="text/csv")
-    assert "line 2 of the CSV: 1 fields given, 2 expected" in answer.json["message"]
+    assert "line 3 of the CSV: 1 fields given, 2 expected" in answer.json["message"]
+    multiple = score(scored, b'first,second\n"1",2\n\n"3\n4",5\n6', content_type="text/csv")
+    assert "line 6 of the CSV: 1 fields given, 2 expected" in multiple.json["message"]
+
+
+def test_what_only_batch_jobs_can_do_about_columns_is_not_advised(scored: Bench) -> None:
+    named = score(scored, {"dataframe_split": {**SPLIT, "columns": ["a", "b"]}}).json["message"]
+    bare = score(scored, {"dataframe_split": {"data": [[1, 2, 3]]}}).json["message"]
+    for message in (named, bare):
+        assert "the table has" in message
+        assert "'columns' in model.yaml" in message
+        assert "positional" not in message
+        assert "file" not in message

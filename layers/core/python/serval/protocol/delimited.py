@@ -27,8 +27,10 @@ NPY_HEAD = re.compile(
 NUMBERS_WITHOUT_LINES = OF_NUMBERS.replace(b"\n", b"")
 
 
-def read_csv(text: bytes, *, numeric: bool) -> Array | list[list[str]]:
+def read_csv(text: bytes, *, numeric: bool, skipped: int = 0) -> Array | list[list[str]]:
     """Read lines of CSV as texts; FP64 [rows, columns] if ``numeric`` and every field is a number.
+
+    ``skipped`` is how many lines the body has before these.
 
     Raises
     ------
@@ -41,16 +43,18 @@ def read_csv(text: bytes, *, numeric: bool) -> Array | list[list[str]]:
     numbers = _read_numbers(body) if numeric else None
     if numbers is not None:
         return numbers
+    lines: list[list[str]] = []
     with refusing(lambda said: MalformedBody(f"the CSV is damaged: {said}")):
         read = csv.reader(io.StringIO(body.decode(), newline=""), strict=True)
-        lines = [line for line in read if line]
+        for line in filter(None, read):
+            lines.append(line)
+            if len(line) != len(lines[0]):
+                raise InvalidInputs(
+                    f"line {skipped + read.line_num} of the CSV: {len(line)} fields given, "
+                    f"{len(lines[0])} expected"
+                )
     if not lines:
         raise MalformedBody("the CSV has no line")
-    for index, line in enumerate(lines):
-        if len(line) != len(lines[0]):
-            raise InvalidInputs(
-                f"line {index + 1} of the CSV: {len(line)} fields given, {len(lines[0])} expected"
-            )
     return lines
 
 

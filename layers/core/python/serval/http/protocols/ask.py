@@ -163,8 +163,13 @@ def stack_rows(spec: TensorSpec, values: Sequence[Any], outlined: bytes) -> Tens
     if isinstance(values[0], simdjson.Array):
         row = TensorSpec(spec.name, spec.datatype, spec.shape[1:])
         arrays = [read_nested(row, value, outlined).array for value in values]
-        if len({array.shape for array in arrays}) > 1:
-            raise InvalidTensor(spec.name, "the rows have different shapes")
+        for index, other in enumerate(arrays):
+            if other.shape != arrays[0].shape:
+                raise InvalidTensor(
+                    spec.name,
+                    f"row {index} has shape {list(other.shape)}, {list(arrays[0].shape)} as the "
+                    "first expected",
+                )
         array = np.stack(arrays)
     else:
         array = read_column(spec, values)

@@ -21,6 +21,7 @@ from serval.protocol.delimited import read_csv
 from serval.protocol.json_values import check_nesting, narrow, wrong_element
 from serval.protocol.nested import is_even
 from serval.protocol.request import check_tensor
+from serval.short_repr import short_repr
 
 TABLES = 64
 """Headers of tables whose match with a version's inputs is remembered."""
@@ -174,7 +175,7 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
             return Table([str(index) for index in range(len(lines[0]))], False, lines)
     first, _, rest = body.partition(b"\n")
     names = [name.strip() for name in read_csv(first, numeric=False)[0]]
-    lines = read_csv(rest, numeric=numeric)
+    lines = read_csv(rest, numeric=numeric, skipped=1)
     if len(lines[0]) != len(names):
         raise InvalidInputs(f"the CSV has {len(lines[0])} columns and {len(names)} names")
     return Table(names, True, lines)
@@ -201,7 +202,7 @@ def _check_widths(table: Table, rows: Sequence[Any]) -> None:
     for index, row in enumerate(rows):
         if not isinstance(row, list | tuple) or len(row) != len(table.columns):
             raise InvalidInputs(
-                f"row {index} has not {len(table.columns)} cells, as the columns do"
+                f"row {index} is {short_repr(row)}, a list of {len(table.columns)} cells expected"
             )
 
 
